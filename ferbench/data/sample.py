@@ -1,0 +1,106 @@
+"""What a dataset plugin yields."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class PixelText:
+    """An image written as decimal gray values separated by spaces, row by row, as FER2013's CSV has it."""
+
+    text: str
+    height: int
+    width: int
+
+
+#: Where a sample's pixels come from: a file to decode, its bytes, decimal text, or uint8[H, W] / uint8[H, W, 3].
+ImageSource = Path | bytes | PixelText | np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image and what is known about it.
+
+    Attributes:
+        id: stable and unique within the dataset, whatever the order of reading; predictions are joined by it.
+        part: the part of the dataset that it belongs to, as protocols name them ("train", "PublicTest", …).
+        label: class name, one of the dataset's ``class_names``.
+        image: where the pixels come from; decoded by the pack, in parallel.
+        location: file, and row where there is one, for messages about faults.
+        valence: pleasantness in [-1, 1], None if not annotated.
+        arousal: activation in [-1, 1], None if not annotated.
+        votes: annotator votes per class in the order of ``class_names``, any non-negative scale.
+        subject: who is shown, when known; splits keep a subject together on request.
+        clip: the video clip that the frame is from, when known; splits keep a clip together.
+        frame: position within the clip, from 0.
+    """
+
+    id: str
+    part: str
+    label: str
+    image: ImageSource
+    location: str = ""
+    valence: float | None = None
+    arousal: float | None = None
+    votes: tuple[float, ...] | None = None
+    subject: str | None = None
+    clip: str | None = None
+    frame: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something in the source that cannot become a sample; it refuses the pack unless faults are skipped.
+
+    Attributes:
+        file: path of the file, as the user would find it.
+        row: 1-based line number in a table (header = 1), None for an image file.
+        reason: what is wrong, in a few words.
+    """
+
+    file: str
+    row: int | None
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file}{'' if self.row is None else f', row {self.row}'}: {self.reason}"
+
+
+class Dataset(ABC):
+    """A source of samples. Subclass it, or build one from a function.
+
+    Attributes:
+        class_names: the classes that labels may name; class ids follow this order.
+        channels: 1 to store gray images, 3 to store RGB.
+        native_size: (height, width) that every image must have; another shape is a fault. None: any.
+        stored_size: (height, width) to resample images to when packing. None: keep them as they are, in which case
+            all must agree (``native_size`` or not).
+        notes: facts that the record of a run should carry (layout found, rows left out by the protocol, …).
+    """
+
+    class_names: tuple[str, ...]
+    channels: int = 3
+    native_size: tuple[int, int] | None = None
+    stored_size: tuple[int, int] | None = None
+
+    @property
+    def notes(self) -> Mapping[str, Any]:
+        return {}
+
+    @abstractmethod
+    def source(self) -> Mapping[str, Any]:
+        """A JSON-able stamp of what the samples are read from (files with sizes and times, or generator options).
+
+        Cheap: it is computed at every run, and two equal stamps mean that nothing has to be read again.
+        """
+
+    @abstractmethod
+    def samples(self) -> Iterator[Sample | Fault]:
+        """Every sample in a stable order, with faults in place of what cannot be one."""

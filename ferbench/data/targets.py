@@ -1,0 +1,67 @@
+"""What models return, what losses compare it with, and what losses return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+@dataclass(slots=True)
+class Outputs:
+    """What a model returns.
+
+    Attributes:
+        logits: float[N, K], unnormalised class scores.
+        affect: float[N, 2], valence and arousal, or None for a model without that head.
+    """
+
+    logits: Tensor
+    affect: Tensor | None = None
+
+
+@dataclass(slots=True)
+class Targets:
+    """What is known about a batch.
+
+    Attributes:
+        labels: int64[N], class ids.
+        soft: float[N, K], label distributions (votes, Mixup), rows sum to 1; None: labels are all there is.
+        affect: float[N, 2], valence and arousal, NaN where missing; None where the dataset has none.
+        weight: float[N], weight of each sample, None for equal weights.
+    """
+
+    labels: Tensor
+    soft: Tensor | None = None
+    affect: Tensor | None = None
+    weight: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def slice(self, start: int, stop: int) -> Targets:
+        """The samples from ``start`` to ``stop`` (exclusive), as views."""
+        return Targets(*(None if t is None else t[start:stop] for t in self._fields()))  # type: ignore[arg-type]
+
+    def to(self, device: torch.device) -> Targets:
+        return Targets(
+            *(None if t is None else t.to(device, non_blocking=True) for t in self._fields())  # type: ignore[arg-type]
+        )
+
+    def _fields(self) -> tuple[Tensor | None, ...]:
+        return self.labels, self.soft, self.affect, self.weight
+
+
+@dataclass(slots=True)
+class LossValue:
+    """What a loss returns.
+
+    Attributes:
+        total: scalar to minimise, a mean over the samples (micro-batches are weighted by their size).
+        components: scalars by name that the history keeps ("expression", "valence", …).
+    """
+
+    total: Tensor
+    components: Mapping[str, Tensor] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""How plugins describe themselves, how they are found, and how their signatures become options."""

@@ -1,0 +1,112 @@
+"""The hooks that a plugin may implement.
+
+Every hook returns (or yields) light descriptions. A whole plugin:
+
+    import ferbench
+
+    @ferbench.hookimpl
+    def ferbench_models():
+        yield ferbench.ModelSpec("tiny-net", build="my_package.net:tiny_net", summary="Two convolutions and a head")
+
+with ``[project.entry-points.ferbench]`` naming the module in its ``pyproject.toml``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pluggy
+
+from ferbench.plugin.specs import (
+    AugmentationSpec,
+    DatasetSpec,
+    LossSpec,
+    ModelSpec,
+    OptimizerSpec,
+    SamplerSpec,
+    ScheduleSpec,
+    TrackerSpec,
+)
+
+hookspec = pluggy.HookspecMarker("ferbench")
+hookimpl = pluggy.HookimplMarker("ferbench")
+
+
+@hookspec
+def ferbench_datasets() -> Iterable[DatasetSpec]:  # type: ignore[empty-body]
+    """Datasets, named in ``--dataset``.
+
+    @ferbench.hookimpl
+    def ferbench_datasets():
+        yield ferbench.DatasetSpec("my-faces", build="my_package.faces:MyFaces", summary="Faces from my lab")
+    """
+
+
+@hookspec
+def ferbench_models() -> Iterable[ModelSpec]:  # type: ignore[empty-body]
+    """Models, named in ``--model``.
+
+    @ferbench.hookimpl
+    def ferbench_models():
+        yield ferbench.ModelSpec("tiny-net", build="my_package.net:tiny_net", image_size=48, channels=1)
+    """
+
+
+@hookspec
+def ferbench_losses() -> Iterable[LossSpec]:  # type: ignore[empty-body]
+    """Losses, named in ``--loss``.
+
+    @ferbench.hookimpl
+    def ferbench_losses():
+        yield ferbench.LossSpec("my-loss", build="my_package.losses:my_loss")
+    """
+
+
+@hookspec
+def ferbench_samplers() -> Iterable[SamplerSpec]:  # type: ignore[empty-body]
+    """Samplers, named in ``--sampler``.
+
+    @ferbench.hookimpl
+    def ferbench_samplers():
+        yield ferbench.SamplerSpec("my-sampler", build="my_package.samplers:MySampler")
+    """
+
+
+@hookspec
+def ferbench_augmentations() -> Iterable[AugmentationSpec]:  # type: ignore[empty-body]
+    """Augmentations, named in ``--augmentation``.
+
+    @ferbench.hookimpl
+    def ferbench_augmentations():
+        yield ferbench.AugmentationSpec("my-noise", build="my_package.noise:my_noise")
+    """
+
+
+@hookspec
+def ferbench_optimizers() -> Iterable[OptimizerSpec]:  # type: ignore[empty-body]
+    """Optimisers, named in ``--optimizer``.
+
+    @ferbench.hookimpl
+    def ferbench_optimizers():
+        yield ferbench.OptimizerSpec("my-adam", build="my_package.optim:my_adam")
+    """
+
+
+@hookspec
+def ferbench_schedules() -> Iterable[ScheduleSpec]:  # type: ignore[empty-body]
+    """Learning-rate schedules, named in ``--schedule``.
+
+    @ferbench.hookimpl
+    def ferbench_schedules():
+        yield ferbench.ScheduleSpec("my-decay", build="my_package.decay:my_decay")
+    """
+
+
+@hookspec
+def ferbench_trackers() -> Iterable[TrackerSpec]:  # type: ignore[empty-body]
+    """Observers of a run's life, named in ``--tracker``.
+
+    @ferbench.hookimpl
+    def ferbench_trackers():
+        yield ferbench.TrackerSpec("my-tracker", build="my_package.track:MyTracker")
+    """

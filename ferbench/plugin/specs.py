@@ -1,0 +1,168 @@
+"""Light descriptions that a plugin gives of its components.
+
+A spec names the function or class that builds the component (``"package.module:attribute"``); that module is imported
+only when the component is used. The builder's keyword-only parameters are the component's options.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Tunable:
+    """The range that ``ferbench tune`` searches for an option, given in its annotation.
+
+    ``dropout: Annotated[float, Tunable(0.0, 0.6)] = 0.3``. The range is a default for searches, not a bound: for
+    bounds add an ``annotated_types`` constraint such as ``Interval(ge=0, lt=1)``.
+
+    Attributes:
+        low: the smallest value to try.
+        high: the largest value to try.
+        log: whether to search on a logarithmic scale.
+        step: distance between values to try; None for a continuous range (floats) or 1 (ints).
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError(f"Tunable({self.low}, {self.high}): low must be below high")
+        if self.log and self.low <= 0:
+            raise ValueError(f"Tunable({self.low}, {self.high}, log=True): a logarithmic range starts above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """Which parts of a dataset are train, validation and test.
+
+    Attributes:
+        name: what a recipe says in ``data.protocol``.
+        train: parts whose samples are for training.
+        test: parts that are read once, at the end.
+        validation: parts that selection happens on; empty: validation is cut from train, stratified.
+        cut_if_missing: when the dataset has none of the ``validation`` parts, cut validation from train instead of
+            failing.
+        summary: one line for ``ferbench plugins show``.
+    """
+
+    name: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    validation: tuple[str, ...] = ()
+    cut_if_missing: bool = False
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What all component descriptions share.
+
+    Attributes:
+        name: what users type; lower-case words joined by hyphens.
+        build: ``"package.module:attribute"`` of the builder, imported only when the component is used.
+        summary: one line for lists.
+    """
+
+    kind: ClassVar[str]
+
+    name: str
+    build: str
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSpec(Spec):
+    """A dataset. Builder: ``build(path: Path | None, *, options…) -> ferbench.Dataset``.
+
+    Attributes:
+        protocols: the splits that the dataset is evaluated with; the first is the default.
+        needs_path: whether the user must say where the files are (``--data``).
+        synthetic: the images are generated; results are marked so and never ranked beside real data.
+    """
+
+    kind: ClassVar[str] = "dataset"
+
+    protocols: tuple[Protocol, ...] = (
+        Protocol("folders", ("train",), ("test",), ("validation",), cut_if_missing=True),
+    )
+    needs_path: bool = True
+    synthetic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec(Spec):
+    """A model. Builder: ``build(task: Task, *, options…) -> nn.Module`` with
+    ``forward(images: float[N, C, H, W]) -> Outputs`` (a bare tensor is taken as logits[N, K]).
+
+    Attributes:
+        image_size: side of the square input in pixels, unless a recipe says otherwise (``data.image_size``).
+        channels: channels of the input: 1 gray, 3 RGB (gray images are repeated).
+        mean: per-channel mean that the harness subtracts from images in [0, 1].
+        std: per-channel standard deviation that it then divides by.
+        affect: whether the model has a valence/arousal head when the task has those labels.
+    """
+
+    kind: ClassVar[str] = "model"
+
+    image_size: int = 64
+    channels: int = 1
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    affect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LossSpec(Spec):
+    """A loss. Builder: ``build(task: Task, *, options…)`` returns a callable
+    ``(Outputs, Targets) -> LossValue`` (a scalar tensor, the mean over the samples, is accepted)."""
+
+    kind: ClassVar[str] = "loss"
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerSpec(Spec):
+    """A sampler. Builder: ``build(labels: int64[n], task: Task, *, seed: int, options…)`` returns an object with
+    ``indices(epoch: int) -> int64[m]``, ``update(scores: Scores)``, ``state_dict()`` and ``load_state_dict(state)``.
+    ``seed`` is given by the harness and is no option. Draws depend on (seed, epoch, state) alone."""
+
+    kind: ClassVar[str] = "sampler"
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentationSpec(Spec):
+    """An augmentation. Builder: ``build(task: Task, *, options…)`` returns a callable
+    ``(images: uint8[N, C, h, w], size: tuple[int, int], draws: Draws) -> float32[N, C, H, W]`` in [0, 1] that works on
+    the images' device. All its random numbers come from ``draws``, one row per sample."""
+
+    kind: ClassVar[str] = "augmentation"
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerSpec(Spec):
+    """An optimiser. Builder: ``build(parameters: list[nn.Parameter] | list[dict], *, options…) ->
+    torch.optim.Optimizer``."""
+
+    kind: ClassVar[str] = "optimizer"
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSpec(Spec):
+    """A learning-rate schedule. Builder: ``build(base_rates: tuple[float, ...], epochs: int, steps_per_epoch: int, *,
+    options…)`` returns a callable ``(step: int, scores: Scores | None) -> tuple[float, ...]`` that gives the learning
+    rate of each parameter group for a global step; ``scores`` are those of the epoch before, None in the first."""
+
+    kind: ClassVar[str] = "schedule"
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerSpec(Spec):
+    """An observer of a run's life. Builder: ``build(*, options…)`` returns an object with any of
+    ``run_started(record: dict)``, ``epoch_ended(epoch: dict)``, ``run_finished(record: dict)``,
+    ``run_failed(record: dict)``. What it raises is reported and cannot fail the run."""
+
+    kind: ClassVar[str] = "tracker"

@@ -1,0 +1,25 @@
+"""What samplers and schedules hear after each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Scores of one epoch, as plain numbers.
+
+    Attributes:
+        epoch: the epoch that ended, from 1.
+        metrics: validation metrics by name ("loss", "accuracy", "macro_f1", …).
+        f1: validation F1 per class, by class name.
+        recall: validation recall per class, by class name.
+        train_f1: F1 per class on the training batches as they went by, by class name.
+    """
+
+    epoch: int
+    metrics: Mapping[str, float]
+    f1: Mapping[str, float]
+    recall: Mapping[str, float] = field(default_factory=dict)
+    train_f1: Mapping[str, float] = field(default_factory=dict)

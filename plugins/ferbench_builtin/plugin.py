@@ -1,0 +1,132 @@
+"""What ferbench brings along; light, because discovery imports it for every command that names a component."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import ferbench
+from ferbench import Protocol
+
+
+@ferbench.hookimpl
+def ferbench_datasets() -> Iterable[ferbench.DatasetSpec]:
+    yield ferbench.DatasetSpec(
+        "fer2013",
+        build="ferbench_builtin.datasets.fer2013:fer2013",
+        summary="FER2013: 35,887 gray 48×48 faces, seven expressions; CSV, Kaggle folders or three folders",
+        protocols=(
+            Protocol(
+                "official",
+                train=("Training",),
+                validation=("PublicTest",),
+                test=("PrivateTest",),
+                summary="validation = PublicTest, test = PrivateTest, as the challenge had it",
+            ),
+            Protocol(
+                "merged",
+                train=("Training",),
+                test=("PublicTest", "PrivateTest"),
+                summary="test = PublicTest and PrivateTest together, validation cut from train",
+            ),
+            Protocol(
+                "public-test",
+                train=("Training",),
+                test=("PublicTest",),
+                summary="test = PublicTest, validation cut from train",
+            ),
+        ),
+    )
+    yield ferbench.DatasetSpec(
+        "folder",
+        build="ferbench_builtin.datasets.folder:folder",
+        summary="Any tree of <split>/<class>/<image>",
+        protocols=(
+            Protocol(
+                "folders",
+                train=("train",),
+                validation=("validation",),
+                test=("test",),
+                cut_if_missing=True,
+                summary="the folders as they are; validation cut from train where there is no such folder",
+            ),
+        ),
+    )
+    yield ferbench.DatasetSpec(
+        "synthetic-faces",
+        build="ferbench_builtin.datasets.synthetic_faces:synthetic_faces",
+        summary="Rendered faces with known expressions, for demonstrations and tests",
+        protocols=(
+            Protocol(
+                "generated",
+                train=("train",),
+                test=("test",),
+                summary="train and test show different people; validation cut from train",
+            ),
+        ),
+        needs_path=False,
+        synthetic=True,
+    )
+
+
+@ferbench.hookimpl
+def ferbench_models() -> Iterable[ferbench.ModelSpec]:
+    yield ferbench.ModelSpec(
+        "basic-cnn",
+        build="ferbench_builtin.models.basic_cnn:basic_cnn",
+        summary="Three convolutions and three dense layers, 118,531 parameters at three classes",
+        image_size=64,
+        channels=1,
+    )
+    yield ferbench.ModelSpec(
+        "linear",
+        build="ferbench_builtin.models.linear:linear",
+        summary="Softmax regression on the pixels: the floor that a network has to beat",
+        image_size=48,
+        channels=1,
+        mean=(0.5,),
+        std=(0.25,),
+    )
+
+
+@ferbench.hookimpl
+def ferbench_losses() -> Iterable[ferbench.LossSpec]:
+    yield ferbench.LossSpec(
+        "cross-entropy",
+        build="ferbench_builtin.losses.cross_entropy:cross_entropy",
+        summary="Cross-entropy with optional label smoothing",
+    )
+
+
+@ferbench.hookimpl
+def ferbench_samplers() -> Iterable[ferbench.SamplerSpec]:
+    yield ferbench.SamplerSpec(
+        "shuffled",
+        build="ferbench_builtin.samplers.shuffled:Shuffled",
+        summary="Every training sample once an epoch, in a new order each time",
+    )
+
+
+@ferbench.hookimpl
+def ferbench_augmentations() -> Iterable[ferbench.AugmentationSpec]:
+    yield ferbench.AugmentationSpec(
+        "none", build="ferbench_builtin.augmentations.none:none", summary="Resize to the model's input, nothing else"
+    )
+    yield ferbench.AugmentationSpec(
+        "standard",
+        build="ferbench_builtin.augmentations.standard:Standard",
+        summary="Flip, rotation, shift, zoom, crop, brightness, contrast and random erasing, each drawn per sample",
+    )
+
+
+@ferbench.hookimpl
+def ferbench_optimizers() -> Iterable[ferbench.OptimizerSpec]:
+    yield ferbench.OptimizerSpec("adam", build="ferbench_builtin.optimizers.adam:adam", summary="Adam")
+
+
+@ferbench.hookimpl
+def ferbench_schedules() -> Iterable[ferbench.ScheduleSpec]:
+    yield ferbench.ScheduleSpec(
+        "constant",
+        build="ferbench_builtin.schedules.constant:constant",
+        summary="The optimiser's learning rate throughout",
+    )
