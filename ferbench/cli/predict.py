@@ -1,0 +1,123 @@
+"""``ferbench predict``: class probabilities for a user's own pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ferbench.cli.completion import plugin_option
+from ferbench.cli.places import results_option
+from ferbench.errors import UserError
+
+if TYPE_CHECKING:
+    from ferbench.training.restore import TrainedModel
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+_BATCH = 64
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE|DIR...", type=click.Path(path_type=Path))
+@click.option("--format", "layout", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
+@results_option
+@plugin_option
+def predict(
+    run: str, images: Sequence[Path], layout: str, device: str, results: Path, plugin: Sequence[str]
+) -> None:
+    """Classify images with a trained model.
+
+    RUN is a run's name, the first digits of its id, or its directory. A DIR stands for every image below it. Images
+    should show one face each, cropped as the training images were; ferbench does not look for faces.
+    """
+    from ferbench.plugin.discovery import load_registry
+    from ferbench.runs.directory import find_run
+    from ferbench.training.restore import restore
+    from ferbench.training.runtime import choose_device, prepare
+
+    paths = list(_expand(images))
+    directory = find_run(results, run)
+    chosen_device = choose_device(device)
+    prepare(chosen_device, None, deterministic=True)
+    trained = restore(directory, load_registry(plugin), chosen_device)
+    if trained.changed:
+        click.echo(f"warning: {trained.changed}; probabilities may differ", err=True)
+    answers, faults = _classify(trained, paths)
+    _show(answers, trained.task.class_names, layout)
+    for path, reason in faults:
+        click.echo(f"error: {path}: {reason}", err=True)
+    if faults:
+        what = "1 image" if len(faults) == 1 else f"{len(faults)} images"
+        click.echo(f"  → {what} could not be classified; give JPEG, PNG, BMP, WebP or TIFF files", err=True)
+        sys.exit(2)
+
+
+def _expand(given: Sequence[Path]) -> Iterator[Path]:
+    for path in given:
+        if path.is_dir():
+            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+            if not found:
+                raise UserError(f"there is no image below {path}", "give JPEG, PNG, BMP, WebP or TIFF files")
+            yield from found
+        elif path.exists():
+            yield path
+        else:
+            raise UserError(f"there is no file {path}", "give the path of an image, or of a directory of images")
+
+
+def _classify(
+    trained: TrainedModel, paths: Sequence[Path]
+) -> tuple[list[tuple[Path, list[float]]], list[tuple[Path, str]]]:
+    """Probabilities by path, and what could not be decoded, with the reason."""
+    from ferbench.data.decode import DecodeError, decode
+
+    answers: list[tuple[Path, list[float]]] = []
+    faults: list[tuple[Path, str]] = []
+    for start in range(0, len(paths), _BATCH):
+        decoded = []
+        for path in paths[start : start + _BATCH]:
+            try:
+                decoded.append((path, decode(path, trained.shape.channels)))
+            except DecodeError as error:
+                faults.append((path, str(error)))
+        if decoded:
+            probabilities = trained.probabilities([image for _, image in decoded])
+            answers += [(path, row.tolist()) for (path, _), row in zip(decoded, probabilities, strict=True)]
+    return answers, faults
+
+
+def _show(answers: list[tuple[Path, list[float]]], class_names: tuple[str, ...], layout: str) -> None:
+    if layout == "json":
+        document: list[dict[str, Any]] = [
+            {
+                "image": str(path),
+                "predicted": class_names[row.index(max(row))],
+                "probabilities": dict(zip(class_names, row, strict=True)),
+            }
+            for path, row in answers
+        ]
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    elif layout == "csv":
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["image", "predicted", *class_names])
+        for path, row in answers:
+            writer.writerow([str(path), class_names[row.index(max(row))], *(f"{p:.6f}" for p in row)])
+        click.echo(text.getvalue(), nl=False)
+    elif answers:
+        from ferbench.cli.tables import show, table, terminal_width
+
+        rows = [
+            [str(path), class_names[row.index(max(row))], *(f"{100 * p:.1f} %" for p in row)]
+            for path, row in answers
+        ]
+        columns = ["image", "predicted", *class_names]
+        show([table(columns, rows, whole=columns[1:], right=class_names)], terminal_width())

@@ -1,0 +1,164 @@
+"""How a run shows what it is doing: a live display in a terminal, one line an epoch elsewhere, nothing if quiet."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from ferbench.plugin.faults import one_line
+from ferbench.training.loop import Observer
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them: 8 s, 3 min 20 s, 2 h 05 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+class _Rate(TextColumn):
+    """Images per second of the epoch."""
+
+    def __init__(self) -> None:
+        super().__init__("{task.speed}")
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f} images/s" if task.speed else "", style="progress.data.speed")
+
+
+def describe_epoch(record: dict[str, Any], epochs: int) -> str:
+    """One epoch as one line."""
+    train, validation = record["train"], record["validation"]
+    return (
+        f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}"
+        f"  loss {train['loss']:.4f}"
+        f"  validation loss {validation['loss']:.4f}"
+        f"  accuracy {validation['accuracy']:.4f}"
+        f"  macro-F1 {validation['macro_f1']:.4f}{' *' if record['best'] else '  '}"
+        f"  {record['images_per_second']:,.0f} images/s"
+    )
+
+
+class LineProgress(Observer):
+    """One line an epoch on stderr, for logs and pipes."""
+
+    def __init__(self, title: str, epochs: int, *, quiet: bool) -> None:
+        self._epochs = epochs
+        self._quiet = quiet
+        self._started = time.perf_counter()
+        self._say(f"run {one_line(title)}")
+
+    def __enter__(self) -> LineProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def epoch_ended(self, record: dict[str, Any]) -> None:
+        spent = time.perf_counter() - self._started
+        left = spent / record["epoch"] * (self._epochs - record["epoch"])
+        self._say(f"{describe_epoch(record, self._epochs)}  {duration(left)} left")
+
+    def _say(self, line: str) -> None:
+        if not self._quiet:
+            print(line, file=sys.stderr, flush=True)
+
+
+class LiveProgress(Observer):
+    """Two bars (epochs, images of this epoch) with loss, validation macro-F1, images/s and time left."""
+
+    def __init__(self, title: str, epochs: int) -> None:
+        self._epochs = epochs
+        console = self._console = Console(stderr=True, highlight=False)
+        console.print(Text(f"run {one_line(title)}", style="bold"))
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            _Rate(),
+            TextColumn("{task.fields[numbers]}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=console,
+            transient=True,
+        )
+        self._all = self._progress.add_task("all  ", total=None, numbers="")
+        self._epoch: TaskID = self._progress.add_task("epoch", total=None, numbers="")
+        self._current = 0
+        self._finished_images = 0
+
+    def __enter__(self) -> LiveProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def batch_done(self, epoch: int, images: int, total: int, loss: float | None) -> None:
+        if epoch != self._current:
+            self._finished_images = (epoch - 1) * total
+            self._current = epoch
+            self._progress.reset(self._epoch, total=total, description=f"epoch {epoch}/{self._epochs}")
+            self._progress.update(self._all, total=self._epochs * total)
+        numbers = {} if loss is None else {"numbers": f"loss {loss:.4f}"}
+        self._progress.update(self._epoch, completed=images, **numbers)  # type: ignore[arg-type]
+        self._progress.update(self._all, completed=self._finished_images + images)
+
+    def epoch_ended(self, record: dict[str, Any]) -> None:
+        self._console.print(Text(describe_epoch(record, self._epochs)))
+        self._progress.update(self._all, numbers=f"validation macro-F1 {record['validation']['macro_f1']:.4f}")
+
+
+class PackingProgress:
+    """Counts images while a dataset is packed."""
+
+    def __init__(self, dataset: str, *, quiet: bool) -> None:
+        self._dataset = dataset
+        self._quiet = quiet
+        console = Console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("packing {task.description}"),
+            TextColumn("{task.completed:,.0f} images"),
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+        )
+        self._task = self._progress.add_task(dataset, total=None)
+        self._seen = 0
+        self._started = time.perf_counter()
+
+    def __enter__(self) -> PackingProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+        if self._seen and not self._quiet:
+            spent = time.perf_counter() - self._started
+            print(f"packed {self._dataset}: {self._seen:,} images in {spent:.1f} s", file=sys.stderr, flush=True)
+
+    def __call__(self, images: int) -> None:
+        """``images`` have been packed so far."""
+        self._seen = images
+        self._progress.update(self._task, completed=images)

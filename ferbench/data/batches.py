@@ -1,0 +1,161 @@
+"""From rows of a pack to batches on the training device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ferbench.data.augment import resample
+from ferbench.data.draws import Draws
+from ferbench.data.targets import Targets
+
+Augmentation = Callable[[Tensor, tuple[int, int], Draws], Tensor]
+
+#: Share of the free accelerator memory that a split's images may take to be kept there.
+RESIDENT_SHARE = 0.25
+
+# ITU-R BT.601 luma, as Pillow's conversion to "L" has it.
+_LUMA = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True, slots=True)
+class InputShape:
+    """What the model expects: the last step between a batch in [0, 1] and ``forward``.
+
+    Attributes:
+        channels: 1 or 3.
+        size: (height, width) in pixels.
+        mean: per-channel mean to subtract.
+        std: per-channel standard deviation to divide by.
+    """
+
+    channels: int
+    size: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """float32[N, c, H, W] in [0, 1] → normalised float32[N, C, H, W], channels last."""
+        if images.shape[1] == 1 and self.channels == 3:
+            images = images.expand(-1, 3, -1, -1)
+        elif images.shape[1] == 3 and self.channels == 1:
+            images = (images * images.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+        if any(m != 0.0 for m in self.mean) or any(s != 1.0 for s in self.std):
+            mean = images.new_tensor(self.mean).view(1, -1, 1, 1)
+            images = (images - mean) / images.new_tensor(self.std).view(1, -1, 1, 1)
+        return images.contiguous(memory_format=torch.channels_last)
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Labels of the rows of one split, in the order of the split.
+
+    Attributes:
+        labels: int64[n] class ids of the task.
+        soft: float32[n, K] label distributions, None where labels are all there is.
+        affect: float32[n, 2] valence and arousal, NaN where missing; None where the dataset has none.
+    """
+
+    labels: NDArray[np.int64]
+    soft: NDArray[np.float32] | None = None
+    affect: NDArray[np.float32] | None = None
+
+    def at(self, positions: NDArray[np.int64]) -> Targets:
+        """The targets of some samples, on the CPU."""
+        return Targets(
+            labels=torch.from_numpy(self.labels[positions]),
+            soft=None if self.soft is None else torch.from_numpy(self.soft[positions]),
+            affect=None if self.affect is None else torch.from_numpy(self.affect[positions]),
+        )
+
+
+class Batches:
+    """The samples of one split as batches.
+
+    Args:
+        images: uint8[N, C, h, w] of the whole pack, usually a memory map.
+        rows: int64[n] rows of the pack that make up the split.
+        truth: labels of those rows, in the same order.
+        shape: what the model expects.
+        device: where batches are augmented and trained on.
+    """
+
+    def __init__(
+        self,
+        images: NDArray[np.uint8],
+        rows: NDArray[np.int64],
+        truth: Truth,
+        shape: InputShape,
+        device: torch.device,
+    ) -> None:
+        self._images = images
+        self._rows = rows
+        self.truth = truth
+        self.shape = shape
+        self.device = device
+        self._resident = self._keep_on_device()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def _keep_on_device(self) -> Tensor | None:
+        if self.device.type != "cuda":
+            return None
+        size = len(self._rows) * int(np.prod(self._images.shape[1:]))
+        free, _ = torch.cuda.mem_get_info(self.device)
+        if size > RESIDENT_SHARE * free:
+            return None
+        return torch.from_numpy(self._images[self._rows]).to(self.device)
+
+    def gather(self, positions: NDArray[np.int64]) -> Tensor:
+        """uint8[m, C, h, w] of the split's samples at ``positions``, on the device."""
+        if self._resident is not None:
+            return self._resident[torch.from_numpy(positions).to(self.device, non_blocking=True)]
+        images = torch.from_numpy(self._images[self._rows[positions]])
+        if self.device.type == "cuda":
+            images = images.pin_memory()
+        return images.to(self.device, non_blocking=True)
+
+    def training(
+        self,
+        order: NDArray[np.int64],
+        batch_size: int,
+        augment: Augmentation,
+        *,
+        seed: int,
+        epoch: int,
+    ) -> Iterator[tuple[Tensor, Targets]]:
+        """Augmented batches of one epoch.
+
+        Args:
+            order: int64[m] positions within the split, as the sampler drew them.
+            batch_size: samples per batch; the last one may be smaller.
+            augment: the augmentation plugin.
+            seed: of the run; draws depend on (seed, epoch, sample, position in the epoch).
+            epoch: from 1.
+        """
+        for start in range(0, len(order), batch_size):
+            positions = order[start : start + batch_size]
+            draws = Draws(
+                seed,
+                epoch,
+                samples=positions,
+                positions=np.arange(start, start + len(positions), dtype=np.int64),
+                device=self.device,
+            )
+            with torch.no_grad():
+                images = self.shape.prepare(augment(self.gather(positions), self.shape.size, draws))
+            yield images, self.truth.at(positions).to(self.device)
+
+    def evaluation(self, batch_size: int) -> Iterator[tuple[Tensor, Targets]]:
+        """The split in its own order, resized and normalised, nothing else."""
+        for start in range(0, len(self), batch_size):
+            positions = np.arange(start, min(start + batch_size, len(self)), dtype=np.int64)
+            with torch.no_grad():
+                images = self.shape.prepare(resample(self.gather(positions), self.shape.size))
+            yield images, self.truth.at(positions).to(self.device)

@@ -1,0 +1,390 @@
+"""From a pack and a protocol to the rows of train, validation and test.
+
+Every draw (limits, validation, folds) orders samples by a keyed hash of their ids, so that it does not depend on the
+order in which a dataset was read, and a smaller draw is part of a larger one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferbench.errors import UserError
+from ferbench.plugin.specs import Protocol
+
+if TYPE_CHECKING:
+    from ferbench.data.pack import Pack
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of a pack by role.
+
+    Attributes:
+        protocol: name of the protocol that cut them.
+        class_names: the classes of the task, K of them, in the order of the class ids.
+        labels: int64[N of the pack], class ids of the task, -1 for rows of other classes.
+        train: int64[n] rows to learn from.
+        validation: int64[m] rows to select on.
+        test: int64[t] rows to read once; empty for a fold.
+        votes: float32[N, K] distributions over the task's classes, NaN rows where there are none; None: no votes.
+        train_digest: digest of the train rows' content, in order.
+        validation_digest: the same for validation.
+        test_digest: digest of the sorted (id, label, native pixel hash) of the test rows; None for a fold.
+    """
+
+    protocol: str
+    class_names: tuple[str, ...]
+    labels: NDArray[np.int64]
+    train: Rows
+    validation: Rows
+    test: Rows
+    votes: NDArray[np.float32] | None
+    train_digest: str
+    validation_digest: str
+    test_digest: str | None
+
+    def counts(self, rows: Rows) -> dict[str, int]:
+        """Samples per class among ``rows``, by class name."""
+        counted = np.bincount(self.labels[rows], minlength=len(self.class_names))
+        return {name: int(n) for name, n in zip(self.class_names, counted, strict=True)}
+
+
+@dataclass(frozen=True)
+class SplitRequest:
+    """What ``[data]`` asks of a split; the fields are those of ``DataSettings``."""
+
+    protocol: str | None = None
+    classes: tuple[str, ...] | None = None
+    num_classes: int | None = None
+    train_limit: int | None = None
+    train_limit_per_class: int | None = None
+    test_limit: int | None = None
+    test_limit_per_class: int | None = None
+    validation: float = 0.2
+    fold: str | None = None
+    group_by: str | None = None
+    split_seed: int = 0
+
+
+def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Split:
+    """Cut a pack into train, validation and test.
+
+    Raises:
+        UserError: unknown protocol or class, a part that the dataset lacks, or a role that ends up without samples.
+    """
+    protocol = _choose(protocols, request.protocol, pack.dataset)
+    class_names, labels = _select_classes(pack, request)
+    groups = _groups(pack, request.group_by)
+
+    def rows_of(parts: Sequence[str]) -> Rows:
+        codes = [pack.parts.index(part) for part in parts if part in pack.parts]
+        return np.flatnonzero(np.isin(pack.part, codes) & (labels >= 0)).astype(np.int64)
+
+    pool = rows_of(_present(pack, protocol.train, protocol, protocols))
+    test_parts = _present(pack, protocol.test, protocol, protocols) if request.fold is None else ()
+    named = protocol.validation
+    if named and protocol.cut_if_missing and not any(part in pack.parts for part in named):
+        named = ()
+    if request.fold is not None:
+        named = ()
+    validation = rows_of(_present(pack, named, protocol, protocols)) if named else None
+
+    def limited(rows: Rows, total: int | None, per_class: int | None, purpose: str) -> Rows:
+        if total is None and per_class is None:
+            return rows
+        _refuse_unreachable(rows, labels, class_names, total, purpose)
+        return draw_stratified(
+            rows, labels, pack.ids, total=total, per_class=per_class, seed=request.split_seed, purpose=purpose
+        )
+
+    pool = limited(pool, request.train_limit, request.train_limit_per_class, "train_limit")
+    if request.fold is not None:
+        train, validation = _fold(pool, labels, groups, request)
+    elif validation is None:
+        train, validation = _cut_validation(pool, labels, groups, request)
+    else:
+        train = pool
+    test = limited(rows_of(test_parts), request.test_limit, request.test_limit_per_class, "test_limit")
+    _refuse_empty(train, validation, test if request.fold is None else None, labels, class_names, protocol)
+    votes = _task_votes(pack, class_names)
+    return Split(
+        protocol=protocol.name,
+        class_names=class_names,
+        labels=labels,
+        train=train,
+        validation=validation,
+        test=test,
+        votes=votes,
+        train_digest=rows_digest(pack, train, labels, class_names, votes),
+        validation_digest=rows_digest(pack, validation, labels, class_names, votes),
+        test_digest=None if request.fold is not None else digest_of_test_set(pack, test, labels, class_names),
+    )
+
+
+def _choose(protocols: Sequence[Protocol], name: str | None, dataset: str) -> Protocol:
+    if name is None:
+        return protocols[0]
+    for protocol in protocols:
+        if protocol.name == name:
+            return protocol
+    raise UserError(
+        f"dataset '{dataset}' has no protocol '{name}'",
+        f"set data.protocol to one of: {', '.join(p.name for p in protocols)}",
+    )
+
+
+def _present(
+    pack: Pack, parts: Sequence[str], protocol: Protocol, protocols: Sequence[Protocol]
+) -> tuple[str, ...]:
+    missing = [part for part in parts if part not in pack.parts]
+    if missing:
+        possible = [
+            other.name
+            for other in protocols
+            if set(other.train) | set(other.test) | (set() if other.cut_if_missing else set(other.validation))
+            <= set(pack.parts)
+        ]
+        remedy = (
+            f"add the missing files, or use --set data.protocol={possible[0]}"
+            if possible
+            else f"add the missing files; found parts: {', '.join(pack.parts)}"
+        )
+        raise UserError(
+            f"protocol '{protocol.name}' needs the part {' and '.join(missing)} of '{pack.dataset}', "
+            "which is not in the data",
+            remedy,
+        )
+    return tuple(parts)
+
+
+def _select_classes(pack: Pack, request: SplitRequest) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    class_names = pack.class_names if request.classes is None else request.classes
+    unknown = [name for name in class_names if name not in pack.class_names]
+    if unknown:
+        raise UserError(
+            f"dataset '{pack.dataset}' has no class '{unknown[0]}'",
+            f"choose data.classes among: {', '.join(pack.class_names)}",
+        )
+    if request.num_classes is not None and request.num_classes != len(class_names):
+        raise UserError(
+            f"data.num_classes = {request.num_classes}, but the data has {len(class_names)} classes: "
+            f"{', '.join(class_names)}",
+            "correct data.num_classes, or choose the classes with data.classes",
+        )
+    mapping = np.full(len(pack.class_names), -1, dtype=np.int64)
+    for task_id, name in enumerate(class_names):
+        mapping[pack.class_names.index(name)] = task_id
+    return class_names, mapping[pack.labels.astype(np.int64)]
+
+
+def _groups(pack: Pack, group_by: str | None) -> NDArray[np.str_]:
+    """str[N]: samples with one value stay on one side of a cut."""
+    if group_by == "none" or (group_by is None and pack.clip is None):
+        return pack.ids
+    column = pack.subject if group_by == "subject" else pack.clip
+    if column is None:
+        raise UserError(
+            f"data.group_by = '{group_by}', but dataset '{pack.dataset}' does not say the {group_by} of its images",
+            "set data.group_by to none",
+        )
+    return np.where(column == "", pack.ids, column)
+
+
+def keyed_order(keys: NDArray[np.str_], seed: int, purpose: str) -> NDArray[np.uint64]:
+    """uint64 of each key, uniform and fixed by (seed, purpose, key): sorting by it is a seeded shuffle."""
+    prefix = f"{seed}\x00{purpose}\x00".encode()
+    digests = b"".join(hashlib.blake2b(prefix + str(key).encode(), digest_size=8).digest() for key in keys)
+    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+
+
+def allot(available: Sequence[int], total: int) -> list[int]:
+    """``total`` seats in proportion to ``available`` (largest remainder), at least one for each that has any.
+
+    Never more than there are; ``total`` must be at least the number of classes with samples.
+    """
+    counts = np.asarray(available, dtype=np.int64)
+    total = min(total, int(counts.sum()))
+    if total == 0:
+        return [0] * len(counts)
+    exact = counts * (total / counts.sum())
+    seats = np.minimum(np.maximum(np.floor(exact).astype(np.int64), (counts > 0).astype(np.int64)), counts)
+    remainders = exact - np.floor(exact)
+    for k in np.lexsort((np.arange(len(counts)), -remainders)):
+        if seats.sum() < total and seats[k] < counts[k]:
+            seats[k] += 1
+    while seats.sum() > total:
+        seats[int(np.argmax(seats))] -= 1
+    while seats.sum() < total:
+        seats[int(np.argmax(counts - seats))] += 1
+    return [int(n) for n in seats]
+
+
+def draw_stratified(
+    rows: Rows,
+    labels: NDArray[np.int64],
+    ids: NDArray[np.str_],
+    *,
+    total: int | None,
+    per_class: int | None,
+    seed: int,
+    purpose: str,
+) -> Rows:
+    """A stratified draw without replacement: at most ``total`` of ``rows`` and at most ``per_class`` of each class.
+
+    Args:
+        rows: int64[n] rows to draw from.
+        labels: int64[N] class ids by row.
+        ids: str[N] sample ids by row.
+        total: how many in all, shared out in proportion to the classes; None: no limit.
+        per_class: how many of one class; None: no limit.
+        seed: of the draw.
+        purpose: keeps draws of one seed for different purposes apart.
+    """
+    order = keyed_order(ids[rows], seed, purpose)
+    classes = np.unique(labels[rows])
+    members = [rows[labels[rows] == k][np.argsort(order[labels[rows] == k], kind="stable")] for k in classes]
+    if per_class is not None:
+        members = [m[:per_class] for m in members]
+    if total is not None:
+        members = [m[:n] for m, n in zip(members, allot([len(m) for m in members], total), strict=True)]
+    return np.sort(np.concatenate(members)) if members else rows[:0]
+
+
+def _group_table(
+    pool: Rows, labels: NDArray[np.int64], groups: NDArray[np.str_], seed: int, purpose: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Group index of each pool row, and per group: its class (the first of its most frequent), size and shuffled
+    rank within the class."""
+    names, index = np.unique(groups[pool], return_inverse=True)
+    classes = int(labels[pool].max()) + 1 if len(pool) else 1
+    votes = np.zeros((len(names), classes), dtype=np.int64)
+    np.add.at(votes, (index, labels[pool]), 1)
+    group_class = votes.argmax(axis=1)
+    order = keyed_order(names, seed, purpose)
+    rank = np.empty(len(names), dtype=np.int64)
+    for k in np.unique(group_class):
+        members = np.flatnonzero(group_class == k)
+        rank[members[np.argsort(order[members], kind="stable")]] = np.arange(len(members))
+    return index, group_class, votes.sum(axis=1), rank
+
+
+def _cut_validation(
+    pool: Rows, labels: NDArray[np.int64], groups: NDArray[np.str_], request: SplitRequest
+) -> tuple[Rows, Rows]:
+    index, group_class, size, rank = _group_table(pool, labels, groups, request.split_seed, "validation")
+    held_back = np.zeros(len(size), dtype=bool)
+    classes = np.unique(group_class)
+    images = [int(size[group_class == k].sum()) for k in classes]
+    seats = allot(images, max(round(sum(images) * request.validation), len(classes)))
+    for k, wanted in zip(classes, seats, strict=True):
+        members = np.flatnonzero(group_class == k)
+        members = members[np.argsort(rank[members], kind="stable")]
+        before = np.cumsum(size[members]) - size[members]
+        held_back[members[before < wanted]] = True
+    chosen = held_back[index]
+    return pool[~chosen], pool[chosen]
+
+
+def _fold(
+    pool: Rows, labels: NDArray[np.int64], groups: NDArray[np.str_], request: SplitRequest
+) -> tuple[Rows, Rows]:
+    assert request.fold is not None
+    i, k = (int(part) for part in request.fold.split("/"))
+    index, group_class, _, rank = _group_table(pool, labels, groups, request.split_seed, "fold")
+    # Classes start at different folds, so that their remainders do not all fall on the first folds.
+    chosen = ((rank + group_class) % k == i - 1)[index]
+    return pool[~chosen], pool[chosen]
+
+
+def _refuse_unreachable(
+    rows: Rows, labels: NDArray[np.int64], class_names: tuple[str, ...], total: int | None, purpose: str
+) -> None:
+    present = len(np.unique(labels[rows]))
+    if total is not None and total < present:
+        raise UserError(
+            f"data.{purpose} = {total} is less than the {present} classes", f"set data.{purpose} to {present} or more"
+        )
+
+
+def _refuse_empty(
+    train: Rows,
+    validation: Rows,
+    test: Rows | None,
+    labels: NDArray[np.int64],
+    class_names: tuple[str, ...],
+    protocol: Protocol,
+) -> None:
+    for role, rows in (("train", train), ("validation", validation), ("test", test)):
+        if rows is None:
+            continue
+        absent = [
+            name
+            for name, n in zip(class_names, np.bincount(labels[rows], minlength=len(class_names)), strict=True)
+            if n == 0
+        ]
+        if len(rows) == 0 or (absent and role == "train"):
+            what = "no sample at all" if len(rows) == 0 else f"no sample of class '{absent[0]}'"
+            raise UserError(
+                f"with protocol '{protocol.name}', {role} has {what}",
+                "raise the limits, choose other classes (data.classes), or check the dataset's folders",
+            )
+
+
+def _task_votes(pack: Pack, class_names: tuple[str, ...]) -> NDArray[np.float32] | None:
+    if pack.votes is None:
+        return None
+    columns = [pack.class_names.index(name) for name in class_names]
+    votes = np.asarray(pack.votes[:, columns], dtype=np.float32)
+    totals = votes.sum(axis=1, keepdims=True)
+    return np.divide(votes, totals, out=np.full_like(votes, np.nan), where=totals > 0)
+
+
+def rows_digest(
+    pack: Pack,
+    rows: Rows,
+    labels: NDArray[np.int64],
+    class_names: tuple[str, ...],
+    votes: NDArray[np.float32] | None,
+) -> str:
+    """``v1:`` + SHA-256 over the content of ``rows`` in order: ids, labels, native pixels, affect and votes."""
+    state = hashlib.sha256()
+    _feed(state, "classes", "\x00".join(class_names).encode())
+    _feed(state, "ids", "\x00".join(pack.ids[rows].tolist()).encode())
+    columns: Mapping[str, np.ndarray | None] = {
+        "labels": labels.astype("<i8"),
+        "pixels": pack.pixel_hashes,
+        "affect": None if pack.affect is None else np.asarray(pack.affect).astype("<f4"),
+        "votes": None if votes is None else votes.astype("<f4"),
+    }
+    for name, column in columns.items():
+        if column is not None:
+            _feed(state, name, np.ascontiguousarray(column[rows]).tobytes())
+    return "v1:" + state.hexdigest()
+
+
+def digest_of_test_set(
+    pack: Pack, rows: Rows, labels: NDArray[np.int64], class_names: tuple[str, ...]
+) -> str:
+    """``v1:`` + SHA-256 over the sorted (id, class name, native pixel hash): what makes two test sets the same."""
+    state = hashlib.sha256()
+    entries = sorted(
+        (str(pack.ids[row]), class_names[int(labels[row])], bytes(pack.pixel_hashes[row])) for row in rows
+    )
+    for sample_id, name, pixels in entries:
+        for part in (sample_id.encode(), name.encode(), pixels):
+            state.update(len(part).to_bytes(4, "little"))
+            state.update(part)
+    return "v1:" + state.hexdigest()
+
+
+def _feed(state: hashlib._Hash, name: str, content: bytes) -> None:
+    state.update(f"{name}:{len(content)}:".encode())
+    state.update(content)

@@ -1,0 +1,1 @@
+"""From a recipe and flags to resolved experiments with ids."""

@@ -1,0 +1,85 @@
+"""The ids of a run: what they cover, and nothing else.
+
+Each id is ``v1:`` and the SHA-256 of canonical JSON (sorted keys, no blanks, shortest float text).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ferbench.experiment.recipe import Recipe, Role, Section, TrainingSettings
+
+#: Rises when a change of the harness changes the weights that a recipe gives.
+NUMERICS_VERSION = 1
+
+#: Sections whose component changes the weights. The dataset acts through the digests of its rows.
+WEIGHT_COMPONENTS = ("model", "loss", "sampler", "augmentation", "optimizer", "schedule")
+
+
+def digest(content: Any) -> str:
+    """``v1:`` + SHA-256 over the canonical JSON of plain values."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return "v1:" + hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def short(identifier: str) -> str:
+    """The twelve hexadecimal digits that name a directory."""
+    return identifier.removeprefix("v1:")[:12]
+
+
+def fields_with_role(section: Section, *roles: Role) -> dict[str, Any]:
+    """The fields of a section that have one of ``roles``."""
+    chosen = {}
+    for name, field in type(section).model_fields.items():
+        (role,) = (entry for entry in field.metadata if isinstance(entry, Role))
+        if role in roles:
+            value = getattr(section, name)
+            chosen[name] = list(value) if isinstance(value, tuple) else value
+    return chosen
+
+
+def training_identity(
+    recipe: Recipe,
+    components: Mapping[str, Mapping[str, Any]],
+    rows: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Everything that changes the weights, as plain values.
+
+    Args:
+        recipe: the validated settings.
+        components: by section: name, distribution, version, source hash and resolved options.
+        rows: class names, digests of the train and validation rows in order, shape of the model's input.
+    """
+    return {
+        "numerics": NUMERICS_VERSION,
+        "precision": "float32",
+        "components": {section: dict(components[section]) for section in WEIGHT_COMPONENTS},
+        "rows": dict(rows),
+        "data": fields_with_role(recipe.data, Role.WEIGHTS),
+        "training": fields_with_role(recipe.training, Role.WEIGHTS, Role.SEED),
+    }
+
+
+def training_id(identity: Mapping[str, Any]) -> str:
+    """The id of the weights."""
+    return digest({"kind": "training", **identity})
+
+
+def config_id(identity: Mapping[str, Any]) -> str:
+    """The id of the configuration that seeds repeat."""
+    seeds = [
+        name
+        for name, field in TrainingSettings.model_fields.items()
+        if any(entry is Role.SEED for entry in field.metadata)
+    ]
+    training = {key: value for key, value in identity["training"].items() if key not in seeds}
+    return digest({"kind": "configuration", **identity, "training": training})
+
+
+def evaluation_id(training: str, rows_digest: str, options: Mapping[str, Any] | None = None) -> str:
+    """The id of predictions: the weights, the samples, and what is done at test time."""
+    return digest({"kind": "evaluation", "training": training, "rows": rows_digest, "options": dict(options or {})})
+

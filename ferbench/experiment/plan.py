@@ -1,0 +1,147 @@
+"""A resolved recipe on packed data: split, task and ids. Everything about a run that is known before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ferbench.data.pack import Pack
+from ferbench.data.splits import Rows, Split, SplitRequest, cut
+from ferbench.errors import UserError
+from ferbench.experiment.fingerprint import (
+    config_id,
+    digest,
+    evaluation_id,
+    short,
+    training_id,
+    training_identity,
+)
+from ferbench.experiment.resolve import ResolvedRecipe
+from ferbench.metrics.classification import HIGHER_IS_BETTER
+from ferbench.plugin.specs import DatasetSpec, ModelSpec
+from ferbench.runs.directory import RunDirectory, run_path
+from ferbench.task import Task
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run, ready to start.
+
+    Attributes:
+        resolved: the recipe with its components.
+        pack: the data.
+        split: its rows by role.
+        task: what components are built for.
+        identity: everything that ``training_id`` covers.
+        training_id: id of the weights.
+        config_id: id of the configuration that seeds repeat.
+    """
+
+    resolved: ResolvedRecipe
+    pack: Pack
+    split: Split
+    task: Task
+    identity: dict[str, Any]
+    training_id: str
+    config_id: str
+
+    @property
+    def dataset_spec(self) -> DatasetSpec:
+        spec = self.resolved.components["dataset"].component.spec
+        assert isinstance(spec, DatasetSpec)
+        return spec
+
+    @property
+    def model_spec(self) -> ModelSpec:
+        spec = self.resolved.components["model"].component.spec
+        assert isinstance(spec, ModelSpec)
+        return spec
+
+    @property
+    def label(self) -> str:
+        """Short text that tells the combinations of a grid apart."""
+        chosen = self.resolved.components
+        names = [chosen[section].component.name for section in ("dataset", "model", "loss", "sampler")]
+        return " × ".join(names) + f", seed {self.resolved.recipe.training.seed}"
+
+    def directory(self, results: Path) -> RunDirectory:
+        """Where the run lives."""
+        return RunDirectory(run_path(results, short(self.training_id)))
+
+    def evaluation_rows(self) -> dict[str, tuple[Rows, str]]:
+        """Rows and rows digest of what is evaluated at the end: validation, and test unless this is a fold."""
+        rows = {"validation": (self.split.validation, self.split.validation_digest)}
+        if self.split.test_digest is not None:
+            rows["test"] = (self.split.test, self.split.test_digest)
+        return rows
+
+    def evaluation_id(self, role: str) -> str:
+        """Id of the predictions for "validation" or "test"."""
+        return evaluation_id(self.training_id, self.evaluation_rows()[role][1])
+
+
+def plan(resolved: ResolvedRecipe, pack: Pack) -> Plan:
+    """Cut the split and compute the ids.
+
+    Raises:
+        UserError: the data cannot serve the recipe (protocol, classes, limits), or ``training.select`` names no metric.
+    """
+    recipe = resolved.recipe
+    dataset_spec = resolved.components["dataset"].component.spec
+    model_spec = resolved.components["model"].component.spec
+    assert isinstance(dataset_spec, DatasetSpec)
+    assert isinstance(model_spec, ModelSpec)
+    request = SplitRequest(**recipe.data.model_dump(include=set(SplitRequest.__dataclass_fields__)))
+    split = cut(pack, dataset_spec.protocols, request)
+    check_selection(recipe.training.select, split.class_names)
+    size = recipe.data.image_size or model_spec.image_size
+    counts = np.bincount(split.labels[split.train], minlength=len(split.class_names))
+    task = Task(
+        class_names=split.class_names,
+        channels=model_spec.channels,
+        height=size,
+        width=size,
+        train_counts=tuple(int(n) for n in counts),
+        has_affect=pack.affect is not None,
+    )
+    identity = training_identity(
+        recipe,
+        resolved.describe(),
+        {
+            "classes": list(split.class_names),
+            "train": split.train_digest,
+            "validation": split.validation_digest,
+            "input": [task.channels, task.height, task.width, list(model_spec.mean), list(model_spec.std)],
+        },
+    )
+    return Plan(resolved, pack, split, task, identity, training_id(identity), config_id(identity))
+
+
+def check_selection(metric: str, class_names: tuple[str, ...]) -> None:
+    """Refuse a selection metric that does not exist.
+
+    Raises:
+        UserError: naming the metrics there are.
+    """
+    name, colon, class_name = metric.partition(":")
+    if colon and name in ("f1", "recall"):
+        if class_name not in class_names:
+            raise UserError(
+                f"training.select = '{metric}': there is no class '{class_name}'",
+                f"choose among: {', '.join(class_names)}",
+            )
+    elif metric not in HIGHER_IS_BETTER:
+        raise UserError(
+            f"training.select = '{metric}' is no metric",
+            f"choose {', '.join(HIGHER_IS_BETTER)}, f1:CLASS or recall:CLASS",
+        )
+
+
+def dataset_key(resolved: ResolvedRecipe) -> str:
+    """Two recipes with one key read the same pack."""
+    chosen = resolved.components["dataset"]
+    data = resolved.recipe.data
+    return digest({"dataset": chosen.describe(), "path": data.path, "skip_faulty": data.skip_faulty})

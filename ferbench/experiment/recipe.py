@@ -1,0 +1,155 @@
+"""What a recipe may say: the sections, their fields, and how each field enters a run's identity."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Any, Literal
+
+import annotated_types as at
+from pydantic import BaseModel, ConfigDict, field_validator
+
+#: Sections of a recipe that choose a plugin component, in the order of the data flow.
+COMPONENT_SECTIONS = ("dataset", "model", "loss", "sampler", "augmentation", "optimizer", "schedule")
+
+DEFAULT_COMPONENTS = {
+    "dataset": "synthetic-faces",
+    "model": "basic-cnn",
+    "loss": "cross-entropy",
+    "sampler": "shuffled",
+    "augmentation": "standard",
+    "optimizer": "adam",
+    "schedule": "constant",
+}
+
+
+class Role(enum.Enum):
+    """How a field of a recipe enters the ids of a run. Every field has exactly one role (a test holds that)."""
+
+    WEIGHTS = "changes the weights: part of training_id and config_id"
+    SEED = "part of training_id, left out of config_id"
+    SELECTS_ROWS = "acts through the digests of the rows it selects"
+    ENVIRONMENT = "where and how it runs: recorded, in no id"
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class DataSettings(Section):
+    """``[data]``: what the harness does with a dataset, whichever plugin it comes from.
+
+    Attributes:
+        path: where the dataset's files are (``--data``).
+        protocol: which parts are train, validation and test; default: the dataset's first protocol.
+        classes: keep only these classes, in this order of class ids.
+        num_classes: assert the number of classes; it never changes it.
+        train_limit: at most this many samples for training and validation together, drawn stratified.
+        train_limit_per_class: at most this many per class for training and validation together.
+        test_limit: at most this many test samples, drawn stratified.
+        test_limit_per_class: at most this many test samples per class.
+        validation: fraction of train that is cut off for validation where the protocol names no part for it.
+        fold: "i/k": validation is the i-th of k stratified folds of train; test stays unread.
+        group_by: keep the frames of a clip, or the images of a subject, on one side of a cut; default: clips where
+            there are any.
+        split_seed: seed of every draw of samples (limits, validation, folds); apart from the training seed, so that
+            seeds of one configuration share their split.
+        image_size: side of the model's input in pixels; default: the model's own.
+        skip_faulty: pack without the faulty samples instead of refusing, and record how many were left out.
+    """
+
+    path: Annotated[str | None, Role.ENVIRONMENT] = None
+    protocol: Annotated[str | None, Role.SELECTS_ROWS] = None
+    classes: Annotated[tuple[str, ...] | None, Role.SELECTS_ROWS] = None
+    num_classes: Annotated[int | None, at.Ge(2), Role.SELECTS_ROWS] = None
+    train_limit: Annotated[int | None, at.Ge(2), Role.SELECTS_ROWS] = None
+    train_limit_per_class: Annotated[int | None, at.Ge(2), Role.SELECTS_ROWS] = None
+    test_limit: Annotated[int | None, at.Ge(1), Role.SELECTS_ROWS] = None
+    test_limit_per_class: Annotated[int | None, at.Ge(1), Role.SELECTS_ROWS] = None
+    validation: Annotated[float, at.Interval(gt=0, lt=1), Role.SELECTS_ROWS] = 0.2
+    fold: Annotated[str | None, Role.SELECTS_ROWS] = None
+    group_by: Annotated[Literal["none", "clip", "subject"] | None, Role.SELECTS_ROWS] = None
+    split_seed: Annotated[int, at.Ge(0), Role.SELECTS_ROWS] = 0
+    image_size: Annotated[int | None, at.Interval(ge=8, le=1024), Role.WEIGHTS] = None
+    skip_faulty: Annotated[bool, Role.SELECTS_ROWS] = False
+
+    @field_validator("classes")
+    @classmethod
+    def _classes_make_a_task(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None:
+            if len(value) < 2:
+                raise ValueError("name at least two classes")
+            if len(set(value)) < len(value):
+                raise ValueError("a class is named twice")
+        return value
+
+    @field_validator("fold")
+    @classmethod
+    def _fold_is_i_of_k(cls, value: str | None) -> str | None:
+        if value is not None:
+            first, _, second = value.partition("/")
+            if not (first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second) and int(second) > 1):
+                raise ValueError(f"{value!r} is not i/k with 1 ≤ i ≤ k and k ≥ 2")
+        return value
+
+
+class TrainingSettings(Section):
+    """``[training]``: the loop.
+
+    Attributes:
+        epochs: passes over the training samples.
+        batch_size: samples per optimiser step.
+        seed: seed of initial weights, order, augmentation and dropout (``--seed``).
+        select: validation metric that chooses the epoch whose weights are kept and tested: ``macro_f1``,
+            ``accuracy``, ``balanced_accuracy``, ``weighted_f1``, ``macro_precision``, ``macro_recall``,
+            ``worst_class_f1``, ``loss``, or ``f1:CLASS`` / ``recall:CLASS`` of one class.
+        deterministic: refuse operations whose result may differ between two runs on one machine.
+        parameter_budget: refuse a model with more parameters than this, running statistics included.
+    """
+
+    epochs: Annotated[int, at.Ge(1), Role.WEIGHTS] = 10
+    batch_size: Annotated[int, at.Ge(1), Role.WEIGHTS] = 128
+    seed: Annotated[int, at.Interval(ge=0, lt=2**32), Role.SEED] = 0
+    select: Annotated[str, Role.WEIGHTS] = "macro_f1"
+    deterministic: Annotated[bool, Role.WEIGHTS] = True
+    parameter_budget: Annotated[int | None, at.Ge(1), Role.ENVIRONMENT] = None
+
+
+class RuntimeSettings(Section):
+    """``[runtime]``: where and how a run is computed; recorded, never part of an id.
+
+    Attributes:
+        device: ``auto`` (CUDA when there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        threads: CPU threads for torch; default: the cores this process may use.
+    """
+
+    device: Annotated[str, Role.ENVIRONMENT] = "auto"
+    threads: Annotated[int | None, at.Ge(1), Role.ENVIRONMENT] = None
+
+
+class Component(BaseModel):
+    """A section that names a plugin component; every other key is an option of it."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Recipe(Section):
+    """One run, as asked for: what every section says, with the harness's defaults filled in. The options of
+    components are still unchecked; ``experiment.resolve`` checks them against the plugins."""
+
+    name: Annotated[str | None, Role.ENVIRONMENT] = None
+    dataset: Component
+    model: Component
+    loss: Component
+    sampler: Component
+    augmentation: Component
+    optimizer: Component
+    schedule: Component
+    data: DataSettings = DataSettings()
+    training: TrainingSettings = TrainingSettings()
+    runtime: RuntimeSettings = RuntimeSettings()

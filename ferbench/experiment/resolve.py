@@ -1,0 +1,69 @@
+"""A recipe checked against the plugins: every component found, every option known and in bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ferbench.experiment.recipe import COMPONENT_SECTIONS, Recipe
+from ferbench.plugin.discovery import Component, Registry
+
+
+@dataclass(frozen=True)
+class ChosenComponent:
+    """A component and every one of its options, defaults included.
+
+    Attributes:
+        component: the plugin's description.
+        options: resolved values by name, JSON-able.
+    """
+
+    component: Component
+    options: Mapping[str, Any]
+
+    def build(self, *args: Any, **given: Any) -> Any:
+        """Call the builder with the options; ``given`` are keyword arguments that are no options (``seed``)."""
+        return self.component.builder()(*args, **given, **self.options)
+
+    def describe(self) -> dict[str, Any]:
+        """What identity and record say of it."""
+        return {
+            "name": self.component.name,
+            "distribution": self.component.distribution,
+            "version": self.component.version,
+            "source": self.component.source_hash(),
+            "options": dict(self.options),
+        }
+
+
+@dataclass(frozen=True)
+class ResolvedRecipe:
+    """A recipe whose components are known.
+
+    Attributes:
+        recipe: the validated settings.
+        components: by section.
+    """
+
+    recipe: Recipe
+    components: Mapping[str, ChosenComponent]
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        return {section: chosen.describe() for section, chosen in self.components.items()}
+
+
+def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:
+    """Find each component and validate its options.
+
+    Raises:
+        UserError: a component does not exist or is ambiguous or broken; an option is unknown, of the wrong type or
+            out of bounds.
+    """
+    components = {}
+    for section in COMPONENT_SECTIONS:
+        asked = getattr(recipe, section)
+        component = registry.find(section, asked.name)
+        options = component.options().validate(asked.options, section)
+        components[section] = ChosenComponent(component, options)
+    return ResolvedRecipe(recipe, components)

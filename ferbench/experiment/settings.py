@@ -1,0 +1,238 @@
+"""From TOML files, ``--set``, ``--grid`` and flags to the recipes of a grid.
+
+Precedence: defaults < recipe < ``--set`` < flags; a grid's axes are laid over all of them.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import itertools
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ferbench.errors import UserError
+from ferbench.experiment.recipe import (
+    COMPONENT_SECTIONS,
+    DEFAULT_COMPONENTS,
+    DataSettings,
+    Recipe,
+    RuntimeSettings,
+    TrainingSettings,
+)
+
+_SECTION_FIELDS = {
+    "data": tuple(DataSettings.model_fields),
+    "training": tuple(TrainingSettings.model_fields),
+    "runtime": tuple(RuntimeSettings.model_fields),
+}
+_SECTIONS = (*COMPONENT_SECTIONS, *_SECTION_FIELDS)
+_RUN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}")
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """The tables of a recipe file.
+
+    Raises:
+        UserError: the file cannot be read, is no TOML, or names a section that there is not.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is not UTF-8 text"
+        raise UserError(f"cannot read recipe {path}: {reason}", "give the path of a TOML recipe") from error
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"recipe {path} is not valid TOML: {error}", "mend that line of the recipe") from error
+    for key, value in raw.items():
+        if key == "grid":
+            _check_grid_table(path, value)
+        elif key != "name":
+            _check_section(key, f"recipe {path}")
+            if key in COMPONENT_SECTIONS and isinstance(value, str):
+                raw[key] = {"name": value}
+            elif not isinstance(value, dict):
+                raise UserError(f"recipe {path}: '{key}' is not a table", f"write it as a section: [{key}]")
+    return raw
+
+
+def _check_grid_table(path: Path, value: object) -> None:
+    if not isinstance(value, dict) or not all(isinstance(v, list) and v for v in value.values()):
+        raise UserError(
+            f"recipe {path}: [grid] takes lists of values",
+            'write each axis as "section.field" = [value, value]',
+        )
+
+
+def _check_section(section: str, where: str) -> None:
+    if section not in _SECTIONS:
+        raise UserError(f"{where}: there is no section '{section}'", suggestion(section, _SECTIONS, "sections"))
+
+
+def suggestion(name: str, choices: Iterable[str], what: str) -> str:
+    """A remedy for a mistyped name: the nearest choice when there is one, and all of them."""
+    choices = list(choices)
+    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
+    return (f"did you mean '{near[0]}'? " if near else "") + f"{what}: {', '.join(choices)}"
+
+
+def parse_value(text: str) -> Any:
+    """The value of a ``--set``: TOML, lists of bare words (``[neutral,happy]``), or else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        pass
+    if text.startswith("[") and text.endswith("]"):
+        return [parse_value(part.strip()) for part in split_commas(text[1:-1]) if part.strip()]
+    return text
+
+
+def split_commas(text: str) -> list[str]:
+    """Split at the commas that stand outside brackets, braces and quotes."""
+    parts, depth, quote, start = [], 0, "", 0
+    for position, character in enumerate(text):
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        elif character in "[{":
+            depth += 1
+        elif character in "]}":
+            depth -= 1
+        elif character == "," and depth == 0:
+            parts.append(text[start:position])
+            start = position + 1
+    parts.append(text[start:])
+    return parts
+
+
+def split_assignment(text: str, flag: str) -> tuple[str, str]:
+    """``section.field=value`` as (key, value text).
+
+    Raises:
+        UserError: there is no ``=``, or the key names no section.
+    """
+    key, equals, value = text.partition("=")
+    key = key.strip()
+    if not equals or key.count(".") != 1 or not all(key.split(".")):
+        raise UserError(f"{flag} {text!r} is not section.field=value", f"for example {flag} training.epochs=10")
+    _check_key(key, flag)
+    return key, value.strip()
+
+
+def _check_key(key: str, where: str) -> None:
+    section, _, field = key.partition(".")
+    _check_section(section, where)
+    fields = _SECTION_FIELDS.get(section)
+    if fields is not None and field not in fields:
+        raise UserError(f"{where}: [{section}] has no field '{field}'", suggestion(field, fields, "fields"))
+
+
+def grid(
+    raw: Mapping[str, Any],
+    *,
+    sets: Sequence[str] = (),
+    axes: Sequence[str] = (),
+    components: Mapping[str, Sequence[str]] | None = None,
+    fields: Mapping[str, Sequence[Any]] | None = None,
+) -> list[dict[str, Any]]:
+    """Every combination that a recipe and flags ask for, as raw settings in a stable order.
+
+    Args:
+        raw: tables of a recipe (``read_recipe``), empty without one; its ``[grid]`` is an axis list of its own.
+        sets: ``--set`` texts.
+        axes: ``--grid`` texts.
+        components: component flags; more than one name is an axis.
+        fields: other flags by dotted key (``training.seed``); more than one value is an axis.
+    """
+    base = copy.deepcopy(dict(raw))
+    varied: dict[str, list[Any]] = {}
+    for key, values in base.pop("grid", {}).items():
+        _check_key(key, "[grid]")
+        varied[key] = list(values)
+    for text in sets:
+        key, value = split_assignment(text, "--set")
+        _assign(base, key, parse_value(value))
+        varied.pop(key, None)
+    for text in axes:
+        key, value = split_assignment(text, "--grid")
+        varied[key] = [parse_value(part.strip()) for part in split_commas(value)]
+    for section, names in (components or {}).items():
+        if names:
+            varied[f"{section}.name"] = list(dict.fromkeys(names))
+    for key, values in (fields or {}).items():
+        if values:
+            varied[key] = list(dict.fromkeys(values))
+
+    set_keys = {split_assignment(text, "--set")[0] for text in sets} | set(varied)
+    combinations = []
+    for values in itertools.product(*varied.values()):
+        settings = copy.deepcopy(base)
+        for key, value in zip(varied, values, strict=True):
+            _assign(settings, key, value)
+        for section in COMPONENT_SECTIONS:
+            _drop_options_of_another(settings, raw, section, set_keys)
+        combinations.append(settings)
+    return combinations
+
+
+def _assign(settings: dict[str, Any], key: str, value: Any) -> None:
+    section, _, field = key.partition(".")
+    settings.setdefault(section, {})[field] = value
+
+
+def _drop_options_of_another(
+    settings: dict[str, Any], raw: Mapping[str, Any], section: str, set_keys: set[str]
+) -> None:
+    """A flag that names another component than the recipe's leaves the recipe's options for the recipe's behind."""
+    written = raw.get(section, {})
+    chosen = settings.get(section, {})
+    if "name" in chosen and chosen["name"] != written.get("name", DEFAULT_COMPONENTS[section]):
+        for option in written:
+            if option != "name" and f"{section}.{option}" not in set_keys:
+                chosen.pop(option, None)
+
+
+def build_recipe(settings: Mapping[str, Any]) -> Recipe:
+    """Validate raw settings.
+
+    Raises:
+        UserError: a field is unknown, of the wrong type or out of bounds.
+    """
+    complete = dict(settings)
+    for section in COMPONENT_SECTIONS:
+        complete[section] = {"name": DEFAULT_COMPONENTS[section], **complete.get(section, {})}
+    name = complete.get("name")
+    if name is not None and not (isinstance(name, str) and _RUN_NAME.fullmatch(name)):
+        raise UserError(
+            f"run name {str(name)[:100]!r} is not usable",
+            "use 1 to 80 letters, digits, '.', '_' and '-', not starting with a dot",
+        )
+    try:
+        document = json.dumps(complete, default=_refuse_date)
+    except ValueError as error:
+        raise UserError(str(error), "use numbers, text, true/false and lists") from error
+    try:
+        return Recipe.model_validate_json(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        section, _, field = key.partition(".")
+        if first["type"] == "extra_forbidden" and section in _SECTION_FIELDS:
+            raise UserError(
+                f"[{section}] has no field '{field}'", suggestion(field, _SECTION_FIELDS[section], "fields")
+            ) from error
+        reason = first["msg"].removeprefix("Value error, ")
+        shown = json.dumps(first.get("input"), default=str)[:80]
+        raise UserError(f"{key} = {shown}: {reason}", f"change {key} in the recipe, --set or the flag") from error
+
+
+def _refuse_date(value: object) -> object:
+    raise ValueError(f"a recipe cannot hold the {type(value).__name__} {value}")

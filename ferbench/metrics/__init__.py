@@ -1,0 +1,1 @@
+"""Metrics as numpy functions, shared by training and ranking."""

@@ -1,0 +1,222 @@
+"""One run on disk.
+
+    results/runs/<training_id, 12 digits>/
+        run.json                what it is, where it ran, how it ended
+        history.jsonl           one line per epoch
+        checkpoints/            weights of the best epoch (safetensors + JSON)
+        evaluations/<evaluation_id, 12 digits>/
+            metrics.json        scores over one set of samples
+            predictions.npz     sample id, truth, probabilities: readable without torch
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferbench.errors import UserError
+from ferbench.storage import replace_file, replace_json, writing
+
+SCHEMA_VERSION = 1
+
+Status = Literal["running", "done", "failed", "diverged", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says about a set of samples.
+
+    Attributes:
+        ids: str[n] sample ids; everything that joins predictions joins on them.
+        truth: int64[n] class ids of the task.
+        probabilities: float32[n, K] softmax of the logits.
+        affect_truth: float32[n, 2] annotated valence and arousal, NaN where missing; None where there are none.
+        affect: float32[n, 2] predicted valence and arousal; None for a model without that head.
+    """
+
+    ids: NDArray[np.str_]
+    truth: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+    affect_truth: NDArray[np.float32] | None = None
+    affect: NDArray[np.float32] | None = None
+
+    def to_bytes(self) -> bytes:
+        arrays: dict[str, NDArray[Any]] = {
+            "ids": self.ids,
+            "truth": self.truth,
+            "probabilities": self.probabilities,
+        }
+        if self.affect_truth is not None:
+            arrays["affect_truth"] = self.affect_truth
+        if self.affect is not None:
+            arrays["affect"] = self.affect
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+        return buffer.getvalue()
+
+
+class RunDirectory:
+    """The directory of one run.
+
+    Args:
+        path: ``results/runs/<id>``; need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def record_path(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    def exists(self) -> bool:
+        return self.record_path.is_file()
+
+    def read(self) -> dict[str, Any]:
+        """``run.json``.
+
+        Raises:
+            UserError: it is missing, damaged, or written by a newer ferbench.
+        """
+        try:
+            record = json.loads(self.record_path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UserError(
+                f"cannot read {self.record_path}: {error.strerror}", "check the results directory (--results)"
+            ) from error
+        except ValueError as error:
+            raise UserError(
+                f"{self.record_path} is damaged: it is no JSON", "remove that run directory and run again"
+            ) from error
+        version = record.get("schema") if isinstance(record, dict) else None
+        if version != SCHEMA_VERSION:
+            raise UserError(
+                f"{self.record_path} has schema version {version!r}, this ferbench reads {SCHEMA_VERSION}",
+                "use the ferbench release that wrote it, or run again",
+            )
+        return record
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Replace ``run.json``."""
+        replace_json(self.record_path, {"schema": SCHEMA_VERSION, **record})
+
+    def start_history(self) -> None:
+        """Begin ``history.jsonl`` anew."""
+        replace_file(self.path / "history.jsonl", b"")
+
+    def append_history(self, epoch: Mapping[str, Any]) -> None:
+        """Add one epoch."""
+        with writing(self.path), (self.path / "history.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(epoch, allow_nan=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def history(self) -> list[dict[str, Any]]:
+        """The epochs so far; a last line cut short by a crash is left out."""
+        try:
+            lines = (self.path / "history.jsonl").read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        epochs = []
+        for line in lines:
+            try:
+                epochs.append(json.loads(line))
+            except ValueError:
+                break
+        return epochs
+
+    def write_evaluation(self, short_id: str, metrics: Mapping[str, Any], predictions: Predictions) -> None:
+        """Write predictions first and metrics last: an evaluation with metrics is complete."""
+        directory = self.path / "evaluations" / short_id
+        replace_file(directory / "predictions.npz", predictions.to_bytes())
+        replace_json(directory / "metrics.json", metrics)
+
+    def evaluation(self, short_id: str) -> dict[str, Any] | None:
+        """``metrics.json`` of an evaluation, None when there is no such evaluation."""
+        try:
+            text = (self.path / "evaluations" / short_id / "metrics.json").read_text(encoding="utf-8")
+            return json.loads(text)
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def predictions(self, short_id: str) -> Predictions:
+        """Predictions of an evaluation.
+
+        Raises:
+            UserError: there are none, or the file is damaged.
+        """
+        path = self.path / "evaluations" / short_id / "predictions.npz"
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return Predictions(
+                    ids=arrays["ids"],
+                    truth=arrays["truth"],
+                    probabilities=arrays["probabilities"],
+                    affect_truth=arrays["affect_truth"] if "affect_truth" in arrays else None,
+                    affect=arrays["affect"] if "affect" in arrays else None,
+                )
+        except FileNotFoundError as error:
+            raise UserError(f"there are no predictions at {path}", "evaluate the run again") from error
+        except (ValueError, KeyError, OSError) as error:
+            raise UserError(f"{path} is damaged: {error}", "remove that evaluation and run again") from error
+
+
+def run_path(results: Path, short_id: str) -> Path:
+    """Where the run with that twelve-digit id lives."""
+    return results / "runs" / short_id
+
+
+def all_runs(results: Path) -> Iterator[RunDirectory]:
+    """Every run directory with a record, by id."""
+    try:
+        with os.scandir(results / "runs") as entries:
+            names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    except FileNotFoundError:
+        return
+    for name in names:
+        run = RunDirectory(results / "runs" / name)
+        if run.exists():
+            yield run
+
+
+def find_run(results: Path, name: str) -> RunDirectory:
+    """The run that a user means by a path, a ``--name`` or a unique prefix of the id.
+
+    Raises:
+        UserError: no run or several runs answer to ``name``.
+    """
+    given = Path(name)
+    if (given / "run.json").is_file():
+        return RunDirectory(given)
+    if given.name == "run.json" and given.is_file():
+        return RunDirectory(given.parent)
+    runs = list(all_runs(results))
+    prefix = name.removeprefix("v1:")[:12]
+    by_id = [run for run in runs if prefix and run.path.name.startswith(prefix)]
+    if len(by_id) == 1:
+        return by_id[0]
+    by_name = [run for run in runs if run.read().get("name") == name]
+    if len(by_name) == 1:
+        return by_name[0]
+    found = by_name or by_id
+    if found:
+        raise UserError(
+            f"{len(found)} runs answer to '{name}': {', '.join(run.path.name for run in found[:8])}",
+            "give more digits of the id, or the path of the run directory",
+        )
+    raise UserError(
+        f"there is no run '{name}' in {results}",
+        "see the runs with 'ferbench leaderboard', or give the results directory with --results",
+    )

@@ -1,0 +1,68 @@
+"""Weights on disk: safetensors beside a JSON that says what they are and holds their SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from ferbench.errors import UserError
+from ferbench.storage import replace_file, replace_json
+
+
+def save_weights(directory: Path, name: str, model: nn.Module, about: Mapping[str, Any]) -> None:
+    """Write ``name.safetensors``, then ``name.json``: weights without their JSON do not count.
+
+    Args:
+        directory: of the checkpoints.
+        name: without suffix.
+        model: its whole state, running statistics included, is saved.
+        about: facts to keep beside the weights (epoch, metric).
+    """
+    state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    content = safetensors.torch.save(_untied(state))
+    replace_file(directory / f"{name}.safetensors", content)
+    replace_json(directory / f"{name}.json", {**about, "sha256": hashlib.sha256(content).hexdigest()})
+
+
+def _untied(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors that share memory (tied weights) as copies, since safetensors refuses shared storage."""
+    seen: set[int] = set()
+    untied = {}
+    for key, value in state.items():
+        shared = value.untyped_storage().data_ptr() in seen and value.numel() > 0
+        seen.add(value.untyped_storage().data_ptr())
+        untied[key] = value.clone() if shared else value
+    return untied
+
+
+def load_weights(directory: Path, name: str, model: nn.Module, device: torch.device) -> dict[str, Any]:
+    """Load ``name`` into a model; what the JSON says of it comes back.
+
+    Raises:
+        UserError: the checkpoint is missing or damaged, or does not fit the model.
+    """
+    path = directory / f"{name}.safetensors"
+    try:
+        about = json.loads((directory / f"{name}.json").read_text(encoding="utf-8"))
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise UserError(f"there is no readable checkpoint at {path}", "train the run again") from error
+    if hashlib.sha256(content).hexdigest() != about.get("sha256"):
+        raise UserError(f"checkpoint {path} is damaged: its SHA-256 is not the recorded one", "train the run again")
+    state = safetensors.torch.load(content)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(
+            f"checkpoint {path} does not fit the model: {str(error).splitlines()[0]}",
+            "use the plugin version that the run was trained with (ferbench plugins list)",
+        ) from error
+    model.to(device)
+    return about

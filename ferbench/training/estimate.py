@@ -1,0 +1,110 @@
+"""How long a plan will take and how much disk it will need, without training it."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ferbench.experiment.fingerprint import digest
+from ferbench.experiment.plan import Plan
+from ferbench.training import runtime
+from ferbench.training.run import build_model, check_budget, split_batches
+from ferbench.training.step import evaluate_loss, forward
+from ferbench.training.summary import count_parameters
+
+_ROUNDS = 3
+#: Bytes of run.json, metrics.json and the checkpoint's JSON, and of one line of history.
+_RECORD_BYTES, _EPOCH_BYTES = 24_000, 1_500
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run will probably cost on this machine.
+
+    Attributes:
+        seconds: of training, validation and test.
+        disk_bytes: of the run directory.
+    """
+
+    seconds: float
+    disk_bytes: int
+
+
+class Estimator:
+    """Times a few batches of each distinct model and batch size on a throw-away copy; no optimiser ever steps."""
+
+    def __init__(self) -> None:
+        self._measured: dict[str, tuple[float, float, int]] = {}
+
+    def estimate(self, plan: Plan) -> Estimate:
+        """Probable cost of a plan.
+
+        Raises:
+            UserError: the model cannot be built, or is over the parameter budget.
+        """
+        train_second, evaluation_second, weight_bytes = self._rates(plan)
+        settings = plan.resolved.recipe.training
+        sampler = plan.resolved.components["sampler"].build(
+            plan.split.labels[plan.split.train], plan.task, seed=settings.seed
+        )
+        trained = len(sampler.indices(1)) * settings.epochs
+        evaluated = len(plan.split.validation) * (settings.epochs + 1) + len(plan.split.test)
+        predictions = sum(len(rows) for rows, _ in plan.evaluation_rows().values())
+        row_bytes = 4 * len(plan.task.class_names) + 8 + plan.pack.ids.dtype.itemsize // 4
+        return Estimate(
+            seconds=trained * train_second + evaluated * evaluation_second,
+            disk_bytes=weight_bytes + predictions * row_bytes + _RECORD_BYTES + _EPOCH_BYTES * settings.epochs,
+        )
+
+    def _rates(self, plan: Plan) -> tuple[float, float, int]:
+        settings = plan.resolved.recipe.training
+        device = runtime.choose_device(plan.resolved.recipe.runtime.device)
+        batch_size = min(settings.batch_size, len(plan.split.train))
+        sections = ("model", "loss", "augmentation")
+        chosen: dict[str, Any] = {name: plan.resolved.components[name].describe() for name in sections}
+        key = digest([chosen, batch_size, str(device), plan.identity["rows"]["input"], len(plan.task.class_names)])
+        if key not in self._measured:
+            self._measured[key] = _measure(plan, device, batch_size)
+        _, _, weight_bytes = self._measured[key]
+        check_budget(plan, weight_bytes // 4)
+        return self._measured[key]
+
+
+def _measure(plan: Plan, device: torch.device, batch_size: int) -> tuple[float, float, int]:
+    """Seconds per training image, seconds per evaluated image, bytes of the weights."""
+    recipe = plan.resolved.recipe
+    runtime.prepare(device, recipe.runtime.threads, recipe.training.deterministic)
+    model = build_model(plan)
+    parameters = sum(count_parameters(model))
+    model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    loss = plan.resolved.components["loss"].build(plan.task)
+    augment = plan.resolved.components["augmentation"].build(plan.task)
+    batches = split_batches(plan, plan.split.train[:batch_size], device)
+    order = np.arange(batch_size, dtype=np.int64)
+
+    def learn() -> None:
+        for images, targets in batches.training(order, batch_size, augment, seed=0, epoch=1):
+            evaluate_loss(loss, forward(model, images), targets).total.backward()
+
+    def look() -> None:
+        with torch.inference_mode():
+            for images, _ in batches.evaluation(batch_size):
+                forward(model, images)
+
+    rates = []
+    for action in (learn, look):
+        action()  # warms up
+        seconds = []
+        for _ in range(_ROUNDS):
+            started = time.perf_counter()
+            action()
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            seconds.append(time.perf_counter() - started)
+        rates.append(statistics.median(seconds) / batch_size)
+    return rates[0], rates[1], 4 * parameters

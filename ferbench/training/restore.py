@@ -1,0 +1,91 @@
+"""A trained model from its run directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ferbench.data.augment import resample
+from ferbench.data.batches import InputShape
+from ferbench.errors import UserError
+from ferbench.experiment.resolve import ChosenComponent
+from ferbench.plugin.discovery import Registry
+from ferbench.runs.directory import RunDirectory
+from ferbench.task import Task
+from ferbench.training import checkpoints
+from ferbench.training.run import BEST
+from ferbench.training.step import forward
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """The weights that a run kept, ready to classify.
+
+    Attributes:
+        model: in evaluation mode, on ``device``.
+        task: what it was built for.
+        shape: what it expects of an image.
+        device: where it runs.
+        changed: how the installed plugin differs from the one that trained it, None if it does not.
+    """
+
+    model: nn.Module
+    task: Task
+    shape: InputShape
+    device: torch.device
+    changed: str | None
+
+    def probabilities(self, images: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Class probabilities of images of any sizes.
+
+        Args:
+            images: n of uint8[C, h, w].
+
+        Returns:
+            float32[n, K].
+        """
+        with torch.inference_mode():
+            resized = [resample(torch.from_numpy(i)[None].to(self.device), self.shape.size) for i in images]
+            outputs = forward(self.model, self.shape.prepare(torch.cat(resized)))
+            return torch.softmax(outputs.logits.float(), dim=1).cpu().numpy()
+
+
+def restore(directory: RunDirectory, registry: Registry, device: torch.device) -> TrainedModel:
+    """Build a run's model again and load the weights of its best epoch.
+
+    Raises:
+        UserError: the run is not done, or its model plugin or checkpoint is missing or does not fit.
+    """
+    record = directory.read()
+    if record["status"] != "done":
+        raise UserError(
+            f"run {directory.path.name} has no model to use: its status is '{record['status']}'",
+            "finish it with the same 'ferbench run' command",
+        )
+    recorded = record["components"]["model"]
+    component = registry.find("model", recorded["name"])
+    chosen = ChosenComponent(component, component.options().validate(recorded["options"], "model"))
+    channels, height, width, mean, std = record["identity"]["covers"]["rows"]["input"]
+    counts = record["data"]["counts"]["train"]
+    class_names = tuple(record["data"]["class_names"])
+    task = Task(
+        class_names=class_names,
+        channels=channels,
+        height=height,
+        width=width,
+        train_counts=tuple(counts[name] for name in class_names),
+        has_affect=record["data"]["has_affect"],
+    )
+    model = chosen.build(task)
+    checkpoints.load_weights(directory.checkpoints, BEST, model, device)
+    model = model.to(memory_format=torch.channels_last).eval()
+    now = chosen.describe()
+    changed = [key for key in ("distribution", "version", "source") if now[key] != recorded[key]]
+    note = None
+    if changed:
+        note = f"model '{component.name}' has another {' and '.join(changed)} than when the run was trained"
+    return TrainedModel(model, task, InputShape(channels, (height, width), tuple(mean), tuple(std)), device, note)

@@ -1,0 +1,333 @@
+"""One run from plan to record: build, train, test once, write everything down."""
+
+from __future__ import annotations
+
+import datetime
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+import torch
+from torch import nn
+
+from ferbench.data.batches import Batches, InputShape, Truth
+from ferbench.data.splits import Rows
+from ferbench.errors import UserError
+from ferbench.experiment.fingerprint import short
+from ferbench.experiment.plan import Plan
+from ferbench.runs.directory import Predictions, RunDirectory, Status
+from ferbench.training import checkpoints, runtime
+from ferbench.training.evaluation import Evaluation, evaluate, metrics_record
+from ferbench.training.loop import Diverged, Observer, Training, fit
+from ferbench.training.selection import BestEpoch
+from ferbench.training.step import Loss
+from ferbench.training.summary import layer_table
+
+BEST = "best"
+
+
+def input_shape(plan: Plan) -> InputShape:
+    """What the planned model expects of a batch."""
+    spec = plan.model_spec
+    return InputShape(plan.task.channels, (plan.task.height, plan.task.width), spec.mean, spec.std)
+
+
+def build_model(plan: Plan) -> nn.Module:
+    """The model with its initial weights, on the CPU, as the seed gives them."""
+    runtime.seed_everything(plan.resolved.recipe.training.seed)
+    model = plan.resolved.components["model"].build(plan.task)
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"the builder of model '{plan.model_spec.name}' returned {type(model).__name__}, no nn.Module")
+    return model
+
+
+def check_budget(plan: Plan, parameters: int) -> None:
+    """Refuse a model over ``training.parameter_budget``.
+
+    Raises:
+        UserError: naming both numbers.
+    """
+    budget = plan.resolved.recipe.training.parameter_budget
+    if budget is not None and parameters > budget:
+        raise UserError(
+            f"model '{plan.model_spec.name}' has {parameters:,} parameters, over the budget of {budget:,}",
+            "choose a smaller model or raise training.parameter_budget",
+        )
+
+
+def split_batches(plan: Plan, rows: Rows, device: torch.device) -> Batches:
+    """The batches of one split of a plan."""
+    split, pack = plan.split, plan.pack
+    labels = split.labels[rows]
+    soft = None
+    if split.votes is not None:
+        votes = split.votes[rows]
+        hard = np.eye(len(split.class_names), dtype=np.float32)[labels]
+        soft = np.where(np.isnan(votes), hard, votes)
+    affect = None if pack.affect is None else np.asarray(pack.affect[rows], dtype=np.float32)
+    return Batches(pack.images, rows, Truth(labels, soft, affect), input_shape(plan), device)
+
+
+def is_complete(plan: Plan, results: Path) -> bool:
+    """Whether the run is done and every evaluation that the plan asks for is there."""
+    directory = plan.directory(results)
+    if not directory.exists():
+        return False
+    record = directory.read()
+    return (
+        record.get("status") == "done"
+        and record.get("identity", {}).get("training_id") == plan.training_id
+        and all(
+            directory.evaluation(short(plan.evaluation_id(role))) is not None for role in plan.evaluation_rows()
+        )
+    )
+
+
+def execute(
+    plan: Plan, results: Path, observer_for: Callable[[dict[str, Any]], Observer]
+) -> dict[str, Any]:
+    """Train and test a plan, or only evaluate it when its weights are there already.
+
+    Args:
+        plan: what to do.
+        results: the results directory.
+        observer_for: gives an observer for a run's first record.
+
+    Returns:
+        The run's record as written to ``run.json``; its status says how it ended.
+
+    Raises:
+        UserError: the run cannot start (budget, device, another process at work on it).
+        KeyboardInterrupt: after writing the status ``interrupted``.
+    """
+    recipe = plan.resolved.recipe
+    directory = plan.directory(results)
+    device = runtime.choose_device(recipe.runtime.device)
+    runtime.prepare(device, recipe.runtime.threads, recipe.training.deterministic)
+    model = build_model(plan)
+    table = layer_table(model, plan.task)
+    check_budget(plan, table.parameters)
+    model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    with _only_writer(directory):
+        if directory.exists() and directory.read().get("status") == "done":
+            record = directory.read()
+            loss = plan.resolved.components["loss"].build(plan.task)
+            checkpoints.load_weights(directory.checkpoints, BEST, model, device)
+            _evaluate(plan, model, loss, device, directory, record)
+            directory.write(record)
+            return record
+        record = _first_record(plan, device)
+        record["model"] = {key: value for key, value in table.to_dict().items() if key != "rows"}
+        directory.write(record)
+        directory.start_history()
+        try:
+            loss = _train(plan, model, device, directory, record, observer_for(record))
+            _evaluate(plan, model, loss, device, directory, record)
+        except Diverged as error:
+            _write_failure(directory, record, "diverged", error)
+            return record
+        except KeyboardInterrupt as error:
+            _write_failure(directory, record, "interrupted", error)
+            raise
+        except BaseException as error:
+            _write_failure(directory, record, "failed", error)
+            raise
+        record["status"] = "done"
+        record["finished"] = _now()
+        directory.write(record)
+    return record
+
+
+def _train(
+    plan: Plan,
+    model: nn.Module,
+    device: torch.device,
+    directory: RunDirectory,
+    record: dict[str, Any],
+    observer: Observer,
+) -> Loss:
+    chosen = plan.resolved.components
+    settings = plan.resolved.recipe.training
+    train = split_batches(plan, plan.split.train, device)
+    validation = split_batches(plan, plan.split.validation, device)
+    loss: Loss = chosen["loss"].build(plan.task)
+    if isinstance(loss, nn.Module):
+        loss = loss.to(device)
+    sampler = chosen["sampler"].build(train.truth.labels, plan.task, seed=settings.seed)
+    augment = chosen["augmentation"].build(plan.task)
+    optimizer = chosen["optimizer"].build([p for p in model.parameters() if p.requires_grad])
+    steps = -(-len(sampler.indices(1)) // settings.batch_size)
+    rates = tuple(float(group["lr"]) for group in optimizer.param_groups)
+    schedule = chosen["schedule"].build(rates, settings.epochs, steps)
+    best = BestEpoch(settings.select)
+
+    def keep(epoch: int) -> None:
+        about = {"epoch": epoch, "select": best.metric, "value": best.value}
+        checkpoints.save_weights(directory.checkpoints, BEST, model, about)
+
+    class Recorder(Observer):
+        """Writes history before anybody hears of an epoch."""
+
+        def batch_done(self, epoch: int, images: int, total: int, loss: float | None) -> None:
+            observer.batch_done(epoch, images, total, loss)
+
+        def epoch_ended(self, epoch_record: dict[str, Any]) -> None:
+            directory.append_history(epoch_record)
+            observer.epoch_ended(epoch_record)
+
+    # Initialisation of some plugin may have drawn any number of random numbers; dropout starts from a fixed state.
+    runtime.seed_everything(settings.seed)
+    outcome = fit(
+        Training(
+            model=model,
+            loss=loss,
+            optimizer=optimizer,
+            schedule=schedule,
+            sampler=sampler,
+            augment=augment,
+            train=train,
+            validation=validation,
+            class_names=plan.task.class_names,
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+            best=best,
+        ),
+        Recorder(),
+        keep,
+    )
+    record["training"] = {
+        "epochs": settings.epochs,
+        "best_epoch": best.epoch,
+        "select": best.metric,
+        "best_value": best.value,
+        "seconds": round(outcome.seconds, 3),
+        "images_per_second": round(outcome.images / outcome.train_seconds, 2),
+        "batch_size": settings.batch_size,
+        "micro_batch": outcome.micro_batch,
+    }
+    about = checkpoints.load_weights(directory.checkpoints, BEST, model, device)
+    assert about["epoch"] == best.epoch
+    return loss
+
+
+def _evaluate(
+    plan: Plan, model: nn.Module, loss: Loss, device: torch.device, directory: RunDirectory, record: dict[str, Any]
+) -> None:
+    """Predictions and scores of the kept weights, validation first, test last and once."""
+    class_names = plan.task.class_names
+    for role, (rows, rows_digest) in plan.evaluation_rows().items():
+        identifier = plan.evaluation_id(role)
+        if short(identifier) in record["evaluations"] and directory.evaluation(short(identifier)) is not None:
+            continue
+        started = time.perf_counter()
+        batches = split_batches(plan, rows, device)
+        evaluation = evaluate(
+            model, batches, len(class_names), loss, max(plan.resolved.recipe.training.batch_size, 256)
+        )
+        metrics = {
+            "evaluation_id": identifier,
+            "training_id": plan.training_id,
+            "split": role,
+            "rows_digest": rows_digest,
+            "protocol": plan.split.protocol,
+            **metrics_record(evaluation, class_names),
+            "seconds": round(time.perf_counter() - started, 3),
+        }
+        directory.write_evaluation(short(identifier), metrics, _predictions(plan, rows, batches, evaluation))
+        record["evaluations"][short(identifier)] = {
+            "id": identifier,
+            "split": role,
+            "rows_digest": rows_digest,
+            "n": metrics["n"],
+            "metrics": metrics["metrics"],
+            "per_class": metrics["per_class"],
+        }
+
+
+def _predictions(plan: Plan, rows: Rows, batches: Batches, evaluation: Evaluation) -> Predictions:
+    return Predictions(
+        ids=np.asarray(plan.pack.ids[rows]),
+        truth=batches.truth.labels,
+        probabilities=evaluation.probabilities,
+        affect_truth=batches.truth.affect,
+        affect=evaluation.affect,
+    )
+
+
+def _first_record(plan: Plan, device: torch.device) -> dict[str, Any]:
+    recipe, split, pack = plan.resolved.recipe, plan.split, plan.pack
+    return {
+        "name": recipe.name,
+        "status": "running",
+        "started": _now(),
+        "finished": None,
+        "identity": {
+            "training_id": plan.training_id,
+            "config_id": plan.config_id,
+            "covers": plan.identity,
+        },
+        "recipe": recipe.model_dump(mode="json"),
+        "components": plan.resolved.describe(),
+        "data": {
+            "dataset": pack.dataset,
+            "synthetic": plan.dataset_spec.synthetic,
+            "protocol": split.protocol,
+            "fold": recipe.data.fold,
+            "class_names": list(split.class_names),
+            "has_affect": plan.task.has_affect,
+            "counts": {
+                "train": split.counts(split.train),
+                "validation": split.counts(split.validation),
+                "test": split.counts(split.test),
+            },
+            "pack": pack.digest,
+            "train_digest": split.train_digest,
+            "validation_digest": split.validation_digest,
+            "test_digest": split.test_digest,
+            "skipped_faulty": pack.skipped,
+            "notes": dict(pack.notes),
+        },
+        "environment": runtime.environment(device),
+        "lineage": {"parents": []},
+        "evaluations": {},
+    }
+
+
+def _write_failure(directory: RunDirectory, record: dict[str, Any], status: Status, error: BaseException) -> None:
+    record["status"] = status
+    record["finished"] = _now()
+    record["error"] = {
+        "type": type(error).__name__,
+        "message": str(error),
+        "traceback": traceback.format_exc() if status == "failed" else None,
+    }
+    directory.write(record)
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+
+
+class _only_writer:  # noqa: N801 - reads as what it does in a with statement
+    """Keeps a second process off a run directory."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self._path = directory.path
+        directory.path.mkdir(parents=True, exist_ok=True)
+        self._lock = filelock.FileLock(directory.path.parent / f".{directory.path.name}.lock", timeout=0)
+
+    def __enter__(self) -> None:
+        try:
+            self._lock.acquire()
+        except filelock.Timeout as error:
+            raise UserError(
+                f"another process is at work on run {self._path.name}", "wait for it, or stop it, and try again"
+            ) from error
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()

@@ -1,0 +1,130 @@
+"""The machine: device, threads, memory allocator, determinism, and the record of all that."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import random
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import torch
+
+from ferbench.errors import UserError
+
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc to reuse freed blocks instead of giving them back to the kernel after every step.
+
+    Activations of a step are freed and asked for again at the next; by default glibc maps each large block anew and
+    the kernel has to clear it. Returns False where there is no glibc.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        done = (
+            libc.mallopt(_M_MMAP_MAX, 0),
+            libc.mallopt(_M_TRIM_THRESHOLD, -1),
+            libc.mallopt(_M_TOP_PAD, 64 << 20),
+        )
+    except (OSError, AttributeError):
+        return False
+    return all(done)
+
+
+def available_cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that ``runtime.device`` names.
+
+    Raises:
+        UserError: the name is not a device, or this machine has no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UserError(f"runtime.device = '{name}' is not a device", "use auto, cpu, cuda, cuda:1 or mps") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(
+            f"runtime.device = '{name}', but torch sees {torch.cuda.device_count()} CUDA devices",
+            "use --set runtime.device=cpu, or install a CUDA build of torch and check the driver",
+        )
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UserError(
+            "runtime.device = 'mps', but torch sees no Apple GPU here", "use --set runtime.device=cpu"
+        )
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise UserError(f"runtime.device = '{name}' is not supported", "use auto, cpu, cuda, cuda:1 or mps")
+    return device
+
+
+def prepare(device: torch.device, threads: int | None, deterministic: bool) -> None:
+    """Set threads, allocator and determinism for the runs of this process."""
+    keep_freed_memory()
+    torch.set_num_threads(threads or available_cores())
+    if deterministic and device.type == "cuda":
+        # cuBLAS reads this when its first handle is made.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic)
+    torch.backends.cudnn.benchmark = not deterministic
+
+
+def seed_everything(seed: int) -> None:
+    """Seed every generator that a model's initialisation or dropout may draw from."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - plugins may use the legacy generator
+    torch.manual_seed(seed)
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """The bitwise environment: what two runs must share to give the same bits, and what helps to read timings."""
+    record: dict[str, Any] = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cpu": _cpu_name(),
+        "cores": available_cores(),
+        "threads": torch.get_num_threads(),
+        "device": str(device),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "packages": {name: _version(name) for name in ("ferbench", "torch", "numpy", "pillow", "timm")},
+    }
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        record["gpu"] = {
+            "name": properties.name,
+            "memory_bytes": properties.total_memory,
+            "capability": f"{properties.major}.{properties.minor}",
+            "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version(),
+        }
+    return record
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpu_name() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown"
