@@ -53,10 +53,7 @@ def leaderboard(results: Path, as_json: bool) -> None:
                 str(row.seed),
                 f"{row.best_epoch}/{row.epochs}",
                 f"{row.parameters:,}",
-                *(
-                    f"{row.metrics[key]:.4f}"
-                    for key in ("accuracy", "macro_f1", "balanced_accuracy", "worst_class_f1")
-                ),
+                *(f"{row.metrics[key]:.4f}" for key in ("accuracy", "macro_f1", "balanced_accuracy", "worst_class_f1")),
             ]
             for row in group.rows
         ]
@@ -68,5 +65,8 @@ def leaderboard(results: Path, as_json: bool) -> None:
         parts += [Text(one_line(title)), table(columns, rows, whole=["run", *numbers], right=numbers), ""]
     if unfinished:
         rows = [[one.run, one.name or "", one.status, one.reason] for one in unfinished]
-        parts += [Text("without a result"), table(["run", "name", "status", "reason"], rows, whole=["run", "status"])]
+        parts += [
+            Text("without a result"),
+            table(["run", "name", "status", "reason"], rows, whole=["run", "status"]),
+        ]
     show(parts, terminal_width())

@@ -30,9 +30,7 @@ _BATCH = 64
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @results_option
 @plugin_option
-def predict(
-    run: str, images: Sequence[Path], layout: str, device: str, results: Path, plugin: Sequence[str]
-) -> None:
+def predict(run: str, images: Sequence[Path], layout: str, device: str, results: Path, plugin: Sequence[str]) -> None:
     """Classify images with a trained model.
 
     RUN is a run's name, the first digits of its id, or its directory. A DIR stands for every image below it. Images
@@ -116,8 +114,7 @@ def _show(answers: list[tuple[Path, list[float]]], class_names: tuple[str, ...],
         from ferbench.cli.tables import show, table, terminal_width
 
         rows = [
-            [str(path), class_names[row.index(max(row))], *(f"{100 * p:.1f} %" for p in row)]
-            for path, row in answers
+            [str(path), class_names[row.index(max(row))], *(f"{100 * p:.1f} %" for p in row)] for path, row in answers
         ]
         columns = ["image", "predicted", *class_names]
         show([table(columns, rows, whole=columns[1:], right=class_names)], terminal_width())

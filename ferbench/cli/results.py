@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import click
 from rich.table import Table
 
-from ferbench.cli.tables import table
+from ferbench.cli.tables import show, table, terminal_width
+from ferbench.plugin.faults import one_line
 
 _COLUMNS = ("class", "precision", "recall", "F1", "support")
 
 
-def per_class_table(
-    per_class: Mapping[str, Mapping[str, Any]], metrics: Mapping[str, float]
-) -> Table:
+def per_class_table(per_class: Mapping[str, Mapping[str, Any]], metrics: Mapping[str, float]) -> Table:
     """Precision, recall, F1 and support by class, then macro and weighted averages and accuracy.
 
     Args:
@@ -36,3 +36,45 @@ def per_class_table(
     made.add_row("weighted average", *weighted, total)
     made.add_row("accuracy", "", "", f"{metrics['accuracy']:.4f}", total)
     return made
+
+
+def _measured(outcome: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The split that the result is judged on: test, or validation for a fold."""
+    role = "test" if "test" in outcome["evaluations"] else "validation"
+    return role, outcome["evaluations"][role]
+
+
+def show_outcome(outcome: dict[str, Any], *, quiet: bool) -> None:
+    if outcome["status"] != "done":
+        where = f"run {outcome['run']} " if "run" in outcome else "a combination was "
+        click.echo(f"{where}{outcome['status']}: {outcome['reason']}", err=True)
+        return
+    role, evaluation = _measured(outcome)
+    training = outcome["training"]
+    about = [f"{role}, n = {evaluation['n']:,}", f"epoch {training['best_epoch']} of {training['epochs']}"]
+    about.append(f"selected by validation {training['select']}")
+    if outcome["synthetic"]:
+        about.append("synthetic images")
+    if outcome["reused"]:
+        about.append("reused")
+    click.echo(f"{outcome['run']}  {one_line(outcome['label'])}\n{one_line('; '.join(about))}\n")
+    show([per_class_table(evaluation["per_class"], evaluation["metrics"])], terminal_width())
+    if not quiet:
+        click.echo(f"\nrecord: {outcome['directory']}\n")
+
+
+def show_comparison(outcomes: Sequence[dict[str, Any]]) -> None:
+    """The runs of a grid side by side, in the order of the grid."""
+    rows = []
+    for outcome in outcomes:
+        if outcome["status"] == "done":
+            role, evaluation = _measured(outcome)
+            metrics = evaluation["metrics"]
+            values = [f"{metrics[key]:.4f}" for key in ("accuracy", "macro_f1", "balanced_accuracy")]
+            rows.append([outcome["run"], outcome["label"], role, f"{evaluation['n']:,}", *values])
+        else:
+            what = outcome.get("label") or outcome["status"]
+            rows.append([outcome.get("run", ""), what, outcome["status"], "", "", "", ""])
+    numbers = ("n", "accuracy", "macro-F1", "balanced accuracy")
+    columns = ["run", "combination", "split", *numbers]
+    show([table(columns, rows, whole=["run", *numbers], right=numbers)], terminal_width())

@@ -310,7 +310,8 @@ def _refuse_unreachable(
     present = len(np.unique(labels[rows]))
     if total is not None and total < present:
         raise UserError(
-            f"data.{purpose} = {total} is less than the {present} classes", f"set data.{purpose} to {present} or more"
+            f"data.{purpose} = {total} is less than the {present} classes",
+            f"set data.{purpose} to {present} or more",
         )
 
 
@@ -327,7 +328,9 @@ def _refuse_empty(
             continue
         absent = [
             name
-            for name, n in zip(class_names, np.bincount(labels[rows], minlength=len(class_names)), strict=True)
+            for name, n in zip(
+                class_names, np.bincount(labels[rows], minlength=len(class_names)), strict=True
+            )
             if n == 0
         ]
         if len(rows) == 0 or (absent and role == "train"):

@@ -87,7 +87,12 @@ class DataSettings(Section):
     def _fold_is_i_of_k(cls, value: str | None) -> str | None:
         if value is not None:
             first, _, second = value.partition("/")
-            if not (first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second) and int(second) > 1):
+            if not (
+                first.isdecimal()
+                and second.isdecimal()
+                and 1 <= int(first) <= int(second)
+                and int(second) > 1
+            ):
                 raise ValueError(f"{value!r} is not i/k with 1 ≤ i ≤ k and k ≥ 2")
         return value
 

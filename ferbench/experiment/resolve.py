@@ -24,7 +24,8 @@ class ChosenComponent:
 
     def build(self, *args: Any, **given: Any) -> Any:
         """Call the builder with the options; ``given`` are keyword arguments that are no options (``seed``)."""
-        return self.component.builder()(*args, **given, **self.options)
+        options = self.component.options().arguments(self.options, self.component.kind)
+        return self.component.builder()(*args, **given, **options)
 
     def describe(self) -> dict[str, Any]:
         """What identity and record say of it."""

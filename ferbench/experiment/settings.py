@@ -50,7 +50,9 @@ def read_recipe(path: Path) -> dict[str, Any]:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"recipe {path} is not valid TOML: {error}", "mend that line of the recipe") from error
+        raise UserError(
+            f"recipe {path} is not valid TOML: {error}", "mend that line of the recipe"
+        ) from error
     for key, value in raw.items():
         if key == "grid":
             _check_grid_table(path, value)
@@ -73,7 +75,9 @@ def _check_grid_table(path: Path, value: object) -> None:
 
 def _check_section(section: str, where: str) -> None:
     if section not in _SECTIONS:
-        raise UserError(f"{where}: there is no section '{section}'", suggestion(section, _SECTIONS, "sections"))
+        raise UserError(
+            f"{where}: there is no section '{section}'", suggestion(section, _SECTIONS, "sections")
+        )
 
 
 def suggestion(name: str, choices: Iterable[str], what: str) -> str:
@@ -122,7 +126,9 @@ def split_assignment(text: str, flag: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or key.count(".") != 1 or not all(key.split(".")):
-        raise UserError(f"{flag} {text!r} is not section.field=value", f"for example {flag} training.epochs=10")
+        raise UserError(
+            f"{flag} {text!r} is not section.field=value", f"for example {flag} training.epochs=10"
+        )
     _check_key(key, flag)
     return key, value.strip()
 
@@ -231,7 +237,9 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
             ) from error
         reason = first["msg"].removeprefix("Value error, ")
         shown = json.dumps(first.get("input"), default=str)[:80]
-        raise UserError(f"{key} = {shown}: {reason}", f"change {key} in the recipe, --set or the flag") from error
+        raise UserError(
+            f"{key} = {shown}: {reason}", f"change {key} in the recipe, --set or the flag"
+        ) from error
 
 
 def _refuse_date(value: object) -> object:

@@ -1,12 +1,12 @@
 """One run on disk.
 
-    results/runs/<training_id, 12 digits>/
-        run.json                what it is, where it ran, how it ended
-        history.jsonl           one line per epoch
-        checkpoints/            weights of the best epoch (safetensors + JSON)
-        evaluations/<evaluation_id, 12 digits>/
-            metrics.json        scores over one set of samples
-            predictions.npz     sample id, truth, probabilities: readable without torch
+results/runs/<training_id, 12 digits>/
+    run.json                what it is, where it ran, how it ended
+    history.jsonl           one line per epoch
+    checkpoints/            weights of the best epoch (safetensors + JSON)
+    evaluations/<evaluation_id, 12 digits>/
+        metrics.json        scores over one set of samples
+        predictions.npz     sample id, truth, probabilities: readable without torch
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,12 +166,12 @@ class RunDirectory:
                     ids=arrays["ids"],
                     truth=arrays["truth"],
                     probabilities=arrays["probabilities"],
-                    affect_truth=arrays["affect_truth"] if "affect_truth" in arrays else None,
-                    affect=arrays["affect"] if "affect" in arrays else None,
+                    affect_truth=arrays.get("affect_truth"),
+                    affect=arrays.get("affect"),
                 )
         except FileNotFoundError as error:
             raise UserError(f"there are no predictions at {path}", "evaluate the run again") from error
-        except (ValueError, KeyError, OSError) as error:
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise UserError(f"{path} is damaged: {error}", "remove that evaluation and run again") from error
 
 

@@ -14,7 +14,7 @@ from ferbench.experiment.fingerprint import digest
 from ferbench.experiment.plan import Plan
 from ferbench.training import runtime
 from ferbench.training.run import build_model, check_budget, split_batches
-from ferbench.training.step import evaluate_loss, forward
+from ferbench.training.step import evaluate_loss, forward, is_out_of_memory
 from ferbench.training.summary import count_parameters
 
 _ROUNDS = 3
@@ -58,7 +58,10 @@ class Estimator:
         row_bytes = 4 * len(plan.task.class_names) + 8 + plan.pack.ids.dtype.itemsize // 4
         return Estimate(
             seconds=trained * train_second + evaluated * evaluation_second,
-            disk_bytes=weight_bytes + predictions * row_bytes + _RECORD_BYTES + _EPOCH_BYTES * settings.epochs,
+            disk_bytes=weight_bytes
+            + predictions * row_bytes
+            + _RECORD_BYTES
+            + _EPOCH_BYTES * settings.epochs,
         )
 
     def _rates(self, plan: Plan) -> tuple[float, float, int]:
@@ -67,9 +70,16 @@ class Estimator:
         batch_size = min(settings.batch_size, len(plan.split.train))
         sections = ("model", "loss", "augmentation")
         chosen: dict[str, Any] = {name: plan.resolved.components[name].describe() for name in sections}
-        key = digest([chosen, batch_size, str(device), plan.identity["rows"]["input"], len(plan.task.class_names)])
-        if key not in self._measured:
-            self._measured[key] = _measure(plan, device, batch_size)
+        key = digest(
+            [chosen, batch_size, str(device), plan.identity["rows"]["input"], len(plan.task.class_names)]
+        )
+        while key not in self._measured:
+            try:
+                self._measured[key] = _measure(plan, device, batch_size)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or batch_size <= 1:
+                    raise
+            batch_size = (batch_size + 1) // 2
         _, _, weight_bytes = self._measured[key]
         check_budget(plan, weight_bytes // 4)
         return self._measured[key]

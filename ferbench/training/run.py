@@ -25,7 +25,7 @@ from ferbench.training.evaluation import Evaluation, evaluate, metrics_record
 from ferbench.training.loop import Diverged, Observer, Training, fit
 from ferbench.training.selection import BestEpoch
 from ferbench.training.step import Loss
-from ferbench.training.summary import layer_table
+from ferbench.training.summary import count_parameters, layer_table
 
 BEST = "best"
 
@@ -41,7 +41,9 @@ def build_model(plan: Plan) -> nn.Module:
     runtime.seed_everything(plan.resolved.recipe.training.seed)
     model = plan.resolved.components["model"].build(plan.task)
     if not isinstance(model, nn.Module):
-        raise TypeError(f"the builder of model '{plan.model_spec.name}' returned {type(model).__name__}, no nn.Module")
+        raise TypeError(
+            f"the builder of model '{plan.model_spec.name}' returned {type(model).__name__}, no nn.Module"
+        )
     return model
 
 
@@ -82,14 +84,13 @@ def is_complete(plan: Plan, results: Path) -> bool:
         record.get("status") == "done"
         and record.get("identity", {}).get("training_id") == plan.training_id
         and all(
-            directory.evaluation(short(plan.evaluation_id(role))) is not None for role in plan.evaluation_rows()
+            directory.evaluation(short(plan.evaluation_id(role))) is not None
+            for role in plan.evaluation_rows()
         )
     )
 
 
-def execute(
-    plan: Plan, results: Path, observer_for: Callable[[dict[str, Any]], Observer]
-) -> dict[str, Any]:
+def execute(plan: Plan, results: Path, observer_for: Callable[[dict[str, Any]], Observer]) -> dict[str, Any]:
     """Train and test a plan, or only evaluate it when its weights are there already.
 
     Args:
@@ -108,23 +109,18 @@ def execute(
     directory = plan.directory(results)
     device = runtime.choose_device(recipe.runtime.device)
     runtime.prepare(device, recipe.runtime.threads, recipe.training.deterministic)
-    model = build_model(plan)
-    table = layer_table(model, plan.task)
-    check_budget(plan, table.parameters)
-    model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     with _only_writer(directory):
         if directory.exists() and directory.read().get("status") == "done":
-            record = directory.read()
-            loss = plan.resolved.components["loss"].build(plan.task)
-            checkpoints.load_weights(directory.checkpoints, BEST, model, device)
-            _evaluate(plan, model, loss, device, directory, record)
-            directory.write(record)
-            return record
+            return _evaluate_again(plan, device, directory)
         record = _first_record(plan, device)
-        record["model"] = {key: value for key, value in table.to_dict().items() if key != "rows"}
-        directory.write(record)
-        directory.start_history()
         try:
+            model = build_model(plan)
+            check_budget(plan, sum(count_parameters(model)))
+            directory.write(record)
+            directory.start_history()
+            table = layer_table(model, plan.task).to_dict()
+            record["model"] = {key: value for key, value in table.items() if key != "rows"}
+            model = _placed(model, device)
             loss = _train(plan, model, device, directory, record, observer_for(record))
             _evaluate(plan, model, loss, device, directory, record)
         except Diverged as error:
@@ -133,12 +129,31 @@ def execute(
         except KeyboardInterrupt as error:
             _write_failure(directory, record, "interrupted", error)
             raise
+        except UserError as error:
+            if directory.exists():
+                _write_failure(directory, record, "failed", error)
+            raise
         except BaseException as error:
             _write_failure(directory, record, "failed", error)
             raise
         record["status"] = "done"
         record["finished"] = _now()
         directory.write(record)
+    return record
+
+
+def _placed(model: nn.Module, device: torch.device) -> nn.Module:
+    return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _evaluate_again(plan: Plan, device: torch.device, directory: RunDirectory) -> dict[str, Any]:
+    """Predictions of weights that are there already, for samples that they were not asked about before."""
+    record = directory.read()
+    model = _placed(build_model(plan), device)
+    checkpoints.load_weights(directory.checkpoints, BEST, model, device)
+    loss = plan.resolved.components["loss"].build(plan.task)
+    _evaluate(plan, model, loss, device, directory, record)
+    directory.write(record)
     return record
 
 
@@ -216,7 +231,12 @@ def _train(
 
 
 def _evaluate(
-    plan: Plan, model: nn.Module, loss: Loss, device: torch.device, directory: RunDirectory, record: dict[str, Any]
+    plan: Plan,
+    model: nn.Module,
+    loss: Loss,
+    device: torch.device,
+    directory: RunDirectory,
+    record: dict[str, Any],
 ) -> None:
     """Predictions and scores of the kept weights, validation first, test last and once."""
     class_names = plan.task.class_names
@@ -298,7 +318,9 @@ def _first_record(plan: Plan, device: torch.device) -> dict[str, Any]:
     }
 
 
-def _write_failure(directory: RunDirectory, record: dict[str, Any], status: Status, error: BaseException) -> None:
+def _write_failure(
+    directory: RunDirectory, record: dict[str, Any], status: Status, error: BaseException
+) -> None:
     record["status"] = status
     record["finished"] = _now()
     record["error"] = {
@@ -310,7 +332,7 @@ def _write_failure(directory: RunDirectory, record: dict[str, Any], status: Stat
 
 
 def _now() -> str:
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 class _only_writer:  # noqa: N801 - reads as what it does in a with statement
@@ -326,7 +348,8 @@ class _only_writer:  # noqa: N801 - reads as what it does in a with statement
             self._lock.acquire()
         except filelock.Timeout as error:
             raise UserError(
-                f"another process is at work on run {self._path.name}", "wait for it, or stop it, and try again"
+                f"another process is at work on run {self._path.name}",
+                "wait for it, or stop it, and try again",
             ) from error
 
     def __exit__(self, *_: object) -> None:

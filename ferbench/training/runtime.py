@@ -54,7 +54,9 @@ def choose_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise UserError(f"runtime.device = '{name}' is not a device", "use auto, cpu, cuda, cuda:1 or mps") from error
+        raise UserError(
+            f"runtime.device = '{name}' is not a device", "use auto, cpu, cuda, cuda:1 or mps"
+        ) from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UserError(
             f"runtime.device = '{name}', but torch sees {torch.cuda.device_count()} CUDA devices",
@@ -77,13 +79,15 @@ def prepare(device: torch.device, threads: int | None, deterministic: bool) -> N
         # cuBLAS reads this when its first handle is made.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(deterministic)
+    # It would write every new tensor once more, only to make reads of uninitialised memory repeatable.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not deterministic
 
 
 def seed_everything(seed: int) -> None:
     """Seed every generator that a model's initialisation or dropout may draw from."""
     random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - plugins may use the legacy generator
+    np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
 
 

@@ -115,9 +115,7 @@ def layer_table(model: nn.Module, task: Task) -> LayerTable:
     return LayerTable(tuple(rows), *count_parameters(model), flops=sum(flops.values()))
 
 
-def _trace(
-    model: nn.Module, image: Tensor
-) -> tuple[dict[nn.Module, int], dict[nn.Module, tuple[int, ...] | None]]:
+def _trace(model: nn.Module, image: Tensor) -> tuple[dict[nn.Module, int], dict[nn.Module, tuple[int, ...] | None]]:
     """FLOPs that each module did itself (its children's left out) and the shape that it returned last."""
     flops: dict[nn.Module, int] = {}
     shapes: dict[nn.Module, tuple[int, ...] | None] = {}

@@ -1,0 +1,117 @@
+"""The command line. Each command lives in a module of its own that is imported only when it is used."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import IO, Any, NoReturn
+
+import click
+from click.shell_completion import CompletionItem
+
+from ferbench import UserError, __version__
+
+#: Where each command lives, and its line in ``ferbench --help``, which imports none of them.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("ferbench.cli.run:run", "Train and evaluate combinations of dataset, model, loss and sampler."),
+    "predict": ("ferbench.cli.predict:predict", "Classify images with a trained model."),
+    "leaderboard": ("ferbench.cli.leaderboard:leaderboard", "Rank what has been run."),
+    "plugins": ("ferbench.cli.plugins:plugins", "List the plugins and show what their components offer."),
+    "completion": ("ferbench.cli.completion:completion", "Print the completion script for a shell."),
+}
+
+_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+class ShownUserError(click.ClickException):
+    """A `UserError` as click ends with it: two plain lines on stderr, exit code 2."""
+
+    exit_code = 2
+
+    def __init__(self, error: UserError) -> None:
+        super().__init__(error.message)
+        self.remedy = error.remedy
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        from ferbench.plugin.faults import one_line
+
+        click.echo(f"error: {one_line(self.message)}", file=file, err=file is None)
+        click.echo(f"  → {one_line(self.remedy)}", file=file, err=file is None)
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and help lines, and imports a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module_name, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        try:
+            module = import_module(module_name)
+        except ModuleNotFoundError as error:
+            if error.name != module_name:
+                raise
+            remedy = "install a complete ferbench"
+            raise UserError(f"this installation lacks the command '{cmd_name}'", remedy) from None
+        return getattr(module, attribute)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            from ferbench.plugin.faults import did_you_mean, one_line
+
+            hint = did_you_mean(args[0], COMMANDS).strip() or f"commands: {', '.join(COMMANDS)}"
+            ctx.fail(f"no such command '{one_line(args[0])}'; {hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = [CompletionItem(name, help=line) for name, (_, line) in COMMANDS.items() if name.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            raise ShownUserError(error) from error
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="ferbench")
+def cli() -> None:
+    """Find out which combination of dataset, model, loss and sampler really is better at recognising facial
+    expressions, and by how much."""
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0 done, 1 failed, 2 the user's mistake, 130 interrupted."""
+    try:
+        code = cli.main(args=args, prog_name="ferbench", standalone_mode=False)
+        sys.stdout.flush()  # here a reader that has gone away can still be dealt with
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort as error:  # click's form of an interrupt, or of the end of input at a prompt
+        code = 1 if isinstance(error.__cause__, EOFError) else _INTERRUPTED
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    except BrokenPipeError:
+        code = _leave_pipe()
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _leave_pipe() -> int:
+    """Point stdout at nothing, so that the interpreter does not complain when it flushes on its way out."""
+    import os
+
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+    return 1

@@ -1,0 +1,123 @@
+"""The cells of a grid on their way from settings to plans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ferbench.errors import UserError
+
+if TYPE_CHECKING:
+    from ferbench.data.pack import Pack
+    from ferbench.experiment.plan import Plan
+    from ferbench.experiment.resolve import ResolvedRecipe
+    from ferbench.plugin.discovery import Registry
+
+
+@dataclass
+class Combination:
+    """One cell of the grid on its way to a run.
+
+    Attributes:
+        settings: raw settings.
+        resolved: None when the combination makes no sense.
+        plan: known once the data is packed.
+        skip: why it is not run, else None.
+        error: the full error behind ``skip``.
+        done: the run is there already.
+    """
+
+    settings: dict[str, Any]
+    resolved: ResolvedRecipe | None = None
+    plan: Plan | None = None
+    skip: str | None = None
+    error: UserError | None = None
+    done: bool = False
+
+    @property
+    def action(self) -> str:
+        return f"skip ({self.skip})" if self.skip else "reuse" if self.done else "run"
+
+
+def name_runs(settings: Sequence[dict[str, Any]], name: str | None) -> None:
+    """Names from ``--name`` or the recipe; the runs of a grid are numbered."""
+    digits = len(str(len(settings)))
+    for number, one in enumerate(settings, start=1):
+        chosen = name if name is not None else one.get("name")
+        if chosen is not None:
+            one["name"] = chosen if len(settings) == 1 else f"{chosen}-{number:0{digits}}"
+
+
+def resolve_all(settings: Sequence[dict[str, Any]], registry: Registry) -> list[Combination]:
+    """Check every combination against the plugins. One that makes no sense is skipped, unless none makes sense."""
+    from ferbench.experiment.resolve import resolve
+    from ferbench.experiment.settings import build_recipe
+
+    combinations = [Combination(one) for one in settings]
+    for combination in combinations:
+        try:
+            combination.resolved = resolve(build_recipe(combination.settings), registry)
+        except UserError as error:
+            combination.skip, combination.error = error.message, error
+    refuse_if_all_skipped(combinations)
+    return combinations
+
+
+def refuse_if_all_skipped(combinations: Sequence[Combination]) -> None:
+    if all(combination.skip for combination in combinations):
+        error = combinations[0].error
+        assert error is not None
+        raise error
+
+
+def plan_all(combinations: Sequence[Combination], results: Path, cache: Path, *, quiet: bool) -> None:
+    """Pack each dataset once, then cut splits, compute ids and look for finished runs."""
+    from ferbench.experiment.plan import dataset_key, plan
+    from ferbench.training.run import is_complete
+
+    packs: dict[str, Pack | UserError] = {}
+    seen: set[str] = set()
+    for combination in combinations:
+        if combination.resolved is None:
+            continue
+        key = dataset_key(combination.resolved)
+        if key not in packs:
+            try:
+                packs[key] = _pack(combination.resolved, cache, quiet=quiet)
+            except UserError as error:
+                packs[key] = error
+        pack = packs[key]
+        try:
+            if isinstance(pack, UserError):
+                raise pack
+            combination.plan = plan(combination.resolved, pack)
+        except UserError as error:
+            combination.skip, combination.error = error.message, error
+            continue
+        if combination.plan.training_id in seen:
+            combination.skip = "the same run as one above"
+            continue
+        seen.add(combination.plan.training_id)
+        combination.done = is_complete(combination.plan, results)
+    refuse_if_all_skipped(combinations)
+
+
+def _pack(resolved: ResolvedRecipe, cache: Path, *, quiet: bool) -> Pack:
+    from ferbench.cli.progress import PackingProgress
+    from ferbench.data.pack import pack_dataset
+    from ferbench.plugin.specs import DatasetSpec
+
+    chosen = resolved.components["dataset"]
+    spec = chosen.component.spec
+    assert isinstance(spec, DatasetSpec)
+    data = resolved.recipe.data
+    if data.path is None and spec.needs_path:
+        raise UserError(
+            f"dataset '{spec.name}' needs to know where its files are",
+            'give --data DIR, or path = "DIR" under [data] in the recipe',
+        )
+    dataset = chosen.build(None if data.path is None else Path(data.path).expanduser())
+    with PackingProgress(spec.name, quiet=quiet) as progress:
+        return pack_dataset(dataset, name=spec.name, cache=cache, skip_faulty=data.skip_faulty, progress=progress)

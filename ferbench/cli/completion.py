@@ -1,0 +1,94 @@
+"""Shell completion: the script for a shell, and the names of components where a command takes one."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+from ferbench.errors import UserError
+
+if TYPE_CHECKING:
+    from ferbench.plugin.discovery import Registry
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class PluginType(click.ParamType):
+    """What ``--plugin`` takes: a ``.py`` file or the name of an importable module."""
+
+    name = "file_or_module"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="file")]
+
+
+class ComponentType(click.ParamType):
+    """The name of a component: converts to the text itself, and completes to what the plugins offer.
+
+    Args:
+        kind: one of `ferbench.plugin.discovery.KINDS`; None for all of them, or what ``--kind`` says.
+    """
+
+    name = "name"
+
+    def __init__(self, kind: str | None = None) -> None:
+        self.kind = kind
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        kind = self.kind or ctx.params.get("kind")
+        registry = _silent_registry(ctx.params.get("plugin") or ())
+        ambiguous = registry.ambiguous()
+        found: dict[str, CompletionItem] = {}
+        for component in registry.components(kind):
+            qualified = ":" in incomplete or (component.kind, component.name) in ambiguous
+            name = component.qualified_name if qualified else component.name
+            if name.startswith(incomplete):
+                found.setdefault(name, CompletionItem(name, help=component.spec.summary or None))
+        return list(found.values())
+
+
+def plugin_option(command: _Command) -> _Command:
+    """Give a command ``--plugin FILE_OR_MODULE``, repeatable; it arrives as ``plugin: tuple[str, ...]``."""
+    return click.option(
+        "--plugin",
+        multiple=True,
+        type=PluginType(),
+        metavar="FILE_OR_MODULE",
+        is_eager=True,  # parsed first, so that names from it complete wherever it stands
+        help="Load a local plugin: a .py file or an importable module. Repeatable.",
+    )(command)
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script for SHELL.
+
+    \b
+    bash:  ferbench completion bash > ~/.local/share/bash-completion/completions/ferbench
+    zsh:   ferbench completion zsh > "${fpath[1]}/_ferbench"
+    fish:  ferbench completion fish > ~/.config/fish/completions/ferbench.fish
+    """
+    from ferbench.cli import cli
+
+    kind = get_completion_class(shell)
+    assert kind is not None  # click.Choice let it pass
+    click.echo(kind(cli, {}, "ferbench", "_FERBENCH_COMPLETE").source())
+
+
+def _silent_registry(local: tuple[str, ...]) -> Registry:
+    """The registry without any warning: what a plugin says must not end up in the user's half-typed line."""
+    from ferbench.plugin.discovery import Registry, load_registry
+
+    with contextlib.redirect_stderr(io.StringIO()):
+        for names in (local, ()):
+            try:
+                return load_registry(names, warn=lambda line: None)
+            except UserError:
+                continue
+    return Registry(())

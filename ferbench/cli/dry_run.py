@@ -1,0 +1,115 @@
+"""What a grid would do, without doing it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ferbench.cli.combinations import Combination, refuse_if_all_skipped
+from ferbench.cli.progress import duration
+from ferbench.cli.tables import show, table, terminal_width
+from ferbench.errors import UserError
+from ferbench.experiment.fingerprint import short
+from ferbench.plugin.faults import one_line
+from ferbench.training.estimate import Estimator
+
+if TYPE_CHECKING:
+    from ferbench.training.estimate import Estimate
+
+
+def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
+    estimator = Estimator()
+    estimates: list[Estimate | None] = []
+    for combination in combinations:
+        estimate = None
+        if combination.plan is not None and not combination.skip and not combination.done:
+            try:
+                estimate = estimator.estimate(combination.plan)
+            except UserError as error:
+                combination.skip, combination.error = error.message, error
+            except Exception as error:  # a plugin's, whatever it may be
+                combination.skip = f"{type(error).__name__}: {one_line(str(error))}"
+                remedy = "run that combination alone without --dry-run to see where"
+                combination.error = UserError(f"{combination.plan.label} cannot run: {combination.skip}", remedy)
+        estimates.append(estimate)
+    refuse_if_all_skipped(combinations)
+    if as_json:
+        entries = [_plan_entry(c, e) for c, e in zip(combinations, estimates, strict=True)]
+        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+        return
+    varied = _varied_keys([combination.settings for combination in combinations])
+    rows = []
+    for combination, estimate in zip(combinations, estimates, strict=True):
+        plan = combination.plan
+        rows.append(
+            [
+                plan.label if plan else "",
+                *(str(_lookup(combination.settings, key)) for key in varied),
+                short(plan.training_id) if plan else "",
+                short(plan.config_id) if plan else "",
+                combination.action,
+                duration(estimate.seconds) if estimate else "",
+                f"{estimate.disk_bytes / 1e6:.1f} MB" if estimate else "",
+            ]
+        )
+    ids, costs = ("training id", "config id"), ("time", "disk")
+    made = table(["combination", *varied, *ids, "action", *costs], rows, whole=[*ids, *costs], right=costs)
+    show([made], terminal_width())
+    todo = [estimate for estimate in estimates if estimate is not None]
+    reused = sum(combination.done for combination in combinations)
+    skipped = sum(combination.skip is not None for combination in combinations)
+    seconds, disk = sum(e.seconds for e in todo), sum(e.disk_bytes for e in todo)
+    click.echo(
+        f"\n{len(todo)} to run, {reused} to reuse, {skipped} skipped; about {duration(seconds)} "
+        f"and {disk / 1e6:.1f} MB on this machine (timed on a few batches)"
+    )
+
+
+def _plan_entry(combination: Combination, estimate: Estimate | None) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "action": "skip" if combination.skip else "reuse" if combination.done else "run",
+        "reason": combination.skip,
+        "settings": combination.settings,
+    }
+    plan = combination.plan
+    if plan is not None:
+        split = plan.split
+        entry |= {
+            "label": plan.label,
+            "training_id": plan.training_id,
+            "config_id": plan.config_id,
+            "evaluation_ids": {role: plan.evaluation_id(role) for role in plan.evaluation_rows()},
+            "test_digest": split.test_digest,
+            "pack": plan.pack.digest,
+            "samples": {
+                "train": len(split.train),
+                "validation": len(split.validation),
+                "test": len(split.test),
+            },
+        }
+    if estimate is not None:
+        entry["estimate"] = {"seconds": round(estimate.seconds, 1), "disk_bytes": estimate.disk_bytes}
+    return entry
+
+
+def _varied_keys(settings: Sequence[dict[str, Any]]) -> list[str]:
+    """Dotted keys on which the combinations differ, beyond what their labels say."""
+    labelled = {"dataset.name", "model.name", "loss.name", "sampler.name", "training.seed"}
+    keys = {
+        f"{section}.{field}"
+        for one in settings
+        for section, fields in one.items()
+        if isinstance(fields, dict)
+        for field in fields
+    }
+    return sorted(
+        key for key in keys - labelled if len({json.dumps(_lookup(one, key), default=str) for one in settings}) > 1
+    )
+
+
+def _lookup(settings: dict[str, Any], key: str) -> Any:
+    section, _, field = key.partition(".")
+    return settings.get(section, {}).get(field, "default")

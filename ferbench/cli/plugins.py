@@ -1,0 +1,218 @@
+"""``ferbench plugins``: which plugins are there, and what does a component offer?"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ferbench.cli.completion import ComponentType, plugin_option
+from ferbench.errors import UserError
+from ferbench.plugin.component import KINDS
+
+if TYPE_CHECKING:
+    from ferbench.plugin.discovery import Component, Registry
+    from ferbench.plugin.options import OptionSchema
+
+_SLOW = 0.5  # seconds of import after which a plugin slows every command down noticeably
+_ROOM_FOR_SUMMARY = 110  # columns
+
+_kind_option = click.option("--kind", type=click.Choice(KINDS), help="Only components of this kind.")
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def plugins() -> None:
+    """List the plugins and show what their components offer."""
+
+
+@plugins.command("list")
+@_kind_option
+@plugin_option
+@_json_option
+def list_plugins(kind: str | None, plugin: tuple[str, ...], as_json: bool) -> None:
+    """List every component with the plugin that it comes from, and the plugins that could not be loaded."""
+    from ferbench.plugin.discovery import load_registry
+
+    registry = load_registry(plugin)
+    if as_json:
+        click.echo(json.dumps(_list_record(registry, kind), indent=2, ensure_ascii=False))
+        return
+    from ferbench.cli.tables import show, terminal_width
+
+    width = terminal_width()
+    show([_list_table(registry, kind, width is None or width >= _ROOM_FOR_SUMMARY)], width)
+    for line in _notes(registry, kind):
+        click.echo(line)
+
+
+@plugins.command("show")
+@click.argument("name", type=ComponentType())
+@_kind_option
+@plugin_option
+@click.option("--classes", type=click.IntRange(min=1), default=7, show_default=True, help="Classes of a model.")
+@click.option("--image-size", type=click.IntRange(min=1), help="Input of a model in pixels; default: its own.")
+@click.option("--set", "sets", multiple=True, metavar="OPTION=VALUE", help="An option of a model. Repeatable.")
+@_json_option
+def show_component(
+    name: str,
+    kind: str | None,
+    plugin: tuple[str, ...],
+    classes: int,
+    image_size: int | None,
+    sets: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Show the options of the component NAME (or DISTRIBUTION:NAME).
+
+    Of a model also the layers are shown, of a dataset the protocols.
+    """
+    from ferbench.cli import component_page
+    from ferbench.plugin.discovery import load_registry
+
+    component = load_registry(plugin).find(kind, name)
+    if component.kind != "model" and (sets or image_size):
+        raise UserError(f"{component.where} has no layers to compute", "leave --set and --image-size out")
+    options = component.options()
+    given = _assignments(component, sets)
+    lacking = [option.name for option in options.fields if option.required and option.name not in given]
+    record = component_page.describe(component, options)
+    if component.kind == "model" and not lacking:
+        settings = options.validate(given, "model")
+        record["options_used"] = settings
+        record["layers"] = _layers(component, options, settings, classes, image_size)
+    if as_json:
+        click.echo(json.dumps(record, indent=2, ensure_ascii=False))
+        return
+    component_page.show(record)
+    if component.kind == "model" and lacking:
+        click.echo(f"For the layers say {' '.join(f'--set {option}=…' for option in lacking)}")
+
+
+def _list_record(registry: Registry, kind: str | None) -> dict[str, Any]:
+    return {
+        "plugins": [
+            {
+                "name": record.name,
+                "distribution": record.distribution,
+                "version": record.version,
+                "origin": record.origin,
+                "status": record.status,
+                "error": record.error,
+                "seconds": round(record.seconds, 4),
+            }
+            for record in registry.plugins
+        ],
+        "components": [
+            {
+                "name": component.name,
+                "qualified_name": component.qualified_name,
+                "kind": component.kind,
+                "distribution": component.distribution,
+                "version": component.version,
+                "origin": component.plugin.origin,
+                "status": _status(component, registry),
+                "build": component.spec.build,
+                "summary": component.spec.summary,
+            }
+            for component in registry.components(kind)
+        ],
+        "left_out": list(registry.excluded),
+    }
+
+
+def _list_table(registry: Registry, kind: str | None, with_summary: bool) -> Any:
+    from ferbench.cli.tables import table
+
+    rows = [
+        [
+            component.name,
+            component.kind,
+            f"{component.distribution} {component.version}",
+            component.plugin.origin,
+            _status(component, registry),
+            component.spec.summary,
+        ]
+        for component in registry.components(kind)
+    ]
+    rows += [
+        [
+            record.name,
+            "—",
+            f"{record.distribution} {record.version}",
+            record.origin,
+            "broken",
+            record.error or "",
+        ]
+        for record in registry.broken()
+    ]
+    columns = ["name", "kind", "distribution", "origin", "status", "summary"]
+    end = None if with_summary else -1
+    return table(columns[:end], [row[:end] for row in rows], whole=("name", "kind", "distribution", "status"))
+
+
+def _status(component: Component, registry: Registry) -> str:
+    return "clash" if (component.kind, component.name) in registry.ambiguous() else "ok"
+
+
+def _notes(registry: Registry, kind: str | None) -> list[str]:
+    from ferbench.plugin.faults import one_line
+
+    notes = []
+    for clashing_kind, name in sorted(registry.ambiguous()):
+        owners = [c for c in registry.components(clashing_kind) if c.name == name]
+        if kind in (None, clashing_kind):
+            said = " or ".join(component.qualified_name for component in owners)
+            notes.append(f"clash: {clashing_kind} '{name}' is offered by {len(owners)} plugins; say {said}")
+    notes += [f"broken: {record.title}: {record.error}" for record in registry.broken()]
+    notes += [
+        f"slow: {record.title} took {record.seconds:.1f} s to load; leave heavy imports to the builders"
+        for record in registry.plugins
+        if record.seconds > _SLOW
+    ]
+    if registry.excluded:
+        notes.append(f"left out by FERBENCH_PLUGINS: {', '.join(registry.excluded)}")
+    return [one_line(note) for note in notes]
+
+
+def _assignments(component: Component, sets: tuple[str, ...]) -> dict[str, object]:
+    from ferbench.experiment.settings import parse_value
+
+    given: dict[str, object] = {}
+    for text in sets:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise UserError(f"--set {text!r} is not option=value", "for example --set dropout=0.5")
+        given[key.strip().removeprefix(f"{component.kind}.")] = parse_value(value.strip())
+    return given
+
+
+def _layers(
+    component: Component,
+    options: OptionSchema,
+    settings: dict[str, Any],
+    classes: int,
+    image_size: int | None,
+) -> dict[str, Any]:
+    from ferbench.plugin.faults import describe
+    from ferbench.plugin.specs import ModelSpec
+    from ferbench.task import Task
+    from ferbench.training.summary import layer_table
+
+    spec = component.spec
+    assert isinstance(spec, ModelSpec)
+    size = image_size or spec.image_size
+    task = Task(tuple(f"class-{k}" for k in range(classes)), spec.channels, size, size, (1,) * classes)
+    builder = component.builder()
+    try:
+        table = layer_table(builder(task, **options.arguments(settings)), task)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"{component.where} of plugin {component.plugin.title} cannot be built for {classes} classes and "
+            f"{spec.channels}×{size}×{size} images: {describe(error)}",
+            "try other --set, --classes or --image-size",
+        ) from error
+    return {"classes": classes, "image_size": size, **table.to_dict()}

@@ -1,0 +1,64 @@
+"""Tables for people: fitted to a terminal; in a file or pipe one line a row, nothing cut."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Collection, Iterable, Sequence
+
+import click
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ferbench.plugin.faults import one_line
+
+_ENDLESS = 100_000
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal that stdout is; None when it is none."""
+    return Console().width if sys.stdout.isatty() else None
+
+
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    whole: Collection[str] = (),
+    right: Collection[str] = (),
+) -> Table:
+    """A table without borders.
+
+    Args:
+        columns: the headers; all empty: there is no header.
+        rows: the cells as plain text.
+        whole: columns that are never wrapped.
+        right: columns that are aligned to the right.
+    """
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=any(columns))
+    for column in columns:
+        made.add_column(
+            Text(column),
+            no_wrap=column in whole,
+            overflow="fold",
+            justify="right" if column in right else "left",
+        )
+    for row in rows:
+        bad = any(cell in ("broken", "clash") for cell in row)
+        made.add_row(*(Text(one_line(cell)) for cell in row), style="red" if bad else None)
+    return made
+
+
+def show(parts: Sequence[RenderableType], width: int | None) -> None:
+    """Print ``parts`` fitted to ``width`` columns; None: as wide as they are, without trailing blanks."""
+    if width is not None:
+        console = Console(width=width, highlight=False)
+        for part in parts:
+            console.print(part)
+        return
+    text = io.StringIO()
+    console = Console(file=text, width=_ENDLESS, highlight=False, color_system=None)
+    for part in parts:
+        console.print(part)
+    click.echo("\n".join(line.rstrip() for line in text.getvalue().splitlines()))

@@ -1,0 +1,111 @@
+"""Files and directories of the cache that appear whole under their name, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ferbench.errors import UserError
+
+_logger = logging.getLogger("ferbench.data.cache")
+
+
+@contextlib.contextmanager
+def writing(directory: Path) -> Iterator[None]:
+    """Turns what the operating system refuses, while the block writes there, into a ``UserError``."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"cannot write to the cache directory {directory}: {error.strerror or error}",
+            "make room there or make it writable, or name another cache directory",
+        ) from error
+
+
+def sync_directory(directory: Path) -> None:
+    """Makes the names in a directory survive a power cut, where the platform can do that."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(directory: Path) -> None:
+    """Makes every file below a directory, and their names, survive a power cut."""
+    for parent, _, files in os.walk(directory):
+        for file in files:
+            with Path(parent, file).open("r+b") as handle:
+                os.fsync(handle.fileno())
+        sync_directory(Path(parent))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes a file under a temporary name, then gives it its own."""
+    descriptor, temporary = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+@contextlib.contextmanager
+def turn(cache: Path, stamp: str) -> Iterator[None]:
+    """The right to build what ``stamp`` stands for: held by one process at a time, given back by a crash."""
+    with writing(cache):
+        (cache / "locks").mkdir(parents=True, exist_ok=True)
+        lock = FileLock(_lock_path(cache, stamp))
+        try:
+            lock.acquire(timeout=0.5)
+        except Timeout:
+            _logger.info("another process is packing this dataset; waiting for it")
+            lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def building_directory(cache: Path, room: Path, stamp: str) -> Iterator[Path]:
+    """A temporary directory in ``room`` to build in; gone afterwards, whatever happens.
+
+    The caller holds the turn of ``stamp``. What crashed builders left behind is removed first.
+    """
+    with writing(cache):
+        room.mkdir(parents=True, exist_ok=True)
+        _sweep(cache, room, stamp)
+        directory = Path(tempfile.mkdtemp(prefix=f".building-{stamp}-", dir=room))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _lock_path(cache: Path, stamp: str) -> Path:
+    return cache / "locks" / f"{stamp}.lock"
+
+
+def _sweep(cache: Path, room: Path, stamp: str) -> None:
+    for left in room.glob(".building-*"):
+        owner = left.name.split("-")[1]
+        if owner == stamp:
+            shutil.rmtree(left, ignore_errors=True)
+            continue
+        with contextlib.suppress(Timeout), FileLock(_lock_path(cache, owner)).acquire(timeout=0):
+            shutil.rmtree(left, ignore_errors=True)

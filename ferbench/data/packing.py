@@ -1,0 +1,209 @@
+"""How a pack is built: threads decode samples in chunks, which are written in order; memory stays flat.
+
+Threads, not processes: on two cores FER2013's 48-pixel JPEGs take about 200 µs each either way (Pillow's
+header parsing holds the interpreter), larger images decode outside the interpreter's lock, and threads
+neither import the caller's main module again nor copy pixels between processes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ferbench.data.cache import writing
+from ferbench.data.columns import content_digest
+from ferbench.data.decode import DecodeError, decode
+from ferbench.data.pack import PACK_FORMAT, FaultyDataset, pixel_hash
+from ferbench.data.sample import Dataset, Fault, Sample
+from ferbench.data.table import PackTable, Row, fault_at, wrong_shape
+from ferbench.errors import UserError
+
+_CHUNK_BYTES = 4 * 2**20
+_CHUNK_ROWS = 128
+_LONGEST_TEXT = 512
+
+
+def build(
+    dataset: Dataset,
+    directory: Path,
+    *,
+    name: str,
+    skip_faulty: bool,
+    workers: int | None,
+    progress: Callable[[int], None] | None,
+) -> dict[str, Any]:
+    """Writes a pack's files into an empty directory.
+
+    Returns:
+        The description that is in ``pack.json``.
+
+    Raises:
+        FaultyDataset: there are faults that are not to be skipped, or no row is left.
+        UserError: the directory cannot be written, or what the dataset itself raises.
+    """
+    class_names = tuple(dataset.class_names)
+    if len(set(class_names)) != len(class_names) or not class_names:
+        raise ValueError(f"dataset '{name}' names no class, or one class twice: {class_names}")
+    faults: list[Fault] = []
+    done = 0
+    with writing(directory.parent):
+        table = PackTable(directory, class_names)
+    try:
+        for chunk in _decoded(dataset, workers or _cores()):
+            done += len(chunk)
+            rows = []
+            for item in chunk:
+                fault = item if isinstance(item, Fault) else table.refusal(item)
+                if fault is not None:
+                    faults.append(_printable(fault))
+                elif isinstance(item, Row):
+                    rows.append(item)
+            with writing(directory.parent):
+                table.append(rows)
+            if progress is not None:
+                progress(done)
+        keep, duplicates = table.duplicates()
+        faults += duplicates
+        where = str(getattr(dataset, "path", name))
+        faults += table.gaps(keep, where)
+        left = table.rows - len(duplicates)
+        if not faults and not left:
+            raise UserError(
+                f"dataset '{name}' has no image", "check that this is the dataset it is taken for"
+            )
+        if not left or (faults and not skip_faulty):
+            raise FaultyDataset(name, tuple(faults), left)
+        with writing(directory.parent):
+            content = table.finish(keep if duplicates else None)
+            description = {
+                "format": PACK_FORMAT,
+                "digest": content_digest(content),
+                "dataset": name,
+                **content,
+                "skipped": len(faults),
+                "faults": [[fault.file, fault.row, fault.reason] for fault in faults],
+                "notes": dict(dataset.notes),
+            }
+            text = json.dumps(description, indent=1, allow_nan=False)
+            (directory / "pack.json").write_text(text, encoding="ascii")
+        return description
+    finally:
+        table.close()
+
+
+def _decoded(dataset: Dataset, workers: int) -> Iterator[list[Row | Fault]]:
+    """Every sample in order, decoded, as lists; a few lists are ahead of the consumer and no more."""
+    samples = iter(dataset.samples())
+    size = dataset.stored_size or dataset.native_size
+    limit = 16 if size is None else _rows_of(dataset.channels * size[0] * size[1])
+    ahead: deque[Future[list[Row | Fault]]] = deque()
+    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="pack")
+    try:
+        while True:
+            while len(ahead) < workers + 2 and (chunk := list(islice(samples, limit))):
+                ahead.append(pool.submit(_decode_chunk, dataset, chunk))
+            if not ahead:
+                return
+            rows = ahead.popleft().result()
+            limit = min(
+                (_rows_of(row.image.size) for row in rows if isinstance(row, Row) and row.image is not None),
+                default=limit,
+            )
+            yield rows
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _rows_of(image_bytes: int) -> int:
+    return max(1, min(_CHUNK_ROWS, _CHUNK_BYTES // max(1, image_bytes)))
+
+
+def _decode_chunk(dataset: Dataset, chunk: Sequence[Sample | Fault]) -> list[Row | Fault]:
+    return [item if isinstance(item, Fault) else _decode_sample(dataset, item) for item in chunk]
+
+
+def _decode_sample(dataset: Dataset, sample: Sample) -> Row:
+    reason = _complaint(dataset.class_names, sample)
+    if reason is not None:
+        return _refused(sample, reason)
+    try:
+        native = decode(sample.image, dataset.channels)
+    except DecodeError as error:
+        return _refused(sample, error.reason)
+    if dataset.native_size is not None and native.shape[1:] != tuple(dataset.native_size):
+        return _refused(sample, wrong_shape(native.shape[1:], dataset.native_size))
+    digest = pixel_hash(native)
+    if dataset.stored_size is None or native.shape[1:] == tuple(dataset.stored_size):
+        return Row(sample, None, native.shape[1:], native, digest, digest)
+    stored = _resampled(native, dataset.stored_size)
+    return Row(sample, None, native.shape[1:], stored, digest, pixel_hash(stored))
+
+
+def _refused(sample: Sample, reason: str) -> Row:
+    return Row(sample, fault_at(sample, reason))
+
+
+def _resampled(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """uint8[C, H, W] at another (height, width), with antialiasing; the aspect ratio is not kept."""
+    height, width = size
+    planes = [Image.fromarray(plane).resize((width, height), Image.Resampling.BICUBIC) for plane in image]
+    return np.stack([np.asarray(plane) for plane in planes])
+
+
+def _complaint(class_names: Sequence[str], sample: Sample) -> str | None:
+    """What is wrong with what is stated about a sample."""
+    if not isinstance(sample, Sample):
+        raise TypeError(f"a dataset yields Sample or Fault, not {type(sample).__name__}")
+    texts = {"id": sample.id, "part": sample.part, "subject": sample.subject, "clip": sample.clip}
+    for what, text in texts.items():
+        if text is None and what in ("subject", "clip"):
+            continue
+        if not isinstance(text, str) or not text or len(text) > _LONGEST_TEXT or "\0" in text:
+            return f"{what} is not a text of 1 to {_LONGEST_TEXT} characters"
+        if not text.isascii() and not _is_unicode(text):
+            return f"{what} is not valid Unicode"
+    if sample.label not in class_names:
+        return f"unknown label '{sample.label}'"
+    for what, value in (("valence", sample.valence), ("arousal", sample.arousal)):
+        if value is not None and not -1 <= value <= 1:
+            return f"{what} {value} outside -1..1"
+    if sample.votes is not None:
+        if len(sample.votes) != len(class_names):
+            return f"{len(sample.votes)} votes for {len(class_names)} classes"
+        if not all(math.isfinite(vote) and vote >= 0 for vote in sample.votes) or not sum(sample.votes) > 0:
+            return "votes that are negative, infinite or all zero"
+    if sample.frame is not None and not 0 <= sample.frame < 2**31:
+        return f"frame {sample.frame} outside 0..2147483647"
+    return None
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _printable(fault: Fault) -> Fault:
+    """The same on one line and in valid Unicode, whatever the file is called."""
+    return Fault(_one_line(fault.file), fault.row, _one_line(fault.reason))
+
+
+def _one_line(text: str) -> str:
+    valid = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in valid)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,167 @@
+"""A plugin's record, and a component that knows which plugin it came from."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ferbench.errors import UserError
+from ferbench.plugin.faults import describe, did_you_mean
+from ferbench.plugin.loading import HOOKS
+from ferbench.plugin.source import digest_sources, is_editable, source_roots
+from ferbench.plugin.specs import Spec
+
+if TYPE_CHECKING:
+    from ferbench.plugin.options import OptionSchema
+
+#: The kinds of components, in the order of listings.
+KINDS = tuple(spec.kind for spec in HOOKS.values())
+
+#: How many arguments the harness gives by position to a builder of each kind; the contracts are in `specs`.
+_GIVEN = {
+    "dataset": 1,
+    "model": 1,
+    "loss": 1,
+    "sampler": 2,
+    "augmentation": 1,
+    "optimizer": 1,
+    "schedule": 3,
+    "tracker": 0,
+}
+
+
+@dataclass(frozen=True)
+class PluginRecord:
+    """What is known of one plugin, broken or not.
+
+    Attributes:
+        name: the entry point's name, or the local file's stem or module's name.
+        distribution: the installed distribution; for a local plugin the same as ``name``.
+        version: the distribution's version; "local" for a local plugin.
+        origin: the module (and attribute) that the entry point names, or the path of the local file.
+        status: "ok" or "broken".
+        error: the cause in one line when broken.
+        seconds: how long the import and the hooks took.
+        components: the specs that its hooks gave; empty when broken.
+        module: name of the loaded module in ``sys.modules``.
+        file: the local file, if it is one.
+        local: whether it was given with ``--plugin``.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    origin: str
+    status: str
+    error: str | None
+    seconds: float
+    components: tuple[Spec, ...] = ()
+    module: str = ""
+    file: Path | None = None
+    local: bool = False
+
+    @property
+    def title(self) -> str:
+        """Name, distribution and version for a message."""
+        if self.local:
+            return f"'{self.name}' ({self.origin})" if self.file else f"'{self.name}' (local)"
+        return f"'{self.name}' ({self.distribution} {self.version})"
+
+
+@dataclass(frozen=True)
+class Component:
+    """Something that a plugin offers: a spec and where it came from."""
+
+    kind: str
+    spec: Spec
+    plugin: PluginRecord
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def distribution(self) -> str:
+        return self.plugin.distribution
+
+    @property
+    def version(self) -> str:
+        return self.plugin.version
+
+    @property
+    def qualified_name(self) -> str:
+        """``distribution:name``, which is unique where the bare name is not."""
+        return f"{self.distribution}:{self.name}"
+
+    @property
+    def where(self) -> str:
+        """What to call the component in a message, such as ``model 'basic-cnn'``."""
+        return f"{self.kind} '{self.name}'"
+
+    def builder(self) -> Callable[..., Any]:
+        """Import the function or class that builds the component.
+
+        Raises:
+            UserError: the module cannot be imported or lacks the attribute; names the plugin and the cause.
+        """
+        module_name, _, attribute = self.spec.build.rpartition(":")
+        file = self.plugin.file
+        own = file is not None and module_name == file.stem  # even where another module has that name
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                module = importlib.import_module(self.plugin.module if own else module_name)
+        except (Exception, SystemExit) as error:
+            raise self._unusable(describe(error, module_name)) from error
+        try:
+            built = reduce(getattr, attribute.split("."), module)
+        except AttributeError:
+            hint = did_you_mean(attribute, (name for name in vars(module) if not name.startswith("_")))
+            cause = f"module '{module_name}' has no '{attribute}'" + (f" ({hint.strip()})" if hint else "")
+            raise self._unusable(cause) from None
+        if not callable(built):
+            raise self._unusable(f"'{self.spec.build}' is {type(built).__name__}, not a function or class")
+        return built
+
+    def options(self) -> OptionSchema:
+        """The options of the builder's signature.
+
+        Raises:
+            UserError: the builder cannot be imported, or its signature cannot be read as options.
+        """
+        from ferbench.plugin.options import OptionSchema
+
+        builder = self.builder()
+        try:
+            return OptionSchema.of(builder, given=_GIVEN[self.kind], owner=self.where)
+        except (TypeError, ValueError) as error:
+            raise self._unusable(str(error)) from error
+
+    def source_hash(self) -> str | None:
+        """SHA-256 over the source of a local or editable plugin; None where the version identifies it.
+
+        Covers the ``.py`` files of the top-level package (or the single file) that holds the plugin, and of
+        the one that holds the builder where that is another.
+        """
+        if not self.plugin.local and not is_editable(self.distribution):
+            return None
+        file = self.plugin.file
+        roots = [file] if file is not None else source_roots(self.plugin.module)
+        module_name = self.spec.build.rpartition(":")[0]
+        if file is None or module_name not in (file.stem, self.plugin.module):
+            roots += source_roots(module_name)
+        digest = digest_sources(roots)
+        if digest is None:
+            raise self._unusable("no Python source to identify it by")
+        return digest
+
+    def _unusable(self, cause: str) -> UserError:
+        remedy = "mend the plugin" if self.plugin.local else f"tell the authors of {self.distribution}"
+        if cause.startswith("missing dependency"):
+            remedy = f"install the missing package beside {self.distribution}"
+        return UserError(f"{self.where} of plugin {self.plugin.title} cannot be used: {cause}", remedy)

@@ -1,0 +1,212 @@
+"""Which plugins are there, and what do they offer?
+
+Plugins come through the entry-point group ``ferbench`` (the built-ins too) and through ``--plugin``. Each is
+loaded inside its own try: a broken one becomes a record with its cause and one warning, never a crash.
+
+Environment: ``FERBENCH_PLUGINS`` unset loads every installed plugin, ``''`` only the built-ins, ``a,b`` only
+the built-ins and these (names of entry points or distributions). ``FERBENCH_STRICT_PLUGINS=1`` makes a broken
+plugin an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ferbench.errors import UserError
+from ferbench.plugin.component import KINDS, Component, PluginRecord
+from ferbench.plugin.faults import PluginFault, describe, did_you_mean, one_line
+from ferbench.plugin.loading import collect_specs, import_file
+from ferbench.plugin.registry import Registry, canonical
+from ferbench.plugin.specs import Spec
+
+__all__ = ["KINDS", "Component", "PluginRecord", "Registry", "load_registry"]
+
+GROUP = "ferbench"
+BUILT_IN = "ferbench"  # the distribution whose entries always load
+
+
+def warn_on_stderr(line: str) -> None:
+    """Print a warning as one line on stderr."""
+    print(f"warning: {line}", file=sys.stderr)
+
+
+def load_registry(
+    local: Sequence[str] = (),
+    environ: Mapping[str, str] = os.environ,
+    warn: Callable[[str], None] = warn_on_stderr,
+) -> Registry:
+    """Load every plugin that the environment and ``local`` ask for.
+
+    Args:
+        local: what ``--plugin`` names: ``.py`` files or importable modules.
+        environ: where ``FERBENCH_PLUGINS`` and ``FERBENCH_STRICT_PLUGINS`` are read from.
+        warn: is given one line for each broken plugin.
+
+    Raises:
+        UserError: a local plugin that fails, an unknown name in ``FERBENCH_PLUGINS``, or in strict mode any
+            broken plugin.
+    """
+    chosen, excluded = _choose(list(_installed()), environ)
+    records = [_load(candidate) for candidate in chosen]
+    strict = environ.get("FERBENCH_STRICT_PLUGINS", "").strip().lower() not in ("", "0", "false", "no")
+    for record in records:
+        if record.status == "broken":
+            if strict:
+                raise UserError(
+                    f"plugin {record.title} is broken: {record.error}",
+                    "mend or uninstall it, or unset FERBENCH_STRICT_PLUGINS to go on without it",
+                )
+            warn(f"plugin {record.title} is broken and left out: {record.error}")
+    for name in dict.fromkeys(local):
+        candidate = _local(name)
+        if candidate.file is None and candidate.module in {r.module for r in records if r.status == "ok"}:
+            continue  # it is installed too, and loaded already
+        if candidate.file is not None and candidate.file in map(_file_of, records):
+            continue
+        record = _load(candidate)
+        if record.status == "broken":
+            raise UserError(f"--plugin {name}: {record.error}", _trace_hint(candidate))
+        records.append(record)
+    return Registry(tuple(records), tuple(dict.fromkeys(candidate.distribution for candidate in excluded)))
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    name: str
+    distribution: str
+    version: str
+    origin: str
+    module: str
+    load: Callable[[], object]
+    file: Path | None = None
+    local: bool = False
+
+
+def _installed() -> Iterator[_Candidate]:
+    # Not importlib.metadata.entry_points(): one malformed file of one distribution breaks all of that.
+    seen: set[str] = set()
+    for distribution in importlib.metadata.distributions():
+        problem = None
+        entries: list[importlib.metadata.EntryPoint] = []
+        try:
+            entries = list(distribution.entry_points.select(group=GROUP))
+        except Exception as error:
+            if f"[{GROUP}]" in (distribution.read_text("entry_points.txt") or ""):
+                problem = PluginFault(f"malformed entry_points.txt: {describe(error)}")
+        if not entries and problem is None:
+            continue
+        name = distribution.metadata["Name"] or "unnamed"
+        version = distribution.metadata["Version"] or "unknown"
+        if canonical(name) in seen:  # an older copy further down sys.path
+            continue
+        seen.add(canonical(name))
+        if problem is not None:
+            yield _Candidate(name, name, version, "entry_points.txt", "", _raiser(problem))
+        for entry in entries:
+            module = entry.value.partition(":")[0].strip()
+            yield _Candidate(entry.name, name, version, entry.value, module, entry.load)
+
+
+def _raiser(problem: Exception) -> Callable[[], object]:
+    def fail() -> object:
+        raise problem
+
+    return fail
+
+
+def _choose(
+    candidates: list[_Candidate], environ: Mapping[str, str]
+) -> tuple[list[_Candidate], list[_Candidate]]:
+    """Split into what to load and what ``FERBENCH_PLUGINS`` leaves out; built-ins first, then by name."""
+    candidates.sort(key=lambda c: (canonical(c.distribution) != BUILT_IN, canonical(c.distribution), c.name))
+    text = environ.get("FERBENCH_PLUGINS")
+    if text is None:
+        return candidates, []
+    wanted = {part.strip() for part in text.split(",")} - {""}
+    known = {c.name for c in candidates} | {c.distribution for c in candidates}
+    for name in sorted(wanted):
+        if not any(_is_called(c, name) for c in candidates):
+            raise UserError(
+                f"FERBENCH_PLUGINS names the plugin '{one_line(name)}', which is not installed",
+                f"{did_you_mean(name, known)}installed: {', '.join(sorted(known))}",
+            )
+    loaded = [c for c in candidates if any(_is_called(c, name) for name in wanted | {BUILT_IN})]
+    return loaded, [c for c in candidates if c not in loaded]
+
+
+def _is_called(candidate: _Candidate, name: str) -> bool:
+    return name == candidate.name or canonical(name) == canonical(candidate.distribution)
+
+
+def _load(candidate: _Candidate) -> PluginRecord:
+    start = time.perf_counter()
+    error = None
+    module = candidate.module
+    specs: tuple[Spec, ...] = ()
+    try:
+        # What a plugin prints when it is imported must not end up in --json output or in completions.
+        with contextlib.redirect_stdout(sys.stderr):
+            plugin = candidate.load()
+            if candidate.file is not None:
+                module = getattr(plugin, "__name__", module)
+            specs = collect_specs(plugin, candidate.file.stem if candidate.file else None)
+    except (Exception, SystemExit) as problem:
+        error = describe(problem, candidate.module)
+    return PluginRecord(
+        name=candidate.name,
+        distribution=candidate.distribution,
+        version=candidate.version,
+        origin=candidate.origin,
+        status="ok" if error is None else "broken",
+        error=error,
+        seconds=time.perf_counter() - start,
+        components=specs,
+        module=module,
+        file=candidate.file,
+        local=candidate.local,
+    )
+
+
+def _local(name: str) -> _Candidate:
+    path = Path(name).expanduser()
+    if name.endswith(".py") or os.sep in name or path.is_file():
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "does not exist"
+            raise UserError(
+                f"--plugin {name}: the file {what}", "give the path of a .py file, or a module's name"
+            )
+        path = path.resolve()
+        return _Candidate(path.stem, path.stem, "local", str(path), "", lambda: import_file(path), path, True)
+    remedy = "give the path of a .py file, or the name of an installed module"
+    if Path(f"{name}.py").is_file():
+        remedy = f"the working directory is not searched; for the file here say --plugin {name}.py"
+    if not re.fullmatch(r"\w+(\.\w+)*", name) or not _is_importable(name):
+        raise UserError(f"--plugin {name}: there is no module of that name", remedy)
+    return _Candidate(name, name, "local", name, name, lambda: importlib.import_module(name), None, True)
+
+
+def _is_importable(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name.partition(".")[0]) is not None
+    except (ImportError, ValueError):
+        return name in sys.modules
+
+
+def _file_of(record: PluginRecord) -> Path | None:
+    file = getattr(sys.modules.get(record.module), "__file__", None) if record.status == "ok" else None
+    return Path(file).resolve() if file else None
+
+
+def _trace_hint(candidate: _Candidate) -> str:
+    command = f"python {candidate.file}" if candidate.file else f'python -c "import {candidate.module}"'
+    return f"mend the plugin; if it fails when imported, `{command}` shows the stack trace"

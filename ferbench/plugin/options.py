@@ -1,0 +1,290 @@
+"""A component's options, read from its builder's signature.
+
+One declaration feeds validation, ``ferbench plugins show``, recipes, ``--set`` and ``ferbench tune``:
+
+    def tiny_net(task: Task, *, dropout: Annotated[float, Ge(0), Tunable(0.0, 0.6)] = 0.3) -> nn.Module:
+        '''...
+
+        Args:
+            dropout: share of the features that are dropped while training.
+        '''
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ferbench.errors import UserError
+from ferbench.plugin.faults import did_you_mean, one_line
+from ferbench.plugin.signature import Parameter, read_parameters
+from ferbench.plugin.specs import Tunable
+
+if TYPE_CHECKING:
+    import pydantic
+    from pydantic_core import ErrorDetails
+
+_LONGEST_VALUE = 60
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a component.
+
+    Attributes:
+        name: what users type.
+        type: readable text such as ``float``, ``'a' | 'b'`` or ``list[str]``.
+        default: the default as a JSON value; None where the option is required.
+        required: whether there is no default.
+        bounds: readable text such as ``0 ≤ x < 1``; empty without bounds.
+        tunable: the range that ``ferbench tune`` searches, if the author gave one.
+        description: from the builder's docstring.
+    """
+
+    name: str
+    type: str
+    default: Any
+    required: bool
+    bounds: str
+    tunable: Tunable | None
+    description: str
+
+
+@dataclass(frozen=True)
+class OptionSchema:
+    """Every option of a component, and how to check values for them.
+
+    Attributes:
+        fields: the options in the order of the signature.
+        model: the pydantic model that checks them (strict, no further fields).
+        owner: what errors call the component, such as ``model 'basic-cnn'``; empty: what `validate` is told.
+    """
+
+    fields: tuple[Option, ...]
+    model: type[pydantic.BaseModel]
+    owner: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        builder: Callable[..., Any],
+        skip: Collection[str] = ("seed",),
+        given: int | None = None,
+        owner: str = "",
+    ) -> OptionSchema:
+        """Read the keyword-only parameters of a function, or of a class's ``__init__``.
+
+        Args:
+            builder: the function or class.
+            skip: parameters that the harness gives by keyword.
+            given: how many arguments the harness gives by position, to notice an option before the ``*``.
+            owner: what errors call the component.
+
+        Raises:
+            TypeError: the author's mistakes: ``**options``, no annotation, a type that cannot be checked.
+            ValueError: a default or a search range that lies outside the bounds.
+        """
+        parameters = read_parameters(builder, skip, given)
+        model = _make_model(parameters)
+        defaults = _checked_defaults(parameters, model)
+        for parameter in parameters:
+            _check_tunable(parameter)
+        fields = tuple(
+            Option(
+                name=parameter.name,
+                type=parameter.type_text,
+                default=defaults.get(parameter.name),
+                required=parameter.required,
+                bounds=parameter.bounds,
+                tunable=parameter.tunable,
+                description=parameter.description,
+            )
+            for parameter in parameters
+        )
+        return cls(fields, model, owner)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(option.name for option in self.fields)
+
+    def validate(self, values: Mapping[str, object], where: str) -> dict[str, Any]:
+        """Every option as a JSON value: the given ones checked, the others with their defaults.
+
+        The check is strict, as for JSON: an int is a fine float, but ``"3"`` and ``True`` are no ints; a list
+        serves for a tuple, a text for a path; NaN and infinity are refused unless the author allows them.
+
+        Args:
+            values: what the user gave.
+            where: where the user gave them, such as ``model``: an error begins with ``model.dropout``. If
+                there is no ``owner``, ``model 'basic-cnn'`` serves for both.
+
+        Raises:
+            UserError: unknown or missing option, or a value of the wrong type or outside the bounds.
+        """
+        return self._parse(values, where).model_dump(mode="json", by_alias=True)
+
+    def arguments(self, values: Mapping[str, object], where: str = "options") -> dict[str, Any]:
+        """Keyword arguments for the builder, with the types it declares (tuples, paths, enums).
+
+        Args:
+            values: options as `validate` returns them; missing ones take their defaults.
+            where: as in `validate`.
+
+        Raises:
+            UserError: as `validate` does.
+        """
+        parsed = self._parse(values, where)
+        return {
+            field.alias or name: getattr(parsed, name) for name, field in type(parsed).model_fields.items()
+        }
+
+    def _parse(self, values: Mapping[str, object], where: str) -> pydantic.BaseModel:
+        from pydantic import ValidationError
+
+        prefix = where.partition(" ")[0]
+        where = self.owner or where
+        for name in values:
+            if name not in self.names:
+                choices = f"options: {', '.join(self.names)}" if self.names else "it has no options"
+                raise UserError(
+                    f"unknown option '{one_line(str(name))}' for {where}",
+                    f"{did_you_mean(str(name), self.names)}{choices}",
+                )
+        try:
+            text = json.dumps(dict(values), default=_to_json)
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"{prefix}: {one_line(str(error))}", "give numbers, texts, true/false or lists"
+            ) from None
+        try:
+            return self.model.model_validate_json(text)
+        except ValidationError as error:
+            raise self._mistake(error.errors(include_url=False), prefix, where) from None
+
+    def _mistake(self, errors: list[ErrorDetails], prefix: str, where: str) -> UserError:
+        first = errors[0]
+        if not first["loc"]:  # text that JSON cannot carry, such as half of a surrogate pair
+            return UserError(
+                f"{prefix}: {one_line(first['msg'])}", f"give plain values for the options of {where}"
+            )
+        name = first["loc"][0]
+        option = next(option for option in self.fields if option.name == name)
+        same = [error for error in errors if error["loc"][0] == name]
+        bounds = f" with {option.bounds}" if option.bounds else ""
+        expected = f"{where} takes {name}: {option.type}{bounds}"
+        if first["type"] == "missing":
+            return UserError(f"{prefix}.{name}: {where} requires it", expected)
+        place = "".join(f"[{part}]" for part in first["loc"][1:] if isinstance(part, int))
+        if len(same) > 1 and all(any(isinstance(part, str) for part in error["loc"][1:]) for error in same):
+            return UserError(f"{prefix}.{name}: {_shown(first['input'])} is not {option.type}", expected)
+        return UserError(f"{prefix}.{name}{place}: {_complaint(first)}", expected)
+
+
+def _make_model(parameters: Collection[Parameter]) -> type[pydantic.BaseModel]:
+    from pydantic import BaseModel, ConfigDict, Field, create_model
+    from pydantic.errors import PydanticUserError
+    from pydantic_core import SchemaError
+
+    config = ConfigDict(
+        extra="forbid", strict=True, allow_inf_nan=False, validate_default=True, protected_namespaces=()
+    )
+    fields: dict[str, Any] = {}
+    for parameter in parameters:
+        default = ... if parameter.required else parameter.default
+        if hasattr(BaseModel, parameter.name) or parameter.name.startswith(
+            "_"
+        ):  # "copy" would shadow a method
+            fields[f"option_{parameter.name}"] = (parameter.annotation, Field(default, alias=parameter.name))
+        else:
+            fields[parameter.name] = (parameter.annotation, default)
+    for name, field in fields.items():  # one by one first, for an error that names the option
+        try:
+            create_model("Options", __config__=config, **{name: field})
+        except (PydanticUserError, SchemaError, TypeError) as error:
+            said = one_line(str(error)).partition(". ")[0].rpartition("Error: ")[2]
+            raise TypeError(f"option '{name}' has a type that cannot be checked: {said}") from error
+    return create_model("Options", __config__=config, **fields)
+
+
+def _checked_defaults(parameters: Collection[Parameter], model: type[pydantic.BaseModel]) -> dict[str, Any]:
+    from pydantic import ValidationError, create_model
+
+    optional: dict[str, Any] = {
+        name: (field.annotation, field)
+        for name, field in model.model_fields.items()
+        if not field.is_required()
+    }
+    try:
+        defaults = create_model("Defaults", __config__=model.model_config, **optional)()
+        return defaults.model_dump(mode="json", by_alias=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ValueError(f"option '{first['loc'][0]}': its default {_complaint(first)}") from error
+
+
+def _check_tunable(parameter: Parameter) -> None:
+    tunable = parameter.tunable
+    if tunable is None:
+        return
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+    said = f"option '{parameter.name}': the search range {tunable.low:g} to {tunable.high:g}"
+    check = TypeAdapter(parameter.annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
+    for end in (tunable.low, tunable.high):
+        try:
+            got = check.validate_python(int(end) if float(end).is_integer() else end)
+        except ValidationError as error:
+            bounds = f" ({parameter.bounds})" if parameter.bounds else f" of type {parameter.type_text}"
+            what = _complaint(error.errors(include_url=False)[0])
+            raise ValueError(f"{said} lies outside the option{bounds}: {what}") from None
+        if isinstance(got, bool) or not isinstance(got, int | float):
+            raise TypeError(f"{said} is no use for an option of type {parameter.type_text}")
+
+
+def _to_json(value: object) -> object:
+    """What ``json`` does not know: paths, and numpy's scalars."""
+    from os import PathLike, fspath
+
+    if isinstance(value, PathLike):
+        return fspath(value)
+    if type(value).__module__ == "numpy" and hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{_shown(value)} is {type(value).__name__}, no value for an option")
+
+
+def _shown(value: object) -> str:
+    text = one_line(repr(value))
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+
+
+_COMPLAINTS: Mapping[str, str] = {
+    "less_than": "is not < {lt:.15g}",
+    "less_than_equal": "is not ≤ {le:.15g}",
+    "greater_than": "is not > {gt:.15g}",
+    "greater_than_equal": "is not ≥ {ge:.15g}",
+    "multiple_of": "is not a multiple of {multiple_of:.15g}",
+    "literal_error": "is not one of {expected}",
+    "enum": "is not one of {expected}",
+    "float_type": "is not a number",
+    "int_type": "is not a whole number",
+    "int_from_float": "is not a whole number",
+    "bool_type": "is not true or false",
+    "string_type": "is not a text",
+    "path_type": "is not a path",
+    "list_type": "is not a list",
+    "tuple_type": "is not a list",
+    "finite_number": "is not a finite number",
+    "none_required": "is not null",
+    "too_short": "has fewer than {min_length} items",
+    "too_long": "has more than {max_length} items",
+}
+
+
+def _complaint(error: ErrorDetails) -> str:
+    if error["type"] in _COMPLAINTS:
+        said = _COMPLAINTS[error["type"]].format(**error.get("ctx", {}))
+    else:
+        said = f"is refused: {one_line(error['msg'])}"
+    return f"{_shown(error['input'])} {said}"

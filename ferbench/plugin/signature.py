@@ -1,0 +1,236 @@
+"""What a builder's signature and docstring say of its options."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import sys
+import types
+import typing
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Any, Literal, Union, cast
+
+from ferbench.plugin.specs import Tunable
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A keyword-only parameter, with its annotation resolved.
+
+    Attributes:
+        name: the parameter's name.
+        annotation: its type with all metadata.
+        default: its default; meaningless where ``required``.
+        required: whether it has no default.
+        type_text: its type for people, without metadata.
+        bounds: its bounds for people.
+        tunable: its search range.
+        description: what the docstring says of it.
+    """
+
+    name: str
+    annotation: Any
+    default: Any
+    required: bool
+    type_text: str
+    bounds: str
+    tunable: Tunable | None
+    description: str
+
+
+def read_parameters(
+    builder: Callable[..., Any], skip: Collection[str] = (), given: int | None = None
+) -> tuple[Parameter, ...]:
+    """The keyword-only parameters of a builder, but for those in ``skip``.
+
+    Args:
+        builder: a function, or a class whose ``__init__`` is read.
+        skip: names of parameters that are no options.
+        given: how many positional parameters are no options; None: do not count them.
+
+    Raises:
+        TypeError: ``**options``, an option before the ``*``, or one without a type that can be resolved.
+    """
+    name = getattr(builder, "__qualname__", repr(builder))
+    try:
+        signature = inspect.signature(builder)
+    except ValueError as error:
+        raise TypeError(f"the signature of {name} cannot be read: {error}") from error
+    described = _argument_docs(builder)
+    found = []
+    positional = 0
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            raise TypeError(f"{name} takes **{parameter.name}: name each option as a keyword-only parameter")
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            positional += 1
+            if given is not None and positional > given:
+                raise TypeError(
+                    f"{name} takes '{parameter.name}' by position, where the harness gives {given}: "
+                    f"put it behind a '*' to make it an option"
+                )
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in skip:
+            found.append(_read(parameter, builder, described.get(parameter.name, "")))
+    return tuple(found)
+
+
+def _read(parameter: inspect.Parameter, builder: Callable[..., Any], description: str) -> Parameter:
+    annotation = _resolve(parameter, builder)
+    metadata = list(_metadata(annotation))
+    ranges = [item for item in metadata if isinstance(item, Tunable)]
+    if len(ranges) > 1:
+        raise TypeError(f"option '{parameter.name}' has {len(ranges)} search ranges")
+    required = parameter.default is parameter.empty
+    return Parameter(
+        name=parameter.name,
+        annotation=annotation,
+        default=None if required else parameter.default,
+        required=required,
+        type_text=type_text(annotation),
+        bounds=_bounds_text(metadata),
+        tunable=ranges[0] if ranges else None,
+        description=description,
+    )
+
+
+def _resolve(parameter: inspect.Parameter, builder: Callable[..., Any]) -> Any:
+    """The annotation as a type. Only options' are resolved: ``task``'s may be for type checkers alone."""
+    if parameter.annotation is parameter.empty:
+        raise TypeError(f"option '{parameter.name}' has no type annotation")
+    namespace = _namespace(builder)
+    holder = types.SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
+    try:
+        return typing.get_type_hints(holder, globalns=namespace, localns={}, include_extras=True)[
+            parameter.name
+        ]
+    except Exception as error:  # whatever evaluating the author's text raises
+        raise TypeError(f"the type of option '{parameter.name}' cannot be resolved: {error}") from error
+
+
+def _namespace(builder: Callable[..., Any]) -> dict[str, Any]:
+    function: Any = builder
+    while isinstance(function, functools.partial):
+        function = function.func
+    if inspect.isclass(function):
+        function = function.__init__
+    elif not inspect.isroutine(function):
+        function = type(function).__call__
+    function = inspect.unwrap(function)
+    if hasattr(function, "__globals__"):
+        return function.__globals__
+    return (
+        vars(sys.modules[function.__module__]) if getattr(function, "__module__", None) in sys.modules else {}
+    )
+
+
+def _metadata(annotation: Any) -> Iterator[object]:
+    """What ``Annotated[…]`` holds, also that of the one in ``Annotated[…] | None``; groups taken apart."""
+    if typing.get_origin(annotation) is Annotated:
+        yield from _flatten(annotation.__metadata__)
+        yield from _metadata(annotation.__origin__)
+    elif typing.get_origin(annotation) in (Union, types.UnionType):
+        members = [member for member in typing.get_args(annotation) if member is not types.NoneType]
+        if len(members) == 1:
+            yield from _metadata(members[0])
+
+
+def _flatten(metadata: Iterable[object]) -> Iterator[object]:
+    for item in metadata:
+        if isinstance(item, Tunable):
+            yield item
+        elif hasattr(item, "metadata"):  # pydantic.Field
+            yield from _flatten(item.metadata)
+        elif getattr(item, "__is_annotated_types_grouped_metadata__", False):  # Interval, Len
+            yield from _flatten(cast(Iterable[object], item))
+        else:
+            yield item
+
+
+def _bounds_text(metadata: Iterable[object]) -> str:
+    """``0 ≤ x < 1`` from ``annotated_types`` constraints; what has no short form is left to the error."""
+    low = high = ""
+    rest = []
+    for item in metadata:
+        kind = type(item).__name__
+        if kind in ("Ge", "Gt"):
+            low = f"{_number(getattr(item, kind.lower()))} {'≤' if kind == 'Ge' else '<'}"
+        elif kind in ("Le", "Lt"):
+            high = f"{'≤' if kind == 'Le' else '<'} {_number(getattr(item, kind.lower()))}"
+        elif kind == "MultipleOf":
+            rest.append(f"multiple of {_number(item.multiple_of)}")  # type: ignore[attr-defined]
+        elif kind == "MinLen":
+            rest.append(f"length ≥ {item.min_length}")  # type: ignore[attr-defined]
+        elif kind == "MaxLen":
+            rest.append(f"length ≤ {item.max_length}")  # type: ignore[attr-defined]
+    if low and high:
+        rest.insert(0, f"{low} x {high}")
+    elif low:
+        number, sign = low.rsplit(" ", 1)
+        rest.insert(0, f"x {'≥' if sign == '≤' else '>'} {number}")
+    elif high:
+        rest.insert(0, f"x {high}")
+    return ", ".join(rest)
+
+
+def _number(value: object) -> str:
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def type_text(annotation: Any) -> str:
+    """A type as people write it: ``float | None``, ``'a' | 'b'``, ``list[str]``, ``tuple[float, …]``."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return type_text(annotation.__origin__)
+    if origin is Literal:
+        return " | ".join(repr(value) for value in arguments)
+    if origin in (Union, types.UnionType):
+        return " | ".join(type_text(member) for member in arguments)
+    if origin is not None:
+        name = getattr(origin, "__name__", str(origin)).lower()
+        return f"{name}[{', '.join(type_text(argument) for argument in arguments)}]"
+    if annotation is Ellipsis:
+        return "…"
+    if annotation is types.NoneType:
+        return "None"
+    if inspect.isclass(annotation) and issubclass(annotation, Enum):
+        return " | ".join(repr(member.value) for member in annotation)
+    return getattr(annotation, "__name__", None) or str(annotation)
+
+
+_ARGUMENT = re.compile(r"^\*{0,2}(\w+)\s*(?:\([^)]*\))?\s*:\s*(.*)$")
+
+
+def _argument_docs(builder: Callable[..., Any]) -> dict[str, str]:
+    """The ``Args:`` sections of the docstrings of a function, or of a class and its ``__init__``, by name."""
+    function: Any = builder
+    while isinstance(function, functools.partial):
+        function = function.func
+    sources = [function, function.__init__] if inspect.isclass(function) else [function]
+    found: dict[str, str] = {}
+    for source in sources:
+        found |= _args_section(inspect.cleandoc(source.__doc__ or ""))
+    return found
+
+
+def _args_section(docstring: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    inside, indent, current = False, 0, ""
+    for line in docstring.splitlines():
+        depth = len(line) - len(line.lstrip())
+        if not inside:
+            inside, indent = line.strip() in ("Args:", "Arguments:") and depth == 0, 0
+        elif line.strip():
+            if depth == 0:  # the next section
+                inside = False
+                continue
+            indent = indent or depth
+            match = _ARGUMENT.match(line.strip()) if depth == indent else None
+            if match:
+                current = match[1]
+                found[current] = match[2]
+            elif current:
+                found[current] += f" {line.strip()}"
+    return found

@@ -1,0 +1,80 @@
+"""What a command imports, seen from a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ferbench.cli import COMMANDS
+
+#: Not for help or completion.
+HEAVY = {
+    "numpy",
+    "optuna",
+    "pandas",
+    "plotly",
+    "pydantic",
+    "scipy",
+    "sklearn",
+    "timm",
+    "torch",
+    "torchvision",
+}
+
+PROBE = """
+import json, sys
+from ferbench.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    code = end.code
+print("\\n" + json.dumps([code, sorted({name.partition(".")[0] for name in sys.modules})]))
+"""
+
+
+def imported(*arguments: str, **environment: str) -> set[str]:
+    """Top-level modules that ferbench has imported when it ends."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    code, modules = json.loads(done.stdout.splitlines()[-1])
+    assert code in (0, None), done.stderr
+    assert "ferbench" in modules
+    return set(modules)
+
+
+def test_help_imports_no_command_and_nothing_heavy():
+    modules = imported("--help")
+    assert not HEAVY & modules
+    assert "rich" not in modules
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_imports_nothing_heavy(command):
+    assert not HEAVY & imported(command, "--help")
+
+
+@pytest.mark.parametrize("words", ["ferbench ", "ferbench plugins show ", "ferbench plugins show --kind "])
+def test_completion_imports_nothing_heavy(words):
+    modules = imported(
+        _FERBENCH_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(len(words.split()))
+    )
+    assert not HEAVY & modules
+
+
+def test_listing_plugins_imports_nothing_heavy():
+    assert not HEAVY & imported("plugins", "list")
+
+
+def test_importing_ferbench_imports_nothing_heavy():
+    code = "import json, sys, ferbench; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(json.loads(done.stdout))

@@ -1,0 +1,91 @@
+"""How the command line ends: exit codes and what is printed where."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+import ferbench
+from ferbench import UserError
+from ferbench.cli import COMMANDS, LazyGroup, main
+
+
+def ending(monkeypatch, capsys, callback) -> tuple[int, str]:
+    """Run ``ferbench plugins`` with another callback: its exit code and what it prints on stderr."""
+    command = click.Command("plugins", callback=callback)
+    monkeypatch.setattr(LazyGroup, "get_command", lambda self, ctx, name: command)
+    with pytest.raises(SystemExit) as caught:
+        main(["plugins"])
+    return caught.value.code, capsys.readouterr().err
+
+
+def raising(error: BaseException):
+    def callback() -> None:
+        raise error
+
+    return callback
+
+
+def test_a_command_that_ends_well_exits_with_0(monkeypatch, capsys):
+    assert ending(monkeypatch, capsys, lambda: None) == (0, "")
+
+
+def test_a_user_s_mistake_is_two_plain_lines(monkeypatch, capsys):
+    error = UserError("the file 'a\x1b[31mb\nc' is\x07 empty", "say\twhich\r\n")
+    assert ending(monkeypatch, capsys, raising(error)) == (
+        2,
+        "error: the file 'ab c' is empty\n  → say which\n",
+    )
+
+
+def test_a_mistake_of_usage_exits_with_2(monkeypatch, capsys):
+    code, said = ending(monkeypatch, capsys, raising(click.UsageError("not like this")))
+    assert code == 2
+    assert "not like this" in said
+
+
+def test_a_bug_keeps_its_stack_trace(monkeypatch, capsys):
+    with pytest.raises(ZeroDivisionError):
+        ending(monkeypatch, capsys, raising(ZeroDivisionError()))
+
+
+def test_an_interrupt_exits_with_130(monkeypatch, capsys):
+    code, _ = ending(monkeypatch, capsys, raising(KeyboardInterrupt()))
+    assert code == 130
+
+
+def test_an_exit_code_of_a_command_is_kept(monkeypatch, capsys):
+    def callback() -> None:
+        click.get_current_context().exit(7)
+
+    assert ending(monkeypatch, capsys, callback)[0] == 7
+
+
+def test_an_unknown_command_suggests_the_nearest(ferbench_cli):
+    done = ferbench_cli("plugin")
+    assert done.exit_code == 2
+    assert "no such command 'plugin'; did you mean 'plugins'?" in done.stderr
+
+
+def test_version_is_printed(ferbench_cli):
+    assert ferbench_cli("--version").stdout == f"ferbench, version {ferbench.__version__}\n"
+
+
+def test_help_shows_every_command_with_its_line(ferbench_cli):
+    shown = " ".join(ferbench_cli("--help").stdout.split())
+    for name, (_, line) in COMMANDS.items():
+        assert f"{name} {line}" in shown
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes that break there")
+def test_a_reader_that_goes_away_is_no_stack_trace():
+    command = "from ferbench.cli import main; main(['plugins', 'list', '--json'])"
+    started = subprocess.Popen(
+        [sys.executable, "-c", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    started.stdout.close()
+    assert started.stderr.read() == b""
+    assert started.wait() == 1

@@ -1,0 +1,99 @@
+"""What all tests share: a clean environment, the command line, and what to do without something."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+import pytest
+
+# Before torch is imported, by tests and by the processes that they start: on small tensors more threads only
+# wait for each other, and pytest-xdist already uses every core.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hide the user's settings and caches; no test reads or writes them, and none asks a model hub."""
+    home = tempfile.mkdtemp(prefix="ferbench-home-")
+    config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+    for name in list(os.environ):
+        if name.startswith("FERBENCH_"):
+            del os.environ[name]
+    os.environ["HOME"] = home
+    for name, folder in {
+        "XDG_CACHE_HOME": ".cache",
+        "XDG_CONFIG_HOME": ".config",
+        "XDG_DATA_HOME": ".local/share",
+        "XDG_STATE_HOME": ".local/state",
+        "HF_HOME": ".cache/huggingface",
+        "TORCH_HOME": ".cache/torch",
+    }.items():
+        os.environ[name] = str(Path(home, folder))
+    os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture
+def missing() -> Callable[[str], NoReturn]:
+    """``missing("no browser: apt-get install chromium")`` skips the test, but fails it in CI.
+
+    For what ``.ci/run`` can install. Hardware that a machine has or has not, such as a GPU, is a plain
+    ``skipif``.
+    """
+
+    def give_up(reason: str) -> NoReturn:
+        if os.environ.get("CI", "").lower() in {"true", "1"}:
+            pytest.fail(f"CI must have what this test needs: {reason}", pytrace=False)
+        pytest.skip(reason)
+
+    return give_up
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that ended: what it printed and its exit code."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+class CommandLine(Protocol):
+    def __call__(self, *args: str | Path, env: Mapping[str, str] | None = None, fresh: bool = False) -> Finished: ...
+
+
+@pytest.fixture
+def ferbench_cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    """``ferbench_cli("run", recipe)`` runs ferbench in ``tmp_path``.
+
+    ``env`` adds to the environment. ``fresh=True`` takes a process of its own, which costs the import of
+    torch: for tests of what is imported, of signals and of the process's exit. In the test's own process an
+    exception that is no user's mistake is raised.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def in_a_fresh_process(arguments: list[str], env: Mapping[str, str] | None) -> Finished:
+        command = [sys.executable, "-c", "from ferbench.cli import main; main()", *arguments]
+        done = subprocess.run(command, env={**os.environ, **(env or {})}, capture_output=True, text=True, check=False)
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+    def in_process(arguments: list[str], env: Mapping[str, str] | None) -> Finished:
+        from click.testing import CliRunner
+
+        from ferbench.cli import cli
+
+        result = CliRunner().invoke(cli, arguments, env=env, prog_name="ferbench")
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Finished(result.exit_code, result.stdout, result.stderr)
+
+    def run(*args: str | Path, env: Mapping[str, str] | None = None, fresh: bool = False) -> Finished:
+        return (in_a_fresh_process if fresh else in_process)([str(arg) for arg in args], env)
+
+    return run

@@ -1,0 +1,78 @@
+"""From rows of a pack to what a model sees."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ferbench.data.augment import resample
+from ferbench.data.batches import Batches, InputShape, Truth
+
+CPU = torch.device("cpu")
+PLAIN = InputShape(1, (4, 4), (0.0,), (1.0,))
+
+
+def batches(shape: InputShape = PLAIN, channels: int = 1) -> Batches:
+    images = np.random.default_rng(0).integers(0, 256, (20, channels, 4, 4), dtype=np.uint8)
+    rows = np.array([3, 5, 7, 11, 13, 17], dtype=np.int64)
+    soft = np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1, 2]]
+    affect = np.linspace(-1, 1, 12, dtype=np.float32).reshape(6, 2)
+    return Batches(images, rows, Truth(np.array([0, 1, 2, 0, 1, 2]), soft, affect), shape, CPU)
+
+
+def augment(images, size, draws):
+    return resample(images, size)
+
+
+def test_evaluation_gives_the_rows_in_order_scaled_to_one():
+    made = batches()
+    (first, targets), (second, _) = made.evaluation(4)
+    assert first.shape == (4, 1, 4, 4)
+    assert second.shape == (2, 1, 4, 4)
+    expected = made._images[[3, 5, 7, 11]].astype(np.float32) / 255
+    np.testing.assert_allclose(first.numpy(), expected, atol=1e-7)
+    assert targets.labels.tolist() == [0, 1, 2, 0]
+    assert targets.soft is not None
+    assert targets.soft.argmax(1).tolist() == [0, 1, 2, 0]
+    assert targets.affect is not None
+    assert targets.affect.shape == (4, 2)
+
+
+def test_training_follows_the_sampler_with_repeats():
+    made = batches()
+    order = np.array([5, 0, 5, 2], dtype=np.int64)
+    (first, targets), (second, _) = made.training(order, 3, augment, seed=0, epoch=1)
+    assert targets.labels.tolist() == [2, 0, 2]
+    np.testing.assert_allclose(second[0].numpy(), made._images[7] / 255.0, atol=1e-6)
+    torch.testing.assert_close(first[0], first[2])
+
+
+def test_copies_of_a_sample_get_draws_of_their_own():
+    seen = []
+
+    def record(images, size, draws):
+        seen.append(draws.uniform("x"))
+        return resample(images, size)
+
+    list(batches().training(np.array([5, 5, 0]), 2, record, seed=0, epoch=1))
+    list(batches().training(np.array([5, 5, 0]), 3, record, seed=0, epoch=1))
+    first, second, together = seen
+    assert first[0] != first[1]
+    torch.testing.assert_close(torch.cat([first, second]), together, rtol=0, atol=0)
+
+
+def test_gray_is_repeated_and_normalised_for_an_rgb_model():
+    shape = InputShape(3, (4, 4), (0.1, 0.2, 0.3), (0.5, 0.5, 0.25))
+    plain, _ = next(iter(batches().evaluation(6)))
+    images, _ = next(iter(batches(shape).evaluation(6)))
+    assert images.shape == (6, 3, 4, 4)
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    for channel, (mean, std) in enumerate(zip(shape.mean, shape.std, strict=True)):
+        torch.testing.assert_close(images[:, channel], (plain[:, 0] - mean) / std)
+
+
+def test_rgb_becomes_luma_for_a_gray_model():
+    made = batches(channels=3)
+    images, _ = next(iter(made.evaluation(6)))
+    red, green, blue = made._images[3].astype(np.float64) / 255
+    np.testing.assert_allclose(images[0, 0].numpy(), 0.299 * red + 0.587 * green + 0.114 * blue, atol=1e-6)

@@ -1,0 +1,178 @@
+"""Cutting packs into train, validation and test."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_packs import make_pack
+
+from ferbench.data.splits import SplitRequest, allot, cut
+from ferbench.errors import UserError
+from ferbench.plugin.specs import Protocol
+
+CLASSES = ("angry", "happy", "sad")
+COUNTS = {
+    "Training": {"angry": 40, "happy": 100, "sad": 60},
+    "PublicTest": {"angry": 10, "happy": 20, "sad": 10},
+    "PrivateTest": {"angry": 11, "happy": 21, "sad": 12},
+}
+OFFICIAL = Protocol("official", ("Training",), ("PrivateTest",), ("PublicTest",))
+PUBLIC = Protocol("public-test", ("Training",), ("PublicTest",))
+MERGED = Protocol("merged", ("Training",), ("PublicTest", "PrivateTest"))
+PROTOCOLS = (OFFICIAL, MERGED, PUBLIC)
+
+
+@pytest.fixture
+def pack():
+    return make_pack(COUNTS, classes=CLASSES)
+
+
+def ids(pack, rows):
+    return set(pack.ids[rows])
+
+
+def test_the_first_protocol_is_the_default(pack):
+    split = cut(pack, PROTOCOLS, SplitRequest())
+    assert split.protocol == "official"
+    assert split.counts(split.train) == COUNTS["Training"]
+    assert split.counts(split.validation) == COUNTS["PublicTest"]
+    assert split.counts(split.test) == COUNTS["PrivateTest"]
+
+
+def test_validation_is_cut_from_train_stratified(pack):
+    split = cut(pack, PROTOCOLS, SplitRequest(protocol="public-test"))
+    assert split.counts(split.validation) == {"angry": 8, "happy": 20, "sad": 12}
+    assert ids(pack, split.train).isdisjoint(ids(pack, split.validation))
+    assert len(split.train) + len(split.validation) == 200
+
+
+def test_merged_tests_on_both_parts(pack):
+    split = cut(pack, PROTOCOLS, SplitRequest(protocol="merged"))
+    assert split.counts(split.test) == {"angry": 21, "happy": 41, "sad": 22}
+
+
+def test_a_missing_part_is_an_error_that_names_a_protocol_that_would_do():
+    pack = make_pack({k: v for k, v in COUNTS.items() if k != "PrivateTest"}, classes=CLASSES)
+    with pytest.raises(UserError) as error:
+        cut(pack, PROTOCOLS, SplitRequest())
+    assert "PrivateTest" in error.value.message
+    assert "data.protocol=public-test" in error.value.remedy
+
+
+def test_cut_if_missing_falls_back_to_a_cut():
+    pack = make_pack({"train": COUNTS["Training"], "test": COUNTS["PublicTest"]}, classes=CLASSES)
+    folders = Protocol("folders", ("train",), ("test",), ("validation",), cut_if_missing=True)
+    assert len(cut(pack, (folders,), SplitRequest()).validation) == 40
+
+
+def test_classes_are_chosen_and_numbered_by_name(pack):
+    split = cut(pack, PROTOCOLS, SplitRequest(classes=("sad", "angry")))
+    assert split.class_names == ("sad", "angry")
+    assert split.counts(split.train) == {"sad": 60, "angry": 40}
+    for row in split.train:
+        assert str(pack.ids[row]).split("-")[1] == split.class_names[split.labels[row]]
+
+
+@pytest.mark.parametrize(
+    ("request_", "message", "remedy"),
+    [
+        (SplitRequest(classes=("sad", "bored")), "no class 'bored'", "angry, happy, sad"),
+        (SplitRequest(num_classes=7), "has 3 classes", "data.num_classes"),
+        (SplitRequest(protocol="other"), "no protocol 'other'", "official, merged, public-test"),
+        (SplitRequest(train_limit=2), "less than the 3 classes", "3 or more"),
+        (SplitRequest(group_by="subject"), "does not say the subject", "none"),
+    ],
+)
+def test_what_the_data_cannot_serve_is_refused(pack, request_, message, remedy):
+    with pytest.raises(UserError) as error:
+        cut(pack, PROTOCOLS, request_)
+    assert message in error.value.message
+    assert remedy in error.value.remedy
+
+
+def test_a_limit_in_total_keeps_the_proportions(pack):
+    split = cut(pack, PROTOCOLS, SplitRequest(protocol="public-test", train_limit=50, validation=0.2))
+    assert len(split.train) == 40
+    assert len(split.validation) == 10
+    together = np.concatenate([split.train, split.validation])
+    assert split.counts(together) == {"angry": 10, "happy": 25, "sad": 15}
+
+
+def test_limits_per_class_for_train_and_test(pack):
+    split = cut(pack, PROTOCOLS, SplitRequest(train_limit_per_class=30, test_limit_per_class=5))
+    assert split.counts(split.train) == {"angry": 30, "happy": 30, "sad": 30}
+    assert split.counts(split.test) == {"angry": 5, "happy": 5, "sad": 5}
+
+
+def test_a_smaller_draw_is_part_of_a_larger_one(pack):
+    small = cut(pack, PROTOCOLS, SplitRequest(train_limit_per_class=10))
+    large = cut(pack, PROTOCOLS, SplitRequest(train_limit_per_class=25))
+    assert ids(pack, small.train) < ids(pack, large.train)
+
+
+def test_another_split_seed_draws_other_samples(pack):
+    one = cut(pack, PROTOCOLS, SplitRequest(protocol="public-test", split_seed=0))
+    other = cut(pack, PROTOCOLS, SplitRequest(protocol="public-test", split_seed=1))
+    assert ids(pack, one.validation) != ids(pack, other.validation)
+    assert one.train_digest != other.train_digest
+    assert one.test_digest == other.test_digest
+
+
+def test_draws_do_not_depend_on_the_order_of_rows(pack):
+    turned = make_pack(COUNTS, classes=CLASSES, reverse=True)
+    request = SplitRequest(protocol="public-test", train_limit=90, test_limit=20)
+    one, other = cut(pack, PROTOCOLS, request), cut(turned, PROTOCOLS, request)
+    for role in ("train", "validation", "test"):
+        assert ids(pack, getattr(one, role)) == ids(turned, getattr(other, role))
+    assert one.test_digest == other.test_digest
+
+
+def test_folds_partition_train_and_leave_test_unread(pack):
+    folds = [cut(pack, PROTOCOLS, SplitRequest(fold=f"{i}/5")) for i in range(1, 6)]
+    validations = [ids(pack, fold.validation) for fold in folds]
+    assert sum(map(len, validations)) == 200
+    assert len(set().union(*validations)) == 200
+    for fold in folds:
+        assert fold.test_digest is None
+        assert len(fold.test) == 0
+        assert fold.counts(fold.validation) == {"angry": 8, "happy": 20, "sad": 12}
+        assert ids(pack, fold.train).isdisjoint(ids(pack, fold.validation))
+
+
+@pytest.mark.parametrize("request_", [SplitRequest(protocol="public-test"), SplitRequest(fold="2/4")])
+def test_a_clip_stays_on_one_side(request_):
+    pack = make_pack(COUNTS, classes=CLASSES, clips=4)
+    split = cut(pack, PROTOCOLS, request_)
+    assert set(pack.clip[split.train]).isdisjoint(pack.clip[split.validation])
+    assert len(split.validation) >= 40
+
+
+def test_votes_become_distributions_over_the_chosen_classes():
+    votes = np.zeros((len(make_pack(COUNTS, classes=CLASSES)), 3), dtype=np.float32)
+    votes[0] = (6, 2, 2)
+    votes[1] = (0, 9, 0)
+    pack = make_pack(COUNTS, classes=CLASSES, votes=votes)
+    split = cut(pack, PROTOCOLS, SplitRequest(classes=("sad", "angry")))
+    assert split.votes is not None
+    np.testing.assert_allclose(split.votes[0], (0.25, 0.75))
+    assert np.isnan(split.votes[1]).all()
+
+
+@given(st.lists(st.integers(0, 500), min_size=1, max_size=9), st.integers(0, 900))
+def test_seats_add_up_and_no_class_is_left_out(available, total):
+    total = max(total, sum(n > 0 for n in available)) if any(available) else total
+    seats = allot(available, total)
+    assert sum(seats) == min(total, sum(available))
+    for seat, there in zip(seats, available, strict=True):
+        assert 0 <= seat <= there
+        assert seat > 0 or there == 0 or total == 0
+
+
+@given(st.lists(st.integers(20, 500), min_size=2, max_size=9), st.integers(100, 900))
+def test_seats_are_proportional(available, total):
+    total = min(total, sum(available))
+    for seat, there in zip(allot(available, total), available, strict=True):
+        # A class that would get none takes a seat of another, so the distance may pass one.
+        assert abs(seat - there * total / sum(available)) < 2

@@ -1,0 +1,149 @@
+"""From recipes and flags to grids."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ferbench.errors import UserError
+from ferbench.experiment.settings import build_recipe, grid, parse_value, read_recipe
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("10", 10),
+        ("1e-3", 1e-3),
+        ("true", True),
+        ("happy", "happy"),
+        ('"10"', "10"),
+        ("[neutral,happy,surprise]", ["neutral", "happy", "surprise"]),
+        ("[1, 2]", [1, 2]),
+        ("public-test", "public-test"),
+        ("1/5", "1/5"),
+        ("", ""),
+        ("f1:disgust", "f1:disgust"),
+    ],
+)
+def test_a_value_is_toml_or_else_text(text, value):
+    parsed = parse_value(text)
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+@given(st.one_of(st.integers(), st.booleans(), st.lists(st.integers(), max_size=4)))
+def test_what_toml_can_write_comes_back(value):
+    assert parse_value(str(value).lower() if isinstance(value, bool) else str(value)) == value
+
+
+def test_flags_win_over_sets_over_the_recipe_over_defaults():
+    raw = {"training": {"epochs": 3, "batch_size": 16}, "model": {"name": "linear"}}
+    (settings,) = grid(
+        raw, sets=["training.epochs=4", "model.name=other"], components={"model": ["basic-cnn"]}
+    )
+    recipe = build_recipe(settings)
+    assert recipe.training.epochs == 4
+    assert recipe.training.batch_size == 16
+    assert recipe.model.name == "basic-cnn"
+    assert recipe.loss.name == "cross-entropy"
+
+
+def test_two_models_two_seeds_and_two_batch_sizes_are_eight_runs():
+    combinations = grid(
+        {},
+        axes=["training.batch_size=64,128"],
+        components={"model": ["basic-cnn", "linear"]},
+        fields={"training.seed": [0, 1]},
+    )
+    seen = {(r.model.name, r.training.seed, r.training.batch_size) for r in map(build_recipe, combinations)}
+    assert len(combinations) == len(seen) == 8
+
+
+def test_a_grid_of_lists_splits_outside_brackets():
+    combinations = grid({}, axes=["data.classes=[happy,sad],[angry,fear]"])
+    assert [build_recipe(c).data.classes for c in combinations] == [("happy", "sad"), ("angry", "fear")]
+
+
+def test_a_recipe_may_hold_a_grid_and_a_set_replaces_its_axis():
+    raw = {"grid": {"training.seed": [0, 1, 2]}}
+    assert len(grid(raw)) == 3
+    (settings,) = grid(raw, sets=["training.seed=5"])
+    assert build_recipe(settings).training.seed == 5
+
+
+def test_a_flag_for_another_component_leaves_the_recipes_options_behind():
+    raw = {"model": {"name": "basic-cnn", "dropout": 0.1}}
+    (same,) = grid(raw, components={"model": ["basic-cnn"]})
+    (other,) = grid(raw, components={"model": ["linear"]})
+    assert build_recipe(same).model.options == {"dropout": 0.1}
+    assert build_recipe(other).model.options == {}
+
+
+def test_options_from_set_stay_whatever_the_component():
+    raw = {"model": {"name": "basic-cnn", "dropout": 0.1}}
+    (settings,) = grid(raw, sets=["model.width=3"], components={"model": ["linear"]})
+    assert build_recipe(settings).model.options == {"width": 3}
+
+
+@pytest.mark.parametrize(
+    ("sets", "message", "remedy"),
+    [
+        (["training.epoch=3"], "[training] has no field 'epoch'", "did you mean 'epochs'?"),
+        (["trainning.epochs=3"], "no section 'trainning'", "did you mean 'training'?"),
+        (["epochs=3"], "not section.field=value", "training.epochs=10"),
+        (["training.epochs"], "not section.field=value", "--set"),
+        (["training.epochs=many"], "training.epochs", "change training.epochs"),
+        (["training.epochs=0"], "training.epochs", "change training.epochs"),
+        (["training.epochs=true"], "training.epochs", "change training.epochs"),
+        (["data.validation=1.0"], "data.validation", "change data.validation"),
+        (["data.classes=[happy]"], "at least two classes", "data.classes"),
+        (["data.classes=[happy,happy]"], "named twice", "data.classes"),
+        (["data.fold=6/5"], "is not i/k", "data.fold"),
+        (["training.seed=-1"], "training.seed", "change training.seed"),
+    ],
+)
+def test_mistakes_are_named(sets, message, remedy):
+    with pytest.raises(UserError) as error:
+        for settings in grid({}, sets=sets):
+            build_recipe(settings)
+    assert message in error.value.message
+    assert remedy in error.value.remedy
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "a/b", "a b", "x" * 81, "é", 7])
+def test_names_that_are_no_file_names_are_refused(name):
+    with pytest.raises(UserError, match="run name"):
+        build_recipe({"name": name})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("training = 3", "'training' is not a table"),
+        ("[trainig]\nepochs = 1", "no section 'trainig'"),
+        ("epochs = [", "not valid TOML"),
+        ("[grid]\n'training.seed' = 3", "[grid] takes lists"),
+    ],
+)
+def test_a_broken_recipe_is_named(tmp_path, text, message):
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    with pytest.raises(UserError) as error:
+        read_recipe(path)
+    assert message in error.value.message
+
+
+def test_a_recipe_that_is_not_there_or_not_text(tmp_path):
+    with pytest.raises(UserError, match="cannot read recipe"):
+        read_recipe(tmp_path / "none.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="not UTF-8"):
+        read_recipe(tmp_path / "binary.toml")
+
+
+def test_a_date_in_a_recipe_is_refused(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text("[training]\nepochs = 2026-01-01\n")
+    with pytest.raises(UserError, match="date"):
+        build_recipe(read_recipe(path))

@@ -1,0 +1,117 @@
+"""The run directory."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from ferbench.errors import UserError
+from ferbench.runs.directory import Predictions, RunDirectory, all_runs, find_run, run_path
+
+
+@pytest.fixture
+def results(tmp_path):
+    for short_id, name in (("abc000000000", "first"), ("abd000000000", "twin"), ("fff000000000", "twin")):
+        RunDirectory(run_path(tmp_path, short_id)).write({"name": name, "status": "done"})
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["abc000000000", "abc", "v1:abc000000000ffffff", "first"])
+def test_a_run_is_found_by_id_prefix_or_name(results, name):
+    assert find_run(results, name).path.name == "abc000000000"
+
+
+def test_a_run_is_found_by_path(results, tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    path = results / "runs" / "fff000000000"
+    assert find_run(results / "none", str(path)).path == path
+    assert find_run(results / "none", str(path / "run.json")).path == path
+
+
+@pytest.mark.parametrize(("name", "count"), [("ab", 2), ("twin", 2)])
+def test_an_ambiguous_name_lists_the_runs(results, name, count):
+    with pytest.raises(UserError, match=f"{count} runs answer to '{name}'"):
+        find_run(results, name)
+
+
+def test_an_unknown_run_is_an_error(results):
+    with pytest.raises(UserError, match="there is no run 'zzz'"):
+        find_run(results, "zzz")
+
+
+def test_a_directory_without_a_record_is_no_run(results):
+    (results / "runs" / "eee000000000").mkdir()
+    assert [run.path.name for run in all_runs(results)] == ["abc000000000", "abd000000000", "fff000000000"]
+
+
+def test_predictions_come_back_and_are_readable_without_pickle(tmp_path):
+    run = RunDirectory(tmp_path)
+    given = Predictions(
+        ids=np.array(["a/1", "b/longer-é"]),
+        truth=np.array([0, 1]),
+        probabilities=np.array([[0.25, 0.75], [0.5, 0.5]], dtype=np.float32),
+        affect_truth=np.array([[0.1, np.nan], [0, 0]], dtype=np.float32),
+    )
+    run.write_evaluation("e1", {"n": 2}, given)
+    read = run.predictions("e1")
+    for field in ("ids", "truth", "probabilities", "affect_truth"):
+        np.testing.assert_array_equal(getattr(read, field), getattr(given, field))
+    assert read.affect is None
+    assert run.evaluation("e1") == {"n": 2}
+
+
+def test_damaged_predictions_are_named(tmp_path):
+    path = tmp_path / "evaluations" / "e1" / "predictions.npz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(UserError, match="damaged"):
+        RunDirectory(tmp_path).predictions("e1")
+    with pytest.raises(UserError, match="no predictions"):
+        RunDirectory(tmp_path).predictions("e2")
+
+
+def test_history_survives_a_line_cut_short(tmp_path):
+    run = RunDirectory(tmp_path)
+    run.start_history()
+    run.append_history({"epoch": 1})
+    run.append_history({"epoch": 2})
+    with (tmp_path / "history.jsonl").open("a") as file:
+        file.write('{"epoch": 3, "tr')
+    assert run.history() == [{"epoch": 1}, {"epoch": 2}]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{", "damaged"), ('{"schema": 99}', "schema version 99"), ("[]", "schema version None")],
+)
+def test_a_record_that_cannot_be_read_says_why(tmp_path, content, message):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(UserError, match=message):
+        RunDirectory(tmp_path).read()
+
+
+def test_a_record_is_replaced_whole(tmp_path, monkeypatch):
+    run = RunDirectory(tmp_path)
+    run.write({"status": "running"})
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(UserError, match="No space left"):
+        run.write({"status": "done"})
+    monkeypatch.undo()
+    assert run.read()["status"] == "running"
+    assert [p.name for p in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_numbers_that_json_has_not_are_refused(tmp_path):
+    with pytest.raises(ValueError):
+        RunDirectory(tmp_path).write({"loss": float("nan")})
+
+
+def test_the_record_is_plain_json(tmp_path):
+    RunDirectory(tmp_path).write({"name": "é"})
+    assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8")) == {"schema": 1, "name": "é"}
