@@ -49,9 +49,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 def replace_json(path: Path, content: Any) -> None:
     """``replace_file`` with readable JSON."""
-    replace_file(
-        path, (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
-    )
+    replace_file(path, (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8"))
 
 
 @contextlib.contextmanager

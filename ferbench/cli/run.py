@@ -37,6 +37,9 @@ def _component_flag(kind: str, text: str) -> Any:
 @_component_flag("augmentation", "Augmentation plugin.")
 @_component_flag("optimizer", "Optimiser plugin.")
 @_component_flag("schedule", "Learning-rate schedule plugin.")
+@click.option(
+    "--tracker", "tracker_names", type=ComponentType("tracker"), multiple=True, metavar="NAME", help="Also tell these."
+)
 @click.option("--data", type=click.Path(), help="Where the dataset's files are.")
 @click.option("--seed", "seeds", type=click.IntRange(min=0), multiple=True, help="Training seed; repeatable.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Set a field, e.g. training.epochs=10.")
@@ -58,6 +61,7 @@ def run(
     augmentation_names: Sequence[str],
     optimizer_names: Sequence[str],
     schedule_names: Sequence[str],
+    tracker_names: Sequence[str],
     data: str | None,
     seeds: Sequence[int],
     sets: Sequence[str],
@@ -84,6 +88,8 @@ def run(
     from ferbench.plugin.discovery import load_registry
 
     raw = read_recipe(recipe) if recipe is not None else {}
+    if tracker_names:
+        raw["trackers"] = [*raw.get("trackers", []), *({"name": one} for one in tracker_names)]
     components = {
         "dataset": dataset_names,
         "model": model_names,

@@ -121,9 +121,7 @@ def affine_matrices(
     centre = place * (1 - side)[:, None]
     if shift is not None:
         centre = centre - 2 * shift
-    return torch.cat(
-        [linear * side[:, None, None], (linear * centre[:, None, :]).sum(-1, keepdim=True)], dim=-1
-    )
+    return torch.cat([linear * side[:, None, None], (linear * centre[:, None, :]).sum(-1, keepdim=True)], dim=-1)
 
 
 @torch.no_grad()

@@ -52,8 +52,7 @@ def content_digest(description: Mapping[str, Any]) -> str:
     The columns count by name, type and SHA-256, so whoever checks those has checked the digest.
     """
     columns = {
-        name: {"dtype": column["dtype"], "sha256": column["sha256"]}
-        for name, column in description["columns"].items()
+        name: {"dtype": column["dtype"], "sha256": column["sha256"]} for name, column in description["columns"].items()
     }
     content = {key: description[key] for key in ("class_names", "parts", "rows", "image_shape")}
     return "v1:" + hashlib.sha256(canonical_json({**content, "columns": columns})).hexdigest()

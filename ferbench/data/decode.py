@@ -85,9 +85,7 @@ def parse_pixels(source: PixelText) -> np.ndarray:
         raise DecodeError(_complaint(source.text))
     # Digits and blanks only: nothing is left that numpy could read otherwise than it is written. What does
     # not fit int64 saturates and falls to the range check.
-    values = (
-        np.fromstring(source.text, dtype=np.int64, sep=" ") if source.text.strip() else np.empty(0, np.int64)
-    )
+    values = np.fromstring(source.text, dtype=np.int64, sep=" ") if source.text.strip() else np.empty(0, np.int64)
     if values.size != expected:
         kind = "short" if values.size < expected else "long"
         raise DecodeError(f"{kind} pixel row: {values.size} of {expected} values")

@@ -72,9 +72,7 @@ class Draws:
     ) -> None:
         samples, positions = (np.ascontiguousarray(ids, dtype=np.int64) for ids in (samples, positions))
         if samples.ndim != 1 or samples.shape != positions.shape:
-            raise ValueError(
-                f"samples {samples.shape} and positions {positions.shape} must be vectors of one length"
-            )
+            raise ValueError(f"samples {samples.shape} and positions {positions.shape} must be vectors of one length")
         rows = np.array([seed & _MASK], dtype=np.uint64)
         for part in (
             np.array([epoch & _MASK], dtype=np.uint64),

@@ -103,9 +103,7 @@ class FaultyDataset(UserError):
         more = f"; and {len(faults) - 3:,} more" if len(faults) > 3 else ""
         if accepted:
             message = f"dataset '{name}' has {_counted(len(faults), 'fault')}: {shown}{more}"
-            remedy = (
-                "mend them, or pass --skip-faulty to leave them out, which the record of the run will say"
-            )
+            remedy = "mend them, or pass --skip-faulty to leave them out, which the record of the run will say"
         else:
             message = f"dataset '{name}' has no usable image, {_counted(len(faults), 'fault')}: {shown}{more}"
             remedy = "check that this is the dataset it is taken for, and that its files are whole"
@@ -185,7 +183,7 @@ def pack_dataset(
     if known is not None:
         return known
     with turn(cache, stamp):
-        known = _known_pack(cache, stamp)
+        known = _known_pack(cache, stamp, warn=True)
         if known is not None:
             return known
         with building_directory(cache, cache / "packs", stamp) as directory:
@@ -228,7 +226,7 @@ def _directory_name(digest: str) -> str:
     return digest.removeprefix("v1:")[:16]
 
 
-def _known_pack(cache: Path, stamp: str) -> Pack | None:
+def _known_pack(cache: Path, stamp: str, *, warn: bool = False) -> Pack | None:
     """The pack that this source has become before, if it is there and sound."""
     try:
         about = json.loads((cache / "sources" / f"{stamp}.json").read_bytes())
@@ -241,7 +239,8 @@ def _known_pack(cache: Path, stamp: str) -> Pack | None:
         pack = open_pack(path)
         return _as_from_source(pack, about) if pack.digest == digest else None
     except DamagedPack as error:
-        _logger.warning("%s; building it again", error.message)
+        if warn:
+            _logger.warning("%s; building it again", error.message)
     except (OSError, ValueError, KeyError, TypeError):
         pass
     return None
@@ -286,11 +285,7 @@ def _read(path: Path) -> Pack:
         if name not in COLUMNS:
             raise ValueError(f"unknown column '{name}'")
         column = np.load(path / "columns" / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        if (
-            column.dtype.str != stated["dtype"]
-            or len(column) != rows
-            or list(column.shape) != stated["shape"]
-        ):
+        if column.dtype.str != stated["dtype"] or len(column) != rows or list(column.shape) != stated["shape"]:
             raise ValueError(f"column '{name}' is not as described")
         if array_sha256(column) != stated["sha256"]:
             raise ValueError(f"column '{name}' has changed")

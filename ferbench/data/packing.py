@@ -78,9 +78,7 @@ def build(
         faults += table.gaps(keep, where)
         left = table.rows - len(duplicates)
         if not faults and not left:
-            raise UserError(
-                f"dataset '{name}' has no image", "check that this is the dataset it is taken for"
-            )
+            raise UserError(f"dataset '{name}' has no image", "check that this is the dataset it is taken for")
         if not left or (faults and not skip_faulty):
             raise FaultyDataset(name, tuple(faults), left)
         with writing(directory.parent):

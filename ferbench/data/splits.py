@@ -141,9 +141,7 @@ def _choose(protocols: Sequence[Protocol], name: str | None, dataset: str) -> Pr
     )
 
 
-def _present(
-    pack: Pack, parts: Sequence[str], protocol: Protocol, protocols: Sequence[Protocol]
-) -> tuple[str, ...]:
+def _present(pack: Pack, parts: Sequence[str], protocol: Protocol, protocols: Sequence[Protocol]) -> tuple[str, ...]:
     missing = [part for part in parts if part not in pack.parts]
     if missing:
         possible = [
@@ -293,9 +291,7 @@ def _cut_validation(
     return pool[~chosen], pool[chosen]
 
 
-def _fold(
-    pool: Rows, labels: NDArray[np.int64], groups: NDArray[np.str_], request: SplitRequest
-) -> tuple[Rows, Rows]:
+def _fold(pool: Rows, labels: NDArray[np.int64], groups: NDArray[np.str_], request: SplitRequest) -> tuple[Rows, Rows]:
     assert request.fold is not None
     i, k = (int(part) for part in request.fold.split("/"))
     index, group_class, _, rank = _group_table(pool, labels, groups, request.split_seed, "fold")
@@ -328,9 +324,7 @@ def _refuse_empty(
             continue
         absent = [
             name
-            for name, n in zip(
-                class_names, np.bincount(labels[rows], minlength=len(class_names)), strict=True
-            )
+            for name, n in zip(class_names, np.bincount(labels[rows], minlength=len(class_names)), strict=True)
             if n == 0
         ]
         if len(rows) == 0 or (absent and role == "train"):
@@ -373,14 +367,10 @@ def rows_digest(
     return "v1:" + state.hexdigest()
 
 
-def digest_of_test_set(
-    pack: Pack, rows: Rows, labels: NDArray[np.int64], class_names: tuple[str, ...]
-) -> str:
+def digest_of_test_set(pack: Pack, rows: Rows, labels: NDArray[np.int64], class_names: tuple[str, ...]) -> str:
     """``v1:`` + SHA-256 over the sorted (id, class name, native pixel hash): what makes two test sets the same."""
     state = hashlib.sha256()
-    entries = sorted(
-        (str(pack.ids[row]), class_names[int(labels[row])], bytes(pack.pixel_hashes[row])) for row in rows
-    )
+    entries = sorted((str(pack.ids[row]), class_names[int(labels[row])], bytes(pack.pixel_hashes[row])) for row in rows)
     for sample_id, name, pixels in entries:
         for part in (sample_id.encode(), name.encode(), pixels):
             state.update(len(part).to_bytes(4, "little"))

@@ -56,9 +56,7 @@ class PackTable:
         self._shape: tuple[int, ...] | None = None
         self._resampled = False
         self._images = (directory / "images.bin").open("w+b", buffering=2**20)
-        self._spools = {
-            name: ColumnSpool(column, directory / f"{name}.spool") for name, column in COLUMNS.items()
-        }
+        self._spools = {name: ColumnSpool(column, directory / f"{name}.spool") for name, column in COLUMNS.items()}
         self._locations = ColumnSpool(_LOCATION, directory / "locations.spool")
 
     def refusal(self, row: Row) -> Fault | None:
@@ -152,9 +150,7 @@ class PackTable:
                 faults.append(Fault(source, None, f"no usable image in part '{part_name}'"))
         for part_name, label in self._offered:
             if part_name in filled and not counts[self._parts[part_name], self._class_ids[label]]:
-                faults.append(
-                    Fault(source, None, f"class '{label}' has no usable image in part '{part_name}'")
-                )
+                faults.append(Fault(source, None, f"class '{label}' has no usable image in part '{part_name}'"))
         offered = {label for _, label in self._offered}
         for label in self._class_ids:
             if label not in offered:

@@ -81,6 +81,4 @@ def config_id(identity: Mapping[str, Any]) -> str:
 
 def evaluation_id(training: str, rows_digest: str, options: Mapping[str, Any] | None = None) -> str:
     """The id of predictions: the weights, the samples, and what is done at test time."""
-    return digest(
-        {"kind": "evaluation", "training": training, "rows": rows_digest, "options": dict(options or {})}
-    )
+    return digest({"kind": "evaluation", "training": training, "rows": rows_digest, "options": dict(options or {})})

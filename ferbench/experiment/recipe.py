@@ -87,12 +87,7 @@ class DataSettings(Section):
     def _fold_is_i_of_k(cls, value: str | None) -> str | None:
         if value is not None:
             first, _, second = value.partition("/")
-            if not (
-                first.isdecimal()
-                and second.isdecimal()
-                and 1 <= int(first) <= int(second)
-                and int(second) > 1
-            ):
+            if not (first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second) and int(second) > 1):
                 raise ValueError(f"{value!r} is not i/k with 1 ≤ i ≤ k and k ≥ 2")
         return value
 
@@ -155,6 +150,7 @@ class Recipe(Section):
     augmentation: Component
     optimizer: Component
     schedule: Component
+    trackers: Annotated[tuple[Component, ...], Role.ENVIRONMENT] = ()
     data: DataSettings = DataSettings()
     training: TrainingSettings = TrainingSettings()
     runtime: RuntimeSettings = RuntimeSettings()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ferbench.experiment.recipe import COMPONENT_SECTIONS, Recipe
+from ferbench.experiment.recipe import Component as Asked
 from ferbench.plugin.discovery import Component, Registry
 
 
@@ -45,10 +46,12 @@ class ResolvedRecipe:
     Attributes:
         recipe: the validated settings.
         components: by section.
+        trackers: observers of the run's life.
     """
 
     recipe: Recipe
     components: Mapping[str, ChosenComponent]
+    trackers: tuple[ChosenComponent, ...] = ()
 
     def describe(self) -> dict[str, dict[str, Any]]:
         return {section: chosen.describe() for section, chosen in self.components.items()}
@@ -61,10 +64,10 @@ def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:
         UserError: a component does not exist or is ambiguous or broken; an option is unknown, of the wrong type or
             out of bounds.
     """
-    components = {}
-    for section in COMPONENT_SECTIONS:
-        asked = getattr(recipe, section)
-        component = registry.find(section, asked.name)
-        options = component.options().validate(asked.options, section)
-        components[section] = ChosenComponent(component, options)
-    return ResolvedRecipe(recipe, components)
+
+    def choose(kind: str, asked: Asked) -> ChosenComponent:
+        component = registry.find(kind, asked.name)
+        return ChosenComponent(component, component.options().validate(asked.options, kind))
+
+    components = {section: choose(section, getattr(recipe, section)) for section in COMPONENT_SECTIONS}
+    return ResolvedRecipe(recipe, components, tuple(choose("tracker", asked) for asked in recipe.trackers))

@@ -50,12 +50,13 @@ def read_recipe(path: Path) -> dict[str, Any]:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UserError(
-            f"recipe {path} is not valid TOML: {error}", "mend that line of the recipe"
-        ) from error
+        raise UserError(f"recipe {path} is not valid TOML: {error}", "mend that line of the recipe") from error
     for key, value in raw.items():
         if key == "grid":
             _check_grid_table(path, value)
+        elif key == "trackers":
+            if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+                raise UserError(f"recipe {path}: 'trackers' is not a list of tables", "write each as [[trackers]]")
         elif key != "name":
             _check_section(key, f"recipe {path}")
             if key in COMPONENT_SECTIONS and isinstance(value, str):
@@ -75,9 +76,7 @@ def _check_grid_table(path: Path, value: object) -> None:
 
 def _check_section(section: str, where: str) -> None:
     if section not in _SECTIONS:
-        raise UserError(
-            f"{where}: there is no section '{section}'", suggestion(section, _SECTIONS, "sections")
-        )
+        raise UserError(f"{where}: there is no section '{section}'", suggestion(section, _SECTIONS, "sections"))
 
 
 def suggestion(name: str, choices: Iterable[str], what: str) -> str:
@@ -126,9 +125,7 @@ def split_assignment(text: str, flag: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or key.count(".") != 1 or not all(key.split(".")):
-        raise UserError(
-            f"{flag} {text!r} is not section.field=value", f"for example {flag} training.epochs=10"
-        )
+        raise UserError(f"{flag} {text!r} is not section.field=value", f"for example {flag} training.epochs=10")
     _check_key(key, flag)
     return key, value.strip()
 
@@ -237,9 +234,7 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
             ) from error
         reason = first["msg"].removeprefix("Value error, ")
         shown = json.dumps(first.get("input"), default=str)[:80]
-        raise UserError(
-            f"{key} = {shown}: {reason}", f"change {key} in the recipe, --set or the flag"
-        ) from error
+        raise UserError(f"{key} = {shown}: {reason}", f"change {key} in the recipe, --set or the flag") from error
 
 
 def _refuse_date(value: object) -> object:

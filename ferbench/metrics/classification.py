@@ -26,9 +26,7 @@ HIGHER_IS_BETTER = {
 }
 
 
-def confusion_matrix(
-    truth: NDArray[np.integer], predicted: NDArray[np.integer], classes: int
-) -> NDArray[np.int64]:
+def confusion_matrix(truth: NDArray[np.integer], predicted: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
     """int64[K, K]: rows are true classes, columns predicted ones.
 
     Raises:
@@ -39,9 +37,7 @@ def confusion_matrix(
     for name, ids in (("true", truth), ("predicted", predicted)):
         if ids.size and not (ids.min() >= 0 and ids.max() < classes):
             raise ValueError(f"{name} class ids must lie in 0..{classes - 1}")
-    flat = np.bincount(
-        truth.astype(np.int64) * classes + predicted.astype(np.int64), minlength=classes * classes
-    )
+    flat = np.bincount(truth.astype(np.int64) * classes + predicted.astype(np.int64), minlength=classes * classes)
     return flat.reshape(classes, classes).astype(np.int64)
 
 

@@ -124,9 +124,7 @@ def _raiser(problem: Exception) -> Callable[[], object]:
     return fail
 
 
-def _choose(
-    candidates: list[_Candidate], environ: Mapping[str, str]
-) -> tuple[list[_Candidate], list[_Candidate]]:
+def _choose(candidates: list[_Candidate], environ: Mapping[str, str]) -> tuple[list[_Candidate], list[_Candidate]]:
     """Split into what to load and what ``FERBENCH_PLUGINS`` leaves out; built-ins first, then by name."""
     candidates.sort(key=lambda c: (canonical(c.distribution) != BUILT_IN, canonical(c.distribution), c.name))
     text = environ.get("FERBENCH_PLUGINS")
@@ -182,9 +180,7 @@ def _local(name: str) -> _Candidate:
     if name.endswith(".py") or os.sep in name or path.is_file():
         if not path.is_file():
             what = "is a folder" if path.is_dir() else "does not exist"
-            raise UserError(
-                f"--plugin {name}: the file {what}", "give the path of a .py file, or a module's name"
-            )
+            raise UserError(f"--plugin {name}: the file {what}", "give the path of a .py file, or a module's name")
         path = path.resolve()
         return _Candidate(path.stem, path.stem, "local", str(path), "", lambda: import_file(path), path, True)
     remedy = "give the path of a .py file, or the name of an installed module"

@@ -136,9 +136,7 @@ class OptionSchema:
             UserError: as `validate` does.
         """
         parsed = self._parse(values, where)
-        return {
-            field.alias or name: getattr(parsed, name) for name, field in type(parsed).model_fields.items()
-        }
+        return {field.alias or name: getattr(parsed, name) for name, field in type(parsed).model_fields.items()}
 
     def _parse(self, values: Mapping[str, object], where: str) -> pydantic.BaseModel:
         from pydantic import ValidationError
@@ -155,9 +153,7 @@ class OptionSchema:
         try:
             text = json.dumps(dict(values), default=_to_json)
         except (TypeError, ValueError) as error:
-            raise UserError(
-                f"{prefix}: {one_line(str(error))}", "give numbers, texts, true/false or lists"
-            ) from None
+            raise UserError(f"{prefix}: {one_line(str(error))}", "give numbers, texts, true/false or lists") from None
         try:
             return self.model.model_validate_json(text)
         except ValidationError as error:
@@ -166,9 +162,7 @@ class OptionSchema:
     def _mistake(self, errors: list[ErrorDetails], prefix: str, where: str) -> UserError:
         first = errors[0]
         if not first["loc"]:  # text that JSON cannot carry, such as half of a surrogate pair
-            return UserError(
-                f"{prefix}: {one_line(first['msg'])}", f"give plain values for the options of {where}"
-            )
+            return UserError(f"{prefix}: {one_line(first['msg'])}", f"give plain values for the options of {where}")
         name = first["loc"][0]
         option = next(option for option in self.fields if option.name == name)
         same = [error for error in errors if error["loc"][0] == name]
@@ -193,9 +187,7 @@ def _make_model(parameters: Collection[Parameter]) -> type[pydantic.BaseModel]:
     fields: dict[str, Any] = {}
     for parameter in parameters:
         default = ... if parameter.required else parameter.default
-        if hasattr(BaseModel, parameter.name) or parameter.name.startswith(
-            "_"
-        ):  # "copy" would shadow a method
+        if hasattr(BaseModel, parameter.name) or parameter.name.startswith("_"):  # "copy" would shadow a method
             fields[f"option_{parameter.name}"] = (parameter.annotation, Field(default, alias=parameter.name))
         else:
             fields[parameter.name] = (parameter.annotation, default)
@@ -212,9 +204,7 @@ def _checked_defaults(parameters: Collection[Parameter], model: type[pydantic.Ba
     from pydantic import ValidationError, create_model
 
     optional: dict[str, Any] = {
-        name: (field.annotation, field)
-        for name, field in model.model_fields.items()
-        if not field.is_required()
+        name: (field.annotation, field) for name, field in model.model_fields.items() if not field.is_required()
     }
     try:
         defaults = create_model("Defaults", __config__=model.model_config, **optional)()

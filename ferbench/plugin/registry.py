@@ -76,9 +76,7 @@ class Registry:
         what = f"{kind or 'component'} '{one_line(f'{owner}:{bare}' if owner else bare)}'"
         for plugin in self.broken():
             if canonical(owner or bare) in (canonical(plugin.distribution), canonical(plugin.name)):
-                subject = (
-                    f"{what} cannot be used: plugin {plugin.title}" if owner else f"plugin {plugin.title}"
-                )
+                subject = f"{what} cannot be used: plugin {plugin.title}" if owner else f"plugin {plugin.title}"
                 return UserError(f"{subject} is broken: {plugin.error}", _mend(plugin))
         known = self.components(kind)
         if owner and canonical(owner) in map(canonical, self.excluded):
@@ -87,9 +85,7 @@ class Registry:
                 f"add {owner} to FERBENCH_PLUGINS, or unset it",
             )
         if owner:
-            owned = [
-                component for component in known if canonical(component.distribution) == canonical(owner)
-            ]
+            owned = [component for component in known if canonical(component.distribution) == canonical(owner)]
             owners = sorted({component.distribution for component in known})
             if not owned:
                 return UserError(

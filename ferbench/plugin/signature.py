@@ -103,9 +103,7 @@ def _resolve(parameter: inspect.Parameter, builder: Callable[..., Any]) -> Any:
     namespace = _namespace(builder)
     holder = types.SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
     try:
-        return typing.get_type_hints(holder, globalns=namespace, localns={}, include_extras=True)[
-            parameter.name
-        ]
+        return typing.get_type_hints(holder, globalns=namespace, localns={}, include_extras=True)[parameter.name]
     except Exception as error:  # whatever evaluating the author's text raises
         raise TypeError(f"the type of option '{parameter.name}' cannot be resolved: {error}") from error
 
@@ -121,9 +119,7 @@ def _namespace(builder: Callable[..., Any]) -> dict[str, Any]:
     function = inspect.unwrap(function)
     if hasattr(function, "__globals__"):
         return function.__globals__
-    return (
-        vars(sys.modules[function.__module__]) if getattr(function, "__module__", None) in sys.modules else {}
-    )
+    return vars(sys.modules[function.__module__]) if getattr(function, "__module__", None) in sys.modules else {}
 
 
 def _metadata(annotation: Any) -> Iterator[object]:

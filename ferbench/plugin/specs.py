@@ -33,9 +33,7 @@ class Tunable:
         if not self.low < self.high:
             raise ValueError(f"Tunable({self.low}, {self.high}): low must be below high")
         if self.log and self.low <= 0:
-            raise ValueError(
-                f"Tunable({self.low}, {self.high}, log=True): a logarithmic range starts above 0"
-            )
+            raise ValueError(f"Tunable({self.low}, {self.high}, log=True): a logarithmic range starts above 0")
 
 
 @dataclass(frozen=True, slots=True)

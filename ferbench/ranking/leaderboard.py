@@ -109,9 +109,7 @@ def group(runs: Iterable[RunDirectory]) -> tuple[list[Group], list[Unfinished]]:
         except UserError as error:
             unfinished.append(Unfinished(run.path.name, None, "damaged", error.message))
         except (KeyError, TypeError, AttributeError) as error:
-            unfinished.append(
-                Unfinished(run.path.name, None, "damaged", f"run.json lacks what a record has: {error}")
-            )
+            unfinished.append(Unfinished(run.path.name, None, "damaged", f"run.json lacks what a record has: {error}"))
     made = [
         Group(dataset, protocol, classes, test, synthetic, tuple(sorted(rows, key=_best_first)))
         for (synthetic, dataset, protocol, classes, test, _), rows in groups.items()

@@ -55,9 +55,7 @@ def load_weights(directory: Path, name: str, model: nn.Module, device: torch.dev
     except (OSError, ValueError) as error:
         raise UserError(f"there is no readable checkpoint at {path}", "train the run again") from error
     if hashlib.sha256(content).hexdigest() != about.get("sha256"):
-        raise UserError(
-            f"checkpoint {path} is damaged: its SHA-256 is not the recorded one", "train the run again"
-        )
+        raise UserError(f"checkpoint {path} is damaged: its SHA-256 is not the recorded one", "train the run again")
     state = safetensors.torch.load(content)
     try:
         model.load_state_dict(state)

@@ -58,10 +58,7 @@ class Estimator:
         row_bytes = 4 * len(plan.task.class_names) + 8 + plan.pack.ids.dtype.itemsize // 4
         return Estimate(
             seconds=trained * train_second + evaluated * evaluation_second,
-            disk_bytes=weight_bytes
-            + predictions * row_bytes
-            + _RECORD_BYTES
-            + _EPOCH_BYTES * settings.epochs,
+            disk_bytes=weight_bytes + predictions * row_bytes + _RECORD_BYTES + _EPOCH_BYTES * settings.epochs,
         )
 
     def _rates(self, plan: Plan) -> tuple[float, float, int]:
@@ -70,9 +67,7 @@ class Estimator:
         batch_size = min(settings.batch_size, len(plan.split.train))
         sections = ("model", "loss", "augmentation")
         chosen: dict[str, Any] = {name: plan.resolved.components[name].describe() for name in sections}
-        key = digest(
-            [chosen, batch_size, str(device), plan.identity["rows"]["input"], len(plan.task.class_names)]
-        )
+        key = digest([chosen, batch_size, str(device), plan.identity["rows"]["input"], len(plan.task.class_names)])
         while key not in self._measured:
             try:
                 self._measured[key] = _measure(plan, device, batch_size)

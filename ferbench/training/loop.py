@@ -138,9 +138,7 @@ def fit(training: Training, observer: Observer, keep: Callable[[int], None]) -> 
         order = _checked(training.sampler.indices(epoch), len(training.train))
         sums = _EpochSums(loss=torch.zeros((), device=training.train.device))
         training.model.train()
-        batches = training.train.training(
-            order, training.batch_size, training.augment, seed=training.seed, epoch=epoch
-        )
+        batches = training.train.training(order, training.batch_size, training.augment, seed=training.seed, epoch=epoch)
         for images, targets in batches:
             rates = training.schedule(step, scores)
             for group, rate in zip(training.optimizer.param_groups, rates, strict=True):
@@ -209,9 +207,7 @@ def _look(sums: _EpochSums, step: int, epoch: int) -> float | None:
     return mean
 
 
-def _summarise(
-    sums: _EpochSums, class_names: tuple[str, ...], epoch: int
-) -> tuple[dict[str, Any], dict[str, float]]:
+def _summarise(sums: _EpochSums, class_names: tuple[str, ...], epoch: int) -> tuple[dict[str, Any], dict[str, float]]:
     """Training metrics of an epoch over the augmented batches as they went by, and F1 by class."""
     mean = float(sums.loss) / sums.images
     if not math.isfinite(mean):
@@ -231,9 +227,7 @@ def _summarise(
     return record, f1
 
 
-def _scores(
-    epoch: int, evaluation: Evaluation, class_names: tuple[str, ...], train_f1: dict[str, float]
-) -> Scores:
+def _scores(epoch: int, evaluation: Evaluation, class_names: tuple[str, ...], train_f1: dict[str, float]) -> Scores:
     scored = evaluation.scores
     return Scores(
         epoch=epoch,

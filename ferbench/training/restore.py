@@ -88,6 +88,4 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
     note = None
     if changed:
         note = f"model '{component.name}' has another {' and '.join(changed)} than when the run was trained"
-    return TrainedModel(
-        model, task, InputShape(channels, (height, width), tuple(mean), tuple(std)), device, note
-    )
+    return TrainedModel(model, task, InputShape(channels, (height, width), tuple(mean), tuple(std)), device, note)

@@ -26,6 +26,7 @@ from ferbench.training.loop import Diverged, Observer, Training, fit
 from ferbench.training.selection import BestEpoch
 from ferbench.training.step import Loss
 from ferbench.training.summary import count_parameters, layer_table
+from ferbench.training.trackers import Trackers
 
 BEST = "best"
 
@@ -41,9 +42,7 @@ def build_model(plan: Plan) -> nn.Module:
     runtime.seed_everything(plan.resolved.recipe.training.seed)
     model = plan.resolved.components["model"].build(plan.task)
     if not isinstance(model, nn.Module):
-        raise TypeError(
-            f"the builder of model '{plan.model_spec.name}' returned {type(model).__name__}, no nn.Module"
-        )
+        raise TypeError(f"the builder of model '{plan.model_spec.name}' returned {type(model).__name__}, no nn.Module")
     return model
 
 
@@ -83,10 +82,7 @@ def is_complete(plan: Plan, results: Path) -> bool:
     return (
         record.get("status") == "done"
         and record.get("identity", {}).get("training_id") == plan.training_id
-        and all(
-            directory.evaluation(short(plan.evaluation_id(role))) is not None
-            for role in plan.evaluation_rows()
-        )
+        and all(directory.evaluation(short(plan.evaluation_id(role))) is not None for role in plan.evaluation_rows())
     )
 
 
@@ -113,6 +109,7 @@ def execute(plan: Plan, results: Path, observer_for: Callable[[dict[str, Any]], 
         if directory.exists() and directory.read().get("status") == "done":
             return _evaluate_again(plan, device, directory)
         record = _first_record(plan, device)
+        trackers = Trackers(plan.resolved.trackers)
         try:
             model = build_model(plan)
             check_budget(plan, sum(count_parameters(model)))
@@ -121,25 +118,38 @@ def execute(plan: Plan, results: Path, observer_for: Callable[[dict[str, Any]], 
             table = layer_table(model, plan.task).to_dict()
             record["model"] = {key: value for key, value in table.items() if key != "rows"}
             model = _placed(model, device)
-            loss = _train(plan, model, device, directory, record, observer_for(record))
+            trackers.tell("run_started", record)
+            loss = _train(plan, model, device, directory, record, _Recorder(directory, trackers, observer_for(record)))
             _evaluate(plan, model, loss, device, directory, record)
-        except Diverged as error:
-            _write_failure(directory, record, "diverged", error)
-            return record
-        except KeyboardInterrupt as error:
-            _write_failure(directory, record, "interrupted", error)
-            raise
-        except UserError as error:
-            if directory.exists():
-                _write_failure(directory, record, "failed", error)
-            raise
         except BaseException as error:
-            _write_failure(directory, record, "failed", error)
+            if not isinstance(error, UserError) or directory.exists():
+                _write_failure(directory, record, error)
+                trackers.tell("run_failed", record)
+            if isinstance(error, Diverged):
+                return record
             raise
         record["status"] = "done"
         record["finished"] = _now()
         directory.write(record)
+        trackers.tell("run_finished", record)
     return record
+
+
+class _Recorder(Observer):
+    """Writes the history before anybody hears of an epoch."""
+
+    def __init__(self, directory: RunDirectory, trackers: Trackers, display: Observer) -> None:
+        self._directory = directory
+        self._trackers = trackers
+        self._display = display
+
+    def batch_done(self, epoch: int, images: int, total: int, loss: float | None) -> None:
+        self._display.batch_done(epoch, images, total, loss)
+
+    def epoch_ended(self, record: dict[str, Any]) -> None:
+        self._directory.append_history(record)
+        self._display.epoch_ended(record)
+        self._trackers.tell("epoch_ended", record)
 
 
 def _placed(model: nn.Module, device: torch.device) -> nn.Module:
@@ -184,16 +194,6 @@ def _train(
         about = {"epoch": epoch, "select": best.metric, "value": best.value}
         checkpoints.save_weights(directory.checkpoints, BEST, model, about)
 
-    class Recorder(Observer):
-        """Writes history before anybody hears of an epoch."""
-
-        def batch_done(self, epoch: int, images: int, total: int, loss: float | None) -> None:
-            observer.batch_done(epoch, images, total, loss)
-
-        def epoch_ended(self, epoch_record: dict[str, Any]) -> None:
-            directory.append_history(epoch_record)
-            observer.epoch_ended(epoch_record)
-
     # Initialisation of some plugin may have drawn any number of random numbers; dropout starts from a fixed state.
     runtime.seed_everything(settings.seed)
     outcome = fit(
@@ -212,7 +212,7 @@ def _train(
             seed=settings.seed,
             best=best,
         ),
-        Recorder(),
+        observer,
         keep,
     )
     record["training"] = {
@@ -318,9 +318,12 @@ def _first_record(plan: Plan, device: torch.device) -> dict[str, Any]:
     }
 
 
-def _write_failure(
-    directory: RunDirectory, record: dict[str, Any], status: Status, error: BaseException
-) -> None:
+def _write_failure(directory: RunDirectory, record: dict[str, Any], error: BaseException) -> None:
+    status: Status = "failed"
+    if isinstance(error, Diverged):
+        status = "diverged"
+    elif isinstance(error, KeyboardInterrupt):
+        status = "interrupted"
     record["status"] = status
     record["finished"] = _now()
     record["error"] = {

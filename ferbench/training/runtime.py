@@ -54,18 +54,14 @@ def choose_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise UserError(
-            f"runtime.device = '{name}' is not a device", "use auto, cpu, cuda, cuda:1 or mps"
-        ) from error
+        raise UserError(f"runtime.device = '{name}' is not a device", "use auto, cpu, cuda, cuda:1 or mps") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UserError(
             f"runtime.device = '{name}', but torch sees {torch.cuda.device_count()} CUDA devices",
             "use --set runtime.device=cpu, or install a CUDA build of torch and check the driver",
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise UserError(
-            "runtime.device = 'mps', but torch sees no Apple GPU here", "use --set runtime.device=cpu"
-        )
+        raise UserError("runtime.device = 'mps', but torch sees no Apple GPU here", "use --set runtime.device=cpu")
     if device.type not in ("cpu", "cuda", "mps"):
         raise UserError(f"runtime.device = '{name}' is not supported", "use auto, cpu, cuda, cuda:1 or mps")
     return device

@@ -60,9 +60,7 @@ class Stepper:
         micro_batch: samples that go through the model at once; None while whole batches fit.
     """
 
-    def __init__(
-        self, model: nn.Module, loss: Loss, optimizer: torch.optim.Optimizer, device: torch.device
-    ) -> None:
+    def __init__(self, model: nn.Module, loss: Loss, optimizer: torch.optim.Optimizer, device: torch.device) -> None:
         self._model = model
         self._loss = loss
         self._optimizer = optimizer

@@ -109,7 +109,9 @@ def ferbench_samplers() -> Iterable[ferbench.SamplerSpec]:
 @ferbench.hookimpl
 def ferbench_augmentations() -> Iterable[ferbench.AugmentationSpec]:
     yield ferbench.AugmentationSpec(
-        "none", build="ferbench_builtin.augmentations.none:none", summary="Resize to the model's input, nothing else"
+        "none",
+        build="ferbench_builtin.augmentations.none:none",
+        summary="Resize to the model's input, nothing else",
     )
     yield ferbench.AugmentationSpec(
         "standard",

@@ -58,9 +58,7 @@ def test_lossless_colour_comes_back_as_planes() -> None:
 
 
 def test_lossless_webp_comes_back_exactly() -> None:
-    np.testing.assert_array_equal(
-        decode(encoded(COLOUR, "WEBP", lossless=True), 3), COLOUR.transpose(2, 0, 1)
-    )
+    np.testing.assert_array_equal(decode(encoded(COLOUR, "WEBP", lossless=True), 3), COLOUR.transpose(2, 0, 1))
 
 
 def test_jpeg_decodes_to_about_what_was_saved() -> None:
@@ -152,9 +150,7 @@ def test_empty_file_is_named_so() -> None:
 def test_truncated_file_is_refused(format: str) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     data = encoded(noise, format)
-    assert "decoded" in refusal(data[: len(data) * 2 // 3], 3) or "readable" in refusal(
-        data[: len(data) // 2], 3
-    )
+    assert "decoded" in refusal(data[: len(data) * 2 // 3], 3) or "readable" in refusal(data[: len(data) // 2], 3)
 
 
 @pytest.mark.parametrize(("width", "height"), [(5001, 5000), (10_000, 12_000), (60_000, 60_000)])
@@ -219,9 +215,7 @@ def test_pixel_text_round_trip(pixels: np.ndarray) -> None:
 
 @settings(max_examples=400)
 @given(images, st.data())
-def test_corrupted_pixel_text_is_refused_or_read_as_it_stands(
-    pixels: np.ndarray, data: st.DataObject
-) -> None:
+def test_corrupted_pixel_text_is_refused_or_read_as_it_stands(pixels: np.ndarray, data: st.DataObject) -> None:
     """The reading it is held against is Python's own: split at blanks, ASCII digits only, at most 255."""
     row = row_of(pixels)
     place = data.draw(st.integers(0, len(row.text)))

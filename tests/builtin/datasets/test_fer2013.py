@@ -50,9 +50,7 @@ def write_table(directory: Path, rows: Sequence[Row], name: str = "fer2013.csv")
 
 def write_votes(directory: Path, rows: Sequence[tuple[str, Sequence[int]]]) -> Path:
     file = directory / "fer2013new.csv"
-    lines = [
-        f"{usage},fer{index:07d}.png,{','.join(map(str, votes))}" for index, (usage, votes) in enumerate(rows)
-    ]
+    lines = [f"{usage},fer{index:07d}.png,{','.join(map(str, votes))}" for index, (usage, votes) in enumerate(rows)]
     file.write_text("\n".join([FERPLUS, *lines]) + "\n")
     return file
 
@@ -128,10 +126,7 @@ def test_icml_face_data_with_blanks_in_its_header_gives_the_same(tmp_path: Path)
         *(f"{emotion},{usage},{pixels}" for emotion, pixels, usage in good_rows()),
     ]
     (tmp_path / "b" / "icml_face_data.csv").write_text("\n".join(lines))
-    digests = {
-        pack_dataset(fer2013(tmp_path / name), name="fer2013", cache=tmp_path / "cache").digest
-        for name in "ab"
-    }
+    digests = {pack_dataset(fer2013(tmp_path / name), name="fer2013", cache=tmp_path / "cache").digest for name in "ab"}
     assert len(digests) == 1
 
 
@@ -171,9 +166,7 @@ def test_ways_to_write_the_same_table(tmp_path: Path, disguise: Callable[[bytes]
         (lambda row: (row[0], '"' + row[1], row[2]), "malformed CSV: unexpected end of data"),
     ],
 )
-def test_malformed_row_is_a_fault_with_its_line(
-    tmp_path: Path, change: Callable[[Row], Row], reason: str
-) -> None:
+def test_malformed_row_is_a_fault_with_its_line(tmp_path: Path, change: Callable[[Row], Row], reason: str) -> None:
     rows = [*good_rows(), *good_rows()]
     rows[5] = change(rows[5])
     file = write_table(tmp_path, rows)
@@ -348,10 +341,7 @@ def test_votes_for_other_rows_are_refused_naming_the_first(tmp_path: Path) -> No
     usages = [row[2] for row in rows]
     usages[6] = "PublicTest"
     write_votes(tmp_path, [(usage, [1] * 10) for usage in usages])
-    assert (
-        "row 8 of the one is 'Training', row 8 of the other 'PublicTest'"
-        in refusal(tmp_path, votes=True).message
-    )
+    assert "row 8 of the one is 'Training', row 8 of the other 'PublicTest'" in refusal(tmp_path, votes=True).message
 
 
 @pytest.mark.parametrize("count", [20, 22])
@@ -457,9 +447,7 @@ def test_unknown_class_folder_is_a_fault_for_each_image(tmp_path: Path) -> None:
 def test_image_beside_the_class_folders_is_a_fault(tmp_path: Path) -> None:
     write_folders(tmp_path, {"train": "Training_", "test": "PublicTest_"})
     Image.fromarray(face(1)).save(tmp_path / "train" / "Training_5.png")
-    assert faults(tmp_path) == [
-        Fault(str(tmp_path / "train" / "Training_5.png"), None, "lies in no class folder")
-    ]
+    assert faults(tmp_path) == [Fault(str(tmp_path / "train" / "Training_5.png"), None, "lies in no class folder")]
 
 
 def test_test_files_that_tell_nothing_are_refused_at_once(tmp_path: Path) -> None:
@@ -476,9 +464,7 @@ def test_test_files_that_tell_nothing_are_refused_at_once(tmp_path: Path) -> Non
         ("Training_9.png", "the name says 'Training', but it lies in test/"),
     ],
 )
-def test_single_test_file_that_tells_nothing_or_otherwise_is_a_fault(
-    tmp_path: Path, name: str, reason: str
-) -> None:
+def test_single_test_file_that_tells_nothing_or_otherwise_is_a_fault(tmp_path: Path, name: str, reason: str) -> None:
     write_folders(tmp_path, {"train": "Training_", "test": "PublicTest_"})
     file = tmp_path / "test" / "sad" / name
     Image.fromarray(face(1)).save(file)
@@ -487,18 +473,14 @@ def test_single_test_file_that_tells_nothing_or_otherwise_is_a_fault(
 
 def test_name_against_its_folder_is_a_fault(tmp_path: Path) -> None:
     write_folders(tmp_path, {"train": "Training_", "val": "PublicTest_", "test": "PublicTest_9"})
-    assert {fault.reason for fault in faults(tmp_path)} == {
-        "the name says 'PublicTest', but it lies in test/"
-    }
+    assert {fault.reason for fault in faults(tmp_path)} == {"the name says 'PublicTest', but it lies in test/"}
 
 
 def test_folder_without_images_is_a_fault(tmp_path: Path) -> None:
     write_folders(tmp_path, {"train": "Training_", "test": "PublicTest_"})
     shutil.rmtree(tmp_path / "test")
     (tmp_path / "test" / "sad").mkdir(parents=True)
-    assert [fault.reason for fault in faults(tmp_path)] == [
-        "no image in parts 'PublicTest' and 'PrivateTest'"
-    ]
+    assert [fault.reason for fault in faults(tmp_path)] == ["no image in parts 'PublicTest' and 'PrivateTest'"]
 
 
 def test_image_of_another_size_refuses_the_pack(tmp_path: Path) -> None:

@@ -1,0 +1,47 @@
+# `make` lists the targets. Each sets .venv up first; that takes minutes once and a moment afterwards.
+#   PYTHON=python3.12       interpreter for .venv (default: the first that fits)
+#   PYTEST_ARGS="-k adam"   what pytest is called with
+#   UPGRADE=1               with `make constraints`: newest versions, not just what is missing
+
+BIN := .venv/bin
+PYTEST_ARGS ?= -q -n auto --maxprocesses=8
+SOURCES := $(wildcard ferbench plugins benchmarks tests)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types format constraints clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup:  ## create .venv and install ferbench in it, editable
+	@PYTHON='$(PYTHON)' ./setup.sh
+
+demo: setup  ## train and evaluate a small model on rendered faces; results go to ./results
+	$(BIN)/ferbench run benchmarks/recipes/demo.toml
+
+test: lint types  ## lint, types and all tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: setup  ## ruff: rules and format
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+types: setup  ## mypy
+	$(BIN)/mypy
+
+format: setup  ## let ruff format the code and mend what it can
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+# Resolved for the oldest Python that ferbench supports, so that each pin is there for the newer ones too.
+constraints: setup  ## write constraints.txt anew; UPGRADE=1 takes the newest versions
+	printf 'hatchling\nuv\n' | $(BIN)/uv pip compile --quiet pyproject.toml - --extra dev \
+		--python-version 3.11 --python-platform x86_64-manylinux_2_28 $(if $(UPGRADE),--upgrade) \
+		--no-annotate --no-header --output-file constraints.txt
+	printf '%s\n' '# Every package that `make setup` installs, and its version. Written by `make constraints`.' \
+		| cat - constraints.txt >constraints.new
+	mv constraints.new constraints.txt
+
+clean:  ## remove .venv and what tools left; results/ stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	find ferbench plugins benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,45 @@
+"""Telling plugins how a run goes, so that none of them can fail it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ferbench.experiment.resolve import ChosenComponent
+from ferbench.plugin.discovery import warn_on_stderr
+from ferbench.plugin.faults import describe
+
+
+class Trackers:
+    """The trackers of one run.
+
+    Each is called alone and with a copy of what it is told; one that raises is reported once and not called again.
+
+    Args:
+        chosen: the tracker components with their options.
+    """
+
+    def __init__(self, chosen: Sequence[ChosenComponent]) -> None:
+        self._listening: dict[str, Any] = {}
+        for tracker in chosen:
+            name = tracker.component.name
+            try:
+                self._listening[name] = tracker.build()
+            except Exception as error:
+                self._give_up(name, "could not be built", error)
+
+    def tell(self, event: str, content: Mapping[str, Any]) -> None:
+        """Call ``event`` (``run_started``, ``epoch_ended``, ``run_finished`` or ``run_failed``) on each that has it."""
+        for name, tracker in list(self._listening.items()):
+            hear = getattr(tracker, event, None)
+            if hear is None:
+                continue
+            try:
+                hear(copy.deepcopy(dict(content)))
+            except Exception as error:
+                self._give_up(name, f"failed in {event}", error)
+
+    def _give_up(self, name: str, what: str, error: Exception) -> None:
+        self._listening.pop(name, None)
+        warn_on_stderr(f"tracker '{name}' {what} and is left out for the rest of the run: {describe(error)}")

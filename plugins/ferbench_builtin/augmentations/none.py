@@ -1,0 +1,21 @@
+"""No augmentation: training sees the images as evaluation does."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ferbench import Draws, Task
+from ferbench.data.augment import resample
+
+
+class Unchanged:
+    """``(images: uint8[N, C, h, w], size, draws) -> float32[N, C, H, W]`` in [0, 1], resized and nothing
+    else."""
+
+    def __call__(self, images: Tensor, size: tuple[int, int], draws: Draws) -> Tensor:
+        return resample(images, size)
+
+
+def none(task: Task) -> Unchanged:
+    """Resize to the model's input, nothing else."""
+    return Unchanged()

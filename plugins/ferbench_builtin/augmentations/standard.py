@@ -1,0 +1,109 @@
+"""The usual augmentations of face images, each with parameters of its own for every sample."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import torch
+from annotated_types import Interval
+from torch import Tensor
+
+from ferbench import Draws, Task, Tunable
+from ferbench.data.augment import affine_matrices, erase, mirror, relight, resample
+
+#: Smallest erased area and range of its log(height / width), as in Zhong et al. (AAAI 2020) and torchvision.
+SMALLEST_ERASED_AREA = 0.02
+LOG_ERASED_ASPECT = math.log(0.3), math.log(3.3)
+
+
+class Standard:
+    """Flip, rotation, shift, zoom, crop, brightness, contrast and random erasing, each drawn per sample.
+
+    The defaults suit aligned faces: enough movement for what alignment leaves over, upright faces, no change
+    of light. With every option at the value that changes nothing, the result is that of evaluation, bit for
+    bit.
+
+    Args:
+        task: the learning problem; nothing of it is needed.
+        flip: probability of mirroring an image left and right.
+        rotation: largest rotation to either side, in degrees.
+        shift: largest shift to any side, as a fraction of the image's width and height.
+        zoom: largest relative enlargement or reduction: 0.1 draws factors from 0.9 to 1.1.
+        crop: side of a window at a random place that is enlarged to the whole image, as a fraction of its
+            side.
+        brightness: largest relative change of brightness: 0.2 draws factors from 0.8 to 1.2.
+        contrast: largest relative change of contrast about the image's mean, drawn likewise.
+        erase: probability of erasing a rectangle, which is filled with the image's mean.
+        erase_area: largest area of an erased rectangle, as a fraction of the image; the smallest is 0.02.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        flip: Annotated[float, Interval(ge=0, le=1), Tunable(0.0, 0.5)] = 0.5,
+        rotation: Annotated[float, Interval(ge=0, le=180), Tunable(0.0, 30.0)] = 10.0,
+        shift: Annotated[float, Interval(ge=0, le=1), Tunable(0.0, 0.2)] = 0.0,
+        zoom: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.3)] = 0.1,
+        crop: Annotated[float, Interval(gt=0, le=1), Tunable(0.7, 1.0)] = 1.0,
+        brightness: Annotated[float, Interval(ge=0, le=1), Tunable(0.0, 0.4)] = 0.0,
+        contrast: Annotated[float, Interval(ge=0, le=1), Tunable(0.0, 0.4)] = 0.0,
+        erase: Annotated[float, Interval(ge=0, le=1), Tunable(0.0, 0.5)] = 0.0,
+        erase_area: Annotated[float, Interval(ge=SMALLEST_ERASED_AREA, le=1), Tunable(0.05, 0.4)] = 0.33,
+    ) -> None:
+        self.flip = flip
+        self.rotation = rotation
+        self.shift = shift
+        self.zoom = zoom
+        self.crop = crop
+        self.brightness = brightness
+        self.contrast = contrast
+        self.erase = erase
+        self.erase_area = erase_area
+
+    def __call__(self, images: Tensor, size: tuple[int, int], draws: Draws) -> Tensor:
+        """Augment a batch.
+
+        Args:
+            images: uint8[N, C, h, w].
+            size: (H, W), height and width of the result.
+            draws: the batch's random numbers, one row per sample.
+
+        Returns:
+            float32[N, C, H, W] in [0, 1], on the images' device.
+        """
+        draws = draws.to("cpu")
+        result = self._move(images, size, draws)
+        if self.brightness or self.contrast:
+            brightness, contrast = (
+                draws.uniform(name, 1 - spread, 1 + spread) if spread else None
+                for name, spread in (("brightness", self.brightness), ("contrast", self.contrast))
+            )
+            result = relight(result, brightness, contrast)
+        if self.erase:
+            result = erase(
+                result,
+                chosen=draws.chance("erase", self.erase),
+                area=draws.uniform("erase area", SMALLEST_ERASED_AREA, self.erase_area),
+                aspect=torch.exp(draws.uniform("erase aspect", *LOG_ERASED_ASPECT)),
+                place=draws.uniform("erase place", columns=2),
+            )
+        return result
+
+    def _move(self, images: Tensor, size: tuple[int, int], draws: Draws) -> Tensor:
+        flip = draws.chance("flip", self.flip) if self.flip else None
+        if not (self.rotation or self.shift or self.zoom or self.crop < 1):
+            return resample(images if flip is None else mirror(images, flip), size)
+        crop = None
+        if self.crop < 1:
+            crop = torch.full((len(images),), self.crop), draws.uniform("crop", -1, 1, columns=2)
+        matrices = affine_matrices(
+            flip=flip,
+            rotation=draws.uniform("rotation", -self.rotation, self.rotation) if self.rotation else None,
+            zoom=draws.uniform("zoom", 1 - self.zoom, 1 + self.zoom) if self.zoom else None,
+            shift=draws.uniform("shift", -self.shift, self.shift, columns=2) if self.shift else None,
+            crop=crop,
+            aspect=images.shape[-1] / images.shape[-2],
+        )
+        return resample(images, size, matrices)

@@ -1,0 +1,77 @@
+"""Rows of a CSV file in which every line is a row, so that a damaged one harms no other."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from ferbench import UserError
+
+_LONGEST_LINE = 100_000
+
+
+def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, tuple[str, ...] | str]]:
+    """The named columns of every row, in the order asked for.
+
+    Columns are found by their names in the first line, whatever their case and surrounding blanks. Quoted
+    fields, a byte-order mark and any line ending are understood; empty lines are passed over. Bytes that are
+    not UTF-8 come through as lone surrogates, which no number or known word contains.
+
+    Yields:
+        Line number (the first line is 1), and the fields, or what is wrong with the line.
+
+    Raises:
+        UserError: the file cannot be read, has other columns, or is no text in lines.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            yield from _rows(path, file, columns)
+    except OSError as error:
+        raise UserError(
+            f"cannot read {path}: {error.strerror or error}", "check the path and the permissions"
+        ) from error
+
+
+def _rows(path: Path, file: TextIO, columns: Sequence[str]) -> Iterator[tuple[int, tuple[str, ...] | str]]:
+    lines = _lines(path, file)
+    header = _fields(next(lines, (1, ""))[1])
+    names = [] if isinstance(header, str) else [name.strip().lower() for name in header]
+    wanted = [name.lower() for name in columns]
+    if any(names.count(name) != 1 for name in wanted):
+        found = ", ".join(ascii(name)[1:-1] for name in names[:16]) or "nothing"
+        raise UserError(
+            f"{path} should start with the columns {', '.join(columns)}, each once; it has: {found[:200]}",
+            "check that this is the file it is taken for",
+        )
+    places = [names.index(name) for name in wanted]
+    for number, line in lines:
+        if not line.strip():
+            continue
+        fields = _fields(line)
+        if isinstance(fields, str):
+            yield number, fields
+        elif len(fields) != len(names):
+            yield number, f"{len(fields)} {'field' if len(fields) == 1 else 'fields'}, expected {len(names)}"
+        else:
+            yield number, tuple(fields[place] for place in places)
+
+
+def _lines(path: Path, file: TextIO) -> Iterator[tuple[int, str]]:
+    number = 0
+    while line := file.readline(_LONGEST_LINE):
+        number += 1
+        if len(line) == _LONGEST_LINE:
+            raise UserError(
+                f"{path}, row {number}: a line of {_LONGEST_LINE:,} characters or more",
+                "check that this is the file it is taken for",
+            )
+        yield number, line.rstrip("\r\n")
+
+
+def _fields(line: str) -> list[str] | str:
+    try:
+        return next(csv.reader([line], strict=True), [])
+    except csv.Error as error:
+        return f"malformed CSV: {error}"

@@ -1,0 +1,99 @@
+"""FER2013 (Goodfellow et al., 2013), in the layouts that it goes around in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ferbench import Dataset, UserError
+from ferbench_builtin.datasets.fer2013_folders import Fer2013Folders, Split
+from ferbench_builtin.datasets.fer2013_table import Fer2013Table
+from ferbench_builtin.datasets.image_tree import subdirectories
+
+_TABLES = ("fer2013.csv", "icml_face_data.csv")
+_VOTES = "fer2013new.csv"
+_VALIDATION = ("validation", "val")
+_WHERE_TO_GET = (
+    "get it from Kaggle (the folders msambare/fer2013, or icml_face_data.csv of the challenge "
+    "'challenges-in-representation-learning-facial-expression-recognition-challenge') and name it with --data"
+)
+
+
+def fer2013(path: Path | None, *, votes: bool = False) -> Dataset:
+    """FER2013: 48×48 gray faces, seven classes, parts ``Training``, ``PublicTest`` and ``PrivateTest``.
+
+    The layout is found by itself: ``fer2013.csv``, ``icml_face_data.csv``, Kaggle's folders
+    ``train|test/<class>`` (whose test files say in their names which test they are from), or ``train``,
+    ``validation|val`` and ``test``. A table is preferred to folders. ferbench downloads nothing.
+
+    Args:
+        path: the directory with the files, or the CSV file.
+        votes: add the annotators' votes of FER+ (Barsoum et al., 2016) from ``fer2013new.csv`` beside the
+            table.
+
+    Raises:
+        UserError: nothing that looks like FER2013 is there, or the votes cannot be had.
+    """
+    if path is None:
+        raise UserError("dataset 'fer2013' needs its files", _WHERE_TO_GET)
+    path = Path(path)
+    if path.is_file():
+        if path.suffix.lower() != ".csv":
+            raise UserError(f"{path} is neither a directory nor a CSV file", "unpack it and name the directory")
+        return _from_table(path, votes, None)
+    if not path.is_dir():
+        raise UserError(f"{path} does not exist", _WHERE_TO_GET)
+    for directory in (path, path / "fer2013"):
+        dataset = _from_directory(directory, votes) if directory.is_dir() else None
+        if dataset is not None:
+            return dataset
+    present = sorted(entry.name for entry in path.iterdir())
+    shown = ", ".join(present[:8]) + (f" and {len(present) - 8} more" if len(present) > 8 else "")
+    raise UserError(
+        f"no FER2013 in {path}: looked for {', '.join(_TABLES)}, train/ and test/, found {shown or 'nothing'}",
+        _WHERE_TO_GET,
+    )
+
+
+def _from_directory(directory: Path, votes: bool) -> Dataset | None:
+    tables = [directory / name for name in _TABLES if (directory / name).is_file()]
+    folders = {name.lower(): directory / name for name in subdirectories(directory)}
+    splits = _splits(folders)
+    if tables:
+        others = [file.name for file in tables[1:]] + [split.directory.name + "/" for split in splits]
+        return _from_table(tables[0], votes, f"not read: {', '.join(others)}" if others else None)
+    if not splits:
+        return None
+    if votes:
+        raise UserError(
+            f"votes=true joins FER+ by the order of rows, and {directory} holds folders, which have none",
+            f"use fer2013.csv or icml_face_data.csv with {_VOTES} beside it, or leave votes out",
+        )
+    return Fer2013Folders(directory, splits)
+
+
+def _splits(folders: dict[str, Path]) -> list[Split]:
+    """The split folders that make a copy of FER2013; none unless there are both train and test."""
+    if "train" not in folders or "test" not in folders:
+        return []
+    validation = [folders[name] for name in _VALIDATION if name in folders]
+    if len(validation) > 1:
+        raise UserError(
+            f"{folders['train'].parent} has both validation/ and val/", "keep the one that holds PublicTest"
+        )
+    if validation:
+        return [
+            Split(folders["train"], "Training"),
+            Split(validation[0], "PublicTest"),
+            Split(folders["test"], "PrivateTest"),
+        ]
+    return [Split(folders["train"], "Training"), Split(folders["test"], None)]
+
+
+def _from_table(table: Path, votes: bool, note: str | None) -> Dataset:
+    votes_file = table.with_name(_VOTES)
+    if votes and not votes_file.is_file():
+        raise UserError(
+            f"votes=true, but {votes_file} does not exist",
+            f"put FER+'s {_VOTES} (github.com/microsoft/FERPlus) beside {table.name}, or leave votes out",
+        )
+    return Fer2013Table(table, votes_file if votes else None, note)

@@ -1,0 +1,130 @@
+"""FER2013 as a table (``fer2013.csv``, ``icml_face_data.csv``), with FER+'s votes where they are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from ferbench import Dataset, Fault, PixelText, Sample, UserError
+from ferbench_builtin.datasets.csv_rows import csv_rows
+from ferbench_builtin.datasets.fer2013_classes import BY_EMOTION, CLASS_NAMES, PARTS, SIZE, class_named
+from ferbench_builtin.datasets.fer2013_folders import images_per_part, training_gaps
+from ferbench_builtin.datasets.image_tree import stamp
+
+_COLUMNS = ("emotion", "pixels", "Usage")
+_EMOTIONS = {str(number): name for number, name in enumerate(BY_EMOTION)}
+#: FER+'s columns of votes; those that name none of the seven classes are read and dropped.
+_FERPLUS = (
+    "neutral",
+    "happiness",
+    "surprise",
+    "sadness",
+    "anger",
+    "disgust",
+    "fear",
+    "contempt",
+    "unknown",
+    "NF",
+)
+
+
+class Fer2013Table(Dataset):
+    """FER2013 as one row per image: ``emotion,pixels,Usage`` in any order of columns.
+
+    Ids are ``<Usage>-<index of the row, from 00000>``: they stay as long as no row is added or removed
+    before.
+
+    Attributes:
+        path: the CSV file.
+    """
+
+    channels = 1
+    native_size = SIZE
+
+    def __init__(self, path: Path, votes: Path | None, note: str | None) -> None:
+        self.path = path
+        self.class_names = CLASS_NAMES
+        self._votes = votes
+        self._notes: dict[str, Any] = {"layout": path.name, "votes": votes is not None}
+        if note is not None:
+            self._notes["also_there"] = note
+
+    @property
+    def notes(self) -> Mapping[str, Any]:
+        """The layout; once ``samples`` has run, the number of rows and images per part."""
+        return self._notes
+
+    def source(self) -> Mapping[str, Any]:
+        files = [self.path] if self._votes is None else [self.path, self._votes]
+        return {"table": stamp(files), "votes": self._votes is not None}
+
+    def samples(self) -> Iterator[Sample | Fault]:
+        counts = {part: dict.fromkeys(CLASS_NAMES, 0) for part in PARTS}
+        rows = 0
+        for item in self._items():
+            rows += 1
+            if isinstance(item, Sample):
+                counts[item.part][item.label] += 1
+            yield item
+        yield from training_gaps(counts, self.path)
+        self._notes |= {"rows": rows, "images": images_per_part(counts)}
+
+    def _items(self) -> Iterator[Sample | Fault]:
+        rows = csv_rows(self.path, _COLUMNS)
+        if self._votes is None:
+            for index, (number, row) in enumerate(rows):
+                yield _sample(self.path, index, number, row)
+            return
+        pairs = zip_longest(rows, csv_rows(self._votes, ("Usage", *_FERPLUS)))
+        for index, (mine, theirs) in enumerate(pairs):
+            if mine is None or theirs is None:
+                ended, other = (self.path, self._votes) if mine is None else (self._votes, self.path)
+                raise _unlike(self.path, self._votes, f"{ended.name} ends after {index:,} rows, {other.name} does not")
+            item = _sample(self.path, index, *mine)
+            usage = None if isinstance(theirs[1], str) else theirs[1][0].strip()
+            if isinstance(item, Sample) and usage is not None and usage != item.part:
+                what = f"row {mine[0]} of the one is '{item.part}', row {theirs[0]} of the other {usage!a}"
+                raise _unlike(self.path, self._votes, what)
+            yield _with_votes(item, self._votes, *theirs) if isinstance(item, Sample) else item
+
+
+def _sample(path: Path, index: int, number: int, row: tuple[str, ...] | str) -> Sample | Fault:
+    if isinstance(row, str):
+        return Fault(str(path), number, row)
+    emotion, pixels, usage = row
+    emotion, usage = emotion.strip(), usage.strip()
+    if emotion not in _EMOTIONS:
+        return Fault(str(path), number, f"unknown label {emotion[:24]!a}, expected an emotion from 0 to 6")
+    if usage not in PARTS:
+        return Fault(str(path), number, f"unknown Usage {usage[:24]!a}, expected {', '.join(PARTS)}")
+    return Sample(
+        id=f"{usage}-{index:05d}",
+        part=usage,
+        label=_EMOTIONS[emotion],
+        image=PixelText(pixels, *SIZE),
+        location=f"{path}, row {number}",
+    )
+
+
+def _with_votes(sample: Sample, path: Path, number: int, row: tuple[str, ...] | str) -> Sample | Fault:
+    if isinstance(row, str):
+        return Fault(str(path), number, row)
+    votes = dict.fromkeys(CLASS_NAMES, 0.0)
+    for column, text in zip(_FERPLUS, row[1:], strict=True):
+        text = text.strip()
+        if not (text.isascii() and text.isdecimal() and len(text) <= 4):
+            return Fault(str(path), number, f"{column}: {text[:24]!a} is no number of votes")
+        if (label := class_named(column)) is not None:
+            votes[label] += float(text)
+    # Rows whose votes all went to contempt, unknown or "not a face" have none left among the seven classes.
+    return replace(sample, votes=tuple(votes.values()) if any(votes.values()) else None)
+
+
+def _unlike(table: Path, votes: Path, what: str) -> UserError:
+    return UserError(
+        f"{votes} does not belong to {table}: {what}",
+        "use the two files as they were published, with no row added, removed or moved",
+    )

@@ -1,0 +1,64 @@
+"""Trackers through the command line."""
+
+from __future__ import annotations
+
+import json
+
+PLUGIN = '''
+import json, pathlib
+import ferbench
+
+@ferbench.hookimpl
+def ferbench_trackers():
+    yield ferbench.TrackerSpec("writes", build="tracks:Writes")
+    yield ferbench.TrackerSpec("raises", build="tracks:Raises")
+
+class Writes:
+    def __init__(self, *, to: str = "heard.jsonl"):
+        self.to = pathlib.Path(to)
+    def _note(self, event, content):
+        with self.to.open("a") as file:
+            file.write(json.dumps([event, content.get("status") or content.get("epoch")]) + "\\n")
+        content.clear()
+    def run_started(self, record): self._note("run_started", record)
+    def epoch_ended(self, epoch): self._note("epoch_ended", epoch)
+    def run_finished(self, record): self._note("run_finished", record)
+    def run_failed(self, record): self._note("run_failed", record)
+
+class Raises:
+    def epoch_ended(self, epoch):
+        raise RuntimeError("the server is away")
+'''
+QUICK = ["--model", "linear", "--set", "training.epochs=2", "--set", "dataset.size=24", "--set", "dataset.train=140"]
+QUICK += ["--set", "dataset.test=35", "--quiet", "--cache", "cache"]
+
+
+def test_a_tracker_hears_the_whole_life_and_one_that_fails_is_reported_once(ferbench_cli, tmp_path):
+    (tmp_path / "tracks.py").write_text(PLUGIN)
+    flags = ["--plugin", "tracks.py", "--tracker", "raises", "--tracker", "writes"]
+    finished = ferbench_cli("run", *QUICK, *flags)
+    assert finished.exit_code == 0, finished.stderr
+    assert finished.stderr.count("the server is away") == 1
+    assert [json.loads(line) for line in (tmp_path / "heard.jsonl").read_text().splitlines()] == [
+        ["run_started", "running"],
+        ["epoch_ended", 1],
+        ["epoch_ended", 2],
+        ["run_finished", "done"],
+    ]
+
+
+def test_a_tracker_hears_of_a_failure_and_takes_options_from_the_recipe(ferbench_cli, tmp_path):
+    (tmp_path / "tracks.py").write_text(PLUGIN)
+    (tmp_path / "recipe.toml").write_text('[[trackers]]\nname = "writes"\nto = "elsewhere.jsonl"\n')
+    finished = ferbench_cli("run", "recipe.toml", *QUICK, "--plugin", "tracks.py", "--set", "optimizer.lr=1e38")
+    assert finished.exit_code == 1
+    events = [json.loads(line) for line in (tmp_path / "elsewhere.jsonl").read_text().splitlines()]
+    assert events[0] == ["run_started", "running"]
+    assert events[-1] == ["run_failed", "diverged"]
+
+
+def test_trackers_change_no_id(ferbench_cli, tmp_path):
+    (tmp_path / "tracks.py").write_text(PLUGIN)
+    plain = json.loads(ferbench_cli("run", *QUICK, "--dry-run", "--json").stdout)
+    tracked = ferbench_cli("run", *QUICK, "--dry-run", "--json", "--plugin", "tracks.py", "--tracker", "writes")
+    assert json.loads(tracked.stdout)[0]["training_id"] == plain[0]["training_id"]
