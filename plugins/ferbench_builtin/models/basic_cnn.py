@@ -18,24 +18,23 @@ def basic_cnn(
     *,
     dropout: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.6)] = 0.3,
     width: Annotated[int, Ge(1), Tunable(8, 64, step=8)] = 32,
-    norm_momentum: Annotated[float, Interval(ge=0, lt=1), Tunable(0.9, 0.99)] = 0.99,
+    norm_momentum: Annotated[float, Interval(ge=0, lt=1), Tunable(0.9, 0.99)] = 0.9,
 ) -> nn.Module:
     """Three blocks of convolution, batch norm, ReLU and max-pooling, then three dense layers.
 
     At the default width, one channel and three classes it has 118,083 trainable parameters and 448 running
     statistics: 118,531 as Keras counts them. It follows Keras where the frameworks differ: Glorot-uniform
     kernels and zero biases (https://keras.io/api/layers/convolution_layers/convolution2d/ and
-    https://keras.io/api/layers/core_layers/dense/), batch-norm epsilon 1e-3 and momentum 0.99, which PyTorch
-    calls 0.01 (https://keras.io/api/layers/normalization_layers/batch_normalization/).
-
-    That momentum makes the running statistics lag: after 100 steps more than a third of them is still what they
-    started as, and validation scores mean little. A run of a few hundred steps needs ``norm_momentum=0.9``.
+    https://keras.io/api/layers/core_layers/dense/) and batch-norm epsilon 1e-3. Keras's batch-norm momentum
+    of 0.99, which PyTorch calls 0.01, is not the default here, since it makes the running statistics lag: after 100
+    steps more than a third of them is still what they started as, and validation scores mean little. Set
+    ``norm_momentum=0.99`` for it (https://keras.io/api/layers/normalization_layers/batch_normalization/).
 
     Args:
         task: the learning problem; images of any channel count and at least 8×8 pixels.
         dropout: fraction of activations dropped after each of the first two dense layers, while training.
         width: filters of the first convolution; the later layers have 2, 4, 4 and 2 times as many units.
-        norm_momentum: share of the batch norms' running statistics that a step keeps; lower it for short runs.
+        norm_momentum: share of the batch norms' running statistics that a step keeps; Keras has 0.99.
 
     Returns:
         A module from float[N, C, H, W] to ``Outputs`` with logits float[N, K].

@@ -51,10 +51,10 @@ def test_kernels_are_glorot_uniform_and_biases_zero():
             assert not module.bias.any()
 
 
-def test_batch_norm_follows_keras():
+def test_batch_norm_has_kerass_epsilon():
     norms = [m for m in basic_cnn(task()).modules() if isinstance(m, nn.BatchNorm2d)]
     assert [m.eps for m in norms] == [1e-3] * 3
-    assert [m.momentum for m in norms] == pytest.approx([0.01] * 3)
+    assert [m.momentum for m in norms] == pytest.approx([0.1] * 3)
 
 
 def test_norm_momentum_is_the_share_of_the_statistics_that_a_step_keeps():
