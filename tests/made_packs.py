@@ -26,9 +26,7 @@ def make_pack(
     if reverse:
         rows.reverse()
     ids = np.array([f"{part}-{name}-{i:04d}" for part, name, i in rows])
-    hashes = np.array(
-        [list(hashlib.blake2b(i.encode(), digest_size=16).digest()) for i in ids], dtype=np.uint8
-    )
+    hashes = np.array([list(hashlib.blake2b(i.encode(), digest_size=16).digest()) for i in ids], dtype=np.uint8)
     images = np.stack([np.resize(h, (1, size, size)) for h in hashes])
     clip = None if clips is None else np.array([f"{part}-{name}-clip{i // clips}" for part, name, i in rows])
     return Pack(

@@ -42,9 +42,7 @@ OURS, ONE_BY_ONE, AT_ONCE = "ferbench", "torchvision v2, one by one", "torchvisi
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15, help="timings per side (at least 7)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="of torch, on both sides")
     parser.add_argument("--batch", type=int, default=128, help="images per batch")

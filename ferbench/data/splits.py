@@ -284,6 +284,8 @@ def _cut_validation(
     seats = allot(images, max(round(sum(images) * request.validation), len(classes)))
     for k, wanted in zip(classes, seats, strict=True):
         members = np.flatnonzero(group_class == k)
+        if len(members) == 1:  # to be learnt at all comes before being validated
+            continue
         members = members[np.argsort(rank[members], kind="stable")]
         before = np.cumsum(size[members]) - size[members]
         held_back[members[before < wanted]] = True

@@ -64,9 +64,7 @@ def test_help_of_a_command_imports_nothing_heavy(command):
 
 @pytest.mark.parametrize("words", ["ferbench ", "ferbench plugins show ", "ferbench plugins show --kind "])
 def test_completion_imports_nothing_heavy(words):
-    modules = imported(
-        _FERBENCH_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(len(words.split()))
-    )
+    modules = imported(_FERBENCH_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(len(words.split())))
     assert not HEAVY & modules
 
 

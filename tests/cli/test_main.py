@@ -83,9 +83,7 @@ def test_help_shows_every_command_with_its_line(ferbench_cli):
 @pytest.mark.skipif(sys.platform == "win32", reason="no pipes that break there")
 def test_a_reader_that_goes_away_is_no_stack_trace():
     command = "from ferbench.cli import main; main(['plugins', 'list', '--json'])"
-    started = subprocess.Popen(
-        [sys.executable, "-c", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    started = subprocess.Popen([sys.executable, "-c", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     started.stdout.close()
     assert started.stderr.read() == b""
     assert started.wait() == 1

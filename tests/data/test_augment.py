@@ -88,9 +88,7 @@ class TestMovement:
     ) -> None:
         height, width = shape
         images = tv.gaussian_blur(noise(1, 3, *shape), [5, 5])
-        expected = tv.affine(
-            images, degrees, [right, down], zoom, [0.0, 0.0], interpolation=InterpolationMode.BILINEAR
-        )
+        expected = tv.affine(images, degrees, [right, down], zoom, [0.0, 0.0], interpolation=InterpolationMode.BILINEAR)
         matrices = affine_matrices(
             rotation=vector(degrees),
             zoom=vector(zoom),
@@ -135,9 +133,7 @@ class TestMovement:
     def test_quarter_turn_moves_the_top_left_corner_to_the_top_right(self) -> None:
         images = torch.tensor([[1.0, 2.0], [3.0, 4.0]])[None, None] / 4
         turned = resample(images, (2, 2), affine_matrices(rotation=vector(90)))
-        torch.testing.assert_close(
-            turned[0, 0] * 4, torch.tensor([[3.0, 1.0], [4.0, 2.0]]), atol=1e-5, rtol=0
-        )
+        torch.testing.assert_close(turned[0, 0] * 4, torch.tensor([[3.0, 1.0], [4.0, 2.0]]), atol=1e-5, rtol=0)
 
     def test_each_image_has_its_own_parameters(self) -> None:
         one = bytes_(1, 1, 32, 32)

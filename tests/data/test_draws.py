@@ -96,9 +96,7 @@ def test_pairs_fill_the_square_evenly() -> None:
     assert chi_squared < 149  # 0.1 % critical value at 99 degrees of freedom
 
 
-@pytest.mark.parametrize(
-    "other", [draws(seed=1), draws(epoch=1), draws(positions=np.ones(N, dtype=np.int64))]
-)
+@pytest.mark.parametrize("other", [draws(seed=1), draws(epoch=1), draws(positions=np.ones(N, dtype=np.int64))])
 def test_seed_epoch_and_position_each_give_independent_numbers(other: Draws) -> None:
     correlation = np.corrcoef(draws().uniform("x").numpy(), other.uniform("x").numpy())[0, 1]
     assert abs(correlation) < 4 / math.sqrt(N)
@@ -129,9 +127,7 @@ def test_a_row_does_not_depend_on_the_rest_of_the_batch(
     def rows(part: slice) -> torch.Tensor:
         batch = Draws(seed, epoch, samples[part], positions[part])
         chance = batch.chance("c", 0.5).float()
-        return torch.cat(
-            [batch.uniform("u", columns=3), batch.normal("n", columns=2), chance[:, None]], dim=1
-        )
+        return torch.cat([batch.uniform("u", columns=3), batch.normal("n", columns=2), chance[:, None]], dim=1)
 
     whole = rows(slice(None))
     split = torch.cat([rows(slice(0, cut)), rows(slice(cut, None))])

@@ -53,6 +53,15 @@ def test_merged_tests_on_both_parts(pack):
     assert split.counts(split.test) == {"angry": 21, "happy": 41, "sad": 22}
 
 
+def test_the_only_sample_of_a_class_is_for_training():
+    pack = make_pack(
+        {"Training": {"angry": 1, "happy": 20, "sad": 20}, "PublicTest": COUNTS["PublicTest"]}, classes=CLASSES
+    )
+    split = cut(pack, PROTOCOLS, SplitRequest(protocol="public-test"))
+    assert split.counts(split.train)["angry"] == 1
+    assert split.counts(split.validation)["angry"] == 0
+
+
 def test_a_missing_part_is_an_error_that_names_a_protocol_that_would_do():
     pack = make_pack({k: v for k, v in COUNTS.items() if k != "PrivateTest"}, classes=CLASSES)
     with pytest.raises(UserError) as error:

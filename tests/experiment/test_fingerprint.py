@@ -29,9 +29,7 @@ def test_every_field_of_a_recipe_has_exactly_one_role():
         if field.annotation is Component:
             continue
         inner = {f"{name}.{key}": value for key, value in fields.items()} if fields else {name: field}
-        without += [
-            key for key, value in inner.items() if sum(isinstance(m, Role) for m in value.metadata) != 1
-        ]
+        without += [key for key, value in inner.items() if sum(isinstance(m, Role) for m in value.metadata) != 1]
     assert without == []
 
 

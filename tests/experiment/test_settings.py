@@ -39,9 +39,7 @@ def test_what_toml_can_write_comes_back(value):
 
 def test_flags_win_over_sets_over_the_recipe_over_defaults():
     raw = {"training": {"epochs": 3, "batch_size": 16}, "model": {"name": "linear"}}
-    (settings,) = grid(
-        raw, sets=["training.epochs=4", "model.name=other"], components={"model": ["basic-cnn"]}
-    )
+    (settings,) = grid(raw, sets=["training.epochs=4", "model.name=other"], components={"model": ["basic-cnn"]})
     recipe = build_recipe(settings)
     assert recipe.training.epochs == 4
     assert recipe.training.batch_size == 16

@@ -11,9 +11,7 @@ from sklearn import metrics as oracle
 from ferbench.metrics.classification import confusion_matrix, score
 
 CLASSES = 5
-labelled = st.lists(
-    st.tuples(st.integers(0, CLASSES - 1), st.integers(0, CLASSES - 1)), min_size=1, max_size=60
-)
+labelled = st.lists(st.tuples(st.integers(0, CLASSES - 1), st.integers(0, CLASSES - 1)), min_size=1, max_size=60)
 
 
 @given(labelled)

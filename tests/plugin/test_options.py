@@ -374,9 +374,7 @@ def test_an_author_s_mistake_is_told(builder, message):
 def test_an_option_before_the_star_is_told_where_the_number_of_arguments_is_known():
     def build(task, width: int = 3): ...
 
-    with pytest.raises(
-        TypeError, match=r"'width' by position, where the harness gives 1: put it behind a '\*'"
-    ):
+    with pytest.raises(TypeError, match=r"'width' by position, where the harness gives 1: put it behind a '\*'"):
         OptionSchema.of(build, given=1)
 
 

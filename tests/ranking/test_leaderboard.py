@@ -8,13 +8,10 @@ from ferbench.ranking.leaderboard import collect
 from ferbench.runs.directory import RunDirectory, run_path
 
 
-def record(
-    test="v1:t1", f1=0.5, synthetic=False, fold=None, status="done", classes=("a", "b"), protocol="official"
-):
+def record(test="v1:t1", f1=0.5, synthetic=False, fold=None, status="done", classes=("a", "b"), protocol="official"):
     split = "validation" if fold else "test"
     components = {
-        section: {"name": f"some-{section}"}
-        for section in ("model", "loss", "sampler", "augmentation", "optimizer")
+        section: {"name": f"some-{section}"} for section in ("model", "loss", "sampler", "augmentation", "optimizer")
     }
     return {
         "name": None,

@@ -22,8 +22,7 @@ def split(n: int, seed: int) -> Batches:
     generator = np.random.default_rng(seed)
     labels = (np.arange(n) % 2).astype(np.int64)
     images = (
-        generator.integers(0, 100, (n, 1, 4, 4)).astype(np.uint8)
-        + (labels * 120).astype(np.uint8)[:, None, None, None]
+        generator.integers(0, 100, (n, 1, 4, 4)).astype(np.uint8) + (labels * 120).astype(np.uint8)[:, None, None, None]
     )
     shape = InputShape(1, (4, 4), (0.5,), (0.5,))
     return Batches(images, np.arange(n, dtype=np.int64), Truth(labels), shape, CPU)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-PLUGIN = '''
+PLUGIN = """
 import json, pathlib
 import ferbench
 
@@ -28,7 +28,7 @@ class Writes:
 class Raises:
     def epoch_ended(self, epoch):
         raise RuntimeError("the server is away")
-'''
+"""
 QUICK = ["--model", "linear", "--set", "training.epochs=2", "--set", "dataset.size=24", "--set", "dataset.train=140"]
 QUICK += ["--set", "dataset.test=35", "--quiet", "--cache", "cache"]
 

@@ -84,9 +84,7 @@ SCENE: dict[str, tuple[float, float]] = {
 }
 
 
-def spread(
-    ranges: Mapping[str, tuple[float, float]], draws: np.ndarray, scale: float = 1.0
-) -> dict[str, np.ndarray]:
+def spread(ranges: Mapping[str, tuple[float, float]], draws: np.ndarray, scale: float = 1.0) -> dict[str, np.ndarray]:
     """Values by name, each float[n], from uniform draws in [0, 1).
 
     Args:

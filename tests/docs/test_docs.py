@@ -1,0 +1,73 @@
+"""The docs say what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ferbench.experiment.recipe import COMPONENT_SECTIONS, DEFAULT_COMPONENTS, Recipe
+from ferbench.experiment.settings import build_recipe, read_recipe
+from ferbench.metrics.classification import HIGHER_IS_BETTER
+
+ROOT = Path(__file__).parents[2]
+RECIPE_PAGE = (ROOT / "docs" / "reference" / "recipe.md").read_text(encoding="utf-8")
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("section", ["data", "training", "runtime"])
+def test_every_field_of_a_recipe_is_documented_with_its_default(section):
+    """Add the field's row to the section's table in docs/reference/recipe.md."""
+    text = RECIPE_PAGE.partition(f"## `[{section}]`")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \|\s*([^|]*?)\s*\|", text, flags=re.MULTILINE))
+    fields = Recipe.model_fields[section].annotation.model_fields
+    assert list(rows) == list(fields)
+    for name, field in fields.items():
+        if isinstance(field.default, bool):
+            assert rows[name] == f"`{str(field.default).lower()}`"
+        elif name != "device" and field.default is not None:
+            assert rows[name] == f"`{field.default}`"
+
+
+def test_every_component_section_is_documented_with_its_default():
+    rows = re.findall(r"^\| `\[(\w+)\]` \| `--(\w+)` \| `([\w-]+)` \|", RECIPE_PAGE, flags=re.MULTILINE)
+    assert rows == [(section, section, DEFAULT_COMPONENTS[section]) for section in COMPONENT_SECTIONS]
+
+
+def test_every_selection_metric_is_documented():
+    (row,) = [line for line in RECIPE_PAGE.splitlines() if line.startswith("| `select`")]
+    assert all(f"`{metric}`" in row for metric in HIGHER_IS_BETTER)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "recipes").glob("*.toml")), ids=lambda p: p.stem)
+def test_every_recipe_is_valid(path):
+    from ferbench.experiment.resolve import resolve
+    from ferbench.plugin.discovery import load_registry
+
+    settings = read_recipe(path)
+    settings.pop("grid", None)
+    resolve(build_recipe(settings), load_registry())
+
+
+def test_the_tutorials_recipe_and_plugin_work(ferbench_cli, tmp_path):
+    (recipe,) = re.findall(r'    name = "three-emotions"\n(?:(?:    .*)?\n)+?(?=`ferbench)', TUTORIAL)
+    (tmp_path / "three.toml").write_text(re.sub(r"^    ", "", recipe, flags=re.MULTILINE))
+    assert read_recipe(tmp_path / "three.toml")["grid"] == {"training.seed": [0, 1, 2]}
+    (plugin,) = re.findall(r"```python\n(.*?)```", TUTORIAL, flags=re.DOTALL)
+    (tmp_path / "my_net.py").write_text(plugin)
+    shown = ferbench_cli("plugins", "show", "my-net", "--plugin", "my_net.py")
+    assert "width" in shown.stdout
+    small = ["--set", "dataset.size=24", "--set", "dataset.train=140", "--set", "dataset.test=35", "--cache", "cache"]
+    small += ["--set", "training.epochs=1", "--quiet"]
+    models = ["--model", "my-net", "--model", "linear", "--grid", "model.width=8,32"]
+    finished = ferbench_cli("run", "--plugin", "my_net.py", *models, *small)
+    assert finished.exit_code == 0, finished.stderr
+    assert finished.stdout.count("macro average") == 2
+    assert finished.stderr.count("skipped") == 2
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda p: p.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
