@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,19 +30,17 @@ def replace_file(path: Path, content: bytes) -> None:
     Raises:
         UserError: the directory cannot be written or is full; ``path`` is as it was before.
     """
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(6)}.tmp"
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         try:
-            with os.fdopen(handle, "wb") as file:
+            with temporary.open("xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).chmod(0o666 & ~_umask())
-            os.replace(name, path)
+            os.replace(temporary, path)
         except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
+            temporary.unlink(missing_ok=True)
             raise
         sync_directory(path.parent)
 
@@ -62,9 +60,3 @@ def writing(directory: Path) -> Iterator[None]:
             f"cannot write to {directory}: {error.strerror or error}",
             "free some space, correct the permissions, or choose another directory (--results, --cache)",
         ) from error
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

@@ -12,32 +12,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ferbench.errors import UserError
+from ferbench.storage import sync_directory, writing
 
 _logger = logging.getLogger("ferbench.data.cache")
-
-
-@contextlib.contextmanager
-def writing(directory: Path) -> Iterator[None]:
-    """Turns what the operating system refuses, while the block writes there, into a ``UserError``."""
-    try:
-        yield
-    except OSError as error:
-        raise UserError(
-            f"cannot write to the cache directory {directory}: {error.strerror or error}",
-            "make room there or make it writable, or name another cache directory",
-        ) from error
-
-
-def sync_directory(directory: Path) -> None:
-    """Makes the names in a directory survive a power cut, where the platform can do that."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def sync_tree(directory: Path) -> None:
@@ -47,21 +24,6 @@ def sync_tree(directory: Path) -> None:
             with Path(parent, file).open("r+b") as handle:
                 os.fsync(handle.fileno())
         sync_directory(Path(parent))
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file under a temporary name, then gives it its own."""
-    descriptor, temporary = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    sync_directory(path.parent)
 
 
 @contextlib.contextmanager

@@ -20,10 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from ferbench.data.cache import building_directory, sync_directory, sync_tree, turn, write_whole, writing
+from ferbench.data.cache import building_directory, sync_tree, turn
 from ferbench.data.columns import COLUMNS, array_sha256, canonical_json, content_digest
 from ferbench.data.sample import Dataset, Fault
 from ferbench.errors import UserError
+from ferbench.storage import replace_file, sync_directory, writing
 
 #: Rises when the files of a pack change meaning; packs of another format are built anew.
 PACK_FORMAT = 1
@@ -199,7 +200,7 @@ def pack_dataset(
                 path = _publish(directory, cache / "packs", description["digest"])
                 (cache / "sources").mkdir(exist_ok=True)
                 about = {key: description[key] for key in ("format", "digest", *_ABOUT_SOURCE)}
-                write_whole(cache / "sources" / f"{stamp}.json", json.dumps(about, indent=1).encode())
+                replace_file(cache / "sources" / f"{stamp}.json", json.dumps(about, indent=1).encode())
         return _as_from_source(open_pack(path), description)
 
 

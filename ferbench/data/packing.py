@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ferbench.data.cache import writing
 from ferbench.data.columns import content_digest
 from ferbench.data.decode import DecodeError, decode
 from ferbench.data.pack import PACK_FORMAT, FaultyDataset, pixel_hash
 from ferbench.data.sample import Dataset, Fault, Sample
 from ferbench.data.table import PackTable, Row, fault_at, wrong_shape
 from ferbench.errors import UserError
+from ferbench.storage import writing
 
 _CHUNK_BYTES = 4 * 2**20
 _CHUNK_ROWS = 128

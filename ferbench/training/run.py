@@ -254,6 +254,8 @@ def _evaluate(
             "training_id": plan.training_id,
             "split": role,
             "rows_digest": rows_digest,
+            "dataset": plan.pack.dataset,
+            "synthetic": plan.dataset_spec.synthetic,
             "protocol": plan.split.protocol,
             **metrics_record(evaluation, class_names),
             "seconds": round(time.perf_counter() - started, 3),

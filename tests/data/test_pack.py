@@ -368,7 +368,7 @@ def test_cache_that_is_a_file_is_a_user_error(tmp_path: Path) -> None:
     with pytest.raises(ferbench.UserError) as caught:
         pack(Listed(good()), tmp_path / "cache")
     assert str(tmp_path / "cache") in caught.value.message
-    assert "cache directory" in caught.value.remedy
+    assert "--cache" in caught.value.remedy
 
 
 def test_full_disk_is_a_user_error_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
