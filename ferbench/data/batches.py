@@ -156,6 +156,9 @@ class Batches:
         """The split in its own order, resized and normalised, nothing else."""
         for start in range(0, len(self), batch_size):
             positions = np.arange(start, min(start + batch_size, len(self)), dtype=np.int64)
-            with torch.no_grad():
-                images = self.shape.prepare(resample(self.gather(positions), self.shape.size))
-            yield images, self.truth.at(positions).to(self.device)
+            yield self.images(positions), self.truth.at(positions).to(self.device)
+
+    def images(self, positions: NDArray[np.int64]) -> Tensor:
+        """The samples at ``positions`` as the model sees them in evaluation: float32[m, C, H, W]."""
+        with torch.no_grad():
+            return self.shape.prepare(resample(self.gather(positions), self.shape.size))

@@ -102,6 +102,8 @@ class TrainingSettings(Section):
         select: validation metric that chooses the epoch whose weights are kept and tested: ``macro_f1``,
             ``accuracy``, ``balanced_accuracy``, ``weighted_f1``, ``macro_precision``, ``macro_recall``,
             ``worst_class_f1``, ``loss``, or ``f1:CLASS`` / ``recall:CLASS`` of one class.
+        norm_batches: before each validation, estimate the statistics of batch norms anew from this many training
+            batches; 0: keep the running averages that training left.
         deterministic: refuse operations whose result may differ between two runs on one machine.
         parameter_budget: refuse a model with more parameters than this, running statistics included.
     """
@@ -110,6 +112,7 @@ class TrainingSettings(Section):
     batch_size: Annotated[int, at.Ge(1), Role.WEIGHTS] = 128
     seed: Annotated[int, at.Interval(ge=0, lt=2**32), Role.SEED] = 0
     select: Annotated[str, Role.WEIGHTS] = "macro_f1"
+    norm_batches: Annotated[int, at.Ge(0), Role.WEIGHTS] = 0
     deterministic: Annotated[bool, Role.WEIGHTS] = True
     parameter_budget: Annotated[int | None, at.Ge(1), Role.ENVIRONMENT] = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ferbench.data.batches import Augmentation, Batches
 from ferbench.metrics.classification import confusion_matrix, score
 from ferbench.training.evaluation import Evaluation, evaluate
+from ferbench.training.normalization import estimate_statistics
 from ferbench.training.scores import Scores
 from ferbench.training.selection import BestEpoch
 from ferbench.training.step import Loss, Stepper
@@ -73,6 +74,7 @@ class Training:
         batch_size: samples per step.
         seed: of the augmentation's draws.
         best: the selection.
+        norm_batches: training batches to estimate batch-norm statistics from before each validation; 0: none.
     """
 
     model: nn.Module
@@ -88,6 +90,7 @@ class Training:
     batch_size: int
     seed: int
     best: BestEpoch
+    norm_batches: int = 0
 
 
 @dataclass
@@ -155,6 +158,8 @@ def fit(training: Training, observer: Observer, keep: Callable[[int], None]) -> 
         train_record, train_f1 = _summarise(sums, training.class_names, epoch)
         trained = time.perf_counter()
 
+        if training.norm_batches:
+            estimate_statistics(training.model, _plain_batches(training, order, stepper.micro_batch))
         evaluation = evaluate(
             training.model,
             training.validation,
@@ -188,6 +193,13 @@ def fit(training: Training, observer: Observer, keep: Callable[[int], None]) -> 
             }
         )
     return outcome
+
+
+def _plain_batches(training: Training, order: NDArray[np.int64], micro_batch: int | None) -> Iterator[Tensor]:
+    """The first ``norm_batches`` whole batches of an epoch, not augmented."""
+    size = min(micro_batch or training.batch_size, len(order))
+    for start in range(0, len(order) - size + 1, size)[: training.norm_batches]:
+        yield training.train.images(order[start : start + size])
 
 
 def _checked(order: NDArray[np.int64], n: int) -> NDArray[np.int64]:

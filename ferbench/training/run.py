@@ -211,6 +211,7 @@ def _train(
             batch_size=settings.batch_size,
             seed=settings.seed,
             best=best,
+            norm_batches=settings.norm_batches,
         ),
         observer,
         keep,
