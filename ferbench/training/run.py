@@ -20,6 +20,7 @@ from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import short
 from ferbench.experiment.plan import Plan
 from ferbench.runs.directory import Predictions, RunDirectory, Status
+from ferbench.storage import writing
 from ferbench.training import checkpoints, runtime
 from ferbench.training.evaluation import Evaluation, evaluate, metrics_record
 from ferbench.training.loop import Diverged, Observer, Training, fit
@@ -127,6 +128,11 @@ def execute(plan: Plan, results: Path, observer_for: Callable[[dict[str, Any]], 
                 trackers.tell("run_failed", record)
             if isinstance(error, Diverged):
                 return record
+            if "does not have a deterministic implementation" in str(error):
+                raise UserError(
+                    f"the run uses an operation without a deterministic version: {str(error).split()[0]}",
+                    "allow it with --set training.deterministic=false; results may then differ between two runs",
+                ) from error
             raise
         record["status"] = "done"
         record["finished"] = _now()
@@ -346,17 +352,18 @@ class _only_writer:  # noqa: N801 - reads as what it does in a with statement
 
     def __init__(self, directory: RunDirectory) -> None:
         self._path = directory.path
-        directory.path.mkdir(parents=True, exist_ok=True)
+        with writing(directory.path.parent):
+            directory.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = filelock.FileLock(directory.path.parent / f".{directory.path.name}.lock", timeout=0)
 
     def __enter__(self) -> None:
-        try:
-            self._lock.acquire()
-        except filelock.Timeout as error:
-            raise UserError(
-                f"another process is at work on run {self._path.name}",
-                "wait for it, or stop it, and try again",
-            ) from error
+        with writing(self._path.parent):
+            try:
+                self._lock.acquire()
+            except filelock.Timeout as error:
+                raise UserError(
+                    f"another process is at work on run {self._path.name}", "wait for it, or stop it, and try again"
+                ) from error
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()

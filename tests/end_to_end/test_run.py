@@ -238,6 +238,15 @@ def test_a_dataset_that_is_not_there_is_named(ferbench_cli, tmp_path):
     assert "--data" in finished.stderr
 
 
+def test_a_results_directory_that_cannot_be_written_is_named(run, tmp_path):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "runs").write_text("in the way")
+    finished = run()
+    assert finished.exit_code == 2
+    assert "cannot write to" in finished.stderr
+    assert "--results" in finished.stderr
+
+
 def test_faulty_images_refuse_the_run_unless_skipped_and_are_counted(run, faces, tmp_path, ferbench_cli):
     import shutil
 
@@ -312,6 +321,38 @@ def test_a_plugin_that_breaks_fails_its_run_and_not_the_grid(run, tmp_path):
     assert "a bug in the plugin" in finished.stderr
     failed = next(record for record in records(tmp_path) if record["status"] == "failed")
     assert "ZeroDivisionError" in failed["error"]["traceback"]
+
+
+NONDETERMINISTIC = """
+import torch
+import ferbench
+
+@ferbench.hookimpl
+def ferbench_models():
+    yield ferbench.ModelSpec("puts", build="puts:puts", image_size=8)
+
+class Puts(torch.nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.head = torch.nn.Linear(64, classes)
+    def forward(self, images):
+        if self.training:
+            images.clone().put_(torch.tensor([0]), torch.tensor([0.0]))
+        return self.head(images.flatten(1))
+
+def puts(task):
+    return Puts(task.num_classes)
+"""
+
+
+def test_an_operation_that_is_not_deterministic_is_refused_with_the_way_out(run, tmp_path):
+    (tmp_path / "puts.py").write_text(NONDETERMINISTIC)
+    quick = ("--model", "puts", "--set", "training.epochs=1", "--quiet", "--plugin", tmp_path / "puts.py")
+    refused = run(quick=quick)
+    assert refused.exit_code == 2
+    assert "training.deterministic=false" in refused.stderr
+    allowed = run("--set", "training.deterministic=false", quick=quick)
+    assert allowed.exit_code == 0, allowed.stderr
 
 
 def test_editing_a_local_plugin_makes_another_run(run, tmp_path):
