@@ -113,7 +113,7 @@ def bare_side(folder: Path, threads: int) -> Callable[[], int]:
         model.train()
         for _ in range(batches):
             optimizer.zero_grad(set_to_none=True)
-            cross_entropy(model(images), labels).backward()
+            cross_entropy(model(images).logits, labels).backward()
             optimizer.step()
         return batches * BATCH
 

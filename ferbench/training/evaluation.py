@@ -39,6 +39,11 @@ class Evaluation:
         return {"loss": self.loss, **self.components, **self.scores.summary()}
 
 
+def evaluation_batch(batch_size: int, device: torch.device) -> int:
+    """Samples at a time in evaluation: small training batches need not make it slow, large ones not use more memory."""
+    return max(batch_size, 128 if device.type == "cpu" else 512)
+
+
 def evaluate(model: nn.Module, batches: Batches, classes: int, loss: Loss, batch_size: int) -> Evaluation:
     """Run a model over a split in evaluation mode.
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ferbench.data.batches import Augmentation, Batches
 from ferbench.metrics.classification import confusion_matrix, score
-from ferbench.training.evaluation import Evaluation, evaluate
+from ferbench.training.evaluation import Evaluation, evaluate, evaluation_batch
 from ferbench.training.normalization import estimate_statistics
 from ferbench.training.scores import Scores
 from ferbench.training.selection import BestEpoch
@@ -165,7 +165,7 @@ def fit(training: Training, observer: Observer, keep: Callable[[int], None]) -> 
             training.validation,
             len(training.class_names),
             training.loss,
-            max(training.batch_size, 256),
+            evaluation_batch(training.batch_size, training.validation.device),
         )
         if not math.isfinite(evaluation.loss):
             raise Diverged(f"the validation loss of epoch {epoch} is {evaluation.loss}")

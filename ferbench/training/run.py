@@ -22,7 +22,7 @@ from ferbench.experiment.plan import Plan
 from ferbench.runs.directory import Predictions, RunDirectory, Status
 from ferbench.storage import writing
 from ferbench.training import checkpoints, runtime
-from ferbench.training.evaluation import Evaluation, evaluate, metrics_record
+from ferbench.training.evaluation import Evaluation, evaluate, evaluation_batch, metrics_record
 from ferbench.training.loop import Diverged, Observer, Training, fit
 from ferbench.training.selection import BestEpoch
 from ferbench.training.step import Loss
@@ -254,7 +254,7 @@ def _evaluate(
         started = time.perf_counter()
         batches = split_batches(plan, rows, device)
         evaluation = evaluate(
-            model, batches, len(class_names), loss, max(plan.resolved.recipe.training.batch_size, 256)
+            model, batches, len(class_names), loss, evaluation_batch(plan.resolved.recipe.training.batch_size, device)
         )
         metrics = {
             "evaluation_id": identifier,
