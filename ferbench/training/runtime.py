@@ -108,6 +108,7 @@ def environment(device: torch.device) -> dict[str, Any]:
             "capability": f"{properties.major}.{properties.minor}",
             "cuda": torch.version.cuda,
             "cudnn": torch.backends.cudnn.version(),
+            "tf32_convolutions": torch.backends.cudnn.allow_tf32,
         }
     return record
 
