@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, Protocol
 
+import hypothesis
 import pytest
+
+# A busy machine is no failure; and CI tries the same examples each time, so that what it finds, the change brought in.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "patient")
 
 # Before torch is imported, by tests and by the processes that they start: on small tensors more threads only
 # wait for each other, and pytest-xdist already uses every core.

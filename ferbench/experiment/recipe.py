@@ -122,7 +122,7 @@ class RuntimeSettings(Section):
 
     Attributes:
         device: ``auto`` (CUDA when there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        threads: CPU threads for torch; default: the cores this process may use.
+        threads: CPU threads for torch; default: ``OMP_NUM_THREADS``, else the cores this process may use.
     """
 
     device: Annotated[str, Role.ENVIRONMENT] = "auto"

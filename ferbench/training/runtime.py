@@ -43,6 +43,11 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _asked_threads() -> int | None:
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdecimal() and int(asked) > 0 else None
+
+
 def choose_device(name: str) -> torch.device:
     """The device that ``runtime.device`` names.
 
@@ -70,7 +75,7 @@ def choose_device(name: str) -> torch.device:
 def prepare(device: torch.device, threads: int | None, deterministic: bool) -> None:
     """Set threads, allocator and determinism for the runs of this process."""
     keep_freed_memory()
-    torch.set_num_threads(threads or available_cores())
+    torch.set_num_threads(threads or _asked_threads() or available_cores())
     if deterministic and device.type == "cuda":
         # cuBLAS reads this when its first handle is made.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -1,0 +1,62 @@
+"""Devices, threads and the record of the environment."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ferbench.errors import UserError
+from ferbench.training import runtime
+
+
+@pytest.fixture(autouse=True)
+def as_before():
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(deterministic)
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", "cpu:x", "meta"])
+def test_a_device_that_is_not_there_is_a_user_error(name):
+    with pytest.raises(UserError) as error:
+        runtime.choose_device(name)
+    assert "runtime.device" in error.value.message
+    assert "cpu" in error.value.remedy
+
+
+def test_auto_is_the_best_there_is():
+    assert runtime.choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_threads_are_those_asked_for_then_the_environments_then_the_cores(monkeypatch):
+    cpu = torch.device("cpu")
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    runtime.prepare(cpu, 3, deterministic=True)
+    assert torch.get_num_threads() == 3
+    runtime.prepare(cpu, None, deterministic=True)
+    assert torch.get_num_threads() == 2
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    runtime.prepare(cpu, None, deterministic=False)
+    assert torch.get_num_threads() == runtime.available_cores()
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_seeding_repeats_every_generator():
+    import random
+
+    import numpy as np
+
+    def draw():
+        runtime.seed_everything(7)
+        return random.random(), np.random.rand(), float(torch.rand(()))
+
+    assert draw() == draw()
+
+
+def test_the_environment_names_versions_and_machine():
+    record = runtime.environment(torch.device("cpu"))
+    assert record["packages"]["torch"].split("+")[0] == torch.__version__.split("+")[0]
+    assert record["device"] == "cpu"
+    assert record["cores"] >= 1
+    assert record["cpu"]
