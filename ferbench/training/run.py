@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import filelock
 import numpy as np
 import torch
 from torch import nn
@@ -19,11 +16,12 @@ from ferbench.data.splits import Rows
 from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import short
 from ferbench.experiment.plan import Plan
-from ferbench.runs.directory import Predictions, RunDirectory, Status
-from ferbench.storage import writing
+from ferbench.runs.directory import Predictions, RunDirectory
+from ferbench.runs.lock import only_writer
 from ferbench.training import checkpoints, runtime
 from ferbench.training.evaluation import Evaluation, evaluate, evaluation_batch, metrics_record
 from ferbench.training.loop import Diverged, Observer, Training, fit
+from ferbench.training.record import first_record, now, write_failure
 from ferbench.training.selection import BestEpoch
 from ferbench.training.step import Loss
 from ferbench.training.summary import count_parameters, layer_table
@@ -106,10 +104,10 @@ def execute(plan: Plan, results: Path, observer_for: Callable[[dict[str, Any]], 
     directory = plan.directory(results)
     device = runtime.choose_device(recipe.runtime.device)
     runtime.prepare(device, recipe.runtime.threads, recipe.training.deterministic)
-    with _only_writer(directory):
+    with only_writer(directory):
         if directory.exists() and directory.read().get("status") == "done":
             return _evaluate_again(plan, device, directory)
-        record = _first_record(plan, device)
+        record = first_record(plan, device)
         trackers = Trackers(plan.resolved.trackers)
         try:
             model = build_model(plan)
@@ -124,7 +122,7 @@ def execute(plan: Plan, results: Path, observer_for: Callable[[dict[str, Any]], 
             _evaluate(plan, model, loss, device, directory, record)
         except BaseException as error:
             if not isinstance(error, UserError) or directory.exists():
-                _write_failure(directory, record, error)
+                write_failure(directory, record, error)
                 trackers.tell("run_failed", record)
             if isinstance(error, Diverged):
                 return record
@@ -135,7 +133,7 @@ def execute(plan: Plan, results: Path, observer_for: Callable[[dict[str, Any]], 
                 ) from error
             raise
         record["status"] = "done"
-        record["finished"] = _now()
+        record["finished"] = now()
         directory.write(record)
         trackers.tell("run_finished", record)
     return record
@@ -286,84 +284,3 @@ def _predictions(plan: Plan, rows: Rows, batches: Batches, evaluation: Evaluatio
         affect_truth=batches.truth.affect,
         affect=evaluation.affect,
     )
-
-
-def _first_record(plan: Plan, device: torch.device) -> dict[str, Any]:
-    recipe, split, pack = plan.resolved.recipe, plan.split, plan.pack
-    return {
-        "name": recipe.name,
-        "status": "running",
-        "started": _now(),
-        "finished": None,
-        "identity": {
-            "training_id": plan.training_id,
-            "config_id": plan.config_id,
-            "covers": plan.identity,
-        },
-        "recipe": recipe.model_dump(mode="json"),
-        "components": plan.resolved.describe(),
-        "data": {
-            "dataset": pack.dataset,
-            "synthetic": plan.dataset_spec.synthetic,
-            "protocol": split.protocol,
-            "fold": recipe.data.fold,
-            "class_names": list(split.class_names),
-            "has_affect": plan.task.has_affect,
-            "counts": {
-                "train": split.counts(split.train),
-                "validation": split.counts(split.validation),
-                "test": split.counts(split.test),
-            },
-            "pack": pack.digest,
-            "train_digest": split.train_digest,
-            "validation_digest": split.validation_digest,
-            "test_digest": split.test_digest,
-            "skipped_faulty": pack.skipped,
-            "notes": dict(pack.notes),
-        },
-        "environment": runtime.environment(device),
-        "lineage": {"parents": []},
-        "evaluations": {},
-    }
-
-
-def _write_failure(directory: RunDirectory, record: dict[str, Any], error: BaseException) -> None:
-    status: Status = "failed"
-    if isinstance(error, Diverged):
-        status = "diverged"
-    elif isinstance(error, KeyboardInterrupt):
-        status = "interrupted"
-    record["status"] = status
-    record["finished"] = _now()
-    record["error"] = {
-        "type": type(error).__name__,
-        "message": str(error),
-        "traceback": traceback.format_exc() if status == "failed" else None,
-    }
-    directory.write(record)
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-class _only_writer:  # noqa: N801 - reads as what it does in a with statement
-    """Keeps a second process off a run directory."""
-
-    def __init__(self, directory: RunDirectory) -> None:
-        self._path = directory.path
-        with writing(directory.path.parent):
-            directory.path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = filelock.FileLock(directory.path.parent / f".{directory.path.name}.lock", timeout=0)
-
-    def __enter__(self) -> None:
-        with writing(self._path.parent):
-            try:
-                self._lock.acquire()
-            except filelock.Timeout as error:
-                raise UserError(
-                    f"another process is at work on run {self._path.name}", "wait for it, or stop it, and try again"
-                ) from error
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()

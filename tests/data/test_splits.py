@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from made_packs import make_pack
 
-from ferbench.data.splits import SplitRequest, allot, cut
+from ferbench.data.splits import SplitRequest, cut
 from ferbench.errors import UserError
 from ferbench.plugin.specs import Protocol
 
@@ -167,21 +165,3 @@ def test_votes_become_distributions_over_the_chosen_classes():
     assert split.votes is not None
     np.testing.assert_allclose(split.votes[0], (0.25, 0.75))
     assert np.isnan(split.votes[1]).all()
-
-
-@given(st.lists(st.integers(0, 500), min_size=1, max_size=9), st.integers(0, 900))
-def test_seats_add_up_and_no_class_is_left_out(available, total):
-    total = max(total, sum(n > 0 for n in available)) if any(available) else total
-    seats = allot(available, total)
-    assert sum(seats) == min(total, sum(available))
-    for seat, there in zip(seats, available, strict=True):
-        assert 0 <= seat <= there
-        assert seat > 0 or there == 0 or total == 0
-
-
-@given(st.lists(st.integers(20, 500), min_size=2, max_size=9), st.integers(100, 900))
-def test_seats_are_proportional(available, total):
-    total = min(total, sum(available))
-    for seat, there in zip(allot(available, total), available, strict=True):
-        # A class that would get none takes a seat of another, so the distance may pass one.
-        assert abs(seat - there * total / sum(available)) < 2
