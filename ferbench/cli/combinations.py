@@ -7,13 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from ferbench.errors import UserError
+from ferbench.plugin.faults import one_line
+from ferbench.storage import replace_file
 
 if TYPE_CHECKING:
     from ferbench.data.pack import Pack
+    from ferbench.data.sample import Fault
     from ferbench.experiment.plan import Plan
     from ferbench.experiment.resolve import ResolvedRecipe
     from ferbench.plugin.discovery import Registry
+
+
+#: Faults of a dataset that are printed; beyond that, a file lists them all.
+_FAULTS_SHOWN = 20
 
 
 @dataclass
@@ -106,7 +115,7 @@ def plan_all(combinations: Sequence[Combination], results: Path, cache: Path, *,
 
 def _pack(resolved: ResolvedRecipe, cache: Path, *, quiet: bool) -> Pack:
     from ferbench.cli.progress import PackingProgress
-    from ferbench.data.pack import pack_dataset
+    from ferbench.data.pack import FaultyDataset, pack_dataset
     from ferbench.plugin.specs import DatasetSpec
 
     chosen = resolved.components["dataset"]
@@ -119,5 +128,24 @@ def _pack(resolved: ResolvedRecipe, cache: Path, *, quiet: bool) -> Pack:
             'give --data DIR, or path = "DIR" under [data] in the recipe',
         )
     dataset = chosen.build(None if data.path is None else Path(data.path).expanduser())
-    with PackingProgress(spec.name, quiet=quiet) as progress:
-        return pack_dataset(dataset, name=spec.name, cache=cache, skip_faulty=data.skip_faulty, progress=progress)
+    try:
+        with PackingProgress(spec.name, quiet=quiet) as progress:
+            pack = pack_dataset(dataset, name=spec.name, cache=cache, skip_faulty=data.skip_faulty, progress=progress)
+    except FaultyDataset as error:
+        _list_faults(spec.name, error.faults, cache)
+        raise
+    if pack.skipped and not quiet:
+        click.echo(
+            f"{spec.name}: {pack.skipped:,} faulty samples left out, first {one_line(str(pack.faults[0]))}", err=True
+        )
+    return pack
+
+
+def _list_faults(name: str, faults: Sequence[Fault], cache: Path) -> None:
+    """Name the faults on stderr, and all of them in a file when they are many."""
+    for fault in faults[:_FAULTS_SHOWN]:
+        click.echo(one_line(str(fault)), err=True)
+    if len(faults) > _FAULTS_SHOWN:
+        path = cache / "faults" / f"{name}.txt"
+        replace_file(path, "".join(f"{one_line(str(fault))}\n" for fault in faults).encode())
+        click.echo(f"… {len(faults) - _FAULTS_SHOWN:,} more; all of them are listed in {path}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -248,8 +249,6 @@ def test_a_results_directory_that_cannot_be_written_is_named(run, tmp_path):
 
 
 def test_faulty_images_refuse_the_run_unless_skipped_and_are_counted(run, faces, tmp_path, ferbench_cli):
-    import shutil
-
     broken = tmp_path / "broken"
     shutil.copytree(faces, broken)
     (broken / "train" / "sad" / "bad.png").write_bytes(b"no image")
@@ -261,6 +260,19 @@ def test_faulty_images_refuse_the_run_unless_skipped_and_are_counted(run, faces,
     assert accepted.exit_code == 0, accepted.stderr
     (record,) = records(tmp_path)
     assert record["data"]["skipped_faulty"] == 1
+
+
+def test_many_faults_are_all_listed_in_a_file(run, faces, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(faces, broken)
+    for i in range(25):
+        (broken / "train" / "sad" / f"bad{i:02d}.png").write_bytes(b"no image")
+    refused = run("--data", broken)
+    assert refused.exit_code == 2
+    listed = (tmp_path / "cache" / "faults" / "folder.txt").read_text().splitlines()
+    assert len(listed) == 25
+    assert all("bad" in line for line in listed)
+    assert str(tmp_path / "cache" / "faults" / "folder.txt") in refused.stderr
 
 
 def test_a_run_that_diverges_is_recorded_and_fails(run, tmp_path):
