@@ -10,9 +10,10 @@ import click
 
 from ferbench.cli.combinations import Combination, refuse_if_all_skipped
 from ferbench.cli.progress import duration
-from ferbench.cli.tables import show, table, terminal_width
+from ferbench.cli.tables import fitting, show, terminal_width
 from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import short
+from ferbench.experiment.recipe import DEFAULT_COMPONENTS
 from ferbench.plugin.faults import one_line
 from ferbench.training.estimate import Estimator
 
@@ -46,7 +47,7 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
         plan = combination.plan
         rows.append(
             [
-                plan.label if plan else "",
+                plan.label if plan else _asked(combination.settings),
                 *(str(_lookup(combination.settings, key)) for key in varied),
                 short(plan.training_id) if plan else "",
                 short(plan.config_id) if plan else "",
@@ -56,16 +57,28 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
             ]
         )
     ids, costs = ("training id", "config id"), ("time", "disk")
-    made = table(["combination", *varied, *ids, "action", *costs], rows, whole=[*ids, *costs], right=costs)
-    show([made], terminal_width())
+    width = terminal_width()
+    show(
+        fitting(
+            ["combination", *varied, *ids, "action", *costs], rows, width, spare=["config id", "disk"], right=costs
+        ),
+        width,
+    )
     todo = [estimate for estimate in estimates if estimate is not None]
     reused = sum(combination.done for combination in combinations)
     skipped = sum(combination.skip is not None for combination in combinations)
     seconds, disk = sum(e.seconds for e in todo), sum(e.disk_bytes for e in todo)
     click.echo(
         f"\n{len(todo)} to run, {reused} to reuse, {skipped} skipped; about {duration(seconds)} "
-        f"and {disk / 1e6:.1f} MB on this machine (timed on a few batches)"
+        f"and {disk / 1e6:.1f} MB on this machine (timed on a few batches; other work on it makes it longer)"
     )
+
+
+def _asked(settings: dict[str, Any]) -> str:
+    """What a combination without a plan was asked to be, in the form of a plan's label."""
+    sections = ("dataset", "model", "loss", "sampler")
+    names = [str(settings.get(section, {}).get("name", DEFAULT_COMPONENTS[section])) for section in sections]
+    return " × ".join(names) + f", seed {settings.get('training', {}).get('seed', 0)}"
 
 
 def _plan_entry(combination: Combination, estimate: Estimate | None) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def leaderboard(results: Path, as_json: bool) -> None:
     """
     from rich.text import Text
 
-    from ferbench.cli.tables import show, table, terminal_width
+    from ferbench.cli.tables import fitting, show, table, terminal_width
     from ferbench.plugin.faults import one_line
     from ferbench.ranking.leaderboard import collect
 
@@ -38,22 +38,28 @@ def leaderboard(results: Path, as_json: bool) -> None:
     if not groups and not unfinished:
         click.echo(f"no runs in {results} yet; make one with 'ferbench run', or give --results")
         return
-    numbers = ["seed", "epoch", "parameters", "accuracy", "macro-F1", "balanced accuracy", "worst F1"]
-    columns = ["run", "name", "model", "loss", "sampler", "augmentation", *numbers]
+    width = terminal_width()
+    columns = ["run", "name", "config", "model", "loss", "sampler", "augmentation", "seed", "train", "epoch"]
+    numbers = ["parameters", "accuracy", "macro-F1", "balanced accuracy", "worst F1"]
+    columns += numbers
     parts: list[RenderableType] = []
     for group in groups:
+        varied = group.varied
         rows = [
             [
                 row.run,
                 row.name or "",
+                row.config,
                 row.model,
                 row.loss,
                 row.sampler,
                 row.augmentation,
                 str(row.seed),
+                f"{row.train:,}",
                 f"{row.best_epoch}/{row.epochs}",
                 f"{row.parameters:,}",
                 *(f"{row.metrics[key]:.4f}" for key in ("accuracy", "macro_f1", "balanced_accuracy", "worst_class_f1")),
+                *("" if row.settings.get(key) is None else str(row.settings[key]) for key in varied),
             ]
             for row in group.rows
         ]
@@ -62,11 +68,14 @@ def leaderboard(results: Path, as_json: bool) -> None:
         title += f"{len(group.class_names)} classes: {', '.join(group.class_names)}"
         if group.synthetic:
             title = f"SYNTHETIC IMAGES, not comparable with real data: {title}"
-        parts += [Text(one_line(title)), table(columns, rows, whole=["run", *numbers], right=numbers), ""]
+        spare = ["augmentation", "parameters", "worst F1", "loss", "sampler", "balanced accuracy", "config", "epoch"]
+        spare += [*reversed(varied), "train", "name"]
+        right = ["seed", "train", "epoch", *numbers, *varied]
+        parts += [Text(one_line(title)), *fitting([*columns, *varied], rows, width, spare=spare, right=right), ""]
     if unfinished:
         rows = [[one.run, one.name or "", one.status, one.reason] for one in unfinished]
         parts += [
             Text("without a result"),
             table(["run", "name", "status", "reason"], rows, whole=["run", "status"]),
         ]
-    show(parts, terminal_width())
+    show(parts[:-1] if parts[-1] == "" else parts, width)

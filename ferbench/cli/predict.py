@@ -111,10 +111,11 @@ def _show(answers: list[tuple[Path, list[float]]], class_names: tuple[str, ...],
             writer.writerow([str(path), class_names[row.index(max(row))], *(f"{p:.6f}" for p in row)])
         click.echo(text.getvalue(), nl=False)
     elif answers:
-        from ferbench.cli.tables import show, table, terminal_width
+        from ferbench.cli.tables import fitting, show, terminal_width
 
         rows = [
             [str(path), class_names[row.index(max(row))], *(f"{100 * p:.1f} %" for p in row)] for path, row in answers
         ]
         columns = ["image", "predicted", *class_names]
-        show([table(columns, rows, whole=columns[1:], right=class_names)], terminal_width())
+        width = terminal_width()
+        show(fitting(columns, rows, width, right=class_names), width)

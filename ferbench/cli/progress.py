@@ -47,10 +47,14 @@ class _Rate(TextColumn):
 def describe_epoch(record: dict[str, Any], epochs: int) -> str:
     """One epoch as one line."""
     train, validation = record["train"], record["validation"]
+
+    def loss(value: float) -> str:
+        return f"{value:.4f}" if value < 1e4 else f"{value:.3e}"
+
     return (
         f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}"
-        f"  loss {train['loss']:.4f}"
-        f"  validation loss {validation['loss']:.4f}"
+        f"  loss {loss(train['loss'])}"
+        f"  validation loss {loss(validation['loss'])}"
         f"  accuracy {validation['accuracy']:.4f}"
         f"  macro-F1 {validation['macro_f1']:.4f}{' *' if record['best'] else '  '}"
         f"  {record['images_per_second']:,.0f} images/s"
@@ -92,7 +96,7 @@ class LiveProgress(Observer):
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
+            BarColumn(bar_width=20 if console.width >= 110 else 6),
             MofNCompleteColumn(),
             _Rate(),
             TextColumn("{task.fields[numbers]}"),
@@ -152,11 +156,11 @@ class PackingProgress:
         self._progress.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._progress.stop()
-        if self._seen and not self._quiet:
+        if self._seen and kind is None and not self._quiet:
             spent = time.perf_counter() - self._started
-            print(f"packed {self._dataset}: {self._seen:,} images in {spent:.1f} s", file=sys.stderr, flush=True)
+            print(f"packed {self._dataset}: {self._seen:,} samples in {spent:.1f} s", file=sys.stderr, flush=True)
 
     def __call__(self, images: int) -> None:
         """``images`` have been packed so far."""

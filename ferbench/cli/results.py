@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from ferbench.cli.tables import show, table, terminal_width
+from ferbench.cli.tables import fitting, show, table, terminal_width
 from ferbench.plugin.faults import one_line
 
 _COLUMNS = ("class", "precision", "recall", "F1", "support")
@@ -55,6 +55,8 @@ def show_outcome(outcome: dict[str, Any], *, quiet: bool) -> None:
     about.append(f"selected by validation {training['select']}")
     if outcome["synthetic"]:
         about.append("synthetic images")
+    if outcome["skipped_faulty"]:
+        about.append(f"{outcome['skipped_faulty']:,} faulty samples left out")
     if outcome["reused"]:
         about.append("reused")
     click.echo(f"{outcome['run']}  {one_line(outcome['label'])}\n{one_line('; '.join(about))}\n")
@@ -77,4 +79,5 @@ def show_comparison(outcomes: Sequence[dict[str, Any]]) -> None:
             rows.append([outcome.get("run", ""), what, outcome["status"], "", "", "", ""])
     numbers = ("n", "accuracy", "macro-F1", "balanced accuracy")
     columns = ["run", "combination", "split", *numbers]
-    show([table(columns, rows, whole=["run", *numbers], right=numbers)], terminal_width())
+    width = terminal_width()
+    show(fitting(columns, rows, width, spare=["balanced accuracy", "split", "n"], right=numbers), width)

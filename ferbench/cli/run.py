@@ -145,6 +145,8 @@ def _execute(combination: Combination, results: Path, position: str, *, quiet: b
         record = directory.read()
         name = plan.resolved.recipe.name
         if name is not None and record.get("name") != name:
+            if record.get("name") is not None:
+                click.echo(f"run {directory.path.name}, so far named {record['name']}, is now named {name}", err=True)
             record["name"] = name
             directory.write(record)
         return _outcome(record, plan, directory.path, reused=True)
@@ -161,6 +163,9 @@ def _execute(combination: Combination, results: Path, position: str, *, quiet: b
             if alone:
                 raise
             return {"status": "failed", "reason": error.message, "run": directory.path.name, "name": None}
+        except KeyboardInterrupt:
+            click.echo(f"interrupted: the same command starts run {directory.path.name} again", err=True)
+            raise
         except Exception:
             if alone:
                 raise
@@ -202,6 +207,7 @@ def _outcome(record: dict[str, Any], plan: Plan, path: Path, *, reused: bool) ->
         "label": plan.label,
         "synthetic": record["data"]["synthetic"],
         "fold": record["data"]["fold"],
+        "skipped_faulty": record["data"]["skipped_faulty"],
     }
     if record["status"] != "done":
         return {**outcome, "reason": (record.get("error") or {}).get("message")}

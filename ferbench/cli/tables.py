@@ -50,12 +50,48 @@ def table(
     return made
 
 
+def fitting(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    width: int | None,
+    *,
+    spare: Sequence[str] = (),
+    right: Collection[str] = (),
+) -> list[RenderableType]:
+    """A table whose cells are never cut or folded, with a line that names the columns left out to make it so.
+
+    Args:
+        columns: the headers.
+        rows: the cells as plain text.
+        width: columns of the terminal; None: everything is shown.
+        spare: what is left out when the terminal is too narrow, first to go first. When that is not enough, lines are
+            longer than the terminal.
+        right: columns that are aligned to the right.
+    """
+    shown = list(columns)
+    left_out: list[str] = []
+    measure = Console(width=_ENDLESS)
+    while True:
+        places = [columns.index(column) for column in shown]
+        made = table(shown, [[row[p] for p in places] for row in rows], whole=shown, right=right)
+        natural = measure.measure(made).maximum
+        candidates = [column for column in spare if column in shown]
+        if width is None or natural <= width or not candidates:
+            break
+        shown.remove(candidates[0])
+        left_out.append(candidates[0])
+    made.min_width = natural
+    if not left_out:
+        return [made]
+    return [made, Text(f"left out for want of width: {', '.join(left_out)}", style="dim")]
+
+
 def show(parts: Sequence[RenderableType], width: int | None) -> None:
     """Print ``parts`` fitted to ``width`` columns; None: as wide as they are, without trailing blanks."""
     if width is not None:
-        console = Console(width=width, highlight=False)
         for part in parts:
-            console.print(part)
+            wide = part.min_width if isinstance(part, Table) and part.min_width else 0
+            Console(width=max(width, wide), highlight=False).print(part, crop=False)
         return
     text = io.StringIO()
     console = Console(file=text, width=_ENDLESS, highlight=False, color_system=None)

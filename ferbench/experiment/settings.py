@@ -6,6 +6,7 @@ Precedence: defaults < recipe < ``--set`` < flags; a grid's axes are laid over a
 from __future__ import annotations
 
 import copy
+import datetime
 import difflib
 import itertools
 import json
@@ -53,7 +54,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
         raise UserError(f"recipe {path} is not valid TOML: {error}", "mend that line of the recipe") from error
     for key, value in raw.items():
         if key == "grid":
-            _check_grid_table(path, value)
+            raw[key] = _grid_axes(path, value)
         elif key == "trackers":
             if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
                 raise UserError(f"recipe {path}: 'trackers' is not a list of tables", "write each as [[trackers]]")
@@ -66,12 +67,16 @@ def read_recipe(path: Path) -> dict[str, Any]:
     return raw
 
 
-def _check_grid_table(path: Path, value: object) -> None:
-    if not isinstance(value, dict) or not all(isinstance(v, list) and v for v in value.values()):
+def _grid_axes(path: Path, table: object) -> dict[str, list[Any]]:
+    """Axes by dotted key, whether the recipe quotes the key or not."""
+    axes: dict[str, Any] = {}
+    for key, value in table.items() if isinstance(table, dict) else [("", None)]:
+        axes |= {f"{key}.{field}": one for field, one in value.items()} if isinstance(value, dict) else {key: value}
+    if not all(isinstance(values, list) and values for values in axes.values()):
         raise UserError(
-            f"recipe {path}: [grid] takes lists of values",
-            'write each axis as "section.field" = [value, value]',
+            f"recipe {path}: [grid] takes lists of values", "write each axis as section.field = [value, value]"
         )
+    return axes
 
 
 def _check_section(section: str, where: str) -> None:
@@ -166,6 +171,8 @@ def grid(
         varied.pop(key, None)
     for text in axes:
         key, value = split_assignment(text, "--grid")
+        if not value:
+            raise UserError(f"--grid {text} has no values", f"for example --grid {key}=v1,v2")
         varied[key] = [parse_value(part.strip()) for part in split_commas(value)]
     for section, names in (components or {}).items():
         if names:
@@ -203,6 +210,16 @@ def _drop_options_of_another(
                 chosen.pop(option, None)
 
 
+_PLAIN_REASONS = {
+    "int_type": "not a whole number",
+    "int_from_float": "not a whole number",
+    "float_type": "not a number",
+    "bool_type": "neither true nor false",
+    "string_type": "not text",
+    "tuple_type": "not a list",
+}
+
+
 def build_recipe(settings: Mapping[str, Any]) -> Recipe:
     """Validate raw settings.
 
@@ -218,10 +235,14 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
             f"run name {str(name)[:100]!r} is not usable",
             "use 1 to 80 letters, digits, '.', '_' and '-', not starting with a dot",
         )
+    for section, fields in complete.items():
+        for field, value in fields.items() if isinstance(fields, dict) else ():
+            if isinstance(value, (datetime.date, datetime.time)):
+                raise UserError(f"{section}.{field} = {value}: not a date or time", "use a number, text or a list")
     try:
-        document = json.dumps(complete, default=_refuse_date)
-    except ValueError as error:
-        raise UserError(str(error), "use numbers, text, true/false and lists") from error
+        document = json.dumps(complete)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"the recipe holds what no field takes: {error}", "use numbers, text and lists") from error
     try:
         return Recipe.model_validate_json(document)
     except ValidationError as error:
@@ -232,10 +253,11 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
             raise UserError(
                 f"[{section}] has no field '{field}'", suggestion(field, _SECTION_FIELDS[section], "fields")
             ) from error
-        reason = first["msg"].removeprefix("Value error, ")
-        shown = json.dumps(first.get("input"), default=str)[:80]
-        raise UserError(f"{key} = {shown}: {reason}", f"change {key} in the recipe, --set or the flag") from error
-
-
-def _refuse_date(value: object) -> object:
-    raise ValueError(f"a recipe cannot hold the {type(value).__name__} {value}")
+        given = first.get("input")
+        reason = _PLAIN_REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
+        remedy = f"change {key} in the recipe or with --set"
+        if isinstance(given, list) and first["type"] != "tuple_type":
+            remedy = f"give one value; to try several, use --grid {key}=v1,v2"
+        elif first["type"] == "tuple_type":
+            remedy = f"write a list: --set {key}=[a,b]"
+        raise UserError(f"{key} = {json.dumps(given, default=str)[:80]}: {reason}", remedy) from error

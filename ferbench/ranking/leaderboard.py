@@ -30,6 +30,9 @@ class Row:
         best_epoch: the epoch whose weights were tested.
         epochs: how many were trained.
         parameters: of the model, running statistics included.
+        config: twelve digits of the config id, which seeds of one configuration share.
+        train: training samples.
+        settings: options and fields that enter the config id, by dotted key.
     """
 
     run: str
@@ -45,6 +48,9 @@ class Row:
     best_epoch: int
     epochs: int
     parameters: int
+    config: str
+    train: int
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,12 @@ class Group:
     test_digest: str | None
     synthetic: bool
     rows: tuple[Row, ...]
+
+    @property
+    def varied(self) -> list[str]:
+        """Keys of ``Row.settings`` that are not the same in all rows."""
+        keys = sorted({key for row in self.rows for key in row.settings})
+        return [key for key in keys if len({repr(row.settings.get(key)) for row in self.rows}) > 1]
 
 
 @dataclass(frozen=True)
@@ -121,6 +133,18 @@ def _best_first(row: Row) -> tuple[float, str]:
     return -row.metrics["macro_f1"], row.run
 
 
+def _settings(covers: dict[str, Any]) -> dict[str, Any]:
+    """What a configuration says beyond its components' names, by dotted key."""
+    found = {
+        f"{section}.{option}": value
+        for section, component in covers["components"].items()
+        for option, value in component["options"].items()
+    }
+    for section in ("data", "training"):
+        found |= {f"{section}.{field}": value for field, value in covers[section].items() if field != "seed"}
+    return found
+
+
 def _rows(run: str, record: dict[str, Any]) -> Iterable[tuple[tuple[Any, ...], Row]]:
     data, components = record["data"], record["components"]
     measured = "validation" if data["fold"] else "test"
@@ -151,5 +175,8 @@ def _rows(run: str, record: dict[str, Any]) -> Iterable[tuple[tuple[Any, ...], R
                 best_epoch=record["training"]["best_epoch"],
                 epochs=record["training"]["epochs"],
                 parameters=record["model"]["parameters"],
+                config=record["identity"]["config_id"].removeprefix("v1:")[:12],
+                train=sum(data["counts"]["train"].values()),
+                settings=_settings(record["identity"]["covers"]),
             ),
         )

@@ -42,6 +42,16 @@ def _untied(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return untied
 
 
+def is_whole(directory: Path, name: str) -> bool:
+    """Whether a checkpoint is there and its bytes are those that were written."""
+    try:
+        about = json.loads((directory / f"{name}.json").read_text(encoding="utf-8"))
+        content = (directory / f"{name}.safetensors").read_bytes()
+    except (OSError, ValueError):
+        return False
+    return hashlib.sha256(content).hexdigest() == about.get("sha256")
+
+
 def load_weights(directory: Path, name: str, model: nn.Module, device: torch.device) -> dict[str, Any]:
     """Load ``name`` into a model; what the JSON says of it comes back.
 
@@ -53,9 +63,15 @@ def load_weights(directory: Path, name: str, model: nn.Module, device: torch.dev
         about = json.loads((directory / f"{name}.json").read_text(encoding="utf-8"))
         content = path.read_bytes()
     except (OSError, ValueError) as error:
-        raise UserError(f"there is no readable checkpoint at {path}", "train the run again") from error
+        raise UserError(
+            f"there is no readable checkpoint at {path}",
+            "give the same 'ferbench run' command again: it trains the run anew",
+        ) from error
     if hashlib.sha256(content).hexdigest() != about.get("sha256"):
-        raise UserError(f"checkpoint {path} is damaged: its SHA-256 is not the recorded one", "train the run again")
+        raise UserError(
+            f"checkpoint {path} is damaged: its SHA-256 is not the recorded one",
+            "give the same 'ferbench run' command again: it trains the run anew",
+        )
     state = safetensors.torch.load(content)
     try:
         model.load_state_dict(state)

@@ -13,7 +13,7 @@ import torch
 from ferbench.experiment.fingerprint import digest
 from ferbench.experiment.plan import Plan
 from ferbench.training import runtime
-from ferbench.training.run import build_model, check_budget, split_batches
+from ferbench.training.run import build_model, check_budget, check_outputs, split_batches
 from ferbench.training.step import evaluate_loss, forward, is_out_of_memory
 from ferbench.training.summary import count_parameters
 
@@ -68,6 +68,10 @@ class Estimator:
         sections = ("model", "loss", "augmentation")
         chosen: dict[str, Any] = {name: plan.resolved.components[name].describe() for name in sections}
         key = digest([chosen, batch_size, str(device), plan.identity["rows"]["input"], len(plan.task.class_names)])
+        if key not in self._measured:
+            model = build_model(plan)
+            check_budget(plan, sum(count_parameters(model)))
+            check_outputs(plan, model)
         while key not in self._measured:
             try:
                 self._measured[key] = _measure(plan, device, batch_size)

@@ -67,7 +67,14 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
             "finish it with the same 'ferbench run' command",
         )
     recorded = record["components"]["model"]
-    component = registry.find("model", recorded["name"])
+    try:
+        component = registry.find("model", recorded["name"])
+    except UserError as error:
+        raise UserError(
+            f"run {directory.path.name} needs the model '{recorded['name']}' of plugin '{recorded['distribution']}', "
+            "which is not loaded",
+            "name its file or module with --plugin, or install it",
+        ) from error
     chosen = ChosenComponent(component, component.options().validate(recorded["options"], "model"))
     channels, height, width, mean, std = record["identity"]["covers"]["rows"]["input"]
     counts = record["data"]["counts"]["train"]

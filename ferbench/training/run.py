@@ -23,7 +23,7 @@ from ferbench.training.evaluation import Evaluation, evaluate, evaluation_batch,
 from ferbench.training.loop import Diverged, Observer, Training, fit
 from ferbench.training.record import first_record, now, write_failure
 from ferbench.training.selection import BestEpoch
-from ferbench.training.step import Loss
+from ferbench.training.step import Loss, forward
 from ferbench.training.summary import count_parameters, layer_table
 from ferbench.training.trackers import Trackers
 
@@ -43,6 +43,27 @@ def build_model(plan: Plan) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise TypeError(f"the builder of model '{plan.model_spec.name}' returned {type(model).__name__}, no nn.Module")
     return model
+
+
+def check_outputs(plan: Plan, model: nn.Module) -> None:
+    """Refuse a model whose logits do not fit the task, on two blank images.
+
+    Raises:
+        UserError: naming the shape that it returns and the one that it should.
+    """
+    blank = torch.zeros(2, plan.task.channels, plan.task.height, plan.task.width)
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        logits = forward(model, blank).logits
+    model.train(was_training)
+    wanted = (2, len(plan.task.class_names))
+    if tuple(logits.shape) != wanted:
+        raise UserError(
+            f"model '{plan.model_spec.name}' returns logits of shape {tuple(logits.shape)} for two images, "
+            f"{wanted[1]} classes need {wanted}",
+            "let its last layer have task.num_classes outputs",
+        )
 
 
 def check_budget(plan: Plan, parameters: int) -> None:
@@ -75,14 +96,18 @@ def split_batches(plan: Plan, rows: Rows, device: torch.device) -> Batches:
 def is_complete(plan: Plan, results: Path) -> bool:
     """Whether the run is done and every evaluation that the plan asks for is there."""
     directory = plan.directory(results)
-    if not directory.exists():
-        return False
-    record = directory.read()
     return (
-        record.get("status") == "done"
-        and record.get("identity", {}).get("training_id") == plan.training_id
+        _is_trained(directory)
+        and directory.read().get("identity", {}).get("training_id") == plan.training_id
         and all(directory.evaluation(short(plan.evaluation_id(role))) is not None for role in plan.evaluation_rows())
     )
+
+
+def _is_trained(directory: RunDirectory) -> bool:
+    """Whether the run is done and the weights that it kept are what was written."""
+    if not directory.exists() or directory.read().get("status") != "done":
+        return False
+    return checkpoints.is_whole(directory.checkpoints, BEST)
 
 
 def execute(plan: Plan, results: Path, observer_for: Callable[[dict[str, Any]], Observer]) -> dict[str, Any]:
@@ -105,13 +130,14 @@ def execute(plan: Plan, results: Path, observer_for: Callable[[dict[str, Any]], 
     device = runtime.choose_device(recipe.runtime.device)
     runtime.prepare(device, recipe.runtime.threads, recipe.training.deterministic)
     with only_writer(directory):
-        if directory.exists() and directory.read().get("status") == "done":
+        if _is_trained(directory):
             return _evaluate_again(plan, device, directory)
         record = first_record(plan, device)
         trackers = Trackers(plan.resolved.trackers)
         try:
             model = build_model(plan)
             check_budget(plan, sum(count_parameters(model)))
+            check_outputs(plan, model)
             directory.write(record)
             directory.start_history()
             table = layer_table(model, plan.task).to_dict()
@@ -232,6 +258,7 @@ def _train(
     }
     about = checkpoints.load_weights(directory.checkpoints, BEST, model, device)
     assert about["epoch"] == best.epoch
+    record["training"]["weights_sha256"] = about["sha256"]
     return loss
 
 

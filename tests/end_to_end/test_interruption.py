@@ -40,6 +40,7 @@ def test_ctrl_c_ends_a_run_as_interrupted(started, tmp_path):
     _, errors = started.communicate(timeout=60)
     assert started.returncode == 130
     assert "Traceback" not in errors
+    assert "interrupted: the same command starts run" in errors
     (path,) = tmp_path.glob("results/runs/*/run.json")
     record = json.loads(path.read_text())
     assert record["status"] == "interrupted"

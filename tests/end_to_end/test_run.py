@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -119,10 +120,22 @@ def test_the_same_recipe_gives_the_same_bits(run, tmp_path):
 
 def test_a_run_that_is_done_is_reused_and_takes_a_new_name(run, tmp_path):
     first = result(run("--json"))
+    assert result(run("--json", "--name", "one"))["reused"] is True
+    assert "so far named one, is now named other" in run("--name", "other").stderr
     again = result(run("--json", "--name", "again"))
-    assert again["reused"] is True
     assert again["evaluations"] == first["evaluations"]
     assert [record["name"] for record in records(tmp_path)] == ["again"]
+
+
+def test_a_run_whose_weights_are_damaged_is_trained_anew(run, tmp_path):
+    first = result(run("--json"))
+    path = tmp_path / "results" / "runs" / first["run"] / "checkpoints" / "best.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    again = result(run("--json"))
+    assert again["reused"] is False
+    assert path.read_bytes() == whole
+    assert again["training"]["weights_sha256"] == hashlib.sha256(whole).hexdigest()
 
 
 def test_another_test_limit_reuses_the_weights_and_tests_them(run, tmp_path):
@@ -256,10 +269,13 @@ def test_faulty_images_refuse_the_run_unless_skipped_and_are_counted(run, faces,
     assert refused.exit_code == 2
     assert "bad.png" in refused.stderr
     assert "--skip-faulty" in refused.stderr
+    assert "packed" not in refused.stderr
     accepted = run("--data", broken, "--skip-faulty")
     assert accepted.exit_code == 0, accepted.stderr
+    assert "1 faulty samples left out" in accepted.stdout
     (record,) = records(tmp_path)
     assert record["data"]["skipped_faulty"] == 1
+    assert "bad.png" in record["data"]["faults"][0]
 
 
 def test_many_faults_are_all_listed_in_a_file(run, faces, tmp_path):
@@ -292,6 +308,7 @@ import ferbench
 def ferbench_models():
     yield ferbench.ModelSpec("hungry", build="hungry:hungry", image_size=8)
     yield ferbench.ModelSpec("buggy", build="hungry:buggy", image_size=8)
+    yield ferbench.ModelSpec("five", build="hungry:five", image_size=8)
 
 class Hungry(torch.nn.Module):
     def __init__(self, classes):
@@ -311,7 +328,20 @@ class Buggy(Hungry):
 
 def buggy(task):
     return Buggy(task.num_classes)
+
+def five(task):
+    return Hungry(5)
 """
+
+
+@pytest.mark.parametrize("flags", [(), ("--dry-run",)])
+def test_a_model_with_another_number_of_outputs_is_refused(run, tmp_path, flags):
+    (tmp_path / "hungry.py").write_text(PLUGIN)
+    finished = run("--plugin", tmp_path / "hungry.py", *flags, quick=("--model", "five"))
+    assert finished.exit_code == 2
+    assert "model 'five' returns logits of shape (2, 5) for two images, 3 classes need (2, 3)" in finished.stderr
+    assert "task.num_classes" in finished.stderr
+    assert records(tmp_path) == []
 
 
 def test_a_local_plugin_runs_and_little_memory_halves_the_micro_batch(run, tmp_path):

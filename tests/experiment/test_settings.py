@@ -63,6 +63,18 @@ def test_a_grid_of_lists_splits_outside_brackets():
     assert [build_recipe(c).data.classes for c in combinations] == [("happy", "sad"), ("angry", "fear")]
 
 
+@pytest.mark.parametrize("line", ["training.seed = [0, 1]", '"training.seed" = [0, 1]'])
+def test_a_grid_in_a_recipe_needs_no_quotes(tmp_path, line):
+    path = tmp_path / "recipe.toml"
+    path.write_text(f"[grid]\n{line}\n")
+    assert [build_recipe(c).training.seed for c in grid(read_recipe(path))] == [0, 1]
+
+
+def test_an_axis_without_values_is_named():
+    with pytest.raises(UserError, match="has no values"):
+        grid({}, axes=["training.seed="])
+
+
 def test_a_recipe_may_hold_a_grid_and_a_set_replaces_its_axis():
     raw = {"grid": {"training.seed": [0, 1, 2]}}
     assert len(grid(raw)) == 3
@@ -92,6 +104,9 @@ def test_options_from_set_stay_whatever_the_component():
         (["epochs=3"], "not section.field=value", "training.epochs=10"),
         (["training.epochs"], "not section.field=value", "--set"),
         (["training.epochs=many"], "training.epochs", "change training.epochs"),
+        (["training.epochs=[1,2]"], "not a whole number", "--grid training.epochs=v1,v2"),
+        (["training.epochs=1.5"], "not a whole number", "change training.epochs"),
+        (["data.classes=happy"], "not a list", "--set data.classes=[a,b]"),
         (["training.epochs=0"], "training.epochs", "change training.epochs"),
         (["training.epochs=true"], "training.epochs", "change training.epochs"),
         (["data.validation=1.0"], "data.validation", "change data.validation"),
@@ -143,5 +158,5 @@ def test_a_recipe_that_is_not_there_or_not_text(tmp_path):
 def test_a_date_in_a_recipe_is_refused(tmp_path):
     path = tmp_path / "recipe.toml"
     path.write_text("[training]\nepochs = 2026-01-01\n")
-    with pytest.raises(UserError, match="date"):
+    with pytest.raises(UserError, match=r"training\.epochs = 2026-01-01: not a date"):
         build_recipe(read_recipe(path))

@@ -8,8 +8,15 @@ from ferbench.ranking.leaderboard import collect
 from ferbench.runs.directory import RunDirectory, run_path
 
 
-def record(test="v1:t1", f1=0.5, synthetic=False, fold=None, status="done", classes=("a", "b"), protocol="official"):
+def record(
+    test="v1:t1", f1=0.5, synthetic=False, fold=None, status="done", classes=("a", "b"), protocol="official", rate=0.1
+):
     split = "validation" if fold else "test"
+    covers = {
+        "components": {"model": {"options": {"width": 3}}, "optimizer": {"options": {"lr": rate}}},
+        "data": {"image_size": None},
+        "training": {"epochs": 5, "seed": 3},
+    }
     components = {
         section: {"name": f"some-{section}"} for section in ("model", "loss", "sampler", "augmentation", "optimizer")
     }
@@ -23,8 +30,10 @@ def record(test="v1:t1", f1=0.5, synthetic=False, fold=None, status="done", clas
             "protocol": protocol,
             "fold": fold,
             "class_names": list(classes),
+            "counts": {"train": {"a": 3, "b": 4}},
         },
         "components": components,
+        "identity": {"config_id": "v1:" + "c" * 64, "covers": covers},
         "recipe": {"training": {"seed": 3}},
         "training": {"best_epoch": 2, "epochs": 5},
         "model": {"parameters": 10},
@@ -99,3 +108,10 @@ def test_a_damaged_record_does_not_hide_the_others(tmp_path):
 
 def test_no_results_directory_is_an_empty_board(tmp_path):
     assert collect(tmp_path / "none") == ([], [])
+
+
+def test_a_group_names_what_its_configurations_differ_in(tmp_path):
+    (group,), _ = write(tmp_path, record(rate=0.1), record(rate=0.2), record(rate=0.2))
+    assert group.varied == ["optimizer.lr"]
+    assert {row.settings["optimizer.lr"] for row in group.rows} == {0.1, 0.2}
+    assert {(row.train, row.config) for row in group.rows} == {(7, "c" * 12)}

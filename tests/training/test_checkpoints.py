@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ferbench.errors import UserError
-from ferbench.training.checkpoints import load_weights, save_weights
+from ferbench.training.checkpoints import is_whole, load_weights, save_weights
 
 CPU = torch.device("cpu")
 
@@ -36,6 +36,15 @@ def test_a_changed_byte_is_noticed(tmp_path):
     (tmp_path / "best.safetensors").write_bytes(content)
     with pytest.raises(UserError, match="damaged"):
         load_weights(tmp_path, "best", model(1), CPU)
+
+
+def test_whole_means_there_and_unchanged(tmp_path):
+    assert not is_whole(tmp_path, "best")
+    save_weights(tmp_path, "best", model(1), {})
+    assert is_whole(tmp_path, "best")
+    path = tmp_path / "best.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+    assert not is_whole(tmp_path, "best")
 
 
 def test_weights_of_another_model_are_refused(tmp_path):
