@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -49,6 +50,38 @@ class ComponentType(click.ParamType):
             name = component.qualified_name if qualified else component.name
             if name.startswith(incomplete):
                 found.setdefault(name, CompletionItem(name, help=component.spec.summary or None))
+        return list(found.values())
+
+
+class SettingType(click.ParamType):
+    """``section.field=value`` of ``--set`` and ``--grid``: completes the harness's own fields."""
+
+    name = "setting"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from ferbench.experiment.settings import FIELDS
+
+        keys = [f"{section}.{field}=" for section, fields in FIELDS.items() for field in fields]
+        return [CompletionItem(key) for key in keys if key.startswith(incomplete)]
+
+
+class RunType(click.ParamType):
+    """A run by name, id or path: completes names and ids of the results directory."""
+
+    name = "run"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from ferbench.runs.directory import all_runs
+
+        found: dict[str, CompletionItem] = {}
+        for run in all_runs(Path(ctx.params.get("results") or "results")):
+            try:
+                name = run.read().get("name")
+            except UserError:
+                continue
+            for word in (name, run.path.name):
+                if word and str(word).startswith(incomplete):
+                    found.setdefault(str(word), CompletionItem(str(word)))
         return list(found.values())
 
 

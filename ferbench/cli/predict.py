@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ferbench.cli.completion import plugin_option
+from ferbench.cli.completion import RunType, plugin_option
 from ferbench.cli.places import results_option
 from ferbench.errors import UserError
 
@@ -24,7 +24,7 @@ _BATCH = 64
 
 
 @click.command()
-@click.argument("run", metavar="RUN")
+@click.argument("run", type=RunType(), metavar="RUN")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE|DIR...", type=click.Path(path_type=Path))
 @click.option("--format", "layout", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")

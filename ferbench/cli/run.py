@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferbench.cli.combinations import Combination, name_runs, plan_all, resolve_all
-from ferbench.cli.completion import ComponentType, plugin_option
+from ferbench.cli.completion import ComponentType, SettingType, plugin_option
 from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.results import show_comparison, show_outcome
 from ferbench.errors import UserError
@@ -42,8 +42,17 @@ def _component_flag(kind: str, text: str) -> Any:
 )
 @click.option("--data", type=click.Path(), help="Where the dataset's files are.")
 @click.option("--seed", "seeds", type=click.IntRange(min=0), multiple=True, help="Training seed; repeatable.")
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Set a field, e.g. training.epochs=10.")
-@click.option("--grid", "axes", multiple=True, metavar="KEY=V1,V2", help="Try several values of a field.")
+@click.option(
+    "--set",
+    "sets",
+    type=SettingType(),
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set a field, e.g. training.epochs=10.",
+)
+@click.option(
+    "--grid", "axes", type=SettingType(), multiple=True, metavar="KEY=V1,V2", help="Try several values of a field."
+)
 @click.option("--name", help="Name of the run; a grid numbers its runs.")
 @click.option("--skip-faulty", is_flag=True, help="Leave faulty samples out, and record how many.")
 @click.option("--dry-run", is_flag=True, help="Show what would be run, with ids and estimates; may pack, never trains.")

@@ -28,12 +28,13 @@ from ferbench.experiment.recipe import (
     TrainingSettings,
 )
 
-_SECTION_FIELDS = {
+#: The harness's own sections and their fields.
+FIELDS = {
     "data": tuple(DataSettings.model_fields),
     "training": tuple(TrainingSettings.model_fields),
     "runtime": tuple(RuntimeSettings.model_fields),
 }
-_SECTIONS = (*COMPONENT_SECTIONS, *_SECTION_FIELDS)
+_SECTIONS = (*COMPONENT_SECTIONS, *FIELDS)
 _RUN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}")
 
 
@@ -138,7 +139,7 @@ def split_assignment(text: str, flag: str) -> tuple[str, str]:
 def _check_key(key: str, where: str) -> None:
     section, _, field = key.partition(".")
     _check_section(section, where)
-    fields = _SECTION_FIELDS.get(section)
+    fields = FIELDS.get(section)
     if fields is not None and field not in fields:
         raise UserError(f"{where}: [{section}] has no field '{field}'", suggestion(field, fields, "fields"))
 
@@ -249,9 +250,9 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         section, _, field = key.partition(".")
-        if first["type"] == "extra_forbidden" and section in _SECTION_FIELDS:
+        if first["type"] == "extra_forbidden" and section in FIELDS:
             raise UserError(
-                f"[{section}] has no field '{field}'", suggestion(field, _SECTION_FIELDS[section], "fields")
+                f"[{section}] has no field '{field}'", suggestion(field, FIELDS[section], "fields")
             ) from error
         given = first.get("input")
         reason = _PLAIN_REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))

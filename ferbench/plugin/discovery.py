@@ -75,7 +75,7 @@ def load_registry(
             continue
         record = _load(candidate)
         if record.status == "broken":
-            raise UserError(f"--plugin {name}: {record.error}", _trace_hint(candidate))
+            raise UserError(f"--plugin {name}: {record.error}", _remedy(candidate, record.error or ""))
         records.append(record)
     return Registry(tuple(records), tuple(dict.fromkeys(candidate.distribution for candidate in excluded)))
 
@@ -136,7 +136,9 @@ def _choose(candidates: list[_Candidate], environ: Mapping[str, str]) -> tuple[l
         if not any(_is_called(c, name) for c in candidates):
             raise UserError(
                 f"FERBENCH_PLUGINS names the plugin '{one_line(name)}', which is not installed",
-                f"{did_you_mean(name, known)}installed: {', '.join(sorted(known))}",
+                f"name a local file with --plugin {one_line(name)}"
+                if name.endswith(".py")
+                else f"{did_you_mean(name, known)}installed: {', '.join(sorted(known))}",
             )
     loaded = [c for c in candidates if any(_is_called(c, name) for name in wanted | {BUILT_IN})]
     return loaded, [c for c in candidates if c not in loaded]
@@ -203,6 +205,8 @@ def _file_of(record: PluginRecord) -> Path | None:
     return Path(file).resolve() if file else None
 
 
-def _trace_hint(candidate: _Candidate) -> str:
+def _remedy(candidate: _Candidate, error: str) -> str:
+    if not re.match(r"[A-Z]\w*(Error|Exception|Exit)\b", error):
+        return "mend the plugin; `ferbench.hookimpl` marks its hooks, which yield specs such as `ferbench.ModelSpec`"
     command = f"python {candidate.file}" if candidate.file else f'python -c "import {candidate.module}"'
-    return f"mend the plugin; if it fails when imported, `{command}` shows the stack trace"
+    return f"mend the plugin; `{command}` shows the stack trace"
