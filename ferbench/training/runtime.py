@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from ferbench.errors import UserError
+from ferbench.plugin.source import digest_sources, is_editable, source_roots
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
@@ -105,6 +106,8 @@ def environment(device: torch.device) -> dict[str, Any]:
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "packages": {name: _version(name) for name in ("ferbench", "torch", "numpy", "pillow", "timm")},
     }
+    if is_editable("ferbench"):  # a release is told by its version
+        record["ferbench_source"] = digest_sources(source_roots("ferbench"))
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
         record["gpu"] = {
