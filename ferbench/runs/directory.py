@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import zipfile
 import zlib
@@ -121,7 +122,7 @@ class RunDirectory:
     def append_history(self, epoch: Mapping[str, Any]) -> None:
         """Add one epoch."""
         with writing(self.path), (self.path / "history.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(epoch, allow_nan=False) + "\n")
+            file.write(json.dumps(_finite(epoch), allow_nan=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -143,7 +144,7 @@ class RunDirectory:
         """Write predictions first and metrics last: an evaluation with metrics is complete."""
         directory = self.path / "evaluations" / short_id
         replace_file(directory / "predictions.npz", predictions.to_bytes())
-        replace_json(directory / "metrics.json", metrics)
+        replace_json(directory / "metrics.json", _finite(metrics))
 
     def evaluation(self, short_id: str) -> dict[str, Any] | None:
         """``metrics.json`` of an evaluation, None when there is no such evaluation."""
@@ -173,6 +174,15 @@ class RunDirectory:
             raise UserError(f"there are no predictions at {path}", "evaluate the run again") from error
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise UserError(f"{path} is damaged: {error}", "remove that evaluation and run again") from error
+
+
+def _finite(value: Any) -> Any:
+    """Scores as JSON can hold them: a component of a loss may be NaN or infinite, which becomes null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def run_path(results: Path, short_id: str) -> Path:

@@ -293,13 +293,11 @@ def _evaluate(
             "seconds": round(time.perf_counter() - started, 3),
         }
         directory.write_evaluation(short(identifier), metrics, _predictions(plan, rows, batches, evaluation))
+        written = directory.evaluation(short(identifier))
+        assert written is not None
         record["evaluations"][short(identifier)] = {
             "id": identifier,
-            "split": role,
-            "rows_digest": rows_digest,
-            "n": metrics["n"],
-            "metrics": metrics["metrics"],
-            "per_class": metrics["per_class"],
+            **{key: written[key] for key in ("split", "rows_digest", "n", "metrics", "per_class")},
         }
 
 

@@ -107,6 +107,16 @@ def test_a_record_is_replaced_whole(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["run.json"]
 
 
+def test_a_score_that_is_no_number_becomes_null(tmp_path):
+    run = RunDirectory(tmp_path)
+    run.start_history()
+    run.append_history({"train": {"part": float("nan"), "loss": 0.5}, "rates": [float("inf")]})
+    assert run.history() == [{"train": {"part": None, "loss": 0.5}, "rates": [None]}]
+    one = Predictions(np.array(["a"]), np.array([0]), np.array([[1.0]], dtype=np.float32))
+    run.write_evaluation("e1", {"metrics": {"loss": float("inf"), "accuracy": 1.0}}, one)
+    assert run.evaluation("e1") == {"metrics": {"loss": None, "accuracy": 1.0}}
+
+
 def test_numbers_that_json_has_not_are_refused(tmp_path):
     with pytest.raises(ValueError):
         RunDirectory(tmp_path).write({"loss": float("nan")})
