@@ -98,7 +98,7 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
     def limited(rows: Rows, total: int | None, per_class: int | None, purpose: str) -> Rows:
         if total is None and per_class is None:
             return rows
-        _refuse_unreachable(rows, labels, class_names, total, purpose)
+        _refuse_unreachable(rows, labels, total, purpose)
         return draw_stratified(
             rows, labels, pack.ids, total=total, per_class=per_class, seed=request.split_seed, purpose=purpose
         )
@@ -222,9 +222,7 @@ def _fold(pool: Rows, labels: NDArray[np.int64], groups: NDArray[np.str_], reque
     return pool[~chosen], pool[chosen]
 
 
-def _refuse_unreachable(
-    rows: Rows, labels: NDArray[np.int64], class_names: tuple[str, ...], total: int | None, purpose: str
-) -> None:
+def _refuse_unreachable(rows: Rows, labels: NDArray[np.int64], total: int | None, purpose: str) -> None:
     present = len(np.unique(labels[rows]))
     if total is not None and total < present:
         raise UserError(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import datetime
-import difflib
 import itertools
 import json
 import re
@@ -27,6 +26,7 @@ from ferbench.experiment.recipe import (
     RuntimeSettings,
     TrainingSettings,
 )
+from ferbench.plugin.faults import did_you_mean
 
 #: The harness's own sections and their fields.
 FIELDS = {
@@ -88,8 +88,7 @@ def _check_section(section: str, where: str) -> None:
 def suggestion(name: str, choices: Iterable[str], what: str) -> str:
     """A remedy for a mistyped name: the nearest choice when there is one, and all of them."""
     choices = list(choices)
-    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
-    return (f"did you mean '{near[0]}'? " if near else "") + f"{what}: {', '.join(choices)}"
+    return f"{did_you_mean(name, choices)}{what}: {', '.join(choices)}"
 
 
 def parse_value(text: str) -> Any:
