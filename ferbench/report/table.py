@@ -1,0 +1,118 @@
+"""A table before it has a format: typed cells, so that people read rounded numbers and programs exact ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["text", "id", "count", "score", "change", "percent", "seconds", "number"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """One number over several seeds.
+
+    Attributes:
+        mean: over the seeds.
+        low: the lowest.
+        high: the highest; equal to ``low`` for one seed.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+
+Cell = str | int | float | Spread | None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column.
+
+    Attributes:
+        key: what programs call it (the CSV header), stable.
+        label: what people read above it.
+        kind: how its numbers are shown. ``text`` and ``id`` (fixed-width digits) are strings; ``count`` an integer;
+            ``score`` a fraction with four decimals; ``change`` a signed score; ``percent`` a fraction shown as a signed
+            percentage; ``seconds`` a duration; ``number`` anything else.
+        spread: the cells are `Spread`; programs get three columns.
+        about: what the column means, in a sentence; shown where there is room.
+    """
+
+    key: str
+    label: str
+    kind: Kind = "text"
+    spread: bool = False
+    about: str = ""
+
+    @property
+    def numeric(self) -> bool:
+        return self.kind not in ("text", "id")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table.
+
+    Attributes:
+        id: stable name, ``[a-z0-9-]+``: the anchor in a page, the name of the file, the label in LaTeX.
+        caption: what it shows, over what, with n; one or two sentences without markup.
+        columns: at least one; the first one heads its row.
+        rows: as many cells each as there are columns; None is an empty cell.
+        summary: this many last rows summarise the others (averages): never sorted among them.
+        notes: lines below the table.
+    """
+
+    id: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    summary: int = 0
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"table {self.id}: {len(row)} cells for {len(self.columns)} columns")
+
+    def shown(self) -> Iterator[list[str]]:
+        """The rows as people read them."""
+        for row in self.rows:
+            yield [shown(cell, column.kind) for cell, column in zip(row, self.columns, strict=True)]
+
+
+def shown(cell: Cell, kind: Kind) -> str:
+    """A cell as people read it; empty for None and NaN."""
+    if cell is None or cell != cell:
+        return ""
+    if isinstance(cell, Spread):
+        middle = shown(cell.mean, kind)
+        return middle if cell.low == cell.high else f"{middle} ({shown(cell.low, kind)}–{shown(cell.high, kind)})"
+    if isinstance(cell, str):
+        return cell
+    match kind:
+        case "count":
+            return f"{cell:,.0f}"
+        case "score":
+            return f"{cell:.4f}"
+        case "change":
+            return f"{cell:+.4f}".replace("-", "−")
+        case "percent":
+            return f"{100 * cell:+.1f} %".replace("-", "−")
+        case "seconds":
+            return duration(float(cell))
+        case _:
+            return f"{cell:,.6g}" if isinstance(cell, float) else str(cell)
+
+
+def duration(seconds: float) -> str:
+    """``38 s``, ``11 min 55 s``, ``3 h 07 min``."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min"
