@@ -16,6 +16,7 @@ from ferbench import UserError, __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("ferbench.cli.run:run", "Train and evaluate combinations of dataset, model, loss and sampler."),
     "predict": ("ferbench.cli.predict:predict", "Classify images with a trained model."),
+    "report": ("ferbench.cli.report:report", "Make a report of runs: one self-contained HTML page."),
     "leaderboard": ("ferbench.cli.leaderboard:leaderboard", "Show finished runs side by side."),
     "plugins": ("ferbench.cli.plugins:plugins", "List the plugins and show what their components offer."),
     "completion": ("ferbench.cli.completion:completion", "Print the completion script for a shell."),

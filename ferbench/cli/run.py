@@ -57,6 +57,7 @@ def _component_flag(kind: str, text: str) -> Any:
 @click.option("--skip-faulty", is_flag=True, help="Leave faulty samples out, and record how many.")
 @click.option("--dry-run", is_flag=True, help="Show what would be run, with ids and estimates; may pack, never trains.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan or the results as JSON.")
+@click.option("--report/--no-report", "with_report", default=True, help="Write a report page; default: yes.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, only results.")
 @results_option
 @cache_option
@@ -79,6 +80,7 @@ def run(
     skip_faulty: bool,
     dry_run: bool,
     as_json: bool,
+    with_report: bool,
     quiet: bool,
     results: Path,
     cache: Path,
@@ -123,8 +125,12 @@ def run(
         show_plan(combinations, as_json=as_json)
         return
     outcomes = _execute_all(combinations, results, quiet=quiet or as_json, tables=not as_json)
+    page = _report(outcomes, results) if with_report else None
     if as_json:
-        click.echo(json.dumps(outcomes, indent=2, ensure_ascii=False))
+        about = {} if page is None else {"report": str(page)}
+        click.echo(json.dumps([one | about for one in outcomes], indent=2, ensure_ascii=False))
+    elif page is not None:
+        click.echo(f"report: {page}")
     if any(outcome["status"] in ("failed", "diverged") for outcome in outcomes):
         sys.exit(1)
 
@@ -187,6 +193,26 @@ def _execute(combination: Combination, results: Path, position: str, *, quiet: b
                 "name": None,
             }
     return _outcome(record, plan, directory.path, reused=False)
+
+
+def _report(outcomes: Sequence[dict[str, Any]], results: Path) -> Path | None:
+    """Write the page on these runs; None when there is nothing to show or no room for it, which loses no result."""
+    from ferbench.report.contents import read_runs
+    from ferbench.report.export import report_path, write_page
+    from ferbench.report.page import compose
+    from ferbench.runs.directory import RunDirectory, run_path
+
+    shorts = dict.fromkeys(outcome["run"] for outcome in outcomes if "run" in outcome)
+    directories = [run for run in (RunDirectory(run_path(results, short)) for short in shorts) if run.exists()]
+    if not directories:
+        return None
+    path = report_path(results, directories)
+    try:
+        write_page(compose(read_runs(directories)), path)
+    except UserError as error:
+        click.echo(f"no report was written: {error.message}\n  → {error.remedy}", err=True)
+        return None
+    return path
 
 
 def _title(plan: Plan) -> str:

@@ -15,6 +15,7 @@ import io
 import json
 import math
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -29,6 +30,8 @@ from ferbench.errors import UserError
 from ferbench.storage import replace_file, replace_json, writing
 
 SCHEMA_VERSION = 1
+
+_SHORT_ID = re.compile(r"[0-9a-f]{12}")
 
 Status = Literal["running", "done", "failed", "diverged", "interrupted"]
 
@@ -214,8 +217,11 @@ def find_run(results: Path, name: str) -> RunDirectory:
         return RunDirectory(given)
     if given.name == "run.json" and given.is_file():
         return RunDirectory(given.parent)
-    runs = list(all_runs(results))
     prefix = name.removeprefix("v1:")[:12]
+    exact = RunDirectory(run_path(results, prefix))
+    if _SHORT_ID.fullmatch(prefix) and exact.exists():
+        return exact
+    runs = list(all_runs(results))
     by_id = [run for run in runs if prefix and run.path.name.startswith(prefix)]
     if len(by_id) == 1:
         return by_id[0]

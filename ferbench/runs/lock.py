@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import filelock
 
@@ -22,7 +23,7 @@ def only_writer(directory: RunDirectory) -> Iterator[None]:
     parent = directory.path.parent
     with writing(parent):
         parent.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(parent / f".{directory.path.name}.lock", timeout=0)
+        lock = filelock.FileLock(_lock_path(directory), timeout=0)
         try:
             lock.acquire()
         except filelock.Timeout as error:
@@ -33,3 +34,21 @@ def only_writer(directory: RunDirectory) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_held(directory: RunDirectory) -> bool:
+    """Whether a process is at work on a run directory."""
+    path = _lock_path(directory)
+    if not path.exists():
+        return False
+    lock = filelock.FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except (filelock.Timeout, OSError):
+        return True
+    lock.release()
+    return False
+
+
+def _lock_path(directory: RunDirectory) -> Path:
+    return directory.path.parent / f".{directory.path.name}.lock"

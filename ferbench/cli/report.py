@@ -1,0 +1,118 @@
+"""``ferbench report``: a page on any runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ferbench.cli.completion import RunType
+from ferbench.cli.places import results_option
+from ferbench.errors import UserError
+
+if TYPE_CHECKING:
+    from ferbench.runs.directory import RunDirectory
+
+#: Seconds between looks at a run that goes on, and after which the browser reads its page again.
+_LOOK, _REFRESH = 2.0, 5
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=RunType(), metavar="RUN...")
+@click.option("--baseline", type=RunType(), metavar="RUN", help="Show the other runs' improvement over this one.")
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="The page; default: in RESULTS/reports."
+)
+@click.option(
+    "--tables", type=click.Path(path_type=Path, file_okay=False), help="Also write every table as CSV and LaTeX."
+)
+@click.option(
+    "--figures", type=click.Path(path_type=Path, file_okay=False), help="Also write every figure as PNG and SVG."
+)
+@click.option("--open", "open_it", is_flag=True, help="Open the page in the browser.")
+@click.option("--watch", is_flag=True, help="Write the page anew whenever a run has got further, until all have ended.")
+@results_option
+def report(
+    runs: Sequence[str],
+    baseline: str | None,
+    output: Path | None,
+    tables: Path | None,
+    figures: Path | None,
+    open_it: bool,
+    watch: bool,
+    results: Path,
+) -> None:
+    """Make a report of runs: one self-contained HTML page.
+
+    A RUN is a name, the first digits of an id, or the path of a run directory. Runs that were measured on the same
+    samples are compared; others stand apart.
+
+    \b
+    ferbench report my-run --open
+    ferbench report cnn-1 cnn-2 cnn-3 --baseline cnn-1 --tables paper/ --figures paper/
+    """
+    from ferbench.report.contents import read_runs
+    from ferbench.report.export import report_path, write_figures, write_page, write_tables
+    from ferbench.report.page import compose
+    from ferbench.runs.directory import find_run
+
+    chosen = [find_run(results, name) for name in dict.fromkeys(runs)]
+    base = None if baseline is None else find_run(results, baseline)
+    path = output or report_path(results, chosen)
+
+    def write(*, refresh: int | None) -> None:
+        write_page(compose(read_runs(chosen, base)), path, refresh=refresh)
+
+    seen = _stamps(chosen)
+    going_on = watch and _going_on(chosen)
+    write(refresh=_REFRESH if going_on else None)
+    click.echo(f"report: {path}")
+    if open_it:
+        _open(path)
+    if watch:
+        if going_on:
+            click.echo("watching; Ctrl-C ends the watch, not the run", err=True)
+        _watch(chosen, write, seen)
+    for directory, written in ((tables, write_tables), (figures, write_figures)):
+        if directory is not None:
+            paths = written(compose(read_runs(chosen, base)), directory)
+            click.echo(f"{len(paths)} files in {directory}")
+
+
+def _watch(chosen: Sequence[RunDirectory], write: Callable[..., None], seen: list[tuple[int, int]]) -> None:
+    """Write the page whenever a record or history has changed since ``seen``; for the last time without refreshing."""
+    while _going_on(chosen):
+        time.sleep(_LOOK)
+        now = _stamps(chosen)
+        if now != seen:
+            seen = now
+            write(refresh=_REFRESH)
+    write(refresh=None)
+    for run in chosen:
+        status = run.read()["status"]
+        if status == "running":
+            click.echo(f"run {run.path.name} says that it is running, but no process is at work on it", err=True)
+        else:
+            click.echo(f"run {run.path.name}: {status}", err=True)
+
+
+def _going_on(chosen: Sequence[RunDirectory]) -> bool:
+    from ferbench.runs.lock import is_held
+
+    return any(run.read()["status"] == "running" and is_held(run) for run in chosen)
+
+
+def _stamps(chosen: Sequence[RunDirectory]) -> list[tuple[int, int]]:
+    files = [file for run in chosen for file in (run.record_path, run.path / "history.jsonl") if file.exists()]
+    return [(file.stat().st_mtime_ns, file.stat().st_size) for file in files]
+
+
+def _open(path: Path) -> None:
+    """Show the page, where there is a browser to show it."""
+    import webbrowser
+
+    if not webbrowser.open(path.resolve().as_uri()):
+        raise UserError("no browser could be opened", f"open {path} yourself")

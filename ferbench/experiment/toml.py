@@ -1,0 +1,37 @@
+"""A recorded run as a recipe that runs it again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tomli_w
+
+from ferbench.experiment.recipe import COMPONENT_SECTIONS
+
+#: Fields of ``[data]`` that are a matter of the machine, and may tell more of its owner than a report should.
+_PRIVATE = ("path",)
+
+
+def recipe_toml(record: dict[str, Any]) -> str:
+    """The recipe of a run as TOML, with every option spelled out so that it outlives changed defaults.
+
+    Left out: where the data lies, trackers and the runtime section; none of them enters an id.
+
+    Args:
+        record: ``run.json``.
+    """
+    asked = record["recipe"]
+    document: dict[str, Any] = {} if asked.get("name") is None else {"name": asked["name"]}
+    for section in COMPONENT_SECTIONS:
+        component = record["components"][section]
+        document[section] = {"name": component["name"], **_given(component["options"])}
+    document["data"] = {key: value for key, value in _given(asked["data"]).items() if key not in _PRIVATE}
+    document["training"] = _given(asked["training"])
+    return tomli_w.dumps(document)
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    """TOML has no null: what is not set is left out."""
+    return {
+        key: _given(value) if isinstance(value, dict) else value for key, value in values.items() if value is not None
+    }

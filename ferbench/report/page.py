@@ -1,0 +1,338 @@
+"""Pages: one file each, nothing fetched, the same bytes for the same runs."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import gzip
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import jinja2
+
+from ferbench.experiment.toml import recipe_toml
+from ferbench.metrics.labels import metric
+from ferbench.plugin.faults import one_line
+from ferbench.report import figures, tables
+from ferbench.report.contents import Comparison, Contents, RunView
+from ferbench.report.figures import Figure
+from ferbench.report.table import Table, duration, shown
+
+#: A report over more runs than this compares them and leaves out what concerns a single one.
+MOST_DETAILED = 100
+
+#: Above this many runs each one is folded, to be opened by a click.
+_OPEN_RUNS = 3
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A number that is seen first."""
+
+    label: str
+    value: str
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class ComparisonPart:
+    """What a page shows of comparable runs."""
+
+    id: str
+    title: str
+    synthetic: bool
+    tables: tuple[Table, ...]
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True)
+class RunPart:
+    """What a page shows of one run."""
+
+    run: RunView
+    id: str
+    lead: str
+    synthetic: bool
+    tiles: tuple[Tile, ...]
+    notes: tuple[str, ...]
+    scores: Table | None
+    confusion: Figure | None
+    confusion_table: Table | None
+    pairs: Table | None
+    curves: tuple[Figure, ...]
+    epochs: Table | None
+    metrics: Table | None
+    samples: Table
+    components: Table
+    environment: Table
+    recipe: str
+    lineage: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report before it has a format: what the page shows, and what `ferbench.report.export` writes as files."""
+
+    title: str
+    lead: str
+    notes: tuple[str, ...]
+    comparisons: tuple[ComparisonPart, ...]
+    without_result: Table | None
+    runs: tuple[RunPart, ...]
+
+    def tables(self) -> list[Table]:
+        """All tables, in the order of the page."""
+        found = [table for part in self.comparisons for table in part.tables]
+        found += [self.without_result] if self.without_result else []
+        for part in self.runs:
+            several = (part.scores, part.confusion_table, part.pairs, part.epochs, part.metrics)
+            found += [table for table in several if table is not None]
+            found += [part.samples, part.components, part.environment]
+        return found
+
+    def figures(self) -> list[Figure]:
+        """All figures, in the order of the page."""
+        found = [figure for part in self.comparisons for figure in part.figures]
+        for part in self.runs:
+            found += [part.confusion] if part.confusion else []
+            found += part.curves
+        return found
+
+
+def compose(contents: Contents) -> Report:
+    """What a report over these runs shows."""
+    detailed = len(contents.runs) <= MOST_DETAILED
+    several = len(contents.runs) > 1
+    unfinished = [run for run in contents.runs if run.result is None]
+    notes = []
+    if not detailed:
+        notes.append(
+            f"Over more than {MOST_DETAILED} runs a report compares them only; for confusion matrices and learning "
+            "curves make one of fewer runs."
+        )
+    if contents.baseline is not None:
+        others = sum(1 for part in contents.comparisons if part.baseline is None)
+        if others:
+            notes.append(
+                f"The baseline {contents.baseline.label} was measured on other samples than the runs of "
+                f"{others} of the tables below, so they show no change against it."
+            )
+    if len(contents.comparisons) > 1:
+        notes.append("Runs that were measured on unlike samples stand in tables of their own: they cannot be compared.")
+    return Report(
+        title=contents.runs[0].label if not several else f"{len(contents.runs)} runs compared",
+        lead=_overview(contents),
+        notes=tuple(notes),
+        comparisons=tuple(_comparison(group, i) for i, group in enumerate(contents.comparisons, 1)) if several else (),
+        without_result=tables.without_result(unfinished) if unfinished and several else None,
+        runs=tuple(_run(run) for run in contents.runs) if detailed else (),
+    )
+
+
+def report_page(report: Report, *, refresh: int | None = None) -> str:
+    """The page of a report.
+
+    Args:
+        report: what it shows.
+        refresh: seconds after which a browser reads the page again, for runs that go on.
+    """
+    drawn = {figure.id: {**figure.spec, "views": figure.views} for figure in report.figures()}
+    return _template("report.html.j2").render(
+        report=report,
+        refresh=refresh,
+        fold=len(report.runs) > _OPEN_RUNS,
+        figures_json=_script_json({"figures": drawn, "templates": {m: figures.template(m) for m in ("light", "dark")}}),
+        plotly=_plotly() if drawn else "",
+    )
+
+
+def tables_page(title: str, several: Sequence[Table]) -> str:
+    """A page of nothing but tables.
+
+    Args:
+        title: the heading, plain text.
+        several: the tables; their ids must differ.
+    """
+    return _template("tables.html.j2").render(title=one_line(title), tables=several, refresh=None)
+
+
+def _comparison(group: Comparison, number: int) -> ComparisonPart:
+    name = f"comparison-{number}"
+    result = group.result
+    shown_tables = [tables.comparison(group, name), tables.class_comparison(group, f"{name}-by-class")]
+    if group.baseline is not None and len(group.runs) > 1:
+        shown_tables.append(tables.class_changes(group, f"{name}-changes"))
+    return ComparisonPart(
+        id=f"group-{number}",
+        title=f"{result.dataset}, {result.split}, n = {result.n:,}",
+        synthetic=group.synthetic,
+        tables=tuple(shown_tables),
+        figures=tuple(figures.of_comparison(group, name)),
+    )
+
+
+def _run(run: RunView) -> RunPart:
+    result, record = run.result, run.record
+    matrix = result is not None and result.confusion is not None
+    parts = figures.of_run(run)
+    return RunPart(
+        run=run,
+        id=f"run-{run.id}",
+        lead=_lead(run),
+        synthetic=bool(record["data"]["synthetic"]),
+        tiles=tuple(_tiles(run)),
+        notes=tuple(_notes(run)),
+        scores=tables.per_class(run, result) if result is not None else None,
+        confusion=parts[0] if matrix else None,
+        confusion_table=tables.confusion(run, result) if matrix and result is not None else None,
+        pairs=tables.confused_pairs(run, result) if matrix and result is not None else None,
+        curves=tuple(parts[1:] if matrix else parts),
+        epochs=tables.epochs(run) if run.history else None,
+        metrics=tables.metrics(run) if run.evaluations else None,
+        samples=tables.samples(run),
+        components=tables.components(run),
+        environment=tables.environment(run),
+        recipe=recipe_toml(record),
+        lineage=tuple(_parent(one) for one in record["lineage"]["parents"]),
+    )
+
+
+def _overview(contents: Contents) -> str:
+    """One sentence over all runs: how many, of what, on what."""
+    if len(contents.runs) == 1:
+        return _lead(contents.runs[0])
+    datasets = sorted({run.record["data"]["dataset"] for run in contents.runs})
+    models = sorted({run.record["components"]["model"]["name"] for run in contents.runs})
+    done = sum(1 for run in contents.runs if run.result is not None)
+    parts = [f"{len(contents.runs)} runs, {done} with a result", "on " + _listed(datasets), "with " + _listed(models)]
+    return one_line(", ".join(parts)) + "."
+
+
+def _lead(run: RunView) -> str:
+    """What was run and on what, in a sentence."""
+    data, components = run.record["data"], run.record["components"]
+    names = {kind: one["name"] for kind, one in components.items()}
+    k = len(data["class_names"])
+    protocol = f"protocol {data['protocol']}" + (f", fold {data['fold']}" if data["fold"] else "")
+    trained = sum(data["counts"]["train"].values())
+    return one_line(
+        f"{names['model']} on {data['dataset']} ({protocol}, {k} classes): trained on {trained:,} samples with "
+        f"{names['loss']}, {names['sampler']} sampling, {names['augmentation']} augmentation and {names['optimizer']}, "
+        f"seed {run.record['recipe']['training']['seed']}."
+    )
+
+
+def _tiles(run: RunView) -> list[Tile]:
+    record, made = run.record, []
+    training = record.get("training") or {}
+    if run.result is not None:
+        metrics, n = run.result.metrics, f"{run.result.split}, n = {run.result.n:,}"
+        made += [Tile("accuracy", shown(metrics["accuracy"], "score"), n)]
+        made += [Tile("macro-F1", shown(metrics["macro_f1"], "score"), n)]
+        worst = min(run.result.per_class, key=lambda name: run.result.per_class[name]["f1"])  # type: ignore[union-attr]
+        made += [Tile("worst class F1", shown(metrics["worst_class_f1"], "score"), one_line(worst))]
+    else:
+        made.append(Tile("status", run.status, f"{len(run.history)} epochs done"))
+    if training:
+        chosen = f"by validation {_selected_by(training['select'])}"
+        made.append(Tile("epoch kept", f"{training['best_epoch']} of {training['epochs']}", chosen))
+    if "model" in record:
+        flops = record["model"].get("flops")
+        made.append(Tile("parameters", f"{record['model']['parameters']:,}", "" if not flops else _operations(flops)))
+    if training:
+        made.append(Tile("training", duration(training["seconds"]), f"{training['images_per_second']:,.0f} images/s"))
+    return made
+
+
+def _notes(run: RunView) -> list[str]:
+    """What a reader must know before believing the numbers."""
+    data, notes = run.record["data"], []
+    if run.status != "done":
+        error = run.record.get("error") or {}
+        said = one_line((str(error.get("message") or "").splitlines() or [""])[0])
+        notes.append(f"This run is {run.status}" + (f": {said}" if said else ".") + " It has no result.")
+    elif run.result is None:
+        notes.append("This run holds no evaluation that it could be judged on.")
+    elif run.result.confusion is None:
+        notes.append("The file of this run's evaluation is gone: its confusion matrix cannot be shown.")
+    if data["fold"]:
+        notes.append("A fold is measured on its validation samples, on which its epoch was selected too.")
+    if data.get("skipped_faulty"):
+        notes.append(f"{data['skipped_faulty']:,} faulty samples of the dataset were left out.")
+    training = run.record.get("training") or {}
+    if training.get("micro_batch"):
+        notes.append(
+            f"Memory ran out: batches of {training['batch_size']} went through {training['micro_batch']} at a time."
+        )
+    if run.result is not None and any(one["support"] == 0 for one in run.result.per_class.values()):
+        empty = [name for name, one in run.result.per_class.items() if one["support"] == 0]
+        notes.append(
+            one_line(f"No sample of {_listed(empty)} is among those measured; such a class counts 0 in macro averages.")
+        )
+    return notes
+
+
+def _selected_by(select: str) -> str:
+    name, _, class_name = select.partition(":")
+    return f"{name.upper() if name == 'f1' else name} of {one_line(class_name)}" if class_name else metric(name).label
+
+
+def _operations(flops: float) -> str:
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if flops >= size:
+            return f"{flops / size:,.3g} {unit}FLOPs per image"
+    return f"{flops:,.0f} FLOPs per image"
+
+
+def _parent(parent: Any) -> str:
+    if isinstance(parent, dict):
+        return one_line(", ".join(f"{key} {value}" for key, value in parent.items()))
+    return one_line(str(parent))
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > 6:
+        return f"{', '.join(names[:5])} and {len(names) - 5} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ferbench.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["shown"] = shown
+    environment.filters["line"] = one_line
+    environment.globals["asset"] = _asset
+    return environment
+
+
+def _template(name: str) -> jinja2.Template:
+    return _environment().get_template(name)
+
+
+def _asset(name: str) -> str:
+    """A style sheet or script of ours, to stand in the page as it is."""
+    return resources.files("ferbench.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _plotly() -> str:
+    """plotly.js for the page, compressed: a third of its size, and the page shows its tables before it is unpacked."""
+    bundle = resources.files("plotly").joinpath("package_data", "plotly.min.js").read_bytes()
+    return base64.b64encode(gzip.compress(bundle, compresslevel=9, mtime=0)).decode("ascii")
+
+
+def _script_json(value: Any) -> str:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for mark in "<>&\u2028\u2029":
+        text = text.replace(mark, f"\\u{ord(mark):04x}")
+    return text

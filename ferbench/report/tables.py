@@ -1,0 +1,387 @@
+"""The tables of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferbench.metrics.labels import metric
+from ferbench.report.contents import Comparison, RunView, Scored
+from ferbench.report.table import Cell, Column, Table, duration
+
+#: Pairs of classes that are listed as most confused.
+_PAIRS = 10
+
+STRONG, WEAK = 0.85, 0.60
+_TIERS = {"strong": "▲ strong", "fair": "● fair", "weak": "▼ weak"}
+
+_RUN = Column("run", "run")
+_SCORES = ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "worst_class_f1")
+
+
+def tier(f1: float) -> str:
+    """``strong`` above 0.85, ``weak`` below 0.60, else ``fair``."""
+    return "strong" if f1 > STRONG else "weak" if f1 < WEAK else "fair"
+
+
+def per_class(run: RunView, scored: Scored) -> Table:
+    """Precision, recall, F1, support and tier of each class, with macro and weighted averages."""
+    rows: list[tuple[Cell, ...]] = [
+        (name, one["precision"], one["recall"], one["f1"], one["support"], _TIERS[tier(one["f1"])])
+        for name, one in scored.per_class.items()
+    ]
+    scores = scored.metrics
+    rows.append(("macro average", *(scores[f"macro_{key}"] for key in ("precision", "recall", "f1")), scored.n, None))
+    # The mean of recall weighted by support is the accuracy.
+    rows.append(
+        ("weighted average", scores["weighted_precision"], scores["accuracy"], scores["weighted_f1"], scored.n, None)
+    )
+    return Table(
+        id=f"scores-{run.id}",
+        caption=f"Scores per class of {run.label} on {_samples(scored)}.",
+        columns=(
+            Column("class", "class"),
+            Column("precision", "precision", "score", about="of the samples predicted as this class, how many are"),
+            Column("recall", "recall", "score", about="of the samples of this class, how many are predicted so"),
+            Column("f1", "F1", "score", about="harmonic mean of precision and recall"),
+            Column("support", "support", "count", about="samples of this class"),
+            Column("tier", "tier"),
+        ),
+        rows=tuple(rows),
+        summary=2,
+        notes=(f"Tiers: ▲ strong, F1 above {STRONG:.2f}; ● fair; ▼ weak, F1 below {WEAK:.2f}.",),
+    )
+
+
+def metrics(run: RunView) -> Table:
+    """Every metric of every evaluation of a run."""
+    names = list(dict.fromkeys(name for scored in run.evaluations for name in scored.metrics))
+    titles = _unique([f"{scored.split} (n = {scored.n:,})" for scored in run.evaluations], run.evaluations)
+    return Table(
+        id=f"metrics-{run.id}",
+        caption=f"All metrics of {run.label}.",
+        columns=(
+            Column("metric", "metric"),
+            *(
+                Column(f"{scored.split}_{scored.id}", title, "score")
+                for scored, title in zip(run.evaluations, titles, strict=True)
+            ),
+        ),
+        rows=tuple((metric(name).label, *(one.metrics.get(name) for one in run.evaluations)) for name in names),
+    )
+
+
+def confusion(run: RunView, scored: Scored) -> Table:
+    """Counts of the confusion matrix."""
+    assert scored.confusion is not None
+    return Table(
+        id=f"confusion-{run.id}",
+        caption=f"Confusion matrix of {run.label} on {_samples(scored)}: rows are true classes.",
+        columns=(
+            Column("true", "true class"),
+            *(Column(f"predicted_{name}", name, "count") for name in scored.class_names),
+            Column("support", "support", "count"),
+        ),
+        rows=tuple(
+            (name, *(int(v) for v in row), int(row.sum()))
+            for name, row in zip(scored.class_names, scored.confusion, strict=True)
+        ),
+    )
+
+
+def confused_pairs(run: RunView, scored: Scored) -> Table:
+    """The pairs of true and predicted class that most errors fall on."""
+    assert scored.confusion is not None
+    wrong: NDArray[np.int64] = scored.confusion.copy()
+    np.fill_diagonal(wrong, 0)
+    errors, support = int(wrong.sum()), scored.confusion.sum(axis=1)
+    # Stable: of equally frequent pairs the one of the earlier classes comes first.
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_PAIRS]
+    rows = []
+    for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True):
+        if wrong[i, j]:
+            count = int(wrong[i, j])
+            pair = (scored.class_names[i], scored.class_names[j])
+            rows.append((*pair, count, count / int(support[i]), count / errors))
+    return Table(
+        id=f"confused-{run.id}",
+        caption=f"Most-confused pairs of {run.label}: {errors:,} of {scored.n:,} samples are misclassified.",
+        columns=(
+            Column("true", "true class"),
+            Column("predicted", "taken for"),
+            Column("count", "samples", "count"),
+            Column("share_of_class", "share of the true class", "score"),
+            Column("share_of_errors", "share of all errors", "score"),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def epochs(run: RunView) -> Table:
+    """The learning curves as numbers."""
+    measured = [
+        (split, name)
+        for name in curve_metrics(run.history)
+        for split in ("train", "validation")
+        if any(name in record[split] for record in run.history)
+    ]
+    classes = list(run.history[0]["validation"]["f1"]) if run.history else []
+    return Table(
+        id=f"epochs-{run.id}",
+        caption=f"Every epoch of {run.label}: training metrics over the augmented batches as they went by, validation "
+        "metrics and validation F1 by class.",
+        columns=(
+            Column("epoch", "epoch", "count"),
+            *(Column(f"{split}_{name}", f"{split} {metric(name).label}", "score") for split, name in measured),
+            *(Column(f"f1_{name}", f"F1 {name}", "score") for name in classes),
+            Column("seconds", "time", "seconds"),
+        ),
+        rows=tuple(
+            (
+                record["epoch"],
+                *(record[split].get(name) for split, name in measured),
+                *(record["validation"]["f1"].get(name) for name in classes),
+                record.get("seconds"),
+            )
+            for record in run.history
+        ),
+    )
+
+
+def curve_metrics(history: Sequence[dict[str, Any]]) -> list[str]:
+    """Metrics that learning curves are drawn of, where the history has them."""
+    if not history:
+        return []
+    known = history[0]["validation"]
+    affect = [f"{dimension}_{name}" for dimension in ("valence", "arousal") for name in ("rmse", "ccc")]
+    return [name for name in ("loss", "accuracy", "macro_f1", *affect) if name in known]
+
+
+def samples(run: RunView) -> Table:
+    """Samples by split and class."""
+    counts: dict[str, dict[str, int]] = run.record["data"]["counts"]
+    splits = list(counts)
+    rows = [(name, *(counts[split].get(name, 0) for split in splits)) for name in run.record["data"]["class_names"]]
+    rows.append(("total", *(sum(counts[split].values()) for split in splits)))
+    return Table(
+        id=f"samples-{run.id}",
+        caption="Samples by split and class.",
+        columns=(Column("class", "class"), *(Column(split, split, "count") for split in splits)),
+        rows=tuple(rows),
+        summary=1,
+    )
+
+
+def environment(run: RunView) -> Table:
+    """Where the run was computed."""
+    record = run.record
+    known = record["environment"]
+    training = record.get("training") or {}
+    rows: list[tuple[Cell, ...]] = [(_words(key), str(value)) for key, value in known.items() if key != "packages"]
+    rows += [(f"{name} (package)", version) for name, version in known.get("packages", {}).items()]
+    if training:
+        rows.append(("training time", duration(training["seconds"])))
+        rows.append(("images per second in training", f"{training['images_per_second']:,.0f}"))
+    rows += [("started", record["started"]), ("finished", record.get("finished") or "")]
+    return Table(
+        id=f"environment-{run.id}",
+        caption=f"Where {run.label} was computed.",
+        columns=(Column("what", "what"), Column("value", "value")),
+        rows=tuple(rows),
+    )
+
+
+def components(run: RunView) -> Table:
+    """The plugins that were combined, and where they come from."""
+    rows = [
+        (
+            kind,
+            one["name"],
+            f"{one['distribution']} {one['version']}".strip(),
+            (one.get("source") or "")[:12],
+            ", ".join(f"{key} = {_plain(value)}" for key, value in one["options"].items()),
+        )
+        for kind, one in run.record["components"].items()
+    ]
+    return Table(
+        id=f"components-{run.id}",
+        caption=f"What {run.label} combines, with every option.",
+        columns=(
+            Column("kind", "kind"),
+            Column("name", "name"),
+            Column("distribution", "from"),
+            Column("source", "source digest", "id"),
+            Column("options", "options"),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def comparison(group: Comparison, name: str) -> Table:
+    """The runs side by side, with the change against the baseline where there is one."""
+    affect = [key for key in ("valence_rmse", "arousal_rmse", "valence_ccc", "arousal_ccc") if _have(group.runs, key)]
+    scores = [key for key in _SCORES if _have(group.runs, key)] + affect
+    base = group.baseline
+    compared = ("accuracy", "macro_f1") if base else ()
+    kinds = ("model", "loss", "sampler", "augmentation", "optimizer")
+    columns = [_RUN]
+    for key in scores:
+        columns.append(Column(key, metric(key).label, "score"))
+        if key in compared:
+            columns.append(Column(f"{key}_change", f"Δ {metric(key).label}", "change"))
+            columns.append(Column(f"{key}_relative", f"Δ {metric(key).label}, relative", "percent"))
+    columns += [*(Column(kind, kind) for kind in kinds), Column("seed", "seed", "number")]
+    columns += [Column("epochs", "epoch kept"), Column("parameters", "parameters", "count")]
+    columns += [Column("seconds", "training", "seconds"), Column("id", "id", "id")]
+    rows = []
+    for run in group.runs:
+        record, training = run.record, run.record["training"]
+        cells: list[Cell] = [_marked(run, base)]
+        for key in scores:
+            value = _score(run, key)
+            cells.append(value)
+            if key in compared and base:
+                cells += _change(value, _score(base, key), run is base)
+        cells += [record["components"][kind]["name"] for kind in kinds]
+        cells += [record["recipe"]["training"]["seed"], f"{training['best_epoch']}/{training['epochs']}"]
+        cells += [record["model"]["parameters"], training["seconds"], run.id]
+        rows.append(tuple(cells))
+    notes = [] if len(group.runs) == 1 else ["A difference between single runs may be chance: each is one seed."]
+    if base:
+        notes.insert(
+            0, f"Δ is the change against the baseline {base.label}; relative: divided by the baseline's value."
+        )
+    constant = (
+        [] if len(group.runs) == 1 else _constant(columns, rows, ("loss", "sampler", "augmentation", "optimizer"))
+    )
+    if constant:
+        kept = [i for i, column in enumerate(columns) if column.key not in dict(constant)]
+        columns, rows = [columns[i] for i in kept], [tuple(row[i] for i in kept) for row in rows]
+        notes.append("The same in all runs: " + ", ".join(f"{key} {value}" for key, value in constant) + ".")
+    result = group.result
+    return Table(
+        id=name,
+        caption=f"{_count(len(group.runs), 'run')} on {_samples(result)}, {len(result.class_names)} classes.",
+        columns=tuple(columns),
+        rows=tuple(rows),
+        notes=tuple(notes),
+    )
+
+
+def class_comparison(group: Comparison, name: str) -> Table:
+    """F1 of each class, run by run."""
+    classes = group.result.class_names
+    return Table(
+        id=name,
+        caption=f"F1 by class and run on {_samples(group.result)}.",
+        columns=(
+            _RUN,
+            *(Column(f"f1_{one}", one, "score") for one in classes),
+            Column("macro_f1", "macro-F1", "score"),
+        ),
+        rows=tuple(
+            (_marked(run, group.baseline), *(_class_f1(run, one) for one in classes), _score(run, "macro_f1"))
+            for run in group.runs
+        ),
+    )
+
+
+def class_changes(group: Comparison, name: str) -> Table:
+    """Change of each class's F1 against the baseline."""
+    assert group.baseline is not None
+    base, classes = group.baseline, group.result.class_names
+    return Table(
+        id=name,
+        caption=f"Change of F1 by class against the baseline {base.label}.",
+        columns=(_RUN, *(Column(f"change_{one}", one, "change") for one in classes)),
+        rows=tuple(
+            (run.label, *(_class_f1(run, one) - _class_f1(base, one) for one in classes))
+            for run in group.runs
+            if run is not base
+        ),
+    )
+
+
+def without_result(runs: Sequence[RunView]) -> Table:
+    """Runs that have no result to compare, and why."""
+    rows = []
+    for run in runs:
+        error = run.record.get("error") or {}
+        said = (str(error.get("message") or "").splitlines() or [""])[0]
+        rows.append((run.label, run.id, run.status, len(run.history), said))
+    return Table(
+        id="without-result",
+        caption="Runs without a result.",
+        columns=(
+            _RUN,
+            Column("id", "id", "id"),
+            Column("status", "status"),
+            Column("epochs", "epochs done", "count"),
+            Column("reason", "reason"),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _samples(scored: Scored) -> str:
+    digest = scored.rows_digest.removeprefix("v1:")[:12]
+    return f"{scored.dataset}, {scored.split} samples {digest}, n = {scored.n:,}"
+
+
+def _score(run: RunView, key: str) -> float:
+    assert run.result is not None
+    value = run.result.metrics.get(key)
+    return float("nan") if value is None else value
+
+
+def _class_f1(run: RunView, name: str) -> float:
+    assert run.result is not None
+    return float(run.result.per_class[name]["f1"])
+
+
+def _have(runs: Sequence[RunView], key: str) -> bool:
+    return any(run.result is not None and run.result.metrics.get(key) is not None for run in runs)
+
+
+def _change(value: float, base: float, is_baseline: bool) -> list[Cell]:
+    if is_baseline:
+        return [None, None]
+    return [value - base, (value - base) / base if base else None]
+
+
+def _marked(run: RunView, baseline: RunView | None) -> str:
+    return f"{run.label} (baseline)" if run is baseline else run.label
+
+
+def _constant(
+    columns: Sequence[Column], rows: Sequence[tuple[Cell, ...]], keys: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Columns that say the same in every row."""
+    found = []
+    for i, column in enumerate(columns):
+        if column.key in keys and len({row[i] for row in rows}) == 1:
+            found.append((column.key, str(rows[0][i])))
+    return found
+
+
+def _unique(titles: list[str], evaluations: Sequence[Scored]) -> list[str]:
+    """Evaluations of the same split are told apart by their ids."""
+    return [
+        title if titles.count(title) == 1 else f"{title}, {scored.id}"
+        for title, scored in zip(titles, evaluations, strict=True)
+    ]
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)

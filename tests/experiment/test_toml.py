@@ -1,0 +1,29 @@
+"""Recorded runs written out as recipes."""
+
+from __future__ import annotations
+
+import tomllib
+
+from made_runs import make_run
+
+from ferbench.experiment.toml import recipe_toml
+
+
+def test_nothing_of_the_machine_is_in_it(tmp_path):
+    document = tomllib.loads(recipe_toml(make_run(tmp_path).read()))
+    assert "runtime" not in document
+    assert "trackers" not in document
+    assert "path" not in document["data"]
+
+
+def test_every_option_is_spelled_out_and_nothing_unset(tmp_path):
+    document = tomllib.loads(recipe_toml(make_run(tmp_path, options={"width": 3, "depth": None}).read()))
+    assert document["model"] == {"name": "some-net", "width": 3}
+    assert document["optimizer"] == {"name": "adam", "lr": 0.001}
+    assert document["training"]["batch_size"] == 128
+    assert "parameter_budget" not in document["training"]
+
+
+def test_a_name_with_quotes_comes_back(tmp_path):
+    document = tomllib.loads(recipe_toml(make_run(tmp_path, name='"a"\\b').read()))
+    assert document["name"] == '"a"\\b'

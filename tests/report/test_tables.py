@@ -1,0 +1,134 @@
+"""The tables of a report, against scikit-learn and by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made_runs import CLASSES, make_run
+from sklearn.metrics import classification_report
+
+from ferbench.report import tables
+from ferbench.report.contents import read_runs
+from ferbench.report.table import Spread, Table, shown
+
+
+def view(run):
+    return read_runs([run]).runs[0]
+
+
+def column(table, key):
+    place = [one.key for one in table.columns].index(key)
+    return [row[place] for row in table.rows]
+
+
+def test_scores_per_class_and_averages_are_those_of_scikit_learn(tmp_path):
+    run = make_run(tmp_path)
+    one = view(run)
+    predictions = run.predictions(one.result.id)
+    expected = classification_report(
+        predictions.truth, predictions.probabilities.argmax(axis=1), target_names=CLASSES, output_dict=True
+    )
+    table = tables.per_class(one, one.result)
+    names = [*CLASSES, "macro average", "weighted average"]
+    assert column(table, "class") == names
+    for row, name in zip(table.rows, [*CLASSES, "macro avg", "weighted avg"], strict=True):
+        said = expected[name]
+        assert row[1:5] == pytest.approx((said["precision"], said["recall"], said["f1-score"], said["support"]))
+    assert table.summary == 2
+
+
+@pytest.mark.parametrize(
+    ("f1", "tier"), [(0.86, "strong"), (0.85, "fair"), (0.60, "fair"), (0.599, "weak"), (0.0, "weak"), (1.0, "strong")]
+)
+def test_tiers_are_bounded_by_85_and_60_percent(f1, tier):
+    assert tables.tier(f1) == tier
+
+
+def test_confused_pairs_are_the_largest_cells_off_the_diagonal(tmp_path):
+    one = view(make_run(tmp_path))
+    table = tables.confused_pairs(one, one.result)
+    matrix = one.result.confusion
+    off = [(int(matrix[i, j]), CLASSES[i], CLASSES[j]) for i in range(7) for j in range(7) if i != j]
+    assert column(table, "count") == sorted((count for count, _, _ in off), reverse=True)[:10]
+    assert {(c, t, p) for t, p, c, *_ in table.rows} <= set(off)
+    errors = matrix.sum() - np.trace(matrix)
+    first = table.rows[0]
+    assert first[3] == pytest.approx(first[2] / matrix[CLASSES.index(first[0])].sum())
+    assert first[4] == pytest.approx(first[2] / errors)
+    assert f"{errors:,} of {matrix.sum():,}" in table.caption
+
+
+def test_a_faultless_run_has_no_confused_pairs(tmp_path):
+    one = view(make_run(tmp_path, skill=1.0))
+    assert tables.confused_pairs(one, one.result).rows == ()
+
+
+def test_improvement_over_the_baseline_is_absolute_and_relative(tmp_path):
+    base, better = make_run(tmp_path, name="base", skill=0.3), make_run(tmp_path, name="better", skill=0.9)
+    contents = read_runs([base, better], base)
+    table = tables.comparison(contents.comparisons[0], "t")
+    before, after = column(table, "accuracy")
+    assert column(table, "accuracy_change") == [None, pytest.approx(after - before)]
+    assert column(table, "accuracy_relative") == [None, pytest.approx(after / before - 1)]
+    assert column(table, "run") == ["base (baseline)", "better"]
+    changes = tables.class_changes(contents.comparisons[0], "t")
+    f1 = tables.class_comparison(contents.comparisons[0], "t")
+    assert column(changes, "change_fear") == [pytest.approx(column(f1, "f1_fear")[1] - column(f1, "f1_fear")[0])]
+
+
+def test_a_baseline_of_nothing_gives_no_relative_improvement(tmp_path):
+    base = make_run(tmp_path, name="base", skill=0.0, classes=("a", "b"), n=40)
+    contents = read_runs([base, make_run(tmp_path, name="x", classes=("a", "b"), n=40)], base)
+    group = contents.comparisons[0]
+    group.baseline.result.metrics["accuracy"] = 0.0
+    assert column(tables.comparison(group, "t"), "accuracy_relative") == [None, None]
+
+
+def test_what_all_runs_share_is_said_once(tmp_path):
+    runs = [make_run(tmp_path, loss=loss) for loss in ("plain", "focal")]
+    table = tables.comparison(read_runs(runs).comparisons[0], "t")
+    keys = [one.key for one in table.columns]
+    assert "loss" in keys
+    assert "sampler" not in keys
+    assert any("sampler shuffled" in note for note in table.notes)
+
+
+def test_every_epoch_stands_in_the_table_of_the_curves(tmp_path):
+    one = view(make_run(tmp_path, epochs=4, affect=True))
+    table = tables.epochs(one)
+    assert column(table, "epoch") == [1, 2, 3, 4]
+    assert column(table, "validation_valence_rmse") == pytest.approx([0.49, 0.48, 0.47, 0.46])
+    assert column(table, "f1_fear") == [record["validation"]["f1"]["fear"] for record in one.history]
+
+
+def test_runs_without_a_result_are_listed_with_one_line_of_cause(tmp_path):
+    table = tables.without_result([view(make_run(tmp_path, status="failed", message="it broke\nbadly"))])
+    assert table.rows[0][2:] == ("failed", 5, "it broke")
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind", "text"),
+    [
+        (0.72304, "score", "0.7230"),
+        (1917, "count", "1,917"),
+        (0.0123, "change", "+0.0123"),
+        (-0.0123, "change", "−0.0123"),
+        (0.76, "percent", "+76.0 %"),
+        (715.0, "seconds", "11 min 55 s"),
+        (59.97, "seconds", "1 min 00 s"),
+        (3599.7, "seconds", "1 h 00 min"),
+        (4.25, "seconds", "4.2 s"),
+        (None, "score", ""),
+        (float("nan"), "score", ""),
+        (Spread(0.5, 0.4, 0.6), "score", "0.5000 (0.4000–0.6000)"),
+        (Spread(0.5, 0.5, 0.5), "score", "0.5000"),
+        (3, "number", "3"),
+    ],
+)
+def test_cells_are_shown_for_people(cell, kind, text):
+    assert shown(cell, kind) == text
+
+
+def test_a_row_of_another_length_is_refused():
+    with pytest.raises(ValueError, match="2 cells for 1 columns"):
+        Table("t", "", (tables._RUN,), (("a", "b"),))
