@@ -24,7 +24,6 @@ from typing import Any
 import pydantic_core
 
 from ferbench.errors import UserError
-from ferbench.runs.directory import SCHEMA_VERSION, RunDirectory
 from ferbench.runs.summary import SUMMARY_VERSION, Scores, Summary, damaged, summarise
 from ferbench.storage import replace_file
 
@@ -106,6 +105,8 @@ def _mark(found: os.stat_result) -> _Mark:
 
 def _read(run: Path) -> tuple[Summary, _Mark | None]:
     """A summary from its record, and the mark of the file it stands for; None when it must be read again next time."""
+    from ferbench.runs.directory import SCHEMA_VERSION, RunDirectory  # with numpy, which an index alone does without
+
     now = time.time_ns()
     mark = None
     try:
