@@ -72,6 +72,8 @@ def select(runs: Sequence[Summary], conditions: Sequence[Condition]) -> list[Sum
         UserError: a key is unknown, no run has a value, or no run meets all conditions.
     """
     chosen = list(runs)
+    if not chosen:
+        return chosen
     for condition in conditions:
         values = {run.run: _value(run, condition.key) for run in runs}
         there = {as_text(value): value for value in values.values() if value is not None}
@@ -80,11 +82,11 @@ def select(runs: Sequence[Summary], conditions: Sequence[Condition]) -> list[Sum
         met: set[str] = set()
         for wanted in condition.wanted:
             matching = {text for text, value in there.items() if _matches(condition.key, text, value, wanted)}
-            if not matching and runs:
+            if not matching:
                 raise _no_run(condition.key, wanted, list(there))
             met |= matching
         chosen = [run for run in chosen if values[run.run] is not None and as_text(values[run.run]) in met]
-    if runs and not chosen:
+    if not chosen:
         asked = " ".join(f"{condition.key}={','.join(condition.wanted)}" for condition in conditions)
         raise UserError(f"no run meets all of: {asked}", "leave out a condition")
     return chosen
