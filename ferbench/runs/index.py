@@ -49,17 +49,17 @@ def summaries(results: Path) -> list[Summary]:
     Reads again what changed since the last call, and rewrites the index when that was anything. A results directory
     that cannot be written is read all the same.
     """
-    path = results / INDEX_FILE
+    path, runs = results / INDEX_FILE, results / "runs"
     with _uncollected():
         known = _load(path)
         found: list[Summary] = []
         kept: dict[str, _Entry] = {}
         shared = _Shared()
         changed = False
-        for name, mark in _records(results / "runs"):
+        for name, mark in _records(runs):
             entry = known.get(name)
             if entry is None or entry.mark != mark:
-                summary, mark_read = _read(results / "runs" / name)
+                summary, mark_read = _read(runs, name)
                 summary.data, summary.settings = shared.one(summary.data), shared.one(summary.settings)
                 if mark_read is None:
                     found.append(summary)
@@ -103,26 +103,26 @@ def _mark(found: os.stat_result) -> _Mark:
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def _read(run: Path) -> tuple[Summary, _Mark | None]:
+def _read(runs: Path, name: str) -> tuple[Summary, _Mark | None]:
     """A summary from its record, and the mark of the file it stands for; None when it must be read again next time."""
     from ferbench.runs.directory import SCHEMA_VERSION, RunDirectory  # with numpy, which an index alone does without
 
     now = time.time_ns()
     mark = None
     try:
-        with open(f"{run}/run.json", "rb", buffering=0) as file:
+        with open(f"{runs}/{name}/run.json", "rb", buffering=0) as file:
             before = _mark(os.fstat(file.fileno()))
             record = pydantic_core.from_json(file.readall())
             if max(before[2], before[3]) < now - _RACY_NS and before == _mark(os.fstat(file.fileno())):
                 mark = before
         if record["schema"] == SCHEMA_VERSION:
-            return summarise(run.name, record), mark
+            return summarise(name, record), mark
     except (OSError, ValueError, TypeError, KeyError):
         pass
     try:  # whatever it was, the reader of records has the words for it
-        return summarise(run.name, RunDirectory(run).read()), None
+        return summarise(name, RunDirectory(runs / name).read()), None
     except UserError as error:
-        return damaged(run.name, error.message), None if isinstance(error.__cause__, OSError) else mark
+        return damaged(name, error.message), None if isinstance(error.__cause__, OSError) else mark
 
 
 def _load(path: Path) -> dict[str, _Entry]:

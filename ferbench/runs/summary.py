@@ -121,7 +121,7 @@ def _summarise(run: str, record: Mapping[str, Any]) -> Summary:
 def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for section, component in record["components"].items():
-        if isinstance(component, Mapping):  # trackers are a list and change nothing
+        if isinstance(component, dict):  # trackers are a list and change nothing
             settings[section] = str(component["name"])
             for option, value in component["options"].items():
                 settings[f"{section}.{option}"] = value

@@ -29,7 +29,7 @@ def reads(monkeypatch):
     """Names of the runs whose record is read."""
     seen = []
     read = index._read
-    monkeypatch.setattr(index, "_read", lambda run: (seen.append(run.name), read(run))[1])
+    monkeypatch.setattr(index, "_read", lambda runs, name: (seen.append(name), read(runs, name))[1])
     return seen
 
 
