@@ -3,79 +3,205 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from ferbench.cli.places import results_option
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from ferbench.ranking.columns import Board
+    from ferbench.ranking.leaderboard import Row, Unfinished
+    from ferbench.report.table import Table
+    from ferbench.runs.summary import Summary
+
+FORMATS = ("terminal", "md", "csv", "json", "html", "latex")
+
+
+def _completed(ctx: click.Context) -> list[Summary]:
+    """The runs whose keys and columns complete a line."""
+    from ferbench.runs.index import summaries
+
+    return summaries(Path(ctx.params.get("results") or "results"))
+
+
+class ConditionType(click.ParamType):
+    """``KEY=VALUE``: completes keys, and behind the sign the values that runs have."""
+
+    name = "condition"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from ferbench.ranking import filters
+
+        runs = _completed(ctx)
+        key, equals, typed = incomplete.partition("=")
+        if not equals:
+            return [CompletionItem(f"{one}=") for one in filters.keys(runs) if one.startswith(key)]
+        before, comma, last = typed.rpartition(",")
+        found = [one for one in filters.values(runs, key) if one.startswith(last)]
+        return [CompletionItem(f"{key}={before}{comma}{one}") for one in found]
+
+
+class ColumnType(click.ParamType):
+    """A column, or several with commas between them: completes the last one."""
+
+    name = "column"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from ferbench.ranking.columns import Board
+        from ferbench.ranking.leaderboard import group
+
+        single = bool(ctx.params.get("single"))
+        board = Board(group(_completed(ctx), single=single)[0], single=single)
+        before, comma, last = incomplete.rpartition(",")
+        return [CompletionItem(f"{before}{comma}{one}") for one in board.columns if one.startswith(last)]
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the groups as JSON.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="terminal", show_default=True, help="Print as.")
+@click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
+@click.option(
+    "--where",
+    multiple=True,
+    type=ConditionType(),
+    metavar="KEY=VALUE",
+    help="Only runs with that dataset, protocol, model, loss, sampler, augmentation, optimizer, schedule, seed, name, "
+    "run, config, status or setting (optimizer.lr=0.001). Values with commas between them are alternatives; * and ? "
+    "stand for any text. Repeatable.",
+)
+@click.option("--sort", type=ColumnType(), metavar="COLUMN", help="Sort by a column, best first.  [default: macro_f1]")
+@click.option("--reverse", is_flag=True, help="Sort the other way round.")
+@click.option("--columns", type=ColumnType(), metavar="A,B,C", help="Show these columns; 'all' for all there are.")
+@click.option("--per-class", is_flag=True, help="Add precision, recall and F1 of every class.")
+@click.option("--runs", "single", is_flag=True, help="Show single runs, not configurations over their seeds.")
 @results_option
-def leaderboard(results: Path, as_json: bool) -> None:
+def leaderboard(
+    results: Path,
+    form: str,
+    as_json: bool,
+    where: tuple[str, ...],
+    sort: str | None,
+    reverse: bool,
+    columns: str | None,
+    per_class: bool,
+    single: bool,
+) -> None:
     """Show finished runs, grouped by the test set they were measured on.
 
-    Runs on unlike test sets are never in one table, nor generated images beside real ones. Rows are sorted by
-    macro-F1; a small difference between two of them may be chance.
+    A row is a configuration: metrics are means over its seeds, with the lowest and highest in brackets. Runs on unlike
+    test sets are never in one table, nor generated images beside real ones. Rows are sorted, not ranked; a small
+    difference between two of them may be chance.
+
+    \b
+    ferbench leaderboard --where model=basic-cnn,linear --where dataset=fer2013
+    ferbench leaderboard --sort f1:happy --columns model,seeds,f1:happy,optimizer.lr
+    ferbench leaderboard --runs --per-class --format csv > runs.csv
     """
-    from rich.text import Text
+    from ferbench.ranking import filters
+    from ferbench.ranking.columns import Board
+    from ferbench.ranking.leaderboard import group
+    from ferbench.runs.index import summaries
 
-    from ferbench.cli.tables import fitting, show, table, terminal_width
-    from ferbench.plugin.faults import one_line
-    from ferbench.ranking.leaderboard import collect
-
-    groups, unfinished = collect(results)
-    if as_json:
-        document = {"groups": [asdict(g) for g in groups], "unfinished": [asdict(u) for u in unfinished]}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
-        return
-    if not groups and not unfinished:
+    form = "json" if as_json else form
+    found = summaries(results)
+    groups, unfinished = group(filters.select(found, filters.parse(where)), single=single)
+    if not found and form == "terminal":
         click.echo(f"no runs in {results} yet; make one with 'ferbench run', or give --results")
         return
+    board = Board(groups, single=single)
+    keys = None if columns is None else board.chosen(columns)
+    if sort is not None:
+        board.find(sort, "--sort")
+    rows = [board.rows(one, sort, reverse) for one in groups]
+    people = form not in ("csv", "json")
+    if form == "csv":
+        chosen = keys or board.default(groups, people=False, per_class=per_class)
+        _print_csv(board.joint_table(chosen, rows), unfinished)
+        return
+    tables = []
+    for number, one in enumerate(groups):
+        chosen = keys or board.default([one], people=people, per_class=per_class)
+        same = sum(earlier.rows_digest == one.rows_digest for earlier in groups[: number + 1])
+        tables.append(board.table(one, same, chosen, rows[number]))
+    if form == "json":
+        click.echo(json.dumps(_document(board, tables, rows, unfinished), indent=2, ensure_ascii=False))
+    else:
+        _print(form, tables, unfinished)
+
+
+def _print(form: str, tables: Sequence[Table], unfinished: Sequence[Unfinished]) -> None:
+    from ferbench.ranking.columns import unfinished_table
+
+    if form == "terminal":
+        _print_lines(tables, unfinished)
+        return
+    tables = [*tables, *([unfinished_table(unfinished)] if unfinished else [])]
+    if form == "html":
+        from ferbench.report.page import tables_page
+
+        click.echo(tables_page("Leaderboard", tables), nl=False)
+        return
+    from ferbench.report.formats import to_latex, to_markdown
+
+    click.echo("\n".join(to_markdown(one) if form == "md" else to_latex(one) for one in tables), nl=False)
+
+
+def _print_lines(tables: Sequence[Table], unfinished: Sequence[Unfinished]) -> None:
+    from ferbench.cli.tables import terminal_width
+    from ferbench.plugin.faults import one_line
+    from ferbench.ranking.columns import unfinished_table
+    from ferbench.report.terminal import to_terminal
+
     width = terminal_width()
-    columns = ["run", "name", "config", "model", "loss", "sampler", "augmentation", "seed", "train", "epoch"]
-    numbers = ["parameters", "accuracy", "macro-F1", "balanced accuracy", "worst F1"]
-    columns += numbers
-    parts: list[RenderableType] = []
-    for group in groups:
-        varied = group.varied
-        rows = [
-            [
-                row.run,
-                row.name or "",
-                row.config,
-                row.model,
-                row.loss,
-                row.sampler,
-                row.augmentation,
-                str(row.seed),
-                f"{row.train:,}",
-                f"{row.best_epoch}/{row.epochs}",
-                f"{row.parameters:,}",
-                *(f"{row.metrics[key]:.4f}" for key in ("accuracy", "macro_f1", "balanced_accuracy", "worst_class_f1")),
-                *("" if row.settings.get(key) is None else str(row.settings[key]) for key in varied),
-            ]
-            for row in group.rows
+    parts = []
+    for table in tables:
+        metrics = [column.key for column in table.columns if column.kind == "score"]
+        dotted = [column.key for column in table.columns if "." in column.key]
+        spare = [
+            "runs",
+            "augmentation",
+            "parameters",
+            "schedule",
+            "epochs",
+            "best_epoch",
+            "loss",
+            "sampler",
+            "optimizer",
         ]
-        measured = f"test set {group.test_digest.removeprefix('v1:')[:12]}" if group.test_digest else "validation"
-        title = f"{group.dataset}, {group.protocol}, {measured}, n = {group.rows[0].n:,}, "
-        title += f"{len(group.class_names)} classes: {', '.join(group.class_names)}"
-        if group.synthetic:
-            title = f"SYNTHETIC IMAGES, not comparable with real data: {title}"
-        spare = ["augmentation", "parameters", "worst F1", "loss", "sampler", "balanced accuracy", "config", "epoch"]
-        spare += [*reversed(varied), "train", "name"]
-        right = ["seed", "train", "epoch", *numbers, *varied]
-        parts += [Text(one_line(title)), *fitting([*columns, *varied], rows, width, spare=spare, right=right), ""]
+        spare += [*(key for key in reversed(metrics) if key not in ("accuracy", "macro_f1")), "config"]
+        spare += [*reversed(dotted), "train", "name"]
+        parts.append([one_line(table.caption), *to_terminal(table, width, spare=spare)])
     if unfinished:
-        rows = [[one.run, one.name or "", one.status, one.reason] for one in unfinished]
-        parts += [
-            Text("without a result"),
-            table(["run", "name", "status", "reason"], rows, whole=["run", "status"]),
-        ]
-    show(parts[:-1] if parts[-1] == "" else parts, width)
+        table = unfinished_table(unfinished)
+        parts.append([table.caption, *to_terminal(table, width, spare=())])
+    click.echo("\n\n".join("\n".join(lines) for lines in parts))
+
+
+def _print_csv(table: Table, unfinished: Sequence[Unfinished]) -> None:
+    from ferbench.report.formats import to_csv
+
+    click.echo(to_csv(table), nl=False)
+    if unfinished:
+        count = "1 run" if len(unfinished) == 1 else f"{len(unfinished):,} runs"
+        click.echo(f"{count} without a result left out; see them with --format json", err=True)
+
+
+def _document(
+    board: Board, tables: Sequence[Table], rows: Sequence[tuple[Row, ...]], unfinished: Sequence[Unfinished]
+) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from ferbench.report.formats import to_json_value
+
+    groups = []
+    for group, table, sorted_rows in zip(board.groups, tables, rows, strict=True):
+        value = to_json_value(table)
+        if not board.single:
+            for cells, row in zip(value["rows"], sorted_rows, strict=True):
+                cells["runs"] = [{"run": run.run, "name": run.name, "seed": run.seed} for run in row.runs]
+        about = {key: item for key, item in vars(group).items() if key != "rows"}
+        groups.append({**about, "varied": group.varied, "columns": value["columns"], "rows": value["rows"]})
+    return {"groups": groups, "unfinished": [asdict(one) for one in unfinished]}

@@ -1,68 +1,72 @@
 """Finished runs side by side, grouped by the test set that they were measured on.
 
-Runs are sorted within a group, never ranked: whether a difference is more than noise is not known from one number.
-Results on generated images stand in groups of their own by nature, since their test set is another one, and are
-marked.
+The runs of one configuration, which differ in their seed alone, are one row. Rows are sorted within a group, never
+ranked: whether a difference is more than noise is not known from means. Results on generated images stand in groups of
+their own by nature, since their test set is another one, and are marked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ferbench.errors import UserError
-from ferbench.runs.directory import RunDirectory, all_runs
+from ferbench.report.table import Cell, Spread
+from ferbench.runs.index import summaries
+from ferbench.runs.summary import Scores, Summary
+
+#: Settings in which rows may differ without being another experiment.
+NO_EXPERIMENT = {"data.path", "data.num_classes", "data.skip_faulty", "training.parameter_budget"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One evaluation of one run.
+    """The runs of one configuration, or a single run.
 
     Attributes:
-        run: twelve digits of the training id.
-        name: as ``--name`` gave it, or None.
-        model: component name; likewise ``loss``, ``sampler``, ``augmentation``, ``optimizer``.
-        seed: of training.
-        n: samples of the test set.
-        metrics: by name.
-        best_epoch: the epoch whose weights were tested.
-        epochs: how many were trained.
-        parameters: of the model, running statistics included.
-        config: twelve digits of the config id, which seeds of one configuration share.
-        train: training samples.
-        settings: options and fields that enter the config id, by dotted key.
+        runs: by seed.
+        scores: of each run, on the group's test set.
     """
 
-    run: str
-    name: str | None
-    model: str
-    loss: str
-    sampler: str
-    augmentation: str
-    optimizer: str
-    seed: int
-    n: int
-    metrics: dict[str, float]
-    best_epoch: int
-    epochs: int
-    parameters: int
-    config: str
-    train: int
-    settings: dict[str, Any]
+    runs: tuple[Summary, ...]
+    scores: tuple[Scores, ...]
+
+    @property
+    def config(self) -> str:
+        """Twelve digits of the configuration id."""
+        return short(self.runs[0].config)
+
+    @property
+    def name(self) -> str | None:
+        """As ``--name`` gave it; several names with commas between them."""
+        return ", ".join(dict.fromkeys(run.name for run in self.runs if run.name)) or None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Component names, options and fields, as `ferbench.runs.summary.Summary` has them."""
+        return self.runs[0].settings
+
+    def metric(self, key: str) -> Spread | None:
+        """A metric over the runs; None unless every run has it."""
+        values = [one.values.get(key) for one in self.scores]
+        known = [value for value in values if value is not None]
+        return spread(known) if len(known) == len(values) else None
 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that were measured on the same samples and may be compared.
+    """Rows that were measured on the same samples and may be compared.
 
     Attributes:
         dataset: its name.
-        protocol: how it was split.
+        protocol: how it was split; with the fold of a fold.
         class_names: the classes of the task.
         test_digest: of the test set; None for folds, which are measured on their validation samples.
+        rows_digest: of the samples, whichever they are.
         synthetic: the images are generated.
+        n: samples.
         rows: best macro-F1 first.
     """
 
@@ -70,14 +74,23 @@ class Group:
     protocol: str
     class_names: tuple[str, ...]
     test_digest: str | None
+    rows_digest: str
     synthetic: bool
+    n: int
     rows: tuple[Row, ...]
 
     @property
     def varied(self) -> list[str]:
-        """Keys of ``Row.settings`` that are not the same in all rows."""
-        keys = sorted({key for row in self.rows for key in row.settings})
-        return [key for key in keys if len({repr(row.settings.get(key)) for row in self.rows}) > 1]
+        """Keys of options and fields that are not the same in all rows."""
+        unlike = {id(row.settings): row.settings for row in self.rows}.values()
+        keys = sorted({key for settings in unlike for key in settings if "." in key} - NO_EXPERIMENT)
+        return [key for key in keys if len({repr(settings.get(key)) for settings in unlike}) > 1]
+
+    @property
+    def metrics(self) -> list[str]:
+        """Metrics that any row has, per-class ones among them, in the order of the records."""
+        layouts = {tuple(one.values) for row in self.rows for one in row.scores}
+        return list(dict.fromkeys(key for layout in sorted(layouts, key=len, reverse=True) for key in layout))
 
 
 @dataclass(frozen=True)
@@ -87,7 +100,8 @@ class Unfinished:
     Attributes:
         run: twelve digits of the training id.
         name: as ``--name`` gave it, or None.
-        status: ``running``, ``failed``, ``diverged``, ``interrupted`` or ``damaged``.
+        status: ``running``, ``failed``, ``diverged``, ``interrupted``, ``damaged``; ``copy`` of a run that is in the
+            table; ``done`` without an evaluation.
         reason: the cause in one line.
     """
 
@@ -98,85 +112,73 @@ class Unfinished:
 
 
 def collect(results: Path) -> tuple[list[Group], list[Unfinished]]:
-    """Groups of comparable runs (real data first, larger groups first), and the runs that did not finish."""
-    return group(all_runs(results))
+    """Groups of comparable runs (real data first, larger groups first), and the runs without a result."""
+    return group(summaries(results))
 
 
-def group(runs: Iterable[RunDirectory]) -> tuple[list[Group], list[Unfinished]]:
-    """The same for given runs."""
-    groups: dict[tuple[Any, ...], list[Row]] = {}
+def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group], list[Unfinished]]:
+    """The same for given runs.
+
+    Args:
+        runs: what to group.
+        single: a row for each run instead of each configuration.
+    """
+    groups: dict[tuple[Any, ...], dict[str, list[tuple[Summary, Scores]]]] = {}
     unfinished = []
+    seen: dict[str, str] = {}
     for run in runs:
-        try:
-            record = run.read()
-            if record["status"] != "done":
-                reason = (record.get("error") or {}).get("message", "")
-                lines = str(reason).splitlines()
-                unfinished.append(
-                    Unfinished(run.path.name, record.get("name"), record["status"], lines[0] if lines else "")
-                )
-                continue
-            for key, row in _rows(run.path.name, record):
-                groups.setdefault(key, []).append(row)
-        except UserError as error:
-            unfinished.append(Unfinished(run.path.name, None, "damaged", error.message))
-        except (KeyError, TypeError, AttributeError) as error:
-            unfinished.append(Unfinished(run.path.name, None, "damaged", f"run.json lacks what a record has: {error}"))
-    made = [
-        Group(dataset, protocol, classes, test, synthetic, tuple(sorted(rows, key=_best_first)))
-        for (synthetic, dataset, protocol, classes, test, _), rows in groups.items()
-    ]
-    return sorted(made, key=lambda g: (g.synthetic, -len(g.rows), g.dataset, g.test_digest or "")), unfinished
-
-
-def _best_first(row: Row) -> tuple[float, str]:
-    return -row.metrics["macro_f1"], row.run
-
-
-def _settings(covers: dict[str, Any]) -> dict[str, Any]:
-    """What a configuration says beyond its components' names, by dotted key."""
-    found = {
-        f"{section}.{option}": value
-        for section, component in covers["components"].items()
-        for option, value in component["options"].items()
-    }
-    for section in ("data", "training"):
-        found |= {f"{section}.{field}": value for field, value in covers[section].items() if field != "seed"}
-    return found
-
-
-def _rows(run: str, record: dict[str, Any]) -> Iterable[tuple[tuple[Any, ...], Row]]:
-    data, components = record["data"], record["components"]
-    measured = "validation" if data["fold"] else "test"
-    for evaluation in record["evaluations"].values():
-        if evaluation["split"] != measured:
+        if not run.scores:
+            unfinished.append(Unfinished(run.run, run.name, run.status, run.reason))
             continue
-        key = (
-            data["synthetic"],
-            data["dataset"],
-            data["protocol"] + (f", fold {data['fold']}" if data["fold"] else ""),
-            tuple(data["class_names"]),
-            evaluation["rows_digest"] if measured == "test" else None,
-            evaluation["rows_digest"],
-        )
-        yield (
-            key,
-            Row(
-                run=run,
-                name=record.get("name"),
-                model=components["model"]["name"],
-                loss=components["loss"]["name"],
-                sampler=components["sampler"]["name"],
-                augmentation=components["augmentation"]["name"],
-                optimizer=components["optimizer"]["name"],
-                seed=record["recipe"]["training"]["seed"],
-                n=evaluation["n"],
-                metrics=evaluation["metrics"],
-                best_epoch=record["training"]["best_epoch"],
-                epochs=record["training"]["epochs"],
-                parameters=record["model"]["parameters"],
-                config=record["identity"]["config_id"].removeprefix("v1:")[:12],
-                train=sum(data["counts"]["train"].values()),
-                settings=_settings(record["identity"]["covers"]),
-            ),
-        )
+        first = seen.setdefault(run.training, run.run)
+        if first != run.run:  # the same seed would count twice
+            unfinished.append(Unfinished(run.run, run.name, "copy", f"it has the training id of {first}"))
+            continue
+        data = run.data
+        for scores in run.scores:
+            fold = data["fold"]
+            protocol = f"{data['protocol']}, fold {fold}" if fold else data["protocol"]
+            measured = None if fold else scores.rows, scores.rows, data["synthetic"], scores.n
+            key = (data["dataset"], protocol, tuple(data["class_names"]), *measured)
+            rows = groups.setdefault(key, {})
+            rows.setdefault(run.run if single else run.config, []).append((run, scores))
+    made = [Group(*(*key, _best_first(map(_row, rows.values())))) for key, rows in groups.items()]
+    made.sort(key=lambda g: (g.synthetic, -sum(len(row.runs) for row in g.rows), g.dataset, g.rows_digest, g.protocol))
+    return made, unfinished
+
+
+def ordered(rows: Iterable[Row], value: Callable[[Row], Cell], *, descending: bool) -> tuple[Row, ...]:
+    """Rows by a value of theirs, those without it last."""
+    stable = sorted(rows, key=lambda row: (row.config, row.runs[0].run))
+    keyed = [(value(row), row) for row in stable]
+    having = sorted(((_sortable(v), row) for v, row in keyed if v is not None), key=_first, reverse=descending)
+    return tuple([row for _, row in having] + [row for v, row in keyed if v is None])
+
+
+def spread(values: list[float]) -> Spread:
+    """Mean, lowest and highest of at least one value."""
+    low, high = min(values), max(values)
+    return Spread(min(max(math.fsum(values) / len(values), low), high), low, high)
+
+
+def short(identifier: str) -> str:
+    """Twelve digits of an id."""
+    return identifier.removeprefix("v1:")[:12]
+
+
+def _row(members: list[tuple[Summary, Scores]]) -> Row:
+    members.sort(key=lambda pair: (pair[0].seed or 0, pair[0].run))
+    return Row(tuple(run for run, _ in members), tuple(scores for _, scores in members))
+
+
+def _best_first(rows: Iterable[Row]) -> tuple[Row, ...]:
+    return ordered(rows, lambda row: row.metric("macro_f1"), descending=True)
+
+
+def _sortable(value: Cell) -> tuple[bool, Any]:
+    value = value.mean if isinstance(value, Spread) else value
+    return isinstance(value, str), value
+
+
+def _first(pair: tuple[tuple[bool, Any], Row]) -> tuple[bool, Any]:
+    return pair[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from made_records import made_record, write_runs
 
 from ferbench.runs.directory import RunDirectory, run_path
 
@@ -29,3 +30,16 @@ def test_runs_complete_by_name_and_id(complete, tmp_path):
     RunDirectory(run_path(tmp_path / "results", "abc000000000")).write({"name": "tiny", "status": "done"})
     assert complete("predict", "t") == ["tiny"]
     assert complete("predict", "ab") == ["abc000000000"]
+
+
+def test_conditions_complete_by_key_and_by_the_values_of_runs(complete, tmp_path):
+    write_runs(tmp_path / "results", made_record("a", optimizer={"lr": 0.1}), made_record("b", model="linear"))
+    assert complete("leaderboard", "--where", "mod") == ["model="]
+    assert complete("leaderboard", "--where", "optimizer.") == ["optimizer.lr="]
+    assert complete("leaderboard", "--where", "model=cnn,l") == ["model=cnn,linear"]
+
+
+def test_columns_complete_one_by_one(complete, tmp_path):
+    write_runs(tmp_path / "results", made_record("a"))
+    assert complete("leaderboard", "--columns", "macro_f1,f1:h") == ["macro_f1,f1:happy"]
+    assert complete("leaderboard", "--runs", "--sort", "se") == ["seed", "seconds"]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from made_records import made_record, write_runs
 
 from ferbench.cli import COMMANDS
 
@@ -70,6 +71,13 @@ def test_completion_imports_nothing_heavy(words):
 
 def test_listing_plugins_imports_nothing_heavy():
     assert not HEAVY & imported("plugins", "list")
+
+
+@pytest.mark.parametrize("form", ["terminal", "md", "csv", "json", "latex"])
+def test_the_leaderboard_imports_nothing_heavy(tmp_path, form):
+    write_runs(tmp_path, made_record("a"))
+    modules = imported("leaderboard", "--results", str(tmp_path), "--format", form)
+    assert not (HEAVY - {"numpy"}) & modules
 
 
 def test_importing_ferbench_imports_nothing_heavy():

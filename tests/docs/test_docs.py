@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from ferbench.cli.leaderboard import leaderboard
 from ferbench.experiment.recipe import COMPONENT_SECTIONS, DEFAULT_COMPONENTS, Recipe
 from ferbench.experiment.settings import build_recipe, read_recipe
 from ferbench.metrics.classification import HIGHER_IS_BETTER
+from ferbench.ranking.columns import Board
+from ferbench.ranking.filters import KEYS
 
 ROOT = Path(__file__).parents[2]
 RECIPE_PAGE = (ROOT / "docs" / "reference" / "recipe.md").read_text(encoding="utf-8")
@@ -38,6 +41,17 @@ def test_every_component_section_is_documented_with_its_default():
 def test_every_selection_metric_is_documented():
     (row,) = [line for line in RECIPE_PAGE.splitlines() if line.startswith("| `select`")]
     assert all(f"`{metric}`" in row for metric in HIGHER_IS_BETTER)
+
+
+def test_every_option_and_key_of_the_leaderboard_is_documented():
+    page = (ROOT / "docs" / "reference" / "leaderboard.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(--[\w-]+)", page, flags=re.MULTILINE)
+    assert sorted(rows) == sorted(option.opts[0] for option in leaderboard.params)
+    (keys,) = re.findall(r"The keys are (.*?), and every stored setting", page, flags=re.DOTALL)
+    assert re.findall(r"`(\w+)`", keys) == list(KEYS)
+    columns = page.partition("## Columns")[2].partition("## Formats")[0]
+    base = {*Board([], single=True).columns, *Board([], single=False).columns}
+    assert [key for key in base if f"`{key}`" not in columns] == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "recipes").glob("*.toml")), ids=lambda p: p.stem)

@@ -1,108 +1,116 @@
-"""Grouping finished runs."""
+"""Grouping finished runs, and the seeds of a configuration."""
 
 from __future__ import annotations
 
 import json
+from statistics import fmean
 
-from ferbench.ranking.leaderboard import collect
-from ferbench.runs.directory import RunDirectory, run_path
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_records import made_record, write_runs
 
-
-def record(
-    test="v1:t1", f1=0.5, synthetic=False, fold=None, status="done", classes=("a", "b"), protocol="official", rate=0.1
-):
-    split = "validation" if fold else "test"
-    covers = {
-        "components": {"model": {"options": {"width": 3}}, "optimizer": {"options": {"lr": rate}}},
-        "data": {"image_size": None},
-        "training": {"epochs": 5, "seed": 3},
-    }
-    components = {
-        section: {"name": f"some-{section}"} for section in ("model", "loss", "sampler", "augmentation", "optimizer")
-    }
-    return {
-        "name": None,
-        "status": status,
-        "error": {"message": "it broke\nbadly"} if status != "done" else None,
-        "data": {
-            "dataset": "faces",
-            "synthetic": synthetic,
-            "protocol": protocol,
-            "fold": fold,
-            "class_names": list(classes),
-            "counts": {"train": {"a": 3, "b": 4}},
-        },
-        "components": components,
-        "identity": {"config_id": "v1:" + "c" * 64, "covers": covers},
-        "recipe": {"training": {"seed": 3}},
-        "training": {"best_epoch": 2, "epochs": 5},
-        "model": {"parameters": 10},
-        "evaluations": {
-            **({} if fold else {"e1": {"split": "validation", "rows_digest": "v1:v", "n": 9, "metrics": {}}}),
-            "e2": {"split": split, "rows_digest": test, "n": 7, "metrics": {"macro_f1": f1}},
-        },
-    }
+from ferbench.experiment.recipe import Recipe, Role
+from ferbench.ranking.leaderboard import NO_EXPERIMENT, collect, group, ordered, spread
+from ferbench.report.table import Spread
+from ferbench.runs.index import summaries
 
 
-def write(results, *records):
-    for number, one in enumerate(records):
-        RunDirectory(run_path(results, f"{number:012d}")).write(one)
+def board(results, *records):
+    write_runs(results, *records)
     return collect(results)
 
 
-def test_runs_on_one_test_set_are_sorted_by_macro_f1(tmp_path):
-    (group,), unfinished = write(tmp_path, record(f1=0.4), record(f1=0.6), record(f1=0.5))
-    assert [row.metrics["macro_f1"] for row in group.rows] == [0.6, 0.5, 0.4]
-    assert [row.n for row in group.rows] == [7, 7, 7]
+def score(row, key="macro_f1"):
+    return row.metric(key).mean
+
+
+def test_configurations_on_one_test_set_are_sorted_by_macro_f1(tmp_path):
+    made = [made_record(c, config=c, metrics={"macro_f1": f1}) for c, f1 in (("a", 0.4), ("b", 0.6), ("c", 0.5))]
+    (one,), unfinished = board(tmp_path, *made)
+    assert [score(row) for row in one.rows] == [0.6, 0.5, 0.4]
+    assert one.n == 7
     assert unfinished == []
 
 
+def test_the_seeds_of_a_configuration_are_one_row(tmp_path):
+    made = [
+        made_record(run, config="c", seed=seed, metrics={"macro_f1": f1}, f1={"happy": f1, "sad": 0.0})
+        for run, seed, f1 in (("a", 2, 0.25), ("b", 0, 0.5), ("d", 1, 0.75))
+    ]
+    (one,), _ = board(tmp_path, *made)
+    (row,) = one.rows
+    assert [run.seed for run in row.runs] == [0, 1, 2]
+    assert [run.run[0] for run in row.runs] == ["b", "d", "a"]
+    assert row.metric("macro_f1") == row.metric("f1:happy") == Spread(0.5, 0.25, 0.75)
+    assert row.config == "c00000000000"
+
+
+def test_single_runs_are_rows_of_their_own_on_demand(tmp_path):
+    write_runs(tmp_path, *(made_record(run, seed=seed) for seed, run in enumerate("ab")))
+    (one,), _ = group(summaries(tmp_path), single=True)
+    assert [[run.run[0] for run in row.runs] for row in one.rows] == [["a"], ["b"]]
+
+
+def test_a_metric_that_one_seed_lacks_has_no_mean(tmp_path):
+    with_loss = made_record("a", seed=0, metrics={"macro_f1": 0.5, "loss": 1.0})
+    without = made_record("b", seed=1, metrics={"macro_f1": 0.5, "loss": None})
+    ((one,), _) = board(tmp_path, with_loss, without)
+    assert one.rows[0].metric("loss") is None
+    assert one.metrics[:2] == ["macro_f1", "loss"]
+
+
+def test_a_copy_of_a_run_is_no_other_seed(tmp_path):
+    write_runs(tmp_path, made_record("a"))
+    (tmp_path / "runs" / "a00000000000").rename(tmp_path / "runs" / "b-copy")
+    (one,), unfinished = board(tmp_path, made_record("a"))
+    assert [len(row.runs) for row in one.rows] == [1]
+    assert [(row.run, row.status) for row in unfinished] == [("b-copy", "copy")]
+
+
 def test_unlike_test_sets_classes_and_protocols_are_never_in_one_group(tmp_path):
-    groups, _ = write(
+    groups, _ = board(
         tmp_path,
-        record(),
-        record(test="v1:t2"),
-        record(classes=("a", "c")),
-        record(protocol="merged"),
-        record(),
+        made_record("a", config="a"),
+        made_record("b", config="b", test="v1:t2"),
+        made_record("c", config="c", f1={"happy": 0.5, "angry": 0.5}),
+        made_record("d", config="d", protocol="merged"),
+        made_record("e", config="e"),
     )
-    assert sorted(len(group.rows) for group in groups) == [1, 1, 1, 2]
+    assert sorted(len(one.rows) for one in groups) == [1, 1, 1, 2]
+
+
+def test_one_configuration_on_two_test_sets_stands_in_both(tmp_path):
+    groups, _ = board(tmp_path, made_record("a"), made_record("b", seed=1, test="v1:t2"))
+    assert [[len(row.runs) for row in one.rows] for one in groups] == [[1], [1]]
 
 
 def test_synthetic_results_come_last_and_are_marked(tmp_path):
-    groups, _ = write(tmp_path, record(synthetic=True), record(synthetic=True), record(test="v1:t2"))
-    assert [group.synthetic for group in groups] == [False, True]
+    made = [made_record(run, config=run, synthetic=True) for run in "ab"]
+    groups, _ = board(tmp_path, *made, made_record("c", test="v1:t2"))
+    assert [one.synthetic for one in groups] == [False, True]
 
 
 def test_a_fold_is_measured_on_validation_and_stands_alone(tmp_path):
-    groups, _ = write(tmp_path, record(fold="1/5"), record(fold="2/5"), record())
-    assert sorted(group.protocol for group in groups) == [
-        "official",
-        "official, fold 1/5",
-        "official, fold 2/5",
-    ]
-    assert [group.test_digest for group in groups if "fold" in group.protocol] == [None, None]
+    folds = [made_record(run, config=run, fold=fold) for run, fold in (("a", "1/5"), ("b", "2/5"))]
+    groups, _ = board(tmp_path, *folds, made_record("c"))
+    assert sorted(one.protocol for one in groups) == ["official", "official, fold 1/5", "official, fold 2/5"]
+    assert [one.test_digest for one in groups if "fold" in one.protocol] == [None, None]
 
 
 def test_what_did_not_finish_is_listed_with_its_reason(tmp_path):
-    groups, unfinished = write(tmp_path, record(status="failed"), record(status="diverged"))
+    groups, unfinished = board(tmp_path, made_record("a", status="failed"), made_record("b", status="diverged"))
     assert groups == []
-    assert [(one.status, one.reason) for one in unfinished] == [
-        ("failed", "it broke"),
-        ("diverged", "it broke"),
-    ]
+    assert [(one.status, one.reason) for one in unfinished] == [("failed", "it broke"), ("diverged", "it broke")]
 
 
 def test_a_damaged_record_does_not_hide_the_others(tmp_path):
-    incomplete = record()
-    del incomplete["training"]
-    write(tmp_path, record(), incomplete)
-    (tmp_path / "runs" / "000000000001" / "run.json").write_text(json.dumps({"schema": 1, "status": "done"}))
-    bad = tmp_path / "runs" / "eeeeeeeeeeee"
-    bad.mkdir()
-    (bad / "run.json").write_text("{")
+    write_runs(tmp_path, made_record("a"))
+    for name, content in (("b", json.dumps({"schema": 1, "status": "done"})), ("c", "{")):
+        (tmp_path / "runs" / name).mkdir()
+        (tmp_path / "runs" / name / "run.json").write_text(content)
     groups, unfinished = collect(tmp_path)
-    assert [len(group.rows) for group in groups] == [1]
+    assert [len(one.rows) for one in groups] == [1]
     assert [one.status for one in unfinished] == ["damaged", "damaged"]
 
 
@@ -111,7 +119,42 @@ def test_no_results_directory_is_an_empty_board(tmp_path):
 
 
 def test_a_group_names_what_its_configurations_differ_in(tmp_path):
-    (group,), _ = write(tmp_path, record(rate=0.1), record(rate=0.2), record(rate=0.2))
-    assert group.varied == ["optimizer.lr"]
-    assert {row.settings["optimizer.lr"] for row in group.rows} == {0.1, 0.2}
-    assert {(row.train, row.config) for row in group.rows} == {(7, "c" * 12)}
+    made = [
+        made_record(c, config=c, optimizer={"lr": rate}, data={"path": c, "train_limit": limit})
+        for c, rate, limit in (("a", 0.1, None), ("b", 0.2, 50), ("c", 0.2, 50))
+    ]
+    (one,), _ = board(tmp_path, *made)
+    assert one.varied == ["data.train_limit", "optimizer.lr"]
+    assert {row.settings["optimizer.lr"] for row in one.rows} == {0.1, 0.2}
+
+
+def test_what_enters_no_id_is_no_difference():
+    """Name the new field in NO_EXPERIMENT."""
+    neutral = {
+        f"{section}.{name}"
+        for section in ("data", "training")
+        for name, field in Recipe.model_fields[section].annotation.model_fields.items()
+        if Role.ENVIRONMENT in field.metadata
+    }
+    assert neutral <= NO_EXPERIMENT
+
+
+def test_rows_without_a_value_come_last_either_way(tmp_path):
+    made = [made_record("a", config="a"), made_record("b", config="b", metrics={"macro_f1": 0.2, "kappa": 0.1})]
+    made.append(made_record("c", config="c", metrics={"macro_f1": 0.1, "kappa": 0.3}))
+    (one,), _ = board(tmp_path, *made)
+    for descending, order in ((True, "cba"), (False, "bca")):
+        rows = ordered(one.rows, lambda row: row.metric("kappa"), descending=descending)
+        assert "".join(row.config[0] for row in rows) == order
+
+
+@pytest.mark.parametrize("values", [[0.1] * 3, [0.1] * 10, [0.7] * 7])
+def test_the_mean_of_equal_values_is_that_value(values):
+    assert spread(values) == Spread(values[0], values[0], values[0])
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))
+def test_a_spread_is_the_mean_between_the_lowest_and_the_highest(values):
+    found = spread(values)
+    assert found.low == sorted(values)[0] <= found.mean <= sorted(values)[-1] == found.high
+    assert found.mean == pytest.approx(fmean(values), abs=1e-9)

@@ -1,0 +1,252 @@
+"""The columns of a leaderboard: what there is, what is shown unasked, and the tables made of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ferbench.errors import UserError
+from ferbench.plugin.faults import did_you_mean
+from ferbench.ranking.filters import as_text
+from ferbench.ranking.leaderboard import Group, Row, Unfinished, ordered, short, spread
+from ferbench.ranking.measures import KNOWN, PER_CLASS, measure
+from ferbench.report.table import Cell, Column, Table
+
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class BoardColumn:
+    """A column and where its cells come from.
+
+    Attributes:
+        column: as a table has it.
+        cell: of a row.
+        descending: a high value is a good one.
+    """
+
+    column: Column
+    cell: Callable[[Row], Cell]
+    descending: bool = False
+
+
+class Board:
+    """Groups as tables.
+
+    Args:
+        groups: what to show.
+        single: their rows are single runs.
+    """
+
+    def __init__(self, groups: Sequence[Group], *, single: bool) -> None:
+        self.groups = groups
+        self.single = single
+        base = {one.column.key: one for one in _base(single)}
+        taken = {*base, *(column.key for column in _GROUP_COLUMNS)}
+        self._measured = {f"measured_{key}" if key in taken else key: key for key in _in_order(groups)}
+        settings = {id(row.settings): row.settings for group in groups for row in group.rows}.values()
+        dotted = sorted({key for one in settings for key in one if "." in key})
+        self.columns: dict[str, BoardColumn] = {
+            **base,
+            **{key: _metric(key, name, single) for key, name in self._measured.items()},
+            **{key: _setting(key, [one.get(key) for one in settings]) for key in dotted},
+        }
+
+    def default(self, groups: Sequence[Group], *, people: bool, per_class: bool) -> list[str]:
+        """Keys of the columns that these groups are shown with unasked.
+
+        Args:
+            groups: of this board.
+            people: leave out what is empty or rarely looked at; a program gets every metric.
+            per_class: with the scores of each class.
+        """
+        rows = [row for group in groups for row in group.rows]
+        keys = list(self.columns)[: len(_base(self.single))]
+        if people:
+            same = {s for s in ("optimizer", "schedule") if len({row.settings.get(s) for row in rows}) < 2}
+            hidden = {"flops", "seconds", *same, *(() if any(row.name for row in rows) else ("name",))}
+            keys = [key for key in keys if key not in hidden]
+        present = {name for group in groups for name in group.metrics}
+        shown = [(key, name) for key, name in self._measured.items() if name in present]
+        overall = [key for key, name in shown if not _of_class(name) and (measure(name).headline or not people)]
+        classes = [key for key, name in shown if _of_class(name)] if per_class else []
+        varied = list(dict.fromkeys(key for group in groups for key in group.varied))
+        found = [*(key for key in keys if key != "runs"), *overall, *classes, *varied]
+        return found if self.single else [*found, "runs"]
+
+    def chosen(self, text: str) -> list[str]:
+        """Keys from ``a,b,c``, or of all columns from ``all``.
+
+        Raises:
+            UserError: there is no such column.
+        """
+        if text.strip() == ALL:
+            return list(self.columns)
+        return list(dict.fromkeys(self.find(word.strip(), "--columns") for word in text.split(",")))
+
+    def find(self, key: str, option: str) -> str:
+        """``key``, when there is such a column.
+
+        Raises:
+            UserError: there is none.
+        """
+        if key not in self.columns:
+            classes = [one for one, name in self._measured.items() if _of_class(name)]
+            listed = [one for one in self.columns if one not in classes and "." not in one]
+            more = [f"{which}:CLASS" for which in PER_CLASS] if classes else []
+            raise UserError(
+                f"{option}: there is no column '{key}'",
+                f"{did_you_mean(key, self.columns)}columns: {', '.join([*listed, *more])}, and settings such as "
+                "optimizer.lr",
+            )
+        return key
+
+    def rows(self, group: Group, sort: str | None, reverse: bool) -> tuple[Row, ...]:
+        """The group's rows by a column, best first, or with ``reverse`` last; as they are when ``sort`` is None."""
+        column = self.columns.get(sort or "macro_f1")
+        if column is None or (sort is None and not reverse):
+            return group.rows
+        return ordered(group.rows, column.cell, descending=column.descending != reverse)
+
+    def table(self, group: Group, number: int, keys: Sequence[str], rows: Iterable[Row]) -> Table:
+        """One group; ``number`` tells groups with one test set apart."""
+        chosen = [self.columns[key] for key in keys]
+        slug = re.sub(r"[^a-z0-9]+", "-", f"leaderboard-{group.dataset}-{short(group.rows_digest)}".lower())
+        notes = ["Rows are sorted, not ranked: a small difference may be chance."]
+        if any(len(row.runs) > 1 for row in group.rows):
+            notes.insert(0, "Metrics are means over the seeds of a configuration, the lowest and highest in brackets.")
+        return Table(
+            id=slug if number == 1 else f"{slug}-{number}",
+            caption=caption(group),
+            columns=tuple(one.column for one in chosen),
+            rows=tuple(tuple(one.cell(row) for one in chosen) for row in rows),
+            notes=tuple(notes),
+        )
+
+    def joint_table(self, keys: Sequence[str], rows: Sequence[Iterable[Row]]) -> Table:
+        """All groups in one table, whose first columns say which samples a row was measured on."""
+        chosen = [self.columns[key] for key in keys]
+        return Table(
+            id="leaderboard",
+            caption="Finished runs; rows may be compared where test_set, protocol and classes are the same.",
+            columns=(*_GROUP_COLUMNS, *(one.column for one in chosen)),
+            rows=tuple(
+                (*_group_cells(group), *(one.cell(row) for one in chosen))
+                for group, ordered_rows in zip(self.groups, rows, strict=True)
+                for row in ordered_rows
+            ),
+        )
+
+
+def caption(group: Group) -> str:
+    """What a group was measured on, in a line."""
+    measured = f"test set {short(group.test_digest)}" if group.test_digest else "validation"
+    text = f"{group.dataset}, {group.protocol}, {measured}, n = {group.n:,}, {len(group.class_names)} classes: "
+    text += ", ".join(group.class_names)
+    return f"SYNTHETIC IMAGES, not comparable with real data: {text}" if group.synthetic else text
+
+
+def unfinished_table(unfinished: Sequence[Unfinished]) -> Table:
+    """The runs without a result."""
+    columns = (Column("run", "run", "id"), *(Column(key, key) for key in ("name", "status", "reason")))
+    rows = tuple((one.run, one.name, one.status, one.reason) for one in unfinished)
+    return Table("leaderboard-unfinished", "without a result", columns, rows)
+
+
+_GROUP_COLUMNS = (
+    Column("dataset", "dataset"),
+    Column("protocol", "protocol"),
+    Column("test_set", "test set", "id"),
+    Column("n", "n", "count"),
+    Column("classes", "classes"),
+    Column("images", "images"),
+)
+
+
+def _group_cells(group: Group) -> tuple[Cell, ...]:
+    images = "synthetic" if group.synthetic else "real"
+    return group.dataset, group.protocol, short(group.rows_digest), group.n, ", ".join(group.class_names), images
+
+
+def _base(single: bool) -> list[BoardColumn]:
+    """The columns that are no metric and no option. Ranks and their intervals will stand after the seeds."""
+    run = BoardColumn(Column("run", "run", "id", about="twelve digits of the training id"), lambda row: row.runs[0].run)
+    runs = BoardColumn(
+        Column("runs", "runs", about="the runs of the configuration, by seed"),
+        lambda row: " ".join(one.run for one in row.runs),
+    )
+    seed = BoardColumn(Column("seed", "seed", "number"), lambda row: row.runs[0].seed)
+    seeds = BoardColumn(Column("seeds", "seeds", "count", about="how many seeds there are"), lambda row: len(row.runs))
+    epoch = Column("best_epoch", "best epoch", "number", not single, "the epoch whose weights were tested")
+    return [
+        *([run] if single else []),
+        BoardColumn(
+            Column("config", "config", "id", about="twelve digits of the configuration id, which seeds share"),
+            lambda row: row.config,
+        ),
+        BoardColumn(Column("name", "name"), lambda row: row.name),
+        *(_component(section) for section in ("model", "loss", "sampler", "augmentation", "optimizer", "schedule")),
+        seed if single else seeds,
+        BoardColumn(Column("train", "train", "count", about="training samples"), lambda row: row.runs[0].data["train"]),
+        BoardColumn(Column("epochs", "epochs", "count"), lambda row: row.runs[0].epochs),
+        BoardColumn(epoch, lambda row: _over_runs([run.best_epoch for run in row.runs], single)),
+        BoardColumn(Column("parameters", "parameters", "count"), lambda row: row.runs[0].parameters),
+        BoardColumn(
+            Column("flops", "FLOPs", "count", about="of one image's forward pass"), lambda row: row.runs[0].flops
+        ),
+        BoardColumn(
+            Column("seconds", "training time", "seconds", not single),
+            lambda row: _over_runs([run.seconds for run in row.runs], single),
+        ),
+        *([] if single else [runs]),
+    ]
+
+
+def _component(section: str) -> BoardColumn:
+    return BoardColumn(Column(section, section), lambda row: row.settings.get(section))
+
+
+def _metric(key: str, name: str, single: bool) -> BoardColumn:
+    known = measure(name)
+
+    def cell(row: Row) -> Cell:
+        found = row.metric(name)
+        return found.mean if found is not None and single else found
+
+    label = known.label if key == name else f"measured {known.label}"
+    return BoardColumn(Column(key, label, "score", not single, known.about), cell, known.higher_is_better)
+
+
+def _setting(key: str, values: Iterable[Any]) -> BoardColumn:
+    given = [value for value in values if value is not None]
+    numeric = bool(given) and all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in given)
+
+    def cell(row: Row) -> Cell:
+        value = row.settings.get(key)
+        return value if value is None or numeric else as_text(value)
+
+    return BoardColumn(Column(key, key, "number" if numeric else "text"), cell)
+
+
+def _over_runs(values: Sequence[float | None], single: bool) -> Cell:
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return None
+    return known[0] if single else spread(known)
+
+
+def _of_class(name: str) -> bool:
+    return name.partition(":")[0] in PER_CLASS and ":" in name
+
+
+def _in_order(groups: Iterable[Group]) -> list[str]:
+    """Known metrics first, then what else the records hold as they have it, and the scores of each class."""
+    recorded = list(dict.fromkeys(name for group in groups for name in group.metrics))
+    others = [name for name in recorded if name not in KNOWN and not _of_class(name)]
+    return [
+        *(name for name in KNOWN if name in recorded),
+        *others,
+        *(name for name in recorded if _of_class(name)),
+    ]

@@ -1,0 +1,74 @@
+"""What the metrics of a run are called, and which way is better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PER_CLASS = {"precision": "precision", "recall": "recall", "f1": "F1"}
+
+_LOWER_IS_BETTER = ("loss", "rmse", "mse", "mae", "log_loss", "nll", "brier", "ece", "mce", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One metric.
+
+    Attributes:
+        key: as records have it; ``f1:CLASS`` for a score of one class.
+        label: what people read.
+        higher_is_better: else lower is.
+        headline: stands in tables for people without being asked for.
+        about: what it is, in a sentence; empty where it is not known.
+    """
+
+    key: str
+    label: str
+    higher_is_better: bool = True
+    headline: bool = False
+    about: str = ""
+
+
+def _affect(dimension: str) -> tuple[Measure, ...]:
+    return (
+        Measure(f"{dimension}_ccc", f"{dimension} CCC", headline=True, about=f"concordance correlation of {dimension}"),
+        Measure(f"{dimension}_rmse", f"{dimension} RMSE", False, True, f"root mean squared error of {dimension}"),
+        Measure(f"{dimension}_mae", f"{dimension} MAE", False, about=f"mean absolute error of {dimension}"),
+        Measure(f"{dimension}_pearson", f"{dimension} r", about=f"Pearson's correlation of {dimension}"),
+        Measure(f"{dimension}_r2", f"{dimension} R²", about=f"share of the variance of {dimension} that is explained"),
+        Measure(f"{dimension}_sagr", f"{dimension} SAGR", about=f"share of samples with the right sign of {dimension}"),
+    )
+
+
+#: In the order in which tables show them.
+KNOWN = {
+    one.key: one
+    for one in (
+        Measure("accuracy", "accuracy", headline=True, about="share of samples that are right"),
+        Measure("macro_f1", "macro-F1", headline=True, about="mean F1 of the classes, each counting alike"),
+        Measure("balanced_accuracy", "balanced accuracy", headline=True, about="mean recall of the classes"),
+        Measure("worst_class_f1", "worst F1", headline=True, about="F1 of the class that has the lowest"),
+        Measure("weighted_f1", "weighted F1", about="mean F1, each class counting by its samples"),
+        Measure("macro_precision", "macro precision", about="mean precision of the classes"),
+        Measure("macro_recall", "macro recall", about="mean recall of the classes"),
+        Measure("weighted_precision", "weighted precision", about="mean precision, each class counting by its samples"),
+        Measure("kappa", "kappa", headline=True, about="Cohen's kappa: agreement beyond chance"),
+        Measure("mcc", "MCC", about="Matthews correlation coefficient"),
+        Measure("log_loss", "log loss", False, about="mean negative logarithm of the true class's probability"),
+        Measure("brier", "Brier score", False, about="mean squared error of the probabilities"),
+        Measure("ece", "ECE", False, True, "expected calibration error"),
+        *_affect("valence"),
+        *_affect("arousal"),
+        Measure("loss", "loss", False, about="mean of the loss that the run was trained with"),
+    )
+}
+
+
+def measure(key: str) -> Measure:
+    """The metric of that key; one that is not known goes by its key, and its direction is read from its ending."""
+    if key in KNOWN:
+        return KNOWN[key]
+    which, colon, class_name = key.partition(":")
+    if colon and which in PER_CLASS:
+        label = PER_CLASS[which]
+        return Measure(key, f"{class_name} {label}", about=f"{label} of the class {class_name}")
+    return Measure(key, key, not any(key == end or key.endswith("_" + end) for end in _LOWER_IS_BETTER))

@@ -1,0 +1,219 @@
+"""A table in the formats that people paste and programs read.
+
+Text comes from records, which anybody may have written: every format keeps it text. People get numbers as
+`ferbench.report.table.shown` rounds them, programs exact ones.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+from ferbench.plugin.faults import one_line
+from ferbench.report.table import Cell, Column, Spread, Table
+
+_PARTS = ("mean", "min", "max")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def to_csv(table: Table) -> str:
+    """RFC 4180 with exact numbers; column keys are the header.
+
+    A column of spreads becomes ``KEY_mean``, ``KEY_min`` and ``KEY_max``. Text that a spreadsheet would run as a
+    formula gets an apostrophe in front.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([_plain(key) for column in table.columns for key in _headers(column)])
+    for row in table.rows:
+        cells = zip(row, table.columns, strict=True)
+        writer.writerow([value for cell, column in cells for value in _values(cell, column)])
+    return text.getvalue()
+
+
+def to_json_value(table: Table) -> dict[str, Any]:
+    """The table as plain values: ``id``, ``caption``, ``columns``, ``rows`` by column key, ``summary`` rows, ``notes``.
+
+    A spread is ``{"mean", "min", "max"}``; an empty cell and a number that is none are None.
+    """
+    rows = [
+        {column.key: _json_cell(cell) for cell, column in zip(row, table.columns, strict=True)} for row in table.rows
+    ]
+    body = len(rows) - table.summary
+    return {
+        "id": table.id,
+        "caption": table.caption,
+        "columns": [
+            {"key": one.key, "label": one.label, "kind": one.kind, "about": one.about} for one in table.columns
+        ],
+        "rows": rows[:body],
+        "summary": rows[body:],
+        "notes": list(table.notes),
+    }
+
+
+def to_markdown(table: Table) -> str:
+    """A pipe table as GitHub and most readers have it, below its caption and above its notes."""
+    rows = [[_markdown(cell) for cell in row] for row in table.shown()]
+    body = len(rows) - table.summary
+    rows[body:] = [[f"**{cell}**" if cell else "" for cell in row] for row in rows[body:]]
+    header = [_markdown(column.label) for column in table.columns]
+    widths = [max(3, *(len(row[place]) for row in (header, *rows))) for place in range(len(header))]
+    numeric = [column.numeric for column in table.columns]
+
+    def line(cells: Iterable[str]) -> str:
+        padded = (c.rjust(w) if right else c.ljust(w) for c, w, right in zip(cells, widths, numeric, strict=True))
+        return f"| {' | '.join(padded)} |"
+
+    rule = ["-" * (w - 1) + ":" if right else "-" * w for w, right in zip(widths, numeric, strict=True)]
+    lines = [f"**{_markdown(table.caption)}**", "", line(header), line(rule), *(line(row) for row in rows)]
+    for note in table.notes:
+        lines += ["", _markdown(note)]
+    return "\n".join(lines) + "\n"
+
+
+def to_latex(table: Table) -> str:
+    """A floating ``table`` with booktabs rules, its caption and the label ``tab:ID``.
+
+    Accented Latin letters are left to the engine (UTF-8 is what LaTeX reads since 2018); signs that its text fonts lack
+    are written as commands, or as ``?`` where there is none.
+    """
+    numeric = ["r" if column.numeric else "l" for column in table.columns]
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        r"\begin{table}[htbp]",
+        r"  \centering",
+        rf"  \caption{{{_latex(table.caption)}}}",
+        rf"  \label{{tab:{table.id}}}",
+        rf"  \begin{{tabular}}{{{''.join(numeric)}}}",
+        r"    \toprule",
+        _latex_row(column.label for column in table.columns),
+        r"    \midrule",
+    ]
+    rows = list(table.shown())
+    for number, row in enumerate(rows):
+        if number and number == len(rows) - table.summary:
+            lines.append(r"    \midrule")
+        lines.append(_latex_row(row))
+    lines += [r"    \bottomrule", r"  \end{tabular}"]
+    # An empty line begins the paragraph below the table.
+    lines += [line for note in table.notes for line in ("", rf"  \footnotesize {_latex(note)}")]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def _headers(column: Column) -> list[str]:
+    return [f"{column.key}_{part}" for part in _PARTS] if column.spread else [column.key]
+
+
+def _values(cell: Cell, column: Column) -> list[str]:
+    if column.spread:
+        parts: tuple[Cell, ...] = (cell.mean, cell.low, cell.high) if isinstance(cell, Spread) else (cell,) * 3
+        return [_exact(part) for part in parts]
+    return [_exact(cell)]
+
+
+def _exact(cell: Cell) -> str:
+    if cell is None or cell != cell:
+        return ""
+    return _plain(cell) if isinstance(cell, str) else repr(cell)
+
+
+def _plain(text: str) -> str:
+    """Text in one line that no spreadsheet takes for a formula."""
+    clean = one_line(text)
+    runs = text.startswith(_FORMULA) or unicodedata.normalize("NFKC", clean[:1]).startswith(_FORMULA)
+    return f"'{clean}" if runs else clean
+
+
+def _json_cell(cell: Cell) -> Any:
+    if isinstance(cell, Spread):
+        return {part: _json_cell(value) for part, value in zip(_PARTS, (cell.mean, cell.low, cell.high), strict=True)}
+    # JSON has neither NaN nor infinity.
+    return None if isinstance(cell, float) and not -float("inf") < cell < float("inf") else cell
+
+
+# What CommonMark and its GitHub extensions give a meaning within a line, and the bar that ends a cell.
+_MARKUP = re.compile(r"[\\`*_{}\[\]()#!|~<>&$^@]")
+# What means something in text that is otherwise left as it is: underscores at the edge of a word, addresses, lists.
+_ADDRESS = re.compile(r"(?i)(https?|ftp|mailto|www)([:.])")
+_MEANING = re.compile(r"(?<![^\W_])_|_(?![^\W_])|\bwww\.|://|^[-+]|^\d+[.)]\s")
+
+
+def _markdown(text: str) -> str:
+    entities = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "|": "\\|"}
+    clean = one_line(text)
+    if re.fullmatch(r"[\w.,: %+()−–-]*", clean) and not _MEANING.search(clean):
+        return clean  # names such as macro_f1 and brackets alone mean nothing: left readable
+    escaped = _MARKUP.sub(lambda found: entities.get(found[0], "\\" + found[0]), clean)
+    escaped = re.sub(r"^(\d*)([-+.)])", r"\1\\\2", escaped)  # a list
+    return _ADDRESS.sub(lambda found: f"{found[1]}&#{ord(found[2])};", escaped)
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "%": r"\%",
+    "#": r"\#",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "{''}",  # the straight one needs T1 fonts
+    "`": "{`}",  # in braces, so that two of them stay two
+    "'": "{'}",
+    "[": "{[}",  # after the end of a row it would begin an option, as * would
+    "*": "{*}",
+    "−": "$-$",
+    "–": "--",
+    "—": "---",
+    "×": r"$\times$",
+    "±": r"$\pm$",
+    "→": r"$\rightarrow$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "≈": r"$\approx$",
+    "²": r"\textsuperscript{2}",
+    "°": r"\textdegree{}",
+    "…": r"\ldots{}",
+    "·": r"$\cdot$",
+    "’": "'",
+    "‘": "`",
+    "“": "``",
+    "”": "''",
+    "„": r"\quotedblbase{}",
+    "€": r"\texteuro{}",
+    "\N{NO-BREAK SPACE}": "~",
+    "µ": r"\textmu{}",
+    "α": r"$\alpha$",
+    "β": r"$\beta$",
+    "κ": r"$\kappa$",
+    "σ": r"$\sigma$",
+}
+
+
+def _latex(text: str) -> str:
+    # Two hyphens would become a dash, and two brackets or apostrophes other signs.
+    spaced = re.sub(r"-(?=-)", "-\0", unicodedata.normalize("NFC", one_line(text)))
+    return "".join("{}" if character == "\0" else _latex_character(character) for character in spaced)
+
+
+def _latex_character(character: str) -> str:
+    if character in _LATEX:
+        return _LATEX[character]
+    if character.isascii() or (character.isalpha() and unicodedata.name(character, "").startswith("LATIN ")):
+        return character
+    plain = unicodedata.normalize("NFKD", character)
+    return "".join(_LATEX.get(one, one) for one in plain) if plain.isascii() else "?"
+
+
+def _latex_row(cells: Iterable[str]) -> str:
+    return f"    {' & '.join(map(_latex, cells))} \\\\"

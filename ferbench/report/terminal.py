@@ -1,0 +1,59 @@
+"""A table as plain lines for a terminal. Thousands of rows are laid out in a moment, where rich takes seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+
+from ferbench.plugin.faults import one_line
+from ferbench.report.table import Table
+
+_GAP = 2
+
+
+def to_terminal(table: Table, width: int | None, *, spare: Sequence[str] = ()) -> list[str]:
+    """Header, rows, and where it applies a line that names the columns left out.
+
+    Cells are never cut or folded: when no more columns may go, lines are longer than the terminal.
+
+    Args:
+        table: its caption and notes are not shown.
+        width: columns of the terminal; None: everything is shown.
+        spare: keys of the columns that are left out when the terminal is too narrow, first to go first.
+    """
+    known: dict[str, tuple[str, int]] = {}
+    rows = [[known.get(cell) or known.setdefault(cell, _measured(cell)) for cell in row] for row in table.shown()]
+    header = [_measured(column.label) for column in table.columns]
+    widths = [max(cell[1] for cell in column) for column in zip(header, *rows, strict=True)]
+    shown = list(range(len(widths)))
+    left_out = []
+    for key in spare:
+        if width is None or sum(widths[place] + _GAP for place in shown) - _GAP <= width:
+            break
+        for place in [place for place in shown if table.columns[place].key == key]:
+            shown.remove(place)
+            left_out.append(table.columns[place].label)
+    right = [column.numeric for column in table.columns]
+
+    def line(cells: Sequence[tuple[str, int]]) -> str:
+        padded = []
+        for place in shown:
+            text, wide = cells[place]
+            blanks = " " * (widths[place] - wide)
+            padded.append(blanks + text if right[place] else text + blanks)
+        return (" " * _GAP).join(padded).rstrip()
+
+    lines = [line(header), *(line(row) for row in rows)]
+    if left_out:
+        lines.append(f"left out for want of width: {', '.join(map(one_line, left_out))}")
+    return lines
+
+
+def _measured(text: str) -> tuple[str, int]:
+    narrow = text.replace("–", "-").replace("−", "-")  # in most numbers, and as wide as ASCII
+    if narrow.isascii() and narrow.isprintable():
+        clean = " ".join(text.split())
+        return clean, len(clean)
+    clean = one_line(text)
+    return clean, cell_len(clean)

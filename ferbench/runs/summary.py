@@ -1,0 +1,144 @@
+"""What a list of runs needs of each run: a small part of its ``run.json``, checked, so that whoever lists runs need
+not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+#: Rises when a summary says something else for the same record: an index of older summaries is then not read.
+SUMMARY_VERSION = 1
+
+
+@dataclass(slots=True)
+class Scores:
+    """One evaluation of a run.
+
+    Attributes:
+        rows: digest of the samples.
+        n: how many.
+        values: metrics by name, and ``precision:CLASS``, ``recall:CLASS`` and ``f1:CLASS``; what was no number is
+            not there.
+    """
+
+    rows: str
+    n: int
+    values: dict[str, float]
+
+
+@dataclass(slots=True)
+class Summary:
+    """A run in short. Everything after ``reason`` may be empty for a run without a result.
+
+    Attributes:
+        run: name of the run's directory.
+        status: as in ``run.json``, or ``damaged``.
+        name: as ``--name`` gave it.
+        reason: why there is no result, in one line.
+        training: training id.
+        config: configuration id.
+        seed: of training.
+        data: ``dataset``, ``protocol``, ``fold``, ``synthetic``, ``class_names``, and ``train``, the number of training
+            samples.
+        settings: component names by section (``model``), their options and the fields of ``[data]`` and ``[training]``
+            by dotted key (``model.width``, ``data.fold``).
+        epochs: trained.
+        best_epoch: whose weights were evaluated.
+        parameters: of the model, running statistics included.
+        flops: of one image's forward pass.
+        seconds: of training.
+        scores: on the test set, or for a fold on its validation samples.
+    """
+
+    run: str
+    status: str
+    name: str | None = None
+    reason: str = ""
+    training: str = ""
+    config: str = ""
+    seed: int | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    epochs: int | None = None
+    best_epoch: int | None = None
+    parameters: int | None = None
+    flops: int | None = None
+    seconds: float | None = None
+    scores: list[Scores] = field(default_factory=list)
+
+
+def damaged(run: str, reason: str) -> Summary:
+    """The summary of a run whose record cannot be used."""
+    return Summary(run, "damaged", reason=reason)
+
+
+def summarise(run: str, record: Mapping[str, Any]) -> Summary:
+    """The summary of a record; ``damaged`` when the record lacks what a record has."""
+    try:
+        return _summarise(run, record)
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        return damaged(run, f"run.json lacks what a record has: {what}")
+
+
+def _summarise(run: str, record: Mapping[str, Any]) -> Summary:
+    status, name, data = str(record["status"]), record.get("name"), record["data"]
+    summary = Summary(
+        run,
+        status,
+        name=None if name is None else str(name),
+        training=str(record["identity"]["training_id"]),
+        config=str(record["identity"]["config_id"]),
+        seed=int(record["recipe"]["training"]["seed"]),
+        data={
+            "dataset": str(data["dataset"]),
+            "protocol": str(data["protocol"]),
+            "fold": None if data["fold"] is None else str(data["fold"]),
+            "synthetic": bool(data["synthetic"]),
+            "class_names": [str(one) for one in data["class_names"]],
+            "train": sum(int(n) for n in data["counts"]["train"].values()),
+        },
+        settings=_settings(record),
+    )
+    if status != "done":
+        lines = str((record.get("error") or {}).get("message", "")).splitlines()
+        summary.reason = lines[0] if lines else ""
+        return summary
+    training, model = record["training"], record["model"]
+    summary.epochs, summary.best_epoch = int(training["epochs"]), int(training["best_epoch"])
+    summary.parameters = int(model["parameters"])
+    summary.flops = None if model.get("flops") is None else int(model["flops"])
+    summary.seconds = None if training.get("seconds") is None else float(training["seconds"])
+    split = "validation" if summary.data["fold"] else "test"
+    summary.scores = [_scores(one) for one in record["evaluations"].values() if one["split"] == split]
+    if not summary.scores:
+        summary.reason = f"it was not evaluated on {split}"
+    return summary
+
+
+def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    for section, component in record["components"].items():
+        if isinstance(component, dict):  # trackers are a list and change nothing
+            settings[section] = str(component["name"])
+            for option, value in component["options"].items():
+                settings[f"{section}.{option}"] = value
+    for section in ("data", "training"):
+        for key, value in record["recipe"][section].items():
+            settings[f"{section}.{key}"] = value
+    settings.pop("training.seed", None)
+    return settings
+
+
+def _scores(evaluation: Mapping[str, Any]) -> Scores:
+    found = dict(evaluation["metrics"])
+    for class_name, scores in evaluation["per_class"].items():
+        for which in ("precision", "recall", "f1"):
+            found[f"{which}:{class_name}"] = scores[which]
+    values = {}
+    for key, value in found.items():
+        if value is not None and math.isfinite(number := float(value)):
+            values[key] = number
+    return Scores(str(evaluation["rows_digest"]), int(evaluation["n"]), values)

@@ -1,0 +1,62 @@
+"""What a list of runs reads from a record."""
+
+from __future__ import annotations
+
+import pytest
+from made_records import made_record
+
+from ferbench.runs.summary import summarise
+
+
+def test_metrics_and_scores_of_classes_stand_side_by_side():
+    (scores,) = summarise("a", made_record(metrics={"macro_f1": 0.5, "loss": None})).scores
+    assert scores.values == {
+        "macro_f1": 0.5,
+        "precision:happy": 1.0,
+        "recall:happy": 0.75,
+        "f1:happy": 0.5,
+        "precision:sad": 1.0,
+        "recall:sad": 0.75,
+        "f1:sad": 0.25,
+    }
+    assert (scores.rows, scores.n) == ("v1:t1", 7)
+
+
+def test_a_fold_is_scored_on_its_validation_samples():
+    (scores,) = summarise("a", made_record(fold="1/5", test="v1:fold")).scores
+    assert scores.rows == "v1:fold"
+
+
+def test_settings_are_component_names_options_and_fields_without_the_seed():
+    settings = summarise("a", made_record(optimizer={"lr": 0.1})).settings
+    assert settings["model"] == "cnn"
+    assert settings["optimizer.lr"] == 0.1
+    assert settings["training.epochs"] == 5
+    assert settings["data.fold"] is None
+    assert "training.seed" not in settings
+
+
+def test_a_run_without_a_result_keeps_what_it_was():
+    summary = summarise("a", made_record(status="failed", seed=3))
+    assert (summary.status, summary.reason, summary.seed, summary.settings["model"]) == ("failed", "it broke", 3, "cnn")
+    assert summary.scores == []
+
+
+def test_a_run_that_was_not_evaluated_says_so():
+    record = made_record()
+    del record["evaluations"]["e2"]
+    assert summarise("a", record).reason == "it was not evaluated on test"
+
+
+@pytest.mark.parametrize(
+    ("section", "value"),
+    [("data", None), ("components", []), ("training", {}), ("evaluations", {"e": {}}), ("identity", "x")],
+)
+def test_a_record_that_lacks_what_a_record_has_is_damaged(section, value):
+    summary = summarise("a", {**made_record(), section: value})
+    assert (summary.status, summary.run) == ("damaged", "a")
+    assert summary.reason.startswith("run.json lacks what a record has: ")
+
+
+def test_a_metric_that_is_no_number_is_damaged():
+    assert summarise("a", made_record(metrics={"macro_f1": "high"})).status == "damaged"
