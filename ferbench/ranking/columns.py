@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ferbench.errors import UserError
+from ferbench.metrics.measures import KNOWN, PER_CLASS, measure
 from ferbench.plugin.faults import did_you_mean
 from ferbench.ranking.filters import as_text
 from ferbench.ranking.leaderboard import Group, Row, Unfinished, ordered, short, spread
-from ferbench.ranking.measures import KNOWN, PER_CLASS, measure
 from ferbench.report.table import Cell, Column, Table
 
 ALL = "all"

@@ -12,6 +12,7 @@ from typing import Any
 
 from ferbench.errors import UserError
 from ferbench.report.figures import Figure, template
+from ferbench.report.formats import to_csv, to_latex
 from ferbench.report.page import Report, report_page
 from ferbench.runs.directory import RunDirectory
 from ferbench.storage import replace_file
@@ -36,8 +37,6 @@ def write_page(report: Report, path: Path, *, refresh: int | None = None) -> Non
 
 def write_tables(report: Report, directory: Path) -> list[Path]:
     """Every table of a report as ``<id>.csv`` and ``<id>.tex``."""
-    from ferbench.report.formats import to_csv, to_latex
-
     written = []
     for table in report.tables():
         for suffix, text in ((".csv", to_csv(table)), (".tex", to_latex(table))):

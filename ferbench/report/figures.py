@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.metrics.labels import metric
+from ferbench.metrics.measures import measure
 from ferbench.plugin.faults import one_line
 from ferbench.report.contents import Comparison, RunView, Scored
 from ferbench.report.tables import curve_metrics
@@ -227,7 +227,7 @@ def curves(run: RunView) -> list[Figure]:
 
 
 def _curve(run: RunView, name: str) -> Figure:
-    label = metric(name).label
+    label = measure(name).label
     epochs = [record["epoch"] for record in run.history]
     data = []
     for number, (split, dash) in enumerate((("train", "dash"), ("validation", "solid"))):
@@ -319,7 +319,7 @@ def scores_by_run(group: Comparison, name: str, table: str) -> Figure:
             {
                 "type": "scatter",
                 "mode": "markers",
-                "name": metric(key).label,
+                "name": measure(key).label,
                 "x": values,
                 "y": labels,
                 "marker": {"size": 11, "symbol": ("circle", "diamond-open")[i], "line": {"width": 2}},

@@ -14,7 +14,7 @@ from typing import Any
 import jinja2
 
 from ferbench.experiment.toml import recipe_toml
-from ferbench.metrics.labels import metric
+from ferbench.metrics.measures import measure
 from ferbench.plugin.faults import one_line
 from ferbench.report import figures, tables
 from ferbench.report.contents import Comparison, Contents, RunView
@@ -277,7 +277,7 @@ def _notes(run: RunView) -> list[str]:
 
 def _selected_by(select: str) -> str:
     name, _, class_name = select.partition(":")
-    return f"{name.upper() if name == 'f1' else name} of {one_line(class_name)}" if class_name else metric(name).label
+    return f"{name.upper() if name == 'f1' else name} of {one_line(class_name)}" if class_name else measure(name).label
 
 
 def _operations(flops: float) -> str:

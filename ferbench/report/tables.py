@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.metrics.labels import metric
+from ferbench.metrics.measures import measure
 from ferbench.report.contents import Comparison, RunView, Scored
 from ferbench.report.table import Cell, Column, Table, duration
 
@@ -70,7 +70,7 @@ def metrics(run: RunView) -> Table:
                 for scored, title in zip(run.evaluations, titles, strict=True)
             ),
         ),
-        rows=tuple((metric(name).label, *(one.metrics.get(name) for one in run.evaluations)) for name in names),
+        rows=tuple((measure(name).label, *(one.metrics.get(name) for one in run.evaluations)) for name in names),
     )
 
 
@@ -135,7 +135,7 @@ def epochs(run: RunView) -> Table:
         "metrics and validation F1 by class.",
         columns=(
             Column("epoch", "epoch", "count"),
-            *(Column(f"{split}_{name}", f"{split} {metric(name).label}", "score") for split, name in measured),
+            *(Column(f"{split}_{name}", f"{split} {measure(name).label}", "score") for split, name in measured),
             *(Column(f"f1_{name}", f"F1 {name}", "score") for name in classes),
             Column("seconds", "time", "seconds"),
         ),
@@ -229,10 +229,10 @@ def comparison(group: Comparison, name: str) -> Table:
     kinds = ("model", "loss", "sampler", "augmentation", "optimizer")
     columns = [_RUN]
     for key in scores:
-        columns.append(Column(key, metric(key).label, "score"))
+        columns.append(Column(key, measure(key).label, "score"))
         if key in compared:
-            columns.append(Column(f"{key}_change", f"Δ {metric(key).label}", "change"))
-            columns.append(Column(f"{key}_relative", f"Δ {metric(key).label}, relative", "percent"))
+            columns.append(Column(f"{key}_change", f"Δ {measure(key).label}", "change"))
+            columns.append(Column(f"{key}_relative", f"Δ {measure(key).label}, relative", "percent"))
     columns += [*(Column(kind, kind) for kind in kinds), Column("seed", "seed", "number")]
     columns += [Column("epochs", "epoch kept"), Column("parameters", "parameters", "count")]
     columns += [Column("seconds", "training", "seconds"), Column("id", "id", "id")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ferbench.metrics.classification import HIGHER_IS_BETTER
-from ferbench.ranking.measures import KNOWN, measure
+from ferbench.metrics.measures import KNOWN, measure
 
 
 def test_metrics_that_select_epochs_have_the_same_direction_here():

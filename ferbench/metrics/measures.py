@@ -1,4 +1,4 @@
-"""What the metrics of a run are called, and which way is better."""
+"""What metrics are called in tables and figures, and which way is better."""
 
 from __future__ import annotations
 
@@ -51,8 +51,12 @@ KNOWN = {
         Measure("macro_precision", "macro precision", about="mean precision of the classes"),
         Measure("macro_recall", "macro recall", about="mean recall of the classes"),
         Measure("weighted_precision", "weighted precision", about="mean precision, each class counting by its samples"),
+        Measure("top2_accuracy", "top-2 accuracy", about="share of samples whose class is among the two most probable"),
         Measure("kappa", "kappa", headline=True, about="Cohen's kappa: agreement beyond chance"),
+        Measure("alpha", "alpha", about="Krippendorff's alpha of truth and prediction"),
         Measure("mcc", "MCC", about="Matthews correlation coefficient"),
+        Measure("roc_auc", "ROC-AUC", about="mean area under the ROC curve of each class against the others"),
+        Measure("pr_auc", "PR-AUC", about="mean average precision of each class against the others"),
         Measure("log_loss", "log loss", False, about="mean negative logarithm of the true class's probability"),
         Measure("brier", "Brier score", False, about="mean squared error of the probabilities"),
         Measure("ece", "ECE", False, True, "expected calibration error"),
