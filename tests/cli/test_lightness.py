@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from made_records import made_record, write_runs
+from made_runs import make_run
 
 from ferbench.cli import COMMANDS
 
@@ -78,6 +79,12 @@ def test_the_leaderboard_imports_nothing_heavy(tmp_path, form):
     write_runs(tmp_path, made_record("a"))
     modules = imported("leaderboard", "--results", str(tmp_path), "--format", form)
     assert not (HEAVY - {"numpy"}) & modules
+
+
+def test_a_report_trains_nothing_and_imports_no_torch(tmp_path):
+    make_run(tmp_path, name="one")
+    modules = imported("report", "one", "--results", str(tmp_path), "--output", str(tmp_path / "page.html"))
+    assert not (HEAVY - {"numpy", "plotly", "pydantic"}) & modules
 
 
 def test_importing_ferbench_imports_nothing_heavy():

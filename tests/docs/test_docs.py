@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ferbench.cli.leaderboard import leaderboard
+from ferbench.cli.report import report
 from ferbench.experiment.recipe import COMPONENT_SECTIONS, DEFAULT_COMPONENTS, Recipe
 from ferbench.experiment.settings import build_recipe, read_recipe
 from ferbench.metrics.classification import HIGHER_IS_BETTER
@@ -52,6 +53,12 @@ def test_every_option_and_key_of_the_leaderboard_is_documented():
     columns = page.partition("## Columns")[2].partition("## Formats")[0]
     base = {*Board([], single=True).columns, *Board([], single=False).columns}
     assert [key for key in base if f"`{key}`" not in columns] == []
+
+
+def test_every_option_of_a_report_is_documented():
+    page = (ROOT / "docs" / "reference" / "report.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(--[\w-]+)", page, flags=re.MULTILINE)
+    assert rows == [option.opts[0] for option in report.params if option.opts[0].startswith("--")]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "recipes").glob("*.toml")), ids=lambda p: p.stem)

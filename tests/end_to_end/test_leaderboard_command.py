@@ -101,7 +101,6 @@ def test_markdown_and_latex_have_a_table_for_each_group(board):
 
 
 def test_html_is_a_page(board):
-    pytest.importorskip("ferbench.report.page")
     page = board("--format", "html").stdout
     assert page.lower().startswith("<!doctype html>")
     assert "=linear|" in page
