@@ -49,8 +49,8 @@ class DataSettings(Section):
         test_limit_per_class: at most this many test samples per class.
         validation: fraction of train that is cut off for validation where the protocol names no part for it.
         fold: "i/k": validation is the i-th of k stratified folds of train; test stays unread.
-        group_by: keep the frames of a clip, or the images of a subject, on one side of a cut; default: clips where
-            there are any.
+        group_by: keep the frames of a clip, or the images of a subject, on one side of a cut; default: what
+            the protocol says, else clips where there are any.
         split_seed: seed of every draw of samples (limits, validation, folds); apart from the training seed, so that
             seeds of one configuration share their split.
         image_size: side of the model's input in pixels; default: the model's own.
