@@ -39,7 +39,8 @@ class DataSettings(Section):
     """``[data]``: what the harness does with a dataset, whichever plugin it comes from.
 
     Attributes:
-        path: where the dataset's files are (``--data``).
+        path: where the dataset's files are (``--data DIR``).
+        paths: the same by name of the dataset (``--data NAME=DIR``), for several in a grid or joined with ``+``.
         protocol: which parts are train, validation and test; default: the dataset's first protocol.
         classes: keep only these classes, in this order of class ids.
         num_classes: assert the number of classes; it never changes it.
@@ -58,6 +59,7 @@ class DataSettings(Section):
     """
 
     path: Annotated[str | None, Role.ENVIRONMENT] = None
+    paths: Annotated[dict[str, str] | None, Role.ENVIRONMENT] = None
     protocol: Annotated[str | None, Role.SELECTS_ROWS] = None
     classes: Annotated[tuple[str, ...] | None, Role.SELECTS_ROWS] = None
     num_classes: Annotated[int | None, at.Ge(2), Role.SELECTS_ROWS] = None

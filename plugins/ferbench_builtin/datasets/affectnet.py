@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from ferbench import Crop, Dataset, Fault, Sample
+from ferbench.data.expressions import EXPRESSIONS
 from ferbench_builtin.datasets.csv_rows import csv_rows
-from ferbench_builtin.datasets.expressions import EXPRESSIONS
 from ferbench_builtin.datasets.image_files import Color, Fit, ImageFiles, LeftOut, Size, Stored
 from ferbench_builtin.datasets.image_tree import Ignored, images, stamp
 from ferbench_builtin.datasets.layouts import directory_of, no_such_layout

@@ -16,8 +16,8 @@ from typing import Annotated
 import annotated_types
 
 from ferbench import Dataset, Fault, Sample, UserError
+from ferbench.data.expressions import EXPRESSIONS, expression_named
 from ferbench_builtin.datasets.csv_rows import csv_rows, text_lines
-from ferbench_builtin.datasets.expressions import EXPRESSIONS, expression_named
 from ferbench_builtin.datasets.fer2013_classes import SIZE
 from ferbench_builtin.datasets.fer2013_table import COLUMNS, pixel_row
 from ferbench_builtin.datasets.held_out import held_out

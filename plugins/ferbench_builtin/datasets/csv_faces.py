@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ferbench import Dataset, Fault, Sample, UserError
+from ferbench.data.expressions import expression_named
 from ferbench_builtin.datasets.csv_rows import csv_columns, csv_rows
-from ferbench_builtin.datasets.expressions import expression_named
 from ferbench_builtin.datasets.folder import PARTS
 from ferbench_builtin.datasets.image_files import Color, Fit, ImageFiles, LeftOut, Size, Stored
 from ferbench_builtin.datasets.image_tree import stamp, stamp_named

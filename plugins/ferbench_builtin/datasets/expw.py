@@ -14,8 +14,8 @@ from typing import Annotated
 import annotated_types
 
 from ferbench import Crop, Dataset, Fault, Sample
+from ferbench.data.expressions import BASIC
 from ferbench_builtin.datasets.csv_rows import text_lines
-from ferbench_builtin.datasets.expressions import BASIC
 from ferbench_builtin.datasets.held_out import held_out
 from ferbench_builtin.datasets.image_files import Color, Fit, ImageFiles, LeftOut, Size, Stored
 from ferbench_builtin.datasets.image_tree import stamp

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ferbench_builtin.datasets.expressions import BASIC, expression_named
+from ferbench.data.expressions import BASIC, expression_named
 
 #: Sorted, as every class list is; the table's emotion numbers have another order.
 CLASS_NAMES = BASIC

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ferbench import Dataset, Fault, Sample
-from ferbench_builtin.datasets.expressions import BASIC
+from ferbench.data.expressions import BASIC
 from ferbench_builtin.datasets.held_out import held_out
 from ferbench_builtin.datasets.image_files import ImageFiles, LeftOut, Stored
 from ferbench_builtin.datasets.image_tree import Ignored, images, stamp

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from ferbench import Dataset, Fault, Sample, UserError
+from ferbench.data.expressions import BASIC, expression_named
 from ferbench_builtin.datasets.csv_rows import csv_rows, text_lines
-from ferbench_builtin.datasets.expressions import BASIC, expression_named
 from ferbench_builtin.datasets.image_files import Color, Fit, ImageFiles, LeftOut, Size, Stored
 from ferbench_builtin.datasets.image_tree import Ignored, images, stamp
 from ferbench_builtin.datasets.layouts import directory_of, no_such_layout

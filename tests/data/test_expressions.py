@@ -2,7 +2,7 @@
 
 import pytest
 
-from ferbench_builtin.datasets.expressions import BASIC, EXPRESSIONS, expression_named
+from ferbench.data.expressions import BASIC, EXPRESSIONS, expression_named
 
 
 @pytest.mark.parametrize(
