@@ -85,7 +85,6 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
             f"protocol '{protocol.name}' of '{pack.dataset}' is for folds and has no test part",
             "run every fold with --folds 5, name one with --set data.fold=1/5, or choose another data.protocol",
         )
-    groups = _groups(pack, request.group_by or protocol.group_by)
 
     def rows_of(parts: Sequence[str]) -> Rows:
         codes = [pack.parts.index(part) for part in parts if part in pack.parts]
@@ -93,6 +92,7 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
 
     pool = rows_of(_present(pack, protocol.train, protocol, protocols))
     extra = rows_of(_present(pack, protocol.train_only, protocol, protocols))
+    groups = _groups(pack, request.group_by or protocol.group_by)
     test_parts = _present(pack, protocol.test, protocol, protocols) if request.fold is None else ()
     named = protocol.validation
     if protocol.cut_if_missing:

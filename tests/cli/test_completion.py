@@ -29,3 +29,7 @@ def test_runs_complete_by_name_and_id(complete, tmp_path):
     RunDirectory(run_path(tmp_path / "results", "abc000000000")).write({"name": "tiny", "status": "done"})
     assert complete("predict", "t") == ["tiny"]
     assert complete("predict", "ab") == ["abc000000000"]
+
+
+def test_the_last_of_joined_datasets_completes(complete):
+    assert complete("run", "--dataset", "fer2013+raf") == ["fer2013+raf-db"]

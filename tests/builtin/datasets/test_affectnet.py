@@ -115,7 +115,21 @@ def test_array_of_objects_is_never_unpickled(tmp_path: Path) -> None:
     assert fault.reason == "0_exp.npy is no single number"
 
 
-@given(st.binary(max_size=200) | st.binary(max_size=80).map(lambda tail: b"\x93NUMPY\x01\x00" + tail))
+def npy(header: str, body: bytes = b"3\0\0\0") -> bytes:
+    head = header.encode("latin-1", "replace")
+    return b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + body
+
+
+@given(
+    st.binary(max_size=200)
+    | st.builds(npy, st.text(max_size=80), st.binary(max_size=9))
+    | st.builds(
+        "{{'descr': {}, 'fortran_order': {}, 'shape': {}, }}".format,
+        st.sampled_from(["'<U1'", "'|O'", "'<U0'", "[('a', 'i4')]", "'<c8'", "'<M8[s]'", "7", "'<f8'"]),
+        st.sampled_from(["False", "True", "2"]),
+        st.sampled_from(["()", "(1,)", "(0,)", "(10**12,)", "(-1,)", "(1000000000000,)", "'x'"]),
+    ).map(npy)
+)
 def test_no_bytes_crash_the_reading_of_an_annotation(tmp_path_factory, data: bytes) -> None:
     file = tmp_path_factory.getbasetemp() / "hostile_exp.npy"
     file.write_bytes(data)

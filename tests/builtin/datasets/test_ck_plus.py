@@ -9,6 +9,8 @@ from made_images import draw, faults, labels, samples
 
 from ferbench import UserError
 from ferbench.data.pack import pack_dataset
+from ferbench.data.splits import SplitRequest, cut
+from ferbench.plugin.discovery import load_registry
 from ferbench_builtin.datasets.ck_plus import ck_plus
 
 #: As the authors' ReadMe numbers emotions; the table's order is another.
@@ -131,6 +133,15 @@ def test_table_has_its_own_numbers_and_usages(tmp_path: Path) -> None:
     assert [sample.part for sample in found] == ["Training"] * 8 + ["PublicTest"] * 8 + ["PrivateTest"] * 8
     pack = pack_dataset(ck_plus(tmp_path), name="ck-plus", cache=tmp_path / "cache")
     assert pack.images.shape == (24, 1, 48, 48)
+
+
+def test_table_is_no_copy_to_hold_people_out_of(tmp_path: Path) -> None:
+    pack = pack_dataset(ck_plus(make_table(tmp_path)), name="ck-plus", cache=tmp_path / "cache")
+    protocols = load_registry().find("dataset", "ck-plus").spec.protocols  # type: ignore[attr-defined]
+    with pytest.raises(UserError, match="protocol 'people' needs the part train of 'ck-plus'") as error:
+        cut(pack, protocols, SplitRequest())
+    assert "data.protocol=usage" in error.value.remedy
+    assert len(cut(pack, protocols, SplitRequest(protocol="usage")).test) == 8
 
 
 def test_tables_unknown_number_is_a_fault_with_its_row(tmp_path: Path) -> None:
