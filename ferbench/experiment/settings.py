@@ -145,27 +145,19 @@ def _check_key(key: str, where: str) -> None:
 
 
 def split_paths(given: Sequence[str]) -> tuple[str | None, dict[str, str]]:
-    """``--data`` texts as (directory, directories by name of the dataset).
+    """``--data`` texts as (directory, directories by name of the dataset); of two for the same, the last counts.
 
     ``NAME=DIR`` is for one dataset; a directory whose name looks so can be written ``./name=dir``.
-
-    Raises:
-        UserError: two directories without a name, or two for one name.
     """
-    plain: list[str] = []
+    plain = None
     named: dict[str, str] = {}
     for text in given:
         name, equals, path = text.partition("=")
-        if not (equals and path and _DATASET_NAME.fullmatch(name)):
-            plain.append(text)
-        elif named.setdefault(name, path) != path:
-            raise UserError(f"--data names two places for '{name}': {named[name]} and {path}", "leave one of them out")
-    if len(set(plain)) > 1:
-        raise UserError(
-            f"--data names two places: {plain[0]} and {plain[1]}",
-            "say which dataset each is for, as in --data fer2013=DIR --data raf-db=DIR",
-        )
-    return (plain[0] if plain else None), named
+        if equals and path and _DATASET_NAME.fullmatch(name):
+            named[name] = path
+        else:
+            plain = text
+    return plain, named
 
 
 def grid(

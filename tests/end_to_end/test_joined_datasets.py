@@ -115,8 +115,6 @@ def test_folds_are_a_grid_over_them(run):
         (["folder+"], [], "names a dataset twice, or none", "fer2013+raf-db"),
         (["folder+cvs"], [], "unknown dataset 'cvs'", "csv"),
         (["folder"], ["--data", "floder=faces"], "unknown dataset 'floder'", "folder"),
-        (["folder"], ["--data", "faces", "--data", "more"], "names two places", "raf-db=DIR"),
-        (["folder"], ["--data", "csv=a", "--data", "csv=b"], "two places for 'csv'", "leave one"),
         (["folder+csv", "--set", "dataset.sise=8"], [], "unknown option 'sise' for dataset 'folder+csv'", "size"),
         (["folder+csv", "--set", "dataset.csv=8"], [], "dataset.csv is no table", "[dataset.csv]"),
         (
