@@ -26,7 +26,7 @@ from ferbench.task import Task
 
 if TYPE_CHECKING:
     from ferbench.data.draws import Draws
-    from ferbench.data.sample import Dataset, Fault, PixelText, Sample
+    from ferbench.data.sample import Crop, Dataset, Fault, PixelText, Sample
     from ferbench.data.targets import LossValue, Outputs, Targets
     from ferbench.training.scores import Scores
 
@@ -36,6 +36,7 @@ __version__ = "0.1.0"
 API_VERSION = 1
 
 _LAZY = {
+    "Crop": "ferbench.data.sample",
     "Dataset": "ferbench.data.sample",
     "Draws": "ferbench.data.draws",
     "Fault": "ferbench.data.sample",
@@ -50,6 +51,7 @@ _LAZY = {
 __all__ = [
     "API_VERSION",
     "AugmentationSpec",
+    "Crop",
     "Dataset",
     "DatasetSpec",
     "Draws",

@@ -116,28 +116,20 @@ def plan_all(combinations: Sequence[Combination], results: Path, cache: Path, *,
 def _pack(resolved: ResolvedRecipe, cache: Path, *, quiet: bool) -> Pack:
     from ferbench.cli.progress import PackingProgress
     from ferbench.data.pack import FaultyDataset, pack_dataset
-    from ferbench.plugin.specs import DatasetSpec
+    from ferbench.experiment.datasets import build_dataset
 
     chosen = resolved.components["dataset"]
-    spec = chosen.component.spec
-    assert isinstance(spec, DatasetSpec)
+    name = chosen.component.name
     data = resolved.recipe.data
-    if data.path is None and spec.needs_path:
-        raise UserError(
-            f"dataset '{spec.name}' needs to know where its files are",
-            'give --data DIR, or path = "DIR" under [data] in the recipe',
-        )
-    dataset = chosen.build(None if data.path is None else Path(data.path).expanduser())
+    dataset = build_dataset(chosen, data)
     try:
-        with PackingProgress(spec.name, quiet=quiet) as progress:
-            pack = pack_dataset(dataset, name=spec.name, cache=cache, skip_faulty=data.skip_faulty, progress=progress)
+        with PackingProgress(name, quiet=quiet) as progress:
+            pack = pack_dataset(dataset, name=name, cache=cache, skip_faulty=data.skip_faulty, progress=progress)
     except FaultyDataset as error:
-        _list_faults(spec.name, error.faults, cache)
+        _list_faults(name, error.faults, cache)
         raise
     if pack.skipped and not quiet:
-        click.echo(
-            f"{spec.name}: {pack.skipped:,} faulty samples left out, first {one_line(str(pack.faults[0]))}", err=True
-        )
+        click.echo(f"{name}: {pack.skipped:,} faulty samples left out, first {one_line(str(pack.faults[0]))}", err=True)
     return pack
 
 

@@ -42,6 +42,8 @@ class ComponentType(click.ParamType):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         kind = self.kind or ctx.params.get("kind")
+        # Of datasets that are joined, the last is being typed.
+        head, plus, incomplete = incomplete.rpartition("+") if self.kind == "dataset" else ("", "", incomplete)
         registry = _silent_registry(ctx.params.get("plugin") or ())
         ambiguous = registry.ambiguous()
         found: dict[str, CompletionItem] = {}
@@ -49,7 +51,7 @@ class ComponentType(click.ParamType):
             qualified = ":" in incomplete or (component.kind, component.name) in ambiguous
             name = component.qualified_name if qualified else component.name
             if name.startswith(incomplete):
-                found.setdefault(name, CompletionItem(name, help=component.spec.summary or None))
+                found.setdefault(name, CompletionItem(head + plus + name, help=component.spec.summary or None))
         return list(found.values())
 
 

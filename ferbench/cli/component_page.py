@@ -111,7 +111,7 @@ def _protocols_table(protocols: list[dict[str, Any]]) -> RenderableType:
             protocol["name"] + (" (default)" if position == 0 else ""),
             ", ".join(protocol["train"]),
             _validation(protocol),
-            ", ".join(protocol["test"]),
+            ", ".join(protocol["test"]) or "none, for folds",
             protocol["summary"],
         ]
         for position, protocol in enumerate(protocols)

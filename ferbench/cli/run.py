@@ -40,8 +40,15 @@ def _component_flag(kind: str, text: str) -> Any:
 @click.option(
     "--tracker", "tracker_names", type=ComponentType("tracker"), multiple=True, metavar="NAME", help="Also tell these."
 )
-@click.option("--data", type=click.Path(), help="Where the dataset's files are.")
+@click.option(
+    "--data",
+    type=click.Path(),
+    multiple=True,
+    metavar="[NAME=]DIR",
+    help="Where the dataset's files are; with several datasets, NAME=DIR for each.",
+)
 @click.option("--seed", "seeds", type=click.IntRange(min=0), multiple=True, help="Training seed; repeatable.")
+@click.option("--folds", type=click.IntRange(min=2), metavar="K", help="Run every fold of K: data.fold = 1/K … K/K.")
 @click.option(
     "--set",
     "sets",
@@ -72,8 +79,9 @@ def run(
     optimizer_names: Sequence[str],
     schedule_names: Sequence[str],
     tracker_names: Sequence[str],
-    data: str | None,
+    data: Sequence[str],
     seeds: Sequence[int],
+    folds: int | None,
     sets: Sequence[str],
     axes: Sequence[str],
     name: str | None,
@@ -95,7 +103,7 @@ def run(
     ferbench run --dataset fer2013 --data DIR --model basic-cnn --set training.epochs=10
     ferbench run RECIPE.toml --seed 0 --seed 1 --grid training.batch_size=64,128
     """
-    from ferbench.experiment.settings import grid, read_recipe
+    from ferbench.experiment.settings import grid, read_recipe, split_paths
     from ferbench.plugin.discovery import load_registry
 
     raw = read_recipe(recipe) if recipe is not None else {}
@@ -110,12 +118,17 @@ def run(
         "optimizer": optimizer_names,
         "schedule": schedule_names,
     }
+    path, paths = split_paths(data)
     fields: dict[str, Sequence[Any]] = {
         "training.seed": seeds,
-        "data.path": [data] if data is not None else [],
+        "data.fold": [f"{i}/{folds}" for i in range(1, folds + 1)] if folds is not None else [],
+        "data.path": [path] if path is not None else [],
         "data.skip_faulty": [True] if skip_faulty else [],
     }
     settings = grid(raw, sets=sets, axes=axes, components=components, fields=fields)
+    for one in settings if paths else []:
+        section = one.setdefault("data", {})
+        section["paths"] = {**(section.get("paths") or {}), **paths}
     name_runs(settings, name)
     combinations = resolve_all(settings, load_registry(plugin))
     plan_all(combinations, results, cache, quiet=quiet or as_json)

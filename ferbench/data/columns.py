@@ -37,6 +37,7 @@ COLUMNS: Mapping[str, Column] = {
     "subject": Column("U", missing=""),
     "clip": Column("U", missing=""),
     "frame": Column("<i4", missing=-1),
+    "source": Column("U", missing=""),
 }
 
 

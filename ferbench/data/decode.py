@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from ferbench.data.sample import ImageSource, PixelText
+from ferbench.data.sample import Crop, ImageSource, PixelText
 
 #: The only formats that are decoded, as Pillow names them; what a file is called does not matter.
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
@@ -50,14 +50,15 @@ def decode(source: ImageSource, channels: int) -> np.ndarray:
     is applied. Of several frames the first counts.
 
     Args:
-        source: path, encoded bytes, ``PixelText``, or uint8[H, W] / uint8[H, W, 3].
+        source: path, ``Crop``, encoded bytes, ``PixelText``, or uint8[H, W] / uint8[H, W, 3].
         channels: 1 for gray, 3 for RGB.
 
     Returns:
         uint8[channels, H, W], contiguous, owned by the caller.
 
     Raises:
-        DecodeError: unreadable, truncated or foreign file, more than 25 megapixels, malformed pixel text.
+        DecodeError: unreadable, truncated or foreign file, more than 25 megapixels, malformed pixel text, a box
+            without pixels.
     """
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 or 3, not {channels}")
@@ -65,6 +66,8 @@ def decode(source: ImageSource, channels: int) -> np.ndarray:
         return _to_planes(parse_pixels(source), channels)
     if isinstance(source, np.ndarray):
         return _to_planes(_checked_array(source), channels)
+    if isinstance(source, Crop):
+        return _to_planes(_cropped(_decode_file(_read(source.path)), source), channels)
     return _to_planes(_decode_file(source if isinstance(source, bytes) else _read(source)), channels)
 
 
@@ -118,6 +121,15 @@ def _checked_array(array: np.ndarray) -> np.ndarray:
     if array.shape[0] * array.shape[1] > MAX_PIXELS:
         raise DecodeError(_TOO_LARGE)
     return array
+
+
+def _cropped(pixels: np.ndarray, crop: Crop) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    part = pixels[max(crop.top, 0) : max(crop.bottom, 0), max(crop.left, 0) : max(crop.right, 0)]
+    if part.size == 0:
+        box = f"left {crop.left}, top {crop.top}, right {crop.right}, bottom {crop.bottom}"
+        raise DecodeError(f"the box ({box}) holds no pixel of an image of {height}×{width}")
+    return part
 
 
 def _read(path: Path) -> bytes:

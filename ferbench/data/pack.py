@@ -57,6 +57,7 @@ class Pack:
         subject: text[N], empty where not known; None if nowhere.
         clip: text[N], empty where not known; None if nowhere.
         frame: int32[N], -1 where not known; None if nowhere.
+        source: text[N], the dataset that a sample is from where several are joined; None elsewhere.
         skipped: how many faulty samples were left out.
         faults: what was wrong with them.
         notes: what the dataset says about itself.
@@ -79,6 +80,7 @@ class Pack:
     subject: np.ndarray | None = None
     clip: np.ndarray | None = None
     frame: np.ndarray | None = None
+    source: np.ndarray | None = None
     skipped: int = 0
     faults: tuple[Fault, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
@@ -220,6 +222,8 @@ def _source_stamp(dataset: Dataset, name: str, skip_faulty: bool) -> str:
         "skip_faulty": skip_faulty,
         "source": dict(dataset.source()),
     }
+    if dataset.stored_size is not None and dataset.fit != "stretch":
+        stamp["fit"] = dataset.fit
     return hashlib.sha256(canonical_json(stamp)).hexdigest()[:32]
 
 

@@ -17,11 +17,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from ferbench.data.columns import content_digest
 from ferbench.data.decode import DecodeError, decode
+from ferbench.data.fit import fitted
 from ferbench.data.pack import PACK_FORMAT, FaultyDataset, pixel_hash
 from ferbench.data.sample import Dataset, Fault, Sample
 from ferbench.data.table import PackTable, Row, fault_at, wrong_shape
@@ -138,12 +136,13 @@ def _decode_sample(dataset: Dataset, sample: Sample) -> Row:
         native = decode(sample.image, dataset.channels)
     except DecodeError as error:
         return _refused(sample, error.reason)
-    if dataset.native_size is not None and native.shape[1:] != tuple(dataset.native_size):
-        return _refused(sample, wrong_shape(native.shape[1:], dataset.native_size))
+    expected = sample.native_size or dataset.native_size
+    if expected is not None and native.shape[1:] != tuple(expected):
+        return _refused(sample, wrong_shape(native.shape[1:], expected))
     digest = pixel_hash(native)
     if dataset.stored_size is None or native.shape[1:] == tuple(dataset.stored_size):
         return Row(sample, None, native.shape[1:], native, digest, digest)
-    stored = _resampled(native, dataset.stored_size)
+    stored = fitted(native, dataset.stored_size, dataset.fit)
     return Row(sample, None, native.shape[1:], stored, digest, pixel_hash(stored))
 
 
@@ -151,20 +150,19 @@ def _refused(sample: Sample, reason: str) -> Row:
     return Row(sample, fault_at(sample, reason))
 
 
-def _resampled(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """uint8[C, H, W] at another (height, width), with antialiasing; the aspect ratio is not kept."""
-    height, width = size
-    planes = [Image.fromarray(plane).resize((width, height), Image.Resampling.BICUBIC) for plane in image]
-    return np.stack([np.asarray(plane) for plane in planes])
-
-
 def _complaint(class_names: Sequence[str], sample: Sample) -> str | None:
     """What is wrong with what is stated about a sample."""
     if not isinstance(sample, Sample):
         raise TypeError(f"a dataset yields Sample or Fault, not {type(sample).__name__}")
-    texts = {"id": sample.id, "part": sample.part, "subject": sample.subject, "clip": sample.clip}
+    texts = {
+        "id": sample.id,
+        "part": sample.part,
+        "subject": sample.subject,
+        "clip": sample.clip,
+        "source": sample.source,
+    }
     for what, text in texts.items():
-        if text is None and what in ("subject", "clip"):
+        if text is None and what in ("subject", "clip", "source"):
             continue
         if not isinstance(text, str) or not text or len(text) > _LONGEST_TEXT or "\0" in text:
             return f"{what} is not a text of 1 to {_LONGEST_TEXT} characters"

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,8 +20,35 @@ class PixelText:
     width: int
 
 
-#: Where a sample's pixels come from: a file to decode, its bytes, decimal text, or uint8[H, W] / uint8[H, W, 3].
-ImageSource = Path | bytes | PixelText | np.ndarray
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A rectangle of an image file, such as the box of a face, in pixels of the upright image.
+
+    What lies beyond the image's edges is left out; a box without a pixel of the image is a fault.
+
+    Attributes:
+        path: the image file.
+        left: first column.
+        top: first row.
+        right: column after the last.
+        bottom: row after the last.
+    """
+
+    path: Path
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+#: Where a sample's pixels come from: a file to decode, a part of it, its bytes, decimal text, or
+#: uint8[H, W] / uint8[H, W, 3].
+ImageSource = Path | Crop | bytes | PixelText | np.ndarray
+
+#: How an image of another shape is brought to ``stored_size``: ``stretch`` fills it whatever becomes of the aspect
+#: ratio, ``pad`` keeps the ratio and the whole image and leaves black margins, ``crop`` keeps the ratio and fills it,
+#: so that the longer side loses equally at both ends.
+Fit = Literal["stretch", "pad", "crop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +67,8 @@ class Sample:
         subject: who is shown, when known; splits keep a subject together on request.
         clip: the video clip that the frame is from, when known; splits keep a clip together.
         frame: position within the clip, from 0.
+        source: the dataset that it is from, where several are joined.
+        native_size: (height, width) that this image must have, where the dataset's own does not say it.
     """
 
     id: str
@@ -53,6 +82,8 @@ class Sample:
     subject: str | None = None
     clip: str | None = None
     frame: int | None = None
+    source: str | None = None
+    native_size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +113,7 @@ class Dataset(ABC):
         native_size: (height, width) that every image must have; another shape is a fault. None: any.
         stored_size: (height, width) to resample images to when packing. None: keep them as they are, in which case
             all must agree (``native_size`` or not).
+        fit: how images of another shape are resampled to ``stored_size``.
         notes: facts that the record of a run should carry (layout found, rows left out by the protocol, …).
     """
 
@@ -89,6 +121,7 @@ class Dataset(ABC):
     channels: int = 3
     native_size: tuple[int, int] | None = None
     stored_size: tuple[int, int] | None = None
+    fit: Fit = "stretch"
 
     @property
     def notes(self) -> Mapping[str, Any]:

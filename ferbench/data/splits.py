@@ -80,17 +80,23 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
     """
     protocol = _choose(protocols, request.protocol, pack.dataset)
     class_names, labels = _select_classes(pack, request)
-    groups = _groups(pack, request.group_by)
+    if not protocol.test and request.fold is None:
+        raise UserError(
+            f"protocol '{protocol.name}' of '{pack.dataset}' is for folds and has no test part",
+            "run every fold with --folds 5, name one with --set data.fold=1/5, or choose another data.protocol",
+        )
 
     def rows_of(parts: Sequence[str]) -> Rows:
         codes = [pack.parts.index(part) for part in parts if part in pack.parts]
         return np.flatnonzero(np.isin(pack.part, codes) & (labels >= 0)).astype(np.int64)
 
     pool = rows_of(_present(pack, protocol.train, protocol, protocols))
+    extra = rows_of(_present(pack, protocol.train_only, protocol, protocols))
+    groups = _groups(pack, request.group_by or protocol.group_by)
     test_parts = _present(pack, protocol.test, protocol, protocols) if request.fold is None else ()
     named = protocol.validation
-    if named and protocol.cut_if_missing and not any(part in pack.parts for part in named):
-        named = ()
+    if protocol.cut_if_missing:
+        named = tuple(part for part in named if part in pack.parts)
     if request.fold is not None:
         named = ()
     validation = rows_of(_present(pack, named, protocol, protocols)) if named else None
@@ -103,13 +109,16 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
             rows, labels, pack.ids, total=total, per_class=per_class, seed=request.split_seed, purpose=purpose
         )
 
-    pool = limited(pool, request.train_limit, request.train_limit_per_class, "train_limit")
+    learnt = limited(np.union1d(pool, extra), request.train_limit, request.train_limit_per_class, "train_limit")
+    extra = np.intersect1d(learnt, extra)
+    pool = np.setdiff1d(learnt, extra)
     if request.fold is not None:
         train, validation = _fold(pool, labels, groups, request)
     elif validation is None:
         train, validation = _cut_validation(pool, labels, groups, request)
     else:
         train = pool
+    train = np.union1d(train, extra)
     test = limited(rows_of(test_parts), request.test_limit, request.test_limit_per_class, "test_limit")
     _refuse_empty(train, validation, test if request.fold is None else None, labels, class_names, protocol)
     votes = _task_votes(pack, class_names)
@@ -145,7 +154,10 @@ def _present(pack: Pack, parts: Sequence[str], protocol: Protocol, protocols: Se
         possible = [
             other.name
             for other in protocols
-            if set(other.train) | set(other.test) | (set() if other.cut_if_missing else set(other.validation))
+            if set(other.train)
+            | set(other.train_only)
+            | set(other.test)
+            | (set() if other.cut_if_missing else set(other.validation))
             <= set(pack.parts)
         ]
         remedy = (

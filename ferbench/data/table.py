@@ -97,6 +97,7 @@ class PackTable:
             "subject": [sample.subject or "" for sample in samples],
             "clip": [sample.clip or "" for sample in samples],
             "frame": [-1 if sample.frame is None else sample.frame for sample in samples],
+            "source": [sample.source or "" for sample in samples],
         }
         for name, values in chunk.items():
             self._spools[name].append(values)

@@ -144,4 +144,5 @@ def dataset_key(resolved: ResolvedRecipe) -> str:
     """Two recipes with one key read the same pack."""
     chosen = resolved.components["dataset"]
     data = resolved.recipe.data
-    return digest({"dataset": chosen.describe(), "path": data.path, "skip_faulty": data.skip_faulty})
+    where = {"path": data.path, "paths": data.paths}
+    return digest({"dataset": chosen.describe(), **where, "skip_faulty": data.skip_faulty})

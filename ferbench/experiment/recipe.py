@@ -39,7 +39,8 @@ class DataSettings(Section):
     """``[data]``: what the harness does with a dataset, whichever plugin it comes from.
 
     Attributes:
-        path: where the dataset's files are (``--data``).
+        path: where the dataset's files are (``--data DIR``).
+        paths: the same by name of the dataset (``--data NAME=DIR``), for several in a grid or joined with ``+``.
         protocol: which parts are train, validation and test; default: the dataset's first protocol.
         classes: keep only these classes, in this order of class ids.
         num_classes: assert the number of classes; it never changes it.
@@ -49,8 +50,8 @@ class DataSettings(Section):
         test_limit_per_class: at most this many test samples per class.
         validation: fraction of train that is cut off for validation where the protocol names no part for it.
         fold: "i/k": validation is the i-th of k stratified folds of train; test stays unread.
-        group_by: keep the frames of a clip, or the images of a subject, on one side of a cut; default: clips where
-            there are any.
+        group_by: keep the frames of a clip, or the images of a subject, on one side of a cut; default: what
+            the protocol says, else clips where there are any.
         split_seed: seed of every draw of samples (limits, validation, folds); apart from the training seed, so that
             seeds of one configuration share their split.
         image_size: side of the model's input in pixels; default: the model's own.
@@ -58,6 +59,7 @@ class DataSettings(Section):
     """
 
     path: Annotated[str | None, Role.ENVIRONMENT] = None
+    paths: Annotated[dict[str, str] | None, Role.ENVIRONMENT] = None
     protocol: Annotated[str | None, Role.SELECTS_ROWS] = None
     classes: Annotated[tuple[str, ...] | None, Role.SELECTS_ROWS] = None
     num_classes: Annotated[int | None, at.Ge(2), Role.SELECTS_ROWS] = None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import ferbench
+from ferbench.errors import UserError
 from ferbench.experiment.recipe import COMPONENT_SECTIONS, Recipe
 from ferbench.experiment.recipe import Component as Asked
-from ferbench.plugin.discovery import Component, Registry
+from ferbench.plugin.discovery import Component, PluginRecord, Registry
+from ferbench.plugin.specs import DatasetSpec
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,21 @@ class ChosenComponent:
 
 
 @dataclass(frozen=True)
+class JoinedDatasets(ChosenComponent):
+    """Several datasets that a recipe joins with ``+``; the options are those of ``ferbench.data.union.Union``.
+
+    Attributes:
+        members: the datasets with their own options, by the names that the recipe gives them.
+    """
+
+    members: Mapping[str, ChosenComponent] = field(default_factory=dict)
+
+    def describe(self) -> dict[str, Any]:
+        members = {name: member.describe() for name, member in self.members.items()}
+        return {**super().describe(), "members": members}
+
+
+@dataclass(frozen=True)
 class ResolvedRecipe:
     """A recipe whose components are known.
 
@@ -62,12 +80,57 @@ def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:
 
     Raises:
         UserError: a component does not exist or is ambiguous or broken; an option is unknown, of the wrong type or
-            out of bounds.
+            out of bounds; ``data.paths`` names a dataset that there is not.
     """
 
     def choose(kind: str, asked: Asked) -> ChosenComponent:
+        if kind == "dataset" and "+" in asked.name:
+            return _join(asked, registry)
         component = registry.find(kind, asked.name)
         return ChosenComponent(component, component.options().validate(asked.options, kind))
 
+    for name in recipe.data.paths or {}:
+        registry.find("dataset", name)
     components = {section: choose(section, getattr(recipe, section)) for section in COMPONENT_SECTIONS}
     return ResolvedRecipe(recipe, components, tuple(choose("tracker", asked) for asked in recipe.trackers))
+
+
+#: What joins datasets is no plugin; its options are read and recorded as a plugin's are.
+_HARNESS = PluginRecord(
+    name="ferbench",
+    distribution="ferbench",
+    version=ferbench.__version__,
+    origin="ferbench.data.union",
+    status="ok",
+    error=None,
+    seconds=0.0,
+    module="ferbench.data.union",
+)
+
+
+def _join(asked: Asked, registry: Registry) -> JoinedDatasets:
+    """The union that ``a+b`` names. A table of options under a member's name is that member's."""
+    from ferbench.data.union import union_protocols
+
+    names = [name.strip() for name in asked.name.split("+")]
+    if len(set(names)) < len(names) or not all(names):
+        raise UserError(f"dataset '{asked.name}' names a dataset twice, or none", "join datasets as in fer2013+raf-db")
+    members = {}
+    specs = []
+    for name in names:
+        component = registry.find("dataset", name)
+        given = asked.options.get(name, {})
+        if not isinstance(given, dict):
+            raise UserError(f"dataset.{name} is no table", f"write the options of '{name}' under [dataset.{name}]")
+        members[name] = ChosenComponent(component, component.options().validate(given, f"dataset.{name}"))
+        assert isinstance(component.spec, DatasetSpec)
+        specs.append((name, component.spec))
+    own = {name: value for name, value in asked.options.items() if name not in members}
+    spec = DatasetSpec(
+        "+".join(names),
+        build="ferbench.data.union:Union",
+        protocols=union_protocols(specs, supplemented=own.get("supplement") is not None),
+        synthetic=any(spec.synthetic for _, spec in specs),
+    )
+    component = Component("dataset", spec, _HARNESS)
+    return JoinedDatasets(component, component.options().validate(own, "dataset"), members)

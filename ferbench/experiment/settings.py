@@ -35,6 +35,7 @@ FIELDS = {
     "runtime": tuple(RuntimeSettings.model_fields),
 }
 _SECTIONS = (*COMPONENT_SECTIONS, *FIELDS)
+_DATASET_NAME = re.compile(r"([A-Za-z0-9._-]+:)?[a-z0-9]+(-[a-z0-9]+)*")
 _RUN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}")
 
 
@@ -141,6 +142,22 @@ def _check_key(key: str, where: str) -> None:
     fields = FIELDS.get(section)
     if fields is not None and field not in fields:
         raise UserError(f"{where}: [{section}] has no field '{field}'", suggestion(field, fields, "fields"))
+
+
+def split_paths(given: Sequence[str]) -> tuple[str | None, dict[str, str]]:
+    """``--data`` texts as (directory, directories by name of the dataset); of two for the same, the last counts.
+
+    ``NAME=DIR`` is for one dataset; a directory whose name looks so can be written ``./name=dir``.
+    """
+    plain = None
+    named: dict[str, str] = {}
+    for text in given:
+        name, equals, path = text.partition("=")
+        if equals and path and _DATASET_NAME.fullmatch(name):
+            named[name] = path
+        else:
+            plain = text
+    return plain, named
 
 
 def grid(

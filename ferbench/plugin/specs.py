@@ -7,7 +7,7 @@ only when the component is used. The builder's keyword-only parameters are the c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,12 @@ class Protocol:
     Attributes:
         name: what a recipe says in ``data.protocol``.
         train: parts whose samples are for training.
-        test: parts that are read once, at the end.
+        test: parts that are read once, at the end; empty: the protocol is for folds alone (``data.fold``).
         validation: parts that selection happens on; empty: validation is cut from train, stratified.
         cut_if_missing: when the dataset has none of the ``validation`` parts, cut validation from train instead of
             failing.
+        train_only: parts that are learnt from as ``train`` is, but that validation and folds are never cut from.
+        group_by: ``clip`` or ``subject``: what a cut keeps together unless ``data.group_by`` says otherwise.
         summary: one line for ``ferbench plugins show``.
     """
 
@@ -55,6 +57,8 @@ class Protocol:
     test: tuple[str, ...]
     validation: tuple[str, ...] = ()
     cut_if_missing: bool = False
+    train_only: tuple[str, ...] = ()
+    group_by: Literal["clip", "subject"] | None = None
     summary: str = ""
 
 

@@ -7,6 +7,24 @@ from collections.abc import Iterable
 import ferbench
 from ferbench import Protocol
 
+#: For datasets of posed faces without an official split.
+_BY_PEOPLE = (
+    Protocol(
+        "people",
+        train=("train",),
+        test=("test",),
+        group_by="subject",
+        summary="no official split: test = a fifth of the people, by digest of their codes; nobody is on two sides",
+    ),
+    Protocol(
+        "folds",
+        train=("train", "test"),
+        test=(),
+        group_by="subject",
+        summary="k-fold over everybody, nobody in two folds; needs data.fold",
+    ),
+)
+
 
 @ferbench.hookimpl
 def ferbench_datasets() -> Iterable[ferbench.DatasetSpec]:
@@ -48,6 +66,96 @@ def ferbench_datasets() -> Iterable[ferbench.DatasetSpec]:
                 test=("test",),
                 cut_if_missing=True,
                 summary="the folders as they are; validation cut from train where there is no such folder",
+            ),
+        ),
+    )
+    yield ferbench.DatasetSpec(
+        "csv",
+        build="ferbench_builtin.datasets.csv_faces:csv_faces",
+        summary="Images that a CSV file lists with labels; optional split, valence, arousal, subject, clip",
+        protocols=(
+            Protocol(
+                "split",
+                train=("train",),
+                validation=("validation",),
+                test=("test",),
+                cut_if_missing=True,
+                summary="the file's split column; validation cut from train where no row is for validation",
+            ),
+            Protocol("folds", train=("train",), test=(), summary="k-fold over the train rows; needs data.fold"),
+        ),
+    )
+    yield ferbench.DatasetSpec(
+        "affectnet",
+        build="ferbench_builtin.datasets.affectnet:affectnet",
+        summary="AffectNet: eight expressions, valence and arousal; train_set and val_set, or the older tables",
+        protocols=(
+            Protocol(
+                "validation-as-test",
+                train=("train",),
+                test=("validation",),
+                summary="test = the published validation set (the test set is not public); validation cut from train",
+            ),
+        ),
+    )
+    yield ferbench.DatasetSpec(
+        "raf-db",
+        build="ferbench_builtin.datasets.raf_db:raf_db",
+        summary="RAF-DB, basic set: 15,339 faces, seven expressions; the authors' files or Kaggle's copy",
+        protocols=(
+            Protocol(
+                "official",
+                train=("train",),
+                test=("test",),
+                summary="the authors' train and test; validation cut from train",
+            ),
+        ),
+    )
+    yield ferbench.DatasetSpec(
+        "ck-plus",
+        build="ferbench_builtin.datasets.ck_plus:ck_plus",
+        summary="CK+: posed sequences from neutral to the peak; the authors' files, class folders or ckextended.csv",
+        protocols=(
+            *_BY_PEOPLE,
+            Protocol(
+                "usage",
+                train=("Training",),
+                validation=("PublicTest",),
+                test=("PrivateTest",),
+                summary="ckextended.csv as it was split: one person is in several parts, scores are too high",
+            ),
+        ),
+    )
+    yield ferbench.DatasetSpec(
+        "jaffe",
+        build="ferbench_builtin.datasets.jaffe:jaffe",
+        summary="JAFFE: 213 posed faces of ten Japanese women, seven expressions",
+        protocols=_BY_PEOPLE,
+    )
+    yield ferbench.DatasetSpec(
+        "kdef",
+        build="ferbench_builtin.datasets.kdef:kdef",
+        summary="KDEF: 70 people pose seven expressions, seen from five angles",
+        protocols=_BY_PEOPLE,
+    )
+    yield ferbench.DatasetSpec(
+        "expw",
+        build="ferbench_builtin.datasets.expw:expw",
+        summary="ExpW: 91,793 faces in photos from web searches, seven expressions, cut out by their boxes",
+        protocols=(
+            Protocol(
+                "photos",
+                train=("train",),
+                test=("test",),
+                group_by="clip",
+                summary="no official split, nobody's name: test = a fifth of the photos, by digest of the file name",
+            ),
+            Protocol(
+                "folds",
+                train=("train", "test"),
+                test=(),
+                group_by="clip",
+                summary="k-fold over all photos, the faces of one stay together; needs data.fold",
             ),
         ),
     )

@@ -43,3 +43,7 @@ def test_columns_complete_one_by_one(complete, tmp_path):
     write_runs(tmp_path / "results", made_record("a"))
     assert complete("leaderboard", "--columns", "macro_f1,f1:h") == ["macro_f1,f1:happy"]
     assert complete("leaderboard", "--runs", "--sort", "se") == ["seed", "seconds"]
+
+
+def test_the_last_of_joined_datasets_completes(complete):
+    assert complete("run", "--dataset", "fer2013+raf") == ["fer2013+raf-db"]

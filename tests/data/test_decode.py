@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ferbench import PixelText
+from ferbench import Crop, PixelText
 from ferbench.data.decode import DecodeError, decode
 
 GRAY = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
@@ -267,3 +267,30 @@ def test_malformed_pixel_text_has_its_reason(text: str, reason: str) -> None:
 def test_other_channel_counts_are_a_bug_of_the_caller() -> None:
     with pytest.raises(ValueError, match="channels"):
         decode(GRAY, 2)
+
+
+# Parts of an image
+
+
+def saved(path: Path) -> Path:
+    Image.fromarray(GRAY).save(path)
+    return path
+
+
+def test_crop_is_the_box_without_its_right_and_bottom_edge(tmp_path: Path) -> None:
+    crop = Crop(saved(tmp_path / "a.png"), left=1, top=0, right=3, bottom=2)
+    np.testing.assert_array_equal(decode(crop, 1), GRAY[None, 0:2, 1:3])
+
+
+def test_crop_beyond_the_edges_ends_at_them(tmp_path: Path) -> None:
+    crop = Crop(saved(tmp_path / "a.png"), left=-5, top=1, right=2, bottom=99)
+    np.testing.assert_array_equal(decode(crop, 1), GRAY[None, 1:3, 0:2])
+
+
+@pytest.mark.parametrize("box", [(2, 1, 2, 3), (3, 1, 2, 3), (4, 0, 9, 2), (-9, 0, 0, 3), (0, -4, 3, -1)])
+def test_crop_without_a_pixel_is_refused(tmp_path: Path, box: tuple[int, int, int, int]) -> None:
+    assert "holds no pixel of an image of 3×4" in refusal(Crop(saved(tmp_path / "a.png"), *box))
+
+
+def test_crop_of_a_missing_file_is_refused(tmp_path: Path) -> None:
+    assert "cannot be read" in refusal(Crop(tmp_path / "none.png", 0, 0, 2, 2))

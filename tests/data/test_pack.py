@@ -123,7 +123,7 @@ def test_images_and_table_are_what_the_dataset_said(tmp_path: Path) -> None:
 
 def test_what_nowhere_is_known_has_no_column(tmp_path: Path) -> None:
     found = pack(Listed(good()), tmp_path)
-    assert [found.affect, found.votes, found.subject, found.clip, found.frame] == [None] * 5
+    assert [found.affect, found.votes, found.subject, found.clip, found.frame, found.source] == [None] * 6
 
 
 def test_what_is_known_in_places_is_marked_missing_elsewhere(tmp_path: Path) -> None:
@@ -162,6 +162,30 @@ def test_resampling_takes_images_of_any_size_to_one(tmp_path: Path) -> None:
     found = pack(Listed(items, stored_size=(4, 8), channels=3), tmp_path)
     assert found.images.shape == (8, 3, 4, 8)
     assert found.damaged_rows() == []
+
+
+def test_resampling_keeps_the_aspect_ratio_on_request(tmp_path: Path) -> None:
+    items = [replace(item, image=np.full((4, 8), 77, np.uint8)) for item in good()]
+    dataset = Listed(items, stored_size=(8, 8))
+    dataset.fit = "pad"
+    found = pack(dataset, tmp_path)
+    np.testing.assert_array_equal(found.images[0, 0, :, 0], [0, 0, 77, 77, 77, 77, 0, 0])
+
+
+def test_another_fit_is_another_pack(tmp_path: Path) -> None:
+    items = [replace(item, image=picture(9, 4, 8)) for item in good()]
+    digests = set()
+    for fit in ("stretch", "pad", "crop"):
+        dataset = Listed(items, stored_size=(8, 8))
+        dataset.fit = fit  # type: ignore[assignment]
+        digests.add(pack(dataset, tmp_path).digest)
+    assert len(digests) == 3
+
+
+def test_a_sample_may_state_its_own_native_size(tmp_path: Path) -> None:
+    items = good()
+    items[3] = replace(items[3], native_size=(9, 9))
+    assert reasons(items, tmp_path, stored_size=(4, 4)) == ["wrong shape 6×6, expected 9×9"]
 
 
 def test_resampling_keeps_a_plain_image_plain(tmp_path: Path) -> None:
@@ -238,6 +262,7 @@ def test_digest_does_not_depend_on_the_path_of_the_files(tmp_path: Path) -> None
         {"subject": "x"},
         {"clip": "x"},
         {"frame": 0},
+        {"source": "x"},
     ],
     ids=lambda change: next(iter(change)),
 )

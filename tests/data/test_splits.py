@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from made_packs import make_pack
@@ -72,6 +74,46 @@ def test_cut_if_missing_falls_back_to_a_cut():
     pack = make_pack({"train": COUNTS["Training"], "test": COUNTS["PublicTest"]}, classes=CLASSES)
     folders = Protocol("folders", ("train",), ("test",), ("validation",), cut_if_missing=True)
     assert len(cut(pack, (folders,), SplitRequest()).validation) == 40
+
+
+def test_cut_if_missing_takes_the_validation_parts_that_are_there():
+    pack = make_pack({"train": COUNTS["Training"], "dev": COUNTS["PublicTest"]}, classes=CLASSES)
+    folders = Protocol("folders", ("train",), ("dev",), ("validation", "dev"), cut_if_missing=True)
+    assert len(cut(pack, (folders,), SplitRequest()).validation) == 40
+
+
+@pytest.mark.parametrize("request_", [SplitRequest(), SplitRequest(fold="2/5")])
+def test_parts_for_training_only_are_learnt_and_never_validated_on(pack, request_):
+    protocol = Protocol("more", ("Training",), ("PrivateTest",), train_only=("PublicTest",))
+    split = cut(pack, (protocol,), request_)
+    extra = {i for i in pack.ids if i.startswith("PublicTest")}
+    assert extra < ids(pack, split.train)
+    assert len(split.train) + len(split.validation) == 240
+    assert ids(pack, split.validation) == ids(pack, cut(pack, (PUBLIC,), request_).validation)
+
+
+def test_a_limit_counts_parts_for_training_only(pack):
+    protocol = Protocol("more", ("Training",), ("PrivateTest",), train_only=("PublicTest",))
+    split = cut(pack, (protocol,), SplitRequest(train_limit=60))
+    assert len(split.train) + len(split.validation) == 60
+
+
+def test_a_protocol_without_test_is_for_folds(pack):
+    folds = Protocol("folds", ("Training", "PublicTest"), ())
+    with pytest.raises(UserError, match="'folds' of 'made-up' is for folds") as error:
+        cut(pack, (folds,), SplitRequest())
+    assert "--folds 5" in error.value.remedy
+    assert len(cut(pack, (folds,), SplitRequest(fold="1/2")).validation) == 120
+
+
+def test_a_protocol_may_say_what_stays_together_and_the_recipe_has_the_last_word():
+    pack = make_pack(COUNTS, classes=CLASSES, clips=4)
+    people = dataclasses.replace(pack, subject=np.array([name.rpartition("clip")[0] for name in pack.clip]))
+    protocol = Protocol("people", ("Training",), ("PrivateTest",), group_by="subject")
+    with pytest.raises(UserError, match="validation has no sample"):  # one person each class: all are learnt
+        cut(people, (protocol,), SplitRequest())
+    split = cut(people, (protocol,), SplitRequest(group_by="clip"))
+    assert set(people.clip[split.train]).isdisjoint(people.clip[split.validation])
 
 
 def test_classes_are_chosen_and_numbered_by_name(pack):

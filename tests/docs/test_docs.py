@@ -92,3 +92,32 @@ def test_the_tutorials_recipe_and_plugin_work(ferbench_cli, tmp_path):
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
+
+
+DATASETS_PAGE = (ROOT / "docs" / "reference" / "datasets.md").read_text(encoding="utf-8")
+
+
+def built_in_datasets():
+    from ferbench.plugin.discovery import load_registry
+
+    return load_registry(environ={"FERBENCH_PLUGINS": ""}).components("dataset")
+
+
+@pytest.mark.parametrize("dataset", built_in_datasets(), ids=lambda component: component.name)
+def test_every_dataset_is_documented_with_its_protocols_and_options(dataset):
+    """Add a section to docs/reference/datasets.md, and a row to its table."""
+    section = DATASETS_PAGE.partition(f"\n## `{dataset.name}`\n")[2].partition("\n## ")[0]
+    assert all(f"`{protocol.name}`" in section for protocol in dataset.spec.protocols)
+    assert f"\n| `{dataset.name}` |" in DATASETS_PAGE
+    assert f"| `{dataset.spec.protocols[0].name}` |" in DATASETS_PAGE
+    if not dataset.spec.synthetic:
+        own = set(dataset.options().names) - {"size", "color", "fit"}
+        assert {name for name in own if f"`{name}`" not in section} == set()
+
+
+def test_every_option_of_a_union_is_documented():
+    from ferbench.data.union import Union
+    from ferbench.plugin.options import OptionSchema
+
+    section = DATASETS_PAGE.partition("\n## Several datasets as one\n")[2]
+    assert all(f"`{name}`" in section for name in OptionSchema.of(Union, given=1).names)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferbench.errors import UserError
-from ferbench.experiment.settings import build_recipe, grid, parse_value, read_recipe
+from ferbench.experiment.settings import build_recipe, grid, parse_value, read_recipe, split_paths
 
 
 @pytest.mark.parametrize(
@@ -160,3 +160,18 @@ def test_a_date_in_a_recipe_is_refused(tmp_path):
     path.write_text("[training]\nepochs = 2026-01-01\n")
     with pytest.raises(UserError, match=r"training\.epochs = 2026-01-01: not a date"):
         build_recipe(read_recipe(path))
+
+
+@pytest.mark.parametrize(
+    ("given", "plain", "named"),
+    [
+        ([], None, {}),
+        (["DIR"], "DIR", {}),
+        (["one", "two"], "two", {}),
+        (["fer2013=a", "raf-db=b=c", "raf-db=d"], None, {"fer2013": "a", "raf-db": "d"}),
+        (["my-plugin:faces=/x", "rest"], "rest", {"my-plugin:faces": "/x"}),
+        (["./seed=1", "Upper=1", "empty="], "empty=", {}),
+    ],
+)
+def test_places_of_data_are_named_or_not(given, plain, named):
+    assert split_paths(given) == (plain, named)

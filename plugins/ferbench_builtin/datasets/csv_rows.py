@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
@@ -12,12 +13,20 @@ from ferbench import UserError
 _LONGEST_LINE = 100_000
 
 
-def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, tuple[str, ...] | str]]:
+def csv_rows(
+    path: Path, columns: Sequence[str], *, headless: Sequence[str] | None = None
+) -> Iterator[tuple[int, tuple[str, ...] | str]]:
     """The named columns of every row, in the order asked for.
 
     Columns are found by their names in the first line, whatever their case and surrounding blanks. Quoted
     fields, a byte-order mark and any line ending are understood; empty lines are passed over. Bytes that are
     not UTF-8 come through as lone surrogates, which no number or known word contains.
+
+    Args:
+        path: the file.
+        columns: names of the columns to give.
+        headless: the columns of a file whose first line may be a row already: it is one where it names none of
+            the columns.
 
     Yields:
         Line number (the first line is 1), and the fields, or what is wrong with the line.
@@ -25,20 +34,13 @@ def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, tuple[st
     Raises:
         UserError: the file cannot be read, has other columns, or is no text in lines.
     """
-    try:
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            yield from _rows(path, file, columns)
-    except OSError as error:
-        raise UserError(
-            f"cannot read {path}: {error.strerror or error}", "check the path and the permissions"
-        ) from error
-
-
-def _rows(path: Path, file: TextIO, columns: Sequence[str]) -> Iterator[tuple[int, tuple[str, ...] | str]]:
-    lines = _lines(path, file)
-    header = _fields(next(lines, (1, ""))[1])
-    names = [] if isinstance(header, str) else [name.strip().lower() for name in header]
+    lines = text_lines(path)
+    first = next(lines, (1, ""))
+    names = _names(first[1])
     wanted = [name.lower() for name in columns]
+    if headless is not None and not set(wanted) & set(names):
+        names = [name.lower() for name in headless]
+        lines = chain([first], lines)
     if any(names.count(name) != 1 for name in wanted):
         found = ", ".join(ascii(name)[1:-1] for name in names[:16]) or "nothing"
         raise UserError(
@@ -56,6 +58,35 @@ def _rows(path: Path, file: TextIO, columns: Sequence[str]) -> Iterator[tuple[in
             yield number, f"{len(fields)} {'field' if len(fields) == 1 else 'fields'}, expected {len(names)}"
         else:
             yield number, tuple(fields[place] for place in places)
+
+
+def csv_columns(path: Path) -> list[str]:
+    """The names in the first line, in lower case and without surrounding blanks.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    return _names(next(text_lines(path), (1, ""))[1])
+
+
+def text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Every line of a text file with its number (the first is 1), without its ending.
+
+    Raises:
+        UserError: the file cannot be read, or is no text in lines.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            yield from _lines(path, file)
+    except OSError as error:
+        raise UserError(
+            f"cannot read {path}: {error.strerror or error}", "check the path and the permissions"
+        ) from error
+
+
+def _names(line: str) -> list[str]:
+    header = _fields(line)
+    return [] if isinstance(header, str) else [name.strip().lower() for name in header]
 
 
 def _lines(path: Path, file: TextIO) -> Iterator[tuple[int, str]]:

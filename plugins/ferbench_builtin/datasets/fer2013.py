@@ -8,6 +8,7 @@ from ferbench import Dataset, UserError
 from ferbench_builtin.datasets.fer2013_folders import Fer2013Folders, Split
 from ferbench_builtin.datasets.fer2013_table import Fer2013Table
 from ferbench_builtin.datasets.image_tree import subdirectories
+from ferbench_builtin.datasets.layouts import no_such_layout
 
 _TABLES = ("fer2013.csv", "icml_face_data.csv")
 _VOTES = "fer2013new.csv"
@@ -46,12 +47,7 @@ def fer2013(path: Path | None, *, votes: bool = False) -> Dataset:
         dataset = _from_directory(directory, votes) if directory.is_dir() else None
         if dataset is not None:
             return dataset
-    present = sorted(entry.name for entry in path.iterdir())
-    shown = ", ".join(present[:8]) + (f" and {len(present) - 8} more" if len(present) > 8 else "")
-    raise UserError(
-        f"no FER2013 in {path}: looked for {', '.join(_TABLES)}, train/ and test/, found {shown or 'nothing'}",
-        _WHERE_TO_GET,
-    )
+    raise no_such_layout("FER2013", path, f"{', '.join(_TABLES)}, train/ and test/", _WHERE_TO_GET)
 
 
 def _from_directory(directory: Path, votes: bool) -> Dataset | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ferbench.data.expressions import BASIC, expression_named
+
 #: Sorted, as every class list is; the table's emotion numbers have another order.
-CLASS_NAMES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+CLASS_NAMES = BASIC
 
 #: Class names by the table's emotion number.
 BY_EMOTION = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -13,19 +15,8 @@ PARTS = ("Training", "PublicTest", "PrivateTest")
 #: (height, width) of every image.
 SIZE = (48, 48)
 
-_ALIASES = {
-    "anger": "angry",
-    "disgusted": "disgust",
-    "fearful": "fear",
-    "afraid": "fear",
-    "happiness": "happy",
-    "sadness": "sad",
-    "surprised": "surprise",
-}
-
 
 def class_named(name: str) -> str | None:
     """The class that a folder or column stands for, None if for none."""
-    plain = name.strip().lower()
-    plain = _ALIASES.get(plain, plain)
-    return plain if plain in CLASS_NAMES else None
+    label = expression_named(name)
+    return label if label in CLASS_NAMES else None

@@ -14,7 +14,7 @@ from ferbench_builtin.datasets.fer2013_classes import BY_EMOTION, CLASS_NAMES, P
 from ferbench_builtin.datasets.fer2013_folders import images_per_part, training_gaps
 from ferbench_builtin.datasets.image_tree import stamp
 
-_COLUMNS = ("emotion", "pixels", "Usage")
+COLUMNS = ("emotion", "pixels", "Usage")
 _EMOTIONS = {str(number): name for number, name in enumerate(BY_EMOTION)}
 #: FER+'s columns of votes; those that name none of the seven classes are read and dropped.
 _FERPLUS = (
@@ -73,17 +73,18 @@ class Fer2013Table(Dataset):
         self._notes |= {"rows": rows, "images": images_per_part(counts)}
 
     def _items(self) -> Iterator[Sample | Fault]:
-        rows = csv_rows(self.path, _COLUMNS)
+        rows = csv_rows(self.path, COLUMNS)
         if self._votes is None:
             for index, (number, row) in enumerate(rows):
-                yield _sample(self.path, index, number, row)
+                yield pixel_row(self.path, index, number, row, _EMOTIONS)
             return
         pairs = zip_longest(rows, csv_rows(self._votes, ("Usage", *_FERPLUS)))
         for index, (mine, theirs) in enumerate(pairs):
             if mine is None or theirs is None:
                 ended, other = (self.path, self._votes) if mine is None else (self._votes, self.path)
                 raise _unlike(self.path, self._votes, f"{ended.name} ends after {index:,} rows, {other.name} does not")
-            item = _sample(self.path, index, *mine)
+            number, row = mine
+            item = pixel_row(self.path, index, number, row, _EMOTIONS)
             usage = None if isinstance(theirs[1], str) else theirs[1][0].strip()
             if isinstance(item, Sample) and usage is not None and usage != item.part:
                 what = f"row {mine[0]} of the one is '{item.part}', row {theirs[0]} of the other {usage!a}"
@@ -91,19 +92,23 @@ class Fer2013Table(Dataset):
             yield _with_votes(item, self._votes, *theirs) if isinstance(item, Sample) else item
 
 
-def _sample(path: Path, index: int, number: int, row: tuple[str, ...] | str) -> Sample | Fault:
+def pixel_row(
+    path: Path, index: int, number: int, row: tuple[str, ...] | str, emotions: Mapping[str, str]
+) -> Sample | Fault:
+    """The sample of one row ``emotion, pixels, Usage``; ``emotions`` maps the numbers of the column to classes."""
     if isinstance(row, str):
         return Fault(str(path), number, row)
     emotion, pixels, usage = row
     emotion, usage = emotion.strip(), usage.strip()
-    if emotion not in _EMOTIONS:
-        return Fault(str(path), number, f"unknown label {emotion[:24]!a}, expected an emotion from 0 to 6")
+    if emotion not in emotions:
+        reason = f"unknown label {emotion[:24]!a}, expected an emotion from 0 to {len(emotions) - 1}"
+        return Fault(str(path), number, reason)
     if usage not in PARTS:
         return Fault(str(path), number, f"unknown Usage {usage[:24]!a}, expected {', '.join(PARTS)}")
     return Sample(
         id=f"{usage}-{index:05d}",
         part=usage,
-        label=_EMOTIONS[emotion],
+        label=emotions[emotion],
         image=PixelText(pixels, *SIZE),
         location=f"{path}, row {number}",
     )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-import annotated_types
+from typing import Any
 
 from ferbench import Dataset, Fault, Sample, UserError
+from ferbench_builtin.datasets.image_files import Color, Fit, Size, Stored
 from ferbench_builtin.datasets.image_tree import Ignored, images, stamp, subdirectories
+from ferbench_builtin.datasets.layouts import directory_of, listed
 
-_PARTS = {
+#: What split folders and columns are called, in lower case, and the part that each is.
+PARTS = {
     "train": "train",
     "validation": "validation",
     "val": "validation",
@@ -36,13 +37,13 @@ class Folder(Dataset):
         path: Path,
         splits: Mapping[str, Path],
         class_names: tuple[str, ...],
-        size: int | None,
-        channels: int,
+        stored: Stored,
     ) -> None:
         self.path = path
         self.class_names = class_names
-        self.channels = channels
-        self.stored_size = None if size is None else (size, size)
+        self.channels = 3 if stored.color == "rgb" else 1
+        self.stored_size = None if stored.size is None else (stored.size, stored.size)
+        self.fit = stored.fit
         self._splits = splits
         self._notes: dict[str, Any] = {
             "layout": "folders",
@@ -89,8 +90,9 @@ class Folder(Dataset):
 def folder(
     path: Path | None,
     *,
-    size: Annotated[int, annotated_types.Interval(ge=8, le=4096)] | None = None,
-    color: Literal["rgb", "gray"] = "rgb",
+    size: Size | None = None,
+    color: Color = "rgb",
+    fit: Fit = "stretch",
 ) -> Dataset:
     """A tree of ``<split>/<class>/<image>``: splits ``train``, ``validation`` (or val, valid, dev) and
     ``test``.
@@ -99,19 +101,17 @@ def folder(
         path: the directory that holds the splits.
         size: side in pixels that images are resampled to; None: all must have one size already.
         color: how images are stored.
+        fit: what becomes of the aspect ratio at ``size``: ``stretch`` does not keep it, ``pad`` keeps it and
+            leaves black margins, ``crop`` keeps it and takes the middle.
 
     Raises:
         UserError: no path, no ``train``, a split given twice, or fewer than two classes.
     """
-    if path is None:
-        raise UserError("dataset 'folder' needs a directory", "name it with --data DIRECTORY")
-    path = Path(path)
-    if not path.is_dir():
-        raise UserError(f"{path} is not a directory", "name the directory that holds train/ and test/ with --data")
+    path = directory_of(path, "folder", "name the directory that holds train/ and test/ with --data")
     here = subdirectories(path)
     splits: dict[str, Path] = {}
-    for part in dict.fromkeys(_PARTS.values()):
-        names = [name for name in here if _PARTS.get(name.lower()) == part]
+    for part in dict.fromkeys(PARTS.values()):
+        names = [name for name in here if PARTS.get(name.lower()) == part]
         if len(names) > 1:
             raise UserError(
                 f"{path} has more than one folder for part '{part}': {', '.join(names)}",
@@ -121,19 +121,13 @@ def folder(
             splits[part] = path / names[0]
     if "train" not in splits:
         raise UserError(
-            f"no folder 'train' in {path}; there is: {_listed(here)}",
+            f"no folder 'train' in {path}; there is: {listed(here, 'no folder')}",
             "arrange the images as train/<class>/<image> and test/<class>/<image>",
         )
     class_names = tuple(subdirectories(splits["train"]))
     if len(class_names) < 2:
         raise UserError(
-            f"{splits['train']} holds fewer than two class folders: {_listed(list(class_names))}",
+            f"{splits['train']} holds fewer than two class folders: {listed(class_names, 'no folder')}",
             "arrange the images as train/<class>/<image>",
         )
-    return Folder(path, splits, class_names, size, 3 if color == "rgb" else 1)
-
-
-def _listed(names: list[str]) -> str:
-    if not names:
-        return "no folder"
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    return Folder(path, splits, class_names, Stored(size, color, fit))

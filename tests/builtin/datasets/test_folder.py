@@ -186,7 +186,7 @@ def test_fewer_than_two_classes_are_refused(tmp_path: Path) -> None:
 
 
 def test_missing_directory_is_refused(tmp_path: Path) -> None:
-    assert "is not a directory" in refusal(tmp_path / "none").message
+    assert "does not exist" in refusal(tmp_path / "none").message
 
 
 def test_no_path_is_refused() -> None:

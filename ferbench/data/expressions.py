@@ -1,0 +1,28 @@
+"""One spelling for the expressions that datasets name in their own ways."""
+
+from __future__ import annotations
+
+#: Sorted, as class lists are. Ekman's six, neutral, and contempt, which some datasets have.
+EXPRESSIONS = ("angry", "contempt", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+
+#: The seven that nearly all datasets share.
+BASIC = tuple(name for name in EXPRESSIONS if name != "contempt")
+
+_ALIASES = {
+    "anger": "angry",
+    "contemptuous": "contempt",
+    "disgusted": "disgust",
+    "fearful": "fear",
+    "afraid": "fear",
+    "happiness": "happy",
+    "neutrality": "neutral",
+    "sadness": "sad",
+    "surprised": "surprise",
+}
+
+
+def expression_named(name: str) -> str | None:
+    """The expression that a folder, column or label stands for, whatever its case; None if for none."""
+    plain = name.strip().lower()
+    plain = _ALIASES.get(plain, plain)
+    return plain if plain in EXPRESSIONS else None

@@ -1,0 +1,52 @@
+"""Bringing images of any shape to the one size that a pack stores."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from ferbench.data.sample import Fit
+
+
+def fitted(image: np.ndarray, size: tuple[int, int], fit: Fit) -> np.ndarray:
+    """An image at another size, resampled once with antialiasing (Pillow's bicubic).
+
+    Args:
+        image: uint8[C, H, W].
+        size: (height, width) to bring it to.
+        fit: ``stretch`` does not keep the aspect ratio; ``pad`` keeps it and fills the rest with black; ``crop``
+            keeps it and cuts off what is too much, equally at both ends.
+
+    Returns:
+        uint8[C, height, width].
+    """
+    if fit == "pad":
+        return _padded(image, size)
+    height, width = image.shape[1:]
+    box = (0.0, 0.0, float(width), float(height)) if fit == "stretch" else _centre(image.shape[1:], size)
+    return _resampled(image, size, box)
+
+
+def _centre(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """(left, top, right, bottom) of the largest rectangle in the middle that has the aspect ratio of ``size``."""
+    height, width = shape
+    scale = min(height / size[0], width / size[1])
+    margin_y, margin_x = (height - size[0] * scale) / 2, (width - size[1] * scale) / 2
+    return margin_x, margin_y, width - margin_x, height - margin_y
+
+
+def _padded(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    channels, height, width = image.shape
+    scale = min(size[0] / height, size[1] / width)
+    inner = (max(1, round(height * scale)), max(1, round(width * scale)))
+    top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    ground = np.zeros((channels, *size), dtype=np.uint8)
+    whole = (0.0, 0.0, float(width), float(height))
+    ground[:, top : top + inner[0], left : left + inner[1]] = _resampled(image, inner, whole)
+    return ground
+
+
+def _resampled(image: np.ndarray, size: tuple[int, int], box: tuple[float, float, float, float]) -> np.ndarray:
+    height, width = size
+    planes = [Image.fromarray(plane).resize((width, height), Image.Resampling.BICUBIC, box=box) for plane in image]
+    return np.stack([np.asarray(plane) for plane in planes])

@@ -1,0 +1,152 @@
+"""RAF-DB, the single-label (basic) set (Li, Deng and Du, 2017), as its authors send it and as Kaggle has it.
+
+``EmoLabel/list_patition_label.txt`` (spelt so) has lines such as ``train_00001.jpg 5``; the numbers are 1 surprise,
+2 fear, 3 disgust, 4 happiness, 5 sadness, 6 anger, 7 neutral, as the authors' ReadMe has them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from ferbench import Dataset, Fault, Sample, UserError
+from ferbench.data.expressions import BASIC, expression_named
+from ferbench_builtin.datasets.csv_rows import csv_rows, text_lines
+from ferbench_builtin.datasets.image_files import Color, Fit, ImageFiles, LeftOut, Size, Stored
+from ferbench_builtin.datasets.image_tree import Ignored, images, stamp
+from ferbench_builtin.datasets.layouts import directory_of, no_such_layout
+
+_BY_NUMBER = dict(zip("1234567", ("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral"), strict=True))
+_LIST = Path("EmoLabel", "list_patition_label.txt")
+_LINE = re.compile(r"((train|test)_[0-9]+)\.jpg\s+([1-7])")
+_NAME = re.compile(r"((train|test)_[0-9]+)(_aligned)?")
+_PARTS = ("train", "test")
+_WHERE_TO_GET = (
+    "ask its authors for it (whdeng.cn, RAF-DB, basic set) or use Kaggle's copy with DATASET/train/1…7, "
+    "and name the directory with --data"
+)
+
+
+def raf_db(
+    path: Path | None,
+    *,
+    images: Literal["aligned", "original"] = "aligned",
+    size: Size | None = None,
+    color: Color = "rgb",
+    fit: Fit = "stretch",
+) -> Dataset:
+    """RAF-DB's basic set: 15,339 faces, seven classes, parts ``train`` and ``test``.
+
+    The layout is found by itself: ``EmoLabel`` and ``Image`` as the authors send it, or Kaggle's
+    ``DATASET/train|test/1…7``, whose ``train_labels.csv`` and ``test_labels.csv`` are checked against the folders. Ids
+    are ``train_00001``, in every copy.
+
+    Args:
+        path: the directory with the files.
+        images: the authors' aligned faces of 100×100 pixels, or the photos that they are from.
+        size: side in pixels that images are resampled to; None: all must have one size already.
+        color: how images are stored.
+        fit: what becomes of the aspect ratio at ``size``: ``stretch`` does not keep it, ``pad`` keeps it and
+            leaves black margins, ``crop`` keeps it and takes the middle.
+
+    Raises:
+        UserError: nothing that looks like RAF-DB is there, or not the images that are asked for.
+    """
+    path = directory_of(path, "raf-db", _WHERE_TO_GET)
+    stored = Stored(size, color, fit)
+    for directory in (path, path / "basic"):
+        if (directory / _LIST).is_file():
+            return _from_authors(directory, images, stored)
+    for directory in (path, path / "DATASET"):
+        if all((directory / part).is_dir() for part in _PARTS):
+            return _from_kaggle(directory, images, stored)
+    raise no_such_layout("RAF-DB", path, f"{_LIST.as_posix()}, or train/ and test/ with folders 1 to 7", _WHERE_TO_GET)
+
+
+def _from_authors(directory: Path, kind: str, stored: Stored) -> Dataset:
+    folder = directory / "Image" / kind
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder} does not exist", f"unpack {kind}.zip there, or choose other images with dataset.images"
+        )
+
+    def listing(left_out: LeftOut) -> Iterator[Sample | Fault]:
+        for number, line in text_lines(directory / _LIST):
+            if not line.strip():
+                continue
+            match = _LINE.fullmatch(line.strip())
+            if match is None:
+                reason = f"{line[:40]!a} is not as 'train_00001.jpg 5', with a class from 1 to 7"
+                yield Fault(str(directory / _LIST), number, reason)
+                continue
+            stem, part, label = match.groups()
+            file = folder / (f"{stem}_aligned.jpg" if kind == "aligned" else f"{stem}.jpg")
+            yield Sample(stem, part, _BY_NUMBER[label], file, location=str(file))
+
+    return ImageFiles(
+        directory,
+        BASIC,
+        stored,
+        layout="EmoLabel and Image",
+        listing=listing,
+        stamped=lambda: {"files": stamp([directory / _LIST, folder]), "images": kind},
+        notes={"which_images": kind},
+    )
+
+
+def _from_kaggle(directory: Path, kind: str, stored: Stored) -> Dataset:
+    if kind != "aligned":
+        raise UserError(f"{directory} holds Kaggle's copy, which has aligned images alone", "leave dataset.images out")
+    tables = {part: table for part in _PARTS if (table := _table_of(directory, part)) is not None}
+
+    def listing(left_out: LeftOut) -> Iterator[Sample | Fault]:
+        ignored = Ignored()
+        for part in _PARTS:
+            stated = _stated(tables[part]) if part in tables else None
+            for name in images(directory / part, ignored):
+                yield _kaggle_sample(directory / part, part, name, stated)
+            for name, (row, _) in (stated or {}).items():
+                yield Fault(str(tables[part]), row, f"'{name}' is in no class folder")
+        left_out.add("other files", ignored.count)
+
+    return ImageFiles(
+        directory,
+        BASIC,
+        stored,
+        layout="train and test folders",
+        listing=listing,
+        stamped=lambda: {"files": stamp([*tables.values(), *(directory / part for part in _PARTS)])},
+        notes={"which_images": kind, "labels_checked": sorted(table.name for table in tables.values())},
+    )
+
+
+def _table_of(directory: Path, part: str) -> Path | None:
+    tables = (place / f"{part}_labels.csv" for place in (directory, directory.parent))
+    return next((table for table in tables if table.is_file()), None)
+
+
+def _stated(table: Path) -> dict[str, tuple[int, str]]:
+    """Row and class number of every image that a table names; rows that cannot be read name none."""
+    rows = csv_rows(table, ("image", "label"))
+    return {row[0].strip(): (number, row[1].strip()) for number, row in rows if not isinstance(row, str)}
+
+
+def _kaggle_sample(folder: Path, part: str, name: str, stated: dict[str, tuple[int, str]] | None) -> Sample | Fault:
+    location = f"{folder}/{name}"
+    class_folder, _, file_name = name.partition("/")
+    label = _BY_NUMBER.get(class_folder) or expression_named(class_folder)
+    if not file_name:
+        return Fault(location, None, "lies in no class folder")
+    if label not in BASIC:
+        return Fault(location, None, f"unknown label '{class_folder}', expected 1 to 7 or the name of an expression")
+    match = _NAME.fullmatch(file_name.rpartition(".")[0])
+    if match is None or match[2] != part:
+        return Fault(location, None, f"the name is not as '{part}_00001_aligned.jpg'")
+    if stated is not None:
+        row, number = stated.pop(file_name, (0, ""))
+        if _BY_NUMBER.get(number) != label:
+            said = f"calls it {number!a}" if row else "does not name it"
+            return Fault(location, None, f"lies in folder '{class_folder}', but {part}_labels.csv {said}")
+    return Sample(match[1], part, label, folder / name, location=location)

@@ -1,0 +1,160 @@
+"""Images that a CSV file lists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_images import draw, faults, samples
+
+from ferbench import Sample, UserError
+from ferbench.data.pack import FaultyDataset, pack_dataset
+from ferbench.data.splits import SplitRequest, cut
+from ferbench.plugin.discovery import load_registry
+from ferbench_builtin.datasets.csv_faces import csv_faces
+
+FULL = "path,label,split,valence,arousal,subject,clip"
+
+
+def write(root: Path, *lines: str, header: str = "path,label", name: str = "faces.csv") -> Path:
+    root.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text("\n".join([header, *lines]) + "\n")
+    for index in range(4):
+        draw(root / "pictures" / f"{index}.png", index)
+    return root / name
+
+
+def test_path_and_label_are_enough(tmp_path: Path) -> None:
+    table = write(tmp_path, "pictures/0.png,happy", "pictures/1.png,sad")
+    found = samples(csv_faces(table))
+    assert [(s.id, s.label, s.part, s.image) for s in found.values()] == [
+        ("pictures/0.png", "happy", "train", tmp_path / "pictures" / "0.png"),
+        ("pictures/1.png", "sad", "train", tmp_path / "pictures" / "1.png"),
+    ]
+
+
+def test_everything_else_is_taken_where_it_is_known(tmp_path: Path) -> None:
+    table = write(tmp_path, "pictures/0.png,happy,train,0.5,-1,ann,c1", "pictures/1.png,sad,TEST,,,,", header=FULL)
+    first, second = samples(csv_faces(table)).values()
+    assert (first.part, first.valence, first.arousal, first.subject, first.clip) == ("train", 0.5, -1.0, "ann", "c1")
+    assert (second.part, second.valence, second.arousal, second.subject, second.clip) == ("test", *[None] * 4)
+
+
+@pytest.mark.parametrize("word", ["validation", "val", "valid", "dev", "VAL"])
+def test_validation_goes_by_many_names(tmp_path: Path, word: str) -> None:
+    table = write(tmp_path, f"pictures/0.png,a,{word}", "pictures/1.png,b,train", header="path,label,split")
+    assert samples(csv_faces(table))["pictures/0.png"].part == "validation"
+
+
+def test_names_of_expressions_get_one_spelling_and_others_stay(tmp_path: Path) -> None:
+    table = write(tmp_path, "pictures/0.png,Anger", "pictures/1.png,Bored", "pictures/2.png,angry")
+    dataset = csv_faces(table)
+    assert dataset.class_names == ("Bored", "angry")
+    assert [sample.label for sample in samples(dataset).values()] == ["angry", "Bored", "angry"]
+
+
+def test_columns_may_have_other_names(tmp_path: Path) -> None:
+    table = write(tmp_path, "x,pictures/0.png,happy,0.1", "y,pictures/1.png,sad,", header="who,file,emotion,v")
+    dataset = csv_faces(table, path_column="file", label_column="emotion", valence_column="v", subject_column="who")
+    first = samples(dataset)["pictures/0.png"]
+    assert (first.label, first.valence, first.subject) == ("happy", 0.1, "x")
+
+
+def test_column_that_was_named_must_be_there(tmp_path: Path) -> None:
+    table = write(tmp_path, "pictures/0.png,happy", "pictures/1.png,sad")
+    with pytest.raises(UserError, match="has no column 'pleasure'; it has: path, label") as error:
+        csv_faces(table, valence_column="pleasure")
+    assert "dataset.valence_column" in error.value.remedy
+
+
+def test_paths_start_from_the_root_that_is_given(tmp_path: Path) -> None:
+    write(tmp_path / "images")
+    table = write(tmp_path / "lists", "0.png,happy", f"{tmp_path}/images/pictures/1.png,sad")
+    first, second = samples(csv_faces(table, root=tmp_path / "images" / "pictures")).values()
+    assert first.image == tmp_path / "images" / "pictures" / "0.png"
+    assert second.image == tmp_path / "images" / "pictures" / "1.png"
+
+
+def test_directory_with_one_table_stands_for_it(tmp_path: Path) -> None:
+    write(tmp_path, "pictures/0.png,happy", "pictures/1.png,sad")
+    assert len(samples(csv_faces(tmp_path))) == 2
+    write(tmp_path, name="more.csv")
+    with pytest.raises(UserError, match=r"one CSV file; there is: faces\.csv, more\.csv"):
+        csv_faces(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("pictures/2.png,sad,train,much,0,,", "valence 'much' is no number"),
+        ("pictures/2.png,sad,later,0,0,,", "unknown split 'later', expected train, validation or test"),
+        (",sad,train,0,0,,", "no image is named"),
+        ("pictures/2.png,sad", "2 fields, expected 7"),
+    ],
+)
+def test_malformed_row_is_a_fault_with_file_and_row(tmp_path: Path, row: str, reason: str) -> None:
+    table = write(tmp_path, "pictures/0.png,sad,train,,,,", "pictures/1.png,happy,test,,,,", row, header=FULL)
+    (fault,) = faults(csv_faces(table))
+    assert (fault.file, fault.row, fault.reason) == (str(table), 4, reason)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("pictures/9.png,sad,train,0,0,,", "cannot be read: No such file or directory"),
+        ("pictures/2.png,sad,train,2,0,,", "valence 2.0 outside -1..1"),
+        ("pictures/0.png,sad,train,0,0,,", "duplicate id 'pictures/0.png'"),
+        ("pictures/2.png,,train,0,0,,", "unknown label ''"),
+    ],
+)
+def test_row_that_cannot_be_packed_is_a_fault_with_file_and_row(tmp_path: Path, row: str, reason: str) -> None:
+    table = write(tmp_path, "pictures/0.png,sad,train,,,,", "pictures/1.png,happy,test,,,,", row, header=FULL)
+    with pytest.raises(FaultyDataset) as error:
+        pack_dataset(csv_faces(table), name="csv", cache=tmp_path / "cache")
+    (fault,) = error.value.faults
+    assert (fault.file, fault.row) == (str(table), 4)
+    assert reason in fault.reason
+
+
+def test_fewer_than_two_classes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="fewer than two classes: happy"):
+        csv_faces(write(tmp_path, "pictures/0.png,happy"))
+
+
+@pytest.mark.parametrize("missing", [None, Path("none.csv")])
+def test_missing_file_is_refused(missing: Path | None) -> None:
+    with pytest.raises(UserError) as error:
+        csv_faces(missing)
+    assert "--data" in error.value.remedy
+
+
+def test_source_changes_with_table_images_and_columns(tmp_path: Path) -> None:
+    table = write(tmp_path, "pictures/0.png,happy,sad", "pictures/1.png,sad,happy", header="path,label,other")
+    sources = [csv_faces(table).source(), csv_faces(table, label_column="other").source()]
+    draw(tmp_path / "pictures" / "0.png", 50)
+    sources.append(csv_faces(table).source())
+    table.write_text(table.read_text() + "pictures/2.png,sad,sad\n")
+    sources.append(csv_faces(table).source())
+    assert all(one != other for index, one in enumerate(sources) for other in sources[:index])
+
+
+def test_list_without_a_test_part_is_for_folds(tmp_path: Path) -> None:
+    table = write(tmp_path, *(f"pictures/{index}.png,{'happy' if index % 2 else 'sad'}" for index in range(4)))
+    pack = pack_dataset(csv_faces(table), name="csv", cache=tmp_path / "cache")
+    protocols = load_registry().find("dataset", "csv").spec.protocols  # type: ignore[attr-defined]
+    with pytest.raises(UserError) as error:
+        cut(pack, protocols, SplitRequest())
+    assert "data.protocol=folds" in error.value.remedy
+    assert len(cut(pack, protocols, SplitRequest(protocol="folds", fold="1/2")).validation) == 2
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_no_row_crashes_the_reading(tmp_path_factory, one: str, other: str) -> None:
+    table = tmp_path_factory.getbasetemp() / "hostile.csv"
+    text = f"{FULL}\n0.png,happy,train,,,,\n1.png,sad,train,,,,\n{one}\n{other},sad,train,{one},,,\n"
+    table.write_text(text, encoding="utf-8", errors="surrogatepass")
+    dataset = csv_faces(table)
+    dataset.source()
+    assert sum(isinstance(item, Sample) for item in dataset.samples()) >= 2
