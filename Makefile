@@ -35,7 +35,7 @@ format: setup  ## let ruff format the code and mend what it can
 
 # Resolved for the oldest Python that ferbench supports, so that each pin is there for the newer ones too.
 constraints: setup  ## write constraints.txt anew; UPGRADE=1 takes the newest versions
-	printf 'hatchling\nuv\n' | $(BIN)/uv pip compile --quiet pyproject.toml - --extra dev \
+	printf 'hatchling\ntransformers>=4.56\nuv\n' | $(BIN)/uv pip compile --quiet pyproject.toml - --extra dev \
 		--python-version 3.11 --python-platform x86_64-manylinux_2_28 $(if $(UPGRADE),--upgrade) \
 		--no-annotate --no-header --output-file constraints.txt
 	printf '%s\n' '# Every package that `make setup` installs, and its version. Written by `make constraints`.' \

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Creates .venv and installs ferbench in it, editable, with what its tests need, at the versions in constraints.txt.
-# Does nothing when .venv is up to date. `make` calls it.
+# Creates .venv and installs ferbench and ferbench-transformers in it, editable, with what their tests need, at the
+# versions in constraints.txt. Does nothing when .venv is up to date. `make` calls it.
 #
 #   ./setup.sh           set up
 #   ./setup.sh --find    only print the interpreter that .venv would be made with; fail where there is none
@@ -11,6 +11,7 @@ cd "$(dirname "$0")"
 
 venv=.venv
 stamp=$venv/.installed
+plugin=./plugins/ferbench-transformers # a distribution of its own
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() {
@@ -50,7 +51,9 @@ find_python() {
 
 # What an installation depends on. Paths count because .venv holds absolute ones: a moved checkout is set up anew.
 installation_key() {
-    printf '%s %s %s\n' "$(version_of $venv/bin/python)" "$(cat pyproject.toml constraints.txt setup.sh | cksum)" "$PWD"
+    sources="pyproject.toml $plugin/pyproject.toml constraints.txt setup.sh"
+    # shellcheck disable=SC2086 # a list of names without blanks
+    printf '%s %s %s\n' "$(version_of $venv/bin/python)" "$(cat $sources | cksum)" "$PWD"
 }
 
 venv_fits() {
@@ -63,12 +66,13 @@ install_with_uv() {
     # uv compiles nothing by default, and where PYTHONDONTWRITEBYTECODE is set nothing else ever would: each start of
     # ferbench would then compile PyTorch in memory, for seconds.
     UV_COMPILE_BYTECODE=1 UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-180}" $venv/bin/uv pip install --quiet \
-        --python $venv/bin/python --constraints constraints.txt --build-constraints constraints.txt --editable '.[dev]'
+        --python $venv/bin/python --constraints constraints.txt --build-constraints constraints.txt \
+        --editable '.[dev]' --editable $plugin
 }
 
 install_with_pip() {
     say "Installing with pip; PyTorch alone is a download of some gigabytes."
-    $venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+    $venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' --editable $plugin
 }
 
 if [ "${1:-}" = --find ]; then

@@ -13,6 +13,7 @@ from ferbench.plugin.hookspecs import hookimpl
 from ferbench.plugin.specs import (
     AugmentationSpec,
     DatasetSpec,
+    InitialWeights,
     LossSpec,
     ModelSpec,
     OptimizerSpec,
@@ -56,6 +57,7 @@ __all__ = [
     "DatasetSpec",
     "Draws",
     "Fault",
+    "InitialWeights",
     "LossSpec",
     "LossValue",
     "ModelSpec",

@@ -203,7 +203,7 @@ def _layers(
     spec = component.spec
     assert isinstance(spec, ModelSpec)
     size = image_size or spec.image_size
-    task = Task(tuple(f"class-{k}" for k in range(classes)), spec.channels, size, size, (1,) * classes)
+    task = Task(tuple(f"class-{k}" for k in range(classes)), spec.channels, size, size, (1,) * classes, spec.affect)
     builder = component.builder()
     try:
         table = layer_table(builder(task, **options.arguments(settings)), task)

@@ -101,7 +101,7 @@ def plan(resolved: ResolvedRecipe, pack: Pack) -> Plan:
     counts = np.bincount(split.labels[split.train], minlength=len(split.class_names))
     task = Task(
         class_names=split.class_names,
-        channels=model_spec.channels,
+        channels=recipe.data.channels or model_spec.channels,
         height=size,
         width=size,
         train_counts=tuple(int(n) for n in counts),
@@ -109,15 +109,24 @@ def plan(resolved: ResolvedRecipe, pack: Pack) -> Plan:
     )
     identity = training_identity(
         recipe,
-        resolved.describe(),
+        resolved.identify(),
         {
             "classes": list(split.class_names),
             "train": split.train_digest,
             "validation": split.validation_digest,
-            "input": [task.channels, task.height, task.width, list(model_spec.mean), list(model_spec.std)],
+            "input": [task.channels, task.height, task.width, *map(list, normalization(model_spec, task.channels))],
         },
     )
     return Plan(resolved, pack, split, task, identity, training_id(identity), config_id(identity))
+
+
+def normalization(spec: ModelSpec, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of a model's input; averaged where it has fewer or more channels than the spec's."""
+
+    def fitted(values: tuple[float, ...]) -> tuple[float, ...]:
+        return values if len(values) in (1, channels) else (sum(values) / len(values),) * channels
+
+    return fitted(spec.mean), fitted(spec.std)
 
 
 def check_selection(metric: str, class_names: tuple[str, ...]) -> None:

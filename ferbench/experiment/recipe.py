@@ -55,6 +55,7 @@ class DataSettings(Section):
         split_seed: seed of every draw of samples (limits, validation, folds); apart from the training seed, so that
             seeds of one configuration share their split.
         image_size: side of the model's input in pixels; default: the model's own.
+        channels: channels of the model's input, 1 (gray) or 3 (RGB); default: the model's own.
         skip_faulty: pack without the faulty samples instead of refusing, and record how many were left out.
     """
 
@@ -72,6 +73,7 @@ class DataSettings(Section):
     group_by: Annotated[Literal["none", "clip", "subject"] | None, Role.SELECTS_ROWS] = None
     split_seed: Annotated[int, at.Ge(0), Role.SELECTS_ROWS] = 0
     image_size: Annotated[int | None, at.Interval(ge=8, le=1024), Role.WEIGHTS] = None
+    channels: Annotated[Literal[1, 3] | None, Role.WEIGHTS] = None
     skip_faulty: Annotated[bool, Role.SELECTS_ROWS] = False
 
     @field_validator("classes")
@@ -104,6 +106,8 @@ class TrainingSettings(Section):
         select: validation metric that chooses the epoch whose weights are kept and tested: ``macro_f1``,
             ``accuracy``, ``balanced_accuracy``, ``weighted_f1``, ``macro_precision``, ``macro_recall``,
             ``worst_class_f1``, ``loss``, or ``f1:CLASS`` / ``recall:CLASS`` of one class.
+        head_lr_factor: learning rate of the model's head, as a multiple of the optimiser's.
+        decay_all: weight decay also acts on what has one dimension or none: biases and the scales of norms.
         norm_batches: before each validation, estimate the statistics of batch norms anew from this many training
             batches; 0: keep the running averages that training left.
         deterministic: refuse operations whose result may differ between two runs on one machine.
@@ -114,6 +118,8 @@ class TrainingSettings(Section):
     batch_size: Annotated[int, at.Ge(1), Role.WEIGHTS] = 128
     seed: Annotated[int, at.Interval(ge=0, lt=2**32), Role.SEED] = 0
     select: Annotated[str, Role.WEIGHTS] = "macro_f1"
+    head_lr_factor: Annotated[float, at.Gt(0), Role.WEIGHTS] = 1.0
+    decay_all: Annotated[bool, Role.WEIGHTS] = True
     norm_batches: Annotated[int, at.Ge(0), Role.WEIGHTS] = 0
     deterministic: Annotated[bool, Role.WEIGHTS] = True
     parameter_budget: Annotated[int | None, at.Ge(1), Role.ENVIRONMENT] = None

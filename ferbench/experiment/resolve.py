@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ferbench
 from ferbench.errors import UserError
+from ferbench.experiment.initial_weights import identify_weights
 from ferbench.experiment.recipe import COMPONENT_SECTIONS, Recipe
 from ferbench.experiment.recipe import Component as Asked
 from ferbench.plugin.discovery import Component, PluginRecord, Registry
@@ -31,8 +32,26 @@ class ChosenComponent:
         options = self.component.options().arguments(self.options, self.component.kind)
         return self.component.builder()(*args, **given, **options)
 
+    def without_initial_weights(self) -> ChosenComponent:
+        """The same component for a checkpoint that holds every weight: it need not read the initial ones."""
+        marked = [option for option in self.component.options().fields if option.initial_weights is not None]
+        defaults = {option.name: option.default for option in marked if not option.required}
+        return replace(self, options={**self.options, **defaults})
+
+    def identify(self) -> dict[str, Any]:
+        """What the ids cover: as `describe`, with the content of initial weights in place of their path.
+
+        Raises:
+            UserError: a file of initial weights cannot be read.
+        """
+        covered = dict(self.options)
+        for option in self.component.options().fields:
+            if option.initial_weights is not None:
+                covered[option.name] = identify_weights(option.initial_weights, self.options[option.name], self.options)
+        return {**self.describe(), "options": covered}
+
     def describe(self) -> dict[str, Any]:
-        """What identity and record say of it."""
+        """What the record says of it."""
         return {
             "name": self.component.name,
             "distribution": self.component.distribution,
@@ -73,6 +92,10 @@ class ResolvedRecipe:
 
     def describe(self) -> dict[str, dict[str, Any]]:
         return {section: chosen.describe() for section, chosen in self.components.items()}
+
+    def identify(self) -> dict[str, dict[str, Any]]:
+        """By section, what the ids cover."""
+        return {section: chosen.identify() for section, chosen in self.components.items()}
 
 
 def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:

@@ -9,7 +9,7 @@ import tomli_w
 from ferbench.experiment.recipe import COMPONENT_SECTIONS
 
 #: Fields of ``[data]`` that are a matter of the machine, and may tell more of its owner than a report should.
-_PRIVATE = ("path",)
+_PRIVATE = ("path", "paths")
 
 
 def recipe_toml(record: dict[str, Any]) -> str:
@@ -25,6 +25,8 @@ def recipe_toml(record: dict[str, Any]) -> str:
     for section in COMPONENT_SECTIONS:
         component = record["components"][section]
         document[section] = {"name": component["name"], **_given(component["options"])}
+        for name, member in component.get("members", {}).items():
+            document[section][name] = _given(member["options"])
     document["data"] = {key: value for key, value in _given(asked["data"]).items() if key not in _PRIVATE}
     document["training"] = _given(asked["training"])
     return tomli_w.dumps(document)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ferbench.errors import UserError
 from ferbench.plugin.faults import did_you_mean, one_line
 from ferbench.plugin.signature import Parameter, read_parameters
-from ferbench.plugin.specs import Tunable
+from ferbench.plugin.specs import InitialWeights, Tunable
 
 if TYPE_CHECKING:
     import pydantic
@@ -40,6 +40,7 @@ class Option:
         required: whether there is no default.
         bounds: readable text such as ``0 ≤ x < 1``; empty without bounds.
         tunable: the range that ``ferbench tune`` searches, if the author gave one.
+        initial_weights: how its value names a model's initial weights, if it does.
         description: from the builder's docstring.
     """
 
@@ -49,6 +50,7 @@ class Option:
     required: bool
     bounds: str
     tunable: Tunable | None
+    initial_weights: InitialWeights | None
     description: str
 
 
@@ -99,6 +101,7 @@ class OptionSchema:
                 required=parameter.required,
                 bounds=parameter.bounds,
                 tunable=parameter.tunable,
+                initial_weights=parameter.initial_weights,
                 description=parameter.description,
             )
             for parameter in parameters

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, cast
 
-from ferbench.plugin.specs import Tunable
+from ferbench.plugin.specs import InitialWeights, Tunable
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Parameter:
         type_text: its type for people, without metadata.
         bounds: its bounds for people.
         tunable: its search range.
+        initial_weights: how it names initial weights, if it does.
         description: what the docstring says of it.
     """
 
@@ -38,6 +39,7 @@ class Parameter:
     type_text: str
     bounds: str
     tunable: Tunable | None
+    initial_weights: InitialWeights | None
     description: str
 
 
@@ -92,6 +94,7 @@ def _read(parameter: inspect.Parameter, builder: Callable[..., Any], description
         type_text=type_text(annotation),
         bounds=_bounds_text(metadata),
         tunable=ranges[0] if ranges else None,
+        initial_weights=next((item for item in metadata if isinstance(item, InitialWeights)), None),
         description=description,
     )
 

@@ -6,8 +6,9 @@ only when the component is used. The builder's keyword-only parameters are the c
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,25 @@ class Tunable:
             raise ValueError(f"Tunable({self.low}, {self.high}): low must be below high")
         if self.log and self.low <= 0:
             raise ValueError(f"Tunable({self.low}, {self.high}, log=True): a logarithmic range starts above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class InitialWeights:
+    """Marks a text option that says where a model's initial weights come from, in its annotation.
+
+    ``weights: Annotated[str, InitialWeights(names=("none",))] = "none"``. A value that is the path of a file or folder
+    enters the ids of a run as the SHA-256 of its content, wherever it lies. When a finished run's model is built again,
+    an option with a default takes that default, since the run's checkpoint holds every weight: a run can be used where
+    its initial weights are not.
+
+    Attributes:
+        names: values that are never paths.
+        identify: function of (value, all options) that gives what the ids cover instead of a value that is no path,
+            such as the exact release that a name stands for today; None: the value itself.
+    """
+
+    names: tuple[str, ...] = ()
+    identify: Callable[[str, Mapping[str, Any]], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +123,16 @@ class ModelSpec(Spec):
     """A model. Builder: ``build(task: Task, *, options…) -> nn.Module`` with
     ``forward(images: float[N, C, H, W]) -> Outputs`` (a bare tensor is taken as logits[N, K]).
 
+    A model may have ``head_parameters() -> Iterable[nn.Parameter]``: those that ``training.head_lr_factor`` acts on.
+    Parameters that it freezes have ``requires_grad`` False; what it keeps in evaluation mode when ``train()`` is called
+    stays in it, batch-norm statistics included.
+
     Attributes:
         image_size: side of the square input in pixels, unless a recipe says otherwise (``data.image_size``).
         channels: channels of the input: 1 gray, 3 RGB (gray images are repeated).
         mean: per-channel mean that the harness subtracts from images in [0, 1].
         std: per-channel standard deviation that it then divides by.
-        affect: whether the model has a valence/arousal head when the task has those labels.
+        affect: whether the model can have a valence/arousal head, where the task has those labels.
     """
 
     kind: ClassVar[str] = "model"

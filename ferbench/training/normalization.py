@@ -19,14 +19,22 @@ def estimate_statistics(model: nn.Module, batches: Iterable[Tensor]) -> None:
     at chance level. Wu and Johnson, "Rethinking 'Batch' in BatchNorm" (arXiv:2105.07576, section 3), call the remedy
     PreciseBN.
 
+    A batch norm that the model keeps in evaluation mode while it trains, as in a frozen backbone, is left alone.
+
     Args:
         model: comes back in the mode that it was in.
         batches: float32[N, C, H, W] each, of one size.
     """
-    norms = [module for module in model.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
-    if not norms:
-        return
     was_training = model.training
+    model.train()
+    norms = [
+        module
+        for module in model.modules()
+        if isinstance(module, _BatchNorm) and module.track_running_stats and module.training
+    ]
+    if not norms:
+        model.train(was_training)
+        return
     momenta = [norm.momentum for norm in norms]
     model.eval()
     for norm in norms:

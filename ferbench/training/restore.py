@@ -87,7 +87,7 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
         train_counts=tuple(counts[name] for name in class_names),
         has_affect=record["data"]["has_affect"],
     )
-    model = chosen.build(task)
+    model = chosen.without_initial_weights().build(task)
     checkpoints.load_weights(directory.checkpoints, BEST, model, device)
     model = model.to(memory_format=torch.channels_last).eval()
     now = chosen.describe()

@@ -15,12 +15,13 @@ from ferbench.data.batches import Batches, InputShape, Truth
 from ferbench.data.splits import Rows
 from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import short
-from ferbench.experiment.plan import Plan
+from ferbench.experiment.plan import Plan, normalization
 from ferbench.runs.directory import Predictions, RunDirectory
 from ferbench.runs.lock import only_writer
 from ferbench.training import checkpoints, runtime
 from ferbench.training.evaluation import Evaluation, evaluate, evaluation_batch, metrics_record
 from ferbench.training.loop import Diverged, Observer, Training, fit
+from ferbench.training.parameter_groups import parameter_groups, scaled
 from ferbench.training.record import first_record, now, write_failure
 from ferbench.training.selection import BestEpoch
 from ferbench.training.step import Loss, forward
@@ -32,8 +33,8 @@ BEST = "best"
 
 def input_shape(plan: Plan) -> InputShape:
     """What the planned model expects of a batch."""
-    spec = plan.model_spec
-    return InputShape(plan.task.channels, (plan.task.height, plan.task.width), spec.mean, spec.std)
+    mean, std = normalization(plan.model_spec, plan.task.channels)
+    return InputShape(plan.task.channels, (plan.task.height, plan.task.width), mean, std)
 
 
 def build_model(plan: Plan) -> nn.Module:
@@ -189,7 +190,7 @@ def _placed(model: nn.Module, device: torch.device) -> nn.Module:
 def _evaluate_again(plan: Plan, device: torch.device, directory: RunDirectory) -> dict[str, Any]:
     """Predictions of weights that are there already, for samples that they were not asked about before."""
     record = directory.read()
-    model = _placed(build_model(plan), device)
+    model = _placed(plan.resolved.components["model"].without_initial_weights().build(plan.task), device)
     checkpoints.load_weights(directory.checkpoints, BEST, model, device)
     loss = plan.resolved.components["loss"].build(plan.task)
     _evaluate(plan, model, loss, device, directory, record)
@@ -214,7 +215,7 @@ def _train(
         loss = loss.to(device)
     sampler = chosen["sampler"].build(train.truth.labels, plan.task, seed=settings.seed)
     augment = chosen["augmentation"].build(plan.task)
-    optimizer = chosen["optimizer"].build([p for p in model.parameters() if p.requires_grad])
+    optimizer = scaled(chosen["optimizer"].build(parameter_groups(model, settings)))
     steps = -(-len(sampler.indices(1)) // settings.batch_size)
     rates = tuple(float(group["lr"]) for group in optimizer.param_groups)
     schedule = chosen["schedule"].build(rates, settings.epochs, steps)

@@ -176,6 +176,19 @@ def ferbench_datasets() -> Iterable[ferbench.DatasetSpec]:
     )
 
 
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # what timm's augreg transformers were trained with
+
+_NAMED_BACKBONES = (
+    ("resnet18", "resnet18", "ResNet-18 (He et al. 2016), from timm", *_IMAGENET),
+    ("resnet34", "resnet34", "ResNet-34 (He et al. 2016), from timm", *_IMAGENET),
+    ("resnet50", "resnet50", "ResNet-50 (He et al. 2016), from timm", *_IMAGENET),
+    ("efficientnet-b0", "efficientnet_b0", "EfficientNet-B0 (Tan and Le 2019), from timm", *_IMAGENET),
+    ("vit-tiny", "vit_tiny", "ViT-Ti/16 (Touvron et al. 2021), from timm", *_HALVES),
+    ("vit-small", "vit_small", "ViT-S/16 (Touvron et al. 2021), from timm", *_HALVES),
+)
+
+
 @ferbench.hookimpl
 def ferbench_models() -> Iterable[ferbench.ModelSpec]:
     yield ferbench.ModelSpec(
@@ -184,6 +197,35 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
         summary="Three convolutions and three dense layers, 118,531 parameters at three classes",
         image_size=64,
         channels=1,
+        affect=True,
+    )
+    yield ferbench.ModelSpec(
+        "resnet18-small",
+        build="ferbench_builtin.models.resnet18_small:resnet18_small",
+        summary="ResNet-18 with a 3×3 stem of stride 1 and no stem pooling, for small images",
+        image_size=64,
+        channels=1,
+        mean=(0.5,),
+        std=(0.25,),
+        affect=True,
+    )
+    yield ferbench.ModelSpec(
+        "cnn4",
+        build="ferbench_builtin.models.cnn4:cnn4",
+        summary="Four blocks of convolution, ReLU, batch norm, max-pooling and dropout, then a dense layer",
+        image_size=48,
+        channels=1,
+        affect=True,
+    )
+    yield ferbench.ModelSpec(
+        "vggnet-fer",
+        build="ferbench_builtin.models.vggnet_fer:vggnet_fer",
+        summary="VGG of four two-convolution stages, as Khaireddin and Chen (2021) trained it on FER2013",
+        image_size=48,
+        channels=1,
+        mean=(0.5,),
+        std=(0.25,),
+        affect=True,
     )
     yield ferbench.ModelSpec(
         "linear",
@@ -193,7 +235,27 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
         channels=1,
         mean=(0.5,),
         std=(0.25,),
+        affect=True,
     )
+    yield ferbench.ModelSpec(
+        "timm",
+        build="ferbench_builtin.models.timm_backbone:timm_model",
+        summary="Any backbone of timm, by model.backbone; it normalises its images itself",
+        image_size=224,
+        channels=3,
+        affect=True,
+    )
+    for name, backbone, summary, mean, std in _NAMED_BACKBONES:
+        yield ferbench.ModelSpec(
+            name,
+            build=f"ferbench_builtin.models.named_backbones:{backbone}",
+            summary=summary,
+            image_size=224,
+            channels=3,
+            mean=mean,
+            std=std,
+            affect=True,
+        )
 
 
 @ferbench.hookimpl

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -55,11 +56,8 @@ def test_list_marks_names_that_clash(ferbench_cli):
 def test_list_as_json_stays_json_though_a_plugin_prints(ferbench_cli):
     done = ferbench_cli("plugins", "list", "--json", env=path_with("noisy", "import_error"), fresh=True)
     listed = json.loads(done.stdout)
-    assert {plugin["name"]: plugin["status"] for plugin in listed["plugins"]} == {
-        "builtin": "ok",
-        "import_error": "broken",
-        "noisy": "ok",
-    }
+    statuses = {plugin["name"]: plugin["status"] for plugin in listed["plugins"]}
+    assert statuses.items() >= {"builtin": "ok", "import_error": "broken", "noisy": "ok"}.items()
     assert "noisy:noisy-net" in {component["qualified_name"] for component in listed["components"]}
 
 
@@ -76,7 +74,7 @@ def test_list_cuts_no_name_in_a_pipe(ferbench_cli, tmp_path):
 
 def test_list_says_what_the_environment_leaves_out(ferbench_cli):
     done = ferbench_cli("plugins", "list", env={**path_with("working"), "FERBENCH_PLUGINS": ""}, fresh=True)
-    assert "left out by FERBENCH_PLUGINS: working" in done.stdout
+    assert re.search(r"^left out by FERBENCH_PLUGINS: .*\bworking\b", done.stdout, flags=re.MULTILINE)
     assert "probe-net" not in done.stdout
 
 

@@ -36,6 +36,19 @@ def test_dropout_does_not_disturb_them():
     assert not made.training
 
 
+def test_norms_that_stay_in_evaluation_mode_keep_their_statistics():
+    class Frozen(nn.Sequential):
+        def train(self, mode: bool = True):
+            super().train(mode)
+            self[0].eval()
+            return self
+
+    made = Frozen(*model())
+    estimate_statistics(made.eval(), [torch.rand(6, 2, 4, 4)])
+    assert torch.equal(made[0].running_mean, torch.zeros(2))
+    assert not torch.equal(made[3].running_mean, torch.zeros(3))
+
+
 def test_a_model_without_batch_norm_is_left_alone():
     linear = nn.Linear(2, 2)
     estimate_statistics(linear, iter([]))

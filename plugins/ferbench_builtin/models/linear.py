@@ -6,9 +6,10 @@ from torch import Tensor, nn
 
 from ferbench import Task
 from ferbench.data.targets import Outputs
+from ferbench_builtin.models.heads import affect_head
 
 
-def linear(task: Task) -> nn.Module:
+def linear(task: Task, *, affect: bool = False) -> nn.Module:
     """Softmax regression (multinomial logistic regression) on the pixels.
 
     The weights start at zero: the problem is convex, so the start decides nothing but the first steps, and
@@ -16,22 +17,29 @@ def linear(task: Task) -> nn.Module:
 
     Args:
         task: the learning problem; images of any size and channel count.
+        affect: also predict valence and arousal, linearly but for the tanh that keeps them in range.
 
     Returns:
         A module from float[N, C, H, W] to ``Outputs`` with logits float[N, K].
+
+    Raises:
+        UserError: affect without such labels.
     """
-    return Linear(task.channels * task.height * task.width, task.num_classes)
+    return Linear(task, affect)
 
 
 class Linear(nn.Module):
     """See :func:`linear`."""
 
-    def __init__(self, pixels: int, num_classes: int) -> None:
+    def __init__(self, task: Task, affect: bool) -> None:
         super().__init__()
+        pixels = task.channels * task.height * task.width
         self.flatten = nn.Flatten()
-        self.dense = nn.Linear(pixels, num_classes)
+        self.dense = nn.Linear(pixels, task.num_classes)
         nn.init.zeros_(self.dense.weight)
         nn.init.zeros_(self.dense.bias)
+        self.affect = affect_head(task, pixels, wanted=affect)
 
     def forward(self, images: Tensor) -> Outputs:
-        return Outputs(self.dense(self.flatten(images)))
+        pixels = self.flatten(images)
+        return Outputs(self.dense(pixels), None if self.affect is None else self.affect(pixels))

@@ -1,0 +1,79 @@
+"""Files of the Hugging Face hub: the cached copy if there is one, else a download; a quick answer without network."""
+
+from __future__ import annotations
+
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from ferbench.errors import UserError
+
+_PATIENCE = 1.5  # seconds to wait for the hub's first answer
+
+
+def hub_file(repository: str, name: str, *, revision: str | None = None, remedy: str) -> Path:
+    """The local path of a file of a hub repository; a copy in the hub's cache is used without asking the hub.
+
+    Args:
+        repository: ``owner/name``.
+        name: the file's name in it.
+        revision: branch, tag or commit; None: ``main``.
+        remedy: what to do where the file cannot be had, such as which option takes a local path.
+
+    Raises:
+        UserError: the file is not cached and the hub cannot be reached, refuses, or does not have it. Without network
+            that takes two seconds at most.
+    """
+    import huggingface_hub
+    from huggingface_hub import constants, errors
+
+    where = f"'{name}' of '{repository}' on the Hugging Face hub"
+    try:
+        cached = huggingface_hub.try_to_load_from_cache(repository, name, revision=revision)
+        if isinstance(cached, str):
+            return Path(cached)
+        if constants.HF_HUB_OFFLINE:
+            raise UserError(f"{where} is not in the local cache, and HF_HUB_OFFLINE forbids to fetch it", remedy)
+        if not _answers(constants.ENDPOINT):
+            raise UserError(f"{where} is not in the local cache, and the hub cannot be reached", remedy)
+        return Path(huggingface_hub.hf_hub_download(repository, name, revision=revision, etag_timeout=_PATIENCE))
+    except errors.HFValidationError as error:
+        raise UserError(
+            f"'{repository}' is neither a local folder nor a name on the Hugging Face hub", remedy
+        ) from error
+    except errors.GatedRepoError as error:
+        raise UserError(f"{where} needs its owner's permission", remedy) from error
+    except errors.RepositoryNotFoundError as error:
+        raise UserError(f"there is no '{repository}' on the Hugging Face hub, or it is private", remedy) from error
+    except errors.RevisionNotFoundError as error:
+        raise UserError(f"'{repository}' on the Hugging Face hub has no revision '{revision}'", remedy) from error
+    except errors.LocalEntryNotFoundError as error:
+        raise UserError(f"{where} could not be fetched", remedy) from error
+    except errors.EntryNotFoundError as error:
+        raise UserError(f"there is no {where}", remedy) from error
+    except OSError as error:  # the connection broke, or the disk is full
+        raise UserError(f"{where} could not be fetched: {type(error).__name__}: {error}", remedy) from error
+
+
+def _answers(endpoint: str) -> bool:
+    """Whether the hub answers at all, in any way, soon.
+
+    The hub's own client tries again for half a minute, and looking a host name up cannot be given a limit; hence a
+    request of our own, through the user's proxy, in a thread that nobody waits for any longer.
+    """
+    answered = threading.Event()
+
+    def ask() -> None:
+        try:
+            urllib.request.urlopen(urllib.request.Request(endpoint, method="HEAD"), timeout=_PATIENCE).close()
+        except urllib.error.HTTPError:
+            pass
+        except (OSError, ValueError):
+            return
+        answered.set()
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(_PATIENCE)
+    return answered.is_set()

@@ -1,0 +1,87 @@
+"""The distribution as ferbench finds and runs it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
+
+from ferbench.cli import cli
+
+ENTRY = "ferbench_transformers.plugin"
+INSTALLED = any(entry.value == ENTRY for entry in importlib.metadata.entry_points(group="ferbench"))
+
+
+def ferbench(*arguments: object) -> dict | list:
+    plugin = () if INSTALLED else ("--plugin", ENTRY)
+    done = CliRunner().invoke(cli, [*map(str, arguments), *plugin, "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_the_entry_point_names_the_plugin():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"] == {"ferbench": {"transformers": ENTRY}}
+
+
+def test_listing_it_imports_no_transformers():
+    code = f"import sys, {ENTRY} as plugin; list(plugin.ferbench_models()); print('transformers' in sys.modules)"
+    path = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env={**os.environ, **path}, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("checkpoint")
+    torch.manual_seed(0)
+    labels = dict(enumerate(["anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"]))
+    config = ViTConfig(
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        image_size=16,
+        patch_size=8,
+        id2label=labels,
+        label2id={name: row for row, name in labels.items()},
+    )
+    ViTForImageClassification(config).save_pretrained(folder)
+    ViTImageProcessor(size={"height": 16, "width": 16}).save_pretrained(folder)
+    return folder
+
+
+def test_its_layers_are_shown(checkpoint):
+    sets = ("--set", "new_classes=true", "--set", f"checkpoint={checkpoint}")
+    shown = ferbench("plugins", "show", "hf-image-classifier", "--image-size", 16, "--classes", 7, *sets)
+    assert shown["layers"]["rows"][-1]["output_shape"] == [7]
+    assert shown["layers"]["flops"] > 0
+
+
+def test_it_is_fine_tuned_like_any_model_and_known_by_its_content(checkpoint, tmp_path):
+    faces = ("dataset.size=16", "dataset.train=70", "dataset.test=14", "data.image_size=16", "training.epochs=1")
+    places = ("--results", tmp_path / "results", "--cache", tmp_path / "cache")
+
+    def run(folder: Path) -> dict:
+        sets = (*faces, f"model.checkpoint={folder}", "training.head_lr_factor=10")
+        flags = [part for one in sets for part in ("--set", one)]
+        (outcome,) = ferbench("run", "--model", "hf-image-classifier", *flags, *places)
+        return outcome
+
+    first = run(checkpoint)
+    assert first["status"] == "done"
+    checkpoint.rename(tmp_path / "moved")
+    again = run(tmp_path / "moved")
+    (tmp_path / "moved").rename(checkpoint)
+    assert again["reused"]
+    assert again["training_id"] == first["training_id"]

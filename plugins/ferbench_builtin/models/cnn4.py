@@ -1,0 +1,74 @@
+"""The four-block CNN of system S3."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from annotated_types import Ge, Interval
+from torch import nn
+
+from ferbench import Task, Tunable, UserError
+from ferbench_builtin.models.backbone import BackboneAndHeads, Freeze
+from ferbench_builtin.models.heads import Heads
+from ferbench_builtin.models.weights import FileWeights, started
+
+_Width = Annotated[int, Ge(1)]
+_SMALLEST_INPUT = 16  # four halvings leave one pixel
+
+
+def cnn4(
+    task: Task,
+    *,
+    widths: tuple[_Width, _Width, _Width, _Width] = (64, 128, 256, 512),
+    dropout: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.5)] = 0.25,
+    units: Annotated[int, Ge(1), Tunable(64, 1024, log=True)] = 256,
+    head_dropout: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.7)] = 0.5,
+    affect: bool = False,
+    weights: FileWeights = "none",
+    allow_pickled_weights: bool = False,
+    freeze: Freeze = "none",
+) -> nn.Module:
+    """Four blocks of 3×3 convolution, ReLU, batch norm, max-pooling and dropout, then a dense layer and the head.
+
+    The order within a block is that of the published system: the batch norm follows the ReLU.
+
+    Args:
+        task: the learning problem; images of any channel count and at least 16×16 pixels.
+        widths: filters of the four convolutions.
+        dropout: fraction of a block's activations dropped at its end, while training.
+        units: units of the dense layer.
+        head_dropout: fraction of those dropped before the head, while training.
+        affect: also predict valence and arousal.
+        weights: "none", or the path of a checkpoint of this model.
+        allow_pickled_weights: also read weights from pickles (.pth).
+        freeze: "backbone": only the dense layer and the head learn.
+
+    Returns:
+        A module from float[N, C, H, W] to ``Outputs`` with logits float[N, K].
+
+    Raises:
+        UserError: the input is smaller than 16×16; the weights cannot be read or do not fit; affect without such
+            labels.
+    """
+    if min(task.height, task.width) < _SMALLEST_INPUT:
+        raise UserError(
+            f"cnn4: an input of {task.height}×{task.width} pixels is too small for its four poolings",
+            f"set data.image_size to {_SMALLEST_INPUT} or more",
+        )
+    blocks = []
+    before = task.channels
+    for width in widths:
+        blocks.append(
+            nn.Sequential(
+                nn.Conv2d(before, width, 3, padding=1),
+                nn.ReLU(inplace=True),
+                nn.BatchNorm2d(width),
+                nn.MaxPool2d(2),
+                nn.Dropout(dropout),
+            )
+        )
+        before = width
+    features = before * (task.height // 16) * (task.width // 16)
+    heads = Heads(features, task, dropout=head_dropout, affect=affect, hidden=(units,))
+    model = BackboneAndHeads(nn.Sequential(*blocks, nn.Flatten()), heads)
+    return started(model, weights, allow_pickled=allow_pickled_weights, freeze=freeze)

@@ -1,0 +1,53 @@
+"""ResNet-18 for small images, the model of system S1."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import timm
+from annotated_types import Interval
+from torch import nn
+
+from ferbench import Task, Tunable
+from ferbench_builtin.models.backbone import BackboneAndHeads, Freeze
+from ferbench_builtin.models.heads import Heads
+from ferbench_builtin.models.weights import FileWeights, started
+
+_STEM, _FEATURES = 64, 512  # channels after the stem and after the last stage
+
+
+def resnet18_small(
+    task: Task,
+    *,
+    dropout: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.6)] = 0.3,
+    affect: bool = False,
+    weights: FileWeights = "none",
+    allow_pickled_weights: bool = False,
+    freeze: Freeze = "none",
+) -> nn.Module:
+    """ResNet-18 (He et al. 2016, https://arxiv.org/abs/1512.03385) with a 3×3 stem of stride 1 and no stem max-pool.
+
+    The usual stem leaves 2×2 of 64×64 pixels for the last stage; this one leaves 8×8. The same change makes ResNets of
+    32×32 images.
+
+    Args:
+        task: the learning problem; images of any size and channel count.
+        dropout: fraction of the pooled features dropped before the head, while training.
+        affect: also predict valence and arousal.
+        weights: "none", or the path of a checkpoint of this model.
+        allow_pickled_weights: also read weights from pickles (.pth).
+        freeze: "backbone": only the head learns.
+
+    Returns:
+        A module from float[N, C, H, W] to ``Outputs`` with logits float[N, K].
+
+    Raises:
+        UserError: the weights cannot be read or do not fit; affect without such labels.
+    """
+    backbone = timm.create_model("resnet18", num_classes=0, in_chans=task.channels, zero_init_last=False)
+    stem = nn.Conv2d(task.channels, _STEM, 3, padding=1, bias=False)
+    nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")
+    backbone.conv1 = stem
+    backbone.maxpool = nn.Identity()
+    model = BackboneAndHeads(backbone, Heads(_FEATURES, task, dropout=dropout, affect=affect))
+    return started(model, weights, allow_pickled=allow_pickled_weights, freeze=freeze)

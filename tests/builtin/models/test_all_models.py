@@ -1,0 +1,163 @@
+"""What holds for every built-in model."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from ferbench import Outputs, Task, UserError
+from ferbench.plugin.discovery import load_registry
+from ferbench.training.summary import count_parameters, layer_table
+from ferbench_builtin.plugin import ferbench_models
+
+SPECS = {spec.name: spec for spec in ferbench_models()}
+
+#: Options without which a model has no default, or is needlessly large here.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "timm": {"backbone": "resnet10t"},
+    "vggnet-fer": {"units": 32},
+    "cnn4": {"widths": (8, 8, 8, 8), "units": 16},
+}
+#: Those with a backbone; the larger ones are the smaller ones' code with another backbone.
+FREEZABLE = sorted(set(SPECS) - {"linear", "resnet34", "resnet50", "vit-small"})
+
+
+def task(spec, *, size: int = 32, classes: int = 4, affect: bool = True, channels: int | None = None) -> Task:
+    names = tuple(f"class{k}" for k in range(classes))
+    return Task(names, channels or spec.channels, size, size, (1,) * classes, has_affect=affect)
+
+
+def build(name: str, problem: Task | None = None, *, seed: int = 0, **options: Any) -> nn.Module:
+    component = load_registry().find("model", name)
+    torch.manual_seed(seed)
+    return component.builder()(problem or task(SPECS[name]), **OPTIONS.get(name, {}), **options)
+
+
+@functools.cache
+def built_once(name: str, affect: bool = False) -> nn.Module:
+    """For tests that leave the model as it is; initial weights take the most of a test's time."""
+    return build(name, affect=affect).eval()
+
+
+def images(name: str, n: int = 2, size: int = 32) -> torch.Tensor:
+    return torch.rand(n, SPECS[name].channels, size, size, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module", params=sorted(SPECS))
+def name(request) -> str:
+    return request.param
+
+
+def test_one_image_in_evaluation_gives_one_row_of_logits(name):
+    with torch.no_grad():
+        outputs = built_once(name)(images(name, n=1))
+    assert isinstance(outputs, Outputs)
+    assert outputs.logits.shape == (1, 4)
+    assert outputs.affect is None
+
+
+def test_the_affect_head_stays_within_the_labels_range(name):
+    assert SPECS[name].affect
+    model = built_once(name, affect=True)
+    with torch.no_grad():
+        affect = model(100 * images(name)).affect
+    assert affect.shape == (2, 2)
+    assert affect.abs().max() <= 1
+
+
+def test_affect_without_labels_to_learn_from_is_refused(name):
+    with pytest.raises(UserError, match="no valence and arousal"):
+        build(name, task(SPECS[name], affect=False), affect=True)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(name):
+    one, same, other = built_once(name), build(name), build(name, seed=1)
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), same.state_dict().values(), strict=True))
+    if name != "linear":  # it starts at zero
+        assert not torch.equal(
+            torch.cat([p.flatten() for p in one.parameters()]), torch.cat([p.flatten() for p in other.parameters()])
+        )
+
+
+def test_an_affect_head_changes_no_other_initial_weight(name):
+    plain, both = built_once(name).state_dict(), built_once(name, affect=True).state_dict()
+    assert all(torch.equal(value, both[key]) for key, value in plain.items())
+
+
+def test_a_state_dict_carries_the_whole_model(name):
+    model, other = built_once(name, affect=True), build(name, affect=True, seed=1).eval()
+    other.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        one, two = model(images(name)), other(images(name))
+    assert torch.equal(one.logits, two.logits)
+    assert torch.equal(one.affect, two.affect)
+
+
+def test_gradients_reach_every_parameter(name):
+    model = copy.deepcopy(built_once(name, affect=True)).train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    for _ in range(2):  # layers that start at zero hide those before them from the first gradient
+        optimizer.zero_grad()
+        outputs = model(images(name, n=4))
+        (outputs.logits.square().mean() + outputs.logits.mean() + outputs.affect.mean()).backward()
+        optimizer.step()
+    assert [key for key, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_the_other_number_of_channels_is_taken_too(name):
+    channels = 4 - SPECS[name].channels
+    model = build(name, task(SPECS[name], channels=channels)).eval()
+    with torch.no_grad():
+        assert model(torch.rand(1, channels, 32, 32)).logits.shape == (1, 4)
+
+
+def test_the_layer_table_adds_up(name):
+    model = built_once(name)
+    table = layer_table(model, task(SPECS[name]))
+    assert sum(row.parameters for row in table.rows) == sum(count_parameters(model)) > 0
+    assert table.flops > 0
+
+
+@pytest.mark.parametrize("name", FREEZABLE)
+def test_training_with_a_frozen_backbone_changes_the_head_alone(name):
+    model = build(name, freeze="backbone")
+    before = copy.deepcopy(model.state_dict())
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    model.eval()
+    model.train()  # as the loop does each epoch
+    for _ in range(2):
+        model(images(name, n=4)).logits.square().sum().backward()
+        optimizer.step()
+    changed = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
+    head = {id(p) for p in model.head_parameters()}
+    assert changed == {key for key, p in model.named_parameters() if id(p) in head}
+
+
+@pytest.mark.parametrize("name", FREEZABLE)
+def test_the_head_is_what_freezing_leaves(name):
+    trainable = [id(p) for p in build(name, freeze="backbone", affect=True).parameters() if p.requires_grad]
+    model = built_once(name, affect=True)
+    assert len(trainable) == len(model.head_parameters()) < len(list(model.parameters()))
+
+
+@pytest.mark.parametrize("name", FREEZABLE)
+def test_a_checkpoint_of_another_class_count_gives_all_but_the_classifier(name, tmp_path, capsys):
+    from safetensors.torch import save_file
+
+    source = build(name, task(SPECS[name], classes=7), seed=5).state_dict()
+    save_file({key: value.contiguous() for key, value in source.items()}, tmp_path / "w.safetensors")
+    model = build(name, weights=str(tmp_path / "w.safetensors"))
+    differing = {key for key, value in model.state_dict().items() if not torch.equal(value, source[key])}
+    assert differing == {f"{model.classifier}.weight", f"{model.classifier}.bias"}
+    assert f"warning: {model.classifier} of {tmp_path / 'w.safetensors'} is left out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", FREEZABLE)
+def test_a_missing_file_of_weights_is_named(name):
+    with pytest.raises(UserError, match=r"there is no file nowhere\.safetensors"):
+        build(name, weights="nowhere.safetensors")
