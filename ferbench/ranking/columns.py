@@ -66,6 +66,7 @@ class Board:
         keys = list(self.columns)[: len(_base(self.single))]
         if people:
             same = {s for s in ("optimizer", "schedule") if len({row.settings.get(s) for row in rows}) < 2}
+            same |= {"trained_on"} if all("," not in group.dataset for group in groups) else set()
             hidden = {"flops", "seconds", *same, *(() if any(row.name for row in rows) else ("name",))}
             keys = [key for key in keys if key not in hidden]
         present = {name for group in groups for name in group.metrics}
@@ -189,6 +190,10 @@ def _base(single: bool) -> list[BoardColumn]:
         BoardColumn(Column("name", "name"), lambda row: row.name),
         *(_component(section) for section in ("model", "loss", "sampler", "augmentation", "optimizer", "schedule")),
         seed if single else seeds,
+        BoardColumn(
+            Column("trained_on", "trained on", about="the dataset, or several joined"),
+            lambda row: row.runs[0].data["dataset"],
+        ),
         BoardColumn(Column("train", "train", "count", about="training samples"), lambda row: row.runs[0].data["train"]),
         BoardColumn(Column("epochs", "epochs", "count"), lambda row: row.runs[0].epochs),
         BoardColumn(epoch, lambda row: _over_runs([run.best_epoch for run in row.runs], single)),

@@ -18,7 +18,7 @@ from ferbench.runs.index import summaries
 from ferbench.runs.summary import Scores, Summary
 
 #: Settings in which rows may differ without being another experiment.
-NO_EXPERIMENT = {"data.path", "data.num_classes", "data.skip_faulty", "training.parameter_budget"}
+NO_EXPERIMENT = {"data.path", "data.paths", "data.num_classes", "data.skip_faulty", "training.parameter_budget"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Group:
     """Rows that were measured on the same samples and may be compared.
 
     Attributes:
-        dataset: its name.
+        dataset: its name; several names where rows were trained on more than the dataset they share.
         protocol: how it was split; with the fold of a fold.
         class_names: the classes of the task.
         test_digest: of the test set; None for folds, which are measured on their validation samples.
@@ -139,10 +139,11 @@ def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group]
             fold = data["fold"]
             protocol = f"{data['protocol']}, fold {fold}" if fold else data["protocol"]
             measured = None if fold else scores.rows, scores.rows, data["synthetic"], scores.n
-            key = (data["dataset"], protocol, tuple(data["class_names"]), *measured)
+            # Not the dataset: joined with another one, it is still tested on its own test set.
+            key = (protocol, tuple(data["class_names"]), *measured)
             rows = groups.setdefault(key, {})
             rows.setdefault(run.run if single else run.config, []).append((run, scores))
-    made = [Group(*(*key, _best_first(map(_row, rows.values())))) for key, rows in groups.items()]
+    made = [Group(_datasets(rows), *key, _best_first(map(_row, rows.values()))) for key, rows in groups.items()]
     made.sort(key=lambda g: (g.synthetic, -sum(len(row.runs) for row in g.rows), g.dataset, g.rows_digest, g.protocol))
     return made, unfinished
 
@@ -164,6 +165,10 @@ def spread(values: list[float]) -> Spread:
 def short(identifier: str) -> str:
     """Twelve digits of an id."""
     return identifier.removeprefix("v1:")[:12]
+
+
+def _datasets(rows: dict[str, list[tuple[Summary, Scores]]]) -> str:
+    return ", ".join(sorted({run.data["dataset"] for members in rows.values() for run, _ in members}))
 
 
 def _row(members: list[tuple[Summary, Scores]]) -> Row:

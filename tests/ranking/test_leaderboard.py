@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from made_records import made_record, write_runs
 
 from ferbench.experiment.recipe import Recipe, Role
+from ferbench.ranking.columns import Board
 from ferbench.ranking.leaderboard import NO_EXPERIMENT, collect, group, ordered, spread
 from ferbench.report.table import Spread
 from ferbench.runs.index import summaries
@@ -78,6 +79,15 @@ def test_unlike_test_sets_classes_and_protocols_are_never_in_one_group(tmp_path)
         made_record("e", config="e"),
     )
     assert sorted(len(one.rows) for one in groups) == [1, 1, 1, 2]
+
+
+def test_a_dataset_alone_and_joined_with_another_one_meet_on_their_test_set(tmp_path):
+    joined = made_record("b", config="b")
+    joined["data"]["dataset"] = "faces+more"
+    (only,), _ = board(tmp_path, made_record("a", config="a"), joined)
+    assert only.dataset == "faces, faces+more"
+    assert "trained_on" in Board([only], single=False).default([only], people=True, per_class=False)
+    assert len(only.rows) == 2
 
 
 def test_one_configuration_on_two_test_sets_stands_in_both(tmp_path):
