@@ -15,12 +15,14 @@ from ferbench.experiment.fingerprint import (
     config_id,
     digest,
     evaluation_id,
+    fields_with_role,
     short,
     training_id,
     training_identity,
 )
+from ferbench.experiment.recipe import Role
 from ferbench.experiment.resolve import ResolvedRecipe
-from ferbench.metrics.classification import HIGHER_IS_BETTER
+from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.plugin.specs import DatasetSpec, ModelSpec
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.task import Task
@@ -80,7 +82,8 @@ class Plan:
 
     def evaluation_id(self, role: str) -> str:
         """Id of the predictions for "validation" or "test"."""
-        return evaluation_id(self.training_id, self.evaluation_rows()[role][1])
+        options = fields_with_role(self.resolved.recipe.evaluation, Role.EVALUATION)
+        return evaluation_id(self.training_id, self.evaluation_rows()[role][1], options)
 
 
 def plan(resolved: ResolvedRecipe, pack: Pack) -> Plan:
@@ -96,7 +99,7 @@ def plan(resolved: ResolvedRecipe, pack: Pack) -> Plan:
     assert isinstance(model_spec, ModelSpec)
     request = SplitRequest(**recipe.data.model_dump(include=set(SplitRequest.__dataclass_fields__)))
     split = cut(pack, dataset_spec.protocols, request)
-    check_selection(recipe.training.select, split.class_names)
+    check_selection(recipe.training.select, split.class_names, pack.affect is not None and model_spec.affect)
     size = recipe.data.image_size or model_spec.image_size
     counts = np.bincount(split.labels[split.train], minlength=len(split.class_names))
     task = Task(
@@ -120,8 +123,8 @@ def plan(resolved: ResolvedRecipe, pack: Pack) -> Plan:
     return Plan(resolved, pack, split, task, identity, training_id(identity), config_id(identity))
 
 
-def check_selection(metric: str, class_names: tuple[str, ...]) -> None:
-    """Refuse a selection metric that does not exist.
+def check_selection(metric: str, class_names: tuple[str, ...], has_affect: bool) -> None:
+    """Refuse a selection metric that does not exist, or of valence and arousal where they are not predicted.
 
     Raises:
         UserError: naming the metrics there are.
@@ -137,6 +140,11 @@ def check_selection(metric: str, class_names: tuple[str, ...]) -> None:
         raise UserError(
             f"training.select = '{metric}' is no metric",
             f"choose {', '.join(HIGHER_IS_BETTER)}, f1:CLASS or recall:CLASS",
+        )
+    elif metric in AFFECT_METRICS and not has_affect:
+        raise UserError(
+            f"training.select = '{metric}' needs a dataset with valence and arousal, and a model that predicts them",
+            "select by a metric of the classes, such as macro_f1, or choose such a dataset and model",
         )
 
 

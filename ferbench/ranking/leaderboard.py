@@ -32,7 +32,7 @@ class Row:
         parameters: of the model, running statistics included.
         config: twelve digits of the config id, which seeds of one configuration share.
         train: training samples.
-        settings: options and fields that enter the config id, by dotted key.
+        settings: options and fields that enter the config id or say how it was evaluated, by dotted key.
     """
 
     run: str
@@ -177,6 +177,7 @@ def _rows(run: str, record: dict[str, Any]) -> Iterable[tuple[tuple[Any, ...], R
                 parameters=record["model"]["parameters"],
                 config=record["identity"]["config_id"].removeprefix("v1:")[:12],
                 train=sum(data["counts"]["train"].values()),
-                settings=_settings(record["identity"]["covers"]),
+                settings=_settings(record["identity"]["covers"])
+                | {f"evaluation.{field}": value for field, value in evaluation.get("options", {}).items()},
             ),
         )

@@ -9,14 +9,14 @@ import pytest
 
 from ferbench.experiment.recipe import COMPONENT_SECTIONS, DEFAULT_COMPONENTS, Recipe
 from ferbench.experiment.settings import build_recipe, read_recipe
-from ferbench.metrics.classification import HIGHER_IS_BETTER
+from ferbench.metrics.selection import HIGHER_IS_BETTER
 
 ROOT = Path(__file__).parents[2]
 RECIPE_PAGE = (ROOT / "docs" / "reference" / "recipe.md").read_text(encoding="utf-8")
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("section", ["data", "training", "runtime"])
+@pytest.mark.parametrize("section", ["data", "training", "evaluation", "runtime"])
 def test_every_field_of_a_recipe_is_documented_with_its_default(section):
     """Add the field's row to the section's table in docs/reference/recipe.md."""
     text = RECIPE_PAGE.partition(f"## `[{section}]`")[2].partition("\n## ")[0]
