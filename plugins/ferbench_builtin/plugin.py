@@ -95,6 +95,26 @@ def ferbench_losses() -> Iterable[ferbench.LossSpec]:
         build="ferbench_builtin.losses.cross_entropy:cross_entropy",
         summary="Cross-entropy with optional label smoothing",
     )
+    yield ferbench.LossSpec(
+        "weighted-cross-entropy",
+        build="ferbench_builtin.losses.weighted_cross_entropy:WeightedCrossEntropy",
+        summary="Cross-entropy that counts rare, or named, classes more",
+    )
+    yield ferbench.LossSpec(
+        "focal",
+        build="ferbench_builtin.losses.focal:Focal",
+        summary="Focal loss: what the model is sure of counts less",
+    )
+    yield ferbench.LossSpec(
+        "soft-cross-entropy",
+        build="ferbench_builtin.losses.soft_cross_entropy:soft_cross_entropy",
+        summary="Cross-entropy with label distributions such as annotators' votes",
+    )
+    yield ferbench.LossSpec(
+        "multi-task",
+        build="ferbench_builtin.losses.multi_task:multi_task",
+        summary="Expression, valence and arousal together",
+    )
 
 
 @ferbench.hookimpl
@@ -103,6 +123,26 @@ def ferbench_samplers() -> Iterable[ferbench.SamplerSpec]:
         "shuffled",
         build="ferbench_builtin.samplers.shuffled:Shuffled",
         summary="Every training sample once an epoch, in a new order each time",
+    )
+    yield ferbench.SamplerSpec(
+        "balanced",
+        build="ferbench_builtin.samplers.balanced:Balanced",
+        summary="Every class equally often",
+    )
+    yield ferbench.SamplerSpec(
+        "weighted",
+        build="ferbench_builtin.samplers.weighted:Weighted",
+        summary="Draws with fixed weights: by a power of the class size, or by class name",
+    )
+    yield ferbench.SamplerSpec(
+        "adaptive",
+        build="ferbench_builtin.samplers.adaptive:Adaptive",
+        summary="After each epoch, more of the classes with the lowest F1",
+    )
+    yield ferbench.SamplerSpec(
+        "adaptive-smooth",
+        build="ferbench_builtin.samplers.adaptive:AdaptiveSmooth",
+        summary="Weights that follow 1 − F1 smoothly over the epochs",
     )
 
 
