@@ -163,6 +163,21 @@ def ferbench_augmentations() -> Iterable[ferbench.AugmentationSpec]:
 @ferbench.hookimpl
 def ferbench_optimizers() -> Iterable[ferbench.OptimizerSpec]:
     yield ferbench.OptimizerSpec("adam", build="ferbench_builtin.optimizers.adam:adam", summary="Adam")
+    yield ferbench.OptimizerSpec(
+        "adamw",
+        build="ferbench_builtin.optimizers.adamw:adamw",
+        summary="Adam with decoupled weight decay",
+    )
+    yield ferbench.OptimizerSpec(
+        "sgd",
+        build="ferbench_builtin.optimizers.sgd:sgd",
+        summary="Stochastic gradient descent with momentum, Nesterov's too",
+    )
+    yield ferbench.OptimizerSpec(
+        "timm",
+        build="ferbench_builtin.optimizers.timm_optimizers:timm_optimizer",
+        summary="Any optimiser of timm, by optimizer.algorithm",
+    )
 
 
 @ferbench.hookimpl
@@ -171,4 +186,39 @@ def ferbench_schedules() -> Iterable[ferbench.ScheduleSpec]:
         "constant",
         build="ferbench_builtin.schedules.constant:constant",
         summary="The optimiser's learning rate throughout",
+    )
+    yield ferbench.ScheduleSpec(
+        "exponential",
+        build="ferbench_builtin.schedules.decay:exponential",
+        summary="Exponential decay, smooth or after whole periods",
+    )
+    yield ferbench.ScheduleSpec(
+        "step",
+        build="ferbench_builtin.schedules.decay:step_decay",
+        summary="Steps down every so many epochs, or at milestones",
+    )
+    yield ferbench.ScheduleSpec(
+        "linear",
+        build="ferbench_builtin.schedules.decay:linear",
+        summary="A line down to a share of the rate",
+    )
+    yield ferbench.ScheduleSpec(
+        "cosine",
+        build="ferbench_builtin.schedules.cosine:cosine",
+        summary="Cosine annealing over the whole run",
+    )
+    yield ferbench.ScheduleSpec(
+        "cosine-restarts",
+        build="ferbench_builtin.schedules.cosine:cosine_restarts",
+        summary="Cosine annealing with warm restarts",
+    )
+    yield ferbench.ScheduleSpec(
+        "one-cycle",
+        build="ferbench_builtin.schedules.cosine:one_cycle",
+        summary="One rise to the rate and one long fall",
+    )
+    yield ferbench.ScheduleSpec(
+        "plateau",
+        build="ferbench_builtin.schedules.plateau:Plateau",
+        summary="Lowers the rate when a validation metric stops to improve",
     )
