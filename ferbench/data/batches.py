@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ferbench.data.augment import LUMA
 from ferbench.data.draws import Draws
 from ferbench.data.targets import Targets
 from ferbench.data.views import PLAIN, View
@@ -21,9 +22,6 @@ Mix = Callable[[Tensor, Targets, Draws], tuple[Tensor, Targets]]
 
 #: Share of the free accelerator memory that a split's images may take to be kept there.
 RESIDENT_SHARE = 0.25
-
-# ITU-R BT.601 luma, as Pillow's conversion to "L" has it.
-_LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ class InputShape:
         if images.shape[1] == 1 and self.channels == 3:
             images = images.expand(-1, 3, -1, -1)
         elif images.shape[1] == 3 and self.channels == 1:
-            images = (images * images.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+            images = (images * images.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
         if any(m != 0.0 for m in self.mean) or any(s != 1.0 for s in self.std):
             mean = images.new_tensor(self.mean).view(1, -1, 1, 1)
             images = (images - mean) / images.new_tensor(self.std).view(1, -1, 1, 1)

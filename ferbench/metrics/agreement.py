@@ -19,7 +19,7 @@ def cohen_kappa(confusion: NDArray[np.int64]) -> float:
     and for no samples.
     """
     counts = confusion.astype(np.float64)
-    n = counts.sum()
+    n = float(counts.sum())
     if n == 0:
         return math.nan
     expected = float(counts.sum(axis=1) @ counts.sum(axis=0)) / n**2
@@ -35,7 +35,7 @@ def krippendorff_alpha(confusion: NDArray[np.int64]) -> float:
     """
     coincidences = (confusion + confusion.T).astype(np.float64)
     by_class = coincidences.sum(axis=0)
-    values = by_class.sum()
+    values = float(by_class.sum())
     if values == 0:
         return math.nan
     observed = 1 - float(np.trace(coincidences)) / values

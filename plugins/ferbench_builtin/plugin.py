@@ -156,7 +156,22 @@ def ferbench_augmentations() -> Iterable[ferbench.AugmentationSpec]:
     yield ferbench.AugmentationSpec(
         "standard",
         build="ferbench_builtin.augmentations.standard:Standard",
-        summary="Flip, rotation, shift, zoom, crop, brightness, contrast and random erasing, each drawn per sample",
+        summary="Flip, rotation and zoom; shift, crop, perspective, light, colour and random erasing as options",
+    )
+    yield ferbench.AugmentationSpec(
+        "shifted",
+        build="ferbench_builtin.augmentations.presets:shifted",
+        summary="Flip, rotation, zoom and shift",
+    )
+    yield ferbench.AugmentationSpec(
+        "crop-jitter",
+        build="ferbench_builtin.augmentations.presets:crop_jitter",
+        summary="Random crop, flip, rotation and colour jitter",
+    )
+    yield ferbench.AugmentationSpec(
+        "crop-jitter-erase",
+        build="ferbench_builtin.augmentations.presets:crop_jitter_erase",
+        summary="The same with perspective and random erasing",
     )
 
 

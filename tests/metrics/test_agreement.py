@@ -37,6 +37,11 @@ def test_alpha_is_that_of_the_krippendorff_package(pairs):
         assert krippendorff_alpha(confusion) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("measure", [cohen_kappa, krippendorff_alpha])
+def test_values_are_plain_numbers_that_json_takes(measure):
+    assert type(measure(np.array([[20, 5], [10, 15]]))) is float
+
+
 def test_kappa_by_hand():
     # p_o = 0.7; p_e = 0.5 * 0.6 + 0.5 * 0.4 = 0.5
     assert cohen_kappa(np.array([[20, 5], [10, 15]])) == pytest.approx(0.4)
