@@ -58,8 +58,9 @@ def resample(
         )
     if tuple(pixels.shape[-2:]) == tuple(size):
         return pixels.clone() if pixels is images else pixels
-    # Where nothing shrinks, the antialiased kernel gives the plain one's values, and faster on the CPU.
-    grows = pixels.shape[-2] <= size[0] and pixels.shape[-1] <= size[1]
+    # Where nothing shrinks, the antialiased kernel gives the plain one's values, and faster on the CPU; but images one
+    # pixel wide or high come out wrong (torch 2.15).
+    grows = 1 < pixels.shape[-2] <= size[0] and 1 < pixels.shape[-1] <= size[1]
     return F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=grows)
 
 

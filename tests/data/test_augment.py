@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
@@ -64,6 +64,8 @@ class TestEvaluationPath:
 
 
 @settings(deadline=None, max_examples=60)
+@example(native=(2, 1), size=(3, 1), channels=1)
+@example(native=(1, 2), size=(1, 3), channels=3)
 @given(
     native=st.tuples(st.integers(1, 70), st.integers(1, 70)),
     size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
