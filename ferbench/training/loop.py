@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,24 +16,17 @@ from torch import Tensor, nn
 
 from ferbench.data.batches import Augmentation, Batches, Mix
 from ferbench.data.targets import Targets
-from ferbench.metrics.classification import confusion_matrix, score
-from ferbench.training.evaluation import Evaluation, evaluate, evaluation_batch
+from ferbench.training.epoch import Diverged, EpochSums, look, scores_of, summarise
+from ferbench.training.evaluation import evaluate, evaluation_batch
 from ferbench.training.normalization import estimate_statistics
 from ferbench.training.precision import Precision
 from ferbench.training.scores import Scores
 from ferbench.training.selection import BestEpoch
-from ferbench.training.step import Loss, Stepper, StepResult
+from ferbench.training.step import Loss, Stepper
 from ferbench.training.stopping import EarlyStopping
 
 if TYPE_CHECKING:
     from timm.utils import ModelEmaV3
-
-#: Steps between looks at the loss on an accelerator, where each look waits for the device.
-STEPS_BETWEEN_CHECKS = 20
-
-
-class Diverged(Exception):
-    """The loss is no longer a finite number."""
 
 
 class Sampler(Protocol):
@@ -145,26 +138,6 @@ class TrainingOutcome:
     stopped: str = "epochs"
 
 
-@dataclass
-class _EpochSums:
-    """Running sums of one epoch, kept on the device until it ends."""
-
-    loss: Tensor
-    images: int = 0
-    components: dict[str, Tensor] = field(default_factory=dict)
-    predicted: list[Tensor] = field(default_factory=list)
-    labels: list[Tensor] = field(default_factory=list)
-
-    def add(self, result: StepResult, group: Sequence[tuple[Tensor, Targets]]) -> None:
-        n = sum(len(targets) for _, targets in group)
-        self.images += n
-        self.loss += result.loss * n
-        for name, value in result.components.items():
-            self.components[name] = self.components.get(name, 0) + value * n
-        self.predicted.append(result.predicted)
-        self.labels.extend(targets.labels for _, targets in group)
-
-
 def fit(training: Training, observer: Observer, keep: Callable[[int, nn.Module], None]) -> TrainingOutcome:
     """Train for all epochs, validating after each, or until it no longer helps.
 
@@ -191,7 +164,7 @@ def fit(training: Training, observer: Observer, keep: Callable[[int, nn.Module],
         started = time.perf_counter()
         order = _checked(training.sampler.indices(epoch), len(training.train))
         drawn = _described(training.sampler)
-        sums = _EpochSums(loss=torch.zeros((), device=training.train.device))
+        sums = EpochSums(loss=torch.zeros((), device=training.train.device))
         training.model.train()
         batches = training.train.training(
             order, training.batch_size, training.augment, seed=training.seed, epoch=epoch, mix=training.mix
@@ -205,8 +178,8 @@ def fit(training: Training, observer: Observer, keep: Callable[[int, nn.Module],
             if training.average is not None:
                 training.average.update(training.model, step)
             sums.add(result, group)
-            observer.batch_done(epoch, sums.images, len(order), _look(sums, step, epoch))
-        train_record, train_f1 = _summarise(sums, training.class_names, epoch)
+            observer.batch_done(epoch, sums.images, len(order), look(sums, step, epoch))
+        train_record, train_f1 = summarise(sums, training.class_names, epoch)
         trained = time.perf_counter()
 
         if training.norm_batches:
@@ -220,7 +193,7 @@ def fit(training: Training, observer: Observer, keep: Callable[[int, nn.Module],
         )
         if not math.isfinite(evaluation.loss):
             raise Diverged(f"the validation loss of epoch {epoch} is {evaluation.loss}")
-        scores = _scores(epoch, evaluation, training.class_names, train_f1)
+        scores = scores_of(epoch, evaluation, training.class_names, train_f1)
         improved = training.best.improves(scores)
         if improved:
             keep(epoch, training.validated)
@@ -285,44 +258,3 @@ def _checked(order: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     if order.ndim != 1 or len(order) == 0 or order.min() < 0 or order.max() >= n:
         raise ValueError(f"the sampler must give positions in 0..{n - 1}, at least one, as int64[m]")
     return order
-
-
-def _look(sums: _EpochSums, step: int, epoch: int) -> float | None:
-    """Mean loss of the epoch so far, when it can be had without stalling an accelerator at every step."""
-    if sums.loss.device.type != "cpu" and step % STEPS_BETWEEN_CHECKS:
-        return None
-    mean = float(sums.loss) / sums.images
-    if not math.isfinite(mean):
-        raise Diverged(f"the training loss became {mean} in epoch {epoch}, after {sums.images} images of it")
-    return mean
-
-
-def _summarise(sums: _EpochSums, class_names: tuple[str, ...], epoch: int) -> tuple[dict[str, Any], dict[str, float]]:
-    """Training metrics of an epoch over the augmented batches as they went by, and F1 by class."""
-    mean = float(sums.loss) / sums.images
-    if not math.isfinite(mean):
-        raise Diverged(f"the training loss of epoch {epoch} is {mean}")
-    labels = torch.cat(sums.labels).cpu().numpy()
-    predicted = torch.cat(sums.predicted).cpu().numpy()
-    scored = score(confusion_matrix(labels, predicted, len(class_names)))
-    f1 = {name: float(value) for name, value in zip(class_names, scored.f1, strict=True)}
-    summary = scored.summary()
-    record = {
-        "loss": mean,
-        **{name: float(value) / sums.images for name, value in sums.components.items()},
-        "accuracy": summary["accuracy"],
-        "macro_f1": summary["macro_f1"],
-        "f1": f1,
-    }
-    return record, f1
-
-
-def _scores(epoch: int, evaluation: Evaluation, class_names: tuple[str, ...], train_f1: dict[str, float]) -> Scores:
-    scored = evaluation.scores
-    return Scores(
-        epoch=epoch,
-        metrics=evaluation.summary(),
-        f1={name: float(value) for name, value in zip(class_names, scored.f1, strict=True)},
-        recall={name: float(value) for name, value in zip(class_names, scored.recall, strict=True)},
-        train_f1=train_f1,
-    )

@@ -22,8 +22,9 @@ from ferbench.runs.directory import Predictions, RunDirectory
 from ferbench.runs.lock import only_writer
 from ferbench.training import checkpoints, runtime
 from ferbench.training.assemble import assemble, build_loss, check_loss
+from ferbench.training.epoch import Diverged
 from ferbench.training.evaluation import Evaluation, evaluate, evaluation_batch, metrics_record
-from ferbench.training.loop import Diverged, Observer, Training, TrainingOutcome, fit
+from ferbench.training.loop import Observer, Training, TrainingOutcome, fit
 from ferbench.training.record import first_record, now, write_failure
 from ferbench.training.step import Loss, forward
 from ferbench.training.summary import count_parameters, layer_table

@@ -11,8 +11,9 @@ from ferbench.data.augment import resample
 from ferbench.data.batches import Batches, InputShape, Truth
 from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench.training.ema import averaged
+from ferbench.training.epoch import Diverged
 from ferbench.training.evaluation import evaluate
-from ferbench.training.loop import Diverged, Observer, Training, fit
+from ferbench.training.loop import Observer, Training, fit
 from ferbench.training.mixing import Mixing
 from ferbench.training.scores import Scores
 from ferbench.training.selection import BestEpoch
