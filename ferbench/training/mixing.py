@@ -9,7 +9,6 @@ with the one as far from the batch's end as it is from its start, as in timm's `
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ferbench.data.draws import Draws, upload
@@ -80,10 +79,9 @@ def mix(images: Tensor, targets: Targets, share: Tensor, boxes: Tensor, classes:
     mixed = torch.where(inside, other, torch.lerp(other, images, blend))
 
     own = upload(share, device)
-    soft = targets.soft if targets.soft is not None else F.one_hot(targets.labels, classes)
     return mixed.contiguous(memory_format=torch.channels_last), Targets(
         labels=torch.where(own >= 0.5, targets.labels, targets.labels.flip(0)),
-        soft=_between(soft.float(), own),
+        soft=_between(targets.distributions(classes), own),
         affect=None if targets.affect is None else _between(targets.affect, own),
         weight=None if targets.weight is None else _between(targets.weight, own),
     )

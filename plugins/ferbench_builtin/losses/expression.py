@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ferbench.data.targets import Targets
 
-
-def distributions(targets: Targets, classes: int, smoothing: float = 0.0) -> Tensor:
-    """Target distributions float32[N, K]: ``soft`` where there are any, else the labels, smoothed."""
-    soft = F.one_hot(targets.labels, classes).float() if targets.soft is None else targets.soft.float()
-    return soft * (1 - smoothing) + smoothing / classes if smoothing else soft
+def smoothed(truth: Tensor, smoothing: float) -> Tensor:
+    """Distributions float[N, K] of which a share is spread evenly over the K classes."""
+    return truth * (1 - smoothing) + smoothing / truth.shape[1] if smoothing else truth
 
 
 def mean_over_samples(each: Tensor, weight: Tensor | None) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ferbench import Task, Tunable
 from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench_builtin.class_weights import Scheme, loss_weights
-from ferbench_builtin.losses.expression import as_buffer, distributions, mean_over_samples
+from ferbench_builtin.losses.expression import as_buffer, mean_over_samples, smoothed
 
 
 class Focal(nn.Module):
@@ -51,7 +51,7 @@ class Focal(nn.Module):
 
     def forward(self, outputs: Outputs, targets: Targets) -> LossValue:
         log_p = F.log_softmax(outputs.logits.float(), dim=1)
-        truth = distributions(targets, log_p.shape[1], self.label_smoothing)
+        truth = smoothed(targets.distributions(log_p.shape[1]), self.label_smoothing)
         # 1 − p by expm1: where p is almost 1, the difference would lose its digits and the power its gradient.
         unsure = (-log_p.expm1()).clamp_min(1e-12) ** self.gamma
         total = mean_over_samples(-(self.alpha * truth * unsure * log_p).sum(dim=1), targets.weight)

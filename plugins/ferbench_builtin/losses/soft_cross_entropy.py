@@ -10,7 +10,7 @@ from torch.nn.functional import log_softmax
 
 from ferbench import Task, Tunable
 from ferbench.data.targets import LossValue, Outputs, Targets
-from ferbench_builtin.losses.expression import distributions, mean_over_samples
+from ferbench_builtin.losses.expression import mean_over_samples, smoothed
 
 
 def soft_cross_entropy(
@@ -33,13 +33,11 @@ def soft_cross_entropy(
 
     def loss(outputs: Outputs, targets: Targets) -> LossValue:
         log_p = log_softmax(outputs.logits.float(), dim=1)
-        classes = log_p.shape[1]
-        truth = distributions(targets, classes)
+        truth = targets.distributions(log_p.shape[1])
         if sharpness != 1:
             truth = (truth**sharpness).where(truth > 0, 0.0)
             truth = truth / truth.sum(dim=1, keepdim=True)
-        if label_smoothing:
-            truth = truth * (1 - label_smoothing) + label_smoothing / classes
+        truth = smoothed(truth, label_smoothing)
         total = mean_over_samples(-(truth * log_p).sum(dim=1), targets.weight)
         return LossValue(total, {"expression": total.detach()})
 
