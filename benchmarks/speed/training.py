@@ -87,7 +87,7 @@ def ferbench_side(folder: Path, threads: int) -> Callable[[], int]:
     )
 
     def go() -> int:
-        return fit(training, Observer(), keep=lambda epoch: None).images
+        return fit(training, Observer(), keep=lambda epoch, model: None).images
 
     return go
 

@@ -81,6 +81,9 @@ class LineProgress(Observer):
         left = spent / record["epoch"] * (self._epochs - record["epoch"])
         self._say(f"{describe_epoch(record, self._epochs)}  {duration(left)} left")
 
+    def stopped(self, epoch: int, reason: str) -> None:
+        self._say(f"stopped after epoch {epoch}: {reason}")
+
     def _say(self, line: str) -> None:
         if not self._quiet:
             print(line, file=sys.stderr, flush=True)
@@ -131,6 +134,9 @@ class LiveProgress(Observer):
     def epoch_ended(self, record: dict[str, Any]) -> None:
         self._console.print(Text(describe_epoch(record, self._epochs)))
         self._progress.update(self._all, numbers=f"validation macro-F1 {record['validation']['macro_f1']:.4f}")
+
+    def stopped(self, epoch: int, reason: str) -> None:
+        self._console.print(Text(f"stopped after epoch {epoch}: {reason}"))
 
 
 class PackingProgress:

@@ -51,8 +51,15 @@ def show_outcome(outcome: dict[str, Any], *, quiet: bool) -> None:
         return
     role, evaluation = _measured(outcome)
     training = outcome["training"]
-    about = [f"{role}, n = {evaluation['n']:,}", f"epoch {training['best_epoch']} of {training['epochs']}"]
-    about.append(f"selected by validation {training['select']}")
+    about = [f"{role}, n = {evaluation['n']:,}"]
+    if training["epochs"]:
+        about.append(f"epoch {training['best_epoch']} of {training['epochs']}")
+        about.append(f"selected by validation {training['select']}")
+    else:
+        about.append("weights as they were built, without training")
+    tta = evaluation["options"]["tta"]
+    if tta != "none":
+        about.append(f"test-time augmentation: {tta}")
     if outcome["synthetic"]:
         about.append("synthetic images")
     if outcome["skipped_faulty"]:

@@ -237,7 +237,7 @@ def _progress(title: str, record: dict[str, Any], *, quiet: bool) -> Any:
     from ferbench.cli.progress import LineProgress, LiveProgress
 
     epochs = record["recipe"]["training"]["epochs"]
-    if sys.stderr.isatty() and not quiet:
+    if sys.stderr.isatty() and not quiet and epochs:
         return LiveProgress(title, epochs)
     return LineProgress(title, epochs, quiet=quiet)
 

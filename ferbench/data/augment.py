@@ -15,6 +15,9 @@ from torch import Tensor
 
 from ferbench.data.draws import upload
 
+#: Weights of red, green and blue in gray: ITU-R BT.601 luma, as Pillow's conversion to "L" has it.
+LUMA = (0.299, 0.587, 0.114)
+
 
 @torch.no_grad()
 def resample(
@@ -33,9 +36,9 @@ def resample(
     Args:
         images: uint8[N, C, h, w], or floating point in [0, 1].
         size: (H, W), the wanted height and width in pixels.
-        matrices: float32[N, 2, 3]; row by row, where in the image each place of the result is found. Places
-            are (x, y, 1) with x from -1 (left edge) to 1 (right edge) and y from -1 (top) to 1 (bottom), as
-            in ``torch.nn.functional.affine_grid(align_corners=False)``. None: no movement.
+        matrices: float32[N, 2, 3], or float32[N, 3, 3] with perspective; row by row, where in the image each place of
+            the result is found. Places are (x, y, 1) with x from -1 (left edge) to 1 (right edge) and y from -1 (top)
+            to 1 (bottom), as in ``torch.nn.functional.affine_grid(align_corners=False)``. None: no movement.
         padding: what is found outside the image: its reflection (no edges and no streaks that the image does
             not have; the default of Keras's random layers too), its nearest border pixel, or zero.
 
@@ -55,8 +58,9 @@ def resample(
         )
     if tuple(pixels.shape[-2:]) == tuple(size):
         return pixels.clone() if pixels is images else pixels
-    # Where nothing shrinks, the antialiased kernel gives the plain one's values, and faster on the CPU.
-    grows = pixels.shape[-2] <= size[0] and pixels.shape[-1] <= size[1]
+    # Where nothing shrinks, the antialiased kernel gives the plain one's values, and faster on the CPU; but images one
+    # pixel wide or high come out wrong (torch 2.15).
+    grows = 1 < pixels.shape[-2] <= size[0] and 1 < pixels.shape[-1] <= size[1]
     return F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=grows)
 
 
@@ -67,7 +71,8 @@ def _reduced(pixels: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _sampling_grid(matrices: Tensor, size: tuple[int, int]) -> Tensor:
-    """What ``affine_grid`` computes, float32[N, H, W, 2], as a sum of a row's and a column's share.
+    """What ``affine_grid`` computes, float32[N, H, W, 2], as a sum of a row's and a column's share; with a third row,
+    the quotient by what that gives.
 
     x and y lie in separate planes: so the sum and ``grid_sample`` read whole vectors, and on the CPU the two
     together take a quarter of ``affine_grid`` and ``grid_sample``.
@@ -75,7 +80,10 @@ def _sampling_grid(matrices: Tensor, size: tuple[int, int]) -> Tensor:
     y, x = ((2 * torch.arange(n, device=matrices.device, dtype=torch.float32) + 1) / n - 1 for n in size)
     columns = matrices[:, :, 0, None] * x
     rows = matrices[:, :, 1, None] * y + matrices[:, :, 2, None]
-    return (rows[:, :, :, None] + columns[:, :, None, :]).permute(0, 2, 3, 1)
+    planes = rows[:, :, :, None] + columns[:, :, None, :]
+    if matrices.shape[1] == 3:
+        planes = planes[:, :2] / planes[:, 2:]
+    return planes.permute(0, 2, 3, 1)
 
 
 @torch.no_grad()
@@ -125,6 +133,34 @@ def affine_matrices(
 
 
 @torch.no_grad()
+def with_perspective(corners: Tensor, matrices: Tensor | None = None) -> Tensor:
+    """Matrices for :func:`resample` that move each image as ``matrices`` say, then draw its corners elsewhere.
+
+    The plane projection of ``torchvision.transforms.v2.functional.perspective``.
+
+    Args:
+        corners: float[N, 4, 2], where the top left, top right, bottom right and bottom left corner of an image come to
+            lie, as (x, y) from -1 (left, top) to 1 (right, bottom); no three of them on a line.
+        matrices: float[N, 2, 3]; None: no movement before.
+
+    Returns:
+        float32[N, 3, 3], on the parameters' device. They are tiny: compute them on the host.
+    """
+    x, y = corners.double().unbind(-1)  # places in the result; the corners at ±1 are where they are found
+    found_x, found_y = x.new_tensor([-1.0, 1.0, 1.0, -1.0]), x.new_tensor([-1.0, -1.0, 1.0, 1.0])
+    one, zero = torch.ones_like(x), torch.zeros_like(x)
+    across = torch.stack([x, y, one, zero, zero, zero, -found_x * x, -found_x * y], dim=-1)
+    down = torch.stack([zero, zero, zero, x, y, one, -found_y * x, -found_y * y], dim=-1)
+    found = torch.cat([found_x, found_y]).expand(len(corners), 8)
+    solved = torch.linalg.solve(torch.cat([across, down], dim=1), found)
+    projection = torch.cat([solved, one[:, :1]], dim=1).view(-1, 3, 3)
+    if matrices is not None:
+        last = matrices.new_tensor([0.0, 0.0, 1.0]).expand(len(matrices), 1, 3)
+        projection = torch.cat([matrices, last], dim=1).double() @ projection
+    return projection.float()
+
+
+@torch.no_grad()
 def mirror(images: Tensor, flip: Tensor) -> Tensor:
     """Mirror some images left and right, exactly and cheaply: for where nothing else moves.
 
@@ -153,6 +189,39 @@ def relight(images: Tensor, brightness: Tensor | None = None, contrast: Tensor |
         stretch = _per_image(contrast, images)
         images.mul_(stretch).add_(mean * (1 - stretch))
     return images.clamp_(0, 1)
+
+
+@torch.no_grad()
+def recolor(images: Tensor, saturation: Tensor | None = None, hue: Tensor | None = None) -> Tensor:
+    """Scale the saturation of each image, then turn its hues; gray images stay as they are.
+
+    Like torchvision's ``adjust_saturation`` and ``adjust_hue`` in this order.
+
+    Args:
+        images: float[N, C, H, W] in [0, 1].
+        saturation: float[N], factors, 0 is gray and 1 changes nothing; None: all 1.
+        hue: float[N], in turns of the colour circle, 0 and 1 change nothing; None: all 0.
+    """
+    if images.shape[1] != 3:
+        return images
+    if saturation is not None:
+        gray = (images * images.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        images = torch.lerp(gray, images, _per_image(saturation, images)).clamp_(0, 1)
+    if hue is not None:
+        red, green, blue = images.unbind(1)
+        value = images.amax(1)
+        chroma = value - images.amin(1)
+        divisor = torch.where(chroma > 0, chroma, 1.0)
+        angle = torch.where(
+            value == red,
+            (green - blue) / divisor,
+            torch.where(value == green, 2 + (blue - red) / divisor, 4 + (red - green) / divisor),
+        )
+        angle = angle + 6 * upload(hue, images.device)[:, None, None]
+        # Each channel falls short of the value by the chroma times how far its own hue is away (Smith 1978).
+        away = [torch.remainder(start + angle, 6) for start in (5, 3, 1)]
+        images = torch.stack([value - chroma * torch.minimum(k, 4 - k).clamp_(0, 1) for k in away], dim=1)
+    return images
 
 
 @torch.no_grad()

@@ -10,17 +10,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ferbench.data.augment import resample
+from ferbench.data.augment import LUMA
 from ferbench.data.draws import Draws
 from ferbench.data.targets import Targets
+from ferbench.data.views import PLAIN, View
 
 Augmentation = Callable[[Tensor, tuple[int, int], Draws], Tensor]
 
+#: Mixes the samples of a prepared batch with each other.
+Mix = Callable[[Tensor, Targets, Draws], tuple[Tensor, Targets]]
+
 #: Share of the free accelerator memory that a split's images may take to be kept there.
 RESIDENT_SHARE = 0.25
-
-# ITU-R BT.601 luma, as Pillow's conversion to "L" has it.
-_LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class InputShape:
         if images.shape[1] == 1 and self.channels == 3:
             images = images.expand(-1, 3, -1, -1)
         elif images.shape[1] == 3 and self.channels == 1:
-            images = (images * images.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+            images = (images * images.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
         if any(m != 0.0 for m in self.mean) or any(s != 1.0 for s in self.std):
             mean = images.new_tensor(self.mean).view(1, -1, 1, 1)
             images = (images - mean) / images.new_tensor(self.std).view(1, -1, 1, 1)
@@ -129,6 +130,7 @@ class Batches:
         *,
         seed: int,
         epoch: int,
+        mix: Mix | None = None,
     ) -> Iterator[tuple[Tensor, Targets]]:
         """Augmented batches of one epoch.
 
@@ -138,6 +140,7 @@ class Batches:
             augment: the augmentation plugin.
             seed: of the run; draws depend on (seed, epoch, sample, position in the epoch).
             epoch: from 1.
+            mix: what mixes samples with each other, after the augmentation.
         """
         for start in range(0, len(order), batch_size):
             positions = order[start : start + batch_size]
@@ -150,15 +153,20 @@ class Batches:
             )
             with torch.no_grad():
                 images = self.shape.prepare(augment(self.gather(positions), self.shape.size, draws))
-            yield images, self.truth.at(positions).to(self.device)
+            targets = self.targets(positions)
+            yield (images, targets) if mix is None else mix(images, targets, draws)
 
     def evaluation(self, batch_size: int) -> Iterator[tuple[Tensor, Targets]]:
         """The split in its own order, resized and normalised, nothing else."""
         for start in range(0, len(self), batch_size):
             positions = np.arange(start, min(start + batch_size, len(self)), dtype=np.int64)
-            yield self.images(positions), self.truth.at(positions).to(self.device)
+            yield self.images(positions), self.targets(positions)
 
-    def images(self, positions: NDArray[np.int64]) -> Tensor:
+    def images(self, positions: NDArray[np.int64], view: View = PLAIN) -> Tensor:
         """The samples at ``positions`` as the model sees them in evaluation: float32[m, C, H, W]."""
         with torch.no_grad():
-            return self.shape.prepare(resample(self.gather(positions), self.shape.size))
+            return self.shape.prepare(view.of(self.gather(positions), self.shape.size))
+
+    def targets(self, positions: NDArray[np.int64]) -> Targets:
+        """What is known of the samples at ``positions``, on the device."""
+        return self.truth.at(positions).to(self.device)

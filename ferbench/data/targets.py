@@ -41,6 +41,15 @@ class Targets:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def distributions(self, classes: int) -> Tensor:
+        """float32[N, K]: ``soft`` where there are any, else the labels, each with all its share on one class.
+
+        Unlike ``torch.nn.functional.one_hot``, this does not wait for the device.
+        """
+        if self.soft is not None:
+            return self.soft.float()
+        return (self.labels[:, None] == torch.arange(classes, device=self.labels.device)).float()
+
     def slice(self, start: int, stop: int) -> Targets:
         """The samples from ``start`` to ``stop`` (exclusive), as views."""
         return Targets(*(None if t is None else t[start:stop] for t in self._fields()))  # type: ignore[arg-type]

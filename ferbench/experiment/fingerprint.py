@@ -55,7 +55,6 @@ def training_identity(
     """
     return {
         "numerics": NUMERICS_VERSION,
-        "precision": "float32",
         "components": {section: dict(components[section]) for section in WEIGHT_COMPONENTS},
         "rows": dict(rows),
         "data": fields_with_role(recipe.data, Role.WEIGHTS),
@@ -79,6 +78,6 @@ def config_id(identity: Mapping[str, Any]) -> str:
     return digest({"kind": "configuration", **identity, "training": training})
 
 
-def evaluation_id(training: str, rows_digest: str, options: Mapping[str, Any] | None = None) -> str:
+def evaluation_id(training: str, rows_digest: str, options: Mapping[str, Any]) -> str:
     """The id of predictions: the weights, the samples, and what is done at test time."""
-    return digest({"kind": "evaluation", "training": training, "rows": rows_digest, "options": dict(options or {})})
+    return digest({"kind": "evaluation", "training": training, "rows": rows_digest, "options": dict(options)})

@@ -15,12 +15,14 @@ from ferbench.experiment.fingerprint import (
     config_id,
     digest,
     evaluation_id,
+    fields_with_role,
     short,
     training_id,
     training_identity,
 )
+from ferbench.experiment.recipe import Role
 from ferbench.experiment.resolve import ResolvedRecipe
-from ferbench.metrics.classification import HIGHER_IS_BETTER
+from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.plugin.specs import DatasetSpec, ModelSpec
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.task import Task
@@ -80,7 +82,8 @@ class Plan:
 
     def evaluation_id(self, role: str) -> str:
         """Id of the predictions for "validation" or "test"."""
-        return evaluation_id(self.training_id, self.evaluation_rows()[role][1])
+        options = fields_with_role(self.resolved.recipe.evaluation, Role.EVALUATION)
+        return evaluation_id(self.training_id, self.evaluation_rows()[role][1], options)
 
 
 def plan(resolved: ResolvedRecipe, pack: Pack) -> Plan:
@@ -96,7 +99,9 @@ def plan(resolved: ResolvedRecipe, pack: Pack) -> Plan:
     assert isinstance(model_spec, ModelSpec)
     request = SplitRequest(**recipe.data.model_dump(include=set(SplitRequest.__dataclass_fields__)))
     split = cut(pack, dataset_spec.protocols, request)
-    check_selection(recipe.training.select, split.class_names)
+    # A model that can predict valence and arousal may have an option of that name that says whether it does.
+    predicts_affect = model_spec.affect and resolved.components["model"].options.get("affect", True)
+    check_selection(recipe.training.select, split.class_names, pack.affect is not None and predicts_affect)
     size = recipe.data.image_size or model_spec.image_size
     counts = np.bincount(split.labels[split.train], minlength=len(split.class_names))
     task = Task(
@@ -129,8 +134,8 @@ def normalization(spec: ModelSpec, channels: int) -> tuple[tuple[float, ...], tu
     return fitted(spec.mean), fitted(spec.std)
 
 
-def check_selection(metric: str, class_names: tuple[str, ...]) -> None:
-    """Refuse a selection metric that does not exist.
+def check_selection(metric: str, class_names: tuple[str, ...], has_affect: bool) -> None:
+    """Refuse a selection metric that does not exist, or of valence and arousal where they are not predicted.
 
     Raises:
         UserError: naming the metrics there are.
@@ -146,6 +151,11 @@ def check_selection(metric: str, class_names: tuple[str, ...]) -> None:
         raise UserError(
             f"training.select = '{metric}' is no metric",
             f"choose {', '.join(HIGHER_IS_BETTER)}, f1:CLASS or recall:CLASS",
+        )
+    elif metric in AFFECT_METRICS and not has_affect:
+        raise UserError(
+            f"training.select = '{metric}' needs a dataset with valence and arousal, and a model that predicts them",
+            "select by a metric of the classes, such as macro_f1, or choose such a dataset and model",
         )
 
 

@@ -28,6 +28,7 @@ class Role(enum.Enum):
     WEIGHTS = "changes the weights: part of training_id and config_id"
     SEED = "part of training_id, left out of config_id"
     SELECTS_ROWS = "acts through the digests of the rows it selects"
+    EVALUATION = "what is done at test time: part of evaluation_id"
     ENVIRONMENT = "where and how it runs: recorded, in no id"
 
 
@@ -100,29 +101,60 @@ class TrainingSettings(Section):
     """``[training]``: the loop.
 
     Attributes:
-        epochs: passes over the training samples.
-        batch_size: samples per optimiser step.
+        epochs: passes over the training samples; 0: the weights are evaluated as they were built.
+        batch_size: samples per batch.
+        accumulate: batches per update; batch norms see single batches.
         seed: seed of initial weights, order, augmentation and dropout (``--seed``).
         select: validation metric that chooses the epoch whose weights are kept and tested: ``macro_f1``,
             ``accuracy``, ``balanced_accuracy``, ``weighted_f1``, ``macro_precision``, ``macro_recall``,
-            ``worst_class_f1``, ``loss``, or ``f1:CLASS`` / ``recall:CLASS`` of one class.
+            ``worst_class_f1``, ``top2_accuracy``, ``kappa``, ``alpha``, ``loss``, ``log_loss``, ``f1:CLASS`` or
+            ``recall:CLASS`` of one class, and ``valence_ccc``, ``arousal_ccc``, ``valence_rmse``, ``arousal_rmse``.
+        patience: stop when ``select`` has not gained for this many epochs; None: never.
+        min_gain: by how much, in units of the metric, an epoch must be better for ``patience`` to start anew.
         head_lr_factor: learning rate of the model's head, as a multiple of the optimiser's.
         decay_all: weight decay also acts on what has one dimension or none: biases and the scales of norms.
         norm_batches: before each validation, estimate the statistics of batch norms anew from this many training
             batches; 0: keep the running averages that training left.
+        mixup: α of Mixup; 0: none.
+        cutmix: α of CutMix; 0: none. With both, each is as likely.
+        mix_probability: share of the samples that Mixup or CutMix applies to.
+        clip_norm: longest gradient over all parameters together; None: no limit.
+        ema: decay of an average of the weights over updates, which then is what is validated and kept; None: none.
+        precision: of the training steps; evaluation is in float32 always. ``fp16`` needs CUDA.
         deterministic: refuse operations whose result may differ between two runs on one machine.
         parameter_budget: refuse a model with more parameters than this, running statistics included.
     """
 
-    epochs: Annotated[int, at.Ge(1), Role.WEIGHTS] = 10
+    epochs: Annotated[int, at.Ge(0), Role.WEIGHTS] = 10
     batch_size: Annotated[int, at.Ge(1), Role.WEIGHTS] = 128
+    accumulate: Annotated[int, at.Ge(1), Role.WEIGHTS] = 1
     seed: Annotated[int, at.Interval(ge=0, lt=2**32), Role.SEED] = 0
     select: Annotated[str, Role.WEIGHTS] = "macro_f1"
+    patience: Annotated[int | None, at.Ge(1), Role.WEIGHTS] = None
+    min_gain: Annotated[float, at.Ge(0), Role.WEIGHTS] = 0.0
     head_lr_factor: Annotated[float, at.Gt(0), Role.WEIGHTS] = 1.0
     decay_all: Annotated[bool, Role.WEIGHTS] = True
     norm_batches: Annotated[int, at.Ge(0), Role.WEIGHTS] = 0
+    mixup: Annotated[float, at.Ge(0), Role.WEIGHTS] = 0.0
+    cutmix: Annotated[float, at.Ge(0), Role.WEIGHTS] = 0.0
+    mix_probability: Annotated[float, at.Interval(ge=0, le=1), Role.WEIGHTS] = 1.0
+    clip_norm: Annotated[float | None, at.Gt(0), Role.WEIGHTS] = None
+    ema: Annotated[float | None, at.Interval(gt=0, lt=1), Role.WEIGHTS] = None
+    precision: Annotated[Literal["float32", "bf16", "fp16"], Role.WEIGHTS] = "float32"
     deterministic: Annotated[bool, Role.WEIGHTS] = True
     parameter_budget: Annotated[int | None, at.Ge(1), Role.ENVIRONMENT] = None
+
+
+class EvaluationSettings(Section):
+    """``[evaluation]``: what is done at test time. Another value evaluates the same weights once more.
+
+    Attributes:
+        tta: test-time augmentation: probabilities (and valence and arousal) are averaged over the image and its
+            mirror image (``flip``), or over four corners and the centre of both, each of 7/8 of the side
+            (``ten-crop``).
+    """
+
+    tta: Annotated[Literal["none", "flip", "ten-crop"], Role.EVALUATION] = "none"
 
 
 class RuntimeSettings(Section):
@@ -164,4 +196,5 @@ class Recipe(Section):
     trackers: Annotated[tuple[Component, ...], Role.ENVIRONMENT] = ()
     data: DataSettings = DataSettings()
     training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
     runtime: RuntimeSettings = RuntimeSettings()

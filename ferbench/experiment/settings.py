@@ -22,6 +22,7 @@ from ferbench.experiment.recipe import (
     COMPONENT_SECTIONS,
     DEFAULT_COMPONENTS,
     DataSettings,
+    EvaluationSettings,
     Recipe,
     RuntimeSettings,
     TrainingSettings,
@@ -32,6 +33,7 @@ from ferbench.plugin.faults import did_you_mean
 FIELDS = {
     "data": tuple(DataSettings.model_fields),
     "training": tuple(TrainingSettings.model_fields),
+    "evaluation": tuple(EvaluationSettings.model_fields),
     "runtime": tuple(RuntimeSettings.model_fields),
 }
 _SECTIONS = (*COMPONENT_SECTIONS, *FIELDS)

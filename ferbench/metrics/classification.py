@@ -13,18 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Metrics by which an epoch can be selected, and whether a higher value is better.
-HIGHER_IS_BETTER = {
-    "macro_f1": True,
-    "weighted_f1": True,
-    "accuracy": True,
-    "balanced_accuracy": True,
-    "macro_precision": True,
-    "macro_recall": True,
-    "worst_class_f1": True,
-    "loss": False,
-}
-
 
 def confusion_matrix(truth: NDArray[np.integer], predicted: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
     """int64[K, K]: rows are true classes, columns predicted ones.

@@ -156,7 +156,8 @@ class LossSpec(Spec):
 class SamplerSpec(Spec):
     """A sampler. Builder: ``build(labels: int64[n], task: Task, *, seed: int, options…)`` returns an object with
     ``indices(epoch: int) -> int64[m]``, ``update(scores: Scores)``, ``state_dict()`` and ``load_state_dict(state)``.
-    ``seed`` is given by the harness and is no option. Draws depend on (seed, epoch, state) alone."""
+    ``seed`` is given by the harness and is no option. Draws depend on (seed, epoch, state) alone. An optional
+    ``describe() -> dict`` of plain values says how it draws the next epoch; the epoch's record keeps it."""
 
     kind: ClassVar[str] = "sampler"
 
@@ -182,7 +183,8 @@ class OptimizerSpec(Spec):
 class ScheduleSpec(Spec):
     """A learning-rate schedule. Builder: ``build(base_rates: tuple[float, ...], epochs: int, steps_per_epoch: int, *,
     options…)`` returns a callable ``(step: int, scores: Scores | None) -> tuple[float, ...]`` that gives the learning
-    rate of each parameter group for a global step; ``scores`` are those of the epoch before, None in the first."""
+    rate of each parameter group for a global step; ``scores`` are those of the epoch before, None in the first. One
+    that remembers what it heard also has ``state_dict()`` and ``load_state_dict(state)`` with plain values."""
 
     kind: ClassVar[str] = "schedule"
 

@@ -45,8 +45,10 @@ class Row:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Component names, options and fields, as `ferbench.runs.summary.Summary` has them."""
-        return self.runs[0].settings
+        """What `ferbench.runs.summary.Summary` calls so, and ``evaluation.tta`` where it was not tested plainly."""
+        own = self.runs[0].settings
+        tested = self.scores[0].options
+        return {**own, **{f"evaluation.{key}": value for key, value in tested.items()}} if tested else own
 
     def metric(self, key: str) -> Spread | None:
         """A metric over the runs; None unless every run has it."""
@@ -142,8 +144,13 @@ def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group]
             # Not the dataset: joined with another one, it is still tested on its own test set.
             key = (protocol, tuple(data["class_names"]), *measured)
             rows = groups.setdefault(key, {})
-            rows.setdefault(run.run if single else run.config, []).append((run, scores))
-    made = [Group(_datasets(rows), *key, _best_first(map(_row, rows.values()))) for key, rows in groups.items()]
+            # The same weights tested in another way are another row.
+            row = f"{run.run if single else run.config} {scores.options}"
+            rows.setdefault(row, []).append((run, scores))
+    made = []
+    for (protocol, classes, test, digest, synthetic, n), rows in groups.items():
+        best_first = _best_first(map(_row, rows.values()))
+        made.append(Group(_datasets(rows), protocol, classes, test, digest, synthetic, n, best_first))
     made.sort(key=lambda g: (g.synthetic, -sum(len(row.runs) for row in g.rows), g.dataset, g.rows_digest, g.protocol))
     return made, unfinished
 

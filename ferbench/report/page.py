@@ -237,13 +237,14 @@ def _tiles(run: RunView) -> list[Tile]:
     else:
         made.append(Tile("status", run.status, f"{len(run.history)} epochs done"))
     if training:
-        chosen = f"by validation {_selected_by(training['select'])}"
+        chosen = f"by validation {_selected_by(training['select'])}" if training["epochs"] else "not trained"
         made.append(Tile("epoch kept", f"{training['best_epoch']} of {training['epochs']}", chosen))
     if "model" in record:
         flops = record["model"].get("flops")
         made.append(Tile("parameters", f"{record['model']['parameters']:,}", "" if not flops else _operations(flops)))
     if training:
-        made.append(Tile("training", duration(training["seconds"]), f"{training['images_per_second']:,.0f} images/s"))
+        speed = training["images_per_second"]
+        made.append(Tile("training", duration(training["seconds"]), "" if speed is None else f"{speed:,.0f} images/s"))
     return made
 
 
@@ -263,6 +264,11 @@ def _notes(run: RunView) -> list[str]:
     if data.get("skipped_faulty"):
         notes.append(f"{data['skipped_faulty']:,} faulty samples of the dataset were left out.")
     training = run.record.get("training") or {}
+    if training and training["epochs"] == 0:
+        notes.append("Nothing was trained: these are the weights as the model was built with them.")
+    if (training.get("stopped") or {}).get("reason") == "patience":
+        asked = run.record["recipe"]["training"]["epochs"]
+        notes.append(f"Training stopped after {training['epochs']} of {asked} epochs, since validation gained no more.")
     if training.get("micro_batch"):
         notes.append(
             f"Memory ran out: batches of {training['batch_size']} went through {training['micro_batch']} at a time."

@@ -184,7 +184,8 @@ def environment(run: RunView) -> Table:
     rows += [(f"{name} (package)", version) for name, version in known.get("packages", {}).items()]
     if training:
         rows.append(("training time", duration(training["seconds"])))
-        rows.append(("images per second in training", f"{training['images_per_second']:,.0f}"))
+        if training["images_per_second"] is not None:
+            rows.append(("images per second in training", f"{training['images_per_second']:,.0f}"))
     rows += [("started", record["started"]), ("finished", record.get("finished") or "")]
     return Table(
         id=f"environment-{run.id}",

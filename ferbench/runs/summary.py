@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 #: Rises when a summary says something else for the same record: an index of older summaries is then not read.
-SUMMARY_VERSION = 1
+SUMMARY_VERSION = 2
 
 
 @dataclass(slots=True)
@@ -21,11 +21,13 @@ class Scores:
         n: how many.
         values: metrics by name, and ``precision:CLASS``, ``recall:CLASS`` and ``f1:CLASS``; what was no number is
             not there.
+        options: how it was evaluated where that is not the plain way, such as ``{"tta": "flip"}``.
     """
 
     rows: str
     n: int
     values: dict[str, float]
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -141,4 +143,5 @@ def _scores(evaluation: Mapping[str, Any]) -> Scores:
     for key, value in found.items():
         if value is not None and math.isfinite(number := float(value)):
             values[key] = number
-    return Scores(str(evaluation["rows_digest"]), int(evaluation["n"]), values)
+    options = {key: value for key, value in evaluation.get("options", {}).items() if value not in (None, "none")}
+    return Scores(str(evaluation["rows_digest"]), int(evaluation["n"]), values, options)

@@ -52,6 +52,11 @@ def is_whole(directory: Path, name: str) -> bool:
     return hashlib.sha256(content).hexdigest() == about.get("sha256")
 
 
+def read_about(directory: Path, name: str) -> dict[str, Any]:
+    """What the JSON of a checkpoint says: epoch, metric, SHA-256."""
+    return json.loads((directory / f"{name}.json").read_text(encoding="utf-8"))
+
+
 def load_weights(directory: Path, name: str, model: nn.Module, device: torch.device) -> dict[str, Any]:
     """Load ``name`` into a model; what the JSON says of it comes back.
 

@@ -13,6 +13,8 @@ import torch
 from ferbench.experiment.fingerprint import digest
 from ferbench.experiment.plan import Plan
 from ferbench.training import runtime
+from ferbench.training.assemble import build_loss, check_loss
+from ferbench.training.precision import Precision
 from ferbench.training.run import build_model, check_budget, check_outputs, split_batches
 from ferbench.training.step import evaluate_loss, forward, is_out_of_memory
 from ferbench.training.summary import count_parameters
@@ -67,11 +69,21 @@ class Estimator:
         batch_size = min(settings.batch_size, len(plan.split.train))
         sections = ("model", "loss", "augmentation")
         chosen: dict[str, Any] = {name: plan.resolved.components[name].describe() for name in sections}
-        key = digest([chosen, batch_size, str(device), plan.identity["rows"]["input"], len(plan.task.class_names)])
+        key = digest(
+            [
+                chosen,
+                batch_size,
+                str(device),
+                settings.precision,
+                plan.identity["rows"]["input"],
+                len(plan.task.class_names),
+            ]
+        )
         if key not in self._measured:
             model = build_model(plan)
             check_budget(plan, sum(count_parameters(model)))
             check_outputs(plan, model)
+            check_loss(plan, model, build_loss(plan, torch.device("cpu")))
         while key not in self._measured:
             try:
                 self._measured[key] = _measure(plan, device, batch_size)
@@ -91,14 +103,17 @@ def _measure(plan: Plan, device: torch.device, batch_size: int) -> tuple[float, 
     model = build_model(plan)
     parameters = sum(count_parameters(model))
     model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    loss = plan.resolved.components["loss"].build(plan.task)
+    loss = build_loss(plan, device)
+    precision = Precision(recipe.training.precision, device)
     augment = plan.resolved.components["augmentation"].build(plan.task)
     batches = split_batches(plan, plan.split.train[:batch_size], device)
     order = np.arange(batch_size, dtype=np.int64)
 
     def learn() -> None:
         for images, targets in batches.training(order, batch_size, augment, seed=0, epoch=1):
-            evaluate_loss(loss, forward(model, images), targets).total.backward()
+            with precision.autocast():
+                outputs = forward(model, images)
+            evaluate_loss(loss, precision.full(outputs), targets).total.backward()
 
     def look() -> None:
         with torch.inference_mode():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ferbench.data.batches import Batches
+from ferbench.data.targets import Outputs
+from ferbench.data.views import PLAIN, View
+from ferbench.metrics import probabilities as of_probabilities
+from ferbench.metrics.affect import affect_scores
+from ferbench.metrics.agreement import cohen_kappa, krippendorff_alpha
 from ferbench.metrics.classification import ClassificationScores, confusion_matrix, score
+from ferbench.metrics.selection import AFFECT_METRICS
 from ferbench.training.step import Loss, evaluate_loss, forward, is_out_of_memory
 
 
@@ -21,22 +28,42 @@ class Evaluation:
     """A model's answers for one split, in the split's order.
 
     Attributes:
-        loss: mean loss over the samples, NaN when no loss was given.
+        loss: mean loss over the samples.
         components: mean loss components by name.
+        truth: int64[n] class ids.
         probabilities: float32[n, K].
-        affect: float32[n, 2] or None.
+        affect_truth: float32[n, 2] annotated valence and arousal, NaN where missing; None where there are none.
+        affect: float32[n, 2] predicted, or None.
         scores: confusion matrix and per-class scores.
     """
 
     loss: float
     components: dict[str, float]
+    truth: NDArray[np.int64]
     probabilities: NDArray[np.float32]
+    affect_truth: NDArray[np.float32] | None
     affect: NDArray[np.float32] | None
     scores: ClassificationScores
 
     def summary(self) -> dict[str, float]:
-        """Scalar metrics by name, the loss and its components among them."""
-        return {"loss": self.loss, **self.components, **self.scores.summary()}
+        """The scalar metrics that are computed after every epoch, the loss and its components among them."""
+        affect = self.affect_scores()
+        return {
+            "loss": self.loss,
+            **self.components,
+            **self.scores.summary(),
+            "top2_accuracy": of_probabilities.top_k_accuracy(self.truth, self.probabilities),
+            "log_loss": of_probabilities.log_loss(self.truth, self.probabilities),
+            "kappa": cohen_kappa(self.scores.confusion),
+            "alpha": krippendorff_alpha(self.scores.confusion),
+            **{name: affect[name] for name in AFFECT_METRICS if affect},
+        }
+
+    def affect_scores(self) -> dict[str, float]:
+        """Scores of valence and arousal; empty where they are not annotated or not predicted."""
+        if self.affect_truth is None or self.affect is None:
+            return {}
+        return affect_scores(self.affect_truth, self.affect)
 
 
 def evaluation_batch(batch_size: int, device: torch.device) -> int:
@@ -44,8 +71,18 @@ def evaluation_batch(batch_size: int, device: torch.device) -> int:
     return max(batch_size, 128 if device.type == "cpu" else 512)
 
 
-def evaluate(model: nn.Module, batches: Batches, classes: int, loss: Loss, batch_size: int) -> Evaluation:
+def evaluate(
+    model: nn.Module,
+    batches: Batches,
+    classes: int,
+    loss: Loss,
+    batch_size: int,
+    views: Sequence[View] = (PLAIN,),
+) -> Evaluation:
     """Run a model over a split in evaluation mode.
+
+    Over several views of an image probabilities are averaged, and valence and arousal too. The loss is then that of
+    the averaged probabilities: it is given their logarithms as logits.
 
     Args:
         model: is put back into the mode that it was in.
@@ -53,13 +90,14 @@ def evaluate(model: nn.Module, batches: Batches, classes: int, loss: Loss, batch
         classes: K.
         loss: of the run.
         batch_size: samples at a time; halved when memory runs out.
+        views: how to look at each image.
     """
     was_training = model.training
     model.eval()
     try:
         while True:
             try:
-                return _evaluate(model, batches, classes, loss, batch_size)
+                return _evaluate(model, batches, classes, loss, batch_size, views)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or batch_size <= 1:
                     raise
@@ -71,14 +109,18 @@ def evaluate(model: nn.Module, batches: Batches, classes: int, loss: Loss, batch
         model.train(was_training)
 
 
-def _evaluate(model: nn.Module, batches: Batches, classes: int, loss: Loss, batch_size: int) -> Evaluation:
+def _evaluate(
+    model: nn.Module, batches: Batches, classes: int, loss: Loss, batch_size: int, views: Sequence[View]
+) -> Evaluation:
     total = torch.zeros((), dtype=torch.float64 if batches.device.type != "mps" else torch.float32)
     total = total.to(batches.device)
     components: dict[str, Tensor] = {}
     probabilities, affect = [], []
     with torch.inference_mode():
-        for images, targets in batches.evaluation(batch_size):
-            outputs = forward(model, images)
+        for start in range(0, len(batches), batch_size):
+            positions = np.arange(start, min(start + batch_size, len(batches)), dtype=np.int64)
+            targets = batches.targets(positions)
+            outputs = _averaged([forward(model, batches.images(positions, view)) for view in views])
             value = evaluate_loss(loss, outputs, targets)
             total += value.total * len(targets)
             for name, component in value.components.items():
@@ -92,18 +134,40 @@ def _evaluate(model: nn.Module, batches: Batches, classes: int, loss: Loss, batc
     return Evaluation(
         loss=float(total) / n,
         components={name: float(value) / n for name, value in components.items()},
+        truth=batches.truth.labels,
         probabilities=predicted,
+        affect_truth=batches.truth.affect,
         affect=torch.cat(affect).cpu().numpy() if affect else None,
         scores=score(confusion_matrix(batches.truth.labels, chosen, classes)),
     )
 
 
+def _averaged(answers: Sequence[Outputs]) -> Outputs:
+    """One answer from those for several views."""
+    if len(answers) == 1:
+        return answers[0]
+    mean = torch.stack([torch.softmax(answer.logits.float(), dim=1) for answer in answers]).mean(dim=0)
+    affect = [answer.affect.float() for answer in answers if answer.affect is not None]
+    return Outputs(
+        mean.clamp_min(torch.finfo(mean.dtype).tiny).log(), torch.stack(affect).mean(dim=0) if affect else None
+    )
+
+
 def metrics_record(evaluation: Evaluation, class_names: tuple[str, ...]) -> dict[str, Any]:
-    """Scores of an evaluation as plain values for ``metrics.json``."""
+    """Scores of an evaluation as plain values for ``metrics.json``: those of every epoch and what takes longer."""
+    roc, precision_recall = of_probabilities.one_vs_rest(evaluation.truth, evaluation.probabilities)
+    per_class = evaluation.scores.per_class(class_names)
+    for k, name in enumerate(class_names):
+        per_class[name] |= {"roc_auc": float(roc[k]), "pr_auc": float(precision_recall[k])}
     return {
         "n": evaluation.scores.n,
-        "metrics": evaluation.summary(),
-        "per_class": evaluation.scores.per_class(class_names),
+        "metrics": {
+            **evaluation.summary(),
+            "roc_auc": of_probabilities.mean_of_defined(roc),
+            "pr_auc": of_probabilities.mean_of_defined(precision_recall),
+            **evaluation.affect_scores(),
+        },
+        "per_class": per_class,
         "confusion": evaluation.scores.confusion.tolist(),
         "class_names": list(class_names),
     }

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ferbench.data.batches import Augmentation, Batches
-from ferbench.metrics.classification import confusion_matrix, score
-from ferbench.training.evaluation import Evaluation, evaluate, evaluation_batch
+from ferbench.data.batches import Augmentation, Batches, Mix
+from ferbench.data.targets import Targets
+from ferbench.training.epoch import Diverged, EpochSums, look, scores_of, summarise
+from ferbench.training.evaluation import evaluate, evaluation_batch
 from ferbench.training.normalization import estimate_statistics
+from ferbench.training.precision import Precision
 from ferbench.training.scores import Scores
 from ferbench.training.selection import BestEpoch
 from ferbench.training.step import Loss, Stepper
+from ferbench.training.stopping import EarlyStopping
 
-#: Steps between looks at the loss on an accelerator, where each look waits for the device.
-STEPS_BETWEEN_CHECKS = 20
-
-
-class Diverged(Exception):
-    """The loss is no longer a finite number."""
+if TYPE_CHECKING:
+    from timm.utils import ModelEmaV3
 
 
 class Sampler(Protocol):
-    """Draws the samples of each epoch; draws depend on (seed, epoch, state) alone."""
+    """Draws the samples of each epoch; draws depend on (seed, epoch, state) alone.
+
+    A sampler may also have ``describe() -> dict``: plain values that say how it draws the epoch that begins, which the
+    epoch's record keeps under "sampler".
+    """
 
     def indices(self, epoch: int) -> NDArray[np.int64]:
         """int64[m] positions within the training split, epochs counted from 1."""
@@ -55,6 +59,9 @@ class Observer:
     def epoch_ended(self, record: dict[str, Any]) -> None:
         """An epoch's history record."""
 
+    def stopped(self, epoch: int, reason: str) -> None:
+        """Training ends with this epoch, before the last that was asked for."""
+
 
 @dataclass
 class Training:
@@ -71,10 +78,16 @@ class Training:
         validation: the split to select on.
         class_names: K names.
         epochs: passes over the sampler's epoch.
-        batch_size: samples per step.
+        batch_size: samples per batch.
         seed: of the augmentation's draws.
         best: the selection.
         norm_batches: training batches to estimate batch-norm statistics from before each validation; 0: none.
+        accumulate: batches per update.
+        clip_norm: longest gradient; None: no limit.
+        precision: of the steps.
+        mix: what mixes the samples of a batch; None: nothing does.
+        average: of the weights over the steps; what is validated and kept then is the average.
+        stopping: when to stop early; None: never.
     """
 
     model: nn.Module
@@ -91,6 +104,17 @@ class Training:
     seed: int
     best: BestEpoch
     norm_batches: int = 0
+    accumulate: int = 1
+    clip_norm: float | None = None
+    precision: Precision = field(default_factory=Precision)
+    mix: Mix | None = None
+    average: ModelEmaV3 | None = None
+    stopping: EarlyStopping | None = None
+
+    @property
+    def validated(self) -> nn.Module:
+        """The model whose weights are validated and kept."""
+        return self.model if self.average is None else self.average.module
 
 
 @dataclass
@@ -102,66 +126,66 @@ class TrainingOutcome:
         images: training images that went through the model.
         train_seconds: of training alone.
         micro_batch: samples at once after memory ran out; None when whole batches fitted.
+        epochs: that were trained.
+        stopped: why it ended: ``epochs`` (all done) or ``patience``.
     """
 
     seconds: float = 0.0
     images: int = 0
     train_seconds: float = 0.0
     micro_batch: int | None = None
+    epochs: int = 0
+    stopped: str = "epochs"
 
 
-@dataclass
-class _EpochSums:
-    """Running sums of one epoch, kept on the device until it ends."""
-
-    loss: Tensor
-    images: int = 0
-    components: dict[str, Tensor] = field(default_factory=dict)
-    predicted: list[Tensor] = field(default_factory=list)
-    labels: list[Tensor] = field(default_factory=list)
-
-
-def fit(training: Training, observer: Observer, keep: Callable[[int], None]) -> TrainingOutcome:
-    """Train for all epochs, validating after each.
+def fit(training: Training, observer: Observer, keep: Callable[[int, nn.Module], None]) -> TrainingOutcome:
+    """Train for all epochs, validating after each, or until it no longer helps.
 
     Args:
         training: what to train, with what, on what.
         observer: hears every batch and epoch.
-        keep: called with the epoch when its weights are the best so far; saves them.
+        keep: called with the epoch and the model when its weights are the best so far; saves them.
 
     Raises:
         Diverged: the loss of a batch or of validation is NaN or infinite.
     """
-    stepper = Stepper(training.model, training.loss, training.optimizer, training.train.device)
+    stepper = Stepper(
+        training.model,
+        training.loss,
+        training.optimizer,
+        training.train.device,
+        training.precision,
+        training.clip_norm,
+    )
     outcome = TrainingOutcome()
     scores: Scores | None = None
     step = 0
     for epoch in range(1, training.epochs + 1):
         started = time.perf_counter()
         order = _checked(training.sampler.indices(epoch), len(training.train))
-        sums = _EpochSums(loss=torch.zeros((), device=training.train.device))
+        drawn = _described(training.sampler)
+        sums = EpochSums(loss=torch.zeros((), device=training.train.device))
         training.model.train()
-        batches = training.train.training(order, training.batch_size, training.augment, seed=training.seed, epoch=epoch)
-        for images, targets in batches:
+        batches = training.train.training(
+            order, training.batch_size, training.augment, seed=training.seed, epoch=epoch, mix=training.mix
+        )
+        for group in _groups(batches, training.accumulate):
             rates = training.schedule(step, scores)
-            for group, rate in zip(training.optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate
-            result = stepper.step(images, targets)
+            for parameters, rate in zip(training.optimizer.param_groups, rates, strict=True):
+                parameters["lr"] = rate
+            result = stepper.step(group)
             step += 1
-            sums.images += len(targets)
-            sums.loss += result.loss * len(targets)
-            for name, value in result.components.items():
-                sums.components[name] = sums.components.get(name, 0) + value * len(targets)
-            sums.predicted.append(result.predicted)
-            sums.labels.append(targets.labels)
-            observer.batch_done(epoch, sums.images, len(order), _look(sums, step, epoch))
-        train_record, train_f1 = _summarise(sums, training.class_names, epoch)
+            if training.average is not None:
+                training.average.update(training.model, step)
+            sums.add(result, group)
+            observer.batch_done(epoch, sums.images, len(order), look(sums, step, epoch))
+        train_record, train_f1 = summarise(sums, training.class_names, epoch)
         trained = time.perf_counter()
 
         if training.norm_batches:
-            estimate_statistics(training.model, _plain_batches(training, order, stepper.micro_batch))
+            estimate_statistics(training.validated, _plain_batches(training, order, stepper.micro_batch))
         evaluation = evaluate(
-            training.model,
+            training.validated,
             training.validation,
             len(training.class_names),
             training.loss,
@@ -169,17 +193,19 @@ def fit(training: Training, observer: Observer, keep: Callable[[int], None]) -> 
         )
         if not math.isfinite(evaluation.loss):
             raise Diverged(f"the validation loss of epoch {epoch} is {evaluation.loss}")
-        scores = _scores(epoch, evaluation, training.class_names, train_f1)
+        scores = scores_of(epoch, evaluation, training.class_names, train_f1)
         improved = training.best.improves(scores)
         if improved:
-            keep(epoch)
+            keep(epoch, training.validated)
         training.sampler.update(scores)
+        stops = epoch < training.epochs and training.stopping is not None and training.stopping.stops(scores)
 
         ended = time.perf_counter()
         outcome.images += sums.images
         outcome.train_seconds += trained - started
         outcome.seconds += ended - started
         outcome.micro_batch = stepper.micro_batch
+        outcome.epochs = epoch
         observer.epoch_ended(
             {
                 "epoch": epoch,
@@ -190,9 +216,34 @@ def fit(training: Training, observer: Observer, keep: Callable[[int], None]) -> 
                 "seconds": round(ended - started, 4),
                 "images_per_second": round(sums.images / (trained - started), 2),
                 "micro_batch": stepper.micro_batch,
+                **({} if drawn is None else {"sampler": drawn}),
             }
         )
+        if stops:
+            assert training.stopping is not None
+            outcome.stopped = "patience"
+            waited = f"{training.stopping.waited} epochs" if training.stopping.waited > 1 else "1 epoch"
+            observer.stopped(epoch, f"validation {training.stopping.metric} has not gained for {waited}")
+            break
     return outcome
+
+
+def _groups(batches: Iterable[tuple[Tensor, Targets]], size: int) -> Iterator[list[tuple[Tensor, Targets]]]:
+    """The batches of each update; the last may have fewer."""
+    group = []
+    for batch in batches:
+        group.append(batch)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _described(sampler: Sampler) -> dict[str, Any] | None:
+    """What a sampler says of the epoch that it is about to draw."""
+    describe = getattr(sampler, "describe", None)
+    return None if describe is None else copy.deepcopy(describe())
 
 
 def _plain_batches(training: Training, order: NDArray[np.int64], micro_batch: int | None) -> Iterator[Tensor]:
@@ -207,44 +258,3 @@ def _checked(order: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     if order.ndim != 1 or len(order) == 0 or order.min() < 0 or order.max() >= n:
         raise ValueError(f"the sampler must give positions in 0..{n - 1}, at least one, as int64[m]")
     return order
-
-
-def _look(sums: _EpochSums, step: int, epoch: int) -> float | None:
-    """Mean loss of the epoch so far, when it can be had without stalling an accelerator at every step."""
-    if sums.loss.device.type != "cpu" and step % STEPS_BETWEEN_CHECKS:
-        return None
-    mean = float(sums.loss) / sums.images
-    if not math.isfinite(mean):
-        raise Diverged(f"the training loss became {mean} in epoch {epoch}, after {sums.images} images of it")
-    return mean
-
-
-def _summarise(sums: _EpochSums, class_names: tuple[str, ...], epoch: int) -> tuple[dict[str, Any], dict[str, float]]:
-    """Training metrics of an epoch over the augmented batches as they went by, and F1 by class."""
-    mean = float(sums.loss) / sums.images
-    if not math.isfinite(mean):
-        raise Diverged(f"the training loss of epoch {epoch} is {mean}")
-    labels = torch.cat(sums.labels).cpu().numpy()
-    predicted = torch.cat(sums.predicted).cpu().numpy()
-    scored = score(confusion_matrix(labels, predicted, len(class_names)))
-    f1 = {name: float(value) for name, value in zip(class_names, scored.f1, strict=True)}
-    summary = scored.summary()
-    record = {
-        "loss": mean,
-        **{name: float(value) / sums.images for name, value in sums.components.items()},
-        "accuracy": summary["accuracy"],
-        "macro_f1": summary["macro_f1"],
-        "f1": f1,
-    }
-    return record, f1
-
-
-def _scores(epoch: int, evaluation: Evaluation, class_names: tuple[str, ...], train_f1: dict[str, float]) -> Scores:
-    scored = evaluation.scores
-    return Scores(
-        epoch=epoch,
-        metrics=evaluation.summary(),
-        f1={name: float(value) for name, value in zip(class_names, scored.f1, strict=True)},
-        recall={name: float(value) for name, value in zip(class_names, scored.recall, strict=True)},
-        train_f1=train_f1,
-    )

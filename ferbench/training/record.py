@@ -11,7 +11,7 @@ import torch
 from ferbench.experiment.plan import Plan
 from ferbench.runs.directory import RunDirectory, Status
 from ferbench.training import runtime
-from ferbench.training.loop import Diverged
+from ferbench.training.epoch import Diverged
 
 
 def first_record(plan: Plan, device: torch.device) -> dict[str, Any]:

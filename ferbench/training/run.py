@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,17 +14,18 @@ from torch import nn
 
 from ferbench.data.batches import Batches, InputShape, Truth
 from ferbench.data.splits import Rows
+from ferbench.data.views import VIEWS
 from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import short
 from ferbench.experiment.plan import Plan, normalization
 from ferbench.runs.directory import Predictions, RunDirectory
 from ferbench.runs.lock import only_writer
 from ferbench.training import checkpoints, runtime
+from ferbench.training.assemble import assemble, build_loss, check_loss
+from ferbench.training.epoch import Diverged
 from ferbench.training.evaluation import Evaluation, evaluate, evaluation_batch, metrics_record
-from ferbench.training.loop import Diverged, Observer, Training, fit
-from ferbench.training.parameter_groups import parameter_groups, scaled
+from ferbench.training.loop import Observer, Training, TrainingOutcome, fit
 from ferbench.training.record import first_record, now, write_failure
-from ferbench.training.selection import BestEpoch
 from ferbench.training.step import Loss, forward
 from ferbench.training.summary import count_parameters, layer_table
 from ferbench.training.trackers import Trackers
@@ -139,13 +141,21 @@ def execute(plan: Plan, results: Path, observer_for: Callable[[dict[str, Any]], 
             model = build_model(plan)
             check_budget(plan, sum(count_parameters(model)))
             check_outputs(plan, model)
-            directory.write(record)
-            directory.start_history()
+            check_loss(plan, model, build_loss(plan, torch.device("cpu")))
             table = layer_table(model, plan.task).to_dict()
             record["model"] = {key: value for key, value in table.items() if key != "rows"}
             model = _placed(model, device)
+            loss = build_loss(plan, device)
+            training = _assembled(plan, model, loss, device) if recipe.training.epochs else None
+            directory.write(record)
+            directory.start_history()
             trackers.tell("run_started", record)
-            loss = _train(plan, model, device, directory, record, _Recorder(directory, trackers, observer_for(record)))
+            observer = _Recorder(directory, trackers, observer_for(record))
+            if training is None:
+                _keep_initial(plan, model, directory, record)
+            else:
+                _train(plan, training, directory, record, observer)
+            checkpoints.load_weights(directory.checkpoints, BEST, model, device)
             _evaluate(plan, model, loss, device, directory, record)
         except BaseException as error:
             if not isinstance(error, UserError) or directory.exists():
@@ -182,6 +192,9 @@ class _Recorder(Observer):
         self._display.epoch_ended(record)
         self._trackers.tell("epoch_ended", record)
 
+    def stopped(self, epoch: int, reason: str) -> None:
+        self._display.stopped(epoch, reason)
+
 
 def _placed(model: nn.Module, device: torch.device) -> nn.Module:
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -192,75 +205,56 @@ def _evaluate_again(plan: Plan, device: torch.device, directory: RunDirectory) -
     record = directory.read()
     model = _placed(plan.resolved.components["model"].without_initial_weights().build(plan.task), device)
     checkpoints.load_weights(directory.checkpoints, BEST, model, device)
-    loss = plan.resolved.components["loss"].build(plan.task)
-    _evaluate(plan, model, loss, device, directory, record)
+    _evaluate(plan, model, build_loss(plan, device), device, directory, record)
     directory.write(record)
     return record
 
 
-def _train(
-    plan: Plan,
-    model: nn.Module,
-    device: torch.device,
-    directory: RunDirectory,
-    record: dict[str, Any],
-    observer: Observer,
-) -> Loss:
-    chosen = plan.resolved.components
-    settings = plan.resolved.recipe.training
+def _assembled(plan: Plan, model: nn.Module, loss: Loss, device: torch.device) -> Training:
     train = split_batches(plan, plan.split.train, device)
-    validation = split_batches(plan, plan.split.validation, device)
-    loss: Loss = chosen["loss"].build(plan.task)
-    if isinstance(loss, nn.Module):
-        loss = loss.to(device)
-    sampler = chosen["sampler"].build(train.truth.labels, plan.task, seed=settings.seed)
-    augment = chosen["augmentation"].build(plan.task)
-    optimizer = scaled(chosen["optimizer"].build(parameter_groups(model, settings)))
-    steps = -(-len(sampler.indices(1)) // settings.batch_size)
-    rates = tuple(float(group["lr"]) for group in optimizer.param_groups)
-    schedule = chosen["schedule"].build(rates, settings.epochs, steps)
-    best = BestEpoch(settings.select)
+    return assemble(plan, model, loss, train, split_batches(plan, plan.split.validation, device), device)
 
-    def keep(epoch: int) -> None:
-        about = {"epoch": epoch, "select": best.metric, "value": best.value}
+
+def _keep_initial(plan: Plan, model: nn.Module, directory: RunDirectory, record: dict[str, Any]) -> None:
+    """Zero epochs: the weights as they were built are what is kept."""
+    about = {"epoch": 0, "select": plan.resolved.recipe.training.select, "value": None}
+    checkpoints.save_weights(directory.checkpoints, BEST, model, about)
+    record["training"] = _training_record(plan, directory, TrainingOutcome())
+
+
+def _train(plan: Plan, training: Training, directory: RunDirectory, record: dict[str, Any], observer: Observer) -> None:
+    best = training.best
+
+    def keep(epoch: int, model: nn.Module) -> None:
+        about = {"epoch": epoch, "select": best.metric, "value": best.value if math.isfinite(best.value) else None}
         checkpoints.save_weights(directory.checkpoints, BEST, model, about)
 
     # Initialisation of some plugin may have drawn any number of random numbers; dropout starts from a fixed state.
-    runtime.seed_everything(settings.seed)
-    outcome = fit(
-        Training(
-            model=model,
-            loss=loss,
-            optimizer=optimizer,
-            schedule=schedule,
-            sampler=sampler,
-            augment=augment,
-            train=train,
-            validation=validation,
-            class_names=plan.task.class_names,
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            seed=settings.seed,
-            best=best,
-            norm_batches=settings.norm_batches,
-        ),
-        observer,
-        keep,
-    )
-    record["training"] = {
-        "epochs": settings.epochs,
-        "best_epoch": best.epoch,
-        "select": best.metric,
-        "best_value": best.value,
+    runtime.seed_everything(training.seed)
+    outcome = fit(training, observer, keep)
+    record["training"] = _training_record(plan, directory, outcome)
+    assert record["training"]["best_epoch"] == best.epoch
+
+
+def _training_record(plan: Plan, directory: RunDirectory, outcome: TrainingOutcome) -> dict[str, Any]:
+    """What ``run.json`` says of a training; of the kept weights, what stands beside them."""
+    settings = plan.resolved.recipe.training
+    kept = checkpoints.read_about(directory.checkpoints, BEST)
+    rate = round(outcome.images / outcome.train_seconds, 2) if outcome.train_seconds else None
+    return {
+        "epochs": outcome.epochs,
+        "stopped": {"reason": outcome.stopped, "epoch": outcome.epochs},
+        "best_epoch": kept["epoch"],
+        "select": kept["select"],
+        "best_value": kept["value"],
         "seconds": round(outcome.seconds, 3),
-        "images_per_second": round(outcome.images / outcome.train_seconds, 2),
+        "images_per_second": rate,
         "batch_size": settings.batch_size,
+        "accumulate": settings.accumulate,
+        "effective_batch": settings.batch_size * settings.accumulate,
         "micro_batch": outcome.micro_batch,
+        "weights_sha256": kept["sha256"],
     }
-    about = checkpoints.load_weights(directory.checkpoints, BEST, model, device)
-    assert about["epoch"] == best.epoch
-    record["training"]["weights_sha256"] = about["sha256"]
-    return loss
 
 
 def _evaluate(
@@ -273,6 +267,7 @@ def _evaluate(
 ) -> None:
     """Predictions and scores of the kept weights, validation first, test last and once."""
     class_names = plan.task.class_names
+    recipe = plan.resolved.recipe
     for role, (rows, rows_digest) in plan.evaluation_rows().items():
         identifier = plan.evaluation_id(role)
         if short(identifier) in record["evaluations"] and directory.evaluation(short(identifier)) is not None:
@@ -280,7 +275,12 @@ def _evaluate(
         started = time.perf_counter()
         batches = split_batches(plan, rows, device)
         evaluation = evaluate(
-            model, batches, len(class_names), loss, evaluation_batch(plan.resolved.recipe.training.batch_size, device)
+            model,
+            batches,
+            len(class_names),
+            loss,
+            evaluation_batch(recipe.training.batch_size, device),
+            VIEWS[recipe.evaluation.tta],
         )
         metrics = {
             "evaluation_id": identifier,
@@ -290,6 +290,7 @@ def _evaluate(
             "dataset": plan.pack.dataset,
             "synthetic": plan.dataset_spec.synthetic,
             "protocol": plan.split.protocol,
+            "options": recipe.evaluation.model_dump(mode="json"),
             **metrics_record(evaluation, class_names),
             "seconds": round(time.perf_counter() - started, 3),
         }
@@ -298,7 +299,7 @@ def _evaluate(
         assert written is not None
         record["evaluations"][short(identifier)] = {
             "id": identifier,
-            **{key: written[key] for key in ("split", "rows_digest", "n", "metrics", "per_class")},
+            **{key: written[key] for key in ("split", "rows_digest", "options", "n", "metrics", "per_class")},
         }
 
 

@@ -23,3 +23,10 @@ class Scores:
     f1: Mapping[str, float]
     recall: Mapping[str, float] = field(default_factory=dict)
     train_f1: Mapping[str, float] = field(default_factory=dict)
+
+    def read(self, metric: str) -> float:
+        """A validation metric as ``training.select`` names it: ``macro_f1``, ``f1:CLASS``, ``recall:CLASS``."""
+        name, _, class_name = metric.partition(":")
+        if class_name:
+            return (self.f1 if name == "f1" else self.recall)[class_name]
+        return self.metrics[metric]

@@ -5,8 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from ferbench.metrics.classification import HIGHER_IS_BETTER
+from ferbench.metrics.selection import HIGHER_IS_BETTER
 from ferbench.training.scores import Scores
+
+
+def better(metric: str, value: float, than: float, by: float = 0.0) -> bool:
+    """Whether a metric's value is better than another by more than ``by``; any number is better than NaN."""
+    if math.isnan(value) or math.isnan(than):
+        return math.isnan(than) and not math.isnan(value)
+    return value > than + by if HIGHER_IS_BETTER.get(metric, True) else value < than - by
 
 
 @dataclass
@@ -16,7 +23,7 @@ class BestEpoch:
     Attributes:
         metric: as ``training.select`` has it.
         epoch: the best so far, 0 before the first.
-        value: its value of the metric.
+        value: its value of the metric, NaN before the first.
     """
 
     metric: str
@@ -25,15 +32,8 @@ class BestEpoch:
 
     def improves(self, scores: Scores) -> bool:
         """Take note of an epoch; True when it is the best so far."""
-        value = self._read(scores)
-        higher = HIGHER_IS_BETTER.get(self.metric, True)
-        better = self.epoch == 0 or (value > self.value if higher else value < self.value)
-        if better:
+        value = scores.read(self.metric)
+        improved = self.epoch == 0 or better(self.metric, value, self.value)
+        if improved:
             self.epoch, self.value = scores.epoch, value
-        return better
-
-    def _read(self, scores: Scores) -> float:
-        name, _, class_name = self.metric.partition(":")
-        if class_name:
-            return (scores.f1 if name == "f1" else scores.recall)[class_name]
-        return scores.metrics[self.metric]
+        return improved

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from ferbench.data.targets import LossValue, Outputs, Targets
+from ferbench.training.precision import Precision
 
 Loss = Callable[[Outputs, Targets], LossValue | Tensor]
 
@@ -39,7 +40,7 @@ class StepResult:
     """What a step leaves behind, detached and on the device.
 
     Attributes:
-        loss: mean loss of the batch.
+        loss: mean loss of the samples.
         components: mean components of the loss by name.
         predicted: int64[N], the class with the highest logit, before the update.
     """
@@ -50,34 +51,54 @@ class StepResult:
 
 
 class Stepper:
-    """Forward, backward and update of one batch.
+    """Forward, backward and one update, from one batch or from several.
 
-    When memory runs out, the micro-batch is halved and the step done again from the same state (running statistics
-    and random generators included), with gradients accumulated over the pieces: the update is still that of the
-    mean loss over the whole batch. Batch normalisation sees the pieces, which is why the size is recorded.
+    The update is that of the mean loss over all their samples. When memory runs out, the micro-batch is halved and the
+    step done again from the same state (running statistics and random generators included), with gradients accumulated
+    over the pieces: the update stays the same. Batch normalisation sees the pieces, which is why the size is recorded.
+
+    Args:
+        model: in training mode.
+        loss: the loss plugin.
+        optimizer: over the model's parameters.
+        device: where they are.
+        precision: of the forward and backward passes.
+        clip_norm: longest gradient over all parameters together (L2), longer ones are scaled down to it
+            (Pascanu et al., ICML 2013); None: no limit.
 
     Attributes:
         micro_batch: samples that go through the model at once; None while whole batches fit.
     """
 
-    def __init__(self, model: nn.Module, loss: Loss, optimizer: torch.optim.Optimizer, device: torch.device) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        optimizer: torch.optim.Optimizer,
+        device: torch.device,
+        precision: Precision | None = None,
+        clip_norm: float | None = None,
+    ) -> None:
         self._model = model
         self._loss = loss
         self._optimizer = optimizer
         self._device = device
+        self._precision = precision or Precision()
+        self._clip_norm = clip_norm
         self.micro_batch: int | None = None
 
-    def step(self, images: Tensor, targets: Targets) -> StepResult:
-        """Learn from a batch.
+    def step(self, batches: Sequence[tuple[Tensor, Targets]]) -> StepResult:
+        """Learn from batches, which go through the model one after the other.
 
         Raises:
             RuntimeError: memory runs out even for a single sample; or whatever model and loss raise.
         """
         state = self._remember()
         while True:
-            size = min(self.micro_batch or len(images), len(images))
+            longest = max(len(images) for images, _ in batches)
+            size = min(self.micro_batch or longest, longest)
             try:
-                return self._attempt(images, targets, size)
+                return self._attempt(batches, size)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or size <= 1:
                     raise
@@ -85,25 +106,40 @@ class Stepper:
             self.micro_batch = (size + 1) // 2
             self._restore(state)
 
-    def _attempt(self, images: Tensor, targets: Targets, size: int) -> StepResult:
+    def _attempt(self, batches: Sequence[tuple[Tensor, Targets]], size: int) -> StepResult:
         self._optimizer.zero_grad(set_to_none=True)
         total: Tensor | None = None
         components: dict[str, Tensor] = {}
         predicted = []
-        for start in range(0, len(images), size):
-            stop = min(start + size, len(images))
-            share = (stop - start) / len(images)
-            outputs = forward(self._model, images[start:stop])
-            value = evaluate_loss(self._loss, outputs, targets if share == 1 else targets.slice(start, stop))
+        n = sum(len(images) for images, _ in batches)
+        for images, targets in _pieces(batches, size):
+            share = len(images) / n
+            with self._precision.autocast():
+                outputs = forward(self._model, images)
+            outputs = self._precision.full(outputs)
+            value = evaluate_loss(self._loss, outputs, targets)
             weighted = value.total if share == 1 else value.total * share
-            weighted.backward()
+            (weighted if self._precision.scaler is None else self._precision.scaler.scale(weighted)).backward()
             total = weighted.detach() if total is None else total + weighted.detach()
             for name, component in value.components.items():
                 components[name] = components.get(name, 0) + component.detach() * share
             predicted.append(outputs.logits.detach().argmax(dim=1))
-        self._optimizer.step()
+        self._update()
         assert total is not None
         return StepResult(total, components, predicted[0] if len(predicted) == 1 else torch.cat(predicted))
+
+    def _update(self) -> None:
+        scaler = self._precision.scaler
+        if self._clip_norm is not None:
+            if scaler is not None:
+                scaler.unscale_(self._optimizer)
+            parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, self._clip_norm)
+        if scaler is None:
+            self._optimizer.step()
+        else:
+            scaler.step(self._optimizer)
+            scaler.update()
 
     def _remember(self) -> tuple[list[Tensor], Tensor, Tensor | None]:
         buffers = [buffer.detach().clone() for buffer in self._model.buffers()]
@@ -121,3 +157,13 @@ class Stepper:
         with torch.no_grad():
             for buffer, remembered in zip(self._model.buffers(), buffers, strict=True):
                 buffer.copy_(remembered)
+
+
+def _pieces(batches: Sequence[tuple[Tensor, Targets]], size: int) -> Iterator[tuple[Tensor, Targets]]:
+    for images, targets in batches:
+        if len(images) <= size:
+            yield images, targets
+            continue
+        for start in range(0, len(images), size):
+            stop = min(start + size, len(images))
+            yield images[start:stop], targets.slice(start, stop)

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
-from ferbench.data.augment import affine_matrices, erase, mirror, relight, resample
+from ferbench.data.augment import affine_matrices, erase, mirror, recolor, relight, resample, with_perspective
 
 
 def noise(*shape: int) -> Tensor:
@@ -64,6 +64,8 @@ class TestEvaluationPath:
 
 
 @settings(deadline=None, max_examples=60)
+@example(native=(2, 1), size=(3, 1), channels=1)
+@example(native=(1, 2), size=(1, 3), channels=3)
 @given(
     native=st.tuples(st.integers(1, 70), st.integers(1, 70)),
     size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
@@ -186,6 +188,70 @@ class TestLight:
         assert torch.equal(relight(images, vector(1, 1), vector(1, 1)), images)
 
 
+CORNERS = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+
+
+class TestPerspective:
+    def test_corners_that_stay_change_nothing(self) -> None:
+        images = bytes_(2, 1, 20, 20)
+        moved = resample(images, (20, 20), with_perspective(CORNERS.expand(2, 4, 2)))
+        torch.testing.assert_close(moved, images / 255, atol=1e-5, rtol=0)
+
+    def test_agrees_with_torchvision(self) -> None:
+        height, width = 40, 60
+        images = tv.gaussian_blur(noise(1, 3, height, width), [7, 7])
+        start = [[0, 0], [width, 0], [width, height], [0, height]]
+        end = [[6, 3], [55, 0], [60, 36], [2, 40]]
+        expected = tv.perspective(images, start, end, interpolation=InterpolationMode.BILINEAR)
+        corners = torch.tensor([[2 * x / width - 1, 2 * y / height - 1] for x, y in end])
+        moved = resample(images, (height, width), with_perspective(corners[None]), padding="zeros")
+        inside = (slice(None), slice(None), slice(5, 34), slice(8, 53))
+        torch.testing.assert_close(moved[inside], expected[inside], atol=2e-3, rtol=0)
+
+    def test_it_comes_after_the_movement(self) -> None:
+        images = plane(64, 64)
+        matrices, corners = affine_matrices(rotation=vector(10), zoom=vector(1.2)), (CORNERS * 0.8)[None]
+        together = resample(images, (64, 64), with_perspective(corners, matrices))
+        in_turn = resample(resample(images, (64, 64), matrices), (64, 64), with_perspective(corners))
+        torch.testing.assert_close(together[..., 12:-12, 12:-12], in_turn[..., 12:-12, 12:-12], atol=1e-3, rtol=0)
+
+    def test_each_image_has_its_own(self) -> None:
+        one = bytes_(1, 1, 16, 16)
+        corners = CORNERS * torch.linspace(0.5, 1, 4)[:, None, None]
+        together = resample(one.expand(4, 1, 16, 16), (16, 16), with_perspective(corners))
+        alone = [resample(one, (16, 16), with_perspective(c[None])) for c in corners]
+        torch.testing.assert_close(together, torch.cat(alone), atol=1e-6, rtol=0)
+
+
+class TestColour:
+    def test_saturation_is_torchvisions(self) -> None:
+        images, factors = noise(3, 3, 8, 8), vector(0.0, 0.6, 1.7)
+        expected = [tv.adjust_saturation(image, f.item()) for image, f in zip(images, factors, strict=True)]
+        torch.testing.assert_close(recolor(images, saturation=factors), torch.stack(expected), atol=3e-4, rtol=0)
+
+    def test_hue_is_torchvisions(self) -> None:
+        images, turns = noise(4, 3, 8, 8), vector(-0.5, -0.1, 0.05, 0.4)
+        expected = [tv.adjust_hue(image, t.item()) for image, t in zip(images, turns, strict=True)]
+        torch.testing.assert_close(recolor(images, hue=turns), torch.stack(expected), atol=1e-5, rtol=0)
+
+    def test_a_third_of_a_turn_swaps_the_channels(self) -> None:
+        images = noise(1, 3, 8, 8)
+        turned = recolor(images, hue=vector(1 / 3))
+        torch.testing.assert_close(turned, images[:, [2, 0, 1]], atol=1e-5, rtol=0)
+
+    def test_gray_has_no_colour_to_change(self) -> None:
+        gray = noise(2, 1, 8, 8)
+        assert torch.equal(recolor(gray, vector(0.0, 2.0), vector(0.3, 0.4)), gray)
+        repeated = gray.expand(2, 3, 8, 8)
+        torch.testing.assert_close(recolor(repeated, vector(0.0, 2.0), vector(0.3, 0.4)), repeated.clone())
+
+    def test_the_input_is_left_alone(self) -> None:
+        images = noise(2, 3, 8, 8)
+        before = images.clone()
+        recolor(images, vector(2.0, 2.0), vector(0.2, 0.2))
+        assert torch.equal(images, before)
+
+
 def erased_of(count: int, size: tuple[int, int], area: Tensor, aspect: Tensor, place: Tensor) -> Tensor:
     ones = torch.ones(count, 1, *size)
     return erase(ones, torch.ones(count, dtype=torch.bool), area, aspect, place, torch.zeros(()))[:, 0] == 0
@@ -240,5 +306,7 @@ def test_nothing_waits_for_the_device() -> None:
     quarter = torch.full((4,), 0.25)
     matrices = affine_matrices(flip=quarter > 0, rotation=quarter, zoom=quarter, shift=torch.zeros(4, 2))
     moved = resample(mirror(images, quarter > 0), (32, 32), matrices)
+    moved = resample(moved, (32, 32), with_perspective(CORNERS.expand(4, 4, 2), matrices))
+    moved = recolor(moved, quarter, quarter)
     result = erase(relight(moved, quarter, quarter), quarter > 0, quarter, quarter, torch.zeros(4, 2))
     assert (result.shape, result.device.type) == ((4, 3, 32, 32), "meta")

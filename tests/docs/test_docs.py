@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ferbench.cli.leaderboard import leaderboard
 from ferbench.cli.report import report
 from ferbench.experiment.recipe import COMPONENT_SECTIONS, DEFAULT_COMPONENTS, Recipe
 from ferbench.experiment.settings import build_recipe, read_recipe
-from ferbench.metrics.classification import HIGHER_IS_BETTER
+from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.ranking.columns import Board
 from ferbench.ranking.filters import KEYS
 
@@ -20,7 +21,7 @@ RECIPE_PAGE = (ROOT / "docs" / "reference" / "recipe.md").read_text(encoding="ut
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("section", ["data", "training", "runtime"])
+@pytest.mark.parametrize("section", ["data", "training", "evaluation", "runtime"])
 def test_every_field_of_a_recipe_is_documented_with_its_default(section):
     """Add the field's row to the section's table in docs/reference/recipe.md."""
     text = RECIPE_PAGE.partition(f"## `[{section}]`")[2].partition("\n## ")[0]
@@ -37,6 +38,30 @@ def test_every_field_of_a_recipe_is_documented_with_its_default(section):
 def test_every_component_section_is_documented_with_its_default():
     rows = re.findall(r"^\| `\[(\w+)\]` \| `--(\w+)` \| `([\w-]+)` \|", RECIPE_PAGE, flags=re.MULTILINE)
     assert rows == [(section, section, DEFAULT_COMPONENTS[section]) for section in COMPONENT_SECTIONS]
+
+
+@pytest.mark.parametrize("kind", ["loss", "sampler", "augmentation", "optimizer", "schedule"])
+def test_every_built_in_component_is_described_with_its_options(kind):
+    """Add a paragraph with the component's name as its heading to docs/reference/components.md."""
+    from ferbench.plugin.discovery import load_registry
+
+    page = (ROOT / "docs" / "reference" / "components.md").read_text(encoding="utf-8")
+    common = {"warmup", "warmup_unit"}
+    for component in (one for one in load_registry().components(kind) if one.distribution == "ferbench"):
+        paragraph = page.partition(f"### `{component.name}`\n")[2].partition("\n#")[0]
+        missing = [name for name in component.options().names if name not in common and f"`{name}`" not in paragraph]
+        assert paragraph, component.name
+        assert not missing, (component.name, missing)
+
+
+def test_every_metric_is_documented():
+    from ferbench.metrics.affect import dimension_scores
+    from ferbench.metrics.classification import score
+
+    page = (ROOT / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
+    names = {*HIGHER_IS_BETTER, *score(np.eye(2, dtype=np.int64)).summary(), "roc_auc", "pr_auc"} - set(AFFECT_METRICS)
+    names |= set(dimension_scores(np.zeros(1), np.zeros(1)))
+    assert [name for name in sorted(names) if f"`{name}`" not in page] == []
 
 
 def test_every_selection_metric_is_documented():

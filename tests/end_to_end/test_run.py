@@ -426,3 +426,65 @@ def test_an_empty_leaderboard_says_what_to_do(ferbench_cli, tmp_path):
     shown = ferbench_cli("leaderboard", "--results", tmp_path / "none")
     assert shown.exit_code == 0
     assert "ferbench run" in shown.stdout
+
+
+def test_zero_epochs_test_the_weights_as_they_were_built(run, ferbench_cli, tmp_path):
+    outcome = result(run("--json", "--name", "untrained", "--set", "training.epochs=0"))
+    training = outcome["training"]
+    assert (training["epochs"], training["best_epoch"], training["best_value"]) == (0, 0, None)
+    # The linear model starts at zero, so every class has probability 1/3 and the first one wins every tie.
+    metrics = outcome["evaluations"]["test"]["metrics"]
+    assert metrics["log_loss"] == pytest.approx(np.log(3))
+    assert metrics["accuracy"] == pytest.approx(1 / 3)
+    directory = tmp_path / "results" / "runs" / outcome["run"]
+    assert (directory / "history.jsonl").read_text() == ""
+    assert (directory / "checkpoints" / "best.safetensors").is_file()
+    shown = run("--set", "training.epochs=0").stdout
+    assert "reused" in shown
+    assert "without training" in shown
+    assert "untrained" in ferbench_cli("leaderboard", "--results", tmp_path / "results").stdout
+    assert run("--set", "training.epochs=0", "--seed", "1", "--dry-run").exit_code == 0
+
+
+def test_test_time_augmentation_adds_an_evaluation_to_the_same_weights(run, tmp_path):
+    plain = result(run("--json"))
+    flipped = result(run("--json", "--set", "evaluation.tta=flip"))
+    assert flipped["run"] == plain["run"]
+    assert flipped["training"] == plain["training"]
+    assert flipped["evaluations"]["test"]["options"] == {"tta": "flip"}
+    assert flipped["evaluations"]["test"]["metrics"]["loss"] != plain["evaluations"]["test"]["metrics"]["loss"]
+    (record,) = records(tmp_path)
+    assert len(record["evaluations"]) == 4
+    again = run("--set", "evaluation.tta=flip").stdout
+    assert "test-time augmentation: flip" in again
+
+
+def test_early_stopping_is_recorded_and_shown(run, tmp_path):
+    slow = ("--set", "training.epochs=9", "--set", "optimizer.lr=1e-12", "--set", "training.patience=2")
+    finished = run(*slow, quick=QUICK[:-1])
+    assert "stopped after epoch 3: validation macro_f1 has not gained for 2 epochs" in finished.stderr
+    assert "epoch 1 of 3" in finished.stdout
+    (record,) = records(tmp_path)
+    assert record["training"]["stopped"] == {"reason": "patience", "epoch": 3}
+    assert record["training"]["epochs"] == 3
+
+
+def test_the_record_states_the_effective_batch(run):
+    training = result(run("--json", "--set", "training.batch_size=8", "--set", "training.accumulate=4"))["training"]
+    assert (training["batch_size"], training["accumulate"], training["effective_batch"]) == (8, 4, 32)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("training.precision=fp16", "'fp16' needs a CUDA device"),
+        ("training.precision=int8", "training.precision"),
+        ("training.select=valence_ccc", "needs a dataset with valence and arousal"),
+        ("evaluation.tta=twice", "evaluation.tta"),
+    ],
+)
+def test_what_this_machine_or_the_data_cannot_do_leaves_no_run_behind(run, tmp_path, setting, message):
+    finished = run("--set", setting, "--set", "runtime.device=cpu")
+    assert finished.exit_code == 2
+    assert message in finished.stderr
+    assert records(tmp_path) == []

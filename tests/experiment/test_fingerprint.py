@@ -15,6 +15,17 @@ COMPONENTS = {
     for section in COMPONENT_SECTIONS
 }
 ROWS = {"classes": ["a", "b"], "train": "v1:1", "validation": "v1:2", "input": [1, 64, 64, [0.0], [1.0]]}
+LOOP_FEATURES = {
+    "accumulate": 2,
+    "patience": 3,
+    "min_gain": 0.1,
+    "mixup": 0.2,
+    "cutmix": 1.0,
+    "mix_probability": 0.5,
+    "clip_norm": 1.0,
+    "ema": 0.99,
+    "precision": "bf16",
+}
 
 
 def identity(components=COMPONENTS, rows=ROWS, **sections):
@@ -46,6 +57,7 @@ def test_the_digest_is_sha256_of_canonical_json():
         {"training": {"select": "loss"}},
         {"training": {"deterministic": False}},
         {"data": {"image_size": 32}},
+        *({"training": {field: value}} for field, value in LOOP_FEATURES.items()),
     ],
 )
 def test_what_changes_the_weights_changes_both_ids(changed):
@@ -88,3 +100,9 @@ def test_the_rows_count():
 
 def test_training_and_configuration_never_share_an_id():
     assert fingerprint.training_id(identity()) != fingerprint.config_id(identity())
+
+
+def test_what_is_done_at_test_time_changes_the_evaluation_alone():
+    assert fingerprint.training_id(identity(evaluation={"tta": "flip"})) == fingerprint.training_id(identity())
+    plain, flipped = (fingerprint.evaluation_id("v1:1", "v1:2", {"tta": tta}) for tta in ("none", "flip"))
+    assert plain != flipped

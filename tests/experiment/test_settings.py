@@ -107,7 +107,7 @@ def test_options_from_set_stay_whatever_the_component():
         (["training.epochs=[1,2]"], "not a whole number", "--grid training.epochs=v1,v2"),
         (["training.epochs=1.5"], "not a whole number", "change training.epochs"),
         (["data.classes=happy"], "not a list", "--set data.classes=[a,b]"),
-        (["training.epochs=0"], "training.epochs", "change training.epochs"),
+        (["training.epochs=-1"], "training.epochs", "change training.epochs"),
         (["training.epochs=true"], "training.epochs", "change training.epochs"),
         (["data.validation=1.0"], "data.validation", "change data.validation"),
         (["data.classes=[happy]"], "at least two classes", "data.classes"),

@@ -90,6 +90,16 @@ def test_a_dataset_alone_and_joined_with_another_one_meet_on_their_test_set(tmp_
     assert len(only.rows) == 2
 
 
+def test_weights_tested_in_another_way_are_a_row_of_their_own(tmp_path):
+    twice = made_record("a")
+    plain = twice["evaluations"]["e2"]
+    twice["evaluations"]["e2"] = {**plain, "options": {"tta": "none"}}
+    twice["evaluations"]["e3"] = {**plain, "options": {"tta": "flip"}}
+    (only,), _ = board(tmp_path, twice, made_record("b", seed=1))
+    assert sorted((len(row.runs), row.settings.get("evaluation.tta")) for row in only.rows) == [(1, "flip"), (2, None)]
+    assert only.varied == ["evaluation.tta"]
+
+
 def test_one_configuration_on_two_test_sets_stands_in_both(tmp_path):
     groups, _ = board(tmp_path, made_record("a"), made_record("b", seed=1, test="v1:t2"))
     assert [[len(row.runs) for row in one.rows] for one in groups] == [[1], [1]]

@@ -79,6 +79,17 @@ def test_an_unfinished_run_says_why_it_has_no_result(tmp_path):
     assert "This run is diverged: the loss became nan" in text
 
 
+def test_a_run_that_stopped_early_or_trained_nothing_says_so(tmp_path):
+    run = make_run(tmp_path)
+    record = run.read()
+    record["training"] |= {"epochs": 3, "stopped": {"reason": "patience", "epoch": 3}}
+    run.write(record)
+    assert "Training stopped after 3 of 5 epochs" in made([run])
+    record["training"] |= {"epochs": 0, "best_epoch": 0, "images_per_second": None, "stopped": {"reason": "epochs"}}
+    run.write(record)
+    assert "Nothing was trained" in made([run])
+
+
 def test_a_baseline_on_other_samples_is_said_to_be_no_baseline(tmp_path):
     base, other = make_run(tmp_path, name="base"), make_run(tmp_path, test="other test")
     assert "was measured on other samples" in made([base, other], base)

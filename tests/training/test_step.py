@@ -51,7 +51,7 @@ def test_pieces_give_the_update_of_the_whole_batch():
     whole_model, whole = stepper(limit=100)
     model, pieces = stepper(limit=3)
     images, targets = batch(10)
-    expected, result = whole.step(images, targets), pieces.step(images, targets)
+    expected, result = whole.step([(images, targets)]), pieces.step([(images, targets)])
     assert whole.micro_batch is None
     assert pieces.micro_batch == 3
     torch.testing.assert_close(result.loss, expected.loss)
@@ -64,7 +64,7 @@ def test_pieces_give_the_update_of_the_whole_batch():
 def test_the_micro_batch_stays_small_for_the_steps_after():
     model, pieces = stepper(limit=3)
     for _ in range(2):
-        pieces.step(*batch(10))
+        pieces.step([batch(10)])
     assert model.sizes == [10, 5, 3, 3, 3, 1, 3, 3, 3, 1]
 
 
@@ -75,7 +75,7 @@ def test_an_attempt_that_failed_leaves_no_trace():
     from_the_start.micro_batch = 5
     for one in (after_failure, from_the_start):
         torch.manual_seed(5)
-        one.step(*batch(10))
+        one.step([batch(10)])
     assert tried.sizes == [10, 5, 5]
     torch.testing.assert_close(tried.state_dict(), never.state_dict(), rtol=0, atol=0)
 
@@ -83,13 +83,13 @@ def test_an_attempt_that_failed_leaves_no_trace():
 def test_when_one_sample_does_not_fit_the_error_stands():
     _, impossible = stepper(limit=0)
     with pytest.raises(torch.OutOfMemoryError):
-        impossible.step(*batch(4))
+        impossible.step([batch(4)])
 
 
 def test_other_errors_are_not_retried():
     model, broken = stepper(limit=100)
     with pytest.raises(RuntimeError, match="shape"):
-        broken.step(torch.rand(4, 1, 5, 5), batch(4)[1])
+        broken.step([(torch.rand(4, 1, 5, 5), batch(4)[1])])
     assert len(model.sizes) == 1
 
 
@@ -97,3 +97,44 @@ def test_real_exhaustion_of_cpu_memory_is_recognised():
     with pytest.raises(RuntimeError) as error:
         torch.empty(2**52, dtype=torch.uint8)
     assert is_out_of_memory(error.value)
+
+
+def test_several_batches_make_the_update_of_one_large_batch():
+    whole_model, whole = stepper(limit=100)
+    model, several = stepper(limit=100)
+    images, targets = batch(10)
+    expected = whole.step([(images, targets)])
+    parts = [(images[a:b], targets.slice(a, b)) for a, b in ((0, 4), (4, 8), (8, 10))]
+    result = several.step(parts)
+    torch.testing.assert_close(result.loss, expected.loss)
+    torch.testing.assert_close(result.predicted, expected.predicted)
+    for mine, theirs in zip(model.parameters(), whole_model.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+def test_several_batches_that_do_not_fit_are_halved_together():
+    whole_model, whole = stepper(limit=100)
+    model, several = stepper(limit=2)
+    images, targets = batch(8)
+    whole.step([(images, targets)])
+    several.step([(images[:4], targets.slice(0, 4)), (images[4:], targets.slice(4, 8))])
+    assert several.micro_batch == 2
+    for mine, theirs in zip(model.parameters(), whole_model.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+@pytest.mark.parametrize("limit", [0.01, 1e6])
+def test_a_gradient_longer_than_clip_norm_is_scaled_down_to_it(limit):
+    torch.manual_seed(0)
+    model = Limited(100)
+    before = [p.detach().clone().requires_grad_() for p in model.parameters()]
+    weight, bias = before
+    images, targets = batch(10)
+    gradients = torch.autograd.grad(
+        nn.functional.cross_entropy(images.flatten(1) @ weight.T + bias, targets.labels), before
+    )
+    factor = min(1.0, limit / torch.cat([g.flatten() for g in gradients]).norm().item())
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    Stepper(model, cross_entropy, optimizer, CPU, clip_norm=limit).step([(images, targets)])
+    for old, new, gradient in zip(before, model.parameters(), gradients, strict=True):
+        torch.testing.assert_close(new, old - factor * gradient, rtol=1e-4, atol=1e-7)

@@ -16,9 +16,12 @@ from ferbench_builtin.augmentations.none import none
 from ferbench_builtin.augmentations.standard import Standard
 
 TASK = Task(("a", "b"), channels=1, height=32, width=32, train_counts=(1, 1))
-MOVES_NOTHING = {"flip": 0, "rotation": 0, "shift": 0, "zoom": 0, "crop": 1}
-NOTHING = MOVES_NOTHING | {"brightness": 0, "contrast": 0, "erase": 0}
-EVERYTHING = {"shift": 0.1, "crop": 0.9, "brightness": 0.3, "contrast": 0.3, "erase": 0.7}
+MOVES_NOTHING = {"flip": 0, "rotation": 0, "shift": 0, "zoom": 0, "crop": 1, "perspective": 0}
+NOTHING = MOVES_NOTHING | {"brightness": 0, "contrast": 0, "saturation": 0, "hue": 0, "erase": 0}
+EVERYTHING = {"shift": 0.1, "crop": 0.9, "perspective": 0.7, "brightness": 0.3, "contrast": 0.3, "erase": 0.7} | {
+    "saturation": 0.3,
+    "hue": 0.1,
+}
 SIZE = (32, 32)
 
 
@@ -48,6 +51,9 @@ OPTIONS_ALONE = [
     {"shift": 0.1},
     {"zoom": 0.1},
     {"crop": 0.8},
+    {"perspective": 1.0},
+    {"saturation": 0.5},
+    {"hue": 0.2},
     {"brightness": 0.2},
     {"contrast": 0.2},
     {"erase": 1.0},
@@ -56,7 +62,7 @@ OPTIONS_ALONE = [
 
 @pytest.mark.parametrize("option", OPTIONS_ALONE, ids=lambda option: next(iter(option)))
 def test_each_option_alone_treats_equal_images_differently(option: dict[str, float]) -> None:
-    images = bytes_(1, 1, 24, 24).expand(16, 1, 24, 24)
+    images = bytes_(1, 3, 24, 24).expand(16, 3, 24, 24)
     result = Standard(TASK, **NOTHING | option)(images, SIZE, draws())
     kinds = len(torch.unique(result.flatten(1), dim=0))
     assert kinds == (2 if "flip" in option else 16)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ferbench.metrics.classification import HIGHER_IS_BETTER
 from ferbench.metrics.measures import KNOWN, measure
+from ferbench.metrics.selection import HIGHER_IS_BETTER
 
 
 def test_metrics_that_select_epochs_have_the_same_direction_here():

@@ -1,0 +1,103 @@
+"""The parts of a training, built from a plan and checked before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ferbench.data.batches import Batches
+from ferbench.data.targets import LossValue, Outputs, Targets
+from ferbench.errors import UserError
+from ferbench.experiment.plan import Plan
+from ferbench.training.ema import averaged
+from ferbench.training.loop import Training
+from ferbench.training.mixing import Mixing
+from ferbench.training.parameter_groups import parameter_groups, scaled
+from ferbench.training.precision import Precision
+from ferbench.training.selection import BestEpoch
+from ferbench.training.step import Loss, evaluate_loss, forward
+from ferbench.training.stopping import EarlyStopping
+
+
+def build_loss(plan: Plan, device: torch.device) -> Loss:
+    """The planned loss; one that is a module is on the device."""
+    loss: Callable[[Outputs, Targets], LossValue | Tensor] = plan.resolved.components["loss"].build(plan.task)
+    return loss.to(device) if isinstance(loss, nn.Module) else loss
+
+
+def check_loss(plan: Plan, model: nn.Module, loss: Loss) -> None:
+    """Try a loss on what the model says of two blank images, both on the CPU.
+
+    Raises:
+        UserError: the loss needs what the model or the data do not have, or returns no scalar.
+    """
+    blank = torch.zeros(2, plan.task.channels, plan.task.height, plan.task.width)
+    affect = torch.zeros(2, 2) if plan.task.has_affect else None
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        targets = Targets(torch.zeros(2, dtype=torch.int64), affect=affect)
+        total = evaluate_loss(loss, forward(model, blank), targets).total
+    model.train(was_training)
+    if total.ndim:
+        name = plan.resolved.components["loss"].component.name
+        raise UserError(
+            f"loss '{name}' returns a tensor of shape {tuple(total.shape)} for two images, no single number",
+            "let it return the mean over the samples",
+        )
+
+
+def assemble(
+    plan: Plan, model: nn.Module, loss: Loss, train: Batches, validation: Batches, device: torch.device
+) -> Training:
+    """Everything that the training loop works with.
+
+    Args:
+        plan: of at least one epoch.
+        model: on the device.
+        loss: likewise.
+        train: the training split.
+        validation: the split to select on.
+        device: where the training happens.
+
+    Raises:
+        UserError: a component's options do not fit the task, or the device does not have the precision.
+    """
+    chosen, settings = plan.resolved.components, plan.resolved.recipe.training
+    precision = Precision(settings.precision, device)
+    sampler = chosen["sampler"].build(train.truth.labels, plan.task, seed=settings.seed)
+    augment = chosen["augmentation"].build(plan.task)
+    optimizer = scaled(chosen["optimizer"].build(parameter_groups(model, settings)))
+    batches = -(-len(sampler.indices(1)) // settings.batch_size)
+    steps = -(-batches // settings.accumulate)
+    rates = tuple(float(group["lr"]) for group in optimizer.param_groups)
+    schedule = chosen["schedule"].build(rates, settings.epochs, steps)
+    mix, stopping = None, None
+    if settings.mixup or settings.cutmix:
+        mix = Mixing(settings.mixup, settings.cutmix, settings.mix_probability, len(plan.task.class_names))
+    if settings.patience is not None:
+        stopping = EarlyStopping(settings.select, settings.patience, settings.min_gain)
+    return Training(
+        model=model,
+        loss=loss,
+        optimizer=optimizer,
+        schedule=schedule,
+        sampler=sampler,
+        augment=augment,
+        train=train,
+        validation=validation,
+        class_names=plan.task.class_names,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        best=BestEpoch(settings.select),
+        norm_batches=settings.norm_batches,
+        accumulate=settings.accumulate,
+        clip_norm=settings.clip_norm,
+        precision=precision,
+        mix=mix,
+        average=None if settings.ema is None else averaged(model, settings.ema),
+        stopping=stopping,
+    )

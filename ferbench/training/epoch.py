@@ -1,0 +1,95 @@
+"""What one epoch of training adds up to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ferbench.data.targets import Targets
+from ferbench.metrics.classification import confusion_matrix, score
+from ferbench.training.evaluation import Evaluation
+from ferbench.training.scores import Scores
+from ferbench.training.step import StepResult
+
+#: Steps between looks at the loss on an accelerator, where each look waits for the device.
+STEPS_BETWEEN_CHECKS = 20
+
+
+class Diverged(Exception):
+    """The loss is no longer a finite number."""
+
+
+@dataclass
+class EpochSums:
+    """Running sums of one epoch, kept on the device until it ends."""
+
+    loss: Tensor
+    images: int = 0
+    components: dict[str, Tensor] = field(default_factory=dict)
+    predicted: list[Tensor] = field(default_factory=list)
+    labels: list[Tensor] = field(default_factory=list)
+
+    def add(self, result: StepResult, group: Sequence[tuple[Tensor, Targets]]) -> None:
+        """Take an update of some batches in."""
+        n = sum(len(targets) for _, targets in group)
+        self.images += n
+        self.loss += result.loss * n
+        for name, value in result.components.items():
+            self.components[name] = self.components.get(name, 0) + value * n
+        self.predicted.append(result.predicted)
+        self.labels.extend(targets.labels for _, targets in group)
+
+
+def look(sums: EpochSums, step: int, epoch: int) -> float | None:
+    """Mean loss of the epoch so far, when it can be had without stalling an accelerator at every step.
+
+    Raises:
+        Diverged: it is NaN or infinite.
+    """
+    if sums.loss.device.type != "cpu" and step % STEPS_BETWEEN_CHECKS:
+        return None
+    mean = float(sums.loss) / sums.images
+    if not math.isfinite(mean):
+        raise Diverged(f"the training loss became {mean} in epoch {epoch}, after {sums.images} images of it")
+    return mean
+
+
+def summarise(sums: EpochSums, class_names: tuple[str, ...], epoch: int) -> tuple[dict[str, Any], dict[str, float]]:
+    """Training metrics of an epoch over the augmented batches as they went by, and F1 by class.
+
+    Raises:
+        Diverged: the mean loss is NaN or infinite.
+    """
+    mean = float(sums.loss) / sums.images
+    if not math.isfinite(mean):
+        raise Diverged(f"the training loss of epoch {epoch} is {mean}")
+    labels = torch.cat(sums.labels).cpu().numpy()
+    predicted = torch.cat(sums.predicted).cpu().numpy()
+    scored = score(confusion_matrix(labels, predicted, len(class_names)))
+    f1 = {name: float(value) for name, value in zip(class_names, scored.f1, strict=True)}
+    summary = scored.summary()
+    record = {
+        "loss": mean,
+        **{name: float(value) / sums.images for name, value in sums.components.items()},
+        "accuracy": summary["accuracy"],
+        "macro_f1": summary["macro_f1"],
+        "f1": f1,
+    }
+    return record, f1
+
+
+def scores_of(epoch: int, evaluation: Evaluation, class_names: tuple[str, ...], train_f1: dict[str, float]) -> Scores:
+    """What samplers, schedules and the selection hear of an epoch."""
+    scored = evaluation.scores
+    return Scores(
+        epoch=epoch,
+        metrics=evaluation.summary(),
+        f1={name: float(value) for name, value in zip(class_names, scored.f1, strict=True)},
+        recall={name: float(value) for name, value in zip(class_names, scored.recall, strict=True)},
+        train_f1=train_f1,
+    )

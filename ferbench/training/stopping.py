@@ -1,0 +1,40 @@
+"""When to stop before all epochs are done."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from ferbench.training.scores import Scores
+from ferbench.training.selection import better
+
+
+@dataclass
+class EarlyStopping:
+    """Stops when a validation metric has not gained for ``patience`` epochs.
+
+    An epoch gains when it is better than the last epoch that gained by more than ``min_gain``. Which epoch's weights
+    are kept is another matter: that is the best one, however small its lead.
+
+    Attributes:
+        metric: as ``training.select`` has it.
+        patience: epochs without a gain to wait for.
+        min_gain: in units of the metric, zero or above.
+        value: of the last epoch that gained.
+        waited: epochs since then.
+    """
+
+    metric: str
+    patience: int
+    min_gain: float = 0.0
+    value: float = field(default=math.nan)
+    waited: int = 0
+
+    def stops(self, scores: Scores) -> bool:
+        """Take note of an epoch; True when it should be the last."""
+        value = scores.read(self.metric)
+        if better(self.metric, value, self.value, self.min_gain):
+            self.value, self.waited = value, 0
+        else:
+            self.waited += 1
+        return self.waited >= self.patience

@@ -1,0 +1,63 @@
+"""Evaluation of a model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ferbench.data.batches import Batches, InputShape, Truth
+from ferbench.data.targets import Outputs
+from ferbench.data.views import VIEWS
+from ferbench.training.evaluation import evaluate, metrics_record
+
+CLASSES = ("left", "right")
+
+
+class Sides(nn.Module):
+    """Logits and affect from the mean brightness of the left and the right half."""
+
+    def forward(self, images: torch.Tensor) -> Outputs:
+        half = images.shape[-1] // 2
+        sides = torch.stack([images[..., :half].mean((1, 2, 3)), images[..., half:].mean((1, 2, 3))], dim=1)
+        return Outputs(4 * sides, sides)
+
+
+def split(affect=None) -> Batches:
+    images = np.random.default_rng(0).integers(0, 256, (10, 1, 8, 8)).astype(np.uint8)
+    labels = (np.arange(10) % 2).astype(np.int64)
+    shape = InputShape(1, (8, 8), (0.0,), (1.0,))
+    return Batches(images, np.arange(10), Truth(labels, affect=affect), shape, torch.device("cpu"))
+
+
+def loss(outputs, targets):
+    return nn.functional.cross_entropy(outputs.logits, targets.labels)
+
+
+def test_views_average_probabilities_and_affect():
+    plain = evaluate(Sides(), split(), 2, loss, 4)
+    both = evaluate(Sides(), split(), 2, loss, 4, VIEWS["flip"])
+    # The mirror image swaps the sides, so the mean of both has no preference.
+    np.testing.assert_allclose(both.probabilities, 0.5, atol=1e-6)
+    np.testing.assert_allclose(both.affect, plain.affect.mean(axis=1, keepdims=True).repeat(2, axis=1), atol=1e-6)
+    assert both.loss == pytest.approx(np.log(2))
+    assert plain.loss != pytest.approx(np.log(2), abs=1e-3)
+
+
+def test_without_annotation_there_are_no_scores_of_affect():
+    record = metrics_record(evaluate(Sides(), split(), 2, loss, 4), CLASSES)
+    assert not [name for name in record["metrics"] if name.startswith(("valence", "arousal"))]
+
+
+def test_every_epoch_has_the_cheap_scores_and_the_end_all():
+    affect = np.random.default_rng(1).uniform(-1, 1, (10, 2)).astype(np.float32)
+    evaluation = evaluate(Sides(), split(affect), 2, loss, 4)
+    cheap = {"kappa", "alpha", "top2_accuracy", "log_loss", "valence_rmse", "arousal_ccc"}
+    assert cheap <= set(evaluation.summary())
+    assert "valence_mae" not in evaluation.summary()
+    record = metrics_record(evaluation, CLASSES)
+    assert cheap | {"roc_auc", "pr_auc", "valence_mae", "valence_n", "arousal_sagr"} <= set(record["metrics"])
+    assert {"roc_auc", "pr_auc", "f1"} <= set(record["per_class"]["left"])
+    # Two classes: the rest of one is the other, so both have the same ROC curve.
+    assert record["per_class"]["left"]["roc_auc"] == pytest.approx(record["metrics"]["roc_auc"])
