@@ -22,7 +22,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "completion": ("ferbench.cli.completion:completion", "Print the completion script for a shell."),
 }
 
-_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+def _exit_code(interrupt: BaseException | None) -> int:
+    """128 and the number of the signal, as shells have it; what is no signal of another kind is Ctrl-C."""
+    return 128 + getattr(interrupt, "signal", 2)
 
 
 class ShownUserError(click.ClickException):
@@ -101,9 +104,9 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         error.show()
         code = error.exit_code
     except click.Abort as error:  # click's form of an interrupt, or of the end of input at a prompt
-        code = 1 if isinstance(error.__cause__, EOFError) else _INTERRUPTED
-    except KeyboardInterrupt:
-        code = _INTERRUPTED
+        code = 1 if isinstance(error.__cause__, EOFError) else _exit_code(error.__cause__)
+    except KeyboardInterrupt as error:
+        code = _exit_code(error)
     except BrokenPipeError:
         code = _leave_pipe()
     sys.exit(code if isinstance(code, int) else 0)

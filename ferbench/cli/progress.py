@@ -21,7 +21,7 @@ from rich.progress import (
 from rich.text import Text
 
 from ferbench.plugin.faults import one_line
-from ferbench.training.loop import Observer
+from ferbench.training.loop import Observer, Position
 
 
 def duration(seconds: float) -> str:
@@ -61,6 +61,11 @@ def describe_epoch(record: dict[str, Any], epochs: int) -> str:
     )
 
 
+def describe_resumption(at: Position) -> str:
+    """Where a run goes on."""
+    return f"resumed at epoch {at.epoch}" + (f", after {at.batches:,} batches of it" if at.batches else "")
+
+
 class LineProgress(Observer):
     """One line an epoch on stderr, for logs and pipes."""
 
@@ -68,6 +73,7 @@ class LineProgress(Observer):
         self._epochs = epochs
         self._quiet = quiet
         self._started = time.perf_counter()
+        self._first = 0
         self._say(f"run {one_line(title)}")
 
     def __enter__(self) -> LineProgress:
@@ -78,8 +84,12 @@ class LineProgress(Observer):
 
     def epoch_ended(self, record: dict[str, Any]) -> None:
         spent = time.perf_counter() - self._started
-        left = spent / record["epoch"] * (self._epochs - record["epoch"])
+        left = spent / (record["epoch"] - self._first) * (self._epochs - record["epoch"])
         self._say(f"{describe_epoch(record, self._epochs)}  {duration(left)} left")
+
+    def resumed(self, at: Position) -> None:
+        self._first = at.epoch - 1
+        self._say(describe_resumption(at))
 
     def stopped(self, epoch: int, reason: str) -> None:
         self._say(f"stopped after epoch {epoch}: {reason}")
@@ -134,6 +144,9 @@ class LiveProgress(Observer):
     def epoch_ended(self, record: dict[str, Any]) -> None:
         self._console.print(Text(describe_epoch(record, self._epochs)))
         self._progress.update(self._all, numbers=f"validation macro-F1 {record['validation']['macro_f1']:.4f}")
+
+    def resumed(self, at: Position) -> None:
+        self._console.print(Text(describe_resumption(at)))
 
     def stopped(self, epoch: int, reason: str) -> None:
         self._console.print(Text(f"stopped after epoch {epoch}: {reason}"))

@@ -192,7 +192,7 @@ def _execute(combination: Combination, results: Path, position: str, *, quiet: b
                 raise
             return {"status": "failed", "reason": error.message, "run": directory.path.name, "name": None}
         except KeyboardInterrupt:
-            click.echo(f"interrupted: the same command starts run {directory.path.name} again", err=True)
+            click.echo(f"interrupted: the same command goes on with run {directory.path.name}", err=True)
             raise
         except Exception:
             if alone:

@@ -131,6 +131,7 @@ class Batches:
         seed: int,
         epoch: int,
         mix: Mix | None = None,
+        first: int = 0,
     ) -> Iterator[tuple[Tensor, Targets]]:
         """Augmented batches of one epoch.
 
@@ -141,8 +142,9 @@ class Batches:
             seed: of the run; draws depend on (seed, epoch, sample, position in the epoch).
             epoch: from 1.
             mix: what mixes samples with each other, after the augmentation.
+            first: batches of the epoch that are done already and left out.
         """
-        for start in range(0, len(order), batch_size):
+        for start in range(first * batch_size, len(order), batch_size):
             positions = order[start : start + batch_size]
             draws = Draws(
                 seed,

@@ -122,6 +122,8 @@ class TrainingSettings(Section):
         ema: decay of an average of the weights over updates, which then is what is validated and kept; None: none.
         precision: of the training steps; evaluation is in float32 always. ``fp16`` needs CUDA.
         deterministic: refuse operations whose result may differ between two runs on one machine.
+        keep: which checkpoints stay: ``last2+best`` the last two and the best weights, ``epochs`` also one after every
+            epoch, ``all`` every one.
         parameter_budget: refuse a model with more parameters than this, running statistics included.
     """
 
@@ -142,6 +144,7 @@ class TrainingSettings(Section):
     ema: Annotated[float | None, at.Interval(gt=0, lt=1), Role.WEIGHTS] = None
     precision: Annotated[Literal["float32", "bf16", "fp16"], Role.WEIGHTS] = "float32"
     deterministic: Annotated[bool, Role.WEIGHTS] = True
+    keep: Annotated[Literal["last2+best", "epochs", "all"], Role.ENVIRONMENT] = "last2+best"
     parameter_budget: Annotated[int | None, at.Ge(1), Role.ENVIRONMENT] = None
 
 
@@ -162,11 +165,13 @@ class RuntimeSettings(Section):
 
     Attributes:
         device: ``auto`` (CUDA when there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        checkpoint_every: batches between two checkpoints within an epoch; 0: only at the end of each.
         threads: CPU threads for torch; default: ``OMP_NUM_THREADS``, else the cores this process may use.
     """
 
     device: Annotated[str, Role.ENVIRONMENT] = "auto"
     threads: Annotated[int | None, at.Ge(1), Role.ENVIRONMENT] = None
+    checkpoint_every: Annotated[int, at.Ge(0), Role.ENVIRONMENT] = 100
 
 
 class Component(BaseModel):

@@ -18,7 +18,14 @@ from ferbench.runs.index import summaries
 from ferbench.runs.summary import Scores, Summary
 
 #: Settings in which rows may differ without being another experiment.
-NO_EXPERIMENT = {"data.path", "data.paths", "data.num_classes", "data.skip_faulty", "training.parameter_budget"}
+NO_EXPERIMENT = {
+    "data.path",
+    "data.paths",
+    "data.num_classes",
+    "data.skip_faulty",
+    "training.keep",
+    "training.parameter_budget",
+}
 
 
 @dataclass(frozen=True, slots=True)

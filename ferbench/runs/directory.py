@@ -122,6 +122,14 @@ class RunDirectory:
         """Begin ``history.jsonl`` anew."""
         replace_file(self.path / "history.jsonl", b"")
 
+    def keep_history(self, epochs: int, last: Mapping[str, Any] | None) -> None:
+        """Cut the history back to its first ``epochs``, and add the last of them when it is not there."""
+        kept = [record for record in self.history() if record["epoch"] <= epochs]
+        if last is not None and (not kept or kept[-1]["epoch"] < last["epoch"]):
+            kept.append(dict(last))
+        lines = "".join(json.dumps(_finite(record), allow_nan=False) + "\n" for record in kept)
+        replace_file(self.path / "history.jsonl", lines.encode())
+
     def append_history(self, epoch: Mapping[str, Any]) -> None:
         """Add one epoch."""
         with writing(self.path), (self.path / "history.jsonl").open("a", encoding="utf-8") as file:

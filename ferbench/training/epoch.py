@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,27 @@ class EpochSums:
             self.components[name] = self.components.get(name, 0) + value * n
         self.predicted.append(result.predicted)
         self.labels.extend(targets.labels for _, targets in group)
+
+    def to_state(self) -> dict[str, Any]:
+        """Plain values and tensors."""
+        return {
+            "loss": self.loss,
+            "images": self.images,
+            "components": dict(self.components),
+            "predicted": torch.cat(self.predicted),
+            "labels": torch.cat(self.labels),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], device: torch.device) -> EpochSums:
+        """What `to_state` was called on."""
+        return cls(
+            loss=state["loss"].to(device),
+            images=state["images"],
+            components={name: value.to(device) for name, value in state["components"].items()},
+            predicted=[state["predicted"].to(device)],
+            labels=[state["labels"].to(device)],
+        )
 
 
 def look(sums: EpochSums, step: int, epoch: int) -> float | None:

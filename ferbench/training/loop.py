@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -59,8 +59,89 @@ class Observer:
     def epoch_ended(self, record: dict[str, Any]) -> None:
         """An epoch's history record."""
 
+    def resumed(self, at: Position) -> None:
+        """Training goes on from a snapshot."""
+
     def stopped(self, epoch: int, reason: str) -> None:
         """Training ends with this epoch, before the last that was asked for."""
+
+
+@dataclass
+class TrainingOutcome:
+    """What a finished training reports.
+
+    Attributes:
+        seconds: of training and validation together.
+        images: training images that went through the model.
+        train_seconds: of training alone.
+        micro_batch: samples at once after memory ran out; None when whole batches fitted.
+        epochs: that were trained.
+        stopped: why it ended: ``epochs`` (all done) or ``patience``.
+    """
+
+    seconds: float = 0.0
+    images: int = 0
+    train_seconds: float = 0.0
+    micro_batch: int | None = None
+    epochs: int = 0
+    stopped: str = "epochs"
+
+
+@dataclass
+class Position:
+    """How far a training is: what the loop itself must know to go on from here.
+
+    Attributes:
+        epoch: the one that is being trained, from 1.
+        batches: of it that are done.
+        step: updates so far, over all epochs.
+        seconds: spent on the epoch so far.
+        scores: of the epoch before.
+        sums: of the epoch so far; None at its beginning.
+        outcome: of the epochs that are done.
+        record: history record of the epoch that ended last.
+    """
+
+    epoch: int = 1
+    batches: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    scores: Scores | None = None
+    sums: EpochSums | None = None
+    outcome: TrainingOutcome = field(default_factory=TrainingOutcome)
+    record: dict[str, Any] | None = None
+
+    def to_state(self) -> dict[str, Any]:
+        """Plain values and tensors."""
+        own = {name: getattr(self, name) for name in ("epoch", "batches", "step", "seconds", "record")}
+        return {
+            **own,
+            "scores": None if self.scores is None else asdict(self.scores),
+            "sums": None if self.sums is None else self.sums.to_state(),
+            "outcome": asdict(self.outcome),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any], device: torch.device) -> Position:
+        """What `to_state` was called on."""
+        return cls(
+            **{
+                **state,
+                "scores": None if state["scores"] is None else Scores(**state["scores"]),
+                "sums": None if state["sums"] is None else EpochSums.from_state(state["sums"], device),
+                "outcome": TrainingOutcome(**state["outcome"]),
+            }
+        )
+
+
+class Saver:
+    """Saves a training while it goes on; this one saves nothing."""
+
+    def batch_done(self, training: Training) -> None:
+        """An update is done, and ``training.at`` says exactly where. May raise to end the training here."""
+
+    def epoch_done(self, training: Training, improved: bool) -> None:
+        """An epoch is validated and ``training.at`` stands before the next; ``improved``: its weights are the best."""
 
 
 @dataclass
@@ -88,6 +169,7 @@ class Training:
         mix: what mixes the samples of a batch; None: nothing does.
         average: of the weights over the steps; what is validated and kept then is the average.
         stopping: when to stop early; None: never.
+        at: where it is.
     """
 
     model: nn.Module
@@ -110,6 +192,7 @@ class Training:
     mix: Mix | None = None
     average: ModelEmaV3 | None = None
     stopping: EarlyStopping | None = None
+    at: Position = field(default_factory=Position)
 
     @property
     def validated(self) -> nn.Module:
@@ -117,34 +200,13 @@ class Training:
         return self.model if self.average is None else self.average.module
 
 
-@dataclass
-class TrainingOutcome:
-    """What a finished training reports.
-
-    Attributes:
-        seconds: of training and validation together.
-        images: training images that went through the model.
-        train_seconds: of training alone.
-        micro_batch: samples at once after memory ran out; None when whole batches fitted.
-        epochs: that were trained.
-        stopped: why it ended: ``epochs`` (all done) or ``patience``.
-    """
-
-    seconds: float = 0.0
-    images: int = 0
-    train_seconds: float = 0.0
-    micro_batch: int | None = None
-    epochs: int = 0
-    stopped: str = "epochs"
-
-
-def fit(training: Training, observer: Observer, keep: Callable[[int, nn.Module], None]) -> TrainingOutcome:
-    """Train for all epochs, validating after each, or until it no longer helps.
+def fit(training: Training, observer: Observer, saver: Saver | None = None) -> TrainingOutcome:
+    """Train from ``training.at`` on for all epochs, validating after each, or until it no longer helps.
 
     Args:
         training: what to train, with what, on what.
         observer: hears every batch and epoch.
-        keep: called with the epoch and the model when its weights are the best so far; saves them.
+        saver: saves the training as it goes on, and the weights of the best epoch; None: nothing is saved.
 
     Raises:
         Diverged: the loss of a batch or of validation is NaN or infinite.
@@ -157,28 +219,42 @@ def fit(training: Training, observer: Observer, keep: Callable[[int, nn.Module],
         training.precision,
         training.clip_norm,
     )
-    outcome = TrainingOutcome()
-    scores: Scores | None = None
-    step = 0
-    for epoch in range(1, training.epochs + 1):
-        started = time.perf_counter()
+    saver = saver or Saver()
+    at = training.at
+    outcome = at.outcome
+    stepper.micro_batch = outcome.micro_batch
+    while at.epoch <= training.epochs and outcome.stopped == "epochs":
+        epoch = at.epoch
+        started = time.perf_counter() - at.seconds
         order = _checked(training.sampler.indices(epoch), len(training.train))
         drawn = _described(training.sampler)
-        sums = EpochSums(loss=torch.zeros((), device=training.train.device))
+        if at.sums is None:
+            at.sums = EpochSums(loss=torch.zeros((), device=training.train.device))
+        sums = at.sums
         training.model.train()
         batches = training.train.training(
-            order, training.batch_size, training.augment, seed=training.seed, epoch=epoch, mix=training.mix
+            order,
+            training.batch_size,
+            training.augment,
+            seed=training.seed,
+            epoch=epoch,
+            mix=training.mix,
+            first=at.batches,
         )
         for group in _groups(batches, training.accumulate):
-            rates = training.schedule(step, scores)
+            rates = training.schedule(at.step, at.scores)
             for parameters, rate in zip(training.optimizer.param_groups, rates, strict=True):
                 parameters["lr"] = rate
             result = stepper.step(group)
-            step += 1
+            at.step += 1
+            at.batches += len(group)
             if training.average is not None:
-                training.average.update(training.model, step)
+                training.average.update(training.model, at.step)
             sums.add(result, group)
-            observer.batch_done(epoch, sums.images, len(order), look(sums, step, epoch))
+            outcome.micro_batch = stepper.micro_batch
+            observer.batch_done(epoch, sums.images, len(order), look(sums, at.step, epoch))
+            at.seconds = time.perf_counter() - started
+            saver.batch_done(training)
         train_record, train_f1 = summarise(sums, training.class_names, epoch)
         trained = time.perf_counter()
 
@@ -195,36 +271,33 @@ def fit(training: Training, observer: Observer, keep: Callable[[int, nn.Module],
             raise Diverged(f"the validation loss of epoch {epoch} is {evaluation.loss}")
         scores = scores_of(epoch, evaluation, training.class_names, train_f1)
         improved = training.best.improves(scores)
-        if improved:
-            keep(epoch, training.validated)
         training.sampler.update(scores)
-        stops = epoch < training.epochs and training.stopping is not None and training.stopping.stops(scores)
+        if epoch < training.epochs and training.stopping is not None and training.stopping.stops(scores):
+            outcome.stopped = "patience"
 
         ended = time.perf_counter()
         outcome.images += sums.images
         outcome.train_seconds += trained - started
         outcome.seconds += ended - started
-        outcome.micro_batch = stepper.micro_batch
         outcome.epochs = epoch
-        observer.epoch_ended(
-            {
-                "epoch": epoch,
-                "train": train_record,
-                "validation": {**evaluation.summary(), "f1": dict(scores.f1)},
-                "learning_rates": [float(group["lr"]) for group in training.optimizer.param_groups],
-                "best": improved,
-                "seconds": round(ended - started, 4),
-                "images_per_second": round(sums.images / (trained - started), 2),
-                "micro_batch": stepper.micro_batch,
-                **({} if drawn is None else {"sampler": drawn}),
-            }
-        )
-        if stops:
+        at.record = {
+            "epoch": epoch,
+            "train": train_record,
+            "validation": {**evaluation.summary(), "f1": dict(scores.f1)},
+            "learning_rates": [float(group["lr"]) for group in training.optimizer.param_groups],
+            "best": improved,
+            "seconds": round(ended - started, 4),
+            "images_per_second": round(sums.images / (trained - started), 2),
+            "micro_batch": stepper.micro_batch,
+            **({} if drawn is None else {"sampler": drawn}),
+        }
+        at.epoch, at.batches, at.seconds, at.sums, at.scores = epoch + 1, 0, 0.0, None, scores
+        saver.epoch_done(training, improved)
+        observer.epoch_ended(at.record)
+        if outcome.stopped == "patience":
             assert training.stopping is not None
-            outcome.stopped = "patience"
             waited = f"{training.stopping.waited} epochs" if training.stopping.waited > 1 else "1 epoch"
             observer.stopped(epoch, f"validation {training.stopping.metric} has not gained for {waited}")
-            break
     return outcome
 
 

@@ -17,7 +17,7 @@ from ferbench.plugin.discovery import Registry
 from ferbench.runs.directory import RunDirectory
 from ferbench.task import Task
 from ferbench.training import checkpoints
-from ferbench.training.run import BEST
+from ferbench.training.saving import BEST
 from ferbench.training.step import forward
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,13 +24,14 @@ from ferbench.training import checkpoints, runtime
 from ferbench.training.assemble import assemble, build_loss, check_loss
 from ferbench.training.epoch import Diverged
 from ferbench.training.evaluation import Evaluation, evaluate, evaluation_batch, metrics_record
-from ferbench.training.loop import Observer, Training, TrainingOutcome, fit
+from ferbench.training.interruption import Interruption
+from ferbench.training.loop import Observer, Position, Training, TrainingOutcome, fit
 from ferbench.training.record import first_record, now, write_failure
+from ferbench.training.saving import BEST, RunSaver
+from ferbench.training.snapshots import Snapshots
 from ferbench.training.step import Loss, forward
 from ferbench.training.summary import count_parameters, layer_table
 from ferbench.training.trackers import Trackers
-
-BEST = "best"
 
 
 def input_shape(plan: Plan) -> InputShape:
@@ -128,6 +129,13 @@ def execute(plan: Plan, results: Path, observer_for: Callable[[dict[str, Any]], 
         UserError: the run cannot start (budget, device, another process at work on it).
         KeyboardInterrupt: after writing the status ``interrupted``.
     """
+    with Interruption().listening() as interruption:
+        return _execute(plan, results, observer_for, interruption)
+
+
+def _execute(
+    plan: Plan, results: Path, observer_for: Callable[[dict[str, Any]], Observer], interruption: Interruption
+) -> dict[str, Any]:
     recipe = plan.resolved.recipe
     directory = plan.directory(results)
     device = runtime.choose_device(recipe.runtime.device)
@@ -147,14 +155,27 @@ def execute(plan: Plan, results: Path, observer_for: Callable[[dict[str, Any]], 
             model = _placed(model, device)
             loss = build_loss(plan, device)
             training = _assembled(plan, model, loss, device) if recipe.training.epochs else None
+            snapshots = Snapshots(directory.checkpoints, plan.training_id, recipe.training.keep)
+            saver = RunSaver(directory, snapshots, recipe.runtime.checkpoint_every, interruption)
+            resumed = training is not None and _resume(training, directory, saver, record)
             directory.write(record)
-            directory.start_history()
+            if not resumed:
+                snapshots.clear()
+                directory.start_history()
             trackers.tell("run_started", record)
             observer = _Recorder(directory, trackers, observer_for(record))
             if training is None:
                 _keep_initial(plan, model, directory, record)
             else:
-                _train(plan, training, directory, record, observer)
+                # Initialisation of some plugin, or a tracker, may have drawn any number of random numbers.
+                runtime.seed_everything(recipe.training.seed)
+                if resumed:
+                    observer.resumed(training.at)
+                    saver.restore_random(device)
+                with interruption.waiting():
+                    outcome = fit(training, observer, saver)
+                record["training"] = _training_record(plan, directory, outcome)
+                assert record["training"]["best_epoch"] == training.best.epoch
             checkpoints.load_weights(directory.checkpoints, BEST, model, device)
             _evaluate(plan, model, loss, device, directory, record)
         except BaseException as error:
@@ -192,6 +213,9 @@ class _Recorder(Observer):
         self._display.epoch_ended(record)
         self._trackers.tell("epoch_ended", record)
 
+    def resumed(self, at: Position) -> None:
+        self._display.resumed(at)
+
     def stopped(self, epoch: int, reason: str) -> None:
         self._display.stopped(epoch, reason)
 
@@ -222,18 +246,20 @@ def _keep_initial(plan: Plan, model: nn.Module, directory: RunDirectory, record:
     record["training"] = _training_record(plan, directory, TrainingOutcome())
 
 
-def _train(plan: Plan, training: Training, directory: RunDirectory, record: dict[str, Any], observer: Observer) -> None:
-    best = training.best
+def _resume(training: Training, directory: RunDirectory, saver: RunSaver, record: dict[str, Any]) -> bool:
+    """Go on from where an earlier process stopped; what the record says of that process stays."""
 
-    def keep(epoch: int, model: nn.Module) -> None:
-        about = {"epoch": epoch, "select": best.metric, "value": best.value if math.isfinite(best.value) else None}
-        checkpoints.save_weights(directory.checkpoints, BEST, model, about)
+    def warn(line: str) -> None:
+        print(f"warning: {line}", file=sys.stderr, flush=True)
 
-    # Initialisation of some plugin may have drawn any number of random numbers; dropout starts from a fixed state.
-    runtime.seed_everything(training.seed)
-    outcome = fit(training, observer, keep)
-    record["training"] = _training_record(plan, directory, outcome)
-    assert record["training"]["best_epoch"] == best.epoch
+    if not directory.exists() or not saver.resume(training, warn):
+        return False
+    before = directory.read()
+    session = {"started": record["started"], "epoch": training.at.epoch, "batches": training.at.batches}
+    session |= {"environment": record["environment"]}
+    record["resumed"] = [*before.get("resumed", []), session]
+    record["started"], record["environment"] = before["started"], before["environment"]
+    return True
 
 
 def _training_record(plan: Plan, directory: RunDirectory, outcome: TrainingOutcome) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ARGS = ["run", "--model", "linear", "--set", "training.epochs=100000", "--set", "data.image_size=16"]
@@ -40,7 +41,7 @@ def test_ctrl_c_ends_a_run_as_interrupted(started, tmp_path):
     _, errors = started.communicate(timeout=60)
     assert started.returncode == 130
     assert "Traceback" not in errors
-    assert "interrupted: the same command starts run" in errors
+    assert "interrupted: the same command goes on with run" in errors
     (path,) = tmp_path.glob("results/runs/*/run.json")
     record = json.loads(path.read_text())
     assert record["status"] == "interrupted"
@@ -52,3 +53,105 @@ def test_a_second_process_keeps_off_a_run(started, ferbench_cli):
     assert finished.exit_code == 2
     assert "another process is at work on run" in finished.stderr
     assert started.poll() is None
+
+
+EVERYTHING = {
+    "model.name": "basic-cnn",
+    "data.image_size": "16",
+    "dataset.size": "24",
+    "dataset.train": "140",
+    "dataset.test": "35",
+    "loss.name": "focal",
+    "sampler.name": "adaptive-smooth",
+    "optimizer.name": "adamw",
+    "schedule.name": "plateau",
+    "schedule.warmup": "1",
+    "training.epochs": "4",
+    "training.batch_size": "8",
+    "training.accumulate": "2",
+    "training.mixup": "0.2",
+    "training.ema": "0.9",
+    "training.clip_norm": "1.0",
+    "training.precision": "bf16",
+    "training.norm_batches": "2",
+    "training.patience": "9",
+    "runtime.checkpoint_every": "4",
+    "runtime.threads": "1",
+}
+EVERYTHING_ARGS = ["run", *(part for key, value in EVERYTHING.items() for part in ("--set", f"{key}={value}"))]
+EVERYTHING_ARGS += ["--cache", "cache", "--no-report"]
+
+
+def start(results: Path, tmp_path: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-u",
+            "-c",
+            "from ferbench.cli import main; main()",
+            *EVERYTHING_ARGS,
+            "--results",
+            str(results),
+        ],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env=os.environ,
+    )
+
+
+def outcome(results: Path) -> tuple[bytes, list, list, dict]:
+    """Best weights, history without timings, predictions and record of the only run."""
+    (path,) = results.glob("runs/*/run.json")
+    record = json.loads(path.read_text())
+    history = [json.loads(line) for line in (path.parent / "history.jsonl").read_text().splitlines()]
+    for epoch in history:
+        epoch.pop("seconds"), epoch.pop("images_per_second")
+    predictions = []
+    for file in sorted(path.parent.glob("evaluations/*/predictions.npz")):
+        with np.load(file, allow_pickle=False) as arrays:
+            predictions.append({name: arrays[name].tolist() for name in sorted(arrays)})
+    return (path.parent / "checkpoints" / "best.safetensors").read_bytes(), history, predictions, record
+
+
+@pytest.mark.slow
+def test_a_run_that_was_terminated_and_killed_ends_with_the_same_bits(tmp_path, ferbench_cli):
+    whole = ferbench_cli(*EVERYTHING_ARGS, "--results", "whole", "--quiet")
+    assert whole.exit_code == 0, whole.stderr
+
+    results = tmp_path / "torn"
+    terminated = start(results, tmp_path)
+    for line in terminated.stderr:
+        if line.startswith("epoch "):
+            terminated.send_signal(signal.SIGTERM)
+            break
+    _, errors = terminated.communicate(timeout=60)
+    assert terminated.returncode == 143, errors
+    assert "Traceback" not in errors
+    assert outcome_status(results) == "interrupted"
+
+    killed = start(results, tmp_path)
+    for line in killed.stderr:
+        if line.startswith("epoch "):
+            killed.kill()
+            break
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert outcome_status(results) == "running"
+
+    last = ferbench_cli(*EVERYTHING_ARGS, "--results", results)
+    assert last.exit_code == 0, last.stderr
+    assert "resumed at epoch" in last.stderr
+    (weights, history, predictions, record), expected = outcome(results), outcome(tmp_path / "whole")
+    assert history == expected[1]
+    assert predictions == expected[2]
+    assert weights == expected[0]
+    assert [epoch["epoch"] for epoch in history] == [1, 2, 3, 4]
+    assert len(record["resumed"]) == 2
+    assert record["training"]["weights_sha256"] == expected[3]["training"]["weights_sha256"]
+
+
+def outcome_status(results: Path) -> str:
+    (path,) = results.glob("runs/*/run.json")
+    return json.loads(path.read_text())["status"]

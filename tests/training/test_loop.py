@@ -13,7 +13,7 @@ from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench.training.ema import averaged
 from ferbench.training.epoch import Diverged
 from ferbench.training.evaluation import evaluate
-from ferbench.training.loop import Observer, Training, fit
+from ferbench.training.loop import Observer, Saver, Training, fit
 from ferbench.training.mixing import Mixing
 from ferbench.training.scores import Scores
 from ferbench.training.selection import BestEpoch
@@ -31,6 +31,17 @@ def split(n: int, seed: int) -> Batches:
     )
     shape = InputShape(1, (4, 4), (0.5,), (0.5,))
     return Batches(images, np.arange(n, dtype=np.int64), Truth(labels), shape, CPU)
+
+
+class Keeping(Saver):
+    """Calls back for every epoch that is the best so far."""
+
+    def __init__(self, keep) -> None:
+        self._keep = keep
+
+    def epoch_done(self, training, improved) -> None:
+        if improved:
+            self._keep(training)
 
 
 class Order:
@@ -89,7 +100,7 @@ def training(epochs: int = 3, rate: float = 0.1, **changed) -> Training:
 
 def test_it_learns_and_reports_every_epoch():
     log, job = Log(), training(epochs=8)
-    outcome = fit(job, log, keep=lambda epoch, model: None)
+    outcome = fit(job, log)
     assert [record["epoch"] for record in log.epochs] == list(range(1, 9))
     assert log.epochs[-1]["validation"]["accuracy"] > 0.9
     assert log.epochs[-1]["train"]["loss"] < log.epochs[0]["train"]["loss"]
@@ -103,7 +114,7 @@ def test_history_agrees_with_scikit_learn():
     from sklearn.metrics import f1_score, log_loss
 
     log, job = Log(), training(epochs=1)
-    fit(job, log, keep=lambda epoch, model: None)
+    fit(job, log)
     job.model.eval()
     (images, targets), *rest = job.validation.evaluation(64)
     assert not rest
@@ -118,14 +129,14 @@ def test_history_agrees_with_scikit_learn():
 def test_the_same_job_gives_the_same_bits():
     one, other = training(), training()
     for job in (one, other):
-        fit(job, Observer(), keep=lambda epoch, model: None)
+        fit(job, Observer())
     torch.testing.assert_close(one.model.state_dict(), other.model.state_dict(), rtol=0, atol=0)
 
 
 def test_weights_are_kept_when_validation_improves_and_only_then():
     kept, log = [], Log()
     job = training(epochs=6, best=BestEpoch("loss"))
-    fit(job, log, keep=lambda epoch, model: kept.append(epoch))
+    fit(job, log, Keeping(lambda job: kept.append(job.best.epoch)))
     best, expected = np.inf, []
     for record in log.epochs:
         if record["validation"]["loss"] < best:
@@ -139,7 +150,7 @@ def test_weights_are_kept_when_validation_improves_and_only_then():
 def test_the_sampler_hears_validation_f1_by_class():
     job = training(epochs=2)
     log = Log()
-    fit(job, log, keep=lambda epoch, model: None)
+    fit(job, log)
     assert [scores.epoch for scores in job.sampler.heard] == [1, 2]
     assert job.sampler.heard[1].f1 == log.epochs[1]["validation"]["f1"]
 
@@ -152,7 +163,7 @@ def test_the_schedule_sets_the_rate_of_each_step():
         return (0.1 / (step + 1),)
 
     log = Log()
-    fit(training(epochs=2, schedule=schedule), log, keep=lambda epoch, model: None)
+    fit(training(epochs=2, schedule=schedule), log)
     assert steps == [(i, None if i < 4 else 1) for i in range(8)]
     assert log.epochs[1]["learning_rates"] == [pytest.approx(0.1 / 8)]
 
@@ -167,13 +178,13 @@ def test_a_loss_that_is_no_number_ends_training(value):
 
     log = Log()
     with pytest.raises(Diverged, match="training loss became"):
-        fit(training(loss=loss, rate=0.0), log, keep=lambda epoch, model: None)
+        fit(training(loss=loss, rate=0.0), log)
     assert len(log.epochs) <= 1
 
 
 def test_a_sampler_that_points_outside_the_split_is_an_error():
     with pytest.raises(ValueError, match=r"positions in 0\.\.49"):
-        fit(training(sampler=Order(51)), Observer(), keep=lambda epoch, model: None)
+        fit(training(sampler=Order(51)), Observer())
 
 
 def test_an_oversampled_epoch_may_be_longer_than_the_split():
@@ -181,7 +192,7 @@ def test_an_oversampled_epoch_may_be_longer_than_the_split():
         def indices(self, epoch: int) -> np.ndarray:
             return np.tile(np.arange(50), 2)
 
-    assert fit(training(epochs=1, sampler=Twice(50)), Observer(), keep=lambda epoch, model: None).images == 100
+    assert fit(training(epochs=1, sampler=Twice(50)), Observer()).images == 100
 
 
 def test_accumulation_makes_fewer_updates_of_the_same_images():
@@ -192,7 +203,7 @@ def test_accumulation_makes_fewer_updates_of_the_same_images():
         return (0.1,)
 
     log = Log()
-    outcome = fit(training(epochs=2, schedule=schedule, accumulate=3), log, keep=lambda epoch, model: None)
+    outcome = fit(training(epochs=2, schedule=schedule, accumulate=3), log)
     assert steps == [0, 1, 2, 3]  # four batches an epoch: three together, then one
     assert [images for _, images, _ in log.images] == [48, 50, 48, 50]
     assert outcome.images == 100
@@ -201,7 +212,7 @@ def test_accumulation_makes_fewer_updates_of_the_same_images():
 def test_four_small_batches_train_like_one_large():
     whole, parts = training(epochs=2, batch_size=50), training(epochs=2, batch_size=16, accumulate=4)
     for job in (whole, parts):
-        fit(job, Observer(), keep=lambda epoch, model: None)
+        fit(job, Observer())
     torch.testing.assert_close(whole.model.state_dict(), parts.model.state_dict())
 
 
@@ -214,7 +225,7 @@ def test_it_stops_early_and_says_so():
 
     log = Ears()
     job = training(epochs=9, rate=0.0, stopping=EarlyStopping("macro_f1", patience=2))
-    outcome = fit(job, log, keep=lambda epoch, model: None)
+    outcome = fit(job, log)
     assert len(log.epochs) == outcome.epochs == 3
     assert outcome.stopped == "patience"
     assert log.heard == (3, "validation macro_f1 has not gained for 2 epochs")
@@ -223,14 +234,14 @@ def test_it_stops_early_and_says_so():
 
 def test_the_last_epoch_is_no_early_stop():
     job = training(epochs=3, rate=0.0, stopping=EarlyStopping("macro_f1", patience=2))
-    assert fit(job, Observer(), keep=lambda epoch, model: None).stopped == "epochs"
+    assert fit(job, Observer()).stopped == "epochs"
 
 
 def test_the_average_is_what_is_validated_and_kept():
     log, kept = Log(), []
     job = training(epochs=2, rate=1.0)
     job.average = averaged(job.model, 0.99)
-    fit(job, log, keep=lambda epoch, model: kept.append(model))
+    fit(job, log, Keeping(lambda job: kept.append(job.validated)))
     assert kept[0] is job.average.module
     wanted = evaluate(job.average.module, job.validation, 2, job.loss, 64)
     assert log.epochs[-1]["validation"]["loss"] == wanted.loss
@@ -243,7 +254,7 @@ def test_the_epochs_record_keeps_what_the_sampler_says_before_it_hears_of_the_ep
             return {"heard": len(self.heard)}
 
     log = Log()
-    fit(training(epochs=2, sampler=Talking(50)), log, keep=lambda epoch, model: None)
+    fit(training(epochs=2, sampler=Talking(50)), log)
     assert [record["sampler"] for record in log.epochs] == [{"heard": 0}, {"heard": 1}]
 
 
@@ -253,7 +264,7 @@ def test_components_of_the_loss_are_in_the_records_of_training_and_validation():
         return LossValue(total, {"half": total / 2})
 
     log = Log()
-    fit(training(epochs=1, loss=loss), log, keep=lambda epoch, model: None)
+    fit(training(epochs=1, loss=loss), log)
     for part in ("train", "validation"):
         assert log.epochs[0][part]["half"] == pytest.approx(log.epochs[0][part]["loss"] / 2)
 
@@ -265,5 +276,5 @@ def test_mixed_samples_reach_the_loss_in_training_alone():
         soft.append(targets.soft is not None)
         return nn.functional.cross_entropy(outputs.logits, targets.labels if targets.soft is None else targets.soft)
 
-    fit(training(epochs=1, loss=loss, mix=Mixing(1.0, 0.0, 1.0, 2)), Observer(), keep=lambda epoch, model: None)
+    fit(training(epochs=1, loss=loss, mix=Mixing(1.0, 0.0, 1.0, 2)), Observer())
     assert soft == [True] * 4 + [False]

@@ -1,0 +1,68 @@
+"""Signals that end a run: in training they wait for the end of a batch, elsewhere they act at once."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+#: Ctrl-C, the end of a job, and what schedulers send ahead of it (Slurm's --signal, submitit).
+_NAMES = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked the run to end; everything that had to be saved is saved.
+
+    Attributes:
+        signal: its number; a shell sees 128 more as the exit code.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"interrupted by {signal.Signals(number).name}")
+        self.signal = number
+
+
+class Interruption:
+    """Hears signals while it is entered.
+
+    Attributes:
+        pending: a signal that came while it was to wait, else None.
+    """
+
+    def __init__(self) -> None:
+        self.pending: int | None = None
+        self._waiting = False
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[Interruption]:
+        """Handle the signals in this block; only the main thread can, elsewhere nothing changes."""
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
+        numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+        before: dict[int, Any] = {number: signal.signal(number, self._heard) for number in numbers}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """In this block a first signal only sets ``pending``; whoever is in it looks there. A second acts at once."""
+        self._waiting = True
+        try:
+            yield
+        finally:
+            self._waiting = False
+        if self.pending is not None:
+            raise Interrupted(self.pending)
+
+    def _heard(self, number: int, _frame: FrameType | None) -> None:
+        if self._waiting and self.pending is None:
+            self.pending = number
+        else:
+            raise Interrupted(number)

@@ -1,0 +1,89 @@
+"""What is saved while a training goes on, when, and how it goes on from there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ferbench.runs.directory import RunDirectory
+from ferbench.training import checkpoints
+from ferbench.training.interruption import Interrupted, Interruption
+from ferbench.training.loop import Saver, Training
+from ferbench.training.snapshots import Snapshots, restore, restore_random
+
+BEST = "best"
+
+
+class RunSaver(Saver):
+    """Saves snapshots after every epoch, every so many batches, and when a signal asks the run to end.
+
+    A snapshot is what commits an epoch: the best weights and the history are written after it, and again when a run
+    goes on from a snapshot whose followers are not there.
+
+    Args:
+        directory: of the run.
+        snapshots: of the run.
+        every: batches between two snapshots within an epoch; 0: none within an epoch.
+        interruption: where signals are heard.
+    """
+
+    def __init__(self, directory: RunDirectory, snapshots: Snapshots, every: int, interruption: Interruption) -> None:
+        self._directory = directory
+        self._snapshots = snapshots
+        self._every = every
+        self._interruption = interruption
+        self._saved = 0
+        self._state: dict[str, Any] | None = None
+
+    def batch_done(self, training: Training) -> None:
+        asked = self._interruption.pending
+        if asked is not None or (self._every and training.at.batches - self._saved >= self._every):
+            self._snapshots.save(training, training.at)
+            self._saved = training.at.batches
+        if asked is not None:
+            raise Interrupted(asked)
+
+    def epoch_done(self, training: Training, improved: bool) -> None:
+        self._saved = 0
+        self._snapshots.save(training, training.at)
+        if improved:
+            save_best(self._directory, training)
+
+    def resume(self, training: Training, warn: Callable[[str], None]) -> bool:
+        """Put a training to where its newest whole snapshot was; False when there is nothing to go on from."""
+        state = self._snapshots.newest(warn)
+        if state is None:
+            return False
+        best, at = state["best"][0], state["position"]
+        lost = bool(best) and not _has_best(self._directory, best)
+        if lost and (best != at["epoch"] - 1 or at["batches"]):
+            warn(f"the best weights in {self._directory.checkpoints} are damaged: the run begins anew")
+            return False
+        restore(state, training)
+        if lost:
+            save_best(self._directory, training)
+        self._state = state
+        self._directory.keep_history(training.at.epoch - 1, training.at.record)
+        self._saved = training.at.batches
+        return True
+
+    def restore_random(self, device: torch.device) -> None:
+        """Put the random generators to where the snapshot that was resumed has them."""
+        assert self._state is not None
+        restore_random(self._state, device)
+
+
+def save_best(directory: RunDirectory, training: Training) -> None:
+    """Keep the validated weights as those of the best epoch."""
+    best = training.best
+    about = {"epoch": best.epoch, "select": best.metric, "value": best.value if math.isfinite(best.value) else None}
+    checkpoints.save_weights(directory.checkpoints, BEST, training.validated, about)
+
+
+def _has_best(directory: RunDirectory, epoch: int) -> bool:
+    if not checkpoints.is_whole(directory.checkpoints, BEST):
+        return False
+    return checkpoints.read_about(directory.checkpoints, BEST).get("epoch") == epoch

@@ -1,0 +1,202 @@
+"""Everything that a training needs to go on as if it had never stopped.
+
+checkpoints/
+    step-00001200.safetensors   tensors: model, average, optimiser, scaler, sampler, sums of the epoch, random state
+    step-00001200.json          the rest, and the SHA-256 of the tensors; written last: without it nothing counts
+    step-00001250-end.…         the same at the end of an epoch
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from ferbench.errors import UserError
+from ferbench.storage import replace_file, replace_json, sync_directory
+from ferbench.training.loop import Position, Training
+from ferbench.training.storable import NotStorable, pack, unpack
+
+Keep = Literal["last2+best", "epochs", "all"]
+
+_NAME = re.compile(r"(step-\d{8,}(?:-end)?)\.json")
+_VERSION = 1
+
+
+class Snapshots:
+    """The snapshots of one run.
+
+    Args:
+        directory: ``checkpoints/`` of the run.
+        training_id: of the run; snapshots of another one are not looked at.
+        keep: which of them stay: ``last2+best`` the last two (the best weights are kept beside them), ``epochs`` also
+            the one at the end of every epoch, ``all`` every one.
+    """
+
+    def __init__(self, directory: Path, training_id: str, keep: Keep = "last2+best") -> None:
+        self._directory = directory
+        self._training_id = training_id
+        self._keep = keep
+
+    def save(self, training: Training, at: Position) -> None:
+        """Write a snapshot, read it back, and only then remove what is no longer to be kept.
+
+        Raises:
+            UserError: the disk is full or cannot be written (older snapshots are as they were), or a plugin's state
+                holds something that cannot be stored.
+        """
+        tensors: dict[str, Tensor] = {}
+        try:
+            state = {key: pack(value, tensors, key) for key, value in _state(training, at).items()}
+        except NotStorable as error:
+            part = str(error).split(".")[0].split()[0]
+            raise UserError(
+                f"the state of the {part} cannot be stored: {error}",
+                "let its state_dict() give numbers, texts, lists, dictionaries, arrays and tensors",
+            ) from error
+        name = f"step-{at.step:08d}" + ("" if at.batches else "-end")
+        content = safetensors.torch.save(tensors)
+        sha256 = hashlib.sha256(content).hexdigest()
+        replace_file(self._directory / f"{name}.safetensors", content)
+        about = {"version": _VERSION, "training_id": self._training_id, "step": at.step, "epoch": at.epoch}
+        about |= {"batches": at.batches, "sha256": sha256, "state": state}
+        # The tensors' digest does not cover this file; its own stands in it.
+        replace_json(self._directory / f"{name}.json", {**about, "own": _own_digest(about)})
+        if self._read(name) is None:
+            raise UserError(
+                f"the checkpoint {self._directory / name}.safetensors cannot be read back as it was written",
+                "check the disk; older checkpoints are still there",
+            )
+        self._prune(name)
+
+    def newest(self, warn: Callable[[str], None]) -> dict[str, Any] | None:
+        """The state of the newest snapshot that is whole; each damaged one is named to ``warn``."""
+        for name in reversed(self.names()):
+            state = self._read(name)
+            if state is not None:
+                return state
+            warn(f"checkpoint {self._directory / name}.json is damaged or of another run; the one before it is tried")
+        return None
+
+    def names(self) -> list[str]:
+        """Of the snapshots that there are, whole or not, by step; the end of an epoch after its last batch."""
+        try:
+            found = [_NAME.fullmatch(entry.name) for entry in self._directory.iterdir()]
+        except FileNotFoundError:
+            return []
+        return sorted((match[1] for match in found if match), key=lambda name: (len(name.removesuffix("-end")), name))
+
+    def clear(self) -> None:
+        """Remove all of them, as a run that begins anew does."""
+        for name in self.names():
+            self._remove(name)
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        """The state of a snapshot; None when it is damaged or of another training."""
+        try:
+            about = json.loads((self._directory / f"{name}.json").read_bytes())
+            content = (self._directory / f"{name}.safetensors").read_bytes()
+            own = about.pop("own")
+            if own != _own_digest(about) or hashlib.sha256(content).hexdigest() != about["sha256"]:
+                return None
+            if (about["version"], about["training_id"]) != (_VERSION, self._training_id):
+                return None
+            tensors = safetensors.torch.load(content)
+            return {key: unpack(value, tensors) for key, value in about["state"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def _prune(self, newest: str) -> None:
+        if self._keep == "all":
+            return
+        names = self.names()
+        place = names.index(newest)
+        kept = {newest, *names[max(0, place - 1) : place]}
+        for name in names:
+            # Later ones are of the time before the run was resumed from an older one.
+            if name not in kept and not (self._keep == "epochs" and name.endswith("-end") and name < newest):
+                self._remove(name)
+        sync_directory(self._directory)
+
+    def _remove(self, name: str) -> None:
+        for suffix in (".json", ".safetensors"):  # what makes it count goes first
+            (self._directory / f"{name}{suffix}").unlink(missing_ok=True)
+
+
+def restore(state: dict[str, Any], training: Training) -> None:
+    """Put a state into a training that was built as the saved one was; all but the random generators."""
+    training.model.load_state_dict(state["model"])
+    if training.average is not None:
+        training.average.module.load_state_dict(state["average"])
+    if isinstance(training.loss, nn.Module):
+        training.loss.load_state_dict(state["loss"])
+    training.optimizer.load_state_dict(state["optimizer"])
+    _lay_out(training.optimizer)
+    if training.precision.scaler is not None:
+        training.precision.scaler.load_state_dict(state["scaler"])
+    load = getattr(training.schedule, "load_state_dict", None)
+    if load is not None:
+        load(state["schedule"])
+    training.sampler.load_state_dict(state["sampler"])
+    training.best.epoch, training.best.value = state["best"]
+    if training.stopping is not None:
+        training.stopping.value, training.stopping.waited = state["stopping"]
+    training.at = Position.from_state(state["position"], training.train.device)
+
+
+def _state(training: Training, at: Position) -> dict[str, Any]:
+    describe = getattr(training.schedule, "state_dict", None)
+    return {
+        "model": training.model.state_dict(),
+        "average": None if training.average is None else training.average.module.state_dict(),
+        "loss": training.loss.state_dict() if isinstance(training.loss, nn.Module) else None,
+        "optimizer": training.optimizer.state_dict(),
+        "scaler": None if training.precision.scaler is None else training.precision.scaler.state_dict(),
+        "schedule": None if describe is None else describe(),
+        "sampler": training.sampler.state_dict(),
+        "best": (training.best.epoch, training.best.value),
+        "stopping": None if training.stopping is None else (training.stopping.value, training.stopping.waited),
+        "position": at.to_state(),
+        "random": _random(training.train.device),
+    }
+
+
+def _random(device: torch.device) -> dict[str, Any]:
+    name, keys, position, has_gauss, gauss = np.random.get_state()
+    return {
+        "python": random.getstate(),
+        "numpy": (name, keys, position, has_gauss, gauss),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+    }
+
+
+def restore_random(state: dict[str, Any], device: torch.device) -> None:
+    """Put the global random generators where they were."""
+    state = state["random"]
+    random.setstate(state["python"])
+    np.random.set_state(state["numpy"])
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] is not None and device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def _lay_out(optimizer: torch.optim.Optimizer) -> None:
+    """Give an optimiser's tensors the memory layout of their parameters, as they had before they were stored."""
+    for parameter, state in optimizer.state.items():
+        for key, value in state.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                state[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
+def _own_digest(about: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()

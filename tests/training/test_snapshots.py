@@ -1,0 +1,124 @@
+"""Snapshots on disk: whole, or not there."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import numpy as np
+import pytest
+import torch
+from test_loop import Order, training
+
+from ferbench import UserError
+from ferbench.training.loop import Observer, Position, Saver, fit
+from ferbench.training.snapshots import Snapshots, restore, restore_random
+
+
+class Every(Saver):
+    """Saves after every update and epoch."""
+
+    def __init__(self, snapshots):
+        self.snapshots = snapshots
+
+    def batch_done(self, job):
+        self.snapshots.save(job, job.at)
+
+    def epoch_done(self, job, improved):
+        self.snapshots.save(job, job.at)
+
+
+def saved(tmp_path, keep="all", epochs=2):
+    snapshots = Snapshots(tmp_path, "v1:me", keep)
+    job = training(epochs=epochs)
+    fit(job, Observer(), Every(snapshots))
+    return snapshots, job
+
+
+def test_every_snapshot_gives_the_training_it_was_made_of(tmp_path):
+    snapshots, job = saved(tmp_path)
+    state = snapshots.newest(pytest.fail)
+    again = training(epochs=2)
+    restore(state, again)
+    assert again.at == job.at
+    for name, value in job.model.state_dict().items():
+        assert torch.equal(again.model.state_dict()[name], value)
+
+
+def test_a_training_resumed_after_any_update_ends_with_the_same_bits(tmp_path):
+    snapshots, whole = saved(tmp_path)
+    names = snapshots.names()
+    assert len(names) > 4
+    for name in names:
+        again = training(epochs=2)
+        state = snapshots._read(name)
+        restore(state, again)
+        restore_random(state, torch.device("cpu"))
+        fit(again, Observer())
+        for key, value in whole.model.state_dict().items():
+            assert torch.equal(again.model.state_dict()[key], value), name
+        timeless = {"seconds": 0, "images_per_second": 0}
+        assert {**again.at.record, **timeless} == {**whole.at.record, **timeless}
+
+
+def test_random_numbers_go_on_where_they_were(tmp_path):
+    snapshots = Snapshots(tmp_path, "v1:me")
+    job = training(epochs=1)
+    snapshots.save(job, Position())
+    expected = torch.rand(3).tolist(), np.random.rand(), random.random()
+    restore_random(snapshots.newest(pytest.fail), torch.device("cpu"))
+    assert (torch.rand(3).tolist(), np.random.rand(), random.random()) == expected
+
+
+@pytest.mark.parametrize(("keep", "ends", "all_of_them"), [("last2+best", 1, 2), ("epochs", 3, 4)])
+def test_older_ones_go_unless_they_are_to_be_kept(keep, ends, all_of_them, tmp_path):
+    snapshots, _ = saved(tmp_path, keep, epochs=3)
+    names = snapshots.names()
+    assert sum(name.endswith("-end") for name in names) == ends
+    assert len(names) == all_of_them
+    assert len(list(tmp_path.iterdir())) == 2 * all_of_them
+
+
+@pytest.mark.parametrize("suffix", [".json", ".safetensors"])
+def test_every_damage_is_seen_and_the_one_before_is_used(suffix, tmp_path):
+    snapshots, _ = saved(tmp_path, "last2+best")
+    older, newest = snapshots.names()
+    path = tmp_path / f"{newest}{suffix}"
+    content = path.read_bytes()
+    draw = random.Random(1)
+    for _ in range(50):
+        place = draw.randrange(len(content))
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << draw.randrange(8)
+        for damaged in (bytes(flipped), content[:place]):
+            path.write_bytes(damaged)
+            heard = []
+            state = snapshots.newest(heard.append)
+            assert len(heard) == 1
+            assert newest in heard[0]
+            assert state["position"]["step"] == snapshots._read(older)["position"]["step"]
+
+
+def test_snapshots_of_another_training_are_not_taken(tmp_path):
+    saved(tmp_path)
+    heard = []
+    assert Snapshots(tmp_path, "v1:other").newest(heard.append) is None
+    assert heard
+
+
+def test_a_state_that_cannot_be_stored_names_its_plugin(tmp_path):
+    class Odd(Order):
+        def state_dict(self):
+            return {"generator": np.random.default_rng()}
+
+    job = training(epochs=1, sampler=Odd(50))
+    with pytest.raises(UserError, match="state of the sampler cannot be stored"):
+        Snapshots(tmp_path, "v1:me").save(job, Position())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_pickle_is_on_disk(tmp_path):
+    snapshots, _ = saved(tmp_path)
+    for name in snapshots.names():
+        json.loads((tmp_path / f"{name}.json").read_text())
+        assert (tmp_path / f"{name}.safetensors").read_bytes()[8:9] == b"{"
