@@ -137,8 +137,8 @@ def run(
 
         show_plan(combinations, as_json=as_json)
         return
-    outcomes = _execute_all(combinations, results, quiet=quiet or as_json, tables=not as_json)
-    page = _report(outcomes, results) if with_report else None
+    outcomes = execute_all(combinations, results, quiet=quiet or as_json, tables=not as_json)
+    page = write_report(outcomes, results) if with_report else None
     if as_json:
         about = {} if page is None else {"report": str(page)}
         click.echo(json.dumps([one | about for one in outcomes], indent=2, ensure_ascii=False))
@@ -148,7 +148,7 @@ def run(
         sys.exit(1)
 
 
-def _execute_all(
+def execute_all(
     combinations: Sequence[Combination], results: Path, *, quiet: bool, tables: bool
 ) -> list[dict[str, Any]]:
     """Run what is to be run; a run that fails does not stop the others."""
@@ -208,7 +208,7 @@ def _execute(combination: Combination, results: Path, position: str, *, quiet: b
     return _outcome(record, plan, directory.path, reused=False)
 
 
-def _report(outcomes: Sequence[dict[str, Any]], results: Path) -> Path | None:
+def write_report(outcomes: Sequence[dict[str, Any]], results: Path) -> Path | None:
     """Write the page on these runs; None when there is nothing to show or no room for it, which loses no result."""
     from ferbench.report.contents import read_runs
     from ferbench.report.export import report_path, write_page

@@ -1,0 +1,84 @@
+"""``ferbench resume``: go on with runs that were stopped, named by id instead of by their recipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ferbench.cli.completion import RunType, plugin_option
+from ferbench.cli.places import cache_option, results_option
+from ferbench.errors import UserError
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=RunType(), metavar="RUN...")
+@click.option("--data", multiple=True, metavar="[NAME=]DIR", help="Where the dataset's files are now.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress, only results.")
+@results_option
+@cache_option
+@plugin_option
+def resume(
+    runs: Sequence[str], data: Sequence[str], quiet: bool, results: Path, cache: Path, plugin: Sequence[str]
+) -> None:
+    """Go on with runs where they stopped.
+
+    The same as giving their 'ferbench run' command again: a run goes on from its last checkpoint, and one that is done
+    is only shown. A run whose plugins or data have changed since cannot go on; the error says what changed.
+
+    \b
+    ferbench resume my-run
+    """
+    from ferbench.cli.combinations import plan_all, resolve_all
+    from ferbench.cli.run import execute_all, write_report
+    from ferbench.experiment.settings import split_paths
+    from ferbench.plugin.discovery import load_registry
+    from ferbench.runs.directory import find_run
+
+    directories = [find_run(results, name) for name in dict.fromkeys(runs)]
+    records = [directory.read() for directory in directories]
+    path, paths = split_paths(data)
+    settings = []
+    for record in records:
+        asked = {key: value for key, value in record["recipe"].items() if value is not None}
+        asked["data"] = {key: value for key, value in asked["data"].items() if value is not None}
+        if path is not None:
+            asked["data"]["path"] = path
+        if paths:
+            asked["data"]["paths"] = {**(asked["data"].get("paths") or {}), **paths}
+        settings.append(asked)
+    combinations = resolve_all(settings, load_registry(plugin))
+    plan_all(combinations, results, cache, quiet=quiet)
+    for directory, record, combination in zip(directories, records, combinations, strict=True):
+        if combination.error is not None:
+            raise combination.error
+        plan = combination.plan
+        if plan is not None and plan.training_id != record["identity"]["training_id"]:
+            unlike = ", ".join(_differences(record["identity"]["covers"], plan.identity))
+            raise UserError(
+                f"run {directory.path.name} cannot go on: it is no longer the same experiment ({unlike})",
+                "put that back as it was, or start a new run with 'ferbench run'",
+            )
+    outcomes = execute_all(combinations, results, quiet=quiet, tables=True)
+    page = write_report(outcomes, results)
+    if page is not None:
+        click.echo(f"report: {page}")
+    if any(outcome["status"] in ("failed", "diverged") for outcome in outcomes):
+        sys.exit(1)
+
+
+def _differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
+    """The keys whose values differ, dotted."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in dict.fromkeys([*before, *after]):
+            yield from _differences(before.get(key), after.get(key), f"{place}.{key}" if place else str(key))
+    elif _plain(before) != _plain(after):
+        yield place
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as the lists that JSON makes of them."""
+    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,95 @@
+"""``ferbench resume``: go on with a run by its name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ferbench.training.interruption import Interrupted
+from ferbench.training.saving import RunSaver
+
+TINY = ("run", "--model", "linear", "--results", "r", "--cache", "c", "--quiet", "--no-report", "--name", "mine")
+SMALL = (
+    "--set",
+    "dataset.train=60",
+    "--set",
+    "dataset.test=30",
+    "--set",
+    "training.epochs=4",
+    "--set",
+    "dataset.size=16",
+)
+
+
+@pytest.fixture
+def stopped(ferbench_cli, monkeypatch):
+    """A run that a signal ended after its second epoch."""
+    real = RunSaver.epoch_done
+
+    def stop(self, training, improved):
+        real(self, training, improved)
+        if training.at.epoch == 3:
+            raise Interrupted(15)
+
+    monkeypatch.setattr(RunSaver, "epoch_done", stop)
+    assert ferbench_cli(*TINY, *SMALL).exit_code != 0
+    monkeypatch.setattr(RunSaver, "epoch_done", real)
+    (path,) = Path("r/runs").glob("*/run.json")
+    assert json.loads(path.read_text())["status"] == "interrupted"
+    return path
+
+
+def test_a_stopped_run_goes_on_by_its_name_and_loses_no_epoch(stopped, ferbench_cli):
+    done = ferbench_cli("resume", "mine", "--results", "r", "--cache", "c")
+    assert done.exit_code == 0, done.stderr
+    assert "resumed at epoch 3" in done.stderr
+    record = json.loads(stopped.read_text())
+    assert record["status"] == "done"
+    assert [one["epoch"] for one in record["resumed"]] == [3]
+    epochs = [json.loads(line)["epoch"] for line in (stopped.parent / "history.jsonl").read_text().splitlines()]
+    assert epochs == [1, 2, 3, 4]
+
+
+def test_a_run_that_is_done_is_only_shown(stopped, ferbench_cli):
+    ferbench_cli("resume", "mine", "--results", "r", "--cache", "c", "--quiet")
+    before = stopped.read_bytes()
+    again = ferbench_cli("resume", "mine", "--results", "r", "--cache", "c", "--quiet")
+    assert again.exit_code == 0
+    assert "reused" in again.stdout
+    assert stopped.read_bytes() == before
+
+
+def test_a_run_whose_data_changed_cannot_go_on(stopped, ferbench_cli):
+    record = json.loads(stopped.read_text())
+    record["identity"]["training_id"] = "v1:" + "0" * 64
+    record["identity"]["covers"]["rows"]["train"] = "v1:other"
+    record["identity"]["covers"]["components"]["model"]["version"] = "0.0.1"
+    stopped.write_text(json.dumps(record))
+    done = ferbench_cli("resume", "mine", "--results", "r", "--cache", "c")
+    assert done.exit_code == 2
+    assert "no longer the same experiment (components.model.version, rows.train)" in done.stderr
+
+
+def test_a_damaged_best_checkpoint_and_history_are_mended_from_the_last_snapshot(stopped, ferbench_cli):
+    best = json.loads((stopped.parent / "checkpoints" / "best.json").read_text())
+    assert best["epoch"] == 2, "the second epoch is the best of this run"
+    (stopped.parent / "checkpoints" / "best.safetensors").write_bytes(b"gone")
+    history = stopped.parent / "history.jsonl"
+    history.write_text(history.read_text().splitlines()[0] + "\n")
+    done = ferbench_cli("resume", "mine", "--results", "r", "--cache", "c", "--quiet")
+    assert done.exit_code == 0, done.stderr
+    epochs = [json.loads(line)["epoch"] for line in history.read_text().splitlines()]
+    assert epochs == [1, 2, 3, 4]
+
+
+def test_damaged_checkpoints_are_named_and_the_one_before_is_used(stopped, ferbench_cli):
+    newest = max((stopped.parent / "checkpoints").glob("step-*.safetensors"))
+    newest.write_bytes(newest.read_bytes()[:-1])
+    done = ferbench_cli("resume", "mine", "--results", "r", "--cache", "c")
+    assert done.exit_code == 0, done.stderr
+    assert newest.stem in done.stderr
+    assert "resumed at epoch 2" in done.stderr
+    epochs = [json.loads(line)["epoch"] for line in (stopped.parent / "history.jsonl").read_text().splitlines()]
+    assert epochs == [1, 2, 3, 4]
