@@ -108,9 +108,13 @@ def leaderboard(
     form = "json" if as_json else form
     found = summaries(results)
     groups, unfinished = group(filters.select(found, filters.parse(where)), single=single)
-    if not found and form == "terminal":
-        click.echo(f"no runs in {results} yet; make one with 'ferbench run', or give --results")
-        return
+    unfinished = [_looked_at(results, one) for one in unfinished]
+    if not found:
+        # Beside the table, so that an empty one in a file is no riddle.
+        missing = "" if results.is_dir() else ", since there is no such directory"
+        click.echo(f"no runs in {results} yet{missing}; make one with 'ferbench run', or give --results", err=True)
+        if form == "terminal":
+            return
     board = Board(groups, single=single)
     keys = None if columns is None else board.chosen(columns)
     if sort is not None:
@@ -118,25 +122,46 @@ def leaderboard(
     rows = [board.rows(one, sort, reverse) for one in groups]
     people = form not in ("csv", "json")
     if form == "csv":
-        chosen = keys or board.default(groups, people=False, per_class=per_class)
+        chosen = keys or _with(sort, board.default(groups, people=False, per_class=per_class))
         _print_csv(board.joint_table(chosen, rows), unfinished)
         return
     tables = []
     for number, one in enumerate(groups):
-        chosen = keys or board.default([one], people=people, per_class=per_class)
+        chosen = keys or _with(sort, board.default([one], people=people, per_class=per_class))
         same = sum(earlier.rows_digest == one.rows_digest for earlier in groups[: number + 1])
         tables.append(board.table(one, same, chosen, rows[number]))
     if form == "json":
         click.echo(json.dumps(_document(board, tables, rows, unfinished), indent=2, ensure_ascii=False))
     else:
-        _print(form, tables, unfinished)
+        _print(form, tables, unfinished, sort)
 
 
-def _print(form: str, tables: Sequence[Table], unfinished: Sequence[Unfinished]) -> None:
+def _with(sort: str | None, keys: list[str]) -> list[str]:
+    """The columns that are shown unasked, and the one that rows are sorted by."""
+    if sort is None or sort in keys:
+        return keys
+    place = keys.index("runs") if "runs" in keys else len(keys)
+    return [*keys[:place], sort, *keys[place:]]
+
+
+def _looked_at(results: Path, one: Unfinished) -> Unfinished:
+    """A run that says it is running, and whether it is."""
+    if one.status != "running":
+        return one
+    from dataclasses import replace
+
+    from ferbench.runs.directory import RunDirectory, run_path
+    from ferbench.runs.lock import is_held
+
+    held = is_held(RunDirectory(run_path(results, one.run)))
+    return one if held else replace(one, reason="no process is at work on it any more")
+
+
+def _print(form: str, tables: Sequence[Table], unfinished: Sequence[Unfinished], sort: str | None) -> None:
     from ferbench.ranking.columns import unfinished_table
 
     if form == "terminal":
-        _print_lines(tables, unfinished)
+        _print_lines(tables, unfinished, sort)
         return
     tables = [*tables, *([unfinished_table(unfinished)] if unfinished else [])]
     if form == "html":
@@ -149,7 +174,7 @@ def _print(form: str, tables: Sequence[Table], unfinished: Sequence[Unfinished])
     click.echo("\n".join(to_markdown(one) if form == "md" else to_latex(one) for one in tables), nl=False)
 
 
-def _print_lines(tables: Sequence[Table], unfinished: Sequence[Unfinished]) -> None:
+def _print_lines(tables: Sequence[Table], unfinished: Sequence[Unfinished], sort: str | None) -> None:
     from ferbench.cli.tables import terminal_width
     from ferbench.plugin.faults import one_line
     from ferbench.ranking.columns import unfinished_table
@@ -173,6 +198,7 @@ def _print_lines(tables: Sequence[Table], unfinished: Sequence[Unfinished]) -> N
         ]
         spare += [*(key for key in reversed(metrics) if key not in ("accuracy", "macro_f1")), "config"]
         spare += [*reversed(dotted), "train", "name"]
+        spare = [key for key in spare if key != sort]
         parts.append([one_line(table.caption), *to_terminal(table, width, spare=spare)])
     if unfinished:
         table = unfinished_table(unfinished)

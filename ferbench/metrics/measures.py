@@ -63,6 +63,10 @@ KNOWN = {
         *_affect("valence"),
         *_affect("arousal"),
         Measure("loss", "loss", False, about="mean of the loss that the run was trained with"),
+        *(
+            Measure(part, f"{part} loss", False, about=f"the part of the loss that is over {part}")
+            for part in ("expression", "valence", "arousal")
+        ),
     )
 }
 

@@ -16,6 +16,9 @@ from ferbench.report.table import Cell, Column, Table
 
 ALL = "all"
 
+#: What people look at after the metrics.
+_COUNTS = ("train", "epochs", "best_epoch", "parameters")
+
 
 @dataclass(frozen=True, slots=True)
 class BoardColumn:
@@ -73,8 +76,14 @@ class Board:
         shown = [(key, name) for key, name in self._measured.items() if name in present]
         overall = [key for key, name in shown if not _of_class(name) and (measure(name).headline or not people)]
         classes = [key for key, name in shown if _of_class(name)] if per_class else []
+        if classes:  # as the task orders them, not as another task with some of them does
+            tasks = sorted((group.class_names for group in groups), key=len, reverse=True)
+            order = {name: place for place, name in enumerate(dict.fromkeys(name for task in tasks for name in task))}
+            classes.sort(key=lambda key: order.get(key.partition(":")[2], len(order)))
         varied = list(dict.fromkeys(key for group in groups for key in group.varied))
-        found = [*(key for key in keys if key != "runs"), *overall, *classes, *varied]
+        counts = [key for key in keys if key in _COUNTS] if people else []
+        named = [key for key in keys if key not in counts and key != "runs"]
+        found = [*named, *overall, *classes, *varied, *counts]
         return found if self.single else [*found, "runs"]
 
     def chosen(self, text: str) -> list[str]:

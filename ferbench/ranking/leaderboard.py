@@ -8,7 +8,7 @@ their own by nature, since their test set is another one, and are marked.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,9 @@ class Row:
 
     @property
     def name(self) -> str | None:
-        """As ``--name`` gave it; several names with commas between them."""
-        return ", ".join(dict.fromkeys(run.name for run in self.runs if run.name)) or None
+        """As ``--name`` gave it; up to three names with commas between them, of more the first two and a count."""
+        names = list(dict.fromkeys(run.name for run in self.runs if run.name))
+        return ", ".join(names if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"]) or None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -91,9 +92,7 @@ class Group:
     @property
     def varied(self) -> list[str]:
         """Keys of options and fields that are not the same in all rows."""
-        unlike = {id(row.settings): row.settings for row in self.rows}.values()
-        keys = sorted({key for settings in unlike for key in settings if "." in key} - NO_EXPERIMENT)
-        return [key for key in keys if len({repr(settings.get(key)) for settings in unlike}) > 1]
+        return differing({id(row.settings): row.settings for row in self.rows}.values())
 
     @property
     def metrics(self) -> list[str]:
@@ -174,6 +173,12 @@ def spread(values: list[float]) -> Spread:
     """Mean, lowest and highest of at least one value."""
     low, high = min(values), max(values)
     return Spread(min(max(math.fsum(values) / len(values), low), high), low, high)
+
+
+def differing(several: Collection[Mapping[str, Any]]) -> list[str]:
+    """Dotted keys of settings that are not the same in all of ``several``, and make another experiment."""
+    keys = sorted({key for settings in several for key in settings if "." in key} - NO_EXPERIMENT)
+    return [key for key in keys if len({repr(settings.get(key)) for settings in several}) > 1]
 
 
 def short(identifier: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from ferbench.errors import UserError
 from ferbench.plugin.faults import one_line
 from ferbench.runs.directory import RunDirectory
+from ferbench.runs.lock import is_held
+from ferbench.runs.summary import plain_options, settings_of
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Scored:
         metrics: scalars by name.
         per_class: precision, recall, F1 and support by class name.
         confusion: int64[K, K], rows true, columns predicted; None when the evaluation's file is gone.
+        options: how it was tested where that is not the plain way, such as ``{"tta": "flip"}``.
     """
 
     id: str
@@ -40,6 +43,12 @@ class Scored:
     metrics: dict[str, float]
     per_class: dict[str, dict[str, Any]]
     confusion: NDArray[np.int64] | None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def how(self) -> str:
+        """The options in words, ``tta flip``; empty for the plain way."""
+        return ", ".join(f"{key} {value}" for key, value in self.options.items())
 
 
 @dataclass(frozen=True)
@@ -52,8 +61,11 @@ class RunView:
         status: as ``run.json`` has it.
         record: ``run.json``.
         history: one record per epoch.
-        result: what the run is judged on: its test evaluation, or validation for a fold; None without a result.
-        evaluations: all of them, validation first.
+        result: what the run is judged on: its test evaluation, or validation for a fold, the plain one where it was
+            evaluated in several ways; None without a result.
+        evaluations: all of them, validation first, the plain ones before others.
+        at_work: a process is at work on it.
+        settings: component names, options and fields by dotted key, as `ferbench.runs.summary.Summary` has them.
     """
 
     id: str
@@ -63,6 +75,8 @@ class RunView:
     history: list[dict[str, Any]]
     result: Scored | None
     evaluations: tuple[Scored, ...]
+    at_work: bool
+    settings: dict[str, Any]
 
     @property
     def comparable(self) -> tuple[Any, ...] | None:
@@ -148,7 +162,7 @@ def _view(directory: RunDirectory, record: dict[str, Any]) -> RunView:
                 _scored(directory, short_id, entry, data["dataset"], class_names)
                 for short_id, entry in record["evaluations"].items()
             ),
-            key=lambda scored: (scored.split != "validation", scored.id),
+            key=lambda scored: (scored.split != "validation", bool(scored.options), scored.how, scored.id),
         )
     )
     judged = "validation" if data["fold"] else "test"
@@ -160,10 +174,35 @@ def _view(directory: RunDirectory, record: dict[str, Any]) -> RunView:
         label=one_line(record.get("name") or record["components"]["model"]["name"]),
         status=record["status"],
         record=record,
-        history=directory.history(),
+        history=_history(directory),
         result=result,
         evaluations=evaluations,
+        at_work=record["status"] == "running" and is_held(directory),
+        settings=settings_of(record, {} if result is None else result.options),
     )
+
+
+def _history(directory: RunDirectory) -> list[dict[str, Any]]:
+    """The epochs of a run.
+
+    Raises:
+        UserError: the file holds something else.
+    """
+    path = directory.path / "history.jsonl"
+    remedy = "remove that file to have a report without learning curves, or run again"
+    try:
+        epochs = directory.history()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is damaged: it is no text", remedy) from error
+    for number, epoch in enumerate(epochs, 1):
+        try:
+            whole = all(isinstance(part, dict) for part in (epoch["train"], epoch["validation"]["f1"]))
+            whole = whole and isinstance(epoch["epoch"], int)
+        except (KeyError, TypeError):
+            whole = False
+        if not whole:
+            raise UserError(f"{path} is damaged: line {number} is no epoch", remedy)
+    return epochs
 
 
 def _scored(
@@ -187,6 +226,7 @@ def _scored(
         metrics=entry["metrics"],
         per_class=entry["per_class"],
         confusion=matrix,
+        options=plain_options(entry),
     )
 
 

@@ -328,7 +328,8 @@ def scores_by_run(group: Comparison, name: str, table: str) -> Figure:
         )
     layout = {
         **_layout(left=8, entries=2),
-        "xaxis": {"title": {"text": "score"}},
+        # Without a title, which a narrow page would write over the numbers; the legend says what they are.
+        "xaxis": {},
         "yaxis": {
             "autorange": "reversed",
             "automargin": True,
@@ -437,7 +438,10 @@ def _layout(left: int = 56, entries: int = 0) -> dict[str, Any]:
 def _epochs_axis(epochs: Sequence[int]) -> dict[str, Any]:
     step = max(1, math.ceil(len(epochs) / 10))
     step = next(nice for nice in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**6) if nice >= step)
-    return {"title": {"text": "epoch"}, "dtick": step, "tick0": 0, "showgrid": False}
+    # Given, since one that plotly finds makes room for words beside the line, and reaches epochs that there are not.
+    beside = max(0.5, 0.04 * (epochs[-1] - epochs[0]))
+    around = [epochs[0] - beside, epochs[-1] + beside]
+    return {"title": {"text": "epoch"}, "dtick": step, "tick0": 0, "showgrid": False, "range": around}
 
 
 def _kept(run: RunView) -> dict[str, Any]:
@@ -463,7 +467,8 @@ def _kept(run: RunView) -> dict[str, Any]:
                 "y": 1,
                 "yref": "paper",
                 "yanchor": "bottom",
-                "text": f"kept: epoch {epoch}",
+                "xanchor": _anchor(run, epoch),
+                "text": f"{'best so far' if _unended(run) else 'kept'}: epoch {epoch}",
                 "showarrow": False,
             }
         ],
@@ -472,7 +477,21 @@ def _kept(run: RunView) -> dict[str, Any]:
 
 def _kept_words(run: RunView) -> str:
     epoch = _kept_epoch(run)
-    return "" if epoch is None else f" The line marks epoch {epoch}, whose weights were kept."
+    if epoch is None:
+        return ""
+    return f" The line marks epoch {epoch}, " + ("the best so far." if _unended(run) else "whose weights were kept.")
+
+
+def _anchor(run: RunView, epoch: int) -> str:
+    """Words at an epoch stand so that they do not leave the figure."""
+    first, last = run.history[0]["epoch"], run.history[-1]["epoch"]
+    place = (epoch - first) / (last - first) if last > first else 0.5
+    return "left" if place < 0.3 else "right" if place > 0.7 else "center"
+
+
+def _unended(run: RunView) -> bool:
+    """Training did not come to its end, or has not yet: another epoch may be kept."""
+    return "training" not in run.record
 
 
 def _kept_epoch(run: RunView) -> int | None:

@@ -193,6 +193,10 @@ _LATEX = {
     "€": r"\texteuro{}",
     "\N{NO-BREAK SPACE}": "~",
     "µ": r"\textmu{}",
+    "▲": r"$\bigtriangleup$",  # the filled ones need amssymb
+    "▼": r"$\bigtriangledown$",
+    "●": r"$\bullet$",
+    "Δ": r"$\Delta$",
     "α": r"$\alpha$",
     "β": r"$\beta$",
     "κ": r"$\kappa$",

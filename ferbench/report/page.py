@@ -39,12 +39,12 @@ class Tile:
 
 @dataclass(frozen=True)
 class ComparisonPart:
-    """What a page shows of comparable runs."""
+    """What a page shows of comparable runs; ``tables`` by heading, the first one without."""
 
     id: str
     title: str
     synthetic: bool
-    tables: tuple[Table, ...]
+    tables: dict[str, Table]
     figures: tuple[Figure, ...]
 
 
@@ -85,7 +85,7 @@ class Report:
 
     def tables(self) -> list[Table]:
         """All tables, in the order of the page."""
-        found = [table for part in self.comparisons for table in part.tables]
+        found = [table for part in self.comparisons for table in part.tables.values()]
         found += [self.without_result] if self.without_result else []
         for part in self.runs:
             several = (part.scores, part.confusion_table, part.pairs, part.epochs, part.metrics)
@@ -162,14 +162,18 @@ def tables_page(title: str, several: Sequence[Table]) -> str:
 def _comparison(group: Comparison, number: int) -> ComparisonPart:
     name = f"comparison-{number}"
     result = group.result
-    shown_tables = [tables.comparison(group, name), tables.class_comparison(group, f"{name}-by-class")]
+    shown_tables = {"": tables.comparison(group, name)}
+    unlike = tables.differences(group, f"{name}-settings") if len(group.runs) > 1 else None
+    if unlike is not None:
+        shown_tables["Settings"] = unlike
+    shown_tables["F1 by class"] = tables.class_comparison(group, f"{name}-by-class")
     if group.baseline is not None and len(group.runs) > 1:
-        shown_tables.append(tables.class_changes(group, f"{name}-changes"))
+        shown_tables["Change by class"] = tables.class_changes(group, f"{name}-changes")
     return ComparisonPart(
         id=f"group-{number}",
         title=f"{result.dataset}, {result.split}, n = {result.n:,}",
         synthetic=group.synthetic,
-        tables=tuple(shown_tables),
+        tables=shown_tables,
         figures=tuple(figures.of_comparison(group, name)),
     )
 
@@ -251,7 +255,11 @@ def _tiles(run: RunView) -> list[Tile]:
 def _notes(run: RunView) -> list[str]:
     """What a reader must know before believing the numbers."""
     data, notes = run.record["data"], []
-    if run.status != "done":
+    if run.status == "running" and not run.at_work:
+        notes.append(
+            f"This run says that it is running, but {tables.LEFT}. It has no result; its command does it again."
+        )
+    elif run.status != "done":
         error = run.record.get("error") or {}
         said = one_line((str(error.get("message") or "").splitlines() or [""])[0])
         notes.append(f"This run is {run.status}" + (f": {said}" if said else ".") + " It has no result.")
@@ -259,6 +267,12 @@ def _notes(run: RunView) -> list[str]:
         notes.append("This run holds no evaluation that it could be judged on.")
     elif run.result.confusion is None:
         notes.append("The file of this run's evaluation is gone: its confusion matrix cannot be shown.")
+    if run.result is not None:
+        others = [one.how for one in run.evaluations if one.split == run.result.split and one.id != run.result.id]
+        if run.result.options:
+            notes.append(f"Tested with {run.result.how}.")
+        if others:
+            notes.append(f"It was tested with {' and with '.join(others)} too: see All metrics.")
     if data["fold"]:
         notes.append("A fold is measured on its validation samples, on which its epoch was selected too.")
     if data.get("skipped_faulty"):

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.metrics.measures import measure
+from ferbench.ranking.filters import as_text
+from ferbench.ranking.leaderboard import differing
 from ferbench.report.contents import Comparison, RunView, Scored
 from ferbench.report.table import Cell, Column, Table, duration
 
@@ -19,6 +21,8 @@ STRONG, WEAK = 0.85, 0.60
 _TIERS = {"strong": "▲ strong", "fair": "● fair", "weak": "▼ weak"}
 
 _RUN = Column("run", "run")
+#: What is said of a run that died without a word.
+LEFT = "no process is at work on it any more"
 _SCORES = ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "worst_class_f1")
 
 
@@ -59,7 +63,7 @@ def per_class(run: RunView, scored: Scored) -> Table:
 def metrics(run: RunView) -> Table:
     """Every metric of every evaluation of a run."""
     names = list(dict.fromkeys(name for scored in run.evaluations for name in scored.metrics))
-    titles = _unique([f"{scored.split} (n = {scored.n:,})" for scored in run.evaluations], run.evaluations)
+    titles = _unique([f"{_measured(scored)} (n = {scored.n:,})" for scored in run.evaluations], run.evaluations)
     return Table(
         id=f"metrics-{run.id}",
         caption=f"All metrics of {run.label}.",
@@ -272,6 +276,22 @@ def comparison(group: Comparison, name: str) -> Table:
     )
 
 
+def differences(group: Comparison, name: str) -> Table | None:
+    """The settings in which the runs differ, beyond what `comparison` has columns for; None when they do not."""
+    settings = [run.settings for run in group.runs]
+    keys = [key for key in ("dataset", "schedule") if len({one.get(key) for one in settings}) > 1] + differing(settings)
+    if not keys:
+        return None
+    return Table(
+        id=name,
+        caption="Settings in which the runs differ, the seed left out; empty where a run has no such setting.",
+        columns=(_RUN, *(Column(key, key) for key in keys)),
+        rows=tuple(
+            (_marked(run, group.baseline), *(_setting(run.settings, key) for key in keys)) for run in group.runs
+        ),
+    )
+
+
 def class_comparison(group: Comparison, name: str) -> Table:
     """F1 of each class, run by run."""
     classes = group.result.class_names
@@ -312,6 +332,7 @@ def without_result(runs: Sequence[RunView]) -> Table:
     for run in runs:
         error = run.record.get("error") or {}
         said = (str(error.get("message") or "").splitlines() or [""])[0]
+        said = LEFT if run.status == "running" and not run.at_work else said
         rows.append((run.label, run.id, run.status, len(run.history), said))
     return Table(
         id="without-result",
@@ -325,6 +346,11 @@ def without_result(runs: Sequence[RunView]) -> Table:
         ),
         rows=tuple(rows),
     )
+
+
+def _measured(scored: Scored) -> str:
+    """The split, and how it was tested where that is not the plain way."""
+    return f"{scored.split} with {scored.how}" if scored.options else scored.split
 
 
 def _samples(scored: Scored) -> str:
@@ -382,6 +408,12 @@ def _count(n: int, noun: str) -> str:
 
 def _words(key: str) -> str:
     return key.replace("_", " ")
+
+
+def _setting(settings: dict[str, Any], key: str) -> str | None:
+    if key not in settings:
+        return None
+    return "none" if settings[key] is None else as_text(settings[key])
 
 
 def _plain(value: Any) -> str:

@@ -102,7 +102,7 @@ def _summarise(run: str, record: Mapping[str, Any]) -> Summary:
             "class_names": [str(one) for one in data["class_names"]],
             "train": sum(int(n) for n in data["counts"]["train"].values()),
         },
-        settings=_settings(record),
+        settings=settings_of(record),
     )
     if status != "done":
         lines = str((record.get("error") or {}).get("message", "")).splitlines()
@@ -120,7 +120,8 @@ def _summarise(run: str, record: Mapping[str, Any]) -> Summary:
     return summary
 
 
-def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
+def settings_of(record: Mapping[str, Any], tested: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """`Summary.settings` of a record, and ``evaluation.OPTION`` for each of ``tested``."""
     settings: dict[str, Any] = {}
     for section, component in record["components"].items():
         if isinstance(component, dict):  # trackers are a list and change nothing
@@ -131,7 +132,12 @@ def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in record["recipe"][section].items():
             settings[f"{section}.{key}"] = value
     settings.pop("training.seed", None)
-    return settings
+    return {**settings, **{f"evaluation.{key}": value for key, value in (tested or {}).items()}}
+
+
+def plain_options(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of an evaluation in which it differs from the plain way."""
+    return {key: value for key, value in evaluation.get("options", {}).items() if value not in (None, "none")}
 
 
 def _scores(evaluation: Mapping[str, Any]) -> Scores:
@@ -143,5 +149,4 @@ def _scores(evaluation: Mapping[str, Any]) -> Scores:
     for key, value in found.items():
         if value is not None and math.isfinite(number := float(value)):
             values[key] = number
-    options = {key: value for key, value in evaluation.get("options", {}).items() if value not in (None, "none")}
-    return Scores(str(evaluation["rows_digest"]), int(evaluation["n"]), values, options)
+    return Scores(str(evaluation["rows_digest"]), int(evaluation["n"]), values, plain_options(evaluation))

@@ -9,6 +9,9 @@ import json
 import pytest
 from made_records import made_record, write_runs
 
+from ferbench.runs.directory import RunDirectory, run_path
+from ferbench.runs.lock import only_writer
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
@@ -206,3 +209,24 @@ def test_two_seeds_of_real_runs_are_one_row(ferbench_cli, tmp_path):
     assert (group["n"], group["synthetic"], row["model"], unfinished) == (35, True, "linear", [])
     singles = rows_of(ferbench_cli("leaderboard", "--runs", "--format", "csv"))
     assert {float(row["macro_f1"]) for row in singles} == set(scores)
+
+
+@pytest.mark.parametrize("form", ["terminal", "csv", "md"])
+def test_a_results_directory_that_is_not_there_is_named(form, ferbench_cli, tmp_path):
+    finished = ferbench_cli("leaderboard", "--results", tmp_path / "none", "--format", form)
+    assert finished.stderr.startswith(f"no runs in {tmp_path / 'none'} yet, since there is no such directory; ")
+
+
+def test_the_column_that_rows_are_sorted_by_is_shown(board, monkeypatch):
+    assert board("--sort", "seconds").stdout.splitlines()[1].split()[-3:] == ["training", "time", "runs"]
+    monkeypatch.setattr("ferbench.cli.tables.terminal_width", lambda: 100)
+    assert "balanced" not in board().stdout.splitlines()[1]
+    assert "parameters" in board("--sort", "parameters").stdout.splitlines()[1]
+
+
+def test_a_run_that_died_is_told_from_one_that_goes_on(ferbench_cli, tmp_path):
+    write_runs(tmp_path, made_record("a", status="running"), made_record("b", status="running"))
+    with only_writer(RunDirectory(run_path(tmp_path, "a00000000000"))):
+        document = json.loads(ferbench_cli("leaderboard", "--results", tmp_path, "--json").stdout)
+    dead = "no process is at work on it any more"
+    assert [one["reason"] == dead for one in document["unfinished"]] == [False, True]

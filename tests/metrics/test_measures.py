@@ -25,6 +25,7 @@ def test_metrics_that_select_epochs_have_the_same_direction_here():
         ("recall:a:b", "a:b recall", True),
         ("centre_loss", "centre_loss", False),
         ("dominance_mae", "dominance_mae", False),
+        ("expression", "expression loss", False),
         ("novel", "novel", True),
         ("glossy", "glossy", True),
     ],

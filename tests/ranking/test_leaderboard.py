@@ -178,3 +178,25 @@ def test_a_spread_is_the_mean_between_the_lowest_and_the_highest(values):
     found = spread(values)
     assert found.low == sorted(values)[0] <= found.mean <= sorted(values)[-1] == found.high
     assert found.mean == pytest.approx(fmean(values), abs=1e-9)
+
+
+def test_of_many_names_the_first_two_are_shown(tmp_path):
+    made = [made_record(f"{seed}a", seed=seed, name=f"n{seed}") for seed in range(5)]
+    ((one,), _) = board(tmp_path, *made)
+    assert one.rows[0].name == "n0, n1, 3 more"
+
+
+def test_people_read_metrics_before_the_size_of_the_run(tmp_path):
+    (one,), _ = board(tmp_path, made_record())
+    keys = Board([one], single=False).default([one], people=True, per_class=False)
+    assert keys.index("macro_f1") < keys.index("train")
+
+
+def test_classes_stand_in_the_order_of_their_task(tmp_path):
+    few = made_record("a", test="v1:few", f1={"sad": 0.5, "happy": 0.5})
+    more = [made_record(run, f1={"happy": 0.5, "sad": 0.5, "fear": 0.5}, config=run) for run in "bd"]
+    groups, _ = board(tmp_path, few, *more)
+    chosen = Board(groups, single=False).default([groups[0]], people=True, per_class=True)
+    assert [key for key in chosen if key.startswith("f1:")] == ["f1:happy", "f1:sad", "f1:fear"]
+    chosen = Board(groups, single=False).default([groups[1]], people=True, per_class=True)
+    assert [key for key in chosen if key.startswith("f1:")] == ["f1:sad", "f1:happy"]

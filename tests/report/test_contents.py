@@ -9,6 +9,7 @@ from made_runs import make_run
 
 from ferbench import UserError
 from ferbench.report.contents import read_runs
+from ferbench.runs.lock import only_writer
 
 
 def labels(*runs):
@@ -98,3 +99,39 @@ def test_a_record_that_lacks_something_is_an_error_that_names_it(lacking, tmp_pa
     with pytest.raises(UserError, match=lacking) as caught:
         read_runs([run])
     assert str(run.record_path) in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"epoch": 1}\n', b"[1]\n", b'{"epoch": 1, "train": {}, "validation": {"f1": 3}}\n', b"\xff\xfe"]
+)
+def test_a_damaged_history_is_an_error_that_names_the_file(content, tmp_path):
+    run = make_run(tmp_path)
+    (run.path / "history.jsonl").write_bytes(content)
+    with pytest.raises(UserError, match=r"history\.jsonl is damaged") as caught:
+        read_runs([run])
+    assert "remove that file" in caught.value.remedy
+
+
+def test_a_run_without_a_history_has_no_epochs(tmp_path):
+    run = make_run(tmp_path)
+    (run.path / "history.jsonl").unlink()
+    assert read_runs([run]).runs[0].history == []
+
+
+@pytest.mark.parametrize("beside", ["000000000000", "ffffffffffff"])
+def test_a_run_that_was_tested_in_two_ways_is_judged_on_the_plain_one(beside, tmp_path):
+    run = make_run(tmp_path)
+    record = json.loads(run.record_path.read_text())
+    plain = next(key for key, one in record["evaluations"].items() if one["split"] == "test")
+    record["evaluations"][beside] = {**record["evaluations"][plain], "options": {"tta": "flip"}}
+    run.record_path.write_text(json.dumps(record))
+    (one,) = read_runs([run]).runs
+    assert one.result.id == plain
+    assert [scored.how for scored in one.evaluations] == ["", "", "tta flip"]
+
+
+def test_a_run_that_says_it_is_running_is_asked_whether_it_is(tmp_path):
+    run = make_run(tmp_path, status="running")
+    with only_writer(run):
+        assert read_runs([run]).runs[0].at_work
+    assert not read_runs([run]).runs[0].at_work

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import plotly.graph_objects as go
 import pytest
 from made_runs import make_run
@@ -91,3 +93,22 @@ def test_names_are_plain_text_to_plotly(text):
     assert "<" not in said
     assert "$" not in said
     assert "\x1b" not in html.unescape(said)
+
+
+@pytest.mark.parametrize("epochs", [1, 5, 50])
+def test_the_axis_of_epochs_shows_no_epoch_that_there_is_not(epochs, tmp_path):
+    _, found = of(make_run(tmp_path, epochs=epochs))
+    (low, high) = found[1].spec["layout"]["xaxis"]["range"]
+    assert -1.5 < low < 1  # ticks stand at 0 and its multiples, and -2 would be the next one below
+    assert epochs < high < 1.05 * epochs + 1
+
+
+@pytest.mark.parametrize(("kept", "anchor"), [(1, "left"), (5, "center"), (10, "right")])
+def test_words_at_the_kept_epoch_stay_within_the_figure(kept, anchor, tmp_path):
+    run = make_run(tmp_path, epochs=10)
+    lines = (run.path / "history.jsonl").read_text().splitlines()
+    history = [{**json.loads(line), "best": number == kept} for number, line in enumerate(lines, 1)]
+    (run.path / "history.jsonl").write_text("".join(json.dumps(one) + "\n" for one in history))
+    _, found = of(run)
+    (words,) = found[1].spec["layout"]["annotations"]
+    assert (words["x"], words["xanchor"]) == (kept, anchor)

@@ -189,3 +189,8 @@ def test_latex_has_balanced_braces_and_no_bare_special_characters(cells):
             depth += {"{": 1, "}": -1}.get(character, 0)
             assert depth >= 0
         assert depth == 0
+
+
+@pytest.mark.parametrize("sign", ["Δ accuracy", "▲ strong", "● fair", "▼ weak", "−0.1", "κ"])
+def test_signs_that_reports_use_have_a_command_in_latex(sign):
+    assert "?" not in to_latex(of_texts([[sign]]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from made_runs import CLASSES, make_run
@@ -132,3 +134,28 @@ def test_cells_are_shown_for_people(cell, kind, text):
 def test_a_row_of_another_length_is_refused():
     with pytest.raises(ValueError, match="2 cells for 1 columns"):
         Table("t", "", (tables._RUN,), (("a", "b"),))
+
+
+def test_settings_in_which_runs_differ_stand_in_a_table(tmp_path):
+    given = {"a": {"width": 8, "deep": True}, "b": {"width": None, "deep": False}, "c": {}}
+    runs = [make_run(tmp_path, name=name, options=options) for name, options in given.items()]
+    table = tables.differences(read_runs(runs).comparisons[0], "t")
+    assert [one.key for one in table.columns] == ["run", "model.deep", "model.width"]
+    assert table.rows == (("a", "true", "8"), ("b", "false", "none"), ("c", None, None))
+
+
+def test_runs_that_differ_in_their_seed_alone_have_no_table_of_settings(tmp_path):
+    runs = [make_run(tmp_path, seed=seed) for seed in (0, 1)]
+    assert tables.differences(read_runs(runs).comparisons[0], "t") is None
+
+
+def test_test_time_augmentation_is_a_setting_and_heads_its_metrics(tmp_path):
+    runs = [make_run(tmp_path, name="plain"), make_run(tmp_path, name="flipped", seed=1)]
+    record = json.loads(runs[1].record_path.read_text())
+    for one in record["evaluations"].values():
+        one["options"] = {"tta": "flip"}
+    runs[1].record_path.write_text(json.dumps(record))
+    contents = read_runs(runs)
+    assert tables.differences(contents.comparisons[0], "t").rows == (("plain", None), ("flipped", "flip"))
+    labels = [one.label for one in tables.metrics(contents.runs[1]).columns]
+    assert labels[1:] == ["validation with tta flip (n = 350)", "test with tta flip (n = 350)"]
