@@ -233,7 +233,7 @@ def find_run(results: Path, name: str) -> RunDirectory:
     by_id = [run for run in runs if prefix and run.path.name.startswith(prefix)]
     if len(by_id) == 1:
         return by_id[0]
-    by_name = [run for run in runs if run.read().get("name") == name]
+    by_name = [run for run in runs if _name(run) == name]
     if len(by_name) == 1:
         return by_name[0]
     found = by_name or by_id
@@ -246,3 +246,11 @@ def find_run(results: Path, name: str) -> RunDirectory:
         f"there is no run '{name}' in {results}",
         "see the runs with 'ferbench leaderboard', or give the results directory with --results",
     )
+
+
+def _name(run: RunDirectory) -> str | None:
+    """The name that the record has; None when the record cannot be read, which is another run's trouble."""
+    try:
+        return run.read().get("name")
+    except UserError:
+        return None

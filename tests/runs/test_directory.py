@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from made_runs import make_run
 
 from ferbench.errors import UserError
 from ferbench.runs.directory import Predictions, RunDirectory, all_runs, find_run, run_path
@@ -125,3 +126,10 @@ def test_numbers_that_json_has_not_are_refused(tmp_path):
 def test_the_record_is_plain_json(tmp_path):
     RunDirectory(tmp_path).write({"name": "é"})
     assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8")) == {"schema": 1, "name": "é"}
+
+
+def test_a_damaged_record_does_not_hide_a_run_with_another_name(tmp_path):
+    make_run(tmp_path, name="good")
+    damaged = make_run(tmp_path, name="bad")
+    damaged.record_path.write_text("{")
+    assert find_run(tmp_path, "good").read()["name"] == "good"
