@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import shutil
 import subprocess
@@ -59,6 +60,14 @@ def missing() -> Callable[[str], NoReturn]:
         pytest.skip(reason)
 
     return give_up
+
+
+@pytest.fixture(scope="session")
+def transformers_plugin() -> tuple[str, ...]:
+    """Flags that make ferbench know ``hf-image-classifier``; none where its distribution is installed."""
+    module = "ferbench_transformers.plugin"
+    installed = any(entry.value == module for entry in importlib.metadata.entry_points(group="ferbench"))
+    return () if installed else ("--plugin", module)
 
 
 @dataclass(frozen=True)

@@ -87,13 +87,13 @@ def test_every_option_of_a_report_is_documented():
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "recipes").glob("*.toml")), ids=lambda p: p.stem)
-def test_every_recipe_is_valid(path):
+def test_every_recipe_is_valid(path, transformers_plugin):
     from ferbench.experiment.resolve import resolve
     from ferbench.plugin.discovery import load_registry
 
     settings = read_recipe(path)
     settings.pop("grid", None)
-    resolve(build_recipe(settings), load_registry())
+    resolve(build_recipe(settings), load_registry(transformers_plugin[1:]))
 
 
 def test_the_tutorials_recipe_and_plugin_work(ferbench_cli, tmp_path):
@@ -113,7 +113,10 @@ def test_the_tutorials_recipe_and_plugin_work(ferbench_cli, tmp_path):
     assert finished.stderr.count("skipped") == 2
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda p: p.name)
+PAGES = [ROOT / "README.md", ROOT / "benchmarks" / "recipes" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target

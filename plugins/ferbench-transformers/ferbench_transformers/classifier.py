@@ -13,6 +13,7 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 from ferbench import InitialWeights, Outputs, Task, UserError
 from ferbench_transformers.files import checkpoint_folder
 from ferbench_transformers.labels import rows_of_classes
+from ferbench_transformers.weights import load_weights
 
 
 def hf_image_classifier(
@@ -20,6 +21,7 @@ def hf_image_classifier(
     *,
     checkpoint: Annotated[str, InitialWeights()],
     revision: str | None = None,
+    weights: Annotated[str, InitialWeights(names=("none",))] = "none",
     new_classes: bool = False,
     allow_pickled_weights: bool = False,
     freeze: Literal["none", "backbone"] = "none",
@@ -35,6 +37,8 @@ def hf_image_classifier(
         checkpoint: a folder with config.json, preprocessor_config.json and weights, or owner/name on the Hugging Face
             hub, which must have model.safetensors.
         revision: branch, tag or commit on the hub.
+        weights: "none": the checkpoint's; or the path of a run's checkpoints/best.safetensors, to go on from: a run
+            with the same checkpoint and the same classes in the same order.
         new_classes: give classes that the checkpoint has no label for a fresh row, to be learnt.
         allow_pickled_weights: also read weights from a folder's pytorch_model.bin.
         freeze: "backbone": only the classifier learns.
@@ -43,7 +47,8 @@ def hf_image_classifier(
         A module from float[N, 3, H, W] to ``Outputs`` with logits float[N, K].
 
     Raises:
-        UserError: the checkpoint cannot be had or read, takes other images, or lacks a class.
+        UserError: the checkpoint cannot be had or read, takes other images, or lacks a class; the weights cannot be
+            read or do not fit.
     """
     folder = checkpoint_folder(checkpoint, revision)
     transformers.utils.logging.disable_progress_bar()
@@ -64,6 +69,8 @@ def hf_image_classifier(
     )
     heads = _fit_heads(model, rows, checkpoint)
     classifier = HFImageClassifier(model, heads, *_normalization(processor, task.channels))
+    if weights != "none":
+        load_weights(classifier, weights)
     if freeze == "backbone":
         classifier.freeze_backbone()
     return classifier

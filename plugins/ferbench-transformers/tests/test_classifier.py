@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 from transformers import AutoModelForImageClassification, ConvNextConfig, ResNetConfig, ViTConfig, ViTImageProcessor
 
@@ -167,3 +168,31 @@ def test_a_checkpoint_in_the_hubs_cache_needs_no_network(checkpoint, tmp_path, m
     (repository / "refs" / "main").write_text("0123")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     assert build(Path("owner/name")).head_parameters()
+
+
+def test_weights_of_an_earlier_run_stand_in_place_of_the_checkpoints(checkpoint, tmp_path):
+    earlier = build(checkpoint).eval()
+    with torch.no_grad():
+        for parameter in earlier.parameters():
+            parameter.add_(torch.randn_like(parameter))
+    save_file(earlier.state_dict(), tmp_path / "best.safetensors")
+    images = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        expected = earlier(images).logits
+        assert not torch.allclose(build(checkpoint).eval()(images).logits, expected)
+        continued = build(checkpoint, weights=str(tmp_path / "best.safetensors")).eval()
+        torch.testing.assert_close(continued(images).logits, expected, rtol=0, atol=0)
+
+
+def test_weights_of_another_task_are_refused_by_the_name_of_the_first(checkpoint, tmp_path):
+    save_file(build(checkpoint, "angry", "happy", "sad").state_dict(), tmp_path / "best.safetensors")
+    with pytest.raises(UserError, match=r"the first of 2 weights that differ is model\.classifier"):
+        build(checkpoint, weights=str(tmp_path / "best.safetensors"))
+
+
+def test_weights_that_are_no_safetensors_file_are_refused(checkpoint, tmp_path):
+    with pytest.raises(UserError, match="there is no file"):
+        build(checkpoint, weights=str(tmp_path / "best.safetensors"))
+    (tmp_path / "best.safetensors").write_bytes(b"\x80\x04K\x01.")
+    with pytest.raises(UserError, match="no readable safetensors file"):
+        build(checkpoint, weights=str(tmp_path / "best.safetensors"))
