@@ -64,6 +64,7 @@ class RunPart:
     pairs: Table | None
     curves: tuple[Figure, ...]
     epochs: Table | None
+    sampling: Table | None
     metrics: Table | None
     samples: Table
     components: Table
@@ -88,7 +89,7 @@ class Report:
         found = [table for part in self.comparisons for table in part.tables.values()]
         found += [self.without_result] if self.without_result else []
         for part in self.runs:
-            several = (part.scores, part.confusion_table, part.pairs, part.epochs, part.metrics)
+            several = (part.scores, part.confusion_table, part.pairs, part.epochs, part.sampling, part.metrics)
             found += [table for table in several if table is not None]
             found += [part.samples, part.components, part.environment]
         return found
@@ -195,6 +196,7 @@ def _run(run: RunView) -> RunPart:
         pairs=tables.confused_pairs(run, result) if matrix and result is not None else None,
         curves=tuple(parts[1:] if matrix else parts),
         epochs=tables.epochs(run) if run.history else None,
+        sampling=tables.sampling(run),
         metrics=tables.metrics(run) if run.evaluations else None,
         samples=tables.samples(run),
         components=tables.components(run),

@@ -155,6 +155,38 @@ def epochs(run: RunView) -> Table:
     )
 
 
+def sampling(run: RunView) -> Table | None:
+    """What the sampler said of how it drew each epoch; None for one that says nothing."""
+    said = [(record["epoch"], record["sampler"]) for record in run.history if isinstance(record.get("sampler"), dict)]
+    keys: dict[tuple[str, str | None], bool] = {}
+    for _, one in said:
+        for key, value in one.items():
+            for name in value if isinstance(value, dict) else (None,):
+                part = value if name is None else value[name]
+                numeric = isinstance(part, (int, float)) and not isinstance(part, bool)
+                keys[key, name] = keys.get((key, name), True) and numeric
+    if not keys:
+        return None
+    columns = [Column("epoch", "epoch", "count")]
+    for (key, name), numeric in keys.items():
+        label = _words(key) if name is None else f"{_words(key)}: {name}"
+        columns.append(Column(key if name is None else f"{key}_{name}", label, "number" if numeric else "text"))
+
+    def cell(one: dict[str, Any], key: str, name: str | None) -> Cell:
+        value = one.get(key)
+        value = value.get(name) if name is not None and isinstance(value, dict) else value
+        if isinstance(value, (list, tuple)):
+            return ", ".join(map(str, value))
+        return value if isinstance(value, (int, float, str)) and not isinstance(value, bool) else None
+
+    return Table(
+        id=f"sampling-{run.id}",
+        caption=f"How the sampler of {run.label} drew each epoch.",
+        columns=tuple(columns),
+        rows=tuple((epoch, *(cell(one, key, name) for key, name in keys)) for epoch, one in said),
+    )
+
+
 def curve_metrics(history: Sequence[dict[str, Any]]) -> list[str]:
     """Metrics that learning curves are drawn of, where the history has them."""
     if not history:

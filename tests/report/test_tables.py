@@ -103,6 +103,17 @@ def test_every_epoch_stands_in_the_table_of_the_curves(tmp_path):
     assert column(table, "f1_fear") == [record["validation"]["f1"]["fear"] for record in one.history]
 
 
+def test_what_an_adaptive_sampler_drew_stands_epoch_by_epoch(tmp_path):
+    run = make_run(tmp_path, epochs=2)
+    one = view(run)
+    assert tables.sampling(one) is None
+    one.history[0]["sampler"] = {"focus": [], "weights": {"fear": 1.0, "sad": 1.0}}
+    one.history[1]["sampler"] = {"focus": ["fear", "sad"], "weights": {"fear": 3.0, "sad": 3.0}}
+    table = tables.sampling(one)
+    assert [column.key for column in table.columns] == ["epoch", "focus", "weights_fear", "weights_sad"]
+    assert table.rows == ((1, "", 1.0, 1.0), (2, "fear, sad", 3.0, 3.0))
+
+
 def test_runs_without_a_result_are_listed_with_one_line_of_cause(tmp_path):
     table = tables.without_result([view(make_run(tmp_path, status="failed", message="it broke\nbadly"))])
     assert table.rows[0][2:] == ("failed", 5, "it broke")
