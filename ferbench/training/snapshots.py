@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from ferbench.errors import UserError
-from ferbench.storage import replace_file, replace_json, sync_directory
+from ferbench.storage import replace_file, replace_json, sync_directory, writing
 from ferbench.training.loop import Position, Training
 from ferbench.training.storable import NotStorable, pack, unpack
 
@@ -125,11 +125,13 @@ class Snapshots:
             # Later ones are of the time before the run was resumed from an older one.
             if name not in kept and not (self._keep == "epochs" and name.endswith("-end") and name < newest):
                 self._remove(name)
-        sync_directory(self._directory)
+        with writing(self._directory):
+            sync_directory(self._directory)
 
     def _remove(self, name: str) -> None:
-        for suffix in (".json", ".safetensors"):  # what makes it count goes first
-            (self._directory / f"{name}{suffix}").unlink(missing_ok=True)
+        with writing(self._directory):
+            for suffix in (".json", ".safetensors"):  # what makes it count goes first
+                (self._directory / f"{name}{suffix}").unlink(missing_ok=True)
 
 
 def restore(state: dict[str, Any], training: Training) -> None:
