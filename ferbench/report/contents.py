@@ -29,6 +29,7 @@ class Scored:
         metrics: scalars by name.
         per_class: precision, recall, F1 and support by class name.
         confusion: int64[K, K], rows true, columns predicted; None when the evaluation's file is gone.
+        entry: of ``run.json``.
     """
 
     id: str
@@ -40,6 +41,19 @@ class Scored:
     metrics: dict[str, float]
     per_class: dict[str, dict[str, Any]]
     confusion: NDArray[np.int64] | None
+    entry: dict[str, Any]
+
+    @property
+    def later(self) -> bool:
+        """Made by ``ferbench evaluate``, after the run's own."""
+        return "data" in self.entry
+
+    @property
+    def title(self) -> str:
+        """Which samples, and how they were looked at."""
+        where = f"{self.dataset}, {self.split}" if self.later else self.split
+        tta = (self.entry.get("options") or {}).get("tta", "none")
+        return where if tta == "none" else f"{where}, {tta}"
 
 
 @dataclass(frozen=True)
@@ -53,7 +67,7 @@ class RunView:
         record: ``run.json``.
         history: one record per epoch.
         result: what the run is judged on: its test evaluation, or validation for a fold; None without a result.
-        evaluations: all of them, validation first.
+        evaluations: all of them, the run's own first and of those validation.
     """
 
     id: str
@@ -148,13 +162,13 @@ def _view(directory: RunDirectory, record: dict[str, Any]) -> RunView:
                 _scored(directory, short_id, entry, data["dataset"], class_names)
                 for short_id, entry in record["evaluations"].items()
             ),
-            key=lambda scored: (scored.split != "validation", scored.id),
+            key=lambda scored: (scored.later, scored.split != "validation", scored.id),
         )
     )
     judged = "validation" if data["fold"] else "test"
     result = None
     if record["status"] == "done":
-        result = next((scored for scored in evaluations if scored.split == judged), None)
+        result = next((scored for scored in evaluations if scored.split == judged and not scored.later), None)
     return RunView(
         id=directory.path.name,
         label=one_line(record.get("name") or record["components"]["model"]["name"]),
@@ -187,6 +201,7 @@ def _scored(
         metrics=entry["metrics"],
         per_class=entry["per_class"],
         confusion=matrix,
+        entry=entry,
     )
 
 

@@ -59,7 +59,7 @@ def per_class(run: RunView, scored: Scored) -> Table:
 def metrics(run: RunView) -> Table:
     """Every metric of every evaluation of a run."""
     names = list(dict.fromkeys(name for scored in run.evaluations for name in scored.metrics))
-    titles = _unique([f"{scored.split} (n = {scored.n:,})" for scored in run.evaluations], run.evaluations)
+    titles = _unique([f"{scored.title} (n = {scored.n:,})" for scored in run.evaluations], run.evaluations)
     return Table(
         id=f"metrics-{run.id}",
         caption=f"All metrics of {run.label}.",

@@ -19,6 +19,7 @@ from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import short
 from ferbench.experiment.plan import Plan, normalization
 from ferbench.runs.directory import Predictions, RunDirectory
+from ferbench.runs.learnt import Samples, write_samples
 from ferbench.runs.lock import only_writer
 from ferbench.training import checkpoints, runtime
 from ferbench.training.assemble import assemble, build_loss, check_loss
@@ -148,6 +149,7 @@ def execute(plan: Plan, results: Path, observer_for: Callable[[dict[str, Any]], 
             loss = build_loss(plan, device)
             training = _assembled(plan, model, loss, device) if recipe.training.epochs else None
             directory.write(record)
+            write_samples(directory, _samples(plan))
             directory.start_history()
             trackers.tell("run_started", record)
             observer = _Recorder(directory, trackers, observer_for(record))
@@ -194,6 +196,12 @@ class _Recorder(Observer):
 
     def stopped(self, epoch: int, reason: str) -> None:
         self._display.stopped(epoch, reason)
+
+
+def _samples(plan: Plan) -> dict[str, Samples]:
+    """What the run learns from and is selected on."""
+    pack, by_split = plan.pack, {"train": plan.split.train, "validation": plan.split.validation}
+    return {split: Samples(np.asarray(pack.ids[rows]), pack.pixel_hashes[rows]) for split, rows in by_split.items()}
 
 
 def _placed(model: nn.Module, device: torch.device) -> nn.Module:
