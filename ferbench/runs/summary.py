@@ -149,7 +149,10 @@ def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _scores(evaluation: Mapping[str, Any]) -> Scores:
     found = dict(evaluation["metrics"])
+    scored = (evaluation.get("data") or {}).get("class_names", evaluation["per_class"])
     for class_name, scores in evaluation["per_class"].items():
+        if class_name not in scored:  # the test set does not know it
+            continue
         for which in ("precision", "recall", "f1"):
             found[f"{which}:{class_name}"] = scores[which]
     values = {}
