@@ -180,7 +180,7 @@ def test_a_spread_is_the_mean_between_the_lowest_and_the_highest(values):
     assert found.mean == pytest.approx(fmean(values), abs=1e-9)
 
 
-def tested_elsewhere(record, *, classes=("sad", "happy"), contaminated=False, rows="v1:t9", **data):
+def with_a_test_elsewhere(record, *, classes=("sad", "happy"), contaminated=False, rows="v1:t9", **data):
     """A record with an evaluation as ``ferbench evaluate`` adds it."""
     seen = {split: {"same": 2, "copies": 2} for split in ("train", "validation")}
     record["evaluations"]["e3"] = {
@@ -193,39 +193,31 @@ def tested_elsewhere(record, *, classes=("sad", "happy"), contaminated=False, ro
 
 
 def test_a_test_elsewhere_stands_beside_runs_that_were_trained_there(tmp_path):
-    away = tested_elsewhere(made_record("a", config="a"))
+    away = with_a_test_elsewhere(made_record("a", config="a"))
     home = made_record("b", config="b", test="v1:t9")
     groups, _ = board(tmp_path, away, home)
     assert sorted(len(group.rows) for group in groups) == [1, 2]
 
 
 def test_a_test_elsewhere_goes_by_its_own_dataset_protocol_and_images(tmp_path):
-    away = tested_elsewhere(made_record("a"), protocol="public", synthetic=True)
+    away = with_a_test_elsewhere(made_record("a"), protocol="public", synthetic=True)
     (home, group), _ = board(tmp_path, away)
     assert (group.dataset, group.protocol, group.synthetic) == ("others", "public", True)
     assert (home.dataset, home.synthetic) == ("faces", False)
 
 
 def test_scores_of_classes_that_the_test_set_does_not_know_are_left_out(tmp_path):
-    (_, away), _ = board(tmp_path, tested_elsewhere(made_record("a"), classes=("happy",)))
+    (_, away), _ = board(tmp_path, with_a_test_elsewhere(made_record("a"), classes=("happy",)))
     assert "f1:happy" in away.metrics
     assert "f1:sad" not in away.metrics
 
 
 def test_a_contaminated_test_is_in_no_table_but_below_them(tmp_path):
-    groups, (left,) = board(tmp_path, tested_elsewhere(made_record("a"), contaminated=True))
+    groups, (left,) = board(tmp_path, with_a_test_elsewhere(made_record("a"), contaminated=True))
     assert len(groups) == 1
     assert (left.status, "2 in train" in left.reason) == ("contaminated", True)
 
 
 def test_it_shows_that_contamination_is_not_known(tmp_path):
-    (_, away), _ = board(tmp_path, tested_elsewhere(made_record("a"), contaminated=None))
+    (_, away), _ = board(tmp_path, with_a_test_elsewhere(made_record("a"), contaminated=None))
     assert away.rows[0].settings["evaluation.seen"] == "unknown"
-
-
-def test_an_index_gives_back_tests_elsewhere(tmp_path):
-    record = tested_elsewhere(made_record("a"), contaminated=True)
-    write_runs(tmp_path, record, aged=True)
-    first = summaries(tmp_path)
-    assert summaries(tmp_path) == first
-    assert [bool(scores.contaminated) for scores in first[0].scores] == [False, True]
