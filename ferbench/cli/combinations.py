@@ -94,7 +94,7 @@ def plan_all(combinations: Sequence[Combination], results: Path, cache: Path, *,
         key = dataset_key(combination.resolved)
         if key not in packs:
             try:
-                packs[key] = _pack(combination.resolved, cache, quiet=quiet)
+                packs[key] = packed(combination.resolved, cache, quiet=quiet)
             except UserError as error:
                 packs[key] = error
         pack = packs[key]
@@ -113,7 +113,12 @@ def plan_all(combinations: Sequence[Combination], results: Path, cache: Path, *,
     refuse_if_all_skipped(combinations)
 
 
-def _pack(resolved: ResolvedRecipe, cache: Path, *, quiet: bool) -> Pack:
+def packed(resolved: ResolvedRecipe, cache: Path, *, quiet: bool) -> Pack:
+    """The pack of a recipe's dataset.
+
+    Raises:
+        UserError: it cannot be read, or has faults, which are then listed on stderr.
+    """
     from ferbench.cli.progress import PackingProgress
     from ferbench.data.pack import FaultyDataset, pack_dataset
     from ferbench.experiment.datasets import build_dataset

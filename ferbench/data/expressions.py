@@ -26,3 +26,8 @@ def expression_named(name: str) -> str | None:
     plain = name.strip().lower()
     plain = _ALIASES.get(plain, plain)
     return plain if plain in EXPRESSIONS else None
+
+
+def class_key(name: str) -> str:
+    """What the names of classes are compared by: ``Anger`` and ``angry`` are one class, and ``Pain`` is ``pain``."""
+    return expression_named(name) or name.strip().casefold()

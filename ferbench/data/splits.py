@@ -78,8 +78,8 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
     Raises:
         UserError: unknown protocol or class, a part that the dataset lacks, or a role that ends up without samples.
     """
-    protocol = _choose(protocols, request.protocol, pack.dataset)
-    class_names, labels = _select_classes(pack, request)
+    protocol = choose_protocol(protocols, request.protocol, pack.dataset)
+    class_names, labels = select_classes(pack, request)
     if not protocol.test and request.fold is None:
         raise UserError(
             f"protocol '{protocol.name}' of '{pack.dataset}' is for folds and has no test part",
@@ -87,29 +87,21 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
         )
 
     def rows_of(parts: Sequence[str]) -> Rows:
-        codes = [pack.parts.index(part) for part in parts if part in pack.parts]
-        return np.flatnonzero(np.isin(pack.part, codes) & (labels >= 0)).astype(np.int64)
+        return rows_of_parts(pack, parts, labels)
 
-    pool = rows_of(_present(pack, protocol.train, protocol, protocols))
-    extra = rows_of(_present(pack, protocol.train_only, protocol, protocols))
+    pool = rows_of(present_parts(pack, protocol.train, protocol, protocols))
+    extra = rows_of(present_parts(pack, protocol.train_only, protocol, protocols))
     groups = _groups(pack, request.group_by or protocol.group_by)
-    test_parts = _present(pack, protocol.test, protocol, protocols) if request.fold is None else ()
+    test_parts = present_parts(pack, protocol.test, protocol, protocols) if request.fold is None else ()
     named = protocol.validation
     if protocol.cut_if_missing:
         named = tuple(part for part in named if part in pack.parts)
     if request.fold is not None:
         named = ()
-    validation = rows_of(_present(pack, named, protocol, protocols)) if named else None
+    validation = rows_of(present_parts(pack, named, protocol, protocols)) if named else None
 
-    def limited(rows: Rows, total: int | None, per_class: int | None, purpose: str) -> Rows:
-        if total is None and per_class is None:
-            return rows
-        _refuse_unreachable(rows, labels, total, purpose)
-        return draw_stratified(
-            rows, labels, pack.ids, total=total, per_class=per_class, seed=request.split_seed, purpose=purpose
-        )
-
-    learnt = limited(np.union1d(pool, extra), request.train_limit, request.train_limit_per_class, "train_limit")
+    limits = request.train_limit, request.train_limit_per_class
+    learnt = _limited(pack, np.union1d(pool, extra), labels, *limits, request.split_seed, "train_limit")
     extra = np.intersect1d(learnt, extra)
     pool = np.setdiff1d(learnt, extra)
     if request.fold is not None:
@@ -119,7 +111,7 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
     else:
         train = pool
     train = np.union1d(train, extra)
-    test = limited(rows_of(test_parts), request.test_limit, request.test_limit_per_class, "test_limit")
+    test = limited_test(pack, rows_of(test_parts), labels, request)
     _refuse_empty(train, validation, test if request.fold is None else None, labels, class_names, protocol)
     votes = _task_votes(pack, class_names)
     return Split(
@@ -136,7 +128,43 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
     )
 
 
-def _choose(protocols: Sequence[Protocol], name: str | None, dataset: str) -> Protocol:
+def rows_of_parts(pack: Pack, parts: Sequence[str], labels: NDArray[np.int64]) -> Rows:
+    """int64[n]: the rows of some parts whose class is one of the task's."""
+    codes = [pack.parts.index(part) for part in parts if part in pack.parts]
+    return np.flatnonzero(np.isin(pack.part, codes) & (labels >= 0)).astype(np.int64)
+
+
+def limited_test(pack: Pack, rows: Rows, labels: NDArray[np.int64], request: SplitRequest) -> Rows:
+    """``rows`` within the limits of the test set.
+
+    Raises:
+        UserError: ``data.test_limit`` is less than the number of classes.
+    """
+    limits = request.test_limit, request.test_limit_per_class
+    return _limited(pack, rows, labels, *limits, request.split_seed, "test_limit")
+
+
+def _limited(
+    pack: Pack,
+    rows: Rows,
+    labels: NDArray[np.int64],
+    total: int | None,
+    per_class: int | None,
+    seed: int,
+    purpose: str,
+) -> Rows:
+    if total is None and per_class is None:
+        return rows
+    _refuse_unreachable(rows, labels, total, purpose)
+    return draw_stratified(rows, labels, pack.ids, total=total, per_class=per_class, seed=seed, purpose=purpose)
+
+
+def choose_protocol(protocols: Sequence[Protocol], name: str | None, dataset: str) -> Protocol:
+    """The protocol of that name, the first for None.
+
+    Raises:
+        UserError: there is none of that name.
+    """
     if name is None:
         return protocols[0]
     for protocol in protocols:
@@ -148,7 +176,14 @@ def _choose(protocols: Sequence[Protocol], name: str | None, dataset: str) -> Pr
     )
 
 
-def _present(pack: Pack, parts: Sequence[str], protocol: Protocol, protocols: Sequence[Protocol]) -> tuple[str, ...]:
+def present_parts(
+    pack: Pack, parts: Sequence[str], protocol: Protocol, protocols: Sequence[Protocol]
+) -> tuple[str, ...]:
+    """``parts``, when the pack has all of them.
+
+    Raises:
+        UserError: a part is missing; names a protocol that the data would do for.
+    """
     missing = [part for part in parts if part not in pack.parts]
     if missing:
         possible = [
@@ -173,7 +208,12 @@ def _present(pack: Pack, parts: Sequence[str], protocol: Protocol, protocols: Se
     return tuple(parts)
 
 
-def _select_classes(pack: Pack, request: SplitRequest) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+def select_classes(pack: Pack, request: SplitRequest) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """The classes of the task, and int64[N] the class ids of all rows, -1 for rows of other classes.
+
+    Raises:
+        UserError: a class is unknown, or there are not ``num_classes``.
+    """
     class_names = pack.class_names if request.classes is None else request.classes
     unknown = [name for name in class_names if name not in pack.class_names]
     if unknown:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import annotated_types as at
 
-from ferbench.data.expressions import expression_named
+from ferbench.data.expressions import class_key
 from ferbench.data.sample import Dataset, Fault, Fit, Sample
 from ferbench.errors import UserError
 from ferbench.plugin.specs import DatasetSpec, Protocol
@@ -59,11 +59,11 @@ class Union(Dataset):
                 member that is to be resampled to another size or in another way.
         """
         self._members = tuple(members)
-        self._supplement = None if supplement is None else {_meaning(name): name for name in supplement}
+        self._supplement = None if supplement is None else {class_key(name): name for name in supplement}
         self._spelling: dict[str, str] = {}
         for member in self._members:
             for name in self._classes_from(member):
-                self._spelling.setdefault(_meaning(name), name)
+                self._spelling.setdefault(class_key(name), name)
         self.class_names = tuple(sorted(self._spelling.values()))
         self._check_supplement()
         self.channels = members[0].dataset.channels
@@ -99,7 +99,7 @@ class Union(Dataset):
     def samples(self) -> Iterator[Sample | Fault]:
         images = dict.fromkeys((member.name for member in self._members), 0)
         for member in self._members:
-            order = [self._spelling.get(_meaning(name)) for name in member.dataset.class_names]
+            order = [self._spelling.get(class_key(name)) for name in member.dataset.class_names]
             for item in member.dataset.samples():
                 if isinstance(item, Fault):
                     yield item
@@ -117,19 +117,19 @@ class Union(Dataset):
     def _classes_from(self, member: Member) -> list[str]:
         """The classes that a member brings."""
         names = list(member.dataset.class_names)
-        meanings = {_meaning(name): name for name in names}
+        meanings = {class_key(name): name for name in names}
         if len(meanings) < len(names):
-            twice = [name for name in names if meanings[_meaning(name)] != name]
+            twice = [name for name in names if meanings[class_key(name)] != name]
             raise UserError(
-                f"classes '{twice[0]}' and '{meanings[_meaning(twice[0])]}' of '{member.name}' mean one expression",
+                f"classes '{twice[0]}' and '{meanings[class_key(twice[0])]}' of '{member.name}' mean one expression",
                 "give them one name in that dataset",
             )
         if self._is_first(member) or self._supplement is None:
             return names
-        return [name for name in names if _meaning(name) in self._supplement]
+        return [name for name in names if class_key(name) in self._supplement]
 
     def _check_supplement(self) -> None:
-        offered = {_meaning(name) for member in self._members[1:] for name in member.dataset.class_names}
+        offered = {class_key(name) for member in self._members[1:] for name in member.dataset.class_names}
         for meaning, name in (self._supplement or {}).items():
             if meaning not in offered:
                 others = " or ".join(f"'{member.name}'" for member in self._members[1:])
@@ -147,17 +147,17 @@ class Union(Dataset):
             )
 
     def _lacking(self) -> dict[str, list[str]]:
-        has = {member.name: {_meaning(name) for name in self._classes_from(member)} for member in self._members}
+        has = {member.name: {class_key(name) for name in self._classes_from(member)} for member in self._members}
         return {
             member.name: absent
             for member in self._members
-            if (absent := [name for name in self.class_names if _meaning(name) not in has[member.name]])
+            if (absent := [name for name in self.class_names if class_key(name) not in has[member.name]])
         }
 
     def _wanted(self, member: Member, sample: Sample) -> bool:
         if self._supplement is None or self._is_first(member):
             return True
-        return sample.part in member.train and _meaning(sample.label) in self._supplement
+        return sample.part in member.train and class_key(sample.label) in self._supplement
 
     def _joined(self, member: Member, sample: Sample, order: Sequence[str | None]) -> Sample:
         votes = sample.votes
@@ -167,7 +167,7 @@ class Union(Dataset):
             votes = votes if any(votes) else None
         sample = replace(
             sample,
-            label=self._spelling.get(_meaning(sample.label), sample.label),
+            label=self._spelling.get(class_key(sample.label), sample.label),
             votes=votes,
             source=member.name,
             native_size=sample.native_size or member.dataset.native_size,
@@ -226,11 +226,6 @@ def _on_all(protocol: Protocol, others: Sequence[tuple[str, Protocol]]) -> Proto
         group_by=next((one.group_by for one in everyone if one.group_by is not None), None),
         summary=f"as {protocol.name}, but validated and tested on all members",
     )
-
-
-def _meaning(name: str) -> str:
-    """What classes are compared by."""
-    return expression_named(name) or name.strip().casefold()
 
 
 def _marked(member: str, text: str) -> str:

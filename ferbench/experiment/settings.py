@@ -239,6 +239,19 @@ _PLAIN_REASONS = {
 }
 
 
+def check_run_name(name: object) -> None:
+    """Refuse what cannot name a run.
+
+    Raises:
+        UserError: it is no text, too long, or has characters that file names and shells do not like.
+    """
+    if not (isinstance(name, str) and _RUN_NAME.fullmatch(name)):
+        raise UserError(
+            f"run name {str(name)[:100]!r} is not usable",
+            "use 1 to 80 letters, digits, '.', '_' and '-', not starting with a dot",
+        )
+
+
 def build_recipe(settings: Mapping[str, Any]) -> Recipe:
     """Validate raw settings.
 
@@ -248,12 +261,8 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
     complete = dict(settings)
     for section in COMPONENT_SECTIONS:
         complete[section] = {"name": DEFAULT_COMPONENTS[section], **complete.get(section, {})}
-    name = complete.get("name")
-    if name is not None and not (isinstance(name, str) and _RUN_NAME.fullmatch(name)):
-        raise UserError(
-            f"run name {str(name)[:100]!r} is not usable",
-            "use 1 to 80 letters, digits, '.', '_' and '-', not starting with a dot",
-        )
+    if complete.get("name") is not None:
+        check_run_name(complete["name"])
     for section, fields in complete.items():
         for field, value in fields.items() if isinstance(fields, dict) else ():
             if isinstance(value, (datetime.date, datetime.time)):

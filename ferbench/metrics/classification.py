@@ -7,6 +7,7 @@ predicts a class pays for it. ``tests/metrics`` holds every function against sci
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,19 +52,25 @@ class ClassificationScores:
     def n(self) -> int:
         return int(self.support.sum())
 
-    def summary(self) -> dict[str, float]:
-        """Scalar metrics by name; balanced accuracy averages recall over the classes that have support."""
+    def summary(self, over: Sequence[int] | None = None) -> dict[str, float]:
+        """Scalar metrics by name; balanced accuracy averages recall over the classes that have support.
+
+        Args:
+            over: class ids that macro averages and the worst F1 are taken over; None: all K. Of a class that the test
+                set does not know, the samples taken for it still count as errors of their true classes.
+        """
         n = self.n
+        chosen = slice(None) if over is None else list(over)
         present = self.support > 0
         return {
             "accuracy": float(np.trace(self.confusion) / n) if n else 0.0,
-            "macro_f1": float(self.f1.mean()),
+            "macro_f1": float(self.f1[chosen].mean()),
             "weighted_f1": float(self.f1 @ self.support / n) if n else 0.0,
             "balanced_accuracy": float(self.recall[present].mean()) if present.any() else 0.0,
-            "macro_precision": float(self.precision.mean()),
-            "macro_recall": float(self.recall.mean()),
+            "macro_precision": float(self.precision[chosen].mean()),
+            "macro_recall": float(self.recall[chosen].mean()),
             "weighted_precision": float(self.precision @ self.support / n) if n else 0.0,
-            "worst_class_f1": float(self.f1.min()),
+            "worst_class_f1": float(self.f1[chosen].min()),
         }
 
     def per_class(self, class_names: tuple[str, ...]) -> dict[str, dict[str, Any]]:

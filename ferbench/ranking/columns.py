@@ -69,7 +69,10 @@ class Board:
         keys = list(self.columns)[: len(_base(self.single))]
         if people:
             same = {s for s in ("optimizer", "schedule") if len({row.settings.get(s) for row in rows}) < 2}
-            same |= {"trained_on"} if all("," not in group.dataset for group in groups) else set()
+            elsewhere = any(
+                run.data["dataset"] != group.dataset for group in groups for row in group.rows for run in row.runs
+            )
+            same |= set() if elsewhere else {"trained_on"}
             hidden = {"flops", "seconds", *same, *(() if any(row.name for row in rows) else ("name",))}
             keys = [key for key in keys if key not in hidden]
         present = {name for group in groups for name in group.metrics}

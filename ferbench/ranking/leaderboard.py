@@ -109,7 +109,7 @@ class Unfinished:
         run: twelve digits of the training id.
         name: as ``--name`` gave it, or None.
         status: ``running``, ``failed``, ``diverged``, ``interrupted``, ``damaged``; ``copy`` of a run that is in the
-            table; ``done`` without an evaluation.
+            table; ``done`` without an evaluation; ``contaminated`` where it was tested on samples that it had seen.
         reason: the cause in one line.
     """
 
@@ -132,6 +132,7 @@ def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group]
         single: a row for each run instead of each configuration.
     """
     groups: dict[tuple[Any, ...], dict[str, list[tuple[Summary, Scores]]]] = {}
+    names: dict[tuple[Any, ...], tuple[str, ...]] = {}
     unfinished = []
     seen: dict[str, str] = {}
     for run in runs:
@@ -144,19 +145,26 @@ def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group]
             continue
         data = run.data
         for scores in run.scores:
-            fold = data["fold"]
-            protocol = f"{data['protocol']}, fold {fold}" if fold else data["protocol"]
-            measured = None if fold else scores.rows, scores.rows, data["synthetic"], scores.n
-            # Not the dataset: joined with another one, it is still tested on its own test set.
-            key = (protocol, tuple(data["class_names"]), *measured)
+            if scores.contaminated:
+                unfinished.append(Unfinished(run.run, run.name, "contaminated", scores.contaminated))
+                continue
+            on = scores.data or data
+            fold = None if scores.data else data["fold"]
+            protocol = f"{on['protocol']}, fold {fold}" if fold else on["protocol"]
+            measured = None if fold else scores.rows, scores.rows, on["synthetic"], scores.n
+            # Not the dataset: joined with another one, it is still tested on its own test set. Nor the order of the
+            # classes, which no score depends on.
+            key = (protocol, frozenset(on["class_names"]), *measured)
+            names.setdefault(key, tuple(on["class_names"]))
             rows = groups.setdefault(key, {})
             # The same weights tested in another way are another row.
             row = f"{run.run if single else run.config} {scores.options}"
             rows.setdefault(row, []).append((run, scores))
     made = []
-    for (protocol, classes, test, digest, synthetic, n), rows in groups.items():
+    for key, rows in groups.items():
+        protocol, _, test, digest, synthetic, n = key
         best_first = _best_first(map(_row, rows.values()))
-        made.append(Group(_datasets(rows), protocol, classes, test, digest, synthetic, n, best_first))
+        made.append(Group(_datasets(rows), protocol, names[key], test, digest, synthetic, n, best_first))
     made.sort(key=lambda g: (g.synthetic, -sum(len(row.runs) for row in g.rows), g.dataset, g.rows_digest, g.protocol))
     return made, unfinished
 
@@ -187,7 +195,9 @@ def short(identifier: str) -> str:
 
 
 def _datasets(rows: dict[str, list[tuple[Summary, Scores]]]) -> str:
-    return ", ".join(sorted({run.data["dataset"] for members in rows.values() for run, _ in members}))
+    return ", ".join(
+        sorted({(scores.data or run.data)["dataset"] for members in rows.values() for run, scores in members})
+    )
 
 
 def _row(members: list[tuple[Summary, Scores]]) -> Row:

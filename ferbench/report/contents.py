@@ -32,6 +32,7 @@ class Scored:
         per_class: precision, recall, F1 and support by class name.
         confusion: int64[K, K], rows true, columns predicted; None when the evaluation's file is gone.
         options: how it was tested where that is not the plain way, such as ``{"tta": "flip"}``.
+        entry: of ``run.json``.
     """
 
     id: str
@@ -44,11 +45,23 @@ class Scored:
     per_class: dict[str, dict[str, Any]]
     confusion: NDArray[np.int64] | None
     options: dict[str, Any] = field(default_factory=dict)
+    entry: dict[str, Any] = field(default_factory=dict)
 
     @property
     def how(self) -> str:
         """The options in words, ``tta flip``; empty for the plain way."""
         return ", ".join(f"{key} {value}" for key, value in self.options.items())
+
+    @property
+    def later(self) -> bool:
+        """Made by ``ferbench evaluate``, after the run's own."""
+        return "data" in self.entry
+
+    @property
+    def title(self) -> str:
+        """Which samples, and how they were looked at."""
+        where = f"{self.dataset}, {self.split}" if self.later else self.split
+        return f"{where} with {self.how}" if self.how else where
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,7 @@ class RunView:
         history: one record per epoch.
         result: what the run is judged on: its test evaluation, or validation for a fold, the plain one where it was
             evaluated in several ways; None without a result.
-        evaluations: all of them, validation first, the plain ones before others.
+        evaluations: all of them, the run's own first and of those validation, the plain ones before others.
         at_work: a process is at work on it.
         settings: component names, options and fields by dotted key, as `ferbench.runs.summary.Summary` has them.
     """
@@ -162,13 +175,19 @@ def _view(directory: RunDirectory, record: dict[str, Any]) -> RunView:
                 _scored(directory, short_id, entry, data["dataset"], class_names)
                 for short_id, entry in record["evaluations"].items()
             ),
-            key=lambda scored: (scored.split != "validation", bool(scored.options), scored.how, scored.id),
+            key=lambda scored: (
+                scored.later,
+                scored.split != "validation",
+                bool(scored.options),
+                scored.how,
+                scored.id,
+            ),
         )
     )
     judged = "validation" if data["fold"] else "test"
     result = None
     if record["status"] == "done":
-        result = next((scored for scored in evaluations if scored.split == judged), None)
+        result = next((scored for scored in evaluations if scored.split == judged and not scored.later), None)
     return RunView(
         id=directory.path.name,
         label=one_line(record.get("name") or record["components"]["model"]["name"]),
@@ -227,6 +246,7 @@ def _scored(
         per_class=entry["per_class"],
         confusion=matrix,
         options=plain_options(entry),
+        entry=entry,
     )
 
 

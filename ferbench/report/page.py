@@ -20,6 +20,7 @@ from ferbench.report import figures, tables
 from ferbench.report.contents import Comparison, Contents, RunView
 from ferbench.report.figures import Figure
 from ferbench.report.table import Table, duration, shown
+from ferbench.runs.remarks import remarks
 
 #: A report over more runs than this compares them and leaves out what concerns a single one.
 MOST_DETAILED = 100
@@ -71,6 +72,7 @@ class RunPart:
     environment: Table
     recipe: str
     lineage: tuple[str, ...]
+    relation: str
 
 
 @dataclass(frozen=True)
@@ -201,8 +203,9 @@ def _run(run: RunView) -> RunPart:
         samples=tables.samples(run),
         components=tables.components(run),
         environment=tables.environment(run),
-        recipe=recipe_toml(record),
+        recipe="" if "ensemble" in record else recipe_toml(record),
         lineage=tuple(_parent(one) for one in record["lineage"]["parents"]),
+        relation="Made of" if "ensemble" in record else "Continues",
     )
 
 
@@ -224,6 +227,10 @@ def _lead(run: RunView) -> str:
     k = len(data["class_names"])
     protocol = f"protocol {data['protocol']}" + (f", fold {data['fold']}" if data["fold"] else "")
     trained = sum(data["counts"]["train"].values())
+    if "ensemble" in run.record:
+        members = run.record["ensemble"]["members"]
+        made_of = _listed([f"{one['name'] or one['run']} × {one['weight']:.3g}" for one in members])
+        return one_line(f"Mean of the probabilities of {made_of} on {data['dataset']} ({protocol}, {k} classes).")
     return one_line(
         f"{names['model']} on {data['dataset']} ({protocol}, {k} classes): trained on {trained:,} samples with "
         f"{names['loss']}, {names['sampler']} sampling, {names['augmentation']} augmentation and {names['optimizer']}, "
@@ -242,7 +249,7 @@ def _tiles(run: RunView) -> list[Tile]:
         made += [Tile("worst class F1", shown(metrics["worst_class_f1"], "score"), one_line(worst))]
     else:
         made.append(Tile("status", run.status, f"{len(run.history)} epochs done"))
-    if training:
+    if training and "ensemble" not in record:
         chosen = f"by validation {_selected_by(training['select'])}" if training["epochs"] else "not trained"
         made.append(Tile("epoch kept", f"{training['best_epoch']} of {training['epochs']}", chosen))
     if "model" in record:
@@ -280,7 +287,7 @@ def _notes(run: RunView) -> list[str]:
     if data.get("skipped_faulty"):
         notes.append(f"{data['skipped_faulty']:,} faulty samples of the dataset were left out.")
     training = run.record.get("training") or {}
-    if training and training["epochs"] == 0:
+    if training and training["epochs"] == 0 and "ensemble" not in run.record:
         notes.append("Nothing was trained: these are the weights as the model was built with them.")
     if (training.get("stopped") or {}).get("reason") == "patience":
         asked = run.record["recipe"]["training"]["epochs"]
@@ -294,7 +301,7 @@ def _notes(run: RunView) -> list[str]:
         notes.append(
             one_line(f"No sample of {_listed(empty)} is among those measured; such a class counts 0 in macro averages.")
         )
-    return notes
+    return notes + [one_line(f"On {one.title}: {line}") for one in run.evaluations for line in remarks(one.entry)]
 
 
 def _selected_by(select: str) -> str:

@@ -63,7 +63,7 @@ def per_class(run: RunView, scored: Scored) -> Table:
 def metrics(run: RunView) -> Table:
     """Every metric of every evaluation of a run."""
     names = list(dict.fromkeys(name for scored in run.evaluations for name in scored.metrics))
-    titles = _unique([f"{_measured(scored)} (n = {scored.n:,})" for scored in run.evaluations], run.evaluations)
+    titles = _unique([f"{scored.title} (n = {scored.n:,})" for scored in run.evaluations], run.evaluations)
     return Table(
         id=f"metrics-{run.id}",
         caption=f"All metrics of {run.label}.",
@@ -378,11 +378,6 @@ def without_result(runs: Sequence[RunView]) -> Table:
         ),
         rows=tuple(rows),
     )
-
-
-def _measured(scored: Scored) -> str:
-    """The split, and how it was tested where that is not the plain way."""
-    return f"{scored.split} with {scored.how}" if scored.options else scored.split
 
 
 def _samples(scored: Scored) -> str:

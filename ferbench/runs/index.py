@@ -30,7 +30,7 @@ from ferbench.storage import replace_file
 INDEX_FILE = ".index.json"
 
 #: The second number rises with the layout of the file.
-_VERSION = [SUMMARY_VERSION, 2]
+_VERSION = [SUMMARY_VERSION, 3]
 _RACY_NS = 2_000_000_000
 
 #: What a file system says of a file: inode, size, times of its content and of itself in ns.
@@ -137,8 +137,8 @@ def _load(path: Path) -> dict[str, _Entry]:
             summary = Summary(name, *values)
             summary.data, summary.settings = shared[summary.data], shared[summary.settings]
             summary.scores = [
-                Scores(rows, n, dict(zip(shared[keys], numbers, strict=True)), options)
-                for rows, n, keys, numbers, options in scores
+                Scores(rows, n, dict(zip(shared[keys], numbers, strict=True)), *about)
+                for rows, n, keys, numbers, *about in scores
             ]
             entries[name] = _Entry(tuple(mark), summary)
         return entries
@@ -179,7 +179,10 @@ def _save(path: Path, entries: dict[str, _Entry]) -> None:
         values = [getattr(one, key) for key in _FIELDS]
         for place in (_FIELDS.index("data"), _FIELDS.index("settings")):
             values[place] = shared.place(values[place])
-        scores = [[s.rows, s.n, shared.place(list(s.values)), list(s.values.values()), s.options] for s in one.scores]
+        scores = [
+            [s.rows, s.n, shared.place(list(s.values)), list(s.values.values()), s.options, s.data, s.contaminated]
+            for s in one.scores
+        ]
         runs[name] = [entry.mark, values, scores]
     # Somebody else's results, a full disk, or a directory whose name is no text: the next call reads the runs again.
     with contextlib.suppress(UserError, ValueError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 #: Rises when a summary says something else for the same record: an index of older summaries is then not read.
-SUMMARY_VERSION = 2
+SUMMARY_VERSION = 3
 
 
 @dataclass(slots=True)
@@ -21,13 +21,19 @@ class Scores:
         n: how many.
         values: metrics by name, and ``precision:CLASS``, ``recall:CLASS`` and ``f1:CLASS``; what was no number is
             not there.
-        options: how it was evaluated where that is not the plain way, such as ``{"tta": "flip"}``.
+        options: how it was evaluated where that is not the plain way, such as ``{"tta": "flip"}``; ``seen`` is
+            ``unknown`` where it is not known whether the run had seen the samples before.
+        data: ``dataset``, ``protocol``, ``synthetic`` and ``class_names`` of an evaluation on other data than the
+            run's own test set; empty for that.
+        contaminated: why it says nothing: the run had seen some of the samples before. Empty where it had not.
     """
 
     rows: str
     n: int
     values: dict[str, float]
     options: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    contaminated: str = ""
 
 
 @dataclass(slots=True)
@@ -51,7 +57,7 @@ class Summary:
         parameters: of the model, running statistics included.
         flops: of one image's forward pass.
         seconds: of training.
-        scores: on the test set, or for a fold on its validation samples.
+        scores: on the test set, or for a fold on its validation samples; then those of ``ferbench evaluate``.
     """
 
     run: str
@@ -114,10 +120,17 @@ def _summarise(run: str, record: Mapping[str, Any]) -> Summary:
     summary.flops = None if model.get("flops") is None else int(model["flops"])
     summary.seconds = None if training.get("seconds") is None else float(training["seconds"])
     split = "validation" if summary.data["fold"] else "test"
-    summary.scores = [_scores(one) for one in record["evaluations"].values() if one["split"] == split]
+    own = [one for one in record["evaluations"].values() if one["split"] == split and "data" not in one]
+    later = [one for one in record["evaluations"].values() if "data" in one and _is_a_test(one)]
+    summary.scores = [_scores(one) for one in (*own, *later)]
     if not summary.scores:
         summary.reason = f"it was not evaluated on {split}"
     return summary
+
+
+def _is_a_test(evaluation: Mapping[str, Any]) -> bool:
+    """What a run is tested on with its own training or validation samples is no test that failed to be clean."""
+    return evaluation["split"] in ("test", "all") or not evaluation["seen"]["contaminated"]
 
 
 def settings_of(record: Mapping[str, Any], tested: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -142,11 +155,29 @@ def plain_options(evaluation: Mapping[str, Any]) -> dict[str, Any]:
 
 def _scores(evaluation: Mapping[str, Any]) -> Scores:
     found = dict(evaluation["metrics"])
+    scored = (evaluation.get("data") or {}).get("class_names", evaluation["per_class"])
     for class_name, scores in evaluation["per_class"].items():
+        if class_name not in scored:  # the test set does not know it
+            continue
         for which in ("precision", "recall", "f1"):
             found[f"{which}:{class_name}"] = scores[which]
     values = {}
     for key, value in found.items():
         if value is not None and math.isfinite(number := float(value)):
             values[key] = number
-    return Scores(str(evaluation["rows_digest"]), int(evaluation["n"]), values, plain_options(evaluation))
+    options = plain_options(evaluation)
+    scores = Scores(str(evaluation["rows_digest"]), int(evaluation["n"]), values, options)
+    if "data" in evaluation:
+        own, seen = evaluation["data"], evaluation["seen"]
+        scores.data = {
+            "dataset": str(own["dataset"]),
+            "protocol": str(own["protocol"]),
+            "synthetic": bool(own["synthetic"]),
+            "class_names": [str(one) for one in own["class_names"]],
+        }
+        if seen["contaminated"] is None:
+            options["seen"] = "unknown"
+        elif seen["contaminated"]:
+            counts = " and ".join(f"{int(seen[split]['copies']):,} in {split}" for split in ("train", "validation"))
+            scores.contaminated = f"on {own['dataset']} ({own['protocol']}) it had seen samples before: {counts}"
+    return scores

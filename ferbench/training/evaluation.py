@@ -15,10 +15,9 @@ from torch import Tensor, nn
 from ferbench.data.batches import Batches
 from ferbench.data.targets import Outputs
 from ferbench.data.views import PLAIN, View
-from ferbench.metrics import probabilities as of_probabilities
 from ferbench.metrics.affect import affect_scores
-from ferbench.metrics.agreement import cohen_kappa, krippendorff_alpha
 from ferbench.metrics.classification import ClassificationScores, confusion_matrix, score
+from ferbench.metrics.scoring import class_metrics, scores_record
 from ferbench.metrics.selection import AFFECT_METRICS
 from ferbench.training.step import Loss, evaluate_loss, forward, is_out_of_memory
 
@@ -28,7 +27,7 @@ class Evaluation:
     """A model's answers for one split, in the split's order.
 
     Attributes:
-        loss: mean loss over the samples.
+        loss: mean loss over the samples; None when it was not asked for.
         components: mean loss components by name.
         truth: int64[n] class ids.
         probabilities: float32[n, K].
@@ -37,7 +36,7 @@ class Evaluation:
         scores: confusion matrix and per-class scores.
     """
 
-    loss: float
+    loss: float | None
     components: dict[str, float]
     truth: NDArray[np.int64]
     probabilities: NDArray[np.float32]
@@ -49,15 +48,14 @@ class Evaluation:
         """The scalar metrics that are computed after every epoch, the loss and its components among them."""
         affect = self.affect_scores()
         return {
-            "loss": self.loss,
-            **self.components,
-            **self.scores.summary(),
-            "top2_accuracy": of_probabilities.top_k_accuracy(self.truth, self.probabilities),
-            "log_loss": of_probabilities.log_loss(self.truth, self.probabilities),
-            "kappa": cohen_kappa(self.scores.confusion),
-            "alpha": krippendorff_alpha(self.scores.confusion),
+            **self.losses(),
+            **class_metrics(self.truth, self.probabilities, self.scores),
             **{name: affect[name] for name in AFFECT_METRICS if affect},
         }
+
+    def losses(self) -> dict[str, float]:
+        """The loss and its components by name; empty when they were not asked for."""
+        return {} if self.loss is None else {"loss": self.loss, **self.components}
 
     def affect_scores(self) -> dict[str, float]:
         """Scores of valence and arousal; empty where they are not annotated or not predicted."""
@@ -75,7 +73,7 @@ def evaluate(
     model: nn.Module,
     batches: Batches,
     classes: int,
-    loss: Loss,
+    loss: Loss | None,
     batch_size: int,
     views: Sequence[View] = (PLAIN,),
 ) -> Evaluation:
@@ -88,7 +86,7 @@ def evaluate(
         model: is put back into the mode that it was in.
         batches: the split.
         classes: K.
-        loss: of the run.
+        loss: of the run; None: only predictions are wanted.
         batch_size: samples at a time; halved when memory runs out.
         views: how to look at each image.
     """
@@ -110,7 +108,7 @@ def evaluate(
 
 
 def _evaluate(
-    model: nn.Module, batches: Batches, classes: int, loss: Loss, batch_size: int, views: Sequence[View]
+    model: nn.Module, batches: Batches, classes: int, loss: Loss | None, batch_size: int, views: Sequence[View]
 ) -> Evaluation:
     total = torch.zeros((), dtype=torch.float64 if batches.device.type != "mps" else torch.float32)
     total = total.to(batches.device)
@@ -121,10 +119,11 @@ def _evaluate(
             positions = np.arange(start, min(start + batch_size, len(batches)), dtype=np.int64)
             targets = batches.targets(positions)
             outputs = _averaged([forward(model, batches.images(positions, view)) for view in views])
-            value = evaluate_loss(loss, outputs, targets)
-            total += value.total * len(targets)
-            for name, component in value.components.items():
-                components[name] = components.get(name, 0) + component * len(targets)
+            if loss is not None:
+                value = evaluate_loss(loss, outputs, targets)
+                total += value.total * len(targets)
+                for name, component in value.components.items():
+                    components[name] = components.get(name, 0) + component * len(targets)
             probabilities.append(torch.softmax(outputs.logits.float(), dim=1))
             if outputs.affect is not None:
                 affect.append(outputs.affect.float())
@@ -132,7 +131,7 @@ def _evaluate(
     predicted = torch.cat(probabilities).cpu().numpy()
     chosen = predicted.argmax(axis=1)
     return Evaluation(
-        loss=float(total) / n,
+        loss=None if loss is None else float(total) / n,
         components={name: float(value) / n for name, value in components.items()},
         truth=batches.truth.labels,
         probabilities=predicted,
@@ -155,19 +154,11 @@ def _averaged(answers: Sequence[Outputs]) -> Outputs:
 
 def metrics_record(evaluation: Evaluation, class_names: tuple[str, ...]) -> dict[str, Any]:
     """Scores of an evaluation as plain values for ``metrics.json``: those of every epoch and what takes longer."""
-    roc, precision_recall = of_probabilities.one_vs_rest(evaluation.truth, evaluation.probabilities)
-    per_class = evaluation.scores.per_class(class_names)
-    for k, name in enumerate(class_names):
-        per_class[name] |= {"roc_auc": float(roc[k]), "pr_auc": float(precision_recall[k])}
-    return {
-        "n": evaluation.scores.n,
-        "metrics": {
-            **evaluation.summary(),
-            "roc_auc": of_probabilities.mean_of_defined(roc),
-            "pr_auc": of_probabilities.mean_of_defined(precision_recall),
-            **evaluation.affect_scores(),
-        },
-        "per_class": per_class,
-        "confusion": evaluation.scores.confusion.tolist(),
-        "class_names": list(class_names),
-    }
+    return scores_record(
+        evaluation.truth,
+        evaluation.probabilities,
+        class_names,
+        affect_truth=evaluation.affect_truth,
+        affect=evaluation.affect,
+        losses=evaluation.losses(),
+    )

@@ -267,7 +267,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             training.loss,
             evaluation_batch(training.batch_size, training.validation.device),
         )
-        if not math.isfinite(evaluation.loss):
+        if evaluation.loss is None or not math.isfinite(evaluation.loss):
             raise Diverged(f"the validation loss of epoch {epoch} is {evaluation.loss}")
         scores = scores_of(epoch, evaluation, training.class_names, train_f1)
         improved = training.best.improves(scores)

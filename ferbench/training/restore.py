@@ -61,6 +61,12 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
         UserError: the run is not done, or its model plugin or checkpoint is missing or does not fit.
     """
     record = directory.read()
+    if "ensemble" in record:
+        members = [member["run"] for member in record["ensemble"]["members"]]
+        raise UserError(
+            f"run {directory.path.name} is an ensemble: it has no weights of its own",
+            f"use its members: {', '.join(members)}",
+        )
     if record["status"] != "done":
         raise UserError(
             f"run {directory.path.name} has no model to use: its status is '{record['status']}'",

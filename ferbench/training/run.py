@@ -19,6 +19,7 @@ from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import short
 from ferbench.experiment.plan import Plan, normalization
 from ferbench.runs.directory import Predictions, RunDirectory
+from ferbench.runs.learnt import Samples, write_samples
 from ferbench.runs.lock import only_writer
 from ferbench.training import checkpoints, runtime
 from ferbench.training.assemble import assemble, build_loss, check_loss
@@ -159,6 +160,7 @@ def _execute(
             saver = RunSaver(directory, snapshots, recipe.runtime.checkpoint_every, interruption)
             resumed = training is not None and _resume(training, directory, saver, record)
             directory.write(record)
+            write_samples(directory, _samples(plan))
             if not resumed:
                 snapshots.clear()
                 directory.start_history()
@@ -218,6 +220,12 @@ class _Recorder(Observer):
 
     def stopped(self, epoch: int, reason: str) -> None:
         self._display.stopped(epoch, reason)
+
+
+def _samples(plan: Plan) -> dict[str, Samples]:
+    """What the run learns from and is selected on."""
+    pack, by_split = plan.pack, {"train": plan.split.train, "validation": plan.split.validation}
+    return {split: Samples(np.asarray(pack.ids[rows]), pack.pixel_hashes[rows]) for split, rows in by_split.items()}
 
 
 def _placed(model: nn.Module, device: torch.device) -> nn.Module:

@@ -87,6 +87,18 @@ def test_a_report_trains_nothing_and_imports_no_torch(tmp_path):
     assert not (HEAVY - {"numpy", "plotly", "pydantic"}) & modules
 
 
+def test_an_ensemble_runs_no_model_and_imports_no_torch(tmp_path):
+    for seed in (0, 1):
+        run = make_run(tmp_path, name=f"member-{seed}", seed=seed)
+        record = run.read()
+        for entry in record["evaluations"].values():
+            record["data"][f"{entry['split']}_digest"] = entry["rows_digest"]
+            entry["options"] = {"tta": "none"}
+        run.write(record)
+    modules = imported("ensemble", "member-0", "member-1", "--results", str(tmp_path))
+    assert not (HEAVY - {"numpy", "pydantic"}) & modules
+
+
 def test_importing_ferbench_imports_nothing_heavy():
     code = "import json, sys, ferbench; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ferbench.cli.ensemble import ensemble
+from ferbench.cli.evaluate import evaluate
 from ferbench.cli.leaderboard import leaderboard
 from ferbench.cli.report import report
 from ferbench.experiment.recipe import COMPONENT_SECTIONS, DEFAULT_COMPONENTS, Recipe
@@ -84,6 +86,14 @@ def test_every_option_of_a_report_is_documented():
     page = (ROOT / "docs" / "reference" / "report.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(--[\w-]+)", page, flags=re.MULTILINE)
     assert rows == [option.opts[0] for option in report.params if option.opts[0].startswith("--")]
+
+
+@pytest.mark.parametrize("command", [evaluate, ensemble], ids=lambda command: command.name)
+def test_every_option_of_evaluate_and_ensemble_is_documented(command):
+    page = (ROOT / "docs" / "reference" / "evaluate.md").read_text(encoding="utf-8")
+    section = page.partition(f"## `ferbench {command.name}`")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(--[\w-]+)", section, flags=re.MULTILINE)
+    assert rows == [option.opts[0] for option in command.params if option.opts[0].startswith("--")]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "recipes").glob("*.toml")), ids=lambda p: p.stem)

@@ -200,3 +200,46 @@ def test_classes_stand_in_the_order_of_their_task(tmp_path):
     assert [key for key in chosen if key.startswith("f1:")] == ["f1:happy", "f1:sad", "f1:fear"]
     chosen = Board(groups, single=False).default([groups[1]], people=True, per_class=True)
     assert [key for key in chosen if key.startswith("f1:")] == ["f1:sad", "f1:happy"]
+
+
+def with_a_test_elsewhere(record, *, classes=("sad", "happy"), contaminated=False, rows="v1:t9", **data):
+    """A record with an evaluation as ``ferbench evaluate`` adds it."""
+    seen = {split: {"same": 2, "copies": 2} for split in ("train", "validation")}
+    record["evaluations"]["e3"] = {
+        **record["evaluations"]["e2"],
+        "rows_digest": rows,
+        "data": {"dataset": "others", "protocol": "official", "synthetic": False, "class_names": list(classes), **data},
+        "seen": {**seen, "contaminated": contaminated},
+    }
+    return record
+
+
+def test_a_test_elsewhere_stands_beside_runs_that_were_trained_there(tmp_path):
+    away = with_a_test_elsewhere(made_record("a", config="a"))
+    home = made_record("b", config="b", test="v1:t9")
+    groups, _ = board(tmp_path, away, home)
+    assert sorted(len(group.rows) for group in groups) == [1, 2]
+
+
+def test_a_test_elsewhere_goes_by_its_own_dataset_protocol_and_images(tmp_path):
+    away = with_a_test_elsewhere(made_record("a"), protocol="public", synthetic=True)
+    (home, group), _ = board(tmp_path, away)
+    assert (group.dataset, group.protocol, group.synthetic) == ("others", "public", True)
+    assert (home.dataset, home.synthetic) == ("faces", False)
+
+
+def test_scores_of_classes_that_the_test_set_does_not_know_are_left_out(tmp_path):
+    (_, away), _ = board(tmp_path, with_a_test_elsewhere(made_record("a"), classes=("happy",)))
+    assert "f1:happy" in away.metrics
+    assert "f1:sad" not in away.metrics
+
+
+def test_a_contaminated_test_is_in_no_table_but_below_them(tmp_path):
+    groups, (left,) = board(tmp_path, with_a_test_elsewhere(made_record("a"), contaminated=True))
+    assert len(groups) == 1
+    assert (left.status, "2 in train" in left.reason) == ("contaminated", True)
+
+
+def test_it_shows_that_contamination_is_not_known(tmp_path):
+    (_, away), _ = board(tmp_path, with_a_test_elsewhere(made_record("a"), contaminated=None))
+    assert away.rows[0].settings["evaluation.seen"] == "unknown"

@@ -203,3 +203,18 @@ def test_the_index_imports_nothing_heavy():
     code = "import json, sys, ferbench.runs.index; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "timm", "sklearn", "pandas", "plotly", "pydantic"} & set(json.loads(done.stdout))
+
+
+def test_a_contaminated_test_elsewhere_comes_back_as_it_was(results, reads):
+    record = made_record("d")
+    seen = {split: {"same": 1, "copies": 2} for split in ("train", "validation")}
+    data = {"dataset": "others", "protocol": "official", "synthetic": False, "class_names": ["happy"]}
+    later = {"rows_digest": "v1:t9", "data": data, "seen": {**seen, "contaminated": True}}
+    record["evaluations"]["e3"] = {**record["evaluations"]["e2"], **later}
+    write_runs(results, record)
+    first = summaries(results)[-1]
+    reads.clear()
+    assert summaries(results)[-1] == first
+    assert reads == []
+    assert first.scores[1].data == data
+    assert "2 in train" in first.scores[1].contaminated

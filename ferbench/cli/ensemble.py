@@ -1,0 +1,83 @@
+"""``ferbench ensemble``: the averaged predictions of finished runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ferbench.cli.completion import RunType
+from ferbench.cli.places import results_option
+from ferbench.errors import UserError
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=RunType(), metavar="RUN RUN...")
+@click.option("--name", help="Name of the ensemble, which is a run like others.")
+@click.option(
+    "--weights", metavar="W,W,...", help="How much each run counts, in the order of the runs; default: all alike."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--quiet", "-q", is_flag=True, help="Only the result.")
+@results_option
+def ensemble(
+    runs: Sequence[str], name: str | None, weights: str | None, as_json: bool, quiet: bool, results: Path
+) -> None:
+    """Average the class probabilities of finished runs, for validation and test.
+
+    A RUN is a name, the first digits of an id, or the path of a run directory. Predictions are joined by sample id and
+    class name. The ensemble is a run of its own: the leaderboard and reports have it beside its members.
+
+    \b
+    ferbench ensemble cnn-1 cnn-2 cnn-3 --name cnn-ensemble
+    ferbench ensemble small large --weights 1,2
+    """
+    from ferbench.experiment.settings import check_run_name
+    from ferbench.runs.directory import find_run
+    from ferbench.runs.ensemble import gather, make
+    from ferbench.runs.members import read_member
+
+    if name is not None:
+        check_run_name(name)
+    made = gather([read_member(find_run(results, run)) for run in runs], _numbers(weights))
+    directory, reused = make(made, results, name)
+    record = directory.read()
+    splits = {entry["split"]: {"evaluation": key, **entry} for key, entry in record["evaluations"].items()}
+    if as_json:
+        about = {"run": directory.path.name, "name": record["name"], "reused": reused, "directory": str(directory.path)}
+        ids = {key: record["identity"][key] for key in ("training_id", "config_id")}
+        members = record["ensemble"]["members"]
+        click.echo(
+            json.dumps({**about, **ids, "members": members, "evaluations": splits}, indent=2, ensure_ascii=False)
+        )
+        return
+    _show(directory.path.name, record, splits, reused=reused)
+    if not quiet:
+        click.echo(f"\nrecord: {directory.path}")
+
+
+def _numbers(text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise UserError(f"--weights {text}: not numbers", "write one number for each run: --weights 1,2") from error
+
+
+def _show(run: str, record: dict[str, Any], splits: dict[str, Any], *, reused: bool) -> None:
+    from ferbench.cli.results import per_class_table
+    from ferbench.cli.tables import show, terminal_width
+    from ferbench.plugin.faults import one_line
+
+    split = "test" if "test" in splits else "validation"
+    entry = splits[split]
+    members = [f"{one['name'] or one['run']} × {one['weight']:.3g}" for one in record["ensemble"]["members"]]
+    facts = [f"{split}, n = {entry['n']:,}"]
+    facts += ["synthetic images"] if record["data"]["synthetic"] else []
+    facts += ["reused"] if reused else []
+    click.echo(f"{run}  {one_line('ensemble of ' + ', '.join(members))}\n{one_line('; '.join(facts))}\n")
+    show([per_class_table(entry["per_class"], entry["metrics"])], terminal_width())

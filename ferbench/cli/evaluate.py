@@ -1,0 +1,196 @@
+"""``ferbench evaluate``: finished weights on another dataset, another split, or with test-time options."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ferbench.cli.completion import ComponentType, RunType, SettingType, plugin_option
+from ferbench.cli.places import cache_option, results_option
+from ferbench.errors import UserError
+
+if TYPE_CHECKING:
+    from ferbench.experiment.resolve import ResolvedRecipe
+    from ferbench.plugin.discovery import Registry
+    from ferbench.training.retest import Retest
+
+PARTS = ("test", "validation", "train", "all")
+
+#: What the run's record says, or what has no meaning without training.
+_OF_TRAINING = ("image_size", "channels", "num_classes")
+_SECTIONS = ("dataset", "data", "evaluation", "runtime")
+
+
+@click.command()
+@click.argument("run", type=RunType(), metavar="RUN")
+@click.option(
+    "--dataset", type=ComponentType("dataset"), metavar="NAME", help="Test on this dataset; default: the run's own."
+)
+@click.option("--data", type=click.Path(), multiple=True, metavar="[NAME=]DIR", help="Where the dataset's files are.")
+@click.option(
+    "--split",
+    "part",
+    type=click.Choice(PARTS),
+    default="test",
+    show_default=True,
+    help="Which part of the dataset; all: every sample, whatever its part.",
+)
+@click.option(
+    "--set",
+    "sets",
+    type=SettingType(),
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set a field of dataset, data, evaluation or runtime, e.g. evaluation.tta=flip.",
+)
+@click.option("--strict", is_flag=True, help="Refuse a dataset with samples of classes that the model does not know.")
+@click.option("--skip-faulty", is_flag=True, help="Leave faulty samples out, and record how many.")
+@click.option("--json", "as_json", is_flag=True, help="Print the evaluation as JSON.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress, only the result.")
+@results_option
+@cache_option
+@plugin_option
+def evaluate(
+    run: str,
+    dataset: str | None,
+    data: Sequence[str],
+    part: Any,
+    sets: Sequence[str],
+    strict: bool,
+    skip_faulty: bool,
+    as_json: bool,
+    quiet: bool,
+    results: Path,
+    cache: Path,
+    plugin: Sequence[str],
+) -> None:
+    """Test the weights of a finished run without training.
+
+    RUN is a run's name, the first digits of its id, or its directory. Without --dataset it is tested on the dataset and
+    with the settings that it was trained with, as far as --set does not say otherwise. Classes are matched by name. The
+    result joins the run's other evaluations; what was evaluated before is shown again.
+
+    \b
+    ferbench evaluate my-run --dataset raf-db --data DIR
+    ferbench evaluate my-run --set evaluation.tta=flip
+    ferbench evaluate my-run --dataset ck-plus --data DIR --split all
+    """
+    from ferbench.experiment.fingerprint import short
+    from ferbench.plugin.discovery import load_registry
+    from ferbench.runs.directory import find_run
+
+    directory = find_run(results, run)
+    record = directory.read()
+    registry = load_registry(plugin)
+    resolved = _resolved(record, registry, dataset, data, sets, skip_faulty, part)
+    from ferbench.training.restore import restore
+    from ferbench.training.retest import retest, retest_id
+    from ferbench.training.runtime import choose_device, prepare
+
+    runtime = resolved.recipe.runtime
+    device = choose_device(runtime.device)
+    prepare(device, runtime.threads, deterministic=True)
+    trained = restore(directory, registry, device)
+    if trained.changed:
+        click.echo(f"warning: {trained.changed}; results may differ", err=True)
+    test = _test(record, resolved, part, cache, strict=strict, quiet=quiet or as_json)
+    there = short(retest_id(record, test)) in record["evaluations"]
+    name = retest(directory, trained, test, record["training"]["batch_size"])
+    entry = directory.read()["evaluations"][name]
+    about = {"run": directory.path.name, "name": record.get("name"), "evaluation": name, "reused": there}
+    about["trained_on"] = record["data"]["dataset"]
+    if as_json:
+        click.echo(json.dumps({**about, **entry}, indent=2, ensure_ascii=False))
+        return
+    _show(about, entry, test)
+    if not quiet:
+        click.echo(f"\nrecord: {directory.path / 'evaluations' / name}")
+
+
+def _resolved(
+    record: dict[str, Any],
+    registry: Registry,
+    dataset: str | None,
+    places: Sequence[str],
+    sets: Sequence[str],
+    skip_faulty: bool,
+    part: str,
+) -> ResolvedRecipe:
+    """The dataset and options as a recipe; its other components are defaults that nobody asks for."""
+    from ferbench.experiment.resolve import resolve
+    from ferbench.experiment.settings import build_recipe, grid, split_assignment, split_paths, suggestion
+
+    for text in sets:
+        section, _, field = split_assignment(text, "--set")[0].partition(".")
+        if section not in _SECTIONS:
+            raise UserError(
+                f"--set {text}: [{section}] has no say in an evaluation", suggestion(section, _SECTIONS, "sections")
+            )
+        if section == "data" and field in _OF_TRAINING:
+            raise UserError(f"--set {text}: the run's record says what its model expects", "leave it out")
+    base: dict[str, Any] = {}
+    if dataset is None:
+        asked = record["recipe"]
+        base = {"dataset": dict(asked["dataset"])}
+        base["data"] = {key: value for key, value in asked["data"].items() if key not in _OF_TRAINING}
+        if part in ("test", "all"):
+            base["data"].pop("fold", None)
+    path, paths = split_paths(places)
+    fields: dict[str, list[Any]] = {
+        "data.path": [] if path is None else [path],
+        "data.skip_faulty": [True] if skip_faulty else [],
+    }
+    (settings,) = grid(base, sets=sets, components={"dataset": [dataset] if dataset else []}, fields=fields)
+    if paths:
+        section = settings.setdefault("data", {})
+        section["paths"] = {**(section.get("paths") or {}), **paths}
+    return resolve(build_recipe(settings), registry)
+
+
+def _test(
+    record: dict[str, Any], resolved: ResolvedRecipe, part: Any, cache: Path, *, strict: bool, quiet: bool
+) -> Retest:
+    from ferbench.cli.combinations import packed
+    from ferbench.data.class_mapping import match_classes
+    from ferbench.data.splits import SplitRequest
+    from ferbench.data.tested_rows import asked_classes, choose_rows
+    from ferbench.plugin.specs import DatasetSpec
+    from ferbench.runs.remarks import counted
+    from ferbench.training.retest import Retest
+
+    spec = resolved.components["dataset"].component.spec
+    assert isinstance(spec, DatasetSpec)
+    pack = packed(resolved, cache, quiet=quiet)
+    request = SplitRequest(**resolved.recipe.data.model_dump(include=set(SplitRequest.__dataclass_fields__)))
+    mapping = match_classes(record["data"]["class_names"], asked_classes(pack, request))
+    rows = choose_rows(pack, spec.protocols, request, part, mapping)
+    if strict and rows.left_out:
+        raise UserError(
+            f"'{pack.dataset}' has {sum(rows.left_out.values()):,} samples of classes that the model does not know: "
+            f"{counted(rows.left_out)}",
+            "leave out --strict to test without them, or choose classes with --set data.classes",
+        )
+    return Retest(pack, part, rows, mapping, spec.synthetic, resolved.recipe.evaluation)
+
+
+def _show(about: dict[str, Any], entry: dict[str, Any], test: Retest) -> None:
+    from ferbench.cli.results import per_class_table
+    from ferbench.cli.tables import show, terminal_width
+    from ferbench.plugin.faults import one_line
+    from ferbench.runs.remarks import remarks
+
+    facts = [f"{test.part}, n = {entry['n']:,}", f"protocol {test.rows.protocol}"]
+    if entry["options"]["tta"] != "none":
+        facts.append(f"test-time augmentation: {entry['options']['tta']}")
+    facts += ["synthetic images"] if test.synthetic else []
+    facts += [f"{test.pack.skipped:,} faulty samples left out"] if test.pack.skipped else []
+    facts += ["reused"] if about["reused"] else []
+    title = f"{about['run']}  trained on {about['trained_on']}, tested on {test.pack.dataset}"
+    click.echo(f"{one_line(title)}\n{one_line('; '.join(facts))}\n")
+    show([per_class_table(entry["per_class"], entry["metrics"])], terminal_width())
+    for line in remarks(entry):
+        click.echo(f"\n{one_line(line)}")

@@ -1,0 +1,163 @@
+"""The weights of a finished run tested on other samples, or in another way, without training."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ferbench.data.batches import Batches, Truth
+from ferbench.data.class_mapping import ClassMapping
+from ferbench.data.pack import Pack
+from ferbench.data.tested_rows import TestedRows
+from ferbench.data.views import VIEWS
+from ferbench.experiment.fingerprint import evaluation_id, fields_with_role, short
+from ferbench.experiment.recipe import EvaluationSettings, Role
+from ferbench.metrics.scoring import scores_record
+from ferbench.runs.directory import Predictions, RunDirectory
+from ferbench.runs.learnt import Samples, overlap, read_samples
+from ferbench.runs.lock import only_writer
+from ferbench.training.evaluation import evaluate, evaluation_batch
+from ferbench.training.record import now
+from ferbench.training.restore import TrainedModel
+
+
+@dataclass(frozen=True)
+class Retest:
+    """What finished weights are tested on, and how.
+
+    Attributes:
+        pack: the data.
+        part: ``test``, ``validation``, ``train`` or ``all``.
+        rows: of the pack.
+        mapping: between the model's classes and the dataset's.
+        synthetic: the images are generated.
+        options: what is done at test time.
+    """
+
+    pack: Pack
+    part: str
+    rows: TestedRows
+    mapping: ClassMapping
+    synthetic: bool
+    options: EvaluationSettings
+
+
+def retest_id(record: dict[str, Any], test: Retest) -> str:
+    """The evaluation id. It is that of the run's own evaluation where samples, classes and options are the same."""
+    options = fields_with_role(test.options, Role.EVALUATION)
+    mapping = test.mapping
+    if mapping.only_model or mapping.unknown:
+        options["scored"] = sorted(mapping.class_names[: mapping.scored])
+    return evaluation_id(record["identity"]["training_id"], test.rows.digest, options)
+
+
+def retest(directory: RunDirectory, trained: TrainedModel, test: Retest, batch_size: int) -> str:
+    """Test a run's weights and add the evaluation to its directory, unless it is there already.
+
+    Args:
+        directory: of the run.
+        trained: its model.
+        test: what on, and how.
+        batch_size: of the run's training.
+
+    Returns:
+        Twelve digits of the evaluation id.
+
+    Raises:
+        UserError: another process is at work on the run.
+    """
+    with only_writer(directory):
+        record = directory.read()
+        identifier = retest_id(record, test)
+        name = short(identifier)
+        if name in record["evaluations"] and directory.evaluation(name) is not None:
+            return name
+        metrics, predictions = _tested(directory, record, trained, test, batch_size)
+        metrics = {"evaluation_id": identifier, "training_id": record["identity"]["training_id"], **metrics}
+        directory.write_evaluation(name, metrics, predictions)
+        written = directory.evaluation(name)
+        assert written is not None
+        kept = ("split", "rows_digest", "options", "n", "metrics", "per_class", "data", "left_out", "seen")
+        record["evaluations"][name] = {"id": identifier, **{key: written[key] for key in kept}}
+        directory.write(record)
+        return name
+
+
+def _tested(
+    directory: RunDirectory, record: dict[str, Any], trained: TrainedModel, test: Retest, batch_size: int
+) -> tuple[dict[str, Any], Predictions]:
+    started = time.perf_counter()
+    pack, rows, mapping = test.pack, test.rows.rows, test.mapping
+    affect = None if pack.affect is None else np.asarray(pack.affect[rows], dtype=np.float32)
+    # Losses are not asked for, so that the model's own class ids are needed nowhere else.
+    truth = Truth(mapping.columns[test.rows.labels], None, affect)
+    evaluation = evaluate(
+        trained.model,
+        Batches(pack.images, rows, truth, trained.shape, trained.device),
+        len(trained.task.class_names),
+        None,
+        evaluation_batch(batch_size, trained.device),
+        VIEWS[test.options.tta],
+    )
+    predictions = Predictions(
+        ids=np.asarray(pack.ids[rows]),
+        truth=test.rows.labels,
+        probabilities=np.ascontiguousarray(evaluation.probabilities[:, mapping.columns]),
+        affect_truth=affect,
+        affect=evaluation.affect,
+    )
+    scores = scores_record(
+        predictions.truth,
+        predictions.probabilities,
+        mapping.class_names,
+        affect_truth=affect,
+        affect=evaluation.affect,
+        over=range(mapping.scored),
+    )
+    data = {
+        "dataset": pack.dataset,
+        "synthetic": test.synthetic,
+        "protocol": test.rows.protocol,
+        "class_names": list(mapping.class_names[: mapping.scored]),
+        "only_model": list(mapping.only_model),
+        "pack": pack.digest,
+        "skipped_faulty": pack.skipped,
+    }
+    metrics = {
+        "split": test.part,
+        "rows_digest": test.rows.digest,
+        "dataset": pack.dataset,
+        "synthetic": test.synthetic,
+        "protocol": test.rows.protocol,
+        "options": test.options.model_dump(mode="json"),
+        "data": data,
+        "left_out": test.rows.left_out,
+        "seen": _seen(directory, record, test),
+        "plugin_changed": trained.changed,
+        **scores,
+        "finished": now(),
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+    return metrics, predictions
+
+
+def _seen(directory: RunDirectory, record: dict[str, Any], test: Retest) -> dict[str, Any]:
+    """What the run has seen of the samples before, by split, and whether that spoils the test; None: not known.
+
+    Pictures that a dataset's own protocol has on both sides are counted and spoil nothing: every run with that protocol
+    has them.
+    """
+    known = read_samples(directory)
+    if known is None:
+        return {"train": None, "validation": None, "contaminated": None}
+    tested = Samples(np.asarray(test.pack.ids[test.rows.rows]), test.pack.pixel_hashes[test.rows.rows])
+    found = {split: overlap(tested, samples) for split, samples in known.items()}
+    own = record["data"]
+    home = own["dataset"].partition("+")[0] == test.pack.dataset.partition("+")[0]
+    home = home and test.part == "test" and own["protocol"] == test.rows.protocol
+    contaminated = any(one.same or (one.copies and not home) for one in found.values())
+    counts = {split: {"same": one.same, "copies": one.copies} for split, one in found.items()}
+    return {**counts, "contaminated": bool(contaminated)}

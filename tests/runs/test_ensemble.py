@@ -1,0 +1,163 @@
+"""Averages of predictions, by sample id and class name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, f1_score
+
+from ferbench import UserError
+from ferbench.runs.directory import Predictions, RunDirectory, run_path
+from ferbench.runs.ensemble import gather, make
+from ferbench.runs.members import read_member
+
+CLASSES = ("angry", "happy", "sad")
+IDS = np.array([f"face-{i}" for i in range(40)])
+TRUTH = np.random.default_rng(0).integers(0, 3, 40)
+
+
+def member(
+    results, key, *, seed=0, classes=CLASSES, order=None, ids=IDS, truth=TRUTH, config="c", rows="v1:t", tta="none"
+):
+    """A finished run; its probabilities, in the order of ``IDS`` and ``CLASSES``, come from ``key``; both come back."""
+    order = np.arange(len(ids)) if order is None else order
+    columns = [CLASSES.index(name.lower()) for name in classes]
+    probabilities = np.random.default_rng(key).dirichlet(np.ones(3), len(ids)).astype(np.float32)
+    own = np.argsort(columns)[truth]
+    training = f"v1:{key:0>64}"
+    directory = RunDirectory(run_path(results, training[3:15][:11] + str(key)))
+    entries = {}
+    for split in ("validation", "test"):
+        name = f"{split[:3]}{key}"
+        about = {"split": split, "rows_digest": rows, "options": {"tta": tta}, "n": len(ids)}
+        entries[name] = {"id": name, **about, "metrics": {}, "per_class": {}}
+        predictions = Predictions(ids[order], own[order], probabilities[order][:, columns])
+        directory.write_evaluation(name, {**about, "class_names": list(classes)}, predictions)
+    sections = ("dataset", "model", "loss", "sampler", "augmentation", "optimizer", "schedule")
+    directory.write(
+        {
+            "name": None,
+            "status": "done",
+            "identity": {"training_id": training, "config_id": f"v1:{config}"},
+            "recipe": {
+                **{section: {"name": section} for section in sections},
+                "data": {"fold": None},
+                "training": {"epochs": 1, "seed": seed},
+            },
+            "components": {section: {"name": section, "options": {}} for section in sections},
+            "data": {
+                "dataset": "faces",
+                "synthetic": False,
+                "protocol": "official",
+                "fold": None,
+                "class_names": list(classes),
+                "counts": {"train": {"angry": 5}},
+                "test_digest": rows,
+                "validation_digest": rows,
+            },
+            "evaluations": entries,
+            "model": {"parameters": 10, "flops": 7},
+            "training": {"epochs": 1, "best_epoch": 1, "select": "macro_f1", "seconds": 2.0},
+        }
+    )
+    return directory, probabilities
+
+
+def ensemble(*directories, weights=None):
+    return gather([read_member(directory) for directory in directories], weights)
+
+
+def test_probabilities_are_averaged_by_id_and_class_name_whatever_their_order(tmp_path):
+    shuffled = np.random.default_rng(9).permutation(40)
+    one, first = member(tmp_path, 1)
+    two, second = member(tmp_path, 2, classes=("Sad", "Angry", "Happy"), order=shuffled)
+    directory, reused = make(ensemble(one, two, weights=[1, 3]), tmp_path)
+    record = directory.read()
+    (name,) = [key for key, entry in record["evaluations"].items() if entry["split"] == "test"]
+    stored = directory.predictions(name)
+    wanted = 0.25 * first + 0.75 * second
+    np.testing.assert_allclose(stored.probabilities, wanted, atol=1e-6)
+    assert not reused
+    metrics = record["evaluations"][name]["metrics"]
+    assert metrics["accuracy"] == pytest.approx(accuracy_score(TRUTH, wanted.argmax(axis=1)))
+    assert metrics["macro_f1"] == pytest.approx(f1_score(TRUTH, wanted.argmax(axis=1), average="macro"))
+
+
+def test_the_same_members_in_another_order_are_the_same_ensemble(tmp_path):
+    one, two = (member(tmp_path, key)[0] for key in (1, 2))
+    first, _ = make(ensemble(one, two, weights=[1, 2]), tmp_path)
+    again, reused = make(ensemble(two, one, weights=[4, 2]), tmp_path, name="later")
+    assert reused
+    assert again.path == first.path
+    assert again.read()["name"] == "later"
+
+
+def test_other_weights_are_another_ensemble(tmp_path):
+    one, two = (member(tmp_path, key)[0] for key in (1, 2))
+    assert ensemble(one, two).training_id != ensemble(one, two, weights=[1, 2]).training_id
+
+
+def test_ensembles_of_other_seeds_are_seeds_of_one_configuration(tmp_path):
+    runs = [member(tmp_path, key, seed=key, config="ab"[key % 2])[0] for key in (1, 2, 3, 4)]
+    first, second = ensemble(*runs[:2]), ensemble(*runs[2:])
+    assert first.config_id == second.config_id
+    assert first.training_id != second.training_id
+
+
+def test_an_ensemble_costs_what_its_members_cost(tmp_path):
+    directory, _ = make(ensemble(*(member(tmp_path, key)[0] for key in (1, 2, 3))), tmp_path)
+    record = directory.read()
+    assert (record["model"]["parameters"], record["model"]["flops"], record["training"]["seconds"]) == (30, 21, 6.0)
+    assert record["model"]["trainable"] is None
+
+
+def test_its_evaluations_name_their_parents(tmp_path):
+    runs = [member(tmp_path, key)[0] for key in (1, 2)]
+    directory, _ = make(ensemble(*runs), tmp_path)
+    for name, entry in directory.read()["evaluations"].items():
+        parents = directory.evaluation(name)["parents"]
+        assert parents == [
+            {"run": run.path.name, "evaluation": f"{entry['split'][:3]}{key}"} for key, run in enumerate(runs, 1)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"ids": IDS[3:], "truth": TRUTH[3:]}, "3 of the first are missing in the second, 0 of the second"),
+        ({"truth": (TRUTH + (np.arange(40) < 5)) % 3}, "disagree on the true class of 5"),
+        ({"rows": "v1:other"}, "other pixels"),
+        ({"tta": "flip"}, "unlike ways"),
+    ],
+)
+def test_predictions_that_do_not_belong_together_are_refused(tmp_path, other, message):
+    runs = [member(tmp_path, 1)[0], member(tmp_path, 2, **other)[0]]
+    with pytest.raises(UserError, match=message):
+        make(ensemble(*runs), tmp_path)
+    assert len(list((tmp_path / "runs").glob("*/run.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("count", "weights", "message"),
+    [
+        (1, None, "at least two"),
+        (2, [1], "2 runs but 1 weights"),
+        (2, [1, 0], "positive"),
+        (2, [1, float("nan")], "positive"),
+    ],
+)
+def test_weights_must_fit(tmp_path, count, weights, message):
+    with pytest.raises(UserError, match=message):
+        ensemble(*(member(tmp_path, key)[0] for key in range(1, count + 1)), weights=weights)
+
+
+def test_a_run_counts_once(tmp_path):
+    one, _ = member(tmp_path, 1)
+    with pytest.raises(UserError, match="named twice"):
+        ensemble(one, one)
+
+
+def test_an_ensemble_has_no_ensembles(tmp_path):
+    directory, _ = make(ensemble(*(member(tmp_path, key)[0] for key in (1, 2))), tmp_path)
+    with pytest.raises(UserError, match="is an ensemble itself"):
+        read_member(directory)
