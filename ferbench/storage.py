@@ -58,5 +58,5 @@ def writing(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise UserError(
             f"cannot write to {directory}: {error.strerror or error}",
-            "free some space, correct the permissions, or name another place in the command (such as --results, --cache)",
+            "free some space, correct the permissions, or name another place (such as with --results, --cache)",
         ) from error
