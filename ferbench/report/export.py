@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ferbench.errors import UserError
-from ferbench.report.figures import Figure, template
+from ferbench.report.figures import Figure
 from ferbench.report.formats import to_csv, to_latex
 from ferbench.report.page import Report, report_page
+from ferbench.report.theme import template
 from ferbench.runs.directory import RunDirectory
 from ferbench.storage import replace_file
 

@@ -20,6 +20,7 @@ from ferbench.report import figures, tables
 from ferbench.report.contents import Comparison, Contents, RunView
 from ferbench.report.figures import Figure
 from ferbench.report.table import Table, duration, shown
+from ferbench.report.theme import template
 from ferbench.runs.remarks import remarks
 
 #: A report over more runs than this compares them and leaves out what concerns a single one.
@@ -147,7 +148,7 @@ def report_page(report: Report, *, refresh: int | None = None) -> str:
         report=report,
         refresh=refresh,
         fold=len(report.runs) > _OPEN_RUNS,
-        figures_json=_script_json({"figures": drawn, "templates": {m: figures.template(m) for m in ("light", "dark")}}),
+        figures_json=_script_json({"figures": drawn, "templates": {m: template(m) for m in ("light", "dark")}}),
         plotly=_plotly() if drawn else "",
     )
 

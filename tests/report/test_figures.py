@@ -10,6 +10,7 @@ from made_runs import make_run
 
 from ferbench.report import figures
 from ferbench.report.contents import read_runs
+from ferbench.report.theme import template
 
 MANY = tuple(f"class {i}" for i in range(26))
 
@@ -30,7 +31,7 @@ def test_plotly_accepts_every_figure_in_every_view(classes, tmp_path):
     assert len(found) == 2 * (1 + 3 + 2 + 1) + 2
     for figure in found:
         for mode in ("light", "dark"):
-            go.Figure({**figure.spec, "layout": {**figure.spec["layout"], "template": figures.template(mode)}})
+            go.Figure({**figure.spec, "layout": {**figure.spec["layout"], "template": template(mode)}})
         for view in figure.views.values():
             go.Figure([{**figure.spec["data"][0], **view}])
 
