@@ -9,7 +9,6 @@ checkpoints/
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 import re
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 from ferbench.errors import UserError
 from ferbench.storage import replace_file, replace_json, sync_directory, writing
 from ferbench.training.loop import Position, Training
+from ferbench.training.sealed import seal, unseal
 from ferbench.training.storable import NotStorable, pack, unpack
 
 Keep = Literal["last2+best", "epochs", "all"]
@@ -70,7 +70,7 @@ class Snapshots:
         about = {"version": _VERSION, "training_id": self._training_id, "step": at.step, "epoch": at.epoch}
         about |= {"batches": at.batches, "sha256": sha256, "state": state}
         # The tensors' digest does not cover this file; its own stands in it.
-        replace_json(self._directory / f"{name}.json", {**about, "own": _own_digest(about)})
+        replace_json(self._directory / f"{name}.json", seal(about))
         if self._read(name) is None:
             raise UserError(
                 f"the checkpoint {self._directory / name}.safetensors cannot be read back as it was written",
@@ -103,10 +103,9 @@ class Snapshots:
     def _read(self, name: str) -> dict[str, Any] | None:
         """The state of a snapshot; None when it is damaged or of another training."""
         try:
-            about = json.loads((self._directory / f"{name}.json").read_bytes())
+            about = unseal((self._directory / f"{name}.json").read_bytes())
             content = (self._directory / f"{name}.safetensors").read_bytes()
-            own = about.pop("own")
-            if own != _own_digest(about) or hashlib.sha256(content).hexdigest() != about["sha256"]:
+            if hashlib.sha256(content).hexdigest() != about["sha256"]:
                 return None
             if (about["version"], about["training_id"]) != (_VERSION, self._training_id):
                 return None
@@ -198,7 +197,3 @@ def _lay_out(optimizer: torch.optim.Optimizer) -> None:
         for key, value in state.items():
             if isinstance(value, Tensor) and value.shape == parameter.shape:
                 state[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-
-
-def _own_digest(about: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
