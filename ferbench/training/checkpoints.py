@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from ferbench.errors import UserError
+from ferbench.runs.sealed import seal, unseal
 from ferbench.storage import replace_file, replace_json
-from ferbench.training.sealed import seal, unseal
 
 
 def save_weights(directory: Path, name: str, model: nn.Module, about: Mapping[str, Any]) -> None:

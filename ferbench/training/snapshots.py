@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from ferbench.errors import UserError
+from ferbench.runs.sealed import seal, unseal
 from ferbench.storage import replace_file, replace_json, sync_directory, writing
 from ferbench.training.loop import Position, Training
-from ferbench.training.sealed import seal, unseal
 from ferbench.training.storable import NotStorable, pack, unpack
 
 Keep = Literal["last2+best", "epochs", "all"]

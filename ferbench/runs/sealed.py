@@ -14,7 +14,7 @@ _SEAL = "own"
 
 def seal(about: Mapping[str, Any]) -> dict[str, Any]:
     """``about`` with its digest, to be written with `replace_json`."""
-    return {**about, _SEAL: _digest(about)}
+    return {**about, _SEAL: own_digest(about)}
 
 
 def unseal(content: bytes, *, older: str | None = None) -> dict[str, Any]:
@@ -32,10 +32,11 @@ def unseal(content: bytes, *, older: str | None = None) -> dict[str, Any]:
         raise ValueError("not as it was written")
     if _SEAL not in about and older is not None and list(about)[-1:] == [older]:
         return about
-    if about.pop(_SEAL, None) != _digest(about):
+    if about.pop(_SEAL, None) != own_digest(about):
         raise ValueError("not what was sealed")
     return about
 
 
-def _digest(about: Mapping[str, Any]) -> str:
+def own_digest(about: Mapping[str, Any]) -> str:
+    """SHA-256 of all that a sealed file says beside it."""
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
