@@ -30,6 +30,10 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _NEEDS_NO_ROOM = ("unlink", "remove", "rmdir")
 
 
+def _nothing() -> None:
+    """What most calls leave when they fail."""
+
+
 @dataclass
 class Disk:
     """Watches ``below``; with ``at``, call number ``at`` (from 1) has the ``fault``.
@@ -84,7 +88,8 @@ class Disk:
             where = self._place(handle)
             if where:
                 written = rest[0] if name == "write" else b""
-                self._reached(name, where, lambda: self._real["write"](handle, written[: len(written) // 2]))
+                half = (lambda: self._real["write"](handle, written[: len(written) // 2])) if written else _nothing
+                self._reached(name, where, half)
             return self._real[name](handle, *rest, **named)
 
         return call
@@ -103,7 +108,7 @@ class Disk:
             where = os.path.abspath(where)  # noqa: PTH100 - a link's target is somebody else's place
         return where if where.startswith(self._roots) else ""
 
-    def _reached(self, name: str, where: str, half: Callable[[], object] = lambda: None) -> None:
+    def _reached(self, name: str, where: str, half: Callable[[], object] = _nothing) -> None:
         self.count += 1
         if self._log is not None:
             self._real["write"](self._log, f"{name} {where}\n".encode())

@@ -12,7 +12,7 @@ from injection import unclear
 from small_run import BATCHES, Ended, Whole, finish, fresh, run, start, unlike
 
 #: Of full disks, in KiB: from one that holds next to nothing to one that nearly holds the run.
-SIZES = range(16, 321, 16)
+SIZES = range(16, 257, 16)
 #: Nobody: a user who may write nowhere.
 _NOBODY = 65534
 

@@ -85,7 +85,7 @@ def start(directory: Path, before: Callable[[], None] = nothing, *more: str) -> 
     code = 70
     try:
         os.setsid()
-        _remember()
+        remember_plugins()
         sys.stdout = sys.stderr = said.open("w", buffering=1)
         _count_batches(batches)
         before()
@@ -115,7 +115,7 @@ def run(directory: Path, before: Callable[[], None] = nothing, *more: str) -> En
 def prepare(directory: Path) -> Whole:
     """A run without faults. What it imports is imported once here, before the forks."""
     directory.mkdir(parents=True, exist_ok=True)
-    forget = _remember()
+    forget = remember_plugins()
     with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(said):
         code = _main(directory, ("--quiet",))
     forget()
@@ -232,8 +232,12 @@ def _digest(roots: tuple[Path, ...]) -> str | None:
     return digest_sources(roots)
 
 
-def _remember() -> Callable[[], None]:
-    """Read signatures and sources of the plugins once for all runs, which takes half the time of one; gives the undoing."""
+def remember_plugins() -> Callable[[], None]:
+    """Read the plugins' signatures and sources once for all runs, which takes half the time of one.
+
+    Returns:
+        What undoes it.
+    """
     from ferbench.plugin import component
 
     def schema(self: component.Component) -> Any:
