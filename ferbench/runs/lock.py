@@ -56,15 +56,19 @@ class Holder:
 
 
 @contextlib.contextmanager
-def only_writer(directory: RunDirectory) -> Iterator[None]:
+def only_writer(directory: RunDirectory, *, to_remove: bool = False) -> Iterator[None]:
     """Keep other processes off a run directory; what a dead process left behind is taken over.
+
+    Args:
+        directory: of the run.
+        to_remove: nothing is written into it, so that it may have symbolic links in it.
 
     Raises:
         UserError: another process holds it (named within a second), the results directory cannot be written, or the
             run directory has symbolic links, through which writing would leave it.
     """
     parent = directory.path.parent
-    refuse_links(directory)
+    _refuse_links(directory, inside=not to_remove)
     with writing(parent):
         parent.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(lock_path(directory), timeout=0)
@@ -118,15 +122,11 @@ def holder_path(directory: RunDirectory) -> Path:
     return directory.path.parent / f".{directory.path.name}.holder.json"
 
 
-def refuse_links(directory: RunDirectory) -> None:
-    """Refuse to write where symbolic links lead elsewhere.
-
-    Raises:
-        UserError: the run directory, the directory of runs or anything in the run directory is a symbolic link.
-    """
+def _refuse_links(directory: RunDirectory, *, inside: bool) -> None:
+    """Refuse to write where symbolic links lead elsewhere; ``results`` itself may be one."""
     path = directory.path
     below = (Path(parent, name) for parent, folders, files in os.walk(path) for name in (*folders, *files))
-    for one in (path.parent, path, *below):
+    for one in (path.parent, path, *(below if inside else ())):
         if one.is_symlink():
             raise UserError(
                 f"{one} is a symbolic link, and ferbench writes nothing outside the results directory",
