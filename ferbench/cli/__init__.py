@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("ferbench.cli.report:report", "Make a report of runs: one self-contained HTML page."),
     "leaderboard": ("ferbench.cli.leaderboard:leaderboard", "Show finished runs side by side."),
     "runs": ("ferbench.cli.runs:runs", "List, show, remove and check the records of runs."),
+    "doctor": ("ferbench.cli.doctor:doctor", "Check environment, cache and results, and say what to do."),
     "plugins": ("ferbench.cli.plugins:plugins", "List the plugins and show what their components offer."),
     "completion": ("ferbench.cli.completion:completion", "Print the completion script for a shell."),
 }
