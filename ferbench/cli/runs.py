@@ -176,7 +176,7 @@ def remove_runs(names: tuple[str, ...], yes: bool, force: bool, dry_run: bool, r
                 f"another process is at work on run {name}: {holder}", "wait for it, or stop it, and try again"
             )
     children = dependents(results, found)
-    if children and not force:
+    if children and not (force or dry_run):
         said = "; ".join(f"{name} is needed by {', '.join(others)}" for name, others in children.items())
         raise UserError(f"other runs were made from these: {said}", "remove those too, or say --force")
     sizes = {name: size_of(run.path) for name, run in found.items()}

@@ -192,6 +192,7 @@ def test_rm_refuses_a_run_that_others_were_made_from(results, ferbench_cli):
     refused = ferbench_cli("runs", "rm", "parent", "--yes")
     assert refused.exit_code == 2
     assert f"{parent.path.name} is needed by {child.path.name}" in refused.stderr
+    assert f"needed by {child.path.name}" in ferbench_cli("runs", "rm", "parent", "--dry-run").stdout
     assert parent.exists()
     assert ferbench_cli("runs", "rm", "parent", "--yes", "--force").exit_code == 0
     assert not parent.exists()
