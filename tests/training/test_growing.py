@@ -25,4 +25,5 @@ def test_sizes_never_shrink_and_stay_between_the_ends(start, full, share, epochs
     sizes = sizes_by_epoch(start, full, share, epochs)
     assert len(sizes) == epochs
     assert list(sizes) == sorted(sizes)
-    assert min(start, full) <= sizes[0] and sizes[-1] <= full
+    assert min(start, full) <= sizes[0]
+    assert sizes[-1] <= full
