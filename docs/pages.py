@@ -42,8 +42,9 @@ def _command(command: click.Command, context: click.Context, heading: str) -> It
     yield f"{heading} `{context.command_path}`\n"
     yield f"    {' '.join([context.command_path, *command.collect_usage_pieces(context)])}\n"
     yield f"{_prose(command.help or '')}\n"
-    rows = [_parameter(option, context) for option in command.get_params(context) if isinstance(option, click.Option)]
-    yield _table(["option", "meaning"], [row for row in rows if not row[0].startswith("`--help`")])
+    shown = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
+    if shown:
+        yield _table(["option", "meaning"], [_parameter(option, context) for option in shown])
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             inner = command.get_command(context, name)
