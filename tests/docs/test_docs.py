@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ferbench.cli.doctor import doctor
 from ferbench.cli.ensemble import ensemble
 from ferbench.cli.evaluate import evaluate
 from ferbench.cli.leaderboard import leaderboard
 from ferbench.cli.report import report
+from ferbench.cli.runs import runs
 from ferbench.experiment.recipe import COMPONENT_SECTIONS, DEFAULT_COMPONENTS, Recipe
 from ferbench.experiment.settings import build_recipe, read_recipe
 from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
@@ -94,6 +96,20 @@ def test_every_option_of_evaluate_and_ensemble_is_documented(command):
     section = page.partition(f"## `ferbench {command.name}`")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(--[\w-]+)", section, flags=re.MULTILINE)
     assert rows == [option.opts[0] for option in command.params if option.opts[0].startswith("--")]
+
+
+@pytest.mark.parametrize("name", runs.commands)
+def test_every_option_of_runs_is_documented(name):
+    page = (ROOT / "docs" / "reference" / "runs.md").read_text(encoding="utf-8")
+    section = page.partition(f"## `ferbench runs {name}")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(--[\w-]+)", section, flags=re.MULTILINE)
+    assert rows == [option.opts[0] for option in runs.commands[name].params if option.opts[0].startswith("--")]
+
+
+def test_every_option_of_the_doctor_is_documented():
+    page = (ROOT / "docs" / "reference" / "doctor.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(--[\w-]+)", page, flags=re.MULTILINE)
+    assert rows == [option.opts[0] for option in doctor.params]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "recipes").glob("*.toml")), ids=lambda p: p.stem)
