@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +48,14 @@ class Finding:
 
 def verify(directory: RunDirectory) -> Iterator[Finding]:
     """Everything that is the matter with a run, one finding a file."""
-    run = directory.path.name
+    found: dict[str, Finding] = {}
     for file, what, remedy, damage in _findings(directory):
-        yield Finding(run, file, what, remedy, damage)
+        said = found.get(file)
+        if said is not None and said.damage and damage:
+            found[file] = replace(said, what=f"{said.what}; {what}")
+        elif said is None or damage:
+            found[file] = Finding(directory.path.name, file, what, remedy, damage)
+    yield from found.values()
 
 
 _Found = Iterator[tuple[str, str, str, bool]]
@@ -197,7 +202,8 @@ def _evaluations(directory: RunDirectory, record: Mapping[str, Any]) -> _Found:
         try:
             predictions = directory.predictions(name)
         except UserError as error:
-            yield f"{place}/predictions.npz", error.message, remedy, True
+            what = error.message.removeprefix(f"{folder / name / 'predictions.npz'} is ")
+            yield f"{place}/predictions.npz", what, remedy, True
             continue
         try:
             yield from _scores(directory, record, place, stored, predictions, remedy)
