@@ -27,8 +27,8 @@ def commands() -> str:
     parts = [
         "# Commands\n",
         _NOTE,
-        "What `ferbench COMMAND --help` says. Exit codes: 0 done, 1 failed, 2 the user's mistake, 128 and the number of "
-        "the signal when one ended the command (130: Ctrl-C).\n",
+        "What `ferbench COMMAND --help` says. Exit codes: 0 done, 1 failed, 2 the user's mistake, 128 and the number "
+        "of the signal when one ended the command (130: Ctrl-C).\n",
     ]
     context = click.Context(cli, info_name="ferbench")
     for name in COMMANDS:
