@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from ferbench.audit import ratios, relaxation
@@ -86,18 +86,14 @@ def diagnose(table: PublishedTable, conventions: Conventions) -> Diagnosis:
         if not found:
             menders = tuple(solved.items())
         if solved and contradiction.without not in solved:
-            contradiction = _without(contradiction, next(iter(solved)))
+            contradiction = replace(contradiction, without=next(iter(solved)))
         found.append(contradiction)
         cells.remove(contradiction.without)
-    if table.total is not None:
-        rest = solve(pose(table, cells, conventions))
+        if table.total is not None:
+            rest = solve(pose(table, cells, conventions))
+            if rest.answer != "no":
+                break
     return Diagnosis(tuple(found), rest, menders)
-
-
-def _without(contradiction: Contradiction, cell: Cell) -> Contradiction:
-    return Contradiction(
-        contradiction.cells, contradiction.supports, contradiction.cell, contradiction.bounds, without=cell
-    )
 
 
 def _menders(

@@ -75,13 +75,8 @@ def audit(
     """
     tried = list(_conventions(table, rounding, macro_f1, zero_division))
     totals = _wrong_totals(table)
-    for conventions in tried:
-        if table.total is None:
-            answer = Solved("no" if ratios.contradict(table, list(table.scores), conventions) else "unknown")
-        else:
-            answer = solve(pose(table, list(table.scores), conventions))
-        if answer.answer == "no":
-            continue
+    conventions, answer = _judged(table, tried)
+    if answer.answer != "no":
         if totals:
             return Audit(table, "inconsistent", conventions, answer, Diagnosis((), answer, ()), totals)
         if answer.answer == "yes":
@@ -97,6 +92,22 @@ def audit(
             if len(under_other.contradictions) < len(diagnosis.contradictions):
                 conventions, diagnosis = other, under_other
     return Audit(table, "inconsistent", conventions, diagnosis.rest, diagnosis, totals)
+
+
+def judge(table: PublishedTable) -> tuple[Conventions, Solved]:
+    """The first conventions under which a table is not refuted, with the answer: `audit` without its explanations."""
+    return _judged(table, list(_conventions(table, None, None, None)))
+
+
+def _judged(table: PublishedTable, tried: Sequence[Conventions]) -> tuple[Conventions, Solved]:
+    for conventions in tried:
+        if table.total is None:
+            answer = Solved("no" if ratios.contradict(table, list(table.scores), conventions) else "unknown")
+        else:
+            answer = solve(pose(table, list(table.scores), conventions))
+        if answer.answer != "no":
+            return conventions, answer
+    return tried[0], Solved("no")
 
 
 def _wrong_totals(table: PublishedTable) -> tuple[Cell, ...]:
