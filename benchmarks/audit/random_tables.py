@@ -106,7 +106,9 @@ def main() -> None:
         answers: Counter[str] = Counter()
         seconds = []
         for matrix, _ in tables(args.tables, args.seed):
-            table = written({cell: f"{value:.{decimals}f}" for cell, value in scores(matrix).items()}, matrix.sum(axis=1))
+            table = written(
+                {cell: f"{value:.{decimals}f}" for cell, value in scores(matrix).items()}, matrix.sum(axis=1)
+            )
             start = time.perf_counter()
             conventions, solved = judge(table)
             seconds.append(time.perf_counter() - start)

@@ -112,7 +112,8 @@ def _menders(
 def _smallest(table: PublishedTable, cells: Sequence[Cell], conventions: Conventions) -> Contradiction | None:
     """A set that cannot hold together and of which nothing can be spared, from the first family that has one.
 
-    Scores that contradict each other at any supports come before those that do so at the table's supports.
+    What is wrong within a row comes first, then scores that contradict each other at any supports, then those that do
+    so at the table's supports.
     """
 
     def by_ratios(some: Sequence[Cell]) -> bool:
@@ -121,6 +122,14 @@ def _smallest(table: PublishedTable, cells: Sequence[Cell], conventions: Convent
     def by_counts(some: Sequence[Cell]) -> bool:
         return refuted(table, some, conventions)
 
+    for family in _rows(table, cells):
+        # Sums are looked at later, where an average is at fault only together with all images.
+        bad = by_counts(family) if family[0].of_class else _impossible(table, family[0], conventions)
+        if bad:
+            kept = _shrink(family, by_counts)
+            own = (kept[0].row,) if kept[0].of_class else table.classes
+            supports = () if by_ratios(kept) else own
+            return _described(table, kept, supports, conventions)
     families = [family for family in _families(table, cells) if family]
     for family in families:
         if by_ratios(family):
@@ -133,11 +142,15 @@ def _smallest(table: PublishedTable, cells: Sequence[Cell], conventions: Convent
     whole = [set(some) for some in large if some and solve(pose(table, some, conventions), prove_only=True).solution]
     for family in families:
         if not any(set(family) <= some for some in whole) and by_counts(family):
-            kept = _shrink(family, by_counts)
-            rows = list(dict.fromkeys(cell.row for cell in kept))
-            supports = tuple(rows) if len(rows) == 1 and kept[0].of_class else table.classes
-            return _described(table, kept, supports, conventions)
+            return _described(table, _shrink(family, by_counts), table.classes, conventions)
     return None
+
+
+def _impossible(table: PublishedTable, average: Cell, conventions: Conventions) -> bool:
+    """Whether an average can have no solution by itself: above 1, or an accuracy that no number of images gives."""
+    if table.total is None:
+        return ratios.contradict(table, [average], conventions)
+    return pose(table, [average], conventions) is None
 
 
 def _described(
@@ -165,14 +178,20 @@ def _shrink(family: Sequence[Cell], test: Callable[[Sequence[Cell]], bool]) -> l
     return kept
 
 
+def _rows(table: PublishedTable, cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+    """Every number alone, and the scores of every class."""
+    yield from ([cell] for cell in cells)
+    for name in table.classes:
+        own = [cell for cell in cells if cell.row == name]
+        if own:
+            yield own
+
+
 def _families(table: PublishedTable, cells: Sequence[Cell]) -> Iterator[list[Cell]]:
-    """Sets of cells that ought to hold together, small and plain ones first."""
+    """Sets of cells of several rows that ought to hold together, small and plain ones first."""
     of_class = [cell for cell in cells if cell.of_class]
     averages = [cell for cell in cells if not cell.of_class]
     accuracies = [cell for cell in averages if cell.row in (ACCURACY, MICRO) or cell == Cell(WEIGHTED, "recall")]
-    yield from ([cell] for cell in cells)
-    for name in table.classes:
-        yield [cell for cell in of_class if cell.row == name]
     yield accuracies
     yield [cell for cell in averages if cell.row in (MACRO, BALANCED)]
     for average in averages:

@@ -14,6 +14,19 @@ from ferbench.audit.solve import solve
 from ferbench.audit.splits import known_supports
 from ferbench.audit.verdict import Audit
 
+IDS = (
+    "shuffled",
+    "averages-of-averages",
+    "mean-of-rounded",
+    "other-average",
+    "swapped-columns",
+    "supports-reordered",
+    "other-split",
+    "truncated",
+    "zero-division",
+    "below-chance",
+)
+
 _CHANCE = 0.05  # that a class without skill is called worse than chance, over all classes
 _DEVIATIONS = 3.0
 
@@ -23,7 +36,7 @@ class Signature:
     """One that was recognised.
 
     Attributes:
-        id: stable name.
+        id: stable name, one of `IDS`.
         text: what the numbers show, in a sentence.
     """
 
