@@ -21,9 +21,11 @@ from ferbench.audit.search import find, sum_bounds
 
 _PROOF = 1e-9  # a distance that rounding errors of floating point do not reach
 _ROUNDS = 80
-_SPREADS = (2, 4, 8, 16, 40, 100, 300)
+_SPREADS = (1, 2, 4, 8, 16, 40, 100)
 _COMBINATIONS = 100_000  # of one half of the classes
 _FREE = 10  # classes that vary in one attempt
+_MOST_SETTLED = 60  # classes; least squares take too long for more
+_SETTLED = 0.6  # a little outside of the bounds, the whole numbers around may still be inside
 
 
 @dataclass(frozen=True)
@@ -171,12 +173,16 @@ def near(problem: Problem, middle: np.ndarray) -> Solution | None:
 
     Args:
         problem: every class has at least one pair.
-        middle: float64[K, 2] of (t, p), where to start.
+        middle: float64[K, 2] of (t, p), of mixtures that give the sums.
     """
-    base = _settled(problem, middle)
     generator = np.random.default_rng(0)
-    for spread in _SPREADS:
-        for _ in range(2):
+    supports = np.array(problem.supports, float)
+    plain = np.stack([supports * sum(problem.right) / 2 / problem.total, supports], axis=1)  # every class alike
+    for start in (plain, middle, (plain + middle) / 2):
+        base, distance = _settled(problem, start)
+        if distance > _SETTLED:
+            continue
+        for spread in _SPREADS:
             free = set(generator.permutation(len(base))[:_FREE])
             most = max(1, int(_COMBINATIONS ** (2 / (min(len(base), _FREE) + 1))))
             pairs = [
@@ -206,14 +212,14 @@ def _around(choices: Choices, base: np.ndarray, spread: int, most: int, generato
     return pairs[np.unique(np.append(others, nearest))]
 
 
-def _settled(problem: Problem, middle: np.ndarray) -> np.ndarray:
+def _settled(problem: Problem, middle: np.ndarray) -> tuple[np.ndarray, float]:
     """Real t and p that meet the bounds as well as can be: least squares of how far each lies from the middle of its
-    bounds, beyond half of their width."""
+    bounds, beyond half of their width; with the largest distance that remains, in halves of a width."""
     from scipy.optimize import least_squares
 
     size = len(middle)
-    if size > 60:
-        return middle
+    if size > _MOST_SETTLED:
+        return middle, 0.0
     supports = np.array(problem.supports, float)
     lowest = np.array([[one.low.min(), one.predicted.min()] for one in problem.choices], float)
     highest = np.array([[one.high.max(), one.predicted.max()] for one in problem.choices], float)
@@ -239,7 +245,8 @@ def _settled(problem: Problem, middle: np.ndarray) -> np.ndarray:
 
     start = np.clip(middle, lowest, highest + 1e-9)
     bounds = (lowest.ravel() - 1e-6, highest.ravel() + 1e-6)
-    return least_squares(distances, start.ravel(), bounds=bounds, max_nfev=60).x.reshape(size, 2)
+    settled = least_squares(distances, start.ravel(), bounds=bounds, x_scale=np.repeat(supports + 1, 2), max_nfev=100)
+    return settled.x.reshape(size, 2), float(np.abs(settled.fun).max())
 
 
 def _beyond(value: float, low: float | Fraction, high: float | Fraction, least: float = 1e-9) -> float:
