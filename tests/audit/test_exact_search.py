@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 from hypothesis import given, settings
@@ -22,23 +23,41 @@ def tried(problem):
     return any(problem.holds(*zip(*chosen, strict=True)) for chosen in itertools.product(*pairs))
 
 
+MEASURED = [(row, measure) for row in ("macro avg", "weighted avg") for measure in ("precision", "recall", "f1")]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Cells of a table of few images: which are kept, and which are wrong."""
+
+    matrix: np.ndarray
+    decimals: int
+    kept: set[tuple[str, str]]
+    wrong: dict[tuple[str, str], int]
+
+    def table(self):
+        printed = printed_scores(self.matrix, self.decimals) | {cell: str(value) for cell, value in self.wrong.items()}
+        kept = {cell: printed[cell] for cell in self.kept}
+        return parse_table(table_text(kept, self.matrix.sum(axis=1).tolist()), "small.csv")
+
+
 @st.composite
-def small_tables(draw):
-    """Cells of a table of two or three classes and few images, some of them wrong."""
+def cases(draw):
+    """Tables of two or three classes."""
     size = draw(st.integers(2, 3))
     rows = draw(st.lists(st.lists(st.integers(0, 2), min_size=size, max_size=size), min_size=size, max_size=size))
     matrix = np.array(rows)
     matrix[matrix.sum(axis=1) == 0, 0] = 1
-    printed = printed_scores(matrix, draw(st.integers(0, 1)))
-    for cell in draw(st.sets(st.sampled_from(sorted(printed)), max_size=2)):
-        printed[cell] = str(draw(st.integers(0, 100)))
-    kept = draw(st.sets(st.sampled_from(sorted(printed)), min_size=3))
-    return parse_table(table_text({cell: printed[cell] for cell in kept}, matrix.sum(axis=1).tolist()), "small.csv")
+    cells = [(f"c{k}", measure) for k in range(size) for measure in ("precision", "recall", "f1")]
+    cell = st.sampled_from([*cells, *MEASURED, ("accuracy", "f1")])
+    wrong = draw(st.dictionaries(cell, st.integers(0, 100), max_size=2))
+    return Case(matrix, draw(st.integers(0, 1)), draw(st.sets(cell, min_size=3)), wrong)
 
 
 @settings(max_examples=40)
-@given(small_tables(), st.sampled_from(["mean", "harmonic"]))
-def test_the_search_finds_a_solution_exactly_when_there_is_one(table, macro_f1):
+@given(cases(), st.sampled_from(["mean", "harmonic"]))
+def test_the_search_finds_a_solution_exactly_when_there_is_one(case, macro_f1):
+    table = case.table()
     problem = pose(table, list(table.scores), Conventions(macro_f1=macro_f1))
     answer = solve(problem)
     if problem is None:
@@ -50,8 +69,9 @@ def test_the_search_finds_a_solution_exactly_when_there_is_one(table, macro_f1):
 
 
 @settings(max_examples=20)
-@given(small_tables())
-def test_the_linear_program_refutes_nothing_that_has_a_solution(table):
+@given(cases())
+def test_the_linear_program_refutes_nothing_that_has_a_solution(case):
+    table = case.table()
     problem = pose(table, list(table.scores), Conventions())
     if problem is not None and all(map(len, problem.choices)) and tried(problem):
         assert not relaxation.relax(problem).refuted
