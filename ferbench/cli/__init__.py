@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("ferbench.cli.run:run", "Train and evaluate combinations of dataset, model, loss and sampler."),
     "resume": ("ferbench.cli.resume:resume", "Go on with runs that were stopped."),
     "evaluate": ("ferbench.cli.evaluate:evaluate", "Test a finished run on other data, without training."),
+    "lineage": ("ferbench.cli.lineage:lineage", "Show what a run continues, and what continues it."),
     "ensemble": ("ferbench.cli.ensemble:ensemble", "Average the predictions of finished runs."),
     "predict": ("ferbench.cli.predict:predict", "Classify images with a trained model."),
     "report": ("ferbench.cli.report:report", "Make a report of runs: one self-contained HTML page."),
