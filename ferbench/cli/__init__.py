@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("ferbench.cli.predict:predict", "Classify images with a trained model."),
     "report": ("ferbench.cli.report:report", "Make a report of runs: one self-contained HTML page."),
     "leaderboard": ("ferbench.cli.leaderboard:leaderboard", "Show finished runs side by side."),
-    "plugins": ("ferbench.cli.plugins:plugins", "List the plugins and show what their components offer."),
+    "plugins": ("ferbench.cli.plugins:plugins", "List the plugins, show what they offer, check and start them."),
     "completion": ("ferbench.cli.completion:completion", "Print the completion script for a shell."),
 }
 

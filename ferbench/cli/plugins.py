@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ferbench.cli.check import check
 from ferbench.cli.completion import ComponentType, plugin_option
+from ferbench.cli.option_values import assignments
 from ferbench.errors import UserError
 from ferbench.plugin.component import KINDS
 
@@ -24,7 +26,10 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
 
 @click.group()
 def plugins() -> None:
-    """List the plugins and show what their components offer."""
+    """List the plugins, show what their components offer, and check that they do what they must."""
+
+
+plugins.add_command(check)
 
 
 @plugins.command("list")
@@ -75,7 +80,7 @@ def show_component(
     if component.kind != "model" and (sets or image_size):
         raise UserError(f"{component.where} has no layers to compute", "leave --set and --image-size out")
     options = component.options()
-    given = _assignments(component, sets)
+    given = assignments(component, sets)
     lacking = [option.name for option in options.fields if option.required and option.name not in given]
     record = component_page.describe(component, options)
     if component.kind == "model" and not lacking:
@@ -174,18 +179,6 @@ def _notes(registry: Registry, kind: str | None) -> list[str]:
     if registry.excluded:
         notes.append(f"left out by FERBENCH_PLUGINS: {', '.join(registry.excluded)}")
     return [one_line(note) for note in notes]
-
-
-def _assignments(component: Component, sets: tuple[str, ...]) -> dict[str, object]:
-    from ferbench.experiment.settings import parse_value
-
-    given: dict[str, object] = {}
-    for text in sets:
-        key, equals, value = text.partition("=")
-        if not equals or not key.strip():
-            raise UserError(f"--set {text!r} is not option=value", "for example --set dropout=0.5")
-        given[key.strip().removeprefix(f"{component.kind}.")] = parse_value(value.strip())
-    return given
 
 
 def _layers(
