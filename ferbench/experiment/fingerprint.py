@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ferbench.experiment.recipe import Recipe, Role, Section, TrainingSettings
+from ferbench.experiment.recipe import Added, Recipe, Role, Section, TrainingSettings
 
 #: Rises when a change of the harness changes the weights that a recipe gives.
 NUMERICS_VERSION = 1
@@ -31,12 +31,14 @@ def short(identifier: str) -> str:
 
 
 def fields_with_role(section: Section, *roles: Role) -> dict[str, Any]:
-    """The fields of a section that have one of ``roles``."""
+    """The fields of a section that have one of ``roles``, without later additions at their default."""
     chosen = {}
     for name, field in type(section).model_fields.items():
         (role,) = (entry for entry in field.metadata if isinstance(entry, Role))
         if role in roles:
             value = getattr(section, name)
+            if Added in field.metadata and value == field.default:
+                continue
             chosen[name] = list(value) if isinstance(value, tuple) else value
     return chosen
 

@@ -32,6 +32,11 @@ class Role(enum.Enum):
     ENVIRONMENT = "where and how it runs: recorded, in no id"
 
 
+class Added:
+    """Marks a field that recipes did not always have: at its default it is left out of ids, so that those from before
+    stay what they were."""
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -119,6 +124,9 @@ class TrainingSettings(Section):
         cutmix: α of CutMix; 0: none. With both, each is as likely.
         mix_probability: share of the samples that Mixup or CutMix applies to.
         clip_norm: longest gradient over all parameters together; None: no limit.
+        start_size: side of the training images in the first epoch, in pixels; they grow to the model's input size.
+            None: they always have it.
+        growing: share of the epochs over which they grow.
         ema: decay of an average of the weights over updates, which then is what is validated and kept; None: none.
         precision: of the training steps; evaluation is in float32 always. ``fp16`` needs CUDA.
         deterministic: refuse operations whose result may differ between two runs on one machine.
@@ -141,6 +149,8 @@ class TrainingSettings(Section):
     cutmix: Annotated[float, at.Ge(0), Role.WEIGHTS] = 0.0
     mix_probability: Annotated[float, at.Interval(ge=0, le=1), Role.WEIGHTS] = 1.0
     clip_norm: Annotated[float | None, at.Gt(0), Role.WEIGHTS] = None
+    start_size: Annotated[int | None, at.Interval(ge=8, le=1024), Role.WEIGHTS, Added] = None
+    growing: Annotated[float, at.Interval(gt=0, le=1), Role.WEIGHTS, Added] = 0.7
     ema: Annotated[float | None, at.Interval(gt=0, lt=1), Role.WEIGHTS] = None
     precision: Annotated[Literal["float32", "bf16", "fp16"], Role.WEIGHTS] = "float32"
     deterministic: Annotated[bool, Role.WEIGHTS] = True

@@ -14,6 +14,7 @@ from ferbench.experiment.fingerprint import digest
 from ferbench.experiment.plan import Plan
 from ferbench.training import runtime
 from ferbench.training.assemble import build_loss, check_loss
+from ferbench.training.growing import planned_sizes
 from ferbench.training.precision import Precision
 from ferbench.training.run import build_model, check_budget, check_outputs, split_batches
 from ferbench.training.step import evaluate_loss, forward, is_out_of_memory
@@ -54,7 +55,10 @@ class Estimator:
         sampler = plan.resolved.components["sampler"].build(
             plan.split.labels[plan.split.train], plan.task, seed=settings.seed
         )
-        trained = len(sampler.indices(1)) * settings.epochs
+        trained = float(len(sampler.indices(1)) * settings.epochs)
+        sizes = planned_sizes(plan)
+        if sizes:
+            trained *= sum(size**2 for size in sizes) / (plan.task.height**2 * len(sizes))
         evaluated = len(plan.split.validation) * (settings.epochs + 1) + len(plan.split.test)
         predictions = sum(len(rows) for rows, _ in plan.evaluation_rows().values())
         row_bytes = 4 * len(plan.task.class_names) + 8 + plan.pack.ids.dtype.itemsize // 4

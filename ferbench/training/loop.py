@@ -169,6 +169,7 @@ class Training:
         mix: what mixes the samples of a batch; None: nothing does.
         average: of the weights over the steps; what is validated and kept then is the average.
         stopping: when to stop early; None: never.
+        sizes: side of the training images by epoch, in pixels; None: what the model expects, always.
         at: where it is.
     """
 
@@ -192,6 +193,7 @@ class Training:
     mix: Mix | None = None
     average: ModelEmaV3 | None = None
     stopping: EarlyStopping | None = None
+    sizes: tuple[int, ...] | None = None
     at: Position = field(default_factory=Position)
 
     @property
@@ -232,6 +234,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             at.sums = EpochSums(loss=torch.zeros((), device=training.train.device))
         sums = at.sums
         training.model.train()
+        size = None if training.sizes is None else training.sizes[epoch - 1]
         batches = training.train.training(
             order,
             training.batch_size,
@@ -240,6 +243,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             epoch=epoch,
             mix=training.mix,
             first=at.batches,
+            size=size,
         )
         for group in _groups(batches, training.accumulate):
             rates = training.schedule(at.step, at.scores)
@@ -290,6 +294,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             "images_per_second": round(sums.images / (trained - started), 2),
             "micro_batch": stepper.micro_batch,
             **({} if drawn is None else {"sampler": drawn}),
+            **({} if size is None else {"image_size": size}),
         }
         at.epoch, at.batches, at.seconds, at.sums, at.scores = epoch + 1, 0, 0.0, None, scores
         saver.epoch_done(training, improved)

@@ -25,6 +25,7 @@ from ferbench.training import checkpoints, runtime
 from ferbench.training.assemble import assemble, build_loss, check_loss
 from ferbench.training.epoch import Diverged
 from ferbench.training.evaluation import Evaluation, evaluate, evaluation_batch, metrics_record
+from ferbench.training.growing import planned_sizes
 from ferbench.training.interruption import Interruption
 from ferbench.training.loop import Observer, Position, Training, TrainingOutcome, fit
 from ferbench.training.record import first_record, now, write_failure
@@ -51,16 +52,24 @@ def build_model(plan: Plan) -> nn.Module:
 
 
 def check_outputs(plan: Plan, model: nn.Module) -> None:
-    """Refuse a model whose logits do not fit the task, on two blank images.
+    """Refuse a model whose logits do not fit the task, or that cannot take images that grow, on two blank images.
 
     Raises:
-        UserError: naming the shape that it returns and the one that it should.
+        UserError: naming the shape that it returns and the one that it should, or the size that it does not take.
     """
     blank = torch.zeros(2, plan.task.channels, plan.task.height, plan.task.width)
     was_training = model.training
     model.eval()
     with torch.no_grad():
         logits = forward(model, blank).logits
+        for size in sorted(set(planned_sizes(plan) or ()) - {plan.task.height}):
+            try:
+                forward(model, blank.new_zeros(2, plan.task.channels, size, size))
+            except Exception as error:
+                raise UserError(
+                    f"model '{plan.model_spec.name}' takes no images of {size}×{size}, as training.start_size asks",
+                    "leave training.start_size out, or choose a model for images of any size, such as resnet9",
+                ) from error
     model.train(was_training)
     wanted = (2, len(plan.task.class_names))
     if tuple(logits.shape) != wanted:

@@ -228,6 +228,16 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
         affect=True,
     )
     yield ferbench.ModelSpec(
+        "resnet9",
+        build="ferbench_builtin.models.resnet9:resnet9",
+        summary="ResNet-9: a residual network for training in minutes, on images of any size",
+        image_size=48,
+        channels=1,
+        mean=(0.5,),
+        std=(0.25,),
+        affect=True,
+    )
+    yield ferbench.ModelSpec(
         "linear",
         build="ferbench_builtin.models.linear:linear",
         summary="Softmax regression on the pixels: the floor that a network has to beat",
