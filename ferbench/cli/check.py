@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -46,10 +47,13 @@ def check(
     ferbench.testing.
     """
     from ferbench.cli.option_values import assignments
+    from ferbench.plugin.component import UnusableComponent
     from ferbench.plugin.discovery import load_registry
 
     component = load_registry(plugin).find(kind, name)
     options = assignments(component, sets)
+    with contextlib.suppress(UnusableComponent):  # which is a verdict; a wrong option is a mistake
+        component.options().validate(options, component.kind)
     names = tuple(part.strip() for part in class_names.split(",")) if class_names else None
     verdicts = _verdicts(component, options, data, image_size, names, quiet=as_json)
     broken = [verdict.rule for verdict in verdicts if verdict.status == "failed"]
@@ -60,7 +64,7 @@ def check(
             "kind": component.kind,
             "version": component.version,
             "passed": not broken,
-            "rules": [asdict(verdict) for verdict in verdicts],
+            "rules": [{**asdict(verdict), "seconds": round(verdict.seconds, 3)} for verdict in verdicts],
         }
         click.echo(json.dumps(record, indent=2, ensure_ascii=False))
     else:
@@ -79,7 +83,6 @@ def _verdicts(
     class_names: Sequence[str] | None,
     quiet: bool,
 ) -> list[Verdict]:
-    import contextlib
     import sys
 
     from ferbench.testing import Subject
@@ -87,7 +90,7 @@ def _verdicts(
 
     chosen: dict[str, Any] = {} if class_names is None else {"class_names": tuple(class_names)}
     coming = verdicts_of(Subject(component, options, data, image_size, **chosen))
-    found = []
+    found: list[Verdict] = []
     while True:
         with contextlib.redirect_stdout(sys.stderr):  # what the component prints is no verdict
             verdict = next(coming, None)

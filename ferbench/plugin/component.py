@@ -36,6 +36,10 @@ _GIVEN = {
 }
 
 
+class UnusableComponent(UserError):
+    """A component whose plugin could be loaded, but whose builder or options cannot be used."""
+
+
 @dataclass(frozen=True)
 class PluginRecord:
     """What is known of one plugin, broken or not.
@@ -160,8 +164,8 @@ class Component:
             raise self._unusable("no Python source to identify it by")
         return digest
 
-    def _unusable(self, cause: str) -> UserError:
+    def _unusable(self, cause: str) -> UnusableComponent:
         remedy = "mend the plugin" if self.plugin.local else f"tell the authors of {self.distribution}"
         if cause.startswith("missing dependency"):
             remedy = f"install the missing package beside {self.distribution}"
-        return UserError(f"{self.where} of plugin {self.plugin.title} cannot be used: {cause}", remedy)
+        return UnusableComponent(f"{self.where} of plugin {self.plugin.title} cannot be used: {cause}", remedy)

@@ -63,7 +63,7 @@ def builds(bench: AugmentationBench) -> None:
 
 @BOOK.rule(gate=True)
 def range_and_dtype(bench: AugmentationBench) -> None:
-    """Bytes become float32[N, C, H, W] within [0, 1], of the size that is asked for, gray or colour, on their device."""
+    """Bytes become float32[N, C, H, W] within [0, 1], of the size that is asked for, gray or colour."""
     for channels, size in ((1, (_SIZE, _SIZE)), (3, (_SIZE, _SIZE)), (3, (24, 20))):
         augment = bench.build(channels)
         for epoch in range(1, 5):

@@ -187,7 +187,8 @@ def disjoint_splits(bench: DatasetBench) -> str:
         _are_apart(bench.pack, protocol, {"train": split.train, "validation": split.validation, "test": split.test})
     if not worked:
         raise Violation(f"no protocol can be used: {'; '.join(refused)}")
-    return f"{', '.join(worked)}" + (f"; not here: {', '.join(r.partition(':')[0] for r in refused)}" if refused else "")
+    not_here = ", ".join(reason.partition(":")[0] for reason in refused)
+    return ", ".join(worked) + (f"; not with these files: {not_here}" if not_here else "")
 
 
 def _are_apart(pack: Pack, protocol: Protocol, roles: Mapping[str, np.ndarray]) -> None:

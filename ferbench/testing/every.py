@@ -12,8 +12,10 @@ from ferbench.plugin.component import PluginRecord
 from ferbench.testing.rules import NotApplicable, Rule, Subject, Violation
 
 #: What takes long to import and is not needed to describe anything.
-HEAVY = ("numpy", "pandas", "plotly", "pydantic", "scipy", "sklearn", "tensorflow", "timm", "torch", "torchvision")
-HEAVY += ("transformers",)
+HEAVY = (
+    *("numpy", "pandas", "plotly", "pydantic", "scipy", "sklearn", "tensorflow", "timm", "torch", "torchvision"),
+    "transformers",
+)
 
 _PROBE = """
 import importlib, json, sys

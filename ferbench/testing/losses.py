@@ -38,8 +38,8 @@ class LossBench:
 
     def build(self, order: Tensor | None = None) -> Any:
         """The loss; ``order``, int64[K], puts the task's classes into another order."""
-        places = range(self.classes) if order is None else order.tolist()
-        names, counts = (tuple(of[k] for k in places) for of in (self._names, self._counts))
+        places = list(range(self.classes)) if order is None else order.tolist()
+        names, counts = tuple(self._names[k] for k in places), tuple(self._counts[k] for k in places)
         loss = self._subject.build(Task(names, 1, 8, 8, counts, has_affect=True))
         if not callable(loss):
             raise Violation(f"the builder returns {type(loss).__name__}, which cannot be called")

@@ -140,7 +140,9 @@ def gradients(bench: ModelBench) -> str:
 def same_output_in_evaluation(bench: ModelBench) -> None:
     """In evaluation mode the same images give the same outputs, to the bit."""
     if not bench.repeats:
-        raise Violation("two calls differ: dropout or something else random is on in evaluation mode, or it keeps state")
+        raise Violation(
+            "two calls differ: dropout or something else random is on in evaluation mode, or it keeps state"
+        )
 
 
 @BOOK.rule()

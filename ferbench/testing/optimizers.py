@@ -74,13 +74,16 @@ def lowers_a_loss(bench: OptimizerBench) -> str:
 def groups_keep_their_settings(bench: OptimizerBench) -> None:
     """A group's own learning rate and weight decay stay its own."""
     layer = bench.layer()
-    groups = [{"params": [layer.weight]}, {"params": [layer.bias], "lr": 1.25e-5, "weight_decay": 0.0}]
+    own_settings = {"lr": 1.25e-5, "weight_decay": 0.0}
+    groups: list[dict[str, Any]] = [{"params": [layer.weight]}, {"params": [layer.bias], **own_settings}]
     optimizer = bench.build(groups)
     if len(optimizer.param_groups) < 2:
         raise Violation("two groups of parameters become one; give the list to the optimiser as it is")
     (own,) = [group for group in optimizer.param_groups if any(p is layer.bias for p in group["params"])]
     if own["lr"] != 1.25e-5 or own.get("weight_decay", 0.0) != 0.0:
-        raise Violation(f"a group with lr 1.25e-05 and weight_decay 0 has {own['lr']:g} and {own.get('weight_decay'):g}")
+        raise Violation(
+            f"a group with lr 1.25e-05 and weight_decay 0 has {own['lr']:g} and {own.get('weight_decay'):g}"
+        )
 
 
 @BOOK.rule()

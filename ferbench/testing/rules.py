@@ -145,8 +145,8 @@ def rules_of(kind: str) -> list[Rule]:
     return [*RULES, *book_of(kind).rules]
 
 
-def check(subject: Subject) -> Iterator[Verdict]:
-    """Try every rule of a component, one after the other.
+def check(subject: Subject, informational: bool = True) -> Iterator[Verdict]:
+    """Try every rule of a component, one after the other; ``informational`` False leaves out what cannot fail.
 
     Nothing that the component raises ends the check but ``KeyboardInterrupt``. When a rule fails without which the
     others make no sense, those are skipped.
@@ -157,6 +157,8 @@ def check(subject: Subject) -> Iterator[Verdict]:
     bench = book.bench(subject)
     closed: str | None = None
     for rule, on in [*((rule, subject) for rule in RULES), *((rule, bench) for rule in book.rules)]:
+        if rule.informational and not informational:
+            continue
         if closed is not None:
             yield Verdict(rule.name, rule.summary, "skipped", f"it takes what '{closed}' asks", 0.0)
             continue

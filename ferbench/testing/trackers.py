@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from ferbench.plugin.faults import did_you_mean
@@ -29,7 +30,11 @@ _RECORD: dict[str, Any] = {
         "model": {"name": "linear", "distribution": "ferbench", "version": "0.1.0", "options": {"dropout": 0.0}},
         "optimizer": {"name": "adam", "distribution": "ferbench", "version": "0.1.0", "options": {"lr": 0.001}},
     },
-    "data": {"dataset": "synthetic-faces", "class_names": ["happy", "sad"], "counts": {"train": {"happy": 5, "sad": 5}}},
+    "data": {
+        "dataset": "synthetic-faces",
+        "class_names": ["happy", "sad"],
+        "counts": {"train": {"happy": 5, "sad": 5}},
+    },
     "environment": {"python": "3.12.0", "device": "cpu"},
     "evaluations": {},
 }
@@ -67,7 +72,7 @@ class TrackerBench:
     @contextmanager
     def tracker(self) -> Iterator[Any]:
         """One that is built and told in an empty working directory."""
-        before = os.getcwd()
+        before = Path.cwd()
         with tempfile.TemporaryDirectory(prefix="ferbench-check-", ignore_cleanup_errors=True) as folder:
             os.chdir(folder)
             try:
