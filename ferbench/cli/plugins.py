@@ -9,6 +9,7 @@ import click
 
 from ferbench.cli.check import check
 from ferbench.cli.completion import ComponentType, plugin_option
+from ferbench.cli.new_plugin import new_plugin
 from ferbench.cli.option_values import assignments
 from ferbench.errors import UserError
 from ferbench.plugin.component import KINDS
@@ -30,6 +31,7 @@ def plugins() -> None:
 
 
 plugins.add_command(check)
+plugins.add_command(new_plugin)
 
 
 @plugins.command("list")

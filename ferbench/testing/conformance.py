@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ferbench.testing.rules import CLASS_NAMES, NotApplicable, Rule, Subject, book_of
+from ferbench.testing.rules import CLASS_NAMES, NotApplicable, Rule, Subject, book_of, rules_of
 
 
 @dataclass(frozen=True)
@@ -65,15 +65,28 @@ def cases(
     Raises:
         UserError: there is no such component, or it is ambiguous or broken.
     """
+    subject = _subject(kind, name, options, data, plugins, image_size, class_names)
+    bench = book_of(kind).bench(subject)
+    return [Case(rule, subject if rule.every else bench, name) for rule in _that_can_fail(kind)]
+
+
+def _subject(
+    kind: str,
+    name: str,
+    options: Mapping[str, object] | None,
+    data: Path | None,
+    plugins: Sequence[str],
+    image_size: int | None,
+    class_names: Sequence[str],
+) -> Subject:
     from ferbench.plugin.discovery import load_registry
-    from ferbench.testing.every import RULES
 
     component = load_registry(plugins).find(kind, name)
-    subject = Subject(component, dict(options or {}), data, image_size, tuple(class_names))
-    book = book_of(kind)
-    bench = book.bench(subject)
-    rules: Iterable[tuple[Rule, Any]] = [*((rule, subject) for rule in RULES), *((rule, bench) for rule in book.rules)]
-    return [Case(rule, on, component.name) for rule, on in rules if not rule.informational]
+    return Subject(component, dict(options or {}), data, image_size, tuple(class_names))
+
+
+def _that_can_fail(kind: str) -> list[Rule]:
+    return [rule for rule in rules_of(kind) if not rule.informational]
 
 
 class Conformance:
@@ -101,24 +114,22 @@ class Conformance:
     plugins: ClassVar[Sequence[str]] = ()
     image_size: ClassVar[int | None] = None
     class_names: ClassVar[Sequence[str]] = CLASS_NAMES
+    _tried: ClassVar[tuple[Subject, Any]]
 
-    def data(self) -> Path | None:
-        """The files of a dataset that reads some; override it. Called once, when the tests are collected."""
+    def data(self, folder: Path) -> Path | None:
+        """The files of a dataset that reads some: override it. It may make them in ``folder``, which is empty."""
         return None
 
     def pytest_generate_tests(self, metafunc: Any) -> None:
-        if "case" in metafunc.fixturenames:
-            found = cases(
-                self.kind,
-                self.name,
-                options=self.options,
-                data=self.data(),
-                plugins=self.plugins,
-                image_size=self.image_size,
-                class_names=self.class_names,
-            )
-            metafunc.parametrize("case", found, ids=lambda case: case.rule.name)
+        if "rule" in metafunc.fixturenames:
+            metafunc.parametrize("rule", _that_can_fail(self.kind), ids=lambda rule: rule.name)
 
-    def test_conforms(self, case: Case) -> None:
+    def test_conforms(self, rule: Rule, tmp_path_factory: Any) -> None:
         """One rule."""
-        case.check()
+        own = type(self)
+        if "_tried" not in vars(own):  # what takes long to build is built once for all rules
+            data = self.data(tmp_path_factory.mktemp("data"))
+            subject = _subject(own.kind, own.name, own.options, data, own.plugins, own.image_size, own.class_names)
+            own._tried = subject, book_of(own.kind).bench(subject)
+        subject, bench = own._tried
+        Case(rule, subject if rule.every else bench, own.name).check()

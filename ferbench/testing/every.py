@@ -70,6 +70,6 @@ def heavy_imports(plugin: PluginRecord) -> tuple[str, ...]:
 
 
 RULES = tuple(
-    Rule(check.__name__.replace("_", "-"), (check.__doc__ or "").rstrip("."), check, gate)
+    Rule(check.__name__.replace("_", "-"), (check.__doc__ or "").rstrip("."), check, gate, every=True)
     for check, gate in ((light_import, False), (options, True))
 )

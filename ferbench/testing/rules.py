@@ -75,6 +75,7 @@ class Rule:
             raises, which is a violation too.
         gate: whether the rules after it make no sense when it is broken.
         informational: whether it can only note something, never fail.
+        every: whether it is for all kinds, and tries the `Subject` itself instead of a bench of its kind.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Rule:
     check: Callable[[Any], str | None]
     gate: bool = False
     informational: bool = False
+    every: bool = False
 
 
 class RuleBook:
@@ -151,18 +153,15 @@ def check(subject: Subject, informational: bool = True) -> Iterator[Verdict]:
     Nothing that the component raises ends the check but ``KeyboardInterrupt``. When a rule fails without which the
     others make no sense, those are skipped.
     """
-    from ferbench.testing.every import RULES
-
-    book = book_of(subject.component.kind)
-    bench = book.bench(subject)
+    bench = book_of(subject.component.kind).bench(subject)
     closed: str | None = None
-    for rule, on in [*((rule, subject) for rule in RULES), *((rule, bench) for rule in book.rules)]:
+    for rule in rules_of(subject.component.kind):
         if rule.informational and not informational:
             continue
         if closed is not None:
             yield Verdict(rule.name, rule.summary, "skipped", f"it takes what '{closed}' asks", 0.0)
             continue
-        verdict = _try(rule, on)
+        verdict = _try(rule, subject if rule.every else bench)
         if verdict.status == "failed" and rule.gate:
             closed = rule.name
         yield verdict

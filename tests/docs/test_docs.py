@@ -175,7 +175,8 @@ def test_every_rule_of_the_conformance_kit_is_documented():
     assert rows == [(rule.name, rule.summary) for rule in rules]
 
 
-def test_every_option_of_a_check_is_documented():
-    text = PLUGINS_PAGE.partition("\n## `ferbench plugins check`\n")[2].partition("\n## ")[0]
+@pytest.mark.parametrize("command", ["check", "new"])
+def test_every_option_of_check_and_new_is_documented(command):
+    text = PLUGINS_PAGE.partition(f"\n## `ferbench plugins {command}`\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(--[\w-]+)", text, flags=re.MULTILINE)
-    assert rows == [option.opts[0] for option in plugins.commands["check"].params if option.opts[0].startswith("--")]
+    assert rows == [option.opts[0] for option in plugins.commands[command].params if option.opts[0].startswith("--")]
