@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -100,6 +101,8 @@ def cli() -> None:
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 1 failed, 2 the user's mistake, 130 interrupted."""
+    # pydantic would look for plugins of its own, and fail where any distribution has a malformed entry_points.txt.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         code = cli.main(args=args, prog_name="ferbench", standalone_mode=False)
         sys.stdout.flush()  # here a reader that has gone away can still be dealt with
@@ -117,8 +120,6 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 
 def _leave_pipe() -> int:
     """Point stdout at nothing, so that the interpreter does not complain when it flushes on its way out."""
-    import os
-
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, sys.stdout.fileno())
     return 1

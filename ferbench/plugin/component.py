@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 KINDS = tuple(spec.kind for spec in HOOKS.values())
 
 #: How many arguments the harness gives by position to a builder of each kind; the contracts are in `specs`.
-_GIVEN = {
+GIVEN = {
     "dataset": 1,
     "model": 1,
     "loss": 1,
@@ -142,7 +142,7 @@ class Component:
 
         builder = self.builder()
         try:
-            return OptionSchema.of(builder, given=_GIVEN[self.kind], owner=self.where)
+            return OptionSchema.of(builder, given=GIVEN[self.kind], owner=self.where)
         except (TypeError, ValueError) as error:
             raise self._unusable(str(error)) from error
 
