@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from ferbench.runs.directory import own_digest
 from ferbench.storage import json_bytes
 
 _SEAL = "own"
@@ -37,6 +37,10 @@ def unseal(content: bytes, *, older: str | None = None) -> dict[str, Any]:
     return about
 
 
-def own_digest(about: Mapping[str, Any]) -> str:
-    """SHA-256 of all that a sealed file says beside it."""
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+def is_sealed(content: bytes, *, older: str | None = None) -> bool:
+    """Whether `unseal` takes it."""
+    try:
+        unseal(content, older=older)
+    except ValueError:
+        return False
+    return True

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from ferbench.errors import UserError
+from ferbench.runs.saved import snapshot_names
 from ferbench.runs.sealed import seal, unseal
 from ferbench.storage import replace_file, replace_json, sync_directory, writing
 from ferbench.training.loop import Position, Training
@@ -28,7 +28,6 @@ from ferbench.training.storable import NotStorable, pack, unpack
 
 Keep = Literal["last2+best", "epochs", "all"]
 
-_NAME = re.compile(r"(step-\d{8,}(?:-end)?)\.json")
 _VERSION = 1
 
 
@@ -71,7 +70,7 @@ class Snapshots:
         about |= {"batches": at.batches, "sha256": sha256, "state": state}
         # The tensors' digest does not cover this file; its own stands in it.
         replace_json(self._directory / f"{name}.json", seal(about))
-        if self._read(name) is None:
+        if self.read(name) is None:
             raise UserError(
                 f"the checkpoint {self._directory / name}.safetensors cannot be read back as it was written",
                 "check the disk; older checkpoints are still there",
@@ -81,7 +80,7 @@ class Snapshots:
     def newest(self, warn: Callable[[str], None]) -> dict[str, Any] | None:
         """The state of the newest snapshot that is whole; each damaged one is named to ``warn``."""
         for name in reversed(self.names()):
-            state = self._read(name)
+            state = self.read(name)
             if state is not None:
                 return state
             warn(f"checkpoint {self._directory / name}.json is damaged or of another run; the one before it is tried")
@@ -89,18 +88,22 @@ class Snapshots:
 
     def names(self) -> list[str]:
         """Of the snapshots that there are, whole or not, by step; the end of an epoch after its last batch."""
-        try:
-            found = [_NAME.fullmatch(entry.name) for entry in self._directory.iterdir()]
-        except FileNotFoundError:
-            return []
-        return sorted((match[1] for match in found if match), key=lambda name: (len(name.removesuffix("-end")), name))
+        return snapshot_names(self._directory)
 
     def clear(self) -> None:
         """Remove all of them, as a run that begins anew does."""
         for name in self.names():
             self._remove(name)
 
-    def _read(self, name: str) -> dict[str, Any] | None:
+    def position(self, name: str) -> tuple[int, int, int] | None:
+        """(step, epoch, batches) of a snapshot as its JSON says, without a look at the rest; None: it is damaged."""
+        try:
+            about = unseal((self._directory / f"{name}.json").read_bytes())
+            return int(about["step"]), int(about["epoch"]), int(about["batches"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def read(self, name: str) -> dict[str, Any] | None:
         """The state of a snapshot; None when it is damaged or of another training."""
         try:
             about = unseal((self._directory / f"{name}.json").read_bytes())
