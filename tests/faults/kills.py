@@ -41,7 +41,7 @@ def terminate(directory: Path, whole: Whole, draw: random.Random) -> Killed:
     ended, seconds = _signalled(directory, whole, draw, signal.SIGTERM)
     # Before and after it listens for signals, the process ends by the signal itself: 143 for a shell as well.
     if ended.code not in (128 + signal.SIGTERM, -signal.SIGTERM):
-        return Killed(f"exit code {ended.code}", ended, seconds)
+        return Killed(f"exit code {ended.code}: {ended.said.strip()[-2000:]}", ended, seconds)
     if "Traceback" in ended.said or "Exception ignored" in ended.said:
         return Killed(f"a traceback: {ended.said.splitlines()[-1]}", ended, seconds)
     if seconds > GRACE:

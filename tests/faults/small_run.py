@@ -241,7 +241,7 @@ def remember_plugins() -> Callable[[], None]:
     from ferbench.plugin import component
 
     def schema(self: component.Component) -> Any:
-        return _schema(self.builder(), component._GIVEN[self.kind], self.where)
+        return _schema(self.builder(), component.GIVEN[self.kind], self.where)
 
     before = component.Component.options, component.digest_sources
     component.Component.options = schema  # type: ignore[method-assign]

@@ -28,7 +28,7 @@ def test_a_run_survives_a_fault_and_ends_with_the_same_bits(whole, count, tmp_pa
     assert trial(tmp_path / "trial", whole, round(share * count), fault) is None
 
 
-@pytest.mark.parametrize("at", [5, 60])
+@pytest.mark.parametrize("at", [5, 20, 60])
 def test_packing_survives_a_full_disk(whole, tmp_path, at):
     assert trial(tmp_path / "trial", whole, at, "ENOSPC from then on", packing=True) is None
 
