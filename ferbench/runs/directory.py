@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.errors import UserError
+from ferbench.runs.shape import EVALUATION, RECORD, REMEDY, misplaced, parts
 from ferbench.storage import replace_file, replace_json, writing
 
 SCHEMA_VERSION = 1
@@ -102,12 +103,12 @@ class RunDirectory:
             UserError: it is missing, damaged, or written by a newer ferbench.
         """
         try:
-            record = json.loads(self.record_path.read_text(encoding="utf-8"))
+            record = parts(self.record_path.read_text(encoding="utf-8"), self.record_path)
         except OSError as error:
             raise UserError(
                 f"cannot read {self.record_path}: {error.strerror}", "check the results directory (--results)"
             ) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(
                 f"{self.record_path} is damaged: it is no JSON", "remove that run directory and run again"
             ) from error
@@ -117,6 +118,9 @@ class RunDirectory:
                 f"{self.record_path} has schema version {version!r}, this ferbench reads {SCHEMA_VERSION}",
                 "use the ferbench release that wrote it, or run again",
             )
+        wrong = misplaced(record, RECORD)
+        if wrong is not None:
+            raise UserError(f"{self.record_path} is damaged: {wrong}", REMEDY)
         return record
 
     def write(self, record: Mapping[str, Any]) -> None:
@@ -165,13 +169,20 @@ class RunDirectory:
         replace_json(directory / "metrics.json", {**whole, "own": own_digest(whole)})
 
     def evaluation(self, short_id: str) -> dict[str, Any] | None:
-        """``metrics.json`` of an evaluation without its digests, None when there is no such evaluation."""
+        """``metrics.json`` of an evaluation without its digests, None when there is none, or one that is damaged."""
+        path = self.path / "evaluations" / short_id / "metrics.json"
         try:
-            text = (self.path / "evaluations" / short_id / "metrics.json").read_text(encoding="utf-8")
-            found = json.loads(text)
-        except (FileNotFoundError, ValueError):
+            found = parts(path.read_text(encoding="utf-8"), path)
+        except (OSError, ValueError, RecursionError):
             return None
-        return {key: one for key, one in found.items() if key not in DIGESTS} if isinstance(found, dict) else None
+        if misplaced(found, EVALUATION) is not None:
+            return None
+        own = found.pop("own", None)
+        if own is not None and own != own_digest(found):
+            return None
+        for key in DIGESTS:
+            found.pop(key, None)
+        return found
 
     def predictions(self, short_id: str) -> Predictions:
         """Predictions of an evaluation.

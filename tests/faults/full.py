@@ -29,7 +29,10 @@ import kills
 import real_disks
 import system_calls
 from disk import FAULTS
-from small_run import Whole, fresh, prepare
+from foreign_runs import Elsewhere
+from inputs import kinds as input_kinds
+from inputs import tried
+from small_run import Whole, fresh, prepare, remember_plugins
 
 SEED = 20261123
 
@@ -162,6 +165,29 @@ def calls(room: Room) -> Iterator[Counted]:
     yield Counted("system calls that change the disk", count, count - len(missing), "watched, by strace")
 
 
+def inputs(room: Room) -> Iterator[Counted]:
+    """Mutations of what is read from outside."""
+    undo = remember_plugins()
+    for kind in input_kinds(room.base / "inputs"):
+        found = tried(kind, room.some(10_000), SEED)
+        for one in found.wrong[:20]:
+            _said(one, f"{kind.what}: ")
+        accepted = f"{found.accepted:,} {next(iter(kind.accepted), 'input')}s accepted, as their bytes state them"
+        yield Counted(f"mutations of {kind.what}", found.count, found.count - len(found.wrong), accepted)
+    undo()
+
+
+def runs(room: Room) -> Iterator[Counted]:
+    """Commands on runs from elsewhere."""
+    elsewhere = Elsewhere(room.base / "elsewhere", room.whole)
+    undo = remember_plugins()
+    found = elsewhere.tried(room.some(3_000), SEED)
+    undo()
+    for one in found.wrong[:20]:
+        _said(one)
+    yield Counted("commands on changed run directories", found.count, found.count - len(found.wrong))
+
+
 def _said(wrong: str | None, where: str = "") -> int:
     if wrong is not None:
         print(f"{where}{wrong}", file=sys.stderr, flush=True)
@@ -176,6 +202,8 @@ PARTS: dict[str, Callable[[Room], Iterator[Counted]]] = {
     "packing": packing,
     "damage": damaged,
     "disks": disks,
+    "inputs": inputs,
+    "runs": runs,
 }
 
 
