@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from ferbench.cli.json_output import echo_json
 
 if TYPE_CHECKING:
     from ferbench.audit.contradiction import Contradiction
@@ -88,7 +89,7 @@ def audit_table(
     )
     signs = signatures(done)
     if as_json:
-        click.echo(json.dumps(_document(done, signs), indent=2, ensure_ascii=False))
+        echo_json(_document(done, signs))
     else:
         click.echo("\n".join(_lines(file.name, done, signs)))
     click.get_current_context().exit(1 if done.verdict == "inconsistent" else 0)

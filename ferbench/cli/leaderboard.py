@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import results_option
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def leaderboard(
         same = sum(earlier.rows_digest == one.rows_digest for earlier in groups[: number + 1])
         tables.append(board.table(one, same, chosen, rows[number]))
     if form == "json":
-        click.echo(json.dumps(_document(board, tables, rows, unfinished), indent=2, ensure_ascii=False))
+        echo_json(_document(board, tables, rows, unfinished))
     else:
         _print(form, tables, unfinished, sort)
 

@@ -17,8 +17,7 @@ import json
 import math
 import os
 import re
-import zipfile
-import zlib
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,7 +193,7 @@ class RunDirectory:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 return Predictions(
-                    ids=arrays["ids"],
+                    ids=texts(arrays["ids"]),
                     truth=arrays["truth"],
                     probabilities=arrays["probabilities"],
                     affect_truth=arrays.get("affect_truth"),
@@ -202,13 +201,26 @@ class RunDirectory:
                 )
         except FileNotFoundError as error:
             raise UserError(f"there are no predictions at {path}", "evaluate the run again") from error
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except Exception as error:  # archives and the headers in them fail in a dozen ways, MemoryError among them
             raise UserError(f"{path} is damaged: {error}", "remove that evaluation and run again") from error
 
 
 def own_digest(about: Mapping[str, Any]) -> str:
     """SHA-256 over what a JSON file says, for those that hold their own as ``own``."""
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def texts(array: NDArray[Any]) -> NDArray[np.str_]:
+    """The array, if it is text[n].
+
+    Raises:
+        ValueError: it is not, or has what is no character: numpy fails on that later, whenever it is looked at.
+    """
+    if array.dtype.kind != "U" or array.ndim != 1 or not array.dtype.isnative:
+        raise ValueError("ids are no list of texts")
+    if array.size and array.dtype.itemsize and np.ascontiguousarray(array).view(np.uint32).max() > sys.maxunicode:
+        raise ValueError("ids hold what is no character")
+    return array
 
 
 def _finite(value: Any) -> Any:

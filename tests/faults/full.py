@@ -24,10 +24,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import damage
+import hostile_names
 import injection
 import kills
 import real_disks
 import system_calls
+from browser import open_chromium
 from disk import FAULTS
 from foreign_runs import Elsewhere
 from inputs import kinds as input_kinds
@@ -188,6 +190,25 @@ def runs(room: Room) -> Iterator[Counted]:
     yield Counted("commands on changed run directories", found.count, found.count - len(found.wrong))
 
 
+def names(room: Room) -> Iterator[Counted]:
+    """Names and labels that would come to life, in every format."""
+    chosen = hostile_names.NAMES[:: max(1, round(1 / room.share))]
+    bad: Counter[str] = Counter()
+    with open_chromium() as browser:
+        for number, name in enumerate(chosen):
+            results = room.base / f"names-{number}"
+            wrong = hostile_names.live(hostile_names.shown(results, hostile_names.made(results, [name])[0]))
+            if browser is not None:
+                found = hostile_names.lives_in_pages(browser, room.base / f"pages-{number}", [name])
+                wrong |= {} if found is None else {"html": found}
+            for form, what in wrong.items():
+                bad[form] += _said(what, f"{name[:40]!r} in {form}: ")
+    for form in (*hostile_names.LOOKS, "html"):
+        count = 0 if form == "html" and browser is None else len(chosen)
+        where = "in headless Chromium: a report and a leaderboard" if form == "html" else ""
+        yield Counted(f"hostile names in {form}", count, count - bad[form], where)
+
+
 def _said(wrong: str | None, where: str = "") -> int:
     if wrong is not None:
         print(f"{where}{wrong}", file=sys.stderr, flush=True)
@@ -204,6 +225,7 @@ PARTS: dict[str, Callable[[Room], Iterator[Counted]]] = {
     "disks": disks,
     "inputs": inputs,
     "runs": runs,
+    "names": names,
 }
 
 

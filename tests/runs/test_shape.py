@@ -43,7 +43,7 @@ def test_a_record_is_read_as_it_was_written(run):
 )
 def test_a_value_of_another_kind_is_named(run, place, value, said):
     change(run, place, value)
-    with pytest.raises(UserError, match="run.json is damaged") as raised:
+    with pytest.raises(UserError, match="damaged") as raised:
         run.read()
     assert said in raised.value.message
 
