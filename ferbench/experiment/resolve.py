@@ -117,8 +117,26 @@ def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:
     for name in recipe.data.paths or {}:
         registry.find("dataset", name)
     components = {section: choose(section, getattr(recipe, section)) for section in COMPONENT_SECTIONS}
+    if recipe.start is not None:
+        components["model"] = _started_elsewhere(components["model"], recipe.start)
     loaded = tuple(plugin for plugin in registry.plugins if plugin.status == "ok")
     return ResolvedRecipe(recipe, components, tuple(choose("tracker", asked) for asked in recipe.trackers), loaded)
+
+
+def _started_elsewhere(model: ChosenComponent, start: str) -> ChosenComponent:
+    """A model whose weights are those of a run.
+
+    Raises:
+        UserError: the recipe names other initial weights too.
+    """
+    plain = model.without_initial_weights()
+    for option, value in model.options.items():
+        if value != plain.options[option]:
+            raise UserError(
+                f"model.{option} = {value!r} and from = '{start}' both say where the weights come from",
+                "leave one of them out",
+            )
+    return plain
 
 
 #: What joins datasets is no plugin; its options are read and recorded as a plugin's are.

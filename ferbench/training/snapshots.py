@@ -71,7 +71,7 @@ class Snapshots:
         about |= {"batches": at.batches, "sha256": sha256, "state": state}
         # The tensors' digest does not cover this file; its own stands in it.
         replace_json(self._directory / f"{name}.json", {**about, "own": own_digest(about)})
-        if self._read(name) is None:
+        if self.read(name) is None:
             raise UserError(
                 f"the checkpoint {self._directory / name}.safetensors cannot be read back as it was written",
                 "check the disk; older checkpoints are still there",
@@ -81,7 +81,7 @@ class Snapshots:
     def newest(self, warn: Callable[[str], None]) -> dict[str, Any] | None:
         """The state of the newest snapshot that is whole; each damaged one is named to ``warn``."""
         for name in reversed(self.names()):
-            state = self._read(name)
+            state = self.read(name)
             if state is not None:
                 return state
             warn(f"checkpoint {self._directory / name}.json is damaged or of another run; the one before it is tried")
@@ -96,7 +96,15 @@ class Snapshots:
         for name in self.names():
             self._remove(name)
 
-    def _read(self, name: str) -> dict[str, Any] | None:
+    def position(self, name: str) -> tuple[int, int, int] | None:
+        """(step, epoch, batches) of a snapshot as its JSON says, without a look at the rest; None: it is damaged."""
+        try:
+            about = json.loads((self._directory / f"{name}.json").read_bytes())
+            return int(about["step"]), int(about["epoch"]), int(about["batches"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def read(self, name: str) -> dict[str, Any] | None:
         """The state of a snapshot; None when it is damaged or of another training."""
         try:
             about = json.loads((self._directory / f"{name}.json").read_bytes())
