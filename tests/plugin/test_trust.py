@@ -49,12 +49,14 @@ WORK = {
     ],
     "resume": [["resume", "one", "--cache", "cache", "--quiet"]],
     "evaluate": [["evaluate", "one", "--set", "evaluation.tta=flip", "--cache", "cache", "--quiet"]],
+    "lineage": [["lineage", "one"]],
     "ensemble": [["ensemble", "one", "two"]],
     "predict": [["predict", "one", "face.png"]],
     "report": [["report", "one", "-o", "page.html"]],
     "leaderboard": [["leaderboard"]],
     "runs": [["runs", "list"], ["runs", "show", "one"], ["runs", "verify"], ["runs", "rm", "one", "--dry-run"]],
     "doctor": [["doctor", "--cache", "cache"]],
+    "audit": [["audit", "table", "published.csv"]],
     "plugins": [["plugins", "list"], ["plugins", "show", "basic-cnn"]],
     "completion": [["completion", "bash"]],
 }
@@ -69,6 +71,9 @@ def test_no_command_imports_a_third_partys_module_when_told_so(ferbench_cli, tmp
     from PIL import Image
 
     Image.new("L", (16, 16)).save(tmp_path / "face.png")
+    (tmp_path / "published.csv").write_text(
+        "class,precision,recall,f1,support\nhappy,0.5,0.5,0.5,10\nsad,0.5,0.5,0.5,10\n"
+    )
     for command, calls in WORK.items():
         for arguments in calls:
             done = ferbench_cli(*arguments, env={"FERBENCH_PLUGINS": ""})
