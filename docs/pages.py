@@ -27,8 +27,8 @@ def commands() -> str:
     parts = [
         "# Commands\n",
         _NOTE,
-        "What `ferbench COMMAND --help` says. Exit codes: 0 done, 1 failed, 2 the user's mistake, 128 and the number of "
-        "the signal when one ended the command (130: Ctrl-C).\n",
+        "What `ferbench COMMAND --help` says. Exit codes: 0 done, 1 failed, 2 the user's mistake, 128 and the number "
+        "of the signal when one ended the command (130: Ctrl-C).\n",
     ]
     context = click.Context(cli, info_name="ferbench")
     for name in COMMANDS:
@@ -42,8 +42,9 @@ def _command(command: click.Command, context: click.Context, heading: str) -> It
     yield f"{heading} `{context.command_path}`\n"
     yield f"    {' '.join([context.command_path, *command.collect_usage_pieces(context)])}\n"
     yield f"{_prose(command.help or '')}\n"
-    rows = [_parameter(option, context) for option in command.get_params(context) if isinstance(option, click.Option)]
-    yield _table(["option", "meaning"], [row for row in rows if not row[0].startswith("`--help`")])
+    shown = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
+    if shown:
+        yield _table(["option", "meaning"], [_parameter(option, context) for option in shown])
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             inner = command.get_command(context, name)

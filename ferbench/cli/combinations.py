@@ -54,11 +54,18 @@ class Combination:
 
 
 def name_runs(settings: Sequence[dict[str, Any]], name: str | None) -> None:
-    """Names from ``--name`` or the recipe; the runs of a grid are numbered."""
+    """Names from ``--name`` or the recipe; the runs of a grid are numbered.
+
+    Raises:
+        UserError: a name cannot name a run.
+    """
+    from ferbench.experiment.settings import check_run_name
+
     digits = len(str(len(settings)))
     for number, one in enumerate(settings, start=1):
         chosen = name if name is not None else one.get("name")
         if chosen is not None:
+            check_run_name(chosen)
             one["name"] = chosen if len(settings) == 1 else f"{chosen}-{number:0{digits}}"
 
 

@@ -44,7 +44,7 @@ class ComponentType(click.ParamType):
         kind = self.kind or ctx.params.get("kind")
         # Of datasets that are joined, the last is being typed.
         head, plus, incomplete = incomplete.rpartition("+") if self.kind == "dataset" else ("", "", incomplete)
-        registry = _silent_registry(ctx.params.get("plugin") or ())
+        registry = silent_registry(ctx.params.get("plugin") or ())
         ambiguous = registry.ambiguous()
         found: dict[str, CompletionItem] = {}
         for component in registry.components(kind):
@@ -128,7 +128,7 @@ def completion(shell: str) -> None:
     click.echo(kind(cli, {}, "ferbench", "_FERBENCH_COMPLETE").source())
 
 
-def _silent_registry(local: tuple[str, ...]) -> Registry:
+def silent_registry(local: tuple[str, ...]) -> Registry:
     """The registry without any warning: what a plugin says must not end up in the user's half-typed line."""
     from ferbench.plugin.discovery import Registry, load_registry
 

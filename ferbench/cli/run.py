@@ -250,8 +250,8 @@ def write_report(outcomes: Sequence[dict[str, Any]], results: Path) -> Path | No
     directories = [run for run in (RunDirectory(run_path(results, short)) for short in shorts) if run.exists()]
     if not directories:
         return None
-    path = report_path(results, directories)
     try:
+        path = report_path(results, directories)
         write_page(compose(read_runs(directories)), path)
     except UserError as error:
         click.echo(f"no report was written: {error.message}\n  → {error.remedy}", err=True)

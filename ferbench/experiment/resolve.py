@@ -84,11 +84,13 @@ class ResolvedRecipe:
         recipe: the validated settings.
         components: by section.
         trackers: observers of the run's life.
+        plugins: all that are loaded, whether the recipe uses them or not: each may change how the others work.
     """
 
     recipe: Recipe
     components: Mapping[str, ChosenComponent]
     trackers: tuple[ChosenComponent, ...] = ()
+    plugins: tuple[PluginRecord, ...] = ()
 
     def describe(self) -> dict[str, dict[str, Any]]:
         return {section: chosen.describe() for section, chosen in self.components.items()}
@@ -117,7 +119,8 @@ def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:
     components = {section: choose(section, getattr(recipe, section)) for section in COMPONENT_SECTIONS}
     if recipe.start is not None:
         components["model"] = _started_elsewhere(components["model"], recipe.start)
-    return ResolvedRecipe(recipe, components, tuple(choose("tracker", asked) for asked in recipe.trackers))
+    loaded = tuple(plugin for plugin in registry.plugins if plugin.status == "ok")
+    return ResolvedRecipe(recipe, components, tuple(choose("tracker", asked) for asked in recipe.trackers), loaded)
 
 
 def _started_elsewhere(model: ChosenComponent, start: str) -> ChosenComponent:

@@ -29,6 +29,7 @@ def first_record(plan: Plan, device: torch.device) -> dict[str, Any]:
         },
         "recipe": recipe.model_dump(mode="json", by_alias=True),
         "components": plan.resolved.describe(),
+        "plugins": [plugin.describe() for plugin in plan.resolved.plugins],
         "data": {
             "dataset": pack.dataset,
             "synthetic": plan.dataset_spec.synthetic,
