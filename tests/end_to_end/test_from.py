@@ -296,6 +296,9 @@ def test_a_test_on_pictures_that_the_parent_learnt_is_contaminated(ferbench_cli,
     assert sorted(one["name"] for one in board["unfinished"] if one["status"] == "contaminated") == ["child", "grand"]
     both = answer(ferbench_cli("ensemble", "first", "child", "--json"))
     assert both["evaluations"]["test"]["seen"]["contaminated"]
+    checked = ferbench_cli("runs", "verify", "child", "grand")
+    assert checked.exit_code == 0, checked.stdout
+    assert "made from  second (" in ferbench_cli("runs", "show", "child").stdout
     shown = ferbench_cli("run", "--from", "second", *on(pictures, "first")[1:-1], *here)
     assert "CONTAMINATED: the run has seen some of these samples before (1 in train, 0 in validation)" in shown.stdout
 
