@@ -143,7 +143,9 @@ def show(page: Mapping[str, Any]) -> None:
     ]
     _rows("Checkpoints", points, ["name", "after", "size", "state", "to start from it"])
     _rows("Evaluations", [_evaluation(*one) for one in page["evaluations"].items()], _SCORES)
-    parents = [["made from", _text(one)] for one in page["lineage"]["parents"]]
+    from ferbench.runs.lineage import parent_line
+
+    parents = [["made from", parent_line(one)] for one in page["lineage"]["parents"]]
     _rows("Lineage", [*parents, *(["needed by", one] for one in page["lineage"]["children"])])
     if page["next"]:
         click.echo("\nWhat can be done")
