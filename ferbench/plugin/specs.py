@@ -198,8 +198,9 @@ class TrackerSpec(Spec):
     ``run_finished(record: dict)``, ``run_failed(record: dict)``. What it raises is reported and cannot fail the run.
 
     Records are those of ``run.json``, epochs those of ``history.jsonl``. A checkpoint has ``path`` (of its
-    ``.safetensors``), ``kind`` (``snapshot``, or ``best`` for the weights that are kept), ``epoch``, ``batches`` of it
-    that are done (0: the epoch before has ended) and ``step``, the updates so far."""
+    ``.safetensors``), ``kind`` (``snapshot``, or ``best`` for the weights that are kept), ``epoch``, ``batches``
+    of it that are done (0: all of them) and ``step``, the updates so far. It is on the disk when a tracker hears of it;
+    snapshots make room for newer ones."""
 
     EVENTS: ClassVar[tuple[str, ...]] = (
         "run_started",

@@ -166,7 +166,13 @@ def _execute(
             loss = build_loss(plan, device)
             training = _assembled(plan, model, loss, device) if recipe.training.epochs else None
             snapshots = Snapshots(directory.checkpoints, plan.training_id, recipe.training.keep)
-            saver = RunSaver(directory, snapshots, recipe.runtime.checkpoint_every, interruption)
+            saver = RunSaver(
+                directory,
+                snapshots,
+                recipe.runtime.checkpoint_every,
+                interruption,
+                written=lambda checkpoint: trackers.tell("checkpoint_written", checkpoint),
+            )
             resumed = training is not None and _resume(training, directory, saver, record)
             directory.write(record)
             write_samples(directory, _samples(plan))
