@@ -211,3 +211,26 @@ class TrackerSpec(Spec):
     )
 
     kind: ClassVar[str] = "tracker"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSpec(Spec):
+    """A command, ``ferbench NAME``. ``build`` names a ``click.Command`` (or group), imported when it is called;
+    ``summary`` is its line in ``ferbench --help``. ferbench's own commands come first where names are the same."""
+
+    kind: ClassVar[str] = "command"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSectionSpec(Spec):
+    """A section of each run in a report. ``build`` names a function ``(record: dict, history: list[dict]) ->
+    Iterable[ferbench.Table]`` of ``run.json`` and the lines of ``history.jsonl``; without tables there is no section.
+    The same record must give the same tables. What it raises is said in the report, which stays whole otherwise.
+
+    Attributes:
+        title: the section's heading.
+    """
+
+    kind: ClassVar[str] = "report-section"
+
+    title: str = ""
