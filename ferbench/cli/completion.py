@@ -87,6 +87,18 @@ class RunType(click.ParamType):
         return list(found.values())
 
 
+class RunPointType(RunType):
+    """``RUN@POINT``: completes runs, and behind the sign the points that every run may have."""
+
+    name = "run_point"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        run, sign, typed = incomplete.rpartition("@")
+        if not sign:
+            return super().shell_complete(ctx, param, incomplete)
+        return [CompletionItem(f"{run}@{one}") for one in ("best", "last") if one.startswith(typed)]
+
+
 def plugin_option(command: _Command) -> _Command:
     """Give a command ``--plugin FILE_OR_MODULE``, repeatable; it arrives as ``plugin: tuple[str, ...]``."""
     return click.option(

@@ -79,6 +79,17 @@ class PluginRecord:
             return f"'{self.name}' ({self.origin})" if self.file else f"'{self.name}' (local)"
         return f"'{self.name}' ({self.distribution} {self.version})"
 
+    def describe(self) -> dict[str, Any]:
+        """What a run's record says of a plugin that was loaded: also the SHA-256 of its source, where there is any."""
+        roots = [self.file] if self.file is not None else source_roots(self.module)
+        return {
+            "name": self.name,
+            "distribution": self.distribution,
+            "version": self.version,
+            "origin": self.file.name if self.file is not None else self.origin,
+            "source": digest_sources(roots),
+        }
+
 
 @dataclass(frozen=True)
 class Component:
