@@ -55,7 +55,7 @@ WORK = {
     "leaderboard": [["leaderboard"]],
     "runs": [["runs", "list"], ["runs", "show", "one"], ["runs", "verify"], ["runs", "rm", "one", "--dry-run"]],
     "doctor": [["doctor", "--cache", "cache"]],
-    "plugins": [["plugins", "list"], ["plugins", "show", "basic-cnn"]],
+    "plugins": [["plugins", "list"], ["plugins", "show", "basic-cnn"], ["plugins", "check", "cosine"]],
     "completion": [["completion", "bash"]],
 }
 
