@@ -8,7 +8,7 @@ PYTEST_ARGS ?= -q -n auto --maxprocesses=8
 SOURCES := $(wildcard ferbench plugins benchmarks tests docs)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test docs lint types format constraints clean
+.PHONY: help setup demo test docs lint types format constraints package clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -48,6 +48,9 @@ constraints: setup  ## write constraints.txt anew; UPGRADE=1 takes the newest ve
 	printf '%s\n' '# Every package that `make setup` installs, and its version. Written by `make constraints`.' \
 		| cat - constraints.txt >constraints.new
 	mv constraints.new constraints.txt
+
+package: setup  ## build the wheel and try it in an empty environment, with a plugin beside it
+	.ci/package
 
 clean:  ## remove .venv and what tools left; results/ stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
