@@ -194,6 +194,9 @@ def _execute(
             observer = _Recorder(directory, trackers, observer_for(record))
             if training is None:
                 _keep_initial(plan, model, directory, record)
+                path = str(directory.checkpoints / f"{BEST}.safetensors")
+                told = {"path": path, "kind": "best", "epoch": 0, "batches": 0, "step": 0}
+                trackers.tell("checkpoint_written", told)
             else:
                 # Initialisation of some plugin, or a tracker, may have drawn any number of random numbers.
                 runtime.seed_everything(recipe.training.seed)

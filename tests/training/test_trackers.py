@@ -86,3 +86,12 @@ def test_trackers_change_no_id(ferbench_cli, tmp_path):
     plain = json.loads(ferbench_cli("run", *QUICK, "--dry-run", "--json").stdout)
     tracked = ferbench_cli("run", *QUICK, "--dry-run", "--json", "--plugin", "tracks.py", "--tracker", "writes")
     assert json.loads(tracked.stdout)[0]["training_id"] == plain[0]["training_id"]
+
+
+def test_a_tracker_hears_of_weights_that_are_kept_without_training(ferbench_cli, tmp_path):
+    (tmp_path / "tracks.py").write_text(PLUGIN)
+    flags = ["--set", "training.epochs=0", "--plugin", "tracks.py", "--tracker", "writes"]
+    finished = ferbench_cli("run", *QUICK, *flags)
+    assert finished.exit_code == 0, finished.stderr
+    told = [json.loads(line) for line in (tmp_path / "heard.jsonl").read_text().splitlines()]
+    assert told[1] == ["checkpoint_written", ["best", 0, "best.safetensors"]]
