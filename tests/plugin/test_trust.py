@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from ferbench.cli import COMMANDS
 from ferbench.runs.directory import find_run
+
+ROOT = Path(__file__).parents[2]
 
 PLUGIN = """
 import ferbench
@@ -49,6 +52,8 @@ WORK = {
     ],
     "resume": [["resume", "one", "--cache", "cache", "--quiet"]],
     "evaluate": [["evaluate", "one", "--set", "evaluation.tta=flip", "--cache", "cache", "--quiet"]],
+    "lineage": [["lineage", "one"]],
+    "audit": [["audit", "table", str(ROOT / "benchmarks" / "published" / "s4-limited.csv")]],
     "ensemble": [["ensemble", "one", "two"]],
     "predict": [["predict", "one", "face.png"]],
     "report": [["report", "one", "-o", "page.html"]],
