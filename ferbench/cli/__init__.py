@@ -60,7 +60,9 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            from ferbench.cli.plugin_commands import find
+
+            return find(cmd_name)
         module_name, _, attribute = COMMANDS[cmd_name][0].partition(":")
         try:
             module = import_module(module_name)
@@ -74,19 +76,30 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            from ferbench.cli.plugin_commands import offered
             from ferbench.plugin.faults import did_you_mean, one_line
 
-            hint = did_you_mean(args[0], COMMANDS).strip() or f"commands: {', '.join(COMMANDS)}"
+            names = [*COMMANDS, *offered()]
+            hint = did_you_mean(args[0], names).strip() or f"commands: {', '.join(names)}"
             ctx.fail(f"no such command '{one_line(args[0])}'; {hint}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+        from ferbench.cli.plugin_commands import offered
+
+        added = offered()
+        if added:
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl(list(added.items()))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        names = [CompletionItem(name, help=line) for name, (_, line) in COMMANDS.items() if name.startswith(incomplete)]
+        from ferbench.cli.plugin_commands import offered
+
+        lines = {**{name: line for name, (_, line) in COMMANDS.items()}, **offered()}
+        names = [CompletionItem(name, help=line) for name, line in lines.items() if name.startswith(incomplete)]
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def invoke(self, ctx: click.Context) -> Any:

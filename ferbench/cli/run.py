@@ -157,7 +157,7 @@ def run(
         show_plan(combinations, as_json=as_json)
         return
     outcomes = execute_all(combinations, results, quiet=quiet or as_json, tables=not as_json)
-    page = write_report(outcomes, results) if with_report else None
+    page = write_report(outcomes, results, plugin) if with_report else None
     if as_json:
         about = {} if page is None else {"report": str(page)}
         click.echo(json.dumps([one | about for one in outcomes], indent=2, ensure_ascii=False))
@@ -239,11 +239,12 @@ def _execute(combination: Combination, results: Path, position: str, *, quiet: b
     return _outcome(record, plan, directory.path, reused=False)
 
 
-def write_report(outcomes: Sequence[dict[str, Any]], results: Path) -> Path | None:
+def write_report(outcomes: Sequence[dict[str, Any]], results: Path, plugins: Sequence[str] = ()) -> Path | None:
     """Write the page on these runs; None when there is nothing to show or no room for it, which loses no result."""
     from ferbench.report.contents import read_runs
     from ferbench.report.export import report_path, write_page
     from ferbench.report.page import compose
+    from ferbench.report.sections import find_sections
     from ferbench.runs.directory import RunDirectory, run_path
 
     shorts = dict.fromkeys(outcome["run"] for outcome in outcomes if "run" in outcome)
@@ -252,7 +253,7 @@ def write_report(outcomes: Sequence[dict[str, Any]], results: Path) -> Path | No
         return None
     try:
         path = report_path(results, directories)
-        write_page(compose(read_runs(directories)), path)
+        write_page(compose(read_runs(directories), find_sections(plugins)), path)
     except UserError as error:
         click.echo(f"no report was written: {error.message}\n  → {error.remedy}", err=True)
         return None

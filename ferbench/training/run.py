@@ -169,7 +169,13 @@ def _execute(
             loss = build_loss(plan, device)
             training = _assembled(plan, model, loss, device) if recipe.training.epochs else None
             snapshots = Snapshots(directory.checkpoints, plan.training_id, recipe.training.keep)
-            saver = RunSaver(directory, snapshots, recipe.runtime.checkpoint_every, interruption)
+            saver = RunSaver(
+                directory,
+                snapshots,
+                recipe.runtime.checkpoint_every,
+                interruption,
+                written=lambda checkpoint: trackers.tell("checkpoint_written", checkpoint),
+            )
             resumed = training is not None and _resume(training, directory, saver, record)
             if lost is not None and not resumed:
                 raise lost
@@ -188,6 +194,9 @@ def _execute(
             observer = _Recorder(directory, trackers, observer_for(record))
             if training is None:
                 _keep_initial(plan, model, directory, record)
+                path = str(directory.checkpoints / f"{BEST}.safetensors")
+                told = {"path": path, "kind": "best", "epoch": 0, "batches": 0, "step": 0}
+                trackers.tell("checkpoint_written", told)
             else:
                 # Initialisation of some plugin, or a tracker, may have drawn any number of random numbers.
                 runtime.seed_everything(recipe.training.seed)

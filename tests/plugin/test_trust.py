@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from ferbench.cli import COMMANDS
 from ferbench.runs.directory import find_run
+
+ROOT = Path(__file__).parents[2]
 
 PLUGIN = """
 import ferbench
@@ -57,7 +60,7 @@ WORK = {
     "runs": [["runs", "list"], ["runs", "show", "one"], ["runs", "verify"], ["runs", "rm", "one", "--dry-run"]],
     "doctor": [["doctor", "--cache", "cache"]],
     "audit": [["audit", "table", "published.csv"]],
-    "plugins": [["plugins", "list"], ["plugins", "show", "basic-cnn"]],
+    "plugins": [["plugins", "list"], ["plugins", "show", "basic-cnn"], ["plugins", "check", "cosine"]],
     "completion": [["completion", "bash"]],
 }
 
