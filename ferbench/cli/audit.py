@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from ferbench.audit.contradiction import Contradiction
+    from ferbench.audit.problem import Solution
     from ferbench.audit.published import Cell, PublishedTable
     from ferbench.audit.signatures import Signature
     from ferbench.audit.verdict import Audit
@@ -134,8 +135,6 @@ def _conventions(audit: Audit) -> str:
 
 
 def _faults(audit: Audit) -> Iterator[str]:
-    from ferbench.audit.verdict import value_of
-
     table, diagnosis = audit.table, audit.diagnosis
     assert diagnosis is not None
     for cell in audit.totals:
@@ -147,17 +146,21 @@ def _faults(audit: Audit) -> Iterator[str]:
         return
     left_out = [one.without for one in diagnosis.contradictions]
     if audit.solved.answer == "yes":
-        values = ", ".join(_would_be(audit, cell, value_of(cell, audit)) for cell in left_out)
+        values = _and([_would_be(audit, cell, audit.solved.solution) for cell in left_out])
         yield f"Without {_and([str(cell) for cell in left_out])} the rest holds together; there, {values}."
     elif audit.solved.answer == "unknown":
         yield f"Whether the rest holds without {_and([str(cell) for cell in left_out])} was not decided."
     others = [pair for pair in diagnosis.menders if pair[0] not in left_out]
     if others:
-        values = ", ".join(_would_be(audit, cell, value_of(cell, audit, solution)) for cell, solution in others)
+        values = " or ".join(_would_be(audit, cell, solution) for cell, solution in others)
         yield f"Another single number would mend it as well: {values}."
 
 
-def _would_be(audit: Audit, cell: Cell, value: Any) -> str:
+def _would_be(audit: Audit, cell: Cell, solution: Solution | None) -> str:
+    from ferbench.audit.verdict import value_of
+
+    assert solution is not None
+    value = value_of(cell, audit.table, audit.conventions, solution)
     printed = audit.table.show(audit.table.scores[cell].value)
     return f"{cell} {printed} could be {'undefined' if value is None else audit.table.show(value)}"
 
@@ -269,7 +272,7 @@ def _document(audit: Audit, signs: Sequence[Signature]) -> dict[str, Any]:
                 }
             )
         for cell, solution in audit.diagnosis.menders:
-            value = value_of(cell, audit, solution)
+            value = value_of(cell, table, audit.conventions, solution)
             document["menders"].append({**cell._asdict(), "value": None if value is None else float(value)})
     if audit.solved.right is not None and audit.solved.predicted is not None:
         document["counts"] = {
