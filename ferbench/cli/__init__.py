@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("ferbench.cli.predict:predict", "Classify images with a trained model."),
     "report": ("ferbench.cli.report:report", "Make a report of runs: one self-contained HTML page."),
     "leaderboard": ("ferbench.cli.leaderboard:leaderboard", "Show finished runs side by side."),
-    "audit": ("ferbench.cli.audit:audit", "Check whether published numbers are possible together."),
+    "audit": ("ferbench.cli.audit:audit", "Check datasets, and whether published numbers are possible together."),
     "plugins": ("ferbench.cli.plugins:plugins", "List the plugins and show what their components offer."),
     "completion": ("ferbench.cli.completion:completion", "Print the completion script for a shell."),
 }

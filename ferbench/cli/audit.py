@@ -1,4 +1,4 @@
-"""``ferbench audit``: are published numbers possible together?"""
+"""``ferbench audit``: what is wrong with data, and are published numbers possible together?"""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from ferbench.cli.completion import ComponentType, RunType, SettingType, plugin_option
+from ferbench.cli.places import cache_option, results_option
 
 if TYPE_CHECKING:
     from ferbench.audit.contradiction import Contradiction
@@ -21,7 +24,46 @@ _WIDE = 12  # classes; larger matrices are for --json
 
 @click.group()
 def audit() -> None:
-    """Check whether published numbers are possible together."""
+    """Check datasets, and whether published numbers are possible together."""
+
+
+@audit.command("data")
+@click.argument("dataset", type=ComponentType("dataset"))
+@click.option("--data", type=click.Path(), multiple=True, metavar="[NAME=]DIR", help="Where the dataset's files are.")
+@click.option(
+    "--set",
+    "sets",
+    type=SettingType(),
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set an option of the dataset, or data.protocol, which says what is train and what is test.",
+)
+@click.option("--near/--no-near", default=True, show_default=True, help="Look for near copies too.")
+@click.option("--run", type=RunType(), metavar="RUN", help="List samples that this finished run disagrees with.")
+@click.option("--write-exclusions", type=click.Path(dir_okay=False, path_type=Path), help="List samples to leave out.")
+@click.option(
+    "--exclude",
+    default="constant,conflict,leak,copy",
+    show_default=True,
+    metavar="KINDS",
+    help="Which samples are listed: constant, conflict, leak, copy, near-leak, near-conflict, near-copy, mislabelled.",
+)
+@click.option("--skip-faulty", is_flag=True, help="Leave faulty samples out.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@results_option
+@cache_option
+@plugin_option
+def audit_data(dataset: str, **options: Any) -> None:
+    """Find copies, leaks, conflicting labels and other faults of DATASET that decoding does not see.
+
+    \b
+    ferbench audit data fer2013 --data DIR
+    ferbench audit data fer2013 --data DIR --write-exclusions left-out.csv --exclude leak,constant
+    ferbench run --dataset fer2013 --data DIR --set data.exclude=left-out.csv
+    """
+    from ferbench.cli.audit_data import run_audit
+
+    run_audit(dataset, **options)
 
 
 @audit.command("table")
