@@ -21,6 +21,7 @@ from ferbench.report.contents import Comparison, Contents, RunView
 from ferbench.report.figures import Figure
 from ferbench.report.table import Table, duration, shown
 from ferbench.report.theme import template
+from ferbench.runs.lineage import parent_line
 from ferbench.runs.remarks import remarks
 
 #: A report over more runs than this compares them and leaves out what concerns a single one.
@@ -205,7 +206,7 @@ def _run(run: RunView) -> RunPart:
         components=tables.components(run),
         environment=tables.environment(run),
         recipe="" if "ensemble" in record else recipe_toml(record),
-        lineage=tuple(_parent(one) for one in record["lineage"]["parents"]),
+        lineage=tuple(one_line(parent_line(one)) for one in record["lineage"]["parents"]),
         relation="Made of" if "ensemble" in record else "Continues",
     )
 
@@ -315,12 +316,6 @@ def _operations(flops: float) -> str:
         if flops >= size:
             return f"{flops / size:,.3g} {unit}FLOPs per image"
     return f"{flops:,.0f} FLOPs per image"
-
-
-def _parent(parent: Any) -> str:
-    if isinstance(parent, dict):
-        return one_line(", ".join(f"{key} {value}" for key, value in parent.items()))
-    return one_line(str(parent))
 
 
 def _listed(names: Sequence[str]) -> str:
