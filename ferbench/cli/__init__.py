@@ -26,8 +26,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("ferbench.cli.audit:audit", "Check datasets, and whether published numbers are possible together."),
     "runs": ("ferbench.cli.runs:runs", "List, show, remove and check the records of runs."),
     "doctor": ("ferbench.cli.doctor:doctor", "Check environment, cache and results, and say what to do."),
-    "audit": ("ferbench.cli.audit:audit", "Check whether published numbers are possible together."),
-    "plugins": ("ferbench.cli.plugins:plugins", "List the plugins and show what their components offer."),
     "plugins": ("ferbench.cli.plugins:plugins", "List the plugins, show what they offer, check and start them."),
     "completion": ("ferbench.cli.completion:completion", "Print the completion script for a shell."),
 }
