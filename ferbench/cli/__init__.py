@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("ferbench.cli.predict:predict", "Classify images with a trained model."),
     "report": ("ferbench.cli.report:report", "Make a report of runs: one self-contained HTML page."),
     "leaderboard": ("ferbench.cli.leaderboard:leaderboard", "Show finished runs side by side."),
+    "audit": ("ferbench.cli.audit:audit", "Check datasets, and whether published numbers are possible together."),
     "runs": ("ferbench.cli.runs:runs", "List, show, remove and check the records of runs."),
     "doctor": ("ferbench.cli.doctor:doctor", "Check environment, cache and results, and say what to do."),
     "audit": ("ferbench.cli.audit:audit", "Check whether published numbers are possible together."),
