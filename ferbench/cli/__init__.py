@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("ferbench.cli.predict:predict", "Classify images with a trained model."),
     "report": ("ferbench.cli.report:report", "Make a report of runs: one self-contained HTML page."),
     "leaderboard": ("ferbench.cli.leaderboard:leaderboard", "Show finished runs side by side."),
+    "compare": ("ferbench.cli.compare:compare", "Say whether one run or configuration is better than another."),
     "plugins": ("ferbench.cli.plugins:plugins", "List the plugins and show what their components offer."),
     "completion": ("ferbench.cli.completion:completion", "Print the completion script for a shell."),
 }

@@ -125,6 +125,7 @@ def aligned(members: Sequence[Member], split: str) -> tuple[tuple[str, ...], lis
                 given.probabilities[order][:, columns],
                 base.affect_truth,
                 None if given.affect is None else given.affect[order],
+                base.columns,
             )
         )
     digests = {one.record["evaluations"][one.evaluations[split]]["rows_digest"] for one in members}

@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-#: Metrics of all classes; beside them there is ``f1:K`` for the class id K.
-OVERALL = ("accuracy", "macro_f1", "balanced_accuracy")
+#: Metrics of all classes; ``present_f1`` is the mean F1 of the classes that have samples. Beside them there is ``f1:K``
+#: for the class id K.
+OVERALL = ("accuracy", "macro_f1", "balanced_accuracy", "present_f1")
 
 
 def values(metric: str, confusion: NDArray[np.number]) -> NDArray[np.float64]:
@@ -32,7 +33,7 @@ def values(metric: str, confusion: NDArray[np.number]) -> NDArray[np.float64]:
     if metric == "balanced_accuracy":
         return _ratio(_ratio(hits, support).sum(axis=-1), (support > 0).sum(axis=-1))
     f1 = _ratio(2 * hits, support + counts.sum(axis=-2))
-    return f1.mean(axis=-1) if metric == "macro_f1" else f1[..., class_of(metric)]
+    return (f1 * _weights(metric, support)).sum(axis=-1)
 
 
 def gradient(metric: str, confusion: NDArray[np.number]) -> NDArray[np.float64]:
@@ -53,15 +54,21 @@ def gradient(metric: str, confusion: NDArray[np.number]) -> NDArray[np.float64]:
     both = support + counts.sum(axis=0)
     f1 = _ratio(2 * np.diag(counts), both)
     # dF1_k / dN[t, p] = (2 [t = p = k] − F1_k ([t = k] + [p = k])) / (support_k + predicted_k)
-    slope = _ratio(f1, both)
+    weights = _weights(metric, support)
+    slope = weights * _ratio(f1, both)
+    return np.diag(weights * _ratio(np.full(k, 2.0), both)) - slope[:, None] - slope[None, :]
+
+
+def _weights(metric: str, support: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much each class counts [..., K] in a metric made of the classes' F1."""
     if metric == "macro_f1":
-        return (np.diag(_ratio(np.full(k, 2.0), both)) - slope[:, None] - slope[None, :]) / k
-    one = class_of(metric)
-    found = np.zeros((k, k))
-    found[one, one] = 2 / both[one] if both[one] else 0.0
-    found[one, :] -= slope[one]
-    found[:, one] -= slope[one]
-    return found
+        return np.full(support.shape, 1 / support.shape[-1])
+    if metric == "present_f1":
+        there = (support > 0).astype(np.float64)
+        return there / np.maximum(1, there.sum(axis=-1, keepdims=True))
+    weights = np.zeros(support.shape)
+    weights[..., class_of(metric)] = 1
+    return weights
 
 
 def class_of(metric: str) -> int:

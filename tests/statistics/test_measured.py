@@ -36,7 +36,8 @@ def test_metrics_are_scikit_learns():
     truth, (predicted, *_) = made()
     (matrix,) = confusions(Design(truth, 4), predicted[None])
     f1 = f1_score(truth, predicted, average=None)
-    wanted = [accuracy_score(truth, predicted), f1.mean(), balanced_accuracy_score(truth, predicted), f1[0], f1[2]]
+    wanted = [accuracy_score(truth, predicted), f1.mean(), balanced_accuracy_score(truth, predicted), f1.mean()]
+    wanted += [f1[0], f1[2]]
     assert [float(values(metric, matrix)) for metric in METRICS] == pytest.approx(wanted)
 
 
@@ -49,6 +50,14 @@ def test_the_derivative_is_what_a_small_change_makes(metric, matrix):
         up[cell] += step
         down[cell] -= step
         assert found[cell] == pytest.approx(float(values(metric, up) - values(metric, down)) / (2 * step), abs=1e-6)
+
+
+def test_a_class_without_samples_counts_in_macro_f1_but_not_among_the_present():
+    matrix = np.array([[6, 2, 1], [1, 6, 0], [0, 0, 0]])
+    truth, predicted = (np.repeat(ids.ravel(), matrix.ravel()) for ids in np.indices((3, 3)))
+    f1 = f1_score(truth, predicted, average=None, labels=[0, 1, 2])
+    assert float(values("macro_f1", matrix)) == pytest.approx(f1.mean())
+    assert float(values("present_f1", matrix)) == pytest.approx(f1[:2].mean())
 
 
 def test_a_class_that_is_neither_there_nor_predicted_has_no_influence():
