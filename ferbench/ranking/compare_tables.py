@@ -45,8 +45,8 @@ def metrics(comparison: Comparison) -> Table:
             Column("difference", "A − B", "change"),
             Column("low", "from", "change", about="lower end of the 95 % interval of A − B"),
             Column("high", "to", "change", about="upper end"),
-            Column("p", "p", "number"),
-            Column("p_adjusted", "adjusted p", "number"),
+            Column("p", "p", "p"),
+            Column("p_adjusted", "adjusted p", "p"),
             Column("improvement", "improvement", "percent", about="(A − B) / B"),
         ),
         rows=tuple(
@@ -81,8 +81,8 @@ def by_slice(comparison: Comparison, name: str, values: NDArray[np.str_]) -> Tab
             Column("difference", "A − B", "change"),
             Column("low", "from", "change", about="lower end of the 95 % interval of A − B"),
             Column("high", "to", "change", about="upper end"),
-            Column("p", "p", "number"),
-            Column("p_adjusted", "adjusted p", "number"),
+            Column("p", "p", "p"),
+            Column("p_adjusted", "adjusted p", "p"),
         ),
         rows=tuple(
             (one.value, one.n, one.first, one.second, one.gap.value, one.gap.low, one.gap.high, one.gap.p, one.adjusted)

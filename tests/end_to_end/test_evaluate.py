@@ -123,7 +123,7 @@ def test_samples_that_were_trained_on_contaminate_a_test(call):
     assert finished.exit_code == 0
     assert "CONTAMINATED" in finished.stdout
     document = answer(call("leaderboard", "--json"))
-    assert [one["status"] for one in document["unfinished"]] == ["contaminated"]
+    assert [one["kind"] for one in document["unranked"]] == ["contaminated"]
     assert [group["n"] for group in document["groups"]] == [18]
 
 
