@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("ferbench.cli.resume:resume", "Go on with runs that were stopped."),
     "evaluate": ("ferbench.cli.evaluate:evaluate", "Test a finished run on other data, without training."),
     "ensemble": ("ferbench.cli.ensemble:ensemble", "Average the predictions of finished runs."),
+    "import": ("ferbench.cli.import_:import_", "Take in predictions that other software made."),
     "predict": ("ferbench.cli.predict:predict", "Classify images with a trained model."),
     "report": ("ferbench.cli.report:report", "Make a report of runs: one self-contained HTML page."),
     "leaderboard": ("ferbench.cli.leaderboard:leaderboard", "Show finished runs side by side."),

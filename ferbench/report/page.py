@@ -204,7 +204,7 @@ def _run(run: RunView) -> RunPart:
         samples=tables.samples(run),
         components=tables.components(run),
         environment=tables.environment(run),
-        recipe="" if "ensemble" in record else recipe_toml(record),
+        recipe="" if "ensemble" in record or "imported" in record else recipe_toml(record),
         lineage=tuple(_parent(one) for one in record["lineage"]["parents"]),
         relation="Made of" if "ensemble" in record else "Continues",
     )
@@ -232,6 +232,9 @@ def _lead(run: RunView) -> str:
         members = run.record["ensemble"]["members"]
         made_of = _listed([f"{one['name'] or one['run']} × {one['weight']:.3g}" for one in members])
         return one_line(f"Mean of the probabilities of {made_of} on {data['dataset']} ({protocol}, {k} classes).")
+    if "imported" in run.record:
+        what = f"{names['model']} on {data['dataset']} ({protocol}, {k} classes)"
+        return one_line(f"{what}: trained elsewhere, its predictions imported.")
     return one_line(
         f"{names['model']} on {data['dataset']} ({protocol}, {k} classes): trained on {trained:,} samples with "
         f"{names['loss']}, {names['sampler']} sampling, {names['augmentation']} augmentation and {names['optimizer']}, "

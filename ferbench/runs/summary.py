@@ -126,13 +126,8 @@ def _summarise(run: str, record: Mapping[str, Any]) -> Summary:
         lines = str((record.get("error") or {}).get("message", "")).splitlines()
         summary.reason = lines[0] if lines else ""
         return summary
-    training, model = record["training"], record["model"]
-    summary.epochs, summary.best_epoch = int(training["epochs"]), int(training["best_epoch"])
-    summary.parameters = int(model["parameters"])
-    summary.flops = None if model.get("flops") is None else int(model["flops"])
-    summary.seconds = None if training.get("seconds") is None else float(training["seconds"])
-    summary.speed = None if training.get("images_per_second") is None else float(training["images_per_second"])
-    summary.select = str(training.get("select") or "") if summary.epochs else ""
+    if not summary.elsewhere:
+        _training(summary, record["training"], record["model"])
     split = "validation" if summary.data["fold"] else "test"
     evaluations = list(record["evaluations"].items())
     own = [(key, one) for key, one in evaluations if one["split"] == split and "data" not in one]
@@ -141,6 +136,16 @@ def _summarise(run: str, record: Mapping[str, Any]) -> Summary:
     if not summary.scores:
         summary.reason = f"it was not evaluated on {split}"
     return summary
+
+
+def _training(summary: Summary, training: Mapping[str, Any], model: Mapping[str, Any]) -> None:
+    """What ferbench knows of a training of its own."""
+    summary.epochs, summary.best_epoch = int(training["epochs"]), int(training["best_epoch"])
+    summary.parameters = int(model["parameters"])
+    summary.flops = None if model.get("flops") is None else int(model["flops"])
+    summary.seconds = None if training.get("seconds") is None else float(training["seconds"])
+    summary.speed = None if training.get("images_per_second") is None else float(training["images_per_second"])
+    summary.select = str(training.get("select") or "") if summary.epochs else ""
 
 
 def _is_a_test(evaluation: Mapping[str, Any]) -> bool:
@@ -182,6 +187,7 @@ def _scores(key: str, evaluation: Mapping[str, Any]) -> Scores:
             values[name] = number
     options = plain_options(evaluation)
     scores = Scores(str(evaluation["rows_digest"]), int(evaluation["n"]), values, options, evaluation=key)
+    scores.contaminated = str(evaluation.get("contaminated") or "")
     if "data" in evaluation:
         own, seen = evaluation["data"], evaluation["seen"]
         scores.data = {

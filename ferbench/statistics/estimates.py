@@ -44,14 +44,14 @@ def interval(measured: Measured, design: Design, level: float = 0.95) -> Interva
         return None
     variance = measured.sampling + measured.seeding
     half = float(half_width(sources(measured, design), level))
-    quantile = half / np.sqrt(variance) if variance > 0 else float(half_width([Source(1.0, design.freedom)], level))
+    quantile = half / np.sqrt(variance) if variance > 0 else float(half_width([Source(1.0, design.units - 1)], level))
     low, high = wilson(measured.mean, variance, quantile, design.n)
     return Interval(low, high, OVER_SAMPLES if measured.seeds == 1 else OVER_SEEDS)
 
 
 def sources(measured: Measured, design: Design) -> list[Source]:
     """Where the variance of a configuration's mean comes from: samples, and seeds where there are several."""
-    found = [Source(measured.sampling, design.freedom)]
+    found = [Source(measured.sampling, design.freedom(measured.deviations))]
     return [*found, Source(measured.seeding, measured.seeds - 1)] if measured.seeds > 1 else found
 
 
@@ -82,7 +82,7 @@ def difference(first: Measured, second: Measured, design: Design, level: float =
     """
     gap = first.deviations - second.deviations
     over_seeds = min(first.seeds, second.seeds) >= ENOUGH_SEEDS
-    several = [Source(float(gap @ gap), design.freedom)]
+    several = [Source(float(gap @ gap), design.freedom(gap))]
     if over_seeds:
         several += [Source(one.seeding, one.seeds - 1) for one in (first, second)]
     value = first.mean - second.mean
@@ -92,30 +92,46 @@ def difference(first: Measured, second: Measured, design: Design, level: float =
 
 def all_pairs(several: Sequence[Measured], design: Design) -> NDArray[np.float64]:
     """p[R, R] of the differences between all configurations, as `difference` has them; 1 on the diagonal."""
-    deviations = np.stack([one.deviations for one in several])
-    together = deviations @ deviations.T
-    own = np.diag(together)
-    sampling = np.maximum(0.0, own[:, None] + own[None, :] - 2 * together)
-    # Of two that answer alike, rounding leaves a variance that would make a difference of 0 look large.
-    sampling[sampling < 1e-12 * (own[:, None] + own[None, :])] = 0.0
+    sampling, freedom = _sampling_of_pairs(np.stack([one.deviations for one in several]), design)
     means = np.array([one.mean for one in several])
     first, second = np.triu_indices(len(several), 1)
     gaps = means[first] - means[second]
     gaps[np.abs(gaps) < 1e-12] = 0.0
     seeds = np.array([one.seeds for one in several])
     seeding = np.array([one.seeding for one in several])
-    found = np.ones((len(several), len(several)))
     enough = np.where(seeds >= ENOUGH_SEEDS, seeds, 0)
-    for a in np.unique(enough):
-        for b in np.unique(enough):
-            chosen = (enough[first] == a) & (enough[second] == b)
-            if not chosen.any():
-                continue
-            i, j = first[chosen], second[chosen]
-            several_sources = [Source(sampling[i, j], design.freedom)]
-            if a and b:
-                several_sources += [Source(seeding[i], a - 1), Source(seeding[j], b - 1)]
-            found[i, j] = found[j, i] = p_value(gaps[chosen], several_sources)
+    alike = np.stack([enough[first], enough[second], freedom[first, second]])
+    found = np.ones((len(several), len(several)))
+    kinds, which = np.unique(alike, axis=1, return_inverse=True)
+    for number, (a, b, own) in enumerate(kinds.T.tolist()):
+        chosen = which == number
+        i, j = first[chosen], second[chosen]
+        together = [Source(sampling[i, j], own)]
+        if a and b:
+            together += [Source(seeding[i], a - 1), Source(seeding[j], b - 1)]
+        found[i, j] = found[j, i] = p_value(gaps[chosen], together)
+    return found
+
+
+def _sampling_of_pairs(
+    deviations: NDArray[np.float64], design: Design
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Variances [R, R] of differences that come from the samples, and their degrees of freedom [R, R]."""
+    if design.clusters is not None:
+        parts = _squares(deviations)[None]
+        return parts[0], np.full(parts[0].shape, max(1.0, design.units - 1))
+    strata = [deviations[:, design.truth == label] for label in range(design.classes)]
+    parts = np.stack([_squares(one) for one in strata])
+    return parts.sum(axis=0), design.combined_freedom(parts)
+
+
+def _squares(deviations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Squared distances [R, R] between rows [R, n]."""
+    together = deviations @ deviations.T
+    own = np.diag(together)
+    found = np.maximum(0.0, own[:, None] + own[None, :] - 2 * together)
+    # Of two that answer alike, rounding leaves a variance that would make a difference of 0 look large.
+    found[found < 1e-12 * (own[:, None] + own[None, :])] = 0.0
     return found
 
 

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from ferbench.statistics.measured import gradient, values
 
+#: Degrees of freedom are rounded down to one of these, which makes tests a little too careful.
+STEPS = np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 17, 20, 25, 30, 40, 60, 100, 200, 1000], dtype=np.float64)
+
 
 @dataclass(frozen=True)
 class Design:
@@ -42,12 +45,24 @@ class Design:
         """What is drawn: samples, or clusters."""
         return self.n if self.clusters is None else int(self.clusters.max()) + 1
 
-    @property
-    def freedom(self) -> float:
-        """Degrees of freedom of a variance over the units."""
+    def freedom(self, deviations: NDArray[np.float64]) -> float:
+        """Degrees of freedom of the variance that deviations [units] add up to.
+
+        A rare class can carry most of a macro average's variance, which is then known no better than its few samples
+        allow: Satterthwaite's formula over the strata (Biometrics Bulletin 1946).
+        """
         if self.clusters is not None:
             return max(1, self.units - 1)
-        return max(1, self.n - len(np.unique(self.truth)))
+        parts = _totals(self.truth, deviations**2, self.classes)
+        return float(self.combined_freedom(parts))
+
+    def combined_freedom(self, parts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Degrees of freedom of the sum of the strata's variances [K, ...], rounded down to a few steps."""
+        support = np.bincount(self.truth, minlength=self.classes)
+        own = np.maximum(1, support - 1).reshape(-1, *[1] * (parts.ndim - 1))
+        total, squares = parts.sum(axis=0) ** 2, (parts**2 / own).sum(axis=0)
+        found = np.divide(total, squares, out=np.full(total.shape, float(max(1, self.n - 1))), where=squares > 0)
+        return STEPS[np.maximum(0, np.searchsorted(STEPS, found * (1 + 1e-9), side="right") - 1)]
 
     def deviations(self, parts: NDArray[np.float64]) -> NDArray[np.float64]:
         """Contributions [..., n] of samples as deviations [..., units], whose squares sum to the variance."""

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ferbench.cli.compare import compare
 from ferbench.cli.ensemble import ensemble
 from ferbench.cli.evaluate import evaluate
+from ferbench.cli.import_ import import_
 from ferbench.cli.leaderboard import leaderboard
 from ferbench.cli.report import report
 from ferbench.experiment.recipe import COMPONENT_SECTIONS, DEFAULT_COMPONENTS, Recipe
@@ -93,6 +95,13 @@ def test_every_option_of_evaluate_and_ensemble_is_documented(command):
     page = (ROOT / "docs" / "reference" / "evaluate.md").read_text(encoding="utf-8")
     section = page.partition(f"## `ferbench {command.name}`")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(--[\w-]+)", section, flags=re.MULTILINE)
+    assert rows == [option.opts[0] for option in command.params if option.opts[0].startswith("--")]
+
+
+@pytest.mark.parametrize(("command", "page"), [(compare, "compare"), (import_, "import")], ids=["compare", "import"])
+def test_every_option_of_compare_and_import_is_documented(command, page):
+    text = (ROOT / "docs" / "reference" / f"{page}.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(--[\w-]+)", text, flags=re.MULTILINE)
     assert rows == [option.opts[0] for option in command.params if option.opts[0].startswith("--")]
 
 
