@@ -118,6 +118,7 @@ def upper_bound(wrong: int, total: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", default=list(PARTS), help=f"of {', '.join(PARTS)}")
     parser.add_argument("--boards", type=int, default=2000)
     parser.add_argument("--repetitions", type=int, default=4000)
     parser.add_argument("--bootstraps", type=int, default=500)
@@ -126,31 +127,41 @@ def main() -> None:
     (answers,) = World().answers(design, 1, 1, rng)
     typical = {metric: float(values(metric, confusions(design, answers))[0]) for metric in METRICS}
     print(f"n = {design.n}; a model has", ", ".join(f"{key} {value:.3f}" for key, value in typical.items()))
+    for part in options.parts:
+        PARTS[part](options)
+
+
+def show_null(options: argparse.Namespace) -> None:
     print(f"\nnull leaderboards of ten equal models, {options.boards:,} each: share with any pair told apart")
     for metric in METRICS:
         for seeds in (1, 3):
             start = time.perf_counter()
             wrong = null_leaderboards(metric, seeds, options.boards)
-            bound = upper_bound(wrong, options.boards)
-            print(
-                f"  {metric:<18} {seeds} seed{'s' * (seeds > 1):<2} {wrong / options.boards:6.2%}, at most {bound:.2%}"
-                f"   ({time.perf_counter() - start:.0f} s)",
-                flush=True,
-            )
+            share, bound = wrong / options.boards, upper_bound(wrong, options.boards)
+            took = time.perf_counter() - start
+            print(f"  {metric:<18} {seeds} seeds  {share:6.2%}, at most {bound:.2%}   ({took:.0f} s)", flush=True)
+
+
+def show_coverage(options: argparse.Namespace) -> None:
     print(f"\ncoverage of 95 % intervals, {options.repetitions:,} each")
     for metric in METRICS:
         for seeds, spread in ((1, 0.0), (3, 0.0), (3, 0.05), (3, 0.1), (3, 0.3), (5, 0.05), (5, 0.1)):
             held, width = coverage(metric, seeds, options.repetitions, World(seed_spread=spread))
             what = "this trained model" if seeds == 1 else "the configuration"
             print(
-                f"  {metric:<18} {what:<20} {seeds} seeds, spread {spread:<4} {held:6.2%}  width {width:.4f}",
+                f"  {metric:<18} {what:<19} {seeds} seeds, spread {spread:<4}  {held:.2%}  width {width:.4f}",
                 flush=True,
             )
-    print(f"\ncoverage of the bootstrap of a difference in `compare`, {options.bootstraps} each")
+
+
+def show_bootstrap(options: argparse.Namespace) -> None:
+    print(f"\ncoverage of the bootstrap of a difference in `ferbench compare`, {options.bootstraps} each")
     for seeds, spread in ((1, 0.0), (3, 0.05)):
         found = bootstrap_coverage((*METRICS, "f1:1"), seeds, options.bootstraps, World(seed_spread=spread))
         print(f"  {seeds} seeds:", ", ".join(f"{key} {value:.1%}" for key, value in found.items()), flush=True)
 
+
+PARTS = {"null": show_null, "coverage": show_coverage, "bootstrap": show_bootstrap}
 
 if __name__ == "__main__":
     main()

@@ -42,8 +42,9 @@ def interval(measured: Measured, design: Design, level: float = 0.95) -> Interva
     """
     if measured.seeds == 2:
         return None
-    variance = measured.sampling + measured.seeding
-    half = float(half_width(sources(measured, design), level))
+    several = sources(measured, design)
+    variance = float(sum(np.asarray(one.variance) for one in several))
+    half = float(half_width(several, level))
     quantile = half / np.sqrt(variance) if variance > 0 else float(half_width([Source(1.0, design.units - 1)], level))
     low, high = wilson(measured.mean, variance, quantile, design.n)
     return Interval(low, high, OVER_SAMPLES if measured.seeds == 1 else OVER_SEEDS)
@@ -51,7 +52,11 @@ def interval(measured: Measured, design: Design, level: float = 0.95) -> Interva
 
 def sources(measured: Measured, design: Design) -> list[Source]:
     """Where the variance of a configuration's mean comes from: samples, and seeds where there are several."""
-    found = [Source(measured.sampling, design.freedom(measured.deviations))]
+    # Cut off at 0, the seeds' variance is too large on average where there is none: intervals of three seeds would
+    # cover 96.5 %. With all of the shortfall taken off they cover 94 %; a third keeps them nearest to 95 %, as
+    # benchmarks/statistics shows.
+    sampling = max(0.0, measured.sampling - measured.shortfall / 3)
+    found = [Source(sampling, design.freedom(measured.deviations))]
     return [*found, Source(measured.seeding, measured.seeds - 1)] if measured.seeds > 1 else found
 
 

@@ -124,9 +124,18 @@ class Measured:
         part of `sampling` already: expected mean squares of a crossed design (Searle, Casella and McCulloch, Variance
         Components, 1992).
         """
+        return max(0.0, self._component)
+
+    @property
+    def shortfall(self) -> float:
+        """By how much the seeds vary less than the samples alone would make them, as a variance of the mean."""
+        return max(0.0, -self._component)
+
+    @property
+    def _component(self) -> float:
         if self.seeds < 2:
             return 0.0
-        return max(0.0, float(self.values.var(ddof=1)) - self.interaction) / self.seeds
+        return (float(self.values.var(ddof=1)) - self.interaction) / self.seeds
 
 
 def measure(metric: str, design: Design, predicted: NDArray[np.integer]) -> Measured:
