@@ -64,6 +64,7 @@ def confusion_difference(run: RunView, base: RunView, name: str) -> Figure:
         },
         height=46 * k + 130,
         least_width=36 * k + 84,
+        table=name,
     )
 
 

@@ -143,6 +143,7 @@ class Probabilities:
                 },
             },
             height=380,
+            table=f"calibration-{self.run.id}",
         )
 
     def curves(self) -> list[Figure]:
@@ -174,6 +175,7 @@ class Probabilities:
                 caption=about,
                 spec={"data": lines, "layout": _unit(len(lines), x_title, y_title)},
                 height=420,
+                table=f"metrics-{self.run.id}",
             )
             for key, title, lines, x_title, y_title in made
         ]

@@ -31,10 +31,7 @@ def evaluation_of(run: RunDirectory, split="test"):
 def rewrite(run, split="test", **changes):
     key = evaluation_of(run, split)
     old = run.predictions(key)
-    values = {
-        name: getattr(old, name) for name in ("ids", "truth", "probabilities", "affect_truth", "affect", "columns")
-    }
-    run.write_evaluation(key, run.evaluation(key), Predictions(**{**values, **changes}))
+    run.write_evaluation(key, run.evaluation(key), replace(old, **changes))
 
 
 @pytest.fixture
