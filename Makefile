@@ -5,10 +5,10 @@
 
 BIN := .venv/bin
 PYTEST_ARGS ?= -q -n auto --maxprocesses=8
-SOURCES := $(wildcard ferbench plugins benchmarks tests)
+SOURCES := $(wildcard ferbench plugins benchmarks tests docs)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types format constraints clean
+.PHONY: help setup demo test docs lint types format constraints clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -21,6 +21,10 @@ demo: setup  ## train and evaluate a small model on rendered faces; results go t
 
 test: lint types  ## lint, types and all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+docs: setup  ## write the pages made from the code, and build the site in build/docs
+	$(BIN)/python docs/pages.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 lint: setup  ## ruff: rules and format
 	$(BIN)/ruff check $(SOURCES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -17,13 +18,17 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("ferbench.cli.run:run", "Train and evaluate combinations of dataset, model, loss and sampler."),
     "resume": ("ferbench.cli.resume:resume", "Go on with runs that were stopped."),
     "evaluate": ("ferbench.cli.evaluate:evaluate", "Test a finished run on other data, without training."),
+    "lineage": ("ferbench.cli.lineage:lineage", "Show what a run continues, and what continues it."),
     "ensemble": ("ferbench.cli.ensemble:ensemble", "Average the predictions of finished runs."),
     "import": ("ferbench.cli.import_:import_", "Take in predictions that other software made."),
     "predict": ("ferbench.cli.predict:predict", "Classify images with a trained model."),
     "report": ("ferbench.cli.report:report", "Make a report of runs: one self-contained HTML page."),
     "leaderboard": ("ferbench.cli.leaderboard:leaderboard", "Show finished runs side by side."),
     "compare": ("ferbench.cli.compare:compare", "Say whether one run or configuration is better than another."),
-    "plugins": ("ferbench.cli.plugins:plugins", "List the plugins and show what their components offer."),
+    "runs": ("ferbench.cli.runs:runs", "List, show, remove and check the records of runs."),
+    "doctor": ("ferbench.cli.doctor:doctor", "Check environment, cache and results, and say what to do."),
+    "audit": ("ferbench.cli.audit:audit", "Check whether published numbers are possible together."),
+    "plugins": ("ferbench.cli.plugins:plugins", "List the plugins, show what they offer, check and start them."),
     "completion": ("ferbench.cli.completion:completion", "Print the completion script for a shell."),
 }
 
@@ -102,6 +107,8 @@ def cli() -> None:
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 1 failed, 2 the user's mistake, 130 interrupted."""
+    # pydantic would look for plugins of its own, and fail where any distribution has a malformed entry_points.txt.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         code = cli.main(args=args, prog_name="ferbench", standalone_mode=False)
         sys.stdout.flush()  # here a reader that has gone away can still be dealt with
@@ -119,8 +126,6 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 
 def _leave_pipe() -> int:
     """Point stdout at nothing, so that the interpreter does not complain when it flushes on its way out."""
-    import os
-
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, sys.stdout.fileno())
     return 1

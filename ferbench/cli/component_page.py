@@ -94,9 +94,9 @@ def _options_table(options: list[dict[str, Any]]) -> RenderableType:
         [
             option["name"],
             option["type"],
-            "required" if option["required"] else _value(option["default"]),
+            "required" if option["required"] else shown_value(option["default"]),
             option["bounds"],
-            _range(option["tunable"]),
+            search_range(option["tunable"]),
             option["description"],
         ]
         for option in options
@@ -151,14 +151,16 @@ def _totals(layers: dict[str, Any]) -> str:
     )
 
 
-def _range(tunable: dict[str, Any] | None) -> str:
+def search_range(tunable: dict[str, Any] | None) -> str:
+    """Where ``ferbench tune`` looks by default, as text."""
     if tunable is None:
         return ""
     step = "" if tunable["step"] is None else f", step {tunable['step']:g}"
     return f"{tunable['low']:g} … {tunable['high']:g}{', log' if tunable['log'] else ''}{step}"
 
 
-def _value(default: object) -> str:
+def shown_value(default: object) -> str:
+    """A default as ``--set`` takes it."""
     if default is None or isinstance(default, bool):
         return str(default).lower()
     return repr(default) if isinstance(default, str) else str(default)

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferbench.cli.combinations import Combination, name_runs, plan_all, resolve_all
-from ferbench.cli.completion import ComponentType, SettingType, plugin_option
+from ferbench.cli.completion import ComponentType, RunPointType, SettingType, plugin_option
 from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.results import show_comparison, show_outcome
 from ferbench.errors import UserError
 
 if TYPE_CHECKING:
     from ferbench.experiment.plan import Plan
+    from ferbench.experiment.start import Start
 
 
 def _component_flag(kind: str, text: str) -> Any:
@@ -60,6 +61,14 @@ def _component_flag(kind: str, text: str) -> Any:
 @click.option(
     "--grid", "axes", type=SettingType(), multiple=True, metavar="KEY=V1,V2", help="Try several values of a field."
 )
+@click.option(
+    "--from",
+    "start",
+    type=RunPointType(),
+    metavar="RUN[@POINT]",
+    help="Start from the weights of a run, with its settings where nothing else is said. POINT: last (default), best, "
+    "12 (the end of epoch 12) or step3400.",
+)
 @click.option("--name", help="Name of the run; a grid numbers its runs.")
 @click.option("--skip-faulty", is_flag=True, help="Leave faulty samples out, and record how many.")
 @click.option("--dry-run", is_flag=True, help="Show what would be run, with ids and estimates; may pack, never trains.")
@@ -84,6 +93,7 @@ def run(
     folds: int | None,
     sets: Sequence[str],
     axes: Sequence[str],
+    start: str | None,
     name: str | None,
     skip_faulty: bool,
     dry_run: bool,
@@ -97,16 +107,23 @@ def run(
     """Train a combination of plugins and test it once.
 
     RECIPE is a TOML file; flags win over --set, --set over the recipe, the recipe over the defaults. Repeating a
-    component flag or --seed, or giving --grid, runs every combination. A run that is done already is reused.
+    component flag or --seed, or giving --grid, runs every combination. A run that is done already is reused. With
+    --from, the settings of that run come before the recipe's; to go on with a run as it is, see 'ferbench resume'.
 
     \b
     ferbench run --dataset fer2013 --data DIR --model basic-cnn --set training.epochs=10
     ferbench run RECIPE.toml --seed 0 --seed 1 --grid training.batch_size=64,128
+    ferbench run --from my-run@best --sampler adaptive --set training.epochs=5
     """
     from ferbench.experiment.settings import grid, read_recipe, split_paths
+    from ferbench.experiment.start import continued
     from ferbench.plugin.discovery import load_registry
 
+    registry = load_registry(plugin)
     raw = read_recipe(recipe) if recipe is not None else {}
+    found = _start(raw, start, results)
+    if found is not None:
+        raw = {**continued(found.directory.read(), raw, registry), "from": found.given}
     if tracker_names:
         raw["trackers"] = [*raw.get("trackers", []), *({"name": one} for one in tracker_names)]
     components = {
@@ -130,7 +147,9 @@ def run(
         section = one.setdefault("data", {})
         section["paths"] = {**(section.get("paths") or {}), **paths}
     name_runs(settings, name)
-    combinations = resolve_all(settings, load_registry(plugin))
+    combinations = resolve_all(settings, registry)
+    for combination in combinations:
+        combination.start = found
     plan_all(combinations, results, cache, quiet=quiet or as_json)
     if dry_run:
         from ferbench.cli.dry_run import show_plan
@@ -146,6 +165,18 @@ def run(
         click.echo(f"report: {page}")
     if any(outcome["status"] in ("failed", "diverged") for outcome in outcomes):
         sys.exit(1)
+
+
+def _start(raw: dict[str, Any], flag: str | None, results: Path) -> Start | None:
+    """The weights that ``--from`` names, or ``from`` in the recipe."""
+    given = flag if flag is not None else raw.get("from")
+    if given is None:
+        return None
+    if not isinstance(given, str) or not given:
+        raise UserError(f"from = {given!r} names no run", 'write from = "RUN" or from = "RUN@12"')
+    from ferbench.training.starting import find_start
+
+    return find_start(results, given)
 
 
 def execute_all(
@@ -219,8 +250,8 @@ def write_report(outcomes: Sequence[dict[str, Any]], results: Path) -> Path | No
     directories = [run for run in (RunDirectory(run_path(results, short)) for short in shorts) if run.exists()]
     if not directories:
         return None
-    path = report_path(results, directories)
     try:
+        path = report_path(results, directories)
         write_page(compose(read_runs(directories)), path)
     except UserError as error:
         click.echo(f"no report was written: {error.message}\n  → {error.remedy}", err=True)

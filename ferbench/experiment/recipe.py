@@ -6,7 +6,7 @@ import enum
 from typing import Annotated, Any, Literal
 
 import annotated_types as at
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 #: Sections of a recipe that choose a plugin component, in the order of the data flow.
 COMPONENT_SECTIONS = ("dataset", "model", "loss", "sampler", "augmentation", "optimizer", "schedule")
@@ -27,6 +27,7 @@ class Role(enum.Enum):
 
     WEIGHTS = "changes the weights: part of training_id and config_id"
     SEED = "part of training_id, left out of config_id"
+    STARTS = "acts through the digest of the weights that it names"
     SELECTS_ROWS = "acts through the digests of the rows it selects"
     EVALUATION = "what is done at test time: part of evaluation_id"
     ENVIRONMENT = "where and how it runs: recorded, in no id"
@@ -198,9 +199,15 @@ class Component(BaseModel):
 
 class Recipe(Section):
     """One run, as asked for: what every section says, with the harness's defaults filled in. The options of
-    components are still unchecked; ``experiment.resolve`` checks them against the plugins."""
+    components are still unchecked; ``experiment.resolve`` checks them against the plugins.
+
+    Attributes:
+        name: of the run (``--name``).
+        start: whose weights it starts from, ``from`` in a recipe (``--from``): a run, and with ``@`` at which point.
+    """
 
     name: Annotated[str | None, Role.ENVIRONMENT] = None
+    start: Annotated[str | None, Role.STARTS, Field(alias="from")] = None
     dataset: Component
     model: Component
     loss: Component

@@ -28,6 +28,7 @@ from ferbench.report.gallery import Picture, worst_pictures
 from ferbench.report.table import Table, duration, shown
 from ferbench.report.theme import template
 from ferbench.report.uncertainty import Probabilities, certain
+from ferbench.runs.lineage import parent_line
 from ferbench.runs.remarks import remarks
 
 #: A report over more runs than this compares them and leaves out what concerns a single one.
@@ -250,7 +251,7 @@ def _run(run: RunView, extras: Extras) -> RunPart:
         components=tables.components(run),
         environment=tables.environment(run),
         recipe="" if "ensemble" in record or "imported" in record else recipe_toml(record),
-        lineage=tuple(_parent(one) for one in record["lineage"]["parents"]),
+        lineage=tuple(one_line(parent_line(one)) for one in record["lineage"]["parents"]),
         relation="Made of" if "ensemble" in record else "Continues",
         calibration=likely.table() if likely is not None else None,
         uncertainty=tuple(likely.figures()) if likely is not None else (),
@@ -372,12 +373,6 @@ def _operations(flops: float) -> str:
         if flops >= size:
             return f"{flops / size:,.3g} {unit}FLOPs per image"
     return f"{flops:,.0f} FLOPs per image"
-
-
-def _parent(parent: Any) -> str:
-    if isinstance(parent, dict):
-        return one_line(", ".join(f"{key} {value}" for key, value in parent.items()))
-    return one_line(str(parent))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "id", "count", "score", "change", "percent", "seconds", "number", "p"]
+Kind = Literal["text", "id", "count", "score", "change", "percent", "seconds", "bytes", "number", "p"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Column:
         label: what people read above it.
         kind: how its numbers are shown. ``text`` and ``id`` (fixed-width digits) are strings; ``count`` an integer;
             ``score`` a fraction with four decimals; ``change`` a signed score; ``percent`` a fraction shown as a signed
-            percentage; ``seconds`` a duration; ``p`` a p-value; ``number`` anything else.
+            percentage; ``seconds`` a duration; ``bytes`` a size; ``p`` a p-value; ``number`` anything else.
         spread: the cells are `Spread`; programs get three columns.
         interval: the cells may be `Spread` with an interval; programs get the ends, ``KEY_ci_low`` and ``KEY_ci_high``.
         about: what the column means, in a sentence; shown where there is room.
@@ -111,6 +111,8 @@ def shown(cell: Cell, kind: Kind) -> str:
             return "< 0.0001" if cell < 0.0001 else f"{cell:.4f}"
         case "seconds":
             return duration(float(cell))
+        case "bytes":
+            return size(float(cell))
         case _:
             return f"{cell:,.6g}" if isinstance(cell, float) else str(cell)
 
@@ -124,3 +126,12 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest:02d} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes:02d} min"
+
+
+def size(count: float) -> str:
+    """``512 B``, ``4.2 MB``, ``1.3 GB``: decimal units."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.1f} {unit}" if count < 9.95 and unit != "B" else f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:,.1f} TB"

@@ -17,6 +17,7 @@ from ferbench.training.assemble import build_loss, check_loss
 from ferbench.training.growing import planned_sizes
 from ferbench.training.precision import Precision
 from ferbench.training.run import build_model, check_budget, check_outputs, split_batches
+from ferbench.training.starting import begin
 from ferbench.training.step import evaluate_loss, forward, is_out_of_memory
 from ferbench.training.summary import count_parameters
 
@@ -76,6 +77,7 @@ class Estimator:
         key = digest(
             [
                 chosen,
+                None if plan.start is None else plan.start.sha256,
                 batch_size,
                 str(device),
                 settings.precision,
@@ -86,6 +88,8 @@ class Estimator:
         if key not in self._measured:
             model = build_model(plan)
             check_budget(plan, sum(count_parameters(model)))
+            if plan.start is not None:
+                begin(plan.start, model)
             check_outputs(plan, model)
             check_loss(plan, model, build_loss(plan, torch.device("cpu")))
         while key not in self._measured:

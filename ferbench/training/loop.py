@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -140,6 +141,10 @@ class Saver:
     def batch_done(self, training: Training) -> None:
         """An update is done, and ``training.at`` says exactly where. May raise to end the training here."""
 
+    def validating(self, training: Training) -> None:
+        """A batch of the validation is next; ``training.at`` stands at the end of the epoch's last update. May raise to
+        end the training here: the epoch is then validated anew."""
+
     def epoch_done(self, training: Training, improved: bool) -> None:
         """An epoch is validated and ``training.at`` stands before the next; ``improved``: its weights are the best."""
 
@@ -263,13 +268,15 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
         trained = time.perf_counter()
 
         if training.norm_batches:
-            estimate_statistics(training.validated, _plain_batches(training, order, stepper.micro_batch))
+            plain = _plain_batches(training, order, stepper.micro_batch, saver)
+            estimate_statistics(training.validated, plain)
         evaluation = evaluate(
             training.validated,
             training.validation,
             len(training.class_names),
             training.loss,
             evaluation_batch(training.batch_size, training.validation.device),
+            before_batch=functools.partial(saver.validating, training),
         )
         if evaluation.loss is None or not math.isfinite(evaluation.loss):
             raise Diverged(f"the validation loss of epoch {epoch} is {evaluation.loss}")
@@ -324,10 +331,13 @@ def _described(sampler: Sampler) -> dict[str, Any] | None:
     return None if describe is None else copy.deepcopy(describe())
 
 
-def _plain_batches(training: Training, order: NDArray[np.int64], micro_batch: int | None) -> Iterator[Tensor]:
+def _plain_batches(
+    training: Training, order: NDArray[np.int64], micro_batch: int | None, saver: Saver
+) -> Iterator[Tensor]:
     """The first ``norm_batches`` whole batches of an epoch, not augmented."""
     size = min(micro_batch or training.batch_size, len(order))
     for start in range(0, len(order) - size + 1, size)[: training.norm_batches]:
+        saver.validating(training)
         yield training.train.images(order[start : start + size])
 
 

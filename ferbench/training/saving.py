@@ -46,6 +46,14 @@ class RunSaver(Saver):
         if asked is not None:
             raise Interrupted(asked)
 
+    def validating(self, training: Training) -> None:
+        asked = self._interruption.pending
+        if asked is None:
+            return
+        if training.at.batches != self._saved:
+            self._snapshots.save(training, training.at)
+        raise Interrupted(asked)
+
     def epoch_done(self, training: Training, improved: bool) -> None:
         self._saved = 0
         self._snapshots.save(training, training.at)
