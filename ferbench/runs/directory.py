@@ -200,7 +200,7 @@ class RunDirectory:
                 )
         except FileNotFoundError as error:
             raise UserError(f"there are no predictions at {path}", "evaluate the run again") from error
-        # A RuntimeError: what the archive says of itself asks for a password, or for a way of packing that there is not.
+        # A RuntimeError: a damaged archive may ask for a password, or for a way of packing that there is not.
         except (ValueError, KeyError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise UserError(f"{path} is damaged: {error}", "remove that evaluation and run again") from error
 
