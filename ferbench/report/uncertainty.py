@@ -120,7 +120,7 @@ class Probabilities:
     def risk(self) -> Figure:
         """Errors among the answered against the share answered."""
         coverage, risk = risk_coverage(self.truth, self.raw)
-        kept = _thin(len(coverage))
+        kept = _thin(coverage, risk)
         line = {
             "type": "scatter",
             "mode": "lines",
@@ -213,13 +213,14 @@ def _by_threshold(
     return np.cumsum(positive[order])[last], np.flatnonzero(last) + 1
 
 
-def _thin(count: int) -> NDArray[np.int64]:
-    """Places of at most `_POINTS` points, evenly, the ends among them."""
-    return np.unique(np.linspace(0, count - 1, min(count, _POINTS)).astype(np.int64))
+def _thin(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Places of at most `_POINTS` points, evenly along the curve, the ends among them."""
+    path = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
+    return np.unique(np.searchsorted(path, np.linspace(0, path[-1], _POINTS)).clip(0, len(x) - 1))
 
 
 def _curve(x: NDArray[np.float64], y: NDArray[np.float64], k: int, name: str, across: str, up: str) -> dict[str, Any]:
-    kept = _thin(len(x))
+    kept = _thin(x, y)
     return {
         "type": "scatter",
         "mode": "lines",

@@ -168,9 +168,9 @@ def test_confusions_are_compared_in_points_of_each_true_class(tmp_path):
     for one in map(predictions, runs):
         shares.append(confusion_matrix(one.truth, one.probabilities.argmax(axis=1), normalize="true"))
     (found,) = [f for f in compose(read_runs(runs)).comparisons[0].figures if "difference" in f.id]
-    assert np.array(found.spec["data"][0]["z"]) == pytest.approx(100 * (shares[1] - shares[0]))
+    assert np.array(found.spec["data"][0]["customdata"]) == pytest.approx(100 * (shares[1] - shares[0]))
     other = confusion_difference(group.runs[0], group.runs[1], "x")
-    assert np.array(other.spec["data"][0]["z"]) == pytest.approx(100 * (shares[0] - shares[1]))
+    assert np.array(other.spec["data"][0]["customdata"]) == pytest.approx(100 * (shares[0] - shares[1]))
 
 
 def test_the_frontier_joins_what_nothing_cheaper_reaches():
