@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,8 @@ def trace(tmp_path, monkeypatch):
     sys.modules.pop("theirs_plugin", None)
 
 
+PUBLISHED = Path(__file__).parents[2] / "benchmarks" / "published"
+
 #: Each command, told to do its work; those that need runs find ``one`` and ``two``.
 WORK = {
     "run": [
@@ -53,6 +56,10 @@ WORK = {
     "predict": [["predict", "one", "face.png"]],
     "report": [["report", "one", "-o", "page.html"]],
     "leaderboard": [["leaderboard"]],
+    "compare": [["compare", "one", "two"]],
+    "import": [["import", "theirs.csv", "--like", "one"]],
+    "lineage": [["lineage", "one"]],
+    "audit": [["audit", "table", str(PUBLISHED / "s4-limited.csv")]],
     "runs": [["runs", "list"], ["runs", "show", "one"], ["runs", "verify"], ["runs", "rm", "one", "--dry-run"]],
     "doctor": [["doctor", "--cache", "cache"]],
     "plugins": [["plugins", "list"], ["plugins", "show", "basic-cnn"]],
@@ -69,6 +76,7 @@ def test_no_command_imports_a_third_partys_module_when_told_so(ferbench_cli, tmp
     from PIL import Image
 
     Image.new("L", (16, 16)).save(tmp_path / "face.png")
+    (tmp_path / "theirs.csv").write_text("id,predicted\n" + "".join(f"test-{i:06d},happy\n" for i in range(14)))
     for command, calls in WORK.items():
         for arguments in calls:
             done = ferbench_cli(*arguments, env={"FERBENCH_PLUGINS": ""})
