@@ -16,6 +16,7 @@ from ferbench import UserError, __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("ferbench.cli.run:run", "Train and evaluate combinations of dataset, model, loss and sampler."),
     "resume": ("ferbench.cli.resume:resume", "Go on with runs that were stopped."),
+    "tune": ("ferbench.cli.tune:tune", "Search a recipe's settings on validation, then test the best."),
     "evaluate": ("ferbench.cli.evaluate:evaluate", "Test a finished run on other data, without training."),
     "ensemble": ("ferbench.cli.ensemble:ensemble", "Average the predictions of finished runs."),
     "predict": ("ferbench.cli.predict:predict", "Classify images with a trained model."),

@@ -33,7 +33,7 @@ SCHEMA_VERSION = 1
 
 _SHORT_ID = re.compile(r"[0-9a-f]{12}")
 
-Status = Literal["running", "done", "failed", "diverged", "interrupted"]
+Status = Literal["running", "done", "failed", "diverged", "interrupted", "pruned"]
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,17 @@ from ferbench.runs.directory import RunDirectory
 from ferbench.storage import writing
 
 
+class AtWork(UserError):
+    """Another process is at work on a run."""
+
+
 @contextlib.contextmanager
 def only_writer(directory: RunDirectory) -> Iterator[None]:
     """Keep other processes off a run directory; the operating system gives the lock back after a crash.
 
     Raises:
-        UserError: another process holds it, or the results directory cannot be written.
+        AtWork: another process holds it.
+        UserError: the results directory cannot be written.
     """
     parent = directory.path.parent
     with writing(parent):
@@ -27,7 +32,7 @@ def only_writer(directory: RunDirectory) -> Iterator[None]:
         try:
             lock.acquire()
         except filelock.Timeout as error:
-            raise UserError(
+            raise AtWork(
                 f"another process is at work on run {directory.path.name}", "wait for it, or stop it, and try again"
             ) from error
     try:
