@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ferbench.data.sample import Fault
     from ferbench.experiment.plan import Plan
     from ferbench.experiment.resolve import ResolvedRecipe
+    from ferbench.experiment.start import Start
     from ferbench.plugin.discovery import Registry
 
 
@@ -35,6 +36,7 @@ class Combination:
         plan: known once the data is packed.
         skip: why it is not run, else None.
         error: the full error behind ``skip``.
+        start: the weights that it starts from, where that is known; else planning looks what the settings name.
         done: the run is there already.
     """
 
@@ -44,6 +46,7 @@ class Combination:
     skip: str | None = None
     error: UserError | None = None
     done: bool = False
+    start: Start | None = None
 
     @property
     def action(self) -> str:
@@ -51,11 +54,18 @@ class Combination:
 
 
 def name_runs(settings: Sequence[dict[str, Any]], name: str | None) -> None:
-    """Names from ``--name`` or the recipe; the runs of a grid are numbered."""
+    """Names from ``--name`` or the recipe; the runs of a grid are numbered.
+
+    Raises:
+        UserError: a name cannot name a run.
+    """
+    from ferbench.experiment.settings import check_run_name
+
     digits = len(str(len(settings)))
     for number, one in enumerate(settings, start=1):
         chosen = name if name is not None else one.get("name")
         if chosen is not None:
+            check_run_name(chosen)
             one["name"] = chosen if len(settings) == 1 else f"{chosen}-{number:0{digits}}"
 
 
@@ -85,8 +95,10 @@ def plan_all(combinations: Sequence[Combination], results: Path, cache: Path, *,
     """Pack each dataset once, then cut splits, compute ids and look for finished runs."""
     from ferbench.experiment.plan import dataset_key, plan
     from ferbench.training.run import is_complete
+    from ferbench.training.starting import find_start
 
     packs: dict[str, Pack | UserError] = {}
+    starts: dict[str, Start] = {}
     seen: set[str] = set()
     for combination in combinations:
         if combination.resolved is None:
@@ -101,7 +113,12 @@ def plan_all(combinations: Sequence[Combination], results: Path, cache: Path, *,
         try:
             if isinstance(pack, UserError):
                 raise pack
-            combination.plan = plan(combination.resolved, pack)
+            given = combination.resolved.recipe.start
+            if given is not None and combination.start is None:
+                if given not in starts:
+                    starts[given] = find_start(results, given)
+                combination.start = starts[given]
+            combination.plan = plan(combination.resolved, pack, combination.start)
         except UserError as error:
             combination.skip, combination.error = error.message, error
             continue

@@ -44,7 +44,7 @@ class ComponentType(click.ParamType):
         kind = self.kind or ctx.params.get("kind")
         # Of datasets that are joined, the last is being typed.
         head, plus, incomplete = incomplete.rpartition("+") if self.kind == "dataset" else ("", "", incomplete)
-        registry = _silent_registry(ctx.params.get("plugin") or ())
+        registry = silent_registry(ctx.params.get("plugin") or ())
         ambiguous = registry.ambiguous()
         found: dict[str, CompletionItem] = {}
         for component in registry.components(kind):
@@ -87,6 +87,18 @@ class RunType(click.ParamType):
         return list(found.values())
 
 
+class RunPointType(RunType):
+    """``RUN@POINT``: completes runs, and behind the sign the points that every run may have."""
+
+    name = "run_point"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        run, sign, typed = incomplete.rpartition("@")
+        if not sign:
+            return super().shell_complete(ctx, param, incomplete)
+        return [CompletionItem(f"{run}@{one}") for one in ("best", "last") if one.startswith(typed)]
+
+
 def plugin_option(command: _Command) -> _Command:
     """Give a command ``--plugin FILE_OR_MODULE``, repeatable; it arrives as ``plugin: tuple[str, ...]``."""
     return click.option(
@@ -116,7 +128,7 @@ def completion(shell: str) -> None:
     click.echo(kind(cli, {}, "ferbench", "_FERBENCH_COMPLETE").source())
 
 
-def _silent_registry(local: tuple[str, ...]) -> Registry:
+def silent_registry(local: tuple[str, ...]) -> Registry:
     """The registry without any warning: what a plugin says must not end up in the user's half-typed line."""
     from ferbench.plugin.discovery import Registry, load_registry
 

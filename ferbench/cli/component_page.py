@@ -38,6 +38,7 @@ def describe(component: Component, options: OptionSchema) -> dict[str, Any]:
         record["protocols"] = [asdict(protocol) for protocol in spec.protocols]
     if isinstance(spec, ModelSpec):
         record["image_size"] = spec.image_size
+        record["image_sizes"] = list(spec.image_sizes)
         record["channels"] = spec.channels
         record["mean"] = list(spec.mean)
         record["std"] = list(spec.std)
@@ -83,7 +84,8 @@ def _facts(record: dict[str, Any]) -> list[list[str]]:
         facts.append(["images", "generated" if record["synthetic"] else "real"])
     if record["kind"] == "model":
         colour = {1: "gray", 3: "RGB"}.get(record["channels"], f"{record['channels']} channels")
-        facts.append(["input", f"{record['image_size']}×{record['image_size']}, {colour}"])
+        also = f"; made for {', '.join(map(str, record['image_sizes']))} too" if record["image_sizes"] else ""
+        facts.append(["input", f"{record['image_size']}×{record['image_size']}, {colour}{also}"])
         facts.append(["normalised", f"mean {_numbers(record['mean'])}, standard deviation {_numbers(record['std'])}"])
         facts.append(["affect head", "yes" if record["affect"] else "no"])
     return facts
@@ -94,9 +96,9 @@ def _options_table(options: list[dict[str, Any]]) -> RenderableType:
         [
             option["name"],
             option["type"],
-            "required" if option["required"] else _value(option["default"]),
+            "required" if option["required"] else shown_value(option["default"]),
             option["bounds"],
-            _range(option["tunable"]),
+            search_range(option["tunable"]),
             option["description"],
         ]
         for option in options
@@ -151,14 +153,16 @@ def _totals(layers: dict[str, Any]) -> str:
     )
 
 
-def _range(tunable: dict[str, Any] | None) -> str:
+def search_range(tunable: dict[str, Any] | None) -> str:
+    """Where ``ferbench tune`` looks by default, as text."""
     if tunable is None:
         return ""
     step = "" if tunable["step"] is None else f", step {tunable['step']:g}"
     return f"{tunable['low']:g} … {tunable['high']:g}{', log' if tunable['log'] else ''}{step}"
 
 
-def _value(default: object) -> str:
+def shown_value(default: object) -> str:
+    """A default as ``--set`` takes it."""
     if default is None or isinstance(default, bool):
         return str(default).lower()
     return repr(default) if isinstance(default, str) else str(default)

@@ -145,16 +145,16 @@ def _with(sort: str | None, keys: list[str]) -> list[str]:
 
 
 def _looked_at(results: Path, one: Unfinished) -> Unfinished:
-    """A run that says it is running, and whether it is."""
+    """A run that says it is running, and who is at work on it."""
     if one.status != "running":
         return one
     from dataclasses import replace
 
     from ferbench.runs.directory import RunDirectory, run_path
-    from ferbench.runs.lock import is_held
+    from ferbench.runs.lock import at_work
 
-    held = is_held(RunDirectory(run_path(results, one.run)))
-    return one if held else replace(one, reason="no process is at work on it any more")
+    holder = at_work(RunDirectory(run_path(results, one.run)))
+    return replace(one, reason=f"{holder} is at work on it" if holder else "no process is at work on it any more")
 
 
 def _print(form: str, tables: Sequence[Table], unfinished: Sequence[Unfinished], sort: str | None) -> None:

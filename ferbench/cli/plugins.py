@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ferbench.cli.check import check
 from ferbench.cli.completion import ComponentType, plugin_option
+from ferbench.cli.new_plugin import new_plugin
+from ferbench.cli.option_values import assignments
 from ferbench.errors import UserError
 from ferbench.plugin.component import KINDS
 
 if TYPE_CHECKING:
-    from ferbench.plugin.discovery import Component, Registry
+    from ferbench.plugin.discovery import Component, PluginRecord, Registry
     from ferbench.plugin.options import OptionSchema
 
 _SLOW = 0.5  # seconds of import after which a plugin slows every command down noticeably
@@ -24,7 +27,11 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
 
 @click.group()
 def plugins() -> None:
-    """List the plugins and show what their components offer."""
+    """List the plugins, show what their components offer, and check that they do what they must."""
+
+
+plugins.add_command(check)
+plugins.add_command(new_plugin)
 
 
 @plugins.command("list")
@@ -75,7 +82,7 @@ def show_component(
     if component.kind != "model" and (sets or image_size):
         raise UserError(f"{component.where} has no layers to compute", "leave --set and --image-size out")
     options = component.options()
-    given = _assignments(component, sets)
+    given = assignments(component, sets)
     lacking = [option.name for option in options.fields if option.required and option.name not in given]
     record = component_page.describe(component, options)
     if component.kind == "model" and not lacking:
@@ -99,7 +106,7 @@ def _list_record(registry: Registry, kind: str | None) -> dict[str, Any]:
                 "version": record.version,
                 "origin": record.origin,
                 "status": record.status,
-                "error": record.error,
+                "cause": record.error or _slowness(record),
                 "seconds": round(record.seconds, 4),
             }
             for record in registry.plugins
@@ -112,11 +119,13 @@ def _list_record(registry: Registry, kind: str | None) -> dict[str, Any]:
                 "distribution": component.distribution,
                 "version": component.version,
                 "origin": component.plugin.origin,
-                "status": _status(component, registry),
+                "status": status,
+                "cause": cause,
                 "build": component.spec.build,
                 "summary": component.spec.summary,
             }
             for component in registry.components(kind)
+            for status, cause in [_status(component, registry)]
         ],
         "left_out": list(registry.excluded),
     }
@@ -125,35 +134,33 @@ def _list_record(registry: Registry, kind: str | None) -> dict[str, Any]:
 def _list_table(registry: Registry, kind: str | None, with_summary: bool) -> Any:
     from ferbench.cli.tables import table
 
-    rows = [
-        [
-            component.name,
-            component.kind,
-            f"{component.distribution} {component.version}",
-            component.plugin.origin,
-            _status(component, registry),
-            component.spec.summary,
-        ]
-        for component in registry.components(kind)
-    ]
-    rows += [
-        [
-            record.name,
-            "—",
-            f"{record.distribution} {record.version}",
-            record.origin,
-            "broken",
-            record.error or "",
-        ]
-        for record in registry.broken()
-    ]
-    columns = ["name", "kind", "distribution", "origin", "status", "summary"]
+    rows = []
+    for component in registry.components(kind):
+        status, cause = _status(component, registry)
+        about = [component.name, component.kind, component.distribution, component.version, component.plugin.origin]
+        rows.append([*about, status, cause or component.spec.summary])
+    for record in registry.broken():
+        about = [record.name, "—", record.distribution, record.version, record.origin]
+        rows.append([*about, "broken", record.error or ""])
+    columns = ["name", "kind", "distribution", "version", "origin", "status", "cause, or summary"]
     end = None if with_summary else -1
-    return table(columns[:end], [row[:end] for row in rows], whole=("name", "kind", "distribution", "status"))
+    return table(
+        columns[:end], [row[:end] for row in rows], whole=("name", "kind", "distribution", "version", "status")
+    )
 
 
-def _status(component: Component, registry: Registry) -> str:
-    return "clash" if (component.kind, component.name) in registry.ambiguous() else "ok"
+def _status(component: Component, registry: Registry) -> tuple[str, str | None]:
+    """``ok``, ``clash`` or ``slow``, and the cause."""
+    if (component.kind, component.name) in registry.ambiguous():
+        owners = [c for c in registry.components(component.kind) if c.name == component.name]
+        others = ", ".join(c.distribution for c in owners if c.plugin is not component.plugin)
+        return "clash", f"{others} has this name too; say {component.qualified_name}"
+    slowness = _slowness(component.plugin)
+    return ("slow", slowness) if slowness else ("ok", None)
+
+
+def _slowness(record: PluginRecord) -> str | None:
+    return f"takes {record.seconds:.1f} s to load" if record.seconds > _SLOW else None
 
 
 def _notes(registry: Registry, kind: str | None) -> list[str]:
@@ -167,25 +174,13 @@ def _notes(registry: Registry, kind: str | None) -> list[str]:
             notes.append(f"clash: {clashing_kind} '{name}' is offered by {len(owners)} plugins; say {said}")
     notes += [f"broken: {record.title}: {record.error}" for record in registry.broken()]
     notes += [
-        f"slow: {record.title} took {record.seconds:.1f} s to load; leave heavy imports to the builders"
+        f"slow: {record.title} {_slowness(record)}, at every command; leave heavy imports to the builders"
         for record in registry.plugins
-        if record.seconds > _SLOW
+        if _slowness(record)
     ]
     if registry.excluded:
         notes.append(f"left out by FERBENCH_PLUGINS: {', '.join(registry.excluded)}")
     return [one_line(note) for note in notes]
-
-
-def _assignments(component: Component, sets: tuple[str, ...]) -> dict[str, object]:
-    from ferbench.experiment.settings import parse_value
-
-    given: dict[str, object] = {}
-    for text in sets:
-        key, equals, value = text.partition("=")
-        if not equals or not key.strip():
-            raise UserError(f"--set {text!r} is not option=value", "for example --set dropout=0.5")
-        given[key.strip().removeprefix(f"{component.kind}.")] = parse_value(value.strip())
-    return given
 
 
 def _layers(

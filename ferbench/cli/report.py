@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ferbench.cli.completion import RunType
+from ferbench.cli.completion import RunType, plugin_option
 from ferbench.cli.places import results_option
 from ferbench.errors import UserError
 
@@ -34,6 +34,7 @@ _LOOK, _REFRESH = 2.0, 5
 )
 @click.option("--open", "open_it", is_flag=True, help="Open the page in the browser.")
 @click.option("--watch", is_flag=True, help="Write the page anew whenever a run has got further, until all have ended.")
+@plugin_option
 @results_option
 def report(
     runs: Sequence[str],
@@ -43,6 +44,7 @@ def report(
     figures: Path | None,
     open_it: bool,
     watch: bool,
+    plugin: tuple[str, ...],
     results: Path,
 ) -> None:
     """Make a report of runs: one self-contained HTML page.
@@ -57,14 +59,16 @@ def report(
     from ferbench.report.contents import read_runs
     from ferbench.report.export import report_path, write_figures, write_page, write_tables
     from ferbench.report.page import compose
+    from ferbench.report.sections import find_sections
     from ferbench.runs.directory import find_run
 
     chosen = [find_run(results, name) for name in dict.fromkeys(runs)]
     base = None if baseline is None else find_run(results, baseline)
     path = output or report_path(results, chosen)
+    sections = find_sections(plugin)
 
     def write(*, refresh: int | None) -> None:
-        write_page(compose(read_runs(chosen, base)), path, refresh=refresh)
+        write_page(compose(read_runs(chosen, base), sections), path, refresh=refresh)
 
     seen = _stamps(chosen)
     going_on = watch and _going_on(chosen)
@@ -78,7 +82,7 @@ def report(
         _watch(chosen, write, seen)
     for directory, written in ((tables, write_tables), (figures, write_figures)):
         if directory is not None:
-            paths = written(compose(read_runs(chosen, base)), directory)
+            paths = written(compose(read_runs(chosen, base), sections), directory)
             click.echo(f"{len(paths)} files in {directory}")
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ferbench.cli.tables import fitting, show, table, terminal_width
 from ferbench.plugin.faults import one_line
+from ferbench.runs.remarks import remarks
 
 _COLUMNS = ("class", "precision", "recall", "F1", "support")
 
@@ -68,6 +69,8 @@ def show_outcome(outcome: dict[str, Any], *, quiet: bool) -> None:
         about.append("reused")
     click.echo(f"{outcome['run']}  {one_line(outcome['label'])}\n{one_line('; '.join(about))}\n")
     show([per_class_table(evaluation["per_class"], evaluation["metrics"])], terminal_width())
+    for line in remarks(evaluation):
+        click.echo(f"\n{one_line(line)}")
     if not quiet:
         click.echo(f"\nrecord: {outcome['directory']}\n")
 

@@ -35,6 +35,7 @@ def resume(
     from ferbench.cli.combinations import plan_all, resolve_all
     from ferbench.cli.run import execute_all, write_report
     from ferbench.experiment.settings import split_paths
+    from ferbench.experiment.start import recorded_start
     from ferbench.plugin.discovery import load_registry
     from ferbench.runs.directory import find_run
 
@@ -51,6 +52,8 @@ def resume(
             asked["data"]["paths"] = {**(asked["data"].get("paths") or {}), **paths}
         settings.append(asked)
     combinations = resolve_all(settings, load_registry(plugin))
+    for record, combination in zip(records, combinations, strict=True):
+        combination.start = recorded_start(results, record)
     plan_all(combinations, results, cache, quiet=quiet)
     for directory, record, combination in zip(directories, records, combinations, strict=True):
         if combination.error is not None:

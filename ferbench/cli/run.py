@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferbench.cli.combinations import Combination, name_runs, plan_all, resolve_all
-from ferbench.cli.completion import SettingType, plugin_option
+from ferbench.cli.completion import RunPointType, SettingType, plugin_option
 from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.recipe_options import (
     add_trackers,
@@ -27,6 +27,7 @@ from ferbench.errors import UserError
 
 if TYPE_CHECKING:
     from ferbench.experiment.plan import Plan
+    from ferbench.experiment.start import Start
 
 
 @click.command()
@@ -36,6 +37,14 @@ if TYPE_CHECKING:
 @set_option
 @click.option(
     "--grid", "axes", type=SettingType(), multiple=True, metavar="KEY=V1,V2", help="Try several values of a field."
+)
+@click.option(
+    "--from",
+    "start",
+    type=RunPointType(),
+    metavar="RUN[@POINT]",
+    help="Start from the weights of a run, with its settings where nothing else is said. POINT: last (default), best, "
+    "12 (the end of epoch 12) or step3400.",
 )
 @click.option("--name", help="Name of the run; a grid numbers its runs.")
 @skip_faulty_option
@@ -61,6 +70,7 @@ def run(
     folds: int | None,
     sets: Sequence[str],
     axes: Sequence[str],
+    start: str | None,
     name: str | None,
     skip_faulty: bool,
     dry_run: bool,
@@ -74,16 +84,23 @@ def run(
     """Train a combination of plugins and test it once.
 
     RECIPE is a TOML file; flags win over --set, --set over the recipe, the recipe over the defaults. Repeating a
-    component flag or --seed, or giving --grid, runs every combination. A run that is done already is reused.
+    component flag or --seed, or giving --grid, runs every combination. A run that is done already is reused. With
+    --from, the settings of that run come before the recipe's; to go on with a run as it is, see 'ferbench resume'.
 
     \b
     ferbench run --dataset fer2013 --data DIR --model basic-cnn --set training.epochs=10
     ferbench run RECIPE.toml --seed 0 --seed 1 --grid training.batch_size=64,128
+    ferbench run --from my-run@best --sampler adaptive --set training.epochs=5
     """
     from ferbench.experiment.settings import read_recipe
+    from ferbench.experiment.start import continued
     from ferbench.plugin.discovery import load_registry
 
+    registry = load_registry(plugin)
     raw = read_recipe(recipe) if recipe is not None else {}
+    found = _start(raw, start, results)
+    if found is not None:
+        raw = {**continued(found.directory.read(), raw, registry), "from": found.given}
     add_trackers(raw, tracker_names)
     components = {
         "dataset": dataset_names,
@@ -100,7 +117,9 @@ def run(
     }
     settings = asked_settings(raw, components, data, sets=sets, axes=axes, fields=fields, skip_faulty=skip_faulty)
     name_runs(settings, name)
-    combinations = resolve_all(settings, load_registry(plugin))
+    combinations = resolve_all(settings, registry)
+    for combination in combinations:
+        combination.start = found
     plan_all(combinations, results, cache, quiet=quiet or as_json)
     if dry_run:
         from ferbench.cli.dry_run import show_plan
@@ -108,7 +127,7 @@ def run(
         show_plan(combinations, as_json=as_json)
         return
     outcomes = execute_all(combinations, results, quiet=quiet or as_json, tables=not as_json)
-    page = write_report(outcomes, results) if with_report else None
+    page = write_report(outcomes, results, plugin) if with_report else None
     if as_json:
         about = {} if page is None else {"report": str(page)}
         click.echo(json.dumps([one | about for one in outcomes], indent=2, ensure_ascii=False))
@@ -116,6 +135,18 @@ def run(
         click.echo(f"report: {page}")
     if any(outcome["status"] in ("failed", "diverged") for outcome in outcomes):
         sys.exit(1)
+
+
+def _start(raw: dict[str, Any], flag: str | None, results: Path) -> Start | None:
+    """The weights that ``--from`` names, or ``from`` in the recipe."""
+    given = flag if flag is not None else raw.get("from")
+    if given is None:
+        return None
+    if not isinstance(given, str) or not given:
+        raise UserError(f"from = {given!r} names no run", 'write from = "RUN" or from = "RUN@12"')
+    from ferbench.training.starting import find_start
+
+    return find_start(results, given)
 
 
 def execute_all(
@@ -178,20 +209,21 @@ def _execute(combination: Combination, results: Path, position: str, *, quiet: b
     return _outcome(record, plan, directory.path, reused=False)
 
 
-def write_report(outcomes: Sequence[dict[str, Any]], results: Path) -> Path | None:
+def write_report(outcomes: Sequence[dict[str, Any]], results: Path, plugins: Sequence[str] = ()) -> Path | None:
     """Write the page on these runs; None when there is nothing to show or no room for it, which loses no result."""
     from ferbench.report.contents import read_runs
     from ferbench.report.export import report_path, write_page
     from ferbench.report.page import compose
+    from ferbench.report.sections import find_sections
     from ferbench.runs.directory import RunDirectory, run_path
 
     shorts = dict.fromkeys(outcome["run"] for outcome in outcomes if "run" in outcome)
     directories = [run for run in (RunDirectory(run_path(results, short)) for short in shorts) if run.exists()]
     if not directories:
         return None
-    path = report_path(results, directories)
     try:
-        write_page(compose(read_runs(directories)), path)
+        path = report_path(results, directories)
+        write_page(compose(read_runs(directories), find_sections(plugins)), path)
     except UserError as error:
         click.echo(f"no report was written: {error.message}\n  → {error.remedy}", err=True)
         return None

@@ -45,7 +45,7 @@ def table(
             justify="right" if column in right else "left",
         )
     for row in rows:
-        bad = any(cell in ("broken", "clash") for cell in row)
+        bad = any(cell in ("broken", "clash", "slow") for cell in row)
         made.add_row(*(Text(one_line(cell)) for cell in row), style="red" if bad else None)
     return made
 

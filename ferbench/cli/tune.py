@@ -160,6 +160,8 @@ def search(
     from ferbench.tune.settings import read_tune
 
     raw = read_recipe(recipe) if recipe is not None else {}
+    if raw.get("from") is not None:
+        raise UserError("trials that start from another run cannot be searched yet", "leave 'from' out of the recipe")
     add_trackers(raw, tracker_names)
     flags = {
         "trials": trials,

@@ -132,6 +132,7 @@ class Batches:
         epoch: int,
         mix: Mix | None = None,
         first: int = 0,
+        size: int | None = None,
     ) -> Iterator[tuple[Tensor, Targets]]:
         """Augmented batches of one epoch.
 
@@ -143,7 +144,9 @@ class Batches:
             epoch: from 1.
             mix: what mixes samples with each other, after the augmentation.
             first: batches of the epoch that are done already and left out.
+            size: side of the images in pixels; None: what the model expects.
         """
+        wanted = self.shape.size if size is None else (size, size)
         for start in range(first * batch_size, len(order), batch_size):
             positions = order[start : start + batch_size]
             draws = Draws(
@@ -154,7 +157,7 @@ class Batches:
                 device=self.device,
             )
             with torch.no_grad():
-                images = self.shape.prepare(augment(self.gather(positions), self.shape.size, draws))
+                images = self.shape.prepare(augment(self.gather(positions), wanted, draws))
             targets = self.targets(positions)
             yield (images, targets) if mix is None else mix(images, targets, draws)
 

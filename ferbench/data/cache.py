@@ -31,7 +31,7 @@ def turn(cache: Path, stamp: str) -> Iterator[None]:
     """The right to build what ``stamp`` stands for: held by one process at a time, given back by a crash."""
     with writing(cache):
         (cache / "locks").mkdir(parents=True, exist_ok=True)
-        lock = FileLock(_lock_path(cache, stamp))
+        lock = FileLock(lock_path(cache, stamp))
         try:
             lock.acquire(timeout=0.5)
         except Timeout:
@@ -59,7 +59,8 @@ def building_directory(cache: Path, room: Path, stamp: str) -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _lock_path(cache: Path, stamp: str) -> Path:
+def lock_path(cache: Path, stamp: str) -> Path:
+    """The file that the builder of ``stamp`` locks."""
     return cache / "locks" / f"{stamp}.lock"
 
 
@@ -69,5 +70,5 @@ def _sweep(cache: Path, room: Path, stamp: str) -> None:
         if owner == stamp:
             shutil.rmtree(left, ignore_errors=True)
             continue
-        with contextlib.suppress(Timeout), FileLock(_lock_path(cache, owner)).acquire(timeout=0):
+        with contextlib.suppress(Timeout), FileLock(lock_path(cache, owner)).acquire(timeout=0):
             shutil.rmtree(left, ignore_errors=True)

@@ -227,7 +227,8 @@ def _source_stamp(dataset: Dataset, name: str, skip_faulty: bool) -> str:
     return hashlib.sha256(canonical_json(stamp)).hexdigest()[:32]
 
 
-def _directory_name(digest: str) -> str:
+def directory_name(digest: str) -> str:
+    """What the directory of a pack is called."""
     return digest.removeprefix("v1:")[:16]
 
 
@@ -238,7 +239,7 @@ def _known_pack(cache: Path, stamp: str, *, warn: bool = False) -> Pack | None:
         digest = about["digest"]
         if about["format"] != PACK_FORMAT or not re.fullmatch(r"v1:[0-9a-f]{64}", digest):
             return None
-        path = cache / "packs" / _directory_name(digest)
+        path = cache / "packs" / directory_name(digest)
         if not path.is_dir():
             return None
         pack = open_pack(path)
@@ -264,7 +265,7 @@ def _as_from_source(pack: Pack, about: Mapping[str, Any]) -> Pack:
 def _publish(directory: Path, packs: Path, digest: str) -> Path:
     """Moves a finished pack to its place, unless the same content is there already and sound."""
     sync_tree(directory)
-    path = packs / _directory_name(digest)
+    path = packs / directory_name(digest)
     with turn(packs.parent, "publish"):
         try:
             if open_pack(path).digest == digest:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ferbench.experiment.recipe import Recipe, Role, Section, TrainingSettings
+from ferbench.experiment.recipe import Added, Recipe, Role, Section, TrainingSettings
 
 #: Rises when a change of the harness changes the weights that a recipe gives.
 NUMERICS_VERSION = 1
@@ -31,12 +31,14 @@ def short(identifier: str) -> str:
 
 
 def fields_with_role(section: Section, *roles: Role) -> dict[str, Any]:
-    """The fields of a section that have one of ``roles``."""
+    """The fields of a section that have one of ``roles``, without later additions at their default."""
     chosen = {}
     for name, field in type(section).model_fields.items():
         (role,) = (entry for entry in field.metadata if isinstance(entry, Role))
         if role in roles:
             value = getattr(section, name)
+            if Added in field.metadata and value == field.default:
+                continue
             chosen[name] = list(value) if isinstance(value, tuple) else value
     return chosen
 
@@ -45,6 +47,7 @@ def training_identity(
     recipe: Recipe,
     components: Mapping[str, Mapping[str, Any]],
     rows: Mapping[str, Any],
+    start: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything that changes the weights, as plain values.
 
@@ -52,14 +55,16 @@ def training_identity(
         recipe: the validated settings.
         components: by section: name, distribution, version, source hash and resolved options.
         rows: class names, digests of the train and validation rows in order, shape of the model's input.
+        start: the weights that it starts from; None: those that the model's builder gives.
     """
-    return {
+    identity = {
         "numerics": NUMERICS_VERSION,
         "components": {section: dict(components[section]) for section in WEIGHT_COMPONENTS},
         "rows": dict(rows),
         "data": fields_with_role(recipe.data, Role.WEIGHTS),
         "training": fields_with_role(recipe.training, Role.WEIGHTS, Role.SEED),
     }
+    return identity if start is None else {**identity, "start": dict(start)}
 
 
 def training_id(identity: Mapping[str, Any]) -> str:
@@ -67,15 +72,21 @@ def training_id(identity: Mapping[str, Any]) -> str:
     return digest({"kind": "training", **identity})
 
 
-def config_id(identity: Mapping[str, Any]) -> str:
-    """The id of the configuration that seeds repeat."""
+def config_id(identity: Mapping[str, Any], start: Mapping[str, Any] | None = None) -> str:
+    """The id of the configuration that seeds repeat.
+
+    Args:
+        identity: what the training id covers.
+        start: the configuration that it starts from, in place of that one run's weights.
+    """
     seeds = [
         name
         for name, field in TrainingSettings.model_fields.items()
         if any(entry is Role.SEED for entry in field.metadata)
     ]
     training = {key: value for key, value in identity["training"].items() if key not in seeds}
-    return digest({"kind": "configuration", **identity, "training": training})
+    started = {} if start is None else {"start": dict(start)}
+    return digest({"kind": "configuration", **identity, "training": training, **started})
 
 
 def evaluation_id(training: str, rows_digest: str, options: Mapping[str, Any]) -> str:

@@ -22,6 +22,7 @@ from ferbench.experiment.fingerprint import (
 )
 from ferbench.experiment.recipe import Role
 from ferbench.experiment.resolve import ResolvedRecipe
+from ferbench.experiment.start import Start
 from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.plugin.specs import DatasetSpec, ModelSpec
 from ferbench.runs.directory import RunDirectory, run_path
@@ -41,6 +42,7 @@ class Plan:
         training_id: id of the weights.
         config_id: id of the configuration that seeds repeat.
         reads_test: whether it is tested at the end; a search only looks at validation.
+        start: the weights that it starts from; None: those that the model's builder gives.
     """
 
     resolved: ResolvedRecipe
@@ -51,6 +53,7 @@ class Plan:
     training_id: str
     config_id: str
     reads_test: bool = True
+    start: Start | None = None
 
     @property
     def dataset_spec(self) -> DatasetSpec:
@@ -88,13 +91,20 @@ class Plan:
         return evaluation_id(self.training_id, self.evaluation_rows()[role][1], options)
 
 
-def plan(resolved: ResolvedRecipe, pack: Pack) -> Plan:
+def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None) -> Plan:
     """Cut the split and compute the ids.
 
+    Args:
+        resolved: what is asked for.
+        pack: the data.
+        start: the weights that the recipe's ``from`` names.
+
     Raises:
-        UserError: the data cannot serve the recipe (protocol, classes, limits), or ``training.select`` names no metric.
+        UserError: the data cannot serve the recipe (protocol, classes, limits), ``training.select`` names no metric, or
+            the weights to start from know other classes.
     """
     recipe = resolved.recipe
+    assert (recipe.start is None) == (start is None)
     dataset_spec = resolved.components["dataset"].component.spec
     model_spec = resolved.components["model"].component.spec
     assert isinstance(dataset_spec, DatasetSpec)
@@ -104,6 +114,8 @@ def plan(resolved: ResolvedRecipe, pack: Pack) -> Plan:
     # A model that can predict valence and arousal may have an option of that name that says whether it does.
     predicts_affect = model_spec.affect and resolved.components["model"].options.get("affect", True)
     check_selection(recipe.training.select, split.class_names, pack.affect is not None and predicts_affect)
+    if start is not None:
+        check_classes(start, split.class_names)
     size = recipe.data.image_size or model_spec.image_size
     counts = np.bincount(split.labels[split.train], minlength=len(split.class_names))
     task = Task(
@@ -123,8 +135,31 @@ def plan(resolved: ResolvedRecipe, pack: Pack) -> Plan:
             "validation": split.validation_digest,
             "input": [task.channels, task.height, task.width, *map(list, normalization(model_spec, task.channels))],
         },
+        None if start is None else start.identity(),
     )
-    return Plan(resolved, pack, split, task, identity, training_id(identity), config_id(identity))
+    configuration = config_id(identity, None if start is None else start.configuration())
+    return Plan(resolved, pack, split, task, identity, training_id(identity), configuration, start)
+
+
+def check_classes(start: Start, class_names: tuple[str, ...]) -> None:
+    """Refuse weights whose outputs stand for other classes than the data has, or in another order.
+
+    Raises:
+        UserError: naming both lists.
+    """
+    if start.class_names == class_names:
+        return
+    theirs, ours = ", ".join(start.class_names), ", ".join(class_names)
+    if sorted(start.class_names) == sorted(class_names):
+        raise UserError(
+            f"{start.label} has its classes in another order: {theirs}; here they are {ours}",
+            f"give them in that order: --set data.classes=[{','.join(start.class_names)}]",
+        )
+    raise UserError(
+        f"{start.label} knows other classes: {theirs}; here they are {ours}",
+        f"choose its classes with data.classes; or, for a new head, start from the file "
+        f"--set model.weights={start.directory.checkpoints / 'best.safetensors'} instead of --from",
+    )
 
 
 def normalization(spec: ModelSpec, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

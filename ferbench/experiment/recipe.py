@@ -6,7 +6,7 @@ import enum
 from typing import Annotated, Any, Literal
 
 import annotated_types as at
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 #: Sections of a recipe that choose a plugin component, in the order of the data flow.
 COMPONENT_SECTIONS = ("dataset", "model", "loss", "sampler", "augmentation", "optimizer", "schedule")
@@ -27,9 +27,15 @@ class Role(enum.Enum):
 
     WEIGHTS = "changes the weights: part of training_id and config_id"
     SEED = "part of training_id, left out of config_id"
+    STARTS = "acts through the digest of the weights that it names"
     SELECTS_ROWS = "acts through the digests of the rows it selects"
     EVALUATION = "what is done at test time: part of evaluation_id"
     ENVIRONMENT = "where and how it runs: recorded, in no id"
+
+
+class Added:
+    """Marks a field that recipes did not always have: at its default it is left out of ids, so that those from before
+    stay what they were."""
 
 
 class Section(BaseModel):
@@ -58,6 +64,8 @@ class DataSettings(Section):
         image_size: side of the model's input in pixels; default: the model's own.
         channels: channels of the model's input, 1 (gray) or 3 (RGB); default: the model's own.
         skip_faulty: pack without the faulty samples instead of refusing, and record how many were left out.
+        exclude: leave out the samples that this CSV names in its column ``id``, of every part; ``ferbench audit data``
+            writes such lists.
     """
 
     path: Annotated[str | None, Role.ENVIRONMENT] = None
@@ -76,6 +84,7 @@ class DataSettings(Section):
     image_size: Annotated[int | None, at.Interval(ge=8, le=1024), Role.WEIGHTS] = None
     channels: Annotated[Literal[1, 3] | None, Role.WEIGHTS] = None
     skip_faulty: Annotated[bool, Role.SELECTS_ROWS] = False
+    exclude: Annotated[str | None, Role.SELECTS_ROWS] = None
 
     @field_validator("classes")
     @classmethod
@@ -119,6 +128,9 @@ class TrainingSettings(Section):
         cutmix: α of CutMix; 0: none. With both, each is as likely.
         mix_probability: share of the samples that Mixup or CutMix applies to.
         clip_norm: longest gradient over all parameters together; None: no limit.
+        start_size: side of the training images in the first epoch, in pixels; they grow to the model's input size.
+            None: they always have it.
+        growing: share of the epochs over which they grow.
         ema: decay of an average of the weights over updates, which then is what is validated and kept; None: none.
         precision: of the training steps; evaluation is in float32 always. ``fp16`` needs CUDA.
         deterministic: refuse operations whose result may differ between two runs on one machine.
@@ -141,6 +153,8 @@ class TrainingSettings(Section):
     cutmix: Annotated[float, at.Ge(0), Role.WEIGHTS] = 0.0
     mix_probability: Annotated[float, at.Interval(ge=0, le=1), Role.WEIGHTS] = 1.0
     clip_norm: Annotated[float | None, at.Gt(0), Role.WEIGHTS] = None
+    start_size: Annotated[int | None, at.Interval(ge=8, le=1024), Role.WEIGHTS, Added] = None
+    growing: Annotated[float, at.Interval(gt=0, le=1), Role.WEIGHTS, Added] = 0.7
     ema: Annotated[float | None, at.Interval(gt=0, lt=1), Role.WEIGHTS] = None
     precision: Annotated[Literal["float32", "bf16", "fp16"], Role.WEIGHTS] = "float32"
     deterministic: Annotated[bool, Role.WEIGHTS] = True
@@ -188,9 +202,15 @@ class Component(BaseModel):
 
 class Recipe(Section):
     """One run, as asked for: what every section says, with the harness's defaults filled in. The options of
-    components are still unchecked; ``experiment.resolve`` checks them against the plugins."""
+    components are still unchecked; ``experiment.resolve`` checks them against the plugins.
+
+    Attributes:
+        name: of the run (``--name``).
+        start: whose weights it starts from, ``from`` in a recipe (``--from``): a run, and with ``@`` at which point.
+    """
 
     name: Annotated[str | None, Role.ENVIRONMENT] = None
+    start: Annotated[str | None, Role.STARTS, Field(alias="from")] = None
     dataset: Component
     model: Component
     loss: Component

@@ -84,11 +84,13 @@ class ResolvedRecipe:
         recipe: the validated settings.
         components: by section.
         trackers: observers of the run's life.
+        plugins: all that are loaded, whether the recipe uses them or not: each may change how the others work.
     """
 
     recipe: Recipe
     components: Mapping[str, ChosenComponent]
     trackers: tuple[ChosenComponent, ...] = ()
+    plugins: tuple[PluginRecord, ...] = ()
 
     def describe(self) -> dict[str, dict[str, Any]]:
         return {section: chosen.describe() for section, chosen in self.components.items()}
@@ -115,7 +117,26 @@ def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:
     for name in recipe.data.paths or {}:
         registry.find("dataset", name)
     components = {section: choose(section, getattr(recipe, section)) for section in COMPONENT_SECTIONS}
-    return ResolvedRecipe(recipe, components, tuple(choose("tracker", asked) for asked in recipe.trackers))
+    if recipe.start is not None:
+        components["model"] = _started_elsewhere(components["model"], recipe.start)
+    loaded = tuple(plugin for plugin in registry.plugins if plugin.status == "ok")
+    return ResolvedRecipe(recipe, components, tuple(choose("tracker", asked) for asked in recipe.trackers), loaded)
+
+
+def _started_elsewhere(model: ChosenComponent, start: str) -> ChosenComponent:
+    """A model whose weights are those of a run.
+
+    Raises:
+        UserError: the recipe names other initial weights too.
+    """
+    plain = model.without_initial_weights()
+    for option, value in model.options.items():
+        if value != plain.options[option]:
+            raise UserError(
+                f"model.{option} = {value!r} and from = '{start}' both say where the weights come from",
+                "leave one of them out",
+            )
+    return plain
 
 
 #: What joins datasets is no plugin; its options are read and recorded as a plugin's are.

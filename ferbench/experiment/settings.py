@@ -65,7 +65,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
         elif key == "trackers":
             if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
                 raise UserError(f"recipe {path}: 'trackers' is not a list of tables", "write each as [[trackers]]")
-        elif key != "name":
+        elif key not in ("name", "from"):
             _check_section(key, f"recipe {path}")
             if key in COMPONENT_SECTIONS and isinstance(value, str):
                 raw[key] = {"name": value}

@@ -22,6 +22,9 @@ def recipe_toml(record: dict[str, Any]) -> str:
     """
     asked = record["recipe"]
     document: dict[str, Any] = {} if asked.get("name") is None else {"name": asked["name"]}
+    if asked.get("from") is not None:  # as an id, where the record may have a path
+        (parent,) = record["lineage"]["parents"]
+        document["from"] = f"{parent['run']}@{parent['at']}"
     for section in COMPONENT_SECTIONS:
         component = record["components"][section]
         document[section] = {"name": component["name"], **_given(component["options"])}

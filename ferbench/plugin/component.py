@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 KINDS = tuple(spec.kind for spec in HOOKS.values())
 
 #: How many arguments the harness gives by position to a builder of each kind; the contracts are in `specs`.
-_GIVEN = {
+GIVEN = {
     "dataset": 1,
     "model": 1,
     "loss": 1,
@@ -33,7 +33,13 @@ _GIVEN = {
     "optimizer": 1,
     "schedule": 3,
     "tracker": 0,
+    "command": 0,
+    "report-section": 2,
 }
+
+
+class UnusableComponent(UserError):
+    """A component whose plugin could be loaded, but whose builder or options cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,17 @@ class PluginRecord:
         if self.local:
             return f"'{self.name}' ({self.origin})" if self.file else f"'{self.name}' (local)"
         return f"'{self.name}' ({self.distribution} {self.version})"
+
+    def describe(self) -> dict[str, Any]:
+        """What a run's record says of a plugin that was loaded: also the SHA-256 of its source, where there is any."""
+        roots = [self.file] if self.file is not None else source_roots(self.module)
+        return {
+            "name": self.name,
+            "distribution": self.distribution,
+            "version": self.version,
+            "origin": self.file.name if self.file is not None else self.origin,
+            "source": digest_sources(roots),
+        }
 
 
 @dataclass(frozen=True)
@@ -137,8 +154,10 @@ class Component:
         from ferbench.plugin.options import OptionSchema
 
         builder = self.builder()
+        if self.kind == "command":  # its options are click's
+            return OptionSchema.of(lambda: None)
         try:
-            return OptionSchema.of(builder, given=_GIVEN[self.kind], owner=self.where)
+            return OptionSchema.of(builder, given=GIVEN[self.kind], owner=self.where)
         except (TypeError, ValueError) as error:
             raise self._unusable(str(error)) from error
 
@@ -160,8 +179,8 @@ class Component:
             raise self._unusable("no Python source to identify it by")
         return digest
 
-    def _unusable(self, cause: str) -> UserError:
+    def _unusable(self, cause: str) -> UnusableComponent:
         remedy = "mend the plugin" if self.plugin.local else f"tell the authors of {self.distribution}"
         if cause.startswith("missing dependency"):
             remedy = f"install the missing package beside {self.distribution}"
-        return UserError(f"{self.where} of plugin {self.plugin.title} cannot be used: {cause}", remedy)
+        return UnusableComponent(f"{self.where} of plugin {self.plugin.title} cannot be used: {cause}", remedy)

@@ -5,7 +5,7 @@ loaded inside its own try: a broken one becomes a record with its cause and one 
 
 Environment: ``FERBENCH_PLUGINS`` unset loads every installed plugin, ``''`` only the built-ins, ``a,b`` only
 the built-ins and these (names of entry points or distributions). ``FERBENCH_STRICT_PLUGINS=1`` makes a broken
-plugin an error.
+plugin an error, and one name in two plugins too: for CI.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def load_registry(
 
     Raises:
         UserError: a local plugin that fails, an unknown name in ``FERBENCH_PLUGINS``, or in strict mode any
-            broken plugin.
+            broken plugin or clash.
     """
     chosen, excluded = _choose(list(_installed()), environ)
     records = [_load(candidate) for candidate in chosen]
@@ -77,7 +77,11 @@ def load_registry(
         if record.status == "broken":
             raise UserError(f"--plugin {name}: {record.error}", _remedy(candidate, record.error or ""))
         records.append(record)
-    return Registry(tuple(records), tuple(dict.fromkeys(candidate.distribution for candidate in excluded)))
+    registry = Registry(tuple(records), tuple(dict.fromkeys(candidate.distribution for candidate in excluded)))
+    if strict:
+        for kind, name in sorted(registry.ambiguous()):
+            registry.find(kind, name)  # raises, naming both
+    return registry
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,12 @@ from ferbench.plugin import hookspecs
 from ferbench.plugin.faults import PluginFault, did_you_mean, one_line
 from ferbench.plugin.specs import (
     AugmentationSpec,
+    CommandSpec,
     DatasetSpec,
     LossSpec,
     ModelSpec,
     OptimizerSpec,
+    ReportSectionSpec,
     SamplerSpec,
     ScheduleSpec,
     Spec,
@@ -37,9 +39,15 @@ HOOKS: Mapping[str, type[Spec]] = {
     "ferbench_optimizers": OptimizerSpec,
     "ferbench_schedules": ScheduleSpec,
     "ferbench_trackers": TrackerSpec,
+    "ferbench_commands": CommandSpec,
+    "ferbench_report_sections": ReportSectionSpec,
 }
 
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+#: The versions of the plugin interface that plugins may be written for (their ``FERBENCH_API``), oldest first; the last
+#: is `ferbench.API_VERSION`.
+SPOKEN = (1,)
+
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
 _BUILD = re.compile(f"{_DOTTED}:{_DOTTED}")
 
@@ -58,6 +66,7 @@ def collect_specs(plugin: object, own_stem: str | None = None) -> tuple[Spec, ..
     """
     if plugin is None:
         raise PluginFault("the entry point names None, not a module or object with hooks")
+    _check_api(plugin)
     hooks = pluggy.PluginManager("ferbench")  # one per plugin: what goes wrong in here stays in here
     hooks.add_hookspecs(hookspecs)
     try:
@@ -115,6 +124,19 @@ def _is_free(stem: str) -> bool:
     return importlib.util.find_spec(stem) is None
 
 
+def _check_api(plugin: object) -> None:
+    asked = getattr(plugin, "FERBENCH_API", None)
+    if asked is None or asked in SPOKEN:
+        return
+    if not isinstance(asked, int):
+        raise PluginFault(f"its FERBENCH_API is {type(asked).__name__}, not a whole number such as {max(SPOKEN)}")
+    spoken = ", ".join(map(str, SPOKEN))
+    remedy = "update ferbench" if asked > max(SPOKEN) else "look for a newer release of it"
+    raise PluginFault(
+        f"it is written for version {asked} of the plugin interface, this ferbench speaks {spoken}: {remedy}"
+    )
+
+
 def _check_hook_names(plugin: object, callers: Mapping[str, pluggy.HookCaller]) -> None:
     for name, caller in callers.items():
         if not caller.has_spec() and not all(impl.optionalhook for impl in caller.get_hookimpls()):
@@ -137,7 +159,7 @@ def _iterate(given: object, hook: str) -> Iterable[object]:
 def _checked(spec: object, hook: str, wanted: type[Spec], own_stem: str | None) -> Spec:
     if not isinstance(spec, wanted):
         raise PluginFault(f"{hook} yields {type(spec).__name__}, not {wanted.__name__}")
-    if not isinstance(spec.name, str) or not _NAME.fullmatch(spec.name):
+    if not isinstance(spec.name, str) or not NAME.fullmatch(spec.name):
         raise PluginFault(f"invalid {spec.kind} name {spec.name!r}: lower-case words joined by hyphens")
     where = f"{spec.kind} '{spec.name}'"
     build = spec.build

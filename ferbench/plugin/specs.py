@@ -129,6 +129,7 @@ class ModelSpec(Spec):
 
     Attributes:
         image_size: side of the square input in pixels, unless a recipe says otherwise (``data.image_size``).
+        image_sizes: other sides that the model is made for; the conformance kit tries each.
         channels: channels of the input: 1 gray, 3 RGB (gray images are repeated).
         mean: per-channel mean that the harness subtracts from images in [0, 1].
         std: per-channel standard deviation that it then divides by.
@@ -142,6 +143,7 @@ class ModelSpec(Spec):
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     affect: bool = False
+    image_sizes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,43 @@ class ScheduleSpec(Spec):
 @dataclass(frozen=True, slots=True)
 class TrackerSpec(Spec):
     """An observer of a run's life. Builder: ``build(*, options…)`` returns an object with any of
-    ``run_started(record: dict)``, ``epoch_ended(epoch: dict)``, ``run_finished(record: dict)``,
-    ``run_failed(record: dict)``. What it raises is reported and cannot fail the run."""
+    ``run_started(record: dict)``, ``checkpoint_written(checkpoint: dict)``, ``epoch_ended(epoch: dict)``,
+    ``run_finished(record: dict)``, ``run_failed(record: dict)``. What it raises is reported and cannot fail the run.
+
+    Records are those of ``run.json``, epochs those of ``history.jsonl``. A checkpoint has ``path`` (of its
+    ``.safetensors``), ``kind`` (``snapshot``, or ``best`` for the weights that are kept), ``epoch``, ``batches``
+    of it that are done (0: all of them) and ``step``, the updates so far. It is on the disk when a tracker hears of it;
+    snapshots make room for newer ones."""
+
+    EVENTS: ClassVar[tuple[str, ...]] = (
+        "run_started",
+        "checkpoint_written",
+        "epoch_ended",
+        "run_finished",
+        "run_failed",
+    )
 
     kind: ClassVar[str] = "tracker"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSpec(Spec):
+    """A command, ``ferbench NAME``. ``build`` names a ``click.Command`` (or group), imported when it is called;
+    ``summary`` is its line in ``ferbench --help``. ferbench's own commands come first where names are the same."""
+
+    kind: ClassVar[str] = "command"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSectionSpec(Spec):
+    """A section of each run in a report. ``build`` names a function ``(record: dict, history: list[dict]) ->
+    Iterable[ferbench.Table]`` of ``run.json`` and the lines of ``history.jsonl``; without tables there is no section.
+    The same record must give the same tables. What it raises is said in the report, which stays whole otherwise.
+
+    Attributes:
+        title: the section's heading.
+    """
+
+    kind: ClassVar[str] = "report-section"
+
+    title: str = ""

@@ -23,12 +23,22 @@ _WIDTH = 720
 
 
 def report_path(results: Path, runs: Sequence[RunDirectory]) -> Path:
-    """Where the report of these runs goes when nobody says where: the same runs, the same file."""
+    """Where the report of these runs goes when nobody says where: the same runs, the same file.
+
+    Raises:
+        UserError: a symbolic link would lead it out of the results directory.
+    """
+    folder = results / "reports"
+    if folder.is_symlink():
+        raise UserError(
+            f"{folder} is a symbolic link, and ferbench writes nothing outside the results directory",
+            "put what it leads to in its place, or name a place with 'ferbench report --output'",
+        )
     names = [run.path.name for run in runs]
     if len(names) == 1:
-        return results / "reports" / f"{names[0]}.html"
+        return folder / f"{names[0]}.html"
     digest = hashlib.sha256(" ".join(names).encode()).hexdigest()[:12]
-    return results / "reports" / f"{len(names)}-runs-{digest}.html"
+    return folder / f"{len(names)}-runs-{digest}.html"
 
 
 def write_page(report: Report, path: Path, *, refresh: int | None = None) -> None:

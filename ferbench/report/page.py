@@ -15,12 +15,15 @@ import jinja2
 
 from ferbench.experiment.toml import recipe_toml
 from ferbench.metrics.measures import measure
+from ferbench.plugin.component import Component
 from ferbench.plugin.faults import one_line
 from ferbench.report import figures, tables
 from ferbench.report.contents import Comparison, Contents, RunView
 from ferbench.report.figures import Figure
+from ferbench.report.sections import Section, sections_of
 from ferbench.report.table import Table, duration, shown
 from ferbench.report.theme import template
+from ferbench.runs.lineage import parent_line
 from ferbench.runs.remarks import remarks
 
 #: A report over more runs than this compares them and leaves out what concerns a single one.
@@ -74,6 +77,7 @@ class RunPart:
     recipe: str
     lineage: tuple[str, ...]
     relation: str
+    sections: tuple[Section, ...]
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ class Report:
         for part in self.runs:
             several = (part.scores, part.confusion_table, part.pairs, part.epochs, part.sampling, part.metrics)
             found += [table for table in several if table is not None]
+            found += [table for section in part.sections for table in section.tables]
             found += [part.samples, part.components, part.environment]
         return found
 
@@ -106,8 +111,8 @@ class Report:
         return found
 
 
-def compose(contents: Contents) -> Report:
-    """What a report over these runs shows."""
+def compose(contents: Contents, sections: Sequence[Component] = ()) -> Report:
+    """What a report over these runs shows, with the sections that plugins add."""
     detailed = len(contents.runs) <= MOST_DETAILED
     several = len(contents.runs) > 1
     unfinished = [run for run in contents.runs if run.result is None]
@@ -132,7 +137,7 @@ def compose(contents: Contents) -> Report:
         notes=tuple(notes),
         comparisons=tuple(_comparison(group, i) for i, group in enumerate(contents.comparisons, 1)) if several else (),
         without_result=tables.without_result(unfinished) if unfinished and several else None,
-        runs=tuple(_run(run) for run in contents.runs) if detailed else (),
+        runs=tuple(_run(run, sections) for run in contents.runs) if detailed else (),
     )
 
 
@@ -193,17 +198,18 @@ def _comparison(group: Comparison, number: int) -> ComparisonPart:
     )
 
 
-def _run(run: RunView) -> RunPart:
+def _run(run: RunView, sections: Sequence[Component]) -> RunPart:
     result, record = run.result, run.record
     matrix = result is not None and result.confusion is not None
     parts = figures.of_run(run)
+    added = sections_of(run, sections)
     return RunPart(
         run=run,
         id=f"run-{run.id}",
         lead=_lead(run),
         synthetic=bool(record["data"]["synthetic"]),
         tiles=tuple(_tiles(run)),
-        notes=tuple(_notes(run)),
+        notes=(*_notes(run), *(section.fault for section in added if section.fault)),
         scores=tables.per_class(run, result) if result is not None else None,
         confusion=parts[0] if matrix else None,
         confusion_table=tables.confusion(run, result) if matrix and result is not None else None,
@@ -216,8 +222,9 @@ def _run(run: RunView) -> RunPart:
         components=tables.components(run),
         environment=tables.environment(run),
         recipe="" if "ensemble" in record else recipe_toml(record),
-        lineage=tuple(_parent(one) for one in record["lineage"]["parents"]),
+        lineage=tuple(one_line(parent_line(one)) for one in record["lineage"]["parents"]),
         relation="Made of" if "ensemble" in record else "Continues",
+        sections=tuple(section for section in added if section.tables),
     )
 
 
@@ -326,12 +333,6 @@ def _operations(flops: float) -> str:
         if flops >= size:
             return f"{flops / size:,.3g} {unit}FLOPs per image"
     return f"{flops:,.0f} FLOPs per image"
-
-
-def _parent(parent: Any) -> str:
-    if isinstance(parent, dict):
-        return one_line(", ".join(f"{key} {value}" for key, value in parent.items()))
-    return one_line(str(parent))
 
 
 def _listed(names: Sequence[str]) -> str:

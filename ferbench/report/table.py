@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "id", "count", "score", "change", "percent", "seconds", "number"]
+Kind = Literal["text", "id", "count", "score", "change", "percent", "seconds", "bytes", "number"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Column:
         label: what people read above it.
         kind: how its numbers are shown. ``text`` and ``id`` (fixed-width digits) are strings; ``count`` an integer;
             ``score`` a fraction with four decimals; ``change`` a signed score; ``percent`` a fraction shown as a signed
-            percentage; ``seconds`` a duration; ``number`` anything else.
+            percentage; ``seconds`` a duration; ``bytes`` a size; ``number`` anything else.
         spread: the cells are `Spread`; programs get three columns.
         about: what the column means, in a sentence; shown where there is room.
     """
@@ -103,6 +103,8 @@ def shown(cell: Cell, kind: Kind) -> str:
             return f"{100 * cell:+.1f} %".replace("-", "−")
         case "seconds":
             return duration(float(cell))
+        case "bytes":
+            return size(float(cell))
         case _:
             return f"{cell:,.6g}" if isinstance(cell, float) else str(cell)
 
@@ -116,3 +118,12 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest:02d} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes:02d} min"
+
+
+def size(count: float) -> str:
+    """``512 B``, ``4.2 MB``, ``1.3 GB``: decimal units."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.1f} {unit}" if count < 9.95 and unit != "B" else f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:,.1f} TB"

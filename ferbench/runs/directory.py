@@ -11,6 +11,7 @@ results/runs/<training_id, 12 digits>/
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
@@ -31,7 +32,11 @@ from ferbench.storage import replace_file, replace_json, writing
 
 SCHEMA_VERSION = 1
 
-_SHORT_ID = re.compile(r"[0-9a-f]{12}")
+#: What a run's directory, and an evaluation's, is called: the first digits of its id.
+SHORT_ID = re.compile(r"[0-9a-f]{12}")
+
+#: What ``metrics.json`` has beside the scores: the SHA-256 of the predictions, and of itself.
+DIGESTS = ("predictions_sha256", "own")
 
 Status = Literal["running", "done", "failed", "diverged", "interrupted", "pruned"]
 
@@ -152,18 +157,21 @@ class RunDirectory:
         return epochs
 
     def write_evaluation(self, short_id: str, metrics: Mapping[str, Any], predictions: Predictions) -> None:
-        """Write predictions first and metrics last: an evaluation with metrics is complete."""
+        """Write predictions first and metrics last, with `DIGESTS`: an evaluation with metrics is complete."""
         directory = self.path / "evaluations" / short_id
-        replace_file(directory / "predictions.npz", predictions.to_bytes())
-        replace_json(directory / "metrics.json", _finite(metrics))
+        content = predictions.to_bytes()
+        replace_file(directory / "predictions.npz", content)
+        whole = {**_finite(metrics), "predictions_sha256": hashlib.sha256(content).hexdigest()}
+        replace_json(directory / "metrics.json", {**whole, "own": own_digest(whole)})
 
     def evaluation(self, short_id: str) -> dict[str, Any] | None:
-        """``metrics.json`` of an evaluation, None when there is no such evaluation."""
+        """``metrics.json`` of an evaluation without its digests, None when there is no such evaluation."""
         try:
             text = (self.path / "evaluations" / short_id / "metrics.json").read_text(encoding="utf-8")
-            return json.loads(text)
+            found = json.loads(text)
         except (FileNotFoundError, ValueError):
             return None
+        return {key: one for key, one in found.items() if key not in DIGESTS} if isinstance(found, dict) else None
 
     def predictions(self, short_id: str) -> Predictions:
         """Predictions of an evaluation.
@@ -185,6 +193,11 @@ class RunDirectory:
             raise UserError(f"there are no predictions at {path}", "evaluate the run again") from error
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise UserError(f"{path} is damaged: {error}", "remove that evaluation and run again") from error
+
+
+def own_digest(about: Mapping[str, Any]) -> str:
+    """SHA-256 over what a JSON file says, for those that hold their own as ``own``."""
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
 def _finite(value: Any) -> Any:
@@ -221,13 +234,14 @@ def find_run(results: Path, name: str) -> RunDirectory:
         UserError: no run or several runs answer to ``name``.
     """
     given = Path(name)
+    # Where it really lies, so that all its writers meet at one lock, whatever path they were given.
     if (given / "run.json").is_file():
-        return RunDirectory(given)
+        return RunDirectory(given.resolve())
     if given.name == "run.json" and given.is_file():
-        return RunDirectory(given.parent)
+        return RunDirectory(given.parent.resolve())
     prefix = name.removeprefix("v1:")[:12]
     exact = RunDirectory(run_path(results, prefix))
-    if _SHORT_ID.fullmatch(prefix) and exact.exists():
+    if SHORT_ID.fullmatch(prefix) and exact.exists():
         return exact
     runs = list(all_runs(results))
     by_id = [run for run in runs if prefix and run.path.name.startswith(prefix)]
@@ -244,7 +258,7 @@ def find_run(results: Path, name: str) -> RunDirectory:
         )
     raise UserError(
         f"there is no run '{name}' in {results}",
-        "see the runs with 'ferbench leaderboard', or give the results directory with --results",
+        "see the runs with 'ferbench runs list', or give the results directory with --results",
     )
 
 

@@ -153,6 +153,7 @@ def _write(
         "protocol": data["protocol"],
         "options": entry["options"],
         "parents": [{"run": one.run, "evaluation": one.evaluations[split]} for one in ensemble.members],
+        **_seen(ensemble, split),
         **scores_record(
             predictions.truth,
             predictions.probabilities,
@@ -164,8 +165,21 @@ def _write(
     directory.write_evaluation(short(identifier), metrics, predictions)
     written = directory.evaluation(short(identifier))
     assert written is not None
-    kept = ("split", "rows_digest", "options", "n", "metrics", "per_class")
-    return {"id": identifier, **{key: written[key] for key in kept}}
+    kept = ("split", "rows_digest", "options", "n", "metrics", "per_class", "seen")
+    return {"id": identifier, **{key: written[key] for key in kept if key in written}}
+
+
+def _seen(ensemble: Ensemble, split: str) -> dict[str, Any]:
+    """What members had seen of the samples before, as of the one that had seen most; nothing where none says."""
+    told = [entry["seen"] for entry in (_entry(one, split) for one in ensemble.members) if "seen" in entry]
+    if not told:
+        return {}
+    worst = max(told, key=lambda one: (bool(one["contaminated"]), one["contaminated"] is None, _copies(one)))
+    return {"seen": worst}
+
+
+def _copies(seen: dict[str, Any]) -> int:
+    return sum((seen[split] or {}).get("copies", 0) for split in ("train", "validation"))
 
 
 def _record(ensemble: Ensemble, entries: dict[str, Any], name: str | None) -> dict[str, Any]:

@@ -73,6 +73,32 @@ def summaries(results: Path) -> list[Summary]:
     return found
 
 
+def forget(results: Path, run: str) -> None:
+    """Drop a run that is no longer there."""
+    path = results / INDEX_FILE
+    known = _load(path)
+    if known.pop(run, None) is not None:
+        _save(path, known)
+
+
+def state(results: Path) -> str:
+    """``absent``, ``damaged`` (or of another release), or ``whole``."""
+    path = results / INDEX_FILE
+    if not path.exists():
+        return "absent"
+    return "whole" if _load(path) or _is_empty(path) else "damaged"
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether an index is whole and has no runs."""
+    try:
+        head, _, body = path.read_bytes().partition(b"\n")
+        crc32 = pydantic_core.from_json(head)["crc32"]
+        return crc32 == zlib.crc32(body) and pydantic_core.from_json(body)["runs"] == {}
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
     """Without the garbage collector, which would walk through all that was read again and again."""

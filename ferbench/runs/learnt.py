@@ -1,6 +1,8 @@
-"""Which samples a run learnt from and was selected on, kept so that later tests can be held against them.
+"""Which samples a run's weights learnt from and were selected on, kept so that later tests can be held against them.
 
 ``samples.npz`` in a run directory has, for ``train`` and ``validation``, the ids and the pixel hashes of the samples.
+Of a run that started from another one's weights they are both runs' samples; what came from another dataset or
+protocol than its own stands apart, as ``elsewhere_train`` and ``elsewhere_validation``.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,7 @@ from ferbench.runs.directory import RunDirectory
 from ferbench.storage import replace_file
 
 SAMPLES_FILE = "samples.npz"
+SPLITS = ("train", "validation")
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,11 @@ def write_samples(directory: RunDirectory, by_split: Mapping[str, Samples]) -> N
 
 
 def read_samples(directory: RunDirectory) -> dict[str, Samples] | None:
-    """``train`` and ``validation``; None where the run does not say, as runs of older releases do not."""
+    """By split; None where the run does not say, as runs of older releases do not."""
     try:
         with np.load(directory.path / SAMPLES_FILE, allow_pickle=False) as arrays:
-            return {s: Samples(arrays[f"{s}_ids"], arrays[f"{s}_pixels"]) for s in ("train", "validation")}
+            splits = [*SPLITS, *(one for one in map(_elsewhere, SPLITS) if f"{one}_ids" in arrays)]
+            return {s: Samples(arrays[f"{s}_ids"], arrays[f"{s}_pixels"]) for s in splits}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
 
@@ -67,6 +71,10 @@ class Overlap:
     copies: int
 
 
+#: No sample has been seen before.
+NOTHING = Overlap(0, 0)
+
+
 def overlap(tested: Samples, seen: Samples) -> Overlap:
     """Compare pixels exactly: the same picture in another size, in colour or saved again is not found."""
     known: dict[bytes, set[str]] = {}
@@ -81,8 +89,73 @@ def overlap(tested: Samples, seen: Samples) -> Overlap:
     return Overlap(same, copies)
 
 
+def inherited(own: Mapping[str, Samples], parents: Mapping[str, Samples], *, same_protocol: bool) -> dict[str, Samples]:
+    """What the weights of a run have learnt that started from those of another one.
+
+    Args:
+        own: its samples by split.
+        parents: what `read_samples` says of the other one.
+        same_protocol: both have one dataset and protocol.
+    """
+    found = dict(own)
+    for split in SPLITS:
+        elsewhere = _elsewhere(split)
+        told = [parents[split], *([parents[elsewhere]] if elsewhere in parents else [])]
+        if same_protocol:
+            found[split] = _united([own[split], told.pop(0)])
+        if told:
+            found[elsewhere] = _united(told)
+    return found
+
+
+def seen(known: Mapping[str, Samples] | None, tested: Samples, *, home: bool) -> dict[str, Any]:
+    """What weights have seen of tested samples, by split, and whether that spoils the test; None: not known.
+
+    Pictures that a dataset's own protocol has on both sides are counted and spoil nothing: every run with that protocol
+    has them.
+
+    Args:
+        known: what they learnt from, as `read_samples` says; a split may be left out.
+        tested: the samples.
+        home: they are a part of the dataset and protocol that the run was trained with.
+    """
+    if known is None:
+        return {"train": None, "validation": None, "contaminated": None}
+    found: dict[str, Any] = {}
+    contaminated = False
+    for split in SPLITS:
+        there = {key: known[key] for key in (split, _elsewhere(split)) if key in known}
+        each = {key: overlap(tested, one) for key, one in there.items()}
+        both = overlap(tested, _united(list(there.values()))) if len(there) > 1 else next(iter(each.values()), NOTHING)
+        found[split] = {"same": both.same, "copies": both.copies}
+        contaminated |= any(one.same or (one.copies and not (home and key == split)) for key, one in each.items())
+    return {**found, "contaminated": bool(contaminated)}
+
+
+def same_protocol(data: Mapping[str, Any], dataset: str, protocol: str) -> bool:
+    """Whether a run with the record's ``data`` was trained with that protocol, be it on more datasets than the one."""
+    return data["dataset"].partition("+")[0] == dataset.partition("+")[0] and data["protocol"] == protocol
+
+
+def _elsewhere(split: str) -> str:
+    return f"elsewhere_{split}"
+
+
+def _united(several: Sequence[Samples]) -> Samples:
+    """Every sample once."""
+    ids = np.concatenate([one.ids for one in several])
+    pixels = np.concatenate([one.pixel_hashes for one in several])
+    first = {pair: place for place, pair in reversed(list(enumerate(zip(ids.tolist(), _bytes(pixels), strict=True))))}
+    places = np.array(sorted(first.values()), dtype=np.int64)
+    return Samples(ids[places], pixels[places])
+
+
 def _keys(samples: Samples) -> list[bytes]:
-    return [row.tobytes() for row in samples.pixel_hashes]
+    return _bytes(samples.pixel_hashes)
+
+
+def _bytes(pixel_hashes: NDArray[np.uint8]) -> list[bytes]:
+    return [row.tobytes() for row in pixel_hashes]
 
 
 def _is_same(one: str, other: str) -> bool:

@@ -60,7 +60,7 @@ def read_member(directory: RunDirectory) -> Member:
         own = {
             name: entry
             for name, entry in record["evaluations"].items()
-            if entry["split"] == split and entry["rows_digest"] == digest
+            if entry["split"] == split and entry["rows_digest"] == digest and "options" in entry
         }
         for name in sorted(own, key=lambda one: (own[one]["options"].get("tta", "none") != "none", one)):
             found.setdefault(split, name)

@@ -1,4 +1,4 @@
-"""What a reader of an evaluation by ``ferbench evaluate`` must know, in sentences."""
+"""What a reader of an evaluation must know, in sentences."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def remarks(entry: Mapping[str, Any]) -> list[str]:
         lines.append("whether these samples were trained on is not known: the run does not say what it learnt from")
         return lines
     counts = ", ".join(f"{seen[split]['copies']:,} in {split}" for split in ("train", "validation"))
-    if seen["contaminated"]:
+    if seen["contaminated"] and entry.get("split") == "validation" and "data" not in entry:
+        lines.append(f"the epoch was chosen on samples that its weights had learnt before ({counts})")
+    elif seen["contaminated"]:
         lines.append(f"CONTAMINATED: the run has seen some of these samples before ({counts}); it is not ranked")
     elif any(seen[split]["copies"] for split in ("train", "validation")):
         lines.append(f"copies of these images within the dataset, on both sides of its own protocol: {counts}")

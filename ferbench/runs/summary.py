@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 #: Rises when a summary says something else for the same record: an index of older summaries is then not read.
-SUMMARY_VERSION = 3
+SUMMARY_VERSION = 4
 
 
 @dataclass(slots=True)
@@ -57,6 +57,7 @@ class Summary:
         parameters: of the model, running statistics included.
         flops: of one image's forward pass.
         seconds: of training.
+        parents: runs that it continues or is made of: names of their directories.
         scores: on the test set, or for a fold on its validation samples; then those of ``ferbench evaluate``.
     """
 
@@ -74,6 +75,7 @@ class Summary:
     parameters: int | None = None
     flops: int | None = None
     seconds: float | None = None
+    parents: list[str] = field(default_factory=list)
     scores: list[Scores] = field(default_factory=list)
 
 
@@ -109,6 +111,7 @@ def _summarise(run: str, record: Mapping[str, Any]) -> Summary:
             "train": sum(int(n) for n in data["counts"]["train"].values()),
         },
         settings=settings_of(record),
+        parents=parents_of(record),
     )
     if status != "done":
         lines = str((record.get("error") or {}).get("message", "")).splitlines()
@@ -128,6 +131,11 @@ def _summarise(run: str, record: Mapping[str, Any]) -> Summary:
     return summary
 
 
+def parents_of(record: Mapping[str, Any]) -> list[str]:
+    """The runs that a record says it continues or is made of."""
+    return [str(one["run"]) for one in record.get("lineage", {}).get("parents", []) if "run" in one]
+
+
 def _is_a_test(evaluation: Mapping[str, Any]) -> bool:
     """What a run is tested on with its own training or validation samples is no test that failed to be clean."""
     return evaluation["split"] in ("test", "all") or not evaluation["seen"]["contaminated"]
@@ -145,6 +153,9 @@ def settings_of(record: Mapping[str, Any], tested: Mapping[str, Any] | None = No
         for key, value in record["recipe"][section].items():
             settings[f"{section}.{key}"] = value
     settings.pop("training.seed", None)
+    for parent in record.get("lineage", {}).get("parents", []):
+        if "at" in parent:  # whose weights it started from, at which point
+            settings["training.from"] = f"{parent.get('name') or parent['run']}@{parent['at']}"
     return {**settings, **{f"evaluation.{key}": value for key, value in (tested or {}).items()}}
 
 
@@ -167,17 +178,20 @@ def _scores(evaluation: Mapping[str, Any]) -> Scores:
             values[key] = number
     options = plain_options(evaluation)
     scores = Scores(str(evaluation["rows_digest"]), int(evaluation["n"]), values, options)
-    if "data" in evaluation:
-        own, seen = evaluation["data"], evaluation["seen"]
+    own, seen = evaluation.get("data"), evaluation.get("seen")
+    if own is not None:
         scores.data = {
             "dataset": str(own["dataset"]),
             "protocol": str(own["protocol"]),
             "synthetic": bool(own["synthetic"]),
             "class_names": [str(one) for one in own["class_names"]],
         }
-        if seen["contaminated"] is None:
-            options["seen"] = "unknown"
-        elif seen["contaminated"]:
-            counts = " and ".join(f"{int(seen[split]['copies']):,} in {split}" for split in ("train", "validation"))
-            scores.contaminated = f"on {own['dataset']} ({own['protocol']}) it had seen samples before: {counts}"
+    if seen is None:
+        return scores
+    if seen["contaminated"] is None:
+        options["seen"] = "unknown"
+    elif seen["contaminated"]:
+        counts = " and ".join(f"{int(seen[split]['copies']):,} in {split}" for split in ("train", "validation"))
+        where = "its own test set" if own is None else f"{own['dataset']} ({own['protocol']})"
+        scores.contaminated = f"on {where} it had seen samples before: {counts}"
     return scores

@@ -12,6 +12,7 @@ from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan
 from ferbench.training.ema import averaged
+from ferbench.training.growing import planned_sizes
 from ferbench.training.loop import Training
 from ferbench.training.mixing import Mixing
 from ferbench.training.parameter_groups import parameter_groups, scaled
@@ -100,4 +101,5 @@ def assemble(
         mix=mix,
         average=None if settings.ema is None else averaged(model, settings.ema),
         stopping=stopping,
+        sizes=planned_sizes(plan),
     )

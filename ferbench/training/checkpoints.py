@@ -25,10 +25,15 @@ def save_weights(directory: Path, name: str, model: nn.Module, about: Mapping[st
         model: its whole state, running statistics included, is saved.
         about: facts to keep beside the weights (epoch, metric).
     """
-    state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    content = safetensors.torch.save(_untied(state))
+    content = to_bytes(model.state_dict())
     replace_file(directory / f"{name}.safetensors", content)
     replace_json(directory / f"{name}.json", {**about, "sha256": hashlib.sha256(content).hexdigest()})
+
+
+def to_bytes(state: Mapping[str, Tensor]) -> bytes:
+    """Weights as the bytes of a file of safetensors: the same bytes for the same weights, wherever they were."""
+    plain = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    return safetensors.torch.save(_untied(plain))
 
 
 def _untied(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -57,11 +62,11 @@ def read_about(directory: Path, name: str) -> dict[str, Any]:
     return json.loads((directory / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def load_weights(directory: Path, name: str, model: nn.Module, device: torch.device) -> dict[str, Any]:
-    """Load ``name`` into a model; what the JSON says of it comes back.
+def read_weights(directory: Path, name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What the JSON of ``name`` says, and the weights on the CPU.
 
     Raises:
-        UserError: the checkpoint is missing or damaged, or does not fit the model.
+        UserError: the checkpoint is missing or damaged.
     """
     path = directory / f"{name}.safetensors"
     try:
@@ -77,7 +82,17 @@ def load_weights(directory: Path, name: str, model: nn.Module, device: torch.dev
             f"checkpoint {path} is damaged: its SHA-256 is not the recorded one",
             "give the same 'ferbench run' command again: it trains the run anew",
         )
-    state = safetensors.torch.load(content)
+    return about, safetensors.torch.load(content)
+
+
+def load_weights(directory: Path, name: str, model: nn.Module, device: torch.device) -> dict[str, Any]:
+    """Load ``name`` into a model; what the JSON says of it comes back.
+
+    Raises:
+        UserError: the checkpoint is missing or damaged, or does not fit the model.
+    """
+    path = directory / f"{name}.safetensors"
+    about, state = read_weights(directory, name)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

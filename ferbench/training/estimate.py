@@ -14,8 +14,10 @@ from ferbench.experiment.fingerprint import digest
 from ferbench.experiment.plan import Plan
 from ferbench.training import runtime
 from ferbench.training.assemble import build_loss, check_loss
+from ferbench.training.growing import planned_sizes
 from ferbench.training.precision import Precision
 from ferbench.training.run import build_model, check_budget, check_outputs, split_batches
+from ferbench.training.starting import begin
 from ferbench.training.step import evaluate_loss, forward, is_out_of_memory
 from ferbench.training.summary import count_parameters
 
@@ -54,7 +56,10 @@ class Estimator:
         sampler = plan.resolved.components["sampler"].build(
             plan.split.labels[plan.split.train], plan.task, seed=settings.seed
         )
-        trained = len(sampler.indices(1)) * settings.epochs
+        trained = float(len(sampler.indices(1)) * settings.epochs)
+        sizes = planned_sizes(plan)
+        if sizes:
+            trained *= sum(size**2 for size in sizes) / (plan.task.height**2 * len(sizes))
         evaluated = len(plan.split.validation) * (settings.epochs + 1) + len(plan.split.test)
         predictions = sum(len(rows) for rows, _ in plan.evaluation_rows().values())
         row_bytes = 4 * len(plan.task.class_names) + 8 + plan.pack.ids.dtype.itemsize // 4
@@ -72,6 +77,7 @@ class Estimator:
         key = digest(
             [
                 chosen,
+                None if plan.start is None else plan.start.sha256,
                 batch_size,
                 str(device),
                 settings.precision,
@@ -82,6 +88,8 @@ class Estimator:
         if key not in self._measured:
             model = build_model(plan)
             check_budget(plan, sum(count_parameters(model)))
+            if plan.start is not None:
+                begin(plan.start, model)
             check_outputs(plan, model)
             check_loss(plan, model, build_loss(plan, torch.device("cpu")))
         while key not in self._measured:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,7 @@ def evaluate(
     loss: Loss | None,
     batch_size: int,
     views: Sequence[View] = (PLAIN,),
+    before_batch: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Run a model over a split in evaluation mode.
 
@@ -89,13 +90,14 @@ def evaluate(
         loss: of the run; None: only predictions are wanted.
         batch_size: samples at a time; halved when memory runs out.
         views: how to look at each image.
+        before_batch: called before each batch; may raise to end it there.
     """
     was_training = model.training
     model.eval()
     try:
         while True:
             try:
-                return _evaluate(model, batches, classes, loss, batch_size, views)
+                return _evaluate(model, batches, classes, loss, batch_size, views, before_batch)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or batch_size <= 1:
                     raise
@@ -108,7 +110,13 @@ def evaluate(
 
 
 def _evaluate(
-    model: nn.Module, batches: Batches, classes: int, loss: Loss | None, batch_size: int, views: Sequence[View]
+    model: nn.Module,
+    batches: Batches,
+    classes: int,
+    loss: Loss | None,
+    batch_size: int,
+    views: Sequence[View],
+    before_batch: Callable[[], None],
 ) -> Evaluation:
     total = torch.zeros((), dtype=torch.float64 if batches.device.type != "mps" else torch.float32)
     total = total.to(batches.device)
@@ -116,6 +124,7 @@ def _evaluate(
     probabilities, affect = [], []
     with torch.inference_mode():
         for start in range(0, len(batches), batch_size):
+            before_batch()
             positions = np.arange(start, min(start + batch_size, len(batches)), dtype=np.int64)
             targets = batches.targets(positions)
             outputs = _averaged([forward(model, batches.images(positions, view)) for view in views])

@@ -1,4 +1,8 @@
-"""Signals that end a run: in training they wait for the end of a batch, elsewhere they act at once."""
+"""Signals that end a run: while it trains and validates they wait for the end of a batch, elsewhere they act at once.
+
+Only Ctrl-C insists: a SIGINT that follows any signal acts at once. Whoever sends the others sends them more than once
+(Slurm to each step of a job and again at its end, ``timeout`` to a process and to its group), and means one request.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ class Interruption:
     """Hears signals while it is entered.
 
     Attributes:
-        pending: a signal that came while it was to wait, else None.
+        pending: the first signal that came, else None.
     """
 
     def __init__(self) -> None:
@@ -52,7 +56,7 @@ class Interruption:
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """In this block a first signal only sets ``pending``; whoever is in it looks there. A second acts at once."""
+        """In this block a first signal only sets ``pending``; whoever is in it looks there."""
         self._waiting = True
         try:
             yield
@@ -62,7 +66,8 @@ class Interruption:
             raise Interrupted(self.pending)
 
     def _heard(self, number: int, _frame: FrameType | None) -> None:
-        if self._waiting and self.pending is None:
+        first = self.pending is None
+        if first:
             self.pending = number
-        else:
+        if not self._waiting if first else number == signal.SIGINT:
             raise Interrupted(number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -140,6 +141,10 @@ class Saver:
     def batch_done(self, training: Training) -> None:
         """An update is done, and ``training.at`` says exactly where. May raise to end the training here."""
 
+    def validating(self, training: Training) -> None:
+        """A batch of the validation is next; ``training.at`` stands at the end of the epoch's last update. May raise to
+        end the training here: the epoch is then validated anew."""
+
     def epoch_done(self, training: Training, improved: bool) -> None:
         """An epoch is validated and ``training.at`` stands before the next; ``improved``: its weights are the best."""
 
@@ -169,6 +174,7 @@ class Training:
         mix: what mixes the samples of a batch; None: nothing does.
         average: of the weights over the steps; what is validated and kept then is the average.
         stopping: when to stop early; None: never.
+        sizes: side of the training images by epoch, in pixels; None: what the model expects, always.
         at: where it is.
     """
 
@@ -192,6 +198,7 @@ class Training:
     mix: Mix | None = None
     average: ModelEmaV3 | None = None
     stopping: EarlyStopping | None = None
+    sizes: tuple[int, ...] | None = None
     at: Position = field(default_factory=Position)
 
     @property
@@ -232,6 +239,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             at.sums = EpochSums(loss=torch.zeros((), device=training.train.device))
         sums = at.sums
         training.model.train()
+        size = None if training.sizes is None else training.sizes[epoch - 1]
         batches = training.train.training(
             order,
             training.batch_size,
@@ -240,6 +248,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             epoch=epoch,
             mix=training.mix,
             first=at.batches,
+            size=size,
         )
         for group in _groups(batches, training.accumulate):
             rates = training.schedule(at.step, at.scores)
@@ -259,13 +268,15 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
         trained = time.perf_counter()
 
         if training.norm_batches:
-            estimate_statistics(training.validated, _plain_batches(training, order, stepper.micro_batch))
+            plain = _plain_batches(training, order, stepper.micro_batch, saver)
+            estimate_statistics(training.validated, plain)
         evaluation = evaluate(
             training.validated,
             training.validation,
             len(training.class_names),
             training.loss,
             evaluation_batch(training.batch_size, training.validation.device),
+            before_batch=functools.partial(saver.validating, training),
         )
         if evaluation.loss is None or not math.isfinite(evaluation.loss):
             raise Diverged(f"the validation loss of epoch {epoch} is {evaluation.loss}")
@@ -290,6 +301,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             "images_per_second": round(sums.images / (trained - started), 2),
             "micro_batch": stepper.micro_batch,
             **({} if drawn is None else {"sampler": drawn}),
+            **({} if size is None else {"image_size": size}),
         }
         at.epoch, at.batches, at.seconds, at.sums, at.scores = epoch + 1, 0, 0.0, None, scores
         saver.epoch_done(training, improved)
@@ -319,10 +331,13 @@ def _described(sampler: Sampler) -> dict[str, Any] | None:
     return None if describe is None else copy.deepcopy(describe())
 
 
-def _plain_batches(training: Training, order: NDArray[np.int64], micro_batch: int | None) -> Iterator[Tensor]:
+def _plain_batches(
+    training: Training, order: NDArray[np.int64], micro_batch: int | None, saver: Saver
+) -> Iterator[Tensor]:
     """The first ``norm_batches`` whole batches of an epoch, not augmented."""
     size = min(micro_batch or training.batch_size, len(order))
     for start in range(0, len(order) - size + 1, size)[: training.norm_batches]:
+        saver.validating(training)
         yield training.train.images(order[start : start + size])
 
 

@@ -28,8 +28,9 @@ def first_record(plan: Plan, device: torch.device) -> dict[str, Any]:
             "config_id": plan.config_id,
             "covers": plan.identity,
         },
-        "recipe": recipe.model_dump(mode="json"),
+        "recipe": recipe.model_dump(mode="json", by_alias=True),
         "components": plan.resolved.describe(),
+        "plugins": [plugin.describe() for plugin in plan.resolved.plugins],
         "data": {
             "dataset": pack.dataset,
             "synthetic": plan.dataset_spec.synthetic,
@@ -51,7 +52,7 @@ def first_record(plan: Plan, device: torch.device) -> dict[str, Any]:
             "notes": dict(pack.notes),
         },
         "environment": runtime.environment(device),
-        "lineage": {"parents": []},
+        "lineage": {"parents": [] if plan.start is None else [plan.start.to_record()]},
         "evaluations": {},
     }
 

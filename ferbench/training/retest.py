@@ -17,7 +17,7 @@ from ferbench.experiment.fingerprint import evaluation_id, fields_with_role, sho
 from ferbench.experiment.recipe import EvaluationSettings, Role
 from ferbench.metrics.scoring import scores_record
 from ferbench.runs.directory import Predictions, RunDirectory
-from ferbench.runs.learnt import Samples, overlap, read_samples
+from ferbench.runs.learnt import Samples, read_samples, same_protocol, seen
 from ferbench.runs.lock import only_writer
 from ferbench.training.evaluation import evaluate, evaluation_batch
 from ferbench.training.record import now
@@ -145,19 +145,7 @@ def _tested(
 
 
 def _seen(directory: RunDirectory, record: dict[str, Any], test: Retest) -> dict[str, Any]:
-    """What the run has seen of the samples before, by split, and whether that spoils the test; None: not known.
-
-    Pictures that a dataset's own protocol has on both sides are counted and spoil nothing: every run with that protocol
-    has them.
-    """
-    known = read_samples(directory)
-    if known is None:
-        return {"train": None, "validation": None, "contaminated": None}
+    """What the run has seen of the samples before."""
     tested = Samples(np.asarray(test.pack.ids[test.rows.rows]), test.pack.pixel_hashes[test.rows.rows])
-    found = {split: overlap(tested, samples) for split, samples in known.items()}
-    own = record["data"]
-    home = own["dataset"].partition("+")[0] == test.pack.dataset.partition("+")[0]
-    home = home and test.part == "test" and own["protocol"] == test.rows.protocol
-    contaminated = any(one.same or (one.copies and not home) for one in found.values())
-    counts = {split: {"same": one.same, "copies": one.copies} for split, one in found.items()}
-    return {**counts, "contaminated": bool(contaminated)}
+    home = test.part == "test" and same_protocol(record["data"], test.pack.dataset, test.rows.protocol)
+    return seen(read_samples(directory), tested, home=home)

@@ -19,17 +19,20 @@ from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import short
 from ferbench.experiment.plan import Plan, normalization
 from ferbench.runs.directory import Predictions, RunDirectory
-from ferbench.runs.learnt import Samples, write_samples
+from ferbench.runs.learnt import write_samples
 from ferbench.runs.lock import only_writer
 from ferbench.training import checkpoints, runtime
+from ferbench.training.ancestry import lineage_of, samples_of, seen_before
 from ferbench.training.assemble import assemble, build_loss, check_loss
 from ferbench.training.epoch import Diverged
 from ferbench.training.evaluation import Evaluation, evaluate, evaluation_batch, metrics_record
+from ferbench.training.growing import planned_sizes
 from ferbench.training.interruption import Interruption
 from ferbench.training.loop import Observer, Position, Training, TrainingOutcome, fit
 from ferbench.training.record import first_record, now, write_failure
 from ferbench.training.saving import BEST, RunSaver
 from ferbench.training.snapshots import Snapshots
+from ferbench.training.starting import begin_from
 from ferbench.training.step import Loss, forward
 from ferbench.training.stopping import Pruned
 from ferbench.training.summary import count_parameters, layer_table
@@ -52,16 +55,24 @@ def build_model(plan: Plan) -> nn.Module:
 
 
 def check_outputs(plan: Plan, model: nn.Module) -> None:
-    """Refuse a model whose logits do not fit the task, on two blank images.
+    """Refuse a model whose logits do not fit the task, or that cannot take images that grow, on two blank images.
 
     Raises:
-        UserError: naming the shape that it returns and the one that it should.
+        UserError: naming the shape that it returns and the one that it should, or the size that it does not take.
     """
     blank = torch.zeros(2, plan.task.channels, plan.task.height, plan.task.width)
     was_training = model.training
     model.eval()
     with torch.no_grad():
         logits = forward(model, blank).logits
+        for size in sorted(set(planned_sizes(plan) or ()) - {plan.task.height}):
+            try:
+                forward(model, blank.new_zeros(2, plan.task.channels, size, size))
+            except Exception as error:
+                raise UserError(
+                    f"model '{plan.model_spec.name}' takes no images of {size}×{size}, as training.start_size asks",
+                    "leave training.start_size out, or choose a model for images of any size, such as resnet9",
+                ) from error
     model.train(was_training)
     wanted = (2, len(plan.task.class_names))
     if tuple(logits.shape) != wanted:
@@ -150,6 +161,7 @@ def _execute(
         try:
             model = build_model(plan)
             check_budget(plan, sum(count_parameters(model)))
+            lost = begin_from(plan.start, model)
             check_outputs(plan, model)
             check_loss(plan, model, build_loss(plan, torch.device("cpu")))
             table = layer_table(model, plan.task).to_dict()
@@ -158,10 +170,24 @@ def _execute(
             loss = build_loss(plan, device)
             training = _assembled(plan, model, loss, device) if recipe.training.epochs else None
             snapshots = Snapshots(directory.checkpoints, plan.training_id, recipe.training.keep)
-            saver = RunSaver(directory, snapshots, recipe.runtime.checkpoint_every, interruption)
+            saver = RunSaver(
+                directory,
+                snapshots,
+                recipe.runtime.checkpoint_every,
+                interruption,
+                written=lambda checkpoint: trackers.tell("checkpoint_written", checkpoint),
+            )
             resumed = training is not None and _resume(training, directory, saver, record)
-            directory.write(record)
-            write_samples(directory, _samples(plan))
+            if lost is not None and not resumed:
+                raise lost
+            if plan.start is None or not resumed:  # a run that goes on may outlive the one that it started from
+                samples = samples_of(plan)
+                record["lineage"] = lineage_of(plan, record)
+                directory.write(record)
+                if samples is not None:
+                    write_samples(directory, samples)
+            else:
+                directory.write(record)
             if not resumed:
                 snapshots.clear()
                 directory.start_history()
@@ -169,6 +195,9 @@ def _execute(
             observer = _Recorder(directory, trackers, observer_for(record))
             if training is None:
                 _keep_initial(plan, model, directory, record)
+                path = str(directory.checkpoints / f"{BEST}.safetensors")
+                told = {"path": path, "kind": "best", "epoch": 0, "batches": 0, "step": 0}
+                trackers.tell("checkpoint_written", told)
             else:
                 # Initialisation of some plugin, or a tracker, may have drawn any number of random numbers.
                 runtime.seed_everything(recipe.training.seed)
@@ -223,12 +252,6 @@ class _Recorder(Observer):
         self._display.stopped(epoch, reason)
 
 
-def _samples(plan: Plan) -> dict[str, Samples]:
-    """What the run learns from and is selected on."""
-    pack, by_split = plan.pack, {"train": plan.split.train, "validation": plan.split.validation}
-    return {split: Samples(np.asarray(pack.ids[rows]), pack.pixel_hashes[rows]) for split, rows in by_split.items()}
-
-
 def _placed(model: nn.Module, device: torch.device) -> nn.Module:
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -267,7 +290,8 @@ def _resume(training: Training, directory: RunDirectory, saver: RunSaver, record
     session = {"started": record["started"], "epoch": training.at.epoch, "batches": training.at.batches}
     session |= {"environment": record["environment"]}
     record["resumed"] = [*before.get("resumed", []), session]
-    record["started"], record["environment"] = before["started"], before["environment"]
+    for key in ("started", "environment", "lineage"):
+        record[key] = before[key]
     return True
 
 
@@ -326,15 +350,17 @@ def _evaluate(
             "synthetic": plan.dataset_spec.synthetic,
             "protocol": plan.split.protocol,
             "options": recipe.evaluation.model_dump(mode="json"),
+            **seen_before(plan, directory, role, rows),
             **metrics_record(evaluation, class_names),
             "seconds": round(time.perf_counter() - started, 3),
         }
         directory.write_evaluation(short(identifier), metrics, _predictions(plan, rows, batches, evaluation))
         written = directory.evaluation(short(identifier))
         assert written is not None
+        kept = ("split", "rows_digest", "options", "n", "metrics", "per_class", "seen")
         record["evaluations"][short(identifier)] = {
             "id": identifier,
-            **{key: written[key] for key in ("split", "rows_digest", "options", "n", "metrics", "per_class")},
+            **{key: written[key] for key in kept if key in written},
         }
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -22,13 +21,14 @@ import torch
 from torch import Tensor, nn
 
 from ferbench.errors import UserError
+from ferbench.runs.directory import own_digest
+from ferbench.runs.saved import snapshot_names
 from ferbench.storage import replace_file, replace_json, sync_directory, writing
 from ferbench.training.loop import Position, Training
 from ferbench.training.storable import NotStorable, pack, unpack
 
 Keep = Literal["last2+best", "epochs", "all"]
 
-_NAME = re.compile(r"(step-\d{8,}(?:-end)?)\.json")
 _VERSION = 1
 
 
@@ -47,8 +47,8 @@ class Snapshots:
         self._training_id = training_id
         self._keep = keep
 
-    def save(self, training: Training, at: Position) -> None:
-        """Write a snapshot, read it back, and only then remove what is no longer to be kept.
+    def save(self, training: Training, at: Position) -> str:
+        """Write a snapshot, read it back, and only then remove what is no longer to be kept; its name.
 
         Raises:
             UserError: the disk is full or cannot be written (older snapshots are as they were), or a plugin's state
@@ -70,18 +70,19 @@ class Snapshots:
         about = {"version": _VERSION, "training_id": self._training_id, "step": at.step, "epoch": at.epoch}
         about |= {"batches": at.batches, "sha256": sha256, "state": state}
         # The tensors' digest does not cover this file; its own stands in it.
-        replace_json(self._directory / f"{name}.json", {**about, "own": _own_digest(about)})
-        if self._read(name) is None:
+        replace_json(self._directory / f"{name}.json", {**about, "own": own_digest(about)})
+        if self.read(name) is None:
             raise UserError(
                 f"the checkpoint {self._directory / name}.safetensors cannot be read back as it was written",
                 "check the disk; older checkpoints are still there",
             )
         self._prune(name)
+        return name
 
     def newest(self, warn: Callable[[str], None]) -> dict[str, Any] | None:
         """The state of the newest snapshot that is whole; each damaged one is named to ``warn``."""
         for name in reversed(self.names()):
-            state = self._read(name)
+            state = self.read(name)
             if state is not None:
                 return state
             warn(f"checkpoint {self._directory / name}.json is damaged or of another run; the one before it is tried")
@@ -89,24 +90,28 @@ class Snapshots:
 
     def names(self) -> list[str]:
         """Of the snapshots that there are, whole or not, by step; the end of an epoch after its last batch."""
-        try:
-            found = [_NAME.fullmatch(entry.name) for entry in self._directory.iterdir()]
-        except FileNotFoundError:
-            return []
-        return sorted((match[1] for match in found if match), key=lambda name: (len(name.removesuffix("-end")), name))
+        return snapshot_names(self._directory)
 
     def clear(self) -> None:
         """Remove all of them, as a run that begins anew does."""
         for name in self.names():
             self._remove(name)
 
-    def _read(self, name: str) -> dict[str, Any] | None:
+    def position(self, name: str) -> tuple[int, int, int] | None:
+        """(step, epoch, batches) of a snapshot as its JSON says, without a look at the rest; None: it is damaged."""
+        try:
+            about = json.loads((self._directory / f"{name}.json").read_bytes())
+            return int(about["step"]), int(about["epoch"]), int(about["batches"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def read(self, name: str) -> dict[str, Any] | None:
         """The state of a snapshot; None when it is damaged or of another training."""
         try:
             about = json.loads((self._directory / f"{name}.json").read_bytes())
             content = (self._directory / f"{name}.safetensors").read_bytes()
             own = about.pop("own")
-            if own != _own_digest(about) or hashlib.sha256(content).hexdigest() != about["sha256"]:
+            if own != own_digest(about) or hashlib.sha256(content).hexdigest() != about["sha256"]:
                 return None
             if (about["version"], about["training_id"]) != (_VERSION, self._training_id):
                 return None
@@ -198,7 +203,3 @@ def _lay_out(optimizer: torch.optim.Optimizer) -> None:
         for key, value in state.items():
             if isinstance(value, Tensor) and value.shape == parameter.shape:
                 state[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-
-
-def _own_digest(about: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()

@@ -196,6 +196,7 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
         build="ferbench_builtin.models.basic_cnn:basic_cnn",
         summary="Three convolutions and three dense layers, 118,531 parameters at three classes",
         image_size=64,
+        image_sizes=(48, 96),
         channels=1,
         affect=True,
     )
@@ -204,6 +205,7 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
         build="ferbench_builtin.models.resnet18_small:resnet18_small",
         summary="ResNet-18 with a 3×3 stem of stride 1 and no stem pooling, for small images",
         image_size=64,
+        image_sizes=(48, 96),
         channels=1,
         mean=(0.5,),
         std=(0.25,),
@@ -214,6 +216,7 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
         build="ferbench_builtin.models.cnn4:cnn4",
         summary="Four blocks of convolution, ReLU, batch norm, max-pooling and dropout, then a dense layer",
         image_size=48,
+        image_sizes=(32, 64),
         channels=1,
         affect=True,
     )
@@ -221,6 +224,17 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
         "vggnet-fer",
         build="ferbench_builtin.models.vggnet_fer:vggnet_fer",
         summary="VGG of four two-convolution stages, as Khaireddin and Chen (2021) trained it on FER2013",
+        image_size=48,
+        image_sizes=(64,),
+        channels=1,
+        mean=(0.5,),
+        std=(0.25,),
+        affect=True,
+    )
+    yield ferbench.ModelSpec(
+        "resnet9",
+        build="ferbench_builtin.models.resnet9:resnet9",
+        summary="ResNet-9: a residual network for training in minutes, on images of any size",
         image_size=48,
         channels=1,
         mean=(0.5,),
@@ -232,6 +246,7 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
         build="ferbench_builtin.models.linear:linear",
         summary="Softmax regression on the pixels: the floor that a network has to beat",
         image_size=48,
+        image_sizes=(64, 96),
         channels=1,
         mean=(0.5,),
         std=(0.25,),
@@ -406,4 +421,23 @@ def ferbench_schedules() -> Iterable[ferbench.ScheduleSpec]:
         "plateau",
         build="ferbench_builtin.schedules.plateau:Plateau",
         summary="Lowers the rate when a validation metric stops to improve",
+    )
+
+
+@ferbench.hookimpl
+def ferbench_commands() -> Iterable[ferbench.CommandSpec]:
+    yield ferbench.CommandSpec(
+        "draw-faces",
+        build="ferbench_builtin.commands.draw_faces:draw_faces",
+        summary="Write faces of people who do not exist into a folder.",
+    )
+
+
+@ferbench.hookimpl
+def ferbench_report_sections() -> Iterable[ferbench.ReportSectionSpec]:
+    yield ferbench.ReportSectionSpec(
+        "adaptive-focus",
+        build="ferbench_builtin.report_sections.focus:focus",
+        title="Adaptive sampling",
+        summary="Which classes adaptive sampling turned to, and what became of them",
     )

@@ -12,6 +12,8 @@ from made_records import made_record, write_runs
 from made_runs import make_run
 
 from ferbench.cli import COMMANDS
+from ferbench.experiment.fingerprint import digest, short
+from ferbench.runs.directory import RunDirectory
 
 #: Not for help or completion.
 HEAVY = {
@@ -85,6 +87,21 @@ def test_a_report_trains_nothing_and_imports_no_torch(tmp_path):
     make_run(tmp_path, name="one")
     modules = imported("report", "one", "--results", str(tmp_path), "--output", str(tmp_path / "page.html"))
     assert not (HEAVY - {"numpy", "plotly", "pydantic"}) & modules
+
+
+@pytest.mark.parametrize(
+    "words", [["list"], ["show", "one"], ["verify", "--quiet"], ["rm", "one", "--yes"]], ids=" ".join
+)
+def test_looking_after_runs_imports_no_torch(tmp_path, words):
+    run = make_run(tmp_path, name="one", status="interrupted")
+    covers = run.read()["identity"]["covers"]
+    training = digest({"kind": "training", **covers})
+    record = run.read()
+    record["identity"]["training_id"] = training
+    run.path.rename(run.path.with_name(short(training)))
+    RunDirectory(run.path.with_name(short(training))).write(record)
+    modules = imported("runs", *words, "--results", str(tmp_path))
+    assert not (HEAVY - {"numpy", "pydantic"}) & modules
 
 
 def test_an_ensemble_runs_no_model_and_imports_no_torch(tmp_path):

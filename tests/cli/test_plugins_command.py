@@ -25,7 +25,9 @@ def test_list_shows_every_component_and_its_plugin(ferbench_cli):
     done = ferbench_cli("plugins", "list")
     assert done.exit_code == 0
     header, *rows = done.stdout.splitlines()
-    assert header.split() == ["name", "kind", "distribution", "origin", "status", "summary"]
+    assert header.split() == [
+        *("name", "kind", "distribution", "version", "origin", "status", "cause,", "or", "summary")
+    ]
     [row] = [row for row in rows if row.startswith("basic-cnn ")]
     assert row.split()[:6] == ["basic-cnn", "model", "ferbench", "0.1.0", "ferbench_builtin.plugin", "ok"]
 
@@ -51,6 +53,44 @@ def test_list_marks_names_that_clash(ferbench_cli):
     done = ferbench_cli("plugins", "list", env=path_with("twin_a", "twin_b"), fresh=True)
     assert [row.split()[5] for row in done.stdout.splitlines() if row.startswith("twin-net")] == ["clash"] * 2
     assert "say twin-a:twin-net or twin-b:twin-net" in done.stdout
+
+
+def test_list_names_a_slow_plugin_with_its_seconds(ferbench_cli):
+    done = ferbench_cli("plugins", "list", env=path_with("slow"), fresh=True)
+    (row,) = [row for row in done.stdout.splitlines() if row.startswith("slow-net")]
+    assert re.search(r"\bslow +takes \d+\.\d s to load$", row)
+    assert re.search(r"^slow: 'slow' \(slow 1\.0\) takes \d+\.\d s to load", done.stdout, flags=re.MULTILINE)
+
+
+def test_list_as_json_has_the_cause_of_each_status(ferbench_cli):
+    done = ferbench_cli("plugins", "list", "--json", env=path_with("slow", "twin_a", "twin_b", "old_api"), fresh=True)
+    listed = json.loads(done.stdout)
+    causes = {one["qualified_name"]: (one["status"], one["cause"]) for one in listed["components"]}
+    assert causes["ferbench:basic-cnn"] == ("ok", None)
+    assert causes["twin-a:twin-net"] == ("clash", "twin-b has this name too; say twin-a:twin-net")
+    assert causes["slow:slow-net"][0] == "slow"
+    (old,) = [one for one in listed["plugins"] if one["name"] == "old_api"]
+    assert (old["status"], old["version"]) == ("broken", "1.0")
+    assert "version 0 of the plugin interface" in old["cause"]
+
+
+@pytest.mark.parametrize(
+    "command", [("leaderboard",), ("plugins", "show", "cosine"), ("run", "--model", "linear", "--dry-run"), ("--help",)]
+)
+def test_no_plugin_however_broken_stops_another_command(ferbench_cli, command):
+    # A malformed entry_points.txt fails `import torch` itself, whoever imports it.
+    left_out = {"__pycache__"} | ({"malformed"} if command[0] == "run" else set())
+    names = sorted(folder.name for folder in FIXTURES.iterdir() if folder.name not in left_out)
+    done = ferbench_cli(*command, env={**path_with(*names), "FERBENCH_CACHE": "cache"}, fresh=True)
+    assert done.exit_code == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_strict_mode_makes_a_broken_plugin_a_users_mistake(ferbench_cli):
+    environment = {**path_with("old_api"), "FERBENCH_STRICT_PLUGINS": "1"}
+    done = ferbench_cli("plugins", "list", env=environment, fresh=True)
+    assert done.exit_code == 2
+    assert "plugin 'old_api' (old-api 1.0) is broken" in done.stderr
 
 
 def test_list_as_json_stays_json_though_a_plugin_prints(ferbench_cli):
@@ -212,3 +252,7 @@ def test_completion_prints_the_script_of_a_shell(ferbench_cli, shell):
     done = ferbench_cli("completion", shell)
     assert done.exit_code == 0
     assert f"_FERBENCH_COMPLETE={shell}_complete" in done.stdout
+
+
+def test_show_says_which_other_sizes_a_model_is_made_for(ferbench_cli):
+    assert "64×64, gray; made for 48, 96 too" in ferbench_cli("plugins", "show", "basic-cnn").stdout

@@ -8,10 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ferbench.audit.signatures import IDS
+from ferbench.cli.audit import audit
+from ferbench.cli.doctor import doctor
 from ferbench.cli.ensemble import ensemble
 from ferbench.cli.evaluate import evaluate
 from ferbench.cli.leaderboard import leaderboard
+from ferbench.cli.plugins import plugins
 from ferbench.cli.report import report
+from ferbench.cli.runs import runs
 from ferbench.experiment.recipe import COMPONENT_SECTIONS, DEFAULT_COMPONENTS, Recipe
 from ferbench.experiment.settings import build_recipe, read_recipe
 from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
@@ -96,6 +101,34 @@ def test_every_option_of_evaluate_and_ensemble_is_documented(command):
     assert rows == [option.opts[0] for option in command.params if option.opts[0].startswith("--")]
 
 
+@pytest.mark.parametrize("name", runs.commands)
+def test_every_option_of_runs_is_documented(name):
+    page = (ROOT / "docs" / "reference" / "runs.md").read_text(encoding="utf-8")
+    section = page.partition(f"## `ferbench runs {name}")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(--[\w-]+)", section, flags=re.MULTILINE)
+    assert rows == [option.opts[0] for option in runs.commands[name].params if option.opts[0].startswith("--")]
+
+
+def test_every_option_of_the_doctor_is_documented():
+    page = (ROOT / "docs" / "reference" / "doctor.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(--[\w-]+)", page, flags=re.MULTILINE)
+    assert rows == [option.opts[0] for option in doctor.params]
+
+
+@pytest.mark.parametrize("name", sorted(audit.commands))
+def test_every_option_of_an_audit_is_documented(name):
+    page = (ROOT / "docs" / "reference" / "audit.md").read_text(encoding="utf-8")
+    section = page.partition(f"## `ferbench audit {name}`")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(--[\w-]+)", section, flags=re.MULTILINE)
+    assert rows == [option.opts[0] for option in audit.commands[name].params if option.opts[0].startswith("--")]
+
+
+def test_every_signature_of_a_published_table_is_documented():
+    page = (ROOT / "docs" / "reference" / "audit.md").read_text(encoding="utf-8")
+    section = page.partition("### Signatures")[2].partition("\n### ")[0]
+    assert sorted(re.findall(r"^\| `([\w-]+)` \|", section, flags=re.MULTILINE)) == sorted(IDS)
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "recipes").glob("*.toml")), ids=lambda p: p.stem)
 def test_every_recipe_is_valid(path, transformers_plugin):
     from ferbench.experiment.resolve import resolve
@@ -123,7 +156,8 @@ def test_the_tutorials_recipe_and_plugin_work(ferbench_cli, tmp_path):
     assert finished.stderr.count("skipped") == 2
 
 
-PAGES = [ROOT / "README.md", ROOT / "benchmarks" / "recipes" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BENCHMARKS = [ROOT / "benchmarks" / name / "README.md" for name in ("recipes", "published")]
+PAGES = [ROOT / "README.md", *BENCHMARKS, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
@@ -159,3 +193,23 @@ def test_every_option_of_a_union_is_documented():
 
     section = DATASETS_PAGE.partition("\n## Several datasets as one\n")[2]
     assert all(f"`{name}`" in section for name in OptionSchema.of(Union, given=1).names)
+
+
+PLUGINS_PAGE = (ROOT / "docs" / "reference" / "plugins.md").read_text(encoding="utf-8")
+
+
+def test_every_rule_of_the_conformance_kit_is_documented():
+    from ferbench.testing.every import RULES
+    from ferbench.testing.rules import BOOKS, book_of
+
+    text = PLUGINS_PAGE.partition("\n## The rules\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([\w-]+)` \| (.*?)(?: \(for information\))? \|$", text, flags=re.MULTILINE)
+    rules = [*RULES, *(rule for kind in BOOKS for rule in book_of(kind).rules)]
+    assert rows == [(rule.name, rule.summary) for rule in rules]
+
+
+@pytest.mark.parametrize("command", ["check", "new"])
+def test_every_option_of_check_and_new_is_documented(command):
+    text = PLUGINS_PAGE.partition(f"\n## `ferbench plugins {command}`\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(--[\w-]+)", text, flags=re.MULTILINE)
+    assert rows == [option.opts[0] for option in plugins.commands[command].params if option.opts[0].startswith("--")]

@@ -37,6 +37,7 @@ EVERYTHING = {
     "training.clip_norm": 1.0,
     "training.ema": 0.9,
     "training.norm_batches": 2,
+    "training.start_size": 8,
     "training.precision": "bf16",
     "training.patience": 2,
     "training.select": "kappa",
@@ -72,6 +73,7 @@ def test_everything_at_once_gives_the_same_bits_twice(run):
     assert first["evaluations"]["test"]["metrics"] == second["evaluations"]["test"]["metrics"]
     epochs = history(one)
     assert 1 <= len(epochs) <= 4
+    assert [epoch["image_size"] for epoch in epochs] == [8, 8, 12, 16][: len(epochs)]
     assert epochs[0]["sampler"]["focus"] == []
     lowest = sorted(epochs[0]["validation"]["f1"].items(), key=lambda item: item[1])[:2]
     assert set(epochs[1]["sampler"]["focus"]) == {name for name, _ in lowest}
@@ -155,3 +157,13 @@ def test_a_component_that_does_not_fit_is_refused_before_a_run_begins(ferbench_c
     assert finished.exit_code == 2
     assert message in finished.stderr
     assert not (tmp_path / "results" / "runs").exists() or not list((tmp_path / "results" / "runs").glob("*/run.json"))
+
+
+def test_a_model_for_images_of_one_size_is_not_trained_on_growing_ones(ferbench_cli, tmp_path):
+    places = ("--results", tmp_path / "results", "--cache", tmp_path / "cache")
+    finished = ferbench_cli(
+        "run", *FACES, "--model", "linear", "--set", "data.image_size=16", "--set", "training.start_size=8", *places
+    )
+    assert finished.exit_code == 2
+    assert "model 'linear' takes no images of 8×8, as training.start_size asks" in finished.stderr
+    assert "resnet9" in finished.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 
 import pytest
 from made_records import made_record, write_runs
@@ -229,4 +230,6 @@ def test_a_run_that_died_is_told_from_one_that_goes_on(ferbench_cli, tmp_path):
     with only_writer(RunDirectory(run_path(tmp_path, "a00000000000"))):
         document = json.loads(ferbench_cli("leaderboard", "--results", tmp_path, "--json").stdout)
     dead = "no process is at work on it any more"
-    assert [one["reason"] == dead for one in document["unfinished"]] == [False, True]
+    reasons = [one["reason"] for one in document["unfinished"]]
+    assert f" pid {os.getpid()} since " in reasons[0]
+    assert reasons[1] == dead

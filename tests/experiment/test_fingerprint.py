@@ -25,6 +25,7 @@ LOOP_FEATURES = {
     "clip_norm": 1.0,
     "ema": 0.99,
     "precision": "bf16",
+    "start_size": 24,
 }
 
 
@@ -91,6 +92,11 @@ def test_every_fact_of_a_component_counts(section, key):
     value = {"x": 1} if key == "options" else "changed"
     changed = {**COMPONENTS, section: {**COMPONENTS[section], key: value}}
     assert fingerprint.training_id(identity(changed)) != fingerprint.training_id(identity())
+
+
+def test_a_field_that_was_added_later_leaves_the_ids_of_before_alone():
+    assert not {"start_size", "growing"} & set(identity()["training"])
+    assert identity(training={"growing": 0.5})["training"]["growing"] == 0.5
 
 
 def test_the_rows_count():

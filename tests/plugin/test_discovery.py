@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import ferbench
 from ferbench import UserError
 from ferbench.plugin import hookspecs
 from ferbench.plugin.discovery import KINDS, load_registry
@@ -35,6 +36,9 @@ BROKEN = {
     "same_name_twice": "two model specs are named 'never-seen'",
     "not_iterable": "ferbench_models returns one ModelSpec",
     "malformed": "malformed entry_points.txt",
+    "old_api": "version 0 of the plugin interface, this ferbench speaks 1: look for a newer release of it",
+    "new_api": "version 99 of the plugin interface, this ferbench speaks 1: update ferbench",
+    "unclear_api": "its FERBENCH_API is str, not a whole number such as 1",
 }
 
 
@@ -101,7 +105,7 @@ def test_a_broken_plugin_is_a_record_with_its_cause_and_one_warning(install, cap
 
 
 def test_every_breakage_has_a_test():
-    sound = {"working", "twin_a", "twin_b", "noisy", "late"}
+    sound = {"working", "twin_a", "twin_b", "noisy", "late", "slow", "added"}
     assert {folder.name for folder in FIXTURES.iterdir() if folder.name != "__pycache__"} == sound | set(BROKEN)
 
 
@@ -247,6 +251,23 @@ def test_strict_mode_makes_a_broken_plugin_an_error(install):
     install("import_error")
     with pytest.raises(UserError, match="the moon is in the wrong phase"):
         load_registry(environ={"FERBENCH_STRICT_PLUGINS": "1"})
+
+
+def test_strict_mode_makes_one_name_in_two_plugins_an_error(install):
+    install("twin_a", "twin_b")
+    with pytest.raises(UserError, match="model 'twin-net' is offered by 2 plugins: twin-a"):
+        load_registry(environ={"FERBENCH_STRICT_PLUGINS": "1"})
+
+
+def test_strict_mode_has_nothing_against_sound_plugins(install):
+    install("working", "slow")
+    assert load_registry(environ={"FERBENCH_STRICT_PLUGINS": "1"}).find("model", "slow-net")
+
+
+def test_a_plugin_for_this_interface_is_loaded(tmp_path):
+    path = local_file(tmp_path)
+    path.write_text(f"FERBENCH_API = {ferbench.API_VERSION}\n{path.read_text()}")
+    assert load_registry([str(path)]).find("loss", "my-loss")
 
 
 # --plugin

@@ -161,3 +161,13 @@ def test_an_ensemble_has_no_ensembles(tmp_path):
     directory, _ = make(ensemble(*(member(tmp_path, key)[0] for key in (1, 2))), tmp_path)
     with pytest.raises(UserError, match="is an ensemble itself"):
         read_member(directory)
+
+
+def test_a_record_of_an_older_release_is_a_plain_error(tmp_path):
+    runs = [member(tmp_path, key)[0] for key in (1, 2)]
+    record = runs[0].read()
+    for entry in record["evaluations"].values():
+        del entry["options"]
+    runs[0].write(record)
+    with pytest.raises(UserError, match="was evaluated on nothing"):
+        make(gather([read_member(run) for run in runs]), tmp_path)

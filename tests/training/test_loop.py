@@ -110,6 +110,25 @@ def test_it_learns_and_reports_every_epoch():
     assert outcome.micro_batch is None
 
 
+def test_training_images_grow_while_validation_keeps_its_size():
+    seen: list[tuple[bool, int]] = []
+
+    class Watching(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 2))
+
+        def forward(self, images):
+            seen.append((self.training, images.shape[-1]))
+            return self.layers(images)
+
+    model, log = Watching(), Log()
+    fit(training(model=model, optimizer=torch.optim.SGD(model.parameters(), lr=0.1), sizes=(2, 3, 4)), log)
+    assert [size for learning, size in seen if learning] == [2] * 4 + [3] * 4 + [4] * 4
+    assert {size for learning, size in seen if not learning} == {4}
+    assert [record["image_size"] for record in log.epochs] == [2, 3, 4]
+
+
 def test_history_agrees_with_scikit_learn():
     from sklearn.metrics import f1_score, log_loss
 

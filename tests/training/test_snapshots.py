@@ -51,7 +51,7 @@ def test_a_training_resumed_after_any_update_ends_with_the_same_bits(tmp_path):
     assert len(names) > 4
     for name in names:
         again = training(epochs=2)
-        state = snapshots._read(name)
+        state = snapshots.read(name)
         restore(state, again)
         restore_random(state, torch.device("cpu"))
         fit(again, Observer())
@@ -96,7 +96,7 @@ def test_every_damage_is_seen_and_the_one_before_is_used(suffix, tmp_path):
             state = snapshots.newest(heard.append)
             assert len(heard) == 1
             assert newest in heard[0]
-            assert state["position"]["step"] == snapshots._read(older)["position"]["step"]
+            assert state["position"]["step"] == snapshots.read(older)["position"]["step"]
 
 
 def test_snapshots_of_another_training_are_not_taken(tmp_path):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from ferbench import InitialWeights, Outputs, Task, UserError
+from ferbench.plugin.discovery import warn_on_stderr
 from ferbench_transformers.files import checkpoint_folder
 from ferbench_transformers.labels import rows_of_classes
 from ferbench_transformers.weights import load_weights
@@ -40,7 +41,7 @@ def hf_image_classifier(
         weights: "none": the checkpoint's; or the path of a run's checkpoints/best.safetensors, to go on from: a run
             with the same checkpoint and the same classes in the same order.
         new_classes: give classes that the checkpoint has no label for a fresh row, to be learnt.
-        allow_pickled_weights: also read weights from a folder's pytorch_model.bin.
+        allow_pickled_weights: where a folder has no safetensors, read its pytorch_model.bin, limited to tensors.
         freeze: "backbone": only the classifier learns.
 
     Returns:
@@ -52,12 +53,19 @@ def hf_image_classifier(
     """
     folder = checkpoint_folder(checkpoint, revision)
     transformers.utils.logging.disable_progress_bar()
+    pickled = allow_pickled_weights and not any(folder.glob("*.safetensors"))
+    if pickled:
+        warn_on_stderr(f"reading pickled weights of {checkpoint}, limited to tensors (weights_only)")
     try:
-        processor = AutoImageProcessor.from_pretrained(folder).to_dict()
+        # Code that a checkpoint brings along is never run.
+        processor = AutoImageProcessor.from_pretrained(folder, trust_remote_code=False).to_dict()
         model = AutoModelForImageClassification.from_pretrained(
-            folder, use_safetensors=None if allow_pickled_weights else True
+            folder, use_safetensors=not pickled, weights_only=True, trust_remote_code=False
         ).float()
-    except (OSError, ValueError, ImportError, RuntimeError) as error:
+    except Exception as error:
+        # A damaged pickle fails in any way.
+        if not pickled and not isinstance(error, (OSError, ValueError, ImportError, RuntimeError)):
+            raise
         reason = " ".join(str(error).split())[:300]
         raise UserError(
             f"{checkpoint} is no image classifier that transformers can load: {reason}",

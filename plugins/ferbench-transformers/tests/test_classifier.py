@@ -141,6 +141,51 @@ def test_a_pickle_is_read_only_when_that_is_allowed(checkpoint, tmp_path):
     assert torch.equal(model.model.classifier.weight[1], weights["classifier.weight"][0])
 
 
+class Evil:
+    """Leaves a trace when a pickle of it is loaded."""
+
+    def __init__(self, trace):
+        self.trace = trace
+
+    def __reduce__(self):
+        return (open, (str(self.trace), "w"))
+
+
+@pytest.mark.parametrize("what", ["program", "garbage"])
+def test_a_pickle_that_is_a_program_is_refused_and_not_run(checkpoint, tmp_path, capsys, what):
+    shutil.copytree(checkpoint, tmp_path / "evil")
+    (tmp_path / "evil" / "model.safetensors").unlink()
+    weights = tmp_path / "evil" / "pytorch_model.bin"
+    torch.save({"classifier.weight": Evil(tmp_path / "trace")}, weights)
+    if what == "garbage":
+        weights.write_bytes(b"\x80\x02" + b"K\x1c.")
+    with pytest.raises(UserError, match="no image classifier that transformers can load"):
+        build(tmp_path / "evil", allow_pickled_weights=True)
+    assert not (tmp_path / "trace").exists()
+    assert "warning: reading pickled weights" in capsys.readouterr().err
+
+
+def test_safetensors_come_before_a_pickle_and_warn_of_nothing(checkpoint, tmp_path, capsys):
+    shutil.copytree(checkpoint, tmp_path / "both")
+    torch.save({"classifier.weight": Evil(tmp_path / "trace")}, tmp_path / "both" / "pytorch_model.bin")
+    build(tmp_path / "both", allow_pickled_weights=True)
+    assert not (tmp_path / "trace").exists()
+    assert "pickled" not in capsys.readouterr().err
+
+
+def test_code_that_a_checkpoint_brings_along_is_not_run(checkpoint, tmp_path):
+    folder = tmp_path / "own-code"
+    shutil.copytree(checkpoint, folder)
+    code = f"open({str(tmp_path / 'trace')!r}, 'w')\nclass Net: pass\nclass Config: pass\n"
+    (folder / "net.py").write_text(code)
+    config = json.loads((folder / "config.json").read_text())
+    config["auto_map"] = {"AutoConfig": "net.Config", "AutoModelForImageClassification": "net.Net"}
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "own"}))
+    with pytest.raises(UserError, match="no image classifier that transformers can load"):
+        build(folder)
+    assert not (tmp_path / "trace").exists()
+
+
 def test_half_precision_weights_are_trained_in_single(checkpoint, tmp_path):
     AutoModelForImageClassification.from_pretrained(checkpoint).half().save_pretrained(tmp_path)
     shutil.copy(checkpoint / "preprocessor_config.json", tmp_path)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -16,6 +13,8 @@ from click.testing import CliRunner
 from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
 
 from ferbench.cli import cli
+from ferbench.plugin.discovery import load_registry
+from ferbench.testing import Subject, check, failed
 
 ENTRY = "ferbench_transformers.plugin"
 INSTALLED = any(entry.value == ENTRY for entry in importlib.metadata.entry_points(group="ferbench"))
@@ -31,14 +30,6 @@ def ferbench(*arguments: object) -> dict | list:
 def test_the_entry_point_names_the_plugin():
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     assert project["entry-points"] == {"ferbench": {"transformers": ENTRY}}
-
-
-def test_listing_it_imports_no_transformers():
-    code = f"import sys, {ENTRY} as plugin; list(plugin.ferbench_models()); print('transformers' in sys.modules)"
-    path = {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env={**os.environ, **path}, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +50,15 @@ def checkpoint(tmp_path_factory) -> Path:
     ViTForImageClassification(config).save_pretrained(folder)
     ViTImageProcessor(size={"height": 16, "width": 16}).save_pretrained(folder)
     return folder
+
+
+@pytest.mark.parametrize("options", [{}, {"freeze": "backbone"}], ids=["all", "frozen"])
+def test_it_keeps_the_rules_of_models(checkpoint, options):
+    component = load_registry(() if INSTALLED else (ENTRY,)).find("model", "hf-image-classifier")
+    subject = Subject(component, {"checkpoint": str(checkpoint), **options}, image_size=16)
+    verdicts = {verdict.rule: verdict for verdict in check(subject, informational=False)}
+    assert failed(verdicts.values()) == []
+    assert verdicts["light-import"].status == "passed"
 
 
 def test_its_layers_are_shown(checkpoint):

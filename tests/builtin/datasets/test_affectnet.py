@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kept_rules import broken_rules
 from made_images import draw, faults, labels, samples
 from PIL import Image
 
@@ -190,3 +191,11 @@ def test_another_directory_is_refused_with_what_is_there(tmp_path: Path) -> None
     (tmp_path / "training.csv").write_text(HEADER)
     with pytest.raises(UserError, match=r"no AffectNet in .*train_set/ and val_set/.*found training\.csv"):
         affectnet(tmp_path)
+
+
+def test_it_keeps_the_rules_of_datasets(tmp_path: Path) -> None:
+    make_sets(tmp_path)
+    for number in range(8):  # a second image of each class, to cut validation from
+        draw(tmp_path / "train_set" / "images" / f"{number + 8}.jpg", 50 + number)
+        annotate(tmp_path / "train_set", str(number + 8), str(number))
+    assert broken_rules("dataset", "affectnet", data=tmp_path) == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from kept_rules import broken_rules
 from made_images import draw, faults, labels, samples
 
 from ferbench import UserError
@@ -168,3 +169,10 @@ def test_another_directory_is_refused_with_what_is_there(tmp_path: Path) -> None
     draw(tmp_path / "happy" / "1.png")
     with pytest.raises(UserError, match=r"no CK\+ in .*cohn-kanade-images/.*ckextended\.csv; found happy/"):
         ck_plus(tmp_path)
+
+
+def test_it_keeps_the_rules_of_datasets(tmp_path: Path) -> None:
+    for person in range(12):
+        for code in range(1, 8):
+            sequence(tmp_path, person, code, frames=2, emotion=str(code))
+    assert broken_rules("dataset", "ck-plus", data=tmp_path, frames=1) == {}

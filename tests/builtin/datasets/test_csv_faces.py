@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kept_rules import broken_rules
 from made_images import draw, faults, samples
 
 from ferbench import Sample, UserError
@@ -158,3 +159,11 @@ def test_no_row_crashes_the_reading(tmp_path_factory, one: str, other: str) -> N
     dataset = csv_faces(table)
     dataset.source()
     assert sum(isinstance(item, Sample) for item in dataset.samples()) >= 2
+
+
+def test_it_keeps_the_rules_of_datasets(tmp_path: Path) -> None:
+    rows = [(f"{index}.png", ("happy", "sad")[index % 2], "test" if index > 5 else "train") for index in range(8)]
+    for index, (name, _, _) in enumerate(rows):
+        draw(tmp_path / name, index)
+    (tmp_path / "faces.csv").write_text("path,label,split\n" + "".join(",".join(row) + "\n" for row in rows))
+    assert broken_rules("dataset", "csv", data=tmp_path / "faces.csv") == {}

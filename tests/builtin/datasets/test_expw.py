@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kept_rules import broken_rules
 from made_images import draw, faults, samples
 from PIL import Image
 
@@ -100,3 +101,8 @@ def test_missing_list_is_named(tmp_path: Path) -> None:
     draw(tmp_path / "image" / "origin" / "a.png")
     with pytest.raises(UserError, match=r"no ExpW in .*label/label\.lst and image/origin/; found image/"):
         expw(tmp_path)
+
+
+def test_it_keeps_the_rules_of_datasets(tmp_path: Path) -> None:
+    make(tmp_path, "".join(f"photo {index}.png 1 0 0 8 8 50 {index % 7}\n" for index in range(14)))
+    assert broken_rules("dataset", "expw", data=tmp_path, size=8) == {}

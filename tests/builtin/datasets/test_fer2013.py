@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kept_rules import broken_rules
 from PIL import Image
 
 from ferbench import Fault, PixelText, Sample, UserError
@@ -539,3 +540,8 @@ def test_no_path() -> None:
 def test_archive_is_to_be_unpacked(tmp_path: Path) -> None:
     (tmp_path / "fer2013.tar.gz").write_bytes(b"")
     assert "unpack" in refusal(tmp_path / "fer2013.tar.gz").remedy
+
+
+def test_it_keeps_the_rules_of_datasets(tmp_path: Path) -> None:
+    write_table(tmp_path, [*good_rows(), *((str(k), text_of(face(50 + k)), "Training") for k in range(7))])
+    assert broken_rules("dataset", "fer2013", data=tmp_path) == {}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kept_rules import broken_rules
 from PIL import Image
 
 from ferbench import Fault, Sample, UserError
@@ -191,3 +192,9 @@ def test_missing_directory_is_refused(tmp_path: Path) -> None:
 
 def test_no_path_is_refused() -> None:
     assert "--data" in refusal(None).remedy
+
+
+def test_it_keeps_the_rules_of_datasets(tree: Path) -> None:
+    for index, name in enumerate(("train/sad/3.png", "train/glad/3.png", "train/sad/4.png", "train/glad/4.png")):
+        draw(tree / name, 9 + index)
+    assert broken_rules("dataset", "folder", data=tree) == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from kept_rules import broken_rules
 from made_images import draw, faults, labels, samples
 
 from ferbench import UserError
@@ -126,3 +127,8 @@ def test_validation_and_folds_keep_people_together(tmp_path: Path) -> None:
         split = cut(pack, protocols, request)
         roles = [set(pack.subject[rows].tolist()) for rows in (split.train, split.validation, split.test)]
         assert sum(map(len, roles)) == len(set().union(*roles)) == 10
+
+
+@pytest.mark.parametrize(("name", "make"), [("jaffe", make_jaffe), ("kdef", make_kdef)])
+def test_they_keep_the_rules_of_datasets(tmp_path: Path, name: str, make) -> None:
+    assert broken_rules("dataset", name, data=make(tmp_path)) == {}

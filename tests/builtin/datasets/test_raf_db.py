@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from kept_rules import broken_rules
 from made_images import draw, faults, labels, samples
 
 from ferbench import UserError
@@ -133,3 +134,10 @@ def test_source_changes_with_labels_and_option(tmp_path: Path) -> None:
     table = tmp_path / "EmoLabel" / "list_patition_label.txt"
     table.write_text(table.read_text() + "\n")
     assert raf_db(tmp_path).source() != first
+
+
+def test_it_keeps_the_rules_of_datasets(tmp_path: Path) -> None:
+    kaggle(tmp_path, tables=False)
+    for number in NUMBERS:  # a second image of each class, to cut validation from
+        draw(tmp_path / "DATASET" / "train" / str(number) / f"train_{number + 9:05d}_aligned.jpg", number + 90)
+    assert broken_rules("dataset", "raf-db", data=tmp_path) == {}

@@ -1,4 +1,4 @@
-"""What holds for every built-in model."""
+"""What holds for every built-in model, besides the rules of the conformance kit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from ferbench import Outputs, Task, UserError
+from ferbench import Task, UserError
 from ferbench.plugin.discovery import load_registry
 from ferbench.training.summary import count_parameters, layer_table
 from ferbench_builtin.plugin import ferbench_models
@@ -53,12 +53,9 @@ def name(request) -> str:
     return request.param
 
 
-def test_one_image_in_evaluation_gives_one_row_of_logits(name):
+def test_without_an_affect_head_there_are_logits_alone(name):
     with torch.no_grad():
-        outputs = built_once(name)(images(name, n=1))
-    assert isinstance(outputs, Outputs)
-    assert outputs.logits.shape == (1, 4)
-    assert outputs.affect is None
+        assert built_once(name)(images(name)).affect is None
 
 
 def test_the_affect_head_stays_within_the_labels_range(name):
@@ -75,38 +72,17 @@ def test_affect_without_labels_to_learn_from_is_refused(name):
         build(name, task(SPECS[name], affect=False), affect=True)
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others(name):
-    one, same, other = built_once(name), build(name), build(name, seed=1)
-    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), same.state_dict().values(), strict=True))
+def test_another_seed_gives_other_weights(name):
     if name != "linear":  # it starts at zero
-        assert not torch.equal(
-            torch.cat([p.flatten() for p in one.parameters()]), torch.cat([p.flatten() for p in other.parameters()])
+        one, other = (
+            torch.cat([p.flatten() for p in model.parameters()]) for model in (built_once(name), build(name, seed=1))
         )
+        assert not torch.equal(one, other)
 
 
 def test_an_affect_head_changes_no_other_initial_weight(name):
     plain, both = built_once(name).state_dict(), built_once(name, affect=True).state_dict()
     assert all(torch.equal(value, both[key]) for key, value in plain.items())
-
-
-def test_a_state_dict_carries_the_whole_model(name):
-    model, other = built_once(name, affect=True), build(name, affect=True, seed=1).eval()
-    other.load_state_dict(model.state_dict())
-    with torch.no_grad():
-        one, two = model(images(name)), other(images(name))
-    assert torch.equal(one.logits, two.logits)
-    assert torch.equal(one.affect, two.affect)
-
-
-def test_gradients_reach_every_parameter(name):
-    model = copy.deepcopy(built_once(name, affect=True)).train()
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
-    for _ in range(2):  # layers that start at zero hide those before them from the first gradient
-        optimizer.zero_grad()
-        outputs = model(images(name, n=4))
-        (outputs.logits.square().mean() + outputs.logits.mean() + outputs.affect.mean()).backward()
-        optimizer.step()
-    assert [key for key, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
 def test_the_other_number_of_channels_is_taken_too(name):

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -105,3 +106,19 @@ def test_a_perfect_fit_warns_of_nothing(capsys):
     load_state(model, source.state_dict(), "w")
     assert equal(model.state_dict(), source.state_dict())
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_whatever_is_damaged_in_a_pickle_is_a_plain_error(tmp_path, zipped):
+    torch.save(STATE, tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
+    content = (tmp_path / "w.pth").read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for place in rng.integers(0, len(content), 60).tolist():
+        for damaged in (content[:place], content[:place] + rng.bytes(8) + content[place + 8 :]):
+            (tmp_path / "w.pth").write_bytes(damaged)
+            try:
+                read_state(str(tmp_path / "w.pth"), allow_pickled=True)
+            except UserError:
+                refused += 1
+    assert refused > 60

@@ -31,13 +31,6 @@ def test_seed_and_epoch_do_not_swap():
     assert not np.array_equal(shuffled(1).indices(2), shuffled(2).indices(1))
 
 
-def test_an_epoch_does_not_depend_on_the_epochs_before():
-    sampler = shuffled(7)
-    for epoch in (1, 2, 3):
-        sampler.indices(epoch)
-    assert np.array_equal(sampler.indices(4), shuffled(7).indices(4))
-
-
 def test_scores_and_state_change_nothing():
     sampler = shuffled(7)
     sampler.update(Scores(epoch=1, metrics={"loss": 1.0}, f1={"happy": 0.1, "sad": 0.9}))

@@ -1,0 +1,146 @@
+"""False alarms and missed changes of ``ferbench audit table`` on random tables.
+
+    python benchmarks/audit/random_tables.py --tables 10000 --changes 10000
+
+A true table comes from a random confusion matrix: 3 to 10 classes, 30 to 10,000 images (half of the tables 1,000 or
+more, spread evenly, the others evenly on a logarithmic scale), supports from even to very uneven, classes from hopeless
+to perfect, in one of ten tables a class that is never predicted. It is printed with every class's precision, recall, F1
+and support, macro and weighted averages and the accuracy, at 1, 2 and 3 decimals of a percent, to the nearest. No true
+table may be called inconsistent.
+
+For the changes one score of a true table at two decimals, drawn evenly among all of them, is raised or lowered: by
+exactly 0.01 points, or by an amount drawn evenly on a logarithmic scale from 0.01 to 10 points. A change is caught when
+the table is inconsistent. One that is not caught comes with a confusion matrix that gives the changed table, so that no
+audit could catch it; those that only fit by another convention than the commonest are counted by it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from ferbench.audit.csv_table import parse_table
+from ferbench.audit.published import PublishedTable
+from ferbench.audit.verdict import audit, judge
+
+MEASURES = ("precision", "recall", "f1")
+
+
+def random_matrix(generator: np.random.Generator) -> np.ndarray:
+    """A confusion matrix, int64[K, K], rows true."""
+    classes = int(generator.integers(3, 11))
+    if generator.random() < 0.5:
+        total = int(generator.integers(1000, 10001))
+    else:
+        total = round(float(np.exp(generator.uniform(np.log(30), np.log(10001)))))
+    evenness = np.exp(generator.uniform(np.log(0.7), np.log(50)))
+    supports = generator.multinomial(total - classes, generator.dirichlet(np.full(classes, evenness))) + 1
+    skill = generator.beta(*generator.choice([(1, 3), (3, 3), (6, 2), (40, 1)]), size=classes)
+    away = generator.dirichlet(np.full(classes, np.exp(generator.uniform(np.log(0.2), np.log(5)))), size=classes)
+    chances = skill[:, None] * np.eye(classes) + (1 - skill)[:, None] * away
+    if generator.random() < 0.1:
+        never = int(generator.integers(classes))
+        chances[:, never] = 0
+        chances[never, (never + 1) % classes] += chances[never].sum() == 0
+        chances /= chances.sum(axis=1, keepdims=True)
+    return np.stack([generator.multinomial(n, chance) for n, chance in zip(supports, chances, strict=True)])
+
+
+def scores(matrix: np.ndarray) -> dict[tuple[str, str], float]:
+    """Every score of a full table in percent, in float64."""
+    right, predicted, supports = matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1)
+    columns = {
+        "precision": right / np.maximum(predicted, 1),
+        "recall": right / np.maximum(supports, 1),
+        "f1": 2 * right / np.maximum(predicted + supports, 1),
+    }
+    found = {(f"c{k}", name): 100 * float(columns[name][k]) for k in range(len(matrix)) for name in MEASURES}
+    for name in MEASURES:
+        found["macro avg", name] = 100 * float(columns[name].mean())
+        found["weighted avg", name] = 100 * float(np.average(columns[name], weights=supports))
+    found["accuracy", "f1"] = 100 * float(right.sum() / supports.sum())
+    return found
+
+
+def written(printed: dict[tuple[str, str], str], supports: np.ndarray) -> PublishedTable:
+    """A table read from the CSV text with these scores."""
+    counts = {f"c{k}": int(support) for k, support in enumerate(supports)}
+    rows = [*counts, "macro avg", "weighted avg", "accuracy"]
+    lines = ["class,precision_percent,recall_percent,f1_percent,support"]
+    for row in rows:
+        cells = [printed.get((row, name), "") for name in MEASURES]
+        lines.append(",".join([row, *cells, str(counts.get(row, sum(counts.values())))]))
+    return parse_table("\n".join(lines), "random")
+
+
+def changed(
+    printed: dict[tuple[str, str], str], generator: np.random.Generator, by_one: bool
+) -> dict[tuple[str, str], str]:
+    """The same scores with one of them raised or lowered, still within 0 to 100."""
+    while True:
+        cell = list(printed)[int(generator.integers(len(printed)))]
+        hundredths = 1 if by_one else round(100 * float(np.exp(generator.uniform(np.log(0.01), np.log(10)))))
+        value = round(100 * float(printed[cell])) + hundredths * int(generator.choice([-1, 1]))
+        if 0 <= value <= 10000:
+            return {**printed, cell: f"{value / 100:.2f}"}
+
+
+def tables(count: int, seed: int) -> Iterator[tuple[np.ndarray, np.random.Generator]]:
+    for number in range(count):
+        generator = np.random.default_rng([seed, number])
+        yield random_matrix(generator), generator
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", type=int, default=10_000)
+    parser.add_argument("--changes", type=int, default=10_000, help="of each kind")
+    parser.add_argument("--audits", type=int, default=200, help="changed tables audited with every explanation")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    for decimals in (1, 2, 3):
+        answers: Counter[str] = Counter()
+        seconds = []
+        for matrix, _ in tables(args.tables, args.seed):
+            table = written(
+                {cell: f"{value:.{decimals}f}" for cell, value in scores(matrix).items()}, matrix.sum(axis=1)
+            )
+            start = time.process_time()
+            conventions, solved = judge(table)
+            seconds.append(time.process_time() - start)
+            answers[f"{solved.answer} ({conventions.rounding}, {conventions.macro_f1})"] += 1
+        print(f"{decimals} decimals, {args.tables:,} true tables: {dict(answers)}; {_times(seconds)}", flush=True)
+    for by_one in (True, False):
+        answers = Counter()
+        audited: list[float] = []
+        for number, (matrix, generator) in enumerate(tables(args.changes, args.seed + 1)):
+            printed = {cell: f"{value:.2f}" for cell, value in scores(matrix).items()}
+            table = written(changed(printed, generator, by_one), matrix.sum(axis=1))
+            conventions, solved = judge(table)
+            label = {"no": "caught", "yes": "possible"}.get(solved.answer, solved.answer)
+            if solved.answer != "no":
+                label += f" ({conventions.rounding}, {conventions.macro_f1})"
+            answers[label] += 1
+            if number < args.audits:
+                start = time.process_time()
+                audit(table)
+                audited.append(time.process_time() - start)
+        kind = "by exactly 0.01" if by_one else "by 0.01 to 10"
+        share = answers["caught"] / args.changes
+        print(f"changed {kind} points: {100 * share:.3f} % of {args.changes:,} caught; {dict(answers)}", flush=True)
+        print(f"  with all explanations: {_times(audited)}", flush=True)
+
+
+def _times(seconds: list[float]) -> str:
+    if not seconds:
+        return "none timed"
+    ordered = sorted(seconds)
+    return f"processor time median {1000 * ordered[len(ordered) // 2]:.1f} ms, slowest {1000 * ordered[-1]:.0f} ms"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,286 @@
+"""Reading a table of scores per class from a CSV file, laid out like scikit-learn's classification report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from ferbench.audit.published import (
+    ACCURACY,
+    AVERAGES,
+    BALANCED,
+    MACRO,
+    MEASURES,
+    MICRO,
+    WEIGHTED,
+    Cell,
+    Printed,
+    PublishedTable,
+)
+from ferbench.errors import UserError
+
+Unit = Literal["auto", "percent", "fraction"]
+
+#: More images or classes than this would take longer than anybody waits.
+MOST_IMAGES = 200_000
+MOST_CLASSES = 1000
+_LARGEST_FILE = 2_000_000  # bytes
+
+_COLUMNS = {
+    "class": "class label labels emotion expression category name",
+    "precision": "precision prec p ppv",
+    "recall": "recall rec r sensitivity tpr",
+    "f1": "f1 f fscore f1score fmeasure f1measure",
+    "support": "support supports n count images samples",
+}
+_COLUMN = {word: column for column, words in _COLUMNS.items() for word in words.split()}
+_ROWS = {
+    "macroavg": MACRO,
+    "macroaverage": MACRO,
+    "macro": MACRO,
+    "unweightedavg": MACRO,
+    "unweightedaverage": MACRO,
+    "weightedavg": WEIGHTED,
+    "weightedaverage": WEIGHTED,
+    "weighted": WEIGHTED,
+    "microavg": MICRO,
+    "microaverage": MICRO,
+    "micro": MICRO,
+    "accuracy": ACCURACY,
+    "acc": ACCURACY,
+    "overallaccuracy": ACCURACY,
+    "balancedaccuracy": BALANCED,
+    "total": "total",
+    "sum": "total",
+}
+_EMPTY = {"", "-", "–", "—", "n/a", "na", "none", "null"}
+_NUMBER = re.compile(r"([+-]?)(\d*)(?:[.](\d*))?(?:e([+-]?\d{1,3}))?")
+_LAYOUT = "the first line names the columns class, precision, recall, f1, support; then one line a class, and averages"
+
+
+@dataclass(frozen=True, slots=True)
+class _Score:
+    """A number whose unit is not known yet."""
+
+    value: Fraction
+    step: Fraction
+    percent: bool | None
+
+
+def read_table(path: Path, *, unit: Unit = "auto", decimals: int | None = None) -> PublishedTable:
+    """Read a published table.
+
+    Args:
+        path: CSV with commas, semicolons or tabs.
+        unit: of the scores; ``auto``: percent where a column's name or a cell says so, or a number is above 1.
+        decimals: with how many decimals scores were printed, for files that lost their trailing zeros. None: as many
+            as each one shows, which is never wrong but may say less.
+
+    Raises:
+        UserError: the file is no such table.
+    """
+    return parse_table(_text(path), path.name, unit=unit, decimals=decimals)
+
+
+def parse_table(text: str, name: str, *, unit: Unit = "auto", decimals: int | None = None) -> PublishedTable:
+    """Like `read_table`, of a text; ``name`` is what errors call it."""
+    header, *lines = _lines(text, name)
+    columns, percent, notes = _columns(header, name)
+    place = columns["class"]
+    raw: dict[Cell, _Score] = {}
+    supports: dict[str, int | None] = {}
+    totals: dict[Cell, int] = {}
+    undefined = set()
+    seen: set[str] = set()
+    for number, cells in lines:
+        title = cells[place].strip() if place < len(cells) else ""
+        where = f"{name}, line {number}"
+        if not title:
+            raise UserError(f"{where} has numbers and no name", "name the class, or remove the line")
+        row = _ROWS.get(re.sub(r"[^a-z]", "", title.lower()), title)
+        if row in seen:
+            raise UserError(f"{where}: '{title}' is there twice", "leave one line for each class and average")
+        seen.add(row)
+        is_class = row not in AVERAGES and row != "total"
+        found: dict[str, _Score] = {}
+        for measure in MEASURES:
+            written = cells[columns[measure]] if measure in columns and columns[measure] < len(cells) else ""
+            if written.strip().lower() == "nan":
+                if is_class:
+                    undefined.add(Cell(row, measure))
+            elif written.strip().lower() not in _EMPTY:
+                found[measure] = _score(written, percent[measure], decimals, f"{where}, {measure}")
+        written = cells[columns["support"]] if "support" in columns and columns["support"] < len(cells) else ""
+        if is_class:
+            supports[row] = _support(written, where)
+            raw |= {Cell(row, measure): score for measure, score in found.items()}
+            continue
+        copied = row == ACCURACY and found and _same_number(written, found)  # pandas repeats it in every column
+        total = None if copied else _support(written, where)
+        if total is not None:
+            totals[Cell(row, "support")] = total
+        raw |= _average(row, found, where)
+    scores, shown = _in_unit(raw, unit)
+    return _checked(
+        PublishedTable(
+            tuple(supports), tuple(supports.values()), totals, scores, frozenset(undefined), shown, tuple(notes)
+        ),
+        name,
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise UserError(f"{path.name} is too large for a table of scores", "give a CSV with one line a class")
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f"{path.name} is not text in UTF-8", "save the table as CSV in UTF-8") from None
+    except OSError as error:
+        raise UserError(f"{path.name} cannot be read: {error.strerror}", "check the path and its permissions") from None
+
+
+def _lines(text: str, name: str) -> list[tuple[int, list[str]]]:
+    """Lines that are not empty with their numbers; the header first."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    delimiter = max(",;\t", key=first.count)
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        lines = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise UserError(f"{name} is not CSV: {error}", _LAYOUT) from None
+    lines = [(number, row) for number, row in lines if any(cell.strip() for cell in row)]
+    if len(lines) < 2:
+        raise UserError(f"{name} has no rows", _LAYOUT)
+    return lines
+
+
+def _columns(header: tuple[int, list[str]], name: str) -> tuple[dict[str, int], dict[str, bool | None], list[str]]:
+    """Where each column is, whether its name says percent, and which columns are not read."""
+    columns: dict[str, int] = {}
+    percent: dict[str, bool | None] = {}
+    strange = []
+    for place, title in enumerate(header[1]):
+        words = title.strip().lower()
+        says = bool(re.search(r"%|percent|pct", words))
+        known = _COLUMN.get(re.sub(r"[^a-z0-9]", "", re.sub(r"%|percent|pct", "", words)))
+        if known is None and place == 0 and not words:
+            known = "class"  # pandas leaves the index without a name
+        if known is None:
+            strange.append(title.strip() or f"number {place + 1}")
+            continue
+        if known in columns:
+            raise UserError(f"{name} has two columns for {known}", "keep one of them")
+        columns[known] = place
+        percent[known] = True if says else None
+    if "class" not in columns or not set(MEASURES) & set(columns):
+        raise UserError(f"{name} is no table of scores by class: its columns are {_some(header[1])}", _LAYOUT)
+    return columns, percent, [f"columns not read: {_some(strange)}"] if strange else []
+
+
+def _some(words: Sequence[str]) -> str:
+    shown = ", ".join(word.strip()[:30] or "(no name)" for word in words[:8])
+    return f"{shown}, …" if len(words) > 8 else shown
+
+
+def _score(written: str, percent: bool | None, decimals: int | None, where: str) -> _Score:
+    text = written.strip().strip("*").strip().lower().replace("−", "-")
+    if text.endswith("%"):
+        text, percent = text[:-1].strip(), True
+    if "," in text and "." not in text:
+        text = text.replace(",", ".")
+    match = _NUMBER.fullmatch(text)
+    if match is None or not (match[2] or match[3]):
+        remedy = "write one number in each cell, and nothing where none was published"
+        if "±" in text or "+-" in text:
+            remedy = "means over several runs cannot be audited; give the table of one run"
+        raise UserError(f"{where}: '{written.strip()[:40]}' is not a number", remedy)
+    fraction = (match[3] or "")[:30]
+    exponent = int(match[4] or 0)
+    if abs(exponent) > 30 or len(match[2]) > 30:
+        raise UserError(f"{where}: '{written.strip()[:40]}' is no score", "scores are from 0 to 1, or 0 to 100 %")
+    value = Fraction(int(f"{match[2]}{fraction}" or 0)) * Fraction(10) ** (exponent - len(fraction))
+    places = max(len(fraction) - exponent, 0 if decimals is None else decimals)
+    return _Score(-value if match[1] == "-" else value, Fraction(1, 10) ** places, percent)
+
+
+def _support(written: str, where: str) -> int | None:
+    text = written.strip().strip("*").strip().lower()
+    if text in _EMPTY or text == "nan":
+        return None
+    plain = re.sub(r"(?<=\d)[, '’\u00a0\u202f](?=\d{3}(?:\D|$))", "", text)
+    match = re.fullmatch(r"(\d{1,12})(?:\.0*)?", plain)
+    if match is None:
+        raise UserError(f"{where}: the support '{written.strip()[:40]}' is no count", "give a whole number of images")
+    return int(match[1])
+
+
+def _same_number(written: str, found: dict[str, _Score]) -> bool:
+    try:
+        return _score(written, None, None, "").value in {score.value for score in found.values()}
+    except UserError:
+        return False
+
+
+def _average(row: str, found: dict[str, _Score], where: str) -> dict[Cell, _Score]:
+    """The numbers of a row that is no class."""
+    if row in (MACRO, WEIGHTED):
+        return {Cell(row, measure): score for measure, score in found.items()}
+    values = {score.value for score in found.values()}
+    if row == MICRO and len(values) > 1:
+        raise UserError(
+            f"{where}: micro-averaged precision and recall differ, so images may have several classes or classes are "
+            "left out",
+            "audit a table in which every image has one class and every class one line",
+        )
+    if row == "total" or not found:
+        return {}
+    if len(values) > 1:
+        raise UserError(f"{where}: there are several numbers", f"the {row} is one number; leave the other cells empty")
+    finest = min(found.values(), key=lambda score: score.step)
+    return {Cell(row, "recall" if row == BALANCED else "f1"): finest}
+
+
+def _in_unit(raw: dict[Cell, _Score], unit: Unit) -> tuple[dict[Cell, Printed], Literal["percent", "fraction"]]:
+    """Everything as fractions of 1, and the unit that most of the table is in."""
+    open_ones = [score.value for score in raw.values() if score.percent is None]
+    if unit == "auto":
+        marked = len(open_ones) < len(raw)
+        percent = any(value > 1 for value in open_ones) or (marked and not open_ones)
+    else:
+        percent = unit == "percent"
+    scores = {}
+    for cell, score in raw.items():
+        hundredth = Fraction(1, 100) if (percent if score.percent is None else score.percent) else Fraction(1)
+        scores[cell] = Printed(score.value * hundredth, score.step * hundredth)
+    return scores, "percent" if percent or len(open_ones) * 2 < len(raw) else "fraction"
+
+
+def _checked(table: PublishedTable, name: str) -> PublishedTable:
+    if len(table.classes) < 2:
+        raise UserError(f"{name} has {len(table.classes) or 'no'} class rows, not two or more", _LAYOUT)
+    if len(table.classes) > MOST_CLASSES:
+        raise UserError(f"{name} has more than {MOST_CLASSES:,} classes", "audit a part of them as a table of its own")
+    if not table.scores:
+        raise UserError(f"{name} gives no score", "give at least one precision, recall, F1, average or accuracy")
+    images = sum(support or 0 for support in table.supports)
+    if max(images, *table.totals.values(), 0) > MOST_IMAGES:
+        raise UserError(f"{name} is about more than {MOST_IMAGES:,} images", "check the column of supports")
+    if images == 0 and None not in table.supports:
+        raise UserError(f"{name} is about no images: all supports are 0", "check the column of supports")
+    missing = [place for place, support in enumerate(table.supports) if support is None]
+    if len(missing) == 1 and len(set(table.totals.values())) == 1:
+        rest = next(iter(table.totals.values())) - images
+        if rest >= 0:
+            supports = tuple(rest if support is None else support for support in table.supports)
+            note = f"support of {table.classes[missing[0]]} taken as the rest: {rest}"
+            return PublishedTable(
+                table.classes, supports, {}, table.scores, table.undefined, table.unit, (*table.notes, note)
+            )
+    return table

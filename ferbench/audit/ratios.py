@@ -1,0 +1,100 @@
+"""What follows from scores alone, whatever the supports: F1 of a class from its precision and recall, and averages."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from fractions import Fraction
+
+from ferbench.audit.problem import Conventions, harmonic_mean
+from ferbench.audit.published import ANY, BALANCED, MACRO, MEASURES, WEIGHTED, Cell, Interval, PublishedTable
+
+
+def contradict(table: PublishedTable, cells: Collection[Cell], conventions: Conventions) -> bool:
+    """Whether these cells cannot hold together, for any supports."""
+    known = {cell: table.scores[cell].interval(conventions.rounding).meet(ANY) for cell in cells}
+    if any(interval.empty for interval in known.values()):
+        return True
+    columns = _columns(table, known)
+    if columns is None:
+        return True
+    for row, measure in known:
+        kind = MACRO if row == BALANCED else row
+        harmonic = (kind, measure, conventions.macro_f1) == (MACRO, "f1", "harmonic")
+        if harmonic or kind not in (MACRO, WEIGHTED) or _left_out(table, measure, conventions):
+            continue
+        column = columns[measure]
+        bounds = _mean(column) if kind == MACRO else _between(column)
+        if bounds.meet(known[Cell(row, measure)]).empty:
+            return True
+    macro = [known.get(Cell(MACRO, measure)) for measure in MEASURES]
+    if conventions.macro_f1 == "harmonic" and macro[2] is not None:
+        bounds = _harmonic(macro[0] or ANY, macro[1] or known.get(Cell(BALANCED, "recall")) or ANY)
+        return bounds.meet(macro[2]).empty
+    return False
+
+
+def implied(table: PublishedTable, cell: Cell, others: Collection[Cell], conventions: Conventions) -> Interval | None:
+    """What an average can be by the classes' scores among ``others``; None where this page has no rule for it."""
+    known = {one: table.scores[one].interval(conventions.rounding).meet(ANY) for one in others}
+    columns = _columns(table, known)
+    kind = MACRO if cell.row == BALANCED else cell.row
+    if columns is None or kind not in (MACRO, WEIGHTED) or _left_out(table, cell.measure, conventions):
+        return None
+    if (kind, cell.measure, conventions.macro_f1) == (MACRO, "f1", "harmonic"):
+        return None
+    if kind == MACRO:
+        return _mean(columns[cell.measure])
+    total = table.total
+    if total is None:
+        return _between(columns[cell.measure])
+    weights = [Fraction(support or 0) for support in table.supports]
+    column = columns[cell.measure]
+    low = sum((weight * one.low for weight, one in zip(weights, column, strict=True)), Fraction())
+    high = sum((weight * one.high for weight, one in zip(weights, column, strict=True)), Fraction())
+    return Interval(low / total, high / total)
+
+
+def _left_out(table: PublishedTable, measure: str, conventions: Conventions) -> bool:
+    return conventions.zero_division == "left out" and any(cell.measure == measure for cell in table.undefined)
+
+
+def _columns(table: PublishedTable, known: dict[Cell, Interval]) -> dict[str, list[Interval]] | None:
+    """What each class's scores may be by each other; None: nothing."""
+    columns: dict[str, list[Interval]] = {measure: [] for measure in MEASURES}
+    for name in table.classes:
+        precision, recall, f1 = (known.get(Cell(name, measure), ANY) for measure in MEASURES)
+        for _ in range(2):
+            f1 = f1.meet(_harmonic(precision, recall))
+            if f1.empty:
+                return None
+            precision = precision.meet(_partner(f1, recall))
+            recall = recall.meet(_partner(f1, precision))
+            if precision.empty or recall.empty:
+                return None
+        for measure, interval in zip(MEASURES, (precision, recall, f1), strict=True):
+            columns[measure].append(interval)
+    return columns
+
+
+def _harmonic(precision: Interval, recall: Interval) -> Interval:
+    return Interval(harmonic_mean(precision.low, recall.low), harmonic_mean(precision.high, recall.high))
+
+
+def _partner(f1: Interval, other: Interval) -> Interval:
+    """Precision by F1 and recall, or recall by F1 and precision; anything where both may be 0."""
+    if f1.low == 0 or other.low == 0:
+        return ANY
+    low = f1.low * other.high / (2 * other.high - f1.low) if 2 * other.high > f1.low else Fraction(1)
+    high = f1.high * other.low / (2 * other.low - f1.high) if 2 * other.low > f1.high else Fraction(1)
+    return Interval(min(low, Fraction(1)), min(high, Fraction(1)))
+
+
+def _mean(column: list[Interval]) -> Interval:
+    return Interval(
+        sum((one.low for one in column), Fraction()) / len(column),
+        sum((one.high for one in column), Fraction()) / len(column),
+    )
+
+
+def _between(column: list[Interval]) -> Interval:
+    return Interval(min(one.low for one in column), max(one.high for one in column))

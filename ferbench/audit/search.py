@@ -1,0 +1,228 @@
+"""Exact search for whole numbers that give all of a table's scores at once.
+
+Each class has its possible pairs (t, p). Pairs that cannot belong to any solution, by the lowest and highest sums that
+the other classes allow, are struck out until nothing changes; then the classes are split into two halves, all sums of
+each half are listed, and the halves are joined where they add up (meet in the middle).
+
+Sums of fractions are compared in floating point with some slack, so that nothing is lost; what is found is checked in
+exact arithmetic. "None" therefore is a proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ferbench.audit.problem import Problem, Solution, TooLargeError
+from ferbench.audit.published import MACRO
+
+#: In sums of fractions; rounding errors of floating point are a millionth of it.
+SLACK = 1e-9
+
+_WRITTEN_OUT = 200_000  # pairs of one class
+_STATES = 400_000  # sums of one half
+_GROWTH = 6_000_000  # sums that are looked at in one step
+_JOINED = 40_000_000  # pairs of sums
+_CHUNK = 1_000_000
+_TRIED = 5_000  # in exact arithmetic; nearly always the first one holds
+
+
+@dataclass(frozen=True)
+class _Half:
+    """All sums over some classes.
+
+    Attributes:
+        classes: which.
+        sums: float64[n, D].
+        load: int64[n]: the most that a class has left beside the diagonal, in row and column.
+        picked: int32[n, classes]: which pair of each class.
+    """
+
+    classes: tuple[int, ...]
+    sums: np.ndarray
+    load: np.ndarray
+    picked: np.ndarray
+
+
+def sum_bounds(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest and highest allowed sums, float64[D] each, in the order of `Problem.contributions`."""
+    low = [problem.total - 0.25, problem.right[0] - 0.25, *(float(one.bounds.low) - SLACK for one in problem.sums)]
+    high = [problem.total + 0.25, problem.right[1] + 0.25, *(float(one.bounds.high) + SLACK for one in problem.sums)]
+    return np.array(low), np.array(high)
+
+
+def possible_pairs(problem: Problem) -> list[np.ndarray] | None:
+    """The pairs (t, p) of each class that bounds on the sums leave, int64[n, 2] each; None: some class has none.
+
+    Raises:
+        TooLargeError: a class has too many.
+    """
+    ranges = list(problem.choices)
+    while True:
+        if any(len(one) == 0 for one in ranges):
+            return None
+        sizes = [len(one) for one in ranges], [one.count for one in ranges]
+        for of, allowed in ((0, (problem.total, problem.total)), (1, problem.right)):
+            lows = [int(one.predicted.min() if of == 0 else one.low.min()) for one in ranges]
+            highs = [int(one.predicted.max() if of == 0 else one.high.max()) for one in ranges]
+            for place, one in enumerate(ranges):
+                span = (
+                    allowed[0] - sum(highs) + highs[place],
+                    allowed[1] - sum(lows) + lows[place],
+                )
+                if span[0] > lows[place] or span[1] < highs[place]:
+                    everything = (0, problem.total)
+                    ranges[place] = one.within(*((span, everything) if of == 0 else (everything, span)))
+            if any(len(one) == 0 for one in ranges):
+                return None
+        if sizes == ([len(one) for one in ranges], [one.count for one in ranges]):
+            break
+    if any(one.count > _WRITTEN_OUT for one in ranges):
+        raise TooLargeError
+    return _pruned(problem, [one.pairs() for one in ranges])
+
+
+def _pruned(problem: Problem, pairs: list[np.ndarray]) -> list[np.ndarray] | None:
+    low, high = sum_bounds(problem)
+    values = [problem.contributions(place, one) for place, one in enumerate(pairs)]
+    while True:
+        lows = np.stack([one.min(axis=0) for one in values])
+        highs = np.stack([one.max(axis=0) for one in values])
+        others_low, others_high = lows.sum(axis=0) - lows, highs.sum(axis=0) - highs
+        keep = [
+            ((one + others_high[place] >= low) & (one + others_low[place] <= high)).all(axis=1)
+            for place, one in enumerate(values)
+        ]
+        if not all(one.any() for one in keep):
+            return None
+        if all(one.all() for one in keep):
+            return pairs
+        pairs = [one[chosen] for one, chosen in zip(pairs, keep, strict=True)]
+        values = [one[chosen] for one, chosen in zip(values, keep, strict=True)]
+
+
+def find(problem: Problem, pairs: Sequence[np.ndarray]) -> Solution | None:
+    """A solution that takes one of these pairs (t, p) for each class; None: there is none.
+
+    Raises:
+        TooLargeError: there are too many combinations to tell.
+    """
+    values = [problem.contributions(place, one) for place, one in enumerate(pairs)]
+    loads = [problem.supports[place] + one[:, 1] - 2 * one[:, 0] for place, one in enumerate(pairs)]
+    low, high = sum_bounds(problem)
+    spare_low = np.sum([one.min(axis=0) for one in values], axis=0)
+    spare_high = np.sum([one.max(axis=0) for one in values], axis=0)
+    halves = []
+    for classes in _split([len(one) for one in pairs]):
+        half = _Half((), np.zeros((1, len(low))), np.zeros(1, np.int64), np.zeros((1, 0), np.int32))
+        inner_low, inner_high = spare_low, spare_high
+        for place in classes:
+            inner_low = inner_low - values[place].min(axis=0)
+            inner_high = inner_high - values[place].max(axis=0)
+            half = _grown(half, place, values[place], loads[place], low - inner_high, high - inner_low)
+            if not len(half.sums):
+                return None
+        halves.append(half)
+        # The other half meets only sums that this one has.
+        spare_low = spare_low + half.sums.min(axis=0) - sum(values[place].min(axis=0) for place in classes)
+        spare_high = spare_high + half.sums.max(axis=0) - sum(values[place].max(axis=0) for place in classes)
+    for tried, (first, second) in enumerate(_joined(problem, halves[0], halves[1], low, high)):
+        if tried >= _TRIED:
+            raise TooLargeError
+        right, predicted = [0] * len(pairs), [0] * len(pairs)
+        for half, state in ((halves[0], first), (halves[1], second)):
+            for place, pick in zip(half.classes, half.picked[state], strict=True):
+                right[place], predicted[place] = map(int, pairs[place][pick])
+        if problem.holds(right, predicted):
+            return Solution(tuple(right), tuple(predicted))
+    return None
+
+
+def _split(sizes: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Two groups of classes with about as many combinations each; the small ones come first."""
+    groups: tuple[list[int], list[int]] = ([], [])
+    products = [1.0, 1.0]
+    for place in sorted(range(len(sizes)), key=lambda place: -sizes[place]):
+        group = 0 if products[0] <= products[1] else 1
+        groups[group].append(place)
+        products[group] *= sizes[place]
+    return groups[0][::-1], groups[1][::-1]
+
+
+def _grown(half: _Half, place: int, values: np.ndarray, loads: np.ndarray, low: np.ndarray, high: np.ndarray) -> _Half:
+    """A half with one class more, without sums outside of these bounds."""
+    if len(half.sums) * len(values) > _GROWTH:
+        raise TooLargeError
+    keep = np.ones((len(half.sums), len(values)), bool)
+    for column in range(values.shape[1]):
+        sums = half.sums[:, None, column] + values[None, :, column]
+        keep &= (sums >= low[column] - SLACK) & (sums <= high[column] + SLACK)
+    before, new = np.nonzero(keep)
+    if len(before) > _STATES:
+        raise TooLargeError
+    return _Half(
+        (*half.classes, place),
+        half.sums[before] + values[new],
+        np.maximum(half.load[before], loads[new]),
+        np.concatenate([half.picked[before], new[:, None].astype(np.int32)], axis=1),
+    )
+
+
+def _joined(
+    problem: Problem, first: _Half, second: _Half, low: np.ndarray, high: np.ndarray
+) -> Iterator[tuple[int, int]]:
+    """The states of two halves that add up."""
+    width = problem.total + 1
+    keys = np.rint(second.sums[:, 0]).astype(np.int64) * width + np.rint(second.sums[:, 1]).astype(np.int64)
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    predicted = problem.total - np.rint(first.sums[:, 0]).astype(np.int64)
+    right = np.rint(first.sums[:, 1]).astype(np.int64)
+    start = np.searchsorted(keys, predicted * width + np.maximum(problem.right[0] - right, 0), "left")
+    end = np.searchsorted(keys, predicted * width + np.clip(problem.right[1] - right, -1, problem.total), "right")
+    sizes = np.where((predicted >= 0) & (problem.right[1] >= right), np.maximum(end - start, 0), 0)
+    ends = np.cumsum(sizes)
+    looked_at = 0
+    row = 0
+    while row < len(sizes):
+        before = int(ends[row - 1]) if row else 0
+        stop = max(row + 1, int(np.searchsorted(ends, before + _CHUNK, "right")))
+        chunk = sizes[row:stop]
+        looked_at += int(chunk.sum())
+        if looked_at > _JOINED:
+            raise TooLargeError
+        one = np.repeat(np.arange(row, stop), chunk)
+        inside = np.arange(len(one)) - np.repeat(np.cumsum(chunk) - chunk, chunk)
+        two = order[np.repeat(start[row:stop], chunk) + inside]
+        fits = _add_up(problem, first, second, one, two, low, high)
+        yield from zip(map(int, one[fits]), map(int, two[fits]), strict=True)
+        row = stop
+
+
+def _add_up(
+    problem: Problem,
+    first: _Half,
+    second: _Half,
+    one: np.ndarray,
+    two: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+) -> np.ndarray:
+    fits = np.ones(len(one), bool)
+    for column in range(2, first.sums.shape[1]):
+        sums = first.sums[one, column] + second.sums[two, column]
+        fits &= (sums >= low[column]) & (sums <= high[column])
+    errors = problem.total - first.sums[one, 1] - second.sums[two, 1]
+    fits &= np.maximum(first.load[one], second.load[two]) <= errors + 0.25
+    if problem.harmonic is not None:
+        macro = {}
+        for column, wanted in enumerate(problem.sums, start=2):
+            if wanted.row == MACRO:
+                macro[wanted.measure] = first.sums[one, column] + second.sums[two, column]
+        if len(macro) >= 2:
+            whole = macro["precision"] + macro["recall"]
+            f1 = 2 * macro["precision"] * macro["recall"] / np.where(whole > 0, whole, 1)
+            fits &= (f1 >= float(problem.harmonic.low) - SLACK) & (f1 <= float(problem.harmonic.high) + SLACK)
+    return fits

@@ -1,0 +1,324 @@
+"""``ferbench audit``: what is wrong with data, and are published numbers possible together?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ferbench.cli.completion import ComponentType, RunType, SettingType, plugin_option
+from ferbench.cli.places import cache_option, results_option
+
+if TYPE_CHECKING:
+    from ferbench.audit.contradiction import Contradiction
+    from ferbench.audit.problem import Solution
+    from ferbench.audit.published import Cell, PublishedTable
+    from ferbench.audit.signatures import Signature
+    from ferbench.audit.verdict import Audit
+
+_WIDE = 12  # classes; larger matrices are for --json
+
+
+@click.group()
+def audit() -> None:
+    """Check datasets, and whether published numbers are possible together."""
+
+
+@audit.command("data")
+@click.argument("dataset", type=ComponentType("dataset"))
+@click.option("--data", type=click.Path(), multiple=True, metavar="[NAME=]DIR", help="Where the dataset's files are.")
+@click.option(
+    "--set",
+    "sets",
+    type=SettingType(),
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set an option of the dataset, or data.protocol, which says what is train and what is test.",
+)
+@click.option("--near/--no-near", default=True, show_default=True, help="Look for near copies too.")
+@click.option("--run", type=RunType(), metavar="RUN", help="List samples that this finished run disagrees with.")
+@click.option("--write-exclusions", type=click.Path(dir_okay=False, path_type=Path), help="List samples to leave out.")
+@click.option(
+    "--exclude",
+    default="constant,conflict,leak,copy",
+    show_default=True,
+    metavar="KINDS",
+    help="Which samples are listed: constant, conflict, leak, copy, near-leak, near-conflict, near-copy, mislabelled.",
+)
+@click.option("--skip-faulty", is_flag=True, help="Leave faulty samples out.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@results_option
+@cache_option
+@plugin_option
+def audit_data(dataset: str, **options: Any) -> None:
+    """Find copies, leaks, conflicting labels and other faults of DATASET that decoding does not see.
+
+    \b
+    ferbench audit data fer2013 --data DIR
+    ferbench audit data fer2013 --data DIR --write-exclusions left-out.csv --exclude leak,constant
+    ferbench run --dataset fer2013 --data DIR --set data.exclude=left-out.csv
+    """
+    from ferbench.cli.audit_data import run_audit
+
+    run_audit(dataset, **options)
+
+
+@audit.command("table")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--unit",
+    type=click.Choice(["auto", "percent", "fraction"]),
+    default="auto",
+    show_default=True,
+    help="What scores are printed in.",
+)
+@click.option("--decimals", type=click.IntRange(0, 12), help="Decimals of every score, where trailing zeros were lost.")
+@click.option(
+    "--rounding",
+    type=click.Choice(["any", "nearest", "truncate"]),
+    default="any",
+    show_default=True,
+    help="How scores were printed; 'any': all of them to the nearest, or all of them cut off.",
+)
+@click.option(
+    "--macro-f1",
+    type=click.Choice(["any", "mean", "harmonic"]),
+    default="any",
+    show_default=True,
+    help="Macro F1 is the mean of the classes' F1, or the F1 of macro precision and macro recall.",
+)
+@click.option(
+    "--zero-division",
+    type=click.Choice(["any", "0", "1", "left-out"]),
+    default="any",
+    show_default=True,
+    help="What a score with a denominator of 0 is.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def audit_table(
+    file: Path,
+    unit: Any,
+    decimals: int | None,
+    rounding: Any,
+    macro_f1: Any,
+    zero_division: str,
+    as_json: bool,
+) -> None:
+    """Are the scores in FILE possible together?
+
+    FILE is CSV: a row for each class with precision, recall, f1 and support, then rows such as macro avg, weighted avg
+    and accuracy; leave empty what is not published. Exit code 1: no confusion matrix gives these numbers.
+
+    \b
+    ferbench audit table paper.csv
+    ferbench audit table paper.csv --json | jq .verdict
+    """
+    from ferbench.audit.csv_table import read_table
+    from ferbench.audit.signatures import signatures
+    from ferbench.audit.verdict import ZERO_DIVISIONS
+    from ferbench.audit.verdict import audit as examine
+
+    table = read_table(file, unit=unit, decimals=decimals)
+    zeros = {one.replace(" ", "-"): one for one in ZERO_DIVISIONS}
+    done = examine(
+        table,
+        rounding=None if rounding == "any" else rounding,
+        macro_f1=None if macro_f1 == "any" else macro_f1,
+        zero_division=zeros.get(zero_division),
+    )
+    signs = signatures(done)
+    if as_json:
+        click.echo(json.dumps(_document(done, signs), indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join(_lines(file.name, done, signs)))
+    click.get_current_context().exit(1 if done.verdict == "inconsistent" else 0)
+
+
+def _lines(name: str, audit: Audit, signs: Sequence[Signature]) -> Iterator[str]:
+    from ferbench.plugin.faults import one_line
+
+    table = audit.table
+    images = "an unknown number of images" if table.total is None else f"{table.total:,} images"
+    printed = "percent" if table.unit == "percent" else "fractions of 1"
+    yield one_line(f"{name}: {len(table.classes)} classes, {images}, {len(table.scores)} scores in {printed}")
+    yield from (one_line(f"note: {note}") for note in table.notes)
+    said = {
+        "consistent": "consistent: there is a confusion matrix that gives every score",
+        "inconsistent": "inconsistent: no confusion matrix gives these scores",
+        "underdetermined": f"underdetermined: {audit.reason}",
+    }
+    yield said[audit.verdict]
+    yield f"  read with {_conventions(audit)}"
+    if audit.verdict == "inconsistent":
+        yield ""
+        yield from map(one_line, _faults(audit))
+    if signs:
+        yield ""
+        yield from (one_line(f"{one.id}: {one.text}") for one in signs)
+    matrix = audit.matrix
+    if matrix is not None and len(table.classes) <= _WIDE:
+        fits = "these scores" if audit.verdict == "consistent" else "the rest"
+        only = " (rows true, columns predicted; there are others)"
+        yield ""
+        yield f"a confusion matrix that gives {fits}{only}:"
+        yield from _matrix_lines(table, matrix)
+
+
+def _conventions(audit: Audit) -> str:
+    said = ["scores rounded to the nearest" if audit.conventions.rounding == "nearest" else "scores cut off"]
+    macro = "macro F1 as the mean of the classes' F1"
+    said.append(macro if audit.conventions.macro_f1 == "mean" else "macro F1 as the F1 of macro precision and recall")
+    zero = audit.conventions.zero_division
+    said.append("0/0 left out" if zero == "left out" else f"0/0 as {zero}")
+    return ", ".join(said)
+
+
+def _faults(audit: Audit) -> Iterator[str]:
+    table, diagnosis = audit.table, audit.diagnosis
+    assert diagnosis is not None
+    for cell in audit.totals:
+        add_up = f"add up to {sum(support or 0 for support in table.supports):,}"
+        yield f"{cell} is {table.totals[cell]:,}, but the supports of the classes {add_up}"
+    for number, one in enumerate(diagnosis.contradictions, start=1):
+        yield f"{number}. {_sentence(table, one)}"
+    if not diagnosis.contradictions:
+        return
+    left_out = [one.without for one in diagnosis.contradictions]
+    if audit.solved.answer == "yes":
+        values = _and([_would_be(audit, cell, audit.solved.solution) for cell in left_out])
+        yield f"Without {_and([str(cell) for cell in left_out])} the rest holds together; there, {values}."
+    elif audit.solved.answer == "unknown":
+        yield f"Whether the rest holds without {_and([str(cell) for cell in left_out])} was not decided."
+    others = [pair for pair in diagnosis.menders if pair[0] not in left_out]
+    if others:
+        values = " or ".join(_would_be(audit, cell, solution) for cell, solution in others)
+        yield f"Another single number would mend it as well: {values}."
+
+
+def _would_be(audit: Audit, cell: Cell, solution: Solution | None) -> str:
+    from ferbench.audit.verdict import value_of
+
+    assert solution is not None
+    value = value_of(cell, audit.table, audit.conventions, solution)
+    printed = audit.table.show(audit.table.scores[cell].value)
+    return f"{cell} {printed} could be {'undefined' if value is None else audit.table.show(value)}"
+
+
+def _sentence(table: PublishedTable, one: Contradiction) -> str:
+    others = [cell for cell in one.cells if cell != one.cell]
+    held = "".join(
+        [
+            _listed(table, others),
+            _at(table, one.supports),
+        ]
+    )
+    if one.cell is None:
+        return (
+            f"{held} cannot hold together: no whole numbers of images give them"
+            if len(others) > 1 or one.supports
+            else f"{held} is no score"
+        )
+    printed = f"{one.cell} {table.show(table.scores[one.cell].value)}"
+    if not others:
+        return f"{printed} is not possible{_at(table, one.supports)}"
+    if one.bounds is None:
+        return f"{printed} cannot hold together with {held}"
+    value = table.scores[one.cell].value
+    if value < one.bounds.low:
+        needed = f"at least {table.show(one.bounds.low, bound='low')}"
+    else:
+        needed = f"at most {table.show(one.bounds.high, bound='high')}"
+    return f"{held} needs {one.cell} to be {needed}; printed is {table.show(value)}"
+
+
+def _listed(table: PublishedTable, cells: Sequence[Cell]) -> str:
+    """Cells with their numbers; those of one measure together."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(cell.measure if cell.of_class else str(cell), []).append(cell)
+    said = []
+    for same in groups.values():
+        values = [table.show(table.scores[cell].value) for cell in same]
+        if len(same) == 1:
+            said.append(f"{same[0]} {values[0]}")
+        else:
+            measure = "F1" if same[0].measure == "f1" else same[0].measure
+            rows = ", ".join(f"{cell.row} {value}" for cell, value in zip(same, values, strict=True))
+            said.append(f"{measure} ({rows})")
+    return _and(said)
+
+
+def _at(table: PublishedTable, supports: Sequence[str]) -> str:
+    if not supports:
+        return ""
+    if len(supports) == 1:
+        support = table.supports[table.classes.index(supports[0])]
+        return f" at a support of {support:,}"
+    return " at these supports"
+
+
+def _and(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _matrix_lines(table: PublishedTable, matrix: Any) -> list[str]:
+    from ferbench.report.table import Column, Table
+    from ferbench.report.terminal import to_terminal
+
+    columns = [Column("class", ""), *(Column(f"c{k}", name, "count") for k, name in enumerate(table.classes))]
+    rows: tuple[tuple[str | int, ...], ...] = tuple(
+        (name, *map(int, counts)) for name, counts in zip(table.classes, matrix, strict=True)
+    )
+    return to_terminal(Table("matrix", "", tuple(columns), rows), None)
+
+
+def _document(audit: Audit, signs: Sequence[Signature]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from ferbench.audit.verdict import value_of
+
+    table, matrix = audit.table, audit.matrix
+    document: dict[str, Any] = {
+        "verdict": audit.verdict,
+        "reason": audit.reason or None,
+        "conventions": asdict(audit.conventions),
+        "unit": table.unit,
+        "classes": list(table.classes),
+        "supports": list(table.supports),
+        "notes": list(table.notes),
+        "contradictions": [],
+        "menders": [],
+        "signatures": [asdict(one) for one in signs],
+        "counts": None,
+        "matrix": None if matrix is None else matrix.tolist(),
+    }
+    for cell in audit.totals:
+        numbers = [{**cell._asdict(), "printed": table.totals[cell]}]
+        document["contradictions"].append(
+            {"numbers": numbers, "supports": list(table.classes), "bounded": None, "without": cell._asdict()}
+        )
+    if audit.diagnosis is not None:
+        for one in audit.diagnosis.contradictions:
+            bounds = None
+            if one.cell is not None and one.bounds is not None:
+                bounds = {**one.cell._asdict(), "low": float(one.bounds.low), "high": float(one.bounds.high)}
+            document["contradictions"].append(
+                {
+                    "numbers": [{**cell._asdict(), "printed": float(table.scores[cell].value)} for cell in one.cells],
+                    "supports": list(one.supports),
+                    "bounded": bounds,
+                    "without": one.without._asdict(),
+                }
+            )
+        for cell, solution in audit.diagnosis.menders:
+            value = value_of(cell, table, audit.conventions, solution)
+            document["menders"].append({**cell._asdict(), "value": None if value is None else float(value)})
+    if audit.solved.right is not None and audit.solved.predicted is not None:
+        document["counts"] = {
+            name: {"right": list(right), "predicted": list(predicted)}
+            for name, right, predicted in zip(table.classes, audit.solved.right, audit.solved.predicted, strict=True)
+        }
+    return document

@@ -1,0 +1,44 @@
+"""``ferbench plugins new``: a plugin that works as it is written, to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_KINDS = ("model", "dataset", "loss", "sampler", "augmentation", "optimizer", "schedule", "tracker")
+
+
+@click.command("new")
+@click.argument("kind", type=click.Choice(_KINDS))
+@click.argument("name")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    metavar="DIR",
+    help="Where the package's folder, or the file, is put; default: here.",
+)
+@click.option("--single-file", is_flag=True, help="Write one file for --plugin instead of a package.")
+def new_plugin(kind: str, name: str, output: Path, single_file: bool) -> None:
+    """Write a plugin with a component of KIND called NAME, to start from.
+
+    A package: pyproject.toml with the entry point, a light plugin.py, the implementation, tests that hold it to the
+    rules of its kind, and a README. It works as it is written.
+    """
+    from ferbench.cli.completion import silent_registry
+    from ferbench.scaffold.plugin import check_name, write_plugin
+
+    check_name(kind, name, silent_registry(()))
+    target, *files = write_plugin(kind, name, output, single_file)
+    click.echo(f"{target}")
+    for file in files:
+        click.echo(f"  {file.relative_to(target)}")
+    data = " --data DIR" if kind == "dataset" else ""
+    click.echo("Next:")
+    if single_file:
+        click.echo(f"  ferbench plugins check {name} --kind {kind} --plugin {target}{data}")
+    else:
+        click.echo(f"  pip install -e '{target}[test]'")
+        click.echo(f"  pytest {target}")
+        click.echo(f"  ferbench plugins check {name} --kind {kind}{data}")

@@ -1,0 +1,1 @@
+"""What may be wrong with the machine, the cache and the results, and what to do about it."""

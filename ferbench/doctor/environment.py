@@ -1,0 +1,180 @@
+"""Python, torch, the devices, the browser that draws figures, and the plugins."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from ferbench.doctor.finding import Finding, Level
+
+#: What cuBLAS must be told for repeatable sums; ferbench says the first where nothing is said.
+_REPEATABLE = (":4096:8", ":16:8")
+
+
+def check_environment() -> Iterator[Finding]:
+    """Look at the machine; imports torch."""
+    yield from _requirements()
+    yield from _torch()
+    yield from _browser()
+    yield from _plugins()
+
+
+def _found(level: Level, what: str, remedy: str = "") -> Finding:
+    return Finding("environment", level, what, remedy)
+
+
+def _requirements() -> Iterator[Finding]:
+    """Whether the installed packages are those that ferbench asks for."""
+    from packaging.requirements import Requirement
+
+    wrong = []
+    try:
+        needed = importlib.metadata.requires("ferbench") or []
+    except importlib.metadata.PackageNotFoundError:
+        yield _found("problem", "ferbench runs from its source and is not installed", "pip install -e . in its folder")
+        return
+    for text in needed:
+        asked = Requirement(text)
+        if asked.marker is not None and not asked.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            there = importlib.metadata.version(asked.name)
+        except importlib.metadata.PackageNotFoundError:
+            wrong.append(f"{asked.name} is missing")
+            continue
+        if not asked.specifier.contains(there, prereleases=True):
+            wrong.append(f"{asked.name} is {there}, not {asked.specifier}")
+    versions = f"Python {platform.python_version()}, ferbench {_version('ferbench')}"
+    if wrong:
+        yield _found("problem", f"{versions}: {'; '.join(wrong)}", "install ferbench again: pip install -U ferbench")
+    else:
+        yield _found("ok", f"{versions} and all that it needs")
+
+
+def _torch() -> Iterator[Finding]:
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        yield _found(
+            "problem", f"torch cannot be imported: {error}", "install it again: pip install -U torch torchvision"
+        )
+        return
+    try:
+        import torchvision  # noqa: F401 - its operators are looked up when it is imported
+    except (ImportError, OSError, RuntimeError) as error:
+        what = f"torchvision {_version('torchvision')} does not go with torch {torch.__version__}: {error}"
+        yield _found("problem", what, "install both from one index: pip install -U torch torchvision")
+    from ferbench.training.runtime import available_cores
+
+    cores, asked = available_cores(), os.environ.get("OMP_NUM_THREADS", "")
+    threads = int(asked) if asked.isdecimal() and int(asked) > 0 else cores
+    what = f"torch {torch.__version__}, {threads} threads on {cores} cores"
+    if threads > cores:
+        yield _found("problem", f"{what}: they wait for each other", f"set OMP_NUM_THREADS={cores}, or unset it")
+    else:
+        yield _found("ok", what + (f" (OMP_NUM_THREADS={asked})" if asked else ""))
+    yield from _cuda()
+    yield _repeatable()
+
+
+def _cuda() -> Iterator[Finding]:
+    """Whether torch's build, the driver and the GPU go together: each must do a small product."""
+    from torch import cuda, version
+
+    driver = _driver()
+    if version.cuda is None:
+        if driver and version.hip is None:
+            what = f"there is an NVIDIA GPU ({driver}), but this torch is a build without CUDA"
+            yield _found("problem", what, "install a CUDA build of torch (pytorch.org says how)")
+        else:
+            yield _found("ok", "no NVIDIA GPU: training uses the CPU")
+        return
+    try:
+        cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        if driver:
+            what = f"torch's CUDA {version.cuda} does not go with the driver ({driver}): {str(error).splitlines()[0]}"
+            yield _found("problem", what, "update the driver, or install a torch for an older CUDA")
+        else:
+            yield _found("ok", f"no NVIDIA driver: training uses the CPU (torch is built for CUDA {version.cuda})")
+        return
+    for index in range(cuda.device_count()):
+        about = cuda.get_device_properties(index)
+        what = f"cuda:{index} {about.name}, {about.total_memory / 1e9:.0f} GB, CUDA {version.cuda}, {driver}"
+        try:
+            _product(f"cuda:{index}")
+        except RuntimeError as error:
+            remedy = "free the GPU, or install a torch that knows this one"
+            yield _found("problem", f"{what} does not compute: {str(error).splitlines()[0]}", remedy)
+        else:
+            yield _found("ok", what)
+
+
+def _product(device: str) -> None:
+    import torch
+
+    ones = torch.ones(8, 8, device=device)
+    if float((ones @ ones).sum()) != 512.0:
+        raise RuntimeError("8 × 8 ones multiplied do not add up to 512")
+
+
+def _repeatable() -> Finding:
+    said = os.environ.get("CUBLAS_WORKSPACE_CONFIG")
+    if said is not None and said not in _REPEATABLE:
+        what = f"CUBLAS_WORKSPACE_CONFIG={said} makes deterministic runs on a GPU fail"
+        return _found("problem", what, f"unset it, or set it to {_REPEATABLE[0]}")
+    return _found("ok", "deterministic mode can be kept")
+
+
+def _driver() -> str:
+    """The NVIDIA driver in words; empty where there is none."""
+    try:
+        first = Path("/proc/driver/nvidia/version").read_text(encoding="utf-8").splitlines()[0]
+    except (OSError, IndexError):
+        return "nvidia-smi is there" if shutil.which("nvidia-smi") else ""
+    numbers = [part for part in first.split() if part[:1].isdigit() and "." in part]
+    return f"driver {numbers[0]}" if numbers else "its version is not known"
+
+
+def _browser() -> Iterator[Finding]:
+    """The browser that ``ferbench report --figures`` draws with."""
+    from choreographer.browsers.chromium import Chromium
+
+    path = Chromium.find_browser(skip_local=False)
+    if path and Path(path).exists():
+        yield _found("ok", f"figures are drawn by {path}")
+    else:
+        what = "no Chromium or Chrome: 'ferbench report --figures' cannot draw (pages need none)"
+        yield _found("note", what, "install one (Debian: apt-get install chromium), or set BROWSER_PATH")
+
+
+def _plugins() -> Iterator[Finding]:
+    from ferbench.errors import UserError
+    from ferbench.plugin.discovery import load_registry
+
+    try:
+        registry = load_registry(warn=lambda line: None)
+    except UserError as error:
+        yield _found("problem", error.message, error.remedy)
+        return
+    for record in registry.broken():
+        remedy = "mend, update or uninstall it; FERBENCH_PLUGINS='' leaves it out meanwhile"
+        yield _found("problem", f"plugin {record.title} is broken: {record.error}", remedy)
+    for kind, name in sorted(registry.ambiguous()):
+        owners = [one.qualified_name for one in registry.components(kind) if one.name == name]
+        yield _found("note", f"{kind} '{name}' is offered by {len(owners)} plugins", f"say {' or '.join(owners)}")
+    loaded = [f"{one.name} ({one.distribution} {one.version})" for one in registry.plugins if one.status == "ok"]
+    yield _found("ok", f"plugins: {', '.join(loaded)}")
+    if registry.excluded:
+        yield _found("note", f"left out by FERBENCH_PLUGINS: {', '.join(registry.excluded)}")
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"

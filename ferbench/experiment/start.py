@@ -1,0 +1,152 @@
+"""Where a run starts that does not begin from scratch: the weights that an earlier run had at some point."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ferbench.errors import UserError
+from ferbench.experiment.recipe import COMPONENT_SECTIONS, DEFAULT_COMPONENTS
+from ferbench.plugin.discovery import Registry
+from ferbench.runs.directory import RunDirectory, find_run
+
+_POINT = re.compile(r"best|last|(?:epoch)?\d{1,9}|step\d{1,12}")
+
+
+@dataclass(frozen=True)
+class Start:
+    """The weights of a run, its parent, at one of its checkpoints.
+
+    Attributes:
+        directory: of the parent; need not be there any more when its child goes on.
+        given: names the checkpoint for good, as a recipe has it: ``RUN@12``, with an id and no word that may come to
+            mean another checkpoint, such as ``last``.
+        name: of the parent.
+        training_id: of the parent.
+        config_id: of the parent.
+        at: the point: ``best``, ``12`` (the end of epoch 12) or ``step3400`` (after so many updates).
+        epoch: whose weights they are; of a point within an epoch, that epoch.
+        sha256: of the weights, as a file of safetensors.
+        class_names: that the parent knows, in the order of its outputs.
+    """
+
+    directory: RunDirectory
+    given: str
+    name: str | None
+    training_id: str
+    config_id: str
+    at: str
+    epoch: int
+    sha256: str
+    class_names: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"{self.directory.path.name}@{self.at}"
+
+    def identity(self) -> dict[str, Any]:
+        """What the child's training id covers: which weights, not whose."""
+        return {"weights": f"sha256:{self.sha256}"}
+
+    def configuration(self) -> dict[str, Any]:
+        """What the child's configuration id covers instead: seeds of one configuration, each continued at the same
+        point, are seeds of one configuration again."""
+        return {"config": self.config_id, "at": self.at}
+
+    def to_record(self) -> dict[str, Any]:
+        """The entry in the child's ``lineage.parents``."""
+        return {
+            "run": self.directory.path.name,
+            "name": self.name,
+            "training_id": self.training_id,
+            "config_id": self.config_id,
+            "at": self.at,
+            "epoch": self.epoch,
+            "weights_sha256": self.sha256,
+        }
+
+
+def recorded_start(results: Path, record: Mapping[str, Any]) -> Start | None:
+    """The start of a run by its own record, whether its parent is still there or not; None: it began from scratch."""
+    given = record["recipe"].get("from")
+    if given is None:
+        return None
+    (parent,) = record["lineage"]["parents"]
+    try:
+        directory = find_run(results, split_point(given)[0])
+    except UserError:
+        directory = RunDirectory(results / "runs" / parent["run"])
+    return Start(
+        directory,
+        given,
+        parent["name"],
+        parent["training_id"],
+        parent["config_id"],
+        parent["at"],
+        parent["epoch"],
+        parent["weights_sha256"],
+        tuple(record["data"]["class_names"]),
+    )
+
+
+def split_point(given: str) -> tuple[str, str]:
+    """``RUN@POINT`` as (run, point); without a point it is ``last``, and ``epoch12`` is ``12``.
+
+    Raises:
+        UserError: what stands behind the last ``@`` is no point.
+    """
+    run, sign, point = given.rpartition("@")
+    if not sign or not run or "/" in point:  # the sign of a path
+        return given, "last"
+    if not _POINT.fullmatch(point):
+        raise UserError(
+            f"'{point}' in '{given}' is no point of a run",
+            f"write {run}@best, {run}@last, {run}@12 (the end of epoch 12) or {run}@step3400",
+        )
+    digits = point.removeprefix("epoch").removeprefix("step")
+    return run, point if not digits.isdecimal() else f"{'step' if point[0] == 's' else ''}{int(digits)}"
+
+
+def continued(record: Mapping[str, Any], changes: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+    """The settings of a child: those of its parent, with a recipe's laid over them.
+
+    What the parent was called, where it started from and which initial weights its model had stays behind. A section
+    that names another component leaves the options of the parent's behind.
+
+    Args:
+        record: the parent's ``run.json``.
+        changes: tables of a recipe (`ferbench.experiment.settings.read_recipe`), empty without one.
+        registry: where the parent's model is looked up.
+    """
+    settings = {key: _given(value) for key, value in record["recipe"].items() if key not in ("name", "from")}
+    settings = copy.deepcopy({key: value for key, value in settings.items() if value is not None})
+    for option in _initial_weights(settings["model"]["name"], registry):
+        settings["model"].pop(option, None)
+    for key, value in changes.items():
+        if not isinstance(value, Mapping) or key == "grid":
+            settings[key] = copy.deepcopy(value)
+            continue
+        mine = settings.get(key, {})
+        if key in COMPONENT_SECTIONS and value.get("name", mine["name"]) != mine.get("name", DEFAULT_COMPONENTS[key]):
+            mine = {}
+        settings[key] = {**mine, **copy.deepcopy(dict(value))}
+    return settings
+
+
+def _given(value: Any) -> Any:
+    """A section without the fields that were not set."""
+    return {key: one for key, one in value.items() if one is not None} if isinstance(value, Mapping) else value
+
+
+def _initial_weights(model: str, registry: Registry) -> list[str]:
+    """Options of a model that say where its weights come from, and need not."""
+    try:
+        options = registry.find("model", model).options().fields
+    except UserError:  # whoever wants this model will hear of it
+        return []
+    return [option.name for option in options if option.initial_weights is not None and not option.required]

@@ -1,0 +1,110 @@
+"""What lies in ``checkpoints/`` of a run, and whether it is what was written; without torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ferbench.runs.directory import RunDirectory, own_digest
+
+BEST = "best"
+SNAPSHOT = re.compile(r"(step-\d{8,}(?:-end)?)\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """One checkpoint.
+
+    Attributes:
+        name: of its files without suffix: ``best``, ``step-00001200``, ``step-00001250-end``.
+        epoch: whose weights they are: the epoch that was chosen, the one that was going on, or the one that had ended.
+        step: updates so far; None for ``best``.
+        batches: of the epoch so far; 0 at its end.
+        bytes: of both files.
+        fault: what is wrong with it; empty when it is whole.
+    """
+
+    name: str
+    epoch: int | None
+    step: int | None
+    batches: int
+    bytes: int
+    fault: str
+
+    @property
+    def is_best(self) -> bool:
+        return self.name == BEST
+
+    @property
+    def point(self) -> str:
+        """What ``ferbench run --from RUN@POINT`` calls it; empty for one that is not whole."""
+        if self.fault or self.epoch is None:
+            return ""
+        return BEST if self.is_best else f"step{self.step}" if self.batches else str(self.epoch)
+
+    def __str__(self) -> str:
+        """Where in the training it stands."""
+        if self.epoch is None:
+            return self.name
+        if self.is_best:
+            return f"best, epoch {self.epoch}"
+        return f"epoch {self.epoch}, batch {self.batches:,}" if self.batches else f"end of epoch {self.epoch}"
+
+
+def snapshot_names(checkpoints: Path) -> list[str]:
+    """Of the snapshots that there are, whole or not, by step; the end of an epoch after its last batch."""
+    try:
+        found = [SNAPSHOT.fullmatch(entry.name) for entry in checkpoints.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted((match[1] for match in found if match), key=lambda name: (len(name.removesuffix("-end")), name))
+
+
+def saved(directory: RunDirectory, training_id: str) -> list[Saved]:
+    """Every checkpoint of a run: ``best`` where there is one, then snapshots by step.
+
+    Args:
+        directory: of the run.
+        training_id: that its snapshots must name.
+    """
+    folder = directory.checkpoints
+    names = [BEST] if any((folder / f"{BEST}{suffix}").exists() for suffix in (".json", ".safetensors")) else []
+    return [_look(folder, name, training_id) for name in (*names, *snapshot_names(folder))]
+
+
+def _look(folder: Path, name: str, training_id: str) -> Saved:
+    weights, description = folder / f"{name}.safetensors", folder / f"{name}.json"
+    size = sum(file.stat().st_size for file in (weights, description) if file.is_file())
+    try:
+        about = json.loads(description.read_bytes())
+        about = about if isinstance(about, dict) else {}
+    except OSError as error:
+        return Saved(name, None, None, 0, size, f"{description.name}: {error.strerror}")
+    except ValueError:
+        return Saved(name, None, None, 0, size, f"{description.name} is no JSON")
+    epoch, step, batches = (_number(about.get(key)) for key in ("epoch", "step", "batches"))
+    fault = ""
+    own = about.pop("own", None)
+    if name != BEST and own != own_digest(about):
+        fault = f"{description.name} is not what was written"
+    elif name != BEST and about.get("training_id") != training_id:
+        fault = f"{description.name} is of another training"
+    else:
+        try:
+            with weights.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if digest != about.get("sha256"):
+                fault = f"{weights.name} is not what was written: its SHA-256 is another"
+        except OSError as error:
+            fault = f"{weights.name}: {error.strerror}"
+    if name.endswith("-end") and epoch is not None:
+        epoch -= 1  # it says which epoch comes next
+    return Saved(name, epoch, step, batches or 0, size, fault)
+
+
+def _number(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,173 @@
+"""The files of a new plugin, filled in from the templates beside this module."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+import ferbench
+from ferbench.errors import UserError
+from ferbench.plugin.faults import one_line
+from ferbench.plugin.loading import HOOKS, NAME
+from ferbench.plugin.registry import Registry
+from ferbench.storage import writing
+
+_TEMPLATES = Path(__file__).with_name("templates")
+_LONGEST_NAME = 40
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What differs from kind to kind: the module, the class or function that builds, the spec, how to run it."""
+
+    module: str
+    attribute: str
+    run: str
+    spec: tuple[str, ...] = ()
+    check: str = ""
+
+
+_KINDS: Mapping[str, _Kind] = {
+    "dataset": _Kind("faces", "build", "--dataset $name --data DIR", check=" --data DIR"),
+    "model": _Kind("net", "build", "--model $name", ("image_size=48", "image_sizes=(32, 64)", "channels=1")),
+    "loss": _Kind("loss", "build", "--loss $name"),
+    "sampler": _Kind("sampler", "Sampler", "--sampler $name"),
+    "augmentation": _Kind("augmentation", "Augmentation", "--augmentation $name"),
+    "optimizer": _Kind("optimizer", "build", "--optimizer $name"),
+    "schedule": _Kind("schedule", "build", "--schedule $name"),
+    "tracker": _Kind("tracker", "Tracker", "--tracker $name"),
+}
+
+#: The kinds that there are templates for.
+KINDS = tuple(_KINDS)
+
+
+def package_files(kind: str, name: str) -> dict[str, str]:
+    """Texts by path, relative to the package's folder: pyproject, light ``plugin.py``, implementation, test, README."""
+    values = _values(kind, name)
+    package, module = values["package"], values["module"]
+    test = "test_dataset.py" if kind == "dataset" else "test.py"
+    return {
+        "pyproject.toml": _filled("pyproject.toml", values),
+        "README.md": _filled("README.md", values),
+        f"{package}/__init__.py": f'"""{values["title"]}: a {kind} for ferbench."""\n',
+        f"{package}/plugin.py": _filled("plugin.py", {**values, "hook": _hook(kind, name, f"{package}.{module}")}),
+        f"{package}/{module}.py": _filled(f"{kind}.py", {**values, "hook": ""}),
+        f"tests/test_{package.removeprefix('ferbench_')}.py": _filled(test, values),
+    }
+
+
+def single_file(kind: str, name: str) -> tuple[str, str]:
+    """Name and text of the file that ``--plugin`` takes: description and implementation in one."""
+    stem = name.replace("-", "_")
+    hook = _hook(kind, name, stem)
+    if "\nimport ferbench\n" not in _template(f"{kind}.py"):
+        hook = f"\nimport ferbench\n{hook}"
+    return f"{stem}.py", _filled(f"{kind}.py", {**_values(kind, name), "hook": hook})
+
+
+def check_name(kind: str, name: str, registry: Registry) -> None:
+    """Refuse what cannot be a component's name, or is one already.
+
+    Raises:
+        UserError: naming the rule, or the plugin that has the name.
+    """
+    if not NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
+        raise UserError(
+            f"'{one_line(name)[:80]}' is no name for a {kind}",
+            f"take lower-case words of letters and digits, joined by hyphens, such as my-net; {_LONGEST_NAME} at most",
+        )
+    for component in registry.components(kind):
+        if component.name == name:
+            raise UserError(
+                f"{kind} '{name}' is there already: {component.distribution} {component.version} offers it",
+                "choose another name; with two of one name, each must be called DISTRIBUTION:NAME",
+            )
+
+
+def write_plugin(kind: str, name: str, folder: Path, single: bool) -> list[Path]:
+    """Write a new plugin into ``folder``: all of it, or nothing.
+
+    Args:
+        kind: one of `KINDS`.
+        name: of the component, which `check_name` let pass.
+        folder: an existing directory.
+        single: one file instead of a package in a folder of its own.
+
+    Returns:
+        What was written, the plugin's folder (or its file) first.
+
+    Raises:
+        UserError: something of that name exists, or the directory cannot be written.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no directory", "make it first, or name another with --output")
+    if single:
+        file, text = single_file(kind, name)
+        files, target = {"": text}, folder / file
+    else:
+        files, target = package_files(kind, name), folder / name
+    if os.path.lexists(target):
+        raise UserError(f"{target} exists already", "remove it, choose another name, or name a directory with --output")
+    temporary = folder / f".{target.name}.{secrets.token_hex(6)}.tmp"
+    with writing(folder):
+        try:
+            for path, text in files.items():
+                (temporary / path).parent.mkdir(parents=True, exist_ok=True)
+                (temporary / path).write_text(text, encoding="utf-8")
+            temporary.rename(target)
+        except BaseException:
+            shutil.rmtree(temporary) if temporary.is_dir() else temporary.unlink(missing_ok=True)
+            raise
+    return [target] if single else [target, *(target / path for path in files)]
+
+
+def _values(kind: str, name: str) -> dict[str, str]:
+    about = _KINDS[kind]
+    values = {
+        "kind": kind,
+        "name": name,
+        "title": name.replace("-", " ").capitalize(),
+        "camel": "".join(part.capitalize() for part in name.split("-")),
+        "distribution": f"ferbench-{name}",
+        "package": f"ferbench_{name.replace('-', '_')}",
+        "module": about.module,
+        "version": ferbench.__version__,
+        "check": about.check,
+    }
+    return {**values, "run": Template(about.run).substitute(values)}
+
+
+def _hook(kind: str, name: str, module: str) -> str:
+    """The lines that describe the component, for a module that has imported ferbench."""
+    (hook,) = (hook for hook, spec in HOOKS.items() if spec.kind == kind)
+    spec, about = HOOKS[hook].__name__, _KINDS[kind]
+    more = "".join(f"\n            {argument}," for argument in about.spec)
+    return f"""
+#: The version of ferbench's plugin interface that this is written for.
+FERBENCH_API = {ferbench.API_VERSION}
+
+
+@ferbench.hookimpl
+def {hook}() -> list[ferbench.{spec}]:
+    return [
+        ferbench.{spec}(
+            "{name}",
+            build="{module}:{about.attribute}",
+            summary="{name.replace("-", " ").capitalize()}",{more}
+        )
+    ]
+"""
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    return Template(_template(template)).substitute(values)
+
+
+def _template(name: str) -> str:
+    return (_TEMPLATES / f"{name}.txt").read_text(encoding="utf-8")

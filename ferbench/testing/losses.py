@@ -1,0 +1,188 @@
+"""What is asked of losses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ferbench.data.targets import LossValue, Outputs, Targets
+from ferbench.task import Task
+from ferbench.testing.rules import NotApplicable, RuleBook, Subject, Violation
+
+_SAMPLES = 24
+
+
+class LossBench:
+    """A loss, and predictions and targets for it, with valence and arousal.
+
+    Attributes:
+        labels: int64[N], every class among them.
+        affect: float32[N, 2], valence and arousal.
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._names = subject.class_names
+        self._counts = tuple(90 // (k + 1) + 10 for k in range(len(self._names)))
+        generator = torch.Generator().manual_seed(0)
+        self.labels = torch.arange(_SAMPLES) % len(self._names)
+        self.affect = torch.rand(_SAMPLES, 2, generator=generator) * 1.6 - 0.8
+        self._noise = torch.randn(_SAMPLES, len(self._names), generator=generator)
+        self._said = torch.rand(_SAMPLES, 2, generator=generator) * 1.6 - 0.8
+
+    @property
+    def classes(self) -> int:
+        return len(self._names)
+
+    def build(self, order: Tensor | None = None) -> Any:
+        """The loss; ``order``, int64[K], puts the task's classes into another order."""
+        places = list(range(self.classes)) if order is None else order.tolist()
+        names, counts = tuple(self._names[k] for k in places), tuple(self._counts[k] for k in places)
+        loss = self._subject.build(Task(names, 1, 8, 8, counts, has_affect=True))
+        if not callable(loss):
+            raise Violation(f"the builder returns {type(loss).__name__}, which cannot be called")
+        return loss
+
+    def outputs(self, scale: float = 1.0) -> Outputs:
+        """Predictions that know nothing, with gradients."""
+        return Outputs((scale * self._noise).requires_grad_(), self._said.clone().requires_grad_())
+
+    def targets(self) -> Targets:
+        return Targets(self.labels, affect=self.affect)
+
+    def answers(self, right: float) -> Outputs:
+        """Predictions that are right (1), without opinion (0) or wrong (-1)."""
+        one_hot = torch.nn.functional.one_hot(self.labels, self.classes).float()
+        wrong = one_hot.roll(1, dims=1)
+        logits = 4 * right * one_hot if right >= 0 else -4 * right * wrong
+        return Outputs(logits, right * self.affect)
+
+
+BOOK = RuleBook(LossBench)
+
+
+def total_of(loss: Any, outputs: Outputs, targets: Targets) -> Tensor:
+    value = loss(outputs, targets)
+    return value.total if isinstance(value, LossValue) else value
+
+
+@BOOK.rule(gate=True)
+def builds(bench: LossBench) -> None:
+    """The builder returns something that can be called."""
+    bench.build()
+
+
+@BOOK.rule(gate=True)
+def scalar(bench: LossBench) -> str:
+    """It returns one number, and components of one number each."""
+    value = bench.build()(bench.outputs(), bench.targets())
+    if not isinstance(value, LossValue | Tensor):
+        raise Violation(f"it returns {type(value).__name__}, neither LossValue nor a tensor")
+    value = value if isinstance(value, LossValue) else LossValue(value)
+    for name, one in {"the total": value.total, **value.components}.items():
+        if not isinstance(one, Tensor) or one.ndim:
+            got = f"a tensor of shape {tuple(one.shape)}" if isinstance(one, Tensor) else type(one).__name__
+            raise Violation(f"{name} is {got} for {_SAMPLES} samples, no single number; return the mean")
+    return f"components: {', '.join(value.components) or 'none'}"
+
+
+@BOOK.rule()
+def finite(bench: LossBench) -> None:
+    """Value and gradient are finite, however sure the model is."""
+    loss = bench.build()
+    for scale in (0.0, 1.0, 30.0, 300.0):
+        outputs = bench.outputs(scale)
+        total = total_of(loss, outputs, bench.targets())
+        at = f"with logits up to ±{outputs.logits.detach().abs().max():.0f}"
+        if not total.isfinite():
+            raise Violation(f"{at} it is {total.item()}; compute logarithms with log_softmax")
+        if total.requires_grad:
+            total.backward()
+            for part in (outputs.logits.grad, outputs.affect.grad if outputs.affect is not None else None):
+                if part is not None and not part.isfinite().all():
+                    raise Violation(f"{at} its gradient is not finite")
+
+
+@BOOK.rule()
+def gradient(bench: LossBench) -> None:
+    """Its gradient reaches the logits of every sample."""
+    outputs = bench.outputs()
+    total = total_of(bench.build(), outputs, bench.targets())
+    if not total.requires_grad:
+        raise Violation("it has no gradient: something detached it, such as .item(), .detach() or argmax")
+    total.backward()
+    reached = outputs.logits.grad
+    if reached is None or not reached.any(dim=1).all():
+        without = _SAMPLES if reached is None else int((~reached.any(dim=1)).sum())
+        raise Violation(f"no gradient reaches the logits of {without} of {_SAMPLES} samples")
+
+
+@BOOK.rule()
+def lower_for_better(bench: LossBench) -> str:
+    """Right answers cost less than none, and none less than wrong ones."""
+    loss = bench.build()
+    with torch.no_grad():
+        right, none, wrong = (float(total_of(loss, bench.answers(way), bench.targets())) for way in (1.0, 0.0, -1.0))
+    if not right < none < wrong:
+        raise Violation(f"right answers cost {right:.4g}, answers without opinion {none:.4g}, wrong ones {wrong:.4g}")
+    return f"{right:.3g} < {none:.3g} < {wrong:.3g}"
+
+
+@BOOK.rule()
+def mean_over_samples(bench: LossBench) -> None:
+    """The same samples twice cost what they cost once."""
+    loss, outputs = bench.build(), bench.outputs()
+    assert outputs.affect is not None
+    twice = Outputs(outputs.logits.repeat(2, 1), outputs.affect.repeat(2, 1))
+    with torch.no_grad():
+        once = total_of(loss, outputs, bench.targets())
+        doubled = total_of(loss, twice, Targets(bench.labels.repeat(2), affect=bench.affect.repeat(2, 1)))
+    if not torch.allclose(once, doubled, rtol=1e-4):
+        raise Violation(f"once {once:.4g}, twice {doubled:.4g}: return the mean, so that micro-batches can be weighted")
+
+
+@BOOK.rule()
+def missing_labels(bench: LossBench) -> None:
+    """Samples without valence or arousal (NaN) add nothing there."""
+    loss, outputs = bench.build(), bench.outputs()
+    affect = bench.affect.clone()
+    affect[::3] = torch.nan
+    affect[1::3, 1] = torch.nan
+    assert outputs.affect is not None
+    total = total_of(loss, outputs, Targets(bench.labels, affect=affect))
+    if not total.isfinite():
+        raise Violation(f"with missing labels it is {total.item()}")
+    if not total.requires_grad:
+        raise NotApplicable("it has no gradient")
+    total.backward()
+    learnt = outputs.affect.grad
+    if learnt is None:
+        return
+    if not learnt.isfinite().all():
+        raise Violation("with missing labels its gradient is not finite; mask before computing, not after")
+    if learnt[affect.isnan()].any():
+        raise Violation("predictions are pulled somewhere where there is no label")
+
+
+@BOOK.rule()
+def class_order(bench: LossBench) -> None:
+    """Classes in another order cost the same."""
+    order = torch.randperm(bench.classes, generator=torch.Generator().manual_seed(3))
+    outputs, soft = bench.outputs(), torch.softmax(bench.outputs(2.0).logits.detach().flip(0), dim=1)
+    elsewhere = torch.empty_like(order)
+    elsewhere[order] = torch.arange(bench.classes)
+    here, there = bench.build(), bench.build(order)
+    moved = Outputs(outputs.logits[:, order], outputs.affect)
+    for votes in (None, soft):
+        with torch.no_grad():
+            plain = total_of(here, outputs, Targets(bench.labels, votes, bench.affect))
+            permuted = Targets(elsewhere[bench.labels], None if votes is None else votes[:, order], bench.affect)
+            other = total_of(there, moved, permuted)
+        if not torch.allclose(plain, other, rtol=1e-4):
+            with_what = "labels" if votes is None else "label distributions"
+            raise Violation(
+                f"with {with_what} it is {plain:.4g}, and {other:.4g} when the classes change places: "
+                "know classes by task.class_names, not by position"
+            )

@@ -1,0 +1,205 @@
+"""What is asked of models."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ferbench.data.targets import Outputs
+from ferbench.plugin.specs import ModelSpec
+from ferbench.task import Task
+from ferbench.testing.rules import NotApplicable, RuleBook, Subject, Violation
+from ferbench.training.runtime import seed_everything
+from ferbench.training.step import forward
+
+
+class ModelBench:
+    """A model and images for it.
+
+    Attributes:
+        spec: the model's.
+        sizes: sides of the input that it is tried with; all but the rule on shapes take the first.
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        assert isinstance(subject.component.spec, ModelSpec)
+        self.spec = subject.component.spec
+        self.sizes = (subject.image_size,) if subject.image_size else (self.spec.image_size, *self.spec.image_sizes)
+        self._subject = subject
+
+    @property
+    def classes(self) -> int:
+        return len(self._subject.class_names)
+
+    def build(self, seed: int = 0, size: int | None = None) -> nn.Module:
+        """The model with the weights that a seed gives, in evaluation mode."""
+        side = size or self.sizes[0]
+        counts = tuple(range(100, 100 * self.classes + 1, 100))
+        task = Task(self._subject.class_names, self.spec.channels, side, side, counts, self.spec.affect)
+        seed_everything(seed)
+        model = self._subject.build(task)
+        if not isinstance(model, nn.Module):
+            raise Violation(f"the builder returns {type(model).__name__}, no torch.nn.Module")
+        return model.eval()
+
+    @functools.cached_property
+    def model(self) -> nn.Module:
+        """One that no rule changes."""
+        return self.build()
+
+    def images(self, n: int = 2, size: int | None = None) -> Tensor:
+        """float32[n, C, H, W] as the harness gives them: noise in [0, 1], normalised."""
+        side = size or self.sizes[0]
+        noise = torch.rand(n, self.spec.channels, side, side, generator=torch.Generator().manual_seed(1))
+        mean, std = (torch.tensor(of).view(1, -1, 1, 1) for of in (self.spec.mean, self.spec.std))
+        return (noise - mean) / std
+
+    @functools.cached_property
+    def repeats(self) -> bool:
+        """Whether the same images give the same outputs in evaluation mode."""
+        return torch.equal(both(self.model, self.images()), both(self.model, self.images()))
+
+    def needs_repeats(self) -> None:
+        if not self.repeats:
+            raise NotApplicable("its outputs change from call to call")
+
+
+BOOK = RuleBook(ModelBench)
+
+
+def both(model: nn.Module, images: Tensor) -> Tensor:
+    """Logits and, where there are any, valence and arousal side by side: float[N, K] or float[N, K + 2]."""
+    with torch.no_grad():
+        outputs = forward(model, images)
+    return outputs.logits if outputs.affect is None else torch.cat([outputs.logits, outputs.affect], dim=1)
+
+
+@BOOK.rule(gate=True)
+def builds(bench: ModelBench) -> str:
+    """The builder returns a module."""
+    return f"{sum(p.numel() for p in bench.model.parameters()):,} parameters"
+
+
+@BOOK.rule(gate=True)
+def shapes(bench: ModelBench) -> str:
+    """Logits are float[N, K], valence and arousal float[N, 2], at every image size that it claims."""
+    for size in bench.sizes:
+        model = bench.model if size == bench.sizes[0] else bench.build(size=size)
+        with torch.no_grad():
+            outputs = model(bench.images(2, size))
+        if isinstance(outputs, Tensor):
+            outputs = Outputs(outputs)
+        if not isinstance(outputs, Outputs):
+            raise Violation(f"forward returns {type(outputs).__name__}, neither Outputs nor a tensor of logits")
+        _is_shaped("logits", outputs.logits, (2, bench.classes), size)
+        if outputs.affect is not None:
+            _is_shaped("affect", outputs.affect, (2, 2), size)
+    return "at " + ", ".join(f"{size}×{size}" for size in bench.sizes)
+
+
+def _is_shaped(name: str, values: Any, wanted: tuple[int, int], size: int) -> None:
+    at = f"for two {size}×{size} images"
+    if not isinstance(values, Tensor) or tuple(values.shape) != wanted:
+        got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+        raise Violation(f"{name} {at} are {got}, not {wanted}")
+    if not values.is_floating_point() or not values.isfinite().all():
+        raise Violation(f"{name} {at} are {values.dtype} or not finite")
+
+
+@BOOK.rule()
+def gradients(bench: ModelBench) -> str:
+    """Gradients reach every trainable parameter."""
+    model = copy.deepcopy(bench.model).train()
+    trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if not trainable:
+        raise Violation("no parameter is trainable: every one has requires_grad False")
+    optimizer = torch.optim.SGD(trainable.values(), lr=1e-3)
+    reached: set[str] = set()
+    for _ in range(2):  # a layer that starts at zero hides those before it from the first gradient
+        optimizer.zero_grad()
+        outputs = forward(model, bench.images(4))
+        total = outputs.logits.square().mean() + outputs.logits[:, 0].mean()
+        if outputs.affect is not None:
+            total = total + outputs.affect.mean()
+        total.backward()
+        reached |= {name for name, p in trainable.items() if p.grad is not None and bool(p.grad.any())}
+        optimizer.step()
+    missed = [name for name in trainable if name not in reached]
+    if missed:
+        more = f" and {len(missed) - 3} more" if len(missed) > 3 else ""
+        raise Violation(f"no gradient reaches {', '.join(missed[:3])}{more}; freeze what is not to be learnt")
+    frozen = sum(1 for _ in model.parameters()) - len(trainable)
+    return f"{len(trainable)} tensors" + (f", {frozen} frozen" if frozen else "")
+
+
+@BOOK.rule()
+def same_output_in_evaluation(bench: ModelBench) -> None:
+    """In evaluation mode the same images give the same outputs, to the bit."""
+    if not bench.repeats:
+        raise Violation(
+            "two calls differ: dropout or something else random is on in evaluation mode, or it keeps state"
+        )
+
+
+@BOOK.rule()
+def batch_of_one(bench: ModelBench) -> None:
+    """One image alone gives what it gives beside others."""
+    alone = both(bench.model, bench.images(2)[:1])
+    bench.needs_repeats()
+    together = both(bench.model, bench.images(2))[:1]
+    if not torch.allclose(alone, together, rtol=1e-3, atol=1e-4):
+        away = (alone - together).abs().max().item()
+        raise Violation(f"the outputs differ by up to {away:.3g}: batch statistics are used in evaluation mode")
+
+
+@BOOK.rule()
+def input_unchanged(bench: ModelBench) -> None:
+    """The images that it is given stay as they are."""
+    images = bench.images()
+    both(bench.model, images)
+    if not torch.equal(images, bench.images()):
+        raise Violation("it changes them in place; another model, or the next epoch, would see other images")
+
+
+@BOOK.rule()
+def state_dict_round_trip(bench: ModelBench) -> None:
+    """A state dict carries the whole model: loaded into one with other weights, it gives the same outputs."""
+    bench.needs_repeats()
+    other = bench.build(seed=1)
+    other.load_state_dict(bench.model.state_dict())
+    if not torch.equal(both(bench.model, bench.images()), both(other, bench.images())):
+        raise Violation("the outputs differ: something is in no parameter and no buffer (register_buffer)")
+
+
+@BOOK.rule()
+def same_seed_same_weights(bench: ModelBench) -> None:
+    """The same seed gives the same weights, to the bit."""
+    again = bench.build().state_dict()
+    for name, value in bench.model.state_dict().items():
+        if not torch.equal(value, again[name]):
+            raise Violation(f"{name} differs: take random numbers from torch's, numpy's or Python's global generator")
+
+
+@BOOK.rule(informational=True)
+def exportable(bench: ModelBench) -> str:
+    """torch.export takes the model."""
+    try:
+        torch.export.export(_LogitsOf(bench.model), (bench.images(2),), strict=False)
+    except Exception as error:
+        return f"no: {type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
+    return "yes"
+
+
+class _LogitsOf(nn.Module):
+    """What export can be told of: a module that returns a tensor."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        return forward(self.model, images).logits

@@ -1,0 +1,121 @@
+"""What is asked of optimisers."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ferbench.testing.rules import RuleBook, Subject, Violation
+from ferbench.training import storable
+
+
+class OptimizerBench:
+    """An optimiser, and a small regression to try it on."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        generator = torch.Generator().manual_seed(0)
+        self._images = torch.randn(64, 8, generator=generator)
+        self._truth = self._images @ torch.randn(8, 4, generator=generator)
+
+    def layer(self) -> nn.Linear:
+        layer = nn.Linear(8, 4)
+        with torch.no_grad():
+            for number, parameter in enumerate(layer.parameters()):
+                parameter.copy_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(number)))
+        return layer
+
+    def build(self, parameters: list[nn.Parameter] | list[dict[str, Any]]) -> torch.optim.Optimizer:
+        optimizer = self._subject.build(parameters)
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise Violation(f"the builder returns {type(optimizer).__name__}, no torch.optim.Optimizer")
+        return optimizer
+
+    def loss(self, layer: nn.Linear) -> Tensor:
+        return (layer(self._images) - self._truth).square().mean()
+
+    def train(self, layer: nn.Linear, optimizer: torch.optim.Optimizer, steps: int) -> float:
+        """The loss after some steps."""
+        for _ in range(steps):
+            optimizer.zero_grad()
+            self.loss(layer).backward()
+            optimizer.step()
+        return self.loss(layer).item()
+
+
+BOOK = RuleBook(OptimizerBench)
+
+
+@BOOK.rule(gate=True)
+def builds(bench: OptimizerBench) -> str:
+    """The builder returns a torch optimiser whose groups have a learning rate."""
+    optimizer = bench.build(list(bench.layer().parameters()))
+    for group in optimizer.param_groups:
+        if not isinstance(group.get("lr"), float | int):
+            raise Violation(f"a group's lr is {group.get('lr')!r}, no number that a schedule can scale")
+    return f"lr {optimizer.param_groups[0]['lr']:g}"
+
+
+@BOOK.rule()
+def lowers_a_loss(bench: OptimizerBench) -> str:
+    """Fifty steps on a linear regression lower its loss."""
+    layer = bench.layer()
+    before = bench.loss(layer).item()
+    after = bench.train(layer, bench.build(list(layer.parameters())), 50)
+    if not after < before:
+        raise Violation(f"the loss goes from {before:.4g} to {after:.4g}")
+    return f"{before:.3g} to {after:.3g}"
+
+
+@BOOK.rule()
+def groups_keep_their_settings(bench: OptimizerBench) -> None:
+    """A group's own learning rate and weight decay stay its own."""
+    layer = bench.layer()
+    own_settings = {"lr": 1.25e-5, "weight_decay": 0.0}
+    groups: list[dict[str, Any]] = [{"params": [layer.weight]}, {"params": [layer.bias], **own_settings}]
+    optimizer = bench.build(groups)
+    if len(optimizer.param_groups) < 2:
+        raise Violation("two groups of parameters become one; give the list to the optimiser as it is")
+    (own,) = [group for group in optimizer.param_groups if any(p is layer.bias for p in group["params"])]
+    if own["lr"] != 1.25e-5 or own.get("weight_decay", 0.0) != 0.0:
+        raise Violation(
+            f"a group with lr 1.25e-05 and weight_decay 0 has {own['lr']:g} and {own.get('weight_decay'):g}"
+        )
+
+
+@BOOK.rule()
+def heeds_the_schedule(bench: OptimizerBench) -> None:
+    """A learning rate that a schedule sets to 0 stops the weights."""
+    layer = bench.layer()
+    optimizer = bench.build(list(layer.parameters()))
+    bench.train(layer, optimizer, 1)
+    before = copy.deepcopy(layer.state_dict())
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+    bench.train(layer, optimizer, 3)
+    if any(not torch.allclose(before[name], value, atol=1e-7) for name, value in layer.state_dict().items()):
+        raise Violation("weights move at lr 0: read the rate from the group at every step")
+
+
+@BOOK.rule()
+def state_round_trip(bench: OptimizerBench) -> None:
+    """One that is restored goes on as the one that went on."""
+    layer = bench.layer()
+    optimizer = bench.build(list(layer.parameters()))
+    bench.train(layer, optimizer, 3)
+    tensors: dict[str, Tensor] = {}
+    try:
+        stored = storable.pack(optimizer.state_dict(), tensors, "optimizer")
+    except storable.NotStorable as error:
+        raise Violation(f"its state cannot be stored: {error}; give plain values and tensors") from error
+    twin = copy.deepcopy(layer)
+    other = bench.build(list(twin.parameters()))
+    other.load_state_dict(storable.unpack(stored, tensors))
+    bench.train(layer, optimizer, 3)
+    bench.train(twin, other, 3)
+    for (name, one), two in zip(layer.state_dict().items(), twin.state_dict().values(), strict=True):
+        if not torch.allclose(one, two, rtol=1e-5, atol=1e-7):
+            raise Violation(f"{name} differs three steps after it was restored: its state_dict() lacks something")

@@ -1,0 +1,168 @@
+"""What is asked of samplers."""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferbench.task import Task
+from ferbench.testing.rules import NotApplicable, RuleBook, Subject, Violation
+from ferbench.training import storable
+from ferbench.training.runtime import seed_everything
+from ferbench.training.scores import Scores
+
+_EPOCHS = 30
+_MILLION = 1_000_000
+_LIMIT = 20.0  # seconds; an epoch of a million images takes many times as long on any machine
+_METHODS = ("indices", "update", "state_dict", "load_state_dict")
+
+
+class SamplerBench:
+    """A sampler and labels for it: the first class is the largest, the last has a fortieth of it.
+
+    Attributes:
+        labels: int64[n], class ids in no order.
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._names = subject.class_names
+        shares = np.linspace(1, 1 / 40, len(self._names))
+        self._counts = np.maximum((200 * shares).astype(int), 1)
+        self.labels = self._spread(self._counts)
+
+    @property
+    def classes(self) -> int:
+        return len(self._names)
+
+    def _spread(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts)).astype(np.int64)
+
+    def build(self, seed: int = 5, labels: NDArray[np.int64] | None = None) -> Any:
+        """The sampler; global generators stand elsewhere each time, since none may matter."""
+        labels = self.labels if labels is None else labels
+        counts = np.bincount(labels, minlength=self.classes)
+        task = Task(self._names, 1, 8, 8, tuple(counts.tolist()))
+        sampler = self._subject.build(labels, task, seed=seed)
+        missing = [name for name in _METHODS if not callable(getattr(sampler, name, None))]
+        if missing:
+            raise Violation(f"the builder returns {type(sampler).__name__} without {', '.join(missing)}")
+        return sampler
+
+    def million(self, n: int) -> NDArray[np.int64]:
+        """``n`` labels in the same proportions."""
+        return self._spread(np.maximum(self._counts * n // self._counts.sum(), 1))
+
+    def scores(self, epoch: int) -> Scores:
+        """What an epoch on validation might have given, other classes being the worst each time."""
+        f1 = {name: ((3 * k + 2 * epoch) % self.classes + 0.5) / self.classes for k, name in enumerate(self._names)}
+        values = dict(sorted(f1.items()))
+        return Scores(epoch, {"loss": 1.0 / epoch, "macro_f1": 0.5, "accuracy": 0.5}, f1, values, f1)
+
+    @functools.cached_property
+    def repeats(self) -> bool:
+        """Whether two samplers with one seed draw the same, whatever was asked before."""
+        one, other = self.build(), self.build()
+        seed_everything(1)
+        first = [np.array(one.indices(epoch)) for epoch in (1, 2, 3)]
+        seed_everything(2)
+        again = [np.array(other.indices(epoch)) for epoch in (3, 1, 2)]
+        return all(np.array_equal(a, b) for a, b in zip(first, [*again[1:], again[0]], strict=True))
+
+
+BOOK = RuleBook(SamplerBench)
+
+
+@BOOK.rule(gate=True)
+def builds(bench: SamplerBench) -> None:
+    """The builder returns an object with indices, update, state_dict and load_state_dict."""
+    bench.build()
+
+
+@BOOK.rule(gate=True)
+def length_and_range(bench: SamplerBench) -> str:
+    """An epoch is int64[m] of positions in the training split, m the same in every epoch."""
+    sampler, n, lengths = bench.build(), len(bench.labels), set()
+    for epoch in (1, 2, 3):
+        drawn = sampler.indices(epoch)
+        if not isinstance(drawn, np.ndarray) or drawn.dtype != np.int64 or drawn.ndim != 1:
+            got = f"{drawn.dtype}{list(drawn.shape)}" if isinstance(drawn, np.ndarray) else type(drawn).__name__
+            raise Violation(f"epoch {epoch} is {got}, no int64[m] array of numpy")
+        if not len(drawn) or drawn.min() < 0 or drawn.max() >= n:
+            got = f"{drawn.min()} to {drawn.max()}" if len(drawn) else "nothing"
+            raise Violation(f"epoch {epoch} draws {got} of {n} samples, which are 0 to {n - 1}")
+        lengths.add(len(drawn))
+        sampler.update(bench.scores(epoch))
+    if len(lengths) > 1:
+        raise Violation(f"epochs have {', '.join(map(str, sorted(lengths)))} draws; schedules count on equal ones")
+    return f"{lengths.pop()} draws of {n} samples"
+
+
+@BOOK.rule()
+def determinism(bench: SamplerBench) -> None:
+    """Draws depend on the seed, the epoch and the state alone."""
+    if not bench.repeats:
+        raise Violation("the same seed and epoch give other draws: make a generator of (seed, epoch) for each epoch")
+
+
+@BOOK.rule()
+def state_round_trip(bench: SamplerBench) -> None:
+    """A sampler that is restored goes on as the one that went on."""
+    first = bench.build()
+    for epoch in (1, 2):
+        first.indices(epoch)
+        first.update(bench.scores(epoch))
+    tensors: dict[str, Any] = {}
+    try:
+        stored = storable.pack(first.state_dict(), tensors, "sampler")
+    except storable.NotStorable as error:
+        raise Violation(f"its state cannot be stored: {error}; give plain values, arrays and tensors") from error
+    if not bench.repeats:
+        raise NotApplicable("its draws are not repeatable")
+    restored = bench.build()
+    restored.load_state_dict(storable.unpack(stored, tensors))
+    for epoch in (3, 4):
+        if not np.array_equal(first.indices(epoch), restored.indices(epoch)):
+            raise Violation(f"epoch {epoch} differs after two epochs were restored: state_dict() lacks something")
+        first.update(bench.scores(epoch))
+        restored.update(bench.scores(epoch))
+
+
+@BOOK.rule()
+def every_class(bench: SamplerBench) -> None:
+    """Every class with samples is drawn within thirty epochs."""
+    sampler = bench.build()
+    seen = np.zeros(bench.classes, dtype=np.int64)
+    for epoch in range(1, _EPOCHS + 1):
+        seen += np.bincount(bench.labels[sampler.indices(epoch)], minlength=bench.classes)
+    never = np.flatnonzero(seen == 0)
+    if len(never):
+        k = int(never[0])
+        size = int((bench.labels == k).sum())
+        raise Violation(f"class {k}, with {size} of {len(bench.labels)} samples, is never drawn in {_EPOCHS} epochs")
+
+
+@BOOK.rule()
+def cost_at_a_million(bench: SamplerBench) -> str:
+    """An epoch of 1,000,000 samples is drawn in reasonable time."""
+    spent: list[float] = []
+    for n in (1_000, 10_000, 100_000, _MILLION):
+        if len(spent) > 1 and spent[-1] > 0.005:
+            growth = max(spent[-1] / max(spent[-2], 1e-4), 1.0)
+            expected = spent[-1] * growth ** math.log10(_MILLION / (n / 10))
+            if expected > 5 * _LIMIT:
+                raise Violation(f"{n // 10:,} samples take {spent[-1]:.2g} s; 1,000,000 would take {expected:,.0f} s")
+        labels = bench.million(n)
+        start = time.process_time()  # what others do on the machine is no fault of the sampler
+        sampler = bench.build(labels=labels)
+        sampler.update(bench.scores(1))
+        sampler.indices(2)
+        spent.append(time.process_time() - start)
+    if spent[-1] > _LIMIT:
+        raise Violation(f"1,000,000 samples take {spent[-1]:.1f} s; draw with numpy, not sample by sample")
+    return f"{spent[-1]:.2f} s"

@@ -1,0 +1,87 @@
+"""What is asked of learning-rate schedules."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ferbench.testing.rules import RuleBook, Subject, Violation
+from ferbench.training import storable
+from ferbench.training.scores import Scores
+
+_EPOCHS, _STEPS = 12, 5
+_RATES = (0.1, 0.001)
+
+
+class ScheduleBench:
+    """A schedule over twelve epochs of five steps, in which validation first improves and then does not."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+
+    def build(self, rates: tuple[float, ...] = _RATES) -> Any:
+        schedule = self._subject.build(rates, _EPOCHS, _STEPS)
+        if not callable(schedule):
+            raise Violation(f"the builder returns {type(schedule).__name__}, which cannot be called")
+        return schedule
+
+    def scores(self, epoch: int) -> Scores | None:
+        """What is known at the beginning of an epoch, from 1: the scores of the one before."""
+        if epoch == 1:
+            return None
+        quality = min(0.2 * epoch, 0.6)
+        by_class = dict.fromkeys(self._subject.class_names, quality)
+        metrics = dict.fromkeys(("accuracy", "macro_f1", "macro_recall", "worst_class_f1"), quality)
+        return Scores(epoch - 1, {"loss": 1 - quality, **metrics}, by_class, by_class, by_class)
+
+    def rates(self, schedule: Any, first: int = 1, last: int = _EPOCHS) -> list[Any]:
+        """What it gives for every step of some epochs."""
+        steps = [(epoch, (epoch - 1) * _STEPS + k) for epoch in range(first, last + 1) for k in range(_STEPS)]
+        return [schedule(step, self.scores(epoch)) for epoch, step in steps]
+
+
+BOOK = RuleBook(ScheduleBench)
+
+
+@BOOK.rule(gate=True)
+def builds(bench: ScheduleBench) -> None:
+    """The builder returns something that can be called."""
+    bench.build()
+
+
+@BOOK.rule(gate=True)
+def one_rate_per_group(bench: ScheduleBench) -> None:
+    """Every step gives a finite rate of at least 0 for each group."""
+    for step, rates in enumerate(bench.rates(bench.build())):
+        if not isinstance(rates, tuple) or len(rates) != len(_RATES):
+            raise Violation(f"step {step} gives {rates!r}, no tuple of {len(_RATES)} rates")
+        if not all(isinstance(rate, float | int) and math.isfinite(rate) and rate >= 0 for rate in rates):
+            raise Violation(f"step {step} gives {rates}; rates are finite and at least 0")
+
+
+@BOOK.rule()
+def proportions(bench: ScheduleBench) -> None:
+    """Twice the optimiser's rates give twice the rates."""
+    plain = bench.rates(bench.build())
+    double = bench.rates(bench.build((2 * _RATES[0], 2 * _RATES[1])))
+    for step, (one, two) in enumerate(zip(plain, double, strict=True)):
+        if any(not math.isclose(2 * a, b, rel_tol=1e-6, abs_tol=1e-12) for a, b in zip(one, two, strict=True)):
+            raise Violation(f"step {step} gives {one} and {two}: scale the rates that the builder is given")
+
+
+@BOOK.rule()
+def state_round_trip(bench: ScheduleBench) -> None:
+    """One that is restored goes on as the one that went on."""
+    half = _EPOCHS // 2
+    first = bench.build()
+    bench.rates(first, 1, half)
+    restored = bench.build()
+    if hasattr(first, "state_dict"):
+        tensors: dict[str, Any] = {}
+        try:
+            stored = storable.pack(first.state_dict(), tensors, "schedule")
+        except storable.NotStorable as error:
+            raise Violation(f"its state cannot be stored: {error}; give plain values") from error
+        restored.load_state_dict(storable.unpack(stored, tensors))
+    if bench.rates(first, half + 1) != bench.rates(restored, half + 1):
+        raise Violation("it remembers what its state_dict() and load_state_dict() do not carry")

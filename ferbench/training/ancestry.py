@@ -1,0 +1,54 @@
+"""What a run owes to the one whose weights it starts from: what changed, and which samples they had seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ferbench.data.splits import Rows
+from ferbench.experiment.plan import Plan
+from ferbench.runs.directory import RunDirectory
+from ferbench.runs.learnt import Samples, inherited, read_samples, same_protocol, seen
+from ferbench.runs.lineage import changes
+
+
+def lineage_of(plan: Plan, record: dict[str, Any]) -> dict[str, Any]:
+    """The run that this one starts from, and what is not as it was there."""
+    if plan.start is None:
+        return {"parents": []}
+    return {"parents": [{**plan.start.to_record(), "changed": changes(plan.start.directory.read(), record)}]}
+
+
+def samples_of(plan: Plan) -> dict[str, Samples] | None:
+    """What the run learns from and is selected on, and before it the one that it starts from; None: not known."""
+    by_split = {"train": plan.split.train, "validation": plan.split.validation}
+    own = {split: _those(plan, rows) for split, rows in by_split.items()}
+    if plan.start is None:
+        return own
+    before = read_samples(plan.start.directory)
+    if before is None:
+        return None
+    return inherited(own, before, same_protocol=_at_home(plan.start.directory.read()["data"], plan))
+
+
+def _at_home(parent: Mapping[str, Any], plan: Plan) -> bool:
+    """Whether the parent's ``data`` are those of the plan: names alone do not say so, two folders share theirs."""
+    same = parent["pack"] == plan.pack.digest
+    same |= parent["test_digest"] is not None and parent["test_digest"] == plan.split.test_digest
+    return same and same_protocol(parent, plan.pack.dataset, plan.split.protocol)
+
+
+def _those(plan: Plan, rows: Rows) -> Samples:
+    return Samples(np.asarray(plan.pack.ids[rows]), plan.pack.pixel_hashes[rows])
+
+
+def seen_before(plan: Plan, directory: RunDirectory, role: str, rows: Rows) -> dict[str, Any]:
+    """What weights that started elsewhere had seen of the samples that they are judged on."""
+    if plan.start is None:
+        return {}
+    known = read_samples(directory)
+    if known is not None and role == "validation":  # its own: the epoch is chosen on them, which everybody knows
+        known = {split: samples for split, samples in known.items() if split != "validation"}
+    return {"seen": seen(known, _those(plan, rows), home=True)}

@@ -1,0 +1,177 @@
+"""The weights of an earlier run at one of its checkpoints, for a run that starts from them."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from ferbench.errors import UserError
+from ferbench.experiment.start import Start, split_point
+from ferbench.runs.directory import RunDirectory, find_run, run_path
+from ferbench.runs.lock import is_held
+from ferbench.training import checkpoints
+from ferbench.training.saving import BEST
+from ferbench.training.snapshots import Snapshots
+
+
+def find_start(results: Path, given: str) -> Start:
+    """What ``RUN@POINT`` names, by the content that is there now.
+
+    Args:
+        results: the results directory; ``RUN`` may be a path elsewhere.
+        given: a run by name, id or path; without a point its newest checkpoint is meant.
+
+    Raises:
+        UserError: there is no such run or it has no such point, or another process is training the run and the point
+            may move.
+    """
+    name, point = split_point(given)
+    directory = find_run(results, name)
+    record = directory.read()
+    run = directory.path.name
+    if "ensemble" in record:
+        members = " ".join(one["run"] for one in record["ensemble"]["members"])
+        raise UserError(
+            f"run {run} is an ensemble: it has no weights of its own", f"name one of its members: {members}"
+        )
+    if point in ("best", "last") and record["status"] == "running" and is_held(directory):
+        raise UserError(
+            f"run {run} is still being trained: its {point} checkpoint may be another one soon",
+            f"wait for it, or name an epoch that is done: {_choices(run, points(directory, record))}",
+        )
+    at, epoch, state = _at_point(directory, record, point)
+    place = run if _same(directory, RunDirectory(run_path(results, run))) else str(directory.path.resolve())
+    return Start(
+        directory,
+        f"{place}@{at}",
+        record.get("name"),
+        record["identity"]["training_id"],
+        record["identity"]["config_id"],
+        at,
+        epoch,
+        hashlib.sha256(checkpoints.to_bytes(state)).hexdigest(),
+        tuple(record["data"]["class_names"]),
+    )
+
+
+def begin(start: Start, model: nn.Module) -> None:
+    """Put the weights into a model.
+
+    Raises:
+        UserError: they are gone, are not those that the ids cover, or do not fit the model.
+    """
+    _, _, state = _at_point(start.directory, start.directory.read(), start.at)
+    if hashlib.sha256(checkpoints.to_bytes(state)).hexdigest() != start.sha256:
+        raise UserError(
+            f"{start.label} no longer has the weights that this run starts from",
+            "start a new run from it with 'ferbench run --from'",
+        )
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()]
+        raise UserError(
+            f"the weights of {start.label} do not fit the model: {' '.join(lines[1:2])}",
+            "keep the parent's model, its options and its data.image_size and data.channels",
+        ) from error
+
+
+def begin_from(start: Start | None, model: nn.Module) -> UserError | None:
+    """`begin`, where there is a start; what is wrong comes back, since a run that goes on may not need it any more."""
+    if start is not None:
+        try:
+            begin(start, model)
+        except UserError as error:
+            return error
+    return None
+
+
+def points(directory: RunDirectory, record: Mapping[str, Any]) -> dict[str, str]:
+    """The checkpoints of a run: by point (``best``, ``12``, ``step3400``), in the order of training, ``best`` first.
+
+    Returns:
+        Names of files without suffix. Whether they are whole is not looked at.
+    """
+    found = {BEST: BEST} if (directory.checkpoints / f"{BEST}.json").is_file() else {}
+    snapshots = _snapshots(directory, record)
+    for name in snapshots.names():
+        position = snapshots.position(name)
+        if position is not None:
+            step, epoch, batches = position
+            found[f"step{step}" if batches else str(epoch - 1)] = name
+    return found
+
+
+#: A point's lasting name, the epoch of the weights, and the weights: the average of them where the run keeps one.
+_Weights = tuple[str, int, dict[str, Tensor]]
+
+
+def _at_point(directory: RunDirectory, record: Mapping[str, Any], point: str) -> _Weights:
+    """What a run has at a point.
+
+    Raises:
+        UserError: there is no such checkpoint, or it is damaged.
+    """
+    found = points(directory, record)
+    if point == "last":
+        return _last(directory, record, found)
+    name = found.get(point)
+    if name is None and point.startswith("step"):  # the update that ended an epoch
+        ended = f"step-{int(point.removeprefix('step')):08d}-end"
+        name = next((one for one in found.values() if one == ended), None)
+    if name is not None and name != BEST:
+        state = _snapshots(directory, record).read(name)
+        if state is None:
+            left = {key: one for key, one in found.items() if one != name}
+            raise UserError(
+                f"checkpoint {directory.checkpoints / name}.safetensors is damaged", _remedy(directory, left)
+            )
+        return _snapshot(point, state)
+    if BEST in found:  # the weights of an epoch that may have no snapshot any more
+        about, weights = checkpoints.read_weights(directory.checkpoints, BEST)
+        if point in (BEST, str(about["epoch"])):
+            return point, int(about["epoch"]), weights
+    raise UserError(f"run {directory.path.name} has no checkpoint at '{point}'", _remedy(directory, found))
+
+
+def _last(directory: RunDirectory, record: Mapping[str, Any], found: Mapping[str, str]) -> _Weights:
+    """The newest checkpoint that is whole, the best weights when there is no other; damaged ones are named."""
+    for point, name in reversed(list(found.items())):
+        if name == BEST:
+            return _at_point(directory, record, BEST)
+        state = _snapshots(directory, record).read(name)
+        if state is not None:
+            return _snapshot(point, state)
+        print(f"warning: checkpoint {directory.checkpoints / name}.json is damaged", file=sys.stderr, flush=True)
+    raise UserError(f"run {directory.path.name} has no checkpoint to start from", _remedy(directory, {}))
+
+
+def _snapshot(point: str, state: Mapping[str, Any]) -> _Weights:
+    position = state["position"]
+    weights = state["model"] if state["average"] is None else state["average"]
+    return point, position["epoch"] - (0 if position["batches"] else 1), weights
+
+
+def _remedy(directory: RunDirectory, found: Mapping[str, str]) -> str:
+    if not found:
+        return "give its 'ferbench run' command again"
+    return f"choose {_choices(directory.path.name, found)}; training.keep says which checkpoints a run keeps"
+
+
+def _snapshots(directory: RunDirectory, record: Mapping[str, Any]) -> Snapshots:
+    return Snapshots(directory.checkpoints, record["identity"]["training_id"])
+
+
+def _choices(run: str, found: Mapping[str, str]) -> str:
+    names = list(found)
+    shown = names if len(names) <= 12 else [*names[:2], "…", *names[-9:]]
+    return ", ".join(one if one == "…" else f"{run}@{one}" for one in shown)
+
+
+def _same(one: RunDirectory, other: RunDirectory) -> bool:
+    return other.exists() and one.path.resolve() == other.path.resolve()

@@ -1,0 +1,141 @@
+"""Known ways in which numbers come about, recognised."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_tables import printed_scores, scikit_learn_scores, table_of, table_text
+
+from ferbench.audit.csv_table import parse_table, read_table
+from ferbench.audit.published import Cell
+from ferbench.audit.signatures import signatures
+from ferbench.audit.splits import known_supports
+from ferbench.audit.verdict import audit
+
+PUBLISHED = Path(__file__).parents[2] / "benchmarks" / "published"
+
+FACES = np.array([[80, 3, 10, 7], [2, 30, 1, 0], [12, 0, 110, 20], [9, 1, 25, 140]])
+BASIC = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+
+
+def found(table, **conventions):
+    return {one.id: one.text for one in signatures(audit(table, **conventions))}
+
+
+def published(name):
+    return found(read_table(PUBLISHED / f"{name}.csv"))
+
+
+def test_the_four_block_table_is_as_if_labels_were_in_another_order():
+    assert set(published("s3-four-block-cnn")) == {"shuffled"}
+
+
+def test_the_limited_table_has_sad_below_chance():
+    signs = published("s4-limited")
+    assert set(signs) == {"below-chance"}
+    assert signs["below-chance"].startswith("sad ")
+
+
+@pytest.mark.parametrize("name", ["s4-full-1-epoch-rerun", "s4-adaptive-epoch-10", "s4-full-1-epoch"])
+def test_plain_tables_have_no_signature(name):
+    assert published(name) == {}
+
+
+def test_predictions_shuffled_against_labels_are_recognised_in_a_full_table():
+    generator = np.random.default_rng(0)
+    true = np.repeat(np.arange(4), [300, 120, 400, 180])
+    predicted = generator.permutation(true)
+    matrix = np.zeros((4, 4), int)
+    np.add.at(matrix, (true, predicted), 1)
+    assert set(found(table_of(matrix))) == {"shuffled"}
+
+
+def test_below_chance_is_the_hypergeometric_tail():
+    stats = pytest.importorskip("scipy.stats")
+    from ferbench.audit.signatures import _at_most
+
+    assert _at_most(2, 100, 68, 700) == pytest.approx(stats.hypergeom(700, 100, 68).cdf(2), rel=1e-9)
+    assert _at_most(10, 100, 68, 700) == pytest.approx(stats.hypergeom(700, 100, 68).cdf(10), rel=1e-9)
+
+
+def test_precision_and_recall_exchanged_in_the_class_rows():
+    scores = printed_scores(FACES)
+    swapped = {
+        (row, {"precision": "recall", "recall": "precision"}.get(measure, measure) if row[0] == "c" else measure): text
+        for (row, measure), text in scores.items()
+    }
+    table = parse_table(table_text(swapped, FACES.sum(axis=1).tolist()), "swapped.csv")
+    assert "class rows" in found(table)["swapped-columns"]
+
+
+def test_precision_and_recall_exchanged_in_one_row():
+    scores = printed_scores(FACES)
+    changes = {"c1__precision": scores["c1", "recall"], "c1__recall": scores["c1", "precision"]}
+    assert "of c1 exchanged" in found(table_of(FACES, **changes))["swapped-columns"]
+
+
+def test_a_weighted_average_called_macro():
+    weighted = printed_scores(FACES)["weighted avg", "precision"]
+    signs = found(table_of(FACES, macro_avg__precision=weighted))
+    assert signs["other-average"] == "macro precision is what the classes' scores give as weighted precision"
+
+
+def test_an_average_of_rounded_scores():
+    matrix = np.array([[7, 3, 1], [2, 9, 4], [1, 1, 11]])
+    values = scikit_learn_scores(matrix)
+    printed = {cell: f"{100 * value:.0f}" for cell, value in values.items()}
+    mean = sum(Fraction(printed[f"c{k}", "f1"]) for k in range(3)) / 3
+    printed["macro avg", "f1"] = f"{float(mean):.2f}"
+    signs = found(parse_table(table_text(printed, [11, 15, 13]), "rounded.csv"), macro_f1="mean")
+    assert "mean-of-rounded" in signs
+
+
+def test_f1_of_the_averages_is_named():
+    scores = scikit_learn_scores(FACES)
+    precision, recall = scores["macro avg", "precision"], scores["macro avg", "recall"]
+    table = table_of(FACES, macro_avg__f1=f"{200 * precision * recall / (precision + recall):.2f}")
+    assert set(found(table)) == {"averages-of-averages"}
+    assert "averages-of-averages" in found(table, macro_f1="mean")
+
+
+def test_numbers_that_were_cut_off():
+    values = scikit_learn_scores(FACES)
+    cut = {cell: f"{int(value * 10000 + 1e-9) / 100:.2f}" for cell, value in values.items()}
+    assert set(found(parse_table(table_text(cut, FACES.sum(axis=1).tolist()), "cut.csv"))) == {"truncated"}
+
+
+def test_supports_in_another_order():
+    table = table_of(FACES)
+    supports = [table.supports[k] for k in (1, 0, 3, 2)]
+    signs = found(replace(table, supports=tuple(supports), totals={}))
+    assert signs["supports-reordered"].endswith("c0 100, c1 33, c2 142, c3 175")
+
+
+def test_supports_of_another_part_of_fer2013():
+    supports = dict(known_supports(BASIC))
+    generator = np.random.default_rng(1)
+    own = supports["FER2013's PublicTest"]
+    matrix = np.stack([generator.multinomial(n, np.where(np.arange(7) == k, 0.7, 0.05)) for k, n in enumerate(own)])
+    table = table_of(matrix)
+    names = dict(zip((f"c{k}" for k in range(7)), BASIC, strict=True))
+    renamed = replace(
+        table,
+        classes=BASIC,
+        supports=supports["FER2013's PrivateTest"],
+        totals={},
+        scores={Cell(names.get(cell.row, cell.row), cell.measure): one for cell, one in table.scores.items()},
+    )
+    assert found(renamed)["other-split"] == "everything fits with the supports of FER2013's PublicTest"
+
+
+def test_the_parts_of_fer2013_add_up():
+    public, private, both = dict(known_supports(BASIC)).values()
+    assert [a + b for a, b in zip(public, private, strict=True)] == list(both)
+    assert (sum(public), sum(private)) == (3589, 3589)
+    order = ("Surprise", "Sadness", "neutral", "HAPPY", "fear", "disgust", "anger")
+    assert next(iter(known_supports(order)))[1] == public[::-1]
+    assert list(known_supports(("cat", "dog"))) == []

@@ -1,0 +1,65 @@
+import numpy as np
+
+
+class Sound:
+    def __init__(self, labels, task, *, seed):
+        self.labels, self.seed = labels, seed
+
+    def indices(self, epoch):
+        return np.random.default_rng((self.seed, epoch)).permutation(len(self.labels))
+
+    def update(self, scores):
+        pass
+
+    def state_dict(self):
+        return {}
+
+    def load_state_dict(self, state):
+        pass
+
+
+class Builds:
+    def __init__(self, labels, task, *, seed):
+        pass
+
+    def indices(self, epoch):
+        return np.arange(3)
+
+
+class LengthAndRange(Sound):
+    def indices(self, epoch):
+        return super().indices(epoch) + 1
+
+
+class Determinism(Sound):
+    def indices(self, epoch):
+        return np.random.permutation(len(self.labels))
+
+
+class StateRoundTrip(Sound):
+    heard = 0
+
+    def indices(self, epoch):
+        return np.roll(super().indices(epoch), self.heard)
+
+    def update(self, scores):
+        self.heard += 1
+
+
+class EveryClass(Sound):
+    def indices(self, epoch):
+        order = super().indices(epoch)
+        return order[self.labels[order] != self.labels.max()]
+
+
+class CostAtAMillion(Sound):
+    def indices(self, epoch):
+        drawn = []
+        for row in super().indices(epoch).tolist():
+            if row not in drawn:  # looks through all that there are, for each
+                drawn.append(row)
+        return np.array(drawn, dtype=np.int64)
+
+
+builds, length_and_range, determinism = Builds, LengthAndRange, Determinism
+state_round_trip, every_class, cost_at_a_million = StateRoundTrip, EveryClass, CostAtAMillion

@@ -1,0 +1,125 @@
+"""One component for each rule of the conformance kit, which breaks that rule and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import ferbench
+from ferbench import Protocol
+
+#: By kind: the rules, each broken by the component of the same name in ``broken_parts``.
+BROKEN = {
+    "model": (
+        "options",
+        "builds",
+        "shapes",
+        "gradients",
+        "same-output-in-evaluation",
+        "batch-of-one",
+        "input-unchanged",
+        "state-dict-round-trip",
+        "same-seed-same-weights",
+    ),
+    "loss": (
+        "builds",
+        "scalar",
+        "finite",
+        "gradient",
+        "lower-for-better",
+        "mean-over-samples",
+        "missing-labels",
+        "class-order",
+    ),
+    "sampler": (
+        "builds",
+        "length-and-range",
+        "determinism",
+        "state-round-trip",
+        "every-class",
+        "cost-at-a-million",
+    ),
+    "augmentation": ("builds", "range-and-dtype", "determinism", "draws-per-sample", "input-unchanged"),
+    "optimizer": (
+        "builds",
+        "lowers-a-loss",
+        "groups-keep-their-settings",
+        "heeds-the-schedule",
+        "state-round-trip",
+    ),
+    "schedule": ("builds", "one-rate-per-group", "proportions", "state-round-trip"),
+    "tracker": ("builds", "hears-something", "whole-life", "failed-run"),
+    "dataset": (
+        "empty-directory",
+        "builds",
+        "stable-ids",
+        "labels-in-range",
+        "stamp",
+        "faults",
+        "same-digest",
+        "disjoint-splits",
+    ),
+}
+
+_SPECS = {
+    "model": ferbench.ModelSpec,
+    "loss": ferbench.LossSpec,
+    "sampler": ferbench.SamplerSpec,
+    "augmentation": ferbench.AugmentationSpec,
+    "optimizer": ferbench.OptimizerSpec,
+    "schedule": ferbench.ScheduleSpec,
+    "tracker": ferbench.TrackerSpec,
+}
+
+
+def _specs(kind: str) -> Iterator:
+    for rule in BROKEN[kind]:
+        size = {"image_size": 16} if kind == "model" else {}
+        yield _SPECS[kind](f"breaks-{rule}", build=f"broken_parts.{kind}s:{rule.replace('-', '_')}", **size)
+
+
+@ferbench.hookimpl
+def ferbench_models():
+    yield from _specs("model")
+
+
+@ferbench.hookimpl
+def ferbench_losses():
+    for rule in BROKEN["loss"]:
+        yield ferbench.LossSpec(f"breaks-{rule}", build=f"broken_parts.losses:{rule.replace('-', '_')}")
+
+
+@ferbench.hookimpl
+def ferbench_samplers():
+    yield from _specs("sampler")
+
+
+@ferbench.hookimpl
+def ferbench_augmentations():
+    yield from _specs("augmentation")
+
+
+@ferbench.hookimpl
+def ferbench_optimizers():
+    yield from _specs("optimizer")
+
+
+@ferbench.hookimpl
+def ferbench_schedules():
+    yield from _specs("schedule")
+
+
+@ferbench.hookimpl
+def ferbench_trackers():
+    yield from _specs("tracker")
+
+
+@ferbench.hookimpl
+def ferbench_datasets():
+    for rule in BROKEN["dataset"]:
+        train = ("train", "test") if rule == "disjoint-splits" else ("train",)
+        yield ferbench.DatasetSpec(
+            f"breaks-{rule}",
+            build=f"broken_parts.datasets:{rule.replace('-', '_')}",
+            protocols=(Protocol("plain", train=train, test=("test",)),),
+            needs_path=rule == "empty-directory",
+        )

@@ -1,0 +1,48 @@
+"""Each rule of the kit, by a plugin that breaks it and no other."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from ferbench.plugin.discovery import load_registry
+from ferbench.testing import Subject, check, failed, rules_of
+
+FOLDER = Path(__file__).with_name("broken")
+sys.path.insert(0, str(FOLDER))
+
+from broken_plugin import BROKEN  # noqa: E402
+
+PAIRS = [(kind, rule) for kind, rules in BROKEN.items() for rule in rules]
+
+
+@pytest.fixture(scope="module")
+def registry():
+    return load_registry(["broken_plugin", "heavy_plugin"])
+
+
+@pytest.mark.parametrize(("kind", "rule"), [*PAIRS, ("tracker", "light-import")])
+def test_a_component_that_breaks_a_rule_fails_that_one_and_no_other(registry, kind, rule, tmp_path):
+    (tmp_path / "file").touch()
+    subject = Subject(registry.find(kind, f"breaks-{rule}"), data=tmp_path if rule == "empty-directory" else None)
+    verdicts = list(check(subject))
+    assert failed(verdicts) == [rule], verdicts
+    (verdict,) = [one for one in verdicts if one.status == "failed"]
+    assert verdict.said
+    assert "\n" not in verdict.said
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_every_rule_that_can_fail_is_broken_by_one(kind):
+    """Add a component that breaks the rule to tests/testing/broken."""
+    names = {rule.name for rule in rules_of(kind) if not rule.informational}
+    assert names - set(BROKEN[kind]) <= {"light-import", "options"}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_rules_have_names_of_their_own_and_say_what_they_ask(kind):
+    rules = rules_of(kind)
+    assert len({rule.name for rule in rules}) == len(rules)
+    assert all(rule.summary for rule in rules)
