@@ -8,7 +8,7 @@ PYTEST_ARGS ?= -q -n auto --maxprocesses=8
 SOURCES := $(wildcard ferbench plugins benchmarks tests docs)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test docs lint types format constraints clean
+.PHONY: help setup demo test docs lint types format constraints package clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -37,14 +37,20 @@ format: setup  ## let ruff format the code and mend what it can
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
+# What the distributions in plugins/ depend on besides ferbench and its dependencies.
+PLUGINS_NEED := 'alembic>=1.13' 'mlflow-skinny>=3.0' 'sqlalchemy>=2.0' 'tensorboard>=2.16' 'transformers>=4.56'
+
 # Resolved for the oldest Python that ferbench supports, so that each pin is there for the newer ones too.
 constraints: setup  ## write constraints.txt anew; UPGRADE=1 takes the newest versions
-	printf 'hatchling\ntransformers>=4.56\nuv\n' | $(BIN)/uv pip compile --quiet pyproject.toml - --extra dev \
+	printf '%s\n' $(PLUGINS_NEED) hatchling uv | $(BIN)/uv pip compile --quiet pyproject.toml - --extra dev \
 		--python-version 3.11 --python-platform x86_64-manylinux_2_28 $(if $(UPGRADE),--upgrade) \
 		--no-annotate --no-header --output-file constraints.txt
 	printf '%s\n' '# Every package that `make setup` installs, and its version. Written by `make constraints`.' \
 		| cat - constraints.txt >constraints.new
 	mv constraints.new constraints.txt
+
+package: setup  ## build the wheel and try it in an empty environment, with a plugin beside it
+	.ci/package
 
 clean:  ## remove .venv and what tools left; results/ stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Creates .venv and installs ferbench and ferbench-transformers in it, editable, with what their tests need, at the
+# Creates .venv and installs ferbench and the distributions in plugins/ in it, editable, with what their tests need, at the
 # versions in constraints.txt. Does nothing when .venv is up to date. `make` calls it.
 #
 #   ./setup.sh           set up
@@ -11,7 +11,7 @@ cd "$(dirname "$0")"
 
 venv=.venv
 stamp=$venv/.installed
-plugin=./plugins/ferbench-transformers # a distribution of its own
+plugins="./plugins/ferbench-transformers ./plugins/ferbench-mlflow ./plugins/ferbench-tensorboard" # distributions of their own
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() {
@@ -51,7 +51,8 @@ find_python() {
 
 # What an installation depends on. Paths count because .venv holds absolute ones: a moved checkout is set up anew.
 installation_key() {
-    sources="pyproject.toml $plugin/pyproject.toml constraints.txt setup.sh"
+    sources="pyproject.toml constraints.txt setup.sh"
+    for plugin in $plugins; do sources="$sources $plugin/pyproject.toml"; done
     # shellcheck disable=SC2086 # a list of names without blanks
     printf '%s %s %s\n' "$(version_of $venv/bin/python)" "$(cat $sources | cksum)" "$PWD"
 }
@@ -61,18 +62,22 @@ venv_fits() {
     [ -z "${PYTHON:-}" ] || [ "$(version_of "$PYTHON")" = "$(version_of $venv/bin/python)" ]
 }
 
+editable() { for plugin in $plugins; do printf -- '--editable %s ' "$plugin"; done; }
+
+# shellcheck disable=SC2046 # words are wanted
 install_with_uv() {
     say "Installing with uv; PyTorch alone is a download of some gigabytes the first time."
     # uv compiles nothing by default, and where PYTHONDONTWRITEBYTECODE is set nothing else ever would: each start of
     # ferbench would then compile PyTorch in memory, for seconds.
     UV_COMPILE_BYTECODE=1 UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-180}" $venv/bin/uv pip install --quiet \
         --python $venv/bin/python --constraints constraints.txt --build-constraints constraints.txt \
-        --editable '.[dev]' --editable $plugin
+        --editable '.[dev]' $(editable)
 }
 
+# shellcheck disable=SC2046
 install_with_pip() {
     say "Installing with pip; PyTorch alone is a download of some gigabytes."
-    $venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' --editable $plugin
+    $venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' $(editable)
 }
 
 if [ "${1:-}" = --find ]; then

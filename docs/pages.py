@@ -31,7 +31,8 @@ def commands() -> str:
         "of the signal when one ended the command (130: Ctrl-C).\n",
     ]
     context = click.Context(cli, info_name="ferbench")
-    for name in COMMANDS:
+    added = load_registry(environ={"FERBENCH_PLUGINS": ""}).components("command")
+    for name in [*COMMANDS, *(component.name for component in added)]:
         command = cli.get_command(context, name)
         assert command is not None
         parts.extend(_command(command, click.Context(command, info_name=name, parent=context), "##"))
@@ -82,7 +83,7 @@ def options() -> str:
     registry = load_registry(environ={"FERBENCH_PLUGINS": ""})
     for kind in KINDS:
         components = registry.components(kind)
-        if not components:
+        if not components or kind in ("command", "report-section"):
             continue
         parts.append(f"## {kind.capitalize()}\n")
         for component in components:

@@ -12,12 +12,14 @@ from ferbench.errors import UserError
 from ferbench.plugin.hookspecs import hookimpl
 from ferbench.plugin.specs import (
     AugmentationSpec,
+    CommandSpec,
     DatasetSpec,
     InitialWeights,
     LossSpec,
     ModelSpec,
     OptimizerSpec,
     Protocol,
+    ReportSectionSpec,
     SamplerSpec,
     ScheduleSpec,
     TrackerSpec,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from ferbench.data.draws import Draws
     from ferbench.data.sample import Crop, Dataset, Fault, PixelText, Sample
     from ferbench.data.targets import LossValue, Outputs, Targets
+    from ferbench.report.table import Column, Table
     from ferbench.training.scores import Scores
 
 __version__ = "0.1.0"
@@ -38,6 +41,7 @@ __version__ = "0.1.0"
 API_VERSION = 1
 
 _LAZY = {
+    "Column": "ferbench.report.table",
     "Crop": "ferbench.data.sample",
     "Dataset": "ferbench.data.sample",
     "Draws": "ferbench.data.draws",
@@ -47,12 +51,15 @@ _LAZY = {
     "PixelText": "ferbench.data.sample",
     "Sample": "ferbench.data.sample",
     "Scores": "ferbench.training.scores",
+    "Table": "ferbench.report.table",
     "Targets": "ferbench.data.targets",
 }
 
 __all__ = [
     "API_VERSION",
     "AugmentationSpec",
+    "Column",
+    "CommandSpec",
     "Crop",
     "Dataset",
     "DatasetSpec",
@@ -66,10 +73,12 @@ __all__ = [
     "Outputs",
     "PixelText",
     "Protocol",
+    "ReportSectionSpec",
     "Sample",
     "SamplerSpec",
     "ScheduleSpec",
     "Scores",
+    "Table",
     "Targets",
     "Task",
     "TrackerSpec",

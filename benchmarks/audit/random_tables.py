@@ -109,9 +109,9 @@ def main() -> None:
             table = written(
                 {cell: f"{value:.{decimals}f}" for cell, value in scores(matrix).items()}, matrix.sum(axis=1)
             )
-            start = time.perf_counter()
+            start = time.process_time()
             conventions, solved = judge(table)
-            seconds.append(time.perf_counter() - start)
+            seconds.append(time.process_time() - start)
             answers[f"{solved.answer} ({conventions.rounding}, {conventions.macro_f1})"] += 1
         print(f"{decimals} decimals, {args.tables:,} true tables: {dict(answers)}; {_times(seconds)}", flush=True)
     for by_one in (True, False):
@@ -123,12 +123,12 @@ def main() -> None:
             conventions, solved = judge(table)
             label = {"no": "caught", "yes": "possible"}.get(solved.answer, solved.answer)
             if solved.answer != "no":
-                label += f" ({conventions.rounding}, {conventions.macro_f1}, N {int(matrix.sum()):,})"
+                label += f" ({conventions.rounding}, {conventions.macro_f1})"
             answers[label] += 1
             if number < args.audits:
-                start = time.perf_counter()
+                start = time.process_time()
                 audit(table)
-                audited.append(time.perf_counter() - start)
+                audited.append(time.process_time() - start)
         kind = "by exactly 0.01" if by_one else "by 0.01 to 10"
         share = answers["caught"] / args.changes
         print(f"changed {kind} points: {100 * share:.3f} % of {args.changes:,} caught; {dict(answers)}", flush=True)
@@ -139,7 +139,7 @@ def _times(seconds: list[float]) -> str:
     if not seconds:
         return "none timed"
     ordered = sorted(seconds)
-    return f"median {1000 * ordered[len(ordered) // 2]:.1f} ms, slowest {1000 * ordered[-1]:.0f} ms"
+    return f"processor time median {1000 * ordered[len(ordered) // 2]:.1f} ms, slowest {1000 * ordered[-1]:.0f} ms"
 
 
 if __name__ == "__main__":

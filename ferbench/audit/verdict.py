@@ -24,6 +24,7 @@ MACRO_F1S: tuple[MacroF1, ...] = ("mean", "harmonic")
 ZERO_DIVISIONS: tuple[ZeroDivision, ...] = ("0", "1", "left out")
 
 
+_MANY = 8  # scores
 _FEW = 2  # contradictions; with more of them it may be the convention that is another one
 
 
@@ -69,7 +70,7 @@ def audit(
 
     Args:
         table: as published.
-        rounding: of its numbers; None: all to the nearest, or all truncated.
+        rounding: of its numbers; None: all to the nearest, or all truncated, where not just one of many shows it.
         macro_f1: what its macro average of F1 is; None: either.
         zero_division: what a score with a denominator of 0 is; None: any, as long as it is the same everywhere.
     """
@@ -105,9 +106,22 @@ def _judged(table: PublishedTable, tried: Sequence[Conventions]) -> tuple[Conven
             answer = Solved("no" if ratios.contradict(table, list(table.scores), conventions) else "unknown")
         else:
             answer = solve(pose(table, list(table.scores), conventions))
-        if answer.answer != "no":
+        either = len({one.rounding for one in tried}) > 1
+        if answer.answer != "no" and not (either and _one_cut(table, conventions, answer)):
             return conventions, answer
     return tried[0], Solved("no")
+
+
+def _one_cut(table: PublishedTable, conventions: Conventions, answer: Solved) -> bool:
+    """Whether of many scores a single one would have to be cut off: then it is that number that is wrong.
+
+    Of scores that were cut off, half would be another number when rounded to the nearest.
+    """
+    if conventions.rounding != "truncate" or len(table.scores) < _MANY or answer.solution is None:
+        return False
+    values = ((printed, value_of(cell, table, conventions, answer.solution)) for cell, printed in table.scores.items())
+    cut = [printed for printed, value in values if value is not None and value not in printed.interval("nearest")]
+    return len(cut) < 2
 
 
 def _wrong_totals(table: PublishedTable) -> tuple[Cell, ...]:
@@ -145,12 +159,9 @@ def _matters(table: PublishedTable, zero: ZeroDivision, rounding: Rounding) -> b
     return 0 in table.supports
 
 
-def value_of(cell: Cell, audit: Audit, solution: Solution | None = None) -> Fraction | None:
-    """What a cell would show by a solution; None without one, or where the score is undefined and left out."""
-    solution = solution or audit.solved.solution
-    if solution is None:
-        return None
-    table, zero_division = audit.table, audit.conventions.zero_division
+def value_of(cell: Cell, table: PublishedTable, conventions: Conventions, solution: Solution) -> Fraction | None:
+    """What a cell would show by a solution; None where the score is undefined and left out."""
+    zero_division = conventions.zero_division
     supports = [support or 0 for support in table.supports]
     triples = list(zip(solution.right, solution.predicted, supports, strict=True))
     if cell.of_class:
@@ -163,7 +174,7 @@ def value_of(cell: Cell, audit: Audit, solution: Solution | None = None) -> Frac
         values = [counts.score(measure, *triple, zero_division) for triple in triples]
         return _weighted(weights, values)
 
-    if cell == Cell(MACRO, "f1") and audit.conventions.macro_f1 == "harmonic":
+    if cell == Cell(MACRO, "f1") and conventions.macro_f1 == "harmonic":
         return harmonic_mean(mean("precision"), mean("recall"))
     return mean(cell.measure)
 

@@ -17,15 +17,18 @@ from ferbench import UserError, __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("ferbench.cli.run:run", "Train and evaluate combinations of dataset, model, loss and sampler."),
     "resume": ("ferbench.cli.resume:resume", "Go on with runs that were stopped."),
+    "tune": ("ferbench.cli.tune:tune", "Search a recipe's settings on validation, then test the best."),
     "evaluate": ("ferbench.cli.evaluate:evaluate", "Test a finished run on other data, without training."),
     "lineage": ("ferbench.cli.lineage:lineage", "Show what a run continues, and what continues it."),
     "ensemble": ("ferbench.cli.ensemble:ensemble", "Average the predictions of finished runs."),
+    "import": ("ferbench.cli.import_:import_", "Take in predictions that other software made."),
     "predict": ("ferbench.cli.predict:predict", "Classify images with a trained model."),
     "report": ("ferbench.cli.report:report", "Make a report of runs: one self-contained HTML page."),
     "leaderboard": ("ferbench.cli.leaderboard:leaderboard", "Show finished runs side by side."),
+    "audit": ("ferbench.cli.audit:audit", "Check datasets, and whether published numbers are possible together."),
+    "compare": ("ferbench.cli.compare:compare", "Say whether one run or configuration is better than another."),
     "runs": ("ferbench.cli.runs:runs", "List, show, remove and check the records of runs."),
     "doctor": ("ferbench.cli.doctor:doctor", "Check environment, cache and results, and say what to do."),
-    "audit": ("ferbench.cli.audit:audit", "Check whether published numbers are possible together."),
     "plugins": ("ferbench.cli.plugins:plugins", "List the plugins, show what they offer, check and start them."),
     "completion": ("ferbench.cli.completion:completion", "Print the completion script for a shell."),
 }
@@ -60,7 +63,9 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            from ferbench.cli.plugin_commands import find
+
+            return find(cmd_name)
         module_name, _, attribute = COMMANDS[cmd_name][0].partition(":")
         try:
             module = import_module(module_name)
@@ -74,19 +79,30 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            from ferbench.cli.plugin_commands import offered
             from ferbench.plugin.faults import did_you_mean, one_line
 
-            hint = did_you_mean(args[0], COMMANDS).strip() or f"commands: {', '.join(COMMANDS)}"
+            names = [*COMMANDS, *offered()]
+            hint = did_you_mean(args[0], names).strip() or f"commands: {', '.join(names)}"
             ctx.fail(f"no such command '{one_line(args[0])}'; {hint}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+        from ferbench.cli.plugin_commands import offered
+
+        added = offered()
+        if added:
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl(list(added.items()))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        names = [CompletionItem(name, help=line) for name, (_, line) in COMMANDS.items() if name.startswith(incomplete)]
+        from ferbench.cli.plugin_commands import offered
+
+        lines = {**{name: line for name, (_, line) in COMMANDS.items()}, **offered()}
+        names = [CompletionItem(name, help=line) for name, line in lines.items() if name.startswith(incomplete)]
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def invoke(self, ctx: click.Context) -> Any:

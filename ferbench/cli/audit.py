@@ -1,4 +1,4 @@
-"""``ferbench audit``: are published numbers possible together?"""
+"""``ferbench audit``: what is wrong with data, and are published numbers possible together?"""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ferbench.cli.completion import ComponentType, RunType, SettingType, plugin_option
 from ferbench.cli.json_output import echo_json
+from ferbench.cli.places import cache_option, results_option
 
 if TYPE_CHECKING:
     from ferbench.audit.contradiction import Contradiction
+    from ferbench.audit.problem import Solution
     from ferbench.audit.published import Cell, PublishedTable
     from ferbench.audit.signatures import Signature
     from ferbench.audit.verdict import Audit
@@ -21,7 +24,46 @@ _WIDE = 12  # classes; larger matrices are for --json
 
 @click.group()
 def audit() -> None:
-    """Check whether published numbers are possible together."""
+    """Check datasets, and whether published numbers are possible together."""
+
+
+@audit.command("data")
+@click.argument("dataset", type=ComponentType("dataset"))
+@click.option("--data", type=click.Path(), multiple=True, metavar="[NAME=]DIR", help="Where the dataset's files are.")
+@click.option(
+    "--set",
+    "sets",
+    type=SettingType(),
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set an option of the dataset, or data.protocol, which says what is train and what is test.",
+)
+@click.option("--near/--no-near", default=True, show_default=True, help="Look for near copies too.")
+@click.option("--run", type=RunType(), metavar="RUN", help="List samples that this finished run disagrees with.")
+@click.option("--write-exclusions", type=click.Path(dir_okay=False, path_type=Path), help="List samples to leave out.")
+@click.option(
+    "--exclude",
+    default="constant,conflict,leak,copy",
+    show_default=True,
+    metavar="KINDS",
+    help="Which samples are listed: constant, conflict, leak, copy, near-leak, near-conflict, near-copy, mislabelled.",
+)
+@click.option("--skip-faulty", is_flag=True, help="Leave faulty samples out.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@results_option
+@cache_option
+@plugin_option
+def audit_data(dataset: str, **options: Any) -> None:
+    """Find copies, leaks, conflicting labels and other faults of DATASET that decoding does not see.
+
+    \b
+    ferbench audit data fer2013 --data DIR
+    ferbench audit data fer2013 --data DIR --write-exclusions left-out.csv --exclude leak,constant
+    ferbench run --dataset fer2013 --data DIR --set data.exclude=left-out.csv
+    """
+    from ferbench.cli.audit_data import run_audit
+
+    run_audit(dataset, **options)
 
 
 @audit.command("table")
@@ -135,8 +177,6 @@ def _conventions(audit: Audit) -> str:
 
 
 def _faults(audit: Audit) -> Iterator[str]:
-    from ferbench.audit.verdict import value_of
-
     table, diagnosis = audit.table, audit.diagnosis
     assert diagnosis is not None
     for cell in audit.totals:
@@ -148,17 +188,21 @@ def _faults(audit: Audit) -> Iterator[str]:
         return
     left_out = [one.without for one in diagnosis.contradictions]
     if audit.solved.answer == "yes":
-        values = ", ".join(_would_be(audit, cell, value_of(cell, audit)) for cell in left_out)
+        values = _and([_would_be(audit, cell, audit.solved.solution) for cell in left_out])
         yield f"Without {_and([str(cell) for cell in left_out])} the rest holds together; there, {values}."
     elif audit.solved.answer == "unknown":
         yield f"Whether the rest holds without {_and([str(cell) for cell in left_out])} was not decided."
     others = [pair for pair in diagnosis.menders if pair[0] not in left_out]
     if others:
-        values = ", ".join(_would_be(audit, cell, value_of(cell, audit, solution)) for cell, solution in others)
+        values = " or ".join(_would_be(audit, cell, solution) for cell, solution in others)
         yield f"Another single number would mend it as well: {values}."
 
 
-def _would_be(audit: Audit, cell: Cell, value: Any) -> str:
+def _would_be(audit: Audit, cell: Cell, solution: Solution | None) -> str:
+    from ferbench.audit.verdict import value_of
+
+    assert solution is not None
+    value = value_of(cell, audit.table, audit.conventions, solution)
     printed = audit.table.show(audit.table.scores[cell].value)
     return f"{cell} {printed} could be {'undefined' if value is None else audit.table.show(value)}"
 
@@ -270,7 +314,7 @@ def _document(audit: Audit, signs: Sequence[Signature]) -> dict[str, Any]:
                 }
             )
         for cell, solution in audit.diagnosis.menders:
-            value = value_of(cell, audit, solution)
+            value = value_of(cell, table, audit.conventions, solution)
             document["menders"].append({**cell._asdict(), "value": None if value is None else float(value)})
     if audit.solved.right is not None and audit.solved.predicted is not None:
         document["counts"] = {

@@ -38,6 +38,7 @@ def describe(component: Component, options: OptionSchema) -> dict[str, Any]:
         record["protocols"] = [asdict(protocol) for protocol in spec.protocols]
     if isinstance(spec, ModelSpec):
         record["image_size"] = spec.image_size
+        record["image_sizes"] = list(spec.image_sizes)
         record["channels"] = spec.channels
         record["mean"] = list(spec.mean)
         record["std"] = list(spec.std)
@@ -83,7 +84,8 @@ def _facts(record: dict[str, Any]) -> list[list[str]]:
         facts.append(["images", "generated" if record["synthetic"] else "real"])
     if record["kind"] == "model":
         colour = {1: "gray", 3: "RGB"}.get(record["channels"], f"{record['channels']} channels")
-        facts.append(["input", f"{record['image_size']}×{record['image_size']}, {colour}"])
+        also = f"; made for {', '.join(map(str, record['image_sizes']))} too" if record["image_sizes"] else ""
+        facts.append(["input", f"{record['image_size']}×{record['image_size']}, {colour}{also}"])
         facts.append(["normalised", f"mean {_numbers(record['mean'])}, standard deviation {_numbers(record['std'])}"])
         facts.append(["affect head", "yes" if record["affect"] else "no"])
     return facts

@@ -85,7 +85,11 @@ def _next(run: str, record: Mapping[str, Any], *, held: bool, resumable: bool) -
         where = "goes on from its newest whole checkpoint" if resumable else "begins anew: it has no whole checkpoint"
         return [f"ferbench resume {run}    {where}"]
     done = [f"ferbench report {run}"]
-    return done if "ensemble" in record else [*done, f"ferbench predict {run} PICTURES", f"ferbench evaluate {run}"]
+    return (
+        done
+        if "ensemble" in record or "imported" in record
+        else [*done, f"ferbench predict {run} PICTURES", f"ferbench evaluate {run}"]
+    )
 
 
 def show(page: Mapping[str, Any]) -> None:
@@ -143,7 +147,9 @@ def show(page: Mapping[str, Any]) -> None:
     ]
     _rows("Checkpoints", points, ["name", "after", "size", "state", "to start from it"])
     _rows("Evaluations", [_evaluation(*one) for one in page["evaluations"].items()], _SCORES)
-    parents = [["made from", _text(one)] for one in page["lineage"]["parents"]]
+    from ferbench.runs.lineage import parent_line
+
+    parents = [["made from", parent_line(one)] for one in page["lineage"]["parents"]]
     _rows("Lineage", [*parents, *(["needed by", one] for one in page["lineage"]["children"])])
     if page["next"]:
         click.echo("\nWhat can be done")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ferbench.data.exclusions import excluded_rows
 from ferbench.data.stratified import Rows, allot, draw_stratified, group_table
 from ferbench.errors import UserError
 from ferbench.plugin.specs import Protocol
@@ -28,7 +29,7 @@ class Split:
     Attributes:
         protocol: name of the protocol that cut them.
         class_names: the classes of the task, K of them, in the order of the class ids.
-        labels: int64[N of the pack], class ids of the task, -1 for rows of other classes.
+        labels: int64[N of the pack], class ids of the task, -1 for rows of other classes and excluded ones.
         train: int64[n] rows to learn from.
         validation: int64[m] rows to select on.
         test: int64[t] rows to read once; empty for a fold.
@@ -70,6 +71,7 @@ class SplitRequest:
     fold: str | None = None
     group_by: str | None = None
     split_seed: int = 0
+    exclude: str | None = None
 
 
 def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Split:
@@ -209,10 +211,10 @@ def present_parts(
 
 
 def select_classes(pack: Pack, request: SplitRequest) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """The classes of the task, and int64[N] the class ids of all rows, -1 for rows of other classes.
+    """The classes of the task, and int64[N] the class ids of all rows, -1 for rows of other classes and excluded rows.
 
     Raises:
-        UserError: a class is unknown, or there are not ``num_classes``.
+        UserError: a class is unknown, there are not ``num_classes``, or the list of excluded samples cannot be used.
     """
     class_names = pack.class_names if request.classes is None else request.classes
     unknown = [name for name in class_names if name not in pack.class_names]
@@ -230,7 +232,10 @@ def select_classes(pack: Pack, request: SplitRequest) -> tuple[tuple[str, ...], 
     mapping = np.full(len(pack.class_names), -1, dtype=np.int64)
     for task_id, name in enumerate(class_names):
         mapping[pack.class_names.index(name)] = task_id
-    return class_names, mapping[pack.labels.astype(np.int64)]
+    labels = mapping[pack.labels.astype(np.int64)]
+    if request.exclude is not None:
+        labels[excluded_rows(request.exclude, pack.ids, pack.dataset)] = -1
+    return class_names, labels
 
 
 def _groups(pack: Pack, group_by: str | None) -> NDArray[np.str_]:

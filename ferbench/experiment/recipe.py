@@ -64,6 +64,8 @@ class DataSettings(Section):
         image_size: side of the model's input in pixels; default: the model's own.
         channels: channels of the model's input, 1 (gray) or 3 (RGB); default: the model's own.
         skip_faulty: pack without the faulty samples instead of refusing, and record how many were left out.
+        exclude: leave out the samples that this CSV names in its column ``id``, of every part; ``ferbench audit data``
+            writes such lists.
     """
 
     path: Annotated[str | None, Role.ENVIRONMENT] = None
@@ -82,6 +84,7 @@ class DataSettings(Section):
     image_size: Annotated[int | None, at.Interval(ge=8, le=1024), Role.WEIGHTS] = None
     channels: Annotated[Literal[1, 3] | None, Role.WEIGHTS] = None
     skip_faulty: Annotated[bool, Role.SELECTS_ROWS] = False
+    exclude: Annotated[str | None, Role.SELECTS_ROWS] = None
 
     @field_validator("classes")
     @classmethod

@@ -33,6 +33,8 @@ GIVEN = {
     "optimizer": 1,
     "schedule": 3,
     "tracker": 0,
+    "command": 0,
+    "report-section": 2,
 }
 
 
@@ -152,6 +154,8 @@ class Component:
         from ferbench.plugin.options import OptionSchema
 
         builder = self.builder()
+        if self.kind == "command":  # its options are click's
+            return OptionSchema.of(lambda: None)
         try:
             return OptionSchema.of(builder, given=GIVEN[self.kind], owner=self.where)
         except (TypeError, ValueError) as error:

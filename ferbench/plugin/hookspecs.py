@@ -19,10 +19,12 @@ import pluggy
 
 from ferbench.plugin.specs import (
     AugmentationSpec,
+    CommandSpec,
     DatasetSpec,
     LossSpec,
     ModelSpec,
     OptimizerSpec,
+    ReportSectionSpec,
     SamplerSpec,
     ScheduleSpec,
     TrackerSpec,
@@ -109,4 +111,24 @@ def ferbench_trackers() -> Iterable[TrackerSpec]:  # type: ignore[empty-body]
     @ferbench.hookimpl
     def ferbench_trackers():
         yield ferbench.TrackerSpec("my-tracker", build="my_package.track:MyTracker")
+    """
+
+
+@hookspec
+def ferbench_commands() -> Iterable[CommandSpec]:  # type: ignore[empty-body]
+    """Commands, called as ``ferbench NAME``.
+
+    @ferbench.hookimpl
+    def ferbench_commands():
+        yield ferbench.CommandSpec("my-command", build="my_package.command:my_command", summary="Does what I need")
+    """
+
+
+@hookspec
+def ferbench_report_sections() -> Iterable[ReportSectionSpec]:  # type: ignore[empty-body]
+    """Sections that every run has in a report.
+
+    @ferbench.hookimpl
+    def ferbench_report_sections():
+        yield ferbench.ReportSectionSpec("my-section", build="my_package.section:tables", title="What I look at")
     """

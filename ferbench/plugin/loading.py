@@ -17,10 +17,12 @@ from ferbench.plugin import hookspecs
 from ferbench.plugin.faults import PluginFault, did_you_mean, one_line
 from ferbench.plugin.specs import (
     AugmentationSpec,
+    CommandSpec,
     DatasetSpec,
     LossSpec,
     ModelSpec,
     OptimizerSpec,
+    ReportSectionSpec,
     SamplerSpec,
     ScheduleSpec,
     Spec,
@@ -37,6 +39,8 @@ HOOKS: Mapping[str, type[Spec]] = {
     "ferbench_optimizers": OptimizerSpec,
     "ferbench_schedules": ScheduleSpec,
     "ferbench_trackers": TrackerSpec,
+    "ferbench_commands": CommandSpec,
+    "ferbench_report_sections": ReportSectionSpec,
 }
 
 #: The versions of the plugin interface that plugins may be written for (their ``FERBENCH_API``), oldest first; the last

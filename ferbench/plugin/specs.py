@@ -198,8 +198,9 @@ class TrackerSpec(Spec):
     ``run_finished(record: dict)``, ``run_failed(record: dict)``. What it raises is reported and cannot fail the run.
 
     Records are those of ``run.json``, epochs those of ``history.jsonl``. A checkpoint has ``path`` (of its
-    ``.safetensors``), ``kind`` (``snapshot``, or ``best`` for the weights that are kept), ``epoch``, ``batches`` of it
-    that are done (0: the epoch before has ended) and ``step``, the updates so far."""
+    ``.safetensors``), ``kind`` (``snapshot``, or ``best`` for the weights that are kept), ``epoch``, ``batches``
+    of it that are done (0: all of them) and ``step``, the updates so far. It is on the disk when a tracker hears of it;
+    snapshots make room for newer ones."""
 
     EVENTS: ClassVar[tuple[str, ...]] = (
         "run_started",
@@ -210,3 +211,26 @@ class TrackerSpec(Spec):
     )
 
     kind: ClassVar[str] = "tracker"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSpec(Spec):
+    """A command, ``ferbench NAME``. ``build`` names a ``click.Command`` (or group), imported when it is called;
+    ``summary`` is its line in ``ferbench --help``. ferbench's own commands come first where names are the same."""
+
+    kind: ClassVar[str] = "command"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSectionSpec(Spec):
+    """A section of each run in a report. ``build`` names a function ``(record: dict, history: list[dict]) ->
+    Iterable[ferbench.Table]`` of ``run.json`` and the lines of ``history.jsonl``; without tables there is no section.
+    The same record must give the same tables. What it raises is said in the report, which stays whole otherwise.
+
+    Attributes:
+        title: the section's heading.
+    """
+
+    kind: ClassVar[str] = "report-section"
+
+    title: str = ""

@@ -6,13 +6,12 @@ import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from ferbench.errors import UserError
 from ferbench.runs import index
-from ferbench.runs.directory import SHORT_ID, RunDirectory, all_runs, find_run, run_path
+from ferbench.runs.directory import SHORT_ID, RunDirectory, find_run, run_path
 from ferbench.runs.lock import lock_path, only_writer
 from ferbench.storage import sync_directory, writing
 
@@ -37,29 +36,13 @@ def find_to_remove(results: Path, name: str) -> RunDirectory:
 
 
 def dependents(results: Path, names: Collection[str]) -> dict[str, list[str]]:
-    """Which runs, other than ``names`` themselves, say that they were made from each of ``names``; only of those that
-    have any."""
+    """Which runs, other than ``names`` themselves, say that they continue or are made of each of ``names``; only of
+    those that have any."""
     found: dict[str, list[str]] = {}
-    for run in all_runs(results):
-        if run.path.name in names:
-            continue
-        try:
-            parents = set(parents_of(run.read()))
-        except UserError:
-            continue
-        for name in sorted(parents.intersection(names)):
-            found.setdefault(name, []).append(run.path.name)
+    for one in index.summaries(results):
+        for name in sorted(set(one.parents).intersection(names)) if one.run not in names else ():
+            found.setdefault(name, []).append(one.run)
     return found
-
-
-def parents_of(record: Mapping[str, Any]) -> Iterator[str]:
-    """The runs that a run was made from: what it went on from, the members of an ensemble."""
-    lineage, ensemble = record.get("lineage"), record.get("ensemble")
-    for holder, key in ((lineage, "parents"), (ensemble, "members")):
-        several = holder.get(key) if isinstance(holder, dict) else None
-        for one in several if isinstance(several, list) else ():
-            if isinstance(one, dict) and isinstance(one.get("run"), str):
-                yield one["run"]
 
 
 def remove(results: Path, directory: RunDirectory) -> None:

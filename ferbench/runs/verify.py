@@ -16,7 +16,7 @@ from typing import Any
 from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import digest, evaluation_id, short
 from ferbench.runs.directory import Predictions, RunDirectory, own_digest
-from ferbench.runs.learnt import SAMPLES_FILE, read_samples
+from ferbench.runs.learnt import SAMPLES_FILE, SPLITS, read_samples
 from ferbench.runs.recompute import contradiction, differs_from_members, malformed
 from ferbench.runs.saved import BEST, saved
 from ferbench.runs.summary import summarise
@@ -74,7 +74,7 @@ def _findings(directory: RunDirectory) -> _Found:
         return
     try:
         yield from _identity(directory, record)
-        if "ensemble" not in record:
+        if "ensemble" not in record and "imported" not in record:
             yield from _checkpoints(directory, record)
             yield from _history(directory, record)
             yield from _samples(directory, record)
@@ -166,8 +166,8 @@ def _samples(directory: RunDirectory, record: Mapping[str, Any]) -> _Found:
         yield SAMPLES_FILE, "it cannot be read", remedy, True
         return
     inherits = bool(record["lineage"]["parents"])  # then those of the runs that it comes from are among them
-    for split, held in samples.items():
-        stated = sum(record["data"]["counts"][split].values())
+    for split in SPLITS:
+        held, stated = samples[split], sum(record["data"]["counts"][split].values())
         fits = len(held.ids) == stated or (inherits and len(held.ids) > stated)
         if not (fits and len(held.ids) == len(held.pixel_hashes)):
             yield SAMPLES_FILE, f"it has {len(held.ids):,} {split} samples, run.json {stated:,}", remedy, True
@@ -182,6 +182,8 @@ def _evaluations(directory: RunDirectory, record: Mapping[str, Any]) -> _Found:
             remedy = "remove that evaluation, then give its 'ferbench evaluate' command again"
         elif "ensemble" in record:
             remedy = "remove that evaluation, then give the 'ferbench ensemble' command again"
+        elif "imported" in record:
+            remedy = "remove that run, then give the 'ferbench import' command again"
         if Path(name).name != name or name.startswith("."):
             yield "run.json", f"'{name}' is no name of an evaluation", remedy, True
             continue

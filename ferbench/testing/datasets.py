@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import math
@@ -209,10 +210,12 @@ def _are_apart(pack: Pack, protocol: Protocol, roles: Mapping[str, np.ndarray]) 
 @BOOK.rule(informational=True)
 def copies(bench: DatasetBench) -> str:
     """How many test images are also, pixel by pixel, among those to learn from."""
-    protocol = next((one for one in bench.spec.protocols if one.test), None)
-    if protocol is None:
-        raise NotApplicable("no protocol has a test part")
-    split = cut(bench.pack, bench.spec.protocols, SplitRequest(protocol=protocol.name))
+    for protocol in bench.spec.protocols:
+        with contextlib.suppress(UserError):  # for want of a part; for folds
+            split = cut(bench.pack, bench.spec.protocols, SplitRequest(protocol=protocol.name))
+            break
+    else:
+        raise NotApplicable("no protocol with a test part can be used")
     digests = [value.tobytes() for value in bench.pack.pixel_hashes]
     learnt = {digests[row] for row in np.union1d(split.train, split.validation)}
-    return f"{sum(digests[row] in learnt for row in split.test)} of {len(split.test)}"
+    return f"{sum(digests[row] in learnt for row in split.test)} of {len(split.test)}, with protocol '{protocol.name}'"

@@ -50,7 +50,8 @@ def options(subject: Subject) -> str:
     silent = [option.name for option in schema.fields if not option.description]
     if silent:
         return f"without a line in the docstring: {', '.join(silent)}"
-    return f"{len(schema.fields)} options" if schema.fields else "no options"
+    count = len(schema.fields)
+    return "no options" if count == 0 else f"{count} option{'' if count == 1 else 's'}"
 
 
 @functools.cache

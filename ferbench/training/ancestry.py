@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,14 @@ def samples_of(plan: Plan) -> dict[str, Samples] | None:
     before = read_samples(plan.start.directory)
     if before is None:
         return None
-    alike = same_protocol(plan.start.directory.read()["data"], plan.pack.dataset, plan.split.protocol)
-    return inherited(own, before, same_protocol=alike)
+    return inherited(own, before, same_protocol=_at_home(plan.start.directory.read()["data"], plan))
+
+
+def _at_home(parent: Mapping[str, Any], plan: Plan) -> bool:
+    """Whether the parent's ``data`` are those of the plan: names alone do not say so, two folders share theirs."""
+    same = parent["pack"] == plan.pack.digest
+    same |= parent["test_digest"] is not None and parent["test_digest"] == plan.split.test_digest
+    return same and same_protocol(parent, plan.pack.dataset, plan.split.protocol)
 
 
 def _those(plan: Plan, rows: Rows) -> Samples:

@@ -34,6 +34,7 @@ from ferbench.training.saving import BEST, RunSaver
 from ferbench.training.snapshots import Snapshots
 from ferbench.training.starting import begin_from
 from ferbench.training.step import Loss, forward
+from ferbench.training.stopping import Pruned
 from ferbench.training.summary import count_parameters, layer_table
 from ferbench.training.trackers import Trackers
 
@@ -169,7 +170,13 @@ def _execute(
             loss = build_loss(plan, device)
             training = _assembled(plan, model, loss, device) if recipe.training.epochs else None
             snapshots = Snapshots(directory.checkpoints, plan.training_id, recipe.training.keep)
-            saver = RunSaver(directory, snapshots, recipe.runtime.checkpoint_every, interruption)
+            saver = RunSaver(
+                directory,
+                snapshots,
+                recipe.runtime.checkpoint_every,
+                interruption,
+                written=lambda checkpoint: trackers.tell("checkpoint_written", checkpoint),
+            )
             resumed = training is not None and _resume(training, directory, saver, record)
             if lost is not None and not resumed:
                 raise lost
@@ -188,6 +195,9 @@ def _execute(
             observer = _Recorder(directory, trackers, observer_for(record))
             if training is None:
                 _keep_initial(plan, model, directory, record)
+                path = str(directory.checkpoints / f"{BEST}.safetensors")
+                told = {"path": path, "kind": "best", "epoch": 0, "batches": 0, "step": 0}
+                trackers.tell("checkpoint_written", told)
             else:
                 # Initialisation of some plugin, or a tracker, may have drawn any number of random numbers.
                 runtime.seed_everything(recipe.training.seed)
@@ -204,7 +214,7 @@ def _execute(
             if not isinstance(error, UserError) or directory.exists():
                 write_failure(directory, record, error)
                 trackers.tell("run_failed", record)
-            if isinstance(error, Diverged):
+            if isinstance(error, (Diverged, Pruned)):
                 return record
             if "does not have a deterministic implementation" in str(error):
                 raise UserError(
@@ -232,8 +242,8 @@ class _Recorder(Observer):
 
     def epoch_ended(self, record: dict[str, Any]) -> None:
         self._directory.append_history(record)
-        self._display.epoch_ended(record)
         self._trackers.tell("epoch_ended", record)
+        self._display.epoch_ended(record)  # which may end the run
 
     def resumed(self, at: Position) -> None:
         self._display.resumed(at)
@@ -361,4 +371,5 @@ def _predictions(plan: Plan, rows: Rows, batches: Batches, evaluation: Evaluatio
         probabilities=evaluation.probabilities,
         affect_truth=batches.truth.affect,
         affect=evaluation.affect,
+        columns=plan.pack.facts(rows),
     )

@@ -29,9 +29,18 @@ class RunSaver(Saver):
         snapshots: of the run.
         every: batches between two snapshots within an epoch; 0: none within an epoch.
         interruption: where signals are heard.
+        written: is told of each checkpoint, what `TrackerSpec` says of one.
     """
 
-    def __init__(self, directory: RunDirectory, snapshots: Snapshots, every: int, interruption: Interruption) -> None:
+    def __init__(
+        self,
+        directory: RunDirectory,
+        snapshots: Snapshots,
+        every: int,
+        interruption: Interruption,
+        written: Callable[[dict[str, Any]], None] = lambda checkpoint: None,
+    ) -> None:
+        self._written = written
         self._directory = directory
         self._snapshots = snapshots
         self._every = every
@@ -43,7 +52,7 @@ class RunSaver(Saver):
     def batch_done(self, training: Training) -> None:
         asked = self._interruption.pending
         if asked is not None or (self._every and training.at.batches - self._saved >= self._every):
-            self._snapshots.save(training, training.at)
+            self._save(training)
             self._saved = training.at.batches
         if asked is not None:
             raise Interrupted(asked)
@@ -58,15 +67,31 @@ class RunSaver(Saver):
 
     def epoch_done(self, training: Training, improved: bool) -> None:
         self._saved = 0
-        self._snapshots.save(training, training.at)
+        self._save(training)
         if improved:
             save_best(self._directory, training)
+            self._tell(training, "best", BEST)
         elif training.at.epoch - 1 == self._ahead:
             raise UserError(
                 f"the best weights in {self._directory.checkpoints} are those of an epoch that this machine does not "
                 "come to again",
                 "give the same command again: the run begins anew",
             )
+
+    def _save(self, training: Training) -> None:
+        self._tell(training, "snapshot", self._snapshots.save(training, training.at))
+
+    def _tell(self, training: Training, kind: str, name: str) -> None:
+        at = training.at
+        self._written(
+            {
+                "path": str(self._directory.checkpoints / f"{name}.safetensors"),
+                "kind": kind,
+                "epoch": at.epoch if at.batches else at.epoch - 1,
+                "batches": at.batches,
+                "step": at.step,
+            }
+        )
 
     def resume(self, training: Training, warn: Callable[[str], None]) -> bool:
         """Put a training to where its newest whole snapshot was; False when there is nothing to go on from."""

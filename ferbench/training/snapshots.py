@@ -46,8 +46,8 @@ class Snapshots:
         self._training_id = training_id
         self._keep = keep
 
-    def save(self, training: Training, at: Position) -> None:
-        """Write a snapshot, read it back, and only then remove what is no longer to be kept.
+    def save(self, training: Training, at: Position) -> str:
+        """Write a snapshot, read it back, and only then remove what is no longer to be kept; its name.
 
         Raises:
             UserError: the disk is full or cannot be written (older snapshots are as they were), or a plugin's state
@@ -76,6 +76,7 @@ class Snapshots:
                 "check the disk; older checkpoints are still there",
             )
         self._prune(name)
+        return name
 
     def newest(self, warn: Callable[[str], None]) -> dict[str, Any] | None:
         """The state of the newest snapshot that is whole; each damaged one is named to ``warn``."""

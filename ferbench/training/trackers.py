@@ -26,20 +26,20 @@ class Trackers:
             name = tracker.component.name
             try:
                 self._listening[name] = tracker.build()
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self._give_up(name, "could not be built", error)
 
     def tell(self, event: str, content: Mapping[str, Any]) -> None:
-        """Call ``event`` (``run_started``, ``epoch_ended``, ``run_finished`` or ``run_failed``) on each that has it."""
+        """Call ``event``, one of `TrackerSpec.EVENTS`, on each that has it."""
         for name, tracker in list(self._listening.items()):
             hear = getattr(tracker, event, None)
             if hear is None:
                 continue
             try:
                 hear(copy.deepcopy(dict(content)))
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self._give_up(name, f"failed in {event}", error)
 
-    def _give_up(self, name: str, what: str, error: Exception) -> None:
+    def _give_up(self, name: str, what: str, error: BaseException) -> None:
         self._listening.pop(name, None)
         warn_on_stderr(f"tracker '{name}' {what} and is left out for the rest of the run: {describe(error)}")

@@ -422,3 +422,22 @@ def ferbench_schedules() -> Iterable[ferbench.ScheduleSpec]:
         build="ferbench_builtin.schedules.plateau:Plateau",
         summary="Lowers the rate when a validation metric stops to improve",
     )
+
+
+@ferbench.hookimpl
+def ferbench_commands() -> Iterable[ferbench.CommandSpec]:
+    yield ferbench.CommandSpec(
+        "draw-faces",
+        build="ferbench_builtin.commands.draw_faces:draw_faces",
+        summary="Write faces of people who do not exist into a folder.",
+    )
+
+
+@ferbench.hookimpl
+def ferbench_report_sections() -> Iterable[ferbench.ReportSectionSpec]:
+    yield ferbench.ReportSectionSpec(
+        "adaptive-focus",
+        build="ferbench_builtin.report_sections.focus:focus",
+        title="Adaptive sampling",
+        summary="Which classes adaptive sampling turned to, and what became of them",
+    )

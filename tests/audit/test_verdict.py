@@ -91,15 +91,32 @@ def test_no_table_with_gaps_is_refuted(matrix, data):
     assert audit(without_supports).verdict == "underdetermined"
 
 
+def cut_off(matrix):
+    """A table that shows the first two decimals of its percentages."""
+    values = scikit_learn_scores(matrix)
+    text = {cell: f"{int(float(value) * 10000 + 1e-9) / 100:.2f}" for cell, value in values.items()}
+    return parse_table(table_text(text, matrix.sum(axis=1).tolist()), "cut.csv")
+
+
 @settings(max_examples=15)
 @given(matrices())
 def test_no_table_whose_digits_were_cut_off_is_refuted(matrix):
-    found = {
-        cell: f"{int(Fraction(repr(float(value))) * 10000 + Fraction(1, 10**9)) / 100:.2f}"
-        for cell, value in scikit_learn_scores(matrix).items()
-    }
-    table = parse_table(table_text(found, matrix.sum(axis=1).tolist()), "cut.csv")
-    assert judge(table)[1].answer != "no"
+    assert audit(cut_off(matrix), rounding="truncate").verdict == "consistent"
+
+
+def test_digits_that_were_cut_off_are_recognised_where_several_numbers_show_it():
+    done = audit(cut_off(FACES))
+    assert (done.verdict, done.conventions.rounding) == ("consistent", "truncate")
+
+
+def test_a_single_number_of_many_that_would_have_to_be_cut_off_is_wrong():
+    table = table_of([[3, 1, 1], [2, 0, 0], [0, 0, 3]])
+    cell = Cell("macro avg", "precision")  # 45.00: (3/5 + 0 + 3/4) / 3
+    assert table.scores[cell].value == Fraction(45, 100)
+    lower = replace(table.scores[cell], value=Fraction(4499, 10000))
+    changed = replace(table, scores={**table.scores, cell: lower})
+    assert audit(changed, rounding="truncate").verdict == "consistent"
+    assert audit(changed).verdict == "inconsistent"
 
 
 @settings(max_examples=15)

@@ -30,7 +30,7 @@ def test_a_consistent_table_exits_with_0_and_shows_a_matrix(ferbench_cli):
 
 def test_what_the_rest_gives_for_numbers_left_out_is_said(ferbench_cli):
     done = ferbench_cli("audit", "table", PUBLISHED / "s4-pretrained.csv")
-    assert "macro precision 88.00 % could be 88.14 %, macro recall 89.84 % could be 89.70 %" in done.stdout
+    assert "macro precision 88.00 % could be 88.14 % and macro recall 89.84 % could be 89.70 %" in done.stdout
 
 
 def test_json_has_the_verdict_and_the_contradictions(ferbench_cli):

@@ -252,3 +252,7 @@ def test_completion_prints_the_script_of_a_shell(ferbench_cli, shell):
     done = ferbench_cli("completion", shell)
     assert done.exit_code == 0
     assert f"_FERBENCH_COMPLETE={shell}_complete" in done.stdout
+
+
+def test_show_says_which_other_sizes_a_model_is_made_for(ferbench_cli):
+    assert "64×64, gray; made for 48, 96 too" in ferbench_cli("plugins", "show", "basic-cnn").stdout

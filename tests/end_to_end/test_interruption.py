@@ -12,6 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ferbench.training import run
+from ferbench.training.saving import RunSaver
+
 ARGS = ["run", "--model", "linear", "--set", "training.epochs=100000", "--set", "data.image_size=16"]
 ARGS += ["--set", "dataset.size=24", "--set", "dataset.train=140", "--set", "dataset.test=35", "--cache", "cache"]
 
@@ -155,3 +158,51 @@ def test_a_run_that_was_terminated_and_killed_ends_with_the_same_bits(tmp_path, 
 def outcome_status(results: Path) -> str:
     (path,) = results.glob("runs/*/run.json")
     return json.loads(path.read_text())["status"]
+
+
+@pytest.mark.parametrize("norms", [0, 2])
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_signal_in_a_validation_acts_there_and_loses_nothing(epoch, norms, ferbench_cli, monkeypatch, tmp_path):
+    """With 2, within the estimate of the statistics of batch norms that comes before it."""
+    small = {**EVERYTHING, "training.epochs": "2", "training.norm_batches": norms, "runtime.checkpoint_every": "0"}
+    args = ["run", *(part for key, value in small.items() for part in ("--set", f"{key}={value}"))]
+    args += ["--cache", "cache", "--no-report"]
+    whole = ferbench_cli(*args, "--results", "whole", "--quiet")
+    assert whole.exit_code == 0, whole.stderr
+    asked = []
+
+    class Stopped(RunSaver):
+        def validating(self, training):
+            if training.at.epoch == epoch:
+                asked.append(training.at.batches)
+                if len(asked) == 2 or not norms:
+                    os.kill(os.getpid(), signal.SIGTERM)
+            super().validating(training)
+
+    monkeypatch.setattr(run, "RunSaver", Stopped)
+    assert ferbench_cli(*args, "--results", "torn", "--quiet").exit_code != 0
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    assert outcome_status(tmp_path / "torn") == "interrupted"
+    assert len(asked) == (2 if norms else 1), "it acts before the next batch"
+    (path,) = tmp_path.glob("torn/runs/*/run.json")
+    assert len((path.parent / "history.jsonl").read_text().splitlines()) == epoch - 1
+
+    last = ferbench_cli(*args, "--results", "torn")
+    assert last.exit_code == 0, last.stderr
+    assert f"resumed at epoch {epoch}" in last.stderr
+    (weights, history, predictions, record), expected = outcome(tmp_path / "torn"), outcome(tmp_path / "whole")
+    assert record["resumed"][0]["batches"] == asked[0]
+    assert history == expected[1]
+    assert predictions == expected[2]
+    assert weights == expected[0]
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGUSR1, 138), (signal.SIGTERM, 143)])
+def test_what_a_scheduler_sends_ends_a_run_with_a_code_of_its_own(started, tmp_path, sent, code):
+    started.send_signal(signal.SIGCONT)  # Slurm wakes a job before it ends it
+    started.send_signal(sent)
+    _, errors = started.communicate(timeout=60)
+    assert started.returncode == code, errors
+    (path,) = tmp_path.glob("results/runs/*/run.json")
+    assert json.loads(path.read_text())["status"] == "interrupted"

@@ -110,10 +110,9 @@ def test_a_recipe_trains_and_reports(name, run):
 
 def test_the_continued_run_starts_from_the_weights_of_the_former(run):
     (former,) = run("s4-disgust-surprise")
-    weights = {"model.weights": Path(former["directory"]) / "checkpoints" / "best.safetensors"}
-    (untouched,) = run(CONTINUED, weights | {"training.epochs": 0})
+    (untouched,) = run(CONTINUED, {"training.epochs": 0})
     assert untouched["evaluations"]["test"]["metrics"] == former["evaluations"]["test"]["metrics"]
-    (continued,) = run(CONTINUED, weights)
+    (continued,) = run(CONTINUED)
     assert continued["status"] == "done"
     assert continued["training_id"] != untouched["training_id"]
 
@@ -121,7 +120,7 @@ def test_the_continued_run_starts_from_the_weights_of_the_former(run):
 def test_the_continued_run_without_the_former_says_what_to_give(finish):
     finished = finish(CONTINUED)
     assert finished.exit_code == 2
-    assert "checkpoints/best.safetensors of a run" in finished.stderr
+    assert "there is no run 's4-disgust-surprise'" in finished.stderr
 
 
 def test_the_comparison_of_samplers_runs_each_with_each_seed(run):

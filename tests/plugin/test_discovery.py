@@ -105,7 +105,7 @@ def test_a_broken_plugin_is_a_record_with_its_cause_and_one_warning(install, cap
 
 
 def test_every_breakage_has_a_test():
-    sound = {"working", "twin_a", "twin_b", "noisy", "late", "slow"}
+    sound = {"working", "twin_a", "twin_b", "noisy", "late", "slow", "added"}
     assert {folder.name for folder in FIXTURES.iterdir() if folder.name != "__pycache__"} == sound | set(BROKEN)
 
 

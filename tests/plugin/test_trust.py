@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from ferbench.cli import COMMANDS
 from ferbench.runs.directory import find_run
+
+ROOT = Path(__file__).parents[2]
 
 PLUGIN = """
 import ferbench
@@ -49,13 +52,17 @@ WORK = {
     ],
     "resume": [["resume", "one", "--cache", "cache", "--quiet"]],
     "evaluate": [["evaluate", "one", "--set", "evaluation.tta=flip", "--cache", "cache", "--quiet"]],
+    "lineage": [["lineage", "one"]],
     "ensemble": [["ensemble", "one", "two"]],
     "predict": [["predict", "one", "face.png"]],
     "report": [["report", "one", "-o", "page.html"]],
     "leaderboard": [["leaderboard"]],
+    "compare": [["compare", "one", "two"]],
+    "import": [["import", "theirs.csv", "--like", "one"]],
     "runs": [["runs", "list"], ["runs", "show", "one"], ["runs", "verify"], ["runs", "rm", "one", "--dry-run"]],
     "doctor": [["doctor", "--cache", "cache"]],
-    "plugins": [["plugins", "list"], ["plugins", "show", "basic-cnn"]],
+    "audit": [["audit", "table", "published.csv"]],
+    "plugins": [["plugins", "list"], ["plugins", "show", "basic-cnn"], ["plugins", "check", "cosine"]],
     "completion": [["completion", "bash"]],
 }
 
@@ -69,6 +76,10 @@ def test_no_command_imports_a_third_partys_module_when_told_so(ferbench_cli, tmp
     from PIL import Image
 
     Image.new("L", (16, 16)).save(tmp_path / "face.png")
+    (tmp_path / "published.csv").write_text(
+        "class,precision,recall,f1,support\nhappy,0.5,0.5,0.5,10\nsad,0.5,0.5,0.5,10\n"
+    )
+    (tmp_path / "theirs.csv").write_text("id,predicted\n" + "".join(f"test-{i:06d},happy\n" for i in range(14)))
     for command, calls in WORK.items():
         for arguments in calls:
             done = ferbench_cli(*arguments, env={"FERBENCH_PLUGINS": ""})

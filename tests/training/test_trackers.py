@@ -12,6 +12,7 @@ import ferbench
 def ferbench_trackers():
     yield ferbench.TrackerSpec("writes", build="tracks:Writes")
     yield ferbench.TrackerSpec("raises", build="tracks:Raises")
+    yield ferbench.TrackerSpec("exits", build="tracks:Exits")
 
 class Writes:
     def __init__(self, *, to: str = "heard.jsonl"):
@@ -21,9 +22,17 @@ class Writes:
             file.write(json.dumps([event, content.get("status") or content.get("epoch")]) + "\\n")
         content.clear()
     def run_started(self, record): self._note("run_started", record)
+    def checkpoint_written(self, checkpoint):
+        assert pathlib.Path(checkpoint["path"]).is_file()
+        name = pathlib.Path(checkpoint["path"]).name
+        self._note("checkpoint_written", {"status": [checkpoint["kind"], checkpoint["epoch"], name]})
     def epoch_ended(self, epoch): self._note("epoch_ended", epoch)
     def run_finished(self, record): self._note("run_finished", record)
     def run_failed(self, record): self._note("run_failed", record)
+
+class Exits:
+    def checkpoint_written(self, checkpoint):
+        raise SystemExit(7)
 
 class Raises:
     def epoch_ended(self, epoch):
@@ -35,16 +44,31 @@ QUICK += ["--set", "dataset.test=35", "--quiet", "--cache", "cache"]
 
 def test_a_tracker_hears_the_whole_life_and_one_that_fails_is_reported_once(ferbench_cli, tmp_path):
     (tmp_path / "tracks.py").write_text(PLUGIN)
-    flags = ["--plugin", "tracks.py", "--tracker", "raises", "--tracker", "writes"]
+    flags = ["--plugin", "tracks.py", "--tracker", "raises", "--tracker", "exits", "--tracker", "writes"]
     finished = ferbench_cli("run", *QUICK, *flags)
     assert finished.exit_code == 0, finished.stderr
     assert finished.stderr.count("the server is away") == 1
+    assert finished.stderr.count("tracker 'exits' failed in checkpoint_written") == 1
     assert [json.loads(line) for line in (tmp_path / "heard.jsonl").read_text().splitlines()] == [
         ["run_started", "running"],
+        ["checkpoint_written", ["snapshot", 1, "step-00000001-end.safetensors"]],
+        ["checkpoint_written", ["best", 1, "best.safetensors"]],
         ["epoch_ended", 1],
+        ["checkpoint_written", ["snapshot", 2, "step-00000002-end.safetensors"]],
+        ["checkpoint_written", ["best", 2, "best.safetensors"]],
         ["epoch_ended", 2],
         ["run_finished", "done"],
     ]
+
+
+def test_a_tracker_hears_of_checkpoints_within_an_epoch(ferbench_cli, tmp_path):
+    (tmp_path / "tracks.py").write_text(PLUGIN)
+    often = ["--set", "runtime.checkpoint_every=1", "--set", "training.batch_size=32", "--set", "training.epochs=1"]
+    finished = ferbench_cli("run", *QUICK, *often, "--plugin", "tracks.py", "--tracker", "writes")
+    assert finished.exit_code == 0, finished.stderr
+    told = [json.loads(line) for line in (tmp_path / "heard.jsonl").read_text().splitlines()]
+    names = [said[2] for event, said in told if event == "checkpoint_written" and said[0] == "snapshot"]
+    assert names == [f"step-{step:08d}.safetensors" for step in (1, 2, 3, 4)] + ["step-00000004-end.safetensors"]
 
 
 def test_a_tracker_hears_of_a_failure_and_takes_options_from_the_recipe(ferbench_cli, tmp_path):
@@ -62,3 +86,12 @@ def test_trackers_change_no_id(ferbench_cli, tmp_path):
     plain = json.loads(ferbench_cli("run", *QUICK, "--dry-run", "--json").stdout)
     tracked = ferbench_cli("run", *QUICK, "--dry-run", "--json", "--plugin", "tracks.py", "--tracker", "writes")
     assert json.loads(tracked.stdout)[0]["training_id"] == plain[0]["training_id"]
+
+
+def test_a_tracker_hears_of_weights_that_are_kept_without_training(ferbench_cli, tmp_path):
+    (tmp_path / "tracks.py").write_text(PLUGIN)
+    flags = ["--set", "training.epochs=0", "--plugin", "tracks.py", "--tracker", "writes"]
+    finished = ferbench_cli("run", *QUICK, *flags)
+    assert finished.exit_code == 0, finished.stderr
+    told = [json.loads(line) for line in (tmp_path / "heard.jsonl").read_text().splitlines()]
+    assert told[1] == ["checkpoint_written", ["best", 0, "best.safetensors"]]

@@ -1,0 +1,214 @@
+"""What is wrong with a packed dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferbench.audit import duplicates
+from ferbench.data.pack import Pack
+from ferbench.errors import UserError
+from ferbench.plugin.specs import Protocol
+
+Kind = Literal["constant", "conflict", "leak", "copy", "near-leak", "near-conflict", "near-copy", "mislabelled"]
+
+#: Why an image may be left out, in the order in which a reason is chosen for it.
+KINDS: tuple[Kind, ...] = (
+    "constant",
+    "conflict",
+    "leak",
+    "copy",
+    "near-leak",
+    "near-conflict",
+    "near-copy",
+    "mislabelled",
+)
+
+#: Classes with fewer images in a role are called tiny.
+TINY = 50
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Groups of images that are the same, or nearly.
+
+    Attributes:
+        groups: the rows of each group of two or more, in the order of their first row.
+        spanning: number of groups with images of several roles.
+        conflicting: number of groups with several labels.
+        leaked: rows outside of train with a copy in train.
+        leaked_test: those of them that are tested on.
+        conflicts: all rows of groups with several labels.
+        further: rows of each role after the first of their group in that role.
+    """
+
+    groups: tuple[Rows, ...]
+    spanning: int
+    conflicting: int
+    leaked: Rows
+    leaked_test: Rows
+    conflicts: Rows
+    further: Rows
+
+    @property
+    def images(self) -> int:
+        return sum(map(len, self.groups))
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What an audit of a dataset found.
+
+    Attributes:
+        protocol: that gives the parts their roles.
+        roles: which there are, of ``train``, ``validation``, ``test``.
+        role: int64[N], index into ``roles``, -1 for rows of other parts.
+        exact: images with the same native pixels.
+        near: images that look the same, exact copies among them; None: not looked for.
+        constant: rows of images with a single value.
+        counts: int64[roles, K] images per role and class.
+        tiny: (role, class, images) of classes with fewer than `TINY` images.
+        imbalance: largest class of train divided by its smallest, infinite when that is empty.
+    """
+
+    protocol: str
+    roles: tuple[str, ...]
+    role: Rows
+    exact: Copies
+    near: Copies | None
+    constant: Rows
+    counts: Rows
+    tiny: tuple[tuple[str, str, int], ...]
+    imbalance: float
+
+    def rows(self, kind: Kind) -> Rows:
+        """The rows that would be left out for one reason; none for ``mislabelled``, which needs a run."""
+        near = self.near
+        nothing = np.zeros(0, np.int64)
+        match kind:
+            case "constant":
+                return self.constant
+            case "conflict":
+                return self.exact.conflicts
+            case "leak":
+                return self.exact.leaked
+            case "copy":
+                return self.exact.further
+            case "near-leak":
+                return nothing if near is None else near.leaked
+            case "near-conflict":
+                return nothing if near is None else near.conflicts
+            case "near-copy":
+                return nothing if near is None else near.further
+            case _:
+                return nothing
+
+
+def examine(pack: Pack, protocols: Sequence[Protocol], protocol: str | None, *, near: bool = True) -> Findings:
+    """Look for faults that decoding does not see.
+
+    Args:
+        pack: the dataset.
+        protocols: those it has.
+        protocol: which of them says what is train and what is test; None: the first whose parts are all there.
+        near: look for near copies too.
+
+    Raises:
+        UserError: there is no such protocol, or the data has not its parts.
+    """
+    chosen = _protocol(pack, protocols, protocol)
+    named = {"train": (*chosen.train, *chosen.train_only), "validation": chosen.validation, "test": chosen.test}
+    roles = tuple(name for name, parts in named.items() if set(parts) & set(pack.parts))
+    role = np.full(len(pack), -1, np.int64)
+    for number, name in enumerate(roles):
+        codes = [pack.parts.index(part) for part in named[name] if part in pack.parts]
+        role[np.isin(pack.part, codes) & (role < 0)] = number
+    labels = pack.labels.astype(np.int64)
+    groups = duplicates.exact_groups(pack.pixel_hashes)
+    constant = duplicates.constant_images(pack.images)
+    constant = constant[role[constant] >= 0]
+    looked_for = _copies(_near_groups(pack, groups, constant), role, labels, roles) if near else None
+    counts = np.stack([np.bincount(labels[role == k], minlength=len(pack.class_names)) for k in range(len(roles))])
+    tiny = tuple(
+        (roles[k], name, int(counts[k, c]))
+        for k in range(len(roles))
+        for c, name in enumerate(pack.class_names)
+        if counts[k, c] < TINY
+    )
+    train = counts[roles.index("train")]
+    return Findings(
+        protocol=chosen.name,
+        roles=roles,
+        role=role,
+        exact=_copies(groups, role, labels, roles),
+        near=looked_for,
+        constant=constant,
+        counts=counts,
+        tiny=tiny,
+        imbalance=float(train.max() / train.min()) if train.min() else float("inf"),
+    )
+
+
+def _protocol(pack: Pack, protocols: Sequence[Protocol], name: str | None) -> Protocol:
+    from ferbench.data.splits import choose_protocol, present_parts
+
+    if name is not None:
+        chosen = choose_protocol(protocols, name, pack.dataset)
+        present_parts(pack, (*chosen.train, *chosen.test), chosen, protocols)
+        return chosen
+    for one in protocols:
+        needed = {*one.train, *one.train_only, *one.test, *(() if one.cut_if_missing else one.validation)}
+        if needed <= set(pack.parts):
+            return one
+    raise UserError(
+        f"'{pack.dataset}' has no protocol for the parts that are there: {', '.join(pack.parts)}",
+        "add the missing files",
+    )
+
+
+def _near_groups(pack: Pack, exact: Rows, constant: Rows) -> Rows:
+    """Group numbers by looks. Of exact copies one is compared; images of one value look like nothing."""
+    first = np.unique(exact, return_index=True)[1]
+    first = first[~np.isin(first, constant)]
+    pairs = first[duplicates.near_pairs(duplicates.perceptual_hashes(pack.images)[first])]
+    pairs = pairs[duplicates.correlations(pack.images, pairs) >= duplicates.LEAST_CORRELATION]
+    return duplicates.joined(int(exact.max(initial=-1)) + 1, exact[pairs])[exact]
+
+
+def _copies(groups: Rows, role: Rows, labels: Rows, roles: Sequence[str]) -> Copies:
+    rows = np.flatnonzero(role >= 0)
+    rows = rows[np.argsort(groups[rows], kind="stable")]
+    together = np.split(rows, np.flatnonzero(np.diff(groups[rows])) + 1) if len(rows) else []
+    several = sorted((group for group in together if len(group) > 1), key=lambda group: int(group[0]))
+    train = roles.index("train")
+    leaked, conflicts, further = [], [], []
+    spanning = 0
+    for group in several:
+        in_roles = role[group]
+        spanning += len(set(in_roles.tolist())) > 1
+        if train in in_roles:
+            leaked.append(group[in_roles != train])
+        if len(set(labels[group].tolist())) > 1:
+            conflicts.append(group)
+        further += [group[in_roles == one][1:] for one in set(in_roles.tolist())]
+    all_leaked = _sorted(leaked)
+    tested = role[all_leaked] == (roles.index("test") if "test" in roles else -2)
+    return Copies(
+        groups=tuple(several),
+        spanning=spanning,
+        conflicting=len(conflicts),
+        leaked=all_leaked,
+        leaked_test=all_leaked[tested],
+        conflicts=_sorted(conflicts),
+        further=_sorted(further),
+    )
+
+
+def _sorted(parts: Sequence[Rows]) -> Rows:
+    return np.sort(np.concatenate([*parts, np.zeros(0, np.int64)]).astype(np.int64))

@@ -1,0 +1,58 @@
+"""Samples whose label a trained model confidently disagrees with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A sample that may be mislabelled.
+
+    Attributes:
+        id: of the sample.
+        label: class id that it has.
+        predicted: class id that the model is confident of.
+        probability: of ``predicted``.
+        of_label: probability of ``label``.
+    """
+
+    id: str
+    label: int
+    predicted: int
+    probability: float
+    of_label: float
+
+
+def suspects(ids: NDArray[np.str_], truth: NDArray[np.int64], probabilities: NDArray[np.float32]) -> list[Suspect]:
+    """The samples that confident learning counts as mislabelled, the surest first.
+
+    A model is confident of a class when its probability is at least the mean probability of that class over the samples
+    that have that label (Northcutt, Jiang and Chuang, "Confident Learning", 2021). Only predictions for samples that
+    the model was not trained on mean anything.
+
+    Args:
+        ids: str[n].
+        truth: int64[n] class ids.
+        probabilities: float32[n, K].
+    """
+    classes = probabilities.shape[1]
+    own = np.array([probabilities[truth == k, k].mean() if (truth == k).any() else np.inf for k in range(classes)])
+    confident = np.where(probabilities >= own, probabilities, -1.0)
+    predicted = confident.argmax(axis=1)
+    rows = np.arange(len(truth))
+    found = np.flatnonzero((confident[rows, predicted] >= 0) & (predicted != truth))
+    margin = probabilities[found, predicted[found]] - probabilities[found, truth[found]]
+    return [
+        Suspect(
+            str(ids[row]),
+            int(truth[row]),
+            int(predicted[row]),
+            float(probabilities[row, predicted[row]]),
+            float(probabilities[row, truth[row]]),
+        )
+        for row in found[np.argsort(-margin, kind="stable")]
+    ]

@@ -1,0 +1,236 @@
+"""``ferbench audit data``: what it reads, prints and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ferbench.cli.json_output import echo_json
+from ferbench.errors import UserError
+
+if TYPE_CHECKING:
+    from ferbench.audit.findings import Copies, Findings
+    from ferbench.audit.mislabelled import Suspect
+    from ferbench.data.pack import Pack
+    from ferbench.experiment.resolve import ResolvedRecipe
+
+_SHOWN = 10  # suspects
+
+
+def run_audit(
+    dataset: str,
+    *,
+    data: Sequence[str],
+    sets: Sequence[str],
+    near: bool,
+    run: str | None,
+    write_exclusions: Path | None,
+    exclude: str,
+    skip_faulty: bool,
+    as_json: bool,
+    results: Path,
+    cache: Path,
+    plugin: Sequence[str],
+) -> None:
+    """Audit a dataset; the arguments are the command's options."""
+    from ferbench.audit.findings import KINDS, examine
+    from ferbench.cli.combinations import packed
+    from ferbench.plugin.faults import did_you_mean
+    from ferbench.plugin.specs import DatasetSpec
+
+    kinds = [kind.strip() for kind in exclude.split(",") if kind.strip()]
+    for kind in kinds:
+        if kind not in KINDS:
+            hint = did_you_mean(kind, KINDS) or f"choose among: {', '.join(KINDS)}"
+            raise UserError(f"--exclude: there is no kind '{kind}'", hint)
+    if "mislabelled" in kinds and run is None:
+        raise UserError("--exclude mislabelled needs a model's predictions", "name a finished run with --run")
+    if not near and any(kind.startswith("near-") for kind in kinds):
+        raise UserError("--exclude names near copies, which --no-near does not look for", "leave --no-near out")
+    resolved = _resolved(dataset, data, sets, skip_faulty, plugin)
+    spec = resolved.components["dataset"].component.spec
+    assert isinstance(spec, DatasetSpec)
+    pack = packed(resolved, cache, quiet=as_json)
+    findings = examine(pack, spec.protocols, resolved.recipe.data.protocol, near=near)
+    suspects = [] if run is None else _suspects(results, run, pack)
+    listed = _listed(pack, findings, suspects, kinds)
+    if write_exclusions is not None:
+        from ferbench.data.exclusions import write_exclusions as write
+
+        write(write_exclusions, listed)
+    if as_json:
+        echo_json(_document(pack, findings, suspects, run))
+        return
+    for line in _lines(pack, findings, suspects, run):
+        click.echo(line)
+    if write_exclusions is not None:
+        click.echo(
+            f"\n{len(listed):,} samples to leave out: {write_exclusions} (--set data.exclude={write_exclusions})"
+        )
+
+
+def _resolved(
+    dataset: str, places: Sequence[str], sets: Sequence[str], skip_faulty: bool, plugin: Sequence[str]
+) -> ResolvedRecipe:
+    from ferbench.experiment.resolve import resolve
+    from ferbench.experiment.settings import build_recipe, grid, split_assignment, split_paths
+    from ferbench.plugin.discovery import load_registry
+
+    for text in sets:
+        key = split_assignment(text, "--set")[0]
+        if key != "data.protocol" and not key.startswith("dataset."):
+            raise UserError(f"--set {text}: has no say in an audit", "set options of the dataset, or data.protocol")
+    path, paths = split_paths(places)
+    fields: dict[str, list[Any]] = {
+        "data.path": [] if path is None else [path],
+        "data.skip_faulty": [True] if skip_faulty else [],
+    }
+    (settings,) = grid({}, sets=sets, components={"dataset": [dataset]}, fields=fields)
+    if paths:
+        settings.setdefault("data", {})["paths"] = paths
+    return resolve(build_recipe(settings), load_registry(plugin))
+
+
+def _suspects(results: Path, run: str, pack: Pack) -> list[tuple[Suspect, str, str]]:
+    """Each suspect of a run's evaluations with the names of its label and of the predicted class."""
+    import numpy as np
+
+    from ferbench.audit.mislabelled import suspects
+    from ferbench.runs.directory import find_run
+
+    directory = find_run(results, run)
+    found: dict[str, tuple[Suspect, str, str]] = {}
+    known = 0
+    for name in directory.read()["evaluations"]:
+        metrics = directory.evaluation(name)
+        predictions = directory.predictions(name)
+        if metrics is None or metrics.get("split") == "train":
+            continue
+        names = [str(one) for one in metrics["class_names"]]
+        here = np.isin(predictions.ids, pack.ids)
+        known += int(here.sum())
+        for one in suspects(predictions.ids, predictions.truth, predictions.probabilities):
+            if one.id not in found:
+                found[one.id] = (one, names[one.label], names[one.predicted])
+    if not known:
+        raise UserError(f"run '{run}' has no predictions for samples of '{pack.dataset}'", "name a run on this dataset")
+    ids = set(pack.ids.tolist())
+    kept = [one for one in found.values() if one[0].id in ids]
+    return sorted(kept, key=lambda one: one[0].of_label - one[0].probability)
+
+
+def _listed(
+    pack: Pack, findings: Findings, suspects: Sequence[tuple[Suspect, str, str]], kinds: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Samples to leave out with their first reason, in the order of the pack."""
+    from ferbench.audit.findings import KINDS
+
+    places = {str(one): place for place, one in enumerate(pack.ids.tolist())} if "mislabelled" in kinds else {}
+    reasons: dict[int, str] = {}
+    for kind in KINDS:
+        if kind in kinds:
+            rows = findings.rows(kind).tolist()
+            if kind == "mislabelled":
+                rows = [places[one.id] for one, _, _ in suspects]
+            for row in rows:
+                reasons.setdefault(row, kind)
+    return [(str(pack.ids[row]), reasons[row]) for row in sorted(reasons)]
+
+
+def _lines(
+    pack: Pack, findings: Findings, suspects: Sequence[tuple[Suspect, str, str]], run: str | None
+) -> Iterator[str]:
+    from ferbench.audit.duplicates import LEAST_CORRELATION, MOST_BITS
+    from ferbench.audit.findings import TINY
+    from ferbench.plugin.faults import one_line
+
+    yield f"{pack.dataset}: {len(pack):,} images, protocol {findings.protocol}"
+    outside = int((findings.role < 0).sum())
+    if outside:
+        yield f"{outside:,} images are in no part of this protocol and were left aside"
+    yield ""
+    yield from _counts(pack, findings)
+    yield ""
+    yield from _copies("exact copies (same pixels)", findings.exact)
+    if findings.near is not None:
+        title = f"near copies (up to {MOST_BITS} of 64 bits, correlation {LEAST_CORRELATION} or more; exact ones too)"
+        yield from _copies(title, findings.near)
+    yield f"constant images: {len(findings.constant):,}"
+    for role, name, count in findings.tiny:
+        yield one_line(f"tiny class: {name} has {count:,} images in {role}, fewer than {TINY}")
+    yield f"imbalance of train: {findings.imbalance:.1f} : 1"
+    if run is not None:
+        yield ""
+        yield f"likely mislabelled by run {run}: {len(suspects):,}, the surest first"
+        for one, label, predicted in suspects[:_SHOWN]:
+            said = f"labelled {label} ({one.of_label:.2f}), predicted {predicted} ({one.probability:.2f})"
+            yield one_line(f"{one.id}: {said}")
+        if len(suspects) > _SHOWN:
+            yield f"… {len(suspects) - _SHOWN:,} more: --json, or --exclude mislabelled --write-exclusions FILE"
+
+
+def _counts(pack: Pack, findings: Findings) -> list[str]:
+    from ferbench.report.table import Column, Table
+    from ferbench.report.terminal import to_terminal
+
+    columns = (Column("class", ""), *(Column(role, role, "count") for role in findings.roles))
+    rows: tuple[tuple[str | int, ...], ...] = tuple(
+        (name, *map(int, findings.counts[:, k])) for k, name in enumerate(pack.class_names)
+    )
+    return to_terminal(Table("counts", "", columns, rows), None)
+
+
+def _copies(title: str, copies: Copies) -> Iterator[str]:
+    yield f"{title}: {len(copies.groups):,} groups, {copies.images:,} images in them"
+    yield f"  groups spanning splits: {copies.spanning:,}"
+    yield f"  groups with conflicting labels: {copies.conflicting:,}"
+    yield f"  test images with a twin in train: {len(copies.leaked_test):,}"
+
+
+def _document(
+    pack: Pack, findings: Findings, suspects: Sequence[tuple[Suspect, str, str]], run: str | None
+) -> dict[str, Any]:
+    def ids(rows: Any) -> list[str]:
+        return [str(one) for one in pack.ids[rows].tolist()]
+
+    def record(copies: Copies | None) -> dict[str, Any] | None:
+        if copies is None:
+            return None
+        return {
+            "groups": len(copies.groups),
+            "images": copies.images,
+            "spanning": copies.spanning,
+            "conflicting": copies.conflicting,
+            "test_with_twin_in_train": len(copies.leaked_test),
+            "members": [ids(group) for group in copies.groups],
+        }
+
+    return {
+        "dataset": pack.dataset,
+        "pack": pack.digest,
+        "images": len(pack),
+        "protocol": findings.protocol,
+        "counts": {
+            role: dict(zip(pack.class_names, map(int, findings.counts[k]), strict=True))
+            for k, role in enumerate(findings.roles)
+        },
+        "exact": record(findings.exact),
+        "near": record(findings.near),
+        "constant": ids(findings.constant),
+        "tiny": [{"role": role, "class": name, "images": count} for role, name, count in findings.tiny],
+        "imbalance": None if findings.imbalance == float("inf") else round(findings.imbalance, 3),
+        "run": run,
+        "mislabelled": [
+            {
+                "id": one.id,
+                "label": label,
+                "predicted": predicted,
+                "probability": round(one.probability, 4),
+                "of_label": round(one.of_label, 4),
+            }
+            for one, label, predicted in suspects
+        ],
+    }

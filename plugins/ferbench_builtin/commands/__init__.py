@@ -1,0 +1,1 @@
+"""Built-in commands beside those of ferbench itself."""

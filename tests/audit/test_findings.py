@@ -1,0 +1,93 @@
+"""Faults of a dataset, and lists of what to leave out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made_packs import make_pack
+
+from ferbench import UserError
+from ferbench.audit.findings import examine
+from ferbench.audit.mislabelled import suspects
+from ferbench.data.exclusions import write_exclusions
+from ferbench.data.splits import SplitRequest, cut
+from ferbench.plugin.specs import Protocol
+
+PROTOCOL = Protocol("plain", train=("train",), test=("test",))
+
+
+def copied(rows):
+    """A pack of 12 train and 6 test images in two classes in which ``rows`` have the pixels of others."""
+    pack = make_pack({"train": {"a": 6, "b": 6}, "test": {"a": 3, "b": 3}}, classes=("a", "b"))
+    hashes, images = pack.pixel_hashes.copy(), pack.images.copy()
+    for row, other in rows.items():
+        hashes[row], images[row] = hashes[other], images[other]
+    return replace(pack, pixel_hashes=hashes, images=images)
+
+
+def test_leaks_conflicts_and_further_copies_are_told_apart():
+    # train a: 0-5, train b: 6-11, test a: 12-14, test b: 15-17
+    found = examine(copied({1: 0, 12: 0, 7: 3, 16: 15}), [PROTOCOL], None, near=False)
+    assert [group.tolist() for group in found.exact.groups] == [[0, 1, 12], [3, 7], [15, 16]]
+    assert (found.exact.spanning, found.exact.conflicting, found.exact.images) == (1, 1, 7)
+    assert found.rows("leak").tolist() == [12]
+    assert found.exact.leaked_test.tolist() == [12]
+    assert found.rows("conflict").tolist() == [3, 7]
+    assert found.rows("copy").tolist() == [1, 7, 16]
+    assert found.imbalance == 1
+    assert len(found.tiny) == 4
+
+
+def test_near_copies_are_searched_among_images_that_differ():
+    pack = copied({})
+    images = np.random.default_rng(0).integers(0, 256, pack.images.shape).astype(np.uint8)
+    images[14] = images[2]
+    images[14, 0, 0, 0] ^= 1
+    images[5] = 0
+    found = examine(replace(pack, images=images), [PROTOCOL], None)
+    assert [2, 14] in [group.tolist() for group in found.near.groups]
+    assert 14 in found.rows("near-leak")
+    assert found.exact.groups == ()
+    assert found.rows("constant").tolist() == [5]
+
+
+def test_a_protocol_whose_parts_are_missing_is_passed_over():
+    other = Protocol("other", train=("train",), test=("nowhere",))
+    assert examine(copied({}), [other, PROTOCOL], None, near=False).protocol == "plain"
+    with pytest.raises(UserError, match="needs the part nowhere"):
+        examine(copied({}), [other, PROTOCOL], "other", near=False)
+
+
+def test_excluded_samples_are_in_no_part_and_change_the_digests(tmp_path):
+    pack = copied({})
+    write_exclusions(tmp_path / "x.csv", [(str(pack.ids[row]), "leak") for row in (0, 12)])
+    whole = cut(pack, [PROTOCOL], SplitRequest())
+    left = cut(pack, [PROTOCOL], SplitRequest(exclude=str(tmp_path / "x.csv")))
+    assert sorted([*left.train, *left.validation]) == list(range(1, 12))
+    assert left.test.tolist() == [13, 14, 15, 16, 17]
+    assert left.test_digest != whole.test_digest
+    assert left.train_digest != whole.train_digest
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [(None, "cannot be read"), ("name\nx\n", "needs a column 'id'"), ("id\nnobody\n", "names no sample of 'made-up'")],
+)
+def test_a_list_that_cannot_be_used_is_an_error(tmp_path, text, message):
+    path = tmp_path / "x.csv"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        cut(copied({}), [PROTOCOL], SplitRequest(exclude=str(path)))
+
+
+def test_a_suspect_is_a_sample_of_whose_other_class_the_model_is_as_sure_as_of_its_own_samples():
+    truth = np.array([0, 0, 0, 1, 1])
+    first = np.array([0.9, 0.8, 0.1, 0.4, 0.2], np.float32)
+    probabilities = np.stack([first, 1 - first], axis=1)
+    # Mean of class 0 over its samples: 0.6; of class 1: 0.7. Row 2 is 0.9 sure of class 1, row 3 only 0.4 of class 0.
+    (one,) = suspects(np.array(list("vwxyz")), truth, probabilities)
+    assert (one.id, one.label, one.predicted) == ("x", 0, 1)
+    assert one.probability == pytest.approx(0.9)
