@@ -2,6 +2,9 @@
 
     python benchmarks/speed/leaderboard.py --runs 1000 10000
 
+With ``--predictions N`` every finished run has predictions of N test samples, so that rows are tested and ranked, and
+one more call is made without the tests that were kept.
+
 Each call is a process of its own. In every round: a bare loop that parses every record with the standard library, no
 index, then the index of the call before, then the index after one in a hundred records was rewritten, then the same
 again. Processor time is shown beside wall time, since only that means something on a busy machine. Records are as
@@ -151,8 +154,29 @@ def call(results: Path, code: str, *arguments: str) -> tuple[float, float]:
     return time.perf_counter() - start, processor
 
 
-def measure(runs: int, rounds: int, arguments: list[str]) -> None:
+def write_predictions(directory: Path, record: dict[str, Any], samples: int) -> None:
+    """Predictions for the test evaluation of a run; truth depends on the test set alone."""
+    import numpy as np
+
+    from ferbench.runs.directory import Predictions
+
+    for name, one in record["evaluations"].items():
+        if one["split"] != "test":
+            continue
+        truth = np.random.default_rng(int(one["rows_digest"][3:], 16)).integers(0, len(CLASSES), samples)
+        own = np.random.default_rng(int(name, 16))
+        skill = 0.5 + 0.3 * random.Random(record["identity"]["config_id"]).random()
+        predicted = np.where(own.random(samples) < skill, truth, own.integers(0, len(CLASSES), samples))
+        ids = np.array([f"PublicTest/{place:08d}" for place in range(samples)])
+        given = Predictions(ids, truth, np.eye(len(CLASSES), dtype=np.float32)[predicted] * 0.93 + 0.01)
+        path = directory / "evaluations" / name / "predictions.npz"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(given.to_bytes())
+
+
+def measure(runs: int, rounds: int, samples: int, arguments: list[str]) -> None:
     sides = ("bare loop", "no index", "index", "1 % changed", "index again")
+    sides += ("no tests",) if samples else ()
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder)
@@ -162,6 +186,8 @@ def measure(runs: int, rounds: int, arguments: list[str]) -> None:
             path = results / "runs" / record["identity"]["training_id"][3:15] / "run.json"
             path.parent.mkdir(parents=True)
             write(path, record, AGED)
+            if samples:
+                write_predictions(path.parent, record, samples)
             paths.append(path)
         size = statistics.median(path.stat().st_size for path in paths)
         time.sleep(2.5)  # the times of the files themselves cannot be set back
@@ -177,6 +203,9 @@ def measure(runs: int, rounds: int, arguments: list[str]) -> None:
             time.sleep(2.5)
             seconds["1 % changed"].append(call(*board))
             seconds["index again"].append(call(*board))
+            if samples:
+                (results / ".tests.json").unlink()
+                seconds["no tests"].append(call(*board))
         index = (results / ".index.json").stat().st_size
     print(f"{runs:,} runs, {size / 1000:.1f} kB a record, index {index / 1e6:.2f} MB, {rounds} rounds")
     print("                     wall                     processor")
@@ -196,11 +225,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, nargs="+", default=[1000, 10000])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--predictions", type=int, default=0, metavar="N", help="test samples; 0: no predictions")
     parser.add_argument("arguments", nargs="*", help="for ferbench leaderboard, after --")
     options = parser.parse_args()
     print(f"cores: {os.cpu_count()}, load before: {os.getloadavg()[0]:.1f}")
     for runs in options.runs:
-        measure(runs, options.rounds, options.arguments)
+        measure(runs, options.rounds, options.predictions, options.arguments)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from ferbench.errors import UserError
 if TYPE_CHECKING:
     from ferbench.experiment.resolve import ResolvedRecipe
     from ferbench.plugin.discovery import Registry
+    from ferbench.report.table import Table
+    from ferbench.runs.directory import RunDirectory
     from ferbench.training.retest import Retest
 
 PARTS = ("test", "validation", "train", "all")
@@ -49,6 +51,20 @@ _SECTIONS = ("dataset", "data", "evaluation", "runtime")
 )
 @click.option("--strict", is_flag=True, help="Refuse a dataset with samples of classes that the model does not know.")
 @click.option("--skip-faulty", is_flag=True, help="Leave faulty samples out, and record how many.")
+@click.option(
+    "--slice",
+    "columns",
+    multiple=True,
+    metavar="COLUMN",
+    help="Show scores by the values of a column of the samples: subject, clip, source, part, or one of --slice-table. "
+    "Repeatable.",
+)
+@click.option(
+    "--slice-table",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.csv",
+    help="More columns of the samples, by a column 'id'.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the evaluation as JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, only the result.")
 @results_option
@@ -62,6 +78,8 @@ def evaluate(
     sets: Sequence[str],
     strict: bool,
     skip_faulty: bool,
+    columns: tuple[str, ...],
+    slice_table: Path | None,
     as_json: bool,
     quiet: bool,
     results: Path,
@@ -103,12 +121,41 @@ def evaluate(
     entry = directory.read()["evaluations"][name]
     about = {"run": directory.path.name, "name": record.get("name"), "evaluation": name, "reused": there}
     about["trained_on"] = record["data"]["dataset"]
+    sliced = _sliced(directory, name, columns, slice_table)
     if as_json:
+        if sliced:
+            from ferbench.report.formats import to_json_value
+
+            about["slices"] = {table.columns[0].label: to_json_value(table) for table in sliced}
         click.echo(json.dumps({**about, **entry}, indent=2, ensure_ascii=False))
         return
     _show(about, entry, test)
+    _show_slices(sliced)
     if not quiet:
         click.echo(f"\nrecord: {directory.path / 'evaluations' / name}")
+
+
+def _sliced(directory: RunDirectory, evaluation: str, columns: tuple[str, ...], more: Path | None) -> list[Table]:
+    """A table for each column that the samples are sliced by."""
+    if not columns:
+        return []
+    from ferbench.ranking.slice_columns import sliced_by
+    from ferbench.report.answers import slice_table
+
+    given = directory.predictions(evaluation)
+    classes, label = given.probabilities.shape[1], directory.path.name
+    sliced = sliced_by(given.ids, given.columns, columns, more)
+    return [slice_table(name, values, given, classes, label) for name, values in sliced.items()]
+
+
+def _show_slices(tables: Sequence[Table]) -> None:
+    from ferbench.cli.tables import terminal_width
+    from ferbench.plugin.faults import one_line
+    from ferbench.report.terminal import to_terminal
+
+    for table in tables:
+        lines = [one_line(table.caption), *to_terminal(table, terminal_width()), *map(one_line, table.notes)]
+        click.echo("\n" + "\n".join(lines))
 
 
 def _resolved(

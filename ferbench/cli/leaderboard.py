@@ -14,7 +14,8 @@ from ferbench.cli.places import results_option
 
 if TYPE_CHECKING:
     from ferbench.ranking.columns import Board
-    from ferbench.ranking.leaderboard import Row, Unfinished
+    from ferbench.ranking.leaderboard import Contaminated, Row, Unfinished
+    from ferbench.ranking.published import Published
     from ferbench.report.table import Table
     from ferbench.runs.summary import Summary
 
@@ -72,9 +73,24 @@ class ColumnType(click.ParamType):
     "run, config, status or setting (optimizer.lr=0.001). Values with commas between them are alternatives; * and ? "
     "stand for any text. Repeatable.",
 )
-@click.option("--sort", type=ColumnType(), metavar="COLUMN", help="Sort by a column, best first.  [default: macro_f1]")
+@click.option(
+    "--sort", type=ColumnType(), metavar="COLUMN", help="Sort by a column, best first.  [default: the one that ranks]"
+)
 @click.option("--reverse", is_flag=True, help="Sort the other way round.")
 @click.option("--columns", type=ColumnType(), metavar="A,B,C", help="Show these columns; 'all' for all there are.")
+@click.option(
+    "--rank-by",
+    type=click.Choice(("macro_f1", "accuracy", "balanced_accuracy")),
+    default="macro_f1",
+    show_default=True,
+    help="The metric of ranks and tests; rows are sorted by it unless --sort says otherwise.",
+)
+@click.option(
+    "--published",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Show the published tables of a directory too, unranked; default: benchmarks/published, where that is.",
+)
 @click.option("--per-class", is_flag=True, help="Add precision, recall and F1 of every class.")
 @click.option("--runs", "single", is_flag=True, help="Show single runs, not configurations over their seeds.")
 @results_option
@@ -86,14 +102,16 @@ def leaderboard(
     sort: str | None,
     reverse: bool,
     columns: str | None,
+    rank_by: str,
+    published: Path | None,
     per_class: bool,
     single: bool,
 ) -> None:
     """Show finished runs, grouped by the test set they were measured on.
 
-    A row is a configuration: metrics are means over its seeds, with the lowest and highest in brackets. Runs on unlike
-    test sets are never in one table, nor generated images beside real ones. Rows are sorted, not ranked; a small
-    difference between two of them may be chance.
+    A row is a configuration: metrics are means over its seeds with a 95 % interval, the lowest and highest in brackets.
+    Runs on unlike test sets are never in one table, nor generated images beside real ones. A rank is 1 + the rows that
+    are significantly better; rows that cannot be told apart share it.
 
     \b
     ferbench leaderboard --where model=basic-cnn,linear --where dataset=fer2013
@@ -101,13 +119,18 @@ def leaderboard(
     ferbench leaderboard --runs --per-class --format csv > runs.csv
     """
     from ferbench.ranking import filters
-    from ferbench.ranking.columns import Board
-    from ferbench.ranking.leaderboard import group
+    from ferbench.ranking.columns import Board, unfinished_table, unranked_table
+    from ferbench.ranking.leaderboard import contaminated, diverged, group
+    from ferbench.ranking.standing import with_standings
     from ferbench.runs.index import summaries
 
     form = "json" if as_json else form
     found = summaries(results)
-    groups, unfinished = group(filters.select(found, filters.parse(where)), single=single)
+    selected = filters.select(found, filters.parse(where))
+    groups, unfinished = group(selected, single=single)
+    groups = with_standings(results, groups, diverged(found), rank_by)
+    reported = _published(published)
+    spoilt = contaminated(selected)
     unfinished = [_looked_at(results, one) for one in unfinished]
     if not found:
         # Beside the table, so that an empty one in a file is no riddle.
@@ -123,7 +146,7 @@ def leaderboard(
     people = form not in ("csv", "json")
     if form == "csv":
         chosen = keys or _with(sort, board.default(groups, people=False, per_class=per_class))
-        _print_csv(board.joint_table(chosen, rows), unfinished)
+        _print_csv(board.joint_table(chosen, rows), len(unfinished), len(spoilt) + len(reported))
         return
     tables = []
     for number, one in enumerate(groups):
@@ -131,9 +154,28 @@ def leaderboard(
         same = sum(earlier.rows_digest == one.rows_digest for earlier in groups[: number + 1])
         tables.append(board.table(one, same, chosen, rows[number]))
     if form == "json":
-        click.echo(json.dumps(_document(board, tables, rows, unfinished), indent=2, ensure_ascii=False))
-    else:
-        _print(form, tables, unfinished, sort)
+        document = _document(board, tables, rows, unfinished)
+        click.echo(json.dumps({**document, **_unranked(spoilt, reported)}, indent=2, ensure_ascii=False))
+        return
+    extra = [unranked_table(spoilt, reported)] if spoilt or reported else []
+    _print(form, tables, [*extra, *([unfinished_table(unfinished)] if unfinished else [])], sort)
+
+
+def _published(directory: Path | None) -> list[Published]:
+    from ferbench.ranking.published import read_published
+
+    usual = Path("benchmarks", "published")
+    if directory is None and not usual.is_dir():
+        return []
+    return read_published(directory or usual)
+
+
+def _unranked(spoilt: Sequence[Contaminated], reported: Sequence[Published]) -> dict[str, Any]:
+    """Results without a rank as JSON has them."""
+    from ferbench.ranking.columns import unranked_table
+    from ferbench.report.formats import to_json_value
+
+    return {"unranked": to_json_value(unranked_table(spoilt, reported))["rows"]}
 
 
 def _with(sort: str | None, keys: list[str]) -> list[str]:
@@ -157,13 +199,11 @@ def _looked_at(results: Path, one: Unfinished) -> Unfinished:
     return replace(one, reason=f"{holder} is at work on it" if holder else "no process is at work on it any more")
 
 
-def _print(form: str, tables: Sequence[Table], unfinished: Sequence[Unfinished], sort: str | None) -> None:
-    from ferbench.ranking.columns import unfinished_table
-
+def _print(form: str, tables: Sequence[Table], others: Sequence[Table], sort: str | None) -> None:
     if form == "terminal":
-        _print_lines(tables, unfinished, sort)
+        _print_lines(tables, others, sort)
         return
-    tables = [*tables, *([unfinished_table(unfinished)] if unfinished else [])]
+    tables = [*tables, *others]
     if form == "html":
         from ferbench.report.page import tables_page
 
@@ -174,10 +214,9 @@ def _print(form: str, tables: Sequence[Table], unfinished: Sequence[Unfinished],
     click.echo("\n".join(to_markdown(one) if form == "md" else to_latex(one) for one in tables), nl=False)
 
 
-def _print_lines(tables: Sequence[Table], unfinished: Sequence[Unfinished], sort: str | None) -> None:
+def _print_lines(tables: Sequence[Table], others: Sequence[Table], sort: str | None) -> None:
     from ferbench.cli.tables import terminal_width
     from ferbench.plugin.faults import one_line
-    from ferbench.ranking.columns import unfinished_table
     from ferbench.report.terminal import to_terminal
 
     width = terminal_width()
@@ -200,19 +239,23 @@ def _print_lines(tables: Sequence[Table], unfinished: Sequence[Unfinished], sort
         spare += [*reversed(dotted), "train", "name"]
         spare = [key for key in spare if key != sort]
         parts.append([one_line(table.caption), *to_terminal(table, width, spare=spare)])
-    if unfinished:
-        table = unfinished_table(unfinished)
-        parts.append([table.caption, *to_terminal(table, width, spare=())])
+    parts += [[table.caption, *to_terminal(table, width, spare=("run", "split"))] for table in others]
+    # Once for all tables, since most say the same.
+    notes = list(dict.fromkeys(note for table in tables for note in table.notes))
+    parts += [list(map(one_line, notes))] if notes else []
     click.echo("\n\n".join("\n".join(lines) for lines in parts))
 
 
-def _print_csv(table: Table, unfinished: Sequence[Unfinished]) -> None:
+def _print_csv(table: Table, unfinished: int, unranked: int) -> None:
     from ferbench.report.formats import to_csv
 
     click.echo(to_csv(table), nl=False)
     if unfinished:
-        count = "1 run" if len(unfinished) == 1 else f"{len(unfinished):,} runs"
+        count = "1 run" if unfinished == 1 else f"{unfinished:,} runs"
         click.echo(f"{count} without a result left out; see them with --format json", err=True)
+    if unranked:
+        count = "1 result" if unranked == 1 else f"{unranked:,} results"
+        click.echo(f"{count} reported or contaminated left out; see them with --format json", err=True)
 
 
 def _document(

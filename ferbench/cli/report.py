@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ferbench.cli.completion import RunType, plugin_option
-from ferbench.cli.places import results_option
+from ferbench.cli.places import cache_option, results_option
 from ferbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,20 +32,46 @@ _LOOK, _REFRESH = 2.0, 5
 @click.option(
     "--figures", type=click.Path(path_type=Path, file_okay=False), help="Also write every figure as PNG and SVG."
 )
+@click.option(
+    "--slice",
+    "columns",
+    multiple=True,
+    metavar="COLUMN",
+    help="Show scores by the values of a column of the samples: subject, clip, source, part, or one of --slice-table. "
+    "Repeatable.",
+)
+@click.option(
+    "--slice-table",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.csv",
+    help="More columns of the samples, by a column 'id'.",
+)
+@click.option(
+    "--gallery",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Embed the N worst errors of each run as pictures. They show faces: personal data.",
+)
 @click.option("--open", "open_it", is_flag=True, help="Open the page in the browser.")
 @click.option("--watch", is_flag=True, help="Write the page anew whenever a run has got further, until all have ended.")
 @plugin_option
 @results_option
+@cache_option
 def report(
     runs: Sequence[str],
     baseline: str | None,
     output: Path | None,
     tables: Path | None,
     figures: Path | None,
+    columns: tuple[str, ...],
+    slice_table: Path | None,
+    gallery: int,
     open_it: bool,
     watch: bool,
     plugin: tuple[str, ...],
     results: Path,
+    cache: Path,
 ) -> None:
     """Make a report of runs: one self-contained HTML page.
 
@@ -58,17 +84,18 @@ def report(
     """
     from ferbench.report.contents import read_runs
     from ferbench.report.export import report_path, write_figures, write_page, write_tables
-    from ferbench.report.page import compose
+    from ferbench.report.page import Extras, compose
     from ferbench.report.sections import find_sections
     from ferbench.runs.directory import find_run
 
     chosen = [find_run(results, name) for name in dict.fromkeys(runs)]
     base = None if baseline is None else find_run(results, baseline)
+    extras = Extras(columns, slice_table, gallery, cache)
     path = output or report_path(results, chosen)
     sections = find_sections(plugin)
 
     def write(*, refresh: int | None) -> None:
-        write_page(compose(read_runs(chosen, base), sections), path, refresh=refresh)
+        write_page(compose(read_runs(chosen, base), sections, extras), path, refresh=refresh)
 
     seen = _stamps(chosen)
     going_on = watch and _going_on(chosen)
@@ -82,7 +109,7 @@ def report(
         _watch(chosen, write, seen)
     for directory, written in ((tables, write_tables), (figures, write_figures)):
         if directory is not None:
-            paths = written(compose(read_runs(chosen, base), sections), directory)
+            paths = written(compose(read_runs(chosen, base), sections, extras), directory)
             click.echo(f"{len(paths)} files in {directory}")
 
 

@@ -85,7 +85,11 @@ def _next(run: str, record: Mapping[str, Any], *, held: bool, resumable: bool) -
         where = "goes on from its newest whole checkpoint" if resumable else "begins anew: it has no whole checkpoint"
         return [f"ferbench resume {run}    {where}"]
     done = [f"ferbench report {run}"]
-    return done if "ensemble" in record else [*done, f"ferbench predict {run} PICTURES", f"ferbench evaluate {run}"]
+    return (
+        done
+        if "ensemble" in record or "imported" in record
+        else [*done, f"ferbench predict {run} PICTURES", f"ferbench evaluate {run}"]
+    )
 
 
 def show(page: Mapping[str, Any]) -> None:

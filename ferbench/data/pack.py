@@ -89,6 +89,16 @@ class Pack:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def facts(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """What is known of samples beside their labels, text[n] by name: ``part``, and where known in any of them
+        ``subject``, ``clip`` and ``source``."""
+        known = {"part": np.asarray(self.parts)[self.part[rows]]}
+        for name in ("subject", "clip", "source"):
+            column = getattr(self, name)
+            if column is not None and (values := np.asarray(column[rows])).astype(bool).any():
+                known[name] = values
+        return known
+
     def damaged_rows(self) -> list[int]:
         """Rows whose image is not what was packed. Reads every image; ``open_pack`` looks at a few only."""
         return _damaged(self, range(len(self)))

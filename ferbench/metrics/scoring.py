@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ferbench.metrics import probabilities as of_probabilities
 from ferbench.metrics.affect import affect_scores
 from ferbench.metrics.agreement import cohen_kappa, krippendorff_alpha
+from ferbench.metrics.calibration import calibration_metrics
 from ferbench.metrics.classification import ClassificationScores, confusion_matrix, score
 
 
@@ -69,6 +70,7 @@ def scores_record(
         "metrics": {
             **(losses or {}),
             **class_metrics(truth, probabilities, scores, over),
+            **calibration_metrics(truth, probabilities),
             "roc_auc": of_probabilities.mean_of_defined(roc),
             "pr_auc": of_probabilities.mean_of_defined(precision_recall),
             **(affect_scores(affect_truth, affect) if both else {}),  # type: ignore[arg-type]

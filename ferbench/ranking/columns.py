@@ -11,13 +11,18 @@ from ferbench.errors import UserError
 from ferbench.metrics.measures import KNOWN, PER_CLASS, measure
 from ferbench.plugin.faults import did_you_mean
 from ferbench.ranking.filters import as_text
-from ferbench.ranking.leaderboard import Group, Row, Unfinished, ordered, short, spread
+from ferbench.ranking.leaderboard import Contaminated, Group, Row, Unfinished, ordered, short, spread
+from ferbench.ranking.published import Published
+from ferbench.ranking.standing import RANKED_BY
 from ferbench.report.table import Cell, Column, Table
 
 ALL = "all"
 
 #: What people look at after the metrics.
 _COUNTS = ("train", "epochs", "best_epoch", "parameters")
+
+#: What people see on request; programs get it anyway.
+_ASKED_FOR = {"rank", "kind", "flops", "images_per_second", "seconds", "select"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,8 @@ class Board:
                 run.data["dataset"] != group.dataset for group in groups for row in group.rows for run in row.runs
             )
             same |= set() if elsewhere else {"trained_on"}
-            hidden = {"flops", "seconds", *same, *(() if any(row.name for row in rows) else ("name",))}
+            hidden = {*_ASKED_FOR, *same, *(() if any(row.name for row in rows) else ("name",))}
+            hidden |= set() if any(row.standing and row.standing.best for row in rows) else {"rank_range", "gap", "p"}
             keys = [key for key in keys if key not in hidden]
         present = {name for group in groups for name in group.metrics}
         shown = [(key, name) for key, name in self._measured.items() if name in present]
@@ -85,8 +91,10 @@ class Board:
             classes.sort(key=lambda key: order.get(key.partition(":")[2], len(order)))
         varied = list(dict.fromkeys(key for group in groups for key in group.varied))
         counts = [key for key in keys if key in _COUNTS] if people else []
-        named = [key for key in keys if key not in counts and key != "runs"]
-        found = [*named, *overall, *classes, *varied, *counts]
+        standing = [key for key in keys if key in ("gap", "p")] if people else []
+        first = [key for key in keys if key == "rank_range"] if people else []
+        named = [key for key in keys if key not in (*counts, *standing, *first, "runs")]
+        found = [*first, *named, *overall, *standing, *classes, *varied, *counts]
         return found if self.single else [*found, "runs"]
 
     def chosen(self, text: str) -> list[str]:
@@ -118,8 +126,8 @@ class Board:
 
     def rows(self, group: Group, sort: str | None, reverse: bool) -> tuple[Row, ...]:
         """The group's rows by a column, best first, or with ``reverse`` last; as they are when ``sort`` is None."""
-        column = self.columns.get(sort or "macro_f1")
-        if column is None or (sort is None and not reverse):
+        column = self.columns.get(sort or group.ranked_by or "macro_f1")
+        if column is None or (sort is None and not reverse and group.ranked_by in ("", "macro_f1")):
             return group.rows
         return ordered(group.rows, column.cell, descending=column.descending != reverse)
 
@@ -127,7 +135,7 @@ class Board:
         """One group; ``number`` tells groups with one test set apart."""
         chosen = [self.columns[key] for key in keys]
         slug = re.sub(r"[^a-z0-9]+", "-", f"leaderboard-{group.dataset}-{short(group.rows_digest)}".lower())
-        notes = ["Rows are sorted, not ranked: a small difference may be chance."]
+        notes = list(ranking_notes(group))
         if any(len(row.runs) > 1 for row in group.rows):
             notes.insert(0, "Metrics are means over the seeds of a configuration, the lowest and highest in brackets.")
         return Table(
@@ -161,6 +169,64 @@ def caption(group: Group) -> str:
     return f"SYNTHETIC IMAGES, not comparable with real data: {text}" if group.synthetic else text
 
 
+def ranking_notes(group: Group) -> Iterable[str]:
+    """What ranks and intervals of a group mean, and which rows have none, and why."""
+    standings = [row.standing for row in group.rows]
+    if any(one is not None and one.best is not None for one in standings):
+        label = measure(group.ranked_by).label
+        yield (
+            f"Rank: from 1 + the rows that are significantly better in {label} (paired tests of all pairs, Holm's "
+            "correction, 5 %) to the rows less those that are significantly worse; what cannot be told apart shares it."
+        )
+        yield (
+            "±: 95 % interval; of one seed that of this trained model over samples, of three or more that of the "
+            "configuration over seeds and samples; two seeds have none. Tests take seeds into account where both rows "
+            "have three or more."
+        )
+    reasons: dict[str, list[str]] = {}
+    for row in group.rows:
+        if row.standing is not None and row.standing.reason:
+            reasons.setdefault(row.standing.reason, []).append(row.config if len(row.runs) > 1 else row.runs[0].run)
+    for reason, rows in reasons.items():
+        which = "No row is ranked" if len(rows) == len(group.rows) else f"Not ranked: {_listed(rows)}"
+        yield f"{which}: {reason}."
+
+
+def unranked_table(contaminated: Sequence[Contaminated], published: Sequence[Published]) -> Table:
+    """What is shown without a rank: results that others reported, and those that say nothing of unseen samples."""
+    keys = ("accuracy", "macro_f1", "balanced_accuracy")
+    columns = (
+        Column("name", "name"),
+        Column("kind", "kind"),
+        Column("run", "run", "id"),
+        Column("dataset", "dataset"),
+        Column("split", "measured on"),
+        Column("n", "n", "count"),
+        *(Column(key, measure(key).label, "score") for key in keys),
+        Column("reason", "why it has no rank"),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for one in contaminated:
+        run, on = one.run, one.scores.data or one.run.data
+        values = [one.scores.values.get(key) for key in keys]
+        about = (run.name or run.settings.get("model"), "contaminated", run.run, on["dataset"], on["protocol"])
+        rows.append((*about, one.scores.n, *values, one.scores.contaminated))
+    for given in published:
+        why = "no predictions to compare" + (f"; {given.note}" if given.note else "")
+        values = [given.values.get(key) for key in keys]
+        rows.append((given.name, "reported", None, given.dataset, given.split, given.n, *values, why))
+    return Table(
+        "leaderboard-unranked",
+        "not ranked: reported by others, or not measured on unseen samples",
+        columns,
+        tuple(rows),
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 5 else f"{', '.join(names[:4])} and {len(names) - 4} more"
+
+
 def unfinished_table(unfinished: Sequence[Unfinished]) -> Table:
     """The runs without a result."""
     columns = (Column("run", "run", "id"), *(Column(key, key) for key in ("name", "status", "reason")))
@@ -184,7 +250,7 @@ def _group_cells(group: Group) -> tuple[Cell, ...]:
 
 
 def _base(single: bool) -> list[BoardColumn]:
-    """The columns that are no metric and no option. Ranks and their intervals will stand after the seeds."""
+    """The columns that are no metric and no option."""
     run = BoardColumn(Column("run", "run", "id", about="twelve digits of the training id"), lambda row: row.runs[0].run)
     runs = BoardColumn(
         Column("runs", "runs", about="the runs of the configuration, by seed"),
@@ -203,6 +269,27 @@ def _base(single: bool) -> list[BoardColumn]:
         *(_component(section) for section in ("model", "loss", "sampler", "augmentation", "optimizer", "schedule")),
         seed if single else seeds,
         BoardColumn(
+            Column("rank", "rank", "count", about="1 + the rows that are significantly better"),
+            lambda row: row.standing.best if row.standing else None,
+        ),
+        BoardColumn(
+            Column("rank_range", "rank", about="best and worst place that tests of all pairs leave"),
+            lambda row: row.standing.range if row.standing else None,
+        ),
+        BoardColumn(
+            Column("gap", "to leader", "change", about="difference to the first row in the metric that ranks"),
+            lambda row: row.standing.gap if row.standing else None,
+            descending=True,
+        ),
+        BoardColumn(
+            Column("p", "adjusted p", "p", about="of the difference to the leader, after Holm's correction"),
+            lambda row: row.standing.p if row.standing else None,
+        ),
+        BoardColumn(
+            Column("kind", "kind", about="measured: there are predictions; others stand in a section of their own"),
+            lambda row: "measured",
+        ),
+        BoardColumn(
             Column("trained_on", "trained on", about="the dataset, or several joined"),
             lambda row: row.runs[0].data["dataset"],
         ),
@@ -217,6 +304,15 @@ def _base(single: bool) -> list[BoardColumn]:
             Column("seconds", "training time", "seconds", not single),
             lambda row: _over_runs([run.seconds for run in row.runs], single),
         ),
+        BoardColumn(
+            Column("images_per_second", "images/s", "number", not single, about="in training"),
+            lambda row: _over_runs([run.speed for run in row.runs], single),
+            descending=True,
+        ),
+        BoardColumn(
+            Column("select", "selected by", about="the metric of validation that chose the epoch"),
+            lambda row: row.runs[0].select or None,
+        ),
         *([] if single else [runs]),
     ]
 
@@ -230,10 +326,11 @@ def _metric(key: str, name: str, single: bool) -> BoardColumn:
 
     def cell(row: Row) -> Cell:
         found = row.metric(name)
-        return found.mean if found is not None and single else found
+        return found.mean if found is not None and single and found.interval is None else found
 
     label = known.label if key == name else f"measured {known.label}"
-    return BoardColumn(Column(key, label, "score", not single, known.about), cell, known.higher_is_better)
+    column = Column(key, label, "score", not single, known.about, interval=name in RANKED_BY)
+    return BoardColumn(column, cell, known.higher_is_better)
 
 
 def _setting(key: str, values: Iterable[Any]) -> BoardColumn:

@@ -1,18 +1,20 @@
 """Finished runs side by side, grouped by the test set that they were measured on.
 
-The runs of one configuration, which differ in their seed alone, are one row. Rows are sorted within a group, never
-ranked: whether a difference is more than noise is not known from means. Results on generated images stand in groups of
-their own by nature, since their test set is another one, and are marked.
+The runs of one configuration, which differ in their seed alone, are one row. Ranks within a group come from
+`ferbench.ranking.standing`. Results on generated images stand in groups of their own by nature, since their test set is
+another one, and are marked.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ferbench.ranking.standing import Standing
 from ferbench.report.table import Cell, Spread
 from ferbench.runs.index import summaries
 from ferbench.runs.summary import Scores, Summary
@@ -35,10 +37,12 @@ class Row:
     Attributes:
         runs: by seed.
         scores: of each run, on the group's test set.
+        standing: its rank and intervals, once they are known.
     """
 
     runs: tuple[Summary, ...]
     scores: tuple[Scores, ...]
+    standing: Standing | None = None
 
     @property
     def config(self) -> str:
@@ -62,7 +66,11 @@ class Row:
         """A metric over the runs; None unless every run has it."""
         values = [one.values.get(key) for one in self.scores]
         known = [value for value in values if value is not None]
-        return spread(known) if len(known) == len(values) else None
+        if len(known) < len(values):
+            return None
+        found = spread(known)
+        ends = self.standing.intervals.get(key) if self.standing else None
+        return replace(found, interval=ends) if ends else found
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,7 @@ class Group:
         synthetic: the images are generated.
         n: samples.
         rows: best macro-F1 first.
+        ranked_by: the metric of the ranks, once they are known.
     """
 
     dataset: str
@@ -88,6 +97,7 @@ class Group:
     synthetic: bool
     n: int
     rows: tuple[Row, ...]
+    ranked_by: str = ""
 
     @property
     def varied(self) -> list[str]:
@@ -109,7 +119,7 @@ class Unfinished:
         run: twelve digits of the training id.
         name: as ``--name`` gave it, or None.
         status: ``running``, ``failed``, ``diverged``, ``interrupted``, ``damaged``; ``copy`` of a run that is in the
-            table; ``done`` without an evaluation; ``contaminated`` where it was tested on samples that it had seen.
+            table; ``done`` without an evaluation.
         reason: the cause in one line.
     """
 
@@ -119,9 +129,32 @@ class Unfinished:
     reason: str
 
 
+@dataclass(frozen=True)
+class Contaminated:
+    """A result that says nothing of unseen samples: selection, training or tuning had some of them, or it is said so.
+
+    Attributes:
+        run: whose.
+        scores: that are contaminated; they say why.
+    """
+
+    run: Summary
+    scores: Scores
+
+
 def collect(results: Path) -> tuple[list[Group], list[Unfinished]]:
     """Groups of comparable runs (real data first, larger groups first), and the runs without a result."""
     return group(summaries(results))
+
+
+def contaminated(runs: Iterable[Summary]) -> list[Contaminated]:
+    """Results that stand in no group."""
+    return [Contaminated(run, one) for run in runs for one in run.scores if one.contaminated]
+
+
+def diverged(runs: Iterable[Summary]) -> Counter[str]:
+    """How many runs of each configuration diverged."""
+    return Counter(run.config for run in runs if run.status == "diverged")
 
 
 def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group], list[Unfinished]]:
@@ -146,7 +179,6 @@ def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group]
         data = run.data
         for scores in run.scores:
             if scores.contaminated:
-                unfinished.append(Unfinished(run.run, run.name, "contaminated", scores.contaminated))
                 continue
             on = scores.data or data
             fold = None if scores.data else data["fold"]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ferbench.errors import UserError
 from ferbench.plugin.faults import one_line
-from ferbench.runs.directory import RunDirectory
+from ferbench.runs.directory import Predictions, RunDirectory
 from ferbench.runs.lock import is_held
 from ferbench.runs.summary import plain_options, settings_of
 
@@ -79,6 +79,7 @@ class RunView:
         evaluations: all of them, the run's own first and of those validation, the plain ones before others.
         at_work: a process is at work on it.
         settings: component names, options and fields by dotted key, as `ferbench.runs.summary.Summary` has them.
+        directory: where it lies.
     """
 
     id: str
@@ -90,6 +91,22 @@ class RunView:
     evaluations: tuple[Scored, ...]
     at_work: bool
     settings: dict[str, Any]
+    directory: RunDirectory | None = None
+
+    def predictions(self, scored: Scored | None) -> Predictions | None:
+        """Those of an evaluation; None where there is no evaluation, or its predictions are gone or damaged."""
+        if scored is None or self.directory is None:
+            return None
+        try:
+            return self.directory.predictions(scored.id)
+        except UserError:
+            return None
+
+    @property
+    def validation(self) -> Scored | None:
+        """The plain evaluation on validation samples; None where the run has none, or is judged on them."""
+        own = [one for one in self.evaluations if one.split == "validation" and not one.later]
+        return own[0] if own and own[0] != self.result else None
 
     @property
     def comparable(self) -> tuple[Any, ...] | None:
@@ -198,6 +215,7 @@ def _view(directory: RunDirectory, record: dict[str, Any]) -> RunView:
         evaluations=evaluations,
         at_work=record["status"] == "running" and is_held(directory),
         settings=settings_of(record, {} if result is None else result.options),
+        directory=directory,
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ferbench.errors import UserError
+from ferbench.report.answers import errors
 from ferbench.report.figures import Figure
 from ferbench.report.formats import to_csv, to_latex
 from ferbench.report.page import Report, report_page
@@ -47,10 +48,14 @@ def write_page(report: Report, path: Path, *, refresh: int | None = None) -> Non
 
 
 def write_tables(report: Report, directory: Path) -> list[Path]:
-    """Every table of a report as ``<id>.csv`` and ``<id>.tex``."""
+    """Every table of a report as ``<id>.csv`` and ``<id>.tex``; of the errors the CSV has all."""
     written = []
+    whole = {part.errors.id: part.run for part in report.runs if part.errors is not None}
     for table in report.tables():
-        for suffix, text in ((".csv", to_csv(table)), (".tex", to_latex(table))):
+        exact = table
+        if table.id in whole and (given := whole[table.id].predictions(whole[table.id].result)) is not None:
+            exact = errors(whole[table.id], given, None)
+        for suffix, text in ((".csv", to_csv(exact)), (".tex", to_latex(table))):
             path = directory / f"{table.id}{suffix}"
             replace_file(path, text.encode())
             written.append(path)

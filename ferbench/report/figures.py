@@ -22,10 +22,10 @@ from ferbench.report.contents import Comparison, RunView, Scored
 from ferbench.report.tables import curve_metrics
 
 #: More classes than this are drawn as a heat map: so many lines cannot be told apart.
-_LINES = 10
+LINES = 10
 _LONGEST_TICK = 24
-_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", "cross", "star", "pentagon", "hexagon")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", "cross", "star", "pentagon", "hexagon")
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def confusion(run: RunView, scored: Scored) -> Figure:
         "Counts": _view(counts, [[f"{v:,}" for v in row] for row in counts.tolist()], max(1, int(counts.max()))),
     }
     names = [plain(name) for name in scored.class_names]
-    ticks = _axis(scored.class_names)
+    ticks = named_axis(scored.class_names)
     hover = "true %{y}<br>predicted %{x}<br>%{customdata}<extra></extra>"
     about = [
         [
@@ -110,7 +110,7 @@ def confusion(run: RunView, scored: Scored) -> Figure:
     }
     cell = 58 if k <= 8 else 44 if k <= 14 else 32
     layout = {
-        **_layout(left=8),
+        **layout_of(left=8),
         "xaxis": {
             "title": {"text": "predicted class"},
             "side": "bottom",
@@ -145,7 +145,7 @@ def curves(run: RunView) -> list[Figure]:
         return []
     figures = [_curve(run, name) for name in curve_metrics(run.history)]
     classes = list(run.history[0]["validation"]["f1"])
-    figures.append(_class_lines(run, classes) if len(classes) <= _LINES else _class_cells(run, classes))
+    figures.append(_class_lines(run, classes) if len(classes) <= LINES else _class_cells(run, classes))
     return figures
 
 
@@ -157,7 +157,7 @@ def _curve(run: RunView, name: str) -> Figure:
         values = [_number(record[split].get(name)) for record in run.history]
         if any(value is not None for value in values):
             data.append(
-                _line(epochs, values, split, dash, _SYMBOLS[number], hover=f"epoch %{{x}}<br>{label} %{{y:.4f}}")
+                _line(epochs, values, split, dash, SYMBOLS[number], hover=f"epoch %{{x}}<br>{label} %{{y:.4f}}")
             )
     return Figure(
         id=f"curve-{name.replace('_', '-')}-{run.id}",
@@ -166,9 +166,9 @@ def _curve(run: RunView, name: str) -> Figure:
         spec={
             "data": data,
             "layout": {
-                **_layout(entries=len(data)),
+                **layout_of(entries=len(data)),
                 **_kept(run),
-                "xaxis": _epochs_axis(epochs),
+                "xaxis": epochs_axis(epochs),
                 "yaxis": {"title": {"text": label}},
             },
         },
@@ -181,9 +181,7 @@ def _class_lines(run: RunView, classes: Sequence[str]) -> Figure:
     data = []
     for i, name in enumerate(classes):
         values = [_number(record["validation"]["f1"].get(name)) for record in run.history]
-        data.append(
-            _line(epochs, values, name, _DASHES[i % len(_DASHES)], _SYMBOLS[i], hover="epoch %{x}<br>F1 %{y:.4f}")
-        )
+        data.append(_line(epochs, values, name, DASHES[i % len(DASHES)], SYMBOLS[i], hover="epoch %{x}<br>F1 %{y:.4f}"))
     return Figure(
         id=f"curve-class-f1-{run.id}",
         title="F1 per class by epoch",
@@ -191,9 +189,9 @@ def _class_lines(run: RunView, classes: Sequence[str]) -> Figure:
         spec={
             "data": data,
             "layout": {
-                **_layout(entries=len(data)),
+                **layout_of(entries=len(data)),
                 **_kept(run),
-                "xaxis": _epochs_axis(epochs),
+                "xaxis": epochs_axis(epochs),
                 "yaxis": {"title": {"text": "F1"}, "rangemode": "tozero"},
             },
         },
@@ -216,9 +214,9 @@ def _class_cells(run: RunView, classes: Sequence[str]) -> Figure:
         "colorbar": {"title": {"text": "F1"}, "thickness": 12},
     }
     layout = {
-        **_layout(left=8),
-        "xaxis": _epochs_axis(epochs),
-        "yaxis": {"autorange": "reversed", "automargin": True, "showgrid": False, **_axis(classes)},
+        **layout_of(left=8),
+        "xaxis": epochs_axis(epochs),
+        "yaxis": {"autorange": "reversed", "automargin": True, "showgrid": False, **named_axis(classes)},
     }
     return Figure(
         id=f"curve-class-f1-{run.id}",
@@ -250,14 +248,14 @@ def scores_by_run(group: Comparison, name: str, table: str) -> Figure:
             }
         )
     layout = {
-        **_layout(left=8, entries=2),
+        **layout_of(left=8, entries=2),
         # Without a title, which a narrow page would write over the numbers; the legend says what they are.
         "xaxis": {},
         "yaxis": {
             "autorange": "reversed",
             "automargin": True,
             "type": "category",
-            **_axis([run.label for run in group.runs]),
+            **named_axis([run.label for run in group.runs]),
         },
     }
     return Figure(
@@ -291,14 +289,14 @@ def f1_by_class(group: Comparison, name: str, table: str) -> Figure:
         "showscale": False,
     }
     layout = {
-        **_layout(left=8),
-        "xaxis": {"showgrid": False, "automargin": True, "type": "category", **_axis(classes)},
+        **layout_of(left=8),
+        "xaxis": {"showgrid": False, "automargin": True, "type": "category", **named_axis(classes)},
         "yaxis": {
             "autorange": "reversed",
             "automargin": True,
             "showgrid": False,
             "type": "category",
-            **_axis([run.label for run in group.runs]),
+            **named_axis([run.label for run in group.runs]),
         },
     }
     return Figure(
@@ -317,7 +315,7 @@ def plain(text: str) -> str:
     return html.escape(one_line(text), quote=False).replace("$", "&#36;")
 
 
-def _axis(names: Sequence[str]) -> dict[str, Any]:
+def named_axis(names: Sequence[str]) -> dict[str, Any]:
     """Ticks for every name, long ones shortened in the middle; hovering shows the whole."""
     half = _LONGEST_TICK // 2
     short = [
@@ -347,7 +345,7 @@ def _line(x: list[int], y: list[float | None], name: str, dash: str, symbol: str
     }
 
 
-def _layout(left: int = 56, entries: int = 0) -> dict[str, Any]:
+def layout_of(left: int = 56, entries: int = 0) -> dict[str, Any]:
     """Margins that leave room for a legend of so many entries below the axis."""
     rows = math.ceil(entries / 2.5)
     return {
@@ -358,7 +356,7 @@ def _layout(left: int = 56, entries: int = 0) -> dict[str, Any]:
     }
 
 
-def _epochs_axis(epochs: Sequence[int]) -> dict[str, Any]:
+def epochs_axis(epochs: Sequence[int]) -> dict[str, Any]:
     step = max(1, math.ceil(len(epochs) / 10))
     step = next(nice for nice in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**6) if nice >= step)
     # Given, since one that plotly finds makes room for words beside the line, and reaches epochs that there are not.

@@ -17,13 +17,15 @@ from ferbench.plugin.faults import one_line
 from ferbench.report.table import Cell, Column, Spread, Table
 
 _PARTS = ("mean", "min", "max")
+_ENDS = ("ci_low", "ci_high")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_csv(table: Table) -> str:
     """RFC 4180 with exact numbers; column keys are the header.
 
-    A column of spreads becomes ``KEY_mean``, ``KEY_min`` and ``KEY_max``. Text that a spreadsheet would run as a
+    A column of spreads becomes ``KEY_mean``, ``KEY_min`` and ``KEY_max``, one with intervals has ``KEY_ci_low`` and
+    ``KEY_ci_high`` too. Text that a spreadsheet would run as a
     formula gets an apostrophe in front.
     """
     text = io.StringIO()
@@ -38,11 +40,18 @@ def to_csv(table: Table) -> str:
 def to_json_value(table: Table) -> dict[str, Any]:
     """The table as plain values: ``id``, ``caption``, ``columns``, ``rows`` by column key, ``summary`` rows, ``notes``.
 
-    A spread is ``{"mean", "min", "max"}``; an empty cell and a number that is none are None.
+    A spread is ``{"mean", "min", "max"}``; ``KEY_ci`` is its interval ``[low, high]`` where there is one; an empty cell
+    and a number that is none are None.
     """
-    rows = [
-        {column.key: _json_cell(cell) for cell, column in zip(row, table.columns, strict=True)} for row in table.rows
-    ]
+    rows = []
+    for row in table.rows:
+        values: dict[str, Any] = {}
+        for cell, column in zip(row, table.columns, strict=True):
+            ends = cell.interval if isinstance(cell, Spread) else None
+            values[column.key] = _json_cell(cell.mean if isinstance(cell, Spread) and not column.spread else cell)
+            if ends is not None:
+                values[f"{column.key}_ci"] = list(ends)
+        rows.append(values)
     body = len(rows) - table.summary
     return {
         "id": table.id,
@@ -106,14 +115,17 @@ def to_latex(table: Table) -> str:
 
 
 def _headers(column: Column) -> list[str]:
-    return [f"{column.key}_{part}" for part in _PARTS] if column.spread else [column.key]
+    keys = [f"{column.key}_{part}" for part in _PARTS] if column.spread else [column.key]
+    return [*keys, *(f"{column.key}_{end}" for end in _ENDS)] if column.interval else keys
 
 
 def _values(cell: Cell, column: Column) -> list[str]:
+    parts: tuple[Cell, ...] = (cell.mean if isinstance(cell, Spread) else cell,)
     if column.spread:
-        parts: tuple[Cell, ...] = (cell.mean, cell.low, cell.high) if isinstance(cell, Spread) else (cell,) * 3
-        return [_exact(part) for part in parts]
-    return [_exact(cell)]
+        parts = (cell.mean, cell.low, cell.high) if isinstance(cell, Spread) else (cell,) * 3
+    if column.interval:
+        parts += (cell.interval if isinstance(cell, Spread) else None) or (None, None)
+    return [_exact(part) for part in parts]
 
 
 def _exact(cell: Cell) -> str:

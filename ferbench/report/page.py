@@ -9,20 +9,27 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
+from numpy.typing import NDArray
 
 from ferbench.experiment.toml import recipe_toml
 from ferbench.metrics.measures import measure
 from ferbench.plugin.component import Component
 from ferbench.plugin.faults import one_line
-from ferbench.report import figures, tables
+from ferbench.ranking.slice_columns import sliced_by
+from ferbench.report import answers, figures, tables
 from ferbench.report.contents import Comparison, Contents, RunView
+from ferbench.report.contrasts import contrasts
 from ferbench.report.figures import Figure
+from ferbench.report.gallery import Picture, worst_pictures
 from ferbench.report.sections import Section, sections_of
 from ferbench.report.table import Table, duration, shown
 from ferbench.report.theme import template
+from ferbench.report.uncertainty import Probabilities, certain
 from ferbench.runs.lineage import parent_line
 from ferbench.runs.remarks import remarks
 
@@ -77,7 +84,14 @@ class RunPart:
     recipe: str
     lineage: tuple[str, ...]
     relation: str
-    sections: tuple[Section, ...]
+    sections: tuple[Section, ...] = ()
+    calibration: Table | None = None
+    uncertainty: tuple[Figure, ...] = ()
+    affect: tuple[Figure, ...] = ()
+    focus: Figure | None = None
+    errors: Table | None = None
+    slices: tuple[Table, ...] = ()
+    gallery: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,7 +110,8 @@ class Report:
         found = [table for part in self.comparisons for table in part.tables.values()]
         found += [self.without_result] if self.without_result else []
         for part in self.runs:
-            several = (part.scores, part.confusion_table, part.pairs, part.epochs, part.sampling, part.metrics)
+            several = (part.scores, part.confusion_table, part.pairs, *part.slices, part.calibration, part.errors)
+            several += (part.epochs, part.sampling, part.metrics)
             found += [table for table in several if table is not None]
             found += [table for section in part.sections for table in section.tables]
             found += [part.samples, part.components, part.environment]
@@ -107,12 +122,40 @@ class Report:
         found = [figure for part in self.comparisons for figure in part.figures]
         for part in self.runs:
             found += [part.confusion] if part.confusion else []
-            found += part.curves
+            found += [*part.uncertainty, *part.affect, *part.curves]
+            found += [part.focus] if part.focus else []
         return found
 
 
-def compose(contents: Contents, sections: Sequence[Component] = ()) -> Report:
-    """What a report over these runs shows, with the sections that plugins add."""
+@dataclass(frozen=True)
+class Extras:
+    """What is shown on request only.
+
+    Attributes:
+        slices: columns of the samples that scores are sliced by.
+        slice_table: a CSV with more of them.
+        gallery: so many of the worst errors as pictures, of faces: personal data.
+        cache: where packed datasets are, which the pictures come from.
+    """
+
+    slices: tuple[str, ...] = ()
+    slice_table: Path | None = None
+    gallery: int = 0
+    cache: Path | None = None
+
+
+def compose(contents: Contents, sections: Sequence[Component] = (), extras: Extras | None = None) -> Report:
+    """What a report over these runs shows.
+
+    Args:
+        contents: the runs.
+        sections: what plugins add.
+        extras: what is shown on request only.
+
+    Raises:
+        UserError: what ``extras`` ask for is not there.
+    """
+    extras = extras or Extras()
     detailed = len(contents.runs) <= MOST_DETAILED
     several = len(contents.runs) > 1
     unfinished = [run for run in contents.runs if run.result is None]
@@ -137,7 +180,7 @@ def compose(contents: Contents, sections: Sequence[Component] = ()) -> Report:
         notes=tuple(notes),
         comparisons=tuple(_comparison(group, i) for i, group in enumerate(contents.comparisons, 1)) if several else (),
         without_result=tables.without_result(unfinished) if unfinished and several else None,
-        runs=tuple(_run(run, sections) for run in contents.runs) if detailed else (),
+        runs=tuple(_run(run, sections, extras) for run in contents.runs) if detailed else (),
     )
 
 
@@ -183,12 +226,19 @@ def _comparison(group: Comparison, number: int) -> ComparisonPart:
         title=f"{result.dataset}, {result.split}, n = {result.n:,}",
         synthetic=group.synthetic,
         tables=shown_tables,
-        figures=tuple(figures.of_comparison(group, name)),
+        figures=(*figures.of_comparison(group, name), *(contrasts(group, name) if len(group.runs) > 1 else ())),
     )
 
 
-def _run(run: RunView, sections: Sequence[Component]) -> RunPart:
+def _run(run: RunView, sections: Sequence[Component], extras: Extras) -> RunPart:
     result, record = run.result, run.record
+    given = run.predictions(result)
+    likely = None
+    if given is not None and not certain(given.probabilities):
+        likely = Probabilities(run, given, run.predictions(run.validation))
+    sliced: dict[str, NDArray[np.str_]] = {}
+    if given is not None and extras.slices:
+        sliced = sliced_by(given.ids, given.columns, extras.slices, extras.slice_table)
     matrix = result is not None and result.confusion is not None
     parts = figures.of_run(run)
     added = sections_of(run, sections)
@@ -210,10 +260,19 @@ def _run(run: RunView, sections: Sequence[Component]) -> RunPart:
         samples=tables.samples(run),
         components=tables.components(run),
         environment=tables.environment(run),
-        recipe="" if "ensemble" in record else recipe_toml(record),
+        recipe="" if "ensemble" in record or "imported" in record else recipe_toml(record),
         lineage=tuple(one_line(parent_line(one)) for one in record["lineage"]["parents"]),
         relation="Made of" if "ensemble" in record else "Continues",
         sections=tuple(section for section in added if section.tables),
+        calibration=likely.table() if likely is not None else None,
+        uncertainty=tuple(likely.figures()) if likely is not None else (),
+        affect=tuple(answers.affect_figures(run, given)) if given is not None else (),
+        focus=answers.focus(run),
+        errors=answers.errors(run, given) if given is not None else None,
+        slices=tuple(answers.by_slice(run, given, sliced)) if given is not None else (),
+        gallery=worst_pictures(run, given, extras.gallery, extras.cache)
+        if given is not None and extras.gallery
+        else (),
     )
 
 
@@ -239,6 +298,9 @@ def _lead(run: RunView) -> str:
         members = run.record["ensemble"]["members"]
         made_of = _listed([f"{one['name'] or one['run']} × {one['weight']:.3g}" for one in members])
         return one_line(f"Mean of the probabilities of {made_of} on {data['dataset']} ({protocol}, {k} classes).")
+    if "imported" in run.record:
+        what = f"{names['model']} on {data['dataset']} ({protocol}, {k} classes)"
+        return one_line(f"{what}: trained elsewhere, its predictions imported.")
     return one_line(
         f"{names['model']} on {data['dataset']} ({protocol}, {k} classes): trained on {trained:,} samples with "
         f"{names['loss']}, {names['sampler']} sampling, {names['augmentation']} augmentation and {names['optimizer']}, "

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "id", "count", "score", "change", "percent", "seconds", "bytes", "number"]
+Kind = Literal["text", "id", "count", "score", "change", "percent", "seconds", "bytes", "number", "p"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +17,13 @@ class Spread:
         mean: over the seeds.
         low: the lowest.
         high: the highest; equal to ``low`` for one seed.
+        interval: the 95 % interval of the mean, where one is known.
     """
 
     mean: float
     low: float
     high: float
+    interval: tuple[float, float] | None = None
 
 
 Cell = str | int | float | Spread | None
@@ -36,8 +38,9 @@ class Column:
         label: what people read above it.
         kind: how its numbers are shown. ``text`` and ``id`` (fixed-width digits) are strings; ``count`` an integer;
             ``score`` a fraction with four decimals; ``change`` a signed score; ``percent`` a fraction shown as a signed
-            percentage; ``seconds`` a duration; ``bytes`` a size; ``number`` anything else.
+            percentage; ``seconds`` a duration; ``bytes`` a size; ``p`` a p-value; ``number`` anything else.
         spread: the cells are `Spread`; programs get three columns.
+        interval: the cells may be `Spread` with an interval; programs get the ends, ``KEY_ci_low`` and ``KEY_ci_high``.
         about: what the column means, in a sentence; shown where there is room.
     """
 
@@ -46,6 +49,7 @@ class Column:
     kind: Kind = "text"
     spread: bool = False
     about: str = ""
+    interval: bool = False
 
     @property
     def numeric(self) -> bool:
@@ -89,6 +93,8 @@ def shown(cell: Cell, kind: Kind) -> str:
         return ""
     if isinstance(cell, Spread):
         middle = shown(cell.mean, kind)
+        if cell.interval is not None:
+            middle += f" ± {shown((cell.interval[1] - cell.interval[0]) / 2, kind)}"
         return middle if cell.low == cell.high else f"{middle} ({shown(cell.low, kind)}–{shown(cell.high, kind)})"
     if isinstance(cell, str):
         return cell
@@ -101,6 +107,8 @@ def shown(cell: Cell, kind: Kind) -> str:
             return f"{cell:+.4f}".replace("-", "−")
         case "percent":
             return f"{100 * cell:+.1f} %".replace("-", "−")
+        case "p":
+            return "< 0.0001" if cell < 0.0001 else f"{cell:.4f}"
         case "seconds":
             return duration(float(cell))
         case "bytes":

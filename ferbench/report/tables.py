@@ -275,7 +275,7 @@ def comparison(group: Comparison, name: str) -> Table:
     columns += [Column("seconds", "training", "seconds"), Column("id", "id", "id")]
     rows = []
     for run in group.runs:
-        record, training = run.record, run.record["training"]
+        record, training = run.record, run.record.get("training")
         cells: list[Cell] = [_marked(run, base)]
         for key in scores:
             value = _score(run, key)
@@ -283,8 +283,13 @@ def comparison(group: Comparison, name: str) -> Table:
             if key in compared and base:
                 cells += _change(value, _score(base, key), run is base)
         cells += [record["components"][kind]["name"] for kind in kinds]
-        cells += [record["recipe"]["training"]["seed"], f"{training['best_epoch']}/{training['epochs']}"]
-        cells += [record["model"]["parameters"], training["seconds"], run.id]
+        cells.append(record["recipe"]["training"]["seed"])
+        if training:
+            cells += [f"{training['best_epoch']}/{training['epochs']}", record["model"]["parameters"]]
+            cells.append(training["seconds"])
+        else:  # trained elsewhere
+            cells += [None, None, None]
+        cells.append(run.id)
         rows.append(tuple(cells))
     notes = [] if len(group.runs) == 1 else ["A difference between single runs may be chance: each is one seed."]
     if base:

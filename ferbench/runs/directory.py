@@ -20,7 +20,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +31,9 @@ from ferbench.errors import UserError
 from ferbench.storage import replace_file, replace_json, writing
 
 SCHEMA_VERSION = 1
+
+#: Before the name of a column of the samples among the arrays of predictions.
+_COLUMN = "column:"
 
 #: What a run's directory, and an evaluation's, is called: the first digits of its id.
 SHORT_ID = re.compile(r"[0-9a-f]{12}")
@@ -51,6 +54,7 @@ class Predictions:
         probabilities: float32[n, K] softmax of the logits.
         affect_truth: float32[n, 2] annotated valence and arousal, NaN where missing; None where there are none.
         affect: float32[n, 2] predicted valence and arousal; None for a model without that head.
+        columns: what else is known of the samples, text[n] by name: subject, clip, source, part.
     """
 
     ids: NDArray[np.str_]
@@ -58,6 +62,7 @@ class Predictions:
     probabilities: NDArray[np.float32]
     affect_truth: NDArray[np.float32] | None = None
     affect: NDArray[np.float32] | None = None
+    columns: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         arrays: dict[str, NDArray[Any]] = {
@@ -69,6 +74,7 @@ class Predictions:
             arrays["affect_truth"] = self.affect_truth
         if self.affect is not None:
             arrays["affect"] = self.affect
+        arrays |= {f"{_COLUMN}{name}": values for name, values in self.columns.items()}
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
         return buffer.getvalue()
@@ -188,10 +194,14 @@ class RunDirectory:
                     probabilities=arrays["probabilities"],
                     affect_truth=arrays.get("affect_truth"),
                     affect=arrays.get("affect"),
+                    columns={
+                        name.removeprefix(_COLUMN): arrays[name] for name in arrays.files if name.startswith(_COLUMN)
+                    },
                 )
         except FileNotFoundError as error:
             raise UserError(f"there are no predictions at {path}", "evaluate the run again") from error
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        # A RuntimeError: a damaged archive may ask for a password, or for a way of packing that there is not.
+        except (ValueError, KeyError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise UserError(f"{path} is damaged: {error}", "remove that evaluation and run again") from error
 
 

@@ -88,7 +88,7 @@ def average(predictions: Sequence[Predictions], weights: Sequence[float]) -> Pre
     affect = None
     if len(affects) == len(predictions):
         affect = np.average(affects, axis=0, weights=weights).astype(np.float32)
-    return Predictions(first.ids, first.truth, mean.astype(np.float32), first.affect_truth, affect)
+    return Predictions(first.ids, first.truth, mean.astype(np.float32), first.affect_truth, affect, first.columns)
 
 
 def make(ensemble: Ensemble, results: Path, name: str | None = None) -> tuple[RunDirectory, bool]:

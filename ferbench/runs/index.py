@@ -192,6 +192,11 @@ class _Shared:
         return self.values[self.place(value)]
 
 
+def _stored(one: Scores, shared: _Shared) -> list[Any]:
+    keys, numbers = shared.place(list(one.values)), list(one.values.values())
+    return [one.rows, one.n, keys, numbers, one.options, one.data, one.contaminated, one.evaluation]
+
+
 #: Of a `Summary`, as an entry has them: the run is the entry's key, and its scores come after.
 _FIELDS = [one.name for one in fields(Summary)][1:-1]
 
@@ -205,10 +210,7 @@ def _save(path: Path, entries: dict[str, _Entry]) -> None:
         values = [getattr(one, key) for key in _FIELDS]
         for place in (_FIELDS.index("data"), _FIELDS.index("settings")):
             values[place] = shared.place(values[place])
-        scores = [
-            [s.rows, s.n, shared.place(list(s.values)), list(s.values.values()), s.options, s.data, s.contaminated]
-            for s in one.scores
-        ]
+        scores = [_stored(s, shared) for s in one.scores]
         runs[name] = [entry.mark, values, scores]
     # Somebody else's results, a full disk, or a directory whose name is no text: the next call reads the runs again.
     with contextlib.suppress(UserError, ValueError):

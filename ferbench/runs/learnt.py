@@ -53,7 +53,7 @@ def read_samples(directory: RunDirectory) -> dict[str, Samples] | None:
         with np.load(directory.path / SAMPLES_FILE, allow_pickle=False) as arrays:
             splits = [*SPLITS, *(one for one in map(_elsewhere, SPLITS) if f"{one}_ids" in arrays)]
             return {s: Samples(arrays[f"{s}_ids"], arrays[f"{s}_pixels"]) for s in splits}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
         return None
 
 

@@ -54,6 +54,11 @@ def read_member(directory: RunDirectory) -> Member:
     if "ensemble" in record:
         members = " ".join(one["run"] for one in record["ensemble"]["members"])
         raise UserError(f"run {directory.path.name} is an ensemble itself", f"name its members: {members}")
+    if "imported" in record:
+        raise UserError(
+            f"run {directory.path.name} was imported: there is no training of it to make an ensemble of",
+            "average the predictions where they were made, and import that",
+        )
     found: dict[str, str] = {}
     for split in ("validation", "test"):
         digest = record["data"].get(f"{split}_digest")
@@ -125,6 +130,7 @@ def aligned(members: Sequence[Member], split: str) -> tuple[tuple[str, ...], lis
                 given.probabilities[order][:, columns],
                 base.affect_truth,
                 None if given.affect is None else given.affect[order],
+                base.columns,
             )
         )
     digests = {one.record["evaluations"][one.evaluations[split]]["rows_digest"] for one in members}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 #: Rises when a summary says something else for the same record: an index of older summaries is then not read.
-SUMMARY_VERSION = 4
+SUMMARY_VERSION = 5
 
 
 @dataclass(slots=True)
@@ -26,6 +26,7 @@ class Scores:
         data: ``dataset``, ``protocol``, ``synthetic`` and ``class_names`` of an evaluation on other data than the
             run's own test set; empty for that.
         contaminated: why it says nothing: the run had seen some of the samples before. Empty where it had not.
+        evaluation: twelve digits of its id, under which the predictions lie.
     """
 
     rows: str
@@ -34,6 +35,7 @@ class Scores:
     options: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     contaminated: str = ""
+    evaluation: str = ""
 
 
 @dataclass(slots=True)
@@ -57,6 +59,10 @@ class Summary:
         parameters: of the model, running statistics included.
         flops: of one image's forward pass.
         seconds: of training.
+        speed: images per second in training.
+        select: the metric of validation that chose the epoch; empty where nothing was chosen.
+        skipped: faulty samples of the dataset that were left out.
+        elsewhere: it was trained by other software; its predictions were imported.
         parents: runs that it continues or is made of: names of their directories.
         scores: on the test set, or for a fold on its validation samples; then those of ``ferbench evaluate``.
     """
@@ -75,6 +81,10 @@ class Summary:
     parameters: int | None = None
     flops: int | None = None
     seconds: float | None = None
+    speed: float | None = None
+    select: str = ""
+    skipped: int = 0
+    elsewhere: bool = False
     parents: list[str] = field(default_factory=list)
     scores: list[Scores] = field(default_factory=list)
 
@@ -111,24 +121,34 @@ def _summarise(run: str, record: Mapping[str, Any]) -> Summary:
             "train": sum(int(n) for n in data["counts"]["train"].values()),
         },
         settings=settings_of(record),
+        skipped=int(data.get("skipped_faulty") or 0),
+        elsewhere="imported" in record,
         parents=parents_of(record),
     )
     if status != "done":
         lines = str((record.get("error") or {}).get("message", "")).splitlines()
         summary.reason = lines[0] if lines else ""
         return summary
-    training, model = record["training"], record["model"]
+    if not summary.elsewhere:
+        _training(summary, record["training"], record["model"])
+    split = "validation" if summary.data["fold"] else "test"
+    evaluations = list(record["evaluations"].items())
+    own = [(key, one) for key, one in evaluations if one["split"] == split and "data" not in one]
+    later = [(key, one) for key, one in evaluations if "data" in one and _is_a_test(one)]
+    summary.scores = [_scores(key, one) for key, one in (*own, *later)]
+    if not summary.scores:
+        summary.reason = f"it was not evaluated on {split}"
+    return summary
+
+
+def _training(summary: Summary, training: Mapping[str, Any], model: Mapping[str, Any]) -> None:
+    """What ferbench knows of a training of its own."""
     summary.epochs, summary.best_epoch = int(training["epochs"]), int(training["best_epoch"])
     summary.parameters = int(model["parameters"])
     summary.flops = None if model.get("flops") is None else int(model["flops"])
     summary.seconds = None if training.get("seconds") is None else float(training["seconds"])
-    split = "validation" if summary.data["fold"] else "test"
-    own = [one for one in record["evaluations"].values() if one["split"] == split and "data" not in one]
-    later = [one for one in record["evaluations"].values() if "data" in one and _is_a_test(one)]
-    summary.scores = [_scores(one) for one in (*own, *later)]
-    if not summary.scores:
-        summary.reason = f"it was not evaluated on {split}"
-    return summary
+    summary.speed = None if training.get("images_per_second") is None else float(training["images_per_second"])
+    summary.select = str(training.get("select") or "") if summary.epochs else ""
 
 
 def parents_of(record: Mapping[str, Any]) -> list[str]:
@@ -164,7 +184,7 @@ def plain_options(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in evaluation.get("options", {}).items() if value not in (None, "none")}
 
 
-def _scores(evaluation: Mapping[str, Any]) -> Scores:
+def _scores(key: str, evaluation: Mapping[str, Any]) -> Scores:
     found = dict(evaluation["metrics"])
     scored = (evaluation.get("data") or {}).get("class_names", evaluation["per_class"])
     for class_name, scores in evaluation["per_class"].items():
@@ -173,11 +193,12 @@ def _scores(evaluation: Mapping[str, Any]) -> Scores:
         for which in ("precision", "recall", "f1"):
             found[f"{which}:{class_name}"] = scores[which]
     values = {}
-    for key, value in found.items():
+    for name, value in found.items():
         if value is not None and math.isfinite(number := float(value)):
-            values[key] = number
+            values[name] = number
     options = plain_options(evaluation)
-    scores = Scores(str(evaluation["rows_digest"]), int(evaluation["n"]), values, options)
+    scores = Scores(str(evaluation["rows_digest"]), int(evaluation["n"]), values, options, evaluation=key)
+    scores.contaminated = str(evaluation.get("contaminated") or "")
     own, seen = evaluation.get("data"), evaluation.get("seen")
     if own is not None:
         scores.data = {

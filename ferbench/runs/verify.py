@@ -74,7 +74,7 @@ def _findings(directory: RunDirectory) -> _Found:
         return
     try:
         yield from _identity(directory, record)
-        if "ensemble" not in record:
+        if "ensemble" not in record and "imported" not in record:
             yield from _checkpoints(directory, record)
             yield from _history(directory, record)
             yield from _samples(directory, record)
@@ -182,6 +182,8 @@ def _evaluations(directory: RunDirectory, record: Mapping[str, Any]) -> _Found:
             remedy = "remove that evaluation, then give its 'ferbench evaluate' command again"
         elif "ensemble" in record:
             remedy = "remove that evaluation, then give the 'ferbench ensemble' command again"
+        elif "imported" in record:
+            remedy = "remove that run, then give the 'ferbench import' command again"
         if Path(name).name != name or name.startswith("."):
             yield "run.json", f"'{name}' is no name of an evaluation", remedy, True
             continue

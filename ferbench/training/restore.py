@@ -67,6 +67,11 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
             f"run {directory.path.name} is an ensemble: it has no weights of its own",
             f"use its members: {', '.join(members)}",
         )
+    if "imported" in record:
+        raise UserError(
+            f"run {directory.path.name} was imported: ferbench has its predictions, not its model",
+            "predict with the software that made it, and import that",
+        )
     if record["status"] != "done":
         raise UserError(
             f"run {directory.path.name} has no model to use: its status is '{record['status']}'",

@@ -108,6 +108,7 @@ def _tested(
         probabilities=np.ascontiguousarray(evaluation.probabilities[:, mapping.columns]),
         affect_truth=affect,
         affect=evaluation.affect,
+        columns=pack.facts(rows),
     )
     scores = scores_record(
         predictions.truth,

@@ -370,4 +370,5 @@ def _predictions(plan: Plan, rows: Rows, batches: Batches, evaluation: Evaluatio
         probabilities=evaluation.probabilities,
         affect_truth=batches.truth.affect,
         affect=evaluation.affect,
+        columns=plan.pack.facts(rows),
     )

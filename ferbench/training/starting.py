@@ -39,6 +39,8 @@ def find_start(results: Path, given: str) -> Start:
         raise UserError(
             f"run {run} is an ensemble: it has no weights of its own", f"name one of its members: {members}"
         )
+    if "imported" in record:
+        raise UserError(f"run {run} was imported: it has no weights", "name a run that ferbench trained")
     if point in ("best", "last") and record["status"] == "running" and is_held(directory):
         raise UserError(
             f"run {run} is still being trained: its {point} checkpoint may be another one soon",

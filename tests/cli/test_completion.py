@@ -42,7 +42,7 @@ def test_conditions_complete_by_key_and_by_the_values_of_runs(complete, tmp_path
 def test_columns_complete_one_by_one(complete, tmp_path):
     write_runs(tmp_path / "results", made_record("a"))
     assert complete("leaderboard", "--columns", "macro_f1,f1:h") == ["macro_f1,f1:happy"]
-    assert complete("leaderboard", "--runs", "--sort", "se") == ["seed", "seconds"]
+    assert complete("leaderboard", "--runs", "--sort", "se") == ["seed", "seconds", "select"]
 
 
 def test_the_last_of_joined_datasets_completes(complete):

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_packs import make_pack
 from PIL import Image
 
 import ferbench
@@ -659,3 +660,11 @@ def test_refusal_without_skipping_does_not_stand_in_the_way_of_skipping(tmp_path
     with pytest.raises(FaultyDataset):
         pack(Listed(with_image(b"x")), tmp_path)
     assert pack(Listed(with_image(b"x")), tmp_path, skip_faulty=True).skipped == 1
+
+
+def test_what_is_known_of_samples_goes_with_their_predictions():
+    pack = make_pack({"train": {"a": 2}, "test": {"a": 3, "b": 2}}, classes=("a", "b"), clips=2)
+    facts = pack.facts(np.array([6, 0, 2]))
+    assert facts["part"].tolist() == ["test", "train", "test"]
+    assert facts["clip"].tolist() == ["test-b-clip0", "train-a-clip0", "test-a-clip0"]
+    assert set(facts) == {"part", "clip"}

@@ -10,9 +10,11 @@ import pytest
 
 from ferbench.audit.signatures import IDS
 from ferbench.cli.audit import audit
+from ferbench.cli.compare import compare
 from ferbench.cli.doctor import doctor
 from ferbench.cli.ensemble import ensemble
 from ferbench.cli.evaluate import evaluate
+from ferbench.cli.import_ import import_
 from ferbench.cli.leaderboard import leaderboard
 from ferbench.cli.plugins import plugins
 from ferbench.cli.report import report
@@ -63,10 +65,12 @@ def test_every_built_in_component_is_described_with_its_options(kind):
 
 def test_every_metric_is_documented():
     from ferbench.metrics.affect import dimension_scores
+    from ferbench.metrics.calibration import calibration_metrics
     from ferbench.metrics.classification import score
 
     page = (ROOT / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
     names = {*HIGHER_IS_BETTER, *score(np.eye(2, dtype=np.int64)).summary(), "roc_auc", "pr_auc"} - set(AFFECT_METRICS)
+    names |= set(calibration_metrics(np.zeros(1, dtype=np.int64), np.ones((1, 1))))
     names |= set(dimension_scores(np.zeros(1), np.zeros(1)))
     assert [name for name in sorted(names) if f"`{name}`" not in page] == []
 
@@ -98,6 +102,13 @@ def test_every_option_of_evaluate_and_ensemble_is_documented(command):
     page = (ROOT / "docs" / "reference" / "evaluate.md").read_text(encoding="utf-8")
     section = page.partition(f"## `ferbench {command.name}`")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(--[\w-]+)", section, flags=re.MULTILINE)
+    assert rows == [option.opts[0] for option in command.params if option.opts[0].startswith("--")]
+
+
+@pytest.mark.parametrize(("command", "page"), [(compare, "compare"), (import_, "import")], ids=["compare", "import"])
+def test_every_option_of_compare_and_import_is_documented(command, page):
+    text = (ROOT / "docs" / "reference" / f"{page}.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(--[\w-]+)", text, flags=re.MULTILINE)
     assert rows == [option.opts[0] for option in command.params if option.opts[0].startswith("--")]
 
 

@@ -124,7 +124,7 @@ def test_samples_that_were_trained_on_contaminate_a_test(call):
     assert finished.exit_code == 0
     assert "CONTAMINATED" in finished.stdout
     document = answer(call("leaderboard", "--json"))
-    assert [one["status"] for one in document["unfinished"]] == ["contaminated"]
+    assert [one["kind"] for one in document["unranked"]] == ["contaminated"]
     assert [group["n"] for group in document["groups"]] == [18]
 
 
@@ -218,3 +218,14 @@ def test_weights_are_numbers_one_for_each_run(call, weights, message):
     finished = call("ensemble", "lin-1", "lin-2", "--weights", weights)
     assert finished.exit_code == 2
     assert message in finished.stderr
+
+
+def test_scores_are_sliced_by_what_is_known_of_the_samples(call, made):
+    outcome = answer(call("evaluate", "lin-1", "--split", "all", "--slice", "part", "--json"))
+    rows = outcome["slices"]["part"]["rows"]
+    assert [(row["value"], row["n"]) for row in rows] == [("test", 18), ("train", 36)]
+    total = sum(row["n"] * row["accuracy"] for row in rows) / 54
+    assert total == pytest.approx(outcome["metrics"]["accuracy"])
+    shown = call("evaluate", "lin-1", "--slice", "part").stdout
+    assert "Worst in accuracy: test" in shown
+    assert "no such column" in call("evaluate", "lin-1", "--slice", "sex").stderr

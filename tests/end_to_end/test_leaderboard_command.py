@@ -51,13 +51,14 @@ def rows_of(finished):
 
 
 def test_configurations_stand_in_one_table_for_each_test_set(board):
-    real, synthetic, unfinished = board().stdout.split("\n\n")
+    real, synthetic, unfinished, notes = board().stdout.split("\n\n")
     lines = real.splitlines()
     assert lines[0] == "faces, official, test set t1, n = 7, 2 classes: happy, sad"
     assert lines[2].split()[:2] == ["c20000000000", "=linear|"]
     assert "0.6250 (0.5000–0.7500)" in lines[3]
     assert lines[3].endswith("a00000000000 b00000000000")
     assert synthetic.startswith("SYNTHETIC IMAGES, not comparable with real data: ")
+    assert "No row is ranked: predictions are missing." in notes
     assert unfinished.splitlines()[0] == "without a result"
     assert unfinished.splitlines()[2].split() == ["f00000000000", "failed", "it", "broke"]
 
@@ -186,7 +187,7 @@ def test_no_runs_are_an_empty_table_for_programs(ferbench_cli, tmp_path):
     assert shown.splitlines()[0].startswith("dataset,protocol,test_set,n,classes,images,config,")
     assert len(shown.splitlines()) == 1
     shown = ferbench_cli("leaderboard", "--results", tmp_path / "none", "--json").stdout
-    assert json.loads(shown) == {"groups": [], "unfinished": []}
+    assert json.loads(shown) == {"groups": [], "unfinished": [], "unranked": []}
 
 
 def test_a_narrow_terminal_names_what_it_leaves_out(board, monkeypatch):
@@ -203,7 +204,7 @@ def test_two_seeds_of_real_runs_are_one_row(ferbench_cli, tmp_path):
     assert finished.exit_code == 0, finished.stderr
     outcomes = json.loads(finished.stdout)
     scores = [outcome["evaluations"]["test"]["metrics"]["macro_f1"] for outcome in outcomes]
-    ((group,), unfinished) = json.loads(ferbench_cli("leaderboard", "--json").stdout).values()
+    ((group,), unfinished, _) = json.loads(ferbench_cli("leaderboard", "--json").stdout).values()
     (row,) = group["rows"]
     assert {run["run"]: run["seed"] for run in row["runs"]} == {outcomes[0]["run"]: 0, outcomes[1]["run"]: 1}
     assert row["macro_f1"] == {"mean": pytest.approx(sum(scores) / 2), "min": min(scores), "max": max(scores)}

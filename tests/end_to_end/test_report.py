@@ -97,6 +97,7 @@ def test_every_figure_is_written_as_png_and_svg(ferbench_cli, tmp_path, missing)
     names = {path.name for path in Path("f").iterdir()}
     short = run.path.name
     stems = {f"confusion-plot-{short}-{view}" for view in ("row-percent", "column-percent", "counts")}
+    stems |= {f"{name}-{short}" for name in ("reliability", "risk", "roc", "pr")}
     stems |= {f"curve-{name}-{short}" for name in ("loss", "accuracy", "macro-f1", "class-f1")}
     assert names == {f"{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")}
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in Path("f").glob("*.png"))

@@ -58,6 +58,8 @@ WORK = {
     "predict": [["predict", "one", "face.png"]],
     "report": [["report", "one", "-o", "page.html"]],
     "leaderboard": [["leaderboard"]],
+    "compare": [["compare", "one", "two"]],
+    "import": [["import", "theirs.csv", "--like", "one"]],
     "runs": [["runs", "list"], ["runs", "show", "one"], ["runs", "verify"], ["runs", "rm", "one", "--dry-run"]],
     "doctor": [["doctor", "--cache", "cache"]],
     "audit": [["audit", "table", "published.csv"]],
@@ -78,6 +80,7 @@ def test_no_command_imports_a_third_partys_module_when_told_so(ferbench_cli, tmp
     (tmp_path / "published.csv").write_text(
         "class,precision,recall,f1,support\nhappy,0.5,0.5,0.5,10\nsad,0.5,0.5,0.5,10\n"
     )
+    (tmp_path / "theirs.csv").write_text("id,predicted\n" + "".join(f"test-{i:06d},happy\n" for i in range(14)))
     for command, calls in WORK.items():
         for arguments in calls:
             done = ferbench_cli(*arguments, env={"FERBENCH_PLUGINS": ""})

@@ -12,7 +12,7 @@ from made_records import made_record, write_runs
 
 from ferbench.experiment.recipe import Recipe, Role
 from ferbench.ranking.columns import Board
-from ferbench.ranking.leaderboard import NO_EXPERIMENT, collect, group, ordered, spread
+from ferbench.ranking.leaderboard import NO_EXPERIMENT, collect, contaminated, group, ordered, spread
 from ferbench.report.table import Spread
 from ferbench.runs.index import summaries
 
@@ -234,10 +234,11 @@ def test_scores_of_classes_that_the_test_set_does_not_know_are_left_out(tmp_path
     assert "f1:sad" not in away.metrics
 
 
-def test_a_contaminated_test_is_in_no_table_but_below_them(tmp_path):
-    groups, (left,) = board(tmp_path, with_a_test_elsewhere(made_record("a"), contaminated=True))
-    assert len(groups) == 1
-    assert (left.status, "2 in train" in left.reason) == ("contaminated", True)
+def test_a_contaminated_test_is_in_no_group_but_is_told(tmp_path):
+    groups, unfinished = board(tmp_path, with_a_test_elsewhere(made_record("a"), contaminated=True))
+    assert (len(groups), unfinished) == (1, [])
+    (left,) = contaminated(summaries(tmp_path))
+    assert "2 in train" in left.scores.contaminated
 
 
 def test_it_shows_that_contamination_is_not_known(tmp_path):

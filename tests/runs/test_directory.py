@@ -54,9 +54,12 @@ def test_predictions_come_back_and_are_readable_without_pickle(tmp_path):
         truth=np.array([0, 1]),
         probabilities=np.array([[0.25, 0.75], [0.5, 0.5]], dtype=np.float32),
         affect_truth=np.array([[0.1, np.nan], [0, 0]], dtype=np.float32),
+        columns={"subject": np.array(["p1", "p-é"])},
     )
     run.write_evaluation("e1", {"n": 2}, given)
     read = run.predictions("e1")
+    assert list(read.columns) == ["subject"]
+    assert read.columns["subject"].tolist() == ["p1", "p-é"]
     for field in ("ids", "truth", "probabilities", "affect_truth"):
         np.testing.assert_array_equal(getattr(read, field), getattr(given, field))
     assert read.affect is None

@@ -1,0 +1,167 @@
+"""Whether ranks and intervals keep what they promise, by simulation.
+
+    python benchmarks/statistics/simulate.py
+
+``null``: leaderboards of ten equal models. Any pair told apart is an error; their share among the leaderboards is the
+family-wise error rate, which Holm's correction holds below 5 %. ``coverage``: how often the 95 % intervals of a row
+hold the true value, and those of the bootstrap in ``ferbench compare`` the true difference.
+
+Made-up models answer as real ones do: samples differ in difficulty, which all models share, so that answers are paired;
+classes have FER2013's shares and unlike difficulty; seeds move a model's skill. Fixed random seeds: the same call
+prints the same numbers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferbench.statistics.bootstrap import paired_bootstrap
+from ferbench.statistics.estimates import all_pairs, interval, mcnemar_pairs, ranks
+from ferbench.statistics.measured import values
+from ferbench.statistics.sampling import Design, confusions, measure
+
+METRICS = ("accuracy", "macro_f1", "balanced_accuracy")
+#: FER2013's test counts (angry, disgust, fear, happy, neutral, sad, surprise), and how easy each class is, in logits.
+COUNTS = np.array([958, 111, 1024, 1774, 1233, 1247, 831])
+EASE = np.array([-0.2, -0.4, -0.5, 1.2, 0.1, -0.2, 1.0])
+
+
+@dataclass(frozen=True)
+class World:
+    """Where made-up answers come from.
+
+    Attributes:
+        n: samples, about.
+        skill: of every model, in logits.
+        seed_spread: standard deviation of a seed's skill, in logits.
+        own: standard deviation of what one trained model finds difficult and another does not, in logits.
+    """
+
+    n: int = 1500
+    skill: float = 0.8
+    seed_spread: float = 0.0
+    own: float = 0.8
+
+    def design(self) -> Design:
+        counts = np.maximum(2, np.round(COUNTS / COUNTS.sum() * self.n)).astype(int)
+        return Design(np.repeat(np.arange(len(COUNTS)), counts), len(COUNTS))
+
+    def answers(self, design: Design, models: int, seeds: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Predicted class ids [models, seeds, n] on a new test set."""
+        shape = (models, seeds, design.n)
+        logits = self.skill + EASE[design.truth] + rng.normal(0, 2.0, design.n)
+        logits = logits + rng.normal(0, self.seed_spread, (models, seeds, 1)) + rng.normal(0, self.own, shape)
+        right = rng.random(shape) < 1 / (1 + np.exp(-logits))
+        # A wrong answer is one of the next three classes, nearer ones more often.
+        step = 1 + (rng.random(shape) > 0.5) + (rng.random(shape) > 0.7)
+        return np.where(right, design.truth, (design.truth + step) % len(COUNTS))
+
+
+def null_leaderboards(
+    metric: str, seeds: int, boards: int, *, models: int = 10, world: World | None = None, seed: int = 0
+) -> int:
+    """How many leaderboards of equal models tell any two of them apart."""
+    world = world or World(seed_spread=0.05 if seeds > 1 else 0.0)
+    rng, design, wrong = np.random.default_rng(seed), world.design(), 0
+    for _ in range(boards):
+        answers = world.answers(design, models, seeds, rng)
+        measured = [measure(metric, design, one) for one in answers]
+        if metric == "accuracy" and seeds == 1:
+            p = mcnemar_pairs(answers[:, 0] == design.truth)
+        else:
+            p = all_pairs(measured, design)
+        found = ranks(np.array([one.mean for one in measured]), p)
+        wrong += bool((found.best > 1).any())
+    return wrong
+
+
+def coverage(metric: str, seeds: int, repetitions: int, world: World, *, seed: int = 0) -> tuple[float, float]:
+    """Share of intervals that hold the true value, which is the mean over all repetitions; and their mean width."""
+    rng, design = np.random.default_rng(seed), world.design()
+    means, ends = [], []
+    for _ in range(repetitions):
+        (answers,) = world.answers(design, 1, seeds, rng)
+        one = measure(metric, design, answers)
+        found = interval(one, design)
+        assert found is not None
+        means.append(one.mean)
+        ends.append((found.low, found.high))
+    low, high = np.array(ends).T
+    target = np.mean(means)
+    return float(((low <= target) & (target <= high)).mean()), float((high - low).mean())
+
+
+def bootstrap_coverage(
+    metrics: tuple[str, ...], seeds: int, repetitions: int, world: World, *, draws: int = 1000, seed: int = 0
+) -> dict[str, float]:
+    """Share of bootstrap intervals of the difference between equal models that hold 0."""
+    rng, design = np.random.default_rng(seed), world.design()
+    held = dict.fromkeys(metrics, 0)
+    for number in range(repetitions):
+        first, second = world.answers(design, 2, seeds, rng)
+        for one in paired_bootstrap(design, first, second, metrics, draws=draws, seed=number):
+            held[one.metric] += one.low <= 0 <= one.high
+    return {metric: count / repetitions for metric, count in held.items()}
+
+
+def upper_bound(wrong: int, total: int) -> float:
+    """Upper end of Clopper and Pearson's one-sided 95 % interval of a share."""
+    from scipy.stats import beta
+
+    return float(beta.ppf(0.95, wrong + 1, total - wrong)) if wrong < total else 1.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", default=list(PARTS), help=f"of {', '.join(PARTS)}")
+    parser.add_argument("--boards", type=int, default=2000)
+    parser.add_argument("--repetitions", type=int, default=4000)
+    parser.add_argument("--bootstraps", type=int, default=500)
+    options = parser.parse_args()
+    design, rng = World().design(), np.random.default_rng(1)
+    (answers,) = World().answers(design, 1, 1, rng)
+    typical = {metric: float(values(metric, confusions(design, answers))[0]) for metric in METRICS}
+    print(f"n = {design.n}; a model has", ", ".join(f"{key} {value:.3f}" for key, value in typical.items()))
+    for part in options.parts:
+        PARTS[part](options)
+
+
+def show_null(options: argparse.Namespace) -> None:
+    print(f"\nnull leaderboards of ten equal models, {options.boards:,} each: share with any pair told apart")
+    for metric in METRICS:
+        for seeds in (1, 3):
+            start = time.perf_counter()
+            wrong = null_leaderboards(metric, seeds, options.boards)
+            share, bound = wrong / options.boards, upper_bound(wrong, options.boards)
+            took = time.perf_counter() - start
+            print(f"  {metric:<18} {seeds} seeds  {share:6.2%}, at most {bound:.2%}   ({took:.0f} s)", flush=True)
+
+
+def show_coverage(options: argparse.Namespace) -> None:
+    print(f"\ncoverage of 95 % intervals, {options.repetitions:,} each")
+    for metric in METRICS:
+        for seeds, spread in ((1, 0.0), (3, 0.0), (3, 0.05), (3, 0.1), (3, 0.3), (5, 0.05), (5, 0.1)):
+            held, width = coverage(metric, seeds, options.repetitions, World(seed_spread=spread))
+            what = "this trained model" if seeds == 1 else "the configuration"
+            print(
+                f"  {metric:<18} {what:<19} {seeds} seeds, spread {spread:<4}  {held:.2%}  width {width:.4f}",
+                flush=True,
+            )
+
+
+def show_bootstrap(options: argparse.Namespace) -> None:
+    print(f"\ncoverage of the bootstrap of a difference in `ferbench compare`, {options.bootstraps} each")
+    for seeds, spread in ((1, 0.0), (3, 0.05)):
+        found = bootstrap_coverage((*METRICS, "f1:1"), seeds, options.bootstraps, World(seed_spread=spread))
+        print(f"  {seeds} seeds:", ", ".join(f"{key} {value:.1%}" for key, value in found.items()), flush=True)
+
+
+PARTS = {"null": show_null, "coverage": show_coverage, "bootstrap": show_bootstrap}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""``ferbench compare``: two runs or configurations on the same samples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ferbench.cli.completion import RunType
+from ferbench.cli.places import results_option
+
+if TYPE_CHECKING:
+    from ferbench.ranking.compare import Comparison
+    from ferbench.report.table import Table
+
+FORMATS = ("terminal", "md", "csv", "json", "html", "latex")
+
+
+@click.command()
+@click.argument("first", type=RunType(), metavar="A")
+@click.argument("second", type=RunType(), metavar="B")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="terminal", show_default=True, help="Print as.")
+@click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
+@click.option(
+    "--slice",
+    "columns",
+    multiple=True,
+    metavar="COLUMN",
+    help="Also compare within each value of a column of the samples: subject, clip, source, part, or one of "
+    "--slice-table. Repeatable.",
+)
+@click.option(
+    "--slice-table",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.csv",
+    help="More columns of the samples, by a column 'id'.",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="Show so many samples that one gets right and the other wrong, for each.",
+)
+@click.option(
+    "--csv",
+    "csv_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write all samples that one gets right and the other wrong.",
+)
+@click.option(
+    "--draws", type=click.IntRange(min=100), default=10_000, show_default=True, help="Draws of the bootstrap."
+)
+@results_option
+def compare(
+    first: str,
+    second: str,
+    form: str,
+    as_json: bool,
+    columns: tuple[str, ...],
+    slice_table: Path | None,
+    samples: int,
+    csv_file: Path | None,
+    draws: int,
+    results: Path,
+) -> None:
+    """Say whether A is better than B, paired sample by sample.
+
+    A and B are runs (a name, the first digits of an id, a path) or configurations (the first digits of a configuration
+    id, or a name that its seeds share). Differences are A − B; the improvement is relative to B, the baseline.
+
+    \b
+    ferbench compare my-run baseline
+    ferbench compare 944d947ae60e ba41531e2502 --csv unlike.csv
+    ferbench compare my-run baseline --slice subject --json
+    """
+    from ferbench.ranking.compare import compare as made
+    from ferbench.ranking.compare_tables import tables
+    from ferbench.ranking.sides import find_side, on_one_test_set
+    from ferbench.ranking.slice_columns import sliced_by
+    from ferbench.runs.index import summaries
+
+    form = "json" if as_json else form
+    runs = summaries(results)
+    sides = on_one_test_set(find_side(results, first, runs), find_side(results, second, runs))
+    comparison = made(results, *sides, draws=draws)
+    sliced = sliced_by(comparison.samples.ids, comparison.samples.columns, columns, slice_table)
+    if csv_file is not None:
+        _write_samples(comparison, csv_file)
+    shown = tables(comparison, sliced, samples)
+    if form == "json":
+        click.echo(json.dumps(_document(comparison, shown), indent=2, ensure_ascii=False))
+    else:
+        _print(form, comparison, shown)
+    if csv_file is not None:
+        click.echo(f"samples: {csv_file}", err=True)
+
+
+def _write_samples(comparison: Comparison, path: Path) -> None:
+    from ferbench.ranking.compare_tables import unlike_samples
+    from ferbench.report.formats import to_csv
+    from ferbench.storage import replace_file
+
+    replace_file(path, to_csv(unlike_samples(comparison, None)).encode())
+
+
+def _print(form: str, comparison: Comparison, shown: Sequence[Table]) -> None:
+    if form == "html":
+        from ferbench.report.page import tables_page
+
+        click.echo(tables_page("Comparison", shown), nl=False)
+        return
+    if form == "terminal":
+        from ferbench.cli.tables import terminal_width
+        from ferbench.plugin.faults import one_line
+        from ferbench.report.terminal import to_terminal
+
+        width = terminal_width()
+        parts = [[one_line(comparison.conclusion)]]
+        for table in shown:
+            parts.append([one_line(table.caption), *to_terminal(table, width), *map(one_line, table.notes)])
+        click.echo("\n\n".join("\n".join(lines) for lines in parts))
+        return
+    from ferbench.report.formats import to_csv, to_latex, to_markdown
+
+    if form == "csv":
+        click.echo(to_csv(shown[0]), nl=False)
+        click.echo(comparison.conclusion, err=True)
+        return
+    click.echo("\n".join(to_markdown(one) if form == "md" else to_latex(one) for one in shown), nl=False)
+
+
+def _document(comparison: Comparison, shown: Sequence[Table]) -> dict[str, Any]:
+    from ferbench.report.formats import to_json_value
+
+    samples, discordance = comparison.samples, comparison.discordance
+    sides = [
+        {
+            "label": side.label,
+            "config": side.runs[0].config,
+            "runs": [{"run": run.run, "name": run.name, "seed": run.seed} for run in side.runs],
+        }
+        for side in comparison.sides
+    ]
+    mcnemar = None
+    if discordance is not None:
+        counts = {key: getattr(discordance, key) for key in ("both", "only_first", "only_second", "neither")}
+        mcnemar = {**counts, "exact_p": discordance.exact, "mid_p": discordance.mid_p}
+    values = {table.id: to_json_value(table)["rows"] for table in shown}
+    return {
+        "first": sides[0],
+        "second": sides[1],
+        "n": len(samples.ids),
+        "class_names": list(samples.class_names),
+        "rows_digest": comparison.sides[0].scores[0].rows,
+        "clustered_by": samples.clustered_by,
+        "over_seeds": comparison.over_seeds,
+        "estimand": comparison.estimand,
+        "mcnemar": mcnemar,
+        "metrics": values.pop("compare"),
+        "samples": values.pop("compare-samples", []),
+        "slices": {key.removeprefix("compare-by-"): rows for key, rows in values.items()},
+        "conclusion": comparison.conclusion,
+    }

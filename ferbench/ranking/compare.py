@@ -1,0 +1,267 @@
+"""Two runs or configurations on the same samples: what differs, by how much, and what may be concluded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferbench.metrics.measures import measure as measure_named
+from ferbench.ranking.answers import Answers, Samples, read
+from ferbench.ranking.sides import Side
+from ferbench.statistics.bootstrap import DRAWS, paired_bootstrap
+from ferbench.statistics.estimates import ENOUGH_SEEDS, Difference, difference
+from ferbench.statistics.holm import holm
+from ferbench.statistics.mcnemar import mcnemar_exact, mcnemar_mid_p
+from ferbench.statistics.sampling import measure
+
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Change:
+    """One metric on both sides.
+
+    Attributes:
+        metric: its key; ``f1:CLASS`` for a class.
+        first: of A, the mean over its seeds.
+        second: of B.
+        low: 95 % interval of A − B, from the bootstrap.
+        high: its upper end.
+        p: of accuracy without clusters, seeds or several runs McNemar's mid-p, else the bootstrap's.
+        adjusted: after Holm's correction over the classes; for other metrics None.
+    """
+
+    metric: str
+    first: float
+    second: float
+    low: float
+    high: float
+    p: float
+    adjusted: float | None = None
+
+    @property
+    def difference(self) -> float:
+        return self.first - self.second
+
+    @property
+    def improvement(self) -> float | None:
+        """Relative: (A − B) / B; None where B is 0."""
+        return self.difference / self.second if self.second else None
+
+
+@dataclass(frozen=True)
+class Discordance:
+    """Who alone is right, for single runs.
+
+    Attributes:
+        both: samples that both get right.
+        only_first: that only A gets right.
+        only_second: that only B gets right.
+        neither: that none gets right.
+    """
+
+    both: int
+    only_first: int
+    only_second: int
+    neither: int
+
+    @property
+    def exact(self) -> float:
+        return float(mcnemar_exact(self.only_first, self.only_second))
+
+    @property
+    def mid_p(self) -> float:
+        return float(mcnemar_mid_p(self.only_first, self.only_second))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that is said of two sides.
+
+    Attributes:
+        sides: A and B.
+        samples: that both were measured on.
+        answers: of each side's runs.
+        changes: accuracy, macro-F1, balanced accuracy and the F1 of each class.
+        discordance: None unless both sides are single runs.
+        over_seeds: seeds are a source of variance, and the claim is about the configurations.
+    """
+
+    sides: tuple[Side, Side]
+    samples: Samples
+    answers: tuple[tuple[Answers, ...], tuple[Answers, ...]]
+    changes: tuple[Change, ...]
+    discordance: Discordance | None
+    over_seeds: bool
+
+    def right(self, side: int) -> NDArray[np.float64]:
+        """float64[n]: the share of a side's runs that get each sample right."""
+        return np.mean([one.predicted == self.samples.truth for one in self.answers[side]], axis=0)
+
+    def only(self, side: int) -> NDArray[np.int64]:
+        """Samples that most runs of a side get right and most of the other get wrong, in the order of their ids."""
+        one, other = self.right(side), self.right(1 - side)
+        rows = np.flatnonzero((one > 0.5) & (other < 0.5))
+        return rows[np.argsort(self.samples.ids[rows], kind="stable")]
+
+    @property
+    def estimand(self) -> str:
+        """What the claim is about."""
+        if self.over_seeds:
+            seeds = " and ".join(str(len(side.runs)) for side in self.sides)
+            return f"the two configurations, over seeds ({seeds}) and samples"
+        if all(len(side.runs) == 1 for side in self.sides):
+            return "these two trained models, over samples: other seeds may differ"
+        return f"these trained models, over samples: fewer than {ENOUGH_SEEDS} seeds on a side say nothing of others"
+
+    @property
+    def conclusion(self) -> str:
+        """What may be concluded, in a sentence."""
+        accuracy, macro = (next(c for c in self.changes if c.metric == key) for key in ("accuracy", "macro_f1"))
+        a, b = (side.label for side in self.sides)
+        ahead = accuracy.difference >= 0
+        first, second = (a, b) if ahead else (b, a)
+        ends = (accuracy.low, accuracy.high) if ahead else (-accuracy.high, -accuracy.low)
+        said = (
+            f"{_points(abs(accuracy.difference))} points of accuracy, 95 % interval {_points(ends[0])} to "
+            f"{_points(ends[1])}, p {_p(accuracy.p)}"
+        )
+        if accuracy.p < ALPHA:
+            start = f"{first} is more accurate than {second} ({said})"
+        else:
+            start = f"{first} and {second} cannot be told apart in accuracy ({said})"
+        gap = f"({_points(abs(macro.difference))} points, p {_p(macro.p)})"
+        if macro.p >= ALPHA:
+            end = f"but macro-F1 tells no difference {gap}" if accuracy.p < ALPHA else f"nor in macro-F1 {gap}"
+        else:
+            better = a if macro.difference > 0 else b
+            joint = "and" if accuracy.p < ALPHA and better == first else "but"
+            end = f"{joint} {better} has the better macro-F1 {gap}"
+        return f"{start}, {end}; this holds for {self.estimand}."
+
+
+def compare(results: Path, first: Side, second: Side, *, draws: int = DRAWS) -> Comparison:
+    """Compare two sides that `ferbench.ranking.sides.on_one_test_set` brought together.
+
+    Raises:
+        UserError: predictions are missing, damaged, or of unlike samples, truths or classes.
+    """
+    samples: Samples | None = None
+    answers: list[tuple[Answers, ...]] = []
+    for side in (first, second):
+        own = []
+        for run, scores in zip(side.runs, side.scores, strict=True):
+            one = read(results, run.run, scores.evaluation, samples)
+            samples = samples or one.samples
+            own.append(one)
+        answers.append(tuple(own))
+    assert samples is not None
+    a, b = (np.stack([one.predicted for one in side]) for side in answers)
+    single = len(a) == len(b) == 1
+    discordance = discord(samples.truth, a[0], b[0]) if single else None
+    changes = _changes(samples, a, b, discordance, draws)
+    over_seeds = min(len(a), len(b)) >= ENOUGH_SEEDS
+    return Comparison((first, second), samples, (answers[0], answers[1]), tuple(changes), discordance, over_seeds)
+
+
+def discord(truth: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]) -> Discordance:
+    """Counts of who is right, from class ids [n]."""
+    a, b = first == truth, second == truth
+    return Discordance(int((a & b).sum()), int((a & ~b).sum()), int((b & ~a).sum()), int((~a & ~b).sum()))
+
+
+def _changes(
+    samples: Samples, a: NDArray[np.int64], b: NDArray[np.int64], discordance: Discordance | None, draws: int
+) -> list[Change]:
+    classes = [f"f1:{k}" for k in range(len(samples.class_names))]
+    overall = ["accuracy", "macro_f1", "balanced_accuracy"]
+    found = {one.metric: one for one in paired_bootstrap(samples.design(), a, b, [*overall, *classes], draws=draws)}
+    adjusted = dict(zip(classes, holm([found[key].p for key in classes]).tolist(), strict=True))
+    changes = []
+    for key, one in found.items():
+        p = one.p
+        if key == "accuracy" and discordance is not None and samples.clustered_by is None:
+            p = discordance.mid_p
+        name = f"f1:{samples.class_names[int(key[3:])]}" if key in adjusted else key
+        changes.append(Change(name, one.first, one.second, one.low, one.high, p, adjusted.get(key)))
+    return changes
+
+
+@dataclass(frozen=True)
+class SliceChange:
+    """The difference in accuracy within one value of a column.
+
+    Attributes:
+        value: of the column.
+        n: samples.
+        first: accuracy of A.
+        second: accuracy of B.
+        gap: the difference with its interval and p.
+        adjusted: p after Holm's correction over the slices.
+    """
+
+    value: str
+    n: int
+    first: float
+    second: float
+    gap: Difference
+    adjusted: float
+
+
+def slice_changes(comparison: Comparison, column: NDArray[np.str_]) -> list[SliceChange]:
+    """Differences in accuracy by the values of a column, text[n] in the order of the samples; empty ones left out."""
+    a, b = (np.stack([one.predicted for one in side]) for side in comparison.answers)
+    found = []
+    for value in np.unique(column[column != ""]):
+        mask = column == value
+        design = comparison.samples.design(mask)
+        first, second = (measure("accuracy", design, one[:, mask]) for one in (a, b))
+        gap = difference(first, second, design)
+        found.append(SliceChange(str(value), int(mask.sum()), first.mean, second.mean, gap, 1.0))
+    adjusted = holm([one.gap.p for one in found]).tolist()
+    return [replace(one, adjusted=p) for one, p in zip(found, adjusted, strict=True)]
+
+
+def sample_rows(comparison: Comparison, side: int, rows: Sequence[int]) -> list[dict[str, Any]]:
+    """What both sides say of samples: id, truth, what most runs predict, and how many of them are right."""
+    names, samples = comparison.samples.class_names, comparison.samples
+    votes = [_majority(answers, len(names)) for answers in comparison.answers]
+    right = [comparison.right(0), comparison.right(1)]
+    return [
+        {
+            "right": ("A", "B")[side],
+            "id": str(samples.ids[row]),
+            "true": names[samples.truth[row]],
+            "first": names[votes[0][0][row]],
+            "second": names[votes[1][0][row]],
+            "first_probability": float(votes[0][1][row, samples.truth[row]]),
+            "second_probability": float(votes[1][1][row, samples.truth[row]]),
+            "first_right": float(right[0][row]),
+            "second_right": float(right[1][row]),
+        }
+        for row in rows
+    ]
+
+
+def _majority(answers: Sequence[Answers], classes: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The class that most runs predict (of equally many the first), and the mean probabilities."""
+    counts = np.stack([np.bincount(one, minlength=classes) for one in np.stack([a.predicted for a in answers]).T])
+    return counts.argmax(axis=1), np.mean([one.probabilities for one in answers], axis=0, dtype=np.float64)
+
+
+def label_of(metric: str) -> str:
+    """What people call a metric."""
+    return measure_named(metric).label
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.1f}".replace("-", "−")
+
+
+def _p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"

@@ -1,0 +1,121 @@
+"""The tables of a comparison."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferbench.ranking.compare import Comparison, label_of, sample_rows, slice_changes
+from ferbench.report.table import Column, Table
+
+
+def tables(comparison: Comparison, sliced: Mapping[str, NDArray[np.str_]], samples: int) -> list[Table]:
+    """Metrics, slices by column (text[n] each), and the first ``samples`` that one side alone gets right."""
+    found = [metrics(comparison), *(by_slice(comparison, name, values) for name, values in sliced.items())]
+    return [*found, unlike_samples(comparison, samples)] if samples else found
+
+
+def metrics(comparison: Comparison) -> Table:
+    """Every metric on both sides, with the interval of the difference."""
+    a, b = comparison.sides
+    notes = [f"A is {a.label} ({a.what}), B is {b.label} ({b.what}); this holds for {comparison.estimand}."]
+    how = "stratified by class" if comparison.samples.clustered_by is None else "of whole clusters"
+    notes.append(f"Intervals of A − B: 95 %, paired bootstrap {how}, fixed seed.")
+    if comparison.discordance is not None:
+        d = comparison.discordance
+        notes.append(
+            f"McNemar: A alone is right {d.only_first:,} times, B alone {d.only_second:,} times; p = {d.mid_p:.4g} "
+            f"(mid-p), {d.exact:.4g} (exact)."
+        )
+    if comparison.samples.clustered_by is not None:
+        by = comparison.samples.clustered_by
+        count = len(np.unique(comparison.samples.columns[by]))
+        notes.append(f"Samples of one {by} are drawn together ({count:,}); McNemar's test does not know of them.")
+    notes.append("Adjusted p of a class: Holm's correction over the classes.")
+    return Table(
+        id="compare",
+        caption=f"{a.label} (A) against {b.label} (B), n = {len(comparison.samples.ids):,}.",
+        columns=(
+            Column("metric", "metric"),
+            Column("first", "A", "score"),
+            Column("second", "B", "score"),
+            Column("difference", "A − B", "change"),
+            Column("low", "from", "change", about="lower end of the 95 % interval of A − B"),
+            Column("high", "to", "change", about="upper end"),
+            Column("p", "p", "p"),
+            Column("p_adjusted", "adjusted p", "p"),
+            Column("improvement", "improvement", "percent", about="(A − B) / B"),
+        ),
+        rows=tuple(
+            (
+                label_of(one.metric),
+                one.first,
+                one.second,
+                one.difference,
+                one.low,
+                one.high,
+                one.p,
+                one.adjusted,
+                one.improvement,
+            )
+            for one in comparison.changes
+        ),
+        notes=tuple(notes),
+    )
+
+
+def by_slice(comparison: Comparison, name: str, values: NDArray[np.str_]) -> Table:
+    """Accuracy on both sides within each value of a column."""
+    rows = slice_changes(comparison, values)
+    return Table(
+        id=f"compare-by-{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-') or 'column'}",
+        caption=f"Accuracy by {name}.",
+        columns=(
+            Column("value", name),
+            Column("n", "n", "count"),
+            Column("first", "A", "score"),
+            Column("second", "B", "score"),
+            Column("difference", "A − B", "change"),
+            Column("low", "from", "change", about="lower end of the 95 % interval of A − B"),
+            Column("high", "to", "change", about="upper end"),
+            Column("p", "p", "p"),
+            Column("p_adjusted", "adjusted p", "p"),
+        ),
+        rows=tuple(
+            (one.value, one.n, one.first, one.second, one.gap.value, one.gap.low, one.gap.high, one.gap.p, one.adjusted)
+            for one in rows
+        ),
+        notes=("Paired tests within each slice; adjusted p: Holm's correction over the slices.",),
+    )
+
+
+def unlike_samples(comparison: Comparison, most: int | None) -> Table:
+    """Samples that one side alone gets right, A's first; ``most`` of each, None: all."""
+    rows, counts = [], []
+    for side in (0, 1):
+        only = comparison.only(side)
+        counts.append(len(only))
+        rows += sample_rows(comparison, side, only[:most].tolist())
+    several = any(len(side.runs) > 1 for side in comparison.sides)
+    columns = [
+        Column("right", "right"),
+        Column("id", "sample"),
+        Column("true", "true class"),
+        Column("first", "A says"),
+        Column("second", "B says"),
+        Column("first_probability", "A's probability", "score", about="of the true class, the mean over seeds"),
+        Column("second_probability", "B's probability", "score", about="of the true class, the mean over seeds"),
+    ]
+    if several:
+        columns.append(Column("first_right", "A's seeds right", "score", about="share of A's seeds that are right"))
+        columns.append(Column("second_right", "B's seeds right", "score", about="share of B's seeds that are right"))
+    shown = f", the first {most} of each" if most is not None and max(counts) > most else ""
+    return Table(
+        id="compare-samples",
+        caption=f"Samples that only one gets right: A {counts[0]:,}, B {counts[1]:,}{shown}.",
+        columns=tuple(columns),
+        rows=tuple(tuple(row[column.key] for column in columns) for row in rows),
+    )

@@ -1,0 +1,110 @@
+"""The two sides of a comparison: what a user means by a name, and what both were measured on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ferbench.errors import UserError
+from ferbench.ranking.leaderboard import short
+from ferbench.runs.directory import find_run
+from ferbench.runs.summary import Scores, Summary
+
+#: Fewer digits than this of a configuration id are no name for it.
+_LEAST_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Side:
+    """A run, or the runs of a configuration, by seed.
+
+    Attributes:
+        label: what the user called it, or the name of the run.
+        runs: at least one.
+        scores: of each, on the test set that both sides share.
+    """
+
+    label: str
+    runs: tuple[Summary, ...]
+    scores: tuple[Scores, ...] = ()
+
+    @property
+    def what(self) -> str:
+        if len(self.runs) == 1:
+            return f"run {self.runs[0].run}"
+        return f"configuration {short(self.runs[0].config)}, {len(self.runs)} seeds"
+
+
+def find_side(results: Path, name: str, runs: Sequence[Summary]) -> Side:
+    """The run or configuration that a user means.
+
+    Args:
+        results: the results directory.
+        name: a run's name, path or first digits of its id; or of a configuration id its first digits (at least four),
+            or the name that all its runs have.
+        runs: all of them.
+
+    Raises:
+        UserError: nothing, or several unlike things, answer to it, or there is no result.
+    """
+    prefix = name.removeprefix("v1:")[:12]
+    digits = re.fullmatch(f"[0-9a-f]{{{_LEAST_DIGITS},12}}", prefix)
+    configs = {run.config for run in runs if digits and short(run.config).startswith(prefix)}
+    named = [run for run in runs if run.name == name]
+    if len(configs) == 1 and not any(run.run.startswith(prefix) for run in runs):
+        return _configuration(name, [run for run in runs if run.config in configs])
+    finished = [run for run in named if run.scores]
+    if len(named) > 1 and len({run.config for run in finished}) == 1:
+        return _configuration(name, finished)
+    directory = find_run(results, name)
+    found = next((run for run in runs if run.run == directory.path.name), None)
+    if found is None or directory.path.resolve().parent != (results / "runs").resolve():
+        raise UserError(
+            f"run {directory.path} is not in {results}", "give its results directory with --results, for both sides"
+        )
+    if not found.scores:
+        raise UserError(
+            f"run {found.run} has no result: its status is '{found.status}'", "choose a finished run, or finish it"
+        )
+    return Side(found.name or found.run, (found,))
+
+
+def _configuration(name: str, runs: Sequence[Summary]) -> Side:
+    finished: dict[str, Summary] = {}
+    for run in runs:
+        if run.scores:
+            finished.setdefault(run.training, run)
+    if not finished:
+        raise UserError(f"no run of configuration '{name}' has a result", "choose one with finished runs")
+    return Side(name, tuple(sorted(finished.values(), key=lambda run: (run.seed or 0, run.run))))
+
+
+def on_one_test_set(first: Side, second: Side) -> tuple[Side, Side]:
+    """Both sides with their scores on the samples that all their runs were measured on: first their own test set.
+
+    Raises:
+        UserError: there is no such test set, or they know unlike classes.
+    """
+    if first.runs == second.runs:
+        raise UserError(f"{first.label} and {second.label} are the same", "name two runs or configurations")
+    everything = [_by_test_set(run) for side in (first, second) for run in side.runs]
+    shared = [key for key in everything[0] if all(key in one for one in everything)]
+    if not shared:
+        own = [(side.label, side.runs[0].scores[0]) for side in (first, second)]
+        which = [f"{label} on {short(one.rows)} (n = {one.n:,})" for label, one in own]
+        raise UserError(
+            f"they were measured on unlike test sets: {' and '.join(which)}",
+            "test one on the other's data with 'ferbench evaluate', or choose runs of one table of the leaderboard",
+        )
+    key = shared[0]
+    a, b = (replace(side, scores=tuple(_by_test_set(run)[key] for run in side.runs)) for side in (first, second))
+    return a, b
+
+
+def _by_test_set(run: Summary) -> dict[tuple[str, str], Scores]:
+    """Scores by samples and the way of testing, plain ones first; what a run had seen before is left out."""
+    clean = [one for one in run.scores if not one.contaminated]
+    clean.sort(key=lambda one: (bool(one.data), bool(one.options)))
+    return {(one.rows, repr(sorted(one.options.items()))): one for one in clean}

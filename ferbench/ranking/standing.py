@@ -1,0 +1,236 @@
+"""Ranks within a group: who is better than whom, beyond what samples and seeds explain.
+
+What was computed is kept in ``results/.tests.json``, by everything that it depends on: runs, evaluations, and size and
+time of the predictions. It is a cache that may be removed at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ferbench.errors import UserError
+from ferbench.storage import replace_file
+
+if TYPE_CHECKING:
+    from ferbench.ranking.leaderboard import Group, Row
+
+#: What rows may be ranked by, and what intervals are known of.
+RANKED_BY = ("macro_f1", "accuracy", "balanced_accuracy")
+TESTS_FILE = ".tests.json"
+_VERSION = 1
+_MOST_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of a row beside its scores.
+
+    Attributes:
+        best: 1 + the rows that are significantly better; None without a rank.
+        worst: the rows less those that are significantly worse.
+        gap: difference to the leader in the metric that ranks; None for the leader itself.
+        p: of that difference, adjusted for all pairs (Holm).
+        intervals: 95 %, (low, high) by metric; none for two seeds.
+        reason: why it has no rank; empty where it has one.
+    """
+
+    best: int | None = None
+    worst: int | None = None
+    gap: float | None = None
+    p: float | None = None
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    reason: str = ""
+
+    @property
+    def range(self) -> str | None:
+        """``1–3``, or ``1`` where nothing else is possible."""
+        if self.best is None:
+            return None
+        return str(self.best) if self.best == self.worst else f"{self.best}–{self.worst}"
+
+
+def with_standings(results: Path, groups: Sequence[Group], diverged: Counter[str], metric: str) -> list[Group]:
+    """The groups with the standing of every row.
+
+    Args:
+        results: the results directory, whose cache is used and kept.
+        groups: what to rank, each on its own.
+        diverged: runs that diverged, by configuration id.
+        metric: one of `RANKED_BY`.
+    """
+    cache = _Cache(results / TESTS_FILE)
+    made = [_ranked(results, group, diverged, metric, cache) for group in groups]
+    cache.save()
+    return made
+
+
+def _ranked(results: Path, group: Group, diverged: Counter[str], metric: str, cache: _Cache) -> Group:
+    usual = Counter(run.skipped for row in group.rows for run in _own(row))
+    skipped = usual.most_common(1)[0][0] if usual else 0
+    reasons, files = [], []
+    for row in group.rows:
+        reason = _refusal(group, row, diverged, skipped)
+        marks: list[list[Any]] = []
+        if not reason:
+            try:
+                marks = [_mark(results, run.run, one.evaluation) for run, one in zip(row.runs, row.scores, strict=True)]
+            except OSError:
+                reason = "predictions are missing"
+        reasons.append(reason)
+        files.append(marks)
+    chosen = [place for place, reason in enumerate(reasons) if not reason]
+    found: dict[int, Standing] = {}
+    if chosen:
+        key = _key(metric, group.class_names, [files[place] for place in chosen])
+        standings = cache.get(key)
+        if standings is None:
+            rows = [group.rows[place] for place in chosen]
+            standings = _computed(results, rows, metric)
+            cache.put(key, standings)
+        found = dict(zip(chosen, standings, strict=True))
+    rows = [
+        replace(row, standing=found.get(place) or Standing(reason=reasons[place]))
+        for place, row in enumerate(group.rows)
+    ]
+    return replace(group, rows=tuple(rows), ranked_by=metric)
+
+
+def _refusal(group: Group, row: Row, diverged: Counter[str], skipped: int) -> str:
+    """Why a row cannot be ranked, as far as its record tells; empty where it can."""
+    if group.test_digest is None:
+        return "a fold is measured on the samples that its epoch was chosen on"
+    lost = diverged[row.runs[0].config]
+    if lost:
+        return f"{lost} of its {lost + len(row.runs)} seeds diverged, so that the others are a selection"
+    unlike = [run.skipped for run in _own(row) if run.skipped != skipped]
+    if unlike:
+        return f"{unlike[0]:,} faulty samples were left out, {skipped:,} for the others"
+    return ""
+
+
+def _own(row: Row) -> list[Any]:
+    """Runs that were tested on their own dataset, whose faulty samples their record counts."""
+    return [run for run, one in zip(row.runs, row.scores, strict=True) if not one.data and not run.elsewhere]
+
+
+def _mark(results: Path, run: str, evaluation: str) -> list[Any]:
+    found = os.stat(f"{results}/runs/{run}/evaluations/{evaluation}/predictions.npz")  # noqa: PTH116 - a Path is slow
+    return [run, evaluation, found.st_size, found.st_mtime_ns]
+
+
+def _key(metric: str, class_names: Sequence[str], files: Any) -> str:
+    return hashlib.sha256(json.dumps([_VERSION, metric, list(class_names), files]).encode()).hexdigest()[:24]
+
+
+def _computed(results: Path, rows: Sequence[Row], metric: str) -> list[Standing]:
+    """The standings of rows from their predictions."""
+    import numpy as np
+
+    from ferbench.ranking.answers import CLUSTERS, Samples, read
+    from ferbench.statistics.estimates import all_pairs, interval, mcnemar_pairs, ranks
+    from ferbench.statistics.sampling import measure
+
+    base: Samples | None = None
+    predicted: dict[int, Any] = {}
+    refused: dict[int, str] = {}
+    for place, row in enumerate(rows):
+        several = []
+        try:
+            for run, scores in zip(row.runs, row.scores, strict=True):
+                one = read(results, run.run, scores.evaluation, base)
+                if base is None or (not base.columns and any(name in one.predictions.columns for name in CLUSTERS)):
+                    base = one.samples if base is None else _with_columns(base, one.predictions)
+                several.append(one.predicted.astype(np.int16))
+        except UserError as error:
+            refused[place] = error.message
+            continue
+        predicted[place] = np.stack(several)
+    if base is None:
+        return [Standing(reason=refused[place]) for place in range(len(rows))]
+    design, places = base.design(), list(predicted)
+    measured = {name: [measure(name, design, predicted[place]) for place in places] for name in RANKED_BY}
+    chosen = measured[metric]
+    means = np.array([one.mean for one in chosen])
+    p = all_pairs(chosen, design)
+    alone = [number for number, one in enumerate(chosen) if one.seeds == 1]
+    if metric == "accuracy" and design.clusters is None and len(alone) > 1:
+        right = np.stack([predicted[places[number]][0] == design.truth for number in alone])
+        p[np.ix_(alone, alone)] = mcnemar_pairs(right)
+    found = ranks(means, p)
+    leader = int(means.argmax())
+    standings: dict[int, Standing] = {place: Standing(reason=reason) for place, reason in refused.items()}
+    for number, place in enumerate(places):
+        ends = {name: interval(measured[name][number], design) for name in RANKED_BY}
+        standings[place] = Standing(
+            int(found.best[number]),
+            int(found.worst[number]),
+            None if number == leader else float(means[number] - means[leader]),
+            None if number == leader else float(found.adjusted[number, leader]),
+            {name: (one.low, one.high) for name, one in ends.items() if one is not None},
+        )
+    return [standings[place] for place in range(len(rows))]
+
+
+def _with_columns(base: Any, given: Any) -> Any:
+    """The samples with the columns that a later run knows, in the order of the first."""
+    from ferbench.ranking.answers import same_samples
+
+    order = same_samples(base.ids, given.ids, "a run")
+    return replace(base, columns={name: values[order] for name, values in given.columns.items()})
+
+
+def _restored(
+    best: int | None, worst: int | None, gap: float | None, p: float | None, ends: dict[str, list[float]], reason: str
+) -> Standing:
+    return Standing(best, worst, gap, p, {name: (low, high) for name, (low, high) in ends.items()}, reason)
+
+
+class _Cache:
+    """Standings by key; what was not asked for longest goes first."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._boards: dict[str, Any] | None = None
+        self._changed = False
+
+    def get(self, key: str) -> list[Standing] | None:
+        boards = self._read()
+        if key not in boards:
+            return None
+        try:
+            found = [_restored(*values) for values in boards[key]]
+        except (TypeError, ValueError, AttributeError, IndexError):
+            return None
+        if next(reversed(boards)) != key and len(boards) >= _MOST_KEPT:
+            boards[key] = boards.pop(key)
+            self._changed = True
+        return found
+
+    def put(self, key: str, standings: Sequence[Standing]) -> None:
+        self._read()[key] = [list(asdict(one).values()) for one in standings]
+        self._changed = True
+
+    def save(self) -> None:
+        if not self._changed or self._boards is None:
+            return
+        kept = dict(list(self._boards.items())[-_MOST_KEPT:])
+        # Somebody else's results, or a full disk: the next call computes again.
+        with contextlib.suppress(UserError):
+            replace_file(self._path, json.dumps({"version": _VERSION, "boards": kept}).encode())
+
+    def _read(self) -> dict[str, Any]:
+        if self._boards is None:
+            self._boards = {}
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+                document = json.loads(self._path.read_bytes())
+                if document["version"] == _VERSION:
+                    self._boards = dict(document["boards"])
+        return self._boards

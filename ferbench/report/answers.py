@@ -1,0 +1,201 @@
+"""What a report says of single samples: errors, slices, valence and arousal, and what the sampler looked at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferbench.metrics.affect import DIMENSIONS, dimension_scores
+from ferbench.metrics.measures import measure
+from ferbench.report.contents import RunView
+from ferbench.report.figures import Figure, epochs_axis, layout_of, named_axis, plain
+from ferbench.report.table import Cell, Column, Table
+from ferbench.runs.directory import Predictions
+from ferbench.statistics.slices import METRICS, slices
+
+#: Errors that a page lists; the CSV has all.
+MOST_ERRORS = 32
+_MOST_POINTS = 2_000
+
+
+def worst_errors(given: Predictions) -> NDArray[np.int64]:
+    """Rows of the misclassified samples, those that the model was surest of first; of equally sure ones by id."""
+    predicted = given.probabilities.argmax(axis=1)
+    rows = np.flatnonzero(predicted != given.truth)
+    return rows[np.lexsort((given.ids[rows], -given.probabilities[rows, predicted[rows]].astype(np.float64)))]
+
+
+def errors(run: RunView, given: Predictions, most: int | None = MOST_ERRORS) -> Table:
+    """The misclassified samples, the most confident mistakes first; ``most`` of them, None: all."""
+    assert run.result is not None
+    names = run.result.class_names
+    rows, predicted = worst_errors(given), given.probabilities.argmax(axis=1)
+    shown = rows[:most]
+    more = f", the {len(shown)} surest of them" if len(shown) < len(rows) else ""
+    return Table(
+        id=f"errors-{run.id}",
+        caption=f"Misclassified samples of {run.label}: {len(rows):,} of {len(given.ids):,}{more}.",
+        columns=(
+            Column("id", "sample"),
+            Column("true", "true class"),
+            Column("predicted", "predicted"),
+            Column("probability", "probability", "score", about="of the predicted class"),
+            Column("true_probability", "of the true class", "score", about="probability of the true class"),
+        ),
+        rows=tuple(
+            (
+                str(given.ids[row]),
+                names[given.truth[row]],
+                names[predicted[row]],
+                float(given.probabilities[row, predicted[row]]),
+                float(given.probabilities[row, given.truth[row]]),
+            )
+            for row in shown.tolist()
+        ),
+        notes=("All of them are in the CSV that --tables writes.",) if more else (),
+    )
+
+
+def by_slice(run: RunView, given: Predictions, sliced: Mapping[str, NDArray[np.str_]]) -> list[Table]:
+    """A table of metrics for each column text[n] that the samples are sliced by."""
+    assert run.result is not None
+    return [
+        slice_table(name, values, given, len(run.result.class_names), run.label, f"-{run.id}")
+        for name, values in sliced.items()
+    ]
+
+
+def slice_table(
+    name: str, values: NDArray[np.str_], given: Predictions, classes: int, label: str, suffix: str = ""
+) -> Table:
+    """Metrics with intervals by the values of a column, the worst slice and the gap below.
+
+    Args:
+        name: of the column.
+        values: text[n]; empty where not known.
+        given: the predictions.
+        classes: K.
+        label: whose they are.
+        suffix: of the table's id.
+    """
+    clusters = next((given.columns[one] for one in ("subject", "clip") if one in given.columns and one != name), None)
+    truth = given.truth.astype(np.int64)
+    found = slices(name, values, truth, given.probabilities.argmax(axis=1)[None], classes, clusters)
+    columns = [Column("value", name), Column("n", "n", "count")]
+    for key in METRICS:
+        columns.append(Column(key, measure(key).label, "score"))
+        columns += [Column(f"{key}_ci_low", "from", "score"), Column(f"{key}_ci_high", "to", "score")]
+    rows: list[tuple[Cell, ...]] = []
+    for one in found.slices:
+        cells: list[Cell] = [one.value, one.n]
+        for key in METRICS:
+            ends = one.intervals[key]
+            cells += [one.means[key], *((ends.low, ends.high) if ends is not None else (None, None))]
+        rows.append(tuple(cells))
+    notes = []
+    if found.slices:
+        worst = found.worst()
+        notes.append(
+            f"Worst in accuracy: {worst.value} ({worst.means['accuracy']:.4f}); gap between the best and the worst "
+            f"slice {found.gap():.4f} in accuracy, {found.gap('macro_f1'):.4f} in macro-F1."
+        )
+    notes.append(
+        "From, to: 95 % interval of this trained model over samples. Macro-F1 is over the classes that a slice has."
+    )
+    if found.left_out:
+        notes.append(f"{found.left_out:,} samples have no {name}.")
+    slug = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") or "column"
+    return Table(f"by-{slug}{suffix}", f"Scores of {label} by {name}.", tuple(columns), tuple(rows), notes=tuple(notes))
+
+
+def affect_figures(run: RunView, given: Predictions) -> list[Figure]:
+    """Predicted against annotated valence and arousal; none where either is not there."""
+    if given.affect is None or given.affect_truth is None:
+        return []
+    found = []
+    for column, dimension in enumerate(DIMENSIONS):
+        truth, predicted = given.affect_truth[:, column], given.affect[:, column]
+        rows = np.flatnonzero(~np.isnan(truth))
+        if not len(rows):
+            continue
+        ccc = dimension_scores(truth, predicted)["ccc"]
+        kept = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _MOST_POINTS)).astype(int))]
+        dots = {
+            "type": "scattergl" if len(kept) > 1000 else "scatter",
+            "mode": "markers",
+            "x": np.round(truth[kept].astype(float), 4).tolist(),
+            "y": np.round(predicted[kept].astype(float), 4).tolist(),
+            "marker": {"size": 4, "opacity": 0.5},
+            "hovertemplate": "annotated %{x:.3f}<br>predicted %{y:.3f}<extra></extra>",
+        }
+        line = {"type": "scatter", "mode": "lines", "x": [-1, 1], "y": [-1, 1], "line": {"dash": "dot"}}
+        part = "" if len(kept) == len(rows) else f" ({len(kept):,} shown)"
+        found.append(
+            Figure(
+                id=f"{dimension}-{run.id}",
+                title=f"{dimension.capitalize()}: predicted against annotated",
+                caption=f"{run.label}: {dimension} of {len(rows):,} samples{part}, CCC {ccc:.3f}. On the dotted line a "
+                "prediction is right.",
+                spec={
+                    "data": [dots, {**line, "hoverinfo": "skip"}],
+                    "layout": {
+                        **layout_of(),
+                        "xaxis": {"title": {"text": "annotated"}, "range": [-1.05, 1.05]},
+                        "yaxis": {"title": {"text": "predicted"}, "range": [-1.05, 1.05]},
+                    },
+                },
+                height=380,
+                table=f"metrics-{run.id}",
+            )
+        )
+    return found
+
+
+def focus(run: RunView) -> Figure | None:
+    """The sampler's weight of each class by epoch; None for a sampler that says none."""
+    said = [(one["epoch"], _weights(one)) for one in run.history]
+    classes = list(dict.fromkeys(name for _, weights in said for name in weights))
+    if not classes:
+        return None
+    z = [[weights.get(name) for _, weights in said] for name in classes]
+    trace = {
+        "type": "heatmap",
+        "z": z,
+        "x": [epoch for epoch, _ in said],
+        "y": [plain(name) for name in classes],
+        "hovertemplate": "epoch %{x}<br>%{y}<br>weight %{z:.3g}<extra></extra>",
+        "colorbar": {"title": {"text": "weight"}, "thickness": 12},
+    }
+    if len(said) <= 20:
+        trace |= {"text": [["" if v is None else f"{v:.3g}" for v in row] for row in z], "texttemplate": "%{text}"}
+    return Figure(
+        id=f"focus-{run.id}",
+        title="The sampler's focus by epoch",
+        caption=f"{run.label}: the weight with which each class was drawn.",
+        spec={
+            "data": [trace],
+            "layout": {
+                **layout_of(left=8),
+                "xaxis": epochs_axis([epoch for epoch, _ in said]),
+                "yaxis": {"autorange": "reversed", "automargin": True, "showgrid": False, **named_axis(classes)},
+            },
+        },
+        height=30 * len(classes) + 90,
+        least_width=420,
+        wide=True,
+        table=f"sampling-{run.id}",
+    )
+
+
+def _weights(epoch: dict[str, Any]) -> dict[str, float]:
+    said = epoch.get("sampler")
+    weights = said.get("weights") if isinstance(said, dict) else None
+    return (
+        {str(k): float(v) for k, v in weights.items() if isinstance(v, (int, float))}
+        if isinstance(weights, dict)
+        else {}
+    )

@@ -1,0 +1,343 @@
+"""Predictions of other software as a run: checked against a known test set, then scored as any other."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferbench.data.expressions import class_key
+from ferbench.errors import UserError
+from ferbench.experiment.fingerprint import digest, evaluation_id, short
+from ferbench.experiment.recipe import COMPONENT_SECTIONS
+from ferbench.metrics.agreement import cohen_kappa, krippendorff_alpha
+from ferbench.metrics.classification import confusion_matrix, score
+from ferbench.metrics.scoring import scores_record
+from ferbench.runs.directory import Predictions, RunDirectory, all_runs, run_path
+from ferbench.runs.lock import only_writer
+from ferbench.runs.sample_csv import id_column, read_csv
+
+#: Stands for components that only other software knows.
+ELSEWHERE = "elsewhere"
+
+PREDICTED = ("predicted", "prediction", "predicted_class", "pred")
+TRUE = ("true", "truth", "true_class", "label")
+_PREFIXES = ("probability_", "prob_", "p_")
+#: How far a row of probabilities may be from 1: they may be printed with two decimals.
+_SUM = 0.02
+
+
+@dataclass(frozen=True)
+class KnownTestSet:
+    """A test set that ferbench knows.
+
+    Attributes:
+        ids: text[n].
+        truth: int64[n] class ids.
+        class_names: K names.
+        rows_digest: what makes two test sets the same.
+        dataset: its name.
+        protocol: how it was split.
+        synthetic: the images are generated.
+        columns: what else is known of the samples, text[n] by name.
+    """
+
+    ids: NDArray[np.str_]
+    truth: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    rows_digest: str
+    dataset: str
+    protocol: str
+    synthetic: bool
+    columns: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a file of predictions says, in the order of the test set.
+
+    Attributes:
+        probabilities: float32[n, K]; 1 for the predicted class where the file has classes only.
+        hard: it has classes only.
+    """
+
+    probabilities: NDArray[np.float32]
+    hard: bool
+
+
+def known_test_set(directory: RunDirectory) -> KnownTestSet:
+    """The test set of a finished run.
+
+    Raises:
+        UserError: it has no test of its own, or its predictions are gone.
+    """
+    record = directory.read()
+    data = record["data"]
+    own = [key for key, one in record["evaluations"].items() if one["split"] == "test" and "data" not in one]
+    if not own:
+        raise UserError(
+            f"run {directory.path.name} was not measured on a test set", "name a finished run that is no fold"
+        )
+    stored, predictions = directory.evaluation(own[0]) or {}, directory.predictions(own[0])
+    return KnownTestSet(
+        predictions.ids,
+        predictions.truth.astype(np.int64),
+        tuple(stored.get("class_names", data["class_names"])),
+        record["evaluations"][own[0]]["rows_digest"],
+        data["dataset"],
+        data["protocol"],
+        bool(data["synthetic"]),
+        predictions.columns,
+    )
+
+
+def read_predictions(path: Path, test: KnownTestSet) -> Given:
+    """Predictions from a CSV with a column of sample ids, and either the predicted class or a probability per class.
+
+    Raises:
+        UserError: the file cannot be used, or its ids, classes or labels are not those of the test set.
+    """
+    rows, header = read_csv(path)
+    key = id_column(path, header)
+    rows = _in_order(path, rows, key, test)
+    lower = {name.lower(): name for name in header}
+    true = next((lower[name] for name in TRUE if name in lower), None)
+    if true is not None:
+        _check_truth(path, [row[true] for row in rows], test)
+    columns = _probability_columns(path, header, test)
+    predicted = next((lower[name] for name in PREDICTED if name in lower), None)
+    if columns is None and predicted is None:
+        raise UserError(
+            f"{path} has neither a column 'predicted' nor one for each class",
+            f"name a column 'predicted', or columns {', '.join(test.class_names)} with probabilities",
+        )
+    classes = None if predicted is None else _classes(path, predicted, [row[predicted] for row in rows], test)
+    if columns is None:
+        assert classes is not None
+        hard = np.zeros((len(rows), len(test.class_names)), dtype=np.float32)
+        hard[np.arange(len(rows)), classes] = 1
+        return Given(hard, True)
+    probabilities = _probabilities(path, rows, columns)
+    own = probabilities[np.arange(len(rows)), classes] if classes is not None else None
+    if own is not None and (unlike := int((own < probabilities.max(axis=1)).sum())):
+        raise UserError(
+            f"{path}: in {unlike:,} rows the predicted class is not the most probable one",
+            "leave out one of the two, or write the columns in the order of their classes",
+        )
+    return Given(probabilities, False)
+
+
+def _in_order(path: Path, rows: list[dict[str, str]], key: str, test: KnownTestSet) -> list[dict[str, str]]:
+    by_id: dict[str, dict[str, str]] = {}
+    for number, row in enumerate(rows, 2):
+        if row[key] in by_id:
+            raise UserError(f"{path}, line {number}: the id '{row[key]}' stands there twice", "write each sample once")
+        by_id[row[key]] = row
+    known = test.ids.tolist()
+    lacking = [one for one in known if one not in by_id]
+    extra = sorted(set(by_id) - set(known))
+    if lacking or extra:
+        examples = [f"{what} '{some[0]}'" for what, some in (("missing", lacking), ("unknown", extra)) if some]
+        raise UserError(
+            f"{path} does not fit the test set of {test.dataset} ({test.protocol}, n = {len(known):,}): "
+            f"{len(lacking):,} of its samples are missing and {len(extra):,} ids are unknown ({', '.join(examples)})",
+            "write one line for each sample of that test set, under its id there",
+        )
+    return [by_id[one] for one in known]
+
+
+def _classes(path: Path, column: str, texts: Sequence[str], test: KnownTestSet) -> NDArray[np.int64]:
+    places = {class_key(name): place for place, name in enumerate(test.class_names)}
+    unknown = sorted({text for text in texts if class_key(text) not in places})
+    if unknown:
+        raise UserError(
+            f"{path}: column '{column}' has classes that the test set does not have: {', '.join(unknown[:5])}",
+            f"write names, not numbers: {', '.join(test.class_names)}",
+        )
+    return np.array([places[class_key(text)] for text in texts], dtype=np.int64)
+
+
+def _check_truth(path: Path, texts: Sequence[str], test: KnownTestSet) -> None:
+    wrong = int((_classes(path, "true", texts, test) != test.truth).sum())
+    if wrong:
+        raise UserError(
+            f"{path}: {wrong:,} of {len(texts):,} true classes are not those of the test set",
+            "predictions and labels may have been written in unlike orders; write both under the sample's id",
+        )
+
+
+def _probability_columns(path: Path, header: Sequence[str], test: KnownTestSet) -> list[str] | None:
+    """A column for each class, in the order of the test set; None where there is none at all."""
+    places = {class_key(name): name for name in test.class_names}
+    found: dict[str, str] = {}
+    for name in header:
+        prefix = next((one for one in _PREFIXES if name.lower().startswith(one)), "")
+        meaning = class_key(name[len(prefix) :])
+        if meaning not in places:
+            if prefix:
+                raise UserError(
+                    f"{path}: column '{name}' names no class of the test set",
+                    f"classes: {', '.join(test.class_names)}",
+                )
+            continue
+        if meaning in found:
+            raise UserError(f"{path}: columns '{found[meaning]}' and '{name}' are of one class", "leave one out")
+        found[meaning] = name
+    if not found:
+        return None
+    lacking = [name for name in test.class_names if class_key(name) not in found]
+    if lacking:
+        raise UserError(
+            f"{path} has no probability of {', '.join(lacking)}", "write a column for each class of the test set"
+        )
+    return [found[class_key(name)] for name in test.class_names]
+
+
+def _probabilities(path: Path, rows: Sequence[dict[str, str]], columns: Sequence[str]) -> NDArray[np.float32]:
+    try:
+        values = np.array([[float(row[column]) for column in columns] for row in rows])
+    except ValueError as error:
+        raise UserError(f"{path}: a probability is no number: {error}", "write numbers between 0 and 1") from error
+    sums = values.sum(axis=1)
+    if not (values >= 0).all() or not (np.abs(sums - 1) <= _SUM).all():
+        raise UserError(
+            f"{path}: the classes' columns are no probabilities: rows sum to {sums.min():.3g} to {sums.max():.3g}",
+            "write probabilities that sum to 1; of logits take the softmax first",
+        )
+    return (values / sums[:, None]).astype(np.float32)
+
+
+def import_predictions(
+    results: Path, given: Given, test: KnownTestSet, *, name: str, model: str, seed: int, contaminated: str = ""
+) -> tuple[RunDirectory, bool]:
+    """Write predictions as a run, unless they are there already.
+
+    Args:
+        results: the results directory.
+        given: the predictions.
+        test: what they are of.
+        name: of the result; those of one name and unlike seeds are one configuration.
+        model: what made them.
+        seed: of the training.
+        contaminated: why the result says nothing of unseen samples, where that is so.
+
+    Returns:
+        Its run directory, and whether it was there.
+
+    Raises:
+        UserError: there are other predictions under that name and seed on that test set.
+    """
+    content = hashlib.sha256(np.ascontiguousarray(given.probabilities).tobytes()).hexdigest()
+    config = digest({"kind": "imported configuration", "name": name, "model": model})
+    covers = {"kind": "import", "config": config, "seed": seed, "rows": test.rows_digest, "predictions": content}
+    training = digest(covers)
+    directory = RunDirectory(run_path(results, short(training)))
+    _refuse_twin(results, directory, config, seed, test)
+    with only_writer(directory):
+        if directory.exists() and "imported" in directory.read():
+            return directory, True
+        predictions = Predictions(test.ids, test.truth, given.probabilities, columns=test.columns)
+        scores = scores_record(test.truth, given.probabilities, test.class_names)
+        if given.hard:
+            scores = {**scores, **_of_classes(test, given)}
+        options = {"tta": "none"}
+        identifier = evaluation_id(training, test.rows_digest, options)
+        about = {"split": "test", "rows_digest": test.rows_digest, "options": options}
+        place = {"dataset": test.dataset, "synthetic": test.synthetic, "protocol": test.protocol}
+        directory.write_evaluation(
+            short(identifier),
+            {"evaluation_id": identifier, "training_id": training, **about, **place, **scores},
+            predictions,
+        )
+        written = directory.evaluation(short(identifier))
+        assert written is not None
+        entry = {"id": identifier, **about, **{key: written[key] for key in ("n", "metrics", "per_class")}}
+        if contaminated:
+            entry["contaminated"] = contaminated
+        directory.write(_record(test, name, model, seed, training, config, covers, {short(identifier): entry}))
+    return directory, False
+
+
+def _of_classes(test: KnownTestSet, given: Given) -> dict[str, Any]:
+    """The scores that predicted classes alone allow: no losses, areas or calibration."""
+    matrix = confusion_matrix(test.truth, given.probabilities.argmax(axis=1), len(test.class_names))
+    scores = score(matrix)
+    metrics = {**scores.summary(), "kappa": cohen_kappa(matrix), "alpha": krippendorff_alpha(matrix)}
+    return {"metrics": metrics, "per_class": scores.per_class(test.class_names)}
+
+
+def _refuse_twin(results: Path, directory: RunDirectory, config: str, seed: int, test: KnownTestSet) -> None:
+    for run in all_runs(results):
+        try:
+            record = run.read()
+        except UserError:
+            continue
+        if "imported" not in record or run.path.name == directory.path.name:
+            continue
+        same = record["identity"]["config_id"] == config and record["recipe"]["training"]["seed"] == seed
+        if same and any(one["rows_digest"] == test.rows_digest for one in record["evaluations"].values()):
+            raise UserError(
+                f"other predictions of '{record['name']}', seed {seed}, were imported as run {run.path.name}",
+                "give another --name, the --seed that they were trained with, or remove that run",
+            )
+
+
+def _record(
+    test: KnownTestSet,
+    name: str,
+    model: str,
+    seed: int,
+    training: str,
+    config: str,
+    covers: dict[str, Any],
+    evaluations: dict[str, Any],
+) -> dict[str, Any]:
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    names = {**dict.fromkeys(COMPONENT_SECTIONS, ELSEWHERE), "dataset": test.dataset, "model": model}
+    counts = np.bincount(test.truth, minlength=len(test.class_names)).tolist()
+    return {
+        "name": name,
+        "status": "done",
+        "started": now,
+        "finished": now,
+        "identity": {"training_id": training, "config_id": config, "covers": covers},
+        "imported": True,
+        "recipe": {
+            "name": name,
+            **{section: {"name": one} for section, one in names.items()},
+            "trackers": [],
+            "data": {"protocol": test.protocol},
+            "training": {"seed": seed},
+        },
+        "components": {
+            section: {"name": one, "distribution": ELSEWHERE, "version": "", "source": None, "options": {}}
+            for section, one in names.items()
+        },
+        "data": {
+            "dataset": test.dataset,
+            "synthetic": test.synthetic,
+            "protocol": test.protocol,
+            "fold": None,
+            "class_names": list(test.class_names),
+            "has_affect": False,
+            "counts": {"train": {}, "test": dict(zip(test.class_names, counts, strict=True))},
+            "test_digest": test.rows_digest,
+            "skipped_faulty": 0,
+            "notes": {},
+        },
+        "environment": {
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "packages": {one: version(one) for one in ("ferbench", "numpy")},
+        },
+        "lineage": {"parents": []},
+        "evaluations": evaluations,
+    }

@@ -1,0 +1,125 @@
+"""Stratified paired bootstrap of the difference between two configurations.
+
+A metric depends on a sample through its truth and what every model says of it. Samples alike in all of these are one
+cell, so a draw of n samples is a multinomial draw of cell counts: the same distribution as drawing sample by sample, at
+a cost that does not grow with n. Within each true class the count stays what it is (stratified). Where samples belong
+to clusters, whole clusters are drawn instead (Davison and Hinkley, Bootstrap Methods and their Application, 1997).
+
+With three or more seeds on both sides, seeds are a source of variance too: to each draw a t-distributed deviation with
+the seeds' own standard error and degrees of freedom is added, since drawing three seeds from three would understate it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferbench.statistics.estimates import ENOUGH_SEEDS
+from ferbench.statistics.measured import values
+from ferbench.statistics.sampling import Design, measure
+
+DRAWS = 10_000
+_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """The bootstrap of one metric's difference A − B.
+
+    Attributes:
+        metric: as `ferbench.statistics.measured` calls it.
+        first: mean of A over its seeds.
+        second: mean of B.
+        low: 2.5 % quantile of the draws.
+        high: 97.5 % quantile.
+        p: twice the smaller share of draws on one side of 0, (count + 1) / (draws + 1).
+    """
+
+    metric: str
+    first: float
+    second: float
+    low: float
+    high: float
+    p: float
+
+    @property
+    def difference(self) -> float:
+        return self.first - self.second
+
+
+def paired_bootstrap(
+    design: Design,
+    first: NDArray[np.integer],
+    second: NDArray[np.integer],
+    metrics: Sequence[str],
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> list[Resampled]:
+    """Bootstrap the differences in several metrics with the same draws.
+
+    Args:
+        design: the samples.
+        first: predicted class ids [S, n] of A, a row for each seed.
+        second: those of B, [S', n].
+        metrics: their names.
+        draws: how many.
+        seed: of the draws; the same gives the same numbers.
+    """
+    rng = np.random.default_rng(seed)
+    deltas: dict[str, list[NDArray[np.float64]]] = {metric: [] for metric in metrics}
+    models = np.concatenate([first, second]).astype(np.int64)
+    for matrices in _drawn(design, models, draws, rng):
+        for metric in metrics:
+            found = values(metric, matrices)  # [draws, S + S']
+            deltas[metric].append(found[:, : len(first)].mean(axis=1) - found[:, len(first) :].mean(axis=1))
+    over_seeds = min(len(first), len(second)) >= ENOUGH_SEEDS
+    resampled = []
+    for metric in metrics:
+        drawn = np.concatenate(deltas[metric])
+        sides = [measure(metric, design, side) for side in (first, second)]
+        if over_seeds:
+            for side in sides:
+                drawn = drawn + rng.standard_t(side.seeds - 1, draws) * np.sqrt(side.seeding)
+        low, high = np.quantile(drawn, [0.025, 0.975])
+        tail = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
+        p = min(1.0, 2 * (tail + 1) / (draws + 1))
+        resampled.append(Resampled(metric, sides[0].mean, sides[1].mean, float(low), float(high), p))
+    return resampled
+
+
+def _drawn(
+    design: Design, models: NDArray[np.int64], draws: int, rng: np.random.Generator
+) -> Iterator[NDArray[np.float64]]:
+    """Confusion matrices [≤ 1000, models, K, K] of resampled test sets."""
+    weights, columns = _units(design, models)
+    for start in range(0, draws, _AT_ONCE):
+        count = min(_AT_ONCE, draws - start)
+        drawn = np.concatenate([rng.multinomial(n, shares, size=count) for n, shares in weights], axis=1)
+        flat = drawn.astype(np.float32) @ columns
+        yield flat.reshape(count, len(models), design.classes, design.classes).astype(np.float64)
+
+
+def _units(
+    design: Design, models: NDArray[np.int64]
+) -> tuple[list[tuple[int, NDArray[np.float64]]], NDArray[np.float32]]:
+    """What is drawn: (how many, shares [U_s]) of each stratum, and the flat confusion counts [U, models · K²]."""
+    k, classes = design.classes, design.classes * design.classes
+    if design.clusters is not None:
+        columns = np.zeros((design.units, len(models) * classes), dtype=np.float32)
+        for place, row in enumerate(models):
+            np.add.at(columns, (design.clusters, place * classes + design.truth * k + row), 1)
+        alike, counts = np.unique(columns, axis=0, return_counts=True)
+        return [(design.units, counts / design.units)], alike
+    cells, counts = np.unique(np.concatenate([design.truth[None], models]), axis=1, return_counts=True)
+    columns = np.zeros((cells.shape[1], len(models) * classes), dtype=np.float32)
+    for place, row in enumerate(cells[1:]):
+        columns[np.arange(cells.shape[1]), place * classes + cells[0] * k + row] = 1
+    strata = []
+    for label in np.unique(cells[0]):  # cells are sorted by truth first
+        own = counts[cells[0] == label]
+        strata.append((int(own.sum()), own / own.sum()))
+    return strata, columns

@@ -1,0 +1,87 @@
+"""Metrics by slices of the samples: by person, sex, age band, source, light, or whatever a column says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferbench.statistics.estimates import Interval, interval
+from ferbench.statistics.sampling import Design, measure
+
+#: What is measured of each slice. Macro-F1 is over the classes that the slice has samples of: a class that it cannot
+#: show is no failure.
+METRICS = {"accuracy": "accuracy", "macro_f1": "present_f1", "balanced_accuracy": "balanced_accuracy"}
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The samples with one value of a column.
+
+    Attributes:
+        value: of the column.
+        n: samples.
+        means: by metric, over the seeds.
+        intervals: 95 %, by metric; None for two seeds.
+    """
+
+    value: str
+    n: int
+    means: dict[str, float]
+    intervals: dict[str, Interval | None]
+
+
+@dataclass(frozen=True)
+class Slices:
+    """All slices of a column.
+
+    Attributes:
+        column: its name.
+        slices: in the order of their values.
+        left_out: samples without a value.
+    """
+
+    column: str
+    slices: tuple[Slice, ...]
+    left_out: int
+
+    def worst(self, metric: str = "accuracy") -> Slice:
+        return min(self.slices, key=lambda one: one.means[metric])
+
+    def gap(self, metric: str = "accuracy") -> float:
+        """The best slice's mean less the worst one's."""
+        found = [one.means[metric] for one in self.slices]
+        return max(found) - min(found)
+
+
+def slices(
+    column: str,
+    values: NDArray[np.str_],
+    truth: NDArray[np.int64],
+    predicted: NDArray[np.integer],
+    classes: int,
+    clusters: NDArray[np.str_] | None = None,
+) -> Slices:
+    """Metrics of each value of a column.
+
+    Args:
+        column: its name.
+        values: text[n]; empty where not known.
+        truth: int64[n] class ids.
+        predicted: class ids [S, n], a row for each seed.
+        classes: K.
+        clusters: text[n], which samples belong together; None: each stands alone.
+    """
+    found = []
+    for value in np.unique(values[values != ""]):
+        rows = values == value
+        groups = None
+        if clusters is not None and len(np.unique(clusters[rows])) > 1:
+            groups = np.unique(clusters[rows], return_inverse=True)[1]
+        design = Design(truth[rows], classes, groups)
+        measured = {name: measure(metric, design, predicted[:, rows]) for name, metric in METRICS.items()}
+        means = {metric: one.mean for metric, one in measured.items()}
+        ends = {metric: interval(one, design) for metric, one in measured.items()}
+        found.append(Slice(str(value), int(rows.sum()), means, ends))
+    return Slices(column, tuple(found), int((values == "").sum()))

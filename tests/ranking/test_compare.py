@@ -1,0 +1,197 @@
+"""Two runs or configurations on the same samples."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from made_runs import CLASSES, make_run
+from statsmodels.stats.contingency_tables import mcnemar
+
+from ferbench.errors import UserError
+from ferbench.ranking.compare import compare, slice_changes
+from ferbench.ranking.sides import find_side, on_one_test_set
+from ferbench.runs.directory import Predictions, RunDirectory
+from ferbench.runs.index import summaries
+
+
+def both(results, first, second):
+    runs = summaries(results)
+    return on_one_test_set(find_side(results, first, runs), find_side(results, second, runs))
+
+
+def made(results, first="a", second="b", draws=400):
+    return compare(results, *both(results, first, second), draws=draws)
+
+
+def predictions(run: RunDirectory):
+    (key,) = [key for key, one in run.read()["evaluations"].items() if one["split"] == "test"]
+    return key, run.predictions(key)
+
+
+def rewrite(run: RunDirectory, **changes):
+    """Change what the run's test predictions hold."""
+    key, old = predictions(run)
+    values = {name: getattr(old, name) for name in ("ids", "truth", "probabilities", "columns")}
+    run.write_evaluation(key, run.evaluation(key), Predictions(**{**values, **changes}))
+
+
+@pytest.fixture
+def pair(tmp_path):
+    return make_run(tmp_path, name="a", skill=0.7), make_run(tmp_path, name="b", skill=0.4, model="other")
+
+
+def test_who_alone_is_right_is_tested_as_statsmodels_does(tmp_path, pair):
+    right = [(one.probabilities.argmax(axis=1) == one.truth) for _, one in map(predictions, pair)]
+    only = [int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())]
+    found = made(tmp_path).discordance
+    assert [found.only_first, found.only_second] == only
+    assert found.both + found.neither == 350 - sum(only)
+    assert found.exact == pytest.approx(mcnemar([[0, only[0]], [only[1], 0]], exact=True).pvalue)
+
+
+def test_the_improvement_is_relative_to_the_second(tmp_path, pair):
+    (accuracy, *_) = made(tmp_path).changes
+    a, b = (float((one.probabilities.argmax(axis=1) == one.truth).mean()) for _, one in map(predictions, pair))
+    assert (accuracy.first, accuracy.second) == pytest.approx((a, b))
+    assert accuracy.improvement == pytest.approx((a - b) / b)
+    assert accuracy.low < a - b < accuracy.high
+
+
+def test_the_better_one_is_named_whichever_stands_first(tmp_path, pair):
+    for first, second in ("ab", "ba"):
+        said = made(tmp_path, first, second).conclusion
+        assert said.startswith("a is more accurate than b (+")
+        assert "these two trained models" in said
+
+
+def test_equal_models_are_not_told_apart(tmp_path):
+    for name, model in (("a", "one"), ("b", "other")):
+        make_run(tmp_path, name=name, model=model, skill=0.6)
+    said = made(tmp_path).conclusion
+    assert "cannot be told apart in accuracy" in said
+    assert "nor in macro-F1" in said
+
+
+def test_the_order_of_samples_and_classes_means_nothing(tmp_path, pair):
+    wanted = made(tmp_path).changes
+    run = pair[1]
+    key, old = predictions(run)
+    order, columns = np.random.default_rng(0).permutation(350), np.arange(7)[::-1]
+    stored = run.evaluation(key) | {"class_names": [CLASSES[k].upper() for k in columns]}
+    turned = Predictions(old.ids[order], 6 - old.truth[order], old.probabilities[order][:, columns])
+    run.write_evaluation(key, stored, turned)
+    assert made(tmp_path).changes == wanted
+
+
+def test_seeds_of_a_name_or_configuration_are_one_side(tmp_path):
+    for seed in range(3):
+        make_run(tmp_path, name="many", seed=seed)
+        make_run(tmp_path, name="more", seed=seed, model="other")
+    config = summaries(tmp_path)[0].config
+    found = made(tmp_path, "many", "more")
+    assert [len(side.runs) for side in found.sides] == [3, 3]
+    assert found.over_seeds
+    assert found.discordance is None
+    assert "over seeds (3 and 3) and samples" in found.conclusion
+    by_id = find_side(tmp_path, config[3:11], summaries(tmp_path))
+    assert {run.config for run in by_id.runs} == {config}
+
+
+def test_two_seeds_say_nothing_of_others(tmp_path):
+    for seed in range(2):
+        make_run(tmp_path, name="many", seed=seed)
+    make_run(tmp_path, name="one", model="other")
+    assert "fewer than 3 seeds" in made(tmp_path, "many", "one").estimand
+
+
+def test_a_sample_that_most_seeds_get_right_counts_for_its_side(tmp_path, pair):
+    found = made(tmp_path)
+    for side in (0, 1):
+        rows = found.only(side)
+        assert (found.right(side)[rows] == 1).all()
+        assert (found.right(1 - side)[rows] == 0).all()
+        assert list(found.samples.ids[rows]) == sorted(found.samples.ids[rows])
+
+
+def test_samples_of_one_person_are_drawn_together(tmp_path, pair):
+    alone = made(tmp_path).changes[0]
+    people = np.array([f"p{i // 35}" for i in range(350)])
+    rewrite(pair[0], columns={"subject": people})
+    found = made(tmp_path)
+    assert found.samples.clustered_by == "subject"
+    assert (found.changes[0].low, found.changes[0].p) != (alone.low, alone.p)
+
+
+def test_slices_are_compared_with_a_correction(tmp_path, pair):
+    column = np.array(["x", "y", "", "z", "z"] * 70)
+    found = slice_changes(made(tmp_path), column)
+    assert [(one.value, one.n) for one in found] == [("x", 70), ("y", 70), ("z", 140)]
+    assert all(one.adjusted >= one.gap.p for one in found)
+    assert max(one.adjusted for one in found) <= 3 * max(one.gap.p for one in found)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"test": "elsewhere"}, "they were measured on unlike test sets"),
+        ({"classes": CLASSES[:3]}, "they were measured on unlike test sets"),
+        ({"status": "failed"}, "has no result: its status is 'failed'"),
+    ],
+)
+def test_what_cannot_be_compared_is_an_error(tmp_path, other, message):
+    make_run(tmp_path, name="a")
+    make_run(tmp_path, name="b", model="other", **other)
+    with pytest.raises(UserError, match=message):
+        made(tmp_path)
+
+
+def test_a_run_is_not_compared_with_itself(tmp_path, pair):
+    with pytest.raises(UserError, match="are the same"):
+        made(tmp_path, "a", "a")
+
+
+def test_unlike_samples_and_labels_behind_one_digest_are_errors(tmp_path, pair):
+    ids = predictions(pair[1])[1].ids.copy()
+    ids[0] = "other"
+    rewrite(pair[1], ids=ids)
+    with pytest.raises(UserError, match="1 are missing, 1 are not in the test set, such as 'test-00000', 'other'"):
+        made(tmp_path)
+    truth = predictions(pair[0])[1].truth.copy()
+    truth[:2] = (truth[:2] + 1) % 7
+    rewrite(pair[1], ids=predictions(pair[0])[1].ids, truth=truth)
+    with pytest.raises(UserError, match="another true class than the others for 2 samples"):
+        made(tmp_path)
+
+
+def test_the_command_prints_a_sentence_and_writes_all_samples(ferbench_cli, tmp_path, pair):
+    finished = ferbench_cli("compare", "a", "b", "--results", tmp_path, "--samples", 2, "--csv", tmp_path / "all.csv")
+    assert finished.exit_code == 0, finished.stderr
+    assert finished.stdout.startswith("a is more accurate than b")
+    assert "McNemar: A alone is right" in finished.stdout
+    rows = list(csv.DictReader((tmp_path / "all.csv").open()))
+    document = json.loads(ferbench_cli("compare", "a", "b", "--results", tmp_path, "--json").stdout)
+    assert len(rows) == document["mcnemar"]["only_first"] + document["mcnemar"]["only_second"]
+    assert [one["metric"] for one in document["metrics"]][:3] == ["accuracy", "macro-F1", "balanced accuracy"]
+    again = json.loads(ferbench_cli("compare", "a", "b", "--results", tmp_path, "--json").stdout)
+    assert again == document
+
+
+@pytest.mark.parametrize("form", ["md", "csv", "html", "latex"])
+def test_every_format_has_the_metrics(ferbench_cli, tmp_path, pair, form):
+    finished = ferbench_cli("compare", "a", "b", "--results", tmp_path, "--format", form, "--draws", 100)
+    assert finished.exit_code == 0, finished.stderr
+    assert "balanced accuracy" in finished.stdout
+
+
+def test_a_table_of_the_users_gives_columns_to_slice_by(ferbench_cli, tmp_path, pair):
+    table = tmp_path / "people.csv"
+    rows = "".join(f"test-{i:05d},{'f' if i % 2 else 'm'}\n" for i in range(300))
+    table.write_text("id, sex\n" + rows)
+    arguments = ["compare", "a", "b", "--results", tmp_path, "--json", "--slice", "sex", "--slice-table", table]
+    document = json.loads(ferbench_cli(*arguments).stdout)
+    assert [(one["value"], one["n"]) for one in document["slices"]["sex"]] == [("f", 150), ("m", 150)]
+    finished = ferbench_cli("compare", "a", "b", "--results", tmp_path, "--slice", "sxe", "--slice-table", table)
+    assert (finished.exit_code, "did you mean 'sex'?" in finished.stderr) == (2, True)

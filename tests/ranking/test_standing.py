@@ -1,0 +1,173 @@
+"""Ranks within a test set, what refuses them, and the cache of tests."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+from made_runs import make_run
+from sklearn.metrics import f1_score
+
+from ferbench.ranking import standing
+from ferbench.ranking.leaderboard import diverged, group
+from ferbench.ranking.standing import RANKED_BY, TESTS_FILE, with_standings
+from ferbench.runs.index import summaries
+from ferbench.statistics.estimates import difference, interval
+from ferbench.statistics.holm import holm
+from ferbench.statistics.mcnemar import mcnemar_mid_p
+from ferbench.statistics.sampling import Design, measure
+
+
+def ranked(results, metric="macro_f1", **options):
+    found = summaries(results)
+    groups, _ = group(found, **options)
+    return with_standings(results, groups, diverged(found), metric)
+
+
+def predicted(run):
+    (key,) = [key for key, one in run.read()["evaluations"].items() if one["split"] == "test"]
+    one = run.predictions(key)
+    return one.truth, one.probabilities.argmax(axis=1)
+
+
+@pytest.fixture
+def three(tmp_path):
+    """Two alike and one that is worse."""
+    skills = {"a": 0.72, "b": 0.7, "c": 0.3}
+    return {name: make_run(tmp_path, name=name, model=name, skill=skill) for name, skill in skills.items()}
+
+
+def test_rows_that_cannot_be_separated_share_a_rank(tmp_path, three):
+    (one,) = ranked(tmp_path)
+    by_name = {row.name: row.standing for row in one.rows}
+    assert [by_name[name].range for name in "abc"] == ["1–2", "1–2", "3"]
+    assert by_name["c"].best == 3
+    leader = one.rows[0].standing
+    assert (leader.gap, leader.p) == (None, None)
+    assert by_name["c"].gap == pytest.approx(f1(three["c"]) - max(f1(three[name]) for name in "ab"))
+
+
+def f1(run):
+    return f1_score(*predicted(run), average="macro")
+
+
+def test_p_of_the_difference_to_the_leader_is_corrected_for_all_pairs(tmp_path, three):
+    (one,) = ranked(tmp_path)
+    truth, _ = predicted(three["a"])
+    design = Design(truth, 7)
+    measured = [measure("macro_f1", design, predicted(three[row.name])[1][None]) for row in one.rows]
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    wanted = holm([difference(measured[i], measured[j], design).p for i, j in pairs])
+    assert [row.standing.p for row in one.rows[1:]] == pytest.approx(wanted[:2].tolist(), rel=1e-6)
+
+
+def test_accuracy_of_single_runs_is_ranked_by_mcnemars_test(tmp_path, three):
+    (one,) = ranked(tmp_path, "accuracy")
+    right = {name: np.equal(*predicted(run)) for name, run in three.items()}
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    rows = [right[row.name] for row in one.rows]
+    wanted = holm([float(mcnemar_mid_p((rows[i] & ~rows[j]).sum(), (rows[j] & ~rows[i]).sum())) for i, j in pairs])
+    assert [row.standing.p for row in one.rows[1:]] == pytest.approx(wanted[:2].tolist())
+
+
+def test_intervals_are_of_the_model_or_of_the_configuration(tmp_path):
+    for seed in range(3):
+        make_run(tmp_path, model="three", seed=seed)
+    make_run(tmp_path, model="one")
+    for seed in range(2):
+        make_run(tmp_path, model="two", seed=seed)
+    (found,) = ranked(tmp_path)
+    by_model = {row.settings["model"]: row for row in found.rows}
+    assert by_model["two"].standing.intervals == {}
+    assert by_model["two"].standing.best is not None
+    for model in ("one", "three"):
+        assert set(by_model[model].standing.intervals) == set(RANKED_BY)
+        score = by_model[model].metric("macro_f1")
+        assert score.interval[0] < score.mean < score.interval[1]
+
+
+def test_the_interval_of_a_row_is_that_of_its_seeds(tmp_path):
+    runs = [make_run(tmp_path, model="three", seed=seed) for seed in range(3)]
+    (found,) = ranked(tmp_path)
+    truth, _ = predicted(runs[0])
+    design = Design(truth, 7)
+    wanted = interval(measure("accuracy", design, np.stack([predicted(run)[1] for run in runs])), design)
+    assert found.rows[0].standing.intervals["accuracy"] == pytest.approx((wanted.low, wanted.high))
+
+
+def test_missing_predictions_refuse_a_rank_to_their_row_alone(tmp_path, three):
+    for path in (three["b"].path / "evaluations").glob("*/predictions.npz"):
+        path.unlink()
+    (one,) = ranked(tmp_path)
+    by_name = {row.name: row.standing for row in one.rows}
+    assert by_name["b"].reason == "predictions are missing"
+    assert [by_name[name].range for name in "ac"] == ["1", "2"]
+
+
+def test_damaged_predictions_refuse_a_rank_with_their_cause(tmp_path, three):
+    for path in (three["a"].path / "evaluations").glob("*/predictions.npz"):
+        path.write_bytes(b"no zip")
+    (one,) = ranked(tmp_path)
+    by_name = {row.name: row.standing for row in one.rows}
+    assert "is damaged" in by_name["a"].reason
+    assert [by_name[name].range for name in "bc"] == ["1", "2"]
+
+
+def test_a_fold_has_no_rank(tmp_path):
+    make_run(tmp_path, fold="1/5")
+    (one,) = ranked(tmp_path)
+    assert "a fold is measured on the samples that its epoch was chosen on" in one.rows[0].standing.reason
+
+
+def test_seeds_that_survive_others_have_no_rank(tmp_path, three):
+    make_run(tmp_path, name="d", model="a", seed=1, status="diverged")
+    (one,) = ranked(tmp_path)
+    by_name = {row.name: row.standing for row in one.rows}
+    assert by_name["a"].reason == "1 of its 2 seeds diverged, so that the others are a selection"
+    assert by_name["b"].best == 1
+
+
+def test_unequally_skipped_samples_refuse_a_rank(tmp_path, three):
+    record = three["a"].read()
+    record["data"]["skipped_faulty"] = 4
+    three["a"].write(record)
+    (one,) = ranked(tmp_path)
+    assert [row.standing.reason for row in one.rows if row.name == "a"] == [
+        "4 faulty samples were left out, 0 for the others"
+    ]
+
+
+def test_what_was_tested_before_is_not_tested_again(tmp_path, three, monkeypatch):
+    first = ranked(tmp_path)
+    monkeypatch.setattr(standing, "_computed", None)
+    assert ranked(tmp_path) == first
+    with pytest.raises(TypeError):
+        ranked(tmp_path, "accuracy")
+
+
+def test_other_predictions_are_tested_anew(tmp_path, three):
+    (before,) = ranked(tmp_path)
+    for path in (three["c"].path / "evaluations").glob("*/predictions.npz"):
+        path.write_bytes(b"no zip")
+    (after,) = ranked(tmp_path)
+    assert before != after
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"version": 1, "boards": {}}', '{"version": 0}'])
+def test_a_damaged_cache_is_made_anew(tmp_path, three, content):
+    first = ranked(tmp_path)
+    (tmp_path / TESTS_FILE).write_text(content)
+    assert ranked(tmp_path) == first
+    document = json.loads((tmp_path / TESTS_FILE).read_text())
+    document["boards"] = {key: [["x"]] for key in document["boards"]}
+    (tmp_path / TESTS_FILE).write_text(json.dumps(document))
+    assert ranked(tmp_path) == first
+
+
+def test_single_runs_are_ranked_as_configurations_of_one_seed_are(tmp_path, three):
+    (before,) = ranked(tmp_path)
+    assert sorted(Counter(row.standing.range for row in before.rows).items()) == [("1–2", 2), ("3", 1)]
+    single = ranked(tmp_path, single=True)[0]
+    assert [row.standing.range for row in single.rows] == [row.standing.range for row in before.rows]

@@ -1,0 +1,145 @@
+"""Metrics of confusion matrices, their derivatives, and the variances that follow."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import ttest_rel
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+
+from ferbench.statistics.estimates import (
+    OVER_SAMPLES,
+    OVER_SEEDS,
+    all_pairs,
+    difference,
+    interval,
+    mcnemar_pairs,
+)
+from ferbench.statistics.mcnemar import mcnemar_mid_p
+from ferbench.statistics.measured import OVERALL, gradient, values
+from ferbench.statistics.sampling import Design, confusions, measure
+
+METRICS = (*OVERALL, "f1:0", "f1:2")
+
+
+def made(seed=0, n=400, classes=4, models=3, skill=0.6):
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, classes, n)
+    guess = rng.integers(0, classes, (models, n))
+    return truth, np.where(rng.random((models, n)) < skill, truth, guess)
+
+
+def test_metrics_are_scikit_learns():
+    truth, (predicted, *_) = made()
+    (matrix,) = confusions(Design(truth, 4), predicted[None])
+    f1 = f1_score(truth, predicted, average=None)
+    wanted = [accuracy_score(truth, predicted), f1.mean(), balanced_accuracy_score(truth, predicted), f1.mean()]
+    wanted += [f1[0], f1[2]]
+    assert [float(values(metric, matrix)) for metric in METRICS] == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@given(matrix=arrays(np.int64, (3, 3), elements=st.integers(1, 60)))
+def test_the_derivative_is_what_a_small_change_makes(metric, matrix):
+    counts, step, found = matrix.astype(float), 1e-4, gradient(metric, matrix)
+    for cell in np.ndindex(3, 3):
+        up, down = counts.copy(), counts.copy()
+        up[cell] += step
+        down[cell] -= step
+        assert found[cell] == pytest.approx(float(values(metric, up) - values(metric, down)) / (2 * step), abs=1e-6)
+
+
+def test_a_class_without_samples_counts_in_macro_f1_but_not_among_the_present():
+    matrix = np.array([[6, 2, 1], [1, 6, 0], [0, 0, 0]])
+    truth, predicted = (np.repeat(ids.ravel(), matrix.ravel()) for ids in np.indices((3, 3)))
+    f1 = f1_score(truth, predicted, average=None, labels=[0, 1, 2])
+    assert float(values("macro_f1", matrix)) == pytest.approx(f1.mean())
+    assert float(values("present_f1", matrix)) == pytest.approx(f1[:2].mean())
+
+
+def test_a_class_that_is_neither_there_nor_predicted_has_no_influence():
+    matrix = np.array([[5, 2, 0], [1, 6, 0], [0, 0, 0]])
+    assert np.isfinite([gradient(metric, matrix) for metric in METRICS]).all()
+
+
+def test_one_class_of_samples_is_the_paired_t_test():
+    rng = np.random.default_rng(3)
+    truth = np.zeros(300, dtype=np.int64)
+    first, second = (rng.random((2, 300)) < [[0.4], [0.3]]).astype(np.int64)
+    design = Design(truth, 2)
+    found = difference(measure("accuracy", design, first[None]), measure("accuracy", design, second[None]), design)
+    wanted = ttest_rel((first == 0).astype(float), (second == 0).astype(float))
+    ends = wanted.confidence_interval(0.95)
+    # Degrees of freedom are rounded down, from 299 to 200.
+    assert found.p == pytest.approx(wanted.pvalue, rel=0.01)
+    assert (found.low, found.high) == pytest.approx((ends.low, ends.high), rel=0.01)
+
+
+def test_clusters_of_alike_samples_count_once():
+    truth, predicted = made(n=200, models=2)
+    copies = np.repeat(np.arange(200), 3)
+    design = Design(truth[copies], 4, copies)
+    alone = Design(truth, 4, np.arange(200))
+    for metric in METRICS:
+        wanted = [measure(metric, alone, predicted[[i]]).sampling for i in (0, 1)]
+        assert [measure(metric, design, predicted[[i]][:, copies]).sampling for i in (0, 1)] == pytest.approx(wanted)
+
+
+def test_the_estimand_depends_on_the_seeds():
+    truth, predicted = made(models=4)
+    design = Design(truth, 4)
+    found = [interval(measure("accuracy", design, predicted[:seeds]), design) for seeds in (1, 2, 3, 4)]
+    assert [None if one is None else one.estimand for one in found] == [OVER_SAMPLES, None, OVER_SEEDS, OVER_SEEDS]
+
+
+def test_a_rare_class_that_carries_the_variance_gives_it_few_degrees_of_freedom():
+    truth = np.repeat([0, 1], [1000, 8])
+    rng = np.random.default_rng(0)
+    predicted = np.where(rng.random(1008) < 0.7, truth, 1 - truth)[None]
+    design = Design(truth, 2)
+    many, few = (
+        design.freedom(measure(one, design, predicted).deviations) for one in ("accuracy", "balanced_accuracy")
+    )
+    assert many >= 900
+    assert few == 7
+
+
+def test_seeds_that_answer_alike_add_no_variance():
+    truth, predicted = made()
+    design = Design(truth, 4)
+    several = measure("macro_f1", design, np.repeat(predicted[:1], 3, axis=0))
+    assert several.seeding == pytest.approx(0, abs=1e-15)
+    assert several.sampling == pytest.approx(measure("macro_f1", design, predicted[:1]).sampling)
+
+
+def test_seeds_that_differ_widen_the_interval():
+    truth, predicted = made(models=1)
+    rng = np.random.default_rng(5)
+    seeds = np.stack([np.where(rng.random(400) < share, truth, predicted[0]) for share in (0.0, 0.3, 0.6)])
+    design = Design(truth, 4)
+    one, three = (interval(measure("accuracy", design, rows), design) for rows in (seeds[:1], seeds))
+    assert three.high - three.low > 2 * (one.high - one.low)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_all_pairs_are_the_single_differences(metric):
+    truth, predicted = made(models=10)
+    design = Design(truth, 4)
+    several = [measure(metric, design, predicted[rows]) for rows in ([0], [1], [2, 3, 4], [5, 6, 7], [8, 9], [0])]
+    found = all_pairs(several, design)
+    for i, first in enumerate(several):
+        for j, second in enumerate(several):
+            assert found[i, j] == pytest.approx(difference(first, second, design).p, rel=1e-6)
+    assert found[0, 5] == 1
+
+
+def test_mcnemar_between_all_pairs_counts_who_alone_is_right():
+    truth, predicted = made(models=3)
+    right = predicted == truth
+    found = mcnemar_pairs(right)
+    wanted = mcnemar_mid_p((right[0] & ~right[2]).sum(), (right[2] & ~right[0]).sum())
+    assert found[0, 2] == found[2, 0] == pytest.approx(float(wanted))
+    assert found[1, 1] == 1
