@@ -53,7 +53,6 @@ WORK = {
     "resume": [["resume", "one", "--cache", "cache", "--quiet"]],
     "evaluate": [["evaluate", "one", "--set", "evaluation.tta=flip", "--cache", "cache", "--quiet"]],
     "lineage": [["lineage", "one"]],
-    "lineage": [["lineage", "one"]],
     "ensemble": [["ensemble", "one", "two"]],
     "predict": [["predict", "one", "face.png"]],
     "report": [["report", "one", "-o", "page.html"]],
