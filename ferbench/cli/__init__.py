@@ -17,6 +17,7 @@ from ferbench import UserError, __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("ferbench.cli.run:run", "Train and evaluate combinations of dataset, model, loss and sampler."),
     "resume": ("ferbench.cli.resume:resume", "Go on with runs that were stopped."),
+    "tune": ("ferbench.cli.tune:tune", "Search a recipe's settings on validation, then test the best."),
     "evaluate": ("ferbench.cli.evaluate:evaluate", "Test a finished run on other data, without training."),
     "lineage": ("ferbench.cli.lineage:lineage", "Show what a run continues, and what continues it."),
     "ensemble": ("ferbench.cli.ensemble:ensemble", "Average the predictions of finished runs."),

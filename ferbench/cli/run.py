@@ -13,8 +13,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferbench.cli.combinations import Combination, name_runs, plan_all, resolve_all
-from ferbench.cli.completion import ComponentType, RunPointType, SettingType, plugin_option
+from ferbench.cli.completion import RunPointType, SettingType, plugin_option
 from ferbench.cli.places import cache_option, results_option
+from ferbench.cli.recipe_options import (
+    add_trackers,
+    asked_settings,
+    recipe_options,
+    set_option,
+    skip_faulty_option,
+)
 from ferbench.cli.results import show_comparison, show_outcome
 from ferbench.errors import UserError
 
@@ -23,41 +30,11 @@ if TYPE_CHECKING:
     from ferbench.experiment.start import Start
 
 
-def _component_flag(kind: str, text: str) -> Any:
-    return click.option(
-        f"--{kind}", f"{kind}_names", type=ComponentType(kind), multiple=True, metavar="NAME", help=text
-    )
-
-
 @click.command()
-@click.argument("recipe", required=False, type=click.Path(path_type=Path, dir_okay=False))
-@_component_flag("dataset", "Dataset plugin. Repeat any of these flags to make a grid.")
-@_component_flag("model", "Model plugin.")
-@_component_flag("loss", "Loss plugin.")
-@_component_flag("sampler", "Sampler plugin.")
-@_component_flag("augmentation", "Augmentation plugin.")
-@_component_flag("optimizer", "Optimiser plugin.")
-@_component_flag("schedule", "Learning-rate schedule plugin.")
-@click.option(
-    "--tracker", "tracker_names", type=ComponentType("tracker"), multiple=True, metavar="NAME", help="Also tell these."
-)
-@click.option(
-    "--data",
-    type=click.Path(),
-    multiple=True,
-    metavar="[NAME=]DIR",
-    help="Where the dataset's files are; with several datasets, NAME=DIR for each.",
-)
+@recipe_options("Repeat any of these flags to make a grid.")
 @click.option("--seed", "seeds", type=click.IntRange(min=0), multiple=True, help="Training seed; repeatable.")
 @click.option("--folds", type=click.IntRange(min=2), metavar="K", help="Run every fold of K: data.fold = 1/K … K/K.")
-@click.option(
-    "--set",
-    "sets",
-    type=SettingType(),
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Set a field, e.g. training.epochs=10.",
-)
+@set_option
 @click.option(
     "--grid", "axes", type=SettingType(), multiple=True, metavar="KEY=V1,V2", help="Try several values of a field."
 )
@@ -70,7 +47,7 @@ def _component_flag(kind: str, text: str) -> Any:
     "12 (the end of epoch 12) or step3400.",
 )
 @click.option("--name", help="Name of the run; a grid numbers its runs.")
-@click.option("--skip-faulty", is_flag=True, help="Leave faulty samples out, and record how many.")
+@skip_faulty_option
 @click.option("--dry-run", is_flag=True, help="Show what would be run, with ids and estimates; may pack, never trains.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan or the results as JSON.")
 @click.option("--report/--no-report", "with_report", default=True, help="Write a report page; default: yes.")
@@ -115,7 +92,7 @@ def run(
     ferbench run RECIPE.toml --seed 0 --seed 1 --grid training.batch_size=64,128
     ferbench run --from my-run@best --sampler adaptive --set training.epochs=5
     """
-    from ferbench.experiment.settings import grid, read_recipe, split_paths
+    from ferbench.experiment.settings import read_recipe
     from ferbench.experiment.start import continued
     from ferbench.plugin.discovery import load_registry
 
@@ -124,8 +101,7 @@ def run(
     found = _start(raw, start, results)
     if found is not None:
         raw = {**continued(found.directory.read(), raw, registry), "from": found.given}
-    if tracker_names:
-        raw["trackers"] = [*raw.get("trackers", []), *({"name": one} for one in tracker_names)]
+    add_trackers(raw, tracker_names)
     components = {
         "dataset": dataset_names,
         "model": model_names,
@@ -135,17 +111,11 @@ def run(
         "optimizer": optimizer_names,
         "schedule": schedule_names,
     }
-    path, paths = split_paths(data)
     fields: dict[str, Sequence[Any]] = {
         "training.seed": seeds,
         "data.fold": [f"{i}/{folds}" for i in range(1, folds + 1)] if folds is not None else [],
-        "data.path": [path] if path is not None else [],
-        "data.skip_faulty": [True] if skip_faulty else [],
     }
-    settings = grid(raw, sets=sets, axes=axes, components=components, fields=fields)
-    for one in settings if paths else []:
-        section = one.setdefault("data", {})
-        section["paths"] = {**(section.get("paths") or {}), **paths}
+    settings = asked_settings(raw, components, data, sets=sets, axes=axes, fields=fields, skip_faulty=skip_faulty)
     name_runs(settings, name)
     combinations = resolve_all(settings, registry)
     for combination in combinations:

@@ -41,6 +41,7 @@ class Plan:
         identity: everything that ``training_id`` covers.
         training_id: id of the weights.
         config_id: id of the configuration that seeds repeat.
+        reads_test: whether it is tested at the end; a search only looks at validation.
         start: the weights that it starts from; None: those that the model's builder gives.
     """
 
@@ -51,6 +52,7 @@ class Plan:
     identity: dict[str, Any]
     training_id: str
     config_id: str
+    reads_test: bool = True
     start: Start | None = None
 
     @property
@@ -77,9 +79,9 @@ class Plan:
         return RunDirectory(run_path(results, short(self.training_id)))
 
     def evaluation_rows(self) -> dict[str, tuple[Rows, str]]:
-        """Rows and rows digest of what is evaluated at the end: validation, and test unless this is a fold."""
+        """Rows and rows digest of what is evaluated at the end: validation, and test unless for a fold or a trial."""
         rows = {"validation": (self.split.validation, self.split.validation_digest)}
-        if self.split.test_digest is not None:
+        if self.reads_test and self.split.test_digest is not None:
             rows["test"] = (self.split.test, self.split.test_digest)
         return rows
 

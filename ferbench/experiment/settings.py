@@ -59,6 +59,9 @@ def read_recipe(path: Path) -> dict[str, Any]:
     for key, value in raw.items():
         if key == "grid":
             raw[key] = _grid_axes(path, value)
+        elif key == "tune":
+            if not isinstance(value, dict):
+                raise UserError(f"recipe {path}: 'tune' is not a table", "write it as a section: [tune]")
         elif key == "trackers":
             if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
                 raise UserError(f"recipe {path}: 'trackers' is not a list of tables", "write each as [[trackers]]")
@@ -180,6 +183,7 @@ def grid(
         fields: other flags by dotted key (``training.seed``); more than one value is an axis.
     """
     base = copy.deepcopy(dict(raw))
+    base.pop("tune", None)  # how `ferbench tune` searches, nothing of a run
     varied: dict[str, list[Any]] = {}
     for key, values in base.pop("grid", {}).items():
         _check_key(key, "[grid]")

@@ -191,11 +191,22 @@ def report_page(report: Report, *, refresh: int | None = None) -> str:
         report: what it shows.
         refresh: seconds after which a browser reads the page again, for runs that go on.
     """
-    drawn = {figure.id: {**figure.spec, "views": figure.views} for figure in report.figures()}
-    return _template("report.html.j2").render(
-        report=report,
-        refresh=refresh,
-        fold=len(report.runs) > _OPEN_RUNS,
+    return figures_page(
+        "report.html.j2", report.figures(), report=report, refresh=refresh, fold=len(report.runs) > _OPEN_RUNS
+    )
+
+
+def figures_page(name: str, drawn_figures: Sequence[Figure], **content: Any) -> str:
+    """A page with figures, from one of our templates.
+
+    Args:
+        name: of the template.
+        drawn_figures: all that it shows.
+        content: what else the template is told.
+    """
+    drawn = {figure.id: {**figure.spec, "views": figure.views} for figure in drawn_figures}
+    return _template(name).render(
+        **content,
         figures_json=_script_json({"figures": drawn, "templates": {m: template(m) for m in ("light", "dark")}}),
         plotly=_plotly() if drawn else "",
     )

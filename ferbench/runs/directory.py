@@ -41,7 +41,7 @@ SHORT_ID = re.compile(r"[0-9a-f]{12}")
 #: What ``metrics.json`` has beside the scores: the SHA-256 of the predictions, and of itself.
 DIGESTS = ("predictions_sha256", "own")
 
-Status = Literal["running", "done", "failed", "diverged", "interrupted"]
+Status = Literal["running", "done", "failed", "diverged", "interrupted", "pruned"]
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,10 @@ class Holder:
         return f"{self.host} pid {self.pid} since {self.since[:19].replace('T', ' ')} UTC"
 
 
+class AtWork(UserError):
+    """Another process is at work on a run."""
+
+
 @contextlib.contextmanager
 def only_writer(directory: RunDirectory, *, to_remove: bool = False) -> Iterator[None]:
     """Keep other processes off a run directory; what a dead process left behind is taken over.
@@ -64,8 +68,9 @@ def only_writer(directory: RunDirectory, *, to_remove: bool = False) -> Iterator
         to_remove: nothing is written into it, so that it may have symbolic links in it.
 
     Raises:
-        UserError: another process holds it (named within a second), the results directory cannot be written, or the
-            run directory has symbolic links, through which writing would leave it.
+        AtWork: another process holds it (named within a second).
+        UserError: the results directory cannot be written, or the run directory has symbolic links, through which
+            writing would leave it.
     """
     parent = directory.path.parent
     _refuse_links(directory, inside=not to_remove)
@@ -74,7 +79,7 @@ def only_writer(directory: RunDirectory, *, to_remove: bool = False) -> Iterator
         lock = filelock.FileLock(lock_path(directory), timeout=0)
         other = _take(directory, lock)
         if other is not None:
-            raise UserError(
+            raise AtWork(
                 f"another process is at work on run {directory.path.name}: {other}",
                 "wait for it, or stop it, and try again",
             )

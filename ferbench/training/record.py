@@ -12,6 +12,7 @@ from ferbench.experiment.plan import Plan
 from ferbench.runs.directory import RunDirectory, Status
 from ferbench.training import runtime
 from ferbench.training.epoch import Diverged
+from ferbench.training.stopping import Pruned
 
 
 def first_record(plan: Plan, device: torch.device) -> dict[str, Any]:
@@ -61,6 +62,8 @@ def write_failure(directory: RunDirectory, record: dict[str, Any], error: BaseEx
     status: Status = "failed"
     if isinstance(error, Diverged):
         status = "diverged"
+    elif isinstance(error, Pruned):
+        status = "pruned"
     elif isinstance(error, KeyboardInterrupt):
         status = "interrupted"
     record["status"] = status

@@ -34,6 +34,7 @@ from ferbench.training.saving import BEST, RunSaver
 from ferbench.training.snapshots import Snapshots
 from ferbench.training.starting import begin_from
 from ferbench.training.step import Loss, forward
+from ferbench.training.stopping import Pruned
 from ferbench.training.summary import count_parameters, layer_table
 from ferbench.training.trackers import Trackers
 
@@ -213,7 +214,7 @@ def _execute(
             if not isinstance(error, UserError) or directory.exists():
                 write_failure(directory, record, error)
                 trackers.tell("run_failed", record)
-            if isinstance(error, Diverged):
+            if isinstance(error, (Diverged, Pruned)):
                 return record
             if "does not have a deterministic implementation" in str(error):
                 raise UserError(
@@ -241,8 +242,8 @@ class _Recorder(Observer):
 
     def epoch_ended(self, record: dict[str, Any]) -> None:
         self._directory.append_history(record)
-        self._display.epoch_ended(record)
         self._trackers.tell("epoch_ended", record)
+        self._display.epoch_ended(record)  # which may end the run
 
     def resumed(self, at: Position) -> None:
         self._display.resumed(at)

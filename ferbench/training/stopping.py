@@ -9,6 +9,10 @@ from ferbench.training.scores import Scores
 from ferbench.training.selection import better
 
 
+class Pruned(Exception):
+    """A search has no hope for this run and ends it after an epoch; its checkpoint stays, and it can be resumed."""
+
+
 @dataclass
 class EarlyStopping:
     """Stops when a validation metric has not gained for ``patience`` epochs.

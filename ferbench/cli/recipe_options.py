@@ -1,0 +1,126 @@
+"""The flags by which a command is told of a recipe, and the settings that they and the recipe make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ferbench.cli.completion import ComponentType, SettingType
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_KINDS = {
+    "dataset": "Dataset plugin.",
+    "model": "Model plugin.",
+    "loss": "Loss plugin.",
+    "sampler": "Sampler plugin.",
+    "augmentation": "Augmentation plugin.",
+    "optimizer": "Optimiser plugin.",
+    "schedule": "Learning-rate schedule plugin.",
+}
+
+
+def recipe_options(repeated: str) -> Callable[[_Command], _Command]:
+    """Give a command RECIPE, a flag for each component, ``--tracker`` and ``--data``.
+
+    They arrive as ``recipe``, ``dataset_names`` …, ``tracker_names`` and ``data``.
+
+    Args:
+        repeated: what the first flag's help says of repeating it.
+    """
+
+    def decorate(command: _Command) -> _Command:
+        options = [click.argument("recipe", required=False, type=click.Path(path_type=Path, dir_okay=False))]
+        for kind, text in _KINDS.items():
+            note = f" {repeated}" if kind == "dataset" else ""
+            options.append(
+                click.option(
+                    f"--{kind}",
+                    f"{kind}_names",
+                    type=ComponentType(kind),
+                    multiple=True,
+                    metavar="NAME",
+                    help=text + note,
+                )
+            )
+        options += [
+            click.option(
+                "--tracker",
+                "tracker_names",
+                type=ComponentType("tracker"),
+                multiple=True,
+                metavar="NAME",
+                help="Also tell these.",
+            ),
+            click.option(
+                "--data",
+                type=click.Path(),
+                multiple=True,
+                metavar="[NAME=]DIR",
+                help="Where the dataset's files are; with several datasets, NAME=DIR for each.",
+            ),
+        ]
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+set_option: Any = click.option(
+    "--set",
+    "sets",
+    type=SettingType(),
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set a field, e.g. training.epochs=10.",
+)
+
+skip_faulty_option: Any = click.option(
+    "--skip-faulty", is_flag=True, help="Leave faulty samples out, and record how many."
+)
+
+
+def add_trackers(raw: dict[str, Any], names: Sequence[str]) -> None:
+    """Lay ``--tracker`` over a recipe's own trackers."""
+    if names:
+        raw["trackers"] = [*raw.get("trackers", []), *({"name": one} for one in names)]
+
+
+def asked_settings(
+    raw: Mapping[str, Any],
+    components: Mapping[str, Sequence[str]],
+    data: Sequence[str],
+    *,
+    sets: Sequence[str],
+    axes: Sequence[str] = (),
+    fields: Mapping[str, Sequence[Any]] | None = None,
+    skip_faulty: bool,
+) -> list[dict[str, Any]]:
+    """Every combination that a recipe and flags ask for, as raw settings.
+
+    Args:
+        raw: tables of the recipe, empty without one.
+        components: the component flags' names by section.
+        data: ``--data`` texts.
+        sets: ``--set`` texts.
+        axes: ``--grid`` texts.
+        fields: other flags by dotted key.
+        skip_faulty: ``--skip-faulty``.
+    """
+    from ferbench.experiment.settings import grid, split_paths
+
+    path, paths = split_paths(data)
+    more: dict[str, Sequence[Any]] = {
+        **(fields or {}),
+        "data.path": [path] if path is not None else [],
+        "data.skip_faulty": [True] if skip_faulty else [],
+    }
+    settings = grid(raw, sets=sets, axes=axes, components=components, fields=more)
+    for one in settings if paths else []:
+        section = one.setdefault("data", {})
+        section["paths"] = {**(section.get("paths") or {}), **paths}
+    return settings

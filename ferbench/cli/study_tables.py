@@ -1,0 +1,82 @@
+"""What a study's trials and outcome look like on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from optuna.trial import FrozenTrial, TrialState
+
+from ferbench.cli.progress import duration
+from ferbench.cli.tables import fitting, show, terminal_width
+from ferbench.cli.trials import chosen_text, value_text
+from ferbench.report.table import Spread, shown
+from ferbench.tune.view import STATES, test_metrics
+
+#: Metrics of the runs that were tested.
+_TESTED = ("accuracy", "macro_f1", "worst_class_f1")
+
+
+def tested(outcome: dict[str, Any], results: Path) -> list[tuple[dict[str, Any], dict[str, Spread]]]:
+    """Each finalist of an outcome with its test metrics over the seeds; without those of runs that are gone."""
+    found = []
+    for finalist in outcome["finalists"]:
+        scores = [one for run in finalist["runs"] if (one := test_metrics(results, run["run"]))]
+        spreads = {}
+        for name in _TESTED if scores else ():
+            values = [one[name] for one in scores]
+            spreads[name] = Spread(sum(values) / len(values), min(values), max(values))
+        found.append((finalist, spreads))
+    return found
+
+
+def show_finalists(outcome: dict[str, Any], results: Path) -> None:
+    """The best trials and how they did on test."""
+    tried = outcome["trials"]
+    click.echo(
+        f"{tried['all']} trials tried: {tried['complete']} complete, {tried['pruned']} pruned, {tried['failed']} "
+        "failed; chosen on validation, tested once per seed\n"
+    )
+    validation = [f"validation {name}" for name in outcome["objectives"]]
+    tests = [f"test {name}" for name in _TESTED]
+    rows = [
+        [
+            str(finalist["trial"]),
+            *(value_text(value) for value in finalist["values"]),
+            str(len(finalist["runs"])),
+            *(shown(spreads.get(name), "score") for name in _TESTED),
+            " ".join(run["run"] for run in finalist["runs"]),
+            chosen_text(finalist["chosen"]),
+        ]
+        for finalist, spreads in tested(outcome, results)
+    ]
+    numbers = [*validation, "seeds", *tests]
+    width = terminal_width()
+    spare = ["runs", tests[2], "settings"]
+    show(fitting(["trial", *numbers, "runs", "settings"], rows, width, spare=spare, right=numbers), width)
+
+
+def show_trials(trials: Sequence[FrozenTrial], objectives: Sequence[str], best: set[int]) -> None:
+    """Every trial, the best marked."""
+    rows = []
+    for trial in trials:
+        complete = trial.state is TrialState.COMPLETE
+        values = [value_text(value) for value in trial.values] if complete else [""] * len(objectives)
+        last = max(trial.intermediate_values, default=None)
+        seconds = trial.user_attrs.get("seconds")
+        rows.append(
+            [
+                f"{trial.number}{' *' if trial.number in best else ''}",
+                STATES[trial.state],
+                *values,
+                "" if last is None else str(last),
+                "" if seconds is None else duration(seconds),
+                str(trial.user_attrs.get("run", "")),
+                str(trial.user_attrs.get("reason", "")) or chosen_text(trial.params),
+            ]
+        )
+    width = terminal_width()
+    columns = ["trial", "state", *objectives, "epochs", "time", "run", "settings"]
+    show(fitting(columns, rows, width, spare=["run", "time", "epochs", "settings"], right=objectives), width)

@@ -1,0 +1,204 @@
+"""How a study shows what it is doing: a live table in a terminal, one line a trial elsewhere, nothing if quiet."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ferbench.cli.progress import duration
+from ferbench.plugin.faults import one_line
+from ferbench.tune.conductor import Conductor, Watch
+from ferbench.tune.ledger import Ticket
+from ferbench.tune.objectives import Objective, better, pareto_front
+from ferbench.tune.spool import Result
+
+#: Ended trials that the live table keeps in sight.
+_RECENT = 12
+
+
+def value_text(value: float | None) -> str:
+    """A value of an objective as people read it."""
+    if value is None:
+        return ""
+    return f"{value:.4f}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+def chosen_text(chosen: Mapping[str, Any]) -> str:
+    """A trial's values as people read them; of ``loss.focal.gamma`` the last part says enough."""
+    return one_line(
+        ", ".join(f"{key.rpartition('.')[2]} {f'{v:.4g}' if isinstance(v, float) else v}" for key, v in chosen.items())
+    )
+
+
+class TrialProgress(Watch):
+    """Keeps count; this one shows lines.
+
+    Args:
+        trials: those there are already.
+        target: how many there shall be.
+        objectives: of the study.
+        workers: on this host.
+        quiet: say nothing.
+    """
+
+    def __init__(
+        self,
+        trials: Sequence[FrozenTrial],
+        target: int,
+        objectives: Sequence[Objective],
+        workers: int,
+        *,
+        quiet: bool,
+    ) -> None:
+        self.target = target
+        self.objectives = objectives
+        self._workers = workers
+        self._quiet = quiet
+        self._started = time.monotonic()
+        done = [trial for trial in trials if trial.state.is_finished()]
+        self.ended_count = len(done)
+        self._here = 0
+        self._ended_trials = {trial.number for trial in done}
+        complete = [trial for trial in done if trial.state is TrialState.COMPLETE]
+        self.complete: list[tuple[int, tuple[float, ...]]] = [(one.number, tuple(one.values)) for one in complete]
+        if done:
+            self._say(f"going on with {len(done)} of {target} trials done")
+
+    def __enter__(self) -> TrialProgress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    @property
+    def best(self) -> str:
+        """The best so far as people read it."""
+        if not self.complete:
+            return ""
+        if len(self.objectives) > 1:
+            front = pareto_front(self.objectives, [values for _, values in self.complete])
+            return f"{len(front)} on the Pareto front"
+        number, values = self.complete[0]
+        for other, mine in self.complete:
+            if better(self.objectives[0], mine[0], values[0]):
+                number, values = other, mine
+        return f"best {self.objectives[0].name} {value_text(values[0])} of trial {number}"
+
+    @property
+    def left(self) -> str:
+        """Time left as people read it; empty before the first trial of this call has ended."""
+        if not self._here or self.ended_count >= self.target:
+            return ""
+        each = (time.monotonic() - self._started) / self._here
+        return f"about {duration(each * (self.target - self.ended_count))} left"
+
+    def ended(self, result: Result, chosen: dict[str, Any]) -> None:
+        self.ended_count += 1
+        self._here += 1
+        if result.values is not None:
+            self.complete.append((result.trial, result.values))
+        numbers = ", ".join(
+            f"{objective.name} {value_text(value)}"
+            for objective, value in zip(self.objectives, result.values or (), strict=False)
+        )
+        parts = [
+            f"trial {result.trial} {result.ending}",
+            numbers or one_line(result.reason),
+            chosen_text(chosen),
+            duration(result.seconds),
+            f"{self.ended_count}/{self.target}",
+            self.best,
+            self.left,
+        ]
+        self._say("  ".join(part for part in parts if part))
+
+    def began(self, ticket: Ticket, worker: int) -> None:
+        if ticket.attempt > 1:
+            self._say(f"trial {ticket.number} goes on (attempt {ticket.attempt})")
+
+    def said(self, line: str) -> None:
+        self._say(one_line(line))
+
+    def _say(self, line: str) -> None:
+        if not self._quiet:
+            print(line, file=sys.stderr, flush=True)
+
+
+class LiveTrials(TrialProgress):
+    """A table of the trials at work and those that ended last, for a terminal."""
+
+    def __init__(self, trials: Sequence[FrozenTrial], target: int, objectives: Sequence[Objective], workers: int):
+        self._console = Console(stderr=True, highlight=False)
+        self._running: dict[int, tuple[Ticket, str, float | None, float]] = {}
+        self._recent: deque[tuple[Result, dict[str, Any]]] = deque(maxlen=_RECENT)
+        super().__init__(trials, target, objectives, workers, quiet=False)
+        self._live = Live(self, console=self._console, refresh_per_second=2, transient=True)
+
+    def __enter__(self) -> LiveTrials:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+        self._console.print(Text(self._headline()))
+
+    def began(self, ticket: Ticket, worker: int) -> None:
+        super().began(ticket, worker)
+        self._running[ticket.number] = (ticket, "", None, time.monotonic())
+
+    def epoch(self, ticket: Ticket, text: str, value: float | None) -> None:
+        started = self._running.get(ticket.number, (ticket, "", None, time.monotonic()))[3]
+        self._running[ticket.number] = (ticket, text, value, started)
+
+    def ended(self, result: Result, chosen: dict[str, Any]) -> None:
+        self._running.pop(result.trial, None)
+        self._recent.append((result, chosen))
+        if result.ending == "failed":
+            self._say(f"trial {result.trial} failed: {one_line(result.reason)}")
+        self.ended_count += 1
+        self._here += 1
+        if result.values is not None:
+            self.complete.append((result.trial, result.values))
+
+    def beat(self, conductor: Conductor) -> None:
+        for number in set(self._running) - {ticket.number for ticket in conductor.working.values()}:
+            del self._running[number]
+
+    def __rich__(self) -> RenderableType:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for column in ("trial", "state", "epoch", *(objective.name for objective in self.objectives), "time"):
+            table.add_column(column, no_wrap=True, justify="left" if column == "state" else "right")
+        table.add_column("settings", no_wrap=True, overflow="ellipsis", ratio=1)
+        room = max(3, self._console.height - len(self._running) - 4)
+        for result, chosen in list(self._recent)[-room:]:
+            values = [value_text(value) for value in result.values or [None] * len(self.objectives)]
+            style = {"complete": "", "pruned": "dim", "failed": "red"}[result.ending]
+            cells = (str(result.trial), result.ending, "", *values, duration(result.seconds), chosen_text(chosen))
+            table.add_row(*(Text(cell) for cell in cells), style=style)
+        now = time.monotonic()
+        for ticket, text, value, started in self._running.values():
+            values = [value_text(value), *[""] * (len(self.objectives) - 1)]
+            cells = (str(ticket.number), "running", text, *values, duration(now - started), chosen_text(ticket.chosen))
+            table.add_row(*(Text(cell) for cell in cells), style="bold")
+        return Group(table, Text(self._headline(), style="bold"))
+
+    def _headline(self) -> str:
+        parts = [f"{self.ended_count} of {self.target} trials", self.best, self.left]
+        return " · ".join(part for part in parts if part)
+
+    def _say(self, line: str) -> None:
+        self._console.print(Text(line))

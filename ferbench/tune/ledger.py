@@ -1,0 +1,258 @@
+"""The trials of a study in its storage: handed out once, told once, taken over from hosts that fell silent.
+
+Optuna keeps the trials; what it leaves open is who is at work on one. Here a trial that nobody works on is ``WAITING``,
+never lost and never doubled: an interrupted one goes back to ``WAITING`` with its number and its values, and the next
+that asks gets it and goes on from its run's checkpoint.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
+
+from ferbench.errors import UserError
+from ferbench.tune.objectives import Objective
+from ferbench.tune.spool import Result
+from ferbench.tune.storage import Storage
+
+#: How often a trial is begun before it is given up: each time, its worker died.
+MOST_ATTEMPTS = 3
+
+_STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+
+
+@dataclass
+class Ticket:
+    """A trial that this host works on.
+
+    Attributes:
+        number: of the trial, from 0.
+        chosen: its values by key.
+        attempt: how often it was begun, this time included.
+        trial: as Optuna has it.
+        told: epochs whose value the storage has.
+        values: of the objective by epoch, as far as workers told them to this process.
+    """
+
+    number: int
+    chosen: dict[str, Any]
+    attempt: int
+    trial: optuna.Trial
+    told: set[int]
+    values: dict[int, float] = field(default_factory=dict)
+
+
+class Ledger:
+    """A study's trials.
+
+    Args:
+        storage: where they are.
+        name: of the study.
+        objectives: of the study; it is created with them where it does not exist.
+        owner: who this host is; another text for every process that conducts a study.
+        grace: seconds of silence after which a trial of another host is taken over.
+    """
+
+    def __init__(
+        self, storage: Storage, name: str, objectives: Sequence[Objective], *, owner: str, grace: float = 60.0
+    ) -> None:
+        self.storage = storage
+        self.name = name
+        self.owner = owner
+        self._grace = grace
+        self._beats = 0
+        self._observed: dict[int, tuple[Any, float]] = {}
+        with storage.locked(name):
+            self.study = optuna.create_study(
+                storage=storage.optuna,
+                study_name=name,
+                directions=[objective.direction for objective in objectives],
+                load_if_exists=True,
+            )
+            if self.study.metric_names is None:
+                self.study.set_metric_names([objective.name for objective in objectives])
+
+    def use(self, sampler: optuna.samplers.BaseSampler, pruner: optuna.pruners.BasePruner) -> None:
+        """Choose trials and end hopeless ones with these from now on."""
+        self.study.sampler = sampler
+        self.study.pruner = pruner
+
+    def describe(self, about: Mapping[str, Any]) -> None:
+        """Keep what a reader of the storage alone should know, once."""
+        for key, value in about.items():
+            if key not in self.study.user_attrs:
+                self.study.set_user_attr(key, value)
+
+    def fill(self, points: Iterator[dict[str, Any]], limit: int) -> int:
+        """Put the first ``limit`` points in line, where they are not yet; gives how many there are in all.
+
+        Points already in line are known by their order, so that the same grid continues.
+        """
+        with self.storage.locked(self.name):
+            there = len(self.trials())
+            count = 0
+            for count, point in enumerate(points, start=1):
+                if count > limit:
+                    return limit
+                if count > there:
+                    self.study.enqueue_trial(point)
+        return count
+
+    def trials(self) -> list[FrozenTrial]:
+        """All of them, by number."""
+        return self.study.get_trials(deepcopy=False)
+
+    def reclaim(self, active: Collection[int] = ()) -> list[int]:
+        """Put back in line what this host is said to work on but does not; gives the numbers.
+
+        That is what an earlier process left of a study that only one process writes, and what the storage was told of
+        a new trial before it went away.
+        """
+        left = [t for t in self.trials() if t.state is TrialState.RUNNING and self._is_mine(t)]
+        left = [trial for trial in left if trial.number not in active]
+        for trial in left:
+            self._put_back(trial)
+        return [trial.number for trial in left]
+
+    def ask(self, suggest: Callable[[optuna.Trial], dict[str, Any]], target: int) -> Ticket | None:
+        """A trial to work on: one that waits, else a new one; None when there are ``target`` of them already."""
+        with self.storage.locked(self.name):
+            trials = self.trials()
+            if len(trials) >= target and not any(trial.state is TrialState.WAITING for trial in trials):
+                return None
+            trial = self.study.ask()
+            frozen = trials[trial.number] if trial.number < len(trials) else None
+            attempt = 1 + (frozen.user_attrs.get("attempts", 0) if frozen is not None else 0)
+            if self.storage.shared:
+                trial.set_user_attr("beat", [self.owner, self._beats])
+            chosen = suggest(trial)
+        told = set(frozen.intermediate_values) if frozen is not None else set()
+        return Ticket(trial.number, chosen, attempt, trial, told)
+
+    def unended(self) -> int:
+        """How many trials have not ended yet, wherever they are."""
+        return sum(not trial.state.is_finished() for trial in self.trials())
+
+    def begun(self, ticket: Ticket) -> None:
+        """Note that a worker begins it: one that dies each time must not be begun for ever."""
+        ticket.trial.set_user_attr("attempts", ticket.attempt)
+
+    def report(self, ticket: Ticket, epoch: int, value: float) -> bool:
+        """Tell an epoch's value; True when the trial should end here."""
+        try:
+            if epoch not in ticket.told:
+                ticket.trial.report(value, epoch)
+                ticket.told.add(epoch)
+            return ticket.trial.should_prune()
+        except UpdateFinishedTrialError:  # another host took it over and was faster
+            return True
+
+    def tell(self, result: Result) -> bool:
+        """Tell how a trial ended, exactly once; False when the study has its end already."""
+        trials = self.trials()
+        if result.trial >= len(trials) or trials[result.trial].state.is_finished():
+            return False
+        identifier = trials[result.trial]._trial_id
+        storage = self.storage.optuna
+        try:
+            if trials[result.trial].state is TrialState.WAITING:
+                storage.set_trial_state_values(identifier, TrialState.RUNNING)
+            about = {"run": result.run, "seconds": round(result.seconds, 3), "reason": result.reason}
+            for key, value in about.items():
+                if value:
+                    storage.set_trial_user_attr(identifier, key, value)
+            if len(self.study.directions) == 1:
+                for epoch, number in result.epochs:
+                    if epoch not in trials[result.trial].intermediate_values:
+                        storage.set_trial_intermediate_value(identifier, epoch, number)
+            values = None if result.values is None else list(result.values)
+            self.study.tell(result.trial, values, state=_STATES[result.ending])
+        except (UpdateFinishedTrialError, ValueError) as error:
+            if isinstance(error, ValueError) and "Cannot tell a" not in str(error):
+                raise
+            return False
+        return True
+
+    def put_back(self, number: int) -> None:
+        """Let others have a trial that this host will not finish."""
+        trial = self.trials()[number]
+        if trial.state is TrialState.RUNNING and self._is_mine(trial):
+            self._put_back(trial)
+
+    def beat(self, numbers: Sequence[int]) -> None:
+        """Show the other hosts that these trials are still worked on."""
+        if not self.storage.shared:
+            return
+        self._beats += 1
+        trials = self.trials()
+        for number in numbers:
+            if trials[number].state is TrialState.RUNNING and self._is_mine(trials[number]):
+                self.storage.optuna.set_trial_user_attr(trials[number]._trial_id, "beat", [self.owner, self._beats])
+
+    def lost_sight(self) -> None:
+        """The storage was away: nobody could show anything, and whoever was silent then is not dead."""
+        self._observed.clear()
+
+    def take_over(self) -> list[int]:
+        """Put trials of hosts that have been silent for the time of grace back in line; gives their numbers.
+
+        Silence is measured by this process's clock alone, between two looks at the same beat: no two hosts' clocks are
+        compared.
+        """
+        if not self.storage.shared:
+            return []
+        now = time.monotonic()
+        running = {t.number: t for t in self.trials() if t.state is TrialState.RUNNING and not self._is_mine(t)}
+        seen = {}
+        silent = []
+        for number, trial in running.items():
+            beat = trial.user_attrs.get("beat")
+            before, since = self._observed.get(number, (None, now))
+            seen[number] = (beat, since if number in self._observed and before == beat else now)
+            if now - seen[number][1] >= self._grace:
+                silent.append(number)
+        self._observed = seen
+        if not silent:
+            return []
+        taken = []
+        with self.storage.locked(self.name):
+            for trial in self.trials():
+                if trial.number not in silent or trial.state is not TrialState.RUNNING:
+                    continue
+                if trial.user_attrs.get("beat") == seen[trial.number][0]:
+                    self._put_back(trial)
+                    taken.append(trial.number)
+        return taken
+
+    def _is_mine(self, trial: FrozenTrial) -> bool:
+        beat = trial.user_attrs.get("beat")
+        return not self.storage.shared or (beat is not None and beat[0] == self.owner)
+
+    def _put_back(self, trial: FrozenTrial) -> None:
+        storage = self.storage.optuna
+        try:
+            if self.storage.shared:  # a beat that nobody has: whoever saw the old one starts to watch anew
+                storage.set_trial_user_attr(trial._trial_id, "beat", [None, time.time_ns()])
+            storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+        except UpdateFinishedTrialError:
+            pass
+
+
+def load(storage: Storage, name: str) -> optuna.Study:
+    """A study to read.
+
+    Raises:
+        UserError: the storage has none of that name.
+    """
+    try:
+        return optuna.load_study(study_name=name, storage=storage.optuna)
+    except KeyError:
+        raise UserError(
+            f"{storage.shown} has no study '{name}'", "give the storage that the study was begun with (--storage)"
+        ) from None

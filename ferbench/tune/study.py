@@ -1,0 +1,197 @@
+"""A study: what is searched, from which recipe, towards what; its name is the fingerprint of these.
+
+results/studies/<fingerprint, 12 digits>/
+    study.json      what the fingerprint covers, and how to read the rest
+    study.db        the trials, unless another storage was named
+    spool/          results that the storage does not have yet
+    outcome.json    the best trials and their runs over the seeds
+    best.toml       the best recipe
+    report.html     what came of it
+    worker-0.log    what a worker's libraries printed
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from ferbench.errors import UserError
+from ferbench.experiment.fingerprint import digest, fields_with_role, short
+from ferbench.experiment.plan import Plan
+from ferbench.experiment.recipe import Role
+from ferbench.storage import replace_json, writing
+from ferbench.tune.objectives import Objective
+from ferbench.tune.space import Space
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class StudyPlace:
+    """Where a study lies.
+
+    Attributes:
+        path: ``results/studies/<id>``.
+    """
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def database(self) -> Path:
+        return self.path / "study.db"
+
+    @property
+    def spool(self) -> Path:
+        return self.path / "spool"
+
+    @property
+    def best(self) -> Path:
+        return self.path / "best.toml"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    def read(self) -> dict[str, Any]:
+        """``study.json``.
+
+        Raises:
+            UserError: it is missing, damaged, or written by a newer ferbench.
+        """
+        path = self.path / "study.json"
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} cannot be read: {error}", "run 'ferbench tune' again to write it anew") from error
+        if not isinstance(content, dict) or content.get("schema") != SCHEMA_VERSION:
+            raise UserError(f"{path} was not written by this ferbench", "use the release that wrote it")
+        return content
+
+    def write(self, content: Mapping[str, Any]) -> None:
+        replace_json(self.path / "study.json", {"schema": SCHEMA_VERSION, **content})
+
+    def outcome(self) -> dict[str, Any] | None:
+        """``outcome.json``; None while the best trials have not been repeated."""
+        try:
+            return json.loads((self.path / "outcome.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def write_outcome(self, content: Mapping[str, Any]) -> None:
+        replace_json(self.path / "outcome.json", dict(content))
+
+    @contextlib.contextmanager
+    def only_writer(self) -> Iterator[None]:
+        """Keep other processes off the study's own database.
+
+        Raises:
+            UserError: another process conducts the study.
+        """
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.path / ".lock", timeout=0)
+            try:
+                lock.acquire()
+            except filelock.Timeout as error:
+                raise UserError(
+                    f"another process conducts study {self.id}",
+                    "let it use more workers (--workers N), or share the study through a database (--storage)",
+                ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def is_conducted(self) -> bool:
+        """Whether a process on this host conducts the study in its own database."""
+        if not (self.path / ".lock").exists():
+            return False
+        lock = filelock.FileLock(self.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except (filelock.Timeout, OSError):
+            return True
+        lock.release()
+        return False
+
+
+def covers(space: Space, objectives: Sequence[Objective], base: Plan) -> dict[str, Any]:
+    """Everything that makes a study the one it is, as plain values."""
+    return {
+        "space": {one["key"]: {k: v for k, v in one.items() if k != "key"} for one in space.describe()},
+        "objectives": [objective.name for objective in objectives],
+        "base": base.identity,
+        "evaluation": fields_with_role(base.resolved.recipe.evaluation, Role.EVALUATION),
+    }
+
+
+def place_of(results: Path, covered: Mapping[str, Any]) -> StudyPlace:
+    """Where the study lies whose fingerprint covers this."""
+    return StudyPlace(results / "studies" / short(digest({"kind": "study", **covered})))
+
+
+def all_studies(results: Path) -> Iterator[StudyPlace]:
+    """Every study of a results directory, by id."""
+    try:
+        with os.scandir(results / "studies") as entries:
+            names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    except FileNotFoundError:
+        return
+    for name in names:
+        place = StudyPlace(results / "studies" / name)
+        if (place.path / "study.json").is_file():
+            yield place
+
+
+def find_study(results: Path, name: str) -> StudyPlace:
+    """The study that a user means by a path, the name of its recipe, or a unique prefix of its id.
+
+    Raises:
+        UserError: no study or several answer to ``name``.
+    """
+    if (Path(name) / "study.json").is_file():
+        return StudyPlace(Path(name))
+    studies = list(all_studies(results))
+    found = [one for one in studies if one.id.startswith(name)] or [one for one in studies if _label(one) == name]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UserError(
+            f"{len(found)} studies answer to '{name}': {', '.join(one.id for one in found)}",
+            "give more digits of the id",
+        )
+    there = f"studies: {', '.join(f'{one.id} ({_label(one)})' for one in studies)}" if studies else "there is none yet"
+    raise UserError(f"there is no study '{name}' in {results}", f"{there}; name the results directory with --results")
+
+
+def earlier(results: Path, label: str, place: StudyPlace) -> StudyPlace | None:
+    """The latest other study of a recipe of that name."""
+    others = [one for one in all_studies(results) if one.id != place.id and _label(one) == label]
+    return max(others, key=lambda one: (one.path / "study.json").stat().st_mtime, default=None)
+
+
+def differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
+    """The keys in which what two studies cover differs, dotted."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in dict.fromkeys([*before, *after]):
+            yield from differences(before.get(key), after.get(key), f"{place}.{key}" if place else str(key))
+    elif before != after and json.dumps(before, default=list) != json.dumps(after, default=list):
+        yield place
+
+
+def _label(place: StudyPlace) -> str | None:
+    try:
+        return place.read().get("label")
+    except UserError:
+        return None
