@@ -52,8 +52,8 @@ class Plan:
     identity: dict[str, Any]
     training_id: str
     config_id: str
-    reads_test: bool = True
     start: Start | None = None
+    reads_test: bool = True
 
     @property
     def dataset_spec(self) -> DatasetSpec:

@@ -51,6 +51,21 @@ WORK = {
         for seed, name in enumerate(("one", "two"))
     ],
     "resume": [["resume", "one", "--cache", "cache", "--quiet"]],
+    "tune": [
+        [
+            "tune",
+            "--model",
+            "linear",
+            "--trials",
+            "1",
+            "--search",
+            "optimizer.lr=0.001,0.01",
+            "--only",
+            "--seeds",
+            "0",
+            *SMALL,
+        ]
+    ],
     "evaluate": [["evaluate", "one", "--set", "evaluation.tta=flip", "--cache", "cache", "--quiet"]],
     "lineage": [["lineage", "one"]],
     "ensemble": [["ensemble", "one", "two"]],
