@@ -293,7 +293,7 @@ def test_a_test_on_pictures_that_the_parent_learnt_is_contaminated(ferbench_cli,
         seen = outcome["evaluations"]["test"]["seen"]
         assert seen == {"train": {"same": 0, "copies": 1}, "validation": {"same": 0, "copies": 0}, "contaminated": True}
     board = answer(ferbench_cli("leaderboard", "--json"))
-    assert sorted(one["name"] for one in board["unfinished"] if one["status"] == "contaminated") == ["child", "grand"]
+    assert sorted(one["name"] for one in board["unranked"] if one["kind"] == "contaminated") == ["child", "grand"]
     both = answer(ferbench_cli("ensemble", "first", "child", "--json"))
     assert both["evaluations"]["test"]["seen"]["contaminated"]
     checked = ferbench_cli("runs", "verify", "child", "grand")
