@@ -31,7 +31,7 @@ def replace_file(path: Path, content: bytes) -> None:
         UserError: the directory cannot be written or is full; ``path`` is as it was before.
     """
     temporary = path.parent / f".{path.name}.{secrets.token_hex(6)}.tmp"
-    with writing(path.parent):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("xb") as file:
@@ -47,16 +47,21 @@ def replace_file(path: Path, content: bytes) -> None:
 
 def replace_json(path: Path, content: Any) -> None:
     """``replace_file`` with readable JSON."""
-    replace_file(path, (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8"))
+    replace_file(path, json_bytes(content))
+
+
+def json_bytes(content: Any) -> bytes:
+    """What `replace_json` writes."""
+    return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
 
 
 @contextlib.contextmanager
-def writing(directory: Path) -> Iterator[None]:
-    """Turn what can go wrong with a disk into an error that names the place and the remedy."""
+def writing(place: Path) -> Iterator[None]:
+    """Turn what can go wrong with a disk into an error that names the file or directory and the remedy."""
     try:
         yield
     except OSError as error:
         raise UserError(
-            f"cannot write to {directory}: {error.strerror or error}",
+            f"cannot write to {place}: {error.strerror or error}",
             "free some space, correct the permissions, or name another place (such as with --results, --cache)",
         ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferbench.cli.completion import ComponentType, RunType, SettingType, plugin_option
+from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def audit_table(
     )
     signs = signatures(done)
     if as_json:
-        click.echo(json.dumps(_document(done, signs), indent=2, ensure_ascii=False))
+        echo_json(_document(done, signs))
     else:
         click.echo("\n".join(_lines(file.name, done, signs)))
     click.get_current_context().exit(1 if done.verdict == "inconsistent" else 0)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ferbench.cli.json_output import echo_json
 from ferbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def run_audit(
 
         write(write_exclusions, listed)
     if as_json:
-        click.echo(json.dumps(_document(pack, findings, suspects, run), indent=2, ensure_ascii=False))
+        echo_json(_document(pack, findings, suspects, run))
         return
     for line in _lines(pack, findings, suspects, run):
         click.echo(line)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferbench.cli.completion import ComponentType, plugin_option
+from ferbench.cli.json_output import echo_json
 from ferbench.plugin.component import KINDS
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def check(
             "passed": not broken,
             "rules": [{**asdict(verdict), "seconds": round(verdict.seconds, 3)} for verdict in verdicts],
         }
-        click.echo(json.dumps(record, indent=2, ensure_ascii=False))
+        echo_json(record)
     else:
         tried = sum(verdict.status in ("passed", "failed") for verdict in verdicts)
         said = f"{len(broken)} broken: {', '.join(broken)}" if broken else f"all {tried} rules that were tried are kept"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferbench.cli.completion import RunType
+from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import results_option
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def compare(
         _write_samples(comparison, csv_file)
     shown = tables(comparison, sliced, samples)
     if form == "json":
-        click.echo(json.dumps(_document(comparison, shown), indent=2, ensure_ascii=False))
+        echo_json(_document(comparison, shown))
     else:
         _print(form, comparison, shown)
     if csv_file is not None:

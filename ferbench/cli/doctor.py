@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def doctor(fix: bool, as_json: bool, quiet: bool, results: Path, cache: Path) ->
     left = [one for one in found if one.level == "problem" and one not in fixed]
     if as_json:
         records = [{**one.to_record(), "fixed": one in fixed} for one in found]
-        click.echo(json.dumps({"problems": len(left), "findings": records}, indent=2, ensure_ascii=False))
+        echo_json({"problems": len(left), "findings": records})
     else:
         _show([one for one in found if one.level == "problem" or not quiet], fixed)
         if not quiet:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferbench.cli.combinations import Combination, refuse_if_all_skipped
+from ferbench.cli.json_output import echo_json
 from ferbench.cli.progress import duration
 from ferbench.cli.tables import fitting, show, terminal_width
 from ferbench.errors import UserError
@@ -39,7 +40,7 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
     refuse_if_all_skipped(combinations)
     if as_json:
         entries = [_plan_entry(c, e) for c, e in zip(combinations, estimates, strict=True)]
-        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+        echo_json(entries)
         return
     varied = _varied_keys([combination.settings for combination in combinations])
     rows = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import click
 
 from ferbench.cli.completion import RunType
+from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import results_option
 from ferbench.errors import UserError
 
@@ -50,9 +50,7 @@ def ensemble(
         about = {"run": directory.path.name, "name": record["name"], "reused": reused, "directory": str(directory.path)}
         ids = {key: record["identity"][key] for key in ("training_id", "config_id")}
         members = record["ensemble"]["members"]
-        click.echo(
-            json.dumps({**about, **ids, "members": members, "evaluations": splits}, indent=2, ensure_ascii=False)
-        )
+        echo_json({**about, **ids, "members": members, "evaluations": splits})
         return
     _show(directory.path.name, record, splits, reused=reused)
     if not quiet:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferbench.cli.completion import ComponentType, RunType, SettingType, plugin_option
+from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
 from ferbench.errors import UserError
+from ferbench.plugin.faults import one_line
 
 if TYPE_CHECKING:
     from ferbench.experiment.resolve import ResolvedRecipe
@@ -114,7 +115,7 @@ def evaluate(
     prepare(device, runtime.threads, deterministic=True)
     trained = restore(directory, registry, device)
     if trained.changed:
-        click.echo(f"warning: {trained.changed}; results may differ", err=True)
+        click.echo(one_line(f"warning: {trained.changed}; results may differ"), err=True)
     test = _test(record, resolved, part, cache, strict=strict, quiet=quiet or as_json)
     there = short(retest_id(record, test)) in record["evaluations"]
     name = retest(directory, trained, test, record["training"]["batch_size"])
@@ -127,7 +128,7 @@ def evaluate(
             from ferbench.report.formats import to_json_value
 
             about["slices"] = {table.columns[0].label: to_json_value(table) for table in sliced}
-        click.echo(json.dumps({**about, **entry}, indent=2, ensure_ascii=False))
+        echo_json({**about, **entry})
         return
     _show(about, entry, test)
     _show_slices(sliced)
@@ -227,7 +228,6 @@ def _test(
 def _show(about: dict[str, Any], entry: dict[str, Any], test: Retest) -> None:
     from ferbench.cli.results import per_class_table
     from ferbench.cli.tables import show, terminal_width
-    from ferbench.plugin.faults import one_line
     from ferbench.runs.remarks import remarks
 
     facts = [f"{test.part}, n = {entry['n']:,}", f"protocol {test.rows.protocol}"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ferbench.cli.completion import ComponentType, RunType, SettingType, plugin_option
+from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
 from ferbench.errors import UserError
 
@@ -92,7 +92,7 @@ def import_(
     ((evaluation, entry),) = directory.read()["evaluations"].items()
     if as_json:
         about = {"run": directory.path.name, "name": chosen, "evaluation": evaluation, "reused": reused}
-        click.echo(json.dumps({**about, **entry}, indent=2, ensure_ascii=False))
+        echo_json({**about, **entry})
         return
     from ferbench.cli.results import per_class_table
     from ferbench.cli.tables import show, terminal_width

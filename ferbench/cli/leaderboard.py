@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import results_option
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def leaderboard(
         tables.append(board.table(one, same, chosen, rows[number]))
     if form == "json":
         document = _document(board, tables, rows, unfinished)
-        click.echo(json.dumps({**document, **_unranked(spoilt, reported)}, indent=2, ensure_ascii=False))
+        echo_json({**document, **_unranked(spoilt, reported)})
         return
     extra = [unranked_table(spoilt, reported)] if spoilt or reported else []
     _print(form, tables, [*extra, *([unfinished_table(unfinished)] if unfinished else [])], sort)

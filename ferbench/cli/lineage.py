@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferbench.cli.completion import RunType
+from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import results_option
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def lineage(run: str, as_json: bool, results: Path) -> None:
 
     found = family(results, find_run(results, run))
     if as_json:
-        click.echo(json.dumps([_entry(one) for one in found.values()], indent=2, ensure_ascii=False))
+        echo_json([_entry(one) for one in found.values()])
         return
     shown: set[str] = set()
     for one in found.values():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ferbench.cli.check import check
 from ferbench.cli.completion import ComponentType, plugin_option
+from ferbench.cli.json_output import echo_json
 from ferbench.cli.new_plugin import new_plugin
 from ferbench.cli.option_values import assignments
 from ferbench.errors import UserError
@@ -44,7 +44,7 @@ def list_plugins(kind: str | None, plugin: tuple[str, ...], as_json: bool) -> No
 
     registry = load_registry(plugin)
     if as_json:
-        click.echo(json.dumps(_list_record(registry, kind), indent=2, ensure_ascii=False))
+        echo_json(_list_record(registry, kind))
         return
     from ferbench.cli.tables import show, terminal_width
 
@@ -90,7 +90,7 @@ def show_component(
         record["options_used"] = settings
         record["layers"] = _layers(component, options, settings, classes, image_size)
     if as_json:
-        click.echo(json.dumps(record, indent=2, ensure_ascii=False))
+        echo_json(record)
         return
     component_page.show(record)
     if component.kind == "model" and lacking:

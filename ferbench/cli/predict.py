@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferbench.cli.completion import RunType, plugin_option
+from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import results_option
 from ferbench.errors import UserError
+from ferbench.plugin.faults import one_line
 
 if TYPE_CHECKING:
     from ferbench.training.restore import TrainedModel
@@ -47,11 +48,11 @@ def predict(run: str, images: Sequence[Path], layout: str, device: str, results:
     prepare(chosen_device, None, deterministic=True)
     trained = restore(directory, load_registry(plugin), chosen_device)
     if trained.changed:
-        click.echo(f"warning: {trained.changed}; probabilities may differ", err=True)
+        click.echo(one_line(f"warning: {trained.changed}; probabilities may differ"), err=True)
     answers, faults = _classify(trained, paths)
     _show(answers, trained.task.class_names, layout)
     for path, reason in faults:
-        click.echo(f"error: {path}: {reason}", err=True)
+        click.echo(one_line(f"error: {path}: {reason}"), err=True)
     if faults:
         what = "1 image" if len(faults) == 1 else f"{len(faults)} images"
         click.echo(f"  → {what} could not be classified; give JPEG, PNG, BMP, WebP or TIFF files", err=True)
@@ -102,13 +103,16 @@ def _show(answers: list[tuple[Path, list[float]]], class_names: tuple[str, ...],
             }
             for path, row in answers
         ]
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        echo_json(document)
     elif layout == "csv":
+        from ferbench.report.formats import csv_text
+
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["image", "predicted", *class_names])
+        writer.writerow(["image", "predicted", *map(csv_text, class_names)])
         for path, row in answers:
-            writer.writerow([str(path), class_names[row.index(max(row))], *(f"{p:.6f}" for p in row)])
+            predicted = class_names[row.index(max(row))]
+            writer.writerow([csv_text(str(path)), csv_text(predicted), *(f"{p:.6f}" for p in row)])
         click.echo(text.getvalue(), nl=False)
     elif answers:
         from ferbench.cli.tables import fitting, show, terminal_width

@@ -12,6 +12,7 @@ import click
 from ferbench.cli.completion import RunType, plugin_option
 from ferbench.cli.places import cache_option, results_option
 from ferbench.errors import UserError
+from ferbench.plugin.faults import one_line
 
 if TYPE_CHECKING:
     from ferbench.runs.directory import RunDirectory
@@ -127,7 +128,7 @@ def _watch(chosen: Sequence[RunDirectory], write: Callable[..., None], seen: lis
         if status == "running":
             click.echo(f"run {run.path.name} says that it is running, but no process is at work on it", err=True)
         else:
-            click.echo(f"run {run.path.name}: {status}", err=True)
+            click.echo(one_line(f"run {run.path.name}: {status}"), err=True)
 
 
 def _going_on(chosen: Sequence[RunDirectory]) -> bool:

@@ -48,7 +48,7 @@ def _measured(outcome: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 def show_outcome(outcome: dict[str, Any], *, quiet: bool) -> None:
     if outcome["status"] != "done":
         where = f"run {outcome['run']} " if "run" in outcome else "a combination was "
-        click.echo(f"{where}{outcome['status']}: {outcome['reason']}", err=True)
+        click.echo(one_line(f"{where}{outcome['status']}: {outcome['reason']}"), err=True)
         return
     role, evaluation = _measured(outcome)
     training = outcome["training"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 import traceback
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ import click
 
 from ferbench.cli.combinations import Combination, name_runs, plan_all, resolve_all
 from ferbench.cli.completion import RunPointType, SettingType, plugin_option
+from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.recipe_options import (
     add_trackers,
@@ -24,6 +24,7 @@ from ferbench.cli.recipe_options import (
 )
 from ferbench.cli.results import show_comparison, show_outcome
 from ferbench.errors import UserError
+from ferbench.plugin.faults import one_line
 
 if TYPE_CHECKING:
     from ferbench.experiment.plan import Plan
@@ -130,7 +131,7 @@ def run(
     page = write_report(outcomes, results, plugin) if with_report else None
     if as_json:
         about = {} if page is None else {"report": str(page)}
-        click.echo(json.dumps([one | about for one in outcomes], indent=2, ensure_ascii=False))
+        echo_json([one | about for one in outcomes])
     elif page is not None:
         click.echo(f"report: {page}")
     if any(outcome["status"] in ("failed", "diverged") for outcome in outcomes):
@@ -175,7 +176,8 @@ def _execute(combination: Combination, results: Path, position: str, *, quiet: b
         name = plan.resolved.recipe.name
         if name is not None and record.get("name") != name:
             if record.get("name") is not None:
-                click.echo(f"run {directory.path.name}, so far named {record['name']}, is now named {name}", err=True)
+                so_far = one_line(str(record["name"]))
+                click.echo(f"run {directory.path.name}, so far named {so_far}, is now named {name}", err=True)
             record["name"] = name
             directory.write(record)
         return _outcome(record, plan, directory.path, reused=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferbench.cli.completion import RunType
+from ferbench.cli.json_output import echo_json
 from ferbench.cli.leaderboard import ConditionType
 from ferbench.cli.places import results_option
 from ferbench.errors import UserError
@@ -69,7 +69,7 @@ def list_runs(form: str, as_json: bool, where: tuple[str, ...], statuses: tuple[
     if form == "json":
         from ferbench.report.formats import to_json_value
 
-        click.echo(json.dumps(to_json_value(table)["rows"], indent=2, ensure_ascii=False))
+        echo_json(to_json_value(table)["rows"])
     elif form == "csv":
         from ferbench.report.formats import to_csv
 
@@ -145,7 +145,7 @@ def show_run(run: str, as_json: bool, results: Path) -> None:
 
     page = run_page.describe(results, find_run(results, run))
     if as_json:
-        click.echo(json.dumps(page, indent=2, ensure_ascii=False))
+        echo_json(page)
     else:
         run_page.show(page)
 
@@ -223,7 +223,7 @@ def verify_runs(names: tuple[str, ...], as_json: bool, quiet: bool, results: Pat
     damaged = [one for one in findings if one.damage]
     if as_json:
         about = {"checked": checked, "skipped": [name for name, _ in skipped], "damaged": len({o.run for o in damaged})}
-        click.echo(json.dumps({**about, "findings": [asdict(one) for one in findings]}, indent=2, ensure_ascii=False))
+        echo_json({**about, "findings": [asdict(one) for one in findings]})
     else:
         for one in damaged if quiet else findings:
             word = "damaged" if one.damage else "note"

@@ -39,7 +39,7 @@ def table(
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=any(columns))
     for column in columns:
         made.add_column(
-            Text(column),
+            Text(one_line(column)),
             no_wrap=column in whole,
             overflow="fold",
             justify="right" if column in right else "left",

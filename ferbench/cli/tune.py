@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from ferbench.cli.completion import SettingType, plugin_option
+from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.recipe_options import (
     add_trackers,
@@ -296,7 +296,7 @@ def _conduct(session: Session, *, finish: bool, quiet: bool, as_json: bool, with
     if as_json:
         about = {"study": session.place.id, "directory": str(session.place.path)}
         about |= {} if page is None else {"report": str(page)}
-        click.echo(json.dumps({**about, **(outcome or {})}, indent=2, ensure_ascii=False))
+        echo_json({**about, **(outcome or {})})
         return
     if outcome is not None:
         from ferbench.cli.study_tables import show_finalists
@@ -354,7 +354,7 @@ def _show_space(session: Session, *, as_json: bool) -> None:
     if as_json:
         objectives = [objective.name for objective in session.objectives]
         about = {"study": place.id, "exists": place.path.exists(), "objectives": objectives}
-        click.echo(json.dumps({**about, "space": space.describe()}, indent=2, ensure_ascii=False))
+        echo_json({**about, "space": space.describe()})
         return
     rows = [
         [
@@ -461,7 +461,7 @@ def status(study: str, storage: str | None, as_json: bool, results: Path) -> Non
             for trial in trials
         ]
         content = {"study": place.id, "label": about["label"], "counts": tally, "best": best, "trials": entries}
-        click.echo(json.dumps({**content, "outcome": outcome}, indent=2, ensure_ascii=False))
+        echo_json({**content, "outcome": outcome})
         return
     show_trials(trials, about["objectives"], set(best))
     there = ", ".join(f"{number} {state}" for state, number in tally.items() if number and state != "all")

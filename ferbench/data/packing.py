@@ -70,10 +70,11 @@ def build(
                 table.append(rows)
             if progress is not None:
                 progress(done)
-        keep, duplicates = table.duplicates()
-        faults += duplicates
-        where = str(getattr(dataset, "path", name))
-        faults += table.gaps(keep, where)
+        with writing(directory.parent):  # what is still in memory is written before it is read again
+            keep, duplicates = table.duplicates()
+            faults += duplicates
+            where = str(getattr(dataset, "path", name))
+            faults += table.gaps(keep, where)
         left = table.rows - len(duplicates)
         if not faults and not left:
             raise UserError(f"dataset '{name}' has no image", "check that this is the dataset it is taken for")

@@ -48,7 +48,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
         UserError: the file cannot be read, is no TOML, or names a section that there is not.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8")  # TOML has an opinion on line endings
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "is not UTF-8 text"
         raise UserError(f"cannot read recipe {path}: {reason}", "give the path of a TOML recipe") from error

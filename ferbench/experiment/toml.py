@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import Any
 
 import tomli_w
 
 from ferbench.experiment.recipe import COMPONENT_SECTIONS
+
+_HIDDEN = re.compile(r"[^\x20-\x7e\n]")
 
 #: Fields of ``[data]`` that are a matter of the machine, and may tell more of its owner than a report should.
 _PRIVATE = ("path", "paths")
@@ -32,7 +36,15 @@ def recipe_toml(record: dict[str, Any]) -> str:
             document[section][name] = _given(member["options"])
     document["data"] = {key: value for key, value in _given(asked["data"]).items() if key not in _PRIVATE}
     document["training"] = _given(asked["training"])
-    return tomli_w.dumps(document)
+    return _HIDDEN.sub(_escaped, tomli_w.dumps(document))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """What TOML allows in a text and nobody sees, such as marks that turn the direction of reading, as an escape."""
+    character = found[0]
+    if unicodedata.category(character) not in ("Cc", "Cf", "Zl", "Zp"):
+        return character
+    return f"\\U{ord(character):08X}" if ord(character) > 0xFFFF else f"\\u{ord(character):04X}"
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def to_csv(table: Table) -> str:
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([_plain(key) for column in table.columns for key in _headers(column)])
+    writer.writerow([csv_text(key) for column in table.columns for key in _headers(column)])
     for row in table.rows:
         cells = zip(row, table.columns, strict=True)
         writer.writerow([value for cell, column in cells for value in _values(cell, column)])
@@ -131,11 +131,11 @@ def _values(cell: Cell, column: Column) -> list[str]:
 def _exact(cell: Cell) -> str:
     if cell is None or cell != cell:
         return ""
-    return _plain(cell) if isinstance(cell, str) else repr(cell)
+    return csv_text(cell) if isinstance(cell, str) else repr(cell)
 
 
-def _plain(text: str) -> str:
-    """Text in one line that no spreadsheet takes for a formula."""
+def csv_text(text: str) -> str:
+    """Text in one line that no spreadsheet takes for a formula: with an apostrophe in front where one would."""
     clean = one_line(text)
     runs = text.startswith(_FORMULA) or unicodedata.normalize("NFKC", clean[:1]).startswith(_FORMULA)
     return f"'{clean}" if runs else clean

@@ -17,8 +17,7 @@ import json
 import math
 import os
 import re
-import zipfile
-import zlib
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.errors import UserError
+from ferbench.runs.shape import EVALUATION, RECORD, REMEDY, misplaced, parts
 from ferbench.storage import replace_file, replace_json, writing
 
 SCHEMA_VERSION = 1
@@ -108,12 +108,12 @@ class RunDirectory:
             UserError: it is missing, damaged, or written by a newer ferbench.
         """
         try:
-            record = json.loads(self.record_path.read_text(encoding="utf-8"))
+            record = parts(self.record_path.read_text(encoding="utf-8"), self.record_path)
         except OSError as error:
             raise UserError(
                 f"cannot read {self.record_path}: {error.strerror}", "check the results directory (--results)"
             ) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(
                 f"{self.record_path} is damaged: it is no JSON", "remove that run directory and run again"
             ) from error
@@ -123,6 +123,9 @@ class RunDirectory:
                 f"{self.record_path} has schema version {version!r}, this ferbench reads {SCHEMA_VERSION}",
                 "use the ferbench release that wrote it, or run again",
             )
+        wrong = misplaced(record, RECORD)
+        if wrong is not None:
+            raise UserError(f"{self.record_path} is damaged: {wrong}", REMEDY)
         return record
 
     def write(self, record: Mapping[str, Any]) -> None:
@@ -171,13 +174,20 @@ class RunDirectory:
         replace_json(directory / "metrics.json", {**whole, "own": own_digest(whole)})
 
     def evaluation(self, short_id: str) -> dict[str, Any] | None:
-        """``metrics.json`` of an evaluation without its digests, None when there is no such evaluation."""
+        """``metrics.json`` of an evaluation without its digests, None when there is none, or one that is damaged."""
+        path = self.path / "evaluations" / short_id / "metrics.json"
         try:
-            text = (self.path / "evaluations" / short_id / "metrics.json").read_text(encoding="utf-8")
-            found = json.loads(text)
-        except (FileNotFoundError, ValueError):
+            found = parts(path.read_text(encoding="utf-8"), path)
+        except (OSError, ValueError, RecursionError):
             return None
-        return {key: one for key, one in found.items() if key not in DIGESTS} if isinstance(found, dict) else None
+        if misplaced(found, EVALUATION) is not None:
+            return None
+        own = found.pop("own", None)
+        if own is not None and own != own_digest(found):
+            return None
+        for key in DIGESTS:
+            found.pop(key, None)
+        return found
 
     def predictions(self, short_id: str) -> Predictions:
         """Predictions of an evaluation.
@@ -189,7 +199,7 @@ class RunDirectory:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 return Predictions(
-                    ids=arrays["ids"],
+                    ids=texts(arrays["ids"]),
                     truth=arrays["truth"],
                     probabilities=arrays["probabilities"],
                     affect_truth=arrays.get("affect_truth"),
@@ -200,14 +210,26 @@ class RunDirectory:
                 )
         except FileNotFoundError as error:
             raise UserError(f"there are no predictions at {path}", "evaluate the run again") from error
-        # A RuntimeError: a damaged archive may ask for a password, or for a way of packing that there is not.
-        except (ValueError, KeyError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        except Exception as error:  # archives and the headers in them fail in a dozen ways, MemoryError among them
             raise UserError(f"{path} is damaged: {error}", "remove that evaluation and run again") from error
 
 
 def own_digest(about: Mapping[str, Any]) -> str:
     """SHA-256 over what a JSON file says, for those that hold their own as ``own``."""
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def texts(array: NDArray[Any]) -> NDArray[np.str_]:
+    """The array, if it is text[n].
+
+    Raises:
+        ValueError: it is not, or has what is no character: numpy fails on that later, whenever it is looked at.
+    """
+    if array.dtype.kind != "U" or array.ndim != 1 or not array.dtype.isnative:
+        raise ValueError("ids are no list of texts")
+    if array.size and array.dtype.itemsize and np.ascontiguousarray(array).view(np.uint32).max() > sys.maxunicode:
+        raise ValueError("ids hold what is no character")
+    return array
 
 
 def _finite(value: Any) -> Any:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ferbench.runs.directory import RunDirectory, own_digest
+from ferbench.runs.directory import RunDirectory
+from ferbench.runs.sealed import is_sealed
 
 BEST = "best"
 SNAPSHOT = re.compile(r"(step-\d{8,}(?:-end)?)\.json")
@@ -80,7 +81,8 @@ def _look(folder: Path, name: str, training_id: str) -> Saved:
     weights, description = folder / f"{name}.safetensors", folder / f"{name}.json"
     size = sum(file.stat().st_size for file in (weights, description) if file.is_file())
     try:
-        about = json.loads(description.read_bytes())
+        content = description.read_bytes()
+        about = json.loads(content)
         about = about if isinstance(about, dict) else {}
     except OSError as error:
         return Saved(name, None, None, 0, size, f"{description.name}: {error.strerror}")
@@ -88,8 +90,7 @@ def _look(folder: Path, name: str, training_id: str) -> Saved:
         return Saved(name, None, None, 0, size, f"{description.name} is no JSON")
     epoch, step, batches = (_number(about.get(key)) for key in ("epoch", "step", "batches"))
     fault = ""
-    own = about.pop("own", None)
-    if name != BEST and own != own_digest(about):
+    if not is_sealed(content, older="sha256" if name == BEST else None):
         fault = f"{description.name} is not what was written"
     elif name != BEST and about.get("training_id") != training_id:
         fault = f"{description.name} is of another training"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ferbench.errors import UserError
+from ferbench.runs.sealed import seal, unseal
 from ferbench.storage import replace_file, replace_json
 
 
@@ -27,7 +27,7 @@ def save_weights(directory: Path, name: str, model: nn.Module, about: Mapping[st
     """
     content = to_bytes(model.state_dict())
     replace_file(directory / f"{name}.safetensors", content)
-    replace_json(directory / f"{name}.json", {**about, "sha256": hashlib.sha256(content).hexdigest()})
+    replace_json(directory / f"{name}.json", seal({**about, "sha256": hashlib.sha256(content).hexdigest()}))
 
 
 def to_bytes(state: Mapping[str, Tensor]) -> bytes:
@@ -50,7 +50,7 @@ def _untied(state: dict[str, Tensor]) -> dict[str, Tensor]:
 def is_whole(directory: Path, name: str) -> bool:
     """Whether a checkpoint is there and its bytes are those that were written."""
     try:
-        about = json.loads((directory / f"{name}.json").read_text(encoding="utf-8"))
+        about = read_about(directory, name)
         content = (directory / f"{name}.safetensors").read_bytes()
     except (OSError, ValueError):
         return False
@@ -58,8 +58,13 @@ def is_whole(directory: Path, name: str) -> bool:
 
 
 def read_about(directory: Path, name: str) -> dict[str, Any]:
-    """What the JSON of a checkpoint says: epoch, metric, SHA-256."""
-    return json.loads((directory / f"{name}.json").read_text(encoding="utf-8"))
+    """What the JSON of a checkpoint says: epoch, metric, SHA-256.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is damaged.
+    """
+    return unseal((directory / f"{name}.json").read_bytes(), older="sha256")
 
 
 def read_weights(directory: Path, name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -70,7 +75,7 @@ def read_weights(directory: Path, name: str) -> tuple[dict[str, Any], dict[str, 
     """
     path = directory / f"{name}.safetensors"
     try:
-        about = json.loads((directory / f"{name}.json").read_text(encoding="utf-8"))
+        about = read_about(directory, name)
         content = path.read_bytes()
     except (OSError, ValueError) as error:
         raise UserError(

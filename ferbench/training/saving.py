@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ferbench.errors import UserError
 from ferbench.runs.directory import RunDirectory
 from ferbench.training import checkpoints
 from ferbench.training.interruption import Interrupted, Interruption
@@ -46,6 +47,7 @@ class RunSaver(Saver):
         self._interruption = interruption
         self._saved = 0
         self._state: dict[str, Any] | None = None
+        self._ahead: int | None = None
 
     def batch_done(self, training: Training) -> None:
         asked = self._interruption.pending
@@ -69,6 +71,12 @@ class RunSaver(Saver):
         if improved:
             save_best(self._directory, training)
             self._tell(training, "best", BEST)
+        elif training.at.epoch - 1 == self._ahead:
+            raise UserError(
+                f"the best weights in {self._directory.checkpoints} are those of an epoch that this machine does not "
+                "come to again",
+                "give the same command again: the run begins anew",
+            )
 
     def _save(self, training: Training) -> None:
         self._tell(training, "snapshot", self._snapshots.save(training, training.at))
@@ -90,13 +98,18 @@ class RunSaver(Saver):
         state = self._snapshots.newest(warn)
         if state is None:
             return False
-        best, at = state["best"][0], state["position"]
-        lost = bool(best) and not _has_best(self._directory, best)
-        if lost and (best != at["epoch"] - 1 or at["batches"]):
-            warn(f"the best weights in {self._directory.checkpoints} are damaged: the run begins anew")
+        best, at, kept = state["best"][0], state["position"], _best_epoch(self._directory)
+        lost = bool(best) and kept != best
+        here = best == at["epoch"] - 1 and not at["batches"]
+        # Best weights of an epoch after the snapshot's: going on comes to that epoch again, and to the same weights.
+        self._ahead = kept if lost and not here and kept is not None and kept >= at["epoch"] else None
+        if lost and not here and self._ahead is None:
+            warn(
+                f"the best weights in {self._directory.checkpoints / BEST}.safetensors are damaged: the run begins anew"
+            )
             return False
         restore(state, training)
-        if lost:
+        if lost and here:
             save_best(self._directory, training)
         self._state = state
         self._directory.keep_history(training.at.epoch - 1, training.at.record)
@@ -116,7 +129,8 @@ def save_best(directory: RunDirectory, training: Training) -> None:
     checkpoints.save_weights(directory.checkpoints, BEST, training.validated, about)
 
 
-def _has_best(directory: RunDirectory, epoch: int) -> bool:
+def _best_epoch(directory: RunDirectory) -> int | None:
+    """The epoch whose weights are kept; None when they are damaged or not there."""
     if not checkpoints.is_whole(directory.checkpoints, BEST):
-        return False
-    return checkpoints.read_about(directory.checkpoints, BEST).get("epoch") == epoch
+        return None
+    return checkpoints.read_about(directory.checkpoints, BEST).get("epoch")

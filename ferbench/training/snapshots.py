@@ -9,7 +9,6 @@ checkpoints/
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from ferbench.errors import UserError
-from ferbench.runs.directory import own_digest
 from ferbench.runs.saved import snapshot_names
+from ferbench.runs.sealed import seal, unseal
 from ferbench.storage import replace_file, replace_json, sync_directory, writing
 from ferbench.training.loop import Position, Training
 from ferbench.training.storable import NotStorable, pack, unpack
@@ -70,7 +69,7 @@ class Snapshots:
         about = {"version": _VERSION, "training_id": self._training_id, "step": at.step, "epoch": at.epoch}
         about |= {"batches": at.batches, "sha256": sha256, "state": state}
         # The tensors' digest does not cover this file; its own stands in it.
-        replace_json(self._directory / f"{name}.json", {**about, "own": own_digest(about)})
+        replace_json(self._directory / f"{name}.json", seal(about))
         if self.read(name) is None:
             raise UserError(
                 f"the checkpoint {self._directory / name}.safetensors cannot be read back as it was written",
@@ -100,7 +99,7 @@ class Snapshots:
     def position(self, name: str) -> tuple[int, int, int] | None:
         """(step, epoch, batches) of a snapshot as its JSON says, without a look at the rest; None: it is damaged."""
         try:
-            about = json.loads((self._directory / f"{name}.json").read_bytes())
+            about = unseal((self._directory / f"{name}.json").read_bytes())
             return int(about["step"]), int(about["epoch"]), int(about["batches"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -108,10 +107,9 @@ class Snapshots:
     def read(self, name: str) -> dict[str, Any] | None:
         """The state of a snapshot; None when it is damaged or of another training."""
         try:
-            about = json.loads((self._directory / f"{name}.json").read_bytes())
+            about = unseal((self._directory / f"{name}.json").read_bytes())
             content = (self._directory / f"{name}.safetensors").read_bytes()
-            own = about.pop("own")
-            if own != own_digest(about) or hashlib.sha256(content).hexdigest() != about["sha256"]:
+            if hashlib.sha256(content).hexdigest() != about["sha256"]:
                 return None
             if (about["version"], about["training_id"]) != (_VERSION, self._training_id):
                 return None

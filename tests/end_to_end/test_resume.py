@@ -93,3 +93,35 @@ def test_damaged_checkpoints_are_named_and_the_one_before_is_used(stopped, ferbe
     assert "resumed at epoch 2" in done.stderr
     epochs = [json.loads(line)["epoch"] for line in (stopped.parent / "history.jsonl").read_text().splitlines()]
     assert epochs == [1, 2, 3, 4]
+
+
+def test_a_damaged_checkpoint_after_a_new_best_epoch_loses_only_what_came_after_the_one_before(
+    ferbench_cli, monkeypatch
+):
+    """The best weights on disk are then of an epoch that the older checkpoint has not come to."""
+    args = (*TINY, *SMALL, "--set", "training.select=loss", "--set", "training.batch_size=8")
+    args += ("--set", "runtime.checkpoint_every=2")
+    assert ferbench_cli(*args, "--results", "whole").exit_code == 0
+    real = RunSaver.epoch_done
+
+    def stop(self, training, improved):
+        real(self, training, improved)
+        if training.at.epoch == 3:
+            raise Interrupted(15)
+
+    monkeypatch.setattr(RunSaver, "epoch_done", stop)
+    assert ferbench_cli(*args).exit_code != 0
+    monkeypatch.setattr(RunSaver, "epoch_done", real)
+    (path,) = Path("r/runs").glob("*/checkpoints")
+    assert json.loads((path / "best.json").read_text())["epoch"] == 2, "the second epoch is the best of this run"
+    before, newest = sorted(path.glob("step-*.safetensors"))
+    assert newest.stem.endswith("-end")
+    assert not before.stem.endswith("-end")
+    newest.write_bytes(b"gone")
+    done = ferbench_cli(*args, "--results", "r")
+    assert done.exit_code == 0, done.stderr
+    assert newest.stem in done.stderr
+    (record,) = Path("r/runs").glob("*/run.json")
+    assert [one["epoch"] for one in json.loads(record.read_text())["resumed"]] == [2]
+    (expected,) = Path("whole/runs").glob("*/checkpoints/best.safetensors")
+    assert (path / "best.safetensors").read_bytes() == expected.read_bytes()

@@ -175,3 +175,12 @@ def test_a_date_in_a_recipe_is_refused(tmp_path):
 )
 def test_places_of_data_are_named_or_not(given, plain, named):
     assert split_paths(given) == (plain, named)
+
+
+def test_line_endings_that_toml_has_not_are_refused(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_bytes(b'name = "a"\r')
+    with pytest.raises(UserError, match="not valid TOML"):
+        read_recipe(path)
+    path.write_bytes(b'name = "a"\r\n')
+    assert read_recipe(path) == {"name": "a"}

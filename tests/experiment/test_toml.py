@@ -27,3 +27,11 @@ def test_every_option_is_spelled_out_and_nothing_unset(tmp_path):
 def test_a_name_with_quotes_comes_back(tmp_path):
     document = tomllib.loads(recipe_toml(make_run(tmp_path, name='"a"\\b').read()))
     assert document["name"] == '"a"\\b'
+
+
+def test_what_nobody_sees_is_written_as_an_escape(tmp_path):
+    name = "safe\u202eexe\u2066\x9b\u2028\U000e0041é"
+    text = recipe_toml(make_run(tmp_path, options={"note": name}).read())
+    assert tomllib.loads(text)["model"]["note"] == name
+    assert "\\u202Eexe\\u2066\\u009B\\u2028\\U000E0041é" in text
+    assert text.isprintable() or {character for character in text if not character.isprintable()} == {"\n"}

@@ -1,29 +1,61 @@
-"""A part of what ``python tests/faults/injection.py`` does in full."""
+"""Runs that are killed, and runs that cannot write; a part of what ``python tests/faults/full.py`` does."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+import json
+from collections import Counter
 
 import pytest
-from injection import FAULTS, prepare, trial
+from damage import interrupted
+from damage import trial as damaged
+from disk import FAULTS
+from injection import calls, trial
+from kills import kill, terminate
+from small_run import fresh, run_directory
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not hasattr(os, "fork") or not Path("/proc/self/fd").is_dir(), reason="needs fork and /proc"),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("whole")
-    expected, places = prepare(directory)
-    assert places > 100
-    return directory, expected, places
+def count(whole, tmp_path_factory):
+    """How many calls of the run change the disk."""
+    return len(calls(fresh(tmp_path_factory.mktemp("calls") / "run", whole.directory)))
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("share", [0.07, 0.31, 0.55, 0.74, 0.93])
-def test_a_run_survives_a_fault_and_ends_with_the_same_bits(whole, tmp_path, fault, share):
-    directory, expected, places = whole
-    assert trial(tmp_path / "trial", directory / "cache", round(share * places), fault, expected) is None
+@pytest.mark.parametrize("share", [0.31, 0.74])
+def test_a_run_survives_a_fault_and_ends_with_the_same_bits(whole, count, tmp_path, fault, share):
+    assert trial(tmp_path / "trial", whole, round(share * count), fault) is None
+
+
+@pytest.mark.parametrize("at", [5, 20, 60])
+def test_packing_survives_a_full_disk(whole, tmp_path, at):
+    assert trial(tmp_path / "trial", whole, at, "ENOSPC from then on", packing=True) is None
+
+
+def test_calls_of_every_kind_are_watched(whole, tmp_path):
+    directory = tmp_path / "run"
+    directory.mkdir()
+    seen = Counter(name for name, _ in calls(directory))
+    assert {"open", "write", "fsync", "replace", "mkdir", "unlink"} <= set(seen)
+    (record,) = directory.glob("results/runs/*/run.json")
+    assert json.loads(record.read_text())["status"] == "done"
+
+
+def test_a_killed_run_goes_on(whole, tmp_path, draw):
+    for _ in range(3):
+        assert kill(tmp_path / "run", whole, draw).wrong is None
+
+
+def test_a_terminated_run_goes_on(whole, tmp_path, draw):
+    for _ in range(3):
+        assert terminate(tmp_path / "run", whole, draw).wrong is None
+
+
+def test_damaged_checkpoints_are_named_and_the_newest_whole_one_is_used(whole, tmp_path, draw):
+    of = interrupted(tmp_path / "interrupted", whole)
+    assert run_directory(of.directory).is_dir()
+    for _ in range(4):
+        files, wrong = damaged(tmp_path / "run", of, whole, draw)
+        assert files
+        assert wrong is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from browser import draw_all
 from made_runs import make_run
 
 from ferbench.report.contents import read_runs
@@ -18,14 +19,6 @@ def written(tmp_path, runs, baseline=None, name="report.html"):
     path = tmp_path / name
     path.write_text(report_page(compose(read_runs(runs, baseline))), encoding="utf-8")
     return path
-
-
-def draw_all(page):
-    """As printing does: everything is opened and drawn."""
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    page.wait_for_function(
-        "[...document.querySelectorAll('[data-figure]')].every((plot) => plot.dataset.drawn === 'yes')"
-    )
 
 
 def one_run(tmp_path):

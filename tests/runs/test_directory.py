@@ -136,3 +136,38 @@ def test_a_damaged_record_does_not_hide_a_run_with_another_name(tmp_path):
     damaged = make_run(tmp_path, name="bad")
     damaged.record_path.write_text("{")
     assert find_run(tmp_path, "good").read()["name"] == "good"
+
+
+@pytest.mark.parametrize("ids", [np.arange(2), np.array([["a"], ["b"]]), np.array(["a", "b"]).astype(">U1")])
+def test_ids_that_are_no_texts_are_damage(ids, tmp_path):
+    run = RunDirectory(tmp_path)
+    path = tmp_path / "evaluations" / "e" / "predictions.npz"
+    path.parent.mkdir(parents=True)
+    np.savez(path, ids=ids, truth=np.zeros(2, int), probabilities=np.ones((2, 1)))
+    with pytest.raises(UserError, match="is damaged: ids"):
+        run.predictions("e")
+
+
+def test_ids_of_what_is_no_character_are_damage(tmp_path):
+    run = RunDirectory(tmp_path)
+    path = tmp_path / "evaluations" / "e" / "predictions.npz"
+    path.parent.mkdir(parents=True)
+    np.savez(
+        path, ids=np.array([0x110000], np.uint32).view("<U1"), truth=np.zeros(1, int), probabilities=np.ones((1, 1))
+    )
+    with pytest.raises(UserError, match="is damaged: ids hold what is no character"):
+        run.predictions("e")
+
+
+@pytest.mark.parametrize("place", [6, 8])
+def test_an_archive_of_another_kind_is_damage(place, tmp_path):
+    """The version and the flags of its entries, as its central directory has them."""
+    run = RunDirectory(tmp_path)
+    path = tmp_path / "evaluations" / "e" / "predictions.npz"
+    path.parent.mkdir(parents=True)
+    np.savez(path, ids=np.array(["a"]), truth=np.zeros(1, int), probabilities=np.ones((1, 1)))
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + place] |= 0x61
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="is damaged"):
+        run.predictions("e")

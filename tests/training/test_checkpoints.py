@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ferbench.errors import UserError
+from ferbench.storage import replace_json
 from ferbench.training.checkpoints import is_whole, load_weights, save_weights
 
 CPU = torch.device("cpu")
@@ -63,4 +64,23 @@ def test_half_a_checkpoint_is_none(tmp_path, name):
 
 def test_the_json_holds_no_surprises(tmp_path):
     save_weights(tmp_path, "best", nn.Linear(2, 3), {"epoch": 1})
-    assert set(json.loads((tmp_path / "best.json").read_text())) == {"epoch", "sha256"}
+    assert set(json.loads((tmp_path / "best.json").read_text())) == {"epoch", "sha256", "own"}
+
+
+def test_every_changed_byte_of_the_json_is_noticed(tmp_path):
+    save_weights(tmp_path, "best", nn.Linear(2, 3), {"epoch": 3, "value": 0.25})
+    path = tmp_path / "best.json"
+    content = path.read_bytes()
+    for place in range(len(content)):
+        for damaged in (content[:place], content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]):
+            path.write_bytes(damaged)
+            assert not is_whole(tmp_path, "best"), damaged
+
+
+def test_weights_of_an_older_release_are_read(tmp_path):
+    save_weights(tmp_path, "best", nn.Linear(2, 3), {"epoch": 3})
+    about = json.loads((tmp_path / "best.json").read_text())
+    del about["own"]
+    replace_json(tmp_path / "best.json", about)
+    assert is_whole(tmp_path, "best")
+    assert load_weights(tmp_path, "best", nn.Linear(2, 3), CPU)["epoch"] == 3

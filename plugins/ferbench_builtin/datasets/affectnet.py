@@ -133,7 +133,7 @@ def _annotation(file: Path) -> float | str:
         return float(np.frombuffer(data, dtype, count=1, offset=start)[0])
     except OSError as error:
         return f"{file.name} cannot be read: {error.strerror or error}"
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, SystemError):  # the last one for a text of what is no character
         return f"{file.name} is no single number"
 
 

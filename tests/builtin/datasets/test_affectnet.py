@@ -116,6 +116,13 @@ def test_array_of_objects_is_never_unpickled(tmp_path: Path) -> None:
     assert fault.reason == "0_exp.npy is no single number"
 
 
+def test_an_annotation_of_what_is_no_character_is_a_fault(tmp_path):
+    file = make_sets(tmp_path) / "train_set" / "annotations" / "0_exp.npy"
+    np.save(file, np.array([0x110000], np.uint32).view("<U1"))
+    (fault,) = faults(affectnet(tmp_path))
+    assert fault.reason == "0_exp.npy is no single number"
+
+
 def npy(header: str, body: bytes = b"3\0\0\0") -> bytes:
     head = header.encode("latin-1", "replace")
     return b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + body

@@ -1,0 +1,94 @@
+"""Checkpoint files of an interrupted run with a flipped bit or a cut, and the same command again."""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from disk import KILLED, Disk
+from small_run import BATCHES, Whole, fresh, nothing, run, run_directory, unlike
+
+#: Every snapshot of the run is there to be damaged.
+KEEP = ("--set", "training.keep=all")
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """A run that ended early.
+
+    Attributes:
+        directory: where it is.
+        snapshots: names, oldest first.
+    """
+
+    directory: Path
+    snapshots: tuple[str, ...]
+
+
+def interrupted(directory: Path, whole: Whole) -> Interrupted:
+    """A run that was killed in its last epoch, after a snapshot."""
+    fresh(directory, whole.directory)
+    every = run(fresh(directory, whole.directory), nothing, *KEEP)
+    assert every.code == 0, every.said
+    count = len(_snapshots(directory))
+    log = directory / "calls.txt"
+    run(fresh(directory, whole.directory), lambda: Disk([directory / "results"], log=log).install(), *KEEP)
+    calls = log.read_text().splitlines()
+    ready = [at for at, call in enumerate(calls, 1) if re.match(r"replace .*step-.*\.json", call)]
+    fresh(directory, whole.directory)
+    ended = run(directory, lambda: Disk([directory / "results"], at=ready[-2] + 2).install(), *KEEP)
+    assert ended.code == KILLED, ended.said
+    snapshots = _snapshots(directory)
+    assert len(snapshots) == count - 1
+    return Interrupted(directory, snapshots)
+
+
+def trial(directory: Path, of: Interrupted, whole: Whole, draw: random.Random) -> tuple[int, str | None]:
+    """Damage some files: the newest snapshots one after the other, or the best weights.
+
+    Returns:
+        How many files were damaged, and what is not as it should be afterwards; None when all is.
+    """
+    shutil.rmtree(directory, ignore_errors=True)
+    shutil.copytree(of.directory, directory, symlinks=True)
+    newest = draw.choice((0, 1, 1, 2, 3))
+    damaged = [f"{name}{draw.choice(('.json', '.safetensors'))}" for name in of.snapshots[::-1][:newest]]
+    if not damaged:
+        damaged = [f"best{draw.choice(('.json', '.safetensors'))}"]
+    for name in damaged:
+        path = run_directory(directory) / "checkpoints" / name
+        path.write_bytes(_damaged(path.read_bytes(), draw))
+    ended = run(directory, nothing, *KEEP)
+    if ended.code != 0 or "Traceback" in ended.said:
+        return len(damaged), f"{damaged}: exit code {ended.code}: {ended.said.strip().splitlines()[-1:]}"
+    warnings = [line for line in ended.said.splitlines() if line.startswith("warning: ")]
+    for name in damaged:
+        if not any(Path(name).stem in line for line in warnings):
+            return len(damaged), f"{damaged}: no warning names {name}"
+    if newest:
+        used = of.snapshots[::-1][newest]
+        at = int(used.removeprefix("step-")[:8])
+        if "resumed at" not in ended.said:
+            return len(damaged), f"{damaged}: it does not go on from {used}"
+        if ended.batches != BATCHES - at:
+            return len(damaged), f"{damaged}: {ended.batches} batches were trained, not those after {used}"
+    wrong = unlike(directory, whole)
+    return len(damaged), f"{damaged}: not the same: {', '.join(wrong)}" if wrong else None
+
+
+def _damaged(content: bytes, draw: random.Random) -> bytes:
+    """The same with one bit flipped, or cut short."""
+    place = draw.randrange(len(content))
+    if draw.random() < 0.5:
+        return content[:place]
+    flipped = bytearray(content)
+    flipped[place] ^= 1 << draw.randrange(8)
+    return bytes(flipped)
+
+
+def _snapshots(directory: Path) -> tuple[str, ...]:
+    found = {path.stem for path in (run_directory(directory) / "checkpoints").glob("step-*.json")}
+    return tuple(sorted(found, key=lambda name: (name.removesuffix("-end"), name)))
