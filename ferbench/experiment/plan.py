@@ -104,7 +104,8 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None) -> Pl
             the weights to start from know other classes.
     """
     recipe = resolved.recipe
-    assert (recipe.start is None) == (start is None)
+    if recipe.start is not None and start is None:
+        raise UserError(f"from = '{recipe.start}' has no say here", "leave it out, or give it to 'ferbench run'")
     dataset_spec = resolved.components["dataset"].component.spec
     model_spec = resolved.components["model"].component.spec
     assert isinstance(dataset_spec, DatasetSpec)
@@ -138,7 +139,7 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None) -> Pl
         None if start is None else start.identity(),
     )
     configuration = config_id(identity, None if start is None else start.configuration())
-    return Plan(resolved, pack, split, task, identity, training_id(identity), configuration, start)
+    return Plan(resolved, pack, split, task, identity, training_id(identity), configuration, start=start)
 
 
 def check_classes(start: Start, class_names: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,6 +22,13 @@ _Shape = Callable[[Any], "str | None"]
 
 class _Lacking(UserError, KeyError):
     """Something is not there; also a KeyError, for readers who can do without."""
+
+
+@dataclass(frozen=True)
+class _OrVarious:
+    """A shape, or what an ensemble has where its members have unlike values."""
+
+    shape: Any
 
 
 class Part(dict[str, Any]):
@@ -55,6 +63,8 @@ def misplaced(value: Any, shape: Any, place: str = "") -> str | None:
         shape: a function as those below, or a mapping from keys to shapes.
         place: dotted, of ``value``.
     """
+    if isinstance(shape, _OrVarious):
+        return None if value == "various" else misplaced(value, shape.shape, place)
     if not isinstance(shape, Mapping):
         wanted = shape(value)
         return None if wanted is None else f"{place} is not {wanted}"
@@ -116,9 +126,23 @@ def _plain(value: Any) -> str | None:
     return None if value is None or isinstance(value, (str, bool)) else _number(value)
 
 
+def _pair(value: Any) -> str | None:
+    return _plain(value) if isinstance(value, list) and len(value) == 2 else "an old and a new value"
+
+
 _SECTIONS = ("dataset", "model", "loss", "sampler", "augmentation", "optimizer", "schedule")
 _component = {"name": _text, "distribution": _text, "version": _text, "source": _maybe(_text), "options": {"*": _plain}}
 _scores = {"precision": _number, "recall": _number, "f1": _number, "support": _count}
+
+_parent = {
+    "run": _text,
+    "name": _maybe(_text),
+    "at": _text,
+    "epoch": _count,
+    "changed": {"*": _pair},
+    "weight": _number,
+    "*": _plain,
+}
 
 EVALUATION = {
     "id": _text,
@@ -152,9 +176,10 @@ RECORD = {
     },
     "recipe": {
         "name": _maybe(_text),
-        **{key: {"name": _text, "*": _plain} for key in _SECTIONS},
+        "from": _maybe(_text),
+        **{key: _OrVarious({"name": _text, "*": _plain}) for key in _SECTIONS},
         **{key: {"*": _plain} for key in ("data", "evaluation", "runtime")},
-        "training": {"seed": _count, "epochs": _count, "*": _plain},
+        "training": {"seed": _count, "epochs": _OrVarious(_count), "*": _plain},
         "trackers": _list({"name": _text, "*": _plain}),
     },
     "components": dict.fromkeys(_SECTIONS, _component),
@@ -171,7 +196,7 @@ RECORD = {
         "notes": {"*": _plain},
     },
     "environment": {"packages": {"*": _plain}, "*": _plain},
-    "lineage": {"parents": _list(_plain)},
+    "lineage": {"parents": _list(_parent)},
     "evaluations": {"*": EVALUATION},
     "model": {"parameters": _count, "flops": _maybe(_number)},
     "training": {

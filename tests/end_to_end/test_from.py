@@ -248,6 +248,20 @@ def test_the_lineage_shows_ancestors_and_descendants_with_what_changed(call, tmp
     assert call("lineage", "child").stdout.splitlines()[0] == f"parent ({parent})  gone"
 
 
+@pytest.mark.parametrize(
+    "parent",
+    ["text", {"run": 3}, {"run": "a", "at": "1", "epoch": 1, "changed": {"sampler": ["old"]}}, {"run": "a"}],
+)
+def test_a_lineage_that_somebody_made_up_is_refused_in_two_lines(parent, call, tmp_path):
+    path = find_run(tmp_path / "results", "short").record_path
+    record = json.loads(path.read_text())
+    record["lineage"]["parents"] = [parent]
+    path.write_text(json.dumps(record))
+    finished = call("lineage", path.parent.name)
+    assert finished.exit_code == 2
+    assert len(finished.stderr.splitlines()) == 2
+
+
 def test_a_report_and_its_recipe_say_where_a_run_started(call, tmp_path):
     child = started(call, "--from", "parent@2", "--sampler", "weighted", "--name", "child")
     assert call("report", "child", "--output", tmp_path / "page.html").exit_code == 0
@@ -293,7 +307,7 @@ def test_a_test_on_pictures_that_the_parent_learnt_is_contaminated(ferbench_cli,
         seen = outcome["evaluations"]["test"]["seen"]
         assert seen == {"train": {"same": 0, "copies": 1}, "validation": {"same": 0, "copies": 0}, "contaminated": True}
     board = answer(ferbench_cli("leaderboard", "--json"))
-    assert sorted(one["name"] for one in board["unfinished"] if one["status"] == "contaminated") == ["child", "grand"]
+    assert sorted(one["name"] for one in board["unranked"] if one["kind"] == "contaminated") == ["child", "grand"]
     both = answer(ferbench_cli("ensemble", "first", "child", "--json"))
     assert both["evaluations"]["test"]["seen"]["contaminated"]
     checked = ferbench_cli("runs", "verify", "child", "grand")

@@ -63,9 +63,8 @@ def test_negative_numbers_of_a_csv_stay_numbers():
 @given(grids(texts))
 def test_csv_comes_back_as_it_was_but_for_apostrophes(cells):
     _, *rows = csv.reader(io.StringIO(to_csv(of_texts(cells))))
-    assert [[cell.removeprefix("'") for cell in row] for row in rows] == [
-        [one_line(cell).removeprefix("'") for cell in row] for row in cells
-    ]
+    pairs = [pair for row, given in zip(rows, cells, strict=True) for pair in zip(row, given, strict=True)]
+    assert [(cell, given) for cell, given in pairs if cell not in (one_line(given), "'" + one_line(given))] == []
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for row in rows for cell in row)
 
 

@@ -210,7 +210,7 @@ def test_pictures_of_errors_are_embedded_on_request_only(run, tmp_path):
     with pytest.raises(UserError, match="the images of one are not in the cache"):
         view(run, gallery=1, cache=tmp_path / "none")
     extras = Extras(gallery=3, cache=tmp_path / "cache")
-    page = report_page(compose(read_runs([run]), extras))
+    page = report_page(compose(read_runs([run]), extras=extras))
     assert page.count("data:image/png;base64,") == 3
     assert "These pictures show faces" in page
 
