@@ -35,8 +35,8 @@ def predict(run: str, images: Sequence[Path], layout: str, device: str, results:
     """Classify images with a trained model.
 
     RUN is a run's name, the first digits of its id, or its directory. A DIR stands for every image below it. Images
-    should show one face each, cropped as the training images were; ferbench does not look for faces. In CSV, a name that a
-    spreadsheet would run as a formula has an apostrophe in front.
+    should show one face each, cropped as the training images were; ferbench does not look for faces. In CSV, a name
+    that a spreadsheet would run as a formula has an apostrophe in front.
     """
     from ferbench.plugin.discovery import load_registry
     from ferbench.runs.directory import find_run
