@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.errors import UserError
-from ferbench.runs.shape import EVALUATION, RECORD, REMEDY, misplaced, parts
+from ferbench.runs.shape import EVALUATION, REMEDY, misplaced, parts, shape_of
 from ferbench.storage import replace_file, replace_json, writing
 
 SCHEMA_VERSION = 1
@@ -123,7 +123,7 @@ class RunDirectory:
                 f"{self.record_path} has schema version {version!r}, this ferbench reads {SCHEMA_VERSION}",
                 "use the ferbench release that wrote it, or run again",
             )
-        wrong = misplaced(record, RECORD)
+        wrong = misplaced(record, shape_of(record))
         if wrong is not None:
             raise UserError(f"{self.record_path} is damaged: {wrong}", REMEDY)
         return record

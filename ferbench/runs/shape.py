@@ -212,3 +212,10 @@ RECORD = {
     },
     "error": _maybe({"type": _text, "message": _text}),
 }
+
+_IMPORTED = RECORD | {"identity": {"training_id": _text, "config_id": _text, "covers": {"*": _plain}}}
+
+
+def shape_of(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a record should be like; imported predictions are identified by other things than a training is."""
+    return _IMPORTED if "imported" in record else RECORD
