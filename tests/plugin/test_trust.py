@@ -127,7 +127,8 @@ def test_a_local_plugin_is_loaded_only_when_it_is_named(ferbench_cli, tmp_path, 
 def test_the_record_has_version_and_source_of_every_plugin(ferbench_cli, tmp_path, trace):
     local = tmp_path / "mine.py"
     local.write_text(PLUGIN.format(trace=str(tmp_path / "seen"), module="mine").replace("their-net", "my-net"))
-    done = ferbench_cli("run", "--model", "my-net", "--plugin", "mine.py", "--name", "one", *SMALL)
+    only = {"FERBENCH_PLUGINS": "theirs"}  # whatever else is installed here
+    done = ferbench_cli("run", "--model", "my-net", "--plugin", "mine.py", "--name", "one", *SMALL, env=only)
     assert done.exit_code == 0, done.stderr
     record = find_run(tmp_path / "results", "one").read()
     plugins = {one["name"]: one for one in record["plugins"]}
