@@ -237,7 +237,7 @@ def import_predictions(
     """
     content = hashlib.sha256(np.ascontiguousarray(given.probabilities).tobytes()).hexdigest()
     config = digest({"kind": "imported configuration", "name": name, "model": model})
-    covers = {"kind": "import", "config": config, "seed": seed, "rows": test.rows_digest, "predictions": content}
+    covers = {"kind": "import", "config": config, "seed": seed, "rows_digest": test.rows_digest, "predictions": content}
     training = digest(covers)
     directory = RunDirectory(run_path(results, short(training)))
     _refuse_twin(results, directory, config, seed, test)
