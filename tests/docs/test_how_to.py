@@ -32,8 +32,9 @@ def test_own_data(ferbench_cli, tmp_path):
 
 def test_own_loss(ferbench_cli, tmp_path):
     printed = do(ferbench_cli, tmp_path, text_of("how-to/own-loss.md"), (*SMALL, *FACES))
-    shown, ran, board = printed.values()
+    shown, checked, ran, board = printed.values()
     assert "0.01 … 1, log" in shown
+    assert "are kept" in checked
     assert ran.count("macro average") == 6
     assert "confidence-penalty" in board
 
@@ -55,6 +56,23 @@ def test_the_published_loss_is_the_papers(tmp_path, monkeypatch):
     expected = torch.nn.functional.cross_entropy(logits, labels)
     expected -= 0.3 * torch.distributions.Categorical(logits=logits).entropy().mean()
     torch.testing.assert_close(value.total, expected)
+
+
+def test_read_a_leaderboard(ferbench_cli, tmp_path):
+    printed = do(ferbench_cli, tmp_path, text_of("how-to/read-a-leaderboard.md"), (*SMALL, *FACES))
+    board = printed["ferbench leaderboard"]
+    assert (board.count("cross-entropy"), board.count("focal")) == (1, 1)
+    for heading in ("rank", "seeds", "to leader", "adjusted p", "worst F1", "best epoch"):
+        assert heading in board.splitlines()[1]
+    assert "over seeds (3 and 3) and samples" in printed["ferbench compare focal plain"]
+
+
+def test_publish_results(ferbench_cli, tmp_path):
+    printed = do(ferbench_cli, tmp_path, text_of("how-to/publish-results.md"), (*SMALL, *FACES))
+    assert "6 to run" in printed["ferbench run paper.toml --dry-run"]
+    assert printed["ferbench audit table table.csv"].count("consistent") == 1
+    assert "inconsistent" not in printed["ferbench audit table table.csv"]
+    assert list((tmp_path / "paper").glob("*.tex"))
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in (DOCS / "how-to").glob("*.md")))
