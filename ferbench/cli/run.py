@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferbench.cli.combinations import Combination, name_runs, plan_all, resolve_all
-from ferbench.cli.completion import RunPointType, SettingType, plugin_option
+from ferbench.cli.completion import SettingType, plugin_option
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.recipe_options import (
     add_trackers,
     asked_settings,
+    asked_start,
     recipe_options,
     set_option,
     skip_faulty_option,
+    start_option,
 )
 from ferbench.cli.results import show_comparison, show_outcome
 from ferbench.errors import UserError
@@ -28,7 +30,6 @@ from ferbench.plugin.faults import one_line
 
 if TYPE_CHECKING:
     from ferbench.experiment.plan import Plan
-    from ferbench.experiment.start import Start
 
 
 @click.command()
@@ -39,14 +40,7 @@ if TYPE_CHECKING:
 @click.option(
     "--grid", "axes", type=SettingType(), multiple=True, metavar="KEY=V1,V2", help="Try several values of a field."
 )
-@click.option(
-    "--from",
-    "start",
-    type=RunPointType(),
-    metavar="RUN[@POINT]",
-    help="Start from the weights of a run, with its settings where nothing else is said. POINT: last (default), best, "
-    "12 (the end of epoch 12) or step3400.",
-)
+@start_option
 @click.option("--name", help="Name of the run; a grid numbers its runs.")
 @skip_faulty_option
 @click.option("--dry-run", is_flag=True, help="Show what would be run, with ids and estimates; may pack, never trains.")
@@ -99,7 +93,7 @@ def run(
 
     registry = load_registry(plugin)
     raw = read_recipe(recipe) if recipe is not None else {}
-    found = _start(raw, start, results)
+    found = asked_start(raw, start, results)
     if found is not None:
         raw = {**continued(found.directory.read(), raw, registry), "from": found.given}
     add_trackers(raw, tracker_names)
@@ -136,18 +130,6 @@ def run(
         click.echo(f"report: {page}")
     if any(outcome["status"] in ("failed", "diverged") for outcome in outcomes):
         sys.exit(1)
-
-
-def _start(raw: dict[str, Any], flag: str | None, results: Path) -> Start | None:
-    """The weights that ``--from`` names, or ``from`` in the recipe."""
-    given = flag if flag is not None else raw.get("from")
-    if given is None:
-        return None
-    if not isinstance(given, str) or not given:
-        raise UserError(f"from = {given!r} names no run", 'write from = "RUN" or from = "RUN@12"')
-    from ferbench.training.starting import find_start
-
-    return find_start(results, given)
 
 
 def execute_all(
