@@ -15,6 +15,7 @@ from ferbench.cli.tables import fitting, show, terminal_width
 from ferbench.cli.trials import chosen_text, value_text
 from ferbench.plugin.faults import one_line
 from ferbench.report.table import Spread, shown
+from ferbench.tune.objectives import COSTS
 from ferbench.tune.view import STATES, test_metrics
 
 #: Metrics of the runs that were tested.
@@ -44,7 +45,7 @@ def show_finalists(outcome: dict[str, Any], results: Path) -> None:
         width,
     )
     click.echo("")
-    validation = [f"val {name}" for name in outcome["objectives"]]
+    validation = [name if name in COSTS else f"val {name}" for name in outcome["objectives"]]
     tests = [f"test {name}" for name in _TESTED]
     rows = [
         [

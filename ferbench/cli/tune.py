@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,8 +20,32 @@ from ferbench.cli.recipe_options import (
     start_option,
 )
 from ferbench.cli.studies import report, status, storage_option
+from ferbench.errors import UserError
+from ferbench.plugin.faults import did_you_mean
 
 _SEARCH = "search"
+
+
+class OneOf(click.Choice[str]):
+    """A choice that is refused in two lines, as every mistake is."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value not in self.choices:
+            hint = did_you_mean(str(value), self.choices)
+            flag = param.opts[0] if param is not None else "it"
+            raise UserError(f"{flag} {value} is not known", f"{hint}choose {', '.join(self.choices)}")
+        return super().convert(value, param, ctx)
+
+
+class SearchCommand(click.Command):
+    """Messages call it ``ferbench tune``, as its user does."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if parent is not None:
+            info_name, parent = parent.info_name, parent.parent
+        return super().make_context(info_name, args, parent=parent, **extra)
 
 
 class TuneGroup(click.Group):
@@ -45,7 +70,7 @@ def tune() -> None:
     """Search a recipe's settings."""
 
 
-@tune.command(_SEARCH, hidden=True)
+@tune.command(_SEARCH, cls=SearchCommand, hidden=True)
 @recipe_options("Repeat any of these flags to choose among components.")
 @set_option
 @start_option
@@ -70,12 +95,12 @@ def tune() -> None:
 )
 @click.option(
     "--algorithm",
-    type=click.Choice(["tpe", "cma-es", "gp", "random", "grid", "nsga-ii"]),
+    type=OneOf(["tpe", "cma-es", "gp", "random", "grid", "nsga-ii"]),
     help="How trials are chosen; default: tpe.",
 )
 @click.option(
     "--pruner",
-    type=click.Choice(["auto", "median", "hyperband", "asha", "none"]),
+    type=OneOf(["auto", "median", "hyperband", "asha", "none"]),
     help="What ends hopeless trials early; default: median, with several objectives none.",
 )
 @click.option("--workers", type=click.IntRange(min=1), help="Processes on this host; default: 1.")

@@ -104,6 +104,7 @@ def session_of(
     from ferbench.experiment.resolve import resolve
     from ferbench.experiment.settings import build_recipe, check_run_name
     from ferbench.tune.algorithms import choose_pruner, make_sampler
+    from ferbench.tune.length import keep_within
     from ferbench.tune.objectives import COSTS, read_objectives
     from ferbench.tune.session import Session
     from ferbench.tune.space import build_space
@@ -119,7 +120,8 @@ def session_of(
     for objective in objectives:
         if objective.name not in COSTS:
             affect = planned.task.has_affect and planned.model_spec.affect
-            check_selection(objective.name, planned.split.class_names, affect)
+            check_selection(objective.name, planned.split.class_names, affect, "objective")
+    space = keep_within(space, planned, registry)
     if start is not None:
         from ferbench.tune.weights import keep_fitting
 
