@@ -30,6 +30,7 @@ from ferbench.plugin.faults import one_line
 
 if TYPE_CHECKING:
     from ferbench.experiment.plan import Plan
+    from ferbench.plugin.discovery import Registry
 
 
 @click.command()
@@ -51,23 +52,6 @@ if TYPE_CHECKING:
 @cache_option
 @plugin_option
 def run(
-    recipe: Path | None,
-    dataset_names: Sequence[str],
-    model_names: Sequence[str],
-    loss_names: Sequence[str],
-    sampler_names: Sequence[str],
-    augmentation_names: Sequence[str],
-    optimizer_names: Sequence[str],
-    schedule_names: Sequence[str],
-    tracker_names: Sequence[str],
-    data: Sequence[str],
-    seeds: Sequence[int],
-    folds: int | None,
-    sets: Sequence[str],
-    axes: Sequence[str],
-    start: str | None,
-    name: str | None,
-    skip_faulty: bool,
     dry_run: bool,
     as_json: bool,
     with_report: bool,
@@ -75,6 +59,7 @@ def run(
     results: Path,
     cache: Path,
     plugin: Sequence[str],
+    **asked: Any,
 ) -> None:
     """Train a combination of plugins and test it once.
 
@@ -87,34 +72,9 @@ def run(
     ferbench run RECIPE.toml --seed 0 --seed 1 --grid training.batch_size=64,128
     ferbench run --from my-run@best --sampler adaptive --set training.epochs=5
     """
-    from ferbench.experiment.settings import read_recipe
-    from ferbench.experiment.start import continued
     from ferbench.plugin.discovery import load_registry
 
-    registry = load_registry(plugin)
-    raw = read_recipe(recipe) if recipe is not None else {}
-    found = asked_start(raw, start, results)
-    if found is not None:
-        raw = {**continued(found.directory.read(), raw, registry), "from": found.given}
-    add_trackers(raw, tracker_names)
-    components = {
-        "dataset": dataset_names,
-        "model": model_names,
-        "loss": loss_names,
-        "sampler": sampler_names,
-        "augmentation": augmentation_names,
-        "optimizer": optimizer_names,
-        "schedule": schedule_names,
-    }
-    fields: dict[str, Sequence[Any]] = {
-        "training.seed": seeds,
-        "data.fold": [f"{i}/{folds}" for i in range(1, folds + 1)] if folds is not None else [],
-    }
-    settings = asked_settings(raw, components, data, sets=sets, axes=axes, fields=fields, skip_faulty=skip_faulty)
-    name_runs(settings, name)
-    combinations = resolve_all(settings, registry)
-    for combination in combinations:
-        combination.start = found
+    combinations = asked_combinations(load_registry(plugin), results, **asked)
     plan_all(combinations, results, cache, quiet=quiet or as_json)
     if dry_run:
         from ferbench.cli.dry_run import show_plan
@@ -130,6 +90,64 @@ def run(
         click.echo(f"report: {page}")
     if any(outcome["status"] in ("failed", "diverged") for outcome in outcomes):
         sys.exit(1)
+
+
+def asked_combinations(
+    registry: Registry,
+    results: Path,
+    *,
+    recipe: Path | None,
+    tracker_names: Sequence[str],
+    data: Sequence[str],
+    seeds: Sequence[int],
+    folds: int | None,
+    sets: Sequence[str],
+    axes: Sequence[str],
+    start: str | None,
+    name: str | None,
+    skip_faulty: bool,
+    **component_names: Sequence[str],
+) -> list[Combination]:
+    """The combinations that recipe and flags of ``ferbench run`` ask for, resolved.
+
+    Args:
+        registry: the plugins.
+        results: where the run that ``--from`` names is looked for.
+        recipe: the TOML file.
+        tracker_names: ``--tracker``.
+        data: ``--data``.
+        seeds: ``--seed``.
+        folds: ``--folds``.
+        sets: ``--set``.
+        axes: ``--grid``.
+        start: ``--from``.
+        name: ``--name``.
+        skip_faulty: ``--skip-faulty``.
+        component_names: the flags of components, as ``model_names``.
+
+    Raises:
+        UserError: something of it is wrong, or no combination makes sense.
+    """
+    from ferbench.experiment.recipe import COMPONENT_SECTIONS
+    from ferbench.experiment.settings import read_recipe
+    from ferbench.experiment.start import continued
+
+    raw = read_recipe(recipe) if recipe is not None else {}
+    found = asked_start(raw, start, results)
+    if found is not None:
+        raw = {**continued(found.directory.read(), raw, registry), "from": found.given}
+    add_trackers(raw, tracker_names)
+    components = {section: component_names[f"{section}_names"] for section in COMPONENT_SECTIONS}
+    fields: dict[str, Sequence[Any]] = {
+        "training.seed": seeds,
+        "data.fold": [f"{i}/{folds}" for i in range(1, folds + 1)] if folds is not None else [],
+    }
+    settings = asked_settings(raw, components, data, sets=sets, axes=axes, fields=fields, skip_faulty=skip_faulty)
+    name_runs(settings, name)
+    combinations = resolve_all(settings, registry)
+    for combination in combinations:
+        combination.start = found
+    return combinations
 
 
 def execute_all(

@@ -75,15 +75,17 @@ def status(study: str, storage: str | None, as_json: bool, results: Path) -> Non
         echo_json({**content, "outcome": outcome})
         return
     show_trials(trials, about["objectives"], set(best))
-    there = ", ".join(f"{number} {state}" for state, number in tally.items() if number and state != "all")
-    click.echo(f"\nstudy {place.id} ({about['label']}): {tally['all']} trials ({there}); * marks the best")
+    states = ", ".join(f"{number} {state}" for state, number in tally.items() if number and state != "all")
+    ended = f" ({states}); * marks the best" if states else ""
+    click.echo(f"\nstudy {place.id} ({about['label']}): {tally['all']} trials{ended}")
     if storage is None:
         click.echo("a process is at work on it" if place.is_conducted() else "no process is at work on it")
     if outcome is not None:
         click.echo("")
         if outcome["trials"]["all"] < tally["all"]:
             more = tally["all"] - outcome["trials"]["all"]
-            click.echo(f"before the last {more} trials ('ferbench tune' again repeats and tests the best of all):")
+            last = "trial" if more == 1 else f"{more} trials"
+            click.echo(f"before the last {last} ('ferbench tune' again repeats and tests the best of all):")
         show_finalists(outcome, results)
 
 

@@ -166,6 +166,7 @@ def search(
     ferbench tune status STUDY
     """
     from ferbench.cli.tune_request import Places, final_seeds, searches_of, session_of, take_seeds
+    from ferbench.experiment.recipe import COMPONENT_SECTIONS
     from ferbench.experiment.settings import read_recipe
     from ferbench.experiment.start import continued
     from ferbench.plugin.discovery import load_registry
@@ -190,7 +191,7 @@ def search(
     table = dict(raw.get("tune", {}))
     take_seeds(raw, table)
     settings = read_tune(table, flags)
-    components = {key.removesuffix("_names"): value for key, value in names.items()}
+    components = {section: names[f"{section}_names"] for section in COMPONENT_SECTIONS}
     first = {section: value[:1] for section, value in components.items()}
     (base,) = asked_settings(raw, first, data, sets=sets, skip_faulty=skip_faulty)
     label = str(name or base.pop("name", None) or "tune")
