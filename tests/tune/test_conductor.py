@@ -89,7 +89,7 @@ def test_a_recipe_that_always_fails_stops_the_study_with_its_reason(opened, cond
 def test_workers_that_cannot_start_are_no_endless_loop(opened, conductor):
     made = conductor(opened(), workers=1)
     made.crew.kill()
-    made.crew.runner = "light:no_such_thing"
+    made.crew.runner = "sleeping:no_such_thing"
     made.crew.start()
     with pytest.raises(UserError, match="no_such_thing"):
         made.run()
