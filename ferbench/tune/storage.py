@@ -60,13 +60,13 @@ class Storage:
             backend = self._connect()
         except ImportError as error:
             raise UserError(
-                f"the storage '{self.shown}' cannot be used: {_first_line(error)}",
+                f"the storage '{self.shown}' cannot be used: {first_line(error)}",
                 f"pip install 'ferbench[postgresql]', and give --storage {_EXAMPLE}",
             ) from error
         except (*AWAY, sqlite3.Error, RuntimeError) as error:
             cause = error.__cause__ or error
             raise UserError(
-                f"the storage '{self.shown}' cannot be opened: {_first_line(cause)}",
+                f"the storage '{self.shown}' cannot be opened: {first_line(cause)}",
                 "start the database or correct --storage; without it a study is kept in the results directory",
             ) from error
         self.engine = backend.engine
@@ -124,9 +124,14 @@ class Storage:
         if not self.shared:
             yield True
             return
-        with self.engine.connect() as connection, connection.begin():
-            query = sqlalchemy.text("SELECT pg_try_advisory_xact_lock(:space, hashtext(:name))")
-            yield bool(connection.execute(query, {"space": _LOCKS, "name": name}).scalar())
+        # Hours may pass: a transaction would be open all that time.
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            query = sqlalchemy.text("SELECT pg_try_advisory_lock(:space, hashtext(:name))")
+            mine = bool(connection.execute(query, {"space": _LOCKS, "name": name}).scalar())
+            try:
+                yield mine
+            finally:
+                connection.invalidate()  # the lock ends with the connection, which may have been lost meanwhile
 
     def close(self) -> None:
         """Give the connections back."""
@@ -156,12 +161,11 @@ def _parsed(url: str) -> sqlalchemy.URL:
 
 
 def _read(url: str) -> sqlalchemy.URL | None:
-    """What a url says; None when it is none, or when a part of its password would be taken for the host."""
+    """What a url says; None when it is none, or when a part of its password would be taken for something else."""
     try:
-        parsed = sqlalchemy.make_url(url)
+        return None if url.count("@") > 1 else sqlalchemy.make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: what stands for a port is no number
         return None
-    return None if "@" in (parsed.host or "") else parsed
 
 
 def shown_url(url: str) -> str:
@@ -172,6 +176,11 @@ def shown_url(url: str) -> str:
         return f"{scheme}://…" if there else "…"  # whatever is wrong with it may be in the password
     secret = {key: "hidden" for key in parsed.query if "password" in key}
     return parsed.update_query_dict(secret).render_as_string(hide_password=True)
+
+
+def is_sqlite(url: str) -> bool:
+    """Whether a database is a file."""
+    return url.partition(":")[0].partition("+")[0] == "sqlite"
 
 
 def sqlite_url(path: Path) -> str:
@@ -186,6 +195,7 @@ def _write_ahead(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What a database said, without what its libraries wrap around it."""
     original = getattr(error, "orig", None) or error
     return (str(original).strip().splitlines() or [type(original).__name__])[0]

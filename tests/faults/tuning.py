@@ -63,7 +63,7 @@ class Scene:
 
     hosts: int = 1
     workers: int = 16
-    trials: int = 48
+    trials: int = 40
     seconds: float = 1.0
     grace: float = 5.0
 
@@ -118,6 +118,7 @@ class Host:
         if self.pid:
             return
         code = 70
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         try:
             with (self.directory / "said.txt").open("a", buffering=1) as said:
                 sys.stdout = sys.stderr = said
@@ -140,7 +141,7 @@ class Host:
         if not storage.shared:
             ledger.reclaim()
         ledger.use(make_sampler("random", light.OBJECTIVES, None), make_pruner("none", 9))
-        crew = Crew(scene.workers, "sleeping:prepare", {"seconds": scene.seconds, "epochs": 4}, self.directory)
+        crew = Crew(scene.workers, "sleeping:prepare", {"seconds": scene.seconds, "epochs": 2}, self.directory)
         crew.start()
         diary.note("hired", workers=[worker.process.pid for worker in crew.workers])
         spool = Spool(self.directory / "spool")
@@ -393,12 +394,12 @@ Line = tuple[str, int, int, str]
 
 def starts(room: Room) -> Iterator[Line]:
     """16 workers that start together."""
-    for kind, scene in room.scenes(Scene(hosts=16, workers=1, trials=48)):
+    for kind, scene in room.scenes(Scene(hosts=16, workers=1, trials=40)):
         wrong = 0
         for _ in range(room.rounds):
             directory = room.fresh()
             wrong += _said(kind, start_all(scene, directory, room.url(directory, kind)))
-        yield f"{kind}, {scene.shown}: started together", room.rounds, room.rounds - wrong, "48 trials each"
+        yield f"{kind}, {scene.shown}: started together", room.rounds, room.rounds - wrong, "40 trials each"
 
 
 def kills(room: Room) -> Iterator[Line]:
@@ -415,14 +416,14 @@ def kills(room: Room) -> Iterator[Line]:
             url = room.url(directory, kind)
             wrong += _said(kind, kill_some(scene, directory, url, draw, workers=workers, hosts=hosts))
         what = f"{kind}, {scene.shown}: SIGKILL to {' and '.join(parts)}"
-        yield what, room.rounds, room.rounds - wrong, "48 trials each"
+        yield what, room.rounds, room.rounds - wrong, "40 trials each"
 
 
 def outages(room: Room) -> Iterator[Line]:
     """The database stopped in the middle of a study."""
     if room.server is None:
         return
-    scene = Scene(hosts=4, workers=4, trials=48, seconds=4.0, grace=10.0)
+    scene = Scene(hosts=4, workers=4, trials=40, seconds=4.0, grace=10.0)
     for what, at_once, kill in (
         ("shut down", False, 0),
         ("crashed", True, 0),
@@ -463,6 +464,7 @@ def main() -> None:
     if unknown := set(chosen) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}")
     prepare()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # which stops the server
     server = None
     if reason := postgresql.lacking():
         print(f"only SQLite is tried: {reason}", file=sys.stderr)

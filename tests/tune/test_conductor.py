@@ -182,6 +182,15 @@ def test_a_result_is_told_once(opened):
     assert ledger.study.get_trials()[0].value == 0.75
 
 
+def test_a_result_of_another_trial_by_that_number_is_not_told(opened):
+    ledger = opened()
+    ticket = ledger.ask(light.SPACE.suggest, 1)
+    others = {**ticket.chosen, "model.x": ticket.chosen["model.x"] / 2}
+    assert not ledger.tell(Result(ticket.number, "complete", (0.75,), chosen=others))
+    assert states(ledger) == [TrialState.RUNNING]
+    assert ledger.tell(Result(ticket.number, "complete", (0.5,), chosen=ticket.chosen))
+
+
 def test_a_grid_is_tried_point_by_point_and_goes_on_where_it_was(opened, conductor):
     points = [{"model.x": x, "model.n": n} for x in (0.0, 0.5, 1.0) for n in (1, 2)]
     ledger = opened()
