@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ferbench.errors import UserError
 from ferbench.tune.objectives import Objective
 from ferbench.tune.spool import Result
-from ferbench.tune.storage import Storage
+from ferbench.tune.storage import Storage, without_warnings
 
 #: How often a trial is begun before it is given up: each time, its worker died.
 MOST_ATTEMPTS = 3
@@ -60,6 +60,7 @@ class Ledger:
         grace: seconds of silence after which a trial of another host is taken over.
     """
 
+    @without_warnings()
     def __init__(
         self, storage: Storage, name: str, objectives: Sequence[Objective], *, owner: str, grace: float = 60.0
     ) -> None:
@@ -98,6 +99,7 @@ class Ledger:
         """What `note_outcome` noted last, on any host."""
         return self.study.user_attrs.get("outcome")
 
+    @without_warnings()
     def fill(self, points: Iterator[dict[str, Any]], limit: int) -> int:
         """Put the first ``limit`` points in line, where they are not yet; gives how many there are in all.
 
@@ -132,6 +134,7 @@ class Ledger:
             self._put_back(trial)
         return [trial.number for trial in left]
 
+    @without_warnings()
     def ask(
         self, suggest: Callable[[optuna.Trial], dict[str, Any]], target: int, active: Collection[int] | None = None
     ) -> Ticket | None:
@@ -164,6 +167,7 @@ class Ledger:
         """Note that a worker begins it: one that dies each time must not be begun for ever."""
         ticket.trial.set_user_attr("attempts", ticket.attempt)
 
+    @without_warnings()
     def report(self, ticket: Ticket, epoch: int, value: float) -> bool:
         """Tell an epoch's value; True when the trial should end here."""
         try:
@@ -174,6 +178,7 @@ class Ledger:
         except UpdateFinishedTrialError:  # another host took it over and was faster
             return True
 
+    @without_warnings()
     def tell(self, result: Result) -> bool:
         """Tell how a trial ended, exactly once; False when the study has its end already, or another trial instead.
 

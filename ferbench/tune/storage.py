@@ -34,11 +34,20 @@ _LOCKS = 0x66657262
 
 
 def quiet_optuna() -> None:
-    """Keep Optuna from logging every trial and from warning of what is experimental in it."""
+    """Keep Optuna from logging every trial."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="optuna")
-    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+
+@contextlib.contextmanager
+def without_warnings() -> Iterator[None]:
+    """What Optuna would warn of in this block is our choice: experimental parts, samplers that draw at random at first.
+
+    It warns in the name of whoever called it, so that no filter can tell its warnings from ours.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 class Storage:
@@ -51,6 +60,7 @@ class Storage:
         UserError: it cannot be opened: another kind of database, no driver, no server, no permission.
     """
 
+    @without_warnings()
     def __init__(self, url: str) -> None:
         parsed = _parsed(url)
         self._url = parsed

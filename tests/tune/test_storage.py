@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+
+import light
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ferbench.errors import UserError
+from ferbench.tune.algorithms import make_pruner, make_sampler
+from ferbench.tune.spool import Result
 from ferbench.tune.storage import Storage, shown_url
 
 SECRET = "s3cret"
@@ -55,6 +60,18 @@ def test_a_storage_that_cannot_be_had_is_an_error_of_two_lines(url, what):
     assert what in caught.value.message
     assert "\n" not in caught.value.message + caught.value.remedy
     assert "--storage" in caught.value.remedy or "write it as" in caught.value.remedy
+
+
+def test_a_study_warns_of_nothing_and_leaves_the_warnings_of_others_alone(opened, recwarn):
+    before = list(warnings.filters)
+    for algorithm in ("tpe", "gp", "cma-es", "nsga-ii"):
+        ledger = opened(name=algorithm)
+        ledger.use(make_sampler(algorithm, light.OBJECTIVES, 0), make_pruner("hyperband", 9))
+        ticket = ledger.ask(light.SPACE.suggest, 1)
+        ledger.report(ticket, 1, 0.5)
+        assert ledger.tell(Result(ticket.number, "complete", (0.5,)))
+    assert not [str(one.message) for one in recwarn]
+    assert list(warnings.filters) == before
 
 
 def test_one_host_at_a_time_claims_something(postgresql_server):
