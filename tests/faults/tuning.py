@@ -1,12 +1,12 @@
 """Studies whose workers, hosts or database die, in full: what was tried, and how much of it came out as it should.
 
     python tests/faults/tuning.py                     all parts, in about half an hour
-    python tests/faults/tuning.py kills               some parts
+    python tests/faults/tuning.py workers hosts       some parts
     python tests/faults/tuning.py --rounds 2          fewer rounds
 
-Parts: starts, kills, outages. A host is a process that conducts the study, with a directory of its own; its trials
+Parts: starts, workers, hosts, outages. A host is a process that conducts the study, with a directory of its own; its trials
 sleep (``tests/tune/sleeping.py``), the rest is what ``ferbench tune`` runs. The database is a PostgreSQL server of this
-command's own, where there is one; else only SQLite is tried.
+command's own.
 """
 
 from __future__ import annotations
@@ -43,8 +43,6 @@ from ferbench.tune.ledger import Ledger
 from ferbench.tune.spool import Spool
 from ferbench.tune.storage import Storage, quiet_optuna, sqlite_url
 
-SEED = 20261124
-
 #: Seconds that a study may take beyond what its trials sleep, on a busy machine.
 _PATIENCE = 240
 
@@ -63,7 +61,7 @@ class Scene:
 
     hosts: int = 1
     workers: int = 16
-    trials: int = 40
+    trials: int = 32
     seconds: float = 1.0
     grace: float = 5.0
 
@@ -257,6 +255,8 @@ class Round:
         for host in self.hosts:
             for one in host.heard("ended"):
                 trial = trials[one["trial"]]
+                if one["ending"] == "pruned":  # by the only reason here: another host had its result first
+                    continue
                 if [trial.value] != one["values"] or trial.params.get("model.x") != one["x"]:
                     yield f"the result of trial {one['trial']} is lost: {one['values']}"
 
@@ -276,7 +276,7 @@ class Round:
         while not done():
             if time.monotonic() > deadline:
                 raise RuntimeError("the study does not get on")
-            time.sleep(0.05)
+            time.sleep(0.2)
 
 
 def kill_some(scene: Scene, directory: Path, url: str, draw: random.Random, *, workers: int, hosts: int) -> list[str]:
@@ -357,12 +357,16 @@ class Room:
     Attributes:
         base: an empty directory.
         rounds: of starts and kills.
+        databases: that studies are kept in.
+        seed: of what is killed, and when.
         away: seconds that the database is stopped.
         server: of PostgreSQL; None without one.
     """
 
     base: Path
     rounds: int
+    databases: tuple[str, ...]
+    seed: int
     away: float
     server: postgresql.Server | None
     _count: int = 0
@@ -380,11 +384,12 @@ class Room:
         assert self.server is not None
         return self.server.new_database()
 
-    def scenes(self, *of_postgresql: Scene) -> Iterator[tuple[str, Scene]]:
-        """One host with SQLite, and these with PostgreSQL."""
-        yield "SQLite", Scene()
+    def of(self, sqlite: Scene | None, *shared: Scene) -> Iterator[tuple[str, Scene]]:
+        """The scenes that are tried, by database."""
+        if sqlite is not None and "sqlite" in self.databases:
+            yield "SQLite", sqlite
         if self.server is not None:
-            for scene in of_postgresql:
+            for scene in shared:
                 yield "PostgreSQL", scene
 
 
@@ -393,37 +398,49 @@ Line = tuple[str, int, int, str]
 
 
 def starts(room: Room) -> Iterator[Line]:
-    """16 workers that start together."""
-    for kind, scene in room.scenes(Scene(hosts=16, workers=1, trials=40)):
+    """16 workers that start together on a storage that has nothing yet."""
+    for kind, scene in room.of(Scene(), Scene(), Scene(hosts=16, workers=1)):
         wrong = 0
         for _ in range(room.rounds):
             directory = room.fresh()
             wrong += _said(kind, start_all(scene, directory, room.url(directory, kind)))
-        yield f"{kind}, {scene.shown}: started together", room.rounds, room.rounds - wrong, "40 trials each"
+        yield (
+            f"{kind}, {scene.shown}: started together",
+            room.rounds,
+            room.rounds - wrong,
+            f"{scene.trials} trials each",
+        )
 
 
-def kills(room: Room) -> Iterator[Line]:
-    """6 of 16 workers killed."""
-    draw = random.Random(SEED)
-    for kind, scene in room.scenes(Scene(), Scene(hosts=4, workers=4), Scene(hosts=16, workers=1)):
-        hosts = {1: 0, 4: 1, 16: 6}[scene.hosts]
-        workers = 6 - hosts * scene.workers
-        what = f"{hosts} hosts with theirs" if hosts > 1 else "a host with its workers"
-        parts = [what] * (hosts > 0) + [f"{workers} workers"] * (workers > 0)
-        wrong = 0
-        for _ in range(room.rounds):
-            directory = room.fresh()
-            url = room.url(directory, kind)
-            wrong += _said(kind, kill_some(scene, directory, url, draw, workers=workers, hosts=hosts))
-        what = f"{kind}, {scene.shown}: SIGKILL to {' and '.join(parts)}"
-        yield what, room.rounds, room.rounds - wrong, "40 trials each"
+def killed_workers(room: Room) -> Iterator[Line]:
+    """6 of 16 workers killed, their host alive."""
+    for kind, scene in room.of(Scene(), Scene()):
+        yield _killed(room, kind, scene, "6 workers", workers=6, hosts=0)
+
+
+def killed_hosts(room: Room) -> Iterator[Line]:
+    """6 of 16 workers killed, with their hosts."""
+    for kind, scene in room.of(None, Scene(hosts=4, workers=4)):
+        yield _killed(room, kind, scene, "a host with its workers and 2 workers of others", workers=2, hosts=1)
+    for kind, scene in room.of(None, Scene(hosts=16, workers=1)):
+        yield _killed(room, kind, scene, "6 hosts with their workers", workers=0, hosts=6)
+
+
+def _killed(room: Room, kind: str, scene: Scene, what: str, *, workers: int, hosts: int) -> Line:
+    draw, wrong = random.Random(room.seed), 0
+    for _ in range(room.rounds):
+        directory = room.fresh()
+        url = room.url(directory, kind)
+        wrong += _said(kind, kill_some(scene, directory, url, draw, workers=workers, hosts=hosts))
+    notes = f"{scene.trials} trials each"
+    return f"{kind}, {scene.shown}: SIGKILL to {what}", room.rounds, room.rounds - wrong, notes
 
 
 def outages(room: Room) -> Iterator[Line]:
     """The database stopped in the middle of a study."""
     if room.server is None:
         return
-    scene = Scene(hosts=4, workers=4, trials=40, seconds=4.0, grace=10.0)
+    scene = Scene(hosts=4, workers=4, trials=48, seconds=4.0, grace=10.0)
     for what, at_once, kill in (
         ("shut down", False, 0),
         ("crashed", True, 0),
@@ -440,7 +457,12 @@ def _said(where: str, wrong: list[str]) -> int:
     return bool(wrong)
 
 
-PARTS: dict[str, Callable[[Room], Iterator[Line]]] = {"starts": starts, "kills": kills, "outages": outages}
+PARTS: dict[str, Callable[[Room], Iterator[Line]]] = {
+    "starts": starts,
+    "workers": killed_workers,
+    "hosts": killed_hosts,
+    "outages": outages,
+}
 
 
 def prepare() -> None:
@@ -458,6 +480,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help="default: all of them")
     parser.add_argument("--rounds", type=int, default=20, help="of starts and kills; default: 20")
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], help="one of them alone")
+    parser.add_argument("--seed", type=int, default=20261124, help="of what is killed, and when")
     parser.add_argument("--away", type=float, default=60, help="seconds that the database is stopped; default: 60")
     options = parser.parse_args()
     chosen = options.parts or list(PARTS)
@@ -466,15 +490,16 @@ def main() -> None:
     prepare()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # which stops the server
     server = None
-    if reason := postgresql.lacking():
-        print(f"only SQLite is tried: {reason}", file=sys.stderr)
-    else:
+    databases = (options.database,) if options.database else ("sqlite", "postgresql")
+    if "postgresql" in databases:
+        if reason := postgresql.lacking():
+            parser.exit(2, f"{reason}; without it: --database sqlite\n")
         server = postgresql.Server()
     bad = 0
     try:
         print("| part | what | tried | as it should be | notes | seconds |\n|---|---|---:|---:|---|---:|", flush=True)
         with tempfile.TemporaryDirectory() as name:
-            room = Room(Path(name), options.rounds, options.away, server)
+            room = Room(Path(name), options.rounds, databases, options.seed, options.away, server)
             for part in chosen:
                 started = time.perf_counter()
                 for what, tried, good, notes in PARTS[part](room):
