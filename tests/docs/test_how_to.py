@@ -36,7 +36,8 @@ def do(ferbench_cli, tmp_path: Path, page: str, small: tuple[str, ...]) -> dict[
     for line in [line for kind, _, text in blocks if kind == "sh" for line in text.splitlines()]:
         program, *arguments = shlex.split(line)
         assert program == "ferbench", line
-        finished = ferbench_cli(*arguments, *(small if arguments[0] == "run" else ()))
+        trains = arguments[0] == "run" or (arguments[0] == "tune" and arguments[1].endswith(".toml"))
+        finished = ferbench_cli(*arguments, *(small if trains else ()))
         assert finished.exit_code == 0, (line, finished.stderr)
         printed[line] = finished.stdout
     return printed
@@ -87,3 +88,12 @@ def test_the_published_loss_is_the_papers(tmp_path, monkeypatch):
 def test_every_page_is_tried(page):
     """A new page: add a test that does what it says."""
     assert f"test_{page.removesuffix('.md').replace('-', '_')}" in globals()
+
+
+def test_tune_on_several_machines(ferbench_cli, tmp_path):
+    printed = do(ferbench_cli, tmp_path, text_of("tune-on-several-machines.md"), (*SMALL, *FACES))
+    space, first, status, second = printed.values()
+    assert re.search(r"loss\.focal\.gamma .* loss = focal", space)
+    assert first.startswith("4 trials tried")
+    assert "4 trials (" in status
+    assert second.startswith("6 trials tried")
