@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from ferbench.errors import UserError
 from ferbench.report import study_view as shown
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.tune.objectives import COSTS, ranked, read_objectives
+from ferbench.tune.storage import without_warnings
 from ferbench.tune.study import StudyPlace
 
 STATES = {
@@ -78,8 +78,7 @@ def _importances(study: optuna.Study, i: int) -> dict[str, float]:
     target = None if len(study.directions) == 1 else lambda trial: trial.values[i]
     evaluator = optuna.importance.PedAnovaImportanceEvaluator()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_warnings():
             found = optuna.importance.get_param_importances(study, evaluator=evaluator, target=target)
     except (ValueError, RuntimeError):  # too few trials, or all of them alike
         return {}
