@@ -10,8 +10,10 @@ table may be called inconsistent.
 
 For the changes one score of a true table at two decimals, drawn evenly among all of them, is raised or lowered: by
 exactly 0.01 points, or by an amount drawn evenly on a logarithmic scale from 0.01 to 10 points. A change is caught when
-the table is inconsistent. One that is not caught comes with a confusion matrix that gives the changed table, so that no
-audit could catch it; those that only fit by another convention than the commonest are counted by it.
+the table is inconsistent. One that is not caught comes with a confusion matrix, its witness: the script computes all
+scores of that matrix anew and prints them as a program would. Where that is the changed table, digit by digit, no audit
+could catch it; where it is not, the table fits by another convention than the commonest (``harmonic``), or with a half
+rounded the other way.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ferbench.audit.csv_table import parse_table
+from ferbench.audit.matrix import make_matrix
 from ferbench.audit.published import PublishedTable
 from ferbench.audit.verdict import audit, judge
 
@@ -119,11 +122,16 @@ def main() -> None:
         audited: list[float] = []
         for number, (matrix, generator) in enumerate(tables(args.changes, args.seed + 1)):
             printed = {cell: f"{value:.2f}" for cell, value in scores(matrix).items()}
-            table = written(changed(printed, generator, by_one), matrix.sum(axis=1))
+            shown = changed(printed, generator, by_one)
+            table = written(shown, matrix.sum(axis=1))
             conventions, solved = judge(table)
             label = {"no": "caught", "yes": "possible"}.get(solved.answer, solved.answer)
             if solved.answer != "no":
                 label += f" ({conventions.rounding}, {conventions.macro_f1})"
+            if solved.solution is not None:
+                witness = make_matrix(solved.solution.right, solved.solution.predicted, matrix.sum(axis=1).tolist())
+                again = {cell: f"{value:.2f}" for cell, value in scores(witness).items()}
+                label += ", digit by digit" if again == shown else ", not digit by digit"
             answers[label] += 1
             if number < args.audits:
                 start = time.process_time()

@@ -130,7 +130,7 @@ def examine(pack: Pack, protocols: Sequence[Protocol], protocol: str | None, *, 
         codes = [pack.parts.index(part) for part in named[name] if part in pack.parts]
         role[np.isin(pack.part, codes) & (role < 0)] = number
     labels = pack.labels.astype(np.int64)
-    groups = duplicates.exact_groups(pack.pixel_hashes)
+    groups = duplicates.exact_groups(pack)
     constant = duplicates.constant_images(pack.images)
     constant = constant[role[constant] >= 0]
     looked_for = _copies(_near_groups(pack, groups, constant), role, labels, roles) if near else None
@@ -176,9 +176,9 @@ def _near_groups(pack: Pack, exact: Rows, constant: Rows) -> Rows:
     """Group numbers by looks. Of exact copies one is compared; images of one value look like nothing."""
     first = np.unique(exact, return_index=True)[1]
     first = first[~np.isin(first, constant)]
-    pairs = first[duplicates.near_pairs(duplicates.perceptual_hashes(pack.images)[first])]
-    pairs = pairs[duplicates.correlations(pack.images, pairs) >= duplicates.LEAST_CORRELATION]
-    return duplicates.joined(int(exact.max(initial=-1)) + 1, exact[pairs])[exact]
+    groups = np.arange(int(exact.max(initial=-1)) + 1) + len(first)
+    groups[exact[first]] = duplicates.near_groups(pack.images, first)
+    return groups[exact]
 
 
 def _copies(groups: Rows, role: Rows, labels: Rows, roles: Sequence[str]) -> Copies:

@@ -125,14 +125,17 @@ class Problem:
         return found
 
     def contributions(self, place: int, pairs: np.ndarray) -> np.ndarray:
-        """What pairs (t, p) of one class add to each sum: float64[n, 2 + sums] of p, t and `sums`."""
+        """What pairs (t, p) of one class add to each sum: float64[n, 2 + sums] of p, t and `sums`.
+
+        Each sum lies in one piece of memory, since most of what is done with them is their least and most.
+        """
         columns = [pairs[:, 1].astype(float), pairs[:, 0].astype(float)]
         known: dict[str, np.ndarray] = {}
         for one in self.sums:
             if one.measure not in known:
                 known[one.measure] = counts.scores(one.measure, pairs, self.supports[place], self.zero_division)
             columns.append(known[one.measure] * float(one.weights[place]))
-        return np.stack(columns, axis=1)
+        return np.stack(columns).T
 
     def holds(self, right: Sequence[int], predicted: Sequence[int]) -> bool:
         """Whether these t and p are a solution, in exact arithmetic."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 MEASURES = ("precision", "recall", "f1")
@@ -82,11 +83,16 @@ class Printed:
 
         ``nearest`` has both ends of half a unit, so that halves may have gone up, down or to even.
         """
-        half = max(self.step, _FINEST) / 2
-        low, high = self.value - half, self.value + half
-        if rounding == "truncate":
-            low, high = self.value if self.step >= _FINEST else low, self.value + 2 * half
-        return Interval(Fraction(math.floor(low * _GRID), _GRID), Fraction(math.ceil(high * _GRID), _GRID))
+        return _interval(self.value, self.step, rounding)
+
+
+@lru_cache(maxsize=4096)
+def _interval(value: Fraction, step: Fraction, rounding: Rounding) -> Interval:
+    half = max(step, _FINEST) / 2
+    low, high = value - half, value + half
+    if rounding == "truncate":
+        low, high = value if step >= _FINEST else low, value + 2 * half
+    return Interval(Fraction(math.floor(low * _GRID), _GRID), Fraction(math.ceil(high * _GRID), _GRID))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from fractions import Fraction
+from functools import lru_cache
 
 from ferbench.audit.problem import Conventions, harmonic_mean
 from ferbench.audit.published import ANY, BALANCED, MACRO, MEASURES, WEIGHTED, Cell, Interval, PublishedTable
@@ -62,18 +63,26 @@ def _columns(table: PublishedTable, known: dict[Cell, Interval]) -> dict[str, li
     """What each class's scores may be by each other; None: nothing."""
     columns: dict[str, list[Interval]] = {measure: [] for measure in MEASURES}
     for name in table.classes:
-        precision, recall, f1 = (known.get(Cell(name, measure), ANY) for measure in MEASURES)
-        for _ in range(2):
-            f1 = f1.meet(_harmonic(precision, recall))
-            if f1.empty:
-                return None
-            precision = precision.meet(_partner(f1, recall))
-            recall = recall.meet(_partner(f1, precision))
-            if precision.empty or recall.empty:
-                return None
-        for measure, interval in zip(MEASURES, (precision, recall, f1), strict=True):
+        row = _row(*(known.get(Cell(name, measure), ANY) for measure in MEASURES))
+        if row is None:
+            return None
+        for measure, interval in zip(MEASURES, row, strict=True):
             columns[measure].append(interval)
     return columns
+
+
+@lru_cache(maxsize=4096)
+def _row(precision: Interval, recall: Interval, f1: Interval) -> tuple[Interval, Interval, Interval] | None:
+    """The same of one class; many sets of a table's numbers have the same rows."""
+    for _ in range(2):
+        f1 = f1.meet(_harmonic(precision, recall))
+        if f1.empty:
+            return None
+        precision = precision.meet(_partner(f1, recall))
+        recall = recall.meet(_partner(f1, precision))
+        if precision.empty or recall.empty:
+            return None
+    return precision, recall, f1
 
 
 def _harmonic(precision: Interval, recall: Interval) -> Interval:

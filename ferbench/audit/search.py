@@ -22,11 +22,28 @@ from ferbench.audit.published import MACRO
 SLACK = 1e-9
 
 _WRITTEN_OUT = 200_000  # pairs of one class
-_STATES = 400_000  # sums of one half
-_GROWTH = 6_000_000  # sums that are looked at in one step
-_JOINED = 40_000_000  # pairs of sums
+_FEW = 4  # sums of t
 _CHUNK = 1_000_000
 _TRIED = 5_000  # in exact arithmetic; nearly always the first one holds
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How far a search goes before it gives up.
+
+    Attributes:
+        states: sums of one half.
+        growth: sums that are looked at in one step.
+        joined: pairs of sums.
+    """
+
+    states: int = 400_000
+    growth: int = 6_000_000
+    joined: int = 40_000_000
+
+
+#: For a verdict, and for each of the many sets of numbers that an explanation of it tries.
+WHOLE, BRIEF = Effort(), Effort(40_000, 600_000, 4_000_000)
 
 
 @dataclass(frozen=True)
@@ -100,10 +117,10 @@ def _pruned(problem: Problem, pairs: list[np.ndarray]) -> list[np.ndarray] | Non
         if all(one.all() for one in keep):
             return pairs
         pairs = [one[chosen] for one, chosen in zip(pairs, keep, strict=True)]
-        values = [one[chosen] for one, chosen in zip(values, keep, strict=True)]
+        values = [one.T[:, chosen].T for one, chosen in zip(values, keep, strict=True)]
 
 
-def find(problem: Problem, pairs: Sequence[np.ndarray]) -> Solution | None:
+def find(problem: Problem, pairs: Sequence[np.ndarray], effort: Effort = WHOLE) -> Solution | None:
     """A solution that takes one of these pairs (t, p) for each class; None: there is none.
 
     Raises:
@@ -121,14 +138,14 @@ def find(problem: Problem, pairs: Sequence[np.ndarray]) -> Solution | None:
         for place in classes:
             inner_low = inner_low - values[place].min(axis=0)
             inner_high = inner_high - values[place].max(axis=0)
-            half = _grown(half, place, values[place], loads[place], low - inner_high, high - inner_low)
+            half = _grown(half, place, values[place], loads[place], low - inner_high, high - inner_low, effort)
             if not len(half.sums):
                 return None
         halves.append(half)
         # The other half meets only sums that this one has.
         spare_low = spare_low + half.sums.min(axis=0) - sum(values[place].min(axis=0) for place in classes)
         spare_high = spare_high + half.sums.max(axis=0) - sum(values[place].max(axis=0) for place in classes)
-    for tried, (first, second) in enumerate(_joined(problem, halves[0], halves[1], low, high)):
+    for tried, (first, second) in enumerate(_joined(problem, halves[0], halves[1], low, high, effort)):
         if tried >= _TRIED:
             raise TooLargeError
         right, predicted = [0] * len(pairs), [0] * len(pairs)
@@ -151,71 +168,120 @@ def _split(sizes: Sequence[int]) -> tuple[list[int], list[int]]:
     return groups[0][::-1], groups[1][::-1]
 
 
-def _grown(half: _Half, place: int, values: np.ndarray, loads: np.ndarray, low: np.ndarray, high: np.ndarray) -> _Half:
+def _grown(
+    half: _Half,
+    place: int,
+    values: np.ndarray,
+    loads: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    effort: Effort,
+) -> _Half:
     """A half with one class more, without sums outside of these bounds."""
-    if len(half.sums) * len(values) > _GROWTH:
+    low, high = low - SLACK, high + SLACK
+    columns = sorted(range(len(low)), key=lambda one: (high[one] - low[one]) / (np.ptp(values[:, one]) + SLACK))
+    tightest = columns[0]
+    order = np.argsort(values[:, tightest], kind="stable")
+    along = values[order, tightest]
+    start = np.searchsorted(along, low[tightest] - half.sums[:, tightest] - SLACK, "left")
+    end = np.searchsorted(along, high[tightest] - half.sums[:, tightest] + SLACK, "right")
+    sizes = np.maximum(end - start, 0)
+    if int(sizes.sum()) > effort.growth:
         raise TooLargeError
-    keep = np.ones((len(half.sums), len(values)), bool)
-    for column in range(values.shape[1]):
-        sums = half.sums[:, None, column] + values[None, :, column]
-        keep &= (sums >= low[column] - SLACK) & (sums <= high[column] + SLACK)
-    before, new = np.nonzero(keep)
-    if len(before) > _STATES:
+    before, new = _listed(np.arange(len(sizes)), start, sizes)
+    new = order[new]
+    for column in columns:
+        sums = half.sums[before, column] + values[new, column]
+        fits = (sums >= low[column]) & (sums <= high[column])
+        before, new = before[fits], new[fits]
+    if len(before) > effort.states:
         raise TooLargeError
     return _Half(
         (*half.classes, place),
-        half.sums[before] + values[new],
+        (half.sums.T[:, before] + values.T[:, new]).T,
         np.maximum(half.load[before], loads[new]),
         np.concatenate([half.picked[before], new[:, None].astype(np.int32)], axis=1),
     )
 
 
+def _listed(rows: np.ndarray, start: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each row with every place from its start on, as many as its size says."""
+    inside = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return np.repeat(rows, sizes), np.repeat(start, sizes) + inside
+
+
 def _joined(
-    problem: Problem, first: _Half, second: _Half, low: np.ndarray, high: np.ndarray
+    problem: Problem, first: _Half, second: _Half, low: np.ndarray, high: np.ndarray, effort: Effort
 ) -> Iterator[tuple[int, int]]:
     """The states of two halves that add up."""
-    width = problem.total + 1
-    keys = np.rint(second.sums[:, 0]).astype(np.int64) * width + np.rint(second.sums[:, 1]).astype(np.int64)
-    order = np.argsort(keys, kind="stable")
-    keys = keys[order]
-    predicted = problem.total - np.rint(first.sums[:, 0]).astype(np.int64)
-    right = np.rint(first.sums[:, 1]).astype(np.int64)
-    start = np.searchsorted(keys, predicted * width + np.maximum(problem.right[0] - right, 0), "left")
-    end = np.searchsorted(keys, predicted * width + np.clip(problem.right[1] - right, -1, problem.total), "right")
-    sizes = np.where((predicted >= 0) & (problem.right[1] >= right), np.maximum(end - start, 0), 0)
+    columns = sorted(range(len(low)), key=lambda one: (high[one] - low[one]) / (np.ptp(second.sums[:, one]) + SLACK))
+    rows, start, end, order = _ranges(problem, first, second, low, high, columns)
+    second = _Half(second.classes, second.sums.T[:, order].T, second.load[order], second.picked)
+    sizes = np.maximum(end - start, 0)
     ends = np.cumsum(sizes)
     looked_at = 0
     row = 0
     while row < len(sizes):
         before = int(ends[row - 1]) if row else 0
         stop = max(row + 1, int(np.searchsorted(ends, before + _CHUNK, "right")))
-        chunk = sizes[row:stop]
-        looked_at += int(chunk.sum())
-        if looked_at > _JOINED:
+        looked_at += int(sizes[row:stop].sum())
+        if looked_at > effort.joined:
             raise TooLargeError
-        one = np.repeat(np.arange(row, stop), chunk)
-        inside = np.arange(len(one)) - np.repeat(np.cumsum(chunk) - chunk, chunk)
-        two = order[np.repeat(start[row:stop], chunk) + inside]
-        fits = _add_up(problem, first, second, one, two, low, high)
-        yield from zip(map(int, one[fits]), map(int, two[fits]), strict=True)
+        one, two = _listed(rows[row:stop], start[row:stop], sizes[row:stop])
+        for column in columns:
+            sums = first.sums[one, column] + second.sums[two, column]
+            fits = (sums >= low[column]) & (sums <= high[column])
+            one, two = one[fits], two[fits]
+        fits = _allowed(problem, first, second, one, two)
+        yield from zip(map(int, one[fits]), map(int, order[two[fits]]), strict=True)
         row = stop
 
 
-def _add_up(
-    problem: Problem,
-    first: _Half,
-    second: _Half,
-    one: np.ndarray,
-    two: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-) -> np.ndarray:
-    fits = np.ones(len(one), bool)
-    for column in range(2, first.sums.shape[1]):
-        sums = first.sums[one, column] + second.sums[two, column]
-        fits &= (sums >= low[column]) & (sums <= high[column])
+def _ranges(
+    problem: Problem, first: _Half, second: _Half, low: np.ndarray, high: np.ndarray, columns: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """For states of the first half, where those of the second are that may add up with them.
+
+    The second half is put in the order of p, of t where few sums of it are allowed, and then of the sum that is bounded
+    most tightly, the first of ``columns``: what fits a state of the first half then lies together.
+
+    Returns:
+        states of the first half; where each one's range starts and ends; the order of the second half.
+    """
+    few = problem.right[1] - problem.right[0] < _FEW
+    column = next((one for one in columns if one > int(few)), 0)
+    width = problem.total + 1
+    keys = np.rint(second.sums[:, 0])
+    if few:
+        keys = keys * width + np.rint(second.sums[:, 1])
+    # One number that orders by key first and by the sum within a key.
+    base = second.sums[:, column].min()
+    scale = 2.0 * (np.ptp(second.sums[:, column]) + 1.0)
+    along = keys * scale + (second.sums[:, column] - base)
+    order = np.argsort(along, kind="stable")
+    along = along[order]
+    slack = SLACK + 4 * float(np.spacing(np.abs(along).max()))
+    wanted = problem.total - np.rint(first.sums[:, 0])
+    rights = range(problem.right[0], problem.right[1] + 1) if few else (None,)
+    rows, starts, ends = [], [], []
+    for right in rights:
+        key, fits = wanted, wanted >= 0
+        if right is not None:
+            others = right - np.rint(first.sums[:, 1])
+            key, fits = wanted * width + others, fits & (others >= 0)
+        places = np.flatnonzero(fits)
+        away = first.sums[places, column] + base
+        least, most = (np.clip(one[column] - away, -slack, scale / 2) for one in (low, high))
+        rows.append(places)
+        starts.append(np.searchsorted(along, key[places] * scale + least - slack, "left"))
+        ends.append(np.searchsorted(along, key[places] * scale + most + slack, "right"))
+    return np.concatenate(rows), np.concatenate(starts), np.concatenate(ends), order
+
+
+def _allowed(problem: Problem, first: _Half, second: _Half, one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """Which pairs of states meet what is no sum: a confusion matrix exists, and F1 of macro precision and recall."""
     errors = problem.total - first.sums[one, 1] - second.sums[two, 1]
-    fits &= np.maximum(first.load[one], second.load[two]) <= errors + 0.25
+    fits = np.maximum(first.load[one], second.load[two]) <= errors + 0.25
     if problem.harmonic is not None:
         macro = {}
         for column, wanted in enumerate(problem.sums, start=2):
@@ -225,4 +291,4 @@ def _add_up(
             whole = macro["precision"] + macro["recall"]
             f1 = 2 * macro["precision"] * macro["recall"] / np.where(whole > 0, whole, 1)
             fits &= (f1 >= float(problem.harmonic.low) - SLACK) & (f1 <= float(problem.harmonic.high) + SLACK)
-    return fits
+    return np.asarray(fits)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ferbench.audit import relaxation
 from ferbench.audit.problem import Problem, Solution, TooLargeError
-from ferbench.audit.search import find, possible_pairs
+from ferbench.audit.search import BRIEF, WHOLE, find, possible_pairs
 
 Answer = Literal["yes", "no", "unknown"]
 
@@ -36,7 +36,8 @@ def solve(problem: Problem | None, *, prove_only: bool = False) -> Solved:
 
     Args:
         problem: None has no solution.
-        prove_only: do not look for a solution where that is not part of the proof that there is none.
+        prove_only: give up early, and do not look for a solution where that is not part of the proof that there is
+            none: one of many questions, whose answer explains another one.
     """
     if problem is None:
         return Solved("no")
@@ -55,7 +56,7 @@ def _solve(problem: Problem, prove_only: bool) -> Solved:
         if pairs is None:
             return Solved("no")
         ranges = [[(int(one[:, k].min()), int(one[:, k].max())) for one in pairs] for k in (0, 1)]
-        found = find(problem, pairs)
+        found = find(problem, pairs, BRIEF if prove_only else WHOLE)
         return Solved("no" if found is None else "yes", found, tuple(ranges[0]), tuple(ranges[1]))
     except TooLargeError:
         pass

@@ -3,40 +3,22 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from made_packs import make_pack
 
 from ferbench.audit.duplicates import (
+    LEAST_CORRELATION,
+    MOST_BITS,
     constant_images,
     correlations,
     exact_groups,
     joined,
-    near_pairs,
+    near_groups,
     perceptual_hashes,
 )
-
-
-@settings(max_examples=30)
-@given(st.integers(0, 2**32), st.integers(0, 7))
-def test_exactly_the_pairs_that_differ_in_few_bits_are_found(seed, most):
-    generator = np.random.default_rng(seed)
-    hashes = generator.integers(0, 2**63, 12).astype(np.uint64)
-    turned = [int(h) ^ sum(1 << int(b) for b in generator.permutation(64)[: k % 10]) for k, h in enumerate(hashes)]
-    every = np.concatenate([hashes, np.array(turned, np.uint64)])
-    close = [
-        [i, j]
-        for i, j in itertools.combinations(range(len(every)), 2)
-        if (int(every[i]) ^ int(every[j])).bit_count() <= most
-    ]
-    assert near_pairs(every, most).tolist() == sorted(close)
-
-
-def test_more_bits_than_the_bands_can_find_are_refused():
-    with pytest.raises(ValueError, match="at most 7 bits"):
-        near_pairs(np.zeros(2, np.uint64), 8)
 
 
 def test_a_brighter_and_a_noisy_copy_have_near_hashes_and_another_image_has_not():
@@ -46,7 +28,8 @@ def test_a_brighter_and_a_noisy_copy_have_near_hashes_and_another_image_has_not(
     first, other = smooth
     images = np.stack([first, first * 0.9 + 20, first + generator.normal(0, 2, first.shape), other]).astype(np.uint8)
     hashes = perceptual_hashes(images)
-    assert {tuple(pair) for pair in near_pairs(hashes).tolist()} == {(0, 1), (0, 2), (1, 2)}
+    assert np.bitwise_count(hashes[:3, None] ^ hashes[:3]).max() <= MOST_BITS
+    assert np.bitwise_count(hashes[:3] ^ hashes[3]).min() > MOST_BITS
     found = correlations(images, np.array([[0, 1], [0, 3]]))
     assert found[0] == pytest.approx(np.corrcoef(images[0].ravel(), images[1].ravel())[0, 1], abs=1e-4)
     assert found[1] == pytest.approx(np.corrcoef(images[0].ravel(), images[3].ravel())[0, 1], abs=1e-4)
@@ -59,10 +42,40 @@ def test_constant_images_have_one_value_in_every_channel():
     assert constant_images(images).tolist() == [0, 1]
 
 
-def test_equal_hashes_share_a_group():
-    hashes = np.array([[1] * 16, [2] * 16, [1] * 16], np.uint8)
-    groups = exact_groups(hashes)
+def test_images_with_equal_pixels_share_a_group():
+    pack = make_pack({"train": {"a": 3}}, classes=("a",))
+    images = pack.images.copy()
+    images[2] = images[0]
+    groups = exact_groups(replace(pack, images=images))
     assert groups[0] == groups[2] != groups[1]
+
+
+def test_of_images_packed_at_another_size_the_native_pixels_count():
+    pack = make_pack({"train": {"a": 3}}, classes=("a",))
+    hashes = pack.pixel_hashes.copy()
+    hashes[2] = hashes[0]
+    same = np.zeros_like(pack.images)
+    groups = exact_groups(replace(pack, images=same, pixel_hashes=hashes, stored_hashes=hashes))
+    assert groups[0] == groups[2] != groups[1]
+
+
+def test_groups_are_what_pairs_with_near_hashes_and_alike_pixels_connect():
+    generator = np.random.default_rng(3)
+    drift = np.cumsum(np.cumsum(generator.normal(size=(60, 1, 24, 24)), axis=2), axis=3)
+    drift[20:40] = drift[20] + 0.1 * np.cumsum(drift[20:40], axis=0)  # a scene that changes slowly
+    low = drift.min((2, 3), keepdims=True)
+    images = (255 * (drift - low) / np.ptp(drift, axis=(2, 3), keepdims=True)).astype(np.uint8)
+    rows = generator.permutation(60)[:50]
+    hashes = perceptual_hashes(images)
+    close = [
+        (i, j)
+        for i, j in itertools.combinations(range(50), 2)
+        if np.bitwise_count(hashes[rows[i]] ^ hashes[rows[j]]) <= MOST_BITS
+        and np.corrcoef(images[rows[i]].ravel(), images[rows[j]].ravel())[0, 1] >= LEAST_CORRELATION
+    ]
+    found, expected = near_groups(images, rows), joined(50, np.array(close))
+    assert len(close) > 20
+    assert ((found[:, None] == found) == (expected[:, None] == expected)).all()
 
 
 def test_pairs_join_into_groups():

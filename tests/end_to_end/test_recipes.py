@@ -130,6 +130,21 @@ def test_the_comparison_of_samplers_runs_each_with_each_seed(run):
     assert len({outcome["config_id"] for outcome in outcomes}) == len(samplers) == 5
 
 
+def test_the_study_of_adaptive_sampling_tries_focus_and_boost(ferbench_cli, tmp_path):
+    sets = SMALL | OF_MODEL["cnn4"]
+    changes = [part for key, value in sets.items() for part in ("--set", f"{key}={value}")]
+    places = ("--results", tmp_path / "results", "--cache", tmp_path / "cache", "--json")
+    start = ("tune", RECIPES / "tune-adaptive.toml", "--dataset", "synthetic-faces", *changes, *places)
+    space = json.loads(ferbench_cli(*start, "--dry-run").stdout)["space"]
+    bounds = {one["key"]: (one["low"], one["high"]) for one in space}
+    assert bounds == {"sampler.focus": (1, 4), "sampler.boost": (1.5, 6)}
+    done = ferbench_cli(*start, "--trials", "1", "--seeds", "0")
+    assert done.exit_code == 0, done.stderr
+    (best,) = json.loads(done.stdout)["finalists"]
+    assert set(best["chosen"]) == set(bounds)
+    assert len(best["runs"]) == 1
+
+
 def header(name: str) -> list[str]:
     """The paragraphs of the comment that a recipe begins with."""
     text = (RECIPES / f"{name}.toml").read_text(encoding="utf-8").partition("\n\n")[0]
