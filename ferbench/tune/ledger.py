@@ -71,7 +71,7 @@ class Ledger:
         self._grace = grace
         self._beats = 0
         self._observed: dict[int, tuple[Any, float]] = {}
-        with storage.locked(name):
+        with storage.locked(name, starting=True):
             self.study = optuna.create_study(
                 storage=storage.optuna,
                 study_name=name,
@@ -106,7 +106,7 @@ class Ledger:
 
         Points already in line are known by their order, so that the same grid continues.
         """
-        with self.storage.locked(self.name):
+        with self.storage.locked(self.name, starting=True):
             there = len(self.trials())
             count = 0
             for count, point in enumerate(points, start=1):
