@@ -79,6 +79,11 @@ def test_csv_is_one_table_whose_rows_say_what_they_were_measured_on(board):
     assert finished.stderr == "1 run without a result left out; see them with --format json\n"
 
 
+def test_people_do_not_see_a_setting_that_only_one_row_has(board):
+    assert "optimizer.lr" not in board().stdout
+    assert "optimizer.lr" in board("--columns", "model,optimizer.lr").stdout
+
+
 @pytest.mark.parametrize("arguments", [["--json"], ["--format", "json"]])
 def test_json_lists_the_runs_of_a_configuration(board, arguments):
     document = json.loads(board(*arguments).stdout)
