@@ -146,6 +146,7 @@ def test_every_recipe_is_valid(path, transformers_plugin):
 
     settings = read_recipe(path)
     settings.pop("grid", None)
+    settings.pop("tune", None)
     resolve(build_recipe(settings), load_registry(transformers_plugin[1:]))
 
 
