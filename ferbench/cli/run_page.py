@@ -97,6 +97,7 @@ def _next(run: str, record: Mapping[str, Any], *, held: bool, resumable: bool) -
 def show(page: Mapping[str, Any]) -> None:
     """Print a page for people."""
     from ferbench.report.table import size
+    from ferbench.runs.summary import excluded_line
 
     title = [page["run"], *([page["name"]] if page["name"] else []), page["status"]]
     click.echo(_clean("  ".join(title)))
@@ -118,6 +119,7 @@ def show(page: Mapping[str, Any]) -> None:
             ["dataset", f"{data['dataset']}, {data['protocol']}" + (f", fold {data['fold']}" if data["fold"] else "")],
             ["classes", ", ".join(data["class_names"])],
             ["samples", ", ".join(f"{split} {n:,}" for split, n in counts.items())],
+            *([["excluded", taken]] if (taken := excluded_line(data)) else []),
             *([["generated", "the images are synthetic"]] if data["synthetic"] else []),
         ],
     )

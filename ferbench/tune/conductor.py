@@ -226,7 +226,8 @@ class Conductor:
                     return
                 ticket = found
             settings: Settings = self.space.settings(ticket.chosen)
-            self._try(lambda ticket=ticket: self.ledger.begun(ticket))  # type: ignore[misc]
+            if self._try(lambda ticket=ticket: self.ledger.begun(ticket)) is False:  # type: ignore[misc]
+                continue
             self.working[worker.index] = ticket
             self.crew.give(worker, Job(ticket.number, settings))
             self.watch.began(ticket, worker.index)

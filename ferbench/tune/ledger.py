@@ -7,6 +7,7 @@ that asks gets it and goes on from its run's checkpoint.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -70,7 +71,7 @@ class Ledger:
         self._grace = grace
         self._beats = 0
         self._observed: dict[int, tuple[Any, float]] = {}
-        with storage.locked(name):
+        with storage.locked(name, starting=True):
             self.study = optuna.create_study(
                 storage=storage.optuna,
                 study_name=name,
@@ -105,7 +106,7 @@ class Ledger:
 
         Points already in line are known by their order, so that the same grid continues.
         """
-        with self.storage.locked(self.name):
+        with self.storage.locked(self.name, starting=True):
             there = len(self.trials())
             count = 0
             for count, point in enumerate(points, start=1):
@@ -163,9 +164,17 @@ class Ledger:
         """How many trials have not ended yet, wherever they are."""
         return sum(not trial.state.is_finished() for trial in self.trials())
 
-    def begun(self, ticket: Ticket) -> None:
-        """Note that a worker begins it: one that dies each time must not be begun for ever."""
-        ticket.trial.set_user_attr("attempts", ticket.attempt)
+    def begun(self, ticket: Ticket) -> bool:
+        """Note that a worker begins it: one that dies each time must not be begun for ever.
+
+        Returns:
+            False when the trial has ended meanwhile: the host that it was taken over from was only slow.
+        """
+        try:
+            ticket.trial.set_user_attr("attempts", ticket.attempt)
+        except UpdateFinishedTrialError:
+            return False
+        return True
 
     @without_warnings()
     def report(self, ticket: Ticket, epoch: int, value: float) -> bool:
@@ -184,38 +193,43 @@ class Ledger:
 
         A database that was made anew, or that lost what it had committed, has other trials by the same numbers.
         """
-        storage = self.storage.optuna
-        try:
-            identifier = storage.get_trial_id_from_study_id_trial_number(self.study._study_id, result.trial)
-        except KeyError:
-            return False
-        trial = storage.get_trial(identifier)  # not all of them, which the other workers would wait for
-        if trial.state.is_finished() or not (result.chosen is None or _alike(result.chosen, trial.params)):
-            return False
-        try:
-            if trial.state is TrialState.WAITING:
-                storage.set_trial_state_values(identifier, TrialState.RUNNING)
-            about = {"run": result.run, "seconds": round(result.seconds, 3), "reason": result.reason}
-            for key, value in about.items():
-                if value:
-                    storage.set_trial_user_attr(identifier, key, value)
-            if len(self.study.directions) == 1:
-                for epoch, number in result.epochs:
-                    if epoch not in trial.intermediate_values:
-                        storage.set_trial_intermediate_value(identifier, epoch, number)
-            values = None if result.values is None else list(result.values)
-            self.study.tell(result.trial, values, state=_STATES[result.ending])
-        except (UpdateFinishedTrialError, ValueError) as error:
-            if isinstance(error, ValueError) and "Cannot tell a" not in str(error):
-                raise
-            return False
+        # Else another host might take it over, or put it back in line, in between.
+        with self.storage.locked(self.name):
+            storage = self.storage.optuna
+            try:
+                identifier = storage.get_trial_id_from_study_id_trial_number(self.study._study_id, result.trial)
+            except KeyError:
+                return False
+            trial = storage.get_trial(identifier)  # not all of them, which the other workers would wait for
+            if trial.state.is_finished() or not (result.chosen is None or _alike(result.chosen, trial.params)):
+                return False
+            try:
+                self._tell(trial, result)
+            except UpdateFinishedTrialError:  # by hand, in a dashboard
+                return False
         return True
+
+    def _tell(self, trial: FrozenTrial, result: Result) -> None:
+        storage, identifier = self.storage.optuna, trial._trial_id
+        if trial.state is TrialState.WAITING:
+            storage.set_trial_state_values(identifier, TrialState.RUNNING)
+        about = {"run": result.run, "seconds": round(result.seconds, 3), "reason": result.reason}
+        for key, value in about.items():
+            if value:
+                storage.set_trial_user_attr(identifier, key, value)
+        if len(self.study.directions) == 1:
+            for epoch, number in result.epochs:
+                if epoch not in trial.intermediate_values:
+                    storage.set_trial_intermediate_value(identifier, epoch, number)
+        values = None if result.values is None else list(result.values)
+        self.study.tell(result.trial, values, state=_STATES[result.ending], skip_if_finished=True)
 
     def put_back(self, number: int) -> None:
         """Let others have a trial that this host will not finish."""
-        trial = self.trials()[number]
-        if trial.state is TrialState.RUNNING and self._is_mine(trial):
-            self._put_back(trial)
+        with self.storage.locked(self.name):
+            trial = self.trials()[number]
+            if trial.state is TrialState.RUNNING and self._is_mine(trial):
+                self._put_back(trial)
 
     def beat(self, numbers: Sequence[int]) -> None:
         """Show the other hosts that these trials are still worked on."""
@@ -225,7 +239,8 @@ class Ledger:
         trials = self.trials()
         for number in numbers:
             if trials[number].state is TrialState.RUNNING and self._is_mine(trials[number]):
-                self.storage.optuna.set_trial_user_attr(trials[number]._trial_id, "beat", [self.owner, self._beats])
+                with contextlib.suppress(UpdateFinishedTrialError):
+                    self.storage.optuna.set_trial_user_attr(trials[number]._trial_id, "beat", [self.owner, self._beats])
 
     def lost_sight(self) -> None:
         """The storage was away: nobody could show anything, and whoever was silent then is not dead."""

@@ -29,6 +29,9 @@ _POSTGRESQL = "postgresql+psycopg"
 #: Seconds that a connection, or a lock of another host, is waited for.
 _PATIENCE = 30
 
+#: Seconds that hosts which start together wait for each other: on a busy machine each takes a while.
+_START_PATIENCE = 600
+
 #: The name of ferbench's locks among a PostgreSQL server's advisory locks.
 _LOCKS = 0x66657262
 
@@ -97,10 +100,11 @@ class Storage:
             "pool_recycle": 600,
             "connect_args": {"connect_timeout": 5, "options": limits, **keepalives},
         }
-        # Hosts that start together would each create the tables.
         engine = sqlalchemy.create_engine(self._url, **options)
         try:
-            with self._locked(engine, "create"):
+            # Hosts that start together would each create the tables, of which this is the last.
+            created = sqlalchemy.inspect(engine).has_table("alembic_version")
+            with contextlib.nullcontext() if created else self._locked(engine, "create", _START_PATIENCE):
                 return optuna.storages.RDBStorage(self._plain, engine_kwargs=options)
         finally:
             engine.dispose()
@@ -110,18 +114,20 @@ class Storage:
         return self._url.render_as_string(hide_password=False)
 
     @contextlib.contextmanager
-    def locked(self, name: str) -> Iterator[None]:
-        """Only one host at a time is in this block."""
-        with self._locked(self.engine, name):
+    def locked(self, name: str, *, starting: bool = False) -> Iterator[None]:
+        """Only one host at a time is in this block; one that is ``starting`` waits for long."""
+        with self._locked(self.engine, name, _START_PATIENCE if starting else _PATIENCE):
             yield
 
     @contextlib.contextmanager
-    def _locked(self, engine: sqlalchemy.Engine, name: str) -> Iterator[None]:
+    def _locked(self, engine: sqlalchemy.Engine, name: str, patience: int) -> Iterator[None]:
         if not self.shared:
             yield
             return
         # Within a transaction: whatever ends it, a lost connection included, gives the lock back.
         with engine.connect() as connection, connection.begin():
+            if patience != _PATIENCE:
+                connection.execute(sqlalchemy.text(f"SET LOCAL lock_timeout = '{patience}s'"))
             connection.execute(
                 sqlalchemy.text("SELECT pg_advisory_xact_lock(:space, hashtext(:name))"),
                 {"space": _LOCKS, "name": name},

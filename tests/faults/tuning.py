@@ -4,9 +4,9 @@
     python tests/faults/tuning.py workers hosts       some parts
     python tests/faults/tuning.py --rounds 2          fewer rounds
 
-Parts: starts, workers, hosts, outages. A host is a process that conducts the study, with a directory of its own; its trials
-sleep (``tests/tune/sleeping.py``), the rest is what ``ferbench tune`` runs. The database is a PostgreSQL server of this
-command's own.
+Parts: starts, workers, hosts, outages. A host is a process that conducts the study, with a directory of its own; its
+trials sleep (``tests/tune/sleeping.py``), the rest is what ``ferbench tune`` runs. The database is a PostgreSQL server
+of this command's own.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Scene:
 
     hosts: int = 1
     workers: int = 16
-    trials: int = 32
+    trials: int = 24
     seconds: float = 1.0
     grace: float = 5.0
 
@@ -440,7 +440,7 @@ def outages(room: Room) -> Iterator[Line]:
     """The database stopped in the middle of a study."""
     if room.server is None:
         return
-    scene = Scene(hosts=4, workers=4, trials=48, seconds=4.0, grace=10.0)
+    scene = Scene(hosts=4, workers=4, trials=36, seconds=4.0, grace=10.0)
     for what, at_once, kill in (
         ("shut down", False, 0),
         ("crashed", True, 0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 
 import light
@@ -72,6 +73,19 @@ def test_a_study_warns_of_nothing_and_leaves_the_warnings_of_others_alone(opened
         assert ledger.tell(Result(ticket.number, "complete", (0.5,)))
     assert not [str(one.message) for one in recwarn]
     assert list(warnings.filters) == before
+
+
+def test_a_host_that_starts_waits_for_one_that_creates_the_study(opened, postgresql_server):
+    url = postgresql_server.new_database()
+    creator = Storage(url)
+    with creator.locked("light", starting=True):
+        waiting = threading.Thread(target=opened, args=(url,), daemon=True)
+        waiting.start()
+        waiting.join(1)
+        assert waiting.is_alive()
+    waiting.join(60)
+    assert not waiting.is_alive()
+    creator.close()
 
 
 def test_one_host_at_a_time_claims_something(postgresql_server):
