@@ -362,7 +362,6 @@ def test_trials_start_from_the_weights_of_a_run(ferbench_cli, cache, tmp_path):
     done = ferbench_cli("tune", "--from", "parent", "--name", "child", *flags, *common)
     assert done.exit_code == 0, done.stderr
     (finalist,) = json.loads(done.stdout)["finalists"]
-    parent = RunDirectory(next((tmp_path / "results").glob("runs/*/run.json")).parent)
     ids = {path.parent.name for path in (tmp_path / "results").glob("runs/*/run.json")}
     records = {one: RunDirectory(run_path(tmp_path / "results", one)).read() for one in ids}
     (parent,) = (one for one, record in records.items() if record["name"] == "parent")

@@ -143,10 +143,12 @@ def test_every_signature_of_a_published_table_is_documented():
 def test_every_recipe_is_valid(path, transformers_plugin):
     from ferbench.experiment.resolve import resolve
     from ferbench.plugin.discovery import load_registry
+    from ferbench.tune.settings import read_tune
 
     settings = read_recipe(path)
     settings.pop("grid", None)
     settings.pop("tune", None)
+    read_tune(settings.pop("tune", {}), {})
     resolve(build_recipe(settings), load_registry(transformers_plugin[1:]))
 
 
