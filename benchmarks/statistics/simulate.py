@@ -4,7 +4,8 @@
 
 ``null``: leaderboards of ten equal models. Any pair told apart is an error; their share among the leaderboards is the
 family-wise error rate, which Holm's correction holds below 5 %. ``coverage``: how often the 95 % intervals of a row
-hold the true value, and those of the bootstrap in ``ferbench compare`` the true difference.
+hold the true value, ``others`` the same of metrics that are no mean of hits, ``bootstrap`` how often those of
+``ferbench compare`` hold the true difference.
 
 Made-up models answer as real ones do: samples differ in difficulty, which all models share, so that answers are paired;
 classes have FER2013's shares and unlike difficulty; seeds move a model's skill. Fixed random seeds: the same call
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from ferbench.statistics.bootstrap import paired_bootstrap
 from ferbench.statistics.estimates import all_pairs, interval, mcnemar_pairs, ranks
+from ferbench.statistics.influences import SCALES, Said, measure_said
 from ferbench.statistics.measured import values
 from ferbench.statistics.sampling import Design, confusions, measure
 
@@ -96,6 +98,46 @@ def coverage(metric: str, seeds: int, repetitions: int, world: World, *, seed: i
     return float(((low <= target) & (target <= high)).mean()), float((high - low).mean())
 
 
+def said_by_models(world: World, design: Design, seeds: int, rng: np.random.Generator) -> list[Said]:
+    """Probabilities, too sure of themselves, and valence and arousal, of the models of one configuration."""
+    classes, shape = len(COUNTS), (design.n, len(COUNTS))
+    hard = rng.normal(0, 1.0, shape)  # what is hard is so for all models
+    annotated = np.clip(rng.normal(0, 0.45, (design.n, 2)), -1, 1)
+    doubtful = rng.normal(0, 0.2, (design.n, 2))
+    own = np.eye(classes)[design.truth] * (1.6 + 0.5 * EASE[design.truth])[:, None]
+    found = []
+    for _ in range(seeds):
+        skill = rng.normal(0, world.seed_spread)
+        logits = 1.3 * (own * (1 + skill) + hard + rng.normal(0, 0.6, shape))
+        grown = np.exp(logits - logits.max(axis=1, keepdims=True))
+        wrong = doubtful + rng.standard_t(6, (design.n, 2)) * 0.15
+        predicted = np.clip((0.7 + skill) * annotated + 0.05 + wrong, -1, 1)
+        found.append(Said(design.truth, grown / grown.sum(axis=1, keepdims=True), annotated, predicted))
+    return found
+
+
+def coverage_of_others(seeds: int, repetitions: int, world: World, *, seed: int = 0) -> dict[str, tuple[float, float]]:
+    """For each metric of `SCALES` the share of intervals that hold the mean over all repetitions, and its mean."""
+    rng, design = np.random.default_rng(seed), world.design()
+    means: dict[str, list[float]] = {metric: [] for metric in SCALES}
+    ends: dict[str, list[tuple[float, float]]] = {metric: [] for metric in SCALES}
+    for _ in range(repetitions):
+        models = said_by_models(world, design, seeds, rng)
+        for metric, scale in SCALES.items():
+            one = measure_said(metric, design, models)
+            assert one is not None
+            found = interval(one, design, scale=scale)
+            assert found is not None
+            means[metric].append(one.mean)
+            ends[metric].append((found.low, found.high))
+    shares = {}
+    for metric in SCALES:
+        low, high = np.array(ends[metric]).T
+        target = np.mean(means[metric])
+        shares[metric] = float(((low <= target) & (target <= high)).mean()), float(target)
+    return shares
+
+
 def bootstrap_coverage(
     metrics: tuple[str, ...], seeds: int, repetitions: int, world: World, *, draws: int = 1000, seed: int = 0
 ) -> dict[str, float]:
@@ -154,6 +196,14 @@ def show_coverage(options: argparse.Namespace) -> None:
             )
 
 
+def show_others(options: argparse.Namespace) -> None:
+    print(f"\ncoverage of 95 % intervals of what is no mean of hits, {options.repetitions:,} each")
+    for seeds, spread in ((1, 0.0), (3, 0.0), (3, 0.05), (5, 0.05)):
+        found = coverage_of_others(seeds, options.repetitions, World(seed_spread=spread))
+        shown = ", ".join(f"{metric} {held:.2%} (of {mean:.3f})" for metric, (held, mean) in found.items())
+        print(f"  {seeds} seeds, spread {spread:<4}  {shown}", flush=True)
+
+
 def show_bootstrap(options: argparse.Namespace) -> None:
     print(f"\ncoverage of the bootstrap of a difference in `ferbench compare`, {options.bootstraps} each")
     for seeds, spread in ((1, 0.0), (3, 0.05)):
@@ -161,7 +211,7 @@ def show_bootstrap(options: argparse.Namespace) -> None:
         print(f"  {seeds} seeds:", ", ".join(f"{key} {value:.1%}" for key, value in found.items()), flush=True)
 
 
-PARTS = {"null": show_null, "coverage": show_coverage, "bootstrap": show_bootstrap}
+PARTS = {"null": show_null, "coverage": show_coverage, "others": show_others, "bootstrap": show_bootstrap}
 
 if __name__ == "__main__":
     main()

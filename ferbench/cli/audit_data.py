@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from ferbench.experiment.resolve import ResolvedRecipe
 
 _SHOWN = 10  # suspects
+_PAIRS = 5  # of label and predicted class
 
 
 def run_audit(
@@ -55,16 +58,17 @@ def run_audit(
     assert isinstance(spec, DatasetSpec)
     pack = packed(resolved, cache, quiet=as_json)
     findings = examine(pack, spec.protocols, resolved.recipe.data.protocol, near=near)
-    suspects = [] if run is None else _suspects(results, run, pack)
+    doubts = None if run is None else _doubts(results, run, pack)
+    suspects = () if doubts is None else doubts.suspects
     listed = _listed(pack, findings, suspects, kinds)
     if write_exclusions is not None:
         from ferbench.data.exclusions import write_exclusions as write
 
         write(write_exclusions, listed)
     if as_json:
-        echo_json(_document(pack, findings, suspects, run))
+        echo_json(_document(pack, findings, doubts))
         return
-    for line in _lines(pack, findings, suspects, run):
+    for line in _lines(pack, findings, doubts):
         click.echo(line)
     if write_exclusions is not None:
         click.echo(
@@ -81,7 +85,7 @@ def _resolved(
 
     for text in sets:
         key = split_assignment(text, "--set")[0]
-        if key != "data.protocol" and not key.startswith("dataset."):
+        if key == "dataset.exclude" or (key != "data.protocol" and not key.startswith("dataset.")):
             raise UserError(f"--set {text}: has no say in an audit", "set options of the dataset, or data.protocol")
     path, paths = split_paths(places)
     fields: dict[str, list[Any]] = {
@@ -94,8 +98,24 @@ def _resolved(
     return resolve(build_recipe(settings), load_registry(plugin))
 
 
-def _suspects(results: Path, run: str, pack: Pack) -> list[tuple[Suspect, str, str]]:
-    """Each suspect of a run's evaluations with the names of its label and of the predicted class."""
+@dataclass(frozen=True)
+class _Doubts:
+    """What a run doubts of a dataset's labels.
+
+    Attributes:
+        run: as it was named.
+        suspects: each with the names of its label and of the predicted class, the surest first.
+        judged: samples that the run was not trained on.
+        right: those of them whose label it predicts.
+    """
+
+    run: str
+    suspects: tuple[tuple[Suspect, str, str], ...]
+    judged: int
+    right: int
+
+
+def _doubts(results: Path, run: str, pack: Pack) -> _Doubts:
     import numpy as np
 
     from ferbench.audit.mislabelled import suspects
@@ -103,23 +123,25 @@ def _suspects(results: Path, run: str, pack: Pack) -> list[tuple[Suspect, str, s
 
     directory = find_run(results, run)
     found: dict[str, tuple[Suspect, str, str]] = {}
-    known = 0
+    answers: dict[str, bool] = {}
     for name in directory.read()["evaluations"]:
         metrics = directory.evaluation(name)
         predictions = directory.predictions(name)
-        if metrics is None or metrics.get("split") == "train":
+        seen = (metrics or {}).get("seen") or {}
+        if metrics is None or metrics.get("split") in ("train", "all") or seen.get("contaminated"):
             continue
         names = [str(one) for one in metrics["class_names"]]
         here = np.isin(predictions.ids, pack.ids)
-        known += int(here.sum())
+        right = predictions.probabilities.argmax(axis=1) == predictions.truth
+        answers |= dict(zip(predictions.ids[here].tolist(), right[here].tolist(), strict=True))
         for one in suspects(predictions.ids, predictions.truth, predictions.probabilities):
             if one.id not in found:
                 found[one.id] = (one, names[one.label], names[one.predicted])
-    if not known:
+    if not answers:
         raise UserError(f"run '{run}' has no predictions for samples of '{pack.dataset}'", "name a run on this dataset")
-    ids = set(pack.ids.tolist())
-    kept = [one for one in found.values() if one[0].id in ids]
-    return sorted(kept, key=lambda one: one[0].of_label - one[0].probability)
+    kept = [one for one in found.values() if one[0].id in answers]
+    surest = sorted(kept, key=lambda one: one[0].of_label - one[0].probability)
+    return _Doubts(run, tuple(surest), len(answers), sum(answers.values()))
 
 
 def _listed(
@@ -140,9 +162,7 @@ def _listed(
     return [(str(pack.ids[row]), reasons[row]) for row in sorted(reasons)]
 
 
-def _lines(
-    pack: Pack, findings: Findings, suspects: Sequence[tuple[Suspect, str, str]], run: str | None
-) -> Iterator[str]:
+def _lines(pack: Pack, findings: Findings, doubts: _Doubts | None) -> Iterator[str]:
     from ferbench.audit.duplicates import LEAST_CORRELATION, MOST_BITS
     from ferbench.audit.findings import TINY
     from ferbench.plugin.faults import one_line
@@ -162,9 +182,16 @@ def _lines(
     for role, name, count in findings.tiny:
         yield one_line(f"tiny class: {name} has {count:,} images in {role}, fewer than {TINY}")
     yield f"imbalance of train: {findings.imbalance:.1f} : 1"
-    if run is not None:
+    if doubts is not None:
+        suspects = doubts.suspects
         yield ""
-        yield f"likely mislabelled by run {run}: {len(suspects):,}, the surest first"
+        yield (
+            f"likely mislabelled by run {doubts.run}: {len(suspects):,} of the {doubts.judged:,} samples that it was "
+            f"not trained on; its accuracy there is {doubts.right / doubts.judged:.1%}"
+        )
+        pairs = Counter((label, predicted) for _, label, predicted in suspects)
+        often = [f"{label} as {predicted} {count:,}" for (label, predicted), count in pairs.most_common(_PAIRS)]
+        yield from [one_line(f"most often: {', '.join(often)}"), "the surest:"] if often else ()
         for one, label, predicted in suspects[:_SHOWN]:
             said = f"labelled {label} ({one.of_label:.2f}), predicted {predicted} ({one.probability:.2f})"
             yield one_line(f"{one.id}: {said}")
@@ -190,9 +217,7 @@ def _copies(title: str, copies: Copies) -> Iterator[str]:
     yield f"  test images with a twin in train: {len(copies.leaked_test):,}"
 
 
-def _document(
-    pack: Pack, findings: Findings, suspects: Sequence[tuple[Suspect, str, str]], run: str | None
-) -> dict[str, Any]:
+def _document(pack: Pack, findings: Findings, doubts: _Doubts | None) -> dict[str, Any]:
     def ids(rows: Any) -> list[str]:
         return [str(one) for one in pack.ids[rows].tolist()]
 
@@ -222,7 +247,9 @@ def _document(
         "constant": ids(findings.constant),
         "tiny": [{"role": role, "class": name, "images": count} for role, name, count in findings.tiny],
         "imbalance": None if findings.imbalance == float("inf") else round(findings.imbalance, 3),
-        "run": run,
+        "run": None
+        if doubts is None
+        else {"name": doubts.run, "judged": doubts.judged, "accuracy": doubts.right / doubts.judged},
         "mislabelled": [
             {
                 "id": one.id,
@@ -231,6 +258,6 @@ def _document(
                 "probability": round(one.probability, 4),
                 "of_label": round(one.of_label, 4),
             }
-            for one, label, predicted in suspects
+            for one, label, predicted in (() if doubts is None else doubts.suspects)
         ],
     }

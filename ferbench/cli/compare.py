@@ -11,6 +11,7 @@ import click
 from ferbench.cli.completion import RunType
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import results_option
+from ferbench.cli.slices import slice_options
 
 if TYPE_CHECKING:
     from ferbench.ranking.compare import Comparison
@@ -24,20 +25,7 @@ FORMATS = ("terminal", "md", "csv", "json", "html", "latex")
 @click.argument("second", type=RunType(), metavar="B")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="terminal", show_default=True, help="Print as.")
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
-@click.option(
-    "--slice",
-    "columns",
-    multiple=True,
-    metavar="COLUMN",
-    help="Also compare within each value of a column of the samples: subject, clip, source, part, or one of "
-    "--slice-table. Repeatable.",
-)
-@click.option(
-    "--slice-table",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE.csv",
-    help="More columns of the samples, by a column 'id'.",
-)
+@slice_options("Also compare within each value of")
 @click.option(
     "--samples",
     type=click.IntRange(min=0),

@@ -11,6 +11,7 @@ import click
 from ferbench.cli.completion import ComponentType, RunType, SettingType, plugin_option
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
+from ferbench.cli.slices import slice_options
 from ferbench.errors import UserError
 from ferbench.plugin.faults import one_line
 
@@ -52,20 +53,7 @@ _SECTIONS = ("dataset", "data", "evaluation", "runtime")
 )
 @click.option("--strict", is_flag=True, help="Refuse a dataset with samples of classes that the model does not know.")
 @click.option("--skip-faulty", is_flag=True, help="Leave faulty samples out, and record how many.")
-@click.option(
-    "--slice",
-    "columns",
-    multiple=True,
-    metavar="COLUMN",
-    help="Show scores by the values of a column of the samples: subject, clip, source, part, or one of --slice-table. "
-    "Repeatable.",
-)
-@click.option(
-    "--slice-table",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE.csv",
-    help="More columns of the samples, by a column 'id'.",
-)
+@slice_options("Show scores by the values of")
 @click.option("--json", "as_json", is_flag=True, help="Print the evaluation as JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, only the result.")
 @results_option

@@ -91,6 +91,13 @@ class ColumnType(click.ParamType):
     metavar="DIR",
     help="Show the published tables of a directory too, unranked; default: benchmarks/published, where that is.",
 )
+@click.option(
+    "--without",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Show accuracy, macro-F1 and balanced accuracy without the samples of a list too, such as leaked ones that "
+    "'ferbench audit data --write-exclusions' found.",
+)
 @click.option("--per-class", is_flag=True, help="Add precision, recall and F1 of every class.")
 @click.option("--runs", "single", is_flag=True, help="Show single runs, not configurations over their seeds.")
 @results_option
@@ -104,6 +111,7 @@ def leaderboard(
     columns: str | None,
     rank_by: str,
     published: Path | None,
+    without: Path | None,
     per_class: bool,
     single: bool,
 ) -> None:
@@ -129,6 +137,10 @@ def leaderboard(
     selected = filters.select(found, filters.parse(where))
     groups, unfinished = group(selected, single=single)
     groups = with_standings(results, groups, diverged(found), rank_by)
+    if without is not None:
+        from ferbench.ranking.without import with_and_without
+
+        groups = with_and_without(results, groups, without)
     reported = _published(published)
     spoilt = contaminated(selected)
     unfinished = [_looked_at(results, one) for one in unfinished]

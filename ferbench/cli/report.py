@@ -11,6 +11,7 @@ import click
 
 from ferbench.cli.completion import RunType, plugin_option
 from ferbench.cli.places import cache_option, results_option
+from ferbench.cli.slices import slice_options
 from ferbench.errors import UserError
 from ferbench.plugin.faults import one_line
 
@@ -33,20 +34,7 @@ _LOOK, _REFRESH = 2.0, 5
 @click.option(
     "--figures", type=click.Path(path_type=Path, file_okay=False), help="Also write every figure as PNG and SVG."
 )
-@click.option(
-    "--slice",
-    "columns",
-    multiple=True,
-    metavar="COLUMN",
-    help="Show scores by the values of a column of the samples: subject, clip, source, part, or one of --slice-table. "
-    "Repeatable.",
-)
-@click.option(
-    "--slice-table",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE.csv",
-    help="More columns of the samples, by a column 'id'.",
-)
+@slice_options("Show scores by the values of")
 @click.option(
     "--gallery",
     type=click.IntRange(min=0),

@@ -65,6 +65,8 @@ def show_outcome(outcome: dict[str, Any], *, quiet: bool) -> None:
         about.append("synthetic images")
     if outcome["skipped_faulty"]:
         about.append(f"{outcome['skipped_faulty']:,} faulty samples left out")
+    if sum(outcome["excluded"].values()):
+        about.append(f"{sum(outcome['excluded'].values()):,} samples excluded")
     if outcome["reused"]:
         about.append("reused")
     click.echo(f"{outcome['run']}  {one_line(outcome['label'])}\n{one_line('; '.join(about))}\n")

@@ -260,6 +260,7 @@ def _outcome(record: dict[str, Any], plan: Plan, path: Path, *, reused: bool) ->
         "synthetic": record["data"]["synthetic"],
         "fold": record["data"]["fold"],
         "skipped_faulty": record["data"]["skipped_faulty"],
+        "excluded": record["data"].get("excluded") or {},
     }
     if record["status"] != "done":
         return {**outcome, "reason": (record.get("error") or {}).get("message")}

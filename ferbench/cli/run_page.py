@@ -23,6 +23,7 @@ def describe(results: Path, directory: RunDirectory) -> dict[str, Any]:
     from ferbench.runs.lock import at_work
     from ferbench.runs.removal import dependents
     from ferbench.runs.saved import saved
+    from ferbench.runs.studies import needed_by_studies
 
     record = directory.read()
     holder = at_work(directory)
@@ -65,6 +66,7 @@ def describe(results: Path, directory: RunDirectory) -> dict[str, Any]:
                 for name, entry in record["evaluations"].items()
             },
             "lineage": {**record["lineage"], "children": dependents(results, [run]).get(run, [])},
+            "studies": needed_by_studies(results, [run]).get(run, []),
             "next": _next(run, record, held=holder is not None, resumable=any(_goes_on(one) for one in points)),
         }
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -95,6 +97,7 @@ def _next(run: str, record: Mapping[str, Any], *, held: bool, resumable: bool) -
 def show(page: Mapping[str, Any]) -> None:
     """Print a page for people."""
     from ferbench.report.table import size
+    from ferbench.runs.summary import excluded_line
 
     title = [page["run"], *([page["name"]] if page["name"] else []), page["status"]]
     click.echo(_clean("  ".join(title)))
@@ -116,6 +119,7 @@ def show(page: Mapping[str, Any]) -> None:
             ["dataset", f"{data['dataset']}, {data['protocol']}" + (f", fold {data['fold']}" if data["fold"] else "")],
             ["classes", ", ".join(data["class_names"])],
             ["samples", ", ".join(f"{split} {n:,}" for split, n in counts.items())],
+            *([["excluded", taken]] if (taken := excluded_line(data)) else []),
             *([["generated", "the images are synthetic"]] if data["synthetic"] else []),
         ],
     )
@@ -150,7 +154,8 @@ def show(page: Mapping[str, Any]) -> None:
     from ferbench.runs.lineage import parent_line
 
     parents = [["made from", parent_line(one)] for one in page["lineage"]["parents"]]
-    _rows("Lineage", [*parents, *(["needed by", one] for one in page["lineage"]["children"])])
+    needed = [*page["lineage"]["children"], *(f"study {one}" for one in page["studies"])]
+    _rows("Lineage", [*parents, *(["needed by", one] for one in needed)])
     if page["next"]:
         click.echo("\nWhat can be done")
         for line in page["next"]:

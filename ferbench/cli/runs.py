@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ferbench.runs.directory import RunDirectory
     from ferbench.runs.listing import Listed
 
-_STATUSES = ("running", "done", "failed", "diverged", "interrupted", "abandoned", "damaged")
+_STATUSES = ("running", "done", "failed", "diverged", "interrupted", "pruned", "abandoned", "damaged")
 _FORMATS = ("terminal", "csv", "json", "md")
 
 
@@ -153,20 +153,22 @@ def show_run(run: str, as_json: bool, results: Path) -> None:
 @runs.command("rm")
 @click.argument("names", nargs=-1, required=True, type=RunType(), metavar="RUN...")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-@click.option("--force", is_flag=True, help="Also runs that other runs were made from.")
+@click.option("--force", is_flag=True, help="Also runs that other runs were made from, or that a study tested.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @results_option
 def remove_runs(names: tuple[str, ...], yes: bool, force: bool, dry_run: bool, results: Path) -> None:
     """Remove runs for good: records, weights, predictions.
 
     Each goes as a whole or not at all. A run that a process is at work on stays, and without --force one that an
-    ensemble or a later run was made from.
+    ensemble or a later run was made from, or that a study tested. The run of any other trial may go: the study has its
+    values.
     """
     from ferbench.plugin.faults import one_line
     from ferbench.report.table import size
     from ferbench.runs.listing import size_of
     from ferbench.runs.lock import at_work
     from ferbench.runs.removal import dependents, find_to_remove, remove
+    from ferbench.runs.studies import needed_by_studies
 
     found = {run.path.name: run for run in (find_to_remove(results, name) for name in names)}
     for name, run in found.items():
@@ -176,9 +178,11 @@ def remove_runs(names: tuple[str, ...], yes: bool, force: bool, dry_run: bool, r
                 f"another process is at work on run {name}: {holder}", "wait for it, or stop it, and try again"
             )
     children = dependents(results, found)
+    for name, studies in needed_by_studies(results, found).items():
+        children.setdefault(name, []).extend(f"study {one}" for one in studies)
     if children and not (force or dry_run):
         said = "; ".join(f"{name} is needed by {', '.join(others)}" for name, others in children.items())
-        raise UserError(f"other runs were made from these: {said}", "remove those too, or say --force")
+        raise UserError(f"these are needed: {said}", "remove the runs that need them too, or say --force")
     sizes = {name: size_of(run.path) for name, run in found.items()}
     for name, run in found.items():
         notes = [f"needed by {', '.join(children[name])}"] if name in children else []
@@ -204,12 +208,14 @@ def verify_runs(names: tuple[str, ...], as_json: bool, quiet: bool, results: Pat
     """Check every file of RUN, or of all runs, against digests, ids and predictions.
 
     Weights and checkpoints must have their SHA-256, records must parse and agree, metrics must follow from the stored
-    predictions, and an ensemble's predictions from its members'. Exit code 1 when anything is damaged.
+    predictions, and an ensemble's predictions from its members'. Without RUN the studies are checked too. Exit code 1
+    when anything is damaged.
     """
     from dataclasses import asdict
 
     from ferbench.plugin.faults import one_line
     from ferbench.runs.lock import at_work
+    from ferbench.runs.studies import verify_studies
     from ferbench.runs.verify import verify
 
     findings, skipped, checked = [], [], 0
@@ -220,6 +226,8 @@ def verify_runs(names: tuple[str, ...], as_json: bool, quiet: bool, results: Pat
             continue
         checked += 1
         findings += list(verify(run))
+    if not names:
+        findings += list(verify_studies(results))
     damaged = [one for one in findings if one.damage]
     if as_json:
         about = {"checked": checked, "skipped": [name for name, _ in skipped], "damaged": len({o.run for o in damaged})}
@@ -231,7 +239,7 @@ def verify_runs(names: tuple[str, ...], as_json: bool, quiet: bool, results: Pat
         for name, holder in () if quiet else skipped:
             click.echo(one_line(f"not checked: {name}: {holder} is at work on it"))
         if not quiet:
-            whole = checked - len({one.run for one in damaged})
+            whole = checked - len({one.run for one in damaged if not one.run.startswith("studies/")})
             click.echo(f"{_counted(checked)} checked, {whole:,} whole")
     if damaged:
         sys.exit(1)

@@ -27,6 +27,30 @@ def write_exclusions(path: Path, rows: Iterable[tuple[str, str]]) -> None:
     replace_file(path, text.getvalue().encode())
 
 
+def listed_ids(path: str | Path, option: str) -> NDArray[np.str_]:
+    """The sample ids of a list, str[n].
+
+    Args:
+        path: of the list.
+        option: that names it, for messages.
+
+    Raises:
+        UserError: the file cannot be read, or has no column ``id``.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"{option}: {path} cannot be read: {reason}", "check the path; it must be CSV") from error
+    if not rows or rows[0].get("id") is None:
+        raise UserError(
+            f"{option}: {path} names no sample: it needs a column 'id' and rows",
+            "write one with 'ferbench audit data DATASET --write-exclusions FILE'",
+        )
+    return np.array([row["id"] or "" for row in rows])
+
+
 def excluded_rows(path: str, ids: NDArray[np.str_], dataset: str) -> NDArray[np.bool_]:
     """Which samples a list names, bool[N].
 
@@ -40,18 +64,7 @@ def excluded_rows(path: str, ids: NDArray[np.str_], dataset: str) -> NDArray[np.
     Raises:
         UserError: the file cannot be read, has no column ``id``, or names no sample of the dataset.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(f"data.exclude: {path} cannot be read: {reason}", "check the path; it must be CSV") from error
-    if not rows or rows[0].get("id") is None:
-        raise UserError(
-            f"data.exclude: {path} names no sample: it needs a column 'id' and rows",
-            "write one with 'ferbench audit data DATASET --write-exclusions FILE'",
-        )
-    found = np.isin(ids, np.array([row["id"] or "" for row in rows]))
+    found = np.isin(ids, listed_ids(path, "data.exclude"))
     if not found.any():
         raise UserError(
             f"data.exclude: {path} names no sample of '{dataset}', such as '{ids[0]}'",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,6 +37,8 @@ class Split:
         train_digest: digest of the train rows' content, in order.
         validation_digest: the same for validation.
         test_digest: digest of the sorted (id, label, native pixel hash) of the test rows; None for a fold.
+        excluded: rows that the list of excluded samples took out of ``train`` (with what validation is cut from it),
+            ``validation`` and ``test``; empty without a list.
     """
 
     protocol: str
@@ -49,6 +51,7 @@ class Split:
     train_digest: str
     validation_digest: str
     test_digest: str | None
+    excluded: Mapping[str, int] = field(default_factory=dict)
 
     def counts(self, rows: Rows) -> dict[str, int]:
         """Samples per class among ``rows``, by class name."""
@@ -127,7 +130,22 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
         train_digest=rows_digest(pack, train, labels, class_names, votes),
         validation_digest=rows_digest(pack, validation, labels, class_names, votes),
         test_digest=None if request.fold is not None else digest_of_test_set(pack, test, labels, class_names),
+        excluded={
+            "train": excluded_of(pack, (*protocol.train, *protocol.train_only), request),
+            "validation": excluded_of(pack, named, request),
+            "test": excluded_of(pack, test_parts, request),
+        }
+        if request.exclude is not None
+        else {},
     )
+
+
+def excluded_of(pack: Pack, parts: Sequence[str], request: SplitRequest) -> int:
+    """How many samples of some parts the list of excluded samples takes out of the task."""
+    if request.exclude is None:
+        return 0
+    with_all = select_classes(pack, replace(request, exclude=None))[1]
+    return len(rows_of_parts(pack, parts, with_all)) - len(rows_of_parts(pack, parts, select_classes(pack, request)[1]))
 
 
 def rows_of_parts(pack: Pack, parts: Sequence[str], labels: NDArray[np.int64]) -> Rows:

@@ -16,6 +16,7 @@ from ferbench.data.splits import (
     choose_protocol,
     cut,
     digest_of_test_set,
+    excluded_of,
     limited_test,
     present_parts,
     rows_digest,
@@ -38,6 +39,7 @@ class TestedRows:
         digest: what makes two sets of rows the same.
         protocol: its name; for ``validation`` and ``train`` with that behind it, for ``all`` that it is all.
         left_out: samples per class that the model does not know, by class name.
+        excluded: samples that the list of excluded ones took out.
     """
 
     rows: Rows
@@ -45,6 +47,7 @@ class TestedRows:
     digest: str
     protocol: str
     left_out: dict[str, int]
+    excluded: int = 0
 
 
 def asked_classes(pack: Pack, request: SplitRequest) -> tuple[str, ...]:
@@ -69,6 +72,7 @@ def choose_rows(
     whole_digest = None
     if part in ("validation", "train"):
         split = cut(pack, protocols, request)
+        excluded = split.excluded.get("train", 0) + split.excluded.get("validation", 0)
         protocol = f"{split.protocol}, {part}" + (f" of fold {request.fold}" if request.fold else "")
         rows = split.validation if part == "validation" else split.train
         whole_digest = split.validation_digest if part == "validation" else split.train_digest
@@ -85,6 +89,7 @@ def choose_rows(
                 )
             protocol, parts = chosen.name, present_parts(pack, chosen.test, chosen, protocols)
         rows = limited_test(pack, rows_of_parts(pack, parts, labels), labels, unfolded)
+        excluded = excluded_of(pack, parts, request)
     places = mapping.ids(class_names)
     known = places[labels[rows]] >= 0
     counts = np.bincount(labels[rows][~known], minlength=len(class_names))
@@ -106,4 +111,5 @@ def choose_rows(
         digest=digest,
         protocol=protocol,
         left_out={name: int(n) for name, n in zip(class_names, counts, strict=True) if n},
+        excluded=excluded,
     )

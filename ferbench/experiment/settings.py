@@ -265,6 +265,8 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
     complete = dict(settings)
     for section in COMPONENT_SECTIONS:
         complete[section] = {"name": DEFAULT_COMPONENTS[section], **complete.get(section, {})}
+    if "exclude" in complete["dataset"]:  # people look for it beside the dataset's own options
+        complete["data"] = {**complete.get("data", {}), "exclude": complete["dataset"].pop("exclude")}
     if complete.get("name") is not None:
         check_run_name(complete["name"])
     for section, fields in complete.items():

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Probabilities are kept this far from 0 and 1 in the log loss: the resolution of float32, scikit-learn's choice too.
-_SMALLEST = float(np.finfo(np.float32).eps)
+#: Nearest to 0 and 1 that a probability counts in a logarithm.
+SMALLEST = float(np.finfo(np.float32).eps)
 
 
 def top_k_accuracy(truth: NDArray[np.int64], probabilities: NDArray[np.floating], k: int = 2) -> float:
@@ -33,7 +34,7 @@ def log_loss(truth: NDArray[np.int64], probabilities: NDArray[np.floating]) -> f
     if len(truth) == 0:
         return math.nan
     own = probabilities[np.arange(len(truth)), truth].astype(np.float64)
-    return float(-np.log(np.clip(own, _SMALLEST, 1 - _SMALLEST)).mean())
+    return float(-np.log(np.clip(own, SMALLEST, 1 - SMALLEST)).mean())
 
 
 def roc_auc(positive: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:

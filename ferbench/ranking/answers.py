@@ -62,11 +62,15 @@ class Answers:
         samples: whose order they have.
         probabilities: float32[n, K].
         predictions: as the run has them, in its own order.
+        affect_truth: float[n, 2] annotated valence and arousal; None where there are none.
+        affect: float[n, 2] predicted; None for a model without that head.
     """
 
     samples: Samples
     probabilities: NDArray[np.float32]
     predictions: Predictions
+    affect_truth: NDArray[np.floating] | None = None
+    affect: NDArray[np.floating] | None = None
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -91,7 +95,7 @@ def read(results: Path, run: str, evaluation: str, base: Samples | None = None) 
     names = tuple(stored.get("class_names") or directory.read()["data"]["class_names"])
     if base is None:
         samples = Samples(given.ids, given.truth.astype(np.int64), names, given.columns)
-        return Answers(samples, given.probabilities, given)
+        return Answers(samples, given.probabilities, given, given.affect_truth, given.affect)
     order = same_samples(base.ids, given.ids, run)
     columns = same_classes(base.class_names, names, run)
     # columns[k]: where the run has class k; its own ids are the inverse of that.
@@ -100,7 +104,8 @@ def read(results: Path, run: str, evaluation: str, base: Samples | None = None) 
         raise UserError(
             f"run {run} has another true class than the others for {wrong:,} samples", "compare runs on the same labels"
         )
-    return Answers(base, given.probabilities[order][:, columns], given)
+    affects = (None if one is None else one[order] for one in (given.affect_truth, given.affect))
+    return Answers(base, given.probabilities[order][:, columns], given, *affects)
 
 
 def same_samples(base: NDArray[np.str_], given: NDArray[np.str_], what: str) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from ferbench.plugin.faults import did_you_mean
 from ferbench.ranking.filters import as_text
 from ferbench.ranking.leaderboard import Contaminated, Group, Row, Unfinished, ordered, short, spread
 from ferbench.ranking.published import Published
-from ferbench.ranking.standing import RANKED_BY
+from ferbench.ranking.standing import RANKED_BY, WITH_INTERVALS
 from ferbench.report.table import Cell, Column, Table
 
 ALL = "all"
@@ -56,9 +56,11 @@ class Board:
         self._measured = {f"measured_{key}" if key in taken else key: key for key in _in_order(groups)}
         settings = {id(row.settings): row.settings for group in groups for row in group.rows}.values()
         dotted = sorted({key for one in settings for key in one if "." in key})
+        self._without = RANKED_BY if any(group.left_out for group in groups) else ()
         self.columns: dict[str, BoardColumn] = {
             **base,
             **{key: _metric(key, name, single) for key, name in self._measured.items()},
+            **{f"{key}_without": _without(key, single) for key in self._without},
             **{key: _setting(key, [one.get(key) for one in settings]) for key in dotted},
         }
 
@@ -94,7 +96,8 @@ class Board:
         standing = [key for key in keys if key in ("gap", "p")] if people else []
         first = [key for key in keys if key == "rank_range"] if people else []
         named = [key for key in keys if key not in (*counts, *standing, *first, "runs")]
-        found = [*first, *named, *overall, *standing, *classes, *varied, *counts]
+        without = [f"{key}_without" for key in self._without if any(group.left_out for group in groups)]
+        found = [*first, *named, *overall, *without, *standing, *classes, *varied, *counts]
         return found if self.single else [*found, "runs"]
 
     def chosen(self, text: str) -> list[str]:
@@ -136,6 +139,11 @@ class Board:
         chosen = [self.columns[key] for key in keys]
         slug = re.sub(r"[^a-z0-9]+", "-", f"leaderboard-{group.dataset}-{short(group.rows_digest)}".lower())
         notes = list(ranking_notes(group))
+        if group.left_out:
+            notes.append(
+                f"Without: the same without the {group.left_out:,} of {group.n:,} samples that the list names. Ranks "
+                "are on all samples."
+            )
         if any(len(row.runs) > 1 for row in group.rows):
             notes.insert(0, "Metrics are means over the seeds of a configuration, the lowest and highest in brackets.")
         return Table(
@@ -329,8 +337,18 @@ def _metric(key: str, name: str, single: bool) -> BoardColumn:
         return found.mean if found is not None and single and found.interval is None else found
 
     label = known.label if key == name else f"measured {known.label}"
-    column = Column(key, label, "score", not single, known.about, interval=name in RANKED_BY)
+    column = Column(key, label, "score", not single, known.about, interval=name in WITH_INTERVALS)
     return BoardColumn(column, cell, known.higher_is_better)
+
+
+def _without(key: str, single: bool) -> BoardColumn:
+    label, about = f"{measure(key).label} without", "the same without the samples of the list"
+
+    def cell(row: Row) -> Cell:
+        found = row.without.get(key)
+        return found.mean if found is not None and single and found.interval is None else found
+
+    return BoardColumn(Column(f"{key}_without", label, "score", not single, about, interval=True), cell, True)
 
 
 def _setting(key: str, values: Iterable[Any]) -> BoardColumn:

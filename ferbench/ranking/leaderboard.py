@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,13 @@ class Row:
         runs: by seed.
         scores: of each run, on the group's test set.
         standing: its rank and intervals, once they are known.
+        without: metrics on the group's samples but those of a list, where one was given.
     """
 
     runs: tuple[Summary, ...]
     scores: tuple[Scores, ...]
     standing: Standing | None = None
+    without: Mapping[str, Spread] = field(default_factory=dict)
 
     @property
     def config(self) -> str:
@@ -87,6 +89,7 @@ class Group:
         n: samples.
         rows: best macro-F1 first.
         ranked_by: the metric of the ranks, once they are known.
+        left_out: samples that `Row.without` is without.
     """
 
     dataset: str
@@ -98,6 +101,7 @@ class Group:
     n: int
     rows: tuple[Row, ...]
     ranked_by: str = ""
+    left_out: int = 0
 
     @property
     def varied(self) -> list[str]:

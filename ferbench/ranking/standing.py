@@ -20,12 +20,25 @@ from ferbench.errors import UserError
 from ferbench.storage import replace_file
 
 if TYPE_CHECKING:
+    from ferbench.ranking.answers import Samples
     from ferbench.ranking.leaderboard import Group, Row
+    from ferbench.statistics.influences import Said
 
-#: What rows may be ranked by, and what intervals are known of.
+#: What rows may be ranked by. `WITH_INTERVALS` is what intervals are known of.
 RANKED_BY = ("macro_f1", "accuracy", "balanced_accuracy")
+WITH_INTERVALS = (
+    *RANKED_BY,
+    "kappa",
+    "log_loss",
+    "brier",
+    "ece",
+    "valence_ccc",
+    "valence_rmse",
+    "arousal_ccc",
+    "arousal_rmse",
+)
 TESTS_FILE = ".tests.json"
-_VERSION = 1
+_VERSION = 2
 _MOST_KEPT = 64
 
 
@@ -134,25 +147,10 @@ def _computed(results: Path, rows: Sequence[Row], metric: str) -> list[Standing]
     """The standings of rows from their predictions."""
     import numpy as np
 
-    from ferbench.ranking.answers import CLUSTERS, Samples, read
     from ferbench.statistics.estimates import all_pairs, interval, mcnemar_pairs, ranks
     from ferbench.statistics.sampling import measure
 
-    base: Samples | None = None
-    predicted: dict[int, Any] = {}
-    refused: dict[int, str] = {}
-    for place, row in enumerate(rows):
-        several = []
-        try:
-            for run, scores in zip(row.runs, row.scores, strict=True):
-                one = read(results, run.run, scores.evaluation, base)
-                if base is None or (not base.columns and any(name in one.predictions.columns for name in CLUSTERS)):
-                    base = one.samples if base is None else _with_columns(base, one.predictions)
-                several.append(one.predicted.astype(np.int16))
-        except UserError as error:
-            refused[place] = error.message
-            continue
-        predicted[place] = np.stack(several)
+    base, predicted, others, refused = _read(results, rows, None)
     if base is None:
         return [Standing(reason=refused[place]) for place in range(len(rows))]
     design, places = base.design(), list(predicted)
@@ -174,9 +172,59 @@ def _computed(results: Path, rows: Sequence[Row], metric: str) -> list[Standing]
             int(found.worst[number]),
             None if number == leader else float(means[number] - means[leader]),
             None if number == leader else float(found.adjusted[number, leader]),
-            {name: (one.low, one.high) for name, one in ends.items() if one is not None},
+            {**{name: (one.low, one.high) for name, one in ends.items() if one is not None}, **others[place]},
         )
     return [standings[place] for place in range(len(rows))]
+
+
+def _read(
+    results: Path, rows: Sequence[Row], base: Samples | None
+) -> tuple[Samples | None, dict[int, Any], dict[int, dict[str, tuple[float, float]]], dict[int, str]]:
+    """The samples; by row the predicted class ids int16[S, n] and the intervals of metrics that are no mean of hits,
+    which are taken at once so that no probabilities need be kept; and why some rows cannot be read."""
+    import numpy as np
+
+    from ferbench.ranking.answers import CLUSTERS, read
+    from ferbench.statistics.influences import Said
+
+    predicted: dict[int, Any] = {}
+    others: dict[int, dict[str, tuple[float, float]]] = {}
+    refused: dict[int, str] = {}
+    for place, row in enumerate(rows):
+        several = []
+        try:
+            for run, scores in zip(row.runs, row.scores, strict=True):
+                one = read(results, run.run, scores.evaluation, base)
+                if base is None:
+                    base = one.samples
+                elif not base.columns and any(name in one.predictions.columns for name in CLUSTERS):
+                    # Which samples belong together is said late: what came before has to know it too.
+                    return _read(results, rows, _with_columns(base, one.predictions))
+                several.append(Said(base.truth, one.probabilities, one.affect_truth, one.affect))
+        except UserError as error:
+            refused[place] = error.message
+            continue
+        predicted[place] = np.stack([one.probabilities.argmax(axis=1).astype(np.int16) for one in several])
+        others[place] = _other_intervals(base, several, set(row.scores[0].values))
+    return base, predicted, others, refused
+
+
+def _other_intervals(
+    base: Samples | None, several: Sequence[Said], recorded: set[str]
+) -> dict[str, tuple[float, float]]:
+    from ferbench.statistics.estimates import interval
+    from ferbench.statistics.influences import SCALES, measure_said
+
+    assert base is not None
+    found = {}
+    for name in (one for one in WITH_INTERVALS if one in SCALES and one in recorded and len(several) != 2):
+        labelled = several[0].labelled(name)
+        design = base.design(None if labelled.all() else labelled)
+        measured = measure_said(name, design, several)
+        ends = None if measured is None else interval(measured, design, scale=SCALES[name])
+        if ends is not None:
+            found[name] = (ends.low, ends.high)
+    return found
 
 
 def _with_columns(base: Any, given: Any) -> Any:

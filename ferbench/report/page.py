@@ -32,6 +32,7 @@ from ferbench.report.theme import template
 from ferbench.report.uncertainty import Probabilities, certain
 from ferbench.runs.lineage import parent_line
 from ferbench.runs.remarks import remarks
+from ferbench.runs.summary import excluded_line
 
 #: A report over more runs than this compares them and leaves out what concerns a single one.
 MOST_DETAILED = 100
@@ -367,6 +368,8 @@ def _notes(run: RunView) -> list[str]:
         notes.append("A fold is measured on its validation samples, on which its epoch was selected too.")
     if data.get("skipped_faulty"):
         notes.append(f"{data['skipped_faulty']:,} faulty samples of the dataset were left out.")
+    if taken := excluded_line(data):
+        notes.append(f"{taken} by data.exclude.")
     training = run.record.get("training") or {}
     if training and training["epochs"] == 0 and "ensemble" not in run.record:
         notes.append("Nothing was trained: these are the weights as the model was built with them.")

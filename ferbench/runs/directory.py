@@ -279,7 +279,8 @@ def find_run(results: Path, name: str) -> RunDirectory:
     by_id = [run for run in runs if prefix and run.path.name.startswith(prefix)]
     if len(by_id) == 1:
         return by_id[0]
-    by_name = [run for run in runs if _name(run) == name]
+    names = _names(results)
+    by_name = [run for run in runs if (names[one] if (one := run.path.name) in names else _name(run)) == name]
     if len(by_name) == 1:
         return by_name[0]
     found = by_name or by_id
@@ -292,6 +293,13 @@ def find_run(results: Path, name: str) -> RunDirectory:
         f"there is no run '{name}' in {results}",
         "see the runs with 'ferbench runs list', or give the results directory with --results",
     )
+
+
+def _names(results: Path) -> dict[str, str | None]:
+    """The name of every run whose record the index can tell of: reading thousands of records takes seconds."""
+    from ferbench.runs.index import summaries
+
+    return {one.run: one.name for one in summaries(results) if one.status != "damaged"}
 
 
 def _name(run: RunDirectory) -> str | None:

@@ -157,6 +157,7 @@ EVALUATION = {
     "dataset": _text,
     "data": {"dataset": _text, "protocol": _text, "synthetic": _truth, "class_names": _list(_text)},
     "left_out": {"*": _count},
+    "excluded": _count,
 }
 
 RECORD = {
@@ -192,6 +193,7 @@ RECORD = {
         "has_affect": _truth,
         "counts": {"*": {"*": _count}},
         "skipped_faulty": _count,
+        "excluded": {"*": _count},
         "faults": _list(_text),
         "notes": {"*": _plain},
     },

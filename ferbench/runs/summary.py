@@ -156,6 +156,13 @@ def parents_of(record: Mapping[str, Any]) -> list[str]:
     return [str(one["run"]) for one in record.get("lineage", {}).get("parents", []) if "run" in one]
 
 
+def excluded_line(data: Mapping[str, Any]) -> str:
+    """What a list of excluded samples took out of a run's data, in words; empty where it took none."""
+    found = {role: int(n) for role, n in (data.get("excluded") or {}).items() if n}
+    several = ", ".join(f"{n:,} of {role}" for role, n in found.items())
+    return f"{sum(found.values()):,} samples were left out ({several})" if found else ""
+
+
 def _is_a_test(evaluation: Mapping[str, Any]) -> bool:
     """What a run is tested on with its own training or validation samples is no test that failed to be clean."""
     return evaluation["split"] in ("test", "all") or not evaluation["seen"]["contaminated"]

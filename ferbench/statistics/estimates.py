@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,13 @@ from numpy.typing import NDArray
 from ferbench.statistics.holm import holm
 from ferbench.statistics.mcnemar import mcnemar_mid_p
 from ferbench.statistics.sampling import Design, Measured
-from ferbench.statistics.spread import Source, half_width, p_value, wilson
+from ferbench.statistics.spread import Source, even_on, half_width, p_value, wilson
 
 #: So many seeds are needed before they say something of the seeds that were not tried.
 ENOUGH_SEEDS = 3
+
+#: Of a metric: a share in [0, 1]; like a correlation at most 1; or an error or loss above 0.
+Scale = Literal["share", "correlation", "positive"]
 
 OVER_SAMPLES = "this trained model, over samples"
 OVER_SEEDS = "the configuration, over seeds and samples"
@@ -35,8 +39,8 @@ class Interval:
     estimand: str
 
 
-def interval(measured: Measured, design: Design, level: float = 0.95) -> Interval | None:
-    """The interval of a metric in [0, 1]; None for two seeds, which say too little of seeds to be one.
+def interval(measured: Measured, design: Design, level: float = 0.95, scale: Scale = "share") -> Interval | None:
+    """The interval of a metric; None for two seeds, which say too little of seeds to be one.
 
     One seed: of this trained model, over samples. Three or more: of the configuration, over seeds and samples.
     """
@@ -45,8 +49,11 @@ def interval(measured: Measured, design: Design, level: float = 0.95) -> Interva
     several = sources(measured, design)
     variance = float(sum(np.asarray(one.variance) for one in several))
     half = float(half_width(several, level))
-    quantile = half / np.sqrt(variance) if variance > 0 else float(half_width([Source(1.0, design.units - 1)], level))
-    low, high = wilson(measured.mean, variance, quantile, design.n)
+    if scale == "share":
+        plain = float(half_width([Source(1.0, design.units - 1)], level))
+        low, high = wilson(measured.mean, variance, half / np.sqrt(variance) if variance > 0 else plain, design.n)
+    else:
+        low, high = even_on(scale, measured.mean, half)
     return Interval(low, high, OVER_SAMPLES if measured.seeds == 1 else OVER_SEEDS)
 
 

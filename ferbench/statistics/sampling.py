@@ -103,6 +103,14 @@ class Measured:
     deviations: NDArray[np.float64]
     interaction: float
 
+    @classmethod
+    def of(cls, values: NDArray[np.float64], parts: NDArray[np.float64], design: Design) -> Measured:
+        """From the values [S] of the seeds and the influence [S, n] of each sample on each."""
+        deviations = design.deviations(parts)
+        mean, seeds = deviations.mean(axis=0), len(values)
+        interaction = float(((deviations - mean) ** 2).sum() / (seeds - 1)) if seeds > 1 else float("nan")
+        return cls(values, mean, interaction)
+
     @property
     def mean(self) -> float:
         return float(self.values.mean())
@@ -141,15 +149,10 @@ class Measured:
 def measure(metric: str, design: Design, predicted: NDArray[np.integer]) -> Measured:
     """A metric of predicted class ids [S, n], a row for each seed."""
     matrices = confusions(design, predicted)
-    found = values(metric, matrices)
-    seeds = len(matrices)
     parts = np.stack(
         [
             gradient(metric, one)[design.truth, row]
             for one, row in zip(matrices, predicted.astype(np.int64), strict=True)
         ]
     )
-    deviations = design.deviations(parts)
-    mean = deviations.mean(axis=0)
-    interaction = float(((deviations - mean) ** 2).sum() / (seeds - 1)) if seeds > 1 else float("nan")
-    return Measured(found, mean, interaction)
+    return Measured.of(values(metric, matrices), parts, design)

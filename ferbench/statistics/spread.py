@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -66,6 +67,21 @@ def p_value(estimate: ArrayLike, sources: Sequence[Source]) -> NDArray[np.float6
     logs = np.log(_LEVELS)
     p = np.exp(logs[low] + np.clip(share, 0, 1) * (logs[above] - logs[low]))
     return np.where(square == 0, 1.0, p)
+
+
+def even_on(scale: Literal["correlation", "positive"], value: float, half: float) -> tuple[float, float]:
+    """The ends of an interval that is even on another scale, whose half-width there follows from that of the value.
+
+    Correlations: Fisher's z (Biometrika 1915), as Lin has it for concordance. What is positive: its logarithm.
+    """
+    if scale == "correlation":
+        if not -1 < value < 1:
+            return value, value
+        z, wide = np.arctanh(value), half / (1 - value**2)
+        return float(np.tanh(z - wide)), float(np.tanh(z + wide))
+    if value <= 0:
+        return 0.0, half
+    return float(value * np.exp(-half / value)), float(value * np.exp(half / value))
 
 
 def wilson(value: float, variance: float, quantile: float, n: int) -> tuple[float, float]:

@@ -48,6 +48,7 @@ def first_record(plan: Plan, device: torch.device) -> dict[str, Any]:
             "validation_digest": split.validation_digest,
             "test_digest": split.test_digest,
             "skipped_faulty": pack.skipped,
+            "excluded": dict(split.excluded),
             "faults": [str(fault) for fault in pack.faults[:100]],
             "notes": dict(pack.notes),
         },

@@ -80,7 +80,7 @@ def retest(directory: RunDirectory, trained: TrainedModel, test: Retest, batch_s
         directory.write_evaluation(name, metrics, predictions)
         written = directory.evaluation(name)
         assert written is not None
-        kept = ("split", "rows_digest", "options", "n", "metrics", "per_class", "data", "left_out", "seen")
+        kept = ("split", "rows_digest", "options", "n", "metrics", "per_class", "data", "left_out", "excluded", "seen")
         record["evaluations"][name] = {"id": identifier, **{key: written[key] for key in kept}}
         directory.write(record)
         return name
@@ -136,6 +136,7 @@ def _tested(
         "options": test.options.model_dump(mode="json"),
         "data": data,
         "left_out": test.rows.left_out,
+        "excluded": test.rows.excluded,
         "seen": _seen(directory, record, test),
         "plugin_changed": trained.changed,
         **scores,

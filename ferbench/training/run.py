@@ -352,6 +352,7 @@ def _evaluate(
             "synthetic": plan.dataset_spec.synthetic,
             "protocol": plan.split.protocol,
             "options": recipe.evaluation.model_dump(mode="json"),
+            "excluded": plan.split.excluded.get(role, 0),
             **seen_before(plan, directory, role, rows),
             **metrics_record(evaluation, class_names),
             "seconds": round(time.perf_counter() - started, 3),
@@ -359,7 +360,7 @@ def _evaluate(
         directory.write_evaluation(short(identifier), metrics, _predictions(plan, rows, batches, evaluation))
         written = directory.evaluation(short(identifier))
         assert written is not None
-        kept = ("split", "rows_digest", "options", "n", "metrics", "per_class", "seen")
+        kept = ("split", "rows_digest", "options", "n", "metrics", "per_class", "excluded", "seen")
         record["evaluations"][short(identifier)] = {
             "id": identifier,
             **{key: written[key] for key in kept if key in written},

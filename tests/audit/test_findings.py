@@ -69,6 +69,14 @@ def test_excluded_samples_are_in_no_part_and_change_the_digests(tmp_path):
     assert left.test.tolist() == [13, 14, 15, 16, 17]
     assert left.test_digest != whole.test_digest
     assert left.train_digest != whole.train_digest
+    assert (left.excluded, whole.excluded) == ({"train": 1, "validation": 0, "test": 1}, {})
+
+
+def test_samples_of_other_classes_are_not_counted_as_excluded(tmp_path):
+    pack = copied({})
+    write_exclusions(tmp_path / "x.csv", [(str(pack.ids[row]), "leak") for row in (0, 6, 12)])
+    left = cut(pack, [PROTOCOL], SplitRequest(exclude=str(tmp_path / "x.csv"), classes=("b",)))
+    assert left.excluded == {"train": 1, "validation": 0, "test": 0}
 
 
 @pytest.mark.parametrize(

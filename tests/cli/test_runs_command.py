@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 
@@ -196,6 +198,55 @@ def test_rm_refuses_a_run_that_others_were_made_from(results, ferbench_cli):
     assert parent.exists()
     assert ferbench_cli("runs", "rm", "parent", "--yes", "--force").exit_code == 0
     assert not parent.exists()
+
+
+def make_study(results, tested):
+    """A study that says it tested these runs, with a database of its own."""
+    folder = results / "studies" / "0123456789ab"
+    folder.mkdir(parents=True)
+    (folder / "study.json").write_text(json.dumps({"schema": 1, "label": "tiny"}))
+    runs = [{"seed": seed, "run": run.path.name} for seed, run in enumerate(tested)]
+    (folder / "outcome.json").write_text(json.dumps({"finalists": [{"rank": 1, "runs": runs}]}))
+    connection = sqlite3.connect(folder / "study.db")
+    connection.execute("CREATE TABLE trials (number INTEGER)")
+    connection.executemany("INSERT INTO trials VALUES (?)", [(n,) for n in range(5000)])
+    connection.commit()
+    connection.close()
+    return folder
+
+
+def test_rm_refuses_a_run_that_a_study_tested_and_no_other_trial(results, ferbench_cli):
+    tested, trial = make_run(results, name="tested"), make_run(results, name="trial", seed=7)
+    make_study(results, [tested])
+    refused = ferbench_cli("runs", "rm", "tested", "--yes")
+    assert refused.exit_code == 2
+    assert f"{tested.path.name} is needed by study 0123456789ab" in refused.stderr
+    assert re.search(r"needed by +study 0123456789ab", ferbench_cli("runs", "show", "tested").stdout)
+    assert ferbench_cli("runs", "rm", "trial", "--yes").exit_code == 0
+    assert not trial.exists()
+    assert ferbench_cli("runs", "rm", "tested", "--yes", "--force").exit_code == 0
+    found = ferbench_cli("runs", "verify")
+    assert found.exit_code == 0
+    assert f"note: studies/0123456789ab/outcome.json: runs that it tested are gone: {tested.path.name}" in found.stdout
+
+
+@pytest.mark.parametrize("file", ["study.json", "outcome.json", "study.db"])
+def test_verify_finds_a_damaged_file_of_a_study(results, ferbench_cli, file):
+    (results / "runs").mkdir(parents=True)
+    folder = make_study(results, [])
+    assert ferbench_cli("runs", "verify").exit_code == 0
+    content = (folder / file).read_bytes()
+    (folder / file).write_bytes(content[: len(content) // 2])
+    found = ferbench_cli("runs", "verify")
+    assert found.exit_code == 1
+    assert f"damaged: studies/0123456789ab/{file}: " in found.stdout
+    assert "0 runs checked, 0 whole" in found.stdout
+
+
+def test_a_list_chooses_pruned_runs(results, listed):
+    make_run(results, name="hopeless", status="pruned", message="others were better")
+    make_run(results, name="good")
+    assert set(listed("--status", "pruned")) == {"hopeless"}
 
 
 def test_rm_takes_parent_and_child_together(results, ferbench_cli):

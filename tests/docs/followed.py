@@ -32,7 +32,7 @@ def do(
         ferbench_cli: the fixture.
         tmp_path: where.
         page: its text.
-        small: what every ``ferbench run`` is given besides, so that it is quick.
+        small: what every ``ferbench run`` and ``ferbench tune`` is given besides, so that it is quick.
         others: what to do for lines that are no command of ferbench.
 
     Returns:
@@ -52,7 +52,8 @@ def do(
                 others[line]()
                 continue
             added = small(arguments) if callable(small) else small
-            finished = ferbench_cli(*arguments, *(added if arguments[0] == "run" else ()))
+            trains = arguments[0] == "run" or (arguments[0] == "tune" and arguments[1] not in ("status", "report"))
+            finished = ferbench_cli(*arguments, *(added if trains else ()))
             assert finished.exit_code == 0, (line, finished.stderr)
             printed[line] = said = finished.stdout
     return printed

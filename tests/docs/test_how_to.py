@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -79,3 +80,12 @@ def test_publish_results(ferbench_cli, tmp_path):
 def test_every_page_is_tried(page):
     """A new page: add a test that does what it says."""
     assert f"test_{page.removesuffix('.md').replace('-', '_')}" in globals()
+
+
+def test_tune_on_several_machines(ferbench_cli, tmp_path):
+    printed = do(ferbench_cli, tmp_path, text_of("how-to/tune-on-several-machines.md"), (*SMALL, *FACES))
+    space, first, status, second = printed.values()
+    assert re.search(r"loss\.focal\.gamma .* loss = focal", space)
+    assert first.startswith("4 trials tried")
+    assert "4 trials (" in status
+    assert second.startswith("6 trials tried")

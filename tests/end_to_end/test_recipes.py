@@ -31,6 +31,7 @@ OF_MODEL = {
     "resnet18-small": {"dataset.train": 35},
     "basic-cnn": {},
     "cnn4": {"model.widths": [4, 4, 4, 4], "model.units": 8},
+    "resnet9": {"model.width": 4, "data.image_size": 24, "training.start_size": 16},
     "hf-image-classifier": {"data.channels": 3},
     # bf16, which efficientnet-b0 keeps, takes 15 seconds more on a CPU without units for it.
     "resnet50": {"data.image_size": 32, "dataset.train": 35, "model.weights": "none", "training.precision": "float32"},

@@ -131,6 +131,19 @@ def test_text_is_sorted_from_a_and_empty_cells_come_last(tmp_path, visit):
     assert rows.all_inner_texts() == ["x9", "x10", "y"]
 
 
+def test_on_a_phone_a_table_of_many_columns_needs_no_scrolling_sideways(tmp_path, visit):
+    columns = (Column("name", "name"), *(Column(f"k{i}", f"metric {i}", "score") for i in range(20)))
+    table = Table("t", "made up", columns, (("first", *[0.5] * 19, None),))
+    path = tmp_path / "tables.html"
+    path.write_text(tables_page("Tables", [table]), encoding="utf-8")
+    page = visit(path, width=390).page
+    held = page.locator(".scroll")
+    assert held.evaluate("e => e.scrollWidth") == held.evaluate("e => e.clientWidth")
+    cell = page.locator("tbody td").nth(18)
+    assert cell.evaluate("e => getComputedStyle(e, '::before').content") == '"metric 18"'
+    assert not page.locator("tbody td").nth(19).is_visible()
+
+
 def test_the_confusion_matrix_switches_between_shares_and_counts(tmp_path, visit):
     run = make_run(tmp_path, classes=("a", "b"), n=40)
     confusion = read_runs([run]).runs[0].result.confusion

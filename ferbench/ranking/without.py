@@ -1,0 +1,77 @@
+"""How models do without some samples of their test set: leaked or mislabelled ones that an audit of the data lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferbench.data.exclusions import listed_ids
+from ferbench.errors import UserError
+from ferbench.ranking.answers import Samples, read
+from ferbench.ranking.leaderboard import Group, spread
+from ferbench.ranking.standing import RANKED_BY
+from ferbench.report.table import Spread
+from ferbench.statistics.estimates import interval
+from ferbench.statistics.sampling import measure
+
+
+def with_and_without(results: Path, groups: Sequence[Group], path: Path) -> list[Group]:
+    """The groups whose rows know their metrics without the samples of a list too.
+
+    Rows whose predictions cannot be read have none. Ranks stay those on all samples.
+
+    Args:
+        results: the results directory.
+        groups: of the leaderboard.
+        path: CSV with a column ``id``, as ``ferbench audit data --write-exclusions`` writes it.
+
+    Raises:
+        UserError: the list cannot be read, or names no sample that any row was tested on, or all of them.
+    """
+    ids = listed_ids(path, "--without")
+    found = [_group(results, group, ids) for group in groups]
+    if groups and not any(group.left_out for group in found):
+        raise UserError(
+            f"--without: {path} names no sample that the runs were tested on",
+            "write the list of this dataset with 'ferbench audit data DATASET --write-exclusions FILE'",
+        )
+    return found
+
+
+def _group(results: Path, group: Group, ids: NDArray[np.str_]) -> Group:
+    base: Samples | None = None
+    rows = []
+    for row in group.rows:
+        several = []
+        try:
+            for run, scores in zip(row.runs, row.scores, strict=True):
+                one = read(results, run.run, scores.evaluation, base)
+                base = base or one.samples
+                several.append(one.predicted)
+        except UserError:
+            rows.append(row)
+            continue
+        rows.append(replace(row, without=_without(base, np.stack(several), ids)))
+    left_out = 0 if base is None else int(np.isin(base.ids, ids).sum())
+    return replace(group, rows=tuple(rows), left_out=left_out) if left_out else group
+
+
+def _without(base: Samples | None, predicted: NDArray[np.int64], ids: NDArray[np.str_]) -> dict[str, Spread]:
+    assert base is not None
+    kept = ~np.isin(base.ids, ids)
+    if kept.all():
+        return {}
+    if not kept.any():
+        raise UserError("--without: the list names every sample of a test set", "list only what is to be left out")
+    design = base.design(kept)
+    found = {}
+    for name in RANKED_BY:
+        measured = measure(name, design, predicted[:, kept])
+        ends = interval(measured, design)
+        plain = spread(measured.values.tolist())
+        found[name] = plain if ends is None else replace(plain, interval=(ends.low, ends.high))
+    return found

@@ -1,0 +1,121 @@
+"""From an audit with a trained run to what is left out, and what that changes, on tiny made-up faces."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+CLASSES = ("happy", "sad")
+QUICK = ("--model", "linear", "--set", "data.image_size=8", "--set", "training.epochs=5", "--quiet", "--name")
+FOLDER = ("folder", "--set", "dataset.color=gray")
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory) -> Path:
+    """Dark faces are happy and bright ones sad, but one: a bright test image lies among the happy. Two test images are
+    in train too."""
+    root = tmp_path_factory.mktemp("faces")
+    generator = np.random.default_rng(0)
+    for split, count in (("train", 40), ("test", 20)):
+        for k, name in enumerate(CLASSES):
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                wrong = split == "test" and name == "happy" and i == 3
+                pixels = generator.integers(0, 80, (8, 8)) + (175 if wrong else 150 * k)
+                Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{split}{i:03d}.png")
+    for i in range(2):
+        shutil.copy(root / "train" / "sad" / f"train{i:03d}.png", root / "test" / "sad" / f"twin{i}.png")
+    return root
+
+
+@pytest.fixture
+def command(ferbench_cli, faces, tmp_path):
+    """``command(*args)`` with the data, results and cache of this test; fails where the command does."""
+
+    def call(*args, data=True):
+        given = ("--data", faces, "--cache", tmp_path / "cache") if data else ()
+        done = ferbench_cli(*args, *given, "--results", tmp_path / "results")
+        assert done.exit_code == 0, done.stderr
+        return done.stdout
+
+    return call
+
+
+def listed(path):
+    return {row["id"]: row["reason"] for row in csv.DictReader(path.open())}
+
+
+def test_what_an_audit_finds_is_left_out_of_another_run_and_counted(command, tmp_path):
+    command("run", "--dataset", *FOLDER, *QUICK, "all")
+    found = json.loads(command("audit", "data", *FOLDER, "--run", "all", "--json"))
+    assert found["run"]["judged"] == 42 + 16  # test, and the fifth of train that became validation
+    assert found["run"]["accuracy"] > 0.9
+    surest = found["mislabelled"][0]
+    assert (surest["label"], surest["predicted"]) == ("happy", "sad")
+    assert surest["id"].endswith("test003.png")
+    said = command("audit", "data", *FOLDER, "--run", "all")
+    assert "of the 58 samples that it was not trained on; its accuracy there is" in said
+    assert "most often: happy as sad 1" in said
+
+    wanted = ("--exclude", "leak,mislabelled", "--write-exclusions", tmp_path / "x.csv")
+    command("audit", "data", *FOLDER, "--run", "all", *wanted)
+    reasons = listed(tmp_path / "x.csv")
+    assert reasons[surest["id"]] == "mislabelled"
+    assert sorted(reasons.values()).count("leak") == 2
+
+    command(
+        "run", "--dataset", *FOLDER, "--set", f"dataset.exclude={tmp_path / 'x.csv'}", *QUICK, "left-out", "--seed", "1"
+    )
+    shown = json.loads(command("runs", "show", "left-out", "--json", data=False))
+    assert shown["data"]["excluded"]["test"] == 3
+    assert sum(shown["data"]["counts"]["test"].values()) == 42 - 3
+    line = f"{len(reasons):,} samples were left out"
+    assert line in command("runs", "show", "left-out", data=False)
+    command("report", "left-out", "--output", tmp_path / "report.html", data=False)
+    assert line in (tmp_path / "report.html").read_text()
+
+    # With the seed that there is already, nothing is trained: the weights are tested on what is left.
+    command("run", "--dataset", *FOLDER, "--set", f"data.exclude={tmp_path / 'x.csv'}", *QUICK, "all")
+    (again,) = [one for one in entries(tmp_path) if one["run"] == "all" and one.get("excluded")]
+    assert (again["split"], again["excluded"], again["n"]) == ("test", 3, 39)
+
+    # The leaderboard says the same of the weights that were tested on everything.
+    board = json.loads(command("leaderboard", "--without", tmp_path / "x.csv", "--json", data=False))
+    (whole,) = [group for group in board["groups"] if group["n"] == 42]
+    assert whole["left_out"] == 3
+    for key in ("accuracy", "macro_f1", "balanced_accuracy"):
+        assert whole["rows"][0][f"{key}_without"]["mean"] == pytest.approx(again["metrics"][key])
+        assert whole["rows"][0][f"{key}_without_ci"][0] < again["metrics"][key]
+    people = command("leaderboard", "--without", tmp_path / "x.csv", "--format", "md", data=False)
+    assert "without the 3 of 42 samples" in people
+    assert "accuracy without" in people
+
+
+def entries(tmp_path):
+    """The evaluations of all records, with the name of their run."""
+    for path in (tmp_path / "results" / "runs").glob("*/run.json"):
+        record = json.loads(path.read_text())
+        yield from ({**one, "run": record["name"]} for one in record["evaluations"].values())
+
+
+def test_finished_weights_are_tested_without_what_an_audit_lists(command, tmp_path):
+    command("run", "--dataset", *FOLDER, *QUICK, "all")
+    (tmp_path / "x.csv").write_text("id\ntest/sad/twin0.png\ntest/sad/twin1.png\ntrain/sad/train000.png\n")
+    command("evaluate", "all", "--set", f"data.exclude={tmp_path / 'x.csv'}")
+    (again,) = [one for one in entries(tmp_path) if one.get("excluded")]
+    assert (again["excluded"], again["n"]) == (2, 40)
+
+
+def test_a_list_that_names_no_tested_sample_is_an_error(command, ferbench_cli, tmp_path):
+    command("run", "--dataset", *FOLDER, *QUICK, "all")
+    (tmp_path / "x.csv").write_text("id\nsomebody else\n")
+    done = ferbench_cli("leaderboard", "--without", tmp_path / "x.csv", "--results", tmp_path / "results")
+    assert done.exit_code == 2
+    assert "names no sample" in done.stderr

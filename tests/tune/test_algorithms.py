@@ -1,0 +1,90 @@
+"""Samplers and pruners by the names of ours, on spaces without a run behind them."""
+
+from __future__ import annotations
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from ferbench.errors import UserError
+from ferbench.tune.algorithms import STARTUP, choose_pruner, make_pruner, make_sampler
+from ferbench.tune.objectives import read_objectives
+from ferbench.tune.ranges import Choices, Range
+from ferbench.tune.space import Dimension, Space
+from ferbench.tune.storage import quiet_optuna
+
+quiet_optuna()
+
+ONE = read_objectives(["macro_f1"])
+TWO = read_objectives(["macro_f1", "parameters"])
+SPACE = Space(
+    {},
+    (
+        Dimension("loss", "name", Choices(("cross-entropy", "focal"))),
+        Dimension("loss", "gamma", Range(0.5, 5.0), component="focal"),
+        Dimension("optimizer", "lr", Range(1e-4, 1e-2, log=True)),
+        Dimension("model", "width", Range(8, 32, whole=True)),
+    ),
+)
+
+
+def searched(algorithm, objectives, trials) -> optuna.Study:
+    study = optuna.create_study(
+        directions=[one.direction for one in objectives], sampler=make_sampler(algorithm, objectives, 0)
+    )
+
+    def tried(trial):
+        chosen = SPACE.suggest(trial)
+        assert ("loss.focal.gamma" in chosen) == (chosen["loss"] == "focal")
+        values = [1 - abs(chosen["model.width"] - 20) / 20, chosen["model.width"]]
+        return values[: len(objectives)]
+
+    study.optimize(tried, n_trials=trials)
+    return study
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "cma-es", "gp", "random"])
+def test_an_algorithm_goes_on_past_its_random_start_in_a_conditional_space(algorithm):
+    study = searched(algorithm, ONE, STARTUP + 4)
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * (STARTUP + 4)
+    assert all(isinstance(trial.params["model.width"], int) for trial in study.trials)
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "gp", "nsga-ii", "random"])
+def test_an_algorithm_takes_two_objectives(algorithm):
+    study = searched(algorithm, TWO, STARTUP + 3)
+    assert all(len(trial.values) == 2 for trial in study.trials)
+
+
+def test_a_seed_gives_the_same_trials_again():
+    first, second = (searched("tpe", ONE, 4) for _ in range(2))
+    assert [one.params for one in first.trials] == [one.params for one in second.trials]
+
+
+def test_auto_prunes_where_epochs_have_the_objective():
+    assert choose_pruner("auto", ONE) == "median"
+    assert choose_pruner("auto", TWO) == "none"
+    assert choose_pruner("auto", read_objectives(["seconds"])) == "none"
+
+
+@pytest.mark.parametrize("name", ["median", "hyperband", "asha"])
+def test_a_pruner_without_values_by_epoch_is_refused(name):
+    with pytest.raises(UserError, match=f"the {name} pruner cannot be used"):
+        choose_pruner(name, TWO)
+
+
+@pytest.mark.parametrize(("name", "prunes"), [("median", True), ("hyperband", True), ("asha", True), ("none", False)])
+def test_a_pruner_ends_what_is_worse_than_all_before(name, prunes):
+    study = optuna.create_study(
+        direction="maximize", sampler=make_sampler("random", ONE, 0), pruner=make_pruner(name, 9)
+    )
+
+    def tried(trial):
+        for epoch in range(1, 10):
+            trial.report(epoch / 10 - trial.number, epoch)  # each trial is worse than the one before
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return 0.9 - trial.number
+
+    study.optimize(tried, n_trials=20)
+    assert any(trial.state is TrialState.PRUNED for trial in study.trials) == prunes
