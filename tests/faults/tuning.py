@@ -275,6 +275,9 @@ class Round:
         deadline = time.monotonic() + _PATIENCE
         while not done():
             if time.monotonic() > deadline:
+                for host in self.hosts:
+                    host.see_workers()
+                    host.kill()
                 raise RuntimeError("the study does not get on")
             time.sleep(0.2)
 

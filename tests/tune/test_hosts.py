@@ -40,6 +40,21 @@ class Host:
         return {path.name for path in self.results.glob("runs/*") if (path / "run.json").is_file()}
 
 
+@pytest.fixture
+def join(tmp_path):
+    """``join("name", url, trials)`` starts a host; those that are left in the end are killed."""
+    hosts = []
+
+    def call(name: str, url: str, trials: int) -> Host:
+        hosts.append(Host(tmp_path / name, url, trials))
+        return hosts[-1]
+
+    yield call
+    for host in hosts:
+        host.process.kill()
+        host.process.wait()
+
+
 def owners(url: str) -> set[str]:
     """The hosts that have begun a trial."""
     names = optuna.get_all_study_names(storage=url) if _has_tables(url) else []
@@ -58,23 +73,23 @@ def _has_tables(url: str) -> bool:
 
 
 def wait_for(url: str, count: int) -> None:
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 600
     while len(owners(url)) < count:
         assert time.monotonic() < deadline, "no host begins a trial"
         time.sleep(0.3)
 
 
 @pytest.mark.slow
-def test_two_hosts_join_one_study_and_every_trial_counts_once(tmp_path, postgresql_server):
+def test_two_hosts_join_one_study_and_every_trial_counts_once(tmp_path, join, postgresql_server):
     url = postgresql_server.new_database()
-    first = Host(tmp_path / "first", url, 6)
+    first = join("first", url, 6)
     wait_for(url, 1)
     first.process.send_signal(signal.SIGSTOP)  # so that it cannot do all of them alone
-    second = Host(tmp_path / "second", url, 6)
+    second = join("second", url, 6)
     wait_for(url, 2)
     first.process.send_signal(signal.SIGCONT)
     for host in (first, second):
-        assert host.process.wait(timeout=240) == 0, host.said.read_text()
+        assert host.process.wait(timeout=600) == 0, host.said.read_text()
 
     (name,) = optuna.get_all_study_names(storage=url)
     trials = optuna.load_study(study_name=name, storage=url).get_trials()
