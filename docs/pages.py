@@ -5,19 +5,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+import ferbench
 from ferbench.cli import COMMANDS, cli
 from ferbench.cli.component_page import describe, search_range, shown_value
+from ferbench.plugin import hookspecs
 from ferbench.plugin.discovery import load_registry
+from ferbench.plugin.loading import HOOKS
 from ferbench.plugin.registry import KINDS
+from ferbench.plugin.specs import Spec
+from ferbench.scaffold import plugin as scaffold
 
+_EXAMPLES = Path(__file__).parent / "examples"
 _REFERENCE = Path(__file__).parent / "reference"
 _NOTE = "<!-- Written by `make docs` from the code. Edits here are lost. -->\n"
 
@@ -107,6 +114,111 @@ def _option(option: dict[str, Any]) -> list[str]:
     ]
 
 
+#: What builders are given, what they return, and what hooks speak of, in the order of the page.
+_GIVEN = (
+    "Task",
+    "Outputs",
+    "Targets",
+    "LossValue",
+    "Scores",
+    "Draws",
+    "Dataset",
+    "Sample",
+    "Fault",
+    "Crop",
+    "PixelText",
+    "Protocol",
+    "Tunable",
+    "InitialWeights",
+    "Table",
+    "Column",
+)
+
+
+def hooks() -> str:
+    """Every hook with what it yields and a whole plugin; then what builders are given."""
+    parts = [
+        "# Hooks\n",
+        _NOTE,
+        "A plugin is a module with any of these hooks. A hook gives descriptions; what they describe is imported when "
+        "it is used, and built with its options, the keyword-only parameters of its builder. Each example is a whole "
+        "plugin in one file. How to start one, check it and publish it: [plugins](plugins.md), and "
+        "[your first plugin](../tutorial/first-plugin.md).\n",
+        "Every description has\n",
+        _fields(Spec, ()),
+    ]
+    for hook, spec in HOOKS.items():
+        parts += [f"## `{hook}`\n", *_hook(hook, spec)]
+    parts += ["## What builders are given\n", "And what they return. All of it is in `ferbench`.\n"]
+    for name in _GIVEN:
+        parts += [f"### `{name}`\n", *_described(getattr(ferbench, name))]
+    return "\n".join(parts)
+
+
+def _hook(hook: str, spec: type[Spec]) -> Iterator[str]:
+    first = inspect.getdoc(getattr(hookspecs, hook)).splitlines()[0]
+    contract = _prose(_documented(spec)[0]).partition(". ")[2]
+    yield f"{_prose(first)} `ferbench.{spec.__name__}` describes one. {contract}\n"
+    shared = [field.name for field in dataclasses.fields(Spec)]
+    if len(dataclasses.fields(spec)) > len(shared):
+        yield _fields(spec, shared)
+    name = f"my-{'section' if spec.kind == 'report-section' else spec.kind}"
+    if spec.kind in scaffold.KINDS:
+        file, example = scaffold.single_file(spec.kind, name)
+        data = " --data DIR" if spec.kind == "dataset" else ""
+        yield f"`ferbench plugins new {spec.kind} {name} --single-file` writes `{file}`:\n"
+        use = f"ferbench run --plugin {file} --{spec.kind} {name}{data}"
+    else:
+        file = f"{name.replace('-', '_')}.py"
+        example = (_EXAMPLES / file).read_text(encoding="utf-8")
+        yield f"`{file}`:\n"
+        use = f"ferbench {name}" if spec.kind == "command" else f"ferbench report RUN --plugin {file}"
+    yield f'```python title="{file}"\n{example}```\n'
+    yield f"    {use}\n"
+
+
+def _fields(spec: type[Spec], without: Sequence[str]) -> str:
+    _, meanings = _documented(spec)
+    fields = [field for field in dataclasses.fields(spec) if field.name not in without]
+    rows = [[f"`{field.name}`", _default(field), meanings[field.name]] for field in fields]
+    return _table(["field", "default", "meaning"], rows)
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    if field.default is dataclasses.MISSING:
+        return "required"
+    return f"`{field.default!r}`" if len(repr(field.default)) < 30 else "train, test, validation"
+
+
+def _described(thing: type) -> Iterator[str]:
+    text, attributes = _documented(thing)
+    yield f"{_prose(text)}\n"
+    if attributes:
+        rows = [[f"`{name}`", meaning] for name, meaning in attributes.items()]
+        yield _table(["attribute", "meaning"], rows)
+    methods = [
+        [f"`{name}{_signature(one)}`", _prose(_documented(one)[0])]
+        for name, one in vars(thing).items()
+        if not name.startswith("_") and inspect.isfunction(one) and one.__doc__
+    ]
+    if methods:
+        yield _table(["method", "what it does"], methods)
+
+
+def _signature(function: Any) -> str:
+    signature = inspect.signature(function)
+    parameters = [str(one).replace("'", "") for one in signature.parameters.values() if one.name != "self"]
+    return f"({', '.join(parameters)}) -> {signature.return_annotation}"
+
+
+def _documented(thing: Any) -> tuple[str, dict[str, str]]:
+    """A docstring's prose, and the entries of its section on attributes or arguments."""
+    text, _, section = re.sub(r"\n\n(Args|Attributes):\n", "\0", inspect.getdoc(thing) or "", count=1).partition("\0")
+    section = re.split(r"\n(?=\S)", section)[0]
+    entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", section, flags=re.MULTILINE)
+    return re.split(r"\n\n(?:Returns|Raises):", text)[0], {name: " ".join(meaning.split()) for name, meaning in entries}
+
+
 def _table(columns: list[str], rows: list[list[str]]) -> str:
     lines = [columns, ["---"] * len(columns), *([_cell(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
@@ -117,7 +229,7 @@ def _cell(text: str) -> str:
 
 
 #: The pages by file name.
-PAGES = {"commands.md": commands, "options.md": options}
+PAGES = {"commands.md": commands, "hooks.md": hooks, "options.md": options}
 
 
 def main() -> None:

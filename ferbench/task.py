@@ -10,7 +10,7 @@ class Task:
     """The learning problem of one run, known once the split is cut.
 
     Attributes:
-        class_names: expression classes in the order of the class ids, K of them.
+        class_names: expression classes in the order of the class ids, K of them; ``num_classes`` is K.
         channels: channels of the model's input (1 gray, 3 RGB).
         height: height of the model's input in pixels.
         width: width of the model's input in pixels.

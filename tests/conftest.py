@@ -8,12 +8,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, Protocol
 
 import hypothesis
+import postgresql
 import pytest
 
 # A busy machine is no failure; and CI tries the same examples each time, so that what it finds, the change brought in.
@@ -53,13 +54,26 @@ def missing() -> Callable[[str], NoReturn]:
     For what ``.ci/run`` can install. Hardware that a machine has or has not, such as a GPU, is a plain
     ``skipif``.
     """
+    return _give_up
 
-    def give_up(reason: str) -> NoReturn:
-        if os.environ.get("CI", "").lower() in {"true", "1"}:
-            pytest.fail(f"CI must have what this test needs: {reason}", pytrace=False)
-        pytest.skip(reason)
 
-    return give_up
+def _give_up(reason: str) -> NoReturn:
+    if os.environ.get("CI", "").lower() in {"true", "1"}:
+        pytest.fail(f"CI must have what this test needs: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[postgresql.Server]:
+    """A PostgreSQL server of these tests' own; see ``new_database``."""
+    reason = postgresql.lacking()
+    if reason is not None:
+        if "postgresql" in os.environ.get("CI_LACKS", ""):  # .ci/run could not install it, and has said so
+            pytest.skip(reason)
+        _give_up(reason)
+    server = postgresql.Server()
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ferbench.cli.completion import ComponentType, SettingType
+from ferbench.cli.completion import ComponentType, RunPointType, SettingType
+from ferbench.errors import UserError
+
+if TYPE_CHECKING:
+    from ferbench.experiment.start import Start
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -79,6 +83,15 @@ set_option: Any = click.option(
     help="Set a field, e.g. training.epochs=10.",
 )
 
+start_option: Any = click.option(
+    "--from",
+    "start",
+    type=RunPointType(),
+    metavar="RUN[@POINT]",
+    help="Start from the weights of a run, with its settings where nothing else is said. POINT: last (default), best, "
+    "12 (the end of epoch 12) or step3400.",
+)
+
 skip_faulty_option: Any = click.option(
     "--skip-faulty", is_flag=True, help="Leave faulty samples out, and record how many."
 )
@@ -124,3 +137,15 @@ def asked_settings(
         section = one.setdefault("data", {})
         section["paths"] = {**(section.get("paths") or {}), **paths}
     return settings
+
+
+def asked_start(raw: dict[str, Any], flag: str | None, results: Path) -> Start | None:
+    """The weights that ``--from`` names, or ``from`` in the recipe."""
+    given = flag if flag is not None else raw.get("from")
+    if given is None:
+        return None
+    if not isinstance(given, str) or not given:
+        raise UserError(f"from = {given!r} names no run", 'write from = "RUN" or from = "RUN@12"')
+    from ferbench.training.starting import find_start
+
+    return find_start(results, given)

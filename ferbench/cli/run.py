@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferbench.cli.combinations import Combination, name_runs, plan_all, resolve_all
-from ferbench.cli.completion import RunPointType, SettingType, plugin_option
+from ferbench.cli.completion import SettingType, plugin_option
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.recipe_options import (
     add_trackers,
     asked_settings,
+    asked_start,
     recipe_options,
     set_option,
     skip_faulty_option,
+    start_option,
 )
 from ferbench.cli.results import show_comparison, show_outcome
 from ferbench.errors import UserError
@@ -28,7 +30,7 @@ from ferbench.plugin.faults import one_line
 
 if TYPE_CHECKING:
     from ferbench.experiment.plan import Plan
-    from ferbench.experiment.start import Start
+    from ferbench.plugin.discovery import Registry
 
 
 @click.command()
@@ -39,14 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--grid", "axes", type=SettingType(), multiple=True, metavar="KEY=V1,V2", help="Try several values of a field."
 )
-@click.option(
-    "--from",
-    "start",
-    type=RunPointType(),
-    metavar="RUN[@POINT]",
-    help="Start from the weights of a run, with its settings where nothing else is said. POINT: last (default), best, "
-    "12 (the end of epoch 12) or step3400.",
-)
+@start_option
 @click.option("--name", help="Name of the run; a grid numbers its runs.")
 @skip_faulty_option
 @click.option("--dry-run", is_flag=True, help="Show what would be run, with ids and estimates; may pack, never trains.")
@@ -57,23 +52,6 @@ if TYPE_CHECKING:
 @cache_option
 @plugin_option
 def run(
-    recipe: Path | None,
-    dataset_names: Sequence[str],
-    model_names: Sequence[str],
-    loss_names: Sequence[str],
-    sampler_names: Sequence[str],
-    augmentation_names: Sequence[str],
-    optimizer_names: Sequence[str],
-    schedule_names: Sequence[str],
-    tracker_names: Sequence[str],
-    data: Sequence[str],
-    seeds: Sequence[int],
-    folds: int | None,
-    sets: Sequence[str],
-    axes: Sequence[str],
-    start: str | None,
-    name: str | None,
-    skip_faulty: bool,
     dry_run: bool,
     as_json: bool,
     with_report: bool,
@@ -81,6 +59,7 @@ def run(
     results: Path,
     cache: Path,
     plugin: Sequence[str],
+    **asked: Any,
 ) -> None:
     """Train a combination of plugins and test it once.
 
@@ -93,34 +72,9 @@ def run(
     ferbench run RECIPE.toml --seed 0 --seed 1 --grid training.batch_size=64,128
     ferbench run --from my-run@best --sampler adaptive --set training.epochs=5
     """
-    from ferbench.experiment.settings import read_recipe
-    from ferbench.experiment.start import continued
     from ferbench.plugin.discovery import load_registry
 
-    registry = load_registry(plugin)
-    raw = read_recipe(recipe) if recipe is not None else {}
-    found = _start(raw, start, results)
-    if found is not None:
-        raw = {**continued(found.directory.read(), raw, registry), "from": found.given}
-    add_trackers(raw, tracker_names)
-    components = {
-        "dataset": dataset_names,
-        "model": model_names,
-        "loss": loss_names,
-        "sampler": sampler_names,
-        "augmentation": augmentation_names,
-        "optimizer": optimizer_names,
-        "schedule": schedule_names,
-    }
-    fields: dict[str, Sequence[Any]] = {
-        "training.seed": seeds,
-        "data.fold": [f"{i}/{folds}" for i in range(1, folds + 1)] if folds is not None else [],
-    }
-    settings = asked_settings(raw, components, data, sets=sets, axes=axes, fields=fields, skip_faulty=skip_faulty)
-    name_runs(settings, name)
-    combinations = resolve_all(settings, registry)
-    for combination in combinations:
-        combination.start = found
+    combinations = asked_combinations(load_registry(plugin), results, **asked)
     plan_all(combinations, results, cache, quiet=quiet or as_json)
     if dry_run:
         from ferbench.cli.dry_run import show_plan
@@ -138,16 +92,62 @@ def run(
         sys.exit(1)
 
 
-def _start(raw: dict[str, Any], flag: str | None, results: Path) -> Start | None:
-    """The weights that ``--from`` names, or ``from`` in the recipe."""
-    given = flag if flag is not None else raw.get("from")
-    if given is None:
-        return None
-    if not isinstance(given, str) or not given:
-        raise UserError(f"from = {given!r} names no run", 'write from = "RUN" or from = "RUN@12"')
-    from ferbench.training.starting import find_start
+def asked_combinations(
+    registry: Registry,
+    results: Path,
+    *,
+    recipe: Path | None,
+    tracker_names: Sequence[str],
+    data: Sequence[str],
+    seeds: Sequence[int],
+    folds: int | None,
+    sets: Sequence[str],
+    axes: Sequence[str],
+    start: str | None,
+    name: str | None,
+    skip_faulty: bool,
+    **component_names: Sequence[str],
+) -> list[Combination]:
+    """The combinations that recipe and flags of ``ferbench run`` ask for, resolved.
 
-    return find_start(results, given)
+    Args:
+        registry: the plugins.
+        results: where the run that ``--from`` names is looked for.
+        recipe: the TOML file.
+        tracker_names: ``--tracker``.
+        data: ``--data``.
+        seeds: ``--seed``.
+        folds: ``--folds``.
+        sets: ``--set``.
+        axes: ``--grid``.
+        start: ``--from``.
+        name: ``--name``.
+        skip_faulty: ``--skip-faulty``.
+        component_names: the flags of components, as ``model_names``.
+
+    Raises:
+        UserError: something of it is wrong, or no combination makes sense.
+    """
+    from ferbench.experiment.recipe import COMPONENT_SECTIONS
+    from ferbench.experiment.settings import read_recipe
+    from ferbench.experiment.start import continued
+
+    raw = read_recipe(recipe) if recipe is not None else {}
+    found = asked_start(raw, start, results)
+    if found is not None:
+        raw = {**continued(found.directory.read(), raw, registry), "from": found.given}
+    add_trackers(raw, tracker_names)
+    components = {section: component_names[f"{section}_names"] for section in COMPONENT_SECTIONS}
+    fields: dict[str, Sequence[Any]] = {
+        "training.seed": seeds,
+        "data.fold": [f"{i}/{folds}" for i in range(1, folds + 1)] if folds is not None else [],
+    }
+    settings = asked_settings(raw, components, data, sets=sets, axes=axes, fields=fields, skip_faulty=skip_faulty)
+    name_runs(settings, name)
+    combinations = resolve_all(settings, registry)
+    for combination in combinations:
+        combination.start = found
+    return combinations
 
 
 def execute_all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from optuna.trial import FrozenTrial, TrialState
 from ferbench.cli.progress import duration
 from ferbench.cli.tables import fitting, show, terminal_width
 from ferbench.cli.trials import chosen_text, value_text
+from ferbench.plugin.faults import one_line
 from ferbench.report.table import Spread, shown
+from ferbench.tune.objectives import COSTS
 from ferbench.tune.view import STATES, test_metrics
 
 #: Metrics of the runs that were tested.
@@ -35,11 +38,14 @@ def tested(outcome: dict[str, Any], results: Path) -> list[tuple[dict[str, Any],
 def show_finalists(outcome: dict[str, Any], results: Path) -> None:
     """The best trials and how they did on test."""
     tried = outcome["trials"]
-    click.echo(
+    width = terminal_width()
+    say(
         f"{tried['all']} trials tried: {tried['complete']} complete, {tried['pruned']} pruned, {tried['failed']} "
-        "failed; chosen on validation, tested once per seed\n"
+        "failed; chosen on validation, tested once per seed",
+        width,
     )
-    validation = [f"validation {name}" for name in outcome["objectives"]]
+    click.echo("")
+    validation = [name if name in COSTS else f"val {name}" for name in outcome["objectives"]]
     tests = [f"test {name}" for name in _TESTED]
     rows = [
         [
@@ -48,14 +54,29 @@ def show_finalists(outcome: dict[str, Any], results: Path) -> None:
             str(len(finalist["runs"])),
             *(shown(spreads.get(name), "score") for name in _TESTED),
             " ".join(run["run"] for run in finalist["runs"]),
-            chosen_text(finalist["chosen"]),
         ]
         for finalist, spreads in tested(outcome, results)
     ]
     numbers = [*validation, "seeds", *tests]
-    width = terminal_width()
-    spare = ["runs", tests[2], "settings"]
-    show(fitting(["trial", *numbers, "runs", "settings"], rows, width, spare=spare, right=numbers), width)
+    spare = ["runs", "seeds", tests[2], tests[0]]
+    show(fitting(["trial", *numbers, "runs"], rows, width, spare=spare, right=numbers), width)
+    click.echo("")
+    for finalist in outcome["finalists"]:
+        say(f"trial {finalist['trial']}: {chosen_text(finalist['chosen'])}", width)
+        for run in finalist["failed"]:
+            say(f"  seed {run['seed']} failed: {one_line(run['reason'])}", width)
+
+
+def show_best(trials: Sequence[FrozenTrial], objectives: Sequence[str], best: Sequence[int]) -> None:
+    """The best trials of a search that tests nothing."""
+    for trial in (trial for number in best for trial in trials if trial.number == number):
+        values = (f"{name} {value_text(value)}" for name, value in zip(objectives, trial.values, strict=True))
+        say(f"best: trial {trial.number}, {', '.join(values)}: {chosen_text(trial.params)}", terminal_width())
+
+
+def say(text: str, width: int | None) -> None:
+    """A paragraph within so many columns; None: on one line."""
+    click.echo(text if width is None else textwrap.fill(text, width, subsequent_indent="  ", break_on_hyphens=False))
 
 
 def show_trials(trials: Sequence[FrozenTrial], objectives: Sequence[str], best: set[int]) -> None:
@@ -74,9 +95,19 @@ def show_trials(trials: Sequence[FrozenTrial], objectives: Sequence[str], best: 
                 "" if last is None else str(last),
                 "" if seconds is None else duration(seconds),
                 str(trial.user_attrs.get("run", "")),
-                str(trial.user_attrs.get("reason", "")) or chosen_text(trial.params),
+                chosen_text(trial.params),
+                _reason(trial),
             ]
         )
     width = terminal_width()
-    columns = ["trial", "state", *objectives, "epochs", "time", "run", "settings"]
-    show(fitting(columns, rows, width, spare=["run", "time", "epochs", "settings"], right=objectives), width)
+    columns = ["trial", "state", *objectives, "epochs", "time", "run", "settings", "reason"]
+    spare = ["run", "epochs", "time", "reason", "settings"]
+    if not any(row[-1] for row in rows):
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
+    show(fitting(columns, rows, width, spare=spare, right=objectives), width)
+
+
+def _reason(trial: FrozenTrial) -> str:
+    """Why it failed or diverged; that others were better needs no words."""
+    reason = str(trial.user_attrs.get("reason", ""))
+    return reason if trial.state is TrialState.FAIL or reason.startswith("diverged") else ""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console, Group, RenderableType
@@ -24,6 +24,9 @@ from ferbench.tune.spool import Result
 
 #: Ended trials that the live table keeps in sight.
 _RECENT = 12
+
+#: Columns that settings need to say anything.
+_LEAST_SETTINGS = 12
 
 
 def value_text(value: float | None) -> str:
@@ -64,7 +67,7 @@ class TrialProgress(Watch):
         self.objectives = objectives
         self._workers = workers
         self._quiet = quiet
-        self._started = time.monotonic()
+        self._started: float | None = None
         done = [trial for trial in trials if trial.state.is_finished()]
         self.ended_count = len(done)
         self._here = 0
@@ -99,7 +102,7 @@ class TrialProgress(Watch):
     @property
     def left(self) -> str:
         """Time left as people read it; empty before the first trial of this call has ended."""
-        if not self._here or self.ended_count >= self.target:
+        if self._started is None or not self._here or self.ended_count >= self.target:
             return ""
         each = (time.monotonic() - self._started) / self._here
         return f"about {duration(each * (self.target - self.ended_count))} left"
@@ -125,6 +128,7 @@ class TrialProgress(Watch):
         self._say("  ".join(part for part in parts if part))
 
     def began(self, ticket: Ticket, worker: int) -> None:
+        self._started = self._started or time.monotonic()  # starting the workers is no part of what a trial takes
         if ticket.attempt > 1:
             self._say(f"trial {ticket.number} goes on (attempt {ticket.attempt})")
 
@@ -179,25 +183,49 @@ class LiveTrials(TrialProgress):
             del self._running[number]
 
     def __rich__(self) -> RenderableType:
+        rows = [*self._ended_rows(), *self._running_rows()]
+        headline = Text(self._headline(), style="bold")
+        if not rows:
+            return headline
+        columns = ("trial", "state", "epoch", *(objective.name for objective in self.objectives), "time")
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for column in ("trial", "state", "epoch", *(objective.name for objective in self.objectives), "time"):
-            table.add_column(column, no_wrap=True, justify="left" if column == "state" else "right")
-        table.add_column("settings", no_wrap=True, overflow="ellipsis", ratio=1)
+        used = 0
+        for i, column in enumerate(columns):
+            wide = max(len(column), *(len(cells[i]) for cells, _ in rows))
+            used += wide + 2
+            align: Literal["left", "right"] = "left" if column == "state" else "right"
+            table.add_column(column, no_wrap=True, min_width=wide, justify=align)
+        room = self._console.width - used
+        if room >= _LEAST_SETTINGS:  # a narrow terminal has the numbers whole
+            table.add_column("settings", no_wrap=True)
+        for cells, style in rows:
+            settings = Text(cells[-1])
+            settings.truncate(room, overflow="ellipsis")
+            kept = [*map(Text, cells[:-1]), *([settings] if room >= _LEAST_SETTINGS else [])]
+            table.add_row(*kept, style=style)
+        return Group(table, headline)
+
+    def _ended_rows(self) -> Iterator[tuple[list[str], str]]:
+        """(cells, style) of the trials that ended last, as many as there is room for."""
         room = max(3, self._console.height - len(self._running) - 4)
         for result, chosen in list(self._recent)[-room:]:
             values = [value_text(value) for value in result.values or [None] * len(self.objectives)]
             style = {"complete": "", "pruned": "dim", "failed": "red"}[result.ending]
-            cells = (str(result.trial), result.ending, "", *values, duration(result.seconds), chosen_text(chosen))
-            table.add_row(*(Text(cell) for cell in cells), style=style)
+            cells = [str(result.trial), result.ending, "", *values, duration(result.seconds), chosen_text(chosen)]
+            yield cells, style
+
+    def _running_rows(self) -> Iterator[tuple[list[str], str]]:
         now = time.monotonic()
         for ticket, text, value, started in self._running.values():
             values = [value_text(value), *[""] * (len(self.objectives) - 1)]
-            cells = (str(ticket.number), "running", text, *values, duration(now - started), chosen_text(ticket.chosen))
-            table.add_row(*(Text(cell) for cell in cells), style="bold")
-        return Group(table, Text(self._headline(), style="bold"))
+            cells = [str(ticket.number), "running", text, *values, duration(now - started), chosen_text(ticket.chosen)]
+            yield cells, "bold"
 
     def _headline(self) -> str:
-        parts = [f"{self.ended_count} of {self.target} trials", self.best, self.left]
+        starting = (
+            "" if self._running or self._recent or self.ended_count >= self.target else "the workers are starting"
+        )
+        parts = [f"{self.ended_count} of {self.target} trials", starting, self.best, self.left]
         return " · ".join(part for part in parts if part)
 
     def _say(self, line: str) -> None:

@@ -59,7 +59,8 @@ class Sample:
         id: stable and unique within the dataset, whatever the order of reading; predictions are joined by it.
         part: the part of the dataset that it belongs to, as protocols name them ("train", "PublicTest", …).
         label: class name, one of the dataset's ``class_names``.
-        image: where the pixels come from; decoded by the pack, in parallel.
+        image: where the pixels come from: the path of a file, a `Crop` of one, its bytes, a `PixelText`, uint8[H, W] or
+            uint8[H, W, 3]. The pack decodes it, in parallel.
         location: file, and row where there is one, for messages about faults.
         valence: pleasantness in [-1, 1], None if not annotated.
         arousal: activation in [-1, 1], None if not annotated.

@@ -172,8 +172,12 @@ def normalization(spec: ModelSpec, channels: int) -> tuple[tuple[float, ...], tu
     return fitted(spec.mean), fitted(spec.std)
 
 
-def check_selection(metric: str, class_names: tuple[str, ...], has_affect: bool) -> None:
+def check_selection(
+    metric: str, class_names: tuple[str, ...], has_affect: bool, field: str = "training.select"
+) -> None:
     """Refuse a selection metric that does not exist, or of valence and arousal where they are not predicted.
+
+    ``field`` is what messages call the place where it was given.
 
     Raises:
         UserError: naming the metrics there are.
@@ -182,17 +186,17 @@ def check_selection(metric: str, class_names: tuple[str, ...], has_affect: bool)
     if colon and name in ("f1", "recall"):
         if class_name not in class_names:
             raise UserError(
-                f"training.select = '{metric}': there is no class '{class_name}'",
+                f"{field} = '{metric}': there is no class '{class_name}'",
                 f"choose among: {', '.join(class_names)}",
             )
     elif metric not in HIGHER_IS_BETTER:
         raise UserError(
-            f"training.select = '{metric}' is no metric",
+            f"{field} = '{metric}' is no metric",
             f"choose {', '.join(HIGHER_IS_BETTER)}, f1:CLASS or recall:CLASS",
         )
     elif metric in AFFECT_METRICS and not has_affect:
         raise UserError(
-            f"training.select = '{metric}' needs a dataset with valence and arousal, and a model that predicts them",
+            f"{field} = '{metric}' needs a dataset with valence and arousal, and a model that predicts them",
             "select by a metric of the classes, such as macro_f1, or choose such a dataset and model",
         )
 

@@ -36,6 +36,8 @@ def recipe_toml(record: dict[str, Any]) -> str:
             document[section][name] = _given(member["options"])
     document["data"] = {key: value for key, value in _given(asked["data"]).items() if key not in _PRIVATE}
     document["training"] = _given(asked["training"])
+    if asked.get("evaluation"):  # records of the first release have none
+        document["evaluation"] = _given(asked["evaluation"])
     return _HIDDEN.sub(_escaped, tomli_w.dumps(document))
 
 

@@ -220,9 +220,16 @@ def spread(values: list[float]) -> Spread:
 
 
 def differing(several: Collection[Mapping[str, Any]]) -> list[str]:
-    """Dotted keys of settings that are not the same in all of ``several``, and make another experiment."""
+    """Dotted keys of settings that are not the same in all of ``several``, and make another experiment.
+
+    An option that other components of its section do not have is no difference of its own: the component is.
+    """
     keys = sorted({key for settings in several for key in settings if "." in key} - NO_EXPERIMENT)
-    return [key for key in keys if len({repr(settings.get(key)) for settings in several}) > 1]
+
+    def has(settings: Mapping[str, Any], key: str) -> bool:
+        return key in settings or key.partition(".")[0] not in settings
+
+    return [key for key in keys if len({repr(one.get(key)) for one in several if has(one, key)}) > 1]
 
 
 def short(identifier: str) -> str:

@@ -43,7 +43,7 @@ def find_side(results: Path, name: str, runs: Sequence[Summary]) -> Side:
     Args:
         results: the results directory.
         name: a run's name, path or first digits of its id; or of a configuration id its first digits (at least four),
-            or the name that all its runs have.
+            or the name that all its runs have, less the numbers that ``--name`` gave to the runs of a grid.
         runs: all of them.
 
     Raises:
@@ -52,12 +52,17 @@ def find_side(results: Path, name: str, runs: Sequence[Summary]) -> Side:
     prefix = name.removeprefix("v1:")[:12]
     digits = re.fullmatch(f"[0-9a-f]{{{_LEAST_DIGITS},12}}", prefix)
     configs = {run.config for run in runs if digits and short(run.config).startswith(prefix)}
+    numbered = re.compile(re.escape(name) + r"-\d+")
     named = [run for run in runs if run.name == name]
+    named = named or [run for run in runs if run.name and numbered.fullmatch(run.name)]
     if len(configs) == 1 and not any(run.run.startswith(prefix) for run in runs):
         return _configuration(name, [run for run in runs if run.config in configs])
     finished = [run for run in named if run.scores]
     if len(named) > 1 and len({run.config for run in finished}) == 1:
         return _configuration(name, finished)
+    if len(named) > 1 and all(run.name != name for run in named):
+        ids = sorted({short(run.config) for run in named})
+        raise UserError(f"the runs {name}-… are of {len(ids)} configurations", f"say which one: {', '.join(ids)}")
     directory = find_run(results, name)
     found = next((run for run in runs if run.run == directory.path.name), None)
     if found is None or directory.path.resolve().parent != (results / "runs").resolve():

@@ -9,10 +9,20 @@ from ferbench.plugin.faults import one_line
 from ferbench.report.figures import Figure
 from ferbench.report.page import Tile, figures_page
 from ferbench.report.study_figures import MOST_SLICES, of_study
-from ferbench.report.study_view import StudyView
+from ferbench.report.study_view import Objective, StudyView
 from ferbench.report.table import Cell, Column, Spread, Table, duration
 
 _TESTED = (("accuracy", "test accuracy"), ("macro_f1", "test macro-F1"), ("worst_class_f1", "test worst class F1"))
+
+
+@dataclass(frozen=True)
+class RecipeOf:
+    """A recipe as the page has it: of which trial, its file in the study's directory, which runs tested it, TOML."""
+
+    trial: int
+    file: str
+    runs: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -25,7 +35,7 @@ class StudyReport:
     synthetic: bool
     tiles: tuple[Tile, ...]
     finalists: Table | None
-    recipes: tuple[tuple[str, str], ...]
+    recipes: tuple[RecipeOf, ...]
     overview: tuple[Figure, ...]
     wide: tuple[Figure, ...]
     slices: tuple[Figure, ...]
@@ -57,7 +67,11 @@ def compose_study(view: StudyView) -> StudyReport:
         synthetic=bool(about["synthetic"]),
         tiles=tuple(_tiles(view, tally)),
         finalists=_finalists(view) if view.finalists else None,
-        recipes=tuple((f"Trial {one.trial}", one.recipe) for one in view.finalists if one.recipe),
+        recipes=tuple(
+            RecipeOf(one.trial, one.file, ", ".join(f"{run.run} (seed {run.seed})" for run in one.runs), one.recipe)
+            for one in view.finalists
+            if one.recipe
+        ),
         overview=tuple(one for one in figures if not one.wide and not one.id.startswith("slice-")),
         wide=tuple(one for one in figures if one.wide),
         slices=tuple(one for one in figures if one.id.startswith("slice-")),
@@ -114,20 +128,24 @@ def _finalists(view: StudyView) -> Table:
         for key, _ in _TESTED:
             values = [run.metrics[key] for run in one.runs if key in run.metrics]
             tested.append(Spread(sum(values) / len(values), min(values), max(values)) if values else None)
-        rows.append((f"trial {one.trial}", *one.values, len(one.runs), *tested, ", ".join(r.run for r in one.runs)))
+        rows.append((f"trial {one.trial}", *one.values, len(one.runs), *tested))
     seeds = sorted({run.seed for one in view.finalists for run in one.runs})
     return Table(
         "finalists",
         f"The best trials, each over seeds {', '.join(map(str, seeds))}: mean and extremes on test.",
         (
             Column("trial", "trial"),
-            *(Column(f"validation_{o.name}", f"validation {o.name}", "number") for o in view.objectives),
+            *(Column(f"validation_{o.name}", _on_validation(o), "number") for o in view.objectives),
             Column("seeds", "seeds", "count"),
             *(Column(f"test_{key}", label, "score", spread=True) for key, label in _TESTED),
-            Column("runs", "runs"),
         ),
         tuple(rows),
     )
+
+
+def _on_validation(objective: Objective) -> str:
+    """A metric is measured on validation, a cost on nothing."""
+    return f"validation {objective.name}" if objective.is_metric else objective.name
 
 
 def _space(view: StudyView) -> Table:

@@ -9,10 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Objective:
-    """One number that trials are judged by."""
+    """One number that trials are judged by: a metric on validation, or a cost."""
 
     name: str
     higher_is_better: bool
+    is_metric: bool = True
 
     def better(self, value: float, than: float) -> bool:
         return value > than if self.higher_is_better else value < than
@@ -80,6 +81,7 @@ class FinalistView:
     values: tuple[float, ...]
     runs: tuple[TestedRun, ...]
     recipe: str = ""
+    file: str = "best.toml"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from ferbench.task import Task
 from ferbench.testing.rules import NotApplicable, RuleBook, Subject, Violation
 
 _SAMPLES = 24
+_EPOCHS = 5
 
 
 class LossBench:
@@ -164,6 +166,23 @@ def missing_labels(bench: LossBench) -> None:
         raise Violation("with missing labels its gradient is not finite; mask before computing, not after")
     if learnt[affect.isnan()].any():
         raise Violation("predictions are pulled somewhere where there is no label")
+
+
+@BOOK.rule()
+def any_epoch(bench: LossBench) -> str | None:
+    """Told of an epoch alone, as when a run goes on, it costs what it costs when told of those before too."""
+    went = bench.build()
+    if not hasattr(went, "epoch_started"):
+        return "it hears of no epochs"
+    for epoch in range(1, _EPOCHS + 1):
+        came = bench.build()
+        for loss in (went, came):
+            loss.epoch_started(epoch, _EPOCHS)
+        with torch.no_grad():
+            there, here = (float(total_of(loss, bench.outputs(), bench.targets())) for loss in (went, came))
+        if not math.isclose(there, here, rel_tol=1e-5):
+            raise Violation(f"in epoch {epoch} it is {there:.4g}, and {here:.4g} when told of that epoch alone")
+    return None
 
 
 @BOOK.rule()

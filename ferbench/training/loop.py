@@ -23,7 +23,7 @@ from ferbench.training.normalization import estimate_statistics
 from ferbench.training.precision import Precision
 from ferbench.training.scores import Scores
 from ferbench.training.selection import BestEpoch
-from ferbench.training.step import Loss, Stepper
+from ferbench.training.step import Loss, Stepper, tell_epoch
 from ferbench.training.stopping import EarlyStopping
 
 if TYPE_CHECKING:
@@ -239,6 +239,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             at.sums = EpochSums(loss=torch.zeros((), device=training.train.device))
         sums = at.sums
         training.model.train()
+        tell_epoch(training.loss, epoch, training.epochs)
         size = None if training.sizes is None else training.sizes[epoch - 1]
         batches = training.train.training(
             order,

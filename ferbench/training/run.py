@@ -33,7 +33,7 @@ from ferbench.training.record import first_record, now, write_failure
 from ferbench.training.saving import BEST, RunSaver
 from ferbench.training.snapshots import Snapshots
 from ferbench.training.starting import begin_from
-from ferbench.training.step import Loss, forward
+from ferbench.training.step import Loss, forward, tell_epoch
 from ferbench.training.stopping import Pruned
 from ferbench.training.summary import count_parameters, layer_table
 from ferbench.training.trackers import Trackers
@@ -327,6 +327,8 @@ def _evaluate(
     """Predictions and scores of the kept weights, validation first, test last and once."""
     class_names = plan.task.class_names
     recipe = plan.resolved.recipe
+    if record["training"]["best_epoch"]:  # the loss of the test set is that of the validation that chose the epoch
+        tell_epoch(loss, record["training"]["best_epoch"], recipe.training.epochs)
     for role, (rows, rows_digest) in plan.evaluation_rows().items():
         identifier = plan.evaluation_id(role)
         if short(identifier) in record["evaluations"] and directory.evaluation(short(identifier)) is not None:

@@ -27,6 +27,13 @@ def evaluate_loss(loss: Loss, outputs: Outputs, targets: Targets) -> LossValue:
     return value if isinstance(value, LossValue) else LossValue(total=value)
 
 
+def tell_epoch(loss: Loss, epoch: int, epochs: int) -> None:
+    """Tell a loss that listens which epoch it is for."""
+    listens = getattr(loss, "epoch_started", None)
+    if listens is not None:
+        listens(epoch, epochs)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that memory ran out: CUDA's, the CPU allocator's or Python's."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):

@@ -9,11 +9,13 @@ import optuna
 from ferbench.errors import UserError
 from ferbench.tune.objectives import Objective
 from ferbench.tune.settings import Algorithm, PrunerName
+from ferbench.tune.storage import without_warnings
 
 #: Trials that are drawn at random before an algorithm has something to go by.
 STARTUP = 10
 
 
+@without_warnings()
 def make_sampler(
     algorithm: Algorithm, objectives: Sequence[Objective], seed: int | None
 ) -> optuna.samplers.BaseSampler:
@@ -62,6 +64,7 @@ def choose_pruner(name: PrunerName, objectives: Sequence[Objective]) -> PrunerNa
     return name
 
 
+@without_warnings()
 def make_pruner(name: PrunerName, epochs: int) -> optuna.pruners.BasePruner:
     """What ends hopeless trials, told the objective after every epoch, the first of which is 1.
 

@@ -176,6 +176,7 @@ class Conductor:
             run=message.get("run"),
             seconds=message.get("seconds", 0.0),
             epochs=tuple(sorted(ticket.values.items())),
+            chosen=ticket.chosen,
         )
         self.spool.put(result)
         self.untold[result.trial] = result
@@ -234,8 +235,7 @@ class Conductor:
         """A ticket; when there is none, how many trials of the study have not ended yet."""
         if time.monotonic() < self._look_at:  # nothing to do here as others finish: no need to ask again at once
             return self._open
-        self.ledger.reclaim(self._active())
-        ticket = self.ledger.ask(self.space.suggest, self.target)
+        ticket = self.ledger.ask(self.space.suggest, self.target, self._active())
         if ticket is not None:
             self._open = 1
             return ticket

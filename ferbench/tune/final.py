@@ -169,7 +169,8 @@ def conclude(
                 record["tuning"] = {**about, "trial": finalist.number, "values": list(finalist.values)}
                 directory.write(record)
             if recipe is None or seed == finalist.settings.get("training", {}).get("seed", 0):
-                recipe = {**record, "name": f"{about['label'][:50]}-best{'' if finalist.rank == 1 else finalist.rank}"}
+                name = f"{about['label'][:50]}-best{'' if finalist.rank == 1 else finalist.rank}"
+                recipe = {**record, "recipe": {**record["recipe"], "name": name}}
         path = None
         if recipe is not None:
             path = place.best if finalist.rank == 1 else place.path / f"best-{finalist.rank}.toml"

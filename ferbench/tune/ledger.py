@@ -7,8 +7,9 @@ that asks gets it and goes on from its run's checkpoint.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ferbench.errors import UserError
 from ferbench.tune.objectives import Objective
 from ferbench.tune.spool import Result
-from ferbench.tune.storage import Storage
+from ferbench.tune.storage import Storage, without_warnings
 
 #: How often a trial is begun before it is given up: each time, its worker died.
 MOST_ATTEMPTS = 3
@@ -59,6 +60,7 @@ class Ledger:
         grace: seconds of silence after which a trial of another host is taken over.
     """
 
+    @without_warnings()
     def __init__(
         self, storage: Storage, name: str, objectives: Sequence[Objective], *, owner: str, grace: float = 60.0
     ) -> None:
@@ -89,6 +91,15 @@ class Ledger:
             if key not in self.study.user_attrs:
                 self.study.set_user_attr(key, value)
 
+    def note_outcome(self, about: Mapping[str, Any]) -> None:
+        """Let the other hosts know which trials this host has repeated and tested."""
+        self.study.set_user_attr("outcome", dict(about))
+
+    def outcome(self) -> dict[str, Any] | None:
+        """What `note_outcome` noted last, on any host."""
+        return self.study.user_attrs.get("outcome")
+
+    @without_warnings()
     def fill(self, points: Iterator[dict[str, Any]], limit: int) -> int:
         """Put the first ``limit`` points in line, where they are not yet; gives how many there are in all.
 
@@ -114,17 +125,30 @@ class Ledger:
         That is what an earlier process left of a study that only one process writes, and what the storage was told of
         a new trial before it went away.
         """
-        left = [t for t in self.trials() if t.state is TrialState.RUNNING and self._is_mine(t)]
-        left = [trial for trial in left if trial.number not in active]
+        return self._put_back_left(self.trials(), active)
+
+    def _put_back_left(self, trials: Iterable[FrozenTrial], active: Collection[int]) -> list[int]:
+        left = [trial for trial in trials if trial.state is TrialState.RUNNING and trial.number not in active]
+        left = [trial for trial in left if self._is_mine(trial)]
         for trial in left:
             self._put_back(trial)
         return [trial.number for trial in left]
 
-    def ask(self, suggest: Callable[[optuna.Trial], dict[str, Any]], target: int) -> Ticket | None:
-        """A trial to work on: one that waits, else a new one; None when there are ``target`` of them already."""
+    @without_warnings()
+    def ask(
+        self, suggest: Callable[[optuna.Trial], dict[str, Any]], target: int, active: Collection[int] | None = None
+    ) -> Ticket | None:
+        """A trial to work on: one that waits, else a new one; None when there are ``target`` of them already.
+
+        Args:
+            suggest: chooses the values of a new one.
+            target: trials that the study shall have.
+            active: what this host works on; what else is said to be its own waits again. None: nothing is known.
+        """
         with self.storage.locked(self.name):
             trials = self.trials()
-            if len(trials) >= target and not any(trial.state is TrialState.WAITING for trial in trials):
+            left = [] if active is None else self._put_back_left(trials, active)
+            if len(trials) >= target and not left and not any(trial.state is TrialState.WAITING for trial in trials):
                 return None
             trial = self.study.ask()
             frozen = trials[trial.number] if trial.number < len(trials) else None
@@ -143,6 +167,7 @@ class Ledger:
         """Note that a worker begins it: one that dies each time must not be begun for ever."""
         ticket.trial.set_user_attr("attempts", ticket.attempt)
 
+    @without_warnings()
     def report(self, ticket: Ticket, epoch: int, value: float) -> bool:
         """Tell an epoch's value; True when the trial should end here."""
         try:
@@ -153,15 +178,22 @@ class Ledger:
         except UpdateFinishedTrialError:  # another host took it over and was faster
             return True
 
+    @without_warnings()
     def tell(self, result: Result) -> bool:
-        """Tell how a trial ended, exactly once; False when the study has its end already."""
-        trials = self.trials()
-        if result.trial >= len(trials) or trials[result.trial].state.is_finished():
-            return False
-        identifier = trials[result.trial]._trial_id
+        """Tell how a trial ended, exactly once; False when the study has its end already, or another trial instead.
+
+        A database that was made anew, or that lost what it had committed, has other trials by the same numbers.
+        """
         storage = self.storage.optuna
         try:
-            if trials[result.trial].state is TrialState.WAITING:
+            identifier = storage.get_trial_id_from_study_id_trial_number(self.study._study_id, result.trial)
+        except KeyError:
+            return False
+        trial = storage.get_trial(identifier)  # not all of them, which the other workers would wait for
+        if trial.state.is_finished() or not (result.chosen is None or _alike(result.chosen, trial.params)):
+            return False
+        try:
+            if trial.state is TrialState.WAITING:
                 storage.set_trial_state_values(identifier, TrialState.RUNNING)
             about = {"run": result.run, "seconds": round(result.seconds, 3), "reason": result.reason}
             for key, value in about.items():
@@ -169,7 +201,7 @@ class Ledger:
                     storage.set_trial_user_attr(identifier, key, value)
             if len(self.study.directions) == 1:
                 for epoch, number in result.epochs:
-                    if epoch not in trials[result.trial].intermediate_values:
+                    if epoch not in trial.intermediate_values:
                         storage.set_trial_intermediate_value(identifier, epoch, number)
             values = None if result.values is None else list(result.values)
             self.study.tell(result.trial, values, state=_STATES[result.ending])
@@ -242,6 +274,14 @@ class Ledger:
             storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
         except UpdateFinishedTrialError:
             pass
+
+
+def _alike(chosen: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
+    """Whether two trials have the same values; a database may round a number's last digit."""
+    if chosen.keys() != params.keys():
+        return False
+    pairs = [(value, params[key]) for key, value in chosen.items()]
+    return all(a == b or (isinstance(a, float) and math.isclose(a, b, rel_tol=1e-9)) for a, b in pairs)
 
 
 def load(storage: Storage, name: str) -> optuna.Study:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from optuna.trial import FrozenTrial
 
+from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.training.interruption import Interruption
@@ -27,7 +28,7 @@ from ferbench.tune.ranges import Range
 from ferbench.tune.settings import TuneSettings
 from ferbench.tune.space import Space
 from ferbench.tune.spool import Spool
-from ferbench.tune.storage import Storage, quiet_optuna, sqlite_url
+from ferbench.tune.storage import AWAY, Storage, first_line, is_sqlite, quiet_optuna, shown_url, sqlite_url
 from ferbench.tune.study import StudyPlace
 
 #: Trials of a study when nobody says how many.
@@ -122,6 +123,11 @@ class Session:
             UserError: the storage or the workers cannot be used, or no trial is complete.
             Interrupted: a signal came; everything can go on from here.
         """
+        if self.storage is not None and is_sqlite(self.storage):
+            raise UserError(
+                f"--storage {shown_url(self.storage)}: processes that share an SQLite file break each other's studies",
+                "leave --storage out, which keeps the study in such a file; hosts share one through PostgreSQL",
+            )
         quiet_optuna()
         own = self.place.only_writer() if self.storage is None else contextlib.nullcontext()
         with own, Interruption().listening() as interruption:
@@ -134,10 +140,15 @@ class Session:
                     try:
                         self._search(ledger, crew, target, watch, interruption)
                         trials = ledger.trials()
-                        outcome = self._finish(storage, trials, crew, interruption, watch) if finish else None
+                        outcome = self._finish(ledger, trials, crew, interruption, watch) if finish else None
                     finally:
                         crew.kill()
                 return trials, outcome
+            except AWAY as error:  # before or after the search, which waits for it
+                raise UserError(
+                    f"the storage '{storage.shown}' does not answer: {first_line(error.__cause__ or error)}",
+                    "give the same command again when it does: the study goes on where it was",
+                ) from error
             finally:
                 storage.close()
 
@@ -166,7 +177,7 @@ class Session:
         Conductor(ledger, self.space, crew, spool, target, watch, interruption, self.grace).run()
 
     def _finish(
-        self, storage: Storage, trials: list[FrozenTrial], crew: Crew, interruption: Interruption, watch: Watch
+        self, ledger: Ledger, trials: list[FrozenTrial], crew: Crew, interruption: Interruption, watch: Watch
     ) -> dict[str, Any] | None:
         found = final.finalists(trials, self.objectives, self.space, self.settings.best)
         final.refuse_without(found, trials)
@@ -179,16 +190,26 @@ class Session:
         before = self.place.outcome()
         if before is not None and self._is_what(before, found, about):
             return before
-        with storage.claimed(f"{self.place.id} final") as mine:
+        tested = {"trials": [finalist.number for finalist in found], "seeds": list(self.settings.seeds)}
+        here = f"{socket.gethostname()}:{self.results.absolute()}"
+        with ledger.storage.claimed(f"{self.place.id} final") as mine:
             if not mine:
                 watch.said("another host repeats and tests the best trials")
+                return None
+            there = ledger.outcome()
+            if there is not None and there["of"] == tested and there["at"] != here:
+                watch.said(f"the best trials have been repeated and tested: see {there['at']}")
                 return None
             jobs = final.final_jobs(found, self.settings.seeds, self.label)
             watch.said(f"repeating the best of {len(trials)} trials: {len(jobs)} runs, each tested once")
             crew.start()
             results = final.run_jobs(crew, [job for _, _, job in jobs], interruption, watch.said)
             runs = [(finalist, seed, result) for (finalist, seed, _), result in zip(jobs, results, strict=True)]
-            return final.conclude(self.place, self.results, found, runs, about)
+            outcome = final.conclude(self.place, self.results, found, runs, about)
+            if all(result["ending"] == "complete" for result in results):
+                with contextlib.suppress(*AWAY):  # the outcome is in the results; only other hosts do not know
+                    ledger.note_outcome({"of": tested, "at": here})
+            return outcome
 
     def _is_what(self, outcome: dict[str, Any], found: list[final.Finalist], about: dict[str, Any]) -> bool:
         """Whether an earlier outcome is of these finalists and seeds, and its runs are still there."""

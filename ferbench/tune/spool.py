@@ -24,6 +24,7 @@ class Result:
         run: the directory's name, twelve digits; None when no run came of it.
         seconds: that the worker spent on it.
         epochs: (epoch, value of the objective) of those that the database may not know yet.
+        chosen: the trial's values by key, as the worker had them; None: not known.
     """
 
     trial: int
@@ -33,6 +34,7 @@ class Result:
     run: str | None = None
     seconds: float = 0.0
     epochs: tuple[tuple[int, float], ...] = ()
+    chosen: dict[str, Any] | None = None
 
     @classmethod
     def from_plain(cls, value: dict[str, Any]) -> Result:

@@ -1,4 +1,4 @@
-"""Where a study is kept: an SQLite file with one writer, or a database that many hosts share."""
+"""Where a study is kept: an SQLite file with one writer, or a PostgreSQL database that many hosts share."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ from ferbench.storage import writing
 #: What Optuna and SQLAlchemy raise when a database does not answer.
 AWAY = (StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
 
+#: A database url, as messages show it.
+_EXAMPLE = "postgresql+psycopg://USER:PASSWORD@HOST/NAME"
+
+#: The only driver of PostgreSQL that is used.
+_POSTGRESQL = "postgresql+psycopg"
+
 #: Seconds that a connection, or a lock of another host, is waited for.
 _PATIENCE = 30
 
@@ -28,81 +34,90 @@ _LOCKS = 0x66657262
 
 
 def quiet_optuna() -> None:
-    """Keep Optuna from logging every trial and from warning of what is experimental in it."""
+    """Keep Optuna from logging every trial."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="optuna")
-    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+
+@contextlib.contextmanager
+def without_warnings() -> Iterator[None]:
+    """What Optuna would warn of in this block is our choice: experimental parts, samplers that draw at random at first.
+
+    It warns in the name of whoever called it, so that no filter can tell its warnings from ours.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 class Storage:
     """A database that studies are kept in.
 
     Args:
-        url: as SQLAlchemy has it, such as ``sqlite:////path/study.db`` or ``postgresql+psycopg://user@host/name``.
+        url: as SQLAlchemy has it: ``sqlite:////path/study.db`` or ``postgresql+psycopg://user@host/name``.
 
     Raises:
-        UserError: it cannot be opened: no driver, no server, no permission.
+        UserError: it cannot be opened: another kind of database, no driver, no server, no permission.
     """
 
+    @without_warnings()
     def __init__(self, url: str) -> None:
-        self.url = url
-        self.shared = not url.startswith("sqlite")
+        parsed = _parsed(url)
+        self._url = parsed
+        self.shown = shown_url(url)
+        self.shared = parsed.get_backend_name() != "sqlite"
         try:
             backend = self._connect()
-        except (ImportError, sqlalchemy.exc.NoSuchModuleError, sqlalchemy.exc.ArgumentError) as error:
+        except ImportError as error:
             raise UserError(
-                f"the storage '{self.shown}' cannot be used: {_first_line(error)}",
-                "install its driver (pip install 'ferbench[postgresql]'), or correct --storage",
+                f"the storage '{self.shown}' cannot be used: {first_line(error)}",
+                f"pip install 'ferbench[postgresql]', and give --storage {_EXAMPLE}",
             ) from error
         except (*AWAY, sqlite3.Error, RuntimeError) as error:
             cause = error.__cause__ or error
             raise UserError(
-                f"the storage '{self.shown}' cannot be opened: {_first_line(cause)}",
+                f"the storage '{self.shown}' cannot be opened: {first_line(cause)}",
                 "start the database or correct --storage; without it a study is kept in the results directory",
             ) from error
         self.engine = backend.engine
         self.optuna = optuna.storages.get_storage(backend)
 
-    @property
-    def shown(self) -> str:
-        """The url without its password."""
-        return shown_url(self.url)
-
     def _connect(self) -> optuna.storages.RDBStorage:
         if not self.shared:
-            backend = optuna.storages.RDBStorage(self.url, engine_kwargs={"connect_args": {"timeout": _PATIENCE}})
+            backend = optuna.storages.RDBStorage(self._plain, engine_kwargs={"connect_args": {"timeout": _PATIENCE}})
             # With a log that is written ahead, a reader never stops the writer, and a commit need not wait for the
             # disk: a power cut may take the last of them, never the file, and the run directories know them too.
             sqlalchemy.event.listen(backend.engine, "connect", _write_ahead)
             backend.engine.dispose()
             return backend
-        options: dict[str, Any] = {"pool_pre_ping": True, "pool_recycle": 600}
-        if self._is_postgresql:
-            keepalives = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
-            limits = f"-c lock_timeout={_PATIENCE}s"
-            options["connect_args"] = {"connect_timeout": 5, "options": limits, **keepalives}
+        keepalives = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+        limits = f"{self._url.query.get('options', '')} -c lock_timeout={_PATIENCE}s"
+        options: dict[str, Any] = {
+            "pool_pre_ping": True,
+            "pool_recycle": 600,
+            "connect_args": {"connect_timeout": 5, "options": limits, **keepalives},
+        }
         # Hosts that start together would each create the tables.
-        engine = sqlalchemy.create_engine(self.url, **options)
+        engine = sqlalchemy.create_engine(self._url, **options)
         try:
             with self._locked(engine, "create"):
-                return optuna.storages.RDBStorage(self.url, engine_kwargs=options)
+                return optuna.storages.RDBStorage(self._plain, engine_kwargs=options)
         finally:
             engine.dispose()
 
     @property
-    def _is_postgresql(self) -> bool:
-        return self.url.startswith("postgresql")
+    def _plain(self) -> str:
+        return self._url.render_as_string(hide_password=False)
 
     @contextlib.contextmanager
     def locked(self, name: str) -> Iterator[None]:
-        """Only one host at a time is in this block, where the database can see to it (PostgreSQL)."""
+        """Only one host at a time is in this block."""
         with self._locked(self.engine, name):
             yield
 
     @contextlib.contextmanager
     def _locked(self, engine: sqlalchemy.Engine, name: str) -> Iterator[None]:
-        if not self._is_postgresql:
+        if not self.shared:
             yield
             return
         # Within a transaction: whatever ends it, a lost connection included, gives the lock back.
@@ -116,24 +131,66 @@ class Storage:
     @contextlib.contextmanager
     def claimed(self, name: str) -> Iterator[bool]:
         """Whether this host is the one that does something while it is in this block."""
-        if not self._is_postgresql:
+        if not self.shared:
             yield True
             return
-        with self.engine.connect() as connection, connection.begin():
-            query = sqlalchemy.text("SELECT pg_try_advisory_xact_lock(:space, hashtext(:name))")
-            yield bool(connection.execute(query, {"space": _LOCKS, "name": name}).scalar())
+        # Hours may pass: a transaction would be open all that time.
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            query = sqlalchemy.text("SELECT pg_try_advisory_lock(:space, hashtext(:name))")
+            mine = bool(connection.execute(query, {"space": _LOCKS, "name": name}).scalar())
+            try:
+                yield mine
+            finally:
+                connection.invalidate()  # the lock ends with the connection, which may have been lost meanwhile
 
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
 
 
-def shown_url(url: str) -> str:
-    """A database's url without its password."""
+def _parsed(url: str) -> sqlalchemy.URL:
+    """A url that names a kind of database which a study can be kept in.
+
+    Raises:
+        UserError: it does not.
+    """
+    parsed = _read(url)
+    if parsed is None:
+        raise UserError(
+            f"the storage '{shown_url(url)}' is no database url",
+            f"write it as {_EXAMPLE}, and in a password %40 for @, %3A for :, %2F for /",
+        )
+    if parsed.drivername == "postgresql":
+        return parsed.set(drivername=_POSTGRESQL)
+    if parsed.drivername not in ("sqlite", _POSTGRESQL):
+        raise UserError(
+            f"the storage '{shown_url(url)}' cannot be used: hosts share studies through PostgreSQL and psycopg alone",
+            f"give --storage {_EXAMPLE}; without it a study is kept in the results directory",
+        )
+    return parsed
+
+
+def _read(url: str) -> sqlalchemy.URL | None:
+    """What a url says; None when it is none, or when a part of its password would be taken for something else."""
     try:
-        return sqlalchemy.make_url(url).render_as_string(hide_password=True)
-    except sqlalchemy.exc.ArgumentError:
-        return url.rpartition("@")[2]
+        return None if url.count("@") > 1 else sqlalchemy.make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: what stands for a port is no number
+        return None
+
+
+def shown_url(url: str) -> str:
+    """A database's url without its password, wherever in the url that stands."""
+    parsed = _read(url)
+    if parsed is None:
+        scheme, there, _ = url.partition("://")
+        return f"{scheme}://…" if there else "…"  # whatever is wrong with it may be in the password
+    secret = {key: "hidden" for key in parsed.query if "password" in key}
+    return parsed.update_query_dict(secret).render_as_string(hide_password=True)
+
+
+def is_sqlite(url: str) -> bool:
+    """Whether a database is a file."""
+    return url.partition(":")[0].partition("+")[0] == "sqlite"
 
 
 def sqlite_url(path: Path) -> str:
@@ -148,6 +205,7 @@ def _write_ahead(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What a database said, without what its libraries wrap around it."""
     original = getattr(error, "orig", None) or error
     return (str(original).strip().splitlines() or [type(original).__name__])[0]

@@ -13,11 +13,13 @@ from ferbench.experiment.datasets import build_dataset
 from ferbench.experiment.plan import Plan, dataset_key, plan
 from ferbench.experiment.resolve import ResolvedRecipe, resolve
 from ferbench.experiment.settings import build_recipe
+from ferbench.experiment.start import Start
 from ferbench.plugin.discovery import load_registry
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.lock import AtWork
 from ferbench.training.loop import Observer, Position
 from ferbench.training.run import execute, is_complete
+from ferbench.training.starting import find_start
 from ferbench.training.stopping import Pruned
 from ferbench.tune.objectives import Objective
 from ferbench.tune.worker import Job, Reporter
@@ -37,6 +39,7 @@ def prepare(context: dict[str, Any]) -> Callable[[Job, Reporter], dict[str, Any]
     results, cache = Path(context["results"]), Path(context["cache"])
     objectives = tuple(Objective(name) for name in context["objectives"])
     packs: dict[str, Pack] = {}
+    starts: dict[str, Start] = {}
 
     def packed(resolved: ResolvedRecipe) -> Pack:
         key = dataset_key(resolved)
@@ -46,9 +49,14 @@ def prepare(context: dict[str, Any]) -> Callable[[Job, Reporter], dict[str, Any]
             packs[key] = pack_dataset(dataset, name=chosen.component.name, cache=cache, skip_faulty=data.skip_faulty)
         return packs[key]
 
+    def started(given: str | None) -> Start | None:
+        if given is not None and given not in starts:
+            starts[given] = find_start(results, given)
+        return None if given is None else starts[given]
+
     def run(job: Job, reporter: Reporter) -> dict[str, Any]:
         resolved = resolve(build_recipe(_placed(job)), registry)
-        planned = replace(plan(resolved, packed(resolved)), reads_test=job.test)
+        planned = replace(plan(resolved, packed(resolved), started(resolved.recipe.start)), reads_test=job.test)
         record = _execute(planned, results, objectives, reporter, prunes=not job.test)
         return {"run": planned.directory(results).path.name, **_ending(record, objectives)}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ from optuna.trial import FrozenTrial, TrialState
 from ferbench.errors import UserError
 from ferbench.report import study_view as shown
 from ferbench.runs.directory import RunDirectory, run_path
-from ferbench.tune.objectives import ranked, read_objectives
+from ferbench.tune.objectives import COSTS, ranked, read_objectives
+from ferbench.tune.storage import without_warnings
 from ferbench.tune.study import StudyPlace
 
 STATES = {
@@ -37,7 +37,7 @@ def read_study(place: StudyPlace, study: optuna.Study, results: Path) -> shown.S
     objectives = read_objectives(about["objectives"])
     return shown.StudyView(
         about=about,
-        objectives=tuple(shown.Objective(one.name, one.higher_is_better) for one in objectives),
+        objectives=tuple(shown.Objective(one.name, one.higher_is_better, one.name not in COSTS) for one in objectives),
         dimensions=tuple(_dimension(one) for one in about["space"] if "value" not in one),
         trials=tuple(_trial(trial) for trial in trials),
         front=frozenset(best_numbers(trials, about["objectives"])),
@@ -78,8 +78,7 @@ def _importances(study: optuna.Study, i: int) -> dict[str, float]:
     target = None if len(study.directions) == 1 else lambda trial: trial.values[i]
     evaluator = optuna.importance.PedAnovaImportanceEvaluator()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_warnings():
             found = optuna.importance.get_param_importances(study, evaluator=evaluator, target=target)
     except (ValueError, RuntimeError):  # too few trials, or all of them alike
         return {}
@@ -93,7 +92,9 @@ def _finalists(place: StudyPlace, results: Path) -> list[shown.FinalistView]:
         path = place.path / one["recipe"] if one["recipe"] else None
         recipe = path.read_text(encoding="utf-8") if path is not None and path.is_file() else ""
         runs = tuple(shown.TestedRun(run["seed"], run["run"], test_metrics(results, run["run"])) for run in one["runs"])
-        found.append(shown.FinalistView(one["rank"], one["trial"], tuple(one["values"]), runs, recipe))
+        found.append(
+            shown.FinalistView(one["rank"], one["trial"], tuple(one["values"]), runs, recipe, str(one["recipe"]))
+        )
     return found
 
 

@@ -27,7 +27,6 @@ from ferbench.ranking.filters import KEYS
 
 ROOT = Path(__file__).parents[2]
 RECIPE_PAGE = (ROOT / "docs" / "reference" / "recipe.md").read_text(encoding="utf-8")
-TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("section", ["data", "training", "evaluation", "runtime"])
@@ -148,23 +147,6 @@ def test_every_recipe_is_valid(path, transformers_plugin):
     settings = read_recipe(path)
     settings.pop("grid", None)
     resolve(build_recipe(settings), load_registry(transformers_plugin[1:]))
-
-
-def test_the_tutorials_recipe_and_plugin_work(ferbench_cli, tmp_path):
-    (recipe,) = re.findall(r'    name = "three-emotions"\n(?:(?:    .*)?\n)+?(?=`ferbench)', TUTORIAL)
-    (tmp_path / "three.toml").write_text(re.sub(r"^    ", "", recipe, flags=re.MULTILINE))
-    assert read_recipe(tmp_path / "three.toml")["grid"] == {"training.seed": [0, 1, 2]}
-    (plugin,) = re.findall(r"```python\n(.*?)```", TUTORIAL, flags=re.DOTALL)
-    (tmp_path / "my_net.py").write_text(plugin)
-    shown = ferbench_cli("plugins", "show", "my-net", "--plugin", "my_net.py")
-    assert "width" in shown.stdout
-    small = ["--set", "dataset.size=24", "--set", "dataset.train=140", "--set", "dataset.test=35", "--cache", "cache"]
-    small += ["--set", "training.epochs=1", "--quiet"]
-    models = ["--model", "my-net", "--model", "linear", "--grid", "model.width=8,32"]
-    finished = ferbench_cli("run", "--plugin", "my_net.py", *models, *small)
-    assert finished.exit_code == 0, finished.stderr
-    assert finished.stdout.count("macro average") == 2
-    assert finished.stderr.count("skipped") == 2
 
 
 BENCHMARKS = [ROOT / "benchmarks" / name / "README.md" for name in ("recipes", "published")]

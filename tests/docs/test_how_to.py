@@ -1,45 +1,19 @@
-"""What the how-to pages tell a reader to do, done: files with a title are written, commands in ``sh`` blocks run."""
+"""What the how-to pages tell a reader to do, done."""
 
 from __future__ import annotations
 
-import re
-import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
+from followed import BLOCK, DOCS, FACES, SMALL, do, text_of
 from PIL import Image
-
-PAGES = Path(__file__).parents[2] / "docs" / "how-to"
-_BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
-SMALL = ("--set", "training.epochs=1", "--set", "data.image_size=16", "--cache", "cache", "--quiet", "--no-report")
-FACES = ("--set", "dataset.train=70", "--set", "dataset.test=35", "--set", "dataset.size=16")
 
 
 def made(path: Path, seed: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (24, 24), dtype=np.uint8)
     Image.fromarray(pixels).save(path)
-
-
-def text_of(page: str) -> str:
-    return (PAGES / page).read_text(encoding="utf-8")
-
-
-def do(ferbench_cli, tmp_path: Path, page: str, small: tuple[str, ...]) -> dict[str, str]:
-    """Do what the text of a page says; by command, what it printed."""
-    blocks = _BLOCK.findall(page)
-    for _, title, text in blocks:
-        if title:
-            (tmp_path / title).write_text(text)
-    printed = {}
-    for line in [line for kind, _, text in blocks if kind == "sh" for line in text.splitlines()]:
-        program, *arguments = shlex.split(line)
-        assert program == "ferbench", line
-        finished = ferbench_cli(*arguments, *(small if arguments[0] == "run" else ()))
-        assert finished.exit_code == 0, (line, finished.stderr)
-        printed[line] = finished.stdout
-    return printed
 
 
 def test_own_data(ferbench_cli, tmp_path):
@@ -51,15 +25,16 @@ def test_own_data(ferbench_cli, tmp_path):
         split, person = "test" if n % 5 == 0 else "train", ("anna", "ben", "cleo", "eve", "finn")[n % 5]
         made(tmp_path / "DIR" / split / ("happy", "sad")[n % 2] / f"{n}.png", n)
         made(tmp_path / "LAB" / f"{person}_{('neutral', 'happy', 'sad')[n % 3]}_{n}.png", n)
-    page = text_of("own-data.md").replace("test,cleo\n", "\n".join(["test,cleo", *more, ""]))
+    page = text_of("how-to/own-data.md").replace("test,cleo\n", "\n".join(["test,cleo", *more, ""]))
     printed = do(ferbench_cli, tmp_path, page, SMALL)
     assert sum("macro average" in one for one in printed.values()) == 3
 
 
 def test_own_loss(ferbench_cli, tmp_path):
-    printed = do(ferbench_cli, tmp_path, text_of("own-loss.md"), (*SMALL, *FACES))
-    shown, ran, board = printed.values()
+    printed = do(ferbench_cli, tmp_path, text_of("how-to/own-loss.md"), (*SMALL, *FACES))
+    shown, checked, ran, board = printed.values()
     assert "0.01 … 1, log" in shown
+    assert "are kept" in checked
     assert ran.count("macro average") == 6
     assert "confidence-penalty" in board
 
@@ -70,7 +45,7 @@ def test_the_published_loss_is_the_papers(tmp_path, monkeypatch):
 
     import ferbench
 
-    ((_, title, text),) = [block for block in _BLOCK.findall(text_of("own-loss.md")) if block[1]]
+    ((_, title, text),) = [block for block in BLOCK.findall(text_of("how-to/own-loss.md")) if block[1]]
     (tmp_path / title).write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     from penalty import ConfidencePenalty
@@ -83,7 +58,24 @@ def test_the_published_loss_is_the_papers(tmp_path, monkeypatch):
     torch.testing.assert_close(value.total, expected)
 
 
-@pytest.mark.parametrize("page", sorted(path.name for path in PAGES.glob("*.md")))
+def test_read_a_leaderboard(ferbench_cli, tmp_path):
+    printed = do(ferbench_cli, tmp_path, text_of("how-to/read-a-leaderboard.md"), (*SMALL, *FACES))
+    board = printed["ferbench leaderboard"]
+    assert (board.count("cross-entropy"), board.count("focal")) == (1, 1)
+    for heading in ("rank", "seeds", "to leader", "adjusted p", "worst F1", "best epoch"):
+        assert heading in board.splitlines()[1]
+    assert "over seeds (3 and 3) and samples" in printed["ferbench compare focal plain"]
+
+
+def test_publish_results(ferbench_cli, tmp_path):
+    printed = do(ferbench_cli, tmp_path, text_of("how-to/publish-results.md"), (*SMALL, *FACES))
+    assert "6 to run" in printed["ferbench run paper.toml --dry-run"]
+    assert printed["ferbench audit table table.csv"].count("consistent") == 1
+    assert "inconsistent" not in printed["ferbench audit table table.csv"]
+    assert list((tmp_path / "paper").glob("*.tex"))
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in (DOCS / "how-to").glob("*.md")))
 def test_every_page_is_tried(page):
     """A new page: add a test that does what it says."""
     assert f"test_{page.removesuffix('.md').replace('-', '_')}" in globals()

@@ -31,6 +31,7 @@ OF_MODEL = {
     "resnet18-small": {"dataset.train": 35},
     "basic-cnn": {},
     "cnn4": {"model.widths": [4, 4, 4, 4], "model.units": 8},
+    "resnet9": {"model.width": 4, "data.image_size": 24, "training.start_size": 16},
     "hf-image-classifier": {"data.channels": 3},
     # bf16, which efficientnet-b0 keeps, takes 15 seconds more on a CPU without units for it.
     "resnet50": {"data.image_size": 32, "dataset.train": 35, "model.weights": "none", "training.precision": "float32"},
@@ -128,6 +129,21 @@ def test_the_comparison_of_samplers_runs_each_with_each_seed(run):
     samplers = table("sampler-comparison")["grid"]["sampler"]["name"]
     assert [outcome["status"] for outcome in outcomes] == ["done"] * 15
     assert len({outcome["config_id"] for outcome in outcomes}) == len(samplers) == 5
+
+
+def test_the_study_of_adaptive_sampling_tries_focus_and_boost(ferbench_cli, tmp_path):
+    sets = SMALL | OF_MODEL["cnn4"]
+    changes = [part for key, value in sets.items() for part in ("--set", f"{key}={value}")]
+    places = ("--results", tmp_path / "results", "--cache", tmp_path / "cache", "--json")
+    start = ("tune", RECIPES / "tune-adaptive.toml", "--dataset", "synthetic-faces", *changes, *places)
+    space = json.loads(ferbench_cli(*start, "--dry-run").stdout)["space"]
+    bounds = {one["key"]: (one["low"], one["high"]) for one in space}
+    assert bounds == {"sampler.focus": (1, 4), "sampler.boost": (1.5, 6)}
+    done = ferbench_cli(*start, "--trials", "1", "--seeds", "0")
+    assert done.exit_code == 0, done.stderr
+    (best,) = json.loads(done.stdout)["finalists"]
+    assert set(best["chosen"]) == set(bounds)
+    assert len(best["runs"]) == 1
 
 
 def header(name: str) -> list[str]:

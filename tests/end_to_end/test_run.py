@@ -459,6 +459,38 @@ def test_test_time_augmentation_adds_an_evaluation_to_the_same_weights(run, tmp_
     assert "test-time augmentation: flip" in again
 
 
+TIMED = """
+import ferbench
+
+@ferbench.hookimpl
+def ferbench_losses():
+    yield ferbench.LossSpec("timed", build="timed:Timed")
+
+class Timed:
+    epoch = 0
+
+    def __init__(self, task):
+        pass
+
+    def epoch_started(self, epoch, epochs):
+        self.epoch = epoch
+
+    def __call__(self, outputs, targets):
+        return (outputs.logits**2).mean() * 0 + self.epoch
+"""
+
+
+def test_the_test_is_of_the_loss_of_the_epoch_that_is_tested(run, tmp_path):
+    (tmp_path / "timed.py").write_text(TIMED)
+    timed = ("--json", "--plugin", tmp_path / "timed.py", "--loss", "timed", "--set", "training.select=loss")
+    plain = result(run(*timed))
+    again = result(run(*timed, "--set", "evaluation.tta=flip"))
+    assert plain["training"]["epochs"] == 2
+    assert plain["training"]["best_epoch"] == 1
+    assert plain["evaluations"]["test"]["metrics"]["loss"] == 1
+    assert again["evaluations"]["test"]["metrics"]["loss"] == 1
+
+
 def test_early_stopping_is_recorded_and_shown(run, tmp_path):
     slow = ("--set", "training.epochs=9", "--set", "optimizer.lr=1e-12", "--set", "training.patience=2")
     finished = run(*slow, quick=QUICK[:-1])

@@ -24,6 +24,12 @@ def test_every_option_is_spelled_out_and_nothing_unset(tmp_path):
     assert "parameter_budget" not in document["training"]
 
 
+def test_what_is_done_at_test_time_is_kept(tmp_path):
+    record = make_run(tmp_path).read()
+    record["recipe"]["evaluation"] = {"tta": "flip"}
+    assert tomllib.loads(recipe_toml(record))["evaluation"] == {"tta": "flip"}
+
+
 def test_a_name_with_quotes_comes_back(tmp_path):
     document = tomllib.loads(recipe_toml(make_run(tmp_path, name='"a"\\b').read()))
     assert document["name"] == '"a"\\b'

@@ -100,6 +100,17 @@ def test_seeds_of_a_name_or_configuration_are_one_side(tmp_path):
     assert {run.config for run in by_id.runs} == {config}
 
 
+def test_the_name_of_a_grid_means_its_runs_where_they_are_one_configuration(tmp_path):
+    for seed in range(3):
+        make_run(tmp_path, name=f"cnn-{seed + 1}", seed=seed)
+        make_run(tmp_path, name=f"cnn-wide-{seed + 1}", seed=seed, model="other")
+    assert [len(side.runs) for side in made(tmp_path, "cnn", "cnn-wide").sides] == [3, 3]
+    make_run(tmp_path, name="cnn-4", seed=3, model="third")
+    with pytest.raises(UserError, match="the runs cnn-… are of 2 configurations") as found:
+        made(tmp_path, "cnn", "cnn-wide")
+    assert all(run.config[3:15] in found.value.remedy for run in summaries(tmp_path) if run.name.startswith("cnn-4"))
+
+
 def test_two_seeds_say_nothing_of_others(tmp_path):
     for seed in range(2):
         make_run(tmp_path, name="many", seed=seed)

@@ -148,6 +148,19 @@ def test_a_group_names_what_its_configurations_differ_in(tmp_path):
     assert {row.settings["optimizer.lr"] for row in one.rows} == {0.1, 0.2}
 
 
+def test_an_option_that_one_component_alone_has_is_no_difference_beside_others(tmp_path):
+    def wide(run, width):
+        record = made_record(run, config=run, model="wide")
+        record["components"]["model"]["options"] = {"width": width}
+        return record
+
+    others = [wide("a", 1), wide("b", 1), made_record("c", config="c", model="other")]
+    (one,), _ = board(tmp_path, *others)
+    assert one.varied == []
+    (one,), _ = board(tmp_path / "more", *others, wide("d", 2))
+    assert one.varied == ["model.width"]
+
+
 def test_what_enters_no_id_is_no_difference():
     """Name the new field in NO_EXPERIMENT."""
     neutral = {

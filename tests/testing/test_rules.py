@@ -46,3 +46,28 @@ def test_rules_have_names_of_their_own_and_say_what_they_ask(kind):
     rules = rules_of(kind)
     assert len({rule.name for rule in rules}) == len(rules)
     assert all(rule.summary for rule in rules)
+
+
+OFF_AT_FIRST = """
+import ferbench
+import torch
+from torch import nn
+
+@ferbench.hookimpl
+def ferbench_models():
+    yield ferbench.ModelSpec("often-off", build="often_off:build", image_size=8)
+
+def build(task):
+    off = torch.rand(()) < 0.5  # as under seed 0
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 4), nn.ReLU(), nn.Linear(4, task.num_classes))
+    if off:
+        nn.init.constant_(net[1].bias, -99.0)
+    return net
+"""
+
+
+def test_a_layer_that_some_initial_weights_switch_off_is_no_broken_model(tmp_path):
+    (tmp_path / "often_off.py").write_text(OFF_AT_FIRST)
+    component = load_registry([str(tmp_path / "often_off.py")]).find("model", "often-off")
+    (verdict,) = [one for one in check(Subject(component)) if one.rule == "gradients"]
+    assert (verdict.status, verdict.said) == ("passed", "4 tensors, under 2 draws of the weights")

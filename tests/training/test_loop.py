@@ -288,6 +288,24 @@ def test_components_of_the_loss_are_in_the_records_of_training_and_validation():
         assert log.epochs[0][part]["half"] == pytest.approx(log.epochs[0][part]["loss"] / 2)
 
 
+def test_a_loss_that_listens_hears_of_each_epoch_before_its_batches():
+    heard = []
+
+    class Listening:
+        def epoch_started(self, epoch, epochs):
+            heard.append((epoch, epochs))
+
+        def __call__(self, outputs: Outputs, targets: Targets) -> LossValue:
+            total = nn.functional.cross_entropy(outputs.logits, targets.labels)
+            return LossValue(total, {"heard": torch.tensor(float(len(heard)))})
+
+    log = Log()
+    fit(training(epochs=3, loss=Listening()), log)
+    assert heard == [(1, 3), (2, 3), (3, 3)]
+    for part in ("train", "validation"):
+        assert [epoch[part]["heard"] for epoch in log.epochs] == [1, 2, 3]
+
+
 def test_mixed_samples_reach_the_loss_in_training_alone():
     soft = []
 

@@ -62,7 +62,7 @@ def conductor(tmp_path):
     crews = []
 
     def call(ledger: Ledger, *, target: int = 4, workers: int = 2, grace: float = 60.0, **context: Any) -> Conductor:
-        crew = Crew(workers, "light:prepare", context, Path(tmp_path / "logs"))
+        crew = Crew(workers, "sleeping:prepare", context, Path(tmp_path / "logs"))
         crews.append(crew)
         crew.start()
         spool = Spool(tmp_path / "spool")

@@ -89,7 +89,7 @@ def test_a_recipe_that_always_fails_stops_the_study_with_its_reason(opened, cond
 def test_workers_that_cannot_start_are_no_endless_loop(opened, conductor):
     made = conductor(opened(), workers=1)
     made.crew.kill()
-    made.crew.runner = "light:no_such_thing"
+    made.crew.runner = "sleeping:no_such_thing"
     made.crew.start()
     with pytest.raises(UserError, match="no_such_thing"):
         made.run()
@@ -180,6 +180,15 @@ def test_a_result_is_told_once(opened):
     assert ledger.tell(Result(ticket.number, "complete", (0.75,)))
     assert not ledger.tell(Result(ticket.number, "complete", (0.25,)))
     assert ledger.study.get_trials()[0].value == 0.75
+
+
+def test_a_result_of_another_trial_by_that_number_is_not_told(opened):
+    ledger = opened()
+    ticket = ledger.ask(light.SPACE.suggest, 1)
+    others = {**ticket.chosen, "model.x": ticket.chosen["model.x"] / 2}
+    assert not ledger.tell(Result(ticket.number, "complete", (0.75,), chosen=others))
+    assert states(ledger) == [TrialState.RUNNING]
+    assert ledger.tell(Result(ticket.number, "complete", (0.5,), chosen=ticket.chosen))
 
 
 def test_a_grid_is_tried_point_by_point_and_goes_on_where_it_was(opened, conductor):

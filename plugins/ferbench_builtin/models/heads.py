@@ -54,15 +54,26 @@ class Heads(nn.Module):
             while training.
         affect: whether there is a head for valence and arousal.
         hidden: units of each hidden layer; ReLU and dropout follow it.
+        normalized: a batch norm stands between each hidden layer and its ReLU.
     """
 
     def __init__(
-        self, features: int, task: Task, *, dropout: float, affect: bool, hidden: tuple[int, ...] = ()
+        self,
+        features: int,
+        task: Task,
+        *,
+        dropout: float,
+        affect: bool,
+        hidden: tuple[int, ...] = (),
+        normalized: bool = False,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = [] if hidden else [nn.Dropout(dropout)]
         for units in hidden:
-            layers += [nn.Linear(features, units), nn.ReLU(inplace=True), nn.Dropout(dropout)]
+            layers.append(nn.Linear(features, units, bias=not normalized))
+            if normalized:
+                layers.append(nn.BatchNorm1d(units))
+            layers += [nn.ReLU(inplace=True), nn.Dropout(dropout)]
             features = units
         self.hidden = nn.Sequential(*layers)
         self.expression = nn.Linear(features, task.num_classes)

@@ -9,19 +9,29 @@ def task(size: int = 48, channels: int = 1) -> Task:
     return Task(tuple(f"class{k}" for k in range(7)), channels, size, size, (1,) * 7)
 
 
-def parameters(width: int, channels: int, classes: int) -> int:
-    """By hand: k² in·out per convolution, two per channel of a batch norm; in·out + out for the head."""
+def parameters(width: int, channels: int, classes: int, grid: int = 1, units: int = 0) -> int:
+    """By hand: k² in·out per convolution, two per channel of a batch norm; in·out for a normalised dense layer and
+    in·out + out for the head."""
     count, before = 25 * channels * width + 2 * width, width
     for after in (2 * width, 4 * width, 8 * width):
         count += 9 * before * after + 2 * 9 * after * after + 3 * 2 * after
         before = after
+    before *= grid**2
+    if units:
+        count += before * units + 2 * units
+        before = units
     return count + before * classes + classes
 
 
 @pytest.mark.parametrize(("width", "channels"), [(8, 1), (16, 3)])
 def test_its_parameters_are_those_of_its_layers(width, channels):
-    model = resnet9(task(channels=channels), width=width)
+    model = resnet9(task(channels=channels), width=width, grid=1, units=0)
     assert sum(p.numel() for p in model.parameters()) == parameters(width, channels, 7)
+
+
+def test_its_dense_layer_sees_a_grid_of_means():
+    model = resnet9(task(), width=8, grid=2, units=16)
+    assert sum(p.numel() for p in model.parameters()) == parameters(8, 1, 7, grid=2, units=16)
 
 
 @pytest.mark.parametrize(("stride", "side"), [(2, 3), (1, 6)])

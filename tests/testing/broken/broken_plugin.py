@@ -28,6 +28,7 @@ BROKEN = {
         "lower-for-better",
         "mean-over-samples",
         "missing-labels",
+        "any-epoch",
         "class-order",
     ),
     "sampler": (

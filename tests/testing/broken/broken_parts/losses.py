@@ -32,6 +32,21 @@ def missing_labels(task):
     return loss
 
 
+class Heating:
+    def __init__(self):
+        self.told = 0
+
+    def epoch_started(self, epoch, epochs):
+        self.told += 1
+
+    def __call__(self, outputs, targets):
+        return F.cross_entropy(outputs.logits, targets.labels) * (1 + self.told)
+
+
+def any_epoch(task):
+    return Heating()
+
+
 def class_order(task):
     def loss(outputs, targets):
         each = F.cross_entropy(outputs.logits, targets.labels, reduction="none")

@@ -1,0 +1,132 @@
+"""What the flags of ``ferbench tune`` and ``[tune]`` of a recipe ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ferbench.errors import UserError
+
+if TYPE_CHECKING:
+    from ferbench.experiment.start import Start
+    from ferbench.plugin.discovery import Registry
+    from ferbench.tune.session import Session
+    from ferbench.tune.settings import TuneSettings
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a study, its runs and its plugins are, as `ferbench.tune.session.Session` has them."""
+
+    results: Path
+    cache: Path
+    plugins: tuple[str, ...]
+    storage: str | None
+    grace: float
+
+
+def final_seeds(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise UserError(f"--seeds {text}: these are no seeds", "give whole numbers: --seeds 0,1,2")
+    return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+def take_seeds(raw: dict[str, Any], table: dict[str, Any]) -> None:
+    """A recipe's grid over seeds is over those of the final runs; any other grid is a search to be written as one."""
+    grid = raw.pop("grid", {})
+    for key, values in grid.items():
+        if key != "training.seed":
+            raise UserError(
+                f"the recipe has a grid over {key}", f"write it as a search: --search {key}=… with --algorithm grid"
+            )
+        table.setdefault("seeds", list(values))
+
+
+def searches_of(
+    table: dict[str, Any], components: dict[str, Sequence[str]], sets: Sequence[str], flags: Sequence[str]
+) -> list[tuple[str, Any, str]]:
+    """(key, values, source), those that win last."""
+    from ferbench.experiment.recipe import COMPONENT_SECTIONS
+    from ferbench.experiment.settings import parse_value
+
+    found: list[tuple[str, Any, str]] = []
+    for text in sets:  # checked already
+        key, _, value = text.partition("=")
+        section, _, field = key.strip().partition(".")
+        if section in COMPONENT_SECTIONS and section != "dataset" and field != "name":
+            found.append((key.strip(), [parse_value(value.strip())], "--set"))
+    found += [(key, value, "[tune.search]") for key, value in table.items()]
+    if len(components["dataset"]) > 1:
+        raise UserError("a study has one dataset", "tune on one, and run the best recipe on the others")
+    found += [
+        (section, list(names), f"--{section}")
+        for section, names in components.items()
+        if names and section != "dataset"
+    ]
+    for text in flags:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip() or not value.strip():
+            raise UserError(f"--search {text!r} is not KEY=VALUES", "for example --search model.dropout=0.1..0.6")
+        found.append((key.strip(), value.strip(), "--search"))
+    return found
+
+
+def session_of(
+    base: dict[str, Any],
+    label: str,
+    settings: TuneSettings,
+    asked: list[tuple[str, Any, str]],
+    registry: Registry,
+    places: Places,
+    start: Start | None,
+    *,
+    quiet: bool,
+) -> Session:
+    """Everything that is known before the first trial.
+
+    Args:
+        base: the recipe's settings.
+        label: the study's name for people.
+        settings: ``[tune]`` with flags laid over it.
+        asked: (key, values, source) of what is searched.
+        registry: the plugins.
+        places: where everything lies.
+        start: the weights that every trial begins with.
+        quiet: show no progress of packing, and leave unsaid what the weights rule out.
+    """
+    from ferbench.cli.combinations import packed
+    from ferbench.experiment.plan import check_selection, plan
+    from ferbench.experiment.resolve import resolve
+    from ferbench.experiment.settings import build_recipe, check_run_name
+    from ferbench.tune.algorithms import choose_pruner, make_sampler
+    from ferbench.tune.length import keep_within
+    from ferbench.tune.objectives import COSTS, read_objectives
+    from ferbench.tune.session import Session
+    from ferbench.tune.space import build_space
+    from ferbench.tune.study import covers, place_of
+
+    check_run_name(label)
+    space = build_space(base, registry, searches=asked, only=settings.only)
+    resolved = resolve(build_recipe(space.base), registry)
+    objectives = read_objectives(settings.objectives or (resolved.recipe.training.select,))
+    choose_pruner(settings.pruner, objectives)
+    make_sampler(settings.algorithm, objectives, 0)
+    planned = plan(resolved, packed(resolved, places.cache, quiet=quiet), start)
+    for objective in objectives:
+        if objective.name not in COSTS:
+            affect = planned.task.has_affect and planned.model_spec.affect
+            check_selection(objective.name, planned.split.class_names, affect, "objective")
+    space = keep_within(space, planned, registry)
+    if start is not None:
+        from ferbench.tune.weights import keep_fitting
+
+        space, left_out = keep_fitting(space, planned, start, registry)
+        if left_out and not quiet:
+            click.echo(f"not searched, since the weights of {start.label} do not fit: {', '.join(left_out)}", err=True)
+    place = place_of(places.results, covers(space, objectives, planned))
+    return Session(place, label, settings, space, objectives, planned, **vars(places))

@@ -1,0 +1,1 @@
+"""Runs and searches of ferbench as jobs of a cluster."""
