@@ -91,7 +91,7 @@ class Board:
             tasks = sorted((group.class_names for group in groups), key=len, reverse=True)
             order = {name: place for place, name in enumerate(dict.fromkeys(name for task in tasks for name in task))}
             classes.sort(key=lambda key: order.get(key.partition(":")[2], len(order)))
-        varied = list(dict.fromkeys(key for group in groups for key in group.varied))
+        varied = list(dict.fromkeys(key for group in groups for key in group.varied if not people or _told(group, key)))
         counts = [key for key in keys if key in _COUNTS] if people else []
         standing = [key for key in keys if key in ("gap", "p")] if people else []
         first = [key for key in keys if key == "rank_range"] if people else []
@@ -367,6 +367,11 @@ def _over_runs(values: Sequence[float | None], single: bool) -> Cell:
     if len(known) < len(values):
         return None
     return known[0] if single else spread(known)
+
+
+def _told(group: Group, key: str) -> bool:
+    """Whether rows that have a setting differ in it: of what only another component has, its name tells already."""
+    return len({repr(row.settings[key]) for row in group.rows if key in row.settings}) > 1
 
 
 def _of_class(name: str) -> bool:
