@@ -100,6 +100,7 @@ def submit_run(arguments: tuple[str, ...], **asked: Any) -> None:
     from ferbench.cli.combinations import plan_all
     from ferbench.cli.run import asked_combinations, run
     from ferbench.plugin.discovery import load_registry
+    from ferbench_submitit.executors import check
     from ferbench_submitit.jobs import FerbenchJob
 
     params = _parsed(run, "run", arguments)
@@ -108,6 +109,7 @@ def submit_run(arguments: tuple[str, ...], **asked: Any) -> None:
     own = {"dry_run", "as_json", "with_report", "quiet", "results", "cache", "plugin"}
     rest = {key: value for key, value in params.items() if key not in own}
     combinations = asked_combinations(load_registry(params["plugin"]), params["results"], **rest)
+    check(resources)
     plan_all(combinations, params["results"], params["cache"], quiet=params["quiet"])
     wanted = [one for one in combinations if one.skip is None and not one.done]
     for one in combinations:
@@ -141,6 +143,7 @@ def submit_tune(arguments: tuple[str, ...], count: int, **asked: Any) -> None:
     ferbench submit tune RECIPE.toml --workers 2 --executor local
     """
     from ferbench.cli.tune import tune
+    from ferbench_submitit.executors import check
     from ferbench_submitit.jobs import FerbenchJob
 
     command = tune.commands["search"]
@@ -151,6 +154,7 @@ def submit_tune(arguments: tuple[str, ...], count: int, **asked: Any) -> None:
             "name it with --storage or FERBENCH_STORAGE, or use one job with --workers N",
         )
     resources = _resources(asked, params["results"], "ferbench-tune")
+    check(resources)
     with command.make_context("tune", [*arguments, "--dry-run"]) as context:
         command.invoke(context)
     raises = resources.executor != "debug"
@@ -166,7 +170,7 @@ def _parsed(command: click.Command, name: str, arguments: Sequence[str]) -> dict
 
 
 def _resources(asked: dict[str, Any], results: Path, name: str) -> Resources:
-    from ferbench_submitit.executors import Resources, check
+    from ferbench_submitit.executors import Resources
     from ferbench_submitit.quantities import gigabytes, minutes
 
     duration = minutes(asked["time"])
@@ -182,7 +186,7 @@ def _resources(asked: dict[str, Any], results: Path, name: str) -> Resources:
         if not key or any(character.isspace() for character in key):
             raise UserError(f"--sbatch {text!r} is no option of sbatch", "for example --sbatch qos=high")
         more.append((key, value if equals else True))
-    found = Resources(
+    return Resources(
         executor=asked["executor"],
         folder=(asked["logs"] or results / "jobs" / stamp).absolute(),
         minutes=duration,
@@ -197,8 +201,6 @@ def _resources(asked: dict[str, Any], results: Path, name: str) -> Resources:
         more=tuple(more),
         name=name,
     )
-    check(found)
-    return found
 
 
 def _places(params: dict[str, Any]) -> list[str]:
