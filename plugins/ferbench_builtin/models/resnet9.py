@@ -79,7 +79,7 @@ def _convolution(before: int, after: int, kernel: int = 3, stride: int = 1) -> n
 
 
 class GridMeans(nn.Module):
-    """Means over the cells of a grid: float[N, C, H, W] → float[N, C, grid, grid], as ``nn.AdaptiveAvgPool2d`` has them.
+    """Means over the cells of a grid, float[N, C, H, W] → float[N, C, grid, grid], as of ``nn.AdaptiveAvgPool2d``.
 
     That has no deterministic gradient on CUDA; there two products with constant matrices take its place.
     """
