@@ -202,14 +202,14 @@ def _execute(
     with contextlib.ExitStack() as stack:
 
         def observer_for(record: dict[str, Any]) -> Any:
+            if plan.resolved.recipe.runtime.devices > 1 and not quiet:
+                click.echo(shared_batch(plan), err=True)
             return stack.enter_context(_progress(position + _title(plan), record, quiet=quiet))
 
         try:
             if plan.resolved.recipe.runtime.devices > 1:
                 from ferbench.distributed.launch import execute as execute_together
 
-                if not quiet:
-                    click.echo(shared_batch(plan), err=True)
                 record = execute_together(plan, results, observer_for, cache=cache, plugins=plugins)
             else:
                 from ferbench.training.run import execute

@@ -31,6 +31,10 @@ class Shards:
         parts = [np.arange(first, last, dtype=np.int64) for first, last in itertools.pairwise(ends)]
         return [np.union1d(part, n - 1 - part) for part in parts] if self.paired else parts
 
+    def longest(self, n: int) -> int:
+        """The most samples that a rank has of a batch of ``n``."""
+        return n if self.count == 1 else max(map(len, self.all(n)))
+
     def own(self, n: int) -> NDArray[np.int64]:
         """The places of this rank's samples within a batch of ``n``."""
         return self.all(n)[self.index]

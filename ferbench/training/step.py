@@ -134,7 +134,8 @@ class Stepper:
         """
         state = self._remember()
         while True:
-            longest = max(len(images) for images, _ in batches)
+            # On all ranks the same, so that they cut batches into the same pieces.
+            longest = max(self._shards.longest(len(targets)) for _, targets in batches)
             size = min(self.micro_batch or longest, longest)
             try:
                 return self._attempt(batches, size)
