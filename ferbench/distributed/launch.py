@@ -28,8 +28,9 @@ from ferbench.training.record import write_failure
 from ferbench.training.run import check_devices
 from ferbench.tune.link import Link, Message
 
-#: Seconds that the first rank gets to write down that another one has failed, and to end after it is done.
-_GRACE, _FAREWELL = 20.0, 30.0
+#: Seconds that the first rank gets to write down that another one has failed, to end after it is done, and to end at
+#: a second Ctrl-C.
+_GRACE, _FAREWELL, _IMPATIENCE = 20.0, 30.0, 5.0
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
 
@@ -111,11 +112,13 @@ class _Signals:
 
     Attributes:
         asked: the first of them; None: none came.
+        insisted: when Ctrl-C came after it; None: it did not.
         first: process id of the first rank; None: there is none.
     """
 
     def __init__(self) -> None:
         self.asked: int | None = None
+        self.insisted: float | None = None
         self.first: int | None = None
         self._before: dict[int, Any] = {}
 
@@ -130,6 +133,8 @@ class _Signals:
             signal.signal(number, handler)
 
     def _heard(self, number: int, _frame: FrameType | None) -> None:
+        if self.asked is not None and number == signal.SIGINT:
+            self.insisted = self.insisted or time.monotonic()
         self.asked = self.asked or number
         if self.first is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -202,6 +207,8 @@ class Crew:
                 first.link.send({"failure": failed.ending, "rank": failed.index})
             if deadline is not None and time.monotonic() > deadline:
                 break
+            if self.signals.insisted is not None and time.monotonic() > self.signals.insisted + _IMPATIENCE:
+                return {"type": "interrupted", "signal": signal.SIGINT}  # it waits for a rank that does not answer
         return self._failure()
 
     def _start(self, index: int, folder: Path) -> None:
