@@ -153,22 +153,20 @@ class Batches:
         wanted = self.shape.size if size is None else (size, size)
         for start in range(first * batch_size, len(order), batch_size):
             positions = order[start : start + batch_size]
-            draws = Draws(
-                seed,
-                epoch,
-                samples=positions,
-                positions=np.arange(start, start + len(positions), dtype=np.int64),
-                device=self.device,
-            )
-            places = None
+            places, steps = None, np.arange(len(positions), dtype=np.int64)
             if shards is not None:
                 places = shards.own(len(positions))
-                places = places if len(places) else np.zeros(1, dtype=np.int64)
-            own = (positions, draws) if places is None else (positions[places], draws.at(places))
+                places = places if len(places) else steps[:1]
+            own = steps if places is None else places
+            draws = Draws(seed, epoch, samples=positions[own], positions=start + own, device=self.device)
             with torch.no_grad():
-                images = self.shape.prepare(augment(self.gather(own[0]), wanted, own[1]))
+                images = self.shape.prepare(augment(self.gather(positions[own]), wanted, draws))
             targets = self.targets(positions)
-            yield (images, targets) if mix is None else mix(images, targets, draws, places)
+            if mix is not None:
+                if places is not None:
+                    draws = Draws(seed, epoch, samples=positions, positions=start + steps, device=self.device)
+                images, targets = mix(images, targets, draws, places)
+            yield images, targets
 
     def evaluation(self, batch_size: int) -> Iterator[tuple[Tensor, Targets]]:
         """The split in its own order, resized and normalised, nothing else."""

@@ -86,12 +86,6 @@ class Draws:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def at(self, places: NDArray[np.int64]) -> Draws:
-        """The numbers of some of the samples."""
-        chosen = object.__new__(Draws)
-        chosen._rows, chosen.device = self._rows[places], self.device
-        return chosen
-
     def to(self, device: torch.device | str) -> Draws:
         """The same numbers on another device. What follows from a few of them is quicker on the host."""
         moved = object.__new__(Draws)

@@ -54,10 +54,6 @@ class Targets:
         """The samples from ``start`` to ``stop`` (exclusive), as views."""
         return Targets(*(None if t is None else t[start:stop] for t in self._fields()))  # type: ignore[arg-type]
 
-    def at(self, places: Tensor) -> Targets:
-        """The samples at ``places``, int64[m]."""
-        return Targets(*(None if t is None else t[places] for t in self._fields()))  # type: ignore[arg-type]
-
     def to(self, device: torch.device) -> Targets:
         return Targets(
             *(None if t is None else t.to(device, non_blocking=True) for t in self._fields())  # type: ignore[arg-type]

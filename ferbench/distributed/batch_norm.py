@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from ferbench.data.draws import upload
+
 Add = Callable[[Tensor], Tensor]
 
 
@@ -33,6 +35,7 @@ class CommonBatchNorm(TorchFunctionMode):
     def __init__(self, samples: Sequence[int], index: int, add: Add) -> None:
         super().__init__()
         self._samples, self._index, self._add = samples, index, add
+        self._shares: Tensor | None = None
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -72,7 +75,10 @@ class CommonBatchNorm(TorchFunctionMode):
             variance, mean = torch.var_mean(images.to(rows.dtype), _all_but_channels(images), correction=0)
             rows[self._index] = torch.stack([mean, variance])
         means, variances = self._add(rows).unbind(1)
-        share = rows.new_tensor(self._samples)[:, None] / sum(self._samples)
+        if self._shares is None or self._shares.dtype != rows.dtype:
+            shares = torch.tensor(self._samples, dtype=rows.dtype) / sum(self._samples)
+            self._shares = upload(shares[:, None], rows.device)
+        share = self._shares
         mean = (share * means).sum(dim=0)
         return mean, (share * (variances + (means - mean) ** 2)).sum(dim=0)
 

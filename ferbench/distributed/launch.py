@@ -80,6 +80,8 @@ def execute(
             if ending["type"] != "memory":
                 break
             setup["micro_batch"] = (ending["size"] + 1) // 2
+    if ending["type"] == "done" and signals.asked is not None:  # too late for the run, not for those after it
+        raise Interrupted(signals.asked)
     if ending["type"] == "done":
         return directory.read()
     if ending["type"] == "interrupted":

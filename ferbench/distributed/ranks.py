@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ferbench.data.draws import upload
 from ferbench.data.shards import Shards
 from ferbench.data.targets import Outputs
 
@@ -186,7 +187,7 @@ class ConnectedRanks(Ranks):
 
     def whole(self, outputs: Outputs, places: NDArray[np.int64] | None, n: int) -> Outputs:
         assert places is not None
-        where = torch.from_numpy(places).to(outputs.logits.device)
+        where = upload(torch.from_numpy(places), outputs.logits.device)
         # A rank without samples computes one that does not count.
         given = (None if part is None else part[: len(where)] for part in (outputs.logits, outputs.affect))
         logits, affect = (None if part is None else _Whole.apply(part, where, n, self.add) for part in given)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -186,7 +186,7 @@ class Stepper:
                 mine = images[start : start + size] if len(own) else images[:1]
                 theirs = targets
                 if len(every) < len(targets):
-                    theirs = targets.at(torch.from_numpy(every).to(targets.labels.device))
+                    theirs = _chosen(targets, torch.from_numpy(every).to(targets.labels.device))
                 yield _Piece(mine, theirs, [len(part) for part in parts], np.searchsorted(every, own))
 
     def _update(self) -> None:
@@ -227,6 +227,11 @@ def _pieces(batches: Sequence[tuple[Tensor, Targets]], size: int) -> Iterator[_P
         for start in range(0, len(images), size):
             stop = min(start + size, len(images))
             yield _Piece(images[start:stop], targets.slice(start, stop))
+
+
+def _chosen(targets: Targets, places: Tensor) -> Targets:
+    parts = ((one.name, getattr(targets, one.name)) for one in fields(targets))
+    return Targets(**{name: None if part is None else part[places] for name, part in parts})
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:

@@ -15,6 +15,7 @@ import numpy as np
 import psutil
 import pytest
 import safetensors.numpy
+import torch
 from click.testing import CliRunner, Result
 from sklearn.metrics import accuracy_score, f1_score
 
@@ -24,11 +25,12 @@ PLUGIN = Path(__file__).with_name("sharing.py")
 
 #: 120 samples in batches of 17: the last has one, which leaves a device without any.
 FACES = ("dataset.size=24", "dataset.train=150", "dataset.test=35", "data.image_size=16", "training.batch_size=17")
+CPU = ("--set", "runtime.device=cpu")
 
 
 def arguments(*settings: str, model: str = "net") -> list[str]:
     sets = [part for setting in (*FACES, *settings) for part in ("--set", setting)]
-    return ["run", "--plugin", str(PLUGIN), "--model", model, *sets, "--no-report"]
+    return ["run", "--plugin", str(PLUGIN), "--model", model, *CPU, *sets, "--no-report"]
 
 
 EXACT = arguments(
@@ -141,6 +143,16 @@ def test_the_history_is_of_all_samples(pairs, args, tolerance):
         for place, value in expected.items():
             near = pytest.approx(value, rel=tolerance, abs=tolerance) if isinstance(value, float) else value
             assert found[place] == near, place
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+@pytest.mark.parametrize("args", [LINEAR, EXACT], ids=["linear", "everything"])
+def test_two_gpus_learn_what_one_does(pairs, args):
+    one, two, _ = pairs([*args, "--set", "runtime.device=cuda"])
+    weights, theirs = (safetensors.numpy.load_file(run / "checkpoints" / "best.safetensors") for run in (one, two))
+    for name, values in weights.items():
+        np.testing.assert_allclose(theirs[name], values, rtol=1e-3, atol=1e-3, err_msg=name)
+    assert record_of(two)["environment"]["devices"] == 2
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
@@ -304,7 +316,7 @@ def test_torchrun_starts_a_run_as_well(tmp_path, cache):
     ("settings", "said"),
     [
         (["training.batch_size=1"], "leaves some of 2 devices without samples"),
-        (["runtime.device=mps"], "torch sees no Apple GPU"),
+        (["runtime.device=cuda:99"], "runtime.device = 'cuda:99'"),
     ],
 )
 def test_what_cannot_be_shared_is_refused(ferbench_cli, settings, said, cache, tmp_path):
