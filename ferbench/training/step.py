@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -230,8 +231,8 @@ def _pieces(batches: Sequence[tuple[Tensor, Targets]], size: int) -> Iterator[_P
 
 
 def _chosen(targets: Targets, places: Tensor) -> Targets:
-    parts = ((one.name, getattr(targets, one.name)) for one in fields(targets))
-    return Targets(**{name: None if part is None else part[places] for name, part in parts})
+    parts: dict[str, Any] = {one.name: getattr(targets, one.name) for one in fields(targets)}
+    return Targets(**{name: None if part is None else part[places] for name, part in parts.items()})
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:
