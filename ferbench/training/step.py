@@ -232,7 +232,8 @@ def _pieces(batches: Sequence[tuple[Tensor, Targets]], size: int) -> Iterator[_P
 
 def _chosen(targets: Targets, places: Tensor) -> Targets:
     parts: dict[str, Any] = {one.name: getattr(targets, one.name) for one in fields(targets)}
-    return Targets(**{name: None if part is None else part[places] for name, part in parts.items()})
+    chosen: dict[str, Any] = {name: None if part is None else part[places] for name, part in parts.items()}
+    return Targets(**chosen)
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:
