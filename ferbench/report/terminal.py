@@ -11,6 +11,9 @@ from ferbench.report.table import Table
 
 _GAP = 2
 
+#: Among ``spare``: the lowest and highest seed in brackets, of all columns.
+BRACKETS = "(lowest–highest)"
+
 
 def to_terminal(table: Table, width: int | None, *, spare: Sequence[str] = ()) -> list[str]:
     """Header, rows, and where it applies a line that names the columns left out.
@@ -20,17 +23,21 @@ def to_terminal(table: Table, width: int | None, *, spare: Sequence[str] = ()) -
     Args:
         table: its caption and notes are not shown.
         width: columns of the terminal; None: everything is shown.
-        spare: keys of the columns that are left out when the terminal is too narrow, first to go first.
+        spare: keys of the columns that are left out when the terminal is too narrow, first to go first; `BRACKETS`
+            among them.
     """
-    known: dict[str, tuple[str, int]] = {}
-    rows = [[known.get(cell) or known.setdefault(cell, _measured(cell)) for cell in row] for row in table.shown()]
     header = [_measured(column.label) for column in table.columns]
-    widths = [max(cell[1] for cell in column) for column in zip(header, *rows, strict=True)]
+    rows, widths = _laid_out(table, header, brief=False)
     shown = list(range(len(widths)))
     left_out = []
     for key in spare:
         if width is None or sum(widths[place] + _GAP for place in shown) - _GAP <= width:
             break
+        if key == BRACKETS:
+            several = rows
+            rows, widths = _laid_out(table, header, brief=True)
+            if rows != several:
+                left_out.append("lowest and highest seed")
         for place in [place for place in shown if table.columns[place].key == key]:
             shown.remove(place)
             left_out.append(table.columns[place].label)
@@ -48,6 +55,17 @@ def to_terminal(table: Table, width: int | None, *, spare: Sequence[str] = ()) -
     if left_out:
         lines.append(f"left out for want of width: {', '.join(map(one_line, left_out))}")
     return lines
+
+
+def _laid_out(
+    table: Table, header: list[tuple[str, int]], *, brief: bool
+) -> tuple[list[list[tuple[str, int]]], list[int]]:
+    """The cells with their widths, and the width of each column."""
+    known: dict[str, tuple[str, int]] = {}
+    rows = [
+        [known.get(cell) or known.setdefault(cell, _measured(cell)) for cell in row] for row in table.shown(brief=brief)
+    ]
+    return rows, [max(cell[1] for cell in column) for column in zip(header, *rows, strict=True)]
 
 
 def _measured(text: str) -> tuple[str, int]:
