@@ -100,7 +100,7 @@ def _print(form: str, comparison: Comparison, shown: Sequence[Table]) -> None:
     if form == "html":
         from ferbench.report.page import tables_page
 
-        click.echo(tables_page("Comparison", shown), nl=False)
+        click.echo(tables_page("Comparison", shown, lead=comparison.conclusion), nl=False)
         return
     if form == "terminal":
         from ferbench.cli.tables import terminal_width
@@ -113,13 +113,14 @@ def _print(form: str, comparison: Comparison, shown: Sequence[Table]) -> None:
             parts.append([one_line(table.caption), *to_terminal(table, width), *map(one_line, table.notes)])
         click.echo("\n\n".join("\n".join(lines) for lines in parts))
         return
-    from ferbench.report.formats import to_csv, to_latex, to_markdown
+    from ferbench.report.formats import paragraph, to_csv, to_latex, to_markdown
 
     if form == "csv":
         click.echo(to_csv(shown[0]), nl=False)
         click.echo(comparison.conclusion, err=True)
         return
-    click.echo("\n".join(to_markdown(one) if form == "md" else to_latex(one) for one in shown), nl=False)
+    parts = [to_markdown(one) if form == "md" else to_latex(one) for one in shown]
+    click.echo("\n".join([paragraph(comparison.conclusion, form), *parts]), nl=False)
 
 
 def _document(comparison: Comparison, shown: Sequence[Table]) -> dict[str, Any]:

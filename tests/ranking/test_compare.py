@@ -195,6 +195,9 @@ def test_every_format_has_the_metrics(ferbench_cli, tmp_path, pair, form):
     finished = ferbench_cli("compare", "a", "b", "--results", tmp_path, "--format", form, "--draws", 100)
     assert finished.exit_code == 0, finished.stderr
     assert "balanced accuracy" in finished.stdout
+    said = finished.stderr if form == "csv" else finished.stdout
+    assert "a is more accurate than b" in said
+    assert "this holds for these two trained models, over samples: other seeds may differ." in said
 
 
 def test_a_table_of_the_users_gives_columns_to_slice_by(ferbench_cli, tmp_path, pair):
