@@ -91,16 +91,17 @@ class Table:
             if len(row) != len(self.columns):
                 raise ValueError(f"table {self.id}: {len(row)} cells for {len(self.columns)} columns")
 
-    def shown(self, *, brief: bool = False) -> Iterator[list[str]]:
-        """The rows as people read them; ``brief``: without the lowest and highest seed."""
+    def shown(self) -> Iterator[list[str]]:
+        """The rows as people read them."""
         for row in self.rows:
-            yield [shown(cell, column.kind, brief=brief) for cell, column in zip(row, self.columns, strict=True)]
+            yield [shown(cell, column.kind) for cell, column in zip(row, self.columns, strict=True)]
 
 
 def shown(cell: Cell, kind: Kind, *, brief: bool = False) -> str:
     """A cell as people read it; empty for None and NaN.
 
-    The 95 % interval of a `Spread` is written with ±, or by its ends in square brackets where these are not even.
+    The 95 % interval of a `Spread` is written with ±, or by its ends in square brackets where these are not even;
+    ``brief`` leaves its lowest and highest out.
     """
     if cell is None or cell != cell:
         return ""

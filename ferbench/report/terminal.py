@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 
 from ferbench.plugin.faults import one_line
-from ferbench.report.table import Table
+from ferbench.report.table import Table, shown
 
 _GAP = 2
 
@@ -28,24 +28,24 @@ def to_terminal(table: Table, width: int | None, *, spare: Sequence[str] = ()) -
     """
     header = [_measured(column.label) for column in table.columns]
     rows, widths = _laid_out(table, header, brief=False)
-    shown = list(range(len(widths)))
+    kept = list(range(len(widths)))
     left_out = []
     for key in spare:
-        if width is None or sum(widths[place] + _GAP for place in shown) - _GAP <= width:
+        if width is None or sum(widths[place] + _GAP for place in kept) - _GAP <= width:
             break
         if key == BRACKETS:
             several = rows
             rows, widths = _laid_out(table, header, brief=True)
             if rows != several:
                 left_out.append("lowest and highest seed")
-        for place in [place for place in shown if table.columns[place].key == key]:
-            shown.remove(place)
+        for place in [place for place in kept if table.columns[place].key == key]:
+            kept.remove(place)
             left_out.append(table.columns[place].label)
     right = [column.numeric for column in table.columns]
 
     def line(cells: Sequence[tuple[str, int]]) -> str:
         padded = []
-        for place in shown:
+        for place in kept:
             text, wide = cells[place]
             blanks = " " * (widths[place] - wide)
             padded.append(blanks + text if right[place] else text + blanks)
@@ -62,9 +62,10 @@ def _laid_out(
 ) -> tuple[list[list[tuple[str, int]]], list[int]]:
     """The cells with their widths, and the width of each column."""
     known: dict[str, tuple[str, int]] = {}
-    rows = [
-        [known.get(cell) or known.setdefault(cell, _measured(cell)) for cell in row] for row in table.shown(brief=brief)
-    ]
+    rows = []
+    for row in table.rows:
+        texts = (shown(cell, column.kind, brief=brief) for cell, column in zip(row, table.columns, strict=True))
+        rows.append([known.get(text) or known.setdefault(text, _measured(text)) for text in texts])
     return rows, [max(cell[1] for cell in column) for column in zip(header, *rows, strict=True)]
 
 
