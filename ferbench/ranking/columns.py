@@ -208,7 +208,9 @@ def ranking_notes(group: Group) -> Iterable[str]:
 
 def unranked_table(contaminated: Sequence[Contaminated], published: Sequence[Published]) -> Table:
     """What is shown without a rank: results that others reported, and those that say nothing of unseen samples."""
-    keys = ("accuracy", "macro_f1", "balanced_accuracy")
+    every = [*(one.scores.values for one in contaminated), *(one.values for one in published)]
+    affect = [key for key in WITH_INTERVALS if key.startswith(("valence", "arousal")) and any(key in v for v in every)]
+    keys = ("accuracy", "macro_f1", "balanced_accuracy", *affect)
     columns = (
         Column("name", "name"),
         Column("kind", "kind"),
