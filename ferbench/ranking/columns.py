@@ -100,7 +100,9 @@ class Board:
         last = [key for key in keys if key == "config"] if people else []
         named = [key for key in keys if key not in (*costs, *standing, *first, *last, "runs")]
         without = [f"{key}_without" for key in self._without if any(group.left_out for group in groups)]
-        found = [*first, *named, *overall, *without, *standing, *classes, *varied, *costs, *last]
+        ranked = [key for key in overall if people and key in RANKED_BY]
+        others = [key for key in overall if key not in ranked]
+        found = [*first, *named, *ranked, *standing, *others, *without, *classes, *varied, *costs, *last]
         return found if self.single else [*found, "runs"]
 
     def chosen(self, text: str) -> list[str]:

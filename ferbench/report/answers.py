@@ -146,6 +146,16 @@ def affect_figures(run: RunView, given: Predictions) -> list[Figure]:
                         **layout_of(),
                         "xaxis": {"title": {"text": "annotated"}, "range": [-1.05, 1.05]},
                         "yaxis": {"title": {"text": "predicted"}, "range": [-1.05, 1.05]},
+                        "annotations": [
+                            {
+                                "text": f"CCC {ccc:.3f}".replace("-", "−"),
+                                "showarrow": False,
+                                "xref": "paper",
+                                "yref": "paper",
+                                "x": 0.02,
+                                "y": 0.98,
+                            }
+                        ],
                     },
                 },
                 height=380,
