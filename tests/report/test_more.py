@@ -136,6 +136,21 @@ def test_slices_have_intervals_the_worst_and_the_gap(run):
     assert "5 samples have no sex." in table.notes
 
 
+def test_in_slices_too_whole_subjects_are_drawn_where_every_sample_has_one(run):
+    sex = np.where(np.arange(350) % 2, "f", "m")
+    people = np.array([f"p{place // 10}" for place in range(350)])
+    said = "Samples of one subject err together: intervals draw each as a whole."
+    rewrite(run, columns={"sex": sex, "subject": people})
+    (whole,) = view(run, slices=("sex",)).slices
+    assert said in whole.notes
+    people[:5] = ""
+    rewrite(run, columns={"sex": sex, "subject": people})
+    (alone,) = view(run, slices=("sex",)).slices
+    assert said not in alone.notes
+    assert [row[2] for row in alone.rows] == [row[2] for row in whole.rows]
+    assert [row[3] for row in alone.rows] != [row[3] for row in whole.rows]
+
+
 def test_an_unknown_slice_is_an_error(run):
     with pytest.raises(UserError, match="--slice sex: the samples have no such column"):
         view(run, slices=("sex",))

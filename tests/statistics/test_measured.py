@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import ttest_rel
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+from statsmodels.regression.linear_model import OLS
 
 from ferbench.statistics.estimates import (
     OVER_SAMPLES,
@@ -76,6 +77,31 @@ def test_one_class_of_samples_is_the_paired_t_test():
     # Degrees of freedom are rounded down, from 299 to 200.
     assert found.p == pytest.approx(wanted.pvalue, rel=0.01)
     assert (found.low, found.high) == pytest.approx((ends.low, ends.high), rel=0.01)
+
+
+def test_the_variance_of_a_stratified_mean_is_cochrans():
+    """Sampling Techniques (1977), 5.3: the strata's unbiased variances, each by its share squared."""
+    sizes = [3, 8, 40]
+    truth = np.repeat([0, 1, 2], sizes)
+    right = np.random.default_rng(4).random(51) < 0.6
+    strata = np.split(right.astype(float), np.cumsum(sizes)[:-1])
+    accuracy, recall = (
+        sum(share**2 * one.var(ddof=1) / len(one) for share, one in zip(shares, strata, strict=True))
+        for shares in (np.array(sizes) / 51, np.full(3, 1 / 3))
+    )
+    design, predicted = Design(truth, 3), np.where(right, truth, (truth + 1) % 3)[None]
+    assert measure("accuracy", design, predicted).sampling == pytest.approx(accuracy, rel=1e-9)
+    assert measure("balanced_accuracy", design, predicted).sampling == pytest.approx(recall, rel=1e-9)
+
+
+def test_the_variance_of_a_clustered_mean_is_statsmodels():
+    """Of persons of unlike many pictures."""
+    truth, (predicted, *_) = made(n=120)
+    people = np.sort(np.random.default_rng(7).integers(0, 15, 120))
+    right = (predicted == truth).astype(float)
+    model = OLS(right, np.ones(120)).fit(cov_type="cluster", cov_kwds={"groups": people})
+    measured = measure("accuracy", Design(truth, 4, np.unique(people, return_inverse=True)[1]), predicted[None])
+    assert measured.sampling == pytest.approx(float(model.bse[0]) ** 2, rel=1e-9)
 
 
 def test_clusters_of_alike_samples_count_once():
