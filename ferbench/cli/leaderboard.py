@@ -238,12 +238,13 @@ def _print_lines(tables: Sequence[Table], others: Sequence[Table], sort: str | N
     for table in tables:
         keys = [column.key for column in table.columns]
         metrics = [column.key for column in table.columns if column.kind == "score"]
-        minor = [key for key in reversed(metrics) if key not in RANKED_BY]
+        without = [f"{key}_without" for key in RANKED_BY]
+        minor = [key for key in reversed(metrics) if key not in (*RANKED_BY, *without)]
         # What tells rows apart goes last.
         spare = ["runs", *reversed(COSTS), *minor, BRACKETS, "balanced_accuracy", "config"]
         spare += [*(key for key in reversed(keys) if "." in key), *reversed(SHARED[2:])]
-        spare += ["accuracy", "macro_f1", "name", *reversed(SHARED[:2])]
-        spare = [key for key in spare if key not in (sort, ranked_by)]
+        spare += [*reversed(without), "accuracy", "macro_f1", "name", *reversed(SHARED[:2])]
+        spare = [key for key in spare if key not in (sort, ranked_by, f"{ranked_by}_without")]
         own = [note for note in table.notes if any(note not in other.notes for other in tables)]
         parts.append([one_line(table.caption), *to_terminal(table, width, spare=spare), *map(one_line, own)])
     parts += [[table.caption, *to_terminal(table, width, spare=("run", "split"))] for table in others]

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from pandas import DataFrame
 from scipy.stats import ttest_rel
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+from statsmodels.formula.api import ols
 from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.anova import anova_lm
 
 from ferbench.statistics.estimates import (
     OVER_SAMPLES,
@@ -131,6 +134,20 @@ def test_a_rare_class_that_carries_the_variance_gives_it_few_degrees_of_freedom(
     )
     assert many >= 900
     assert few == 7
+
+
+@pytest.mark.parametrize(("right_of_50", "apart"), [((15, 30, 45), True), ((30, 30, 30), False)])
+def test_the_variance_of_seeds_is_that_of_a_crossed_analysis_of_variance(right_of_50, apart):
+    """Seeds × samples, one answer each: (MS of seeds - MS of the residual) / (samples · seeds)."""
+    rng = np.random.default_rng(12)
+    right = np.stack([rng.permutation(np.arange(50) < count) for count in right_of_50]).astype(int)
+    rows = [(s, i, right[s, i]) for s in range(3) for i in range(50)]
+    table = anova_lm(ols("right ~ C(seed) + C(sample)", DataFrame(rows, columns=["seed", "sample", "right"])).fit())
+    squares = table["mean_sq"]
+    component = (squares["C(seed)"] - squares["Residual"]) / (50 * 3)
+    assert (component > 0) == apart
+    found = measure("accuracy", Design(np.zeros(50, dtype=np.int64), 2), 1 - right)
+    assert (found.seeding, found.shortfall) == pytest.approx((max(0, component), max(0, -component)), rel=1e-9)
 
 
 def test_seeds_that_answer_alike_add_no_variance():
