@@ -129,8 +129,8 @@ def _print(form: str, comparison: Comparison, shown: Sequence[Table]) -> None:
         click.echo(to_csv(shown[0]), nl=False)
         click.echo(comparison.conclusion, err=True)
         return
-    parts = [to_markdown(one) if form == "md" else to_latex(one) for one in shown]
-    click.echo("\n".join([paragraph(comparison.conclusion, form), *parts]), nl=False)
+    written = [to_markdown(one) if form == "md" else to_latex(one) for one in shown]
+    click.echo("\n".join([paragraph(comparison.conclusion, form), *written]), nl=False)
 
 
 def _document(comparison: Comparison, shown: Sequence[Table]) -> dict[str, Any]:
