@@ -143,7 +143,7 @@ class Board:
         """One group; ``number`` tells groups with one test set apart."""
         chosen = [self.columns[key] for key in keys]
         slug = re.sub(r"[^a-z0-9]+", "-", f"leaderboard-{group.dataset}-{short(group.rows_digest)}".lower())
-        notes = list(ranking_notes(group))
+        notes = list(ranking_notes(group, keys))
         if group.left_out:
             notes.append(
                 f"Without: the same without the {group.left_out:,} of {group.n:,} samples that the list names. Ranks "
@@ -183,22 +183,25 @@ def caption(group: Group) -> str:
     return f"SYNTHETIC IMAGES, not comparable with real data: {text}" if group.synthetic else text
 
 
-def ranking_notes(group: Group) -> Iterable[str]:
-    """What ranks and intervals of a group mean, and which rows have none, and why."""
-    standings = [row.standing for row in group.rows]
-    if any(one is not None and one.best is not None for one in standings):
+def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
+    """What ranks and intervals in the columns ``keys`` mean, and which rows have no rank, and why."""
+    ranked = any(row.standing is not None and row.standing.best is not None for row in group.rows)
+    tested = ranked and bool({"rank", "rank_range", "p"} & set(keys))
+    measured = ranked and any(key.removesuffix("_without") in WITH_INTERVALS for key in keys)
+    if tested:
         label = measure(group.ranked_by).label
         yield (
             f"Rank: from 1 + the rows that are significantly better in {label} (paired tests of all pairs, Holm's "
             "correction, 5 %) to the rows less those that are significantly worse; what cannot be told apart shares it."
         )
+    if measured:
         yield (
             "±, or [from, to] where it is uneven: 95 % interval; of one seed that of this trained model over samples, "
             "of three or more that of the configuration over seeds and samples; two seeds have none. Tests take seeds "
             "into account where both rows have three or more."
         )
-        if group.clustered_by is not None:
-            yield f"Samples of one {group.clustered_by} err together: tests and intervals draw each as a whole."
+    if (tested or measured) and group.clustered_by is not None:
+        yield f"Samples of one {group.clustered_by} err together: tests and intervals draw each as a whole."
     reasons: dict[str, list[str]] = {}
     for row in group.rows:
         if row.standing is not None and row.standing.reason:

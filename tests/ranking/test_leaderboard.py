@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from statistics import fmean
 
 import pytest
@@ -14,6 +15,7 @@ from made_runs import make_run
 from ferbench.experiment.recipe import Recipe, Role
 from ferbench.ranking.columns import Board
 from ferbench.ranking.leaderboard import NO_EXPERIMENT, collect, contaminated, group, ordered, spread
+from ferbench.ranking.standing import with_standings
 from ferbench.report.table import Spread
 from ferbench.runs.index import summaries
 
@@ -215,6 +217,21 @@ def test_components_that_all_rows_share_stand_in_a_note(tmp_path):
     )
     every = board.default([one], people=False, per_class=False)
     assert not any(note.startswith("The same") for note in board.table(one, 1, every, one.rows).notes)
+
+
+def test_notes_speak_of_the_columns_that_are_shown(tmp_path):
+    for loss in ("cross-entropy", "focal"):
+        make_run(tmp_path, loss=loss)
+    (one,) = with_standings(tmp_path, collect(tmp_path)[0], Counter(), "macro_f1")
+    board = Board([one], single=False)
+
+    def said(*keys):
+        return [note.split(":")[0] for note in board.table(one, 1, keys, one.rows).notes]
+
+    assert said("loss", "rank_range", "accuracy")[-2:] == ["Rank", "±, or [from, to] where it is uneven"]
+    assert said("loss", "accuracy")[-1] == "±, or [from, to] where it is uneven"
+    assert "Rank" not in said("loss", "accuracy")
+    assert said("loss", "seconds") == ["The same in all rows"]
 
 
 def test_a_protocol_that_was_named_is_no_difference_to_one_that_was_not(tmp_path):

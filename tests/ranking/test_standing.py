@@ -174,7 +174,7 @@ def test_a_damaged_cache_is_made_anew(tmp_path, three, content):
 def test_samples_of_one_subject_are_said_to_be_drawn_together_also_from_the_cache(tmp_path, three):
     (before,) = ranked(tmp_path)
     assert before.clustered_by is None
-    assert not any("together" in note for note in ranking_notes(before))
+    assert not any("together" in note for note in ranking_notes(before, ["accuracy"]))
     for run in three.values():
         for path in (run.path / "evaluations").glob("*/predictions.npz"):
             one = run.predictions(path.parent.name)
@@ -183,7 +183,9 @@ def test_samples_of_one_subject_are_said_to_be_drawn_together_also_from_the_cach
     for _ in ("computed", "kept"):
         (after,) = ranked(tmp_path)
         assert after.clustered_by == "subject"
-        assert "Samples of one subject err together: tests and intervals draw each as a whole." in ranking_notes(after)
+        assert "Samples of one subject err together: tests and intervals draw each as a whole." in ranking_notes(
+            after, ["accuracy"]
+        )
     # The standard error of a mean of 70 clusters, and Student's quantile with 69 degrees of freedom.
     right = np.equal(*predicted(three["a"]))
     sums = (right - right.mean()).reshape(70, 5).sum(axis=1)
