@@ -142,8 +142,11 @@ def _driver() -> str:
 
 def _browser() -> Iterator[Finding]:
     """The browser that ``ferbench report --figures`` draws with."""
-    from choreographer.browsers.chromium import Chromium
-
+    try:
+        from choreographer.browsers.chromium import Chromium
+    except ImportError as error:
+        yield _found("problem", f"kaleido cannot be imported: {error}", "install it again: pip install -U kaleido")
+        return
     path = Chromium.find_browser(skip_local=False)
     if path and Path(path).exists():
         yield _found("ok", f"figures are drawn by {path}")

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ferbench.errors import UserError
 from ferbench.runs.saved import snapshot_names
 from ferbench.runs.sealed import seal, unseal
-from ferbench.storage import replace_file, replace_json, sync_directory, writing
+from ferbench.storage import json_bytes, replace_file, replace_json, sync_directory, writing
 from ferbench.training.loop import Position, Training
 from ferbench.training.storable import NotStorable, pack, unpack
 
@@ -69,14 +69,25 @@ class Snapshots:
         about = {"version": _VERSION, "training_id": self._training_id, "step": at.step, "epoch": at.epoch}
         about |= {"batches": at.batches, "sha256": sha256, "state": state}
         # The tensors' digest does not cover this file; its own stands in it.
-        replace_json(self._directory / f"{name}.json", seal(about))
-        if self.read(name) is None:
+        sealed = seal(about)
+        replace_json(self._directory / f"{name}.json", sealed)
+        if not self._holds(name, content, json_bytes(sealed)):
             raise UserError(
                 f"the checkpoint {self._directory / name}.safetensors cannot be read back as it was written",
                 "check the disk; older checkpoints are still there",
             )
         self._prune(name)
         return name
+
+    def _holds(self, name: str, tensors: bytes, about: bytes) -> bool:
+        """Whether the files of a snapshot are these bytes."""
+        try:
+            return (
+                about == (self._directory / f"{name}.json").read_bytes()
+                and tensors == (self._directory / f"{name}.safetensors").read_bytes()
+            )
+        except OSError:
+            return False
 
     def newest(self, warn: Callable[[str], None]) -> dict[str, Any] | None:
         """The state of the newest snapshot that is whole; each damaged one is named to ``warn``."""

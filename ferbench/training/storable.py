@@ -32,7 +32,8 @@ def pack(value: Any, tensors: dict[str, Tensor], place: str) -> Any:
     while place in tensors:  # the keys 1 and "1" of a dictionary look the same
         place += "'"
     if isinstance(value, Tensor):
-        tensors[place] = value.detach().cpu().contiguous().clone()
+        copied = value.detach().cpu().contiguous()
+        tensors[place] = copied.clone() if copied.data_ptr() == value.data_ptr() else copied
         return {"tensor": place}
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         tensors[place] = torch.from_numpy(np.ascontiguousarray(value).copy())

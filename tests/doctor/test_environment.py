@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
 
 import pytest
 import torch
@@ -70,3 +71,9 @@ def test_no_browser_is_only_noted(monkeypatch):
     monkeypatch.setattr(Chromium, "find_browser", lambda **options: None)
     found = list(check_environment())
     assert [one.level for one in found if "cannot draw" in one.what] == ["note"]
+
+
+def test_a_kaleido_that_cannot_be_imported_is_a_problem(monkeypatch):
+    monkeypatch.setitem(sys.modules, "choreographer.browsers.chromium", None)
+    (what,) = problems()
+    assert what.startswith("kaleido cannot be imported")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import torch
+import torch.nn.functional as F
 from annotated_types import Ge, Interval
 from torch import Tensor, nn
 
@@ -63,7 +65,7 @@ def resnet9(
     layers: list[nn.Module] = [_convolution(task.channels, width, kernel=5, stride=stem_stride)]
     for channels in (2 * width, 4 * width, 8 * width):
         layers += [_convolution(channels // 2, channels), nn.MaxPool2d(2), _Residual(channels)]
-    backbone = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(grid), nn.Flatten())
+    backbone = nn.Sequential(*layers, GridMeans(grid), nn.Flatten())
     hidden = (units,) if units else ()
     heads = Heads(8 * width * grid**2, task, dropout=dropout, affect=affect, hidden=hidden, normalized=True)
     model = BackboneAndHeads(backbone, heads)
@@ -74,6 +76,31 @@ def _convolution(before: int, after: int, kernel: int = 3, stride: int = 1) -> n
     convolution = nn.Conv2d(before, after, kernel, stride=stride, padding=kernel // 2, bias=False)
     nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
     return nn.Sequential(convolution, nn.BatchNorm2d(after), nn.ReLU(inplace=True))
+
+
+class GridMeans(nn.Module):
+    """Means over the cells of a grid, float[N, C, H, W] → float[N, C, grid, grid], as of ``nn.AdaptiveAvgPool2d``.
+
+    That has no deterministic gradient on CUDA; there two products with constant matrices take its place.
+    """
+
+    def __init__(self, grid: int) -> None:
+        super().__init__()
+        self.grid = grid
+
+    def forward(self, maps: Tensor) -> Tensor:
+        if maps.device.type != "cuda":
+            return F.adaptive_avg_pool2d(maps, self.grid)
+        down, across = (cell_means(size, self.grid).to(maps) for size in maps.shape[-2:])
+        return down @ maps @ across.T
+
+
+def cell_means(size: int, grid: int) -> Tensor:
+    """float32[grid, size] that takes values along a line to the means of its cells, which overlap where the grid does
+    not divide the line."""
+    places, cells = torch.arange(size), torch.arange(grid)[:, None]
+    inside = (places >= cells * size // grid) & (places < -(-(cells + 1) * size // grid))
+    return inside / inside.sum(dim=1, keepdim=True)
 
 
 class _Residual(nn.Module):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ferbench import Task, UserError
-from ferbench_builtin.models.resnet9 import resnet9
+from ferbench_builtin.models.resnet9 import cell_means, resnet9
 
 
 def task(size: int = 48, channels: int = 1) -> Task:
@@ -53,3 +53,10 @@ def test_an_input_that_vanishes_in_the_poolings_is_refused():
     with pytest.raises(UserError, match="15×15"):
         resnet9(task(size=15))
     resnet9(task(size=8), width=4, stem_stride=1)
+
+
+@pytest.mark.parametrize(("size", "grid"), [((6, 6), 3), ((7, 5), 3), ((2, 3), 4)])
+def test_means_of_cells_are_those_of_adaptive_pooling(size, grid):
+    maps = torch.rand(2, 3, *size)
+    down, across = (cell_means(one, grid) for one in size)
+    torch.testing.assert_close(down @ maps @ across.T, torch.nn.functional.adaptive_avg_pool2d(maps, grid))
