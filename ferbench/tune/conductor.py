@@ -194,6 +194,7 @@ class Conductor:
             self._last_reason = result.reason
         else:
             self._succeeded += 1
+        self._look_at = 0.0  # it may have been the last
         self._tell()
         self.watch.ended(result, ticket.chosen)
 
