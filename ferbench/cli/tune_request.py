@@ -108,9 +108,12 @@ def session_of(
     from ferbench.tune.objectives import COSTS, read_objectives
     from ferbench.tune.session import Session
     from ferbench.tune.space import build_space
+    from ferbench.tune.storage import check_shared
     from ferbench.tune.study import covers, place_of
 
     check_run_name(label)
+    if places.storage is not None:
+        check_shared(places.storage)
     space = build_space(base, registry, searches=asked, only=settings.only)
     resolved = resolve(build_recipe(space.base), registry)
     if resolved.recipe.runtime.devices > 1:
