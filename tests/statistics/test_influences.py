@@ -73,7 +73,7 @@ def test_of_few_samples_the_calibration_error_still_lies_between_0_and_1():
     """Nearly even probabilities of an untrained model, right as often as by chance, hide that the gap is uncertain."""
     truth = np.arange(28) % 7
     probabilities = np.full((28, 7), 1 / 7)
-    probabilities[np.arange(28), (truth + np.arange(28) // 6) % 7] += 1e-3
+    probabilities[np.arange(28), (truth + np.arange(28) // 4) % 7] += 1e-3
     one = Said(truth, probabilities / probabilities.sum(axis=1, keepdims=True))
     design = Design(truth, 7)
     measured = measure_said("ece", design, [one])
