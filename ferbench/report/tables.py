@@ -237,6 +237,9 @@ def environment(run: RunView) -> Table:
     rows += [(f"{name} (package)", version) for name, version in known.get("packages", {}).items()]
     if training:
         rows.append(("training time", duration(training["seconds"])))
+        if training.get("shards"):
+            shares = " + ".join(map(str, training["shards"]))
+            rows.append(("samples of a batch by device", f"{shares} = {training['batch_size']}"))
         if training["images_per_second"] is not None:
             rows.append(("images per second in training", f"{training['images_per_second']:,.0f}"))
     rows += [("started", record["started"]), ("finished", record.get("finished") or "")]
