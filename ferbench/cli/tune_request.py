@@ -116,6 +116,12 @@ def session_of(
         check_shared(places.storage)
     space = build_space(base, registry, searches=asked, only=settings.only)
     resolved = resolve(build_recipe(space.base), registry)
+    if resolved.recipe.runtime.devices > 1:
+        raise UserError(
+            "a search trains each trial on one device, but runtime.devices = "
+            f"{resolved.recipe.runtime.devices} asks for more",
+            "leave it out; --workers N runs N trials at a time, and 'ferbench run' of the best recipe takes --devices",
+        )
     objectives = read_objectives(settings.objectives or (resolved.recipe.training.select,))
     choose_pruner(settings.pruner, objectives)
     make_sampler(settings.algorithm, objectives, 0)

@@ -218,3 +218,10 @@ def test_a_mistake_takes_two_lines_before_anything_is_queued(submit, monkeypatch
     assert what in said
     assert remedy in advice
     assert not list(tmp_path.glob("results/jobs/*"))
+
+
+def test_jobs_with_fewer_gpus_than_their_runs_ask_for_are_refused(submit):
+    refused = submit("run", *SETS, "--cache", "cache", "--devices", "2", "--executor", "local", "--gpus", "1")
+    assert refused.exit_code == 2
+    assert "--devices 2, but each job gets --gpus 1" in refused.stderr
+    assert "give --gpus 2" in refused.stderr
