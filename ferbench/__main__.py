@@ -1,4 +1,4 @@
-"""`python -m ferbench`, for where the command is not on the path."""
+"""``python -m ferbench``."""
 
 from ferbench.cli import main
 

@@ -35,6 +35,23 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Within:
+    """Copies among the images of one role.
+
+    Attributes:
+        role: its name.
+        groups: number of groups of two or more.
+        images: in them.
+        conflicting: number of groups with several labels.
+    """
+
+    role: str
+    groups: int
+    images: int
+    conflicting: int
+
+
+@dataclass(frozen=True)
 class Copies:
     """Groups of images that are the same, or nearly.
 
@@ -46,6 +63,7 @@ class Copies:
         leaked_test: those of them that are tested on.
         conflicts: all rows of groups with several labels.
         further: rows of each role after the first of their group in that role.
+        within: copies within each role, as if there were no other.
     """
 
     groups: tuple[Rows, ...]
@@ -55,6 +73,7 @@ class Copies:
     leaked_test: Rows
     conflicts: Rows
     further: Rows
+    within: tuple[Within, ...] = ()
 
     @property
     def images(self) -> int:
@@ -207,7 +226,13 @@ def _copies(groups: Rows, role: Rows, labels: Rows, roles: Sequence[str]) -> Cop
         leaked_test=all_leaked[tested],
         conflicts=_sorted(conflicts),
         further=_sorted(further),
+        within=tuple(_within(several, role == number, labels, name) for number, name in enumerate(roles)),
     )
+
+
+def _within(groups: Sequence[Rows], chosen: NDArray[np.bool_], labels: Rows, role: str) -> Within:
+    own = [part for group in groups if len(part := group[chosen[group]]) > 1]
+    return Within(role, len(own), sum(map(len, own)), sum(len(set(labels[part].tolist())) > 1 for part in own))
 
 
 def _sorted(parts: Sequence[Rows]) -> Rows:

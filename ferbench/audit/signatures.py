@@ -48,9 +48,9 @@ def signatures(audit: Audit) -> list[Signature]:
     """All that fit an audited table."""
     found = [*_of_conventions(audit), *_of_counts(audit)]
     if audit.verdict == "inconsistent":
-        found += [*_of_averages(audit), *_shuffled_summary(audit)]
-        if not audit.totals:
-            found += _of_transposed(audit)
+        moved = [] if audit.totals else list(_of_transposed(audit))
+        # Where everything fits once something has its place again, averages are what they are called.
+        found += [*(moved or _of_averages(audit)), *_shuffled_summary(audit)]
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,7 +178,7 @@ def _lines(pack: Pack, findings: Findings, doubts: _Doubts | None) -> Iterator[s
     if findings.near is not None:
         title = f"near copies (up to {MOST_BITS} of 64 bits, correlation {LEAST_CORRELATION} or more; exact ones too)"
         yield from _copies(title, findings.near)
-    yield f"constant images: {len(findings.constant):,}"
+    yield f"constant images: {len(findings.constant):,}{_by_role(findings)}"
     for role, name, count in findings.tiny:
         yield one_line(f"tiny class: {name} has {count:,} images in {role}, fewer than {TINY}")
     yield f"imbalance of train: {findings.imbalance:.1f} : 1"
@@ -210,11 +210,22 @@ def _counts(pack: Pack, findings: Findings) -> list[str]:
     return to_terminal(Table("counts", "", columns, rows), None)
 
 
+def _by_role(findings: Findings) -> str:
+    """`` (train 11, test 1)``; empty where there is nothing to divide."""
+    if not len(findings.constant) or len(findings.roles) < 2:
+        return ""
+    roles = findings.role[findings.constant].tolist()
+    return f" ({', '.join(f'{name} {roles.count(number):,}' for number, name in enumerate(findings.roles))})"
+
+
 def _copies(title: str, copies: Copies) -> Iterator[str]:
     yield f"{title}: {len(copies.groups):,} groups, {copies.images:,} images in them"
     yield f"  groups spanning splits: {copies.spanning:,}"
     yield f"  groups with conflicting labels: {copies.conflicting:,}"
     yield f"  test images with a twin in train: {len(copies.leaked_test):,}"
+    for one in copies.within if len(copies.within) > 1 else ():
+        told = f"{one.groups:,} groups, {one.images:,} images, {one.conflicting:,} with conflicting labels"
+        yield f"  within {one.role} alone: {told}"
 
 
 def _document(pack: Pack, findings: Findings, doubts: _Doubts | None) -> dict[str, Any]:
@@ -230,6 +241,7 @@ def _document(pack: Pack, findings: Findings, doubts: _Doubts | None) -> dict[st
             "spanning": copies.spanning,
             "conflicting": copies.conflicting,
             "test_with_twin_in_train": len(copies.leaked_test),
+            "within": [asdict(one) for one in copies.within],
             "members": [ids(group) for group in copies.groups],
         }
 

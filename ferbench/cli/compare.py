@@ -25,6 +25,7 @@ FORMATS = ("terminal", "md", "csv", "json", "html", "latex")
 @click.argument("second", type=RunType(), metavar="B")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="terminal", show_default=True, help="Print as.")
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
+@click.option("--seeds", is_flag=True, help="Compare the runs' configurations, over all their seeds.")
 @slice_options("Also compare within each value of")
 @click.option(
     "--samples",
@@ -49,6 +50,7 @@ def compare(
     second: str,
     form: str,
     as_json: bool,
+    seeds: bool,
     columns: tuple[str, ...],
     slice_table: Path | None,
     samples: int,
@@ -63,18 +65,22 @@ def compare(
 
     \b
     ferbench compare my-run baseline
+    ferbench compare my-run baseline --seeds
     ferbench compare 944d947ae60e ba41531e2502 --csv unlike.csv
     ferbench compare my-run baseline --slice subject --json
     """
     from ferbench.ranking.compare import compare as made
     from ferbench.ranking.compare_tables import tables
-    from ferbench.ranking.sides import find_side, on_one_test_set
+    from ferbench.ranking.sides import find_side, on_one_test_set, over_seeds
     from ferbench.ranking.slice_columns import sliced_by
     from ferbench.runs.index import summaries
+    from ferbench.statistics.estimates import ENOUGH_SEEDS
 
     form = "json" if as_json else form
     runs = summaries(results)
-    sides = on_one_test_set(find_side(results, first, runs), find_side(results, second, runs))
+    named = [find_side(results, name, runs) for name in (first, second)]
+    whole = [over_seeds(side, runs) for side in named]
+    sides = on_one_test_set(*(whole if seeds else named))
     comparison = made(results, *sides, draws=draws)
     sliced = sliced_by(comparison.samples.ids, comparison.samples.columns, columns, slice_table)
     if csv_file is not None:
@@ -86,6 +92,10 @@ def compare(
         _print(form, comparison, shown)
     if csv_file is not None:
         click.echo(f"samples: {csv_file}", err=True)
+    more = [len(side.runs) for side in whole]
+    if not seeds and not comparison.over_seeds and min(more) >= ENOUGH_SEEDS:
+        told = f"the configurations have {more[0]} and {more[1]} seeds"
+        click.echo(f"{told}; compare over them, not single runs, with --seeds", err=True)
 
 
 def _write_samples(comparison: Comparison, path: Path) -> None:
@@ -100,7 +110,7 @@ def _print(form: str, comparison: Comparison, shown: Sequence[Table]) -> None:
     if form == "html":
         from ferbench.report.page import tables_page
 
-        click.echo(tables_page("Comparison", shown), nl=False)
+        click.echo(tables_page("Comparison", shown, lead=comparison.conclusion), nl=False)
         return
     if form == "terminal":
         from ferbench.cli.tables import terminal_width
@@ -113,13 +123,14 @@ def _print(form: str, comparison: Comparison, shown: Sequence[Table]) -> None:
             parts.append([one_line(table.caption), *to_terminal(table, width), *map(one_line, table.notes)])
         click.echo("\n\n".join("\n".join(lines) for lines in parts))
         return
-    from ferbench.report.formats import to_csv, to_latex, to_markdown
+    from ferbench.report.formats import paragraph, to_csv, to_latex, to_markdown
 
     if form == "csv":
         click.echo(to_csv(shown[0]), nl=False)
         click.echo(comparison.conclusion, err=True)
         return
-    click.echo("\n".join(to_markdown(one) if form == "md" else to_latex(one) for one in shown), nl=False)
+    written = [to_markdown(one) if form == "md" else to_latex(one) for one in shown]
+    click.echo("\n".join([paragraph(comparison.conclusion, form), *written]), nl=False)
 
 
 def _document(comparison: Comparison, shown: Sequence[Table]) -> dict[str, Any]:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferbench.cli.combinations import Combination, refuse_if_all_skipped
+from ferbench.cli.devices import shared_batch
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.progress import duration
 from ferbench.cli.tables import fitting, show, terminal_width
+from ferbench.data.shards import Shards
 from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import short
 from ferbench.experiment.recipe import DEFAULT_COMPONENTS
@@ -65,6 +67,9 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
         ),
         width,
     )
+    for line in dict.fromkeys(_shared(combination) for combination in combinations if combination.action == "run"):
+        if line is not None:
+            click.echo(f"\n{line}")
     todo = [estimate for estimate in estimates if estimate is not None]
     reused = sum(combination.done for combination in combinations)
     skipped = sum(combination.skip is not None for combination in combinations)
@@ -73,6 +78,12 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
         f"\n{len(todo)} to run, {reused} to reuse, {skipped} skipped; about {duration(seconds)} "
         f"and {disk / 1e6:.1f} MB on this machine (timed on a few batches; other work on it makes it longer)"
     )
+
+
+def _shared(combination: Combination) -> str | None:
+    """How several devices share a batch; None where there is only one."""
+    plan = combination.plan
+    return None if plan is None or plan.resolved.recipe.runtime.devices == 1 else shared_batch(plan)
 
 
 def _asked(settings: dict[str, Any]) -> str:
@@ -103,6 +114,13 @@ def _plan_entry(combination: Combination, estimate: Estimate | None) -> dict[str
                 "validation": len(split.validation),
                 "test": len(split.test),
             },
+        }
+        recipe = plan.resolved.recipe
+        entry["batch"] = {
+            "devices": recipe.runtime.devices,
+            "size": recipe.training.batch_size,
+            "shards": [len(part) for part in Shards(recipe.runtime.devices).all(recipe.training.batch_size)],
+            "effective": recipe.training.batch_size * recipe.training.accumulate,
         }
     if estimate is not None:
         entry["estimate"] = {"seconds": round(estimate.seconds, 1), "disk_bytes": estimate.disk_bytes}

@@ -168,6 +168,8 @@ def _resolved(
             )
         if section == "data" and field in _OF_TRAINING:
             raise UserError(f"--set {text}: the run's record says what its model expects", "leave it out")
+        if (section, field) == ("runtime", "devices"):
+            raise UserError(f"--set {text}: an evaluation of finished weights uses one device", "leave it out")
     base: dict[str, Any] = {}
     if dataset is None:
         asked = record["recipe"]

@@ -170,7 +170,7 @@ def leaderboard(
         echo_json({**document, **_unranked(spoilt, reported)})
         return
     extra = [unranked_table(spoilt, reported)] if spoilt or reported else []
-    _print(form, tables, [*extra, *([unfinished_table(unfinished)] if unfinished else [])], sort)
+    _print(form, tables, [*extra, *([unfinished_table(unfinished)] if unfinished else [])], sort, rank_by)
 
 
 def _published(directory: Path | None) -> list[Published]:
@@ -211,9 +211,9 @@ def _looked_at(results: Path, one: Unfinished) -> Unfinished:
     return replace(one, reason=f"{holder} is at work on it" if holder else "no process is at work on it any more")
 
 
-def _print(form: str, tables: Sequence[Table], others: Sequence[Table], sort: str | None) -> None:
+def _print(form: str, tables: Sequence[Table], others: Sequence[Table], sort: str | None, ranked_by: str) -> None:
     if form == "terminal":
-        _print_lines(tables, others, sort)
+        _print_lines(tables, others, sort, ranked_by)
         return
     tables = [*tables, *others]
     if form == "html":
@@ -226,34 +226,30 @@ def _print(form: str, tables: Sequence[Table], others: Sequence[Table], sort: st
     click.echo("\n".join(to_markdown(one) if form == "md" else to_latex(one) for one in tables), nl=False)
 
 
-def _print_lines(tables: Sequence[Table], others: Sequence[Table], sort: str | None) -> None:
+def _print_lines(tables: Sequence[Table], others: Sequence[Table], sort: str | None, ranked_by: str) -> None:
     from ferbench.cli.tables import terminal_width
     from ferbench.plugin.faults import one_line
-    from ferbench.report.terminal import to_terminal
+    from ferbench.ranking.columns import COSTS, SHARED
+    from ferbench.ranking.standing import RANKED_BY
+    from ferbench.report.terminal import BRACKETS, to_terminal
 
     width = terminal_width()
     parts = []
     for table in tables:
+        keys = [column.key for column in table.columns]
         metrics = [column.key for column in table.columns if column.kind == "score"]
-        dotted = [column.key for column in table.columns if "." in column.key]
-        spare = [
-            "runs",
-            "augmentation",
-            "parameters",
-            "schedule",
-            "epochs",
-            "best_epoch",
-            "loss",
-            "sampler",
-            "optimizer",
-        ]
-        spare += [*(key for key in reversed(metrics) if key not in ("accuracy", "macro_f1")), "config"]
-        spare += [*reversed(dotted), "train", "name"]
-        spare = [key for key in spare if key != sort]
-        parts.append([one_line(table.caption), *to_terminal(table, width, spare=spare)])
+        without = [f"{key}_without" for key in RANKED_BY]
+        minor = [key for key in reversed(metrics) if key not in (*RANKED_BY, *without)]
+        # What tells rows apart goes last.
+        spare = ["runs", *reversed(COSTS), *minor, BRACKETS, "balanced_accuracy", "config"]
+        spare += [*(key for key in reversed(keys) if "." in key), *reversed(SHARED[2:])]
+        spare += [*reversed(without), "accuracy", "macro_f1", "name", *reversed(SHARED[:2])]
+        spare = [key for key in spare if key not in (sort, ranked_by, f"{ranked_by}_without")]
+        own = [note for note in table.notes if any(note not in other.notes for other in tables)]
+        parts.append([one_line(table.caption), *to_terminal(table, width, spare=spare), *map(one_line, own)])
     parts += [[table.caption, *to_terminal(table, width, spare=("run", "split"))] for table in others]
-    # Once for all tables, since most say the same.
-    notes = list(dict.fromkeys(note for table in tables for note in table.notes))
+    # What all tables say is said once.
+    notes = [note for note in tables[0].notes if all(note in other.notes for other in tables)] if tables else []
     parts += [list(map(one_line, notes))] if notes else []
     click.echo("\n\n".join("\n".join(lines) for lines in parts))
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ferbench.cli.completion import RunType, plugin_option
+from ferbench.cli.devices import asked_devices, devices_option
 from ferbench.cli.places import cache_option, results_option
 from ferbench.errors import UserError
 
@@ -17,21 +18,30 @@ from ferbench.errors import UserError
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=RunType(), metavar="RUN...")
 @click.option("--data", multiple=True, metavar="[NAME=]DIR", help="Where the dataset's files are now.")
+@devices_option
 @click.option("--quiet", "-q", is_flag=True, help="No progress, only results.")
 @results_option
 @cache_option
 @plugin_option
 def resume(
-    runs: Sequence[str], data: Sequence[str], quiet: bool, results: Path, cache: Path, plugin: Sequence[str]
+    runs: Sequence[str],
+    data: Sequence[str],
+    devices: int | None,
+    quiet: bool,
+    results: Path,
+    cache: Path,
+    plugin: Sequence[str],
 ) -> None:
     """Go on with runs where they stopped.
 
     The same as giving their 'ferbench run' command again: a run goes on from its last checkpoint, and one that is done
-    is only shown. A run whose plugins or data have changed since cannot go on; the error says what changed.
+    is only shown. A run whose plugins or data have changed since cannot go on; the error says what changed. With
+    another number of --devices its numbers are comparable, not the same to the bit.
 
     \b
     ferbench resume my-run
     """
+    devices = asked_devices(devices)
     from ferbench.cli.combinations import plan_all, resolve_all
     from ferbench.cli.run import execute_all, write_report
     from ferbench.experiment.settings import split_paths
@@ -50,6 +60,8 @@ def resume(
             asked["data"]["path"] = path
         if paths:
             asked["data"]["paths"] = {**(asked["data"].get("paths") or {}), **paths}
+        if devices is not None:
+            asked["runtime"] = {**asked["runtime"], "devices": devices}
         settings.append(asked)
     combinations = resolve_all(settings, load_registry(plugin))
     for record, combination in zip(records, combinations, strict=True):
@@ -65,7 +77,7 @@ def resume(
                 f"run {directory.path.name} cannot go on: it is no longer the same experiment ({unlike})",
                 "put that back as it was, or start a new run with 'ferbench run'",
             )
-    outcomes = execute_all(combinations, results, quiet=quiet, tables=True)
+    outcomes = execute_all(combinations, results, cache, plugin, quiet=quiet, tables=True)
     page = write_report(outcomes, results)
     if page is not None:
         click.echo(f"report: {page}")

@@ -13,6 +13,7 @@ import click
 
 from ferbench.cli.combinations import Combination, name_runs, plan_all, resolve_all
 from ferbench.cli.completion import SettingType, plugin_option
+from ferbench.cli.devices import asked_devices, devices_option, shared_batch
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.recipe_options import (
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     "--grid", "axes", type=SettingType(), multiple=True, metavar="KEY=V1,V2", help="Try several values of a field."
 )
 @start_option
+@devices_option
 @click.option("--name", help="Name of the run; a grid numbers its runs.")
 @skip_faulty_option
 @click.option("--dry-run", is_flag=True, help="Show what would be run, with ids and estimates; may pack, never trains.")
@@ -59,6 +61,7 @@ def run(
     results: Path,
     cache: Path,
     plugin: Sequence[str],
+    devices: int | None,
     **asked: Any,
 ) -> None:
     """Train a combination of plugins and test it once.
@@ -71,17 +74,20 @@ def run(
     ferbench run --dataset fer2013 --data DIR --model basic-cnn --set training.epochs=10
     ferbench run RECIPE.toml --seed 0 --seed 1 --grid training.batch_size=64,128
     ferbench run --from my-run@best --sampler adaptive --set training.epochs=5
+    ferbench run RECIPE.toml --devices 2
     """
+    devices = asked_devices(devices)
     from ferbench.plugin.discovery import load_registry
 
-    combinations = asked_combinations(load_registry(plugin), results, **asked)
+    combinations = asked_combinations(load_registry(plugin), results, devices=devices, **asked)
     plan_all(combinations, results, cache, quiet=quiet or as_json)
     if dry_run:
         from ferbench.cli.dry_run import show_plan
 
         show_plan(combinations, as_json=as_json)
         return
-    outcomes = execute_all(combinations, results, quiet=quiet or as_json, tables=not as_json)
+    places = (results, cache, plugin)
+    outcomes = execute_all(combinations, *places, quiet=quiet or as_json, tables=not as_json)
     page = write_report(outcomes, results, plugin) if with_report else None
     if as_json:
         about = {} if page is None else {"report": str(page)}
@@ -104,6 +110,7 @@ def asked_combinations(
     sets: Sequence[str],
     axes: Sequence[str],
     start: str | None,
+    devices: int | None,
     name: str | None,
     skip_faulty: bool,
     **component_names: Sequence[str],
@@ -121,6 +128,7 @@ def asked_combinations(
         sets: ``--set``.
         axes: ``--grid``.
         start: ``--from``.
+        devices: ``--devices``.
         name: ``--name``.
         skip_faulty: ``--skip-faulty``.
         component_names: the flags of components, as ``model_names``.
@@ -140,6 +148,7 @@ def asked_combinations(
     components = {section: component_names[f"{section}_names"] for section in COMPONENT_SECTIONS}
     fields: dict[str, Sequence[Any]] = {
         "training.seed": seeds,
+        "runtime.devices": [] if devices is None else [devices],
         "data.fold": [f"{i}/{folds}" for i in range(1, folds + 1)] if folds is not None else [],
     }
     settings = asked_settings(raw, components, data, sets=sets, axes=axes, fields=fields, skip_faulty=skip_faulty)
@@ -151,13 +160,20 @@ def asked_combinations(
 
 
 def execute_all(
-    combinations: Sequence[Combination], results: Path, *, quiet: bool, tables: bool
+    combinations: Sequence[Combination],
+    results: Path,
+    cache: Path,
+    plugins: Sequence[str],
+    *,
+    quiet: bool,
+    tables: bool,
 ) -> list[dict[str, Any]]:
     """Run what is to be run; a run that fails does not stop the others."""
     outcomes = []
     for number, combination in enumerate(combinations, start=1):
         position = f"{number}/{len(combinations)} " if len(combinations) > 1 else ""
-        outcome = _execute(combination, results, position, quiet=quiet, alone=len(combinations) == 1)
+        places, alone = (results, cache, plugins), len(combinations) == 1
+        outcome = _execute(combination, places, position, quiet=quiet, alone=alone)
         outcomes.append(outcome)
         if tables:
             show_outcome(outcome, quiet=quiet)
@@ -166,10 +182,12 @@ def execute_all(
     return outcomes
 
 
-def _execute(combination: Combination, results: Path, position: str, *, quiet: bool, alone: bool) -> dict[str, Any]:
+def _execute(
+    combination: Combination, places: tuple[Path, Path, Sequence[str]], position: str, *, quiet: bool, alone: bool
+) -> dict[str, Any]:
     if combination.plan is None or combination.skip:
         return {"status": "skipped", "reason": combination.skip}
-    plan = combination.plan
+    plan, (results, cache, plugins) = combination.plan, places
     directory = plan.directory(results)
     if combination.done:
         record = directory.read()
@@ -181,15 +199,22 @@ def _execute(combination: Combination, results: Path, position: str, *, quiet: b
             record["name"] = name
             directory.write(record)
         return _outcome(record, plan, directory.path, reused=True)
-    from ferbench.training.run import execute
-
     with contextlib.ExitStack() as stack:
 
         def observer_for(record: dict[str, Any]) -> Any:
+            if plan.resolved.recipe.runtime.devices > 1 and not quiet:
+                click.echo(shared_batch(plan), err=True)
             return stack.enter_context(_progress(position + _title(plan), record, quiet=quiet))
 
         try:
-            record = execute(plan, results, observer_for)
+            if plan.resolved.recipe.runtime.devices > 1:
+                from ferbench.distributed.launch import execute as execute_together
+
+                record = execute_together(plan, results, observer_for, cache=cache, plugins=plugins)
+            else:
+                from ferbench.training.run import execute
+
+                record = execute(plan, results, observer_for)
         except UserError as error:
             if alone:
                 raise

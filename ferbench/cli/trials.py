@@ -67,15 +67,13 @@ class TrialProgress(Watch):
         self.objectives = objectives
         self._workers = workers
         self._quiet = quiet
-        self._started: float | None = None
-        done = [trial for trial in trials if trial.state.is_finished()]
-        self.ended_count = len(done)
-        self._here = 0
-        self._ended_trials = {trial.number for trial in done}
-        complete = [trial for trial in done if trial.state is TrialState.COMPLETE]
-        self.complete: list[tuple[int, tuple[float, ...]]] = [(one.number, tuple(one.values)) for one in complete]
-        if done:
-            self._say(f"going on with {len(done)} of {target} trials done")
+        self._started: dict[int, float] = {}
+        self._took: list[float] = []
+        self._ended: set[int] = set()
+        self.complete: list[tuple[int, tuple[float, ...]]] = []
+        self.elsewhere([trial for trial in trials if trial.state.is_finished()])
+        if self._ended:
+            self._say(f"going on with {len(self._ended)} of {target} trials done")
 
     def __enter__(self) -> TrialProgress:
         return self
@@ -100,18 +98,50 @@ class TrialProgress(Watch):
         return f"best {self.objectives[0].name} {value_text(values[0])} of trial {number}"
 
     @property
-    def left(self) -> str:
-        """Time left as people read it; empty before the first trial of this call has ended."""
-        if self._started is None or not self._here or self.ended_count >= self.target:
-            return ""
-        each = (time.monotonic() - self._started) / self._here
-        return f"about {duration(each * (self.target - self.ended_count))} left"
+    def count(self) -> str:
+        """How many trials have ended, on any host."""
+        return f"{len(self._ended)} of {self.target} trials"
 
-    def ended(self, result: Result, chosen: dict[str, Any]) -> None:
-        self.ended_count += 1
-        self._here += 1
+    def seconds_left(self) -> float | None:
+        """Seconds until the last trial has ended, if this host runs them all; None before one has ended here.
+
+        A trial is taken to last as long as those before it did, and workers to share what is left of them.
+        """
+        if not self._took or len(self._ended) >= self.target:
+            return None
+        each, now = sum(self._took) / len(self._took), time.monotonic()
+        at_work = [max(0.0, each - (now - started)) for started in self._started.values()]
+        waiting = each * max(0, self.target - len(self._ended) - len(at_work))
+        return max([*at_work, each if waiting else 0.0, (sum(at_work) + waiting) / self._workers])
+
+    @property
+    def left(self) -> str:
+        """Time left as people read it."""
+        seconds = self.seconds_left()
+        return "" if seconds is None else f"about {duration(seconds)} left"
+
+    def _note(self, result: Result) -> None:
+        """Count a trial that has ended here."""
+        self._ended.add(result.trial)
+        started = self._started.pop(result.trial, None)
+        if started is not None:
+            self._took.append(time.monotonic() - started)
         if result.values is not None:
             self.complete.append((result.trial, result.values))
+
+    def elsewhere(self, trials: Sequence[FrozenTrial]) -> None:
+        for trial in trials:
+            if trial.number not in self._ended:
+                self._ended.add(trial.number)
+                if trial.state is TrialState.COMPLETE:
+                    self.complete.append((trial.number, tuple(trial.values)))
+
+    def beat(self, conductor: Conductor) -> None:
+        for number in set(self._started) - {ticket.number for ticket in conductor.working.values()}:
+            del self._started[number]  # its worker died, or another host had its result first
+
+    def ended(self, result: Result, chosen: dict[str, Any]) -> None:
+        self._note(result)
         numbers = ", ".join(
             f"{objective.name} {value_text(value)}"
             for objective, value in zip(self.objectives, result.values or (), strict=False)
@@ -121,14 +151,14 @@ class TrialProgress(Watch):
             numbers or one_line(result.reason),
             chosen_text(chosen),
             duration(result.seconds),
-            f"{self.ended_count}/{self.target}",
+            f"{len(self._ended)}/{self.target}",
             self.best,
             self.left,
         ]
         self._say("  ".join(part for part in parts if part))
 
     def began(self, ticket: Ticket, worker: int) -> None:
-        self._started = self._started or time.monotonic()  # starting the workers is no part of what a trial takes
+        self._started[ticket.number] = time.monotonic()
         if ticket.attempt > 1:
             self._say(f"trial {ticket.number} goes on (attempt {ticket.attempt})")
 
@@ -145,7 +175,8 @@ class LiveTrials(TrialProgress):
 
     def __init__(self, trials: Sequence[FrozenTrial], target: int, objectives: Sequence[Objective], workers: int):
         self._console = Console(stderr=True, highlight=False)
-        self._running: dict[int, tuple[Ticket, str, float | None, float]] = {}
+        self._running: dict[int, tuple[Ticket, str, float | None]] = {}
+        self._repeats = ""
         self._recent: deque[tuple[Result, dict[str, Any]]] = deque(maxlen=_RECENT)
         super().__init__(trials, target, objectives, workers, quiet=False)
         self._live = Live(self, console=self._console, refresh_per_second=2, transient=True)
@@ -162,25 +193,24 @@ class LiveTrials(TrialProgress):
 
     def began(self, ticket: Ticket, worker: int) -> None:
         super().began(ticket, worker)
-        self._running[ticket.number] = (ticket, "", None, time.monotonic())
+        self._running[ticket.number] = (ticket, "", None)
 
     def epoch(self, ticket: Ticket, text: str, value: float | None) -> None:
-        started = self._running.get(ticket.number, (ticket, "", None, time.monotonic()))[3]
-        self._running[ticket.number] = (ticket, text, value, started)
+        self._running[ticket.number] = (ticket, text, value)
 
     def ended(self, result: Result, chosen: dict[str, Any]) -> None:
         self._running.pop(result.trial, None)
         self._recent.append((result, chosen))
         if result.ending == "failed":
             self._say(f"trial {result.trial} failed: {one_line(result.reason)}")
-        self.ended_count += 1
-        self._here += 1
-        if result.values is not None:
-            self.complete.append((result.trial, result.values))
+        self._note(result)
+
+    def repeating(self, done: int, of: int, at_work: Sequence[str]) -> None:
+        self._repeats = " · ".join([f"{done} of {of} runs tested", *at_work]) if done < of else ""
 
     def beat(self, conductor: Conductor) -> None:
-        for number in set(self._running) - {ticket.number for ticket in conductor.working.values()}:
-            del self._running[number]
+        super().beat(conductor)
+        self._running = {number: one for number, one in self._running.items() if number in self._started}
 
     def __rich__(self) -> RenderableType:
         rows = [*self._ended_rows(), *self._running_rows()]
@@ -216,16 +246,15 @@ class LiveTrials(TrialProgress):
 
     def _running_rows(self) -> Iterator[tuple[list[str], str]]:
         now = time.monotonic()
-        for ticket, text, value, started in self._running.values():
+        for ticket, text, value in self._running.values():
             values = [value_text(value), *[""] * (len(self.objectives) - 1)]
-            cells = [str(ticket.number), "running", text, *values, duration(now - started), chosen_text(ticket.chosen)]
+            spent = duration(now - self._started.get(ticket.number, now))
+            cells = [str(ticket.number), "running", text, *values, spent, chosen_text(ticket.chosen)]
             yield cells, "bold"
 
     def _headline(self) -> str:
-        starting = (
-            "" if self._running or self._recent or self.ended_count >= self.target else "the workers are starting"
-        )
-        parts = [f"{self.ended_count} of {self.target} trials", starting, self.best, self.left]
+        begun = self._running or self._recent or len(self._ended) >= self.target
+        parts = [self.count, "" if begun else "the workers are starting", self.best, self.left, self._repeats]
         return " · ".join(part for part in parts if part)
 
     def _say(self, line: str) -> None:

@@ -30,9 +30,8 @@ def conduct(session: Session, *, finish: bool, quiet: bool, as_json: bool, with_
     from ferbench.cli.trials import LiveTrials, TrialProgress
     from ferbench.tune.view import best_numbers
 
-    _introduce(session, quiet=quiet or as_json)
-
     def watch_for(trials: list[FrozenTrial], target: int) -> TrialProgress:
+        _introduce(session, quiet=quiet or as_json)
         workers = session.settings.workers
         if sys.stderr.isatty() and not (quiet or as_json):
             return LiveTrials(trials, target, session.objectives, workers)
@@ -74,8 +73,10 @@ def _introduce(session: Session, *, quiet: bool) -> None:
     existed = (place.path / "study.json").is_file()
     before = None if existed else earlier(session.results, session.label, place)
     if not quiet:
+        number = len(session.space.dimensions)
+        dimensions = "1 dimension" if number == 1 else f"{number} dimensions"
         what = "going on with study" if existed else "study"
-        click.echo(f"{what} {place.id} ({session.label}): {len(session.space.dimensions)} dimensions", err=True)
+        click.echo(f"{what} {place.id} ({session.label}): {dimensions}", err=True)
         if before is not None:
             unlike = list(differences(before.read().get("covers"), covered))
             more = f" and {len(unlike) - 5} more" if len(unlike) > 5 else ""

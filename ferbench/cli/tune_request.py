@@ -108,11 +108,20 @@ def session_of(
     from ferbench.tune.objectives import COSTS, read_objectives
     from ferbench.tune.session import Session
     from ferbench.tune.space import build_space
+    from ferbench.tune.storage import check_shared
     from ferbench.tune.study import covers, place_of
 
     check_run_name(label)
+    if places.storage is not None:
+        check_shared(places.storage)
     space = build_space(base, registry, searches=asked, only=settings.only)
     resolved = resolve(build_recipe(space.base), registry)
+    if resolved.recipe.runtime.devices > 1:
+        raise UserError(
+            "a search trains each trial on one device, but runtime.devices = "
+            f"{resolved.recipe.runtime.devices} asks for more",
+            "leave it out; --workers N runs N trials at a time, and 'ferbench run' of the best recipe takes --devices",
+        )
     objectives = read_objectives(settings.objectives or (resolved.recipe.training.select,))
     choose_pruner(settings.pruner, objectives)
     make_sampler(settings.algorithm, objectives, 0)

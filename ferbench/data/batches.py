@@ -12,13 +12,14 @@ from torch import Tensor
 
 from ferbench.data.augment import LUMA
 from ferbench.data.draws import Draws
+from ferbench.data.shards import Shards
 from ferbench.data.targets import Targets
 from ferbench.data.views import PLAIN, View
 
 Augmentation = Callable[[Tensor, tuple[int, int], Draws], Tensor]
 
-#: Mixes the samples of a prepared batch with each other.
-Mix = Callable[[Tensor, Targets, Draws], tuple[Tensor, Targets]]
+#: Mixes the samples of a prepared batch with each other. Of the images those at the places are there; None: all.
+Mix = Callable[[Tensor, Targets, Draws, "NDArray[np.int64] | None"], tuple[Tensor, Targets]]
 
 #: Share of the free accelerator memory that a split's images may take to be kept there.
 RESIDENT_SHARE = 0.25
@@ -133,6 +134,7 @@ class Batches:
         mix: Mix | None = None,
         first: int = 0,
         size: int | None = None,
+        shards: Shards | None = None,
     ) -> Iterator[tuple[Tensor, Targets]]:
         """Augmented batches of one epoch.
 
@@ -145,21 +147,26 @@ class Batches:
             mix: what mixes samples with each other, after the augmentation.
             first: batches of the epoch that are done already and left out.
             size: side of the images in pixels; None: what the model expects.
+            shards: which images of a batch are wanted; None: all. Targets are those of the whole batch. Where none of
+                its images is wanted, the first one is there nevertheless.
         """
         wanted = self.shape.size if size is None else (size, size)
         for start in range(first * batch_size, len(order), batch_size):
             positions = order[start : start + batch_size]
-            draws = Draws(
-                seed,
-                epoch,
-                samples=positions,
-                positions=np.arange(start, start + len(positions), dtype=np.int64),
-                device=self.device,
-            )
+            places, steps = None, np.arange(len(positions), dtype=np.int64)
+            if shards is not None:
+                places = shards.own(len(positions))
+                places = places if len(places) else steps[:1]
+            own = steps if places is None else places
+            draws = Draws(seed, epoch, samples=positions[own], positions=start + own, device=self.device)
             with torch.no_grad():
-                images = self.shape.prepare(augment(self.gather(positions), wanted, draws))
+                images = self.shape.prepare(augment(self.gather(positions[own]), wanted, draws))
             targets = self.targets(positions)
-            yield (images, targets) if mix is None else mix(images, targets, draws)
+            if mix is not None:
+                if places is not None:
+                    draws = Draws(seed, epoch, samples=positions, positions=start + steps, device=self.device)
+                images, targets = mix(images, targets, draws, places)
+            yield images, targets
 
     def evaluation(self, batch_size: int) -> Iterator[tuple[Tensor, Targets]]:
         """The split in its own order, resized and normalised, nothing else."""

@@ -179,11 +179,15 @@ class RuntimeSettings(Section):
 
     Attributes:
         device: ``auto`` (CUDA when there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        devices: how many GPUs share the run, or processes on the CPU (``--devices``). Each takes its part of every
+            batch, and the update is that of the whole one.
         checkpoint_every: batches between two checkpoints within an epoch; 0: only at the end of each.
-        threads: CPU threads for torch; default: ``OMP_NUM_THREADS``, else the cores this process may use.
+        threads: CPU threads for torch; default: ``OMP_NUM_THREADS``, else the cores this process may use. Several
+            devices share them.
     """
 
     device: Annotated[str, Role.ENVIRONMENT] = "auto"
+    devices: Annotated[int, at.Ge(1), Role.ENVIRONMENT] = 1
     threads: Annotated[int | None, at.Ge(1), Role.ENVIRONMENT] = None
     checkpoint_every: Annotated[int, at.Ge(0), Role.ENVIRONMENT] = 100
 

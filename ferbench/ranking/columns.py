@@ -15,14 +15,15 @@ from ferbench.ranking.leaderboard import Contaminated, Group, Row, Unfinished, o
 from ferbench.ranking.published import Published
 from ferbench.ranking.standing import RANKED_BY, WITH_INTERVALS
 from ferbench.report.table import Cell, Column, Table
+from ferbench.runs.summary import ELSEWHERE
 
 ALL = "all"
 
-#: What people look at after the metrics.
-_COUNTS = ("train", "epochs", "best_epoch", "parameters")
+#: What people look at after the metrics: how a result came about, and what it cost.
+COSTS = ("train", "epochs", "best_epoch", "select", "parameters", "flops", "images_per_second", "seconds", "kind")
 
-#: What people see on request; programs get it anyway.
-_ASKED_FOR = {"rank", "kind", "flops", "images_per_second", "seconds", "select"}
+#: Of these people see the ones that tell rows apart; what all rows share is said in a note.
+SHARED = ("loss", "sampler", "augmentation", "optimizer", "schedule")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,13 @@ class Board:
         rows = [row for group in groups for row in group.rows]
         keys = list(self.columns)[: len(_base(self.single))]
         if people:
-            same = {s for s in ("optimizer", "schedule") if len({row.settings.get(s) for row in rows}) < 2}
+            same = {section for section in SHARED if _alike(rows, section)}
             elsewhere = any(
                 run.data["dataset"] != group.dataset for group in groups for row in group.rows for run in row.runs
             )
             same |= set() if elsewhere else {"trained_on"}
-            hidden = {*_ASKED_FOR, *same, *(() if any(row.name for row in rows) else ("name",))}
+            hidden = {"rank", *same, *(() if any(row.name for row in rows) else ("name",))}
+            hidden |= {key for key in COSTS if all(self.columns[key].cell(row) is None for row in rows)}
             hidden |= set() if any(row.standing and row.standing.best for row in rows) else {"rank_range", "gap", "p"}
             keys = [key for key in keys if key not in hidden]
         present = {name for group in groups for name in group.metrics}
@@ -92,12 +94,15 @@ class Board:
             order = {name: place for place, name in enumerate(dict.fromkeys(name for task in tasks for name in task))}
             classes.sort(key=lambda key: order.get(key.partition(":")[2], len(order)))
         varied = list(dict.fromkeys(key for group in groups for key in group.varied if not people or _told(group, key)))
-        counts = [key for key in keys if key in _COUNTS] if people else []
+        costs = [key for key in COSTS if key in keys] if people else []
         standing = [key for key in keys if key in ("gap", "p")] if people else []
         first = [key for key in keys if key == "rank_range"] if people else []
-        named = [key for key in keys if key not in (*counts, *standing, *first, "runs")]
+        last = [key for key in keys if key == "config"] if people else []
+        named = [key for key in keys if key not in (*costs, *standing, *first, *last, "runs")]
         without = [f"{key}_without" for key in self._without if any(group.left_out for group in groups)]
-        found = [*first, *named, *overall, *without, *standing, *classes, *varied, *counts]
+        ranked = [key for key in overall if people and key in RANKED_BY]
+        others = [key for key in overall if key not in ranked]
+        found = [*first, *named, *ranked, *standing, *others, *without, *classes, *varied, *costs, *last]
         return found if self.single else [*found, "runs"]
 
     def chosen(self, text: str) -> list[str]:
@@ -138,7 +143,7 @@ class Board:
         """One group; ``number`` tells groups with one test set apart."""
         chosen = [self.columns[key] for key in keys]
         slug = re.sub(r"[^a-z0-9]+", "-", f"leaderboard-{group.dataset}-{short(group.rows_digest)}".lower())
-        notes = list(ranking_notes(group))
+        notes = list(ranking_notes(group, keys))
         if group.left_out:
             notes.append(
                 f"Without: the same without the {group.left_out:,} of {group.n:,} samples that the list names. Ranks "
@@ -146,6 +151,7 @@ class Board:
             )
         if any(len(row.runs) > 1 for row in group.rows):
             notes.insert(0, "Metrics are means over the seeds of a configuration, the lowest and highest in brackets.")
+        notes[:0] = _shared(group, keys)
         return Table(
             id=slug if number == 1 else f"{slug}-{number}",
             caption=caption(group),
@@ -177,20 +183,25 @@ def caption(group: Group) -> str:
     return f"SYNTHETIC IMAGES, not comparable with real data: {text}" if group.synthetic else text
 
 
-def ranking_notes(group: Group) -> Iterable[str]:
-    """What ranks and intervals of a group mean, and which rows have none, and why."""
-    standings = [row.standing for row in group.rows]
-    if any(one is not None and one.best is not None for one in standings):
+def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
+    """What ranks and intervals in the columns ``keys`` mean, and which rows have no rank, and why."""
+    ranked = any(row.standing is not None and row.standing.best is not None for row in group.rows)
+    tested = ranked and bool({"rank", "rank_range", "p"} & set(keys))
+    measured = ranked and any(key.removesuffix("_without") in WITH_INTERVALS for key in keys)
+    if tested:
         label = measure(group.ranked_by).label
         yield (
             f"Rank: from 1 + the rows that are significantly better in {label} (paired tests of all pairs, Holm's "
             "correction, 5 %) to the rows less those that are significantly worse; what cannot be told apart shares it."
         )
+    if measured:
         yield (
-            "±: 95 % interval; of one seed that of this trained model over samples, of three or more that of the "
-            "configuration over seeds and samples; two seeds have none. Tests take seeds into account where both rows "
-            "have three or more."
+            "±, or [from, to] where it is uneven: 95 % interval; of one seed that of this trained model over samples, "
+            "of three or more that of the configuration over seeds and samples; two seeds have none. Tests take seeds "
+            "into account where both rows have three or more."
         )
+    if (tested or measured) and group.clustered_by is not None:
+        yield f"Samples of one {group.clustered_by} err together: tests and intervals draw each as a whole."
     reasons: dict[str, list[str]] = {}
     for row in group.rows:
         if row.standing is not None and row.standing.reason:
@@ -202,7 +213,9 @@ def ranking_notes(group: Group) -> Iterable[str]:
 
 def unranked_table(contaminated: Sequence[Contaminated], published: Sequence[Published]) -> Table:
     """What is shown without a rank: results that others reported, and those that say nothing of unseen samples."""
-    keys = ("accuracy", "macro_f1", "balanced_accuracy")
+    every = [*(one.scores.values for one in contaminated), *(one.values for one in published)]
+    affect = [key for key in WITH_INTERVALS if key.startswith(("valence", "arousal")) and any(key in v for v in every)]
+    keys = ("accuracy", "macro_f1", "balanced_accuracy", *affect)
     columns = (
         Column("name", "name"),
         Column("kind", "kind"),
@@ -301,7 +314,9 @@ def _base(single: bool) -> list[BoardColumn]:
             Column("trained_on", "trained on", about="the dataset, or several joined"),
             lambda row: row.runs[0].data["dataset"],
         ),
-        BoardColumn(Column("train", "train", "count", about="training samples"), lambda row: row.runs[0].data["train"]),
+        BoardColumn(
+            Column("train", "train", "count", about="training samples"), lambda row: row.runs[0].data["train"] or None
+        ),
         BoardColumn(Column("epochs", "epochs", "count"), lambda row: row.runs[0].epochs),
         BoardColumn(epoch, lambda row: _over_runs([run.best_epoch for run in row.runs], single)),
         BoardColumn(Column("parameters", "parameters", "count"), lambda row: row.runs[0].parameters),
@@ -367,6 +382,21 @@ def _over_runs(values: Sequence[float | None], single: bool) -> Cell:
     if len(known) < len(values):
         return None
     return known[0] if single else spread(known)
+
+
+def _alike(rows: Iterable[Row], section: str) -> bool:
+    """Whether no two rows are known to differ in a component; what other software used is not known."""
+    return len({row.settings.get(section) for row in rows} - {ELSEWHERE}) < 2
+
+
+def _shared(group: Group, keys: Sequence[str]) -> Iterable[str]:
+    """A note on the components that all rows share and that are in no column."""
+    own = [row for row in group.rows if row.settings.get("loss") != ELSEWHERE]
+    hidden = [section for section in SHARED if section not in keys and _alike(own, section)]
+    named = [f"{section} {name}" for section in hidden if own and (name := own[0].settings.get(section))]
+    if named:
+        where = "rows" if len(own) == len(group.rows) else "rows that were trained here"
+        yield f"The same in all {where}: {', '.join(named)}."
 
 
 def _told(group: Group, key: str) -> bool:

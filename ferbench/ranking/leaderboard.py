@@ -90,6 +90,7 @@ class Group:
         rows: best macro-F1 first.
         ranked_by: the metric of the ranks, once they are known.
         left_out: samples that `Row.without` is without.
+        clustered_by: the column whose values are drawn as a whole in intervals and tests; None: samples are.
     """
 
     dataset: str
@@ -102,11 +103,13 @@ class Group:
     rows: tuple[Row, ...]
     ranked_by: str = ""
     left_out: int = 0
+    clustered_by: str | None = None
 
     @property
     def varied(self) -> list[str]:
-        """Keys of options and fields that are not the same in all rows."""
-        return differing({id(row.settings): row.settings for row in self.rows}.values())
+        """Keys of options and fields that are not the same in all rows; all have one protocol, named or not."""
+        keys = differing({id(row.settings): row.settings for row in self.rows}.values())
+        return [key for key in keys if key != "data.protocol"]
 
     @property
     def metrics(self) -> list[str]:

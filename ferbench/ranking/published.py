@@ -2,7 +2,8 @@
 
 A directory holds a file for each table, laid out as scikit-learn's classification report (``class, precision_percent,
 recall_percent, f1_percent, support``; a row for each class, then ``macro avg`` and ``accuracy`` with its value in the
-F1 column), and ``summary.csv`` (``name, dataset, split, n, accuracy_percent, note``), a line for each experiment.
+F1 column), and ``summary.csv`` (``name, dataset, split, n, accuracy_percent, note``), a line for each experiment. In a
+file of models with valence and arousal each line is an experiment, in fractions.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from ferbench.errors import UserError
 
 SUMMARY_FILE = "summary.csv"
 _TABLE = ["class", "precision_percent", "recall_percent", "f1_percent", "support"]
+_MULTITASK = ["model", "epochs", "split", "expression_accuracy", "valence_rmse", "arousal_rmse"]
+_MULTITASK += ["valence_correlation", "arousal_correlation"]
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
@@ -62,7 +65,23 @@ def read_published(directory: Path) -> list[Published]:
         known = named.get(name, Published(name, n=n))
         merged = {**values, **known.values}
         named[name] = Published(name, known.dataset, known.split, known.n or n, merged, known.note)
-    return list(named.values())
+    several = [one for path in sorted(directory.glob("*.csv")) for one in _multitask(path)]
+    return [*named.values(), *several]
+
+
+def _multitask(path: Path) -> list[Published]:
+    """A line for each model: accuracy, and errors and correlations of valence and arousal."""
+    rows = _rows(path)
+    if not rows or list(rows[0]) != _MULTITASK:
+        return []
+    found = []
+    for row in rows:
+        keys = {"accuracy": "expression_accuracy", "valence_rmse": "valence_rmse", "arousal_rmse": "arousal_rmse"}
+        values = {key: _number(path, row[column]) for key, column in keys.items() if row[column]}
+        told = [f"{one} r {row[f'{one}_correlation']}" for one in ("valence", "arousal") if row[f"{one}_correlation"]]
+        name = f"{path.stem.removesuffix('-summary')} {row['model']}, {row['epochs']} epochs"
+        found.append(Published(name, split=row["split"], values=values, note=", ".join(told)))
+    return found
 
 
 def _table(path: Path) -> tuple[int | None, dict[str, float]] | None:
@@ -73,7 +92,9 @@ def _table(path: Path) -> tuple[int | None, dict[str, float]] | None:
     n = None
     for row in rows:
         numbers = {
-            key: float(row[f"{key}_percent"]) / 100 for key in ("precision", "recall", "f1") if row[f"{key}_percent"]
+            key: _number(path, row[f"{key}_percent"]) / 100
+            for key in ("precision", "recall", "f1")
+            if row[f"{key}_percent"]
         }
         if row["class"] == "accuracy":
             n = _count(row["support"])
@@ -85,6 +106,12 @@ def _table(path: Path) -> tuple[int | None, dict[str, float]] | None:
     if "macro_recall" in values:
         values["balanced_accuracy"] = values["macro_recall"]
     return n, values
+
+
+def _number(path: Path, text: str) -> float:
+    if not _NUMBER.fullmatch(text.strip()):
+        raise UserError(f"{path}: '{text}' is no number", "write numbers without signs; leave empty what is not known")
+    return float(text)
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

@@ -86,6 +86,11 @@ def _configuration(name: str, runs: Sequence[Summary]) -> Side:
     return Side(name, tuple(sorted(finished.values(), key=lambda run: (run.seed or 0, run.run))))
 
 
+def over_seeds(side: Side, runs: Sequence[Summary]) -> Side:
+    """The side with all finished seeds of its configuration."""
+    return _configuration(side.label, [run for run in runs if run.config == side.runs[0].config])
+
+
 def on_one_test_set(first: Side, second: Side) -> tuple[Side, Side]:
     """Both sides with their scores on the samples that all their runs were measured on: first their own test set.
 

@@ -38,7 +38,7 @@ WITH_INTERVALS = (
     "arousal_rmse",
 )
 TESTS_FILE = ".tests.json"
-_VERSION = 2
+_VERSION = 3
 _MOST_KEPT = 64
 
 
@@ -101,19 +101,20 @@ def _ranked(results: Path, group: Group, diverged: Counter[str], metric: str, ca
         files.append(marks)
     chosen = [place for place, reason in enumerate(reasons) if not reason]
     found: dict[int, Standing] = {}
+    by = None
     if chosen:
         key = _key(metric, group.class_names, [files[place] for place in chosen])
-        standings = cache.get(key)
-        if standings is None:
-            rows = [group.rows[place] for place in chosen]
-            standings = _computed(results, rows, metric)
-            cache.put(key, standings)
+        kept = cache.get(key)
+        if kept is None:
+            kept = _computed(results, [group.rows[place] for place in chosen], metric)
+            cache.put(key, *kept)
+        standings, by = kept
         found = dict(zip(chosen, standings, strict=True))
     rows = [
         replace(row, standing=found.get(place) or Standing(reason=reasons[place]))
         for place, row in enumerate(group.rows)
     ]
-    return replace(group, rows=tuple(rows), ranked_by=metric)
+    return replace(group, rows=tuple(rows), ranked_by=metric, clustered_by=by)
 
 
 def _refusal(group: Group, row: Row, diverged: Counter[str], skipped: int) -> str:
@@ -143,8 +144,8 @@ def _key(metric: str, class_names: Sequence[str], files: Any) -> str:
     return hashlib.sha256(json.dumps([_VERSION, metric, list(class_names), files]).encode()).hexdigest()[:24]
 
 
-def _computed(results: Path, rows: Sequence[Row], metric: str) -> list[Standing]:
-    """The standings of rows from their predictions."""
+def _computed(results: Path, rows: Sequence[Row], metric: str) -> tuple[list[Standing], str | None]:
+    """The standings of rows from their predictions, and the column whose values are drawn as a whole."""
     import numpy as np
 
     from ferbench.statistics.estimates import all_pairs, interval, mcnemar_pairs, ranks
@@ -152,7 +153,7 @@ def _computed(results: Path, rows: Sequence[Row], metric: str) -> list[Standing]
 
     base, predicted, others, refused = _read(results, rows, None)
     if base is None:
-        return [Standing(reason=refused[place]) for place in range(len(rows))]
+        return [Standing(reason=refused[place]) for place in range(len(rows))], None
     design, places = base.design(), list(predicted)
     measured = {name: [measure(name, design, predicted[place]) for place in places] for name in RANKED_BY}
     chosen = measured[metric]
@@ -174,7 +175,7 @@ def _computed(results: Path, rows: Sequence[Row], metric: str) -> list[Standing]
             None if number == leader else float(found.adjusted[number, leader]),
             {**{name: (one.low, one.high) for name, one in ends.items() if one is not None}, **others[place]},
         )
-    return [standings[place] for place in range(len(rows))]
+    return [standings[place] for place in range(len(rows))], base.clustered_by
 
 
 def _read(
@@ -249,21 +250,22 @@ class _Cache:
         self._boards: dict[str, Any] | None = None
         self._changed = False
 
-    def get(self, key: str) -> list[Standing] | None:
+    def get(self, key: str) -> tuple[list[Standing], str | None] | None:
         boards = self._read()
         if key not in boards:
             return None
         try:
-            found = [_restored(*values) for values in boards[key]]
-        except (TypeError, ValueError, AttributeError, IndexError):
+            by = boards[key]["clustered_by"]
+            found = [_restored(*values) for values in boards[key]["rows"]]
+        except (TypeError, ValueError, AttributeError, LookupError):
             return None
         if next(reversed(boards)) != key and len(boards) >= _MOST_KEPT:
             boards[key] = boards.pop(key)
             self._changed = True
-        return found
+        return found, by if isinstance(by, str) else None
 
-    def put(self, key: str, standings: Sequence[Standing]) -> None:
-        self._read()[key] = [list(asdict(one).values()) for one in standings]
+    def put(self, key: str, standings: Sequence[Standing], by: str | None) -> None:
+        self._read()[key] = {"clustered_by": by, "rows": [list(asdict(one).values()) for one in standings]}
         self._changed = True
 
     def save(self) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ferbench.metrics.affect import DIMENSIONS, dimension_scores
 from ferbench.metrics.measures import measure
+from ferbench.ranking.answers import Samples
 from ferbench.report.contents import RunView
 from ferbench.report.figures import Figure, epochs_axis, layout_of, named_axis, plain
 from ferbench.report.table import Cell, Column, Table
@@ -82,8 +83,9 @@ def slice_table(
         label: whose they are.
         suffix: of the table's id.
     """
-    clusters = next((given.columns[one] for one in ("subject", "clip") if one in given.columns and one != name), None)
     truth = given.truth.astype(np.int64)
+    by = Samples(given.ids, truth, (), {key: one for key, one in given.columns.items() if key != name}).clustered_by
+    clusters = None if by is None else given.columns[by]
     found = slices(name, values, truth, given.probabilities.argmax(axis=1)[None], classes, clusters)
     columns = [Column("value", name), Column("n", "n", "count")]
     for key in METRICS:
@@ -106,6 +108,8 @@ def slice_table(
     notes.append(
         "From, to: 95 % interval of this trained model over samples. Macro-F1 is over the classes that a slice has."
     )
+    if by is not None:
+        notes.append(f"Samples of one {by} err together: intervals draw each as a whole.")
     if found.left_out:
         notes.append(f"{found.left_out:,} samples have no {name}.")
     slug = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") or "column"
@@ -146,6 +150,16 @@ def affect_figures(run: RunView, given: Predictions) -> list[Figure]:
                         **layout_of(),
                         "xaxis": {"title": {"text": "annotated"}, "range": [-1.05, 1.05]},
                         "yaxis": {"title": {"text": "predicted"}, "range": [-1.05, 1.05]},
+                        "annotations": [
+                            {
+                                "text": f"CCC {ccc:.3f}".replace("-", "−"),
+                                "showarrow": False,
+                                "xref": "paper",
+                                "yref": "paper",
+                                "x": 0.02,
+                                "y": 0.98,
+                            }
+                        ],
                     },
                 },
                 height=380,

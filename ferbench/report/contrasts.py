@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.report.contents import Comparison, RunView, Scored
-from ferbench.report.figures import Figure, layout_of, named_axis, plain
+from ferbench.report.figures import Figure, layout_of, named_axis, plain, shortened
 
 #: So many runs are shown against the baseline; more are better asked for one by one.
 _MOST = 6
@@ -83,6 +83,7 @@ def pareto(group: Comparison, key: str, name: str) -> Figure | None:
         return None
     points = [(cost, float(run.result.metrics["accuracy"]), run.label) for run, cost in known if run.result is not None]
     front = frontier([(cost, accuracy) for cost, accuracy, _ in points])
+    low, high = (end(cost for cost, _, _ in points) for end in (min, max))
     data = [
         {
             "type": "scatter",
@@ -96,10 +97,16 @@ def pareto(group: Comparison, key: str, name: str) -> Figure | None:
         },
         {
             "type": "scatter",
-            "mode": "lines",
+            "mode": "lines+markers+text",
             "name": "best for the cost",
             "x": [points[place][0] for place in front],
             "y": [points[place][1] for place in front],
+            "text": [plain(shortened(points[place][2])) for place in front],
+            # Towards the middle, where there is room; costs are on a logarithmic axis.
+            "textposition": [
+                "bottom right" if points[place][0] ** 2 < low * high else "bottom left" for place in front
+            ],
+            "marker": {"size": 12, "symbol": "diamond-open"},
             "line": {"dash": "dash", "shape": "hv", "width": 1.5},
             "hoverinfo": "skip",
         },
@@ -109,7 +116,7 @@ def pareto(group: Comparison, key: str, name: str) -> Figure | None:
         id=f"{name}-{key}",
         title=f"Accuracy against {what}",
         caption=f"Accuracy on {group.result.split} against {what} of {len(points)} runs; the line joins those that no "
-        "cheaper run reaches.",
+        "cheaper run reaches, by name.",
         spec={
             "data": data,
             "layout": {

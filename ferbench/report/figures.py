@@ -317,11 +317,14 @@ def plain(text: str) -> str:
 
 def named_axis(names: Sequence[str]) -> dict[str, Any]:
     """Ticks for every name, long ones shortened in the middle; hovering shows the whole."""
-    half = _LONGEST_TICK // 2
-    short = [
-        name if len(name) <= _LONGEST_TICK else f"{name[:half]}…{name[1 - half :]}" for name in map(one_line, names)
-    ]
-    return {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": [plain(name) for name in short]}
+    ticks = [plain(shortened(name)) for name in names]
+    return {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": ticks}
+
+
+def shortened(name: str) -> str:
+    """A name in one line, a long one without its middle."""
+    half, name = _LONGEST_TICK // 2, one_line(name)
+    return name if len(name) <= _LONGEST_TICK else f"{name[:half]}…{name[1 - half :]}"
 
 
 def _view(z: NDArray[Any], text: list[list[str]], top: float) -> dict[str, Any]:

@@ -85,6 +85,11 @@ def to_markdown(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
+def paragraph(text: str, form: str) -> str:
+    """A sentence by itself, in ``md`` or ``latex``."""
+    return f"{_markdown(text) if form == 'md' else _latex(text)}\n"
+
+
 def to_latex(table: Table) -> str:
     """A floating ``table`` with booktabs rules, its caption and the label ``tab:ID``.
 

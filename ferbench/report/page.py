@@ -213,14 +213,15 @@ def figures_page(name: str, drawn_figures: Sequence[Figure], **content: Any) -> 
     )
 
 
-def tables_page(title: str, several: Sequence[Table]) -> str:
+def tables_page(title: str, several: Sequence[Table], *, lead: str = "") -> str:
     """A page of nothing but tables.
 
     Args:
         title: the heading, plain text.
         several: the tables; their ids must differ.
+        lead: a sentence below the heading, plain text.
     """
-    return _template("tables.html.j2").render(title=one_line(title), tables=several, refresh=None)
+    return _template("tables.html.j2").render(title=one_line(title), lead=one_line(lead), tables=several, refresh=None)
 
 
 def _comparison(group: Comparison, number: int) -> ComparisonPart:

@@ -232,7 +232,7 @@ def slice_of(view: StudyView, dimension: Dimension, i: int) -> Figure:
         layout["xaxis"] |= {"type": "category"}
         x = [plain(str(value)) for value in x]
     elif dimension.log:
-        layout["xaxis"] |= {"type": "log"}
+        layout["xaxis"] |= {"type": "log", "exponentformat": "e", "minexponent": 2}
     trace = _points(trials, [trial.values[i] for trial in trials], objective.name, "circle", view, objective)
     return Figure(
         id=f"slice-{slug(dimension.key)}",

@@ -25,6 +25,16 @@ class Spread:
     high: float
     interval: tuple[float, float] | None = None
 
+    @property
+    def even(self) -> bool:
+        """The ends of the interval are about as far from the mean: ± says it all."""
+        assert self.interval is not None
+        low, high = self.interval
+        return abs((low + high) / 2 - self.mean) <= _UNEVEN * (high - low) / 2
+
+
+#: By what share of half its width an interval may lie aside of the mean and still be written with ±.
+_UNEVEN = 0.1
 
 Cell = str | int | float | Spread | None
 
@@ -87,22 +97,31 @@ class Table:
             yield [shown(cell, column.kind) for cell, column in zip(row, self.columns, strict=True)]
 
 
-def shown(cell: Cell, kind: Kind) -> str:
-    """A cell as people read it; empty for None and NaN."""
+def shown(cell: Cell, kind: Kind, *, brief: bool = False) -> str:
+    """A cell as people read it; empty for None and NaN.
+
+    The 95 % interval of a `Spread` is written with ±, or by its ends in square brackets where these are not even;
+    ``brief`` leaves its lowest and highest out.
+    """
     if cell is None or cell != cell:
         return ""
     if isinstance(cell, Spread):
-        middle = shown(cell.mean, kind)
+        middle = _rounded(cell.mean) if kind == "number" else shown(cell.mean, kind)
         if cell.interval is not None:
-            middle += f" ± {shown((cell.interval[1] - cell.interval[0]) / 2, kind)}"
-        return middle if cell.low == cell.high else f"{middle} ({shown(cell.low, kind)}–{shown(cell.high, kind)})"
+            low, high = cell.interval
+            ends = f" ± {shown((high - low) / 2, kind)}"
+            middle += ends if cell.even else f" [{shown(low, kind)}, {shown(high, kind)}]"
+        if brief or cell.low == cell.high:
+            return middle
+        low_high = [_rounded(one) if kind == "number" else shown(one, kind) for one in (cell.low, cell.high)]
+        return f"{middle} ({'–'.join(low_high)})"
     if isinstance(cell, str):
         return cell
     match kind:
         case "count":
             return f"{cell:,.0f}"
         case "score":
-            return f"{cell:.4f}"
+            return f"{cell:.4f}".replace("-", "−")
         case "change":
             return f"{cell:+.4f}".replace("-", "−")
         case "percent":
@@ -115,6 +134,11 @@ def shown(cell: Cell, kind: Kind) -> str:
             return size(float(cell))
         case _:
             return f"{cell:,.6g}" if isinstance(cell, float) else str(cell)
+
+
+def _rounded(number: float) -> str:
+    """A mean of numbers: three digits, or all before the point."""
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
 
 
 def duration(seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ _TIERS = {"strong": "▲ strong", "fair": "● fair", "weak": "▼ weak"}
 _RUN = Column("run", "run")
 #: What is said of a run that died without a word.
 LEFT = "no process is at work on it any more"
+#: No metrics, but of how many samples one is known.
+_COUNTS = ("valence_n", "arousal_n")
 _SCORES = ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "worst_class_f1")
 
 
@@ -74,8 +76,23 @@ def metrics(run: RunView) -> Table:
                 for scored, title in zip(run.evaluations, titles, strict=True)
             ),
         ),
-        rows=tuple((measure(name).label, *(one.metrics.get(name) for one in run.evaluations)) for name in names),
+        rows=tuple(
+            (measure(name).label, *(one.metrics.get(name) for one in run.evaluations))
+            for name in names
+            if name not in _COUNTS
+        ),
+        notes=tuple(_annotated(run)),
     )
+
+
+def _annotated(run: RunView) -> Iterator[str]:
+    """How many samples have valence and arousal, where not all do."""
+    for scored in run.evaluations:
+        for key in _COUNTS:
+            known = scored.metrics.get(key, scored.n)
+            if known != scored.n:
+                what = key.removesuffix("_n")
+                yield f"{scored.title}: {what} is annotated for {known:,.0f} of {scored.n:,} samples."
 
 
 def confusion(run: RunView, scored: Scored) -> Table:
@@ -220,6 +237,9 @@ def environment(run: RunView) -> Table:
     rows += [(f"{name} (package)", version) for name, version in known.get("packages", {}).items()]
     if training:
         rows.append(("training time", duration(training["seconds"])))
+        if training.get("shards"):
+            shares = " + ".join(map(str, training["shards"]))
+            rows.append(("samples of a batch by device", f"{shares} = {training['batch_size']}"))
         if training["images_per_second"] is not None:
             rows.append(("images per second in training", f"{training['images_per_second']:,.0f}"))
     rows += [("started", record["started"]), ("finished", record.get("finished") or "")]

@@ -24,9 +24,7 @@ from ferbench.metrics.scoring import scores_record
 from ferbench.runs.directory import Predictions, RunDirectory, all_runs, run_path
 from ferbench.runs.lock import only_writer
 from ferbench.runs.sample_csv import id_column, read_csv
-
-#: Stands for components that only other software knows.
-ELSEWHERE = "elsewhere"
+from ferbench.runs.summary import ELSEWHERE
 
 PREDICTED = ("predicted", "prediction", "predicted_class", "pred")
 TRUE = ("true", "truth", "true_class", "label")

@@ -211,6 +211,7 @@ RECORD = {
         "images_per_second": _maybe(_number),
         "batch_size": _count,
         "micro_batch": _maybe(_count),
+        "shards": _list(_count),
     },
     "error": _maybe({"type": _text, "message": _text}),
 }

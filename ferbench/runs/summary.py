@@ -11,6 +11,9 @@ from typing import Any
 #: Rises when a summary says something else for the same record: an index of older summaries is then not read.
 SUMMARY_VERSION = 5
 
+#: Stands for components that only other software knows.
+ELSEWHERE = "elsewhere"
+
 
 @dataclass(slots=True)
 class Scores:

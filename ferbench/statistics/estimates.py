@@ -141,10 +141,7 @@ def _squares(deviations: NDArray[np.float64]) -> NDArray[np.float64]:
     """Squared distances [R, R] between rows [R, n]."""
     together = deviations @ deviations.T
     own = np.diag(together)
-    found = np.maximum(0.0, own[:, None] + own[None, :] - 2 * together)
-    # Of two that answer alike, rounding leaves a variance that would make a difference of 0 look large.
-    found[found < 1e-12 * (own[:, None] + own[None, :])] = 0.0
-    return found
+    return np.maximum(0.0, own[:, None] + own[None, :] - 2 * together)
 
 
 def mcnemar_pairs(right: NDArray[np.bool_]) -> NDArray[np.float64]:

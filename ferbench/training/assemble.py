@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ferbench.data.batches import Batches
 from ferbench.data.targets import LossValue, Outputs, Targets
+from ferbench.distributed.ranks import ALONE, Ranks
 from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan
 from ferbench.training.ema import averaged
@@ -51,7 +52,13 @@ def check_loss(plan: Plan, model: nn.Module, loss: Loss) -> None:
 
 
 def assemble(
-    plan: Plan, model: nn.Module, loss: Loss, train: Batches, validation: Batches, device: torch.device
+    plan: Plan,
+    model: nn.Module,
+    loss: Loss,
+    train: Batches,
+    validation: Batches,
+    device: torch.device,
+    ranks: Ranks = ALONE,
 ) -> Training:
     """Everything that the training loop works with.
 
@@ -62,6 +69,7 @@ def assemble(
         train: the training split.
         validation: the split to select on.
         device: where the training happens.
+        ranks: that share it.
 
     Raises:
         UserError: a component's options do not fit the task, or the device does not have the precision.
@@ -102,4 +110,5 @@ def assemble(
         average=None if settings.ema is None else averaged(model, settings.ema),
         stopping=stopping,
         sizes=planned_sizes(plan),
+        ranks=ranks,
     )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ferbench.data.targets import Targets
 from ferbench.metrics.classification import confusion_matrix, score
 from ferbench.training.evaluation import Evaluation
 from ferbench.training.scores import Scores
@@ -34,15 +33,15 @@ class EpochSums:
     predicted: list[Tensor] = field(default_factory=list)
     labels: list[Tensor] = field(default_factory=list)
 
-    def add(self, result: StepResult, group: Sequence[tuple[Tensor, Targets]]) -> None:
-        """Take an update of some batches in."""
-        n = sum(len(targets) for _, targets in group)
+    def add(self, result: StepResult) -> None:
+        """Take an update in."""
+        n = len(result.labels)
         self.images += n
         self.loss += result.loss * n
         for name, value in result.components.items():
             self.components[name] = self.components.get(name, 0) + value * n
         self.predicted.append(result.predicted)
-        self.labels.extend(targets.labels for _, targets in group)
+        self.labels.append(result.labels)
 
     def to_state(self) -> dict[str, Any]:
         """Plain values and tensors."""

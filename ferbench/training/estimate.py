@@ -16,7 +16,7 @@ from ferbench.training import runtime
 from ferbench.training.assemble import build_loss, check_loss
 from ferbench.training.growing import planned_sizes
 from ferbench.training.precision import Precision
-from ferbench.training.run import build_model, check_budget, check_outputs, split_batches
+from ferbench.training.run import build_model, check_budget, check_devices, check_outputs, split_batches
 from ferbench.training.starting import begin
 from ferbench.training.step import evaluate_loss, forward, is_out_of_memory
 from ferbench.training.summary import count_parameters
@@ -40,7 +40,10 @@ class Estimate:
 
 
 class Estimator:
-    """Times a few batches of each distinct model and batch size on a throw-away copy; no optimiser ever steps."""
+    """Times a few batches of each distinct model and batch size on a throw-away copy; no optimiser ever steps.
+
+    Of several devices one is timed; what they exchange is not.
+    """
 
     def __init__(self) -> None:
         self._measured: dict[str, tuple[float, float, int]] = {}
@@ -64,14 +67,16 @@ class Estimator:
         predictions = sum(len(rows) for rows, _ in plan.evaluation_rows().values())
         row_bytes = 4 * len(plan.task.class_names) + 8 + plan.pack.ids.dtype.itemsize // 4
         return Estimate(
-            seconds=trained * train_second + evaluated * evaluation_second,
+            seconds=(trained * train_second + evaluated * evaluation_second) / plan.resolved.recipe.runtime.devices,
             disk_bytes=weight_bytes + predictions * row_bytes + _RECORD_BYTES + _EPOCH_BYTES * settings.epochs,
         )
 
     def _rates(self, plan: Plan) -> tuple[float, float, int]:
         settings = plan.resolved.recipe.training
+        check_devices(plan)
+        count = plan.resolved.recipe.runtime.devices
         device = runtime.choose_device(plan.resolved.recipe.runtime.device)
-        batch_size = min(settings.batch_size, len(plan.split.train))
+        batch_size = -(-min(settings.batch_size, len(plan.split.train)) // count)
         sections = ("model", "loss", "augmentation")
         chosen: dict[str, Any] = {name: plan.resolved.components[name].describe() for name in sections}
         key = digest(
@@ -80,6 +85,7 @@ class Estimator:
                 None if plan.start is None else plan.start.sha256,
                 batch_size,
                 str(device),
+                count,
                 settings.precision,
                 plan.identity["rows"]["input"],
                 len(plan.task.class_names),
@@ -107,7 +113,7 @@ class Estimator:
 def _measure(plan: Plan, device: torch.device, batch_size: int) -> tuple[float, float, int]:
     """Seconds per training image, seconds per evaluated image, bytes of the weights."""
     recipe = plan.resolved.recipe
-    runtime.prepare(device, recipe.runtime.threads, recipe.training.deterministic)
+    runtime.prepare(device, recipe.runtime.threads, recipe.training.deterministic, recipe.runtime.devices)
     model = build_model(plan)
     parameters = sum(count_parameters(model))
     model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]

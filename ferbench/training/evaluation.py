@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ferbench.data.batches import Batches
 from ferbench.data.targets import Outputs
 from ferbench.data.views import PLAIN, View
+from ferbench.distributed.ranks import ALONE, Ranks, in_order
 from ferbench.metrics.affect import affect_scores
 from ferbench.metrics.classification import ClassificationScores, confusion_matrix, score
 from ferbench.metrics.scoring import class_metrics, scores_record
@@ -77,11 +78,15 @@ def evaluate(
     batch_size: int,
     views: Sequence[View] = (PLAIN,),
     before_batch: Callable[[], None] = lambda: None,
+    ranks: Ranks = ALONE,
 ) -> Evaluation:
     """Run a model over a split in evaluation mode.
 
     Over several views of an image probabilities are averaged, and valence and arousal too. The loss is then that of
     the averaged probabilities: it is given their logarithms as logits.
+
+    Several ranks take whole batches in turn, the same ones that a single process would make: no sample is seen twice,
+    and what comes out is the same, on every rank.
 
     Args:
         model: is put back into the mode that it was in.
@@ -91,13 +96,16 @@ def evaluate(
         batch_size: samples at a time; halved when memory runs out.
         views: how to look at each image.
         before_batch: called before each batch; may raise to end it there.
+        ranks: that share the run.
     """
+    whole_batch = batch_size
     was_training = model.training
     model.eval()
     try:
         while True:
             try:
-                return _evaluate(model, batches, classes, loss, batch_size, views, before_batch)
+                own = _of_rank(model, batches, classes, loss, (whole_batch, batch_size), views, before_batch, ranks)
+                break
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or batch_size <= 1:
                     raise
@@ -107,46 +115,99 @@ def evaluate(
                 torch.cuda.empty_cache()
     finally:
         model.train(was_training)
+    return _together(own, batches, classes, ranks)
 
 
-def _evaluate(
+@dataclass(slots=True)
+class _Sums:
+    """What one rank has computed, in its place among what all of them compute.
+
+    Attributes:
+        seen: int32[n], how often.
+        probabilities: float32[n, K].
+        affect: float32[n, 2]; None for a model without that head, or a rank without samples.
+        total: float64[B], summed losses by batch; None when they were not asked for.
+        components: float[B] by name, summed components of the loss by batch.
+    """
+
+    seen: Tensor
+    probabilities: Tensor
+    affect: Tensor | None
+    total: Tensor | None
+    components: dict[str, Tensor]
+
+
+def _of_rank(
     model: nn.Module,
     batches: Batches,
     classes: int,
     loss: Loss | None,
-    batch_size: int,
+    sizes: tuple[int, int],
     views: Sequence[View],
     before_batch: Callable[[], None],
-) -> Evaluation:
-    total = torch.zeros((), dtype=torch.float64 if batches.device.type != "mps" else torch.float32)
-    total = total.to(batches.device)
-    components: dict[str, Tensor] = {}
-    probabilities, affect = [], []
+    ranks: Ranks,
+) -> _Sums:
+    whole_batch, batch_size = sizes
+    n, device = len(batches), batches.device
+    count = -(-n // whole_batch)
+    wide = torch.float64 if device.type != "mps" else torch.float32
+    own = _Sums(
+        torch.zeros(n, dtype=torch.int32, device=device),
+        torch.zeros(n, classes, device=device),
+        None,
+        None if loss is None else torch.zeros(count, dtype=wide, device=device),
+        {},
+    )
     with torch.inference_mode():
-        for start in range(0, len(batches), batch_size):
-            before_batch()
-            positions = np.arange(start, min(start + batch_size, len(batches)), dtype=np.int64)
-            targets = batches.targets(positions)
-            outputs = _averaged([forward(model, batches.images(positions, view)) for view in views])
-            if loss is not None:
-                value = evaluate_loss(loss, outputs, targets)
-                total += value.total * len(targets)
-                for name, component in value.components.items():
-                    components[name] = components.get(name, 0) + component * len(targets)
-            probabilities.append(torch.softmax(outputs.logits.float(), dim=1))
-            if outputs.affect is not None:
-                affect.append(outputs.affect.float())
-    n = len(batches)
-    predicted = torch.cat(probabilities).cpu().numpy()
-    chosen = predicted.argmax(axis=1)
+        for number in range(ranks.index, count, ranks.count):
+            end = min((number + 1) * whole_batch, n)
+            for start in range(number * whole_batch, end, batch_size):
+                before_batch()
+                positions = np.arange(start, min(start + batch_size, end), dtype=np.int64)
+                rows = slice(start, start + len(positions))
+                targets = batches.targets(positions)
+                outputs = _averaged([forward(model, batches.images(positions, view)) for view in views])
+                if loss is not None and own.total is not None:
+                    value = evaluate_loss(loss, outputs, targets)
+                    own.total[number] += value.total * len(targets)
+                    for name, component in value.components.items():
+                        sums = own.components.setdefault(name, torch.zeros_like(own.total, dtype=component.dtype))
+                        sums[number] += component * len(targets)
+                own.seen[rows] += 1
+                own.probabilities[rows] = torch.softmax(outputs.logits.float(), dim=1)
+                if outputs.affect is not None:
+                    if own.affect is None:
+                        own.affect = torch.zeros(n, outputs.affect.shape[1], device=device)
+                    own.affect[rows] = outputs.affect.float()
+    return own
+
+
+def _together(own: _Sums, batches: Batches, classes: int, ranks: Ranks) -> Evaluation:
+    """What all ranks have computed. The first one always has a batch, and knows what there is to exchange."""
+    n, device = len(batches), batches.device
+    with torch.inference_mode():
+        kinds = {name: str(values.dtype).removeprefix("torch.") for name, values in own.components.items()}
+        kinds, width = ranks.hear([kinds, None if own.affect is None else own.affect.shape[1]])
+        if (ranks.add(own.seen) != 1).any():
+            raise RuntimeError("a sample was evaluated more than once, or not at all")
+        predicted = ranks.add(own.probabilities).cpu().numpy()
+        affect = None
+        if width is not None:
+            affect = ranks.add(torch.zeros(n, width, device=device) if own.affect is None else own.affect).cpu().numpy()
+        total = None if own.total is None else in_order(ranks.add(own.total).cpu().numpy()) / n
+        components = {}
+        for name, kind in kinds.items():
+            assert own.total is not None
+            sums = own.components.get(name, torch.zeros_like(own.total, dtype=getattr(torch, kind)))
+            components[name] = in_order(ranks.add(sums).cpu().numpy()) / n
     return Evaluation(
-        loss=None if loss is None else float(total) / n,
-        components={name: float(value) / n for name, value in components.items()},
+        loss=total,
+        components=components,
         truth=batches.truth.labels,
         probabilities=predicted,
         affect_truth=batches.truth.affect,
-        affect=torch.cat(affect).cpu().numpy() if affect else None,
-        scores=score(confusion_matrix(batches.truth.labels, chosen, classes)),
+        affect=affect,
+        scores=score(confusion_matrix(batches.truth.labels, predicted.argmax(axis=1), classes)),
     )
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ferbench.data.batches import Augmentation, Batches, Mix
 from ferbench.data.targets import Targets
+from ferbench.distributed.ranks import ALONE, Ranks
 from ferbench.training.epoch import Diverged, EpochSums, look, scores_of, summarise
 from ferbench.training.evaluation import evaluate, evaluation_batch
 from ferbench.training.normalization import estimate_statistics
@@ -175,6 +176,7 @@ class Training:
         average: of the weights over the steps; what is validated and kept then is the average.
         stopping: when to stop early; None: never.
         sizes: side of the training images by epoch, in pixels; None: what the model expects, always.
+        ranks: that share the training; each has everything but its own part of the batches.
         at: where it is.
     """
 
@@ -199,6 +201,7 @@ class Training:
     average: ModelEmaV3 | None = None
     stopping: EarlyStopping | None = None
     sizes: tuple[int, ...] | None = None
+    ranks: Ranks = ALONE
     at: Position = field(default_factory=Position)
 
     @property
@@ -225,15 +228,18 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
         training.train.device,
         training.precision,
         training.clip_norm,
+        training.ranks,
+        paired=training.mix is not None,
     )
+    ranks = training.ranks
     saver = saver or Saver()
     at = training.at
     outcome = at.outcome
-    stepper.micro_batch = outcome.micro_batch
+    stepper.micro_batch = outcome.micro_batch if ranks.micro_batch is None else ranks.micro_batch
     while at.epoch <= training.epochs and outcome.stopped == "epochs":
         epoch = at.epoch
         started = time.perf_counter() - at.seconds
-        order = _checked(training.sampler.indices(epoch), len(training.train))
+        order = ranks.order(_checked(training.sampler.indices(epoch), len(training.train)))
         drawn = _described(training.sampler)
         if at.sums is None:
             at.sums = EpochSums(loss=torch.zeros((), device=training.train.device))
@@ -250,17 +256,19 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             mix=training.mix,
             first=at.batches,
             size=size,
+            shards=ranks.shards(paired=training.mix is not None) if ranks.count > 1 else None,
         )
         for group in _groups(batches, training.accumulate):
             rates = training.schedule(at.step, at.scores)
             for parameters, rate in zip(training.optimizer.param_groups, rates, strict=True):
                 parameters["lr"] = rate
+            ranks.seed_step(training.seed, at.step)
             result = stepper.step(group)
             at.step += 1
             at.batches += len(group)
             if training.average is not None:
                 training.average.update(training.model, at.step)
-            sums.add(result, group)
+            sums.add(result)
             outcome.micro_batch = stepper.micro_batch
             observer.batch_done(epoch, sums.images, len(order), look(sums, at.step, epoch))
             at.seconds = time.perf_counter() - started
@@ -268,9 +276,12 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
         train_record, train_f1 = summarise(sums, training.class_names, epoch)
         trained = time.perf_counter()
 
+        ranks.copy_weights(training.validated)  # what is validated is what the first rank keeps
         if training.norm_batches:
-            plain = _plain_batches(training, order, stepper.micro_batch, saver)
-            estimate_statistics(training.validated, plain)
+            fitting = training.batch_size if stepper.micro_batch is None else stepper.micro_batch * ranks.count
+            size = min(fitting, training.batch_size, len(order))
+            with ranks.batch_norms([len(part) for part in ranks.shards().all(size)]):
+                estimate_statistics(training.validated, _plain_batches(training, order, size, saver))
         evaluation = evaluate(
             training.validated,
             training.validation,
@@ -278,6 +289,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             training.loss,
             evaluation_batch(training.batch_size, training.validation.device),
             before_batch=functools.partial(saver.validating, training),
+            ranks=ranks,
         )
         if evaluation.loss is None or not math.isfinite(evaluation.loss):
             raise Diverged(f"the validation loss of epoch {epoch} is {evaluation.loss}")
@@ -332,14 +344,12 @@ def _described(sampler: Sampler) -> dict[str, Any] | None:
     return None if describe is None else copy.deepcopy(describe())
 
 
-def _plain_batches(
-    training: Training, order: NDArray[np.int64], micro_batch: int | None, saver: Saver
-) -> Iterator[Tensor]:
-    """The first ``norm_batches`` whole batches of an epoch, not augmented."""
-    size = min(micro_batch or training.batch_size, len(order))
+def _plain_batches(training: Training, order: NDArray[np.int64], size: int, saver: Saver) -> Iterator[Tensor]:
+    """This rank's part of the first ``norm_batches`` whole batches of an epoch, not augmented."""
+    own = training.ranks.shards().own(size)
     for start in range(0, len(order) - size + 1, size)[: training.norm_batches]:
         saver.validating(training)
-        yield training.train.images(order[start : start + size])
+        yield training.train.images(order[start + (own if len(own) else np.zeros(1, dtype=np.int64))])
 
 
 def _checked(order: NDArray[np.int64], n: int) -> NDArray[np.int64]:

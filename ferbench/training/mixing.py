@@ -8,7 +8,9 @@ with the one as far from the batch's end as it is from its start, as in timm's `
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ferbench.data.draws import Draws, upload
@@ -31,13 +33,16 @@ class Mixing:
         self._probability = probability
         self._classes = classes
 
-    def __call__(self, images: Tensor, targets: Targets, draws: Draws) -> tuple[Tensor, Targets]:
+    def __call__(
+        self, images: Tensor, targets: Targets, draws: Draws, places: NDArray[np.int64] | None = None
+    ) -> tuple[Tensor, Targets]:
         """Mix a batch.
 
         Args:
-            images: float32[N, C, H, W].
-            targets: of the images.
+            images: float32[N, C, H, W], or those of the batch at ``places``.
+            targets: of the batch.
             draws: of the batch.
+            places: of pairs that are mixed, ascending; None: all.
 
         Returns:
             Images of the same shape, and targets whose ``soft`` is set: distributions, valence and arousal and
@@ -46,7 +51,8 @@ class Mixing:
         """
         draws = draws.to("cpu")
         share, boxes = self.parameters(images.shape[-2:], draws)
-        return mix(images, targets, share, boxes, self._classes)
+        own = slice(None) if places is None else torch.from_numpy(places)
+        return mix_images(images, share[own], boxes[own]), mix_targets(targets, share, self._classes)
 
     def parameters(self, size: tuple[int, int] | torch.Size, draws: Draws) -> tuple[Tensor, Tensor]:
         """Shares λ float32[N] and boxes int64[N, 4] (top, bottom, left, right), empty for what is no CutMix."""
@@ -67,6 +73,11 @@ class Mixing:
 
 def mix(images: Tensor, targets: Targets, share: Tensor, boxes: Tensor, classes: int) -> tuple[Tensor, Targets]:
     """Mix with given shares float32[N] and boxes int64[N, 4]: a box is cut in, other samples are blended."""
+    return mix_images(images, share, boxes), mix_targets(targets, share, classes)
+
+
+def mix_images(images: Tensor, share: Tensor, boxes: Tensor) -> Tensor:
+    """The images of `mix`."""
     device = images.device
     height, width = images.shape[-2:]
     cut = boxes[:, 1] > boxes[:, 0]
@@ -77,9 +88,13 @@ def mix(images: Tensor, targets: Targets, share: Tensor, boxes: Tensor, classes:
     inside = rows[:, None, :, None] & columns[:, None, None, :]
     other = images.flip(0)
     mixed = torch.where(inside, other, torch.lerp(other, images, blend))
+    return mixed.contiguous(memory_format=torch.channels_last)
 
-    own = upload(share, device)
-    return mixed.contiguous(memory_format=torch.channels_last), Targets(
+
+def mix_targets(targets: Targets, share: Tensor, classes: int) -> Targets:
+    """The targets of `mix`."""
+    own = upload(share, targets.labels.device)
+    return Targets(
         labels=torch.where(own >= 0.5, targets.labels, targets.labels.flip(0)),
         soft=_between(targets.distributions(classes), own),
         affect=None if targets.affect is None else _between(targets.affect, own),

@@ -15,7 +15,7 @@ from ferbench.training.epoch import Diverged
 from ferbench.training.stopping import Pruned
 
 
-def first_record(plan: Plan, device: torch.device) -> dict[str, Any]:
+def first_record(plan: Plan, device: torch.device, devices: int = 1) -> dict[str, Any]:
     """The record of a run that starts: all that is known before its first epoch."""
     recipe, split, pack = plan.resolved.recipe, plan.split, plan.pack
     return {
@@ -52,7 +52,7 @@ def first_record(plan: Plan, device: torch.device) -> dict[str, Any]:
             "faults": [str(fault) for fault in pack.faults[:100]],
             "notes": dict(pack.notes),
         },
-        "environment": runtime.environment(device),
+        "environment": runtime.environment(device, devices),
         "lineage": {"parents": [] if plan.start is None else [plan.start.to_record()]},
         "evaluations": {},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from torch import nn
 from ferbench.data.batches import Batches, InputShape, Truth
 from ferbench.data.splits import Rows
 from ferbench.data.views import VIEWS
+from ferbench.distributed.ranks import ALONE, OutOfMemory, Ranks
 from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import short
 from ferbench.experiment.plan import Plan, normalization
@@ -31,7 +33,7 @@ from ferbench.training.interruption import Interruption
 from ferbench.training.loop import Observer, Position, Training, TrainingOutcome, fit
 from ferbench.training.record import first_record, now, write_failure
 from ferbench.training.saving import BEST, RunSaver
-from ferbench.training.snapshots import Snapshots
+from ferbench.training.snapshots import Snapshots, restore
 from ferbench.training.starting import begin_from
 from ferbench.training.step import Loss, forward, tell_epoch
 from ferbench.training.stopping import Pruned
@@ -97,6 +99,22 @@ def check_budget(plan: Plan, parameters: int) -> None:
         )
 
 
+def check_devices(plan: Plan) -> None:
+    """Refuse a run over more devices than there are, or than a batch has samples.
+
+    Raises:
+        UserError: saying so.
+    """
+    recipe = plan.resolved.recipe
+    count, batch_size = recipe.runtime.devices, recipe.training.batch_size
+    runtime.choose_devices(recipe.runtime.device, count)
+    if batch_size < count:
+        raise UserError(
+            f"training.batch_size = {batch_size} leaves some of {count} devices without samples",
+            f"use a batch size of at least {count}, or fewer devices",
+        )
+
+
 def split_batches(plan: Plan, rows: Rows, device: torch.device) -> Batches:
     """The batches of one split of a plan."""
     split, pack = plan.split, plan.pack
@@ -127,13 +145,16 @@ def _is_trained(directory: RunDirectory) -> bool:
     return checkpoints.is_whole(directory.checkpoints, BEST)
 
 
-def execute(plan: Plan, results: Path, observer_for: Callable[[dict[str, Any]], Observer]) -> dict[str, Any]:
+def execute(
+    plan: Plan, results: Path, observer_for: Callable[[dict[str, Any]], Observer], ranks: Ranks = ALONE
+) -> dict[str, Any]:
     """Train and test a plan, or only evaluate it when its weights are there already.
 
     Args:
         plan: what to do.
         results: the results directory.
         observer_for: gives an observer for a run's first record.
+        ranks: that share the run, of which this process is the first; the others `follow`.
 
     Returns:
         The run's record as written to ``run.json``; its status says how it ended.
@@ -143,20 +164,60 @@ def execute(plan: Plan, results: Path, observer_for: Callable[[dict[str, Any]], 
         KeyboardInterrupt: after writing the status ``interrupted``.
     """
     with Interruption().listening() as interruption:
-        return _execute(plan, results, observer_for, interruption)
+        return _execute(plan, results, observer_for, interruption, ranks)
+
+
+def follow(plan: Plan, results: Path, ranks: Ranks) -> None:
+    """Do the part of another rank than the first, for as long as the first has something to do.
+
+    Raises:
+        PeerLost: it has ended.
+    """
+    directory = plan.directory(results)
+    device = _prepared(plan, ranks)
+    model = None
+    loss = build_loss(plan, device)
+    while True:
+        match ranks.hear():
+            case ["train", snapshot]:
+                model = _placed(build_model(plan), device)
+                ranks.copy_weights(model)
+                training = _assembled(plan, model, loss, device, ranks)
+                if snapshot is not None:
+                    state = Snapshots(directory.checkpoints, plan.training_id).read(snapshot)
+                    if state is None:
+                        raise RuntimeError(f"checkpoint {snapshot} is not what the first rank goes on from")
+                    restore(state, training)
+                runtime.seed_everything(plan.resolved.recipe.training.seed)
+                with contextlib.suppress(Diverged):  # as on all ranks
+                    fit(training, Observer())
+            case ["evaluate", role, epoch]:
+                model = model or _trained_model(plan, device)
+                ranks.copy_weights(model)
+                _evaluated(plan, model, loss, device, role, epoch, ranks)
+
+
+def _prepared(plan: Plan, ranks: Ranks) -> torch.device:
+    recipe = plan.resolved.recipe
+    device = ranks.device or runtime.choose_device(recipe.runtime.device)
+    runtime.prepare(device, recipe.runtime.threads, recipe.training.deterministic, ranks.count)
+    return device
 
 
 def _execute(
-    plan: Plan, results: Path, observer_for: Callable[[dict[str, Any]], Observer], interruption: Interruption
+    plan: Plan,
+    results: Path,
+    observer_for: Callable[[dict[str, Any]], Observer],
+    interruption: Interruption,
+    ranks: Ranks,
 ) -> dict[str, Any]:
     recipe = plan.resolved.recipe
     directory = plan.directory(results)
-    device = runtime.choose_device(recipe.runtime.device)
-    runtime.prepare(device, recipe.runtime.threads, recipe.training.deterministic)
+    device = _prepared(plan, ranks)
     with only_writer(directory):
         if _is_trained(directory):
-            return _evaluate_again(plan, device, directory)
-        record = first_record(plan, device)
+            return _evaluate_again(plan, device, directory, ranks)
+        record = first_record(plan, device, ranks.count)
         trackers = Trackers(plan.resolved.trackers)
         try:
             model = build_model(plan)
@@ -168,7 +229,7 @@ def _execute(
             record["model"] = {key: value for key, value in table.items() if key != "rows"}
             model = _placed(model, device)
             loss = build_loss(plan, device)
-            training = _assembled(plan, model, loss, device) if recipe.training.epochs else None
+            training = _assembled(plan, model, loss, device, ranks) if recipe.training.epochs else None
             snapshots = Snapshots(directory.checkpoints, plan.training_id, recipe.training.keep)
             saver = RunSaver(
                 directory,
@@ -199,6 +260,8 @@ def _execute(
                 told = {"path": path, "kind": "best", "epoch": 0, "batches": 0, "step": 0}
                 trackers.tell("checkpoint_written", told)
             else:
+                ranks.hear(["train", saver.resumed_from])
+                ranks.copy_weights(model)
                 # Initialisation of some plugin, or a tracker, may have drawn any number of random numbers.
                 runtime.seed_everything(recipe.training.seed)
                 if resumed:
@@ -206,11 +269,14 @@ def _execute(
                     saver.restore_random(device)
                 with interruption.waiting():
                     outcome = fit(training, observer, saver)
-                record["training"] = _training_record(plan, directory, outcome)
+                record["training"] = _training_record(plan, directory, outcome, ranks)
                 assert record["training"]["best_epoch"] == training.best.epoch
             checkpoints.load_weights(directory.checkpoints, BEST, model, device)
-            _evaluate(plan, model, loss, device, directory, record)
-        except BaseException as error:
+            _evaluate(plan, model, loss, device, directory, record, ranks)
+        except BaseException as raised:
+            error = ranks.explain(raised)
+            if isinstance(error, OutOfMemory):  # all ranks start again, with smaller pieces
+                raise
             if not isinstance(error, UserError) or directory.exists():
                 write_failure(directory, record, error)
                 trackers.tell("run_failed", record)
@@ -221,6 +287,8 @@ def _execute(
                     f"the run uses an operation without a deterministic version: {str(error).split()[0]}",
                     "allow it with --set training.deterministic=false; results may then differ between two runs",
                 ) from error
+            if error is not raised:
+                raise error from None
             raise
         record["status"] = "done"
         record["finished"] = now()
@@ -256,26 +324,31 @@ def _placed(model: nn.Module, device: torch.device) -> nn.Module:
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def _evaluate_again(plan: Plan, device: torch.device, directory: RunDirectory) -> dict[str, Any]:
+def _trained_model(plan: Plan, device: torch.device) -> nn.Module:
+    """The model that trained weights can be put into."""
+    return _placed(plan.resolved.components["model"].without_initial_weights().build(plan.task), device)
+
+
+def _evaluate_again(plan: Plan, device: torch.device, directory: RunDirectory, ranks: Ranks) -> dict[str, Any]:
     """Predictions of weights that are there already, for samples that they were not asked about before."""
     record = directory.read()
-    model = _placed(plan.resolved.components["model"].without_initial_weights().build(plan.task), device)
+    model = _trained_model(plan, device)
     checkpoints.load_weights(directory.checkpoints, BEST, model, device)
-    _evaluate(plan, model, build_loss(plan, device), device, directory, record)
+    _evaluate(plan, model, build_loss(plan, device), device, directory, record, ranks)
     directory.write(record)
     return record
 
 
-def _assembled(plan: Plan, model: nn.Module, loss: Loss, device: torch.device) -> Training:
+def _assembled(plan: Plan, model: nn.Module, loss: Loss, device: torch.device, ranks: Ranks) -> Training:
     train = split_batches(plan, plan.split.train, device)
-    return assemble(plan, model, loss, train, split_batches(plan, plan.split.validation, device), device)
+    return assemble(plan, model, loss, train, split_batches(plan, plan.split.validation, device), device, ranks)
 
 
 def _keep_initial(plan: Plan, model: nn.Module, directory: RunDirectory, record: dict[str, Any]) -> None:
     """Zero epochs: the weights as they were built are what is kept."""
     about = {"epoch": 0, "select": plan.resolved.recipe.training.select, "value": None}
     checkpoints.save_weights(directory.checkpoints, BEST, model, about)
-    record["training"] = _training_record(plan, directory, TrainingOutcome())
+    record["training"] = _training_record(plan, directory, TrainingOutcome(), ALONE)
 
 
 def _resume(training: Training, directory: RunDirectory, saver: RunSaver, record: dict[str, Any]) -> bool:
@@ -295,7 +368,7 @@ def _resume(training: Training, directory: RunDirectory, saver: RunSaver, record
     return True
 
 
-def _training_record(plan: Plan, directory: RunDirectory, outcome: TrainingOutcome) -> dict[str, Any]:
+def _training_record(plan: Plan, directory: RunDirectory, outcome: TrainingOutcome, ranks: Ranks) -> dict[str, Any]:
     """What ``run.json`` says of a training; of the kept weights, what stands beside them."""
     settings = plan.resolved.recipe.training
     kept = checkpoints.read_about(directory.checkpoints, BEST)
@@ -311,6 +384,7 @@ def _training_record(plan: Plan, directory: RunDirectory, outcome: TrainingOutco
         "batch_size": settings.batch_size,
         "accumulate": settings.accumulate,
         "effective_batch": settings.batch_size * settings.accumulate,
+        **({"shards": [len(part) for part in ranks.shards().all(settings.batch_size)]} if ranks.count > 1 else {}),
         "micro_batch": outcome.micro_batch,
         "weights_sha256": kept["sha256"],
     }
@@ -323,26 +397,20 @@ def _evaluate(
     device: torch.device,
     directory: RunDirectory,
     record: dict[str, Any],
+    ranks: Ranks,
 ) -> None:
     """Predictions and scores of the kept weights, validation first, test last and once."""
     class_names = plan.task.class_names
     recipe = plan.resolved.recipe
-    if record["training"]["best_epoch"]:  # the loss of the test set is that of the validation that chose the epoch
-        tell_epoch(loss, record["training"]["best_epoch"], recipe.training.epochs)
     for role, (rows, rows_digest) in plan.evaluation_rows().items():
         identifier = plan.evaluation_id(role)
         if short(identifier) in record["evaluations"] and directory.evaluation(short(identifier)) is not None:
             continue
         started = time.perf_counter()
-        batches = split_batches(plan, rows, device)
-        evaluation = evaluate(
-            model,
-            batches,
-            len(class_names),
-            loss,
-            evaluation_batch(recipe.training.batch_size, device),
-            VIEWS[recipe.evaluation.tta],
-        )
+        epoch = record["training"]["best_epoch"]
+        ranks.hear(["evaluate", role, epoch])
+        ranks.copy_weights(model)
+        batches, evaluation = _evaluated(plan, model, loss, device, role, epoch, ranks)
         metrics = {
             "evaluation_id": identifier,
             "training_id": plan.training_id,
@@ -365,6 +433,19 @@ def _evaluate(
             "id": identifier,
             **{key: written[key] for key in kept if key in written},
         }
+
+
+def _evaluated(
+    plan: Plan, model: nn.Module, loss: Loss, device: torch.device, role: str, epoch: int, ranks: Ranks
+) -> tuple[Batches, Evaluation]:
+    """The samples of "validation" or "test", and what the weights of an epoch say of them."""
+    recipe = plan.resolved.recipe
+    if epoch:  # the loss of the test set is that of the validation that chose the epoch
+        tell_epoch(loss, epoch, recipe.training.epochs)
+    batches = split_batches(plan, plan.evaluation_rows()[role][0], device)
+    size = evaluation_batch(recipe.training.batch_size, device)
+    views = VIEWS[recipe.evaluation.tta]
+    return batches, evaluate(model, batches, len(plan.task.class_names), loss, size, views, ranks=ranks)
 
 
 def _predictions(plan: Plan, rows: Rows, batches: Batches, evaluation: Evaluation) -> Predictions:

@@ -73,10 +73,33 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def prepare(device: torch.device, threads: int | None, deterministic: bool) -> None:
-    """Set threads, allocator and determinism for the runs of this process."""
+def choose_devices(name: str, count: int) -> list[torch.device]:
+    """The devices of a run over ``count`` of them: GPUs, or the CPU as often as that.
+
+    Raises:
+        UserError: ``runtime.device`` names a single device, or this machine has fewer.
+    """
+    device = choose_device(name)
+    if count == 1 or device.type == "cpu":
+        return [device] * count
+    if device.type != "cuda" or device.index is not None:
+        raise UserError(
+            f"runtime.device = '{name}' is one device, but the run is over {count}",
+            "use auto, cuda or cpu with --devices; CUDA_VISIBLE_DEVICES says which GPUs there are",
+        )
+    there = torch.cuda.device_count()
+    if count > there:
+        raise UserError(
+            f"the run is over {count} devices, but torch sees {there} CUDA device{'s' if there != 1 else ''}",
+            f"give --devices {there}" + (", or --set runtime.device=cpu for processes on the CPU"),
+        )
+    return [torch.device("cuda", index) for index in range(count)]
+
+
+def prepare(device: torch.device, threads: int | None, deterministic: bool, processes: int = 1) -> None:
+    """Set threads, allocator and determinism for the runs of this process, one of ``processes`` that share them."""
     keep_freed_memory()
-    torch.set_num_threads(threads or _asked_threads() or available_cores())
+    torch.set_num_threads(max(1, (threads or _asked_threads() or available_cores()) // processes))
     if deterministic and device.type == "cuda":
         # cuBLAS reads this when its first handle is made.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -93,7 +116,7 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def environment(device: torch.device) -> dict[str, Any]:
+def environment(device: torch.device, devices: int = 1) -> dict[str, Any]:
     """The bitwise environment: what two runs must share to give the same bits, and what helps to read timings."""
     record: dict[str, Any] = {
         "python": platform.python_version(),
@@ -103,6 +126,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "cores": available_cores(),
         "threads": torch.get_num_threads(),
         "device": str(device),
+        "devices": devices,
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "packages": {name: _version(name) for name in ("ferbench", "torch", "numpy", "pillow", "timm")},
     }

@@ -13,7 +13,7 @@ from ferbench.runs.directory import RunDirectory
 from ferbench.training import checkpoints
 from ferbench.training.interruption import Interrupted, Interruption
 from ferbench.training.loop import Saver, Training
-from ferbench.training.snapshots import Snapshots, restore, restore_random
+from ferbench.training.snapshots import Snapshots, restore, restore_random, snapshot_name
 
 BEST = "best"
 
@@ -48,6 +48,8 @@ class RunSaver(Saver):
         self._saved = 0
         self._state: dict[str, Any] | None = None
         self._ahead: int | None = None
+        #: The snapshot that the run goes on from.
+        self.resumed_from: str | None = None
 
     def batch_done(self, training: Training) -> None:
         asked = self._interruption.pending
@@ -111,7 +113,7 @@ class RunSaver(Saver):
         restore(state, training)
         if lost and here:
             save_best(self._directory, training)
-        self._state = state
+        self._state, self.resumed_from = state, snapshot_name(at["step"], at["batches"])
         self._directory.keep_history(training.at.epoch - 1, training.at.record)
         self._saved = training.at.batches
         return True

@@ -62,7 +62,7 @@ class Snapshots:
                 f"the state of the {part} cannot be stored: {error}",
                 "let its state_dict() give numbers, texts, lists, dictionaries, arrays and tensors",
             ) from error
-        name = f"step-{at.step:08d}" + ("" if at.batches else "-end")
+        name = snapshot_name(at.step, at.batches)
         content = safetensors.torch.save(tensors)
         sha256 = hashlib.sha256(content).hexdigest()
         replace_file(self._directory / f"{name}.safetensors", content)
@@ -146,6 +146,11 @@ class Snapshots:
         with writing(self._directory):
             for suffix in (".json", ".safetensors"):  # what makes it count goes first
                 (self._directory / f"{name}{suffix}").unlink(missing_ok=True)
+
+
+def snapshot_name(step: int, batches: int) -> str:
+    """What a snapshot after so many updates is called, ``batches`` of its epoch done; 0: at the end of an epoch."""
+    return f"step-{step:08d}" + ("" if batches else "-end")
 
 
 def restore(state: dict[str, Any], training: Training) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ferbench.data.targets import LossValue, Outputs, Targets
+from ferbench.distributed.ranks import ALONE, OutOfMemory, Ranks
 from ferbench.training.precision import Precision
 
 Loss = Callable[[Outputs, Targets], LossValue | Tensor]
@@ -50,11 +54,28 @@ class StepResult:
         loss: mean loss of the samples.
         components: mean components of the loss by name.
         predicted: int64[N], the class with the highest logit, before the update.
+        labels: int64[N], of the same samples.
     """
 
     loss: Tensor
     components: dict[str, Tensor]
     predicted: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What goes through the model at once: this rank's images, and the targets of all ranks.
+
+    Attributes:
+        samples: how many each rank has.
+        places: of this rank's among the targets; None: they are all this rank's.
+    """
+
+    images: Tensor
+    targets: Targets
+    samples: Sequence[int] = ()
+    places: NDArray[np.int64] | None = None
 
 
 class Stepper:
@@ -64,6 +85,9 @@ class Stepper:
     step done again from the same state (running statistics and random generators included), with gradients accumulated
     over the pieces: the update stays the same. Batch normalisation sees the pieces, which is why the size is recorded.
 
+    With several ranks each has its shard of every batch, and all do the same update: the loss is computed from the
+    outputs of all of them, and gradients are added up. What is said here of batches is said of whole ones.
+
     Args:
         model: in training mode.
         loss: the loss plugin.
@@ -72,9 +96,11 @@ class Stepper:
         precision: of the forward and backward passes.
         clip_norm: longest gradient over all parameters together (L2), longer ones are scaled down to it
             (Pascanu et al., ICML 2013); None: no limit.
+        ranks: that share the run.
+        paired: samples that are mixed are on one rank.
 
     Attributes:
-        micro_batch: samples that go through the model at once; None while whole batches fit.
+        micro_batch: samples that go through the model of one rank at once; None while whole batches fit.
     """
 
     def __init__(
@@ -85,6 +111,9 @@ class Stepper:
         device: torch.device,
         precision: Precision | None = None,
         clip_norm: float | None = None,
+        ranks: Ranks = ALONE,
+        *,
+        paired: bool = False,
     ) -> None:
         self._model = model
         self._loss = loss
@@ -92,23 +121,30 @@ class Stepper:
         self._device = device
         self._precision = precision or Precision()
         self._clip_norm = clip_norm
+        self._ranks = ranks
+        self._shards = ranks.shards(paired=paired)
+        self._parameters = [one for group in optimizer.param_groups for one in group["params"]]
         self.micro_batch: int | None = None
 
     def step(self, batches: Sequence[tuple[Tensor, Targets]]) -> StepResult:
         """Learn from batches, which go through the model one after the other.
 
         Raises:
+            OutOfMemory: memory runs out, and there are other ranks.
             RuntimeError: memory runs out even for a single sample; or whatever model and loss raise.
         """
         state = self._remember()
         while True:
-            longest = max(len(images) for images, _ in batches)
+            # On all ranks the same, so that they cut batches into the same pieces.
+            longest = max(self._shards.longest(len(targets)) for _, targets in batches)
             size = min(self.micro_batch or longest, longest)
             try:
                 return self._attempt(batches, size)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or size <= 1:
                     raise
+                if self._ranks.count > 1:
+                    raise OutOfMemory(size) from error
             # Outside the handler: the traceback, which holds the activations, is gone here.
             self.micro_batch = (size + 1) // 2
             self._restore(state)
@@ -117,31 +153,49 @@ class Stepper:
         self._optimizer.zero_grad(set_to_none=True)
         total: Tensor | None = None
         components: dict[str, Tensor] = {}
-        predicted = []
-        n = sum(len(images) for images, _ in batches)
-        for images, targets in _pieces(batches, size):
-            share = len(images) / n
-            with self._precision.autocast():
-                outputs = forward(self._model, images)
-            outputs = self._precision.full(outputs)
-            value = evaluate_loss(self._loss, outputs, targets)
-            weighted = value.total if share == 1 else value.total * share
-            (weighted if self._precision.scaler is None else self._precision.scaler.scale(weighted)).backward()
+        predicted, labels = [], []
+        n = sum(len(targets) for _, targets in batches)
+        for piece in self._pieces(batches, size):
+            share = len(piece.targets) / n
+            with self._ranks.batch_norms(piece.samples):
+                with self._precision.autocast():
+                    outputs = forward(self._model, piece.images)
+                outputs = self._ranks.whole(self._precision.full(outputs), piece.places, len(piece.targets))
+                value = evaluate_loss(self._loss, outputs, piece.targets)
+                weighted = value.total if share == 1 else value.total * share
+                (weighted if self._precision.scaler is None else self._precision.scaler.scale(weighted)).backward()
             total = weighted.detach() if total is None else total + weighted.detach()
             for name, component in value.components.items():
                 components[name] = components.get(name, 0) + component.detach() * share
             predicted.append(outputs.logits.detach().argmax(dim=1))
+            labels.append(piece.targets.labels)
+        self._ranks.add_gradients(self._parameters)
         self._update()
         assert total is not None
-        return StepResult(total, components, predicted[0] if len(predicted) == 1 else torch.cat(predicted))
+        return StepResult(total, components, _joined(predicted), _joined(labels))
+
+    def _pieces(self, batches: Sequence[tuple[Tensor, Targets]], size: int) -> Iterator[_Piece]:
+        if self._ranks.count == 1:
+            yield from _pieces(batches, size)
+            return
+        for images, targets in batches:
+            shards = self._shards.all(len(targets))
+            for start in range(0, max(map(len, shards)), size):
+                parts = [places[start : start + size] for places in shards]
+                every, own = np.sort(np.concatenate(parts)), parts[self._ranks.index]
+                # A rank that has no more samples computes one again, which does not count.
+                mine = images[start : start + size] if len(own) else images[:1]
+                theirs = targets
+                if len(every) < len(targets):
+                    theirs = _chosen(targets, torch.from_numpy(every).to(targets.labels.device))
+                yield _Piece(mine, theirs, [len(part) for part in parts], np.searchsorted(every, own))
 
     def _update(self) -> None:
         scaler = self._precision.scaler
         if self._clip_norm is not None:
             if scaler is not None:
                 scaler.unscale_(self._optimizer)
-            parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
-            nn.utils.clip_grad_norm_(parameters, self._clip_norm)
+            nn.utils.clip_grad_norm_(self._parameters, self._clip_norm)
         if scaler is None:
             self._optimizer.step()
         else:
@@ -166,11 +220,21 @@ class Stepper:
                 buffer.copy_(remembered)
 
 
-def _pieces(batches: Sequence[tuple[Tensor, Targets]], size: int) -> Iterator[tuple[Tensor, Targets]]:
+def _pieces(batches: Sequence[tuple[Tensor, Targets]], size: int) -> Iterator[_Piece]:
     for images, targets in batches:
         if len(images) <= size:
-            yield images, targets
+            yield _Piece(images, targets)
             continue
         for start in range(0, len(images), size):
             stop = min(start + size, len(images))
-            yield images[start:stop], targets.slice(start, stop)
+            yield _Piece(images[start:stop], targets.slice(start, stop))
+
+
+def _chosen(targets: Targets, places: Tensor) -> Targets:
+    parts: dict[str, Any] = {one.name: getattr(targets, one.name) for one in fields(targets)}
+    chosen: dict[str, Any] = {name: None if part is None else part[places] for name, part in parts.items()}
+    return Targets(**chosen)
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))

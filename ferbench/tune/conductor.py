@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+
+from optuna.trial import FrozenTrial
 
 from ferbench.errors import UserError
 from ferbench.training.interruption import Interruption
@@ -43,6 +45,12 @@ class Watch:
 
     def said(self, line: str) -> None:
         """Something else that a person should know."""
+
+    def elsewhere(self, trials: Sequence[FrozenTrial]) -> None:
+        """Trials of the study that have ended, though not in this process; each may come many times."""
+
+    def repeating(self, done: int, of: int, at_work: Sequence[str]) -> None:
+        """So many of the runs over seeds are done, and how far those are that workers are at."""
 
     def beat(self, conductor: Conductor) -> None:
         """Some time has passed."""
@@ -186,6 +194,7 @@ class Conductor:
             self._last_reason = result.reason
         else:
             self._succeeded += 1
+        self._look_at = 0.0  # it may have been the last
         self._tell()
         self.watch.ended(result, ticket.chosen)
 
@@ -204,6 +213,7 @@ class Conductor:
 
         def look() -> list[int]:
             self.ledger.beat(active)
+            self._count()
             return self.ledger.take_over()
 
         taken = self._try(look)
@@ -240,9 +250,16 @@ class Conductor:
         if ticket is not None:
             self._open = 1
             return ticket
-        self._open = self.ledger.unended()
+        self._open = self._count()
         self._look_at = time.monotonic() + min(1.0, self.grace / 4)
         return self._open
+
+    def _count(self) -> int:
+        """How many trials have not ended yet, wherever they are; those that ended elsewhere are shown."""
+        trials = self.ledger.trials()
+        ended = [trial for trial in trials if trial.state.is_finished()]
+        self.watch.elsewhere([trial for trial in ended if trial.number not in self.chosen])
+        return len(trials) - len(ended)
 
     def _try(self, act: Callable[[], _Found]) -> _Found | None:
         """What ``act`` gives; None while the storage is away."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.lock import only_writer
 from ferbench.storage import replace_file
 from ferbench.training.interruption import Interruption
+from ferbench.tune.conductor import Watch
 from ferbench.tune.crew import Crew
 from ferbench.tune.ledger import MOST_ATTEMPTS
 from ferbench.tune.objectives import Objective, ranked
@@ -96,9 +97,7 @@ def final_jobs(found: Sequence[Finalist], seeds: Sequence[int], label: str) -> l
     return jobs
 
 
-def run_jobs(
-    crew: Crew, jobs: Sequence[Job], interruption: Interruption, said: Callable[[str], None]
-) -> list[dict[str, Any]]:
+def run_jobs(crew: Crew, jobs: Sequence[Job], interruption: Interruption, watch: Watch) -> list[dict[str, Any]]:
     """Run jobs that are no trials; gives each one's result, in their order.
 
     Raises:
@@ -108,6 +107,12 @@ def run_jobs(
     attempts = [0] * len(jobs)
     working: dict[int, int] = {}
     results: dict[int, dict[str, Any]] = {}
+    epochs: dict[int, str] = {}
+
+    def show() -> None:
+        at_work = [f"{jobs[number].settings['name']} {epochs.get(number, '')}".strip() for number in working.values()]
+        watch.repeating(len(results), len(jobs), at_work)
+
     try:
         with interruption.waiting():
             while len(results) < len(jobs) and interruption.pending is None:
@@ -116,6 +121,7 @@ def run_jobs(
                     attempts[number] += 1
                     working[worker.index] = number
                     crew.give(worker, jobs[number])
+                    show()
                 for worker, message in crew.wait(0.5):
                     if message is None and worker.index in working:
                         number = working.pop(worker.index)
@@ -123,12 +129,15 @@ def run_jobs(
                             waiting.append(number)
                         else:
                             results[number] = {"ending": "failed", "reason": f"its worker died; see {worker.log}"}
+                    elif message is not None and message["type"] == "epoch":
+                        epochs[working[worker.index]] = message["text"]
                     elif message is not None and message["type"] == "interrupted":
                         waiting.append(working.pop(worker.index))
                     elif message is not None and message["type"] == "result":
                         number = working.pop(worker.index)
                         results[number] = message
-                        said(f"run {message.get('run')} is {message['ending']} ({len(results)} of {len(jobs)})")
+                        watch.said(f"run {message.get('run')} is {message['ending']} ({len(results)} of {len(jobs)})")
+                    show()
             if interruption.pending is not None:
                 for _ in crew.stop(60.0):
                     pass

@@ -28,7 +28,7 @@ from ferbench.tune.ranges import Range
 from ferbench.tune.settings import TuneSettings
 from ferbench.tune.space import Space
 from ferbench.tune.spool import Spool
-from ferbench.tune.storage import AWAY, Storage, first_line, is_sqlite, quiet_optuna, shown_url, sqlite_url
+from ferbench.tune.storage import AWAY, Storage, first_line, quiet_optuna, sqlite_url
 from ferbench.tune.study import StudyPlace
 
 #: Trials of a study when nobody says how many.
@@ -123,11 +123,6 @@ class Session:
             UserError: the storage or the workers cannot be used, or no trial is complete.
             Interrupted: a signal came; everything can go on from here.
         """
-        if self.storage is not None and is_sqlite(self.storage):
-            raise UserError(
-                f"--storage {shown_url(self.storage)}: processes that share an SQLite file break each other's studies",
-                "leave --storage out, which keeps the study in such a file; hosts share one through PostgreSQL",
-            )
         quiet_optuna()
         own = self.place.only_writer() if self.storage is None else contextlib.nullcontext()
         with own, Interruption().listening() as interruption:
@@ -203,7 +198,7 @@ class Session:
             jobs = final.final_jobs(found, self.settings.seeds, self.label)
             watch.said(f"repeating the best of {len(trials)} trials: {len(jobs)} runs, each tested once")
             crew.start()
-            results = final.run_jobs(crew, [job for _, _, job in jobs], interruption, watch.said)
+            results = final.run_jobs(crew, [job for _, _, job in jobs], interruption, watch)
             runs = [(finalist, seed, result) for (finalist, seed, _), result in zip(jobs, results, strict=True)]
             outcome = final.conclude(self.place, self.results, found, runs, about)
             if all(result["ending"] == "complete" for result in results):

@@ -194,9 +194,17 @@ def shown_url(url: str) -> str:
     return parsed.update_query_dict(secret).render_as_string(hide_password=True)
 
 
-def is_sqlite(url: str) -> bool:
-    """Whether a database is a file."""
-    return url.partition(":")[0].partition("+")[0] == "sqlite"
+def check_shared(url: str) -> None:
+    """Refuse what hosts cannot share a study through, before anything is asked of it.
+
+    Raises:
+        UserError: it is no database url, or that of another kind of database than PostgreSQL.
+    """
+    if _parsed(url).get_backend_name() == "sqlite":
+        raise UserError(
+            f"--storage {shown_url(url)}: processes that share an SQLite file break each other's studies",
+            "leave --storage out, which keeps the study in such a file; hosts share one through PostgreSQL",
+        )
 
 
 def sqlite_url(path: Path) -> str:

@@ -36,6 +36,10 @@ def test_leaks_conflicts_and_further_copies_are_told_apart():
     assert found.exact.leaked_test.tolist() == [12]
     assert found.rows("conflict").tolist() == [3, 7]
     assert found.rows("copy").tolist() == [1, 7, 16]
+    assert [(one.role, one.groups, one.images, one.conflicting) for one in found.exact.within] == [
+        ("train", 2, 4, 1),
+        ("test", 1, 2, 0),
+    ]
     assert found.imbalance == 1
     assert len(found.tiny) == 4
 

@@ -12,11 +12,12 @@ from made_tables import printed_scores, scikit_learn_scores, table_of, table_tex
 
 from ferbench.audit.csv_table import parse_table, read_table
 from ferbench.audit.published import Cell
-from ferbench.audit.signatures import signatures
+from ferbench.audit.signatures import IDS, signatures
 from ferbench.audit.splits import known_supports
 from ferbench.audit.verdict import audit
 
 PUBLISHED = Path(__file__).parents[2] / "benchmarks" / "published"
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "tables"
 
 FACES = np.array([[80, 3, 10, 7], [2, 30, 1, 0], [12, 0, 110, 20], [9, 1, 25, 140]])
 BASIC = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
@@ -38,6 +39,22 @@ def test_the_limited_table_has_sad_below_chance():
     signs = published("s4-limited")
     assert set(signs) == {"below-chance"}
     assert signs["below-chance"].startswith("sad ")
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_every_signature_has_an_example_that_shows_it_alone(name):
+    assert set(found(read_table(EXAMPLES / f"{name}.csv"))) == {name}
+
+
+def test_every_example_is_of_a_signature():
+    assert sorted(path.stem for path in EXAMPLES.iterdir()) == sorted(IDS)
+
+
+def test_a_class_that_is_never_predicted_with_a_precision_of_1():
+    matrix = np.array([[80, 3, 12, 0], [2, 30, 1, 0], [12, 0, 130, 0], [9, 1, 25, 0]])
+    printed = {cell: f"{100 * value:.2f}" for cell, value in scikit_learn_scores(matrix, zero_division=1.0).items()}
+    signs = found(parse_table(table_text(printed, matrix.sum(axis=1).tolist()), "ones.csv"))
+    assert signs == {"zero-division": "the numbers fit when a score with a denominator of 0 counts as 1"}
 
 
 @pytest.mark.parametrize("name", ["s4-full-1-epoch-rerun", "s4-adaptive-epoch-10", "s4-full-1-epoch"])

@@ -136,7 +136,8 @@ def test_every_option_of_an_audit_is_documented(name):
 def test_every_signature_of_a_published_table_is_documented():
     page = (ROOT / "docs" / "reference" / "audit.md").read_text(encoding="utf-8")
     section = page.partition("### Signatures")[2].partition("\n### ")[0]
-    assert sorted(re.findall(r"^\| `([\w-]+)` \|", section, flags=re.MULTILINE)) == sorted(IDS)
+    rows = re.findall(r"^\| \[`([\w-]+)`\]\(\.\./examples/tables/([\w-]+)\.csv\) \|", section, flags=re.MULTILINE)
+    assert sorted(rows) == sorted(zip(IDS, IDS, strict=True))
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "recipes").glob("*.toml")), ids=lambda p: p.stem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from pathlib import Path
@@ -115,6 +116,18 @@ def test_publish_results(ferbench_cli, tmp_path):
 def test_every_page_is_tried(page):
     """A new page: add a test that does what it says."""
     assert f"test_{page.removesuffix('.md').replace('-', '_')}" in globals()
+
+
+def test_several_gpus(ferbench_cli, tmp_path):
+    cpu = ("--set", "runtime.device=cpu")  # whatever GPUs there are
+    printed = do(ferbench_cli, tmp_path, text_of("how-to/several-gpus.md"), (*SMALL, *FACES, *cpu))
+    planned, ran, resumed = printed.values()
+    assert "batch of 128 on 2 devices: 64 each" in planned
+    assert ran.count("macro average") == 1
+    assert "reused" in resumed
+    (record,) = [json.loads(path.read_text()) for path in tmp_path.glob("results/runs/*/run.json")]
+    assert record["environment"]["devices"] == 2
+    assert record["training"]["shards"] == [64, 64]
 
 
 def test_tune_on_several_machines(ferbench_cli, tmp_path):

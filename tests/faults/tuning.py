@@ -1,6 +1,6 @@
 """Studies whose workers, hosts or database die, in full: what was tried, and how much of it came out as it should.
 
-    python tests/faults/tuning.py                     all parts, in about half an hour
+    python tests/faults/tuning.py                     all parts, in half an hour to an hour
     python tests/faults/tuning.py workers hosts       some parts
     python tests/faults/tuning.py --rounds 2          fewer rounds
 

@@ -111,6 +111,28 @@ def test_the_name_of_a_grid_means_its_runs_where_they_are_one_configuration(tmp_
     assert all(run.config[3:15] in found.value.remedy for run in summaries(tmp_path) if run.name.startswith("cnn-4"))
 
 
+def test_runs_stand_for_their_configurations_on_demand(ferbench_cli, tmp_path):
+    for seed in range(3):
+        make_run(tmp_path, name=f"paper-{seed + 1}", seed=seed, skill=0.7)
+        make_run(tmp_path, name=f"paper-{seed + 4}", seed=seed, model="other", skill=0.4)
+    asked = ["compare", "paper-1", "paper-4", "--results", tmp_path, "--draws", 100, "--samples", 0]
+    single = ferbench_cli(*asked)
+    assert "these two trained models" in single.stdout
+    assert "the configurations have 3 and 3 seeds; compare over them, not single runs, with --seeds" in single.stderr
+    whole = ferbench_cli(*asked, "--seeds")
+    assert whole.stdout.startswith("paper-1 is more accurate than paper-4 (")
+    assert "over seeds (3 and 3) and samples" in whole.stdout
+    assert "with --seeds" not in whole.stderr
+
+
+def test_two_seeds_of_one_configuration_are_no_two_configurations(tmp_path, ferbench_cli):
+    for seed in range(2):
+        make_run(tmp_path, name=f"one-{seed}", seed=seed)
+    finished = ferbench_cli("compare", "one-0", "one-1", "--results", tmp_path, "--seeds")
+    assert (finished.exit_code, "are the same" in finished.stderr) == (2, True)
+    assert ferbench_cli("compare", "one-0", "one-1", "--results", tmp_path, "--draws", 100).exit_code == 0
+
+
 def test_two_seeds_say_nothing_of_others(tmp_path):
     for seed in range(2):
         make_run(tmp_path, name="many", seed=seed)
@@ -195,6 +217,9 @@ def test_every_format_has_the_metrics(ferbench_cli, tmp_path, pair, form):
     finished = ferbench_cli("compare", "a", "b", "--results", tmp_path, "--format", form, "--draws", 100)
     assert finished.exit_code == 0, finished.stderr
     assert "balanced accuracy" in finished.stdout
+    said = finished.stderr if form == "csv" else finished.stdout
+    assert "a is more accurate than b" in said
+    assert "this holds for these two trained models, over samples: other seeds may differ." in said
 
 
 def test_a_table_of_the_users_gives_columns_to_slice_by(ferbench_cli, tmp_path, pair):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from statistics import fmean
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_records import made_record, write_runs
+from made_runs import make_run
 
 from ferbench.experiment.recipe import Recipe, Role
 from ferbench.ranking.columns import Board
 from ferbench.ranking.leaderboard import NO_EXPERIMENT, collect, contaminated, group, ordered, spread
+from ferbench.ranking.standing import with_standings
 from ferbench.report.table import Spread
 from ferbench.runs.index import summaries
 
@@ -190,6 +193,52 @@ def test_people_read_metrics_before_the_size_of_the_run(tmp_path):
     (one,), _ = board(tmp_path, made_record())
     keys = Board([one], single=False).default([one], people=True, per_class=False)
     assert keys.index("macro_f1") < keys.index("train")
+
+
+def test_people_see_what_a_row_cost_and_how_it_was_selected(tmp_path):
+    make_run(tmp_path)
+    (one,), _ = collect(tmp_path)
+    keys = Board([one], single=False).default([one], people=True, per_class=False)
+    wanted = ["train", "epochs", "best_epoch", "select", "parameters", "flops", "images_per_second", "seconds", "kind"]
+    assert [key for key in keys if key in wanted] == wanted
+
+
+def test_components_that_all_rows_share_stand_in_a_note(tmp_path):
+    for loss in ("cross-entropy", "focal"):
+        make_run(tmp_path, loss=loss)
+    (one,), _ = collect(tmp_path)
+    board = Board([one], single=False)
+    keys = board.default([one], people=True, per_class=False)
+    assert "loss" in keys
+    assert not {"sampler", "augmentation", "optimizer", "schedule"} & set(keys)
+    notes = board.table(one, 1, keys, one.rows).notes
+    assert (
+        notes[0] == "The same in all rows: sampler shuffled, augmentation standard, optimizer adam, schedule constant."
+    )
+    every = board.default([one], people=False, per_class=False)
+    assert not any(note.startswith("The same") for note in board.table(one, 1, every, one.rows).notes)
+
+
+def test_notes_speak_of_the_columns_that_are_shown(tmp_path):
+    for loss in ("cross-entropy", "focal"):
+        make_run(tmp_path, loss=loss)
+    (one,) = with_standings(tmp_path, collect(tmp_path)[0], Counter(), "macro_f1")
+    board = Board([one], single=False)
+
+    def said(*keys):
+        return [note.split(":")[0] for note in board.table(one, 1, keys, one.rows).notes]
+
+    assert said("loss", "rank_range", "accuracy")[-2:] == ["Rank", "±, or [from, to] where it is uneven"]
+    assert said("loss", "accuracy")[-1] == "±, or [from, to] where it is uneven"
+    assert "Rank" not in said("loss", "accuracy")
+    assert said("loss", "seconds") == ["The same in all rows"]
+
+
+def test_a_protocol_that_was_named_is_no_difference_to_one_that_was_not(tmp_path):
+    records = [made_record("a", config="c1"), made_record("b", config="c2")]
+    records[1]["recipe"]["data"]["protocol"] = "official"
+    ((one,), _) = board(tmp_path, *records)
+    assert "data.protocol" not in one.varied
 
 
 def test_classes_stand_in_the_order_of_their_task(tmp_path):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ferbench.errors import UserError
+from ferbench.ranking.columns import unranked_table
 from ferbench.ranking.published import read_published
 
+PUBLISHED = Path(__file__).parents[2] / "benchmarks" / "published"
 SUMMARY = (
     "name,dataset,split,n,accuracy_percent,note\nfirst,FER2013,test,7178,88.31,\nsecond,FER2013,test,,>=60,a bound\n"
 )
@@ -30,6 +34,39 @@ def test_a_summary_and_its_tables_are_one_experiment_each(tmp_path):
 def test_a_table_with_a_broken_line_is_an_error(tmp_path, text):
     (tmp_path / "one.csv").write_text(text)
     with pytest.raises(UserError, match="a line has not as many fields as the header"):
+        read_published(tmp_path)
+
+
+def test_models_with_valence_and_arousal_have_a_line_each(tmp_path):
+    header = "model,epochs,split,expression_accuracy,valence_rmse,arousal_rmse,valence_correlation,arousal_correlation"
+    (tmp_path / "s9-multitask-summary.csv").write_text(f"{header}\nnet,34,validation,0.480,0.393,0.346,0.583,0.457\n")
+    (one,) = read_published(tmp_path)
+    assert (one.name, one.split, one.note) == (
+        "s9-multitask net, 34 epochs",
+        "validation",
+        "valence r 0.583, arousal r 0.457",
+    )
+    assert one.values == {"accuracy": 0.48, "valence_rmse": 0.393, "arousal_rmse": 0.346}
+    table = unranked_table([], [one])
+    assert [column.key for column in table.columns][6:11] == [
+        "accuracy",
+        "macro_f1",
+        "balanced_accuracy",
+        "valence_rmse",
+        "arousal_rmse",
+    ]
+
+
+def test_every_published_experiment_is_shown(tmp_path):
+    names = {one.name for one in read_published(PUBLISHED)}
+    tables = {path.stem for path in PUBLISHED.glob("s[0-9]*.csv")}
+    assert tables - names == {"s4-adaptive-epochs", "s5-multitask-summary"}
+    assert "s5-multitask resnet50-v2, 15 epochs" in names
+
+
+def test_text_in_the_place_of_a_number_is_an_error(tmp_path):
+    (tmp_path / "one.csv").write_text(TABLE.replace("33.33", "n/a"))
+    with pytest.raises(UserError, match="'n/a' is no number"):
         read_published(tmp_path)
 
 

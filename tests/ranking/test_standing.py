@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from made_runs import make_run
+from scipy.stats import t as student
 from sklearn.metrics import f1_score
 
 from ferbench.ranking import standing
+from ferbench.ranking.columns import ranking_notes
 from ferbench.ranking.leaderboard import diverged, group
 from ferbench.ranking.standing import TESTS_FILE, WITH_INTERVALS, with_standings
 from ferbench.runs.index import summaries
@@ -166,6 +169,32 @@ def test_a_damaged_cache_is_made_anew(tmp_path, three, content):
     document["boards"] = {key: [["x"]] for key in document["boards"]}
     (tmp_path / TESTS_FILE).write_text(json.dumps(document))
     assert ranked(tmp_path) == first
+
+
+def test_samples_of_one_subject_are_said_to_be_drawn_together_also_from_the_cache(tmp_path, three):
+    (before,) = ranked(tmp_path)
+    assert before.clustered_by is None
+    assert not any("together" in note for note in ranking_notes(before, ["accuracy"]))
+    for run in three.values():
+        for path in (run.path / "evaluations").glob("*/predictions.npz"):
+            one = run.predictions(path.parent.name)
+            people = np.array([f"p{place // 5}" for place in range(len(one.ids))])
+            path.write_bytes(replace(one, columns={"subject": people}).to_bytes())
+    for _ in ("computed", "kept"):
+        (after,) = ranked(tmp_path)
+        assert after.clustered_by == "subject"
+        assert "Samples of one subject err together: tests and intervals draw each as a whole." in ranking_notes(
+            after, ["accuracy"]
+        )
+    # The standard error of a mean of 70 clusters, and Student's quantile with 69 degrees of freedom.
+    right = np.equal(*predicted(three["a"]))
+    sums = (right - right.mean()).reshape(70, 5).sum(axis=1)
+    half = student.ppf(0.975, 69) * np.sqrt(70 / 69 * (sums**2).sum()) / 350
+    (row,) = [row for row in after.rows if row.name == "a"]
+    low, high = row.standing.intervals["accuracy"]
+    assert (high - low) / 2 == pytest.approx(half, rel=0.02)
+    (alone,) = [row for row in before.rows if row.name == "a"]
+    assert alone.standing.intervals["accuracy"] != (low, high)
 
 
 def test_single_runs_are_ranked_as_configurations_of_one_seed_are(tmp_path, three):

@@ -20,6 +20,7 @@ from ferbench.report.contents import read_runs
 from ferbench.report.contrasts import confusion_difference, frontier, pareto
 from ferbench.report.export import write_tables
 from ferbench.report.page import Extras, compose, report_page
+from ferbench.report.tables import metrics
 from ferbench.report.uncertainty import Probabilities, precision_recall_points, roc_points
 from ferbench.runs.directory import RunDirectory
 
@@ -135,6 +136,21 @@ def test_slices_have_intervals_the_worst_and_the_gap(run):
     assert "5 samples have no sex." in table.notes
 
 
+def test_in_slices_too_whole_subjects_are_drawn_where_every_sample_has_one(run):
+    sex = np.where(np.arange(350) % 2, "f", "m")
+    people = np.array([f"p{place // 10}" for place in range(350)])
+    said = "Samples of one subject err together: intervals draw each as a whole."
+    rewrite(run, columns={"sex": sex, "subject": people})
+    (whole,) = view(run, slices=("sex",)).slices
+    assert said in whole.notes
+    people[:5] = ""
+    rewrite(run, columns={"sex": sex, "subject": people})
+    (alone,) = view(run, slices=("sex",)).slices
+    assert said not in alone.notes
+    assert [row[2] for row in alone.rows] == [row[2] for row in whole.rows]
+    assert [row[3] for row in alone.rows] != [row[3] for row in whole.rows]
+
+
 def test_an_unknown_slice_is_an_error(run):
     with pytest.raises(UserError, match="--slice sex: the samples have no such column"):
         view(run, slices=("sex",))
@@ -148,6 +164,20 @@ def test_valence_and_arousal_are_drawn_with_their_ccc(run):
     valence, arousal = compose(read_runs([run])).runs[0].affect
     assert len(valence.spec["data"][0]["x"]) == 340
     assert "CCC 1.000" in arousal.caption
+    assert arousal.spec["layout"]["annotations"][0]["text"] == "CCC 1.000"
+
+
+def test_of_how_many_samples_valence_is_known_is_no_metric(run):
+    record = run.read()
+    for one in record["evaluations"].values():
+        one["metrics"] |= {"valence_n": 340.0, "arousal_n": 350.0, "valence_ccc": 0.5}
+    run.write(record)
+    table = metrics(view(run))
+    labels = [row[0] for row in table.rows]
+    assert "valence CCC" in labels
+    assert not {"valence_n", "arousal_n"} & set(labels)
+    assert "test: valence is annotated for 340 of 350 samples." in table.notes
+    assert not any("arousal" in note for note in table.notes)
 
 
 def test_the_samplers_weights_are_drawn_by_epoch(tmp_path):
@@ -184,7 +214,11 @@ def test_accuracy_is_drawn_against_a_cost_that_differs(tmp_path):
     runs[0].write(record)
     (group,) = read_runs(runs).comparisons
     assert pareto(group, "flops", "x") is None
-    assert sorted(pareto(group, "parameters", "x").spec["data"][0]["x"]) == [10, 118531]
+    runs, best = pareto(group, "parameters", "x").spec["data"]
+    assert sorted(runs["x"]) == [10, 118531]
+    assert best["text"][0] == "a"  # the cheapest is always on the frontier
+    assert len(best["text"]) == len(best["x"])
+    assert best["textposition"][0] == "bottom right"
 
 
 class Noise(Dataset):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ferbench.report.table import Column, Spread, Table
-from ferbench.report.terminal import to_terminal
+from ferbench.report.terminal import BRACKETS, to_terminal
 
 TABLE = Table(
     "t",
@@ -25,6 +25,15 @@ def test_spare_columns_go_in_order_until_the_rest_fits():
     lines = to_terminal(TABLE, 30, spare=("n", "name"))
     assert lines[0] == "name                      F1"
     assert lines[-1] == "left out for want of width: samples"
+
+
+def test_brackets_may_go_before_a_column_does():
+    assert to_terminal(TABLE, 23, spare=(BRACKETS, "n")) == [
+        "name  samples      F1",
+        "日本    1,500  0.5000",
+        "a           2",
+        "left out for want of width: lowest and highest seed",
+    ]
 
 
 def test_a_table_that_fits_keeps_its_columns():

@@ -7,8 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from pandas import DataFrame
 from scipy.stats import ttest_rel
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+from statsmodels.formula.api import ols
+from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.anova import anova_lm
 
 from ferbench.statistics.estimates import (
     OVER_SAMPLES,
@@ -78,6 +82,31 @@ def test_one_class_of_samples_is_the_paired_t_test():
     assert (found.low, found.high) == pytest.approx((ends.low, ends.high), rel=0.01)
 
 
+def test_the_variance_of_a_stratified_mean_is_cochrans():
+    """Sampling Techniques (1977), 5.3: the strata's unbiased variances, each by its share squared."""
+    sizes = [3, 8, 40]
+    truth = np.repeat([0, 1, 2], sizes)
+    right = np.random.default_rng(4).random(51) < 0.6
+    strata = np.split(right.astype(float), np.cumsum(sizes)[:-1])
+    accuracy, recall = (
+        sum(share**2 * one.var(ddof=1) / len(one) for share, one in zip(shares, strata, strict=True))
+        for shares in (np.array(sizes) / 51, np.full(3, 1 / 3))
+    )
+    design, predicted = Design(truth, 3), np.where(right, truth, (truth + 1) % 3)[None]
+    assert measure("accuracy", design, predicted).sampling == pytest.approx(accuracy, rel=1e-9)
+    assert measure("balanced_accuracy", design, predicted).sampling == pytest.approx(recall, rel=1e-9)
+
+
+def test_the_variance_of_a_clustered_mean_is_statsmodels():
+    """Of persons of unlike many pictures."""
+    truth, (predicted, *_) = made(n=120)
+    people = np.sort(np.random.default_rng(7).integers(0, 15, 120))
+    right = (predicted == truth).astype(float)
+    model = OLS(right, np.ones(120)).fit(cov_type="cluster", cov_kwds={"groups": people})
+    measured = measure("accuracy", Design(truth, 4, np.unique(people, return_inverse=True)[1]), predicted[None])
+    assert measured.sampling == pytest.approx(float(model.bse[0]) ** 2, rel=1e-9)
+
+
 def test_clusters_of_alike_samples_count_once():
     truth, predicted = made(n=200, models=2)
     copies = np.repeat(np.arange(200), 3)
@@ -105,6 +134,20 @@ def test_a_rare_class_that_carries_the_variance_gives_it_few_degrees_of_freedom(
     )
     assert many >= 900
     assert few == 7
+
+
+@pytest.mark.parametrize(("right_of_50", "apart"), [((15, 30, 45), True), ((30, 30, 30), False)])
+def test_the_variance_of_seeds_is_that_of_a_crossed_analysis_of_variance(right_of_50, apart):
+    """Seeds × samples, one answer each: (MS of seeds - MS of the residual) / (samples · seeds)."""
+    rng = np.random.default_rng(12)
+    right = np.stack([rng.permutation(np.arange(50) < count) for count in right_of_50]).astype(int)
+    rows = [(s, i, right[s, i]) for s in range(3) for i in range(50)]
+    table = anova_lm(ols("right ~ C(seed) + C(sample)", DataFrame(rows, columns=["seed", "sample", "right"])).fit())
+    squares = table["mean_sq"]
+    component = (squares["C(seed)"] - squares["Residual"]) / (50 * 3)
+    assert (component > 0) == apart
+    found = measure("accuracy", Design(np.zeros(50, dtype=np.int64), 2), 1 - right)
+    assert (found.seeding, found.shortfall) == pytest.approx((max(0, component), max(0, -component)), rel=1e-9)
 
 
 def test_seeds_that_answer_alike_add_no_variance():

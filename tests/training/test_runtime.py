@@ -42,6 +42,41 @@ def test_threads_are_those_asked_for_then_the_environments_then_the_cores(monkey
     assert not torch.are_deterministic_algorithms_enabled()
 
 
+def test_several_processes_share_the_threads():
+    runtime.prepare(torch.device("cpu"), 6, deterministic=True, processes=4)
+    assert torch.get_num_threads() == 1
+    runtime.prepare(torch.device("cpu"), 6, deterministic=True, processes=2)
+    assert torch.get_num_threads() == 3
+
+
+def test_the_cpu_is_as_many_devices_as_one_likes():
+    assert runtime.choose_devices("cpu", 3) == [torch.device("cpu")] * 3
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    """What torch says on a machine with two."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+
+
+@pytest.mark.parametrize("name", ["auto", "cuda"])
+def test_each_rank_has_a_gpu(name, two_gpus):
+    assert runtime.choose_devices(name, 2) == [torch.device("cuda:0"), torch.device("cuda:1")]
+
+
+def test_more_devices_than_there_are_is_a_user_error_with_a_remedy(two_gpus):
+    with pytest.raises(UserError) as error:
+        runtime.choose_devices("auto", 3)
+    assert error.value.message == "the run is over 3 devices, but torch sees 2 CUDA devices"
+    assert "--devices 2" in error.value.remedy
+
+
+def test_a_single_gpu_by_number_cannot_be_shared(two_gpus):
+    with pytest.raises(UserError, match="is one device, but the run is over 2"):
+        runtime.choose_devices("cuda:1", 2)
+
+
 def test_seeding_repeats_every_generator():
     import random
 

@@ -109,6 +109,7 @@ def submit_run(arguments: tuple[str, ...], **asked: Any) -> None:
     own = {"dry_run", "as_json", "with_report", "quiet", "results", "cache", "plugin"}
     rest = {key: value for key, value in params.items() if key not in own}
     combinations = asked_combinations(load_registry(params["plugin"]), params["results"], **rest)
+    _check_gpus(combinations, resources.gpus)
     check(resources)
     plan_all(combinations, params["results"], params["cache"], quiet=params["quiet"])
     wanted = [one for one in combinations if one.skip is None and not one.done]
@@ -201,6 +202,17 @@ def _resources(asked: dict[str, Any], results: Path, name: str) -> Resources:
         more=tuple(more),
         name=name,
     )
+
+
+def _check_gpus(combinations: Sequence[Combination], gpus: int) -> None:
+    """Refuse jobs whose runs are over more GPUs than they get; without GPUs such a run is over processes.
+
+    Raises:
+        UserError: naming both numbers.
+    """
+    most = max((one.resolved.recipe.runtime.devices for one in combinations if one.resolved is not None), default=1)
+    if 0 < gpus < most:
+        raise UserError(f"--devices {most}, but each job gets --gpus {gpus}", f"give --gpus {most}")
 
 
 def _places(params: dict[str, Any]) -> list[str]:

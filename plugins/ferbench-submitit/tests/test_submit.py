@@ -62,16 +62,15 @@ def test_a_command_that_fails_is_a_job_that_fails(submit, tmp_path):
     assert "job 1 of 1 failed with exit code 2" in done.stdout
 
 
-def test_a_job_that_is_told_to_stop_saves_its_run_and_goes_on(submit, tmp_path):
-    """As a cluster does ahead of the end of the time: the signal of submitit to the process that it started."""
-    flags = [*SETS, "--set", "training.epochs=60", "--set", "runtime.checkpoint_every=1", "--cache", "cache"]
-    job = FerbenchJob(["run", *flags, "--no-report", "--quiet"], str(tmp_path))
-    resources = Resources("local", tmp_path / "logs", minutes=30.0)
+def told_to_stop(command: list[str], folder: Path) -> str:
+    """Run a job and stop it once it has an epoch behind it, as a cluster does ahead of the end of the time: the signal
+    of submitit to the process that it started. Gives its log."""
+    job = FerbenchJob(command, str(folder))
+    resources = Resources("local", folder / "logs", minutes=30.0)
     began: list[Any] = []
 
     def tell() -> None:
-        """Send the signal once the run has an epoch behind it."""
-        while not any(path.read_text() for path in tmp_path.glob("results/runs/*/history.jsonl")):
+        while not any(path.read_text() for path in folder.glob("results/runs/*/history.jsonl")):
             time.sleep(0.02)
         (task,) = psutil.Process(int(began[0].job_id)).children()
         os.kill(task.pid, signal.SIGUSR2)
@@ -81,10 +80,33 @@ def test_a_job_that_is_told_to_stop_saves_its_run_and_goes_on(submit, tmp_path):
     (last,) = list(work([job], resources, lambda _, one: began.append(one)))
     log = began[0].paths.stdout.read_text()
     assert last.code == 0, log
+    return log
+
+
+LONG = (*SETS, "--set", "training.epochs=60", "--set", "runtime.checkpoint_every=1", "--cache", "cache")
+
+
+def epochs(folder: Path) -> list[int]:
+    """Of the only run, as its history has them."""
+    (path,) = folder.glob("results/runs/*/history.jsonl")
+    return [json.loads(line)["epoch"] for line in path.read_text().splitlines()]
+
+
+def test_a_job_that_is_told_to_stop_saves_its_run_and_goes_on(submit, tmp_path):
+    log = told_to_stop(["run", *LONG, "--no-report", "--quiet"], tmp_path)
     assert log.count("ferbench run ") == 2
     (record,) = records(tmp_path)
     assert record["status"] == "done"
-    assert record["training"]["epochs"] == 60
+    assert epochs(tmp_path) == list(range(1, 61))
+
+
+def test_a_study_s_job_that_is_told_to_stop_goes_on_with_its_trial(submit, tmp_path, ferbench_cli):
+    search = ("--only", "--search", "optimizer.lr=0.01..0.1", "--trials", "1", "--no-final", "--name", "job")
+    log = told_to_stop(["tune", *LONG, *search, "--no-report"], tmp_path)
+    assert log.count("ferbench tune ") == 2
+    assert epochs(tmp_path) == list(range(1, 61))
+    counts = json.loads(ferbench_cli("tune", "status", "job", "--json").stdout)["counts"]
+    assert counts["complete"] == counts["all"] == 1
 
 
 def test_a_study_is_worked_on_by_a_job(submit, tmp_path, ferbench_cli):
@@ -196,3 +218,10 @@ def test_a_mistake_takes_two_lines_before_anything_is_queued(submit, monkeypatch
     assert what in said
     assert remedy in advice
     assert not list(tmp_path.glob("results/jobs/*"))
+
+
+def test_jobs_with_fewer_gpus_than_their_runs_ask_for_are_refused(submit):
+    refused = submit("run", *SETS, "--cache", "cache", "--devices", "2", "--executor", "local", "--gpus", "1")
+    assert refused.exit_code == 2
+    assert "--devices 2, but each job gets --gpus 1" in refused.stderr
+    assert "give --gpus 2" in refused.stderr

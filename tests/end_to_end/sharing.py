@@ -1,0 +1,88 @@
+"""Models for tests of runs on several devices: one whose every part is exact, and some that fail on the second rank."""
+
+from typing import Annotated
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+import ferbench
+from ferbench.data.targets import Outputs
+
+
+def _second() -> bool:
+    return dist.is_available() and dist.is_initialized() and dist.get_rank() == 1
+
+
+class Net(nn.Module):
+    """Convolutions and batch norms, two heads, a parameter that nothing uses and one that is frozen."""
+
+    def __init__(self, task, dropout=0.0):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(task.channels, 6, 3, stride=2, bias=False),
+            nn.BatchNorm2d(6),
+            nn.ReLU(),
+            nn.Conv2d(6, 8, 3, stride=2, bias=False),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Dropout(dropout),
+        )
+        self.head = nn.Linear(8, task.num_classes)
+        self.affect = nn.Linear(8, 2)
+        self.unused = nn.Parameter(torch.ones(3))
+        self.affect.bias.requires_grad_(False)
+
+    def forward(self, images):
+        features = self.body(images)
+        return Outputs(self.head(features), torch.tanh(self.affect(features)))
+
+
+class Breaks(Net):
+    def forward(self, images):
+        if _second() and self.training:
+            raise ZeroDivisionError("a bug on the second device")
+        return super().forward(images)
+
+
+class Dies(Net):
+    def forward(self, images):
+        if _second() and self.training:
+            import os
+            import signal
+
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().forward(images)
+
+
+class Hungry(Net):
+    def forward(self, images):
+        if _second() and self.training and len(images) > 5:
+            raise torch.OutOfMemoryError(f"no room for {len(images)} images")
+        return super().forward(images)
+
+
+def net(task, *, dropout: Annotated[float, ferbench.Tunable(0.0, 0.5)] = 0.0):
+    return Net(task, dropout)
+
+
+def breaks(task):
+    return Breaks(task)
+
+
+def dies(task):
+    return Dies(task)
+
+
+def hungry(task):
+    return Hungry(task)
+
+
+@ferbench.hookimpl
+def ferbench_models():
+    for name in ("net", "breaks", "dies", "hungry"):
+        yield ferbench.ModelSpec(
+            name, build=f"sharing:{name}", summary="For tests", image_size=16, channels=1, affect=True
+        )

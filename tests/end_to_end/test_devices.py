@@ -1,0 +1,341 @@
+"""One run on several devices: two processes on the CPU that exchange what they have over gloo."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import safetensors.numpy
+import torch
+from click.testing import CliRunner, Result
+from sklearn.metrics import accuracy_score, f1_score
+
+from ferbench.cli import cli
+
+PLUGIN = Path(__file__).with_name("sharing.py")
+
+#: 120 samples in batches of 17: the last has one, which leaves a device without any.
+FACES = ("dataset.size=24", "dataset.train=150", "dataset.test=35", "data.image_size=16", "training.batch_size=17")
+CPU = ("--set", "runtime.device=cpu")
+
+
+def arguments(*settings: str, model: str = "net") -> list[str]:
+    sets = [part for setting in (*FACES, *settings) for part in ("--set", setting)]
+    return ["run", "--plugin", str(PLUGIN), "--model", model, *CPU, *sets, "--no-report"]
+
+
+EXACT = arguments(
+    "loss.name=multi-task",
+    "loss.affect=ccc",
+    "sampler.name=adaptive-smooth",
+    "optimizer.name=sgd",
+    "optimizer.lr=0.1",
+    "optimizer.momentum=0.9",
+    "schedule.name=plateau",
+    "training.epochs=3",
+    "training.accumulate=2",
+    "training.mixup=0.2",
+    "training.cutmix=1.0",
+    "training.ema=0.9",
+    "training.clip_norm=0.5",
+    "training.norm_batches=2",
+)
+LINEAR = arguments("training.epochs=3", "optimizer.name=sgd", "optimizer.lr=0.1", model="linear")
+DROPOUT = arguments("training.epochs=4", "model.dropout=0.3", "training.mixup=0.2", "runtime.checkpoint_every=3")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def command(args: list[str], results: Path, cache: Path) -> list[str]:
+    main = "from ferbench.cli import main; main()"
+    return [sys.executable, "-u", "-c", main, *args, "--results", str(results), "--cache", str(cache)]
+
+
+def ended(args: list[str], results: Path, cache: Path) -> Result:
+    """A command in this process; the ranks have their own."""
+    return CliRunner().invoke(cli, [*args, "--results", str(results), "--cache", str(cache)], prog_name="ferbench")
+
+
+def in_a_fresh_process(args: list[str], results: Path, cache: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(args, results, cache), capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory, cache):
+    """``pairs(args)``: directories of the same run on one device and on two, and what the second printed."""
+    found = {}
+
+    def run(args: list[str]):
+        key = tuple(args)
+        if key not in found:
+            base = tmp_path_factory.mktemp("pair")
+            one = ended(args, base / "one", cache)
+            assert one.exit_code == 0, one.output
+            two = ended([*args, "--devices", "2"], base / "two", cache)
+            assert two.exit_code == 0, two.output
+            found[key] = (only_run(base / "one"), only_run(base / "two"), two)
+        return found[key]
+
+    return run
+
+
+def only_run(results: Path) -> Path:
+    (path,) = results.glob("runs/*/run.json")
+    return path.parent
+
+
+def record_of(run: Path) -> dict:
+    return json.loads((run / "run.json").read_text())
+
+
+def history(run: Path) -> list[dict]:
+    epochs = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    for epoch in epochs:
+        epoch.pop("seconds"), epoch.pop("images_per_second")
+    return epochs
+
+
+def predictions(run: Path, split: str = "test") -> dict[str, np.ndarray]:
+    (name,) = [name for name, one in record_of(run)["evaluations"].items() if one["split"] == split]
+    with np.load(run / "evaluations" / name / "predictions.npz", allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def flat(value, place=""):
+    """What a record holds, by place."""
+    if isinstance(value, dict):
+        return {key: one for name, part in value.items() for key, one in flat(part, f"{place}.{name}").items()}
+    if isinstance(value, list):
+        return {key: one for i, part in enumerate(value) for key, one in flat(part, f"{place}.{i}").items()}
+    return {place: value}
+
+
+@pytest.mark.parametrize(("args", "tolerance"), [(LINEAR, 1e-6), (EXACT, 2e-4)], ids=["linear", "everything"])
+def test_two_devices_learn_what_one_does(pairs, args, tolerance):
+    """Everything: batch norm, Mixup and CutMix, a loss that is no mean over samples, accumulation, clipping, an average
+    of weights, statistics of batch norms, a sampler and a schedule that hear scores, unused and frozen parameters."""
+    one, two, _ = pairs(args)
+    assert one.name == two.name, "the id does not depend on the number of devices"
+    weights, theirs = (safetensors.numpy.load_file(run / "checkpoints" / "best.safetensors") for run in (one, two))
+    assert weights.keys() == theirs.keys()
+    for name, values in weights.items():
+        np.testing.assert_allclose(theirs[name], values, rtol=tolerance, atol=tolerance, err_msg=name)
+
+
+@pytest.mark.parametrize(("args", "tolerance"), [(LINEAR, 1e-6), (EXACT, 2e-4)], ids=["linear", "everything"])
+def test_the_history_is_of_all_samples(pairs, args, tolerance):
+    one, two, _ = pairs(args)
+    for epoch, theirs in zip(history(one), history(two), strict=True):
+        expected, found = flat(epoch), flat(theirs)
+        assert found.keys() == expected.keys()
+        for place, value in expected.items():
+            near = pytest.approx(value, rel=tolerance, abs=tolerance) if isinstance(value, float) else value
+            assert found[place] == near, place
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+@pytest.mark.parametrize("args", [LINEAR, EXACT], ids=["linear", "everything"])
+def test_two_gpus_learn_what_one_does(pairs, args):
+    one, two, _ = pairs([*args, "--set", "runtime.device=cuda"])
+    weights, theirs = (safetensors.numpy.load_file(run / "checkpoints" / "best.safetensors") for run in (one, two))
+    for name, values in weights.items():
+        np.testing.assert_allclose(theirs[name], values, rtol=1e-3, atol=1e-3, err_msg=name)
+    assert record_of(two)["environment"]["devices"] == 2
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_every_sample_is_predicted_once_and_the_scores_are_theirs(pairs, split):
+    one, two, _ = pairs(EXACT)
+    found = predictions(two, split)
+    assert found["ids"].tolist() == predictions(one, split)["ids"].tolist()
+    assert len(set(found["ids"])) == len(found["ids"]) == {"validation": 30, "test": 35}[split]
+    (entry,) = [one for one in record_of(two)["evaluations"].values() if one["split"] == split]
+    chosen = found["probabilities"].argmax(axis=1)
+    assert entry["n"] == len(chosen)
+    assert entry["metrics"]["accuracy"] == accuracy_score(found["truth"], chosen)
+    macro = f1_score(found["truth"], chosen, labels=range(7), average="macro", zero_division=0)
+    assert entry["metrics"]["macro_f1"] == pytest.approx(macro, abs=1e-12)
+
+
+def test_one_process_predicts_the_same_with_those_weights_to_the_bit(pairs, cache, tmp_path):
+    _, two, _ = pairs(EXACT)
+    run = tmp_path / "results" / "runs" / two.name
+    shutil.copytree(two, run)
+    expected = predictions(two)
+    record = record_of(run)
+    shutil.rmtree(run / "evaluations")
+    (run / "run.json").write_text(json.dumps({**record, "evaluations": {}}))
+    again = ended(EXACT, tmp_path / "results", cache)
+    assert again.exit_code == 0, again.output
+    found = predictions(run)
+    assert {name: values.tolist() for name, values in found.items()} == {
+        name: values.tolist() for name, values in expected.items()
+    }
+    assert record_of(run)["evaluations"].keys() == record["evaluations"].keys()
+    for name, entry in record_of(run)["evaluations"].items():
+        assert entry["metrics"] == record["evaluations"][name]["metrics"]
+
+
+def test_the_effective_batch_is_stated(pairs):
+    _, two, printed = pairs(EXACT)
+    said = "batch of 17 on 2 devices: 9 or 8 each; 2 batches an update: effective batch 34"
+    assert said in printed.stderr.splitlines()
+    record = record_of(two)
+    assert record["environment"]["devices"] == 2
+    assert record["training"]["batch_size"] == 17
+    assert record["training"]["effective_batch"] == 34
+    assert sorted(record["training"]["shards"]) == [8, 9]
+
+
+def test_only_one_process_speaks(pairs):
+    _, _, printed = pairs(EXACT)
+    assert len([line for line in printed.stderr.splitlines() if line.startswith("epoch ")]) == 3
+    assert printed.stdout.count("accuracy") == 1
+
+
+@pytest.fixture
+def started(tmp_path, cache):
+    """``started(args)`` starts a run and waits for the end of its first epoch."""
+    processes = []
+
+    def start(args: list[str]) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            command(args, tmp_path / "results", cache), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        )
+        processes.append(process)
+        for line in process.stderr:
+            if line.startswith("epoch "):
+                return process
+        raise AssertionError(f"it ended with {process.wait()}")
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_a_run_that_was_terminated_goes_on_to_the_same_bits(started, tmp_path, cache):
+    """Dropout draws on each device for itself, and after a resumption the same again."""
+    whole = ended([*DROPOUT, "--devices", "2"], tmp_path / "whole", cache)
+    assert whole.exit_code == 0, whole.output
+    torn = started([*DROPOUT, "--devices", "2"])
+    torn.send_signal(signal.SIGTERM)
+    _, errors = torn.communicate(timeout=60)
+    assert torn.returncode == 143, errors
+    assert "Traceback" not in errors
+    assert "interrupted: the same command goes on with run" in errors
+    run = only_run(tmp_path / "results")
+    assert record_of(run)["status"] == "interrupted"
+    shutil.copytree(tmp_path / "results", tmp_path / "alone")
+
+    last = ended(["resume", run.name, "--plugin", str(PLUGIN)], tmp_path / "results", cache)
+    assert last.exit_code == 0, last.output
+    assert "resumed at epoch" in last.stderr
+    weights = [(one / "checkpoints" / "best.safetensors").read_bytes() for one in (run, only_run(tmp_path / "whole"))]
+    assert weights[0] == weights[1]
+    assert history(run) == history(only_run(tmp_path / "whole"))
+
+    alone = ended(["resume", run.name, "--plugin", str(PLUGIN), "--devices", "1"], tmp_path / "alone", cache)
+    assert alone.exit_code == 0, alone.output
+    record = record_of(only_run(tmp_path / "alone"))
+    assert record["status"] == "done"
+    assert [len(history(only_run(tmp_path / "alone"))), record["environment"]["devices"]] == [4, 2]
+    assert [one["environment"]["devices"] for one in record["resumed"]] == [1]
+
+
+LONG = arguments("training.epochs=100000", model="linear")
+
+
+def test_a_second_command_keeps_off_and_no_process_outlives_the_first(started, tmp_path, cache):
+    first = started([*LONG, "--devices", "2"])
+    begun = time.monotonic()
+    second = ended([*LONG, "--devices", "2"], tmp_path / "results", cache)
+    assert second.exit_code == 2
+    assert "another process is at work on run" in second.stderr
+    assert time.monotonic() - begun < 30
+    ranks = psutil.Process(first.pid).children(recursive=True)
+    assert len(ranks) == 2
+    first.kill()
+    _, alive = psutil.wait_procs(ranks, timeout=20)
+    assert not alive
+
+
+def test_an_error_on_one_device_ends_the_run_as_an_error_of_the_run(tmp_path, cache):
+    args = [*arguments("training.epochs=2", model="breaks"), "--devices", "2"]
+    failed = in_a_fresh_process(args, tmp_path / "results", cache)
+    assert failed.returncode == 1
+    assert "RankFailed: device 2 of 2: ZeroDivisionError: a bug on the second device" in failed.stderr
+    assert "in forward" in failed.stderr
+    record = record_of(only_run(tmp_path / "results"))
+    assert record["status"] == "failed"
+    assert record["error"]["message"] == "device 2 of 2: ZeroDivisionError: a bug on the second device"
+    assert "in forward" in record["error"]["traceback"]
+
+
+def test_a_process_that_is_killed_ends_the_run(tmp_path, cache):
+    args = [*arguments("training.epochs=2", model="dies"), "--devices", "2"]
+    failed = ended(args, tmp_path / "results", cache)
+    assert failed.exit_code == 1
+    assert str(failed.exception) == "device 2 of 2: the process ended with SIGKILL"
+    record = record_of(only_run(tmp_path / "results"))
+    assert (record["status"], record["error"]["message"]) == ("failed", str(failed.exception))
+
+
+def test_little_memory_on_one_device_makes_the_pieces_of_all_smaller(tmp_path, cache):
+    args = arguments("training.epochs=1", "optimizer.name=sgd", model="hungry")
+    two = ended([*args, "--devices", "2"], tmp_path / "results", cache)
+    assert two.exit_code == 0, two.output
+    record = record_of(only_run(tmp_path / "results"))
+    assert record["training"]["micro_batch"] == 5  # 9 were too many
+    assert record["training"]["batch_size"] == 17
+    assert [epoch["micro_batch"] for epoch in history(only_run(tmp_path / "results"))] == [5]
+
+
+def test_torchrun_starts_a_run_as_well(tmp_path, cache):
+    start = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "ferbench"]
+    args = [*arguments("training.epochs=1", model="linear"), "--results", str(tmp_path), "--cache", str(cache)]
+    done = subprocess.run([*start, *args], capture_output=True, text=True, check=False, env=os.environ)
+    assert done.returncode == 0, done.stderr
+    assert record_of(only_run(tmp_path))["environment"]["devices"] == 2
+    assert done.stdout.count("accuracy") == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["training.batch_size=1"], "leaves some of 2 devices without samples"),
+        (["runtime.device=cuda:99"], "runtime.device = 'cuda:99'"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused(ferbench_cli, settings, said, cache, tmp_path):
+    args = [*arguments(*settings, model="linear"), "--devices", "2", "--results", tmp_path, "--cache", cache]
+    refused = ferbench_cli(*args)
+    assert refused.exit_code == 2
+    assert said in refused.stderr
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_a_dry_run_says_how_a_batch_is_shared(ferbench_cli, cache):
+    args = [*arguments("training.batch_size=32", model="linear"), "--devices", "2", "--cache", cache, "--dry-run"]
+    assert "\nbatch of 32 on 2 devices: 16 each\n" in ferbench_cli(*args).stdout
+    (entry,) = json.loads(ferbench_cli(*args, "--json").stdout)
+    assert entry["batch"] == {"devices": 2, "size": 32, "shards": [16, 16], "effective": 32}
+
+
+def test_a_search_and_an_evaluation_refuse_several_devices(ferbench_cli, cache):
+    args = [*arguments(model="linear")[1:-1], "--set", "runtime.devices=2", "--cache", cache]
+    refused = ferbench_cli("tune", *args, "--trials", "1")
+    assert refused.exit_code == 2
+    assert "--workers N" in refused.stderr
