@@ -151,6 +151,9 @@ class LossSpec(Spec):
     """A loss. Builder: ``build(task: Task, *, options…)`` returns a callable
     ``(Outputs, Targets) -> LossValue`` (a scalar tensor, the mean over the samples, is accepted).
 
+    It is built on the processor. An ``nn.Module`` is moved to the device of the predictions; any other callable takes
+    its tensors there itself.
+
     One that changes with time also has ``epoch_started(epoch: int, epochs: int)``, called before the first batch of
     each epoch; epochs count from 1 to ``epochs``. Validation in an epoch, and the test of its weights, are of the same
     loss. A run that was stopped goes on with a loss that hears of its present epoch alone. It must work before it is

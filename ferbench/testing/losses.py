@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ferbench.data.targets import LossValue, Outputs, Targets
+from ferbench.errors import UserError
 from ferbench.task import Task
 from ferbench.testing.rules import NotApplicable, RuleBook, Subject, Violation
 
@@ -33,6 +37,7 @@ class LossBench:
         self.affect = torch.rand(_SAMPLES, 2, generator=generator) * 1.6 - 0.8
         self._noise = torch.randn(_SAMPLES, len(self._names), generator=generator)
         self._said = torch.rand(_SAMPLES, 2, generator=generator) * 1.6 - 0.8
+        self._last = False
 
     @property
     def classes(self) -> int:
@@ -45,7 +50,17 @@ class LossBench:
         loss = self._subject.build(Task(names, 1, 8, 8, counts, has_affect=True))
         if not callable(loss):
             raise Violation(f"the builder returns {type(loss).__name__}, which cannot be called")
+        if self._last:
+            loss.epoch_started(_EPOCHS, _EPOCHS)
         return loss
+
+    def in_last_epoch(self) -> LossBench | None:
+        """The same bench with a loss that hears of the last epoch; None: it hears of none."""
+        if not hasattr(self.build(), "epoch_started"):
+            return None
+        bench = copy.copy(self)
+        bench._last = True
+        return bench
 
     def outputs(self, scale: float = 1.0) -> Outputs:
         """Predictions that know nothing, with gradients."""
@@ -70,6 +85,22 @@ def total_of(loss: Any, outputs: Outputs, targets: Targets) -> Tensor:
     return value.total if isinstance(value, LossValue) else value
 
 
+def first_and_last(check: Callable[[LossBench], str | None]) -> Callable[[LossBench], str | None]:
+    """Ask the same of a loss that heard of no epoch and, where it hears of them, of one in the last epoch."""
+
+    @functools.wraps(check)
+    def both(bench: LossBench) -> str | None:
+        said, last = check(bench), bench.in_last_epoch()
+        if last is not None:
+            try:
+                check(last)
+            except Violation as violation:
+                raise Violation(f"in the last epoch {violation}") from None
+        return said
+
+    return both
+
+
 @BOOK.rule(gate=True)
 def builds(bench: LossBench) -> None:
     """The builder returns something that can be called."""
@@ -77,6 +108,7 @@ def builds(bench: LossBench) -> None:
 
 
 @BOOK.rule(gate=True)
+@first_and_last
 def scalar(bench: LossBench) -> str:
     """It returns one number, and components of one number each."""
     value = bench.build()(bench.outputs(), bench.targets())
@@ -91,6 +123,7 @@ def scalar(bench: LossBench) -> str:
 
 
 @BOOK.rule()
+@first_and_last
 def finite(bench: LossBench) -> None:
     """Value and gradient are finite, however sure the model is."""
     loss = bench.build()
@@ -108,6 +141,7 @@ def finite(bench: LossBench) -> None:
 
 
 @BOOK.rule()
+@first_and_last
 def gradient(bench: LossBench) -> None:
     """Its gradient reaches the logits of every sample."""
     outputs = bench.outputs()
@@ -122,6 +156,7 @@ def gradient(bench: LossBench) -> None:
 
 
 @BOOK.rule()
+@first_and_last
 def lower_for_better(bench: LossBench) -> str:
     """Right answers cost less than none, and none less than wrong ones."""
     loss = bench.build()
@@ -133,6 +168,7 @@ def lower_for_better(bench: LossBench) -> str:
 
 
 @BOOK.rule()
+@first_and_last
 def mean_over_samples(bench: LossBench) -> None:
     """The same samples twice cost what they cost once."""
     loss, outputs = bench.build(), bench.outputs()
@@ -145,7 +181,69 @@ def mean_over_samples(bench: LossBench) -> None:
         raise Violation(f"once {once:.4g}, twice {doubled:.4g}: return the mean, so that micro-batches can be weighted")
 
 
+@BOOK.rule(informational=True)
+@first_and_last
+def adds_up(bench: LossBench) -> str:
+    """Two parts of a batch, weighted by their sizes, cost what the batch costs (for information)."""
+    loss, outputs, targets = bench.build(), bench.outputs(), bench.targets()
+    assert outputs.affect is not None
+    cut = _SAMPLES // 3 + 1
+    with torch.no_grad():
+        whole, parts = float(total_of(loss, outputs, targets)), 0.0
+        for start, stop in ((0, cut), (cut, _SAMPLES)):
+            some = Outputs(outputs.logits[start:stop], outputs.affect[start:stop])
+            parts += float(total_of(loss, some, targets.slice(start, stop))) * (stop - start) / _SAMPLES
+    if not math.isclose(whole, parts, rel_tol=1e-4, abs_tol=1e-6):
+        raise Violation(
+            f"it is {whole:.4g} over the batch and {parts:.4g} over its parts: micro-batches change what is learnt; "
+            "divide sums by the number of samples, also where they are weighted"
+        )
+    return "yes"
+
+
 @BOOK.rule()
+@first_and_last
+def distributions(bench: LossBench) -> None:
+    """Where targets are distributions (votes, Mixup), these count; a loss that cannot use them raises a UserError."""
+    loss, outputs = bench.build(), bench.outputs()
+    certain = torch.nn.functional.one_hot(bench.labels, bench.classes).float()
+    blended = 0.6 * certain + 0.4 * certain.roll(1, dims=1)
+    try:
+        with torch.no_grad():
+            labels, votes = (
+                float(total_of(loss, outputs, Targets(bench.labels, soft, bench.affect))) for soft in (certain, blended)
+            )
+    except UserError:
+        return
+    if math.isclose(labels, votes, rel_tol=1e-6):
+        raise Violation(
+            f"it is {labels:.4g} whatever the distributions are; read targets.distributions(K), not targets.labels"
+        )
+
+
+@BOOK.rule()
+@first_and_last
+def device(bench: LossBench) -> None:
+    """It works on the device that the predictions are on."""
+    loss, elsewhere = bench.build(), torch.device("meta")
+    loss = loss.to(elsewhere) if isinstance(loss, nn.Module) else loss
+    outputs, targets = bench.outputs(), bench.targets()
+    assert outputs.affect is not None
+    assert targets.affect is not None
+    moved = Outputs(outputs.logits.to(elsewhere), outputs.affect.to(elsewhere))
+    try:
+        loss(moved, Targets(targets.labels.to(elsewhere), affect=targets.affect.to(elsewhere)))
+    except (RuntimeError, NotImplementedError) as error:
+        if "expected device" in str(error) or "same device" in str(error):
+            raise Violation(
+                "it keeps tensors where it was built: take them to outputs.logits.device, or make it an nn.Module "
+                "with buffers"
+            ) from None
+        raise NotApplicable("it looks at values, which a trial without a second device has none of") from None
+
+
+@BOOK.rule()
+@first_and_last
 def missing_labels(bench: LossBench) -> None:
     """Samples without valence or arousal (NaN) add nothing there."""
     loss, outputs = bench.build(), bench.outputs()
@@ -186,6 +284,7 @@ def any_epoch(bench: LossBench) -> str | None:
 
 
 @BOOK.rule()
+@first_and_last
 def class_order(bench: LossBench) -> None:
     """Classes in another order cost the same."""
     order = torch.randperm(bench.classes, generator=torch.Generator().manual_seed(3))

@@ -74,6 +74,11 @@ def test_version_is_printed(ferbench_cli):
     assert ferbench_cli("--version").stdout == f"ferbench, version {ferbench.__version__}\n"
 
 
+def test_python_m_ferbench_is_the_command(ferbench_cli):
+    done = subprocess.run([sys.executable, "-m", "ferbench", "--help"], capture_output=True, text=True, check=True)
+    assert done.stdout == ferbench_cli("--help").stdout
+
+
 def test_help_shows_every_command_with_its_line(ferbench_cli):
     shown = " ".join(ferbench_cli("--help").stdout.split())
     for name, (_, line) in COMMANDS.items():

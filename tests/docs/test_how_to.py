@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -34,11 +35,47 @@ def test_own_data(ferbench_cli, tmp_path):
 
 def test_own_loss(ferbench_cli, tmp_path):
     printed = do(ferbench_cli, tmp_path, text_of("how-to/own-loss.md"), (*SMALL, *FACES))
-    shown, checked, ran, board = printed.values()
+    shown, checked, ran, board, checked_ldam, ran_ldam = printed.values()
+    assert "are kept" in checked_ldam
+    assert ran_ldam.count("macro average") == 6
     assert "0.01 … 1, log" in shown
     assert "are kept" in checked
     assert ran.count("macro average") == 6
     assert "confidence-penalty" in board
+
+
+def written_losses(folder: Path) -> Path:
+    for _, title, text in BLOCK.findall(text_of("how-to/own-loss.md")):
+        if title:
+            (folder / title).write_text(text)
+    return folder
+
+
+def test_ldam_is_the_papers(tmp_path, monkeypatch):
+    """A margin of C / n^(1/4), then weights by the effective number of samples, by hand for three samples."""
+    import torch
+
+    import ferbench
+
+    monkeypatch.syspath_prepend(written_losses(tmp_path))
+    from ldam import LDAM
+
+    counts = (16, 81, 256)  # fourth roots 2, 3 and 4
+    logits = torch.tensor([[1.0, 0.0, -1.0], [0.5, 2.0, 0.0], [0.0, 0.3, 0.1]])
+    outputs, targets = ferbench.Outputs(logits), ferbench.Targets(torch.tensor([0, 1, 2]))
+    loss = LDAM(ferbench.Task(("a", "b", "c"), 1, 8, 8, counts), margin=0.6, beta=0.9)
+    nats = []
+    for row, label, margin in zip(logits.tolist(), (0, 1, 2), (0.6, 0.6 * 2 / 3, 0.6 * 2 / 4), strict=True):
+        row[label] -= margin
+        nats.append(math.log(sum(map(math.exp, row))) - row[label])
+    assert loss(outputs, targets).total.item() == pytest.approx(sum(nats) / 3)
+    loss.epoch_started(8, 10)
+    assert loss(outputs, targets).total.item() == pytest.approx(sum(nats) / 3)
+    loss.epoch_started(9, 10)
+    weights = [1 / (1 - 0.9**n) for n in counts]
+    mean = sum(w * n for w, n in zip(weights, counts, strict=True)) / sum(counts)
+    late = sum(w / mean * one for w, one in zip(weights, nats, strict=True)) / 3
+    assert loss(outputs, targets).total.item() == pytest.approx(late)
 
 
 def test_the_published_loss_is_the_papers(tmp_path, monkeypatch):
@@ -47,9 +84,7 @@ def test_the_published_loss_is_the_papers(tmp_path, monkeypatch):
 
     import ferbench
 
-    ((_, title, text),) = [block for block in BLOCK.findall(text_of("how-to/own-loss.md")) if block[1]]
-    (tmp_path / title).write_text(text)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.syspath_prepend(written_losses(tmp_path))
     from penalty import ConfidencePenalty
 
     logits, labels = torch.randn(6, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, 0, 1, 2])

@@ -48,6 +48,49 @@ def test_rules_have_names_of_their_own_and_say_what_they_ask(kind):
     assert all(rule.summary for rule in rules)
 
 
+DEFERRED = """
+import ferbench
+import torch
+import torch.nn.functional as F
+
+@ferbench.hookimpl
+def ferbench_losses():
+    yield ferbench.LossSpec("deferred", build="deferred:Deferred")
+
+class Deferred:
+    def __init__(self, task):
+        self.weights = torch.tensor(task.train_counts).float()
+        self.late = False
+
+    def epoch_started(self, epoch, epochs):
+        self.late = epoch > 0.8 * epochs
+
+    def __call__(self, outputs, targets):
+        truth = targets.distributions(outputs.logits.shape[1])
+        weights = self.weights.to(outputs.logits.device) if self.late else torch.ones_like(truth[0])
+        each = F.cross_entropy(outputs.logits, truth * weights, reduction="none")
+        return each.REDUCED
+"""
+
+
+@pytest.mark.parametrize(
+    ("reduced", "broken", "noted"),
+    [
+        ("mean()", [], "yes"),
+        ("sum() if self.late else each.mean()", ["mean-over-samples"], "in the last epoch it is "),
+        ("sum() / (truth * weights).sum()", [], "in the last epoch it is "),
+    ],
+)
+def test_a_loss_that_changes_is_tried_in_its_last_epoch_too(tmp_path, reduced, broken, noted):
+    (tmp_path / "deferred.py").write_text(DEFERRED.replace("REDUCED", reduced))
+    component = load_registry([str(tmp_path / "deferred.py")]).find("loss", "deferred")
+    verdicts = {one.rule: one for one in check(Subject(component))}
+    assert failed(verdicts.values()) == broken
+    assert verdicts["adds-up"].said.startswith(noted)
+    for rule in broken:
+        assert verdicts[rule].said.startswith("in the last epoch once ")
+
+
 OFF_AT_FIRST = """
 import ferbench
 import torch

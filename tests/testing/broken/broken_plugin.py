@@ -27,6 +27,8 @@ BROKEN = {
         "gradient",
         "lower-for-better",
         "mean-over-samples",
+        "distributions",
+        "device",
         "missing-labels",
         "any-epoch",
         "class-order",

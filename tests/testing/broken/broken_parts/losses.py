@@ -1,4 +1,12 @@
+import torch
 import torch.nn.functional as F
+
+import ferbench
+
+
+def cross_entropy(outputs, targets, **how):
+    logits = outputs.logits
+    return F.cross_entropy(logits, targets.distributions(logits.shape[1]), **how)
 
 
 def builds(task):
@@ -6,28 +14,30 @@ def builds(task):
 
 
 def scalar(task):
-    return lambda outputs, targets: F.cross_entropy(outputs.logits, targets.labels, reduction="none")
+    return lambda outputs, targets: cross_entropy(outputs, targets, reduction="none")
 
 
 def finite(task):
-    return lambda outputs, targets: F.nll_loss(outputs.logits.softmax(1).log(), targets.labels)
+    return lambda outputs, targets: (
+        -(targets.distributions(outputs.logits.shape[1]) * outputs.logits.softmax(1).log()).sum(1).mean()
+    )
 
 
 def gradient(task):
-    return lambda outputs, targets: F.cross_entropy(outputs.logits.detach(), targets.labels)
+    return lambda outputs, targets: cross_entropy(ferbench.Outputs(outputs.logits.detach()), targets)
 
 
 def lower_for_better(task):
-    return lambda outputs, targets: -F.cross_entropy(outputs.logits, targets.labels)
+    return lambda outputs, targets: -cross_entropy(outputs, targets)
 
 
 def mean_over_samples(task):
-    return lambda outputs, targets: F.cross_entropy(outputs.logits, targets.labels, reduction="sum")
+    return lambda outputs, targets: cross_entropy(outputs, targets, reduction="sum")
 
 
 def missing_labels(task):
     def loss(outputs, targets):
-        return F.cross_entropy(outputs.logits, targets.labels) + F.mse_loss(outputs.affect, targets.affect)
+        return cross_entropy(outputs, targets) + F.mse_loss(outputs.affect, targets.affect)
 
     return loss
 
@@ -40,7 +50,7 @@ class Heating:
         self.told += 1
 
     def __call__(self, outputs, targets):
-        return F.cross_entropy(outputs.logits, targets.labels) * (1 + self.told)
+        return cross_entropy(outputs, targets) * (1 + self.told)
 
 
 def any_epoch(task):
@@ -49,7 +59,16 @@ def any_epoch(task):
 
 def class_order(task):
     def loss(outputs, targets):
-        each = F.cross_entropy(outputs.logits, targets.labels, reduction="none")
+        each = cross_entropy(outputs, targets, reduction="none")
         return (each * (1 + (targets.labels == 0))).mean()
 
     return loss
+
+
+def distributions(task):
+    return lambda outputs, targets: F.cross_entropy(outputs.logits, targets.labels)
+
+
+def device(task):
+    weight = torch.ones(task.num_classes)
+    return lambda outputs, targets: cross_entropy(outputs, targets, weight=weight)
