@@ -75,8 +75,8 @@ def test_version_is_printed(ferbench_cli):
 
 
 def test_python_m_ferbench_is_the_command(ferbench_cli):
-    done = subprocess.run([sys.executable, "-m", "ferbench", "--help"], capture_output=True, text=True, check=True)
-    assert done.stdout == ferbench_cli("--help").stdout
+    done = subprocess.run([sys.executable, "-m", "ferbench", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == ferbench_cli("--version").stdout
 
 
 def test_help_shows_every_command_with_its_line(ferbench_cli):
