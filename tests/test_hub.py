@@ -1,5 +1,7 @@
 import http.server
+import socket
 import threading
+import time
 
 import pytest
 from huggingface_hub import constants
@@ -20,6 +22,17 @@ def test_a_hub_that_does_not_answer_is_named(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with pytest.raises(UserError, match="the hub cannot be reached"):
         hub_file("owner/name", "model.safetensors", remedy="do this")
+
+
+def test_a_hub_that_takes_the_connection_and_says_nothing_costs_two_seconds_at_most(monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        started = time.monotonic()
+        with pytest.raises(UserError, match="the hub cannot be reached"):
+            hub_file("owner/name", "model.safetensors", remedy="do this")
+        assert time.monotonic() - started < 2.0
 
 
 def test_what_is_no_name_of_a_repository_is_said_plainly():

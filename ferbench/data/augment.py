@@ -7,6 +7,7 @@ input or keeps gradients.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -205,7 +206,7 @@ def recolor(images: Tensor, saturation: Tensor | None = None, hue: Tensor | None
     if images.shape[1] != 3:
         return images
     if saturation is not None:
-        gray = (images * images.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        gray = (images * per_channel(LUMA, images)).sum(1, keepdim=True)
         images = torch.lerp(gray, images, _per_image(saturation, images)).clamp_(0, 1)
     if hue is not None:
         red, green, blue = images.unbind(1)
@@ -262,6 +263,11 @@ def _span(chosen: Tensor, side: Tensor, extent: int, place: Tensor) -> Tensor:
     side = side.round().clamp_(1, extent)
     start = (place * (extent - side + 1)).floor().minimum(extent - side)
     return torch.stack([start, start + side * chosen], dim=-1)
+
+
+def per_channel(numbers: Sequence[float], images: Tensor) -> Tensor:
+    """Numbers for each channel as float[1, C, 1, 1], of the images' type and on their device."""
+    return upload(torch.tensor(numbers, dtype=images.dtype), images.device).view(1, -1, 1, 1)
 
 
 def _per_image(numbers: Tensor, images: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ferbench.data.augment import LUMA
-from ferbench.data.draws import Draws
+from ferbench.data.augment import LUMA, per_channel
+from ferbench.data.draws import Draws, upload
 from ferbench.data.shards import Shards
 from ferbench.data.targets import Targets
 from ferbench.data.views import PLAIN, View
@@ -46,10 +46,9 @@ class InputShape:
         if images.shape[1] == 1 and self.channels == 3:
             images = images.expand(-1, 3, -1, -1)
         elif images.shape[1] == 3 and self.channels == 1:
-            images = (images * images.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+            images = (images * per_channel(LUMA, images)).sum(dim=1, keepdim=True)
         if any(m != 0.0 for m in self.mean) or any(s != 1.0 for s in self.std):
-            mean = images.new_tensor(self.mean).view(1, -1, 1, 1)
-            images = (images - mean) / images.new_tensor(self.std).view(1, -1, 1, 1)
+            images = (images - per_channel(self.mean, images)) / per_channel(self.std, images)
         return images.contiguous(memory_format=torch.channels_last)
 
 
@@ -117,11 +116,8 @@ class Batches:
     def gather(self, positions: NDArray[np.int64]) -> Tensor:
         """uint8[m, C, h, w] of the split's samples at ``positions``, on the device."""
         if self._resident is not None:
-            return self._resident[torch.from_numpy(positions).to(self.device, non_blocking=True)]
-        images = torch.from_numpy(self._images[self._rows[positions]])
-        if self.device.type == "cuda":
-            images = images.pin_memory()
-        return images.to(self.device, non_blocking=True)
+            return self._resident[upload(torch.from_numpy(positions), self.device)]
+        return upload(torch.from_numpy(self._images[self._rows[positions]]), self.device)
 
     def training(
         self,

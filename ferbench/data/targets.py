@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from ferbench.data.draws import upload
+
 
 @dataclass(slots=True)
 class Outputs:
@@ -55,9 +57,7 @@ class Targets:
         return Targets(*(None if t is None else t[start:stop] for t in self._fields()))  # type: ignore[arg-type]
 
     def to(self, device: torch.device) -> Targets:
-        return Targets(
-            *(None if t is None else t.to(device, non_blocking=True) for t in self._fields())  # type: ignore[arg-type]
-        )
+        return Targets(*(None if t is None else upload(t, device) for t in self._fields()))  # type: ignore[arg-type]
 
     def _fields(self) -> tuple[Tensor | None, ...]:
         return self.labels, self.soft, self.affect, self.weight

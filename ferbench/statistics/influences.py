@@ -25,7 +25,7 @@ SCALES: dict[str, Scale] = {
     "kappa": "correlation",
     "log_loss": "positive",
     "brier": "positive",
-    "ece": "positive",
+    "ece": "share",  # of a gap below its own uncertainty, an interval even in the logarithm would have no bound
     **{f"{dimension}_ccc": "correlation" for dimension in DIMENSIONS},
     **{f"{dimension}_rmse": "positive" for dimension in DIMENSIONS},
 }

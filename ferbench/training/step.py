@@ -39,11 +39,13 @@ def tell_epoch(loss: Loss, epoch: int, epochs: int) -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out: CUDA's, the CPU allocator's or Python's."""
+    """Whether an exception says that memory ran out: CUDA's, that of one of its libraries, the CPU allocator's or
+    Python's."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     text = str(error)
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+    said = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(one in text for one in said)
 
 
 @dataclass(frozen=True, slots=True)

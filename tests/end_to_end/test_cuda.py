@@ -12,8 +12,17 @@ import numpy as np
 import pytest
 import torch
 
+from ferbench import Task
+from ferbench.data.batches import Batches, InputShape, Truth
+from ferbench.plugin.discovery import load_registry
 from ferbench.training.interruption import Interrupted
+from ferbench.training.mixing import Mixing
 from ferbench.training.saving import RunSaver
+from ferbench.training.step import Stepper
+from ferbench_builtin.augmentations.presets import crop_jitter_erase
+from ferbench_builtin.losses.multi_task import multi_task
+from ferbench_builtin.models.resnet9 import resnet9
+from ferbench_builtin.optimizers.adamw import adamw
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -45,7 +54,11 @@ MODELS = {
     "vggnet-fer": {"model.units": 16, "data.image_size": 48},
     "resnet18": {"model.weights": "none", "data.image_size": 32},
     "efficientnet-b0": {"model.weights": "none", "data.image_size": 32},
+    "resnet34": {"model.weights": "none", "data.image_size": 32},
+    "resnet50": {"model.weights": "none", "data.image_size": 32},
     "vit-tiny": {"model.weights": "none", "data.image_size": 32},
+    "vit-small": {"model.weights": "none", "data.image_size": 32},
+    "timm": {"model.backbone": "resnet10t", "data.image_size": 32},
 }
 CHOICES = [
     *(("loss", name, {}) for name in ("cross-entropy", "weighted-cross-entropy", "focal", "soft-cross-entropy")),
@@ -53,7 +66,12 @@ CHOICES = [
     *(("sampler", name, {}) for name in ("shuffled", "balanced", "weighted", "adaptive", "adaptive-smooth")),
     *(("augmentation", name, {}) for name in ("none", "standard", "shifted", "crop-jitter", "crop-jitter-erase")),
     *(("optimizer", name, {}) for name in ("adam", "adamw", "sgd")),
-    *(("schedule", name, {}) for name in ("constant", "cosine", "exponential", "one-cycle", "plateau", "step")),
+    *(
+        ("optimizer", "timm", {"optimizer.algorithm": name, "optimizer.lr": 1e-3})
+        for name in ("nadamw", "lion", "lamb")
+    ),
+    *(("schedule", name, {}) for name in ("constant", "cosine", "cosine-restarts", "exponential", "linear")),
+    *(("schedule", name, {"schedule.warmup": 0.5}) for name in ("one-cycle", "plateau", "step")),
 ]
 
 
@@ -84,6 +102,43 @@ def test_each_model_trains_and_is_tested(train, model):
 @pytest.mark.parametrize(("kind", "name", "sets"), CHOICES, ids=lambda one: one if isinstance(one, str) else "")
 def test_each_other_component_takes_part(train, kind, name, sets):
     train("basic-cnn", sets, f"--{kind}", name)
+
+
+def test_no_built_in_component_is_left_out():
+    built_in = {(one.kind, one.name) for one in load_registry().components() if one.distribution == "ferbench"}
+    tried = {("model", name) for name in MODELS} | {(kind, name) for kind, name, _ in CHOICES}
+    kinds = {kind for kind, _ in tried}
+    assert {one for one in built_in if one[0] in kinds} == tried
+
+
+def test_images_that_grow_and_flipped_views_take_part(train):
+    train("resnet9", {"training.start_size": 20, "evaluation.tta": "flip"})
+
+
+def test_an_update_never_waits_for_the_device():
+    """Colour images, mixed, augmented in every way and normalised; into a network with its head, by fused AdamW."""
+    device = torch.device("cuda")
+    task = Task(("angry", "happy", "sad"), 3, 24, 24, (8, 8, 8), has_affect=True)
+    rng = np.random.default_rng(0)
+    truth = Truth(np.arange(24) % 3, None, rng.uniform(-1, 1, (24, 2)).astype(np.float32))
+    shape = InputShape(3, (24, 24), (0.5, 0.4, 0.3), (0.2, 0.2, 0.2))
+    pixels = rng.integers(0, 256, (24, 3, 24, 24), dtype=np.uint8)
+    batches = Batches(pixels, np.arange(24), truth, shape, device)
+    model = resnet9(task, width=4, grid=2, stem_stride=1, affect=True).to(device, memory_format=torch.channels_last)
+    stepper = Stepper(model, multi_task(task, affect="ccc"), adamw(list(model.parameters())), device, clip_norm=1.0)
+    mixing = Mixing(mixup=0.2, cutmix=1.0, probability=1.0, classes=3)
+
+    def epoch(number: int) -> None:
+        augment = crop_jitter_erase(task)
+        for batch in batches.training(np.arange(24), 8, augment, seed=0, epoch=number, mix=mixing):
+            stepper.step([batch])
+
+    epoch(1)  # the first makes handles and states
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        epoch(2)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16", "fp16"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, norm
 from sklearn.metrics import f1_score
 
 from ferbench.statistics.bootstrap import paired_bootstrap
@@ -52,6 +52,20 @@ def test_accuracy_of_one_class_is_scipys_bootstrap():
         right, lambda a, b, axis: a.mean(axis) - b.mean(axis), paired=True, method="percentile", vectorized=True, rng=0
     ).confidence_interval
     assert (one.low, one.high) == pytest.approx((wanted.low, wanted.high), abs=0.008)
+
+
+def test_p_and_interval_of_uneven_classes_are_those_of_the_normal_distribution():
+    """With Cochran's variance of a stratified mean, where there are enough samples for it."""
+    rng = np.random.default_rng(8)
+    truth = np.repeat([0, 1], [60, 540])
+    first, second = (np.where(rng.random(600) < share, truth, 1 - truth) for share in (0.74, 0.705))
+    gains = (first == truth).astype(float) - (second == truth)
+    parts = [gains[truth == label] for label in (0, 1)]
+    error = np.sqrt(sum((len(one) / 600) ** 2 * one.var(ddof=1) / len(one) for one in parts))
+    (found,) = paired_bootstrap(Design(truth, 2), first[None], second[None], ["accuracy"])
+    assert (found.high - found.low) / 2 == pytest.approx(1.96 * error, rel=0.05)
+    assert found.p == pytest.approx(2 * norm.sf(abs(gains.mean()) / error), abs=0.03)
+    assert found.p > 0.08
 
 
 def test_whole_clusters_are_drawn():

@@ -66,7 +66,20 @@ def test_intervals_are_about_the_model_or_the_configuration_and_hold_the_value()
             found = interval(measured, design, scale=scale)
             assert found.low < measured.mean < found.high
             assert found.estimand == what
-    assert interval(measure_said("ece", design, several[:2]), design, scale="positive") is None
+    assert interval(measure_said("ece", design, several[:2]), design, scale="share") is None
+
+
+def test_of_few_samples_the_calibration_error_still_lies_between_0_and_1():
+    """Nearly even probabilities of an untrained model, right as often as by chance, hide that the gap is uncertain."""
+    truth = np.arange(28) % 7
+    probabilities = np.full((28, 7), 1 / 7)
+    probabilities[np.arange(28), (truth + np.arange(28) // 6) % 7] += 1e-3
+    one = Said(truth, probabilities / probabilities.sum(axis=1, keepdims=True))
+    design = Design(truth, 7)
+    measured = measure_said("ece", design, [one])
+    found = interval(measured, design, scale=SCALES["ece"])
+    assert measured.mean < 0.1
+    assert 0 <= found.low < measured.mean < found.high < 1
 
 
 def test_correlations_have_fishers_interval_and_losses_one_that_is_even_in_their_logarithm():

@@ -99,6 +99,14 @@ def test_real_exhaustion_of_cpu_memory_is_recognised():
     assert is_out_of_memory(error.value)
 
 
+@pytest.mark.parametrize(
+    "library", ["cuDNN error: CUDNN_STATUS_ALLOC_FAILED", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED"]
+)
+def test_a_library_that_gets_no_memory_counts_as_out_of_memory(library):
+    assert is_out_of_memory(RuntimeError(f"{library} when calling `create(handle)`"))
+    assert not is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED"))
+
+
 def test_several_batches_make_the_update_of_one_large_batch():
     whole_model, whole = stepper(limit=100)
     model, several = stepper(limit=100)

@@ -81,7 +81,8 @@ def _convolution(before: int, after: int, kernel: int = 3, stride: int = 1) -> n
 class GridMeans(nn.Module):
     """Means over the cells of a grid, float[N, C, H, W] → float[N, C, grid, grid], as of ``nn.AdaptiveAvgPool2d``.
 
-    That has no deterministic gradient on CUDA; there two products with constant matrices take its place.
+    That has no deterministic gradient on CUDA, and is missing on Apple GPUs where cells overlap; there two products
+    with constant matrices take its place.
     """
 
     def __init__(self, grid: int) -> None:
@@ -89,16 +90,16 @@ class GridMeans(nn.Module):
         self.grid = grid
 
     def forward(self, maps: Tensor) -> Tensor:
-        if maps.device.type != "cuda":
+        if maps.device.type == "cpu":
             return F.adaptive_avg_pool2d(maps, self.grid)
-        down, across = (cell_means(size, self.grid).to(maps) for size in maps.shape[-2:])
+        down, across = (cell_means(size, self.grid, maps.device).to(maps.dtype) for size in maps.shape[-2:])
         return down @ maps @ across.T
 
 
-def cell_means(size: int, grid: int) -> Tensor:
+def cell_means(size: int, grid: int, device: torch.device | None = None) -> Tensor:
     """float32[grid, size] that takes values along a line to the means of its cells, which overlap where the grid does
-    not divide the line."""
-    places, cells = torch.arange(size), torch.arange(grid)[:, None]
+    not divide the line; made on ``device``, so that nothing waits for a copy."""
+    places, cells = torch.arange(size, device=device), torch.arange(grid, device=device)[:, None]
     inside = (places >= cells * size // grid) & (places < -(-(cells + 1) * size // grid))
     return inside / inside.sum(dim=1, keepdim=True)
 

@@ -48,6 +48,30 @@ def images(name: str, n: int = 2, size: int = 32) -> torch.Tensor:
     return torch.rand(n, SPECS[name].channels, size, size, generator=torch.Generator().manual_seed(1))
 
 
+#: Gradients that torch refuses to compute on CUDA under ``torch.use_deterministic_algorithms``, by its documentation.
+NONDETERMINISTIC = {
+    "AdaptiveAvgPool2DBackward0",
+    "AdaptiveMaxPool2DBackward0",
+    "FractionalMaxPool2DBackward0",
+    "GridSampler2DBackward0",
+    "UpsampleBilinear2DBackward0",
+    "UpsampleBicubic2DBackward0",
+    "UpsampleLinear1DBackward0",
+    "NllLoss2DBackward0",
+}
+
+
+def operations_behind(total: torch.Tensor) -> set[str]:
+    """Names of the operations that a gradient goes through."""
+    todo, seen = [total.grad_fn], set()
+    while todo:
+        node = todo.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            todo.extend(following for following, _ in node.next_functions)
+    return {node.name() for node in seen}
+
+
 @pytest.fixture(scope="module", params=sorted(SPECS))
 def name(request) -> str:
     return request.param
@@ -140,3 +164,13 @@ def test_a_checkpoint_of_another_class_count_gives_all_but_the_classifier(name, 
 def test_a_missing_file_of_weights_is_named(name):
     with pytest.raises(UserError, match=r"there is no file nowhere\.safetensors"):
         build(name, weights="nowhere.safetensors")
+
+
+def test_its_gradients_are_deterministic_on_an_accelerator(name):
+    """By the names of the operations in its graph; a tensor without data takes the way that one on a GPU takes."""
+    model = copy.deepcopy(built_once(name, affect=True)).train().to("meta")
+    outputs = model(images(name).to("meta"))
+    assert outputs.affect is not None
+    operations = operations_behind(outputs.logits.sum() + outputs.affect.sum())
+    assert "AddmmBackward0" in operations
+    assert not operations & NONDETERMINISTIC
