@@ -184,7 +184,7 @@ def mean_over_samples(bench: LossBench) -> None:
 @BOOK.rule(informational=True)
 @first_and_last
 def adds_up(bench: LossBench) -> str:
-    """Two parts of a batch, weighted by their sizes, cost what the batch costs (for information)."""
+    """Two parts of a batch, weighted by their sizes, cost what the batch costs."""
     loss, outputs, targets = bench.build(), bench.outputs(), bench.targets()
     assert outputs.affect is not None
     cut = _SAMPLES // 3 + 1

@@ -279,9 +279,9 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
         ranks.copy_weights(training.validated)  # what is validated is what the first rank keeps
         if training.norm_batches:
             fitting = training.batch_size if stepper.micro_batch is None else stepper.micro_batch * ranks.count
-            size = min(fitting, training.batch_size, len(order))
-            with ranks.batch_norms([len(part) for part in ranks.shards().all(size)]):
-                estimate_statistics(training.validated, _plain_batches(training, order, size, saver))
+            at_once = min(fitting, training.batch_size, len(order))
+            with ranks.batch_norms([len(part) for part in ranks.shards().all(at_once)]):
+                estimate_statistics(training.validated, _plain_batches(training, order, at_once, saver))
         evaluation = evaluate(
             training.validated,
             training.validation,
