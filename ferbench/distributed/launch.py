@@ -21,12 +21,12 @@ from ferbench.distributed.messages import Audience, RankFailed, raised
 from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan
 from ferbench.experiment.start import Start
+from ferbench.link import Link, Message
 from ferbench.runs.lock import only_writer
+from ferbench.training.building import check_devices
 from ferbench.training.interruption import Interrupted
 from ferbench.training.loop import Observer
 from ferbench.training.record import write_failure
-from ferbench.training.run import check_devices
-from ferbench.tune.link import Link, Message
 
 #: Seconds that the first rank gets to write down that another one has failed, to end after it is done, and to end at
 #: a second Ctrl-C.

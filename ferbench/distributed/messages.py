@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ferbench.errors import UserError
+from ferbench.link import Link, Message
 from ferbench.runs.lock import AtWork
 from ferbench.training.loop import Observer, Position
-from ferbench.tune.link import Link, Message
 
 #: Seconds between two batches that are told.
 _INTERVAL = 0.1

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ferbench.tune.link import Link, Message
+from ferbench.link import Link, Message
 
 if TYPE_CHECKING:
     from ferbench.experiment.plan import Plan

@@ -14,9 +14,9 @@ from ferbench.experiment.fingerprint import digest
 from ferbench.experiment.plan import Plan
 from ferbench.training import runtime
 from ferbench.training.assemble import build_loss, check_loss
+from ferbench.training.building import build_model, check_budget, check_devices, check_outputs, split_batches
 from ferbench.training.growing import planned_sizes
 from ferbench.training.precision import Precision
-from ferbench.training.run import build_model, check_budget, check_devices, check_outputs, split_batches
 from ferbench.training.starting import begin
 from ferbench.training.step import evaluate_loss, forward, is_out_of_memory
 from ferbench.training.summary import count_parameters

@@ -4,128 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from ferbench.data.batches import Batches, InputShape, Truth
-from ferbench.data.splits import Rows
-from ferbench.data.views import VIEWS
 from ferbench.distributed.ranks import ALONE, OutOfMemory, Ranks
 from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import short
-from ferbench.experiment.plan import Plan, normalization
-from ferbench.runs.directory import Predictions, RunDirectory
+from ferbench.experiment.plan import Plan
+from ferbench.runs.directory import RunDirectory
 from ferbench.runs.learnt import write_samples
 from ferbench.runs.lock import only_writer
 from ferbench.training import checkpoints, runtime
-from ferbench.training.ancestry import lineage_of, samples_of, seen_before
+from ferbench.training.ancestry import lineage_of, samples_of
 from ferbench.training.assemble import assemble, build_loss, check_loss
+from ferbench.training.building import build_model, check_budget, check_outputs, split_batches
 from ferbench.training.epoch import Diverged
-from ferbench.training.evaluation import Evaluation, evaluate, evaluation_batch, metrics_record
-from ferbench.training.growing import planned_sizes
+from ferbench.training.final_evaluation import answers, evaluate_kept
 from ferbench.training.interruption import Interruption
 from ferbench.training.loop import Observer, Position, Training, TrainingOutcome, fit
 from ferbench.training.record import first_record, now, write_failure
 from ferbench.training.saving import BEST, RunSaver
 from ferbench.training.snapshots import Snapshots, restore
 from ferbench.training.starting import begin_from
-from ferbench.training.step import Loss, forward, tell_epoch
+from ferbench.training.step import Loss
 from ferbench.training.stopping import Pruned
 from ferbench.training.summary import count_parameters, layer_table
 from ferbench.training.trackers import Trackers
-
-
-def input_shape(plan: Plan) -> InputShape:
-    """What the planned model expects of a batch."""
-    mean, std = normalization(plan.model_spec, plan.task.channels)
-    return InputShape(plan.task.channels, (plan.task.height, plan.task.width), mean, std)
-
-
-def build_model(plan: Plan) -> nn.Module:
-    """The model with its initial weights, on the CPU, as the seed gives them."""
-    runtime.seed_everything(plan.resolved.recipe.training.seed)
-    model = plan.resolved.components["model"].build(plan.task)
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"the builder of model '{plan.model_spec.name}' returned {type(model).__name__}, no nn.Module")
-    return model
-
-
-def check_outputs(plan: Plan, model: nn.Module) -> None:
-    """Refuse a model whose logits do not fit the task, or that cannot take images that grow, on two blank images.
-
-    Raises:
-        UserError: naming the shape that it returns and the one that it should, or the size that it does not take.
-    """
-    blank = torch.zeros(2, plan.task.channels, plan.task.height, plan.task.width)
-    was_training = model.training
-    model.eval()
-    with torch.no_grad():
-        logits = forward(model, blank).logits
-        for size in sorted(set(planned_sizes(plan) or ()) - {plan.task.height}):
-            try:
-                forward(model, blank.new_zeros(2, plan.task.channels, size, size))
-            except Exception as error:
-                raise UserError(
-                    f"model '{plan.model_spec.name}' takes no images of {size}×{size}, as training.start_size asks",
-                    "leave training.start_size out, or choose a model for images of any size, such as resnet9",
-                ) from error
-    model.train(was_training)
-    wanted = (2, len(plan.task.class_names))
-    if tuple(logits.shape) != wanted:
-        raise UserError(
-            f"model '{plan.model_spec.name}' returns logits of shape {tuple(logits.shape)} for two images, "
-            f"{wanted[1]} classes need {wanted}",
-            "let its last layer have task.num_classes outputs",
-        )
-
-
-def check_budget(plan: Plan, parameters: int) -> None:
-    """Refuse a model over ``training.parameter_budget``.
-
-    Raises:
-        UserError: naming both numbers.
-    """
-    budget = plan.resolved.recipe.training.parameter_budget
-    if budget is not None and parameters > budget:
-        raise UserError(
-            f"model '{plan.model_spec.name}' has {parameters:,} parameters, over the budget of {budget:,}",
-            "choose a smaller model or raise training.parameter_budget",
-        )
-
-
-def check_devices(plan: Plan) -> None:
-    """Refuse a run over more devices than there are, or than a batch has samples.
-
-    Raises:
-        UserError: saying so.
-    """
-    recipe = plan.resolved.recipe
-    count, batch_size = recipe.runtime.devices, recipe.training.batch_size
-    runtime.choose_devices(recipe.runtime.device, count)
-    if batch_size < count:
-        raise UserError(
-            f"training.batch_size = {batch_size} leaves some of {count} devices without samples",
-            f"use a batch size of at least {count}, or fewer devices",
-        )
-
-
-def split_batches(plan: Plan, rows: Rows, device: torch.device) -> Batches:
-    """The batches of one split of a plan."""
-    split, pack = plan.split, plan.pack
-    labels = split.labels[rows]
-    soft = None
-    if split.votes is not None:
-        votes = split.votes[rows]
-        hard = np.eye(len(split.class_names), dtype=np.float32)[labels]
-        soft = np.where(np.isnan(votes), hard, votes)
-    affect = None if pack.affect is None else np.asarray(pack.affect[rows], dtype=np.float32)
-    return Batches(pack.images, rows, Truth(labels, soft, affect), input_shape(plan), device)
 
 
 def is_complete(plan: Plan, results: Path) -> bool:
@@ -194,7 +102,7 @@ def follow(plan: Plan, results: Path, ranks: Ranks) -> None:
             case ["evaluate", role, epoch]:
                 model = model or _trained_model(plan, device)
                 ranks.copy_weights(model)
-                _evaluated(plan, model, loss, device, role, epoch, ranks)
+                answers(plan, model, loss, device, role, epoch, ranks)
 
 
 def _prepared(plan: Plan, ranks: Ranks) -> torch.device:
@@ -272,7 +180,7 @@ def _execute(
                 record["training"] = _training_record(plan, directory, outcome, ranks)
                 assert record["training"]["best_epoch"] == training.best.epoch
             checkpoints.load_weights(directory.checkpoints, BEST, model, device)
-            _evaluate(plan, model, loss, device, directory, record, ranks)
+            evaluate_kept(plan, model, loss, device, directory, record, ranks)
         except BaseException as raised:
             error = ranks.explain(raised)
             if isinstance(error, OutOfMemory):  # all ranks start again, with smaller pieces
@@ -334,7 +242,7 @@ def _evaluate_again(plan: Plan, device: torch.device, directory: RunDirectory, r
     record = directory.read()
     model = _trained_model(plan, device)
     checkpoints.load_weights(directory.checkpoints, BEST, model, device)
-    _evaluate(plan, model, build_loss(plan, device), device, directory, record, ranks)
+    evaluate_kept(plan, model, build_loss(plan, device), device, directory, record, ranks)
     directory.write(record)
     return record
 
@@ -388,72 +296,3 @@ def _training_record(plan: Plan, directory: RunDirectory, outcome: TrainingOutco
         "micro_batch": outcome.micro_batch,
         "weights_sha256": kept["sha256"],
     }
-
-
-def _evaluate(
-    plan: Plan,
-    model: nn.Module,
-    loss: Loss,
-    device: torch.device,
-    directory: RunDirectory,
-    record: dict[str, Any],
-    ranks: Ranks,
-) -> None:
-    """Predictions and scores of the kept weights, validation first, test last and once."""
-    class_names = plan.task.class_names
-    recipe = plan.resolved.recipe
-    for role, (rows, rows_digest) in plan.evaluation_rows().items():
-        identifier = plan.evaluation_id(role)
-        if short(identifier) in record["evaluations"] and directory.evaluation(short(identifier)) is not None:
-            continue
-        started = time.perf_counter()
-        epoch = record["training"]["best_epoch"]
-        ranks.hear(["evaluate", role, epoch])
-        ranks.copy_weights(model)
-        batches, evaluation = _evaluated(plan, model, loss, device, role, epoch, ranks)
-        metrics = {
-            "evaluation_id": identifier,
-            "training_id": plan.training_id,
-            "split": role,
-            "rows_digest": rows_digest,
-            "dataset": plan.pack.dataset,
-            "synthetic": plan.dataset_spec.synthetic,
-            "protocol": plan.split.protocol,
-            "options": recipe.evaluation.model_dump(mode="json"),
-            "excluded": plan.split.excluded.get(role, 0),
-            **seen_before(plan, directory, role, rows),
-            **metrics_record(evaluation, class_names),
-            "seconds": round(time.perf_counter() - started, 3),
-        }
-        directory.write_evaluation(short(identifier), metrics, _predictions(plan, rows, batches, evaluation))
-        written = directory.evaluation(short(identifier))
-        assert written is not None
-        kept = ("split", "rows_digest", "options", "n", "metrics", "per_class", "excluded", "seen")
-        record["evaluations"][short(identifier)] = {
-            "id": identifier,
-            **{key: written[key] for key in kept if key in written},
-        }
-
-
-def _evaluated(
-    plan: Plan, model: nn.Module, loss: Loss, device: torch.device, role: str, epoch: int, ranks: Ranks
-) -> tuple[Batches, Evaluation]:
-    """The samples of "validation" or "test", and what the weights of an epoch say of them."""
-    recipe = plan.resolved.recipe
-    if epoch:  # the loss of the test set is that of the validation that chose the epoch
-        tell_epoch(loss, epoch, recipe.training.epochs)
-    batches = split_batches(plan, plan.evaluation_rows()[role][0], device)
-    size = evaluation_batch(recipe.training.batch_size, device)
-    views = VIEWS[recipe.evaluation.tta]
-    return batches, evaluate(model, batches, len(plan.task.class_names), loss, size, views, ranks=ranks)
-
-
-def _predictions(plan: Plan, rows: Rows, batches: Batches, evaluation: Evaluation) -> Predictions:
-    return Predictions(
-        ids=np.asarray(plan.pack.ids[rows]),
-        truth=batches.truth.labels,
-        probabilities=evaluation.probabilities,
-        affect_truth=batches.truth.affect,
-        affect=evaluation.affect,
-        columns=plan.pack.facts(rows),
-    )

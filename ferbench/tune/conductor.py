@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 from optuna.trial import FrozenTrial
 
 from ferbench.errors import UserError
+from ferbench.link import Message
 from ferbench.training.interruption import Interruption
 from ferbench.tune.crew import Crew, Worker
 from ferbench.tune.ledger import MOST_ATTEMPTS, Ledger, Ticket
-from ferbench.tune.link import Message
 from ferbench.tune.space import Settings, Space
 from ferbench.tune.spool import Result, Spool
 from ferbench.tune.storage import AWAY

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ferbench.errors import UserError
+from ferbench.link import Link, Message
 from ferbench.storage import writing
-from ferbench.tune.link import Link, Message
 from ferbench.tune.worker import Job
 
 #: So many workers in a row that die before they are ready are no accident.

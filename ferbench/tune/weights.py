@@ -10,7 +10,7 @@ from ferbench.experiment.resolve import resolve
 from ferbench.experiment.settings import build_recipe
 from ferbench.experiment.start import Start
 from ferbench.plugin.discovery import Registry
-from ferbench.training.run import build_model
+from ferbench.training.building import build_model
 from ferbench.training.starting import begin
 from ferbench.tune.space import Dimension, Space
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ferbench.errors import UserError
-from ferbench.tune.link import Link, Message
+from ferbench.link import Link, Message
 
 #: Seconds that the parent may take to say whether a trial goes on, before it goes on anyhow.
 _PATIENCE = 20

@@ -1,4 +1,4 @@
-"""Messages between the parent and a worker: one JSON object a line over a socket pair."""
+"""Messages between a process and one that it started: one JSON object a line over a socket pair."""
 
 from __future__ import annotations
 

@@ -1,0 +1,102 @@
+"""The model and the batches of a plan, and what is refused of them before training."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from ferbench.data.batches import Batches, InputShape, Truth
+from ferbench.data.splits import Rows
+from ferbench.errors import UserError
+from ferbench.experiment.plan import Plan, normalization
+from ferbench.training import runtime
+from ferbench.training.growing import planned_sizes
+from ferbench.training.step import forward
+
+
+def input_shape(plan: Plan) -> InputShape:
+    """What the planned model expects of a batch."""
+    mean, std = normalization(plan.model_spec, plan.task.channels)
+    return InputShape(plan.task.channels, (plan.task.height, plan.task.width), mean, std)
+
+
+def build_model(plan: Plan) -> nn.Module:
+    """The model with its initial weights, on the CPU, as the seed gives them."""
+    runtime.seed_everything(plan.resolved.recipe.training.seed)
+    model = plan.resolved.components["model"].build(plan.task)
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"the builder of model '{plan.model_spec.name}' returned {type(model).__name__}, no nn.Module")
+    return model
+
+
+def check_outputs(plan: Plan, model: nn.Module) -> None:
+    """Refuse a model whose logits do not fit the task, or that cannot take images that grow, on two blank images.
+
+    Raises:
+        UserError: naming the shape that it returns and the one that it should, or the size that it does not take.
+    """
+    blank = torch.zeros(2, plan.task.channels, plan.task.height, plan.task.width)
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        logits = forward(model, blank).logits
+        for size in sorted(set(planned_sizes(plan) or ()) - {plan.task.height}):
+            try:
+                forward(model, blank.new_zeros(2, plan.task.channels, size, size))
+            except Exception as error:
+                raise UserError(
+                    f"model '{plan.model_spec.name}' takes no images of {size}×{size}, as training.start_size asks",
+                    "leave training.start_size out, or choose a model for images of any size, such as resnet9",
+                ) from error
+    model.train(was_training)
+    wanted = (2, len(plan.task.class_names))
+    if tuple(logits.shape) != wanted:
+        raise UserError(
+            f"model '{plan.model_spec.name}' returns logits of shape {tuple(logits.shape)} for two images, "
+            f"{wanted[1]} classes need {wanted}",
+            "let its last layer have task.num_classes outputs",
+        )
+
+
+def check_budget(plan: Plan, parameters: int) -> None:
+    """Refuse a model over ``training.parameter_budget``.
+
+    Raises:
+        UserError: naming both numbers.
+    """
+    budget = plan.resolved.recipe.training.parameter_budget
+    if budget is not None and parameters > budget:
+        raise UserError(
+            f"model '{plan.model_spec.name}' has {parameters:,} parameters, over the budget of {budget:,}",
+            "choose a smaller model or raise training.parameter_budget",
+        )
+
+
+def check_devices(plan: Plan) -> None:
+    """Refuse a run over more devices than there are, or than a batch has samples.
+
+    Raises:
+        UserError: saying so.
+    """
+    recipe = plan.resolved.recipe
+    count, batch_size = recipe.runtime.devices, recipe.training.batch_size
+    runtime.choose_devices(recipe.runtime.device, count)
+    if batch_size < count:
+        raise UserError(
+            f"training.batch_size = {batch_size} leaves some of {count} devices without samples",
+            f"use a batch size of at least {count}, or fewer devices",
+        )
+
+
+def split_batches(plan: Plan, rows: Rows, device: torch.device) -> Batches:
+    """The batches of one split of a plan."""
+    split, pack = plan.split, plan.pack
+    labels = split.labels[rows]
+    soft = None
+    if split.votes is not None:
+        votes = split.votes[rows]
+        hard = np.eye(len(split.class_names), dtype=np.float32)[labels]
+        soft = np.where(np.isnan(votes), hard, votes)
+    affect = None if pack.affect is None else np.asarray(pack.affect[rows], dtype=np.float32)
+    return Batches(pack.images, rows, Truth(labels, soft, affect), input_shape(plan), device)
