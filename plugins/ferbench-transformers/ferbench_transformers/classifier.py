@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import torch
-import transformers
 from torch import Tensor, nn
-from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from ferbench import InitialWeights, Outputs, Task, UserError
 from ferbench.plugin.discovery import warn_on_stderr
@@ -52,6 +50,9 @@ def hf_image_classifier(
             read or do not fit.
     """
     folder = checkpoint_folder(checkpoint, revision)
+    import transformers  # takes seconds, which options and a checkpoint that is not there need not wait for
+    from transformers import AutoImageProcessor, AutoModelForImageClassification
+
     transformers.utils.logging.disable_progress_bar()
     pickled = allow_pickled_weights and not any(folder.glob("*.safetensors"))
     if pickled:
