@@ -45,6 +45,8 @@ from ferbench.tune.storage import Storage, quiet_optuna, sqlite_url
 
 #: Seconds that a study may take beyond what its trials sleep, on a busy machine.
 _PATIENCE = 240
+#: File that lets the trials of all hosts begin.
+_BEGIN = "begin"
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ class Host:
         crew = Crew(scene.workers, "sleeping:prepare", {"seconds": scene.seconds, "epochs": 2}, self.directory)
         crew.start()
         diary.note("hired", workers=[worker.process.pid for worker in crew.workers])
+        while not (self.directory.parent / _BEGIN).exists():
+            time.sleep(0.02)
         spool = Spool(self.directory / "spool")
         conductor = Conductor(ledger, light.SPACE, crew, spool, scene.trials, diary, Interruption(), scene.grace)
         try:
@@ -217,12 +221,15 @@ class Round:
             host.start(self.scene, self.url)
 
     def wait_until_busy(self) -> None:
-        """Every worker of every host has a trial, or the study has no more."""
+        """Let the trials begin once every host has its workers, and wait until every worker had one.
+
+        A host that comes late could find that another has done all trials.
+        """
+        self._wait(lambda: all(host.see_workers() for host in self.hosts))
+        (self.directory / _BEGIN).touch()
         self._wait(
             lambda: sum(len(host.heard("began")) for host in self.hosts) >= self.scene.hosts * self.scene.workers
         )
-        for host in self.hosts:
-            host.see_workers()
 
     def end(self) -> list[str]:
         """Wait for the hosts; gives what did not come out as it should."""
