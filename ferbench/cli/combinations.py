@@ -94,8 +94,6 @@ def refuse_if_all_skipped(combinations: Sequence[Combination]) -> None:
 def plan_all(combinations: Sequence[Combination], results: Path, cache: Path, *, quiet: bool) -> None:
     """Pack each dataset once, then cut splits, compute ids and look for finished runs."""
     from ferbench.experiment.plan import dataset_key, plan
-    from ferbench.training.run import is_complete
-    from ferbench.training.starting import find_start
 
     packs: dict[str, Pack | UserError] = {}
     starts: dict[str, Start] = {}
@@ -116,6 +114,8 @@ def plan_all(combinations: Sequence[Combination], results: Path, cache: Path, *,
             given = combination.resolved.recipe.start
             if given is not None and combination.start is None:
                 if given not in starts:
+                    from ferbench.training.starting import find_start
+
                     starts[given] = find_start(results, given)
                 combination.start = starts[given]
             combination.plan = plan(combination.resolved, pack, combination.start)
@@ -126,7 +126,7 @@ def plan_all(combinations: Sequence[Combination], results: Path, cache: Path, *,
             combination.skip = "the same run as one above"
             continue
         seen.add(combination.plan.training_id)
-        combination.done = is_complete(combination.plan, results)
+        combination.done = combination.plan.is_complete(results)
     refuse_if_all_skipped(combinations)
 
 

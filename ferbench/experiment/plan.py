@@ -26,6 +26,7 @@ from ferbench.experiment.start import Start
 from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.plugin.specs import DatasetSpec, ModelSpec
 from ferbench.runs.directory import RunDirectory, run_path
+from ferbench.runs.saved import is_trained
 from ferbench.task import Task
 
 
@@ -77,6 +78,17 @@ class Plan:
     def directory(self, results: Path) -> RunDirectory:
         """Where the run lives."""
         return RunDirectory(run_path(results, short(self.training_id)))
+
+    def is_complete(self, results: Path) -> bool:
+        """Whether the run is done in ``results`` and every evaluation that is asked for is there."""
+        directory = self.directory(results)
+        return (
+            is_trained(directory)
+            and directory.read().get("identity", {}).get("training_id") == self.training_id
+            and all(
+                directory.evaluation(short(self.evaluation_id(role))) is not None for role in self.evaluation_rows()
+            )
+        )
 
     def evaluation_rows(self) -> dict[str, tuple[Rows, str]]:
         """Rows and rows digest of what is evaluated at the end: validation, and test unless for a fold or a trial."""

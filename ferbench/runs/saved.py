@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ferbench.runs.directory import RunDirectory
-from ferbench.runs.sealed import is_sealed
+from ferbench.runs.sealed import is_sealed, unseal
 
 BEST = "best"
 SNAPSHOT = re.compile(r"(step-\d{8,}(?:-end)?)\.json")
@@ -54,6 +54,31 @@ class Saved:
         if self.is_best:
             return f"best, epoch {self.epoch}"
         return f"epoch {self.epoch}, batch {self.batches:,}" if self.batches else f"end of epoch {self.epoch}"
+
+
+def is_whole(directory: Path, name: str) -> bool:
+    """Whether a checkpoint is there and its bytes are those that were written."""
+    try:
+        about = read_about(directory, name)
+        content = (directory / f"{name}.safetensors").read_bytes()
+    except (OSError, ValueError):
+        return False
+    return hashlib.sha256(content).hexdigest() == about.get("sha256")
+
+
+def read_about(directory: Path, name: str) -> dict[str, Any]:
+    """What the JSON of a checkpoint says: epoch, metric, SHA-256.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is damaged.
+    """
+    return unseal((directory / f"{name}.json").read_bytes(), older="sha256")
+
+
+def is_trained(directory: RunDirectory) -> bool:
+    """Whether a run is done and the weights that it kept are what was written."""
+    return directory.exists() and directory.read().get("status") == "done" and is_whole(directory.checkpoints, BEST)
 
 
 def snapshot_names(checkpoints: Path) -> list[str]:

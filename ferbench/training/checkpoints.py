@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from ferbench.errors import UserError
-from ferbench.runs.sealed import seal, unseal
+from ferbench.runs.saved import read_about
+from ferbench.runs.sealed import seal
 from ferbench.storage import replace_file, replace_json
 
 
@@ -45,26 +46,6 @@ def _untied(state: dict[str, Tensor]) -> dict[str, Tensor]:
         seen.add(value.untyped_storage().data_ptr())
         untied[key] = value.clone() if shared else value
     return untied
-
-
-def is_whole(directory: Path, name: str) -> bool:
-    """Whether a checkpoint is there and its bytes are those that were written."""
-    try:
-        about = read_about(directory, name)
-        content = (directory / f"{name}.safetensors").read_bytes()
-    except (OSError, ValueError):
-        return False
-    return hashlib.sha256(content).hexdigest() == about.get("sha256")
-
-
-def read_about(directory: Path, name: str) -> dict[str, Any]:
-    """What the JSON of a checkpoint says: epoch, metric, SHA-256.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is damaged.
-    """
-    return unseal((directory / f"{name}.json").read_bytes(), older="sha256")
 
 
 def read_weights(directory: Path, name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -15,9 +15,9 @@ from ferbench.errors import UserError
 from ferbench.experiment.resolve import ChosenComponent
 from ferbench.plugin.discovery import Registry
 from ferbench.runs.directory import RunDirectory
+from ferbench.runs.saved import BEST
 from ferbench.task import Task
 from ferbench.training import checkpoints
-from ferbench.training.saving import BEST
 from ferbench.training.step import forward
 
 

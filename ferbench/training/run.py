@@ -13,11 +13,11 @@ from torch import nn
 
 from ferbench.distributed.ranks import ALONE, OutOfMemory, Ranks
 from ferbench.errors import UserError
-from ferbench.experiment.fingerprint import short
 from ferbench.experiment.plan import Plan
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.learnt import write_samples
 from ferbench.runs.lock import only_writer
+from ferbench.runs.saved import BEST, is_trained, read_about
 from ferbench.training import checkpoints, runtime
 from ferbench.training.ancestry import lineage_of, samples_of
 from ferbench.training.assemble import assemble, build_loss, check_loss
@@ -27,30 +27,13 @@ from ferbench.training.final_evaluation import answers, evaluate_kept
 from ferbench.training.interruption import Interruption
 from ferbench.training.loop import Observer, Position, Training, TrainingOutcome, fit
 from ferbench.training.record import first_record, now, write_failure
-from ferbench.training.saving import BEST, RunSaver
+from ferbench.training.saving import RunSaver
 from ferbench.training.snapshots import Snapshots, restore
 from ferbench.training.starting import begin_from
 from ferbench.training.step import Loss
 from ferbench.training.stopping import Pruned
 from ferbench.training.summary import count_parameters, layer_table
 from ferbench.training.trackers import Trackers
-
-
-def is_complete(plan: Plan, results: Path) -> bool:
-    """Whether the run is done and every evaluation that the plan asks for is there."""
-    directory = plan.directory(results)
-    return (
-        _is_trained(directory)
-        and directory.read().get("identity", {}).get("training_id") == plan.training_id
-        and all(directory.evaluation(short(plan.evaluation_id(role))) is not None for role in plan.evaluation_rows())
-    )
-
-
-def _is_trained(directory: RunDirectory) -> bool:
-    """Whether the run is done and the weights that it kept are what was written."""
-    if not directory.exists() or directory.read().get("status") != "done":
-        return False
-    return checkpoints.is_whole(directory.checkpoints, BEST)
 
 
 def execute(
@@ -123,7 +106,7 @@ def _execute(
     directory = plan.directory(results)
     device = _prepared(plan, ranks)
     with only_writer(directory):
-        if _is_trained(directory):
+        if is_trained(directory):
             return _evaluate_again(plan, device, directory, ranks)
         record = first_record(plan, device, ranks.count)
         trackers = Trackers(plan.resolved.trackers)
@@ -279,7 +262,7 @@ def _resume(training: Training, directory: RunDirectory, saver: RunSaver, record
 def _training_record(plan: Plan, directory: RunDirectory, outcome: TrainingOutcome, ranks: Ranks) -> dict[str, Any]:
     """What ``run.json`` says of a training; of the kept weights, what stands beside them."""
     settings = plan.resolved.recipe.training
-    kept = checkpoints.read_about(directory.checkpoints, BEST)
+    kept = read_about(directory.checkpoints, BEST)
     rate = round(outcome.images / outcome.train_seconds, 2) if outcome.train_seconds else None
     return {
         "epochs": outcome.epochs,

@@ -10,12 +10,11 @@ import torch
 
 from ferbench.errors import UserError
 from ferbench.runs.directory import RunDirectory
+from ferbench.runs.saved import BEST, is_whole, read_about
 from ferbench.training import checkpoints
 from ferbench.training.interruption import Interrupted, Interruption
 from ferbench.training.loop import Saver, Training
 from ferbench.training.snapshots import Snapshots, restore, restore_random, snapshot_name
-
-BEST = "best"
 
 
 class RunSaver(Saver):
@@ -133,6 +132,6 @@ def save_best(directory: RunDirectory, training: Training) -> None:
 
 def _best_epoch(directory: RunDirectory) -> int | None:
     """The epoch whose weights are kept; None when they are damaged or not there."""
-    if not checkpoints.is_whole(directory.checkpoints, BEST):
+    if not is_whole(directory.checkpoints, BEST):
         return None
-    return checkpoints.read_about(directory.checkpoints, BEST).get("epoch")
+    return read_about(directory.checkpoints, BEST).get("epoch")

@@ -14,8 +14,8 @@ from ferbench.errors import UserError
 from ferbench.experiment.start import Start, split_point
 from ferbench.runs.directory import RunDirectory, find_run, run_path
 from ferbench.runs.lock import is_held
+from ferbench.runs.saved import BEST
 from ferbench.training import checkpoints
-from ferbench.training.saving import BEST
 from ferbench.training.snapshots import Snapshots
 
 

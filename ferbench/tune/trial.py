@@ -18,7 +18,7 @@ from ferbench.plugin.discovery import load_registry
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.lock import AtWork
 from ferbench.training.loop import Observer, Position
-from ferbench.training.run import execute, is_complete
+from ferbench.training.run import execute
 from ferbench.training.starting import find_start
 from ferbench.training.stopping import Pruned
 from ferbench.tune.objectives import Objective
@@ -79,7 +79,7 @@ def _execute(
     directory = planned.directory(results)
     objective = objectives[0] if prunes and len(objectives) == 1 and objectives[0].by_epoch else None
     while True:
-        if is_complete(planned, results):
+        if planned.is_complete(results):
             reporter.past(_history(directory, objective))
             return directory.read()
         try:

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from ferbench.errors import UserError
+from ferbench.runs.saved import is_whole
 from ferbench.storage import replace_json
-from ferbench.training.checkpoints import is_whole, load_weights, save_weights
+from ferbench.training.checkpoints import load_weights, save_weights
 
 CPU = torch.device("cpu")
 
