@@ -33,6 +33,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "completion": ("ferbench.cli.completion:completion", "Print the completion script for a shell."),
 }
 
+#: How often a thread of GNU OpenMP looks whether the others are done before it sleeps, read when torch is imported. It
+#: is about a millisecond. The default, 300,000, is some 10 ms, which a thread without a core loses to one that spins:
+#: `benchmarks/speed/waiting.py`.
+SPINS = "20000"
+
 
 def _exit_code(interrupt: BaseException | None) -> int:
     """128 and the number of the signal, as shells have it; what is no signal of another kind is Ctrl-C."""
@@ -123,6 +128,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 1 failed, 2 the user's mistake, 130 interrupted."""
     # pydantic would look for plugins of its own, and fail where any distribution has a malformed entry_points.txt.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     try:
         code = cli.main(args=args, prog_name="ferbench", standalone_mode=False)
         sys.stdout.flush()  # here a reader that has gone away can still be dealt with

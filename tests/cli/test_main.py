@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 
 import ferbench
 from ferbench import UserError
-from ferbench.cli import COMMANDS, LazyGroup, main
+from ferbench.cli import COMMANDS, SPINS, LazyGroup, main
 
 
 def ending(monkeypatch, capsys, callback) -> tuple[int, str]:
@@ -92,3 +93,13 @@ def test_a_reader_that_goes_away_is_no_stack_trace():
     started.stdout.close()
     assert started.stderr.read() == b""
     assert started.wait() == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "spins"), [({}, SPINS), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)]
+)
+def test_threads_wait_for_each_other_briefly_unless_the_user_says_how(monkeypatch, capsys, given, spins):
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "environ", dict(given))
+        ending(monkeypatch, capsys, lambda: None)
+        assert os.environ.get("GOMP_SPINCOUNT") == spins
