@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ensemble": ("ferbench.cli.ensemble:ensemble", "Average the predictions of finished runs."),
     "import": ("ferbench.cli.import_:import_", "Take in predictions that other software made."),
     "predict": ("ferbench.cli.predict:predict", "Classify images with a trained model."),
+    "timeline": ("ferbench.cli.timeline:timeline", "Follow expressions over a video or a folder of frames."),
     "report": ("ferbench.cli.report:report", "Make a report of runs: one self-contained HTML page."),
     "leaderboard": ("ferbench.cli.leaderboard:leaderboard", "Show finished runs side by side."),
     "audit": ("ferbench.cli.audit:audit", "Check datasets, and whether published numbers are possible together."),

@@ -1,4 +1,4 @@
-"""``ferbench predict``: class probabilities for a user's own pictures."""
+"""``ferbench predict``: class probabilities, and valence and arousal, for a user's own pictures."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import io
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,21 @@ if TYPE_CHECKING:
     from ferbench.training.restore import TrainedModel
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+AFFECT = ("valence", "arousal")
 _BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model says of an image; valence and arousal where it predicts them."""
+
+    path: Path
+    probabilities: list[float]
+    affect: list[float] | None
+
+    @property
+    def label(self) -> int:
+        return self.probabilities.index(max(self.probabilities))
 
 
 @click.command()
@@ -73,13 +88,11 @@ def _expand(given: Sequence[Path]) -> Iterator[Path]:
             raise UserError(f"there is no file {path}", "give the path of an image, or of a directory of images")
 
 
-def _classify(
-    trained: TrainedModel, paths: Sequence[Path]
-) -> tuple[list[tuple[Path, list[float]]], list[tuple[Path, str]]]:
-    """Probabilities by path, and what could not be decoded, with the reason."""
+def _classify(trained: TrainedModel, paths: Sequence[Path]) -> tuple[list[Answer], list[tuple[Path, str]]]:
+    """The answers, and what could not be decoded, with the reason."""
     from ferbench.data.decode import DecodeError, decode
 
-    answers: list[tuple[Path, list[float]]] = []
+    answers: list[Answer] = []
     faults: list[tuple[Path, str]] = []
     for start in range(0, len(paths), _BATCH):
         decoded = []
@@ -89,20 +102,23 @@ def _classify(
             except DecodeError as error:
                 faults.append((path, str(error)))
         if decoded:
-            probabilities = trained.probabilities([image for _, image in decoded])
-            answers += [(path, row.tolist()) for (path, _), row in zip(decoded, probabilities, strict=True)]
+            probabilities, affect = trained.classify([image for _, image in decoded])
+            for i, (path, _) in enumerate(decoded):
+                answers.append(Answer(path, probabilities[i].tolist(), None if affect is None else affect[i].tolist()))
     return answers, faults
 
 
-def _show(answers: list[tuple[Path, list[float]]], class_names: tuple[str, ...], layout: str) -> None:
+def _show(answers: list[Answer], class_names: tuple[str, ...], layout: str) -> None:
+    affect = AFFECT if any(one.affect for one in answers) else ()
     if layout == "json":
         document: list[dict[str, Any]] = [
             {
-                "image": str(path),
-                "predicted": class_names[row.index(max(row))],
-                "probabilities": dict(zip(class_names, row, strict=True)),
+                "image": str(one.path),
+                "predicted": class_names[one.label],
+                "probabilities": dict(zip(class_names, one.probabilities, strict=True)),
+                **({} if one.affect is None else dict(zip(AFFECT, one.affect, strict=True))),
             }
-            for path, row in answers
+            for one in answers
         ]
         echo_json(document)
     elif layout == "csv":
@@ -110,17 +126,24 @@ def _show(answers: list[tuple[Path, list[float]]], class_names: tuple[str, ...],
 
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["image", "predicted", *map(csv_text, class_names)])
-        for path, row in answers:
-            predicted = class_names[row.index(max(row))]
-            writer.writerow([csv_text(str(path)), csv_text(predicted), *(f"{p:.6f}" for p in row)])
+        writer.writerow(["image", "predicted", *map(csv_text, class_names), *affect])
+        for one in answers:
+            numbers = (*one.probabilities, *(one.affect or ()))
+            predicted = csv_text(class_names[one.label])
+            writer.writerow([csv_text(str(one.path)), predicted, *(f"{number:.6f}" for number in numbers)])
         click.echo(text.getvalue(), nl=False)
     elif answers:
         from ferbench.cli.tables import fitting, show, terminal_width
 
         rows = [
-            [str(path), class_names[row.index(max(row))], *(f"{100 * p:.1f} %" for p in row)] for path, row in answers
+            [
+                str(one.path),
+                class_names[one.label],
+                *(f"{100 * p:.1f} %" for p in one.probabilities),
+                *(f"{value:+.2f}" for value in one.affect or ()),
+            ]
+            for one in answers
         ]
-        columns = ["image", "predicted", *class_names]
+        columns = ["image", "predicted", *class_names, *affect]
         width = terminal_width()
-        show(fitting(columns, rows, width, right=class_names), width)
+        show(fitting(columns, rows, width, right=columns[2:]), width)

@@ -96,10 +96,12 @@ def report(
         if going_on:
             click.echo("watching; Ctrl-C ends the watch, not the run", err=True)
         _watch(chosen, write, seen)
-    for directory, written in ((tables, write_tables), (figures, write_figures)):
-        if directory is not None:
-            paths = written(compose(read_runs(chosen, base), sections, extras), directory)
-            click.echo(f"{len(paths)} files in {directory}")
+    if tables is not None:
+        paths = write_tables(compose(read_runs(chosen, base), sections, extras), tables)
+        click.echo(f"{len(paths)} files in {tables}")
+    if figures is not None:
+        paths = write_figures(compose(read_runs(chosen, base), sections, extras).figures(), figures)
+        click.echo(f"{len(paths)} files in {figures}")
 
 
 def _watch(chosen: Sequence[RunDirectory], write: Callable[..., None], seen: list[tuple[int, int]]) -> None:

@@ -62,8 +62,8 @@ def write_tables(report: Report, directory: Path) -> list[Path]:
     return written
 
 
-def write_figures(report: Report, directory: Path) -> list[Path]:
-    """Every figure of a report as ``<id>.png`` and ``<id>.svg``, drawn by a headless Chromium.
+def write_figures(figures: Sequence[Figure], directory: Path) -> list[Path]:
+    """Every figure as ``<id>.png`` and ``<id>.svg``, drawn by a headless Chromium.
 
     Raises:
         UserError: there is no Chromium or Chrome, or it cannot be started.
@@ -72,7 +72,7 @@ def write_figures(report: Report, directory: Path) -> list[Path]:
 
     _silence()
     try:
-        pictures = asyncio.run(_draw(list(_views(report.figures()))))
+        pictures = asyncio.run(_draw(list(_views(figures))))
     except ChromeNotFoundError:
         raise UserError(
             "no figures were written: they are drawn by Chromium or Chrome, and neither is installed",

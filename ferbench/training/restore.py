@@ -39,19 +39,20 @@ class TrainedModel:
     device: torch.device
     changed: str | None
 
-    def probabilities(self, images: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Class probabilities of images of any sizes.
+    def classify(self, images: list[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """What the model says of images of any sizes.
 
         Args:
             images: n of uint8[C, h, w].
 
         Returns:
-            float32[n, K].
+            Class probabilities float32[n, K]; valence and arousal float32[n, 2], None where it does not predict them.
         """
         with torch.inference_mode():
             resized = [resample(torch.from_numpy(i)[None].to(self.device), self.shape.size) for i in images]
             outputs = forward(self.model, self.shape.prepare(torch.cat(resized)))
-            return torch.softmax(outputs.logits.float(), dim=1).cpu().numpy()
+            affect = None if outputs.affect is None else outputs.affect.float().cpu().numpy()
+            return torch.softmax(outputs.logits.float(), dim=1).cpu().numpy(), affect
 
 
 def restore(directory: RunDirectory, registry: Registry, device: torch.device) -> TrainedModel:

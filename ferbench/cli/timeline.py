@@ -1,0 +1,203 @@
+"""``ferbench timeline``: expressions over the frames of a video or a folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ferbench.cli.completion import RunType, plugin_option
+from ferbench.cli.json_output import echo_json
+from ferbench.cli.places import results_option
+from ferbench.errors import UserError
+from ferbench.plugin.faults import one_line
+
+if TYPE_CHECKING:
+    from ferbench.report.timeline_view import TimelineView
+    from ferbench.temporal.frame import Frame
+    from ferbench.temporal.patterns import Patterns
+
+#: Rows of a table, and faulty frames, that are printed.
+_MOST_ROWS, _FAULTS_SHOWN = 10, 5
+
+
+class _Odd(click.IntRange):
+    """An odd number of frames."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        number = int(super().convert(value, param, ctx))
+        if number % 2 == 0:
+            self.fail(
+                f"{number} is even: there is no frame in the middle; give {number - 1} or {number + 1}", param, ctx
+            )
+        return number
+
+
+@click.command()
+@click.argument("run", type=RunType(), metavar="RUN")
+@click.argument("frames", nargs=-1, required=True, metavar="VIDEO|DIR|IMAGE...", type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Also write CSV, JSON, a page and pictures.",
+)
+@click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames a second of a folder or of images.")
+@click.option("--every", type=click.IntRange(min=1), default=1, metavar="N", help="Look at every Nth frame only.")
+@click.option(
+    "--smooth",
+    type=_Odd(min=1),
+    default=1,
+    metavar="N",
+    help="Mean of N frames around each, an odd number.  [default: 1]",
+)
+@click.option("--box", metavar="L,T,W,H", help="The part of each frame to look at: left, top, width, height in pixels.")
+@click.option("--skip-faulty", is_flag=True, help="Leave out frames that cannot be decoded.")
+@click.option("--format", "layout", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
+@results_option
+@plugin_option
+def timeline(
+    run: str,
+    frames: Sequence[Path],
+    output: Path | None,
+    fps: float | None,
+    every: int,
+    smooth: int,
+    box: str | None,
+    skip_faulty: bool,
+    layout: str,
+    device: str,
+    results: Path,
+    plugin: Sequence[str],
+) -> None:
+    """Follow expressions over a video or a folder of frames, with a trained model.
+
+    RUN is a run's name, the first digits of its id, or its directory. A DIR stands for its images by name, numbers in
+    names by value; several IMAGEs are taken in the order given. Frames should show one face each, cropped as the
+    training images were; ferbench does not look for faces, but --box takes the same part of every frame.
+
+    \b
+    ferbench timeline my-run interview.mp4 --box 200,80,320,320
+    ferbench timeline my-run frames/ --fps 25 --smooth 5 -o interview/
+    """
+    from ferbench.plugin.discovery import load_registry
+    from ferbench.report.timeline_view import TimelineView
+    from ferbench.runs.directory import find_run
+    from ferbench.temporal.frames import Box, open_frames
+    from ferbench.temporal.patterns import find_patterns
+    from ferbench.temporal.timeline import smooth as smoothed
+    from ferbench.temporal.timeline import watch
+
+    part = None if box is None else Box.parse(box)
+    directory = find_run(results, run)
+    record = directory.read()
+    registry = load_registry(plugin)
+    from ferbench.training.restore import restore
+    from ferbench.training.runtime import choose_device, prepare
+
+    chosen_device = choose_device(device)
+    prepare(chosen_device, None, deterministic=True)
+    trained = restore(directory, registry, chosen_device)
+    if trained.changed:
+        click.echo(one_line(f"warning: {trained.changed}; probabilities may differ"), err=True)
+    opened = open_frames(frames, trained.shape.channels, fps=fps, every=every, box=part)
+    shown = _counted(opened.frames, opened.total)
+    seen, faulty = watch(shown, trained.classify, trained.task.class_names, every=every)
+    _refuse(faulty, len(seen), skip_faulty=skip_faulty)
+    view = TimelineView(
+        timeline=smoothed(seen, smooth),
+        source=opened.label,
+        kind=opened.kind,
+        run=directory.path.name,
+        name=record.get("name"),
+        window=smooth,
+        faulty=tuple(faulty),
+        fps=fps,
+        synthetic=bool(record["data"]["synthetic"]),
+    )
+    patterns = find_patterns(view.timeline)
+    _show(view, patterns, layout)
+    if output is not None:
+        _write(view, patterns, output)
+
+
+def _counted(frames: Iterable[Frame], total: int | None) -> Iterator[Frame]:
+    """The frames, counted on a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("frames"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield from progress.track(frames, total=total)
+
+
+def _refuse(faulty: Sequence[Frame], seen: int, *, skip_faulty: bool) -> None:
+    for frame in faulty[:_FAULTS_SHOWN]:
+        click.echo(one_line(f"{frame.name}: {frame.fault}"), err=True)
+    if len(faulty) > _FAULTS_SHOWN:
+        click.echo(f"… {len(faulty) - _FAULTS_SHOWN:,} more", err=True)
+    count = "1 frame" if len(faulty) == 1 else f"{len(faulty):,} frames"
+    if not seen:
+        raise UserError(
+            f"{count} could not be seen, and none could" if faulty else "there is not a single frame",
+            "give a video, or a folder of JPEG, PNG, BMP, WebP or TIFF files",
+        )
+    if faulty and not skip_faulty:
+        raise UserError(f"{count} could not be seen", "mend them, or leave them out with --skip-faulty")
+    if faulty:
+        click.echo(f"{count} left out; nothing is said across these gaps", err=True)
+
+
+def _show(view: TimelineView, patterns: Patterns, layout: str) -> None:
+    from ferbench.cli.tables import terminal_width
+    from ferbench.report.formats import to_csv
+    from ferbench.report.terminal import to_terminal
+    from ferbench.report.timeline_tables import class_table, frame_table, transition_table
+    from ferbench.report.timeline_view import document, headline
+
+    if layout == "json":
+        echo_json(document(view, patterns))
+        return
+    if layout == "csv":
+        click.echo(to_csv(frame_table(view)), nl=False)
+        return
+    if view.synthetic:
+        click.echo("the model was trained on generated images: what it says of real faces means nothing", err=True)
+    width = terminal_width()
+    for line in headline(view, patterns):
+        click.echo(one_line(line))
+    click.echo()
+    spare = ("restlessness", "longest_frames", "peak_seconds", "peak_frame", "peak", "episodes", "mean")
+    click.echo("\n".join(to_terminal(class_table(view, patterns), width, spare=spare)))
+    changes = transition_table(view, patterns)
+    if changes.rows:
+        click.echo()
+        lines = to_terminal(changes, width, spare=("chance", "share"))
+        click.echo("\n".join(lines[: _MOST_ROWS + 1]))
+        if len(lines) > _MOST_ROWS + 1:
+            click.echo(f"… {len(lines) - _MOST_ROWS - 1} more kinds of transitions")
+
+
+def _write(view: TimelineView, patterns: Patterns, folder: Path) -> None:
+    from ferbench.report.export import write_figures
+    from ferbench.report.formats import to_csv
+    from ferbench.report.timeline_figures import timeline_figures
+    from ferbench.report.timeline_page import timeline_page
+    from ferbench.report.timeline_tables import tables
+    from ferbench.report.timeline_view import document
+    from ferbench.storage import replace_file, replace_json
+
+    for table in tables(view, patterns):
+        replace_file(folder / f"{table.id}.csv", to_csv(table).encode())
+    replace_json(folder / "timeline.json", document(view, patterns))
+    replace_file(folder / "timeline.html", timeline_page(view, patterns).encode())
+    click.echo(f"timeline: {folder / 'timeline.html'}", err=True)
+    sys.stderr.flush()
+    write_figures(timeline_figures(view, patterns), folder)

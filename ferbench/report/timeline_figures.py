@@ -1,0 +1,190 @@
+"""The figures of a timeline."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferbench.plugin.faults import one_line
+from ferbench.report.figures import DASHES, LINES, Figure, layout_of, named_axis, plain
+from ferbench.report.timeline_view import TimelineView, number
+from ferbench.temporal.patterns import Patterns
+
+#: More frames than this are drawn as means over some in a row.
+MOST_POINTS = 2000
+
+_HEIGHTS = (0.56, 0.2, 0.2)  # of the panels, from above; the rest is between them
+
+
+def timeline_figures(view: TimelineView, patterns: Patterns) -> list[Figure]:
+    """The course of the probabilities, and what changes into what where anything does."""
+    drawn = [_course(view)]
+    if patterns.switches:
+        drawn.append(_transitions(view, patterns))
+    return drawn
+
+
+def _course(view: TimelineView) -> Figure:
+    """Probabilities, predicted class and change over time, one above the other."""
+    timeline = view.timeline
+    names = [plain(name) for name in timeline.class_names]
+    block = math.ceil(len(timeline) / MOST_POINTS)
+    at = timeline.seconds if view.timed else timeline.index.astype(np.float64)
+    x = _blocks(at, block).tolist()
+    probabilities = _blocks(timeline.probabilities, block)
+    word = "second" if view.timed else "frame"
+    hover = f"{word} %{{x}}<br>%{{y:.3f}}<extra>%{{fullData.name}}</extra>"
+    data: list[dict[str, Any]] = []
+    heat = len(names) > LINES
+    if heat:
+        data.append(
+            {
+                "type": "heatmap",
+                "x": x,
+                "y": names,
+                "z": probabilities.T.tolist(),
+                "zmin": 0.0,
+                "zmax": 1.0,
+                "showscale": False,
+                "hovertemplate": f"{word} %{{x}}<br>%{{y}}<br>%{{z:.3f}}<extra></extra>",
+            }
+        )
+    else:
+        data += [
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": name,
+                "x": x,
+                "y": [number(value) for value in probabilities[:, k]],
+                "line": {"dash": DASHES[k % len(DASHES)], "width": 2},
+                "hovertemplate": hover,
+            }
+            for k, name in enumerate(names)
+        ]
+    data.append(
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "predicted",
+            "x": at.tolist(),
+            "y": [names[k] for k in timeline.predicted],
+            "yaxis": "y2",
+            "marker": {"symbol": "line-ns-open", "size": 9},
+            "showlegend": False,
+            "hovertemplate": f"{word} %{{x}}<br>%{{y}}<extra></extra>",
+        }
+    )
+    data.append(
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "change",
+            "x": x,
+            "y": [number(value) for value in _blocks(timeline.change, block)],
+            "yaxis": "y3",
+            "showlegend": False,
+            "hovertemplate": hover,
+        }
+    )
+    entries = 0 if heat else len(names)
+    layout = {
+        **layout_of(left=8, entries=entries),
+        "xaxis": {"title": {"text": word}, "showgrid": False, "anchor": "y3"},
+        "yaxis": {
+            "domain": [1 - _HEIGHTS[0], 1],
+            "automargin": True,
+            **(
+                {"showgrid": False, **named_axis(timeline.class_names)}
+                if heat
+                else {"title": {"text": "probability"}, "range": [0, 1]}
+            ),
+        },
+        "yaxis2": {
+            "domain": [_HEIGHTS[2] + 0.02, _HEIGHTS[2] + 0.02 + _HEIGHTS[1]],
+            "automargin": True,
+            "type": "category",
+            "categoryorder": "array",
+            "categoryarray": names[::-1],
+            "range": [-0.5, len(names) - 0.5],
+            "tickmode": "array",
+            "tickvals": names[::-1],
+            "ticktext": named_axis(timeline.class_names)["ticktext"][::-1],
+            "tickfont": {"size": 10 if len(names) <= 8 else 8},
+        },
+        "yaxis3": {"domain": [0, _HEIGHTS[2]], "automargin": True, "title": {"text": "change"}, "rangemode": "tozero"},
+    }
+    means = f" Lines are means over {block} frames in a row." if block > 1 else ""
+    return Figure(
+        id="timeline",
+        title="Probabilities over time",
+        caption="Above the probability of each class, below it the predicted class of each frame, at the bottom how "
+        f"much the probabilities changed since the frame before: {len(timeline):,} frames of {one_line(view.source)}."
+        f"{means}",
+        spec={"data": data, "layout": layout},
+        height=560 + 12 * max(0, len(names) - 7),
+        least_width=420,
+        table="classes",
+        wide=True,
+    )
+
+
+def _transitions(view: TimelineView, patterns: Patterns) -> Figure:
+    """From row to column: the share of the frames behind one of the row's class; staying is left out."""
+    shown = [k for k in range(len(patterns.share)) if patterns.share[k] > 0]
+    names = [view.timeline.class_names[k] for k in shown]
+    counts = patterns.steps[np.ix_(shown, shown)].astype(np.float64)
+    np.fill_diagonal(counts, 0)
+    text = [[f"{v:.0f}" if v else "" for v in row] for row in counts]
+    trace = {
+        "type": "heatmap",
+        "x": [plain(one) for one in names],
+        "y": [plain(one) for one in names],
+        "z": counts.tolist(),
+        "zmin": 0.0,
+        "zmax": max(1.0, float(counts.max())),
+        "text": text,
+        "texttemplate": "%{text}",
+        "textfont": {"size": 13 if len(names) <= 8 else 10},
+        "hovertemplate": "%{y} → %{x}<br>%{z} times<extra></extra>",
+        "xgap": 2,
+        "ygap": 2,
+        "showscale": False,
+    }
+    ticks = named_axis(names)
+    layout = {
+        **layout_of(left=8),
+        "xaxis": {"title": {"text": "to"}, "type": "category", "showgrid": False, "automargin": True, **ticks},
+        "yaxis": {
+            "title": {"text": "from"},
+            "type": "category",
+            "autorange": "reversed",
+            "showgrid": False,
+            "automargin": True,
+            **ticks,
+        },
+    }
+    return Figure(
+        id="transitions-plot",
+        title="Transitions",
+        caption=f"How often the predicted class changed from the row's to the column's: {patterns.switches:,} changes.",
+        spec={"data": [trace], "layout": layout},
+        height=44 * len(names) + 130,
+        least_width=44 * len(names) + 120,
+        table="transitions",
+    )
+
+
+def _blocks(values: NDArray[np.float64], block: int) -> NDArray[np.float64]:
+    """Means over so many rows each; NaN counts for nothing, and is what comes of nothing else."""
+    if block == 1:
+        return values
+    starts = np.arange(0, len(values), block)
+    there = ~np.isnan(values)
+    sums, counts = (
+        np.add.reduceat(part, starts, axis=0) for part in (np.where(there, values, 0.0), there.astype(float))
+    )
+    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)

@@ -1,0 +1,144 @@
+"""What a model says of each frame of a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferbench.temporal.frame import Frame
+
+Answers = tuple[NDArray[np.floating], NDArray[np.floating] | None]
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Probabilities frame by frame.
+
+    Attributes:
+        class_names: K.
+        names: of the n frames.
+        index: int64[n], their places in the sequence.
+        seconds: float64[n], NaN where a frame has no time.
+        probabilities: float64[n, K].
+        affect: float64[n, 2], valence and arousal; None where the model does not predict them.
+        every: places between two frames that follow each other.
+    """
+
+    class_names: tuple[str, ...]
+    names: tuple[str, ...]
+    index: NDArray[np.int64]
+    seconds: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+    affect: NDArray[np.float64] | None = None
+    every: int = 1
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """int64[n], the class with the highest probability; of equal ones the first."""
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def follows(self) -> NDArray[np.bool_]:
+        """bool[n], whether the frame before it was seen: not for the first one, nor behind one that was left out."""
+        return np.concatenate([np.zeros(min(1, len(self)), bool), np.diff(self.index) == self.every])
+
+    @property
+    def deltas(self) -> NDArray[np.float64]:
+        """float64[n, K], what each probability gained since the frame before; NaN where that was not seen."""
+        change = np.full(self.probabilities.shape, np.nan)
+        after = np.flatnonzero(self.follows)
+        change[after] = self.probabilities[after] - self.probabilities[after - 1]
+        return change
+
+    @property
+    def change(self) -> NDArray[np.float64]:
+        """float64[n] in [0, 1], the probability that went from some classes to others since the frame before (total
+        variation distance: half the sum of the deltas' absolute values); NaN where that was not seen."""
+        return np.abs(self.deltas).sum(axis=1) / 2
+
+
+def watch(
+    frames: Iterable[Frame],
+    classify: Callable[[list[NDArray[np.uint8]]], Answers],
+    class_names: Sequence[str],
+    *,
+    every: int = 1,
+    batch: int = 64,
+) -> tuple[Timeline, list[Frame]]:
+    """The timeline of the frames that can be seen, and those that cannot.
+
+    Args:
+        frames: in order.
+        classify: from images uint8[C, h, w] to probabilities float[n, K] and affect float[n, 2] or None.
+        class_names: K.
+        every: places between two frames that follow each other.
+        batch: how many frames are classified together.
+    """
+    seen: list[Frame] = []
+    faulty: list[Frame] = []
+    answers: list[Answers] = []
+    waiting: list[Frame] = []
+
+    def classify_waiting() -> None:
+        if waiting:
+            answers.append(classify([one.pixels for one in waiting if one.pixels is not None]))
+            # Their pixels are needed no more.
+            seen.extend(Frame(one.index, one.name, one.seconds, None) for one in waiting)
+            waiting.clear()
+
+    for frame in frames:
+        (faulty if frame.pixels is None else waiting).append(frame)
+        if len(waiting) == batch:
+            classify_waiting()
+    classify_waiting()
+    affect = [part for _, part in answers if part is not None]
+    none = np.empty((0, len(class_names)))
+    return Timeline(
+        class_names=tuple(class_names),
+        names=tuple(one.name for one in seen),
+        index=np.array([one.index for one in seen], dtype=np.int64),
+        seconds=np.array([np.nan if one.seconds is None else one.seconds for one in seen], dtype=np.float64),
+        probabilities=np.concatenate([none, *(part for part, _ in answers)]).astype(np.float64),
+        affect=np.concatenate(affect).astype(np.float64) if affect else None,
+        every=every,
+    ), faulty
+
+
+def smooth(timeline: Timeline, window: int) -> Timeline:
+    """The timeline with each probability, valence and arousal replaced by the mean over so many frames around it.
+
+    Near a frame that was not seen and at both ends the frames that are there count.
+
+    Args:
+        timeline: of n frames.
+        window: an odd number of frames; 1 changes nothing.
+    """
+    if window == 1 or not len(timeline):
+        return timeline
+    half = window // 2
+    starts = np.flatnonzero(~timeline.follows)
+
+    def means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        smoothed = np.empty_like(values)
+        for first, end in zip(starts, [*starts[1:], len(values)], strict=True):
+            places = np.arange(first, end)
+            low, high = np.maximum(places - half, first), np.minimum(places + half + 1, end)
+            sums = np.concatenate([np.zeros((1, values.shape[1])), values[first:end].cumsum(axis=0)])
+            smoothed[first:end] = (sums[high - first] - sums[low - first]) / (high - low)[:, None]
+        return smoothed
+
+    return Timeline(
+        timeline.class_names,
+        timeline.names,
+        timeline.index,
+        timeline.seconds,
+        means(timeline.probabilities),
+        None if timeline.affect is None else means(timeline.affect),
+        timeline.every,
+    )
