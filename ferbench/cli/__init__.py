@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -32,6 +33,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plugins": ("ferbench.cli.plugins:plugins", "List the plugins, show what they offer, check and start them."),
     "completion": ("ferbench.cli.completion:completion", "Print the completion script for a shell."),
 }
+
+
+#: A file or pipe takes no more: a disk that is full or fails, a quota, a limit on the size of files.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def _exit_code(interrupt: BaseException | None) -> int:
@@ -135,6 +140,12 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         code = _exit_code(error)
     except BrokenPipeError:
         code = _leave_pipe()
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        ShownUserError(UserError(f"cannot write: {error.strerror}", "free some space, or write elsewhere")).show()
+        _leave_pipe()
+        code = ShownUserError.exit_code
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -92,3 +93,21 @@ def test_a_reader_that_goes_away_is_no_stack_trace():
     started.stdout.close()
     assert started.stderr.read() == b""
     assert started.wait() == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("arguments", [["plugins", "list", "--json"], ["--help"]])
+def test_an_output_on_a_full_disk_is_no_stack_trace(arguments):
+    command = f"from ferbench.cli import main; main({arguments})"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", command], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: cannot write: No space left on device",
+        "  → free some space, or write elsewhere",
+    ]
+
+
+def test_another_fault_of_the_system_keeps_its_stack_trace(monkeypatch, capsys):
+    with pytest.raises(FileNotFoundError):
+        ending(monkeypatch, capsys, raising(FileNotFoundError(2, "No such file or directory")))
