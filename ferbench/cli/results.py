@@ -47,8 +47,8 @@ def _measured(outcome: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def show_outcome(outcome: dict[str, Any], *, quiet: bool) -> None:
     if outcome["status"] != "done":
-        where = f"run {outcome['run']} " if "run" in outcome else "a combination was "
-        click.echo(one_line(f"{where}{outcome['status']}: {outcome['reason']}"), err=True)
+        where = f"run {outcome['run']}" if "run" in outcome else f"{outcome['label']} was"
+        click.echo(one_line(f"{where} {outcome['status']}: {outcome['reason']}"), err=True)
         return
     role, evaluation = _measured(outcome)
     training = outcome["training"]
@@ -87,8 +87,7 @@ def show_comparison(outcomes: Sequence[dict[str, Any]]) -> None:
             values = [f"{metrics[key]:.4f}" for key in ("accuracy", "macro_f1", "balanced_accuracy")]
             rows.append([outcome["run"], outcome["label"], role, f"{evaluation['n']:,}", *values])
         else:
-            what = outcome.get("label") or outcome["status"]
-            rows.append([outcome.get("run", ""), what, outcome["status"], "", "", "", ""])
+            rows.append([outcome.get("run", ""), outcome["label"], outcome["status"], "", "", "", ""])
     numbers = ("n", "accuracy", "macro-F1", "balanced accuracy")
     columns = ["run", "combination", "split", *numbers]
     width = terminal_width()
