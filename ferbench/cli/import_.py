@@ -73,7 +73,9 @@ def import_(
     from ferbench.runs.directory import find_run
     from ferbench.runs.imported import import_predictions, known_test_set, read_predictions
 
-    if (like is None) == (dataset is None):
+    if like is not None and dataset is not None:
+        raise UserError("--like and --dataset each name a test set", "give one of them")
+    if like is None and dataset is None:
         raise UserError(
             "which test set are they of?",
             "say --like RUN for that of a finished run, or --dataset NAME with --data DIR",
