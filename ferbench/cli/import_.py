@@ -96,15 +96,14 @@ def import_(
         about = {"run": directory.path.name, "name": chosen, "evaluation": evaluation, "reused": reused}
         echo_json({**about, **entry})
         return
-    from ferbench.cli.results import per_class_table
-    from ferbench.cli.tables import show, terminal_width
+    from ferbench.cli.results import show_scores
     from ferbench.plugin.faults import one_line
 
     facts = [f"test set of {test.dataset} ({test.protocol}), n = {entry['n']:,}"]
     facts += ["classes without probabilities"] if given.hard else []
     facts += ["reused"] if reused else []
     click.echo(f"{directory.path.name}  {one_line(chosen)}, imported\n{one_line('; '.join(facts))}\n")
-    show([per_class_table(entry["per_class"], entry["metrics"])], terminal_width())
+    show_scores(entry["per_class"], entry["metrics"])
     if not quiet:
         click.echo(f"\nrecord: {directory.path}")
 

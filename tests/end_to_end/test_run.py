@@ -530,3 +530,18 @@ def test_what_this_machine_or_the_data_cannot_do_leaves_no_run_behind(run, tmp_p
     assert finished.exit_code == 2
     assert message in finished.stderr
     assert records(tmp_path) == []
+
+
+def test_valence_and_arousal_stand_below_the_table(ferbench_cli, tmp_path):
+    places = ("--results", tmp_path / "results", "--cache", tmp_path / "cache", "--no-report", "--name", "both")
+    sizes = ("--set", "dataset.train=60", "--set", "dataset.test=30", "--set", "dataset.size=16")
+    done = ferbench_cli("run", *QUICK, *sizes, "--loss", "multi-task", "--set", "model.affect=true", *places)
+    assert done.exit_code == 0, done.stderr
+    (record,) = records(tmp_path)
+    (metrics,) = [one["metrics"] for one in record["evaluations"].values() if one["split"] == "test"]
+    shown = [
+        f"{name}: CCC {metrics[f'{name}_ccc']:.4f}, RMSE {metrics[f'{name}_rmse']:.4f}"
+        for name in ("valence", "arousal")
+    ]
+    again = ferbench_cli("evaluate", "both", *places[:4], "--quiet")
+    assert all(line in finished.stdout.splitlines() for finished in (done, again) for line in shown)
