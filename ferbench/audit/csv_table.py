@@ -23,6 +23,7 @@ from ferbench.audit.published import (
     Printed,
     PublishedTable,
 )
+from ferbench.data.delimiter import delimiter
 from ferbench.errors import UserError
 
 Unit = Literal["auto", "percent", "fraction"]
@@ -61,6 +62,7 @@ _ROWS = {
 }
 _EMPTY = {"", "-", "–", "—", "n/a", "na", "none", "null"}
 _NUMBER = re.compile(r"([+-]?)(\d*)(?:[.](\d*))?(?:e([+-]?\d{1,3}))?")
+_PERCENT = r"%|percent|pct"
 _LAYOUT = "the first line names the columns class, precision, recall, f1, support; then one line a class, and averages"
 
 
@@ -91,7 +93,7 @@ def read_table(path: Path, *, unit: Unit = "auto", decimals: int | None = None) 
 def parse_table(text: str, name: str, *, unit: Unit = "auto", decimals: int | None = None) -> PublishedTable:
     """Like `read_table`, of a text; ``name`` is what errors call it."""
     header, *lines = _lines(text, name)
-    columns, percent, notes = _columns(header, name)
+    columns, percent, notes = _columns(header, name, [cells[0] for _, cells in lines])
     place = columns["class"]
     raw: dict[Cell, _Score] = {}
     supports: dict[str, int | None] = {}
@@ -149,9 +151,8 @@ def _text(path: Path) -> str:
 def _lines(text: str, name: str) -> list[tuple[int, list[str]]]:
     """Lines that are not empty with their numbers; the header first."""
     first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(",;\t", key=first.count)
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter(first), strict=True)
         lines = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise UserError(f"{name} is not CSV: {error}", _LAYOUT) from None
@@ -161,15 +162,23 @@ def _lines(text: str, name: str) -> list[tuple[int, list[str]]]:
     return lines
 
 
-def _columns(header: tuple[int, list[str]], name: str) -> tuple[dict[str, int], dict[str, bool | None], list[str]]:
-    """Where each column is, whether its name says percent, and which columns are not read."""
+def _columns(
+    header: tuple[int, list[str]], name: str, titles: Sequence[str]
+) -> tuple[dict[str, int], dict[str, bool | None], list[str]]:
+    """Where each column is, whether its name says percent, and which columns are not read.
+
+    Args:
+        header: number and cells of the first line.
+        name: of the file.
+        titles: the first cells of the other lines.
+    """
     columns: dict[str, int] = {}
     percent: dict[str, bool | None] = {}
     strange = []
     for place, title in enumerate(header[1]):
         words = title.strip().lower()
-        says = bool(re.search(r"%|percent|pct", words))
-        known = _COLUMN.get(re.sub(r"[^a-z0-9]", "", re.sub(r"%|percent|pct", "", words)))
+        says = bool(re.search(_PERCENT, words))
+        known = _meaning(words)
         if known is None and place == 0 and not words:
             known = "class"  # pandas leaves the index without a name
         if known is None:
@@ -180,8 +189,15 @@ def _columns(header: tuple[int, list[str]], name: str) -> tuple[dict[str, int], 
         columns[known] = place
         percent[known] = True if says else None
     if "class" not in columns or not set(MEASURES) & set(columns):
-        raise UserError(f"{name} is no table of scores by class: its columns are {_some(header[1])}", _LAYOUT)
+        turned = len({_meaning(title) for title in titles} & {*MEASURES}) > 1
+        remedy = "exchange lines and columns, as pandas.DataFrame(report).T does" if turned else _LAYOUT
+        raise UserError(f"{name} is no table of scores by class: its columns are {_some(header[1])}", remedy)
     return columns, percent, [f"columns not read: {_some(strange)}"] if strange else []
+
+
+def _meaning(title: str) -> str | None:
+    """Which column a name means."""
+    return _COLUMN.get(re.sub(r"[^a-z0-9]", "", re.sub(_PERCENT, "", title.lower())))
 
 
 def _some(words: Sequence[str]) -> str:

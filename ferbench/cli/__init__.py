@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -38,6 +39,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
 #: is about a millisecond. The default, 300,000, is some 10 ms, which a thread without a core loses to one that spins:
 #: `benchmarks/speed/waiting.py`.
 SPINS = "20000"
+
+
+#: A file or pipe takes no more: a disk that is full or fails, a quota, a limit on the size of files.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def _exit_code(interrupt: BaseException | None) -> int:
@@ -143,6 +148,12 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         code = _exit_code(error)
     except BrokenPipeError:
         code = _leave_pipe()
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        ShownUserError(UserError(f"cannot write: {error.strerror}", "free some space, or write elsewhere")).show()
+        _leave_pipe()
+        code = ShownUserError.exit_code
     sys.exit(code if isinstance(code, int) else 0)
 
 

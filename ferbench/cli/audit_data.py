@@ -187,7 +187,7 @@ def _lines(pack: Pack, findings: Findings, doubts: _Doubts | None) -> Iterator[s
         yield ""
         yield (
             f"likely mislabelled by run {doubts.run}: {len(suspects):,} of the {doubts.judged:,} samples that it was "
-            f"not trained on; its accuracy there is {doubts.right / doubts.judged:.1%}"
+            f"not trained on; its accuracy there is {100 * doubts.right / doubts.judged:.1f} %"
         )
         pairs = Counter((label, predicted) for _, label, predicted in suspects)
         often = [f"{label} as {predicted} {count:,}" for (label, predicted), count in pairs.most_common(_PAIRS)]

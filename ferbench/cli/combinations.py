@@ -49,6 +49,17 @@ class Combination:
     start: Start | None = None
 
     @property
+    def label(self) -> str:
+        """What it is, in the form of a plan's label also where there is no plan."""
+        if self.plan is not None:
+            return self.plan.label
+        from ferbench.experiment.recipe import DEFAULT_COMPONENTS
+
+        sections = ("dataset", "model", "loss", "sampler")
+        names = [str(self.settings.get(section, {}).get("name", DEFAULT_COMPONENTS[section])) for section in sections]
+        return " × ".join(names) + f", seed {self.settings.get('training', {}).get('seed', 0)}"
+
+    @property
     def action(self) -> str:
         return f"skip ({self.skip})" if self.skip else "reuse" if self.done else "run"
 

@@ -16,7 +16,6 @@ from ferbench.cli.tables import fitting, show, terminal_width
 from ferbench.data.shards import Shards
 from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import short
-from ferbench.experiment.recipe import DEFAULT_COMPONENTS
 from ferbench.plugin.faults import one_line
 from ferbench.training.estimate import Estimator
 
@@ -50,7 +49,7 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
         plan = combination.plan
         rows.append(
             [
-                plan.label if plan else _asked(combination.settings),
+                combination.label,
                 *(str(_lookup(combination.settings, key)) for key in varied),
                 short(plan.training_id) if plan else "",
                 short(plan.config_id) if plan else "",
@@ -84,13 +83,6 @@ def _shared(combination: Combination) -> str | None:
     """How several devices share a batch; None where there is only one."""
     plan = combination.plan
     return None if plan is None or plan.resolved.recipe.runtime.devices == 1 else shared_batch(plan)
-
-
-def _asked(settings: dict[str, Any]) -> str:
-    """What a combination without a plan was asked to be, in the form of a plan's label."""
-    sections = ("dataset", "model", "loss", "sampler")
-    names = [str(settings.get(section, {}).get("name", DEFAULT_COMPONENTS[section])) for section in sections]
-    return " × ".join(names) + f", seed {settings.get('training', {}).get('seed', 0)}"
 
 
 def _plan_entry(combination: Combination, estimate: Estimate | None) -> dict[str, Any]:

@@ -67,8 +67,7 @@ def _numbers(text: str | None) -> list[float] | None:
 
 
 def _show(run: str, record: dict[str, Any], splits: dict[str, Any], *, reused: bool) -> None:
-    from ferbench.cli.results import per_class_table
-    from ferbench.cli.tables import show, terminal_width
+    from ferbench.cli.results import show_scores
     from ferbench.plugin.faults import one_line
 
     split = "test" if "test" in splits else "validation"
@@ -78,4 +77,4 @@ def _show(run: str, record: dict[str, Any], splits: dict[str, Any], *, reused: b
     facts += ["synthetic images"] if record["data"]["synthetic"] else []
     facts += ["reused"] if reused else []
     click.echo(f"{run}  {one_line('ensemble of ' + ', '.join(members))}\n{one_line('; '.join(facts))}\n")
-    show([per_class_table(entry["per_class"], entry["metrics"])], terminal_width())
+    show_scores(entry["per_class"], entry["metrics"])

@@ -73,7 +73,9 @@ def import_(
     from ferbench.runs.directory import find_run
     from ferbench.runs.imported import import_predictions, known_test_set, read_predictions
 
-    if (like is None) == (dataset is None):
+    if like is not None and dataset is not None:
+        raise UserError("--like and --dataset each name a test set", "give one of them")
+    if like is None and dataset is None:
         raise UserError(
             "which test set are they of?",
             "say --like RUN for that of a finished run, or --dataset NAME with --data DIR",
@@ -94,15 +96,14 @@ def import_(
         about = {"run": directory.path.name, "name": chosen, "evaluation": evaluation, "reused": reused}
         echo_json({**about, **entry})
         return
-    from ferbench.cli.results import per_class_table
-    from ferbench.cli.tables import show, terminal_width
+    from ferbench.cli.results import show_scores
     from ferbench.plugin.faults import one_line
 
     facts = [f"test set of {test.dataset} ({test.protocol}), n = {entry['n']:,}"]
     facts += ["classes without probabilities"] if given.hard else []
     facts += ["reused"] if reused else []
     click.echo(f"{directory.path.name}  {one_line(chosen)}, imported\n{one_line('; '.join(facts))}\n")
-    show([per_class_table(entry["per_class"], entry["metrics"])], terminal_width())
+    show_scores(entry["per_class"], entry["metrics"])
     if not quiet:
         click.echo(f"\nrecord: {directory.path}")
 

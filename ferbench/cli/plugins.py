@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ferbench.plugin.options import OptionSchema
 
 _SLOW = 0.5  # seconds of import after which a plugin slows every command down noticeably
-_ROOM_FOR_SUMMARY = 110  # columns
 
 _kind_option = click.option("--kind", type=click.Choice(KINDS), help="Only components of this kind.")
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -49,7 +48,7 @@ def list_plugins(kind: str | None, plugin: tuple[str, ...], as_json: bool) -> No
     from ferbench.cli.tables import show, terminal_width
 
     width = terminal_width()
-    show([_list_table(registry, kind, width is None or width >= _ROOM_FOR_SUMMARY)], width)
+    show(_list_table(registry, kind, width), width)
     for line in _notes(registry, kind):
         click.echo(line)
 
@@ -131,8 +130,8 @@ def _list_record(registry: Registry, kind: str | None) -> dict[str, Any]:
     }
 
 
-def _list_table(registry: Registry, kind: str | None, with_summary: bool) -> Any:
-    from ferbench.cli.tables import table
+def _list_table(registry: Registry, kind: str | None, width: int | None) -> Any:
+    from ferbench.cli.tables import fitting
 
     rows = []
     for component in registry.components(kind):
@@ -142,11 +141,10 @@ def _list_table(registry: Registry, kind: str | None, with_summary: bool) -> Any
     for record in registry.broken():
         about = [record.name, "—", record.distribution, record.version, record.origin]
         rows.append([*about, "broken", record.error or ""])
-    columns = ["name", "kind", "distribution", "version", "origin", "status", "cause, or summary"]
-    end = None if with_summary else -1
-    return table(
-        columns[:end], [row[:end] for row in rows], whole=("name", "kind", "distribution", "version", "status")
-    )
+    summary = "cause, or summary"
+    columns = ["name", "kind", "distribution", "version", "origin", "status", summary]
+    spare = ["origin", "version", "distribution", summary]
+    return fitting(columns, rows, width, spare=spare, folded=summary)
 
 
 def _status(component: Component, registry: Registry) -> tuple[str, str | None]:

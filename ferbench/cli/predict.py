@@ -60,7 +60,7 @@ def predict(run: str, images: Sequence[Path], layout: str, device: str, results:
 
     paths = list(_expand(images))
     directory = find_run(results, run)
-    chosen_device = choose_device(device)
+    chosen_device = choose_device(device, "--device")
     prepare(chosen_device, None, deterministic=True)
     trained = restore(directory, load_registry(plugin), chosen_device)
     if trained.changed:

@@ -80,7 +80,8 @@ def report(
     chosen = [find_run(results, name) for name in dict.fromkeys(runs)]
     base = None if baseline is None else find_run(results, baseline)
     extras = Extras(columns, slice_table, gallery, cache)
-    path = output or report_path(results, chosen)
+    beside = [base] if base is not None and all(run.path != base.path for run in chosen) else []
+    path = output or report_path(results, [*chosen, *beside])
     sections = find_sections(plugin)
 
     def write(*, refresh: int | None) -> None:

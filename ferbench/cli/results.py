@@ -39,6 +39,18 @@ def per_class_table(per_class: Mapping[str, Mapping[str, Any]], metrics: Mapping
     return made
 
 
+def show_scores(per_class: Mapping[str, Mapping[str, Any]], metrics: Mapping[str, float]) -> None:
+    """Print `per_class_table`, and below it how well valence and arousal were predicted, where they were."""
+    show([per_class_table(per_class, metrics)], terminal_width())
+    found = [name for name in ("valence", "arousal") if metrics.get(f"{name}_rmse") is not None]
+    if found:
+        click.echo()
+    for name in found:
+        ccc = metrics.get(f"{name}_ccc")
+        agreement = "" if ccc is None else f"CCC {ccc:.4f}, "
+        click.echo(f"{name}: {agreement}RMSE {metrics[f'{name}_rmse']:.4f}")
+
+
 def _measured(outcome: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The split that the result is judged on: test, or validation for a fold."""
     role = "test" if "test" in outcome["evaluations"] else "validation"
@@ -47,8 +59,8 @@ def _measured(outcome: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def show_outcome(outcome: dict[str, Any], *, quiet: bool) -> None:
     if outcome["status"] != "done":
-        where = f"run {outcome['run']} " if "run" in outcome else "a combination was "
-        click.echo(one_line(f"{where}{outcome['status']}: {outcome['reason']}"), err=True)
+        where = f"run {outcome['run']}" if "run" in outcome else f"{outcome['label']} was"
+        click.echo(one_line(f"{where} {outcome['status']}: {outcome['reason']}"), err=True)
         return
     role, evaluation = _measured(outcome)
     training = outcome["training"]
@@ -70,7 +82,7 @@ def show_outcome(outcome: dict[str, Any], *, quiet: bool) -> None:
     if outcome["reused"]:
         about.append("reused")
     click.echo(f"{outcome['run']}  {one_line(outcome['label'])}\n{one_line('; '.join(about))}\n")
-    show([per_class_table(evaluation["per_class"], evaluation["metrics"])], terminal_width())
+    show_scores(evaluation["per_class"], evaluation["metrics"])
     for line in remarks(evaluation):
         click.echo(f"\n{one_line(line)}")
     if not quiet:
@@ -87,8 +99,7 @@ def show_comparison(outcomes: Sequence[dict[str, Any]]) -> None:
             values = [f"{metrics[key]:.4f}" for key in ("accuracy", "macro_f1", "balanced_accuracy")]
             rows.append([outcome["run"], outcome["label"], role, f"{evaluation['n']:,}", *values])
         else:
-            what = outcome.get("label") or outcome["status"]
-            rows.append([outcome.get("run", ""), what, outcome["status"], "", "", "", ""])
+            rows.append([outcome.get("run", ""), outcome["label"], outcome["status"], "", "", "", ""])
     numbers = ("n", "accuracy", "macro-F1", "balanced accuracy")
     columns = ["run", "combination", "split", *numbers]
     width = terminal_width()

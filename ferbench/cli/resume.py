@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from ferbench.cli.completion import RunType, plugin_option
 from ferbench.cli.devices import asked_devices, devices_option
 from ferbench.cli.places import cache_option, results_option
 from ferbench.errors import UserError
+
+if TYPE_CHECKING:
+    from ferbench.plugin.discovery import Registry
 
 
 @click.command()
@@ -63,7 +66,10 @@ def resume(
         if devices is not None:
             asked["runtime"] = {**asked["runtime"], "devices": devices}
         settings.append(asked)
-    combinations = resolve_all(settings, load_registry(plugin))
+    registry = load_registry(plugin)
+    for directory, record in zip(directories, records, strict=True):
+        _refuse_lacking_plugins(directory.path.name, record, registry)
+    combinations = resolve_all(settings, registry)
     for record, combination in zip(records, combinations, strict=True):
         combination.start = recorded_start(results, record)
     plan_all(combinations, results, cache, quiet=quiet)
@@ -78,11 +84,26 @@ def resume(
                 "put that back as it was, or start a new run with 'ferbench run'",
             )
     outcomes = execute_all(combinations, results, cache, plugin, quiet=quiet, tables=True)
-    page = write_report(outcomes, results)
+    page = write_report(outcomes, results, plugin)
     if page is not None:
         click.echo(f"report: {page}")
     if any(outcome["status"] in ("failed", "diverged") for outcome in outcomes):
         sys.exit(1)
+
+
+def _refuse_lacking_plugins(run: str, record: Mapping[str, Any], registry: Registry) -> None:
+    """Name the local plugins of a run that were not given again.
+
+    Raises:
+        UserError: there are some.
+    """
+    local = {one["distribution"] for one in record["components"].values() if one["version"] == "local"}
+    lacking = sorted(local - {one.distribution for one in registry.plugins})
+    if lacking:
+        raise UserError(
+            f"run {run} needs the local plugin {', '.join(lacking)}, which was not given",
+            f"give its file or module, such as {' '.join(f'--plugin {name}.py' for name in lacking)}",
+        )
 
 
 def _differences(before: Any, after: Any, place: str = "") -> Iterator[str]:

@@ -186,7 +186,7 @@ def _execute(
     combination: Combination, places: tuple[Path, Path, Sequence[str]], position: str, *, quiet: bool, alone: bool
 ) -> dict[str, Any]:
     if combination.plan is None or combination.skip:
-        return {"status": "skipped", "reason": combination.skip}
+        return {"status": "skipped", "reason": combination.skip, "label": combination.label}
     plan, (results, cache, plugins) = combination.plan, places
     directory = plan.directory(results)
     if combination.done:
@@ -218,7 +218,13 @@ def _execute(
         except UserError as error:
             if alone:
                 raise
-            return {"status": "failed", "reason": error.message, "run": directory.path.name, "name": None}
+            return {
+                "status": "failed",
+                "reason": error.message,
+                "run": directory.path.name,
+                "name": None,
+                "label": plan.label,
+            }
         except KeyboardInterrupt:
             click.echo(f"interrupted: the same command goes on with run {directory.path.name}", err=True)
             raise
@@ -232,6 +238,7 @@ def _execute(
                 "reason": trace.splitlines()[-1],
                 "run": directory.path.name,
                 "name": None,
+                "label": plan.label,
             }
     return _outcome(record, plan, directory.path, reused=False)
 

@@ -191,7 +191,14 @@ def remove_runs(names: tuple[str, ...], yes: bool, force: bool, dry_run: bool, r
     if dry_run:
         click.echo(f"would be removed: {total}")
         return
-    if not yes and not click.confirm(f"Remove {total}, for good?", default=False):
+    try:
+        sure = yes or click.confirm(f"Remove {total}, for good?", default=False)
+    except click.Abort as error:
+        if not isinstance(error.__context__, EOFError):
+            raise
+        click.echo(err=True)  # ends the line of the question
+        raise UserError("nothing was removed, since nobody is there to answer", "say --yes") from None
+    if not sure:
         click.echo("nothing was removed", err=True)
         sys.exit(1)
     for run in found.values():

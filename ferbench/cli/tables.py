@@ -14,6 +14,7 @@ from rich.text import Text
 from ferbench.plugin.faults import one_line
 
 _ENDLESS = 100_000
+_FOLDED = 32  # columns that a folded cell has at least
 
 
 def terminal_width() -> int | None:
@@ -57,8 +58,9 @@ def fitting(
     *,
     spare: Sequence[str] = (),
     right: Collection[str] = (),
+    folded: str | None = None,
 ) -> list[RenderableType]:
-    """A table whose cells are never cut or folded, with a line that names the columns left out to make it so.
+    """A table whose cells are never cut, with a line that names the columns left out to make it so.
 
     Args:
         columns: the headers.
@@ -67,14 +69,20 @@ def fitting(
         spare: what is left out when the terminal is too narrow, first to go first. When that is not enough, lines are
             longer than the terminal.
         right: columns that are aligned to the right.
+        folded: the one column whose cells may take several lines, where it still has room for some words.
     """
     shown = list(columns)
     left_out: list[str] = []
     measure = Console(width=_ENDLESS)
     while True:
         places = [columns.index(column) for column in shown]
-        made = table(shown, [[row[p] for p in places] for row in rows], whole=shown, right=right)
+        whole = [column for column in shown if column != folded]
+        made = table(shown, [[row[p] for p in places] for row in rows], whole=whole, right=right)
+        for column in made.columns:
+            column.max_width = None if str(column.header) != folded else _FOLDED
         natural = measure.measure(made).maximum
+        for column in made.columns:
+            column.max_width = None
         candidates = [column for column in spare if column in shown]
         if width is None or natural <= width or not candidates:
             break

@@ -80,7 +80,8 @@ def tune() -> None:
     type=SettingType(),
     multiple=True,
     metavar="KEY=VALUES",
-    help="What to search: KEY=0.1..0.6, KEY=1e-4..1e-2:log, KEY=8..64:step=8, KEY=a,b; KEY=VALUE does not search it.",
+    help="What to search, or another range: KEY=0.1..0.6, KEY=1e-4..1e-2:log, KEY=8..64:step=8, KEY=a,b; KEY=VALUE "
+    "does not search it.",
 )
 @click.option("--only", is_flag=True, help="Search nothing but what --search and [tune.search] name.")
 @click.option(
@@ -155,10 +156,10 @@ def search(
 ) -> None:
     """Search a recipe's settings on validation, then test the best over several seeds.
 
-    RECIPE is a TOML file, as for 'ferbench run'; its section [tune] says what the flags below say. Without --search,
-    every option with a search range of the recipe's components is searched. Trials are ordinary runs without a test.
-    The same command goes on with the study, and --trials 100 extends it. With --from, every trial starts from the
-    weights of that run.
+    RECIPE is a TOML file, as for 'ferbench run'; its section [tune] says what the flags below say. Every option with a
+    search range of the recipe's components is searched; --search adds to them or changes a range, and with --only
+    nothing else is searched. Trials are ordinary runs without a test. The same command goes on with the study, and
+    --trials 100 extends it. With --from, every trial starts from the weights of that run.
 
     \b
     ferbench tune RECIPE.toml --trials 50 --workers 2

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ferbench.data.delimiter import delimiter
 from ferbench.errors import UserError
 from ferbench.storage import replace_file
 
@@ -39,7 +40,8 @@ def listed_ids(path: str | Path, option: str) -> NDArray[np.str_]:
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        header = text.partition("\n")[0]
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter(header), strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(f"{option}: {path} cannot be read: {reason}", "check the path; it must be CSV") from error

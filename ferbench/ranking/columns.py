@@ -205,7 +205,8 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
     reasons: dict[str, list[str]] = {}
     for row in group.rows:
         if row.standing is not None and row.standing.reason:
-            reasons.setdefault(row.standing.reason, []).append(row.config if len(row.runs) > 1 else row.runs[0].run)
+            who = row.config if len(row.runs) > 1 else row.runs[0].run
+            reasons.setdefault(row.standing.reason.removeprefix(f"{row.runs[0].run} "), []).append(who)
     for reason, rows in reasons.items():
         which = "No row is ranked" if len(rows) == len(group.rows) else f"Not ranked: {_listed(rows)}"
         yield f"{which}: {reason}."
@@ -400,8 +401,12 @@ def _shared(group: Group, keys: Sequence[str]) -> Iterable[str]:
 
 
 def _told(group: Group, key: str) -> bool:
-    """Whether rows that have a setting differ in it: of what only another component has, its name tells already."""
-    return len({repr(row.settings[key]) for row in group.rows if key in row.settings}) > 1
+    """Whether rows that have a setting differ in it: of what only another component has, its name tells already.
+
+    A row without a way of testing was tested plainly, which nothing else tells.
+    """
+    values = {repr(row.settings[key]) for row in group.rows if key in row.settings}
+    return len(values) > 1 or key.startswith("evaluation.")
 
 
 def _of_class(name: str) -> bool:

@@ -6,7 +6,7 @@ import base64
 import functools
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -321,6 +321,13 @@ def _lead(run: RunView) -> str:
     )
 
 
+def _worst(per_class: Mapping[str, Mapping[str, Any]]) -> str:
+    """Which class has the lowest F1, and how many share it."""
+    lowest = min(scores["f1"] for scores in per_class.values())
+    first, *others = [name for name, scores in per_class.items() if scores["f1"] == lowest]
+    return one_line(first) + (f" and {len(others)} more" if others else "")
+
+
 def _tiles(run: RunView) -> list[Tile]:
     record, made = run.record, []
     training = record.get("training") or {}
@@ -328,8 +335,7 @@ def _tiles(run: RunView) -> list[Tile]:
         metrics, n = run.result.metrics, f"{run.result.split}, n = {run.result.n:,}"
         made += [Tile("accuracy", shown(metrics["accuracy"], "score"), n)]
         made += [Tile("macro-F1", shown(metrics["macro_f1"], "score"), n)]
-        worst = min(run.result.per_class, key=lambda name: run.result.per_class[name]["f1"])  # type: ignore[union-attr]
-        made += [Tile("worst class F1", shown(metrics["worst_class_f1"], "score"), one_line(worst))]
+        made += [Tile("worst class F1", shown(metrics["worst_class_f1"], "score"), _worst(run.result.per_class))]
     else:
         made.append(Tile("status", run.status, f"{len(run.history)} epochs done"))
     if training and "ensemble" not in record:

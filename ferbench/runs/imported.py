@@ -208,7 +208,7 @@ def _probabilities(path: Path, rows: Sequence[dict[str, str]], columns: Sequence
     if not (values >= 0).all() or not (np.abs(sums - 1) <= _SUM).all():
         raise UserError(
             f"{path}: the classes' columns are no probabilities: rows sum to {sums.min():.3g} to {sums.max():.3g}",
-            "write probabilities that sum to 1; of logits take the softmax first",
+            "write probabilities that sum to 1; divide percentages by 100, and of logits take the softmax",
         )
     return (values / sums[:, None]).astype(np.float32)
 

@@ -88,6 +88,11 @@ def only_writer(directory: RunDirectory, *, to_remove: bool = False) -> Iterator
         replace_json(holder_path(directory), asdict(_this_process()))
         threading.Thread(target=_renew, args=(holder_path(directory), ended), daemon=True).start()
         yield
+    except BaseException:
+        if not directory.path.exists():  # a run that was refused before it began leaves nothing behind
+            with contextlib.suppress(OSError):
+                lock_path(directory).unlink(missing_ok=True)
+        raise
     finally:
         ended.set()
         with contextlib.suppress(OSError):  # what stays behind is seen to be of a process that is gone

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from ferbench.data.delimiter import delimiter
 from ferbench.errors import UserError
 
 #: How the column with the sample ids may be called, first come first served.
@@ -15,12 +16,15 @@ ID_COLUMNS = ("id", "sample_id", "sample")
 def read_csv(path: Path) -> tuple[list[dict[str, str]], list[str]]:
     """Rows and header of a CSV file with a header; a byte order mark and blanks around names are taken off.
 
+    Commas, semicolons or tabs stand between the fields.
+
     Raises:
         UserError: it cannot be read, is no text or has no rows.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(file, delimiter=delimiter(file.readline()))
+            file.seek(0)
             header = [(name or "").strip() for name in reader.fieldnames or []]
             reader.fieldnames = header
             rows = list(reader)

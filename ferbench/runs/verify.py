@@ -139,7 +139,9 @@ def _history(directory: RunDirectory, record: Mapping[str, Any]) -> _Found:
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
-        yield path.name, f"it cannot be read: {error.strerror}", remedy, record["status"] == "done"
+        done = record["status"] == "done"
+        if done or path.exists() or any(directory.checkpoints.glob("*.safetensors")):  # else it never began an epoch
+            yield path.name, f"it cannot be read: {error.strerror}", remedy, done
         return
     for number, line in enumerate(lines, 1):
         try:

@@ -49,27 +49,33 @@ def _asked_threads() -> int | None:
     return int(asked) if asked.isdecimal() and int(asked) > 0 else None
 
 
-def choose_device(name: str) -> torch.device:
-    """The device that ``runtime.device`` names.
+def choose_device(name: str, option: str | None = None) -> torch.device:
+    """The device of a name.
+
+    Args:
+        name: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        option: that names it, for messages; None: ``runtime.device``.
 
     Raises:
         UserError: the name is not a device, or this machine has no such device.
     """
+    said = f"runtime.device = '{name}'" if option is None else f"{option} {name}"
+    cpu = "--set runtime.device=cpu" if option is None else f"{option} cpu"
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise UserError(f"runtime.device = '{name}' is not a device", "use auto, cpu, cuda, cuda:1 or mps") from error
+        raise UserError(f"{said} is not a device", "use auto, cpu, cuda, cuda:1 or mps") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UserError(
-            f"runtime.device = '{name}', but torch sees {torch.cuda.device_count()} CUDA devices",
-            "use --set runtime.device=cpu, or install a CUDA build of torch and check the driver",
+            f"{said}, but torch sees {torch.cuda.device_count()} CUDA devices",
+            f"use {cpu}, or install a CUDA build of torch and check the driver",
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise UserError("runtime.device = 'mps', but torch sees no Apple GPU here", "use --set runtime.device=cpu")
+        raise UserError(f"{said}, but torch sees no Apple GPU here", f"use {cpu}")
     if device.type not in ("cpu", "cuda", "mps"):
-        raise UserError(f"runtime.device = '{name}' is not supported", "use auto, cpu, cuda, cuda:1 or mps")
+        raise UserError(f"{said} is not supported", "use auto, cpu, cuda, cuda:1 or mps")
     return device
 
 

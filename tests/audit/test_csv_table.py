@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ferbench import UserError
 from ferbench.audit.csv_table import parse_table, read_table
 from ferbench.audit.published import Cell
+from ferbench.audit.verdict import audit
 
 PUBLISHED = Path(__file__).parents[2] / "benchmarks" / "published"
 BY_CLASS = sorted(path for path in PUBLISHED.glob("*.csv") if path.read_text().startswith("class,"))
@@ -99,6 +100,12 @@ def test_what_pandas_writes_of_scikit_learn_s_report_is_read():
     assert set(table.totals.values()) == {6}
 
 
+def test_a_table_whose_lines_are_scores_is_refused_with_what_to_do():
+    with pytest.raises(UserError) as error:
+        read(",a,b\nprecision,0.50,0.67\nrecall,0.60,0.57\nf1-score,0.55,0.62\nsupport,10,14\n")
+    assert "DataFrame(report).T" in error.value.remedy
+
+
 def test_zeros_that_a_file_lost_can_be_given_back():
     text = "class,recall\na,88\nb,87.5"
     assert read(text).scores[Cell("a", "recall")].step == Fraction(1, 100)
@@ -171,3 +178,9 @@ def test_whatever_the_text_it_is_a_table_or_the_user_s_mistake(text):
     except UserError:
         return
     assert table.scores
+
+
+def test_the_table_on_the_page_about_audits_is_possible():
+    page = (Path(__file__).parents[2] / "docs/reference/audit.md").read_text()
+    lines = page.split("What was not published stays empty:\n\n")[1].split("\n\n")[0].splitlines()
+    assert audit(parse_table("\n".join(line.strip() for line in lines), "page.csv")).verdict == "consistent"

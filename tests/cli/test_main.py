@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -103,3 +104,21 @@ def test_threads_wait_for_each_other_briefly_unless_the_user_says_how(monkeypatc
         patch.setattr(os, "environ", dict(given))
         ending(monkeypatch, capsys, lambda: None)
         assert os.environ.get("GOMP_SPINCOUNT") == spins
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("arguments", [["plugins", "list", "--json"], ["--help"]])
+def test_an_output_on_a_full_disk_is_no_stack_trace(arguments):
+    command = f"from ferbench.cli import main; main({arguments})"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", command], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: cannot write: No space left on device",
+        "  → free some space, or write elsewhere",
+    ]
+
+
+def test_another_fault_of_the_system_keeps_its_stack_trace(monkeypatch, capsys):
+    with pytest.raises(FileNotFoundError):
+        ending(monkeypatch, capsys, raising(FileNotFoundError(2, "No such file or directory")))

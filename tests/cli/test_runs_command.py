@@ -166,6 +166,14 @@ def test_rm_asks_first(results, tmp_path, monkeypatch, answer, left):
     assert (done.exit_code == 0) == (not left)
 
 
+def test_rm_says_what_to_do_where_nobody_can_answer(results, ferbench_cli):
+    run = make_run(results, name="one")
+    done = ferbench_cli("runs", "rm", "one", fresh=True)
+    assert done.exit_code == 2
+    assert "→ say --yes" in done.stderr
+    assert run.exists()
+
+
 def test_a_dry_run_removes_nothing(results, ferbench_cli):
     run = make_run(results, name="one")
     done = ferbench_cli("runs", "rm", "one", "--dry-run")

@@ -172,3 +172,19 @@ def test_an_imported_run_has_no_weights_to_use(ferbench_cli, tmp_path, truth):
     for command in (["evaluate", "theirs", "--dataset", "synthetic-faces"], ["ensemble", "theirs", "ours"]):
         finished = ferbench_cli(*command)
         assert (finished.exit_code, "was imported" in finished.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("between", [";", "\t"])
+def test_a_spreadsheet_s_semicolons_and_tabs_are_read(ferbench_cli, tmp_path, truth, between):
+    path = of_classes(tmp_path / "theirs.csv", truth)
+    path.write_text("\ufeff" + path.read_text().replace(",", between), encoding="utf-8")
+    finished = ferbench_cli("import", path, "--like", "ours", "--json")
+    assert finished.exit_code == 0, finished.stderr
+    assert json.loads(finished.stdout)["metrics"]["accuracy"] == pytest.approx(300 / 350)
+
+
+def test_two_test_sets_at_once_are_refused(ferbench_cli, tmp_path, truth):
+    path = of_classes(tmp_path / "theirs.csv", truth)
+    refused = ferbench_cli("import", path, "--like", "ours", "--dataset", "fer2013")
+    assert refused.exit_code == 2
+    assert "--like and --dataset each name a test set" in refused.stderr

@@ -71,6 +71,18 @@ def test_runs_are_named_by_name_id_or_path_and_compared_with_a_baseline(ferbench
     assert "one (baseline)" in text
 
 
+def test_a_page_with_a_baseline_beside_it_is_not_that_of_the_run_alone(ferbench_cli, tmp_path):
+    for seed, name in enumerate(("one", "two")):
+        make_run(tmp_path / "r", name=name, seed=seed)
+    alone = said_path(ferbench_cli("report", "one", "--results", "r").stdout)
+    before = alone.read_bytes()
+    beside = said_path(ferbench_cli("report", "one", "--baseline", "two", "--results", "r").stdout)
+    assert beside != alone
+    assert alone.read_bytes() == before
+    among = ferbench_cli("report", "one", "two", "--baseline", "two", "--results", "r").stdout
+    assert said_path(among) == beside
+
+
 def test_every_table_is_written_as_csv_and_latex(ferbench_cli, tmp_path):
     run = make_run(tmp_path / "r", name="one", classes=("=cmd()", "b"))
     done = ferbench_cli("report", "one", "--results", "r", "--tables", "t")

@@ -125,3 +125,21 @@ def test_a_damaged_checkpoint_after_a_new_best_epoch_loses_only_what_came_after_
     assert [one["epoch"] for one in json.loads(record.read_text())["resumed"]] == [2]
     (expected,) = Path("whole/runs").glob("*/checkpoints/best.safetensors")
     assert (path / "best.safetensors").read_bytes() == expected.read_bytes()
+
+
+def test_a_local_plugin_that_is_not_given_again_is_named(ferbench_cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(
+        "import ferbench\nfrom ferbench_builtin.losses.cross_entropy import cross_entropy\n"
+        "@ferbench.hookimpl\ndef ferbench_losses():\n"
+        "    yield ferbench.LossSpec('my-loss', build='mine:build', summary='as ever')\n"
+        "def build(task):\n    return cross_entropy(task)\n"
+    )
+    made = ferbench_cli(*TINY, *SMALL, "--plugin", "mine.py", "--loss", "my-loss")
+    assert made.exit_code == 0, made.stderr
+    asked = ("resume", "mine", "--results", "r", "--cache", "c", "--quiet")
+    refused = ferbench_cli(*asked)
+    assert refused.exit_code == 2
+    assert "needs the local plugin mine, which was not given" in refused.stderr
+    assert "--plugin mine.py" in refused.stderr
+    assert ferbench_cli(*asked, "--plugin", "mine.py").exit_code == 0

@@ -186,6 +186,15 @@ def test_an_option_that_only_one_model_has_skips_the_other(run):
     outcomes = json.loads(finished.stdout)
     assert [o["status"] for o in outcomes] == ["skipped", "done"]
     assert "dropout" in outcomes[0]["reason"]
+    assert outcomes[0]["label"] == "folder × linear × cross-entropy × shuffled, seed 0"
+
+
+def test_what_was_skipped_is_named_and_not_only_that_something_was(run):
+    finished = run("--model", "basic-cnn", "--set", "model.dropout=0.1", "--set", "data.image_size=8")
+    skipped = "folder × linear × cross-entropy × shuffled, seed 0"
+    assert f"{skipped} was skipped: unknown option 'dropout'" in finished.stderr
+    (row,) = [line for line in finished.stdout.splitlines() if line.endswith("skipped")]
+    assert skipped in row
 
 
 def test_a_parameter_budget_refuses_a_larger_model(run, tmp_path):
@@ -193,6 +202,7 @@ def test_a_parameter_budget_refuses_a_larger_model(run, tmp_path):
     assert finished.exit_code == 2
     assert "has 195 parameters, over the budget of 100" in finished.stderr
     assert records(tmp_path) == []
+    assert list((tmp_path / "results" / "runs").iterdir()) == []  # no lock for 'ferbench doctor' to complain of
 
 
 def test_a_fold_is_measured_on_validation_and_test_stays_unread(run, tmp_path):
@@ -520,3 +530,18 @@ def test_what_this_machine_or_the_data_cannot_do_leaves_no_run_behind(run, tmp_p
     assert finished.exit_code == 2
     assert message in finished.stderr
     assert records(tmp_path) == []
+
+
+def test_valence_and_arousal_stand_below_the_table(ferbench_cli, tmp_path):
+    places = ("--results", tmp_path / "results", "--cache", tmp_path / "cache", "--no-report", "--name", "both")
+    sizes = ("--set", "dataset.train=60", "--set", "dataset.test=30", "--set", "dataset.size=16")
+    done = ferbench_cli("run", *QUICK, *sizes, "--loss", "multi-task", "--set", "model.affect=true", *places)
+    assert done.exit_code == 0, done.stderr
+    (record,) = records(tmp_path)
+    (metrics,) = [one["metrics"] for one in record["evaluations"].values() if one["split"] == "test"]
+    shown = [
+        f"{name}: CCC {metrics[f'{name}_ccc']:.4f}, RMSE {metrics[f'{name}_rmse']:.4f}"
+        for name in ("valence", "arousal")
+    ]
+    again = ferbench_cli("evaluate", "both", *places[:4], "--quiet")
+    assert all(line in finished.stdout.splitlines() for finished in (done, again) for line in shown)

@@ -101,6 +101,7 @@ def test_weights_tested_in_another_way_are_a_row_of_their_own(tmp_path):
     (only,), _ = board(tmp_path, twice, made_record("b", seed=1))
     assert sorted((len(row.runs), row.settings.get("evaluation.tta")) for row in only.rows) == [(1, "flip"), (2, None)]
     assert only.varied == ["evaluation.tta"]
+    assert "evaluation.tta" in Board([only], single=False).default([only], people=True, per_class=False)
 
 
 def test_one_configuration_on_two_test_sets_stands_in_both(tmp_path):

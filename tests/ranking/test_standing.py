@@ -144,6 +144,14 @@ def test_unequally_skipped_samples_refuse_a_rank(tmp_path, three):
     ]
 
 
+def test_a_row_without_a_rank_is_named_once_with_the_reason(tmp_path, three):
+    (one,) = ranked(tmp_path)
+    first, *others = one.rows
+    refused = replace(first, standing=replace(first.standing, reason=f"{first.runs[0].run} knows the classes a, b"))
+    *_, note = ranking_notes(replace(one, rows=(refused, *others)), ["rank"])
+    assert note == f"Not ranked: {first.runs[0].run}: knows the classes a, b."
+
+
 def test_what_was_tested_before_is_not_tested_again(tmp_path, three, monkeypatch):
     first = ranked(tmp_path)
     monkeypatch.setattr(standing, "_computed", None)

@@ -142,3 +142,15 @@ def test_a_run_that_died_is_not_called_running(tmp_path):
 def test_the_best_epoch_of_an_unended_run_is_not_called_kept(tmp_path):
     assert "the best so far" in made([make_run(tmp_path, status="running")])
     assert "the best so far" not in made([make_run(tmp_path)])
+
+
+def test_classes_that_share_the_lowest_f1_are_counted(tmp_path):
+    run = make_run(tmp_path)
+    contents = read_runs([run])
+    scores = contents.runs[0].result.per_class
+    for name in ("fear", "happy", "sad"):
+        scores[name]["f1"] = 0.0
+    assert "fear and 2 more" in report_page(compose(contents))
+    for name in ("happy", "sad"):
+        scores[name]["f1"] = 0.1
+    assert "fear and" not in report_page(compose(contents))

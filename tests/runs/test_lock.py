@@ -85,7 +85,7 @@ def test_a_process_that_ends_leaves_no_holder(run):
 
 
 def test_a_number_that_was_used_again_is_not_the_holder(run):
-    left_behind(run, pid=os.getppid())
+    left_behind(run, born="0 ticks")
     assert not is_held(run)
     with only_writer(run):
         pass
@@ -174,3 +174,16 @@ def test_a_holder_reads_well():
     holder = lock.Holder("gpu-7", 4711, "2026-11-23T22:47:02+00:00")
     assert str(holder) == "gpu-7 pid 4711 since 2026-11-23 22:47:02 UTC"
     assert dataclasses.asdict(holder)["born"] == ""
+
+
+def test_a_run_that_is_refused_before_it_began_leaves_no_lock(run):
+    with pytest.raises(UserError, match="too large"), only_writer(run):
+        raise UserError("too large", "take less")
+    assert not lock_path(run).exists()
+
+
+def test_a_run_that_fails_keeps_its_lock(run):
+    with pytest.raises(ZeroDivisionError), only_writer(run):
+        run.path.mkdir()
+        raise ZeroDivisionError
+    assert lock_path(run).exists()

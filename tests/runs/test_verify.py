@@ -257,3 +257,12 @@ def test_a_link_in_a_run_is_damage_and_a_leftover_is_not(run, tmp_path):
 def test_a_record_that_makes_no_sense_is_damage_and_no_crash(run, change):
     edit(run.record_path, change)
     assert "run.json" in [file for file, _ in damaged(run)]
+
+
+def test_a_run_that_never_began_an_epoch_lacks_no_history(run):
+    began = {"status": "failed", "error": {"type": "ValueError", "message": "it broke"}, "evaluations": {}}
+    edit(run.record_path, lambda record: record.update(began))
+    (run.path / "history.jsonl").unlink()
+    assert "history.jsonl" in [one.file for one in verify(run)]  # it has checkpoints, so it had epochs
+    shutil.rmtree(run.checkpoints)
+    assert "history.jsonl" not in [one.file for one in verify(run)]

@@ -25,6 +25,14 @@ def test_a_device_that_is_not_there_is_a_user_error(name):
     assert "cpu" in error.value.remedy
 
 
+@pytest.mark.parametrize("name", ["gpu", "cuda:99"])
+def test_the_remedy_for_a_device_is_an_option_of_the_command_that_was_given(name):
+    with pytest.raises(UserError) as error:
+        runtime.choose_device(name, "--device")
+    assert error.value.message.startswith(f"--device {name}")
+    assert "runtime" not in error.value.remedy
+
+
 def test_auto_is_the_best_there_is():
     assert runtime.choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
 

@@ -32,9 +32,10 @@ def csv_faces(
 ) -> Dataset:
     """Images listed in a CSV file: one row each, with a path and a label, and what else is known.
 
-    Only the path and the label must be there. The split is ``train``, ``validation`` (or val, valid, dev) or ``test``;
-    without such a column all is ``train``. Labels that name an expression are brought to one spelling (``Anger`` is
-    ``angry``), others stay as they are; the classes are those that occur, sorted. Ids are the paths as written.
+    The file is UTF-8, with commas, semicolons or tabs. Only the path and the label must be there. The split is
+    ``train``, ``validation`` (or val, valid, dev) or ``test``; without such a column all is ``train``. Labels that name
+    an expression are brought to one spelling (``Anger`` is ``angry``), others stay as they are; the classes are those
+    that occur, sorted. Ids are the paths as written.
 
     Args:
         path: the CSV file, or a directory that holds one.
@@ -77,7 +78,8 @@ def csv_faces(
         names = (row[0].strip() for _, row in csv_rows(table, [columns["path"]]) if not isinstance(row, str))
         return {"table": stamp([table]), "images": stamp_named(names, directory), "columns": columns}
 
-    labels = {_label(row[0]) for _, row in csv_rows(table, [columns["label"]]) if not isinstance(row, str)} - {""}
+    rows = [row[0] for _, row in csv_rows(table, [columns["label"]]) if not isinstance(row, str)]
+    labels = {_label(text) for text in rows if _is_unicode(text)} - {""}
     if len(labels) < 2:
         found = ", ".join(sorted(labels)) or "none"
         raise UserError(
@@ -116,7 +118,7 @@ def _columns(table: Path, named: Mapping[str, str]) -> dict[str, str]:
     A column under its usual name may be missing, unless it is the path's or the label's; one that the user named must
     not be.
     """
-    there = csv_columns(table)
+    there = csv_columns(table, list(named.values()))
     columns = {}
     for purpose, name in named.items():
         if name.strip().lower() in there:
@@ -130,12 +132,20 @@ def _columns(table: Path, named: Mapping[str, str]) -> dict[str, str]:
     return columns
 
 
+def _is_unicode(text: str) -> bool:
+    """Whether a field was UTF-8: other bytes come through as lone surrogates."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def _label(text: str) -> str:
     return expression_named(text) or text.strip()
 
 
 def _sample(directory: Path, fields: Mapping[str, str], location: str) -> Sample | str:
     """The sample of a row, or what is wrong with it."""
+    for purpose, text in fields.items():
+        if not _is_unicode(text):
+            return f"{purpose} {text[:24]!a} is not UTF-8; save the file as UTF-8"
     if not fields["path"]:
         return "no image is named"
     part = PARTS.get(fields.get("split", "train").lower())

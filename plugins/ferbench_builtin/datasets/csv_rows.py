@@ -12,6 +12,13 @@ from ferbench import UserError
 
 _LONGEST_LINE = 100_000
 
+#: What stands between two fields: commas, or what spreadsheets of other countries and tools write.
+_DELIMITERS = ",;\t"
+
+
+#: The byte-order marks of UTF-16, as they come through.
+_UTF_16 = ("\udcff\udcfe", "\udcfe\udcff")
+
 
 def csv_rows(
     path: Path, columns: Sequence[str], *, headless: Sequence[str] | None = None
@@ -19,8 +26,9 @@ def csv_rows(
     """The named columns of every row, in the order asked for.
 
     Columns are found by their names in the first line, whatever their case and surrounding blanks. Quoted
-    fields, a byte-order mark and any line ending are understood; empty lines are passed over. Bytes that are
-    not UTF-8 come through as lone surrogates, which no number or known word contains.
+    fields, a byte-order mark and any line ending are understood; empty lines are passed over. Semicolons or tabs
+    stand between the fields where they do so between the names. Bytes that are not UTF-8 come through as lone
+    surrogates, which no number or known word contains.
 
     Args:
         path: the file.
@@ -36,8 +44,8 @@ def csv_rows(
     """
     lines = text_lines(path)
     first = next(lines, (1, ""))
-    names = _names(first[1])
     wanted = [name.lower() for name in columns]
+    names, delimiter = _header(first[1], wanted)
     if headless is not None and not set(wanted) & set(names):
         names = [name.lower() for name in headless]
         lines = chain([first], lines)
@@ -51,7 +59,7 @@ def csv_rows(
     for number, line in lines:
         if not line.strip():
             continue
-        fields = _fields(line)
+        fields = _fields(line, delimiter)
         if isinstance(fields, str):
             yield number, fields
         elif len(fields) != len(names):
@@ -60,13 +68,17 @@ def csv_rows(
             yield number, tuple(fields[place] for place in places)
 
 
-def csv_columns(path: Path) -> list[str]:
+def csv_columns(path: Path, wanted: Sequence[str]) -> list[str]:
     """The names in the first line, in lower case and without surrounding blanks.
 
+    Args:
+        path: the file.
+        wanted: names that it may have, by which it is seen what stands between them.
+
     Raises:
-        UserError: the file cannot be read.
+        UserError: the file cannot be read, or is no text in lines.
     """
-    return _names(next(text_lines(path), (1, ""))[1])
+    return _header(next(text_lines(path), (1, ""))[1], [name.strip().lower() for name in wanted])[0]
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -84,8 +96,15 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
         ) from error
 
 
-def _names(line: str) -> list[str]:
-    header = _fields(line)
+def _header(line: str, wanted: Sequence[str]) -> tuple[list[str], str]:
+    """The names in a first line, and what stands between them: commas, unless some names are found without."""
+    found = {delimiter: _names(line, delimiter) for delimiter in _DELIMITERS}
+    delimiter = max(found, key=lambda one: len({*wanted} & {*found[one]}))
+    return found[delimiter], delimiter
+
+
+def _names(line: str, delimiter: str) -> list[str]:
+    header = _fields(line, delimiter)
     return [] if isinstance(header, str) else [name.strip().lower() for name in header]
 
 
@@ -93,6 +112,8 @@ def _lines(path: Path, file: TextIO) -> Iterator[tuple[int, str]]:
     number = 0
     while line := file.readline(_LONGEST_LINE):
         number += 1
+        if number == 1 and line.startswith(_UTF_16):
+            raise UserError(f"{path} is text in UTF-16", "save it as UTF-8")
         if len(line) == _LONGEST_LINE:
             raise UserError(
                 f"{path}, row {number}: a line of {_LONGEST_LINE:,} characters or more",
@@ -101,8 +122,8 @@ def _lines(path: Path, file: TextIO) -> Iterator[tuple[int, str]]:
         yield number, line.rstrip("\r\n")
 
 
-def _fields(line: str) -> list[str] | str:
+def _fields(line: str, delimiter: str) -> list[str] | str:
     try:
-        return next(csv.reader([line], strict=True), [])
+        return next(csv.reader([line], delimiter=delimiter, strict=True), [])
     except csv.Error as error:
         return f"malformed CSV: {error}"

@@ -63,6 +63,42 @@ def test_columns_may_have_other_names(tmp_path: Path) -> None:
     assert (first.label, first.valence, first.subject) == ("happy", 0.1, "x")
 
 
+@pytest.mark.parametrize("between", [";", "\t"])
+def test_semicolons_and_tabs_are_read_as_commas_are(tmp_path: Path, between: str) -> None:
+    rows = ["a,pictures/0.png,happy,test", "b,pictures/1.png,sad,train"]
+    table = write(
+        tmp_path, *(row.replace(",", between) for row in rows), header=between.join(["a", "path", "mood", "split"])
+    )
+    found = samples(csv_faces(table, label_column="mood"))
+    assert [(s.id, s.label, s.part) for s in found.values()] == [
+        ("pictures/0.png", "happy", "test"),
+        ("pictures/1.png", "sad", "train"),
+    ]
+
+
+def test_fields_may_hold_what_stands_between_those_of_other_files(tmp_path: Path) -> None:
+    table = write(tmp_path, "pictures/0.png,happy;glad,1;2", "pictures/1.png,sad,", header="path,label,a;b;c;d")
+    assert csv_faces(table).class_names == ("happy;glad", "sad")
+
+
+def test_words_in_another_encoding_are_faults_and_no_class(tmp_path: Path) -> None:
+    table = write(tmp_path, "pictures/0.png,happy", "pictures/1.png,sad")
+    table.write_bytes(table.read_bytes() + "pictures/2.png,fröhlich\n".encode("latin-1"))
+    dataset = csv_faces(table)
+    assert dataset.class_names == ("happy", "sad")
+    (fault,) = faults(dataset)
+    assert (fault.row, fault.reason) == (4, r"label 'fr\udcf6hlich' is not UTF-8; save the file as UTF-8")
+
+
+def test_utf_16_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    table = write(tmp_path)
+    table.write_text("path,label\npictures/0.png,happy\n", encoding="utf-16")
+    with pytest.raises(UserError) as error:
+        csv_faces(table)
+    assert error.value.message == f"{table} is text in UTF-16"
+    assert "UTF-8" in error.value.remedy
+
+
 def test_column_that_was_named_must_be_there(tmp_path: Path) -> None:
     table = write(tmp_path, "pictures/0.png,happy", "pictures/1.png,sad")
     with pytest.raises(UserError, match="has no column 'pleasure'; it has: path, label") as error:
