@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, root_mean_squared_error
 
 from ferbench import UserError
 from ferbench.runs.directory import Predictions, RunDirectory, run_path
@@ -16,8 +16,24 @@ IDS = np.array([f"face-{i}" for i in range(40)])
 TRUTH = np.random.default_rng(0).integers(0, 3, 40)
 
 
+def feelings(key):
+    """Valence and arousal float32[40, 2], in the order of ``IDS``."""
+    return np.random.default_rng(100 + key).uniform(-1, 1, (40, 2)).astype(np.float32)
+
+
 def member(
-    results, key, *, seed=0, classes=CLASSES, order=None, ids=IDS, truth=TRUTH, config="c", rows="v1:t", tta="none"
+    results,
+    key,
+    *,
+    seed=0,
+    classes=CLASSES,
+    order=None,
+    ids=IDS,
+    truth=TRUTH,
+    config="c",
+    rows="v1:t",
+    tta="none",
+    affect=False,
 ):
     """A finished run; its probabilities, in the order of ``IDS`` and ``CLASSES``, come from ``key``; both come back."""
     order = np.arange(len(ids)) if order is None else order
@@ -31,7 +47,8 @@ def member(
         name = f"{split[:3]}{key}"
         about = {"split": split, "rows_digest": rows, "options": {"tta": tta}, "n": len(ids)}
         entries[name] = {"id": name, **about, "metrics": {}, "per_class": {}}
-        predictions = Predictions(ids[order], own[order], probabilities[order][:, columns])
+        felt = (feelings(0)[order], feelings(key)[order]) if affect else (None, None)
+        predictions = Predictions(ids[order], own[order], probabilities[order][:, columns], *felt)
         directory.write_evaluation(name, {**about, "class_names": list(classes)}, predictions)
     sections = ("dataset", "model", "loss", "sampler", "augmentation", "optimizer", "schedule")
     directory.write(
@@ -81,6 +98,28 @@ def test_probabilities_are_averaged_by_id_and_class_name_whatever_their_order(tm
     metrics = record["evaluations"][name]["metrics"]
     assert metrics["accuracy"] == pytest.approx(accuracy_score(TRUTH, wanted.argmax(axis=1)))
     assert metrics["macro_f1"] == pytest.approx(f1_score(TRUTH, wanted.argmax(axis=1), average="macro"))
+
+
+def test_valence_and_arousal_are_averaged_by_id_with_the_same_weights(tmp_path):
+    shuffled = np.random.default_rng(9).permutation(40)
+    one, _ = member(tmp_path, 1, affect=True)
+    two, _ = member(tmp_path, 2, affect=True, order=shuffled)
+    directory, _ = make(ensemble(one, two, weights=[1, 3]), tmp_path)
+    (name,) = [key for key, entry in directory.read()["evaluations"].items() if entry["split"] == "test"]
+    stored = directory.predictions(name)
+    wanted = 0.25 * feelings(1) + 0.75 * feelings(2)
+    np.testing.assert_allclose(stored.affect, wanted, atol=1e-6)
+    np.testing.assert_array_equal(stored.affect_truth, feelings(0))
+    rmse = root_mean_squared_error(feelings(0)[:, 1], wanted[:, 1])
+    assert directory.evaluation(name)["metrics"]["arousal_rmse"] == pytest.approx(rmse, rel=1e-5)
+
+
+def test_without_valence_and_arousal_of_every_member_there_is_no_average_of_them(tmp_path):
+    one, two = member(tmp_path, 1, affect=True)[0], member(tmp_path, 2)[0]
+    directory, _ = make(ensemble(one, two), tmp_path)
+    for name in directory.read()["evaluations"]:
+        assert directory.predictions(name).affect is None
+        assert "arousal_rmse" not in directory.evaluation(name)["metrics"]
 
 
 def test_the_same_members_in_another_order_are_the_same_ensemble(tmp_path):
