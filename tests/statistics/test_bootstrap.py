@@ -68,6 +68,16 @@ def test_p_and_interval_of_uneven_classes_are_those_of_the_normal_distribution()
     assert found.p > 0.08
 
 
+def test_what_does_not_vary_within_a_class_does_not_vary():
+    """Each model always says one class: of a test set with as many samples of each class nothing else can come out."""
+    truth = np.repeat([0, 1], [60, 40])
+    first, second = np.zeros((1, 100), dtype=np.int64), np.ones((1, 100), dtype=np.int64)
+    accuracy, macro = paired_bootstrap(Design(truth, 2), first, second, ["accuracy", "macro_f1"], draws=200)
+    assert (accuracy.low, accuracy.high) == pytest.approx((0.2, 0.2))
+    f1 = [2 * 60 / 160 / 2, 2 * 40 / 140 / 2]
+    assert (macro.low, macro.high) == pytest.approx((f1[0] - f1[1],) * 2)
+
+
 def test_whole_clusters_are_drawn():
     truth, predicted = made(2, n=60)
     copies = np.repeat(np.arange(60), 4)

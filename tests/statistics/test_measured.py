@@ -107,6 +107,20 @@ def test_the_variance_of_a_clustered_mean_is_statsmodels():
     assert measured.sampling == pytest.approx(float(model.bse[0]) ** 2, rel=1e-9)
 
 
+def test_clusters_of_one_size_are_tested_by_students_test_of_their_means():
+    truth, predicted = made(n=160, models=2)
+    people = np.repeat(np.arange(8), 20)
+    design = Design(truth, 4, people)
+    first, second = (measure("accuracy", design, one[None]) for one in predicted)
+    found = difference(first, second, design)
+    means = (predicted == truth).reshape(2, 8, 20).mean(axis=2)
+    wanted = ttest_rel(*means)
+    ends = wanted.confidence_interval(0.95)
+    assert found.p == pytest.approx(wanted.pvalue, rel=2e-3)
+    assert (found.low, found.high) == pytest.approx((ends.low, ends.high))
+    assert all_pairs([first, second], design)[0, 1] == pytest.approx(wanted.pvalue, rel=2e-3)
+
+
 def test_clusters_of_alike_samples_count_once():
     truth, predicted = made(n=200, models=2)
     copies = np.repeat(np.arange(200), 3)
