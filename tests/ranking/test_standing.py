@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from made_runs import make_run
 from scipy.stats import t as student
+from scipy.stats import ttest_rel
 from sklearn.metrics import f1_score
 
 from ferbench.ranking import standing
@@ -195,6 +196,19 @@ def test_samples_of_one_subject_are_said_to_be_drawn_together_also_from_the_cach
     assert (high - low) / 2 == pytest.approx(half, rel=0.02)
     (alone,) = [row for row in before.rows if row.name == "a"]
     assert alone.standing.intervals["accuracy"] != (low, high)
+
+
+def test_accuracy_of_single_runs_whose_samples_belong_together_is_tested_by_students_test(tmp_path, three):
+    """McNemar's test takes every sample for one that stands alone."""
+    for run in three.values():
+        for path in (run.path / "evaluations").glob("*/predictions.npz"):
+            one = run.predictions(path.parent.name)
+            people = np.array([f"p{place // 5}" for place in range(len(one.ids))])
+            path.write_bytes(replace(one, columns={"subject": people}).to_bytes())
+    (found,) = ranked(tmp_path, "accuracy")
+    means = [np.equal(*predicted(three[row.name])).reshape(70, 5).mean(axis=1) for row in found.rows]
+    wanted = holm([ttest_rel(means[i], means[j]).pvalue for i, j in ((0, 1), (0, 2), (1, 2))])
+    assert [row.standing.p for row in found.rows[1:]] == pytest.approx(wanted[:2].tolist(), rel=5e-3, abs=0)
 
 
 def test_single_runs_are_ranked_as_configurations_of_one_seed_are(tmp_path, three):

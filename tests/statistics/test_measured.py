@@ -165,6 +165,14 @@ def test_the_variance_of_seeds_is_that_of_a_crossed_analysis_of_variance(right_o
     assert (found.seeding, found.shortfall) == pytest.approx((max(0, component), max(0, -component)), rel=1e-9)
 
 
+def test_a_model_that_is_always_right_has_wilsons_interval_with_students_quantile():
+    """Of n out of n Wilson's lower end is n / (n + q²)."""
+    truth = np.arange(25) % 2
+    design = Design(truth, 2)
+    found = interval(measure("accuracy", design, truth[None]), design)
+    assert (found.low, found.high) == pytest.approx((25 / (25 + student.ppf(0.975, 24) ** 2), 1.0))
+
+
 def half(found, mean):
     """Half of the width of an interval that is even in the logarithm, as the value itself has it."""
     assert found.low * found.high == pytest.approx(mean**2)
