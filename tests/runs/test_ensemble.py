@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, root_mean_squared_error
@@ -10,6 +12,7 @@ from ferbench import UserError
 from ferbench.runs.directory import Predictions, RunDirectory, run_path
 from ferbench.runs.ensemble import gather, make
 from ferbench.runs.members import read_member
+from ferbench.runs.recompute import differs_from_members
 
 CLASSES = ("angry", "happy", "sad")
 IDS = np.array([f"face-{i}" for i in range(40)])
@@ -112,6 +115,17 @@ def test_valence_and_arousal_are_averaged_by_id_with_the_same_weights(tmp_path):
     np.testing.assert_array_equal(stored.affect_truth, feelings(0))
     rmse = root_mean_squared_error(feelings(0)[:, 1], wanted[:, 1])
     assert directory.evaluation(name)["metrics"]["arousal_rmse"] == pytest.approx(rmse, rel=1e-5)
+
+
+def test_valence_and_arousal_that_are_not_the_members_mean_are_found(tmp_path):
+    one, two = (member(tmp_path, key, affect=True)[0] for key in (1, 2))
+    directory, _ = make(ensemble(one, two), tmp_path)
+    (name,) = [key for key, entry in directory.read()["evaluations"].items() if entry["split"] == "test"]
+    stored = directory.predictions(name)
+    assert differs_from_members(directory, directory.read(), "test", stored) == ("", False)
+    for affect in (feelings(1), None):
+        said = differs_from_members(directory, directory.read(), "test", replace(stored, affect=affect))
+        assert said == ("they are not the mean of its members' predictions", True)
 
 
 def test_without_valence_and_arousal_of_every_member_there_is_no_average_of_them(tmp_path):
