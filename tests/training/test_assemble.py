@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 from made_packs import make_pack
 
 from ferbench.data.draws import Draws
-from ferbench.experiment.plan import plan
+from ferbench.data.pack import Pack
+from ferbench.experiment.plan import Plan, plan
 from ferbench.experiment.resolve import resolve
 from ferbench.experiment.settings import build_recipe
 from ferbench.plugin.discovery import load_registry
@@ -28,8 +30,8 @@ COUNTS = {
 }
 
 
-def assembled(schedule: dict[str, Any] | None = None, **settings: Any) -> Training:
-    """The training of 70 samples, in five batches of 16, that a recipe with these settings asks for."""
+def planned(pack: Pack, schedule: dict[str, Any] | None = None, **settings: Any) -> Plan:
+    """The plan of a recipe with these settings."""
     recipe = build_recipe(
         {
             "dataset": {"name": "folder"},
@@ -40,10 +42,14 @@ def assembled(schedule: dict[str, Any] | None = None, **settings: Any) -> Traini
             "training": {"batch_size": 16, **settings},
         }
     )
-    planned = plan(resolve(recipe, load_registry()), make_pack(COUNTS, classes=CLASSES))
-    rows = planned.split.train, planned.split.validation
-    train, validation = (split_batches(planned, one, CPU) for one in rows)
-    return assemble(planned, build_model(planned), build_loss(planned, CPU), train, validation, CPU)
+    return plan(resolve(recipe, load_registry()), pack)
+
+
+def assembled(schedule: dict[str, Any] | None = None, **settings: Any) -> Training:
+    """The training of 70 samples, in five batches of 16, that a recipe with these settings asks for."""
+    asked = planned(make_pack(COUNTS, classes=CLASSES), schedule, **settings)
+    train, validation = (split_batches(asked, rows, CPU) for rows in (asked.split.train, asked.split.validation))
+    return assemble(asked, build_model(asked), build_loss(asked, CPU), train, validation, CPU)
 
 
 def draws(n: int) -> Draws:
@@ -60,6 +66,23 @@ def test_each_setting_reaches_what_it_is_for():
     assert job.average.decay == 0.75
     assert (job.clip_norm, job.accumulate, job.norm_batches) == (0.5, 2, 4)
     assert (job.epochs, job.batch_size) == (7, 16)
+
+
+def test_a_splits_votes_and_affect_are_those_of_its_rows_and_without_votes_the_label_counts():
+    rng = np.random.default_rng(0)
+    pack = make_pack(COUNTS, classes=CLASSES, votes=rng.integers(1, 9, (100, 3)).astype(np.float32))
+    affect = rng.uniform(-1, 1, (100, 2)).astype(np.float32)
+    assert pack.votes is not None
+    pack.votes[::3] = 0
+    pack = replace(pack, affect=affect)
+    asked = planned(pack)
+    for rows in (asked.split.train, asked.split.validation, asked.split.test):
+        truth = split_batches(asked, rows, CPU).truth
+        assert truth.labels.tolist() == [CLASSES.index(name.split("-")[1]) for name in pack.ids[rows]]
+        np.testing.assert_array_equal(truth.affect, affect[rows])
+        for place, row in enumerate(rows):
+            wanted = np.eye(3)[truth.labels[place]] if row % 3 == 0 else pack.votes[row] / pack.votes[row].sum()
+            np.testing.assert_allclose(truth.soft[place], wanted, rtol=1e-6)
 
 
 def test_by_default_there_is_nothing_beside_the_plain_loop():
