@@ -50,7 +50,7 @@ def test_of_unlike_views_the_probabilities_are_averaged_and_not_the_logits():
     class Sure(Sides):
         def forward(self, images: torch.Tensor) -> Outputs:
             outputs = super().forward(images)
-            return Outputs(10 * outputs.logits, outputs.affect)
+            return Outputs(10 * outputs.logits + torch.tensor([2.0, 0.0]), outputs.affect)
 
     views = VIEWS["ten-crop"]
     single = [evaluate(Sure(), split(), 2, None, 4, (view,)) for view in views]
@@ -58,6 +58,9 @@ def test_of_unlike_views_the_probabilities_are_averaged_and_not_the_logits():
     mean = np.mean([one.probabilities for one in single], axis=0)
     np.testing.assert_allclose(found.probabilities, mean, atol=1e-6)
     np.testing.assert_allclose(found.affect, np.mean([one.affect for one in single], axis=0), atol=1e-6)
+    logits = np.mean([np.log(one.probabilities) for one in single], axis=0)
+    of_logits = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert np.abs(of_logits - mean).max() > 0.01
     assert found.loss == pytest.approx(log_loss(found.truth, mean, labels=[0, 1]), rel=1e-5)
 
 
