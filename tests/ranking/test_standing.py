@@ -76,6 +76,19 @@ def test_accuracy_of_single_runs_is_ranked_by_mcnemars_test(tmp_path, three):
     assert [row.standing.p for row in one.rows[1:]] == pytest.approx(wanted[:2].tolist())
 
 
+def test_gaps_are_to_the_best_in_the_metric_that_ranks(tmp_path):
+    runs = {name: make_run(tmp_path, name=name, model=name) for name in "dfgh"}
+    (found,) = ranked(tmp_path, "accuracy")
+    right = {name: float(np.equal(*predicted(run)).mean()) for name, run in runs.items()}
+    best = max(right, key=lambda name: right[name])
+    assert found.rows[0].name != best  # the best in macro-F1 is another one
+    for row in found.rows:
+        if row.name == best:
+            assert row.standing.gap is None
+        else:
+            assert row.standing.gap == pytest.approx(right[row.name] - right[best])
+
+
 def test_intervals_are_of_the_model_or_of_the_configuration(tmp_path):
     for seed in range(3):
         make_run(tmp_path, model="three", seed=seed)

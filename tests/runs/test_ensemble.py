@@ -204,6 +204,15 @@ def test_weights_must_fit(tmp_path, count, weights, message):
         ensemble(*(member(tmp_path, key)[0] for key in range(1, count + 1)), weights=weights)
 
 
+def test_of_several_evaluations_the_one_without_test_time_augmentation_counts(tmp_path):
+    directory, _ = member(tmp_path, 1)
+    record = directory.read()
+    entry = record["evaluations"]["tes1"]
+    others = {name: {**entry, "id": name, "options": {"tta": "flip"}} for name in ("aaa", "zzz")}
+    directory.write({**record, "evaluations": {**others, **record["evaluations"]}})
+    assert read_member(directory).evaluations == {"validation": "val1", "test": "tes1"}
+
+
 def test_a_run_counts_once(tmp_path):
     one, _ = member(tmp_path, 1)
     with pytest.raises(UserError, match="named twice"):

@@ -160,6 +160,13 @@ def test_draws_go_on_from_what_was_heard_before(kind):
     assert not np.array_equal(again.indices(2), kind(LABELS, TASK, seed=0).indices(2))
 
 
+def test_a_class_without_training_samples_does_not_count_in_the_mean_error():
+    sampler = AdaptiveSmooth(LABELS[LABELS != 3], TASK, seed=0)
+    sampler.update(scores(1, (0.9, 0.5, 0.7, 0.0)))  # errors 0.1, 0.5, 0.3 have the mean 0.3
+    weights = sampler.describe()["weights"]
+    assert [weights[name] for name in NAMES[:3]] == pytest.approx([1 / 3, 5 / 3, 1.0])
+
+
 def test_adaptive_smooth_keeps_weights_within_its_limit():
     sampler = AdaptiveSmooth(LABELS, TASK, seed=0, strength=4.0, limit=3.0)
     sampler.update(scores(1, (1.0, 0.9, 0.8, 0.1)))
