@@ -147,7 +147,9 @@ def test_the_same_members_in_another_order_are_the_same_ensemble(tmp_path):
 
 def test_other_weights_are_another_ensemble(tmp_path):
     one, two = (member(tmp_path, key)[0] for key in (1, 2))
-    assert ensemble(one, two).training_id != ensemble(one, two, weights=[1, 2]).training_id
+    plain, weighted = ensemble(one, two), ensemble(one, two, weights=[1, 2])
+    assert plain.training_id != weighted.training_id
+    assert plain.config_id != weighted.config_id
 
 
 def test_ensembles_of_other_seeds_are_seeds_of_one_configuration(tmp_path):
