@@ -215,6 +215,33 @@ def test_of_several_evaluations_the_one_without_test_time_augmentation_counts(tm
     assert read_member(directory).evaluations == {"validation": "val1", "test": "tes1"}
 
 
+def seen(contaminated, copies):
+    counts = None if copies is None else {"same": 0, "copies": copies}
+    return {"train": counts, "validation": counts, "contaminated": contaminated}
+
+
+@pytest.mark.parametrize(
+    ("several", "worst"),
+    [
+        ((seen(False, 5), seen(True, 1)), 1),  # a spoilt test stays spoilt
+        ((seen(None, None), seen(False, 5)), 0),  # what is not known may be anything
+        ((seen(True, 1), seen(None, None)), 0),
+        ((seen(False, 2), seen(False, 5)), 1),
+        ((None, seen(False, 0)), 1),
+    ],
+)
+def test_an_ensemble_has_seen_what_its_member_with_the_most_has_seen(tmp_path, several, worst):
+    runs = [member(tmp_path, key)[0] for key in (1, 2)]
+    for run, told in zip(runs, several, strict=True):
+        record = run.read()
+        for entry in record["evaluations"].values():
+            entry |= {} if told is None else {"seen": told}
+        run.write(record)
+    directory, _ = make(ensemble(*runs), tmp_path)
+    for name, entry in directory.read()["evaluations"].items():
+        assert entry["seen"] == directory.evaluation(name)["seen"] == several[worst]
+
+
 def test_a_run_counts_once(tmp_path):
     one, _ = member(tmp_path, 1)
     with pytest.raises(UserError, match="named twice"):
