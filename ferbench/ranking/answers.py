@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,18 @@ class Samples:
             if values is not None and (values != "").all() and 1 < len(np.unique(values)) < len(values):
                 return name
         return None
+
+    def with_clusters_of(self, given: Predictions) -> Samples:
+        """These samples, in their order, with what a run says of which belong together, where nothing is known of that.
+
+        Raises:
+            UserError: the run has other samples.
+        """
+        here, there = (any(name in columns for name in CLUSTERS) for columns in (self.columns, given.columns))
+        if here or not there:
+            return self
+        order = same_samples(self.ids, given.ids, "a run")
+        return replace(self, columns={name: values[order] for name, values in given.columns.items()})
 
     def design(self, rows: NDArray[Any] | None = None) -> Design:
         """How the samples, or those of a mask bool[n], would be drawn again."""

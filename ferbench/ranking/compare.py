@@ -157,7 +157,7 @@ def compare(results: Path, first: Side, second: Side, *, draws: int = DRAWS) -> 
         own = []
         for run, scores in zip(side.runs, side.scores, strict=True):
             one = read(results, run.run, scores.evaluation, samples)
-            samples = samples or one.samples
+            samples = (samples or one.samples).with_clusters_of(one.predictions)
             own.append(one)
         answers.append(tuple(own))
     assert samples is not None

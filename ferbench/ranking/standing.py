@@ -185,7 +185,7 @@ def _read(
     which are taken at once so that no probabilities need be kept; and why some rows cannot be read."""
     import numpy as np
 
-    from ferbench.ranking.answers import CLUSTERS, read
+    from ferbench.ranking.answers import read
     from ferbench.statistics.influences import Said
 
     predicted: dict[int, Any] = {}
@@ -198,9 +198,9 @@ def _read(
                 one = read(results, run.run, scores.evaluation, base)
                 if base is None:
                     base = one.samples
-                elif not base.columns and any(name in one.predictions.columns for name in CLUSTERS):
+                elif (known := base.with_clusters_of(one.predictions)) is not base:
                     # Which samples belong together is said late: what came before has to know it too.
-                    return _read(results, rows, _with_columns(base, one.predictions))
+                    return _read(results, rows, known)
                 several.append(Said(base.truth, one.probabilities, one.affect_truth, one.affect))
         except UserError as error:
             refused[place] = error.message
@@ -226,14 +226,6 @@ def _other_intervals(
         if ends is not None:
             found[name] = (ends.low, ends.high)
     return found
-
-
-def _with_columns(base: Any, given: Any) -> Any:
-    """The samples with the columns that a later run knows, in the order of the first."""
-    from ferbench.ranking.answers import same_samples
-
-    order = same_samples(base.ids, given.ids, "a run")
-    return replace(base, columns={name: values[order] for name, values in given.columns.items()})
 
 
 def _restored(

@@ -44,18 +44,21 @@ def with_and_without(results: Path, groups: Sequence[Group], path: Path) -> list
 
 def _group(results: Path, group: Group, ids: NDArray[np.str_]) -> Group:
     base: Samples | None = None
-    rows = []
-    for row in group.rows:
+    predicted: dict[int, NDArray[np.int64]] = {}
+    for place, row in enumerate(group.rows):
         several = []
         try:
             for run, scores in zip(row.runs, row.scores, strict=True):
                 one = read(results, run.run, scores.evaluation, base)
-                base = base or one.samples
+                base = (base or one.samples).with_clusters_of(one.predictions)
                 several.append(one.predicted)
         except UserError:
-            rows.append(row)
             continue
-        rows.append(replace(row, without=_without(base, np.stack(several), ids)))
+        predicted[place] = np.stack(several)
+    rows = [
+        replace(row, without=_without(base, predicted[place], ids)) if place in predicted else row
+        for place, row in enumerate(group.rows)
+    ]
     left_out = 0 if base is None else int(np.isin(base.ids, ids).sum())
     return replace(group, rows=tuple(rows), left_out=left_out) if left_out else group
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ferbench.errors import UserError
 from ferbench.metrics.scoring import scores_record
@@ -93,9 +94,17 @@ def differs_from_members(
     mean = average(theirs, [one["weight"] for one in record["ensemble"]["members"]])
     if not (np.array_equal(mean.ids, predictions.ids) and np.array_equal(mean.truth, predictions.truth)):
         return "its members have other samples or true classes", True
-    if not np.allclose(mean.probabilities, predictions.probabilities, atol=1e-6):
+    probabilities, affect = (mean.probabilities, predictions.probabilities), (mean.affect, predictions.affect)
+    if not (_alike(*probabilities) and _alike(*affect)):
         return "they are not the mean of its members' predictions", True
     return "", False
+
+
+def _alike(mean: NDArray[np.floating] | None, held: NDArray[np.floating] | None) -> bool:
+    """Whether both are the same but for rounding, or there is neither."""
+    if mean is None or held is None:
+        return mean is held
+    return np.allclose(mean, held, atol=1e-6)
 
 
 def _flat(scores: Mapping[str, Any]) -> dict[str, Any]:

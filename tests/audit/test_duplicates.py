@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made_packs import make_pack
+from scipy.fft import idctn
 
 from ferbench.audit.duplicates import (
     LEAST_CORRELATION,
@@ -76,6 +77,20 @@ def test_groups_are_what_pairs_with_near_hashes_and_alike_pixels_connect():
     found, expected = near_groups(images, rows), joined(50, np.array(close))
     assert len(close) > 20
     assert ((found[:, None] == found) == (expected[:, None] == expected)).all()
+
+
+@pytest.mark.parametrize(("detail", "alike"), [(2.0, True), (30.0, False)])
+def test_images_with_one_hash_are_near_copies_only_where_their_pixels_agree(detail, alike):
+    """The hash sees the lowest frequencies alone; what two pictures differ in may be all the others."""
+    generator = np.random.default_rng(0)
+    spectrum = np.zeros((2, 32, 32))
+    spectrum[:, :8, :8] = generator.normal(0, 60, (8, 8))
+    spectrum[:, 16:, 16:] = generator.normal(0, 2 * detail, (2, 16, 16))
+    images = (128 + idctn(spectrum, axes=(1, 2), norm="ortho")).clip(0, 255).astype(np.uint8)[:, None]
+    assert np.bitwise_count(np.bitwise_xor(*perceptual_hashes(images))) <= MOST_BITS
+    assert (np.corrcoef(images[0].ravel(), images[1].ravel())[0, 1] >= LEAST_CORRELATION) == alike
+    first, second = near_groups(images, np.arange(2))
+    assert (first == second) == alike
 
 
 def test_pairs_join_into_groups():

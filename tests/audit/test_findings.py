@@ -44,6 +44,38 @@ def test_leaks_conflicts_and_further_copies_are_told_apart():
     assert len(found.tiny) == 4
 
 
+def test_what_is_only_for_training_leaks_too_and_validation_is_not_tested_on():
+    parts = {name: {"a": 2, "b": 2} for name in ("train", "more", "dev", "test")}
+    pack = make_pack(parts, classes=("a", "b"))  # rows 0-3, 4-7, 8-11 and 12-15
+    hashes, images = pack.pixel_hashes.copy(), pack.images.copy()
+    for row, other in ((8, 0), (13, 5), (14, 2)):
+        hashes[row], images[row] = hashes[other], images[other]
+    protocol = Protocol("all", train=("train",), train_only=("more",), validation=("dev",), test=("test",))
+    found = examine(replace(pack, pixel_hashes=hashes, images=images), [protocol], None, near=False)
+    assert found.roles == ("train", "validation", "test")
+    assert found.counts.tolist() == [[4, 4], [2, 2], [2, 2]]
+    assert found.rows("leak").tolist() == [8, 13, 14]
+    assert found.exact.leaked_test.tolist() == [13, 14]
+
+
+def test_classes_below_50_images_are_tiny_and_the_imbalance_is_of_the_largest_to_the_smallest():
+    pack = make_pack({"train": {"a": 98, "b": 49, "c": 50}, "test": dict.fromkeys("abc", 50)}, classes=("a", "b", "c"))
+    found = examine(pack, [PROTOCOL], None, near=False)
+    assert found.tiny == (("train", "b", 49),)
+    assert found.imbalance == 2
+    lacking = make_pack({"train": {"a": 60}, "test": {"a": 60, "b": 60}}, classes=("a", "b"))
+    assert examine(lacking, [PROTOCOL], None, near=False).imbalance == float("inf")
+
+
+def test_images_of_one_value_are_no_near_copies_of_each_other():
+    pack = copied({})
+    images = np.random.default_rng(0).integers(0, 256, pack.images.shape).astype(np.uint8)
+    images[3], images[13] = 10, 200
+    found = examine(replace(pack, images=images), [PROTOCOL], None)
+    assert found.rows("constant").tolist() == [3, 13]
+    assert not {3, 13} & set(found.rows("near-leak").tolist())
+
+
 def test_near_copies_are_searched_among_images_that_differ():
     pack = copied({})
     images = np.random.default_rng(0).integers(0, 256, pack.images.shape).astype(np.uint8)

@@ -73,10 +73,28 @@ def test_predictions_shuffled_against_labels_are_recognised_in_a_full_table():
 
 def test_below_chance_is_the_hypergeometric_tail():
     stats = pytest.importorskip("scipy.stats")
-    from ferbench.audit.signatures import _at_most
+    from ferbench.audit.signatures import _at_most, _deviation
 
     assert _at_most(2, 100, 68, 700) == pytest.approx(stats.hypergeom(700, 100, 68).cdf(2), rel=1e-9)
     assert _at_most(10, 100, 68, 700) == pytest.approx(stats.hypergeom(700, 100, 68).cdf(10), rel=1e-9)
+    chance = stats.hypergeom(700, 100, 68)
+    assert _deviation(15, 100, 68, 700) == pytest.approx((15 - chance.mean()) / chance.std())
+
+
+@pytest.mark.parametrize(("right", "called"), [(13, False), (11, True)])
+def test_a_class_is_below_chance_where_that_is_too_rare_over_all_classes(right, called):
+    """Of 400 images 100 are c0, and 80 are taken for it: 13 right are as rare as 3 %, 11 as 0.5 %; a quarter of 5 %
+    lies between them."""
+    more = [(80 - right) // 3 + (k < (80 - right) % 3) for k in range(3)]
+    matrix = np.diag([right, *(100 - one for one in more)])
+    matrix[0, 1] = 100 - right
+    matrix[1:, 0] = more
+    signs = found(table_of(matrix, decimals=4))
+    assert signs == (
+        {"below-chance": "c0 is right 11 times where naming it 80 times at random would be right about 20 times"}
+        if called
+        else {}
+    )
 
 
 def test_precision_and_recall_exchanged_in_the_class_rows():

@@ -43,6 +43,8 @@ def test_training_follows_the_sampler_with_repeats():
     order = np.array([5, 0, 5, 2], dtype=np.int64)
     (first, targets), (second, _) = made.training(order, 3, augment, seed=0, epoch=1)
     assert targets.labels.tolist() == [2, 0, 2]
+    assert targets.soft.argmax(1).tolist() == [2, 0, 2]
+    np.testing.assert_array_equal(targets.affect, made.truth.affect[[5, 0, 5]])
     np.testing.assert_allclose(second[0].numpy(), made._images[7] / 255.0, atol=1e-6)
     torch.testing.assert_close(first[0], first[2])
 
@@ -59,6 +61,20 @@ def test_copies_of_a_sample_get_draws_of_their_own():
     first, second, together = seen
     assert first[0] != first[1]
     torch.testing.assert_close(torch.cat([first, second]), together, rtol=0, atol=0)
+
+
+def test_draws_are_others_in_another_epoch_and_with_another_seed():
+    seen = []
+
+    def record(images, size, draws):
+        seen.append(draws.uniform("x").tolist())
+        return resample(images, size)
+
+    for seed, epoch in ((0, 1), (0, 2), (1, 1), (0, 1)):
+        list(batches().training(np.array([5, 4, 0]), 3, record, seed=seed, epoch=epoch))
+    first, later, elsewhere, again = seen
+    assert first == again
+    assert len({*first, *later, *elsewhere}) == 9
 
 
 def test_gray_is_repeated_and_normalised_for_an_rgb_model():

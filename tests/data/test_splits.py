@@ -190,6 +190,20 @@ def test_folds_partition_train_and_leave_test_unread(pack):
         assert ids(pack, fold.train).isdisjoint(ids(pack, fold.validation))
 
 
+def test_another_split_seed_cuts_other_folds(pack):
+    one, other = (cut(pack, PROTOCOLS, SplitRequest(fold="1/5", split_seed=seed)) for seed in (0, 1))
+    assert ids(pack, one.validation) != ids(pack, other.validation)
+    assert one.counts(one.validation) == other.counts(other.validation)
+
+
+@pytest.mark.parametrize("request_", [SplitRequest(protocol="public-test"), SplitRequest(fold="2/5")])
+def test_samples_without_a_clip_belong_to_no_group(request_):
+    pack = make_pack(COUNTS, classes=CLASSES, clips=4)
+    alone = np.char.find(pack.ids, "-happy-") >= 0
+    pack = dataclasses.replace(pack, clip=np.where(alone, "", pack.clip))
+    assert cut(pack, PROTOCOLS, request_).counts(cut(pack, PROTOCOLS, request_).validation)["happy"] == 20
+
+
 @pytest.mark.parametrize("request_", [SplitRequest(protocol="public-test"), SplitRequest(fold="2/4")])
 def test_a_clip_stays_on_one_side(request_):
     pack = make_pack(COUNTS, classes=CLASSES, clips=4)

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ferbench.data.stratified import allot
+
+
+@pytest.mark.parametrize(
+    ("available", "total", "seats"),
+    [
+        ((50, 30, 20), 7, [4, 2, 1]),  # 3.5, 2.1 and 1.4: the seat that is left goes to the largest remainder
+        ((21, 39, 40), 10, [2, 4, 4]),  # 2.1, 3.9 and 4
+        ((97, 2, 1), 10, [8, 1, 1]),  # 9.7, 0.2 and 0.1: who has any gets one, at the cost of the largest
+        ((3, 0, 5), 20, [3, 0, 5]),
+    ],
+)
+def test_seats_are_shared_out_by_the_largest_remainder(available, total, seats):
+    assert allot(available, total) == seats
 
 
 @given(st.lists(st.integers(0, 500), min_size=1, max_size=9), st.integers(0, 900))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from made_images import draw
+from PIL import Image, ImageOps
 from sklearn.metrics import f1_score
 
 from ferbench.cli import cli
@@ -109,6 +110,40 @@ def test_what_was_evaluated_before_is_reused_and_nothing_is_overwritten(call, tm
     assert run.read() == after
     assert set(after["evaluations"]) - set(before["evaluations"]) == {first["evaluation"]}
     assert {**after, "evaluations": before["evaluations"]} == before
+
+
+def test_flipped_views_are_averaged_with_the_pictures_as_they_are(call, made, tmp_path):
+    mirrored = shutil.copytree(made / "few", tmp_path / "mirrored")
+    for file in mirrored.rglob("*.png"):
+        ImageOps.mirror(Image.open(file)).save(file)
+    found = []
+    for data, tta in ((made / "few", "none"), (mirrored, "none"), (made / "few", "flip")):
+        args = ("--dataset", "folder", "--data", data, "--set", f"evaluation.tta={tta}", "--json")
+        predictions, _ = stored(tmp_path, answer(call("evaluate", "lin-1", *args)))
+        found.append(dict(zip(predictions.ids.tolist(), predictions.probabilities, strict=True)))
+    plain, turned, flipped = found
+    assert list(plain) == list(turned) == list(flipped)
+    for sample in plain:
+        np.testing.assert_allclose(flipped[sample], (plain[sample] + turned[sample]) / 2, atol=1e-6)
+    assert not np.allclose(list(plain.values()), list(turned.values()), atol=1e-3)
+
+
+def test_the_same_samples_among_more_classes_are_another_evaluation(call, made, tmp_path):
+    """Macro averages are over the classes that model and dataset both know, be there samples of them or not."""
+    more = shutil.copytree(made / "few", tmp_path / "more")
+    shutil.copytree(made / "home" / "train" / "angry", more / "train" / "angry")
+    two, three = (
+        answer(call("evaluate", "lin-1", "--dataset", "folder", "--data", data, "--json"))
+        for data in (made / "few", more)
+    )
+    assert not three["reused"]
+    assert [stored(tmp_path, one)[1]["data"]["class_names"] for one in (two, three)] == [
+        ["happy", "sad"],
+        ["angry", "happy", "sad"],
+    ]
+    assert two["n"] == three["n"]
+    assert two["metrics"]["accuracy"] == three["metrics"]["accuracy"]
+    assert three["metrics"]["macro_f1"] == pytest.approx(two["metrics"]["macro_f1"] * 2 / 3)
 
 
 def test_the_runs_own_test_is_the_runs_own_evaluation(call, tmp_path):

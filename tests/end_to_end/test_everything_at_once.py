@@ -80,6 +80,17 @@ def test_everything_at_once_gives_the_same_bits_twice(run):
     assert {"kappa", "alpha", "log_loss", "expression"} <= set(epochs[0]["validation"])
 
 
+def test_the_weights_that_are_kept_and_tested_are_those_that_were_validated(run):
+    """Averages of weights, not the weights that training goes on with."""
+    settings = {"training.ema": 0.9, "training.epochs": 3, "training.batch_size": 16, "optimizer.lr": 0.02}
+    outcome, directory = run(settings)
+    best = history(directory)[outcome["training"]["best_epoch"] - 1]
+    assert best["best"]
+    kept = outcome["evaluations"]["validation"]["metrics"]
+    for name in ("loss", "macro_f1", "log_loss"):
+        assert kept[name] == pytest.approx(best["validation"][name], rel=1e-6)
+
+
 @pytest.mark.parametrize("loss", ["weighted-cross-entropy", "soft-cross-entropy"])
 def test_every_loss_trains(run, loss):
     outcome, directory = run({"loss.name": loss, "training.epochs": 1, "model.name": "basic-cnn"})

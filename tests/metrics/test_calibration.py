@@ -111,5 +111,17 @@ def test_a_temperature_of_one_changes_nothing():
     assert scaled(probabilities, 1.0) == pytest.approx(probabilities)
 
 
+def test_both_calibration_errors_are_recorded():
+    truth, probabilities = made(n=600)
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    bins = np.array_split(np.argsort(confidence), 15)  # of 40 samples each
+    by_mass = np.mean([abs(right[rows].mean() - confidence[rows].mean()) for rows in bins])
+    widths = [(confidence > low) & (confidence <= low + 1 / 15) for low in np.arange(15) / 15]
+    by_width = sum(abs(right[rows].sum() - confidence[rows].sum()) for rows in widths) / 600
+    found = calibration_metrics(truth, probabilities)
+    assert (found["ece"], found["ece_mass"]) == pytest.approx((by_width, by_mass))
+    assert found["ece"] != pytest.approx(found["ece_mass"])
+
+
 def test_no_samples_have_no_calibration():
     assert np.isnan(list(calibration_metrics(np.zeros(0, dtype=np.int64), np.zeros((0, 3))).values())).all()

@@ -8,7 +8,9 @@ import json
 import numpy as np
 import pytest
 from made_runs import CLASSES, make_run
+from scipy.stats import binom
 from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
 
 from ferbench.errors import UserError
 from ferbench.ranking.compare import compare, slice_changes
@@ -50,6 +52,32 @@ def test_who_alone_is_right_is_tested_as_statsmodels_does(tmp_path, pair):
     assert [found.only_first, found.only_second] == only
     assert found.both + found.neither == 350 - sum(only)
     assert found.exact == pytest.approx(mcnemar([[0, only[0]], [only[1], 0]], exact=True).pvalue)
+
+
+@pytest.fixture
+def near(tmp_path):
+    """Two that differ by little."""
+    return make_run(tmp_path, name="a", skill=0.55), make_run(tmp_path, name="b", skill=0.5, model="other")
+
+
+def test_p_of_the_accuracy_of_single_runs_is_mcnemars_mid_p(tmp_path, near):
+    found = made(tmp_path)
+    fewer = min(found.discordance.only_first, found.discordance.only_second)
+    of_all = binom(found.discordance.only_first + found.discordance.only_second, 0.5)
+    wanted = 2 * of_all.cdf(fewer) - of_all.pmf(fewer)
+    assert found.changes[0].metric == "accuracy"
+    assert found.changes[0].p == pytest.approx(wanted, rel=1e-9)
+    assert 0.001 < wanted < 0.9
+
+
+def test_p_of_each_class_is_corrected_for_all_classes(tmp_path, near):
+    changes = made(tmp_path).changes
+    overall, classes = changes[:3], changes[3:]
+    assert [one.adjusted for one in overall] == [None] * 3
+    assert [one.metric for one in classes] == [f"f1:{name}" for name in CLASSES]
+    wanted = multipletests([one.p for one in classes], method="holm")[1]
+    assert [one.adjusted for one in classes] == pytest.approx(wanted.tolist())
+    assert any(one.p < one.adjusted < 1 for one in classes)
 
 
 def test_the_improvement_is_relative_to_the_second(tmp_path, pair):
@@ -158,12 +186,28 @@ def test_samples_of_one_person_are_drawn_together(tmp_path, pair):
     assert (found.changes[0].low, found.changes[0].p) != (alone.low, alone.p)
 
 
+@pytest.mark.parametrize("knowing", [0, 1])
+def test_it_does_not_matter_which_side_says_who_is_shown(tmp_path, near, knowing):
+    people = {name: f"p{i // 35}" for i, name in enumerate(predictions(near[0])[1].ids.tolist())}
+    rewrite(near[knowing], columns={"subject": np.array([people[i] for i in predictions(near[knowing])[1].ids])})
+    found = made(tmp_path)
+    assert found.samples.clustered_by == "subject"
+    truth = found.samples.truth
+    gains = (found.answers[0][0].predicted == truth).astype(int) - (found.answers[1][0].predicted == truth)
+    sums = np.bincount([int(people[i][1:]) for i in found.samples.ids], gains)  # of ten people with 35 pictures each
+    drawn = np.random.default_rng(1).choice(sums, (4000, 10)).sum(axis=1) / 350
+    (accuracy,) = [one for one in found.changes if one.metric == "accuracy"]
+    assert (accuracy.low, accuracy.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.015)
+    assert accuracy.p == pytest.approx(2 * min((drawn <= 0).mean(), (drawn >= 0).mean()), abs=0.08)
+
+
 def test_slices_are_compared_with_a_correction(tmp_path, pair):
     column = np.array(["x", "y", "", "z", "z"] * 70)
     found = slice_changes(made(tmp_path), column)
     assert [(one.value, one.n) for one in found] == [("x", 70), ("y", 70), ("z", 140)]
-    assert all(one.adjusted >= one.gap.p for one in found)
-    assert max(one.adjusted for one in found) <= 3 * max(one.gap.p for one in found)
+    wanted = multipletests([one.gap.p for one in found], method="holm")[1]
+    assert [one.adjusted for one in found] == pytest.approx(wanted.tolist(), abs=0)
+    assert sum(one.adjusted > one.gap.p for one in found) == 2
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from made_runs import make_run
 from scipy.stats import t as student
+from scipy.stats import ttest_rel
 from sklearn.metrics import f1_score
 
 from ferbench.ranking import standing
@@ -73,6 +74,19 @@ def test_accuracy_of_single_runs_is_ranked_by_mcnemars_test(tmp_path, three):
     rows = [right[row.name] for row in one.rows]
     wanted = holm([float(mcnemar_mid_p((rows[i] & ~rows[j]).sum(), (rows[j] & ~rows[i]).sum())) for i, j in pairs])
     assert [row.standing.p for row in one.rows[1:]] == pytest.approx(wanted[:2].tolist())
+
+
+def test_gaps_are_to_the_best_in_the_metric_that_ranks(tmp_path):
+    runs = {name: make_run(tmp_path, name=name, model=name) for name in "dfgh"}
+    (found,) = ranked(tmp_path, "accuracy")
+    right = {name: float(np.equal(*predicted(run)).mean()) for name, run in runs.items()}
+    best = max(right, key=lambda name: right[name])
+    assert found.rows[0].name != best  # the best in macro-F1 is another one
+    for row in found.rows:
+        if row.name == best:
+            assert row.standing.gap is None
+        else:
+            assert row.standing.gap == pytest.approx(right[row.name] - right[best])
 
 
 def test_intervals_are_of_the_model_or_of_the_configuration(tmp_path):
@@ -203,6 +217,19 @@ def test_samples_of_one_subject_are_said_to_be_drawn_together_also_from_the_cach
     assert (high - low) / 2 == pytest.approx(half, rel=0.02)
     (alone,) = [row for row in before.rows if row.name == "a"]
     assert alone.standing.intervals["accuracy"] != (low, high)
+
+
+def test_accuracy_of_single_runs_whose_samples_belong_together_is_tested_by_students_test(tmp_path, three):
+    """McNemar's test takes every sample for one that stands alone."""
+    for run in three.values():
+        for path in (run.path / "evaluations").glob("*/predictions.npz"):
+            one = run.predictions(path.parent.name)
+            people = np.array([f"p{place // 5}" for place in range(len(one.ids))])
+            path.write_bytes(replace(one, columns={"subject": people}).to_bytes())
+    (found,) = ranked(tmp_path, "accuracy")
+    means = [np.equal(*predicted(three[row.name])).reshape(70, 5).mean(axis=1) for row in found.rows]
+    wanted = holm([ttest_rel(means[i], means[j]).pvalue for i, j in ((0, 1), (0, 2), (1, 2))])
+    assert [row.standing.p for row in found.rows[1:]] == pytest.approx(wanted[:2].tolist(), rel=5e-3, abs=0)
 
 
 def test_single_runs_are_ranked_as_configurations_of_one_seed_are(tmp_path, three):

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, root_mean_squared_error
 
 from ferbench import UserError
 from ferbench.runs.directory import Predictions, RunDirectory, run_path
 from ferbench.runs.ensemble import gather, make
 from ferbench.runs.members import read_member
+from ferbench.runs.recompute import differs_from_members
 
 CLASSES = ("angry", "happy", "sad")
 IDS = np.array([f"face-{i}" for i in range(40)])
 TRUTH = np.random.default_rng(0).integers(0, 3, 40)
 
 
+def feelings(key):
+    """Valence and arousal float32[40, 2], in the order of ``IDS``."""
+    return np.random.default_rng(100 + key).uniform(-1, 1, (40, 2)).astype(np.float32)
+
+
 def member(
-    results, key, *, seed=0, classes=CLASSES, order=None, ids=IDS, truth=TRUTH, config="c", rows="v1:t", tta="none"
+    results,
+    key,
+    *,
+    seed=0,
+    classes=CLASSES,
+    order=None,
+    ids=IDS,
+    truth=TRUTH,
+    config="c",
+    rows="v1:t",
+    tta="none",
+    affect=False,
 ):
     """A finished run; its probabilities, in the order of ``IDS`` and ``CLASSES``, come from ``key``; both come back."""
     order = np.arange(len(ids)) if order is None else order
@@ -31,7 +50,8 @@ def member(
         name = f"{split[:3]}{key}"
         about = {"split": split, "rows_digest": rows, "options": {"tta": tta}, "n": len(ids)}
         entries[name] = {"id": name, **about, "metrics": {}, "per_class": {}}
-        predictions = Predictions(ids[order], own[order], probabilities[order][:, columns])
+        felt = (feelings(0)[order], feelings(key)[order]) if affect else (None, None)
+        predictions = Predictions(ids[order], own[order], probabilities[order][:, columns], *felt)
         directory.write_evaluation(name, {**about, "class_names": list(classes)}, predictions)
     sections = ("dataset", "model", "loss", "sampler", "augmentation", "optimizer", "schedule")
     directory.write(
@@ -83,6 +103,39 @@ def test_probabilities_are_averaged_by_id_and_class_name_whatever_their_order(tm
     assert metrics["macro_f1"] == pytest.approx(f1_score(TRUTH, wanted.argmax(axis=1), average="macro"))
 
 
+def test_valence_and_arousal_are_averaged_by_id_with_the_same_weights(tmp_path):
+    shuffled = np.random.default_rng(9).permutation(40)
+    one, _ = member(tmp_path, 1, affect=True)
+    two, _ = member(tmp_path, 2, affect=True, order=shuffled)
+    directory, _ = make(ensemble(one, two, weights=[1, 3]), tmp_path)
+    (name,) = [key for key, entry in directory.read()["evaluations"].items() if entry["split"] == "test"]
+    stored = directory.predictions(name)
+    wanted = 0.25 * feelings(1) + 0.75 * feelings(2)
+    np.testing.assert_allclose(stored.affect, wanted, atol=1e-6)
+    np.testing.assert_array_equal(stored.affect_truth, feelings(0))
+    rmse = root_mean_squared_error(feelings(0)[:, 1], wanted[:, 1])
+    assert directory.evaluation(name)["metrics"]["arousal_rmse"] == pytest.approx(rmse, rel=1e-5)
+
+
+def test_valence_and_arousal_that_are_not_the_members_mean_are_found(tmp_path):
+    one, two = (member(tmp_path, key, affect=True)[0] for key in (1, 2))
+    directory, _ = make(ensemble(one, two), tmp_path)
+    (name,) = [key for key, entry in directory.read()["evaluations"].items() if entry["split"] == "test"]
+    stored = directory.predictions(name)
+    assert differs_from_members(directory, directory.read(), "test", stored) == ("", False)
+    for affect in (feelings(1), None):
+        said = differs_from_members(directory, directory.read(), "test", replace(stored, affect=affect))
+        assert said == ("they are not the mean of its members' predictions", True)
+
+
+def test_without_valence_and_arousal_of_every_member_there_is_no_average_of_them(tmp_path):
+    one, two = member(tmp_path, 1, affect=True)[0], member(tmp_path, 2)[0]
+    directory, _ = make(ensemble(one, two), tmp_path)
+    for name in directory.read()["evaluations"]:
+        assert directory.predictions(name).affect is None
+        assert "arousal_rmse" not in directory.evaluation(name)["metrics"]
+
+
 def test_the_same_members_in_another_order_are_the_same_ensemble(tmp_path):
     one, two = (member(tmp_path, key)[0] for key in (1, 2))
     first, _ = make(ensemble(one, two, weights=[1, 2]), tmp_path)
@@ -94,7 +147,9 @@ def test_the_same_members_in_another_order_are_the_same_ensemble(tmp_path):
 
 def test_other_weights_are_another_ensemble(tmp_path):
     one, two = (member(tmp_path, key)[0] for key in (1, 2))
-    assert ensemble(one, two).training_id != ensemble(one, two, weights=[1, 2]).training_id
+    plain, weighted = ensemble(one, two), ensemble(one, two, weights=[1, 2])
+    assert plain.training_id != weighted.training_id
+    assert plain.config_id != weighted.config_id
 
 
 def test_ensembles_of_other_seeds_are_seeds_of_one_configuration(tmp_path):
@@ -149,6 +204,42 @@ def test_predictions_that_do_not_belong_together_are_refused(tmp_path, other, me
 def test_weights_must_fit(tmp_path, count, weights, message):
     with pytest.raises(UserError, match=message):
         ensemble(*(member(tmp_path, key)[0] for key in range(1, count + 1)), weights=weights)
+
+
+def test_of_several_evaluations_the_one_without_test_time_augmentation_counts(tmp_path):
+    directory, _ = member(tmp_path, 1)
+    record = directory.read()
+    entry = record["evaluations"]["tes1"]
+    others = {name: {**entry, "id": name, "options": {"tta": "flip"}} for name in ("aaa", "zzz")}
+    directory.write({**record, "evaluations": {**others, **record["evaluations"]}})
+    assert read_member(directory).evaluations == {"validation": "val1", "test": "tes1"}
+
+
+def seen(contaminated, copies):
+    counts = None if copies is None else {"same": 0, "copies": copies}
+    return {"train": counts, "validation": counts, "contaminated": contaminated}
+
+
+@pytest.mark.parametrize(
+    ("several", "worst"),
+    [
+        ((seen(False, 5), seen(True, 1)), 1),  # a spoilt test stays spoilt
+        ((seen(None, None), seen(False, 5)), 0),  # what is not known may be anything
+        ((seen(True, 1), seen(None, None)), 0),
+        ((seen(False, 2), seen(False, 5)), 1),
+        ((None, seen(False, 0)), 1),
+    ],
+)
+def test_an_ensemble_has_seen_what_its_member_with_the_most_has_seen(tmp_path, several, worst):
+    runs = [member(tmp_path, key)[0] for key in (1, 2)]
+    for run, told in zip(runs, several, strict=True):
+        record = run.read()
+        for entry in record["evaluations"].values():
+            entry |= {} if told is None else {"seen": told}
+        run.write(record)
+    directory, _ = make(ensemble(*runs), tmp_path)
+    for name, entry in directory.read()["evaluations"].items():
+        assert entry["seen"] == directory.evaluation(name)["seen"] == several[worst]
 
 
 def test_a_run_counts_once(tmp_path):

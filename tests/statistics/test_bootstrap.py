@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import bootstrap, norm
+from scipy.stats import t as student
 from sklearn.metrics import f1_score
 
 from ferbench.statistics.bootstrap import paired_bootstrap
@@ -68,6 +69,16 @@ def test_p_and_interval_of_uneven_classes_are_those_of_the_normal_distribution()
     assert found.p > 0.08
 
 
+def test_what_does_not_vary_within_a_class_does_not_vary():
+    """Each model always says one class: of a test set with as many samples of each class nothing else can come out."""
+    truth = np.repeat([0, 1], [60, 40])
+    first, second = np.zeros((1, 100), dtype=np.int64), np.ones((1, 100), dtype=np.int64)
+    accuracy, macro = paired_bootstrap(Design(truth, 2), first, second, ["accuracy", "macro_f1"], draws=200)
+    assert (accuracy.low, accuracy.high) == pytest.approx((0.2, 0.2))
+    f1 = [2 * 60 / 160 / 2, 2 * 40 / 140 / 2]
+    assert (macro.low, macro.high) == pytest.approx((f1[0] - f1[1],) * 2)
+
+
 def test_whole_clusters_are_drawn():
     truth, predicted = made(2, n=60)
     copies = np.repeat(np.arange(60), 4)
@@ -90,6 +101,21 @@ def test_seeds_are_a_source_of_variance_from_three_on():
     (two,) = paired_bootstrap(design, predicted[[0, 5]], predicted[[1, 4]], ["accuracy"])
     (three,) = paired_bootstrap(design, predicted[[0, 2, 5]], predicted[[1, 3, 4]], ["accuracy"])
     assert three.high - three.low > 2 * (two.high - two.low)
+
+
+def test_where_samples_add_nothing_draws_vary_by_students_t_of_each_sides_seeds():
+    """Each seed always says one class, whose share of the samples is its accuracy."""
+    sizes = [10, 60, 90, 20, 70, 40, 30]
+    truth = np.repeat(np.arange(7), sizes)
+    seeds = np.repeat(np.arange(7)[:, None], len(truth), axis=1)
+    (found,) = paired_bootstrap(Design(truth, 7), seeds[:3], seeds[3:], ["accuracy"])
+    sides = np.array(sizes[:3]) / len(truth), np.array(sizes[3:]) / len(truth)
+    rng = np.random.default_rng(5)
+    drawn = sum(
+        student.rvs(len(one) - 1, size=400_000, random_state=rng) * one.std(ddof=1) / np.sqrt(len(one)) for one in sides
+    )
+    low, high = np.quantile(drawn, [0.025, 0.975]) + sides[0].mean() - sides[1].mean()
+    assert (found.low, found.high) == pytest.approx((low, high), rel=0.1)
 
 
 def test_alike_models_are_not_told_apart():

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pandas import DataFrame
-from scipy.stats import ttest_rel
+from scipy.stats import t as student
+from scipy.stats import ttest_1samp, ttest_rel
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 from statsmodels.formula.api import ols
 from statsmodels.regression.linear_model import OLS
@@ -24,7 +25,7 @@ from ferbench.statistics.estimates import (
 )
 from ferbench.statistics.mcnemar import mcnemar_mid_p
 from ferbench.statistics.measured import OVERALL, gradient, values
-from ferbench.statistics.sampling import Design, confusions, measure
+from ferbench.statistics.sampling import Design, Measured, confusions, measure
 
 METRICS = (*OVERALL, "f1:0", "f1:2")
 
@@ -107,6 +108,20 @@ def test_the_variance_of_a_clustered_mean_is_statsmodels():
     assert measured.sampling == pytest.approx(float(model.bse[0]) ** 2, rel=1e-9)
 
 
+def test_clusters_of_one_size_are_tested_by_students_test_of_their_means():
+    truth, predicted = made(n=160, models=2)
+    people = np.repeat(np.arange(8), 20)
+    design = Design(truth, 4, people)
+    first, second = (measure("accuracy", design, one[None]) for one in predicted)
+    found = difference(first, second, design)
+    means = (predicted == truth).reshape(2, 8, 20).mean(axis=2)
+    wanted = ttest_rel(*means)
+    ends = wanted.confidence_interval(0.95)
+    assert found.p == pytest.approx(wanted.pvalue, rel=2e-3)
+    assert (found.low, found.high) == pytest.approx((ends.low, ends.high))
+    assert all_pairs([first, second], design)[0, 1] == pytest.approx(wanted.pvalue, rel=2e-3)
+
+
 def test_clusters_of_alike_samples_count_once():
     truth, predicted = made(n=200, models=2)
     copies = np.repeat(np.arange(200), 3)
@@ -148,6 +163,48 @@ def test_the_variance_of_seeds_is_that_of_a_crossed_analysis_of_variance(right_o
     assert (component > 0) == apart
     found = measure("accuracy", Design(np.zeros(50, dtype=np.int64), 2), 1 - right)
     assert (found.seeding, found.shortfall) == pytest.approx((max(0, component), max(0, -component)), rel=1e-9)
+
+
+def test_a_model_that_is_always_right_has_wilsons_interval_with_students_quantile():
+    """Of n out of n Wilson's lower end is n / (n + q²)."""
+    truth = np.arange(25) % 2
+    design = Design(truth, 2)
+    found = interval(measure("accuracy", design, truth[None]), design)
+    assert (found.low, found.high) == pytest.approx((25 / (25 + student.ppf(0.975, 24) ** 2), 1.0))
+
+
+def half(found, mean):
+    """Half of the width of an interval that is even in the logarithm, as the value itself has it."""
+    assert found.low * found.high == pytest.approx(mean**2)
+    return mean * np.log(found.high / mean)
+
+
+def test_where_samples_add_nothing_the_interval_of_seeds_is_students():
+    design = Design(np.zeros(40, dtype=np.int64), 2)
+    values = np.array([0.5, 0.62, 0.71, 0.55])
+    for seeds in (3, 4):
+        measured = Measured(values[:seeds], np.zeros(40), 0.0)
+        ends = ttest_1samp(values[:seeds], 0).confidence_interval(0.95)
+        assert half(interval(measured, design, scale="positive"), measured.mean) == pytest.approx(
+            (ends.high - ends.low) / 2
+        )
+
+
+def test_where_samples_add_nothing_each_side_of_a_difference_has_the_freedom_of_its_own_seeds():
+    design = Design(np.zeros(40, dtype=np.int64), 2)
+    values = np.array([0.5, 0.62, 0.71]), np.array([0.4, 0.45, 0.52, 0.41, 0.47])
+    found = difference(*(Measured(one, np.zeros(40), 0.0) for one in values), design)
+    wide = [student.ppf(0.975, len(one) - 1) * one.std(ddof=1) / np.sqrt(len(one)) for one in values]
+    assert (found.high - found.low) / 2 == pytest.approx(np.hypot(*wide))
+    assert found.value == pytest.approx(values[0].mean() - values[1].mean())
+
+
+def test_of_seeds_that_vary_less_than_samples_make_them_a_third_of_that_is_taken_off():
+    design = Design(np.zeros(40, dtype=np.int64), 2, np.arange(40))
+    measured = Measured(np.full(3, 0.6), np.full(40, np.sqrt(0.01 / 40)), 0.009)
+    assert (measured.sampling, measured.shortfall, measured.seeding) == pytest.approx((0.01, 0.003, 0))
+    wanted = student.ppf(0.975, 39) * np.sqrt(0.01 - 0.001)
+    assert half(interval(measured, design, scale="positive"), 0.6) == pytest.approx(wanted)
 
 
 def test_seeds_that_answer_alike_add_no_variance():

@@ -85,6 +85,13 @@ def test_no_difference_is_no_evidence_even_without_any_variance():
     assert p_value([0.0, 0.1], [Source([0.0, 0.0], 10)]) == pytest.approx([1.0, 0.0])
 
 
+@pytest.mark.parametrize(("raw", "apart"), [(0.0166, True), (0.0168, False)])
+def test_what_is_apart_is_decided_at_five_percent_after_the_correction(raw, apart):
+    p = np.ones((3, 3))
+    p[0, 2] = p[2, 0] = raw  # times three pairs
+    assert ranks(np.array([0.9, 0.8, 0.7]), p).best.tolist() == [1, 1, 2 if apart else 1]
+
+
 def test_rows_that_cannot_be_separated_share_a_rank():
     p = np.ones((4, 4))
     p[0, 3] = p[3, 0] = p[1, 3] = p[3, 1] = 0.001

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import log_loss
 from torch import nn
 
 from ferbench.data.batches import Batches, InputShape, Truth
-from ferbench.data.targets import Outputs
+from ferbench.data.targets import LossValue, Outputs
 from ferbench.data.views import VIEWS
 from ferbench.training.evaluation import evaluate, metrics_record
 
@@ -43,6 +44,37 @@ def test_views_average_probabilities_and_affect():
     np.testing.assert_allclose(both.affect, plain.affect.mean(axis=1, keepdims=True).repeat(2, axis=1), atol=1e-6)
     assert both.loss == pytest.approx(np.log(2))
     assert plain.loss != pytest.approx(np.log(2), abs=1e-3)
+
+
+def test_of_unlike_views_the_probabilities_are_averaged_and_not_the_logits():
+    class Sure(Sides):
+        def forward(self, images: torch.Tensor) -> Outputs:
+            outputs = super().forward(images)
+            return Outputs(10 * outputs.logits + torch.tensor([2.0, 0.0]), outputs.affect)
+
+    views = VIEWS["ten-crop"]
+    single = [evaluate(Sure(), split(), 2, None, 4, (view,)) for view in views]
+    found = evaluate(Sure(), split(), 2, loss, 4, views)
+    mean = np.mean([one.probabilities for one in single], axis=0)
+    np.testing.assert_allclose(found.probabilities, mean, atol=1e-6)
+    np.testing.assert_allclose(found.affect, np.mean([one.affect for one in single], axis=0), atol=1e-6)
+    logits = np.mean([np.log(one.probabilities) for one in single], axis=0)
+    of_logits = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert np.abs(of_logits - mean).max() > 0.01
+    assert found.loss == pytest.approx(log_loss(found.truth, mean, labels=[0, 1]), rel=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [3, 4, 9])
+def test_a_last_batch_that_is_smaller_counts_less(batch_size):
+    def two(outputs, targets):
+        total = loss(outputs, targets)
+        return LossValue(total, {"logits": outputs.logits.mean()})
+
+    whole, parts = (evaluate(Sides(), split(), 2, two, size) for size in (10, batch_size))
+    assert parts.loss == pytest.approx(whole.loss, rel=1e-6)
+    assert parts.components["logits"] == pytest.approx(whole.components["logits"], rel=1e-6)
+    assert whole.loss == pytest.approx(log_loss(whole.truth, whole.probabilities), rel=1e-5)
+    np.testing.assert_allclose(parts.probabilities, whole.probabilities, atol=1e-6)
 
 
 def test_without_annotation_there_are_no_scores_of_affect():

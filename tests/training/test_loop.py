@@ -174,6 +174,57 @@ def test_the_sampler_hears_validation_f1_by_class():
     assert job.sampler.heard[1].f1 == log.epochs[1]["validation"]["f1"]
 
 
+def test_the_sampler_hears_recall_by_class_and_f1_of_the_training_batches():
+    from sklearn.metrics import precision_score, recall_score
+
+    log, job = Log(), training(epochs=1, rate=0.0)
+    with torch.no_grad():  # a quarter of the samples is taken for dark, half of them are
+        logits = job.model(job.validation.images(np.arange(20)))
+        job.model[1].bias[1] += (logits[:, 0] - logits[:, 1]).quantile(0.75)
+    fit(job, log)
+    (heard,) = job.sampler.heard
+    evaluation = evaluate(job.model, job.validation, 2, None, 64)
+    sides = evaluation.truth, evaluation.probabilities.argmax(axis=1)
+    recall, precision = (
+        one(*sides, average=None, labels=[0, 1], zero_division=0) for one in (recall_score, precision_score)
+    )
+    assert recall.tolist() != precision.tolist()
+    assert heard.recall == pytest.approx(dict(zip(CLASSES, recall.tolist(), strict=True)))
+    assert heard.train_f1 == log.epochs[0]["train"]["f1"] != heard.f1
+
+
+def normed(epochs: int, **changed) -> Training:
+    """A training whose first layer is a batch norm."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(16, 2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    return training(epochs=epochs, model=model, optimizer=optimizer, **changed)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+def test_statistics_are_estimated_from_the_first_whole_batches_of_the_epoch(count):
+    job = normed(1, norm_batches=count)
+    fit(job, Observer())
+    order = Order(50).indices(1)
+    batches = [job.train.images(order[start : start + 16]) for start in (0, 16, 32)][
+        :count
+    ]  # the last two are no batch
+    assert job.model[0].running_mean.item() == pytest.approx(np.mean([one.mean().item() for one in batches]), abs=1e-6)
+    assert job.model[0].running_var.item() == pytest.approx(np.mean([one.var().item() for one in batches]), abs=1e-6)
+
+
+def test_statistics_are_estimated_for_the_average_where_there_is_one():
+    job, plain = normed(1, norm_batches=2), normed(1)
+    job.average = averaged(job.model, 0.9)
+    for one in (job, plain):
+        fit(one, Observer())
+    order = Order(50).indices(1)
+    batches = [job.train.images(order[start : start + 16]) for start in (0, 16)]
+    means = np.mean([one.mean().item() for one in batches])
+    assert job.average.module[0].running_mean.item() == pytest.approx(means, abs=1e-6)
+    assert job.model[0].running_mean.item() == plain.model[0].running_mean.item() != pytest.approx(means, abs=1e-6)
+
+
 def test_the_schedule_sets_the_rate_of_each_step():
     steps = []
 
@@ -265,6 +316,24 @@ def test_the_average_is_what_is_validated_and_kept():
     wanted = evaluate(job.average.module, job.validation, 2, job.loss, 64)
     assert log.epochs[-1]["validation"]["loss"] == wanted.loss
     assert evaluate(job.model, job.validation, 2, job.loss, 64).loss != wanted.loss
+
+
+def test_the_average_takes_every_update_in():
+    weights = []
+
+    class Noting(Saver):
+        def batch_done(self, job: Training) -> None:
+            weights.append(job.model[1].weight.detach().clone())
+
+    job = training(epochs=2)
+    job.average = averaged(job.model, 0.6)
+    fit(job, Observer(), Noting())
+    expected = weights[0]
+    for t, weight in enumerate(weights[1:], start=2):
+        decay = min(0.6, 1 - t ** (-2 / 3))
+        expected = decay * expected + (1 - decay) * weight
+    assert len(weights) == 8
+    torch.testing.assert_close(job.average.module[1].weight, expected)
 
 
 def test_the_epochs_record_keeps_what_the_sampler_says_before_it_hears_of_the_epoch():

@@ -8,11 +8,16 @@ import random
 import numpy as np
 import pytest
 import torch
-from test_loop import Order, training
+from test_loop import CLASSES, Order, training
+from torch import nn
 
-from ferbench import UserError
-from ferbench.training.loop import Observer, Position, Saver, fit
+from ferbench import Outputs, Targets, Task, UserError
+from ferbench.training.ema import averaged
+from ferbench.training.loop import Observer, Position, Saver, Training, fit
 from ferbench.training.snapshots import Snapshots, restore, restore_random
+from ferbench.training.stopping import EarlyStopping
+from ferbench_builtin.samplers.adaptive import Adaptive
+from ferbench_builtin.schedules.plateau import Plateau
 
 
 class Every(Saver):
@@ -59,6 +64,54 @@ def test_a_training_resumed_after_any_update_ends_with_the_same_bits(tmp_path):
             assert torch.equal(again.model.state_dict()[key], value), name
         timeless = {"seconds": 0, "images_per_second": 0}
         assert {**again.at.record, **timeless} == {**whole.at.record, **timeless}
+
+
+class Growing(nn.Module):
+    """Cross-entropy that counts more the more samples have gone by."""
+
+    seen: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, outputs: Outputs, targets: Targets) -> torch.Tensor:
+        if torch.is_grad_enabled():
+            self.seen += len(targets)
+        return nn.functional.cross_entropy(outputs.logits, targets.labels) * (1 + self.seen / 100)
+
+
+def remembering() -> Training:
+    """A training of six epochs that stops after four, in which every part acts by what it has heard before."""
+    job = training(epochs=6, loss=Growing(), stopping=EarlyStopping("macro_f1", patience=3, min_gain=1.0))
+    job.optimizer = torch.optim.SGD(job.model.parameters(), lr=0.1, momentum=0.9)
+    job.average = averaged(job.model, 0.9)
+    labels = job.train.truth.labels
+    task = Task(CLASSES, channels=1, height=4, width=4, train_counts=(25, 25))
+    job.sampler = Adaptive(labels, task, seed=0, focus=1, boost=2.0, mode="accumulate")
+    job.schedule = Plateau((0.1,), 6, 4, metric="macro_f1", factor=0.5, patience=0, threshold=1.0)
+    return job
+
+
+def test_every_part_with_a_memory_goes_on_with_it(tmp_path):
+    snapshots = Snapshots(tmp_path, "v1:me", "all")
+    whole = remembering()
+    outcome = fit(whole, Observer(), Every(snapshots))
+    assert (outcome.epochs, outcome.stopped) == (4, "patience")
+    assert whole.best.epoch < 4
+    for name in snapshots.names():
+        again = remembering()
+        restore(snapshots.read(name), again)
+        resumed = fit(again, Observer())
+        assert (resumed.epochs, resumed.stopped) == (4, "patience"), name
+        assert again.best == whole.best, name
+        assert again.stopping == whole.stopping, name
+        assert again.sampler.state_dict() == whole.sampler.state_dict(), name
+        assert again.schedule.state_dict() == whole.schedule.state_dict(), name
+        assert torch.equal(again.loss.seen, whole.loss.seen), name
+        for one, other in ((again.model, whole.model), (again.validated, whole.validated)):
+            for key, value in other.state_dict().items():
+                assert torch.equal(one.state_dict()[key], value), name
 
 
 def test_random_numbers_go_on_where_they_were(tmp_path):

@@ -128,3 +128,58 @@ def test_every_option_has_bounds_a_search_range_inside_them_and_a_line_of_meanin
         assert bounds.le is None or value <= bounds.le
         assert bounds.lt is None or value < bounds.lt
     assert re.search(rf"^\s+{name}: \w", inspect.getdoc(Standard) or "", re.MULTILINE)
+
+
+def blob(height: int, width: int, across: float = 0.0, sigma: float = 2.5) -> Tensor:
+    """uint8[1, 1, H, W]: a round light, ``across`` pixels to the right of the middle."""
+    y, x = torch.arange(height) - (height - 1) / 2, torch.arange(width) - (width - 1) / 2
+    return (250 * torch.exp(-((x - across) ** 2 + y[:, None] ** 2) / (2 * sigma**2))).to(torch.uint8)[None, None]
+
+
+def many(image: Tensor, n: int = 600, **options: float) -> Tensor:
+    """One image, treated n times with one option."""
+    height, width = image.shape[-2:]
+    return Standard(TASK, **NOTHING | options)(image.expand(n, -1, -1, -1), (height, width), draws(n))
+
+
+def test_images_turn_evenly_to_both_sides_by_at_most_the_rotation() -> None:
+    turned = many(blob(33, 33, across=9.0), rotation=40)[:, 0]
+    y = torch.arange(33) - 16.0
+    mass = turned.sum((1, 2))
+    down, right = (turned.sum(2) @ y) / mass, (turned.sum(1) @ y) / mass
+    angles = torch.rad2deg(torch.atan2(down, right)).numpy()
+    assert np.quantile(angles, [0, 0.25, 0.5, 0.75, 1]) == pytest.approx([-40, -20, 0, 20, 40], abs=4)
+
+
+def test_images_are_shown_larger_as_often_as_smaller() -> None:
+    shown = many(blob(33, 33), zoom=0.3)[:, 0]
+    zooms = (shown.sum((1, 2)) / (blob(33, 33) / 255.0).sum()).sqrt().numpy()  # an area grows with the square
+    assert np.quantile(zooms, [0, 0.25, 0.5, 0.75, 1]) == pytest.approx([0.7, 0.85, 1, 1.15, 1.3], abs=0.04)
+
+
+def test_what_is_round_stays_round_in_images_that_are_not_square() -> None:
+    plain = blob(24, 48, sigma=4.0)
+    turned = many(plain, n=32, rotation=45)
+    middle = (..., slice(4, 20), slice(14, 34))
+    torch.testing.assert_close(turned[middle], (plain / 255.0).expand_as(turned)[middle], atol=0.02, rtol=0)
+
+
+def test_hues_turn_evenly_to_both_sides() -> None:
+    red = torch.tensor([200, 0, 0], dtype=torch.uint8).view(1, 3, 1, 1).expand(1, 3, 4, 4)
+    _, green, blue = many(red, hue=0.1)[:, :, 0, 0].T
+    # By a tenth of a turn at most: red gets up to 0.6 of its value in green on the one side, in blue on the other.
+    assert (green > 0).float().mean().item() == pytest.approx(0.5, abs=0.06)
+    assert (blue > 0).float().mean().item() == pytest.approx(0.5, abs=0.06)
+    for channel in (green, blue):
+        assert channel.max().item() * 255 / 200 == pytest.approx(0.6, abs=0.02)
+
+
+def test_contrast_does_not_depend_on_brightness() -> None:
+    image = torch.tensor([[102, 153], [153, 102]], dtype=torch.uint8)[None, None]
+    values = many(image, brightness=0.3, contrast=0.5)[:, 0].flatten(1)
+    brightness = values.mean(1) / 0.5
+    contrast = (values.amax(1) - values.amin(1)) / (0.2 * brightness)
+    for found, spread in ((brightness, 0.3), (contrast, 0.5)):
+        wanted = [1 - spread, 1 - spread / 2, 1, 1 + spread / 2, 1 + spread]
+        assert np.quantile(found.numpy(), [0, 0.25, 0.5, 0.75, 1]) == pytest.approx(wanted, abs=0.05)
+    assert np.corrcoef(brightness.numpy(), contrast.numpy())[0, 1] == pytest.approx(0, abs=0.15)

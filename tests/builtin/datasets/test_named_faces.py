@@ -18,6 +18,8 @@ from ferbench_builtin.datasets.kdef import kdef
 LETTERS = {"AN": "angry", "DI": "disgust", "HA": "happy", "NE": "neutral", "SA": "sad", "SU": "surprise"}
 JAFFE = {**LETTERS, "FE": "fear"}
 KDEF = {**LETTERS, "AF": "fear"}
+#: Full left profile, half left, straight, half right, full right profile.
+ANGLES = ("FL", "HL", "S", "HR", "FR")
 WOMEN = ("KA", "KL", "KM", "KR", "MK", "NA", "NM", "TM", "UY", "YM")
 
 
@@ -79,6 +81,13 @@ def test_only_straight_views_by_default_and_others_counted(tmp_path: Path) -> No
     assert {name[6:] for name in samples(dataset)} == {"S"}
     assert dataset.notes["left_out"] == {"angle HL": 35}
     assert {name[6:] for name in samples(kdef(tmp_path, angles=("HL", "S")))} == {"S", "HL"}
+
+
+@pytest.mark.parametrize("angle", ANGLES)
+def test_each_of_the_five_angles_is_taken_alone(tmp_path: Path, angle: str) -> None:
+    dataset = kdef(make_kdef(tmp_path, angles=ANGLES), angles=(angle,))
+    assert {name[6:] for name in samples(dataset)} == {angle}
+    assert dataset.notes["left_out"] == {f"angle {other}": 35 for other in ANGLES if other != angle}
 
 
 def test_kdef_beside_the_averaged_faces_is_found(tmp_path: Path) -> None:

@@ -33,6 +33,25 @@ def test_alpha_by_name_is_torchvisions_alpha_up_to_its_scale():
     torch.testing.assert_close(value(weights={"yes": 3.0}), expected * 4 / 1.6)
 
 
+def test_alpha_by_frequency_is_torchvisions_alpha_up_to_its_scale():
+    expected = sigmoid_focal_loss(SCORES, LABELS.float(), alpha=0.7, gamma=2.0, reduction="mean")
+    # Of 70 and 30 samples, 1 / n is 0.3 to 0.7; with the mean 1 over the samples it is 100 / 140 and 100 / 60.
+    torch.testing.assert_close(value(scheme="inverse"), expected * (100 / 60) / 0.7)
+
+
+@pytest.mark.parametrize("soft", [None, torch.tensor([[0.9, 0.1], [0.4, 0.6]])])
+def test_smoothing_is_torchs_where_gamma_is_0(soft):
+    logits, labels = torch.tensor([[0.3, -0.7], [1.5, 0.2]]), torch.tensor([0, 1])
+    expected = F.cross_entropy(logits, labels if soft is None else soft, label_smoothing=0.2)
+    torch.testing.assert_close(value(logits=logits, labels=labels, soft=soft, gamma=0.0, label_smoothing=0.2), expected)
+
+
+def test_smoothed_labels_are_distributions():
+    logits, labels = torch.tensor([[0.2, 0.8]]).log(), torch.tensor([1])
+    expected = -(0.1 * 0.8**2 * torch.tensor(0.2).log() + 0.9 * 0.2**2 * torch.tensor(0.8).log())
+    torch.testing.assert_close(value(logits=logits, labels=labels, label_smoothing=0.2), expected)
+
+
 def test_gamma_0_is_cross_entropy():
     logits = torch.randn(6, 2, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(value(logits=logits, gamma=0.0), F.cross_entropy(logits, LABELS))

@@ -38,6 +38,14 @@ def test_one_less_the_concordance_of_the_labelled_samples():
     assert got == pytest.approx(1 - dimension_scores(truth, predicted)["ccc"], abs=1e-5)
 
 
+def test_the_concordance_takes_the_place_of_the_squared_error_where_it_is_asked_for():
+    result = multi_task(TASK, affect="ccc")(Outputs(LOGITS, PREDICTED), Targets(LABELS, affect=AFFECT))
+    for column, name in enumerate(("valence", "arousal")):
+        truth, predicted = AFFECT[:, column].numpy(), PREDICTED[:, column].numpy()
+        expected = 1 - dimension_scores(truth, predicted)["ccc"]
+        assert result.components[name].item() == pytest.approx(expected, abs=1e-5)
+
+
 @pytest.mark.parametrize("affect", ["mse", "ccc"])
 def test_a_missing_label_gives_no_gradient_and_no_nan(affect):
     predicted = PREDICTED.clone().requires_grad_()
@@ -60,6 +68,23 @@ def test_without_any_label_there_is_nothing_to_learn(measure):
 def test_sample_weights_multiply_the_squared_error():
     got = squared_error(torch.tensor([1.0, 1.0]), torch.tensor([0.0, 0.0]), torch.tensor([3.0, 0.5]))
     assert got.item() == pytest.approx(3.5 / 2)
+
+
+@pytest.mark.parametrize("measure", [squared_error, discordance])
+def test_a_sample_without_a_label_does_not_count_whatever_its_weight(measure):
+    truth = torch.tensor([0.5, -0.4, torch.nan, 0.1])
+    predicted = torch.tensor([0.2, -0.1, 0.9, 0.3])
+    weight = torch.tensor([1.0, 2.0, 5.0, 0.5])
+    known = ~truth.isnan()
+    alone = measure(predicted[known], truth[known], weight[known]).item()
+    share = 3 / 4 if measure is squared_error else 1  # a squared error is divided by all samples
+    assert measure(predicted, truth, weight).item() == pytest.approx(alone * share, rel=1e-6)
+
+
+def test_whole_weights_of_a_concordance_are_copies_of_a_sample():
+    truth, predicted, times = torch.tensor([0.5, -0.4, 0.1]), torch.tensor([0.2, -0.1, 0.3]), torch.tensor([1, 3, 2])
+    expected = discordance(predicted.repeat_interleave(times), truth.repeat_interleave(times)).item()
+    assert discordance(predicted, truth, times.float()).item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_dataset_without_affect_is_refused_when_the_loss_is_built():

@@ -30,6 +30,28 @@ def test_one_hot_distributions_give_the_value_of_their_labels():
     assert value(soft=F.one_hot(LABELS, 3).float()) == pytest.approx(value(), rel=1e-6)
 
 
+def test_each_class_of_a_distribution_counts_with_its_weight():
+    soft = torch.tensor([[0.5, 0.2, 0.3]])
+    balanced = torch.tensor([100 / 180, 100 / 90, 100 / 30])
+    expected = -(balanced * soft[0] * LOGITS[0].log_softmax(0)).sum()
+    assert value(LOGITS[:1], LABELS[:1], soft) == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "relative"),
+    [
+        ({"scheme": "inverse-sqrt"}, [(1 / 6) ** 0.5, (1 / 3) ** 0.5, 1]),
+        # With β = 0.9 of 60, 30 and 10 samples 9.98203, 9.57609 and 6.51322 count.
+        ({"scheme": "effective-number", "beta": 0.9}, [6.51322 / 9.98203, 6.51322 / 9.57609, 1]),
+        ({"scheme": "inverse", "weights": {"sad": 2.0}}, [1 / 6, 2 / 3, 1]),
+    ],
+)
+def test_weights_by_another_scheme_have_the_mean_1_over_the_training_samples(options, relative):
+    weights = torch.tensor(relative) * 100 / (60 * relative[0] + 30 * relative[1] + 10 * relative[2])
+    expected = (F.cross_entropy(LOGITS, LABELS, reduction="none") * weights[LABELS]).mean()
+    assert value(**options) == pytest.approx(expected.item(), rel=1e-5)
+
+
 def test_named_weights_replace_the_frequencies():
     # Mean over 60 + 30 + 10 samples of 1, 1 and 3: 1.2.
     weights = torch.tensor([1.0, 1.0, 3.0]) / 1.2

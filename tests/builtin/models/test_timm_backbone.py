@@ -112,6 +112,15 @@ def test_the_generic_model_normalises_as_the_release_asks(reference, weights):
         torch.testing.assert_close(model(images).logits, expected)
 
 
+def test_gray_images_are_normalised_with_the_mean_over_the_colours(reference, weights):
+    gray = torch.rand(2, 1, 32, 32)
+    model = timm_model(task(channels=1), backbone="resnet18", weights=str(weights)).eval()
+    normalised = (gray - (0.485 + 0.456 + 0.406) / 3) / ((0.229 + 0.224 + 0.225) / 3)
+    with torch.no_grad():
+        expected = features(reference, normalised.expand(-1, 3, -1, -1))
+        torch.testing.assert_close(model.backbone(model.normalize(gray)), expected)
+
+
 def test_stochastic_depth_reaches_the_backbone():
     from timm.layers import DropPath
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ferbench import UserError
+from ferbench_builtin.optimizers.adam import adam
 from ferbench_builtin.optimizers.adamw import adamw
 from ferbench_builtin.optimizers.sgd import sgd
 from ferbench_builtin.optimizers.timm_optimizers import timm_optimizer
@@ -26,6 +27,19 @@ def test_adamw_takes_decay_from_the_weights_and_not_through_the_gradient():
     # The gradient is 0: the weight loses lr * weight_decay of itself, nothing else.
     assert steps(adamw, [0.0], lr=0.1, weight_decay=0.5) == pytest.approx(0.95)
     assert steps(adamw, [5.0], lr=0.1, weight_decay=0.0) == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("builder", [adam, adamw])
+@pytest.mark.parametrize(("beta1", "beta2", "eps"), [(0.5, 0.9, 1e-8), (0.8, 0.99, 0.3), (0.0, 0.95, 0.01)])
+def test_decays_and_epsilon_are_those_of_kingma_and_ba(builder, beta1, beta2, eps):
+    """Algorithm 1 of "Adam: A method for stochastic optimization" (2015)."""
+    gradients = [1.0, -3.0, 0.5, 2.0]
+    expected, mean, square = 1.0, 0.0, 0.0
+    for t, gradient in enumerate(gradients, start=1):
+        mean, square = beta1 * mean + (1 - beta1) * gradient, beta2 * square + (1 - beta2) * gradient**2
+        expected -= 0.1 * mean / (1 - beta1**t) / ((square / (1 - beta2**t)) ** 0.5 + eps)
+    got = steps(builder, gradients, lr=0.1, beta1=beta1, beta2=beta2, eps=eps, weight_decay=0.0)
+    assert got == pytest.approx(expected, rel=1e-5)
 
 
 def test_sgd_by_hand():

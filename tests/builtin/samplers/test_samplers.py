@@ -134,6 +134,39 @@ def test_adaptive_smooth_by_hand():
     assert sampler.describe()["weights"] == pytest.approx(expected)
 
 
+def test_the_memory_of_adaptive_smooth_is_the_share_that_stays():
+    sampler = AdaptiveSmooth(LABELS, TASK, seed=0, memory=0.75)
+    sampler.update(scores(1, (0.9, 0.5, 0.8, 0.2)))  # errors 0.1, 0.5, 0.2, 0.8
+    sampler.update(scores(2, (0.9, 0.9, 0.8, 0.8)))  # errors 0.1, 0.1, 0.2, 0.2: averages 0.1, 0.4, 0.2, 0.65
+    expected = {"happy": 0.1, "sad": 0.4, "fear": 0.2, "disgust": 0.65}
+    assert sampler.describe()["weights"] == pytest.approx({name: e / 0.3375 for name, e in expected.items()})
+
+
+def test_adaptive_smooth_may_follow_the_training_batches():
+    sampler = AdaptiveSmooth(LABELS, TASK, seed=0, source="train")
+    sampler.update(scores(1, (0.9, 0.5, 0.6, 0.1), train_f1=(0.2, 0.8, 0.6, 0.4)))  # errors with the mean 0.5
+    expected = {"happy": 1.6, "sad": 0.4, "fear": 0.8, "disgust": 1.2}
+    assert sampler.describe()["weights"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", [Adaptive, AdaptiveSmooth])
+def test_draws_go_on_from_what_was_heard_before(kind):
+    sampler = kind(LABELS, TASK, seed=0)
+    sampler.update(scores(1, (0.9, 0.5, 0.6, 0.1)))
+    again = kind(LABELS, TASK, seed=0)
+    again.load_state_dict(sampler.state_dict())
+    assert again.describe() == sampler.describe()
+    assert np.array_equal(again.indices(2), sampler.indices(2))
+    assert not np.array_equal(again.indices(2), kind(LABELS, TASK, seed=0).indices(2))
+
+
+def test_a_class_without_training_samples_does_not_count_in_the_mean_error():
+    sampler = AdaptiveSmooth(LABELS[LABELS != 3], TASK, seed=0)
+    sampler.update(scores(1, (0.9, 0.5, 0.7, 0.0)))  # errors 0.1, 0.5, 0.3 have the mean 0.3
+    weights = sampler.describe()["weights"]
+    assert [weights[name] for name in NAMES[:3]] == pytest.approx([1 / 3, 5 / 3, 1.0])
+
+
 def test_adaptive_smooth_keeps_weights_within_its_limit():
     sampler = AdaptiveSmooth(LABELS, TASK, seed=0, strength=4.0, limit=3.0)
     sampler.update(scores(1, (1.0, 0.9, 0.8, 0.1)))

@@ -1,0 +1,67 @@
+"""Stored scores held against the predictions that they are of."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import numpy as np
+import pytest
+
+from ferbench.metrics.scoring import scores_record
+from ferbench.runs.directory import Predictions
+from ferbench.runs.recompute import contradiction
+
+NAMES = ("angry", "happy", "sad")
+
+
+@pytest.fixture
+def evaluated():
+    """Predictions of valence and arousal beside the classes, and their scores."""
+    rng = np.random.default_rng(0)
+    truth = np.arange(60) % 3
+    probabilities = rng.dirichlet(np.ones(3), 60).astype(np.float32)
+    affect_truth, affect = rng.uniform(-1, 1, (2, 60, 2)).astype(np.float32)
+    ids = np.array([f"face-{i}" for i in range(60)])
+    stored = scores_record(truth, probabilities, NAMES, affect_truth=affect_truth, affect=affect)
+    return Predictions(ids, truth, probabilities, affect_truth, affect), stored
+
+
+def test_scores_of_their_predictions_are_not_contradicted(evaluated):
+    assert contradiction(*evaluated) == ""
+
+
+def test_every_score_that_is_another_is_named(evaluated):
+    predictions, stored = evaluated
+    assert {"macro_f1", "ece_mass", "valence_ccc", "arousal_rmse"} <= set(stored["metrics"])
+    for name, value in stored["metrics"].items():
+        changed = copy.deepcopy(stored)
+        changed["metrics"][name] = value + 0.01
+        assert contradiction(predictions, changed).startswith(f"{name} is "), name
+    for name in NAMES:
+        for key in ("f1", "recall", "precision", "roc_auc", "pr_auc"):
+            changed = copy.deepcopy(stored)
+            changed["per_class"][name][key] += 0.01
+            assert contradiction(predictions, changed).startswith(f"{key} of {name} is ")
+
+
+def test_scores_that_older_releases_did_not_write_are_not_missed(evaluated):
+    predictions, stored = evaluated
+    del stored["metrics"]["ece_mass"]
+    assert contradiction(predictions, stored) == ""
+    del stored["metrics"]["macro_f1"]
+    assert contradiction(predictions, stored) == "macro_f1 is not there"
+
+
+def test_what_is_no_number_is_stored_as_null(evaluated):
+    predictions, stored = evaluated
+    stored["metrics"]["kappa"] = None
+    assert "kappa is" in contradiction(predictions, stored)
+    constant = Predictions(*(getattr(predictions, key) for key in ("ids", "truth", "probabilities")))
+    constant.truth[:] = 0
+    held = scores_record(constant.truth, constant.probabilities, NAMES)
+    undefined = [name for name, value in held["metrics"].items() if math.isnan(value)]
+    held["metrics"] |= dict.fromkeys(undefined)
+    for of_class in held["per_class"].values():
+        of_class |= {key: None for key, value in of_class.items() if math.isnan(value)}
+    assert contradiction(constant, held) == ""
