@@ -134,3 +134,39 @@ def test_mistakes_are_named(ferbench_cli, trained, tmp_path, run, picture, messa
     finished = ferbench_cli("predict", run, tmp_path / picture, "--results", trained / "results")
     assert finished.exit_code == 2
     assert message in finished.stderr
+
+
+def test_a_folder_of_frames_becomes_a_timeline(ferbench_cli, trained, tmp_path):
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number, level in enumerate((5, 5, 5, 250, 250, 5), start=8):  # frame8 … frame13
+        Image.new("L", (20, 20), level).save(frames / f"frame{number}.png")
+    args = ("timeline", "shade", frames, "--results", trained / "results", "--fps", "2")
+    told = json.loads(ferbench_cli(*args, "--format", "json").stdout)
+    assert [one["predicted"] for one in told["frames"]] == ["dark"] * 3 + ["light"] * 2 + ["dark"]
+    assert [one["seconds"] for one in told["frames"]] == [0, 0.5, 1, 1.5, 2, 2.5]
+    assert told["patterns"]["dominant"] == "dark"
+    assert told["patterns"]["switches"] == 2
+    assert [one["seconds"] for one in told["patterns"]["episodes"]] == [1.5, 1.0, 0.5]
+    rows = list(csv.DictReader(io.StringIO(ferbench_cli(*args, "--format", "csv").stdout)))
+    assert [row["name"] for row in rows] == [f"frame{number}.png" for number in range(8, 14)]
+    assert float(rows[3]["delta_light"]) == pytest.approx(float(rows[3]["p_light"]) - float(rows[2]["p_light"]))
+    assert "dominant: dark, 67 % of 6 frames in 3.0 s" in ferbench_cli(*args).stdout
+    finished = ferbench_cli(*args, "-o", tmp_path / "out")
+    assert finished.exit_code == 0, finished.stderr
+    made = {one.name for one in (tmp_path / "out").iterdir()}
+    assert {"frames.csv", "episodes.csv", "timeline.json", "timeline.html", "timeline.png"} <= made
+
+
+def test_a_frame_that_cannot_be_seen_is_an_error_unless_it_is_left_out(ferbench_cli, trained, tmp_path):
+    for number in range(3):
+        Image.new("L", (20, 20), 5).save(tmp_path / f"f{number}.png")
+    (tmp_path / "f1.png").write_bytes(b"nothing")
+    args = ("timeline", "shade", tmp_path, "--results", trained / "results")
+    refused = ferbench_cli(*args)
+    assert refused.exit_code == 2
+    assert "1 frame could not be seen" in refused.stderr
+    told = json.loads(ferbench_cli(*args, "--skip-faulty", "--format", "json").stdout)
+    assert [one["frame"] for one in told["frames"]] == [0, 2]
+    assert told["patterns"]["volatility"] is None
+    assert ferbench_cli(*args, "--smooth", "4").exit_code == 2
