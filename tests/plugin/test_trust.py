@@ -70,6 +70,7 @@ WORK = {
     "lineage": [["lineage", "one"]],
     "ensemble": [["ensemble", "one", "two"]],
     "predict": [["predict", "one", "face.png"]],
+    "timeline": [["timeline", "one", "face.png"]],
     "report": [["report", "one", "-o", "page.html"]],
     "leaderboard": [["leaderboard"]],
     "compare": [["compare", "one", "two"]],
