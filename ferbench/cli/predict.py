@@ -21,7 +21,6 @@ from ferbench.plugin.faults import one_line
 if TYPE_CHECKING:
     from ferbench.training.restore import TrainedModel
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 AFFECT = ("valence", "arousal")
 _BATCH = 64
 
@@ -76,6 +75,8 @@ def predict(run: str, images: Sequence[Path], layout: str, device: str, results:
 
 
 def _expand(given: Sequence[Path]) -> Iterator[Path]:
+    from ferbench.data.decode import SUFFIXES
+
     for path in given:
         if path.is_dir():
             found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())

@@ -16,6 +16,9 @@ from ferbench.data.sample import Crop, ImageSource, PixelText
 #: The only formats that are decoded, as Pillow names them; what a file is called does not matter.
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
 
+#: What such files are usually called: how images are found among other files.
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+
 #: Images with more pixels than this are refused by their header, before anything is decoded.
 MAX_PIXELS = 25_000_000
 

@@ -10,13 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageSequence
 
-from ferbench.data.decode import MAX_PIXELS, DecodeError, decode
+from ferbench.data.decode import MAX_PIXELS, SUFFIXES, DecodeError, decode
 from ferbench.errors import UserError
 from ferbench.temporal import video
 from ferbench.temporal.frame import Frame, seen
-
-#: What counts as a frame in a folder.
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 #: Formats of Pillow that can hold several frames with times of their own.
 _ANIMATED = ("GIF", "WEBP", "PNG")
@@ -64,14 +61,12 @@ class Frames:
     Attributes:
         kind: ``images``, ``animation`` or ``video``.
         label: what it is, for people: the name of the folder or file.
-        timed: whether frames have times.
         total: how many frames there will be; None: not known before.
         frames: them, in order.
     """
 
     kind: str
     label: str
-    timed: bool
     total: int | None
     frames: Iterator[Frame]
 
@@ -118,10 +113,10 @@ def _opened(paths: Sequence[Path], channels: int, fps: float | None, every: int)
     if count is None:
         if path.suffix.lower() in SUFFIXES:
             return _images(paths, path.name, channels, fps, every)
-        return Frames("video", path.name, True, *video.read(path, lambda a: decode(a, channels), every))
+        return Frames("video", path.name, *video.read(path, lambda a: decode(a, channels), every))
     if count == 1:
         return _images(paths, path.name, channels, fps, every)
-    return Frames("animation", path.name, True, len(range(0, count, every)), _animation(path, channels, every))
+    return Frames("animation", path.name, len(range(0, count, every)), _animation(path, channels, every))
 
 
 def natural_key(name: str) -> tuple[list[tuple[int, int | str]], str]:
@@ -147,7 +142,7 @@ def _images(paths: Sequence[Path], label: str, channels: int, fps: float | None,
             seconds = None if fps is None else index / fps
             yield seen(index, paths[index].name, seconds, lambda i=index: decode(paths[i], channels))  # type: ignore[misc]
 
-    return Frames("images", label, fps is not None, len(chosen), frames())
+    return Frames("images", label, len(chosen), frames())
 
 
 def _frame_count(path: Path) -> int | None:

@@ -48,7 +48,7 @@ def test_times_of_images_come_from_fps_and_count_frames_that_are_passed_over(tmp
 def test_an_animation_has_its_own_times(tmp_path):
     path = write_gif(tmp_path / "a.gif", [0, 100, 200], [500, 250, 1000])
     opened = open_frames([path], 1)
-    assert (opened.kind, opened.total, opened.timed) == ("animation", 3, True)
+    assert (opened.kind, opened.total) == ("animation", 3)
     found = list(opened.frames)
     assert [one.seconds for one in found] == pytest.approx([0, 0.5, 0.75])
     assert [float(one.pixels.mean()) for one in found] == [0, 100, 200]
