@@ -146,8 +146,8 @@ def _refuse(faulty: Sequence[Frame], seen: int, *, skip_faulty: bool) -> None:
     count = "1 frame" if len(faulty) == 1 else f"{len(faulty):,} frames"
     if not seen:
         raise UserError(
-            f"{count} could not be seen, and none could" if faulty else "there is not a single frame",
-            "give a video, or a folder of JPEG, PNG, BMP, WebP or TIFF files",
+            f"not one of {count} could be seen" if faulty else "there is not a single frame",
+            "mend what is said of them above" if faulty else "give a video, or a folder of images",
         )
     if faulty and not skip_faulty:
         raise UserError(f"{count} could not be seen", "mend them, or leave them out with --skip-faulty")
