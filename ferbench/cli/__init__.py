@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import TracebackType
 from typing import IO, Any, NoReturn
 
 import click
@@ -66,6 +67,15 @@ class ShownUserError(click.ClickException):
         click.echo(f"  → {one_line(self.remedy)}", file=file, err=file is None)
 
 
+def as_user_error(error: click.UsageError) -> UserError:
+    """What click says of a command line, as everything else is said: what is wrong, and what to do."""
+    said = " ".join(error.format_message().split())
+    wrong, _, hint = said.partition("Did you mean ")
+    wrong, hint = wrong.rstrip(" (").removesuffix("."), hint.removesuffix(")")
+    remedy = f"'{error.ctx.command_path} --help' says what there is" if error.ctx else "--help says what there is"
+    return UserError(wrong[:1].lower() + wrong[1:], f"did you mean {hint} {remedy}" if hint else remedy)
+
+
 class LazyGroup(click.Group):
     """A group that knows its commands' names and help lines, and imports a command when it is called."""
 
@@ -121,6 +131,10 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except UserError as error:
             raise ShownUserError(error) from error
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            raise ShownUserError(as_user_error(error)) from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -140,7 +154,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         code = cli.main(args=args, prog_name="ferbench", standalone_mode=False)
         sys.stdout.flush()  # here a reader that has gone away can still be dealt with
     except click.ClickException as error:
-        error.show()
+        usage = isinstance(error, click.UsageError) and not isinstance(error, click.exceptions.NoArgsIsHelpError)
+        (ShownUserError(as_user_error(error)) if usage else error).show()
         code = error.exit_code
     except click.Abort as error:  # click's form of an interrupt, or of the end of input at a prompt
         code = 1 if isinstance(error.__cause__, EOFError) else _exit_code(error.__cause__)
@@ -154,7 +169,17 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         ShownUserError(UserError(f"cannot write: {error.strerror}", "free some space, or write elsewhere")).show()
         _leave_pipe()
         code = ShownUserError.exit_code
+    except Exception as error:
+        raise error.with_traceback(_below_the_command_line(error.__traceback__))  # noqa: B904 the same one
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _below_the_command_line(trace: TracebackType | None) -> TracebackType | None:
+    """A stack trace without the frames that every command has, unless there are no others."""
+    place = trace
+    while place is not None and place.tb_frame.f_globals.get("__name__", "").startswith(("click.", "ferbench.cli")):
+        place = place.tb_next
+    return place or trace
 
 
 def _leave_pipe() -> int:

@@ -80,7 +80,7 @@ def _resolved(
     dataset: str, places: Sequence[str], sets: Sequence[str], skip_faulty: bool, plugin: Sequence[str]
 ) -> ResolvedRecipe:
     from ferbench.experiment.resolve import resolve
-    from ferbench.experiment.settings import build_recipe, grid, split_assignment, split_paths
+    from ferbench.experiment.settings import build_recipe, grid, place, split_assignment, split_paths
     from ferbench.plugin.discovery import load_registry
 
     for text in sets:
@@ -93,8 +93,7 @@ def _resolved(
         "data.skip_faulty": [True] if skip_faulty else [],
     }
     (settings,) = grid({}, sets=sets, components={"dataset": [dataset]}, fields=fields)
-    if paths:
-        settings.setdefault("data", {})["paths"] = paths
+    place([settings], paths)
     return resolve(build_recipe(settings), load_registry(plugin))
 
 

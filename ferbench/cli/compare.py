@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferbench.cli.completion import RunType
-from ferbench.cli.json_output import echo_json
+from ferbench.cli.json_output import chosen_format, echo_json
 from ferbench.cli.places import results_option
 from ferbench.cli.slices import slice_options
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ferbench.report.table import Table
 
 FORMATS = ("terminal", "md", "csv", "json", "html", "latex")
+#: Columns that a narrow terminal goes without, first to go first.
+_PROBABILITIES = ("second_right", "first_right", "second_probability", "first_probability")
+_SPARE = ("improvement", *_PROBABILITIES, "p", "second", "first")
 
 
 @click.command()
@@ -76,7 +79,7 @@ def compare(
     from ferbench.runs.index import summaries
     from ferbench.statistics.estimates import ENOUGH_SEEDS
 
-    form = "json" if as_json else form
+    form = chosen_format(form, as_json)
     runs = summaries(results)
     named = [find_side(results, name, runs) for name in (first, second)]
     whole = [over_seeds(side, runs) for side in named]
@@ -120,7 +123,8 @@ def _print(form: str, comparison: Comparison, shown: Sequence[Table]) -> None:
         width = terminal_width()
         parts = [[one_line(comparison.conclusion)]]
         for table in shown:
-            parts.append([one_line(table.caption), *to_terminal(table, width), *map(one_line, table.notes)])
+            lines = to_terminal(table, width, spare=_SPARE)
+            parts.append([one_line(table.caption), *lines, *map(one_line, table.notes)])
         click.echo("\n\n".join("\n".join(lines) for lines in parts))
         return
     from ferbench.report.formats import paragraph, to_csv, to_latex, to_markdown

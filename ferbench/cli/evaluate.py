@@ -158,7 +158,7 @@ def _resolved(
 ) -> ResolvedRecipe:
     """The dataset and options as a recipe; its other components are defaults that nobody asks for."""
     from ferbench.experiment.resolve import resolve
-    from ferbench.experiment.settings import build_recipe, grid, split_assignment, split_paths, suggestion
+    from ferbench.experiment.settings import build_recipe, grid, place, split_assignment, split_paths, suggestion
 
     for text in sets:
         section, _, field = split_assignment(text, "--set")[0].partition(".")
@@ -183,9 +183,7 @@ def _resolved(
         "data.skip_faulty": [True] if skip_faulty else [],
     }
     (settings,) = grid(base, sets=sets, components={"dataset": [dataset] if dataset else []}, fields=fields)
-    if paths:
-        section = settings.setdefault("data", {})
-        section["paths"] = {**(section.get("paths") or {}), **paths}
+    place([settings], paths)
     return resolve(build_recipe(settings), registry)
 
 

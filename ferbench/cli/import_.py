@@ -119,7 +119,7 @@ def _of_dataset(
     from ferbench.data.splits import SplitRequest
     from ferbench.data.tested_rows import asked_classes, choose_rows
     from ferbench.experiment.resolve import resolve
-    from ferbench.experiment.settings import build_recipe, grid, split_paths
+    from ferbench.experiment.settings import build_recipe, grid, place, split_paths
     from ferbench.plugin.discovery import load_registry
     from ferbench.plugin.specs import DatasetSpec
     from ferbench.runs.imported import KnownTestSet
@@ -127,9 +127,7 @@ def _of_dataset(
     path, paths = split_paths(places)
     fields = {"data.path": [] if path is None else [path]}
     (settings,) = grid({}, sets=sets, components={"dataset": [dataset]}, fields=fields)
-    if paths:
-        section = settings.setdefault("data", {})
-        section["paths"] = {**(section.get("paths") or {}), **paths}
+    place([settings], paths)
     resolved = resolve(build_recipe(settings), load_registry(plugins))
     spec = resolved.components["dataset"].component.spec
     assert isinstance(spec, DatasetSpec)

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from ferbench.errors import UserError
+
 _PERHAPS = re.compile(r"[^\x20-\x7e\n]")
 _LIVE = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
@@ -21,3 +23,17 @@ def echo_json(value: Any) -> None:
 def _escaped(found: re.Match[str]) -> str:
     character = found[0]
     return json.dumps(character)[1:-1] if unicodedata.category(character) in _LIVE else character
+
+
+def chosen_format(form: str, as_json: bool) -> str:
+    """What ``--format`` and its short form ``--json`` ask for together.
+
+    Raises:
+        UserError: they ask for unlike things.
+    """
+    if not as_json:
+        return form
+    source = click.get_current_context().get_parameter_source("form")
+    if form != "json" and source is not None and source.name == "COMMANDLINE":
+        raise UserError(f"--json and --format {form} are given", "give one of them; --json is --format json")
+    return "json"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from ferbench.cli.json_output import echo_json
+from ferbench.cli.json_output import chosen_format, echo_json
 from ferbench.cli.places import results_option
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def leaderboard(
     from ferbench.ranking.standing import with_standings
     from ferbench.runs.index import summaries
 
-    form = "json" if as_json else form
+    form = chosen_format(form, as_json)
     found = summaries(results)
     selected = filters.select(found, filters.parse(where))
     groups, unfinished = group(selected, single=single)

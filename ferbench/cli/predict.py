@@ -52,13 +52,14 @@ def predict(run: str, images: Sequence[Path], layout: str, device: str, results:
     should show one face each, cropped as the training images were; ferbench does not look for faces. In CSV, a name
     that a spreadsheet would run as a formula has an apostrophe in front.
     """
-    from ferbench.plugin.discovery import load_registry
     from ferbench.runs.directory import find_run
-    from ferbench.training.restore import restore
-    from ferbench.training.runtime import choose_device, prepare
 
     paths = list(_expand(images))
     directory = find_run(results, run)
+    from ferbench.plugin.discovery import load_registry
+    from ferbench.training.restore import restore
+    from ferbench.training.runtime import choose_device, prepare
+
     chosen_device = choose_device(device, "--device")
     prepare(chosen_device, None, deterministic=True)
     trained = restore(directory, load_registry(plugin), chosen_device)

@@ -123,8 +123,11 @@ def asked_settings(
         axes: ``--grid`` texts.
         fields: other flags by dotted key.
         skip_faulty: ``--skip-faulty``.
+
+    Raises:
+        UserError: a flag asks for what there is not.
     """
-    from ferbench.experiment.settings import grid, split_paths
+    from ferbench.experiment.settings import grid, place, split_paths
 
     path, paths = split_paths(data)
     more: dict[str, Sequence[Any]] = {
@@ -133,9 +136,7 @@ def asked_settings(
         "data.skip_faulty": [True] if skip_faulty else [],
     }
     settings = grid(raw, sets=sets, axes=axes, components=components, fields=more)
-    for one in settings if paths else []:
-        section = one.setdefault("data", {})
-        section["paths"] = {**(section.get("paths") or {}), **paths}
+    place(settings, paths)
     return settings
 
 

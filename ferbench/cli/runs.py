@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferbench.cli.completion import RunType
-from ferbench.cli.json_output import echo_json
+from ferbench.cli.json_output import chosen_format, echo_json
 from ferbench.cli.leaderboard import ConditionType
 from ferbench.cli.places import results_option
 from ferbench.errors import UserError
@@ -58,7 +58,7 @@ def list_runs(form: str, as_json: bool, where: tuple[str, ...], statuses: tuple[
     from ferbench.runs.index import summaries
     from ferbench.runs.listing import listed, with_state
 
-    form = "json" if as_json else form
+    form = chosen_format(form, as_json)
     known = [with_state(results, one) for one in summaries(results)]
     chosen = [one for one in filters.select(known, filters.parse(where)) if not statuses or one.status in statuses]
     if not known:

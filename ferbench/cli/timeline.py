@@ -94,7 +94,7 @@ def timeline(
     from ferbench.temporal.timeline import smooth as smoothed
     from ferbench.temporal.timeline import watch
 
-    part = None if box is None else Box.parse(box)
+    opened = open_frames(frames, fps=fps, every=every, box=None if box is None else Box.parse(box))
     directory = find_run(results, run)
     record = directory.read()
     registry = load_registry(plugin)
@@ -106,8 +106,7 @@ def timeline(
     trained = restore(directory, registry, chosen_device)
     if trained.changed:
         click.echo(one_line(f"warning: {trained.changed}; probabilities may differ"), err=True)
-    opened = open_frames(frames, trained.shape.channels, fps=fps, every=every, box=part)
-    shown = _counted(opened.frames, opened.total)
+    shown = _counted(opened.read(trained.shape.channels), opened.total)
     seen, faulty = watch(shown, trained.classify, trained.task.class_names, every=every)
     _refuse(faulty, len(seen), skip_faulty=skip_faulty)
     view = TimelineView(

@@ -165,6 +165,31 @@ def split_paths(given: Sequence[str]) -> tuple[str | None, dict[str, str]]:
     return plain, named
 
 
+def place(settings: Sequence[dict[str, Any]], paths: Mapping[str, str]) -> None:
+    """Write directories by name of the dataset into settings, over what these say.
+
+    Raises:
+        UserError: none of the settings has a dataset of that name.
+    """
+    keys: dict[str, str] = {}
+    for one in settings:
+        name = one.get("dataset", {}).get("name", DEFAULT_COMPONENTS["dataset"])
+        members = [part.strip() for part in str(name).split("+")]
+        for member in members:
+            bare = member.rpartition(":")[2]
+            key = member if len(members) > 1 else bare
+            keys.update({member: key, bare: key})
+    named = {}
+    for name, path in paths.items():
+        if name not in keys:
+            remedy = suggestion(name, sorted(keys), "datasets")
+            raise UserError(f"--data {name}={path}: no dataset '{name}' is asked for", remedy)
+        named[keys[name]] = path
+    for one in settings if named else []:
+        section = one.setdefault("data", {})
+        section["paths"] = {**(section.get("paths") or {}), **named}
+
+
 def grid(
     raw: Mapping[str, Any],
     *,

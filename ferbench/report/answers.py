@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ferbench.metrics.affect import DIMENSIONS, dimension_scores
 from ferbench.metrics.measures import measure
 from ferbench.ranking.answers import Samples
+from ferbench.report.charts import Figure, epochs_axis, layout_of, named_axis, plain
 from ferbench.report.contents import RunView
-from ferbench.report.figures import Figure, epochs_axis, layout_of, named_axis, plain
 from ferbench.report.table import Cell, Column, Table
 from ferbench.runs.directory import Predictions
 from ferbench.statistics.slices import METRICS, slices

@@ -53,6 +53,12 @@ class Scored:
         return ", ".join(f"{key} {value}" for key, value in self.options.items())
 
     @property
+    def tested_on(self) -> str:
+        """Which samples, so that two tables can be told to speak of the same ones."""
+        digest = self.rows_digest.removeprefix("v1:")[:12]
+        return f"{self.dataset}, {self.split} samples {digest}, n = {self.n:,}"
+
+    @property
     def later(self) -> bool:
         """Made by ``ferbench evaluate``, after the run's own."""
         return "data" in self.entry

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ferbench.report.charts import Figure, layout_of, named_axis, plain, shortened
 from ferbench.report.contents import Comparison, RunView, Scored
-from ferbench.report.figures import Figure, layout_of, named_axis, plain, shortened
 
 #: So many runs are shown against the baseline; more are better asked for one by one.
 _MOST = 6

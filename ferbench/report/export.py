@@ -12,7 +12,7 @@ from typing import Any
 
 from ferbench.errors import UserError
 from ferbench.report.answers import errors
-from ferbench.report.figures import Figure
+from ferbench.report.charts import Figure
 from ferbench.report.formats import to_csv, to_latex
 from ferbench.report.page import Report, report_page
 from ferbench.report.theme import template

@@ -21,10 +21,10 @@ from ferbench.metrics.measures import measure
 from ferbench.plugin.component import Component
 from ferbench.plugin.faults import one_line
 from ferbench.ranking.slice_columns import sliced_by
-from ferbench.report import answers, figures, tables
+from ferbench.report import answers, comparison_figures, comparison_tables, run_figures, run_tables
+from ferbench.report.charts import Figure
 from ferbench.report.contents import Comparison, Contents, RunView
 from ferbench.report.contrasts import contrasts
-from ferbench.report.figures import Figure
 from ferbench.report.gallery import Picture, worst_pictures
 from ferbench.report.sections import Section, sections_of
 from ferbench.report.table import Table, duration, shown
@@ -180,7 +180,7 @@ def compose(contents: Contents, sections: Sequence[Component] = (), extras: Extr
         lead=_overview(contents),
         notes=tuple(notes),
         comparisons=tuple(_comparison(group, i) for i, group in enumerate(contents.comparisons, 1)) if several else (),
-        without_result=tables.without_result(unfinished) if unfinished and several else None,
+        without_result=comparison_tables.without_result(unfinished) if unfinished and several else None,
         runs=tuple(_run(run, sections, extras) for run in contents.runs) if detailed else (),
     )
 
@@ -227,19 +227,22 @@ def tables_page(title: str, several: Sequence[Table], *, lead: str = "") -> str:
 def _comparison(group: Comparison, number: int) -> ComparisonPart:
     name = f"comparison-{number}"
     result = group.result
-    shown_tables = {"": tables.comparison(group, name)}
-    unlike = tables.differences(group, f"{name}-settings") if len(group.runs) > 1 else None
+    shown_tables = {"": comparison_tables.comparison(group, name)}
+    unlike = comparison_tables.differences(group, f"{name}-settings") if len(group.runs) > 1 else None
     if unlike is not None:
         shown_tables["Settings"] = unlike
-    shown_tables["F1 by class"] = tables.class_comparison(group, f"{name}-by-class")
+    shown_tables["F1 by class"] = comparison_tables.class_comparison(group, f"{name}-by-class")
     if group.baseline is not None and len(group.runs) > 1:
-        shown_tables["Change by class"] = tables.class_changes(group, f"{name}-changes")
+        shown_tables["Change by class"] = comparison_tables.class_changes(group, f"{name}-changes")
     return ComparisonPart(
         id=f"group-{number}",
         title=f"{result.dataset}, {result.split}, n = {result.n:,}",
         synthetic=group.synthetic,
         tables=shown_tables,
-        figures=(*figures.of_comparison(group, name), *(contrasts(group, name) if len(group.runs) > 1 else ())),
+        figures=(
+            *comparison_figures.of_comparison(group, name),
+            *(contrasts(group, name) if len(group.runs) > 1 else ()),
+        ),
     )
 
 
@@ -253,7 +256,7 @@ def _run(run: RunView, sections: Sequence[Component], extras: Extras) -> RunPart
     if given is not None and extras.slices:
         sliced = sliced_by(given.ids, given.columns, extras.slices, extras.slice_table)
     matrix = result is not None and result.confusion is not None
-    parts = figures.of_run(run)
+    parts = run_figures.of_run(run)
     added = sections_of(run, sections)
     return RunPart(
         run=run,
@@ -262,17 +265,17 @@ def _run(run: RunView, sections: Sequence[Component], extras: Extras) -> RunPart
         synthetic=bool(record["data"]["synthetic"]),
         tiles=tuple(_tiles(run)),
         notes=(*_notes(run), *(section.fault for section in added if section.fault)),
-        scores=tables.per_class(run, result) if result is not None else None,
+        scores=run_tables.per_class(run, result) if result is not None else None,
         confusion=parts[0] if matrix else None,
-        confusion_table=tables.confusion(run, result) if matrix and result is not None else None,
-        pairs=tables.confused_pairs(run, result) if matrix and result is not None else None,
+        confusion_table=run_tables.confusion(run, result) if matrix and result is not None else None,
+        pairs=run_tables.confused_pairs(run, result) if matrix and result is not None else None,
         curves=tuple(parts[1:] if matrix else parts),
-        epochs=tables.epochs(run) if run.history else None,
-        sampling=tables.sampling(run),
-        metrics=tables.metrics(run) if run.evaluations else None,
-        samples=tables.samples(run),
-        components=tables.components(run),
-        environment=tables.environment(run),
+        epochs=run_tables.epochs(run) if run.history else None,
+        sampling=run_tables.sampling(run),
+        metrics=run_tables.metrics(run) if run.evaluations else None,
+        samples=run_tables.samples(run),
+        components=run_tables.components(run),
+        environment=run_tables.environment(run),
         recipe="" if "ensemble" in record or "imported" in record else recipe_toml(record),
         lineage=tuple(one_line(parent_line(one)) for one in record["lineage"]["parents"]),
         relation="Made of" if "ensemble" in record else "Continues",
@@ -355,7 +358,8 @@ def _notes(run: RunView) -> list[str]:
     data, notes = run.record["data"], []
     if run.status == "running" and not run.at_work:
         notes.append(
-            f"This run says that it is running, but {tables.LEFT}. It has no result; its command does it again."
+            f"This run says that it is running, but {comparison_tables.LEFT}. "
+            "It has no result; its command does it again."
         )
     elif run.status != "done":
         error = run.record.get("error") or {}

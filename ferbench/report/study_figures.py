@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ferbench.report.figures import Figure, plain
+from ferbench.report.charts import Figure, plain
 from ferbench.report.study_view import Dimension, Objective, StudyView, TrialView
 
 #: More parameters than this are not drawn one by one; the most important are.

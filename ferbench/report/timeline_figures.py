@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.plugin.faults import one_line
-from ferbench.report.figures import DASHES, LINES, Figure, layout_of, named_axis, plain
+from ferbench.report.charts import DASHES, LINES, Figure, layout_of, named_axis, plain
 from ferbench.report.timeline_view import TimelineView, number
 from ferbench.temporal.patterns import Patterns
 

@@ -18,8 +18,8 @@ from ferbench.metrics.calibration import (
 )
 from ferbench.metrics.measures import measure
 from ferbench.metrics.probabilities import average_precision, log_loss, roc_auc
+from ferbench.report.charts import DASHES, LINES, SYMBOLS, Figure, layout_of, plain
 from ferbench.report.contents import RunView
-from ferbench.report.figures import DASHES, LINES, SYMBOLS, Figure, layout_of, plain
 from ferbench.report.table import Cell, Column, Table
 from ferbench.runs.directory import Predictions
 

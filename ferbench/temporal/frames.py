@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -62,23 +62,21 @@ class Frames:
         kind: ``images``, ``animation`` or ``video``.
         label: what it is, for people: the name of the folder or file.
         total: how many frames there will be; None: not known before.
-        frames: them, in order.
+        read: the frames in order, of 1 channel (gray) or 3 (RGB). To be called once.
     """
 
     kind: str
     label: str
     total: int | None
-    frames: Iterator[Frame]
+    read: Callable[[int], Iterator[Frame]]
 
 
-def open_frames(
-    paths: Sequence[Path], channels: int, *, fps: float | None = None, every: int = 1, box: Box | None = None
-) -> Frames:
-    """Frames of a folder (by name, numbers in it as numbers), of images in the order given, or of one file.
+def open_frames(paths: Sequence[Path], *, fps: float | None = None, every: int = 1, box: Box | None = None) -> Frames:
+    """Find the frames of a folder (by name, numbers in it as numbers), of images in the order given, or of one file;
+    none is decoded yet.
 
     Args:
         paths: a folder, images, an animated image or a video.
-        channels: 1 for gray, 3 for RGB.
         fps: frames a second of images, which have no times of their own.
         every: only each so manieth frame, the first one included.
         box: a part of each frame.
@@ -87,13 +85,13 @@ def open_frames(
         UserError: there is nothing to see, a folder among several paths, ``fps`` for what has times, or a video that
             cannot be read here.
     """
-    found = _opened(paths, channels, fps, every)
+    found = _opened(paths, fps, every)
     if found.kind != "images" and fps is not None:
         raise UserError(f"{found.label} has times of its own", "leave --fps out; it is for folders and lists of images")
-    return found if box is None else replace(found, frames=map(box.cut, found.frames))
+    return found if box is None else replace(found, read=lambda channels: map(box.cut, found.read(channels)))
 
 
-def _opened(paths: Sequence[Path], channels: int, fps: float | None, every: int) -> Frames:
+def _opened(paths: Sequence[Path], fps: float | None, every: int) -> Frames:
     for path in paths:
         if not path.exists():
             raise UserError(f"there is no file {path}", "give a folder of frames, images in order, or a video")
@@ -102,9 +100,9 @@ def _opened(paths: Sequence[Path], channels: int, fps: float | None, every: int)
         if path.is_dir() and len(paths) > 1:
             raise UserError(f"{path} is a folder beside other frames", "give one folder, or the images themselves")
     if paths[0].is_dir():
-        return _images(_in_folder(paths[0]), paths[0].resolve().name, channels, fps, every)
+        return _images(_in_folder(paths[0]), paths[0].resolve().name, fps, every)
     if len(paths) > 1:
-        return _images(paths, f"{len(paths)} images", channels, fps, every)
+        return _images(paths, f"{len(paths)} images", fps, every)
     (path,) = paths
     try:
         count = _frame_count(path)
@@ -112,11 +110,12 @@ def _opened(paths: Sequence[Path], channels: int, fps: float | None, every: int)
         raise UserError(f"{path}: {error.reason}", "take its frames into a folder, and name that") from error
     if count is None:
         if path.suffix.lower() in SUFFIXES:
-            return _images(paths, path.name, channels, fps, every)
-        return Frames("video", path.name, *video.read(path, lambda a: decode(a, channels), every))
+            return _images(paths, path.name, fps, every)
+        return Frames("video", path.name, *video.read(path, every))
     if count == 1:
-        return _images(paths, path.name, channels, fps, every)
-    return Frames("animation", path.name, len(range(0, count, every)), _animation(path, channels, every))
+        return _images(paths, path.name, fps, every)
+    total = len(range(0, count, every))
+    return Frames("animation", path.name, total, lambda channels: _animation(path, channels, every))
 
 
 def natural_key(name: str) -> tuple[list[tuple[int, int | str]], str]:
@@ -134,15 +133,15 @@ def _in_folder(folder: Path) -> list[Path]:
     return sorted(files, key=lambda one: natural_key(one.name))
 
 
-def _images(paths: Sequence[Path], label: str, channels: int, fps: float | None, every: int) -> Frames:
+def _images(paths: Sequence[Path], label: str, fps: float | None, every: int) -> Frames:
     chosen = range(0, len(paths), every)
 
-    def frames() -> Iterator[Frame]:
+    def frames(channels: int) -> Iterator[Frame]:
         for index in chosen:
             seconds = None if fps is None else index / fps
             yield seen(index, paths[index].name, seconds, lambda i=index: decode(paths[i], channels))  # type: ignore[misc]
 
-    return Frames("images", label, len(chosen), frames())
+    return Frames("images", label, len(chosen), frames)
 
 
 def _frame_count(path: Path) -> int | None:

@@ -9,23 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.data.decode import MAX_PIXELS
+from ferbench.data.decode import MAX_PIXELS, decode
 from ferbench.errors import UserError
 from ferbench.temporal.frame import Frame, seen
 
 _REMEDY = "take its frames into a folder where you can, such as with 'ffmpeg -i VIDEO frames/%06d.png', and name that"
 
 
-def read(
-    path: Path,
-    decode: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
-    every: int,
-) -> tuple[int | None, Iterator[Frame]]:
-    """How many frames there will be, as far as the file says, and the frames of its first video stream, upright.
+def read(path: Path, every: int) -> tuple[int | None, Callable[[int], Iterator[Frame]]]:
+    """How many frames there will be, as far as the file says, and what gives the frames of its first video stream,
+    upright, of 1 channel or 3.
 
     Args:
         path: the file.
-        decode: from uint8[h, w, 3] to uint8[C, h, w].
         every: only each so manieth frame.
 
     Raises:
@@ -54,10 +50,10 @@ def read(
         raise UserError(f"{path} has frames of more than 25 megapixels", _REMEDY)
     stream.thread_type = "SLICE"  # frames by many threads have hung on damaged files
     total = -(-stream.frames // every) if stream.frames else None
-    return total, _frames(container, decode, every)
+    return total, lambda channels: _frames(container, channels, every)
 
 
-def _frames(container: Any, decode: Callable[..., NDArray[np.uint8]], every: int) -> Iterator[Frame]:
+def _frames(container: Any, channels: int, every: int) -> Iterator[Frame]:
     import av
 
     index, first = -1, None
@@ -68,7 +64,7 @@ def _frames(container: Any, decode: Callable[..., NDArray[np.uint8]], every: int
                 if index % every:
                     continue
                 seconds = None if shown.time is None or first is None else float(shown.time - first)
-                yield seen(index, f"frame {index}", seconds, lambda s=shown: decode(_upright(s)))  # type: ignore[misc]
+                yield seen(index, f"frame {index}", seconds, lambda s=shown: decode(_upright(s), channels))  # type: ignore[misc]
         except (av.FFmpegError, OSError, ValueError) as error:
             # Nothing behind this place can be seen.
             yield Frame(index + 1, f"frame {index + 1}", None, None, f"cannot be decoded: {_said(error)}")

@@ -40,8 +40,8 @@ print("\\n" + json.dumps([code, sorted({name.partition(".")[0] for name in sys.m
 """
 
 
-def imported(*arguments: str, **environment: str) -> set[str]:
-    """Top-level modules that ferbench has imported when it ends."""
+def imported(*arguments: str, codes: tuple[int | None, ...] = (0, None), **environment: str) -> set[str]:
+    """Top-level modules that ferbench has imported when it ends, with one of the codes."""
     done = subprocess.run(
         [sys.executable, "-c", PROBE, *arguments],
         env={**os.environ, **environment},
@@ -50,7 +50,7 @@ def imported(*arguments: str, **environment: str) -> set[str]:
         check=True,
     )
     code, modules = json.loads(done.stdout.splitlines()[-1])
-    assert code in (0, None), done.stderr
+    assert code in codes, done.stderr
     assert "ferbench" in modules
     return set(modules)
 
@@ -114,6 +114,12 @@ def test_an_ensemble_runs_no_model_and_imports_no_torch(tmp_path):
         run.write(record)
     modules = imported("ensemble", "member-0", "member-1", "--results", str(tmp_path))
     assert not (HEAVY - {"numpy", "pydantic"}) & modules
+
+
+@pytest.mark.parametrize("command", ["predict", "timeline"])
+def test_a_missing_image_is_said_before_torch_is_imported(tmp_path, command):
+    make_run(tmp_path, name="one")
+    assert "torch" not in imported(command, "one", "nothing.png", "--results", str(tmp_path), codes=(2,))
 
 
 def test_importing_ferbench_imports_nothing_heavy():

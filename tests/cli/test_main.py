@@ -43,15 +43,47 @@ def test_a_user_s_mistake_is_two_plain_lines(monkeypatch, capsys):
     )
 
 
-def test_a_mistake_of_usage_exits_with_2(monkeypatch, capsys):
-    code, said = ending(monkeypatch, capsys, raising(click.UsageError("not like this")))
-    assert code == 2
-    assert "not like this" in said
+def test_a_mistake_of_usage_is_two_plain_lines_too(monkeypatch, capsys):
+    error = click.UsageError("Not like\n\tthis.")
+    remedy = "'ferbench plugins --help' says what there is"
+    assert ending(monkeypatch, capsys, raising(error)) == (2, f"error: not like this\n  → {remedy}\n")
 
 
-def test_a_bug_keeps_its_stack_trace(monkeypatch, capsys):
-    with pytest.raises(ZeroDivisionError):
+@pytest.mark.parametrize(
+    ("arguments", "wrong", "remedy"),
+    [
+        (["run", "--plugn", "x"], "no such option '--plugn'", "did you mean '--plugin'? 'ferbench run --help'"),
+        (["report", "--ot"], "no such option '--ot'", "did you mean one of: '--open', '--output'? 'ferbench report"),
+        (["--bogus"], "no such option '--bogus'", "'ferbench --help' says what there is"),
+        (["runs", "shwo"], "no such command 'shwo'", "did you mean 'show'? 'ferbench runs --help' says"),
+        (["timeline"], "missing argument 'RUN'", "'ferbench timeline --help' says what there is"),
+        (["timeline", "a", "b", "--fps", "0"], "invalid value for '--fps': 0.0 is not in the range x>0", "--help"),
+    ],
+)
+def test_what_click_refuses_is_said_as_everything_else(capsys, arguments, wrong, remedy):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == f"error: {wrong}"
+    assert second.startswith("  → ")
+    assert remedy in second
+
+
+def test_a_group_without_a_command_shows_its_help(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["runs"])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("Usage: ferbench runs")
+
+
+def test_a_bug_keeps_its_stack_trace_from_where_it_leaves_the_command_line(monkeypatch, capsys):
+    with pytest.raises(ZeroDivisionError) as caught:
         ending(monkeypatch, capsys, raising(ZeroDivisionError()))
+    names = [entry.frame.f_globals["__name__"] for entry in caught.traceback]
+    assert names[-1] == __name__
+    assert "ferbench.cli" in names  # `main` itself
+    assert not [name for name in names if name.startswith("click")]
 
 
 def test_an_interrupt_exits_with_130(monkeypatch, capsys):

@@ -266,6 +266,26 @@ def test_every_format_has_the_metrics(ferbench_cli, tmp_path, pair, form):
     assert "this holds for these two trained models, over samples: other seeds may differ." in said
 
 
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_tables_fit_a_terminal_and_keep_the_differences(ferbench_cli, tmp_path, pair, monkeypatch, width):
+    monkeypatch.setattr("ferbench.cli.tables.terminal_width", lambda: width)
+    shown = ferbench_cli("compare", "a", "b", "--results", tmp_path, "--draws", 100).stdout.splitlines()
+    headers = [line for line in shown if line.startswith(("metric ", "right "))]
+    assert len(headers) == 2
+    assert "A − B" in headers[0]
+    assert "adjusted p" in headers[0]
+    assert all(len(line) <= width for line in headers)
+    assert ("improvement" in headers[0]) == (width == 100)
+    assert any(line.startswith("left out for want of width: ") for line in shown) == (width < 100)
+
+
+def test_two_forms_at_once_are_refused(ferbench_cli, tmp_path, pair):
+    refused = ferbench_cli("compare", "a", "b", "--results", tmp_path, "--json", "--format", "csv")
+    assert (refused.exit_code, refused.stderr.splitlines()[0]) == (2, "error: --json and --format csv are given")
+    both = ferbench_cli("compare", "a", "b", "--results", tmp_path, "--json", "--format", "json", "--draws", 100)
+    assert json.loads(both.stdout)["n"] == 350
+
+
 def test_a_table_of_the_users_gives_columns_to_slice_by(ferbench_cli, tmp_path, pair):
     table = tmp_path / "people.csv"
     rows = "".join(f"test-{i:05d},{'f' if i % 2 else 'm'}\n" for i in range(300))

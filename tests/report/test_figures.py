@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 import pytest
 from made_runs import make_run
 
-from ferbench.report import figures
+from ferbench.report import comparison_figures, run_figures
+from ferbench.report.charts import plain
 from ferbench.report.contents import read_runs
 from ferbench.report.theme import template
 
@@ -17,9 +18,9 @@ MANY = tuple(f"class {i}" for i in range(26))
 
 def of(*runs):
     contents = read_runs(runs)
-    found = [figure for run in contents.runs for figure in figures.of_run(run)]
+    found = [figure for run in contents.runs for figure in run_figures.of_run(run)]
     for group in contents.comparisons:
-        found += figures.of_comparison(group, "c")
+        found += comparison_figures.of_comparison(group, "c")
     return contents, found
 
 
@@ -58,7 +59,7 @@ def test_a_class_that_is_never_predicted_has_no_share(tmp_path):
     run = make_run(tmp_path, classes=("a", "b"))
     contents = read_runs([run])
     contents.runs[0].result.confusion[:, 1] = 0
-    figure = figures.of_run(contents.runs[0])[0]
+    figure = run_figures.of_run(contents.runs[0])[0]
     assert [row[1] for row in figure.views["Column %"]["z"]] == [0.0, 0.0]
 
 
@@ -82,7 +83,7 @@ def test_the_kept_epoch_is_marked(tmp_path):
 def test_a_loss_that_is_no_number_leaves_a_gap(tmp_path):
     contents = read_runs([make_run(tmp_path)])
     contents.runs[0].history[2]["train"]["loss"] = None
-    figure = figures.curves(contents.runs[0])[0]
+    figure = run_figures.curves(contents.runs[0])[0]
     assert figure.spec["data"][0]["y"][2] is None
 
 
@@ -90,7 +91,7 @@ def test_a_loss_that_is_no_number_leaves_a_gap(tmp_path):
 def test_names_are_plain_text_to_plotly(text):
     import html
 
-    said = figures.plain(text)
+    said = plain(text)
     assert "<" not in said
     assert "$" not in said
     assert "\x1b" not in html.unescape(said)

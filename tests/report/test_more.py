@@ -20,7 +20,7 @@ from ferbench.report.contents import read_runs
 from ferbench.report.contrasts import confusion_difference, frontier, pareto
 from ferbench.report.export import write_tables
 from ferbench.report.page import Extras, compose, report_page
-from ferbench.report.tables import metrics
+from ferbench.report.run_tables import metrics
 from ferbench.report.uncertainty import Probabilities, precision_recall_points, roc_points
 from ferbench.runs.directory import RunDirectory
 

@@ -9,7 +9,7 @@ import pytest
 from made_runs import CLASSES, make_run
 from sklearn.metrics import classification_report
 
-from ferbench.report import tables
+from ferbench.report import comparison_tables, run_tables
 from ferbench.report.contents import read_runs
 from ferbench.report.table import Spread, Table, shown
 
@@ -30,7 +30,7 @@ def test_scores_per_class_and_averages_are_those_of_scikit_learn(tmp_path):
     expected = classification_report(
         predictions.truth, predictions.probabilities.argmax(axis=1), target_names=CLASSES, output_dict=True
     )
-    table = tables.per_class(one, one.result)
+    table = run_tables.per_class(one, one.result)
     names = [*CLASSES, "macro average", "weighted average"]
     assert column(table, "class") == names
     for row, name in zip(table.rows, [*CLASSES, "macro avg", "weighted avg"], strict=True):
@@ -43,12 +43,12 @@ def test_scores_per_class_and_averages_are_those_of_scikit_learn(tmp_path):
     ("f1", "tier"), [(0.86, "strong"), (0.85, "fair"), (0.60, "fair"), (0.599, "weak"), (0.0, "weak"), (1.0, "strong")]
 )
 def test_tiers_are_bounded_by_85_and_60_percent(f1, tier):
-    assert tables.tier(f1) == tier
+    assert run_tables.tier(f1) == tier
 
 
 def test_confused_pairs_are_the_largest_cells_off_the_diagonal(tmp_path):
     one = view(make_run(tmp_path))
-    table = tables.confused_pairs(one, one.result)
+    table = run_tables.confused_pairs(one, one.result)
     matrix = one.result.confusion
     off = [(int(matrix[i, j]), CLASSES[i], CLASSES[j]) for i in range(7) for j in range(7) if i != j]
     assert column(table, "count") == sorted((count for count, _, _ in off), reverse=True)[:10]
@@ -62,19 +62,19 @@ def test_confused_pairs_are_the_largest_cells_off_the_diagonal(tmp_path):
 
 def test_a_faultless_run_has_no_confused_pairs(tmp_path):
     one = view(make_run(tmp_path, skill=1.0))
-    assert tables.confused_pairs(one, one.result).rows == ()
+    assert run_tables.confused_pairs(one, one.result).rows == ()
 
 
 def test_improvement_over_the_baseline_is_absolute_and_relative(tmp_path):
     base, better = make_run(tmp_path, name="base", skill=0.3), make_run(tmp_path, name="better", skill=0.9)
     contents = read_runs([base, better], base)
-    table = tables.comparison(contents.comparisons[0], "t")
+    table = comparison_tables.comparison(contents.comparisons[0], "t")
     before, after = column(table, "accuracy")
     assert column(table, "accuracy_change") == [None, pytest.approx(after - before)]
     assert column(table, "accuracy_relative") == [None, pytest.approx(after / before - 1)]
     assert column(table, "run") == ["base (baseline)", "better"]
-    changes = tables.class_changes(contents.comparisons[0], "t")
-    f1 = tables.class_comparison(contents.comparisons[0], "t")
+    changes = comparison_tables.class_changes(contents.comparisons[0], "t")
+    f1 = comparison_tables.class_comparison(contents.comparisons[0], "t")
     assert column(changes, "change_fear") == [pytest.approx(column(f1, "f1_fear")[1] - column(f1, "f1_fear")[0])]
 
 
@@ -83,12 +83,12 @@ def test_a_baseline_of_nothing_gives_no_relative_improvement(tmp_path):
     contents = read_runs([base, make_run(tmp_path, name="x", classes=("a", "b"), n=40)], base)
     group = contents.comparisons[0]
     group.baseline.result.metrics["accuracy"] = 0.0
-    assert column(tables.comparison(group, "t"), "accuracy_relative") == [None, None]
+    assert column(comparison_tables.comparison(group, "t"), "accuracy_relative") == [None, None]
 
 
 def test_what_all_runs_share_is_said_once(tmp_path):
     runs = [make_run(tmp_path, loss=loss) for loss in ("plain", "focal")]
-    table = tables.comparison(read_runs(runs).comparisons[0], "t")
+    table = comparison_tables.comparison(read_runs(runs).comparisons[0], "t")
     keys = [one.key for one in table.columns]
     assert "loss" in keys
     assert "sampler" not in keys
@@ -97,7 +97,7 @@ def test_what_all_runs_share_is_said_once(tmp_path):
 
 def test_every_epoch_stands_in_the_table_of_the_curves(tmp_path):
     one = view(make_run(tmp_path, epochs=4, affect=True))
-    table = tables.epochs(one)
+    table = run_tables.epochs(one)
     assert column(table, "epoch") == [1, 2, 3, 4]
     assert column(table, "validation_valence_rmse") == pytest.approx([0.49, 0.48, 0.47, 0.46])
     assert column(table, "f1_fear") == [record["validation"]["f1"]["fear"] for record in one.history]
@@ -106,16 +106,16 @@ def test_every_epoch_stands_in_the_table_of_the_curves(tmp_path):
 def test_what_an_adaptive_sampler_drew_stands_epoch_by_epoch(tmp_path):
     run = make_run(tmp_path, epochs=2)
     one = view(run)
-    assert tables.sampling(one) is None
+    assert run_tables.sampling(one) is None
     one.history[0]["sampler"] = {"focus": [], "weights": {"fear": 1.0, "sad": 1.0}}
     one.history[1]["sampler"] = {"focus": ["fear", "sad"], "weights": {"fear": 3.0, "sad": 3.0}}
-    table = tables.sampling(one)
+    table = run_tables.sampling(one)
     assert [column.key for column in table.columns] == ["epoch", "focus", "weights_fear", "weights_sad"]
     assert table.rows == ((1, "", 1.0, 1.0), (2, "fear, sad", 3.0, 3.0))
 
 
 def test_runs_without_a_result_are_listed_with_one_line_of_cause(tmp_path):
-    table = tables.without_result([view(make_run(tmp_path, status="failed", message="it broke\nbadly"))])
+    table = comparison_tables.without_result([view(make_run(tmp_path, status="failed", message="it broke\nbadly"))])
     assert table.rows[0][2:] == ("failed", 5, "it broke")
 
 
@@ -149,20 +149,20 @@ def test_cells_are_shown_for_people(cell, kind, text):
 
 def test_a_row_of_another_length_is_refused():
     with pytest.raises(ValueError, match="2 cells for 1 columns"):
-        Table("t", "", (tables._RUN,), (("a", "b"),))
+        Table("t", "", (comparison_tables._RUN,), (("a", "b"),))
 
 
 def test_settings_in_which_runs_differ_stand_in_a_table(tmp_path):
     given = {"a": {"width": 8, "deep": True}, "b": {"width": None, "deep": False}, "c": {}}
     runs = [make_run(tmp_path, name=name, options=options) for name, options in given.items()]
-    table = tables.differences(read_runs(runs).comparisons[0], "t")
+    table = comparison_tables.differences(read_runs(runs).comparisons[0], "t")
     assert [one.key for one in table.columns] == ["run", "model.deep", "model.width"]
     assert table.rows == (("a", "true", "8"), ("b", "false", "none"), ("c", None, None))
 
 
 def test_runs_that_differ_in_their_seed_alone_have_no_table_of_settings(tmp_path):
     runs = [make_run(tmp_path, seed=seed) for seed in (0, 1)]
-    assert tables.differences(read_runs(runs).comparisons[0], "t") is None
+    assert comparison_tables.differences(read_runs(runs).comparisons[0], "t") is None
 
 
 def test_test_time_augmentation_is_a_setting_and_heads_its_metrics(tmp_path):
@@ -172,6 +172,6 @@ def test_test_time_augmentation_is_a_setting_and_heads_its_metrics(tmp_path):
         one["options"] = {"tta": "flip"}
     runs[1].record_path.write_text(json.dumps(record))
     contents = read_runs(runs)
-    assert tables.differences(contents.comparisons[0], "t").rows == (("plain", None), ("flipped", "flip"))
-    labels = [one.label for one in tables.metrics(contents.runs[1]).columns]
+    assert comparison_tables.differences(contents.comparisons[0], "t").rows == (("plain", None), ("flipped", "flip"))
+    labels = [one.label for one in run_tables.metrics(contents.runs[1]).columns]
     assert labels[1:] == ["validation with tta flip (n = 350)", "test with tta flip (n = 350)"]

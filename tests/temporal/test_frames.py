@@ -21,8 +21,10 @@ RISING = [0, 40, 80, 120, 160, 200, 240]
 
 def grays(paths, **asked):
     """(index, seconds, mean gray) of each frame; the gray is None where there is a fault."""
-    opened = open_frames([Path(one) for one in paths], 1, **asked)
-    return [(one.index, one.seconds, None if one.pixels is None else float(one.pixels.mean())) for one in opened.frames]
+    opened = open_frames([Path(one) for one in paths], **asked)
+    return [
+        (one.index, one.seconds, None if one.pixels is None else float(one.pixels.mean())) for one in opened.read(1)
+    ]
 
 
 def test_a_folder_is_read_by_the_numbers_in_its_names(tmp_path):
@@ -47,9 +49,9 @@ def test_times_of_images_come_from_fps_and_count_frames_that_are_passed_over(tmp
 
 def test_an_animation_has_its_own_times(tmp_path):
     path = write_gif(tmp_path / "a.gif", [0, 100, 200], [500, 250, 1000])
-    opened = open_frames([path], 1)
+    opened = open_frames([path])
     assert (opened.kind, opened.total) == ("animation", 3)
-    found = list(opened.frames)
+    found = list(opened.read(1))
     assert [one.seconds for one in found] == pytest.approx([0, 0.5, 0.75])
     assert [float(one.pixels.mean()) for one in found] == [0, 100, 200]
     assert [index for index, _, _ in grays([path], every=2)] == [0, 2]
@@ -74,7 +76,7 @@ def test_a_video_has_its_own_times(tmp_path):
 def test_a_video_is_upright_as_players_show_it(tmp_path, rotation, dark):
     """The black upper half turns counterclockwise by what the file says."""
     path = write_video(tmp_path / "a.mp4", [200] * 3, rotation=rotation, half=True)
-    frame = next(open_frames([path], 1).frames).pixels[0].astype(float)
+    frame = next(open_frames([path]).read(1)).pixels[0].astype(float)
     assert frame.shape == ((48, 64) if rotation in (0, 180) else (64, 48))
     height, width = frame.shape
     means = {
@@ -98,7 +100,7 @@ def test_a_video_that_breaks_off_ends_with_a_fault(tmp_path):
 def test_frames_that_cannot_be_decoded_are_faults_in_their_place(tmp_path):
     folder = write_folder(tmp_path / "frames", [10, 20, 30])
     (folder / "frame2.png").write_bytes(b"nothing")
-    frames = list(open_frames([folder], 1).frames)
+    frames = list(open_frames([folder]).read(1))
     assert [one.pixels is None for one in frames] == [False, True, False]
     assert frames[1].fault == "not a readable JPEG, PNG, BMP, WebP or TIFF image"
     assert frames[2].index == 2
@@ -109,8 +111,8 @@ def test_a_box_is_the_same_part_of_each_frame(tmp_path):
     pixels[4:14, 8:28] = 200
     Image.fromarray(pixels).save(tmp_path / "a.png")
     Image.fromarray(pixels[:10]).save(tmp_path / "b.png")
-    opened = open_frames([tmp_path / "a.png", tmp_path / "b.png"], 3, box=Box.parse("8,4,20,10"))
-    inside, outside = opened.frames
+    opened = open_frames([tmp_path / "a.png", tmp_path / "b.png"], box=Box.parse("8,4,20,10"))
+    inside, outside = opened.read(3)
     assert inside.pixels.shape == (3, 10, 20)
     assert inside.pixels.min() == 200
     assert outside.pixels is None
@@ -151,15 +153,15 @@ def test_what_cannot_be_a_sequence_is_refused(tmp_path, monkeypatch):
     }
     for paths, said in cases.items():
         with pytest.raises(UserError) as caught:
-            list(open_frames(paths, 1).frames)
+            list(open_frames(paths).read(1))
         assert said in caught.value.message
     (tmp_path / "gif").mkdir()
     with pytest.raises(UserError) as caught:
-        open_frames([gif], 1, fps=25)
+        open_frames([gif], fps=25)
     assert caught.value.message == "a.gif has times of its own"
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(UserError) as caught:
-        open_frames([tmp_path / "nothing.mp4"], 1)
+        open_frames([tmp_path / "nothing.mp4"])
     assert "PyAV, which is not installed" in caught.value.message
     assert "pip install 'ferbench[video]'" in caught.value.remedy
 
@@ -168,7 +170,7 @@ def test_what_cannot_be_a_sequence_is_refused(tmp_path, monkeypatch):
 def test_a_pipe_is_refused_unopened(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UserError, match="neither a folder nor a regular file"):
-        open_frames([tmp_path / "pipe"], 1)
+        open_frames([tmp_path / "pipe"])
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.mp4", "a.webp"])
@@ -188,7 +190,7 @@ def test_damaged_files_are_faults_or_refusals(tmp_path, name):
             damaged[place] = generator.integers(0, 256)
         path.write_bytes(damaged)
         try:
-            for frame in open_frames([path], 1).frames:
+            for frame in open_frames([path]).read(1):
                 assert (frame.pixels is None) == bool(frame.fault)
         except UserError:
             refused += 1

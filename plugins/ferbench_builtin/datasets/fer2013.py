@@ -47,7 +47,9 @@ def fer2013(path: Path | None, *, votes: bool = False) -> Dataset:
         dataset = _from_directory(directory, votes) if directory.is_dir() else None
         if dataset is not None:
             return dataset
-    raise no_such_layout("FER2013", path, f"{', '.join(_TABLES)}, train/ and test/", _WHERE_TO_GET)
+    above = path.resolve().parent
+    remedy = f"name the directory above it: {above}" if _is_split(path.resolve()) else _WHERE_TO_GET
+    raise no_such_layout("FER2013", path, f"{', '.join(_TABLES)}, train/ and test/", remedy)
 
 
 def _from_directory(directory: Path, votes: bool) -> Dataset | None:
@@ -83,6 +85,15 @@ def _splits(folders: dict[str, Path]) -> list[Split]:
             Split(folders["test"], "PrivateTest"),
         ]
     return [Split(folders["train"], "Training"), Split(folders["test"], None)]
+
+
+def _is_split(path: Path) -> bool:
+    """One of the folders that make a copy, taken for the whole."""
+    try:
+        beside = subdirectories(path.parent)
+        return path in [one.directory for one in _splits({name.lower(): path.parent / name for name in beside})]
+    except UserError:
+        return False
 
 
 def _from_table(table: Path, votes: bool, note: str | None) -> Dataset:

@@ -411,6 +411,14 @@ def test_three_folders_are_the_three_parts(tmp_path: Path, validation: str) -> N
     assert len({sample.id for sample in found}) == 21
 
 
+def test_one_of_the_folders_points_to_the_one_above_it(tmp_path: Path) -> None:
+    write_folders(tmp_path / "copy", {"train": "im", "test": "PublicTest_"})
+    for name in ("train", "test"):
+        assert refusal(tmp_path / "copy" / name).remedy == f"name the directory above it: {tmp_path / 'copy'}"
+    (tmp_path / "copy" / "train").rename(tmp_path / "train")
+    assert refusal(tmp_path / "train").remedy.startswith("get it from Kaggle")
+
+
 def test_folders_and_table_agree_on_classes(tmp_path: Path) -> None:
     write_folders(tmp_path / "folders", {"train": "Training_", "test": "PublicTest_"})
     write_table(tmp_path, good_rows())

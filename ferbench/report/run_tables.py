@@ -1,4 +1,4 @@
-"""The tables of a report."""
+"""The tables of one run."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.metrics.measures import measure
-from ferbench.ranking.filters import as_text
-from ferbench.ranking.leaderboard import differing
-from ferbench.report.contents import Comparison, RunView, Scored
+from ferbench.report.contents import RunView, Scored
 from ferbench.report.table import Cell, Column, Table, duration
 
 #: Pairs of classes that are listed as most confused.
@@ -20,12 +18,8 @@ _PAIRS = 10
 STRONG, WEAK = 0.85, 0.60
 _TIERS = {"strong": "▲ strong", "fair": "● fair", "weak": "▼ weak"}
 
-_RUN = Column("run", "run")
-#: What is said of a run that died without a word.
-LEFT = "no process is at work on it any more"
 #: No metrics, but of how many samples one is known.
 _COUNTS = ("valence_n", "arousal_n")
-_SCORES = ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "worst_class_f1")
 
 
 def tier(f1: float) -> str:
@@ -47,7 +41,7 @@ def per_class(run: RunView, scored: Scored) -> Table:
     )
     return Table(
         id=f"scores-{run.id}",
-        caption=f"Scores per class of {run.label} on {_samples(scored)}.",
+        caption=f"Scores per class of {run.label} on {scored.tested_on}.",
         columns=(
             Column("class", "class"),
             Column("precision", "precision", "score", about="of the samples predicted as this class, how many are"),
@@ -100,7 +94,7 @@ def confusion(run: RunView, scored: Scored) -> Table:
     assert scored.confusion is not None
     return Table(
         id=f"confusion-{run.id}",
-        caption=f"Confusion matrix of {run.label} on {_samples(scored)}: rows are true classes.",
+        caption=f"Confusion matrix of {run.label} on {scored.tested_on}: rows are true classes.",
         columns=(
             Column("true", "true class"),
             *(Column(f"predicted_{name}", name, "count") for name in scored.class_names),
@@ -277,175 +271,6 @@ def components(run: RunView) -> Table:
     )
 
 
-def comparison(group: Comparison, name: str) -> Table:
-    """The runs side by side, with the change against the baseline where there is one."""
-    affect = [key for key in ("valence_rmse", "arousal_rmse", "valence_ccc", "arousal_ccc") if _have(group.runs, key)]
-    scores = [key for key in _SCORES if _have(group.runs, key)] + affect
-    base = group.baseline
-    compared = ("accuracy", "macro_f1") if base else ()
-    kinds = ("model", "loss", "sampler", "augmentation", "optimizer")
-    columns = [_RUN]
-    for key in scores:
-        columns.append(Column(key, measure(key).label, "score"))
-        if key in compared:
-            columns.append(Column(f"{key}_change", f"Δ {measure(key).label}", "change"))
-            columns.append(Column(f"{key}_relative", f"Δ {measure(key).label}, relative", "percent"))
-    columns += [*(Column(kind, kind) for kind in kinds), Column("seed", "seed", "number")]
-    columns += [Column("epochs", "epoch kept"), Column("parameters", "parameters", "count")]
-    columns += [Column("seconds", "training", "seconds"), Column("id", "id", "id")]
-    rows = []
-    for run in group.runs:
-        record, training = run.record, run.record.get("training")
-        cells: list[Cell] = [_marked(run, base)]
-        for key in scores:
-            value = _score(run, key)
-            cells.append(value)
-            if key in compared and base:
-                cells += _change(value, _score(base, key), run is base)
-        cells += [record["components"][kind]["name"] for kind in kinds]
-        cells.append(record["recipe"]["training"]["seed"])
-        if training:
-            cells += [f"{training['best_epoch']}/{training['epochs']}", record["model"]["parameters"]]
-            cells.append(training["seconds"])
-        else:  # trained elsewhere
-            cells += [None, None, None]
-        cells.append(run.id)
-        rows.append(tuple(cells))
-    notes = [] if len(group.runs) == 1 else ["A difference between single runs may be chance: each is one seed."]
-    if base:
-        notes.insert(
-            0, f"Δ is the change against the baseline {base.label}; relative: divided by the baseline's value."
-        )
-    constant = (
-        [] if len(group.runs) == 1 else _constant(columns, rows, ("loss", "sampler", "augmentation", "optimizer"))
-    )
-    if constant:
-        kept = [i for i, column in enumerate(columns) if column.key not in dict(constant)]
-        columns, rows = [columns[i] for i in kept], [tuple(row[i] for i in kept) for row in rows]
-        notes.append("The same in all runs: " + ", ".join(f"{key} {value}" for key, value in constant) + ".")
-    result = group.result
-    return Table(
-        id=name,
-        caption=f"{_count(len(group.runs), 'run')} on {_samples(result)}, {len(result.class_names)} classes.",
-        columns=tuple(columns),
-        rows=tuple(rows),
-        notes=tuple(notes),
-    )
-
-
-def differences(group: Comparison, name: str) -> Table | None:
-    """The settings in which the runs differ, beyond what `comparison` has columns for; None when they do not."""
-    settings = [run.settings for run in group.runs]
-    keys = [key for key in ("dataset", "schedule") if len({one.get(key) for one in settings}) > 1] + differing(settings)
-    if not keys:
-        return None
-    return Table(
-        id=name,
-        caption="Settings in which the runs differ, the seed left out; empty where a run has no such setting.",
-        columns=(_RUN, *(Column(key, key) for key in keys)),
-        rows=tuple(
-            (_marked(run, group.baseline), *(_setting(run.settings, key) for key in keys)) for run in group.runs
-        ),
-    )
-
-
-def class_comparison(group: Comparison, name: str) -> Table:
-    """F1 of each class, run by run."""
-    classes = group.result.class_names
-    return Table(
-        id=name,
-        caption=f"F1 by class and run on {_samples(group.result)}.",
-        columns=(
-            _RUN,
-            *(Column(f"f1_{one}", one, "score") for one in classes),
-            Column("macro_f1", "macro-F1", "score"),
-        ),
-        rows=tuple(
-            (_marked(run, group.baseline), *(_class_f1(run, one) for one in classes), _score(run, "macro_f1"))
-            for run in group.runs
-        ),
-    )
-
-
-def class_changes(group: Comparison, name: str) -> Table:
-    """Change of each class's F1 against the baseline."""
-    assert group.baseline is not None
-    base, classes = group.baseline, group.result.class_names
-    return Table(
-        id=name,
-        caption=f"Change of F1 by class against the baseline {base.label}.",
-        columns=(_RUN, *(Column(f"change_{one}", one, "change") for one in classes)),
-        rows=tuple(
-            (run.label, *(_class_f1(run, one) - _class_f1(base, one) for one in classes))
-            for run in group.runs
-            if run is not base
-        ),
-    )
-
-
-def without_result(runs: Sequence[RunView]) -> Table:
-    """Runs that have no result to compare, and why."""
-    rows = []
-    for run in runs:
-        error = run.record.get("error") or {}
-        said = (str(error.get("message") or "").splitlines() or [""])[0]
-        said = LEFT if run.status == "running" and not run.at_work else said
-        rows.append((run.label, run.id, run.status, len(run.history), said))
-    return Table(
-        id="without-result",
-        caption="Runs without a result.",
-        columns=(
-            _RUN,
-            Column("id", "id", "id"),
-            Column("status", "status"),
-            Column("epochs", "epochs done", "count"),
-            Column("reason", "reason"),
-        ),
-        rows=tuple(rows),
-    )
-
-
-def _samples(scored: Scored) -> str:
-    digest = scored.rows_digest.removeprefix("v1:")[:12]
-    return f"{scored.dataset}, {scored.split} samples {digest}, n = {scored.n:,}"
-
-
-def _score(run: RunView, key: str) -> float:
-    assert run.result is not None
-    value = run.result.metrics.get(key)
-    return float("nan") if value is None else value
-
-
-def _class_f1(run: RunView, name: str) -> float:
-    assert run.result is not None
-    return float(run.result.per_class[name]["f1"])
-
-
-def _have(runs: Sequence[RunView], key: str) -> bool:
-    return any(run.result is not None and run.result.metrics.get(key) is not None for run in runs)
-
-
-def _change(value: float, base: float, is_baseline: bool) -> list[Cell]:
-    if is_baseline:
-        return [None, None]
-    return [value - base, (value - base) / base if base else None]
-
-
-def _marked(run: RunView, baseline: RunView | None) -> str:
-    return f"{run.label} (baseline)" if run is baseline else run.label
-
-
-def _constant(
-    columns: Sequence[Column], rows: Sequence[tuple[Cell, ...]], keys: Sequence[str]
-) -> list[tuple[str, str]]:
-    """Columns that say the same in every row."""
-    found = []
-    for i, column in enumerate(columns):
-        if column.key in keys and len({row[i] for row in rows}) == 1:
-            found.append((column.key, str(rows[0][i])))
-    return found
-
-
 def _unique(titles: list[str], evaluations: Sequence[Scored]) -> list[str]:
     """Evaluations of the same split are told apart by their ids."""
     return [
@@ -454,18 +279,8 @@ def _unique(titles: list[str], evaluations: Sequence[Scored]) -> list[str]:
     ]
 
 
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" + ("" if n == 1 else "s")
-
-
 def _words(key: str) -> str:
     return key.replace("_", " ")
-
-
-def _setting(settings: dict[str, Any], key: str) -> str | None:
-    if key not in settings:
-        return None
-    return "none" if settings[key] is None else as_text(settings[key])
 
 
 def _plain(value: Any) -> str:

@@ -1,58 +1,27 @@
-"""The figures of a report, as Plotly's plain form: ``{"data": […], "layout": {…}}``.
-
-Colours that depend on the page's mode are not in a figure: they come from a template (`ferbench.report.theme`), which
-the page exchanges when the mode changes. No figure codes anything by colour alone: lines differ in dash and marker,
-cells carry their number.
-"""
+"""The figures of one run: its confusion matrix and its learning curves."""
 
 from __future__ import annotations
 
-import html
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.metrics.measures import measure
-from ferbench.plugin.faults import one_line
-from ferbench.report.contents import Comparison, RunView, Scored
-from ferbench.report.tables import curve_metrics
-
-#: More classes than this are drawn as a heat map: so many lines cannot be told apart.
-LINES = 10
-_LONGEST_TICK = 24
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", "cross", "star", "pentagon", "hexagon")
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure with what a page needs to say about it.
-
-    Attributes:
-        id: stable name, ``[a-z0-9-]+``.
-        title: a few words.
-        caption: what it shows, in a sentence.
-        spec: Plotly's ``data`` and ``layout``.
-        height: pixels.
-        least_width: pixels below which it is scrolled instead of squeezed.
-        table: id of the table with its numbers.
-        wide: it takes a whole row where figures stand side by side.
-        views: other states of the first trace by label, for figures that can be switched; the first one is drawn.
-    """
-
-    id: str
-    title: str
-    caption: str
-    spec: dict[str, Any]
-    height: int = 320
-    least_width: int = 260
-    table: str = ""
-    wide: bool = False
-    views: dict[str, dict[str, Any]] = field(default_factory=dict)
+from ferbench.report.charts import (
+    DASHES,
+    LINES,
+    SYMBOLS,
+    Figure,
+    epochs_axis,
+    finite,
+    layout_of,
+    named_axis,
+    plain,
+)
+from ferbench.report.contents import RunView, Scored
+from ferbench.report.run_tables import curve_metrics
 
 
 def of_run(run: RunView) -> list[Figure]:
@@ -61,13 +30,6 @@ def of_run(run: RunView) -> list[Figure]:
     if run.result is not None and run.result.confusion is not None:
         figures.append(confusion(run, run.result))
     return figures + curves(run)
-
-
-def of_comparison(group: Comparison, name: str) -> list[Figure]:
-    """Figures of runs side by side; none for a single run."""
-    if len(group.runs) < 2:
-        return []
-    return [scores_by_run(group, f"{name}-scores", name), f1_by_class(group, f"{name}-classes", f"{name}-by-class")]
 
 
 def confusion(run: RunView, scored: Scored) -> Figure:
@@ -154,7 +116,7 @@ def _curve(run: RunView, name: str) -> Figure:
     epochs = [record["epoch"] for record in run.history]
     data = []
     for number, (split, dash) in enumerate((("train", "dash"), ("validation", "solid"))):
-        values = [_number(record[split].get(name)) for record in run.history]
+        values = [finite(record[split].get(name)) for record in run.history]
         if any(value is not None for value in values):
             data.append(
                 _line(epochs, values, split, dash, SYMBOLS[number], hover=f"epoch %{{x}}<br>{label} %{{y:.4f}}")
@@ -180,7 +142,7 @@ def _class_lines(run: RunView, classes: Sequence[str]) -> Figure:
     epochs = [record["epoch"] for record in run.history]
     data = []
     for i, name in enumerate(classes):
-        values = [_number(record["validation"]["f1"].get(name)) for record in run.history]
+        values = [finite(record["validation"]["f1"].get(name)) for record in run.history]
         data.append(_line(epochs, values, name, DASHES[i % len(DASHES)], SYMBOLS[i], hover="epoch %{x}<br>F1 %{y:.4f}"))
     return Figure(
         id=f"curve-class-f1-{run.id}",
@@ -202,7 +164,7 @@ def _class_lines(run: RunView, classes: Sequence[str]) -> Figure:
 
 def _class_cells(run: RunView, classes: Sequence[str]) -> Figure:
     epochs = [record["epoch"] for record in run.history]
-    z = [[_number(record["validation"]["f1"].get(name)) for record in run.history] for name in classes]
+    z = [[finite(record["validation"]["f1"].get(name)) for record in run.history] for name in classes]
     trace = {
         "type": "heatmap",
         "z": z,
@@ -230,103 +192,6 @@ def _class_cells(run: RunView, classes: Sequence[str]) -> Figure:
     )
 
 
-def scores_by_run(group: Comparison, name: str, table: str) -> Figure:
-    """Accuracy and macro-F1 of each run as points."""
-    labels = [plain(run.label) for run in group.runs]
-    data = []
-    for i, key in enumerate(("accuracy", "macro_f1")):
-        values = [None if run.result is None else _number(run.result.metrics.get(key)) for run in group.runs]
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": measure(key).label,
-                "x": values,
-                "y": labels,
-                "marker": {"size": 11, "symbol": ("circle", "diamond-open")[i], "line": {"width": 2}},
-                "hovertemplate": "%{y}<br>%{x:.4f}<extra>%{fullData.name}</extra>",
-            }
-        )
-    layout = {
-        **layout_of(left=8, entries=2),
-        # Without a title, which a narrow page would write over the numbers; the legend says what they are.
-        "xaxis": {},
-        "yaxis": {
-            "autorange": "reversed",
-            "automargin": True,
-            "type": "category",
-            **named_axis([run.label for run in group.runs]),
-        },
-    }
-    return Figure(
-        id=name,
-        title="Scores by run",
-        caption=f"Accuracy and macro-F1 of {len(group.runs)} runs on {group.result.split}, n = {group.result.n:,}.",
-        spec={"data": data, "layout": layout},
-        height=30 * len(group.runs) + 150,
-        least_width=340,
-        table=table,
-    )
-
-
-def f1_by_class(group: Comparison, name: str, table: str) -> Figure:
-    """F1 of each class and run as cells."""
-    classes = group.result.class_names
-    z = [[run.result.per_class[one]["f1"] for one in classes] for run in group.runs if run.result is not None]
-    trace = {
-        "type": "heatmap",
-        "z": z,
-        "x": [plain(one) for one in classes],
-        "y": [plain(run.label) for run in group.runs],
-        "zmin": 0.0,
-        "zmax": 1.0,
-        "text": [[f"{v:.2f}" for v in row] for row in z],
-        "texttemplate": "%{text}",
-        "textfont": {"size": 12 if len(classes) <= 12 else 9},
-        "hovertemplate": "%{y}<br>%{x}<br>F1 %{z:.4f}<extra></extra>",
-        "xgap": 2,
-        "ygap": 2,
-        "showscale": False,
-    }
-    layout = {
-        **layout_of(left=8),
-        "xaxis": {"showgrid": False, "automargin": True, "type": "category", **named_axis(classes)},
-        "yaxis": {
-            "autorange": "reversed",
-            "automargin": True,
-            "showgrid": False,
-            "type": "category",
-            **named_axis([run.label for run in group.runs]),
-        },
-    }
-    return Figure(
-        id=name,
-        title="F1 by class and run",
-        caption=f"F1 of each class on {group.result.split}; darker or brighter cells and larger numbers are better.",
-        spec={"data": [trace], "layout": layout},
-        height=30 * len(group.runs) + 120,
-        least_width=42 * len(classes) + 200,
-        table=table,
-    )
-
-
-def plain(text: str) -> str:
-    """Text that Plotly shows as it is: it reads a subset of HTML in names and labels, and TeX between dollar signs."""
-    return html.escape(one_line(text), quote=False).replace("$", "&#36;")
-
-
-def named_axis(names: Sequence[str]) -> dict[str, Any]:
-    """Ticks for every name, long ones shortened in the middle; hovering shows the whole."""
-    ticks = [plain(shortened(name)) for name in names]
-    return {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": ticks}
-
-
-def shortened(name: str) -> str:
-    """A name in one line, a long one without its middle."""
-    half, name = _LONGEST_TICK // 2, one_line(name)
-    return name if len(name) <= _LONGEST_TICK else f"{name[:half]}…{name[1 - half :]}"
-
-
 def _view(z: NDArray[Any], text: list[list[str]], top: float) -> dict[str, Any]:
     return {"z": z.tolist(), "text": text, "zmin": 0.0, "zmax": top}
 
@@ -346,26 +211,6 @@ def _line(x: list[int], y: list[float | None], name: str, dash: str, symbol: str
         "marker": {"symbol": symbol, "size": 7, "maxdisplayed": 12},
         "hovertemplate": hover + "<extra>%{fullData.name}</extra>",
     }
-
-
-def layout_of(left: int = 56, entries: int = 0) -> dict[str, Any]:
-    """Margins that leave room for a legend of so many entries below the axis."""
-    rows = math.ceil(entries / 2.5)
-    return {
-        "margin": {"t": 24, "r": 16, "b": 50 + 24 * rows, "l": left},
-        "hovermode": "closest",
-        "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
-        "showlegend": entries > 0,
-    }
-
-
-def epochs_axis(epochs: Sequence[int]) -> dict[str, Any]:
-    step = max(1, math.ceil(len(epochs) / 10))
-    step = next(nice for nice in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**6) if nice >= step)
-    # Given, since one that plotly finds makes room for words beside the line, and reaches epochs that there are not.
-    beside = max(0.5, 0.04 * (epochs[-1] - epochs[0]))
-    around = [epochs[0] - beside, epochs[-1] + beside]
-    return {"title": {"text": "epoch"}, "dtick": step, "tick0": 0, "showgrid": False, "range": around}
 
 
 def _kept(run: RunView) -> dict[str, Any]:
@@ -421,8 +266,3 @@ def _unended(run: RunView) -> bool:
 def _kept_epoch(run: RunView) -> int | None:
     best = [record["epoch"] for record in run.history if record.get("best")]
     return best[-1] if best else None
-
-
-def _number(value: Any) -> float | None:
-    """A number that JSON can hold."""
-    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None

@@ -1,0 +1,91 @@
+"""What the figures of a report are made of, as Plotly's plain form: ``{"data": […], "layout": {…}}``.
+
+Colours that depend on the page's mode are not in a figure: they come from a template (`ferbench.report.theme`), which
+the page exchanges when the mode changes. No figure codes anything by colour alone: lines differ in dash and marker,
+cells carry their number.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ferbench.plugin.faults import one_line
+
+#: More classes than this are drawn as a heat map: so many lines cannot be told apart.
+LINES = 10
+_LONGEST_TICK = 24
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", "cross", "star", "pentagon", "hexagon")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure with what a page needs to say about it.
+
+    Attributes:
+        id: stable name, ``[a-z0-9-]+``.
+        title: a few words.
+        caption: what it shows, in a sentence.
+        spec: Plotly's ``data`` and ``layout``.
+        height: pixels.
+        least_width: pixels below which it is scrolled instead of squeezed.
+        table: id of the table with its numbers.
+        wide: it takes a whole row where figures stand side by side.
+        views: other states of the first trace by label, for figures that can be switched; the first one is drawn.
+    """
+
+    id: str
+    title: str
+    caption: str
+    spec: dict[str, Any]
+    height: int = 320
+    least_width: int = 260
+    table: str = ""
+    wide: bool = False
+    views: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def plain(text: str) -> str:
+    """Text that Plotly shows as it is: it reads a subset of HTML in names and labels, and TeX between dollar signs."""
+    return html.escape(one_line(text), quote=False).replace("$", "&#36;")
+
+
+def named_axis(names: Sequence[str]) -> dict[str, Any]:
+    """Ticks for every name, long ones shortened in the middle; hovering shows the whole."""
+    ticks = [plain(shortened(name)) for name in names]
+    return {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": ticks}
+
+
+def shortened(name: str) -> str:
+    """A name in one line, a long one without its middle."""
+    half, name = _LONGEST_TICK // 2, one_line(name)
+    return name if len(name) <= _LONGEST_TICK else f"{name[:half]}…{name[1 - half :]}"
+
+
+def layout_of(left: int = 56, entries: int = 0) -> dict[str, Any]:
+    """Margins that leave room for a legend of so many entries below the axis."""
+    rows = math.ceil(entries / 2.5)
+    return {
+        "margin": {"t": 24, "r": 16, "b": 50 + 24 * rows, "l": left},
+        "hovermode": "closest",
+        "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
+        "showlegend": entries > 0,
+    }
+
+
+def epochs_axis(epochs: Sequence[int]) -> dict[str, Any]:
+    step = max(1, math.ceil(len(epochs) / 10))
+    step = next(nice for nice in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**6) if nice >= step)
+    # Given, since one that plotly finds makes room for words beside the line, and reaches epochs that there are not.
+    beside = max(0.5, 0.04 * (epochs[-1] - epochs[0]))
+    around = [epochs[0] - beside, epochs[-1] + beside]
+    return {"title": {"text": "epoch"}, "dtick": step, "tick0": 0, "showgrid": False, "range": around}
+
+
+def finite(value: Any) -> float | None:
+    """A number that JSON can hold."""
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
