@@ -169,7 +169,7 @@ def _transitions(view: TimelineView, patterns: Patterns) -> Figure:
     }
     return Figure(
         id="transitions-plot",
-        title="Transitions",
+        title="From class to class",
         caption=f"How often the predicted class changed from the row's to the column's: {patterns.switches:,} changes.",
         spec={"data": [trace], "layout": layout},
         height=44 * len(names) + 130,

@@ -28,8 +28,8 @@ def class_table(view: TimelineView, patterns: Patterns) -> Table:
     timeline, timed = view.timeline, view.timed
     columns = [
         Column("class", "class"),
-        Column("share", "share of frames", "score", about="frames predicted as this class"),
-        Column("mean", "mean probability", "score"),
+        Column("share", "share", "score", about="of the frames, how many are predicted as this class"),
+        Column("mean", "mean", "score", about="mean probability"),
         Column("episodes", "episodes", "count", about="times that it began"),
         Column("longest_frames", "longest, frames", "count"),
         *([Column("longest_seconds", "longest", "seconds")] if timed else []),
@@ -85,8 +85,12 @@ def episode_table(view: TimelineView, patterns: Patterns) -> Table:
         Column("first_frame", "first frame", "count"),
         Column("last_frame", "last frame", "count"),
         Column("frames", "frames", "count"),
-        *((Column("start", "starts at second", "number"), Column("seconds", "lasts", "seconds")) if timed else ()),
-        Column("mean", "mean probability", "score"),
+        *(
+            (Column("start", "starts", "number", about="in seconds"), Column("seconds", "lasts", "seconds"))
+            if timed
+            else ()
+        ),
+        Column("mean", "mean", "score", about="mean probability of the class"),
     )
     rows = tuple(
         (
