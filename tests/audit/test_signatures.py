@@ -71,6 +71,21 @@ def test_predictions_shuffled_against_labels_are_recognised_in_a_full_table():
     assert set(found(table_of(matrix))) == {"shuffled"}
 
 
+@pytest.mark.parametrize(
+    ("recall", "shuffled"), [(17.6, True), (25.0, True), (32.4, True), (17.4, False), (32.6, False)]
+)
+def test_a_macro_recall_within_three_deviations_of_chance_is_as_if_shuffled(recall, shuffled):
+    """Four classes of 100: one deviation is sqrt(4 / 400) / 4, 2.5 percentage points."""
+    cells = {("macro avg", "recall"): f"{recall:.2f}", ("accuracy", "f1"): "60.00"}
+    signs = found(parse_table(table_text(cells, [100] * 4), "summary.csv"))
+    assert ("shuffled" in signs) == shuffled
+
+
+def test_an_accuracy_near_chance_too_is_no_sign_of_labels_in_another_order():
+    cells = {("macro avg", "recall"): "25.00", ("accuracy", "f1"): "37.00"}
+    assert "shuffled" not in found(parse_table(table_text(cells, [100] * 4), "summary.csv"))
+
+
 def test_below_chance_is_the_hypergeometric_tail():
     stats = pytest.importorskip("scipy.stats")
     from ferbench.audit.signatures import _at_most, _deviation

@@ -14,7 +14,7 @@ from made_tables import matrices, printed_scores, scikit_learn_scores, table_of,
 
 from ferbench.audit.csv_table import parse_table, read_table
 from ferbench.audit.published import Cell
-from ferbench.audit.verdict import audit, judge
+from ferbench.audit.verdict import audit, judge, value_of
 
 PUBLISHED = Path(__file__).parents[2] / "benchmarks" / "published"
 
@@ -238,3 +238,24 @@ def test_a_class_left_out_of_the_averages_is_recognised():
     text = table_text({cell: f"{100 * value:.2f}" for cell, value in values.items()}, [8, 7, 10])
     done = audit(parse_table(text, "nan.csv"))
     assert (done.verdict, done.conventions.zero_division) == ("consistent", "left out")
+    for cell, printed in done.table.scores.items():
+        value = value_of(cell, done.table, done.conventions, done.solved.solution)
+        assert value is None or float(value) == pytest.approx(float(printed.value), abs=0.5e-4 + 1e-12)
+
+
+def with_micro_average(text):
+    table = table_text(printed_scores(FACES), FACES.sum(axis=1).tolist())
+    return audit(parse_table(f"{table}\nmicro avg,{text},,,", "micro.csv"))
+
+
+def test_a_micro_average_is_the_accuracy():
+    done = with_micro_average(printed_scores(FACES)["accuracy", "f1"])
+    assert done.verdict == "consistent"
+    micro = value_of(Cell("micro avg", "f1"), done.table, done.conventions, done.solved.solution)
+    assert micro == Fraction(int(FACES.trace()), int(FACES.sum()))
+
+
+def test_another_micro_average_than_the_accuracy_is_the_only_number_left_out():
+    other = float(printed_scores(FACES)["accuracy", "f1"]) + 1
+    done = with_micro_average(f"{other:.2f}")
+    assert {str(one.without) for one in done.diagnosis.contradictions} == {"micro F1"}

@@ -151,6 +151,13 @@ def test_a_rare_class_that_carries_the_variance_gives_it_few_degrees_of_freedom(
     assert few == 7
 
 
+def test_degrees_of_freedom_are_rounded_down_and_whole_ones_are_kept():
+    design = Design(np.repeat([0, 1], [13, 8]), 2)  # 12 and 7 degrees of freedom
+    parts = np.array([[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 1.0, 0.0]])
+    # Of both: 2² / (1/12 + 1/7) = 17.7; where there is no variance, one less than there are samples: 20.
+    assert design.combined_freedom(parts).tolist() == [12, 7, 17, 20]
+
+
 @pytest.mark.parametrize(("right_of_50", "apart"), [((15, 30, 45), True), ((30, 30, 30), False)])
 def test_the_variance_of_seeds_is_that_of_a_crossed_analysis_of_variance(right_of_50, apart):
     """Seeds × samples, one answer each: (MS of seeds - MS of the residual) / (samples · seeds)."""
