@@ -110,13 +110,14 @@ def audit_table(
     """Are the scores in FILE possible together?
 
     FILE is CSV: a row for each class with precision, recall, f1 and support, then rows such as macro avg, weighted avg
-    and accuracy; leave empty what is not published. Exit code 1: no confusion matrix gives these numbers.
+    and accuracy; leave empty what is not published. A Markdown table, and what scikit-learn's classification_report
+    prints, will do as well. Exit code 1: no confusion matrix gives these numbers.
 
     \b
     ferbench audit table paper.csv
     ferbench audit table paper.csv --json | jq .verdict
     """
-    from ferbench.audit.csv_table import read_table
+    from ferbench.audit.score_table import read_table
     from ferbench.audit.signatures import signatures
     from ferbench.audit.verdict import ZERO_DIVISIONS
     from ferbench.audit.verdict import audit as examine

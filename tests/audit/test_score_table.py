@@ -7,13 +7,15 @@ import io
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_tables import matrices
 
 from ferbench import UserError
-from ferbench.audit.csv_table import parse_table, read_table
 from ferbench.audit.published import Cell
+from ferbench.audit.score_table import parse_table, read_table
 from ferbench.audit.verdict import audit
 
 PUBLISHED = Path(__file__).parents[2] / "benchmarks" / "published"
@@ -98,6 +100,45 @@ def test_what_pandas_writes_of_scikit_learn_s_report_is_read():
     assert table.scores[Cell("accuracy", "f1")].value == Fraction(repr(report["accuracy"]))
     assert Cell("weighted avg", "f1") in table.scores
     assert set(table.totals.values()) == {6}
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    matrices(40),
+    st.integers(2, 4),
+    st.lists(st.sampled_from(["very happy", "0", "a|b", "x 1.5", "nan", "é"]), unique=True),
+)
+def test_what_scikit_learn_prints_is_read_as_its_numbers(matrix, digits, names):
+    from sklearn.metrics import classification_report
+
+    names = [*names, *(f"c{k}" for k in range(len(matrix)))][: len(matrix)]
+    true = np.repeat(np.arange(len(matrix)), matrix.sum(axis=1))
+    predicted = np.concatenate([np.repeat(np.arange(len(matrix)), row) for row in matrix])
+    asked = {"labels": range(len(matrix)), "target_names": names, "digits": digits, "zero_division": 0.0}
+    table = read(classification_report(true, predicted, **asked))
+    known = classification_report(true, predicted, output_dict=True, **asked)
+    assert table.classes == tuple(names)
+    assert table.supports == tuple(matrix.sum(axis=1))
+    assert float(table.scores[Cell("accuracy", "f1")].value) == pytest.approx(known["accuracy"], abs=0.5 * 0.1**digits)
+    for row in (*names, "macro avg", "weighted avg"):
+        for measure, column in {"precision": "precision", "recall": "recall", "f1": "f1-score"}.items():
+            printed = table.scores[Cell(row, measure)]
+            assert float(printed.value) == pytest.approx(known[row][column], abs=0.5 * 0.1**digits + 1e-12)
+            assert printed.step == Fraction(1, 10**digits)
+
+
+def test_a_report_that_lost_a_number_is_an_error_that_says_where():
+    text = "precision recall f1-score support\nangry 0.5 0.5 0.5 10\nsad 0.5 0.5 10\n"
+    with pytest.raises(UserError, match=r"table\.csv, line 3: 3 numbers for 4 columns"):
+        read(text)
+
+
+def test_a_markdown_table_is_read_without_its_emphasis():
+    lines = ["| **Class** | precision | Recall | F1 | `support` |", "|:--|--:|:-:|---|---|"]
+    lines += ["| a | 50.0 | **60.0** | 54.5 | 10 |", "| _b_ | 66.7 | 57.1 | 61.5 | 14", "|accuracy|||58.3|24|"]
+    assert read("\n".join(lines)) == read(SMALL)
+    escaped = read("| class | recall |\n|---|---|\n| a\\|b | 0.5 |\n| c | 0.25 |")
+    assert escaped.classes == ("a|b", "c")
 
 
 def test_a_table_whose_lines_are_scores_is_refused_with_what_to_do():

@@ -1,9 +1,7 @@
-"""Reading a table of scores per class from a CSV file, laid out like scikit-learn's classification report."""
+"""Reading a table of scores per class, laid out like scikit-learn's classification report."""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+from ferbench.audit.layouts import LAYOUT, lines_of
 from ferbench.audit.published import (
     ACCURACY,
     AVERAGES,
@@ -23,7 +22,6 @@ from ferbench.audit.published import (
     Printed,
     PublishedTable,
 )
-from ferbench.data.delimiter import delimiter
 from ferbench.errors import UserError
 
 Unit = Literal["auto", "percent", "fraction"]
@@ -63,7 +61,6 @@ _ROWS = {
 _EMPTY = {"", "-", "–", "—", "n/a", "na", "none", "null"}
 _NUMBER = re.compile(r"([+-]?)(\d*)(?:[.](\d*))?(?:e([+-]?\d{1,3}))?")
 _PERCENT = r"%|percent|pct"
-_LAYOUT = "the first line names the columns class, precision, recall, f1, support; then one line a class, and averages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +76,7 @@ def read_table(path: Path, *, unit: Unit = "auto", decimals: int | None = None) 
     """Read a published table.
 
     Args:
-        path: CSV with commas, semicolons or tabs.
+        path: CSV with commas, semicolons or tabs, a Markdown table, or what scikit-learn prints.
         unit: of the scores; ``auto``: percent where a column's name or a cell says so, or a number is above 1.
         decimals: with how many decimals scores were printed, for files that lost their trailing zeros. None: as many
             as each one shows, which is never wrong but may say less.
@@ -92,7 +89,7 @@ def read_table(path: Path, *, unit: Unit = "auto", decimals: int | None = None) 
 
 def parse_table(text: str, name: str, *, unit: Unit = "auto", decimals: int | None = None) -> PublishedTable:
     """Like `read_table`, of a text; ``name`` is what errors call it."""
-    header, *lines = _lines(text, name)
+    header, *lines = lines_of(text, name)
     columns, percent, notes = _columns(header, name, [cells[0] for _, cells in lines])
     place = columns["class"]
     raw: dict[Cell, _Score] = {}
@@ -140,26 +137,12 @@ def parse_table(text: str, name: str, *, unit: Unit = "auto", decimals: int | No
 def _text(path: Path) -> str:
     try:
         if path.stat().st_size > _LARGEST_FILE:
-            raise UserError(f"{path.name} is too large for a table of scores", "give a CSV with one line a class")
+            raise UserError(f"{path.name} is too large for a table of scores", "give one line a class")
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise UserError(f"{path.name} is not text in UTF-8", "save the table as CSV in UTF-8") from None
+        raise UserError(f"{path.name} is not text in UTF-8", "save the table in UTF-8") from None
     except OSError as error:
         raise UserError(f"{path.name} cannot be read: {error.strerror}", "check the path and its permissions") from None
-
-
-def _lines(text: str, name: str) -> list[tuple[int, list[str]]]:
-    """Lines that are not empty with their numbers; the header first."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter(first), strict=True)
-        lines = [(reader.line_num, row) for row in reader]
-    except csv.Error as error:
-        raise UserError(f"{name} is not CSV: {error}", _LAYOUT) from None
-    lines = [(number, row) for number, row in lines if any(cell.strip() for cell in row)]
-    if len(lines) < 2:
-        raise UserError(f"{name} has no rows", _LAYOUT)
-    return lines
 
 
 def _columns(
@@ -190,7 +173,7 @@ def _columns(
         percent[known] = True if says else None
     if "class" not in columns or not set(MEASURES) & set(columns):
         turned = len({_meaning(title) for title in titles} & {*MEASURES}) > 1
-        remedy = "exchange lines and columns, as pandas.DataFrame(report).T does" if turned else _LAYOUT
+        remedy = "exchange lines and columns, as pandas.DataFrame(report).T does" if turned else LAYOUT
         raise UserError(f"{name} is no table of scores by class: its columns are {_some(header[1])}", remedy)
     return columns, percent, [f"columns not read: {_some(strange)}"] if strange else []
 
@@ -280,7 +263,7 @@ def _in_unit(raw: dict[Cell, _Score], unit: Unit) -> tuple[dict[Cell, Printed], 
 
 def _checked(table: PublishedTable, name: str) -> PublishedTable:
     if len(table.classes) < 2:
-        raise UserError(f"{name} has {len(table.classes) or 'no'} class rows, not two or more", _LAYOUT)
+        raise UserError(f"{name} has {len(table.classes) or 'no'} class rows, not two or more", LAYOUT)
     if len(table.classes) > MOST_CLASSES:
         raise UserError(f"{name} has more than {MOST_CLASSES:,} classes", "audit a part of them as a table of its own")
     if not table.scores:
