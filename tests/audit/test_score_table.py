@@ -119,11 +119,12 @@ def test_what_scikit_learn_prints_is_read_as_its_numbers(matrix, digits, names):
     known = classification_report(true, predicted, output_dict=True, **asked)
     assert table.classes == tuple(names)
     assert table.supports == tuple(matrix.sum(axis=1))
-    assert float(table.scores[Cell("accuracy", "f1")].value) == pytest.approx(known["accuracy"], abs=0.5 * 0.1**digits)
+    half = 0.5 * 0.1**digits + 1e-12
+    assert float(table.scores[Cell("accuracy", "f1")].value) == pytest.approx(known["accuracy"], abs=half)
     for row in (*names, "macro avg", "weighted avg"):
         for measure, column in {"precision": "precision", "recall": "recall", "f1": "f1-score"}.items():
             printed = table.scores[Cell(row, measure)]
-            assert float(printed.value) == pytest.approx(known[row][column], abs=0.5 * 0.1**digits + 1e-12)
+            assert float(printed.value) == pytest.approx(known[row][column], abs=half)
             assert printed.step == Fraction(1, 10**digits)
 
 
