@@ -106,14 +106,20 @@ class Board:
         return found if self.single else [*found, "runs"]
 
     def chosen(self, text: str) -> list[str]:
-        """Keys from ``a,b,c``, or of all columns from ``all``.
+        """Keys from ``a,b,c``, or of all columns from ``all``. A class may have commas in its name.
 
         Raises:
             UserError: there is no such column.
         """
         if text.strip() == ALL:
             return list(self.columns)
-        return list(dict.fromkeys(self.find(word.strip(), "--columns") for word in text.split(",")))
+        words, keys = text.split(","), []
+        while words:
+            joined = [",".join(words[:count]).strip() for count in range(len(words), 1, -1)]
+            key = next((one for one in joined if one in self.columns), words[0].strip())
+            keys.append(self.find(key, "--columns"))
+            words = words[key.count(",") + 1 :]
+        return list(dict.fromkeys(keys))
 
     def find(self, key: str, option: str) -> str:
         """``key``, when there is such a column.

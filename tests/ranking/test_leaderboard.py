@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from made_records import made_record, write_runs
 from made_runs import make_run
 
+from ferbench.errors import UserError
 from ferbench.experiment.recipe import Recipe, Role
 from ferbench.ranking.columns import Board
 from ferbench.ranking.leaderboard import NO_EXPERIMENT, collect, contaminated, group, ordered, spread
@@ -294,3 +295,12 @@ def test_a_contaminated_test_is_in_no_group_but_is_told(tmp_path):
 def test_it_shows_that_contamination_is_not_known(tmp_path):
     (_, away), _ = board(tmp_path, with_a_test_elsewhere(made_record("a"), contaminated=None))
     assert away.rows[0].settings["evaluation.seen"] == "unknown"
+
+
+def test_columns_of_classes_with_commas_in_their_names_can_be_chosen(tmp_path):
+    make_run(tmp_path, classes=("happy, surprised", "happy", "a,b,c"))
+    shown = Board(collect(tmp_path)[0], single=False)
+    asked = "model,f1:happy, surprised, f1:a,b,c ,f1:happy,seeds"
+    assert shown.chosen(asked) == ["model", "f1:happy, surprised", "f1:a,b,c", "f1:happy", "seeds"]
+    with pytest.raises(UserError, match="there is no column 'f1:a'"):
+        shown.chosen("f1:a,model")
