@@ -33,32 +33,33 @@ def confusion_difference(run: RunView, base: RunView, name: str) -> Figure:
     change = 100 * (_by_row(run.result) - _by_row(base.result))
     top = max(1.0, float(np.abs(change).max()))
     k = len(names)
+    better = np.where(np.eye(k, dtype=bool), change, -change)
     trace = {
         "type": "heatmap",
-        "z": np.abs(change).tolist(),
+        "z": better.tolist(),
+        "coloraxis": "coloraxis",
         "customdata": change.tolist(),
         "x": [plain(one) for one in names],
         "y": [plain(one) for one in names],
-        "zmin": 0.0,
-        "zmax": top,
         "text": [[f"{v:+.0f}".replace("-", "−") if round(v) else "0" for v in row] for row in change.tolist()],
         "texttemplate": "%{text}",
         "textfont": {"size": 13 if k <= 8 else 10},
         "hovertemplate": "true %{y}<br>predicted %{x}<br>%{customdata:+.1f} points<extra></extra>",
         "xgap": 2,
         "ygap": 2,
-        "showscale": False,
     }
     axis = {"showgrid": False, "automargin": True, **named_axis(names)}
     return Figure(
         id=f"{name}-difference-{run.id}",
         title=f"Confusion: {run.label} less {base.label}",
         caption=f"Of each true class, how many percentage points more (+) or fewer (−) {run.label} gives to each class "
-        f"than {base.label}. On the diagonal more is better, elsewhere fewer.",
+        f"than {base.label}. On the diagonal more is better, elsewhere fewer: "
+        "cells are blue where it does better and orange where it does worse.",
         spec={
             "data": [trace],
             "layout": {
                 **layout_of(left=8),
+                "coloraxis": {"cmin": -top, "cmax": top},
                 "xaxis": {"title": {"text": "predicted class"}, **axis},
                 "yaxis": {"title": {"text": "true class"}, "autorange": "reversed", **axis},
             },

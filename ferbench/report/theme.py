@@ -25,6 +25,7 @@ _COLOURS: dict[Mode, dict[str, Any]] = {
             "#7a4a1d",
         ),
         "cells": ((0.0, "#f6f9fd"), (0.25, "#dbe9f8"), (0.5, "#bcd7f3"), (0.75, "#97c1ec"), (1.0, "#6aa6e3")),
+        "worse_to_better": ((0.0, "#eda15c"), (0.25, "#f4cda6"), (0.5, "#f6f9fd"), (0.75, "#bcd7f3"), (1.0, "#6aa6e3")),
     },
     "dark": {
         "text": "#e6ebf2",
@@ -44,6 +45,7 @@ _COLOURS: dict[Mode, dict[str, Any]] = {
             "#d9a877",
         ),
         "cells": ((0.0, "#1a222d"), (0.25, "#1b3350"), (0.5, "#1d4474"), (0.75, "#20569b"), (1.0, "#2769c4")),
+        "worse_to_better": ((0.0, "#8f4d13"), (0.25, "#57361e"), (0.5, "#1a222d"), (0.75, "#1d4474"), (1.0, "#2769c4")),
     },
 }
 
@@ -64,6 +66,8 @@ def template(mode: Mode) -> dict[str, Any]:
         # One colour of text can be read on every cell, since the scale stays on its side of it.
         "data": {"heatmap": [{"type": "heatmap", "colorscale": scale, "textfont": {"color": colours["text"]}}]},
         "layout": {
+            # Of heat maps around zero, which have a colour axis.
+            "coloraxis": {"colorscale": [list(stop) for stop in colours["worse_to_better"]], "showscale": False},
             "colorway": list(colours["lines"]),
             "font": {"color": colours["text"], "family": "system-ui, 'Segoe UI', Roboto, sans-serif", "size": 13},
             "paper_bgcolor": colours["surface"],

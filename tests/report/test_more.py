@@ -199,6 +199,11 @@ def test_confusions_are_compared_in_points_of_each_true_class(tmp_path):
         shares.append(confusion_matrix(one.truth, one.probabilities.argmax(axis=1), normalize="true"))
     (found,) = [f for f in compose(read_runs(runs)).comparisons[0].figures if "difference" in f.id]
     assert np.array(found.spec["data"][0]["customdata"]) == pytest.approx(100 * (shares[1] - shares[0]))
+    # Cells are drawn by how much better it is: more on the diagonal, fewer elsewhere.
+    better = np.where(np.eye(len(shares[0]), dtype=bool), 1, -1) * found.spec["data"][0]["customdata"]
+    assert np.array(found.spec["data"][0]["z"]) == pytest.approx(better)
+    ends = found.spec["layout"]["coloraxis"]
+    assert -ends["cmin"] == ends["cmax"] == np.abs(better).max()
     other = confusion_difference(group.runs[0], group.runs[1], "x")
     assert np.array(other.spec["data"][0]["customdata"]) == pytest.approx(100 * (shares[0] - shares[1]))
 
