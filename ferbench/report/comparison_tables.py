@@ -76,17 +76,30 @@ def comparison(group: Comparison, name: str) -> Table:
 def differences(group: Comparison, name: str) -> Table | None:
     """The settings in which the runs differ, beyond what `comparison` has columns for; None when they do not."""
     settings = [run.settings for run in group.runs]
-    keys = [key for key in ("dataset", "schedule") if len({one.get(key) for one in settings}) > 1] + differing(settings)
+    keys = [key for key in ("dataset", "schedule") if len({one.get(key) for one in settings}) > 1]
+    keys += [key for key in differing(settings) if not _told_by_its_component(key, settings)]
     if not keys:
         return None
     return Table(
         id=name,
-        caption="Settings in which the runs differ, the seed left out; empty where a run has no such setting.",
+        caption="Settings in which the runs differ, the seed left out; empty where a run has no such setting. Options "
+        "that not all of the runs' components have are left out where they are the same for all runs of a component.",
         columns=(_RUN, *(Column(key, key) for key in keys)),
         rows=tuple(
             (_marked(run, group.baseline), *(_setting(run.settings, key) for key in keys)) for run in group.runs
         ),
     )
+
+
+def _told_by_its_component(key: str, settings: Sequence[dict[str, Any]]) -> bool:
+    """An option that some runs' components lack, and that is the same wherever a component has it."""
+    section = key.partition(".")[0]
+    if all(key in one for one in settings) or section not in settings[0]:
+        return False
+    values: dict[Any, set[str]] = {}
+    for one in settings:
+        values.setdefault(one.get(section), set()).add(repr(one.get(key)))
+    return len(values) > 1 and all(len(same) == 1 for same in values.values())
 
 
 def class_comparison(group: Comparison, name: str) -> Table:

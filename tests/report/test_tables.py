@@ -160,6 +160,26 @@ def test_settings_in_which_runs_differ_stand_in_a_table(tmp_path):
     assert table.rows == (("a", "true", "8"), ("b", "false", "none"), ("c", None, None))
 
 
+def test_options_that_the_component_tells_already_are_left_out(tmp_path):
+    made = [
+        ("a", "wide", {"width": 8, "depth": 2}),
+        ("b", "wide", {"width": 8, "depth": 4}),
+        ("c", "plain", {"drop": 0.5}),
+    ]
+    runs = [make_run(tmp_path, name=name, model=model, options=options) for name, model, options in made]
+    table = comparison_tables.differences(read_runs(runs).comparisons[0], "t")
+    assert [one.key for one in table.columns] == ["run", "model.depth"]
+    assert table.rows == (("a", "2"), ("b", "4"), ("c", None))
+    only = comparison_tables.differences(read_runs(runs[1:]).comparisons[0], "t")
+    assert only is None
+
+
+def test_an_option_that_all_components_have_is_shown(tmp_path):
+    made = [("a", "wide", {"width": 8}), ("b", "plain", {"width": 4})]
+    runs = [make_run(tmp_path, name=name, model=model, options=options) for name, model, options in made]
+    assert comparison_tables.differences(read_runs(runs).comparisons[0], "t").rows == (("a", "8"), ("b", "4"))
+
+
 def test_runs_that_differ_in_their_seed_alone_have_no_table_of_settings(tmp_path):
     runs = [make_run(tmp_path, seed=seed) for seed in (0, 1)]
     assert comparison_tables.differences(read_runs(runs).comparisons[0], "t") is None
