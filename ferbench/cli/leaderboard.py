@@ -278,7 +278,13 @@ def _document(
         value = to_json_value(table)
         if not board.single:
             for cells, row in zip(value["rows"], sorted_rows, strict=True):
-                cells["runs"] = [{"run": run.run, "name": run.name, "seed": run.seed} for run in row.runs]
-        about = {key: item for key, item in vars(group).items() if key != "rows"}
+                cells["runs"] = [_run(run, with_fold=group.partition is not None) for run in row.runs]
+        about = {key: item for key, item in vars(group).items() if key not in ("rows", "partition")}
+        about["folds"] = None if group.partition is None else asdict(group.partition)
         groups.append({**about, "varied": group.varied, "columns": value["columns"], "rows": value["rows"]})
     return {"groups": groups, "unfinished": [asdict(one) for one in unfinished]}
+
+
+def _run(run: Summary, *, with_fold: bool) -> dict[str, Any]:
+    about = {"run": run.run, "name": run.name, "seed": run.seed}
+    return {**about, "fold": run.data["fold"]} if with_fold else about

@@ -11,7 +11,8 @@ from ferbench.errors import UserError
 from ferbench.metrics.measures import KNOWN, PER_CLASS, measure
 from ferbench.plugin.faults import did_you_mean
 from ferbench.ranking.filters import as_text
-from ferbench.ranking.leaderboard import Contaminated, Group, Row, Unfinished, ordered, short, spread
+from ferbench.ranking.folds import fold_notes
+from ferbench.ranking.leaderboard import Contaminated, Group, Row, Unfinished, ordered, several_settings, short, spread
 from ferbench.ranking.published import Published
 from ferbench.ranking.standing import RANKED_BY, WITH_INTERVALS
 from ferbench.report.table import Cell, Column, Table
@@ -55,7 +56,7 @@ class Board:
         base = {one.column.key: one for one in _base(single)}
         taken = {*base, *(column.key for column in _GROUP_COLUMNS)}
         self._measured = {f"measured_{key}" if key in taken else key: key for key in _in_order(groups)}
-        settings = {id(row.settings): row.settings for group in groups for row in group.rows}.values()
+        settings = several_settings(row for group in groups for row in group.rows)
         dotted = sorted({key for one in settings for key in one if "." in key})
         self._without = RANKED_BY if any(group.left_out for group in groups) else ()
         self.columns: dict[str, BoardColumn] = {
@@ -82,6 +83,7 @@ class Board:
             )
             same |= set() if elsewhere else {"trained_on"}
             hidden = {"rank", *same, *(() if any(row.name for row in rows) else ("name",))}
+            hidden |= set() if any(group.partition for group in groups) else {"fold", "folds"}
             hidden |= {key for key in COSTS if all(self.columns[key].cell(row) is None for row in rows)}
             hidden |= set() if any(row.standing and row.standing.best for row in rows) else {"rank_range", "gap", "p"}
             keys = [key for key in keys if key not in hidden]
@@ -140,6 +142,8 @@ class Board:
 
     def rows(self, group: Group, sort: str | None, reverse: bool) -> tuple[Row, ...]:
         """The group's rows by a column, best first, or with ``reverse`` last; as they are when ``sort`` is None."""
+        if sort is None and group.partition is not None and self.single:  # by fold
+            return group.rows[::-1] if reverse else group.rows
         column = self.columns.get(sort or group.ranked_by or "macro_f1")
         if column is None or (sort is None and not reverse and group.ranked_by in ("", "macro_f1")):
             return group.rows
@@ -155,7 +159,9 @@ class Board:
                 f"Without: the same without the {group.left_out:,} of {group.n:,} samples that the list names. Ranks "
                 "are on all samples."
             )
-        if any(len(row.runs) > 1 for row in group.rows):
+        if group.partition is not None:
+            notes[:0] = fold_notes(group.partition, group.rows, single=self.single)
+        elif any(len(row.runs) > 1 for row in group.rows):
             notes.insert(0, "Metrics are means over the seeds of a configuration, the lowest and highest in brackets.")
         notes[:0] = _shared(group, keys)
         return Table(
@@ -183,8 +189,8 @@ class Board:
 
 def caption(group: Group) -> str:
     """What a group was measured on, in a line."""
-    measured = f"test set {short(group.test_digest)}" if group.test_digest else "validation"
-    text = f"{group.dataset}, {group.protocol}, {measured}, n = {group.n:,}, {len(group.class_names)} classes: "
+    measured = f", test set {short(group.test_digest)}" if group.test_digest else ""
+    text = f"{group.dataset}, {group.protocol}{measured}, n = {group.n:,}, {len(group.class_names)} classes: "
     text += ", ".join(group.class_names)
     return f"SYNTHETIC IMAGES, not comparable with real data: {text}" if group.synthetic else text
 
@@ -285,7 +291,12 @@ def _base(single: bool) -> list[BoardColumn]:
         lambda row: " ".join(one.run for one in row.runs),
     )
     seed = BoardColumn(Column("seed", "seed", "number"), lambda row: row.runs[0].seed)
-    seeds = BoardColumn(Column("seeds", "seeds", "count", about="how many seeds there are"), lambda row: len(row.runs))
+    seeds = BoardColumn(Column("seeds", "seeds", "count", about="how many seeds there are"), lambda row: row.seeds)
+    fold = BoardColumn(Column("fold", "fold", about="which part of how many"), lambda row: row.runs[0].data["fold"])
+    folds = BoardColumn(
+        Column("folds", "folds", about="how many of how many; without all of them there is no mean"),
+        lambda row: None if row.held is None else str(row.held),
+    )
     epoch = Column("best_epoch", "best epoch", "number", not single, "the epoch whose weights were tested")
     return [
         *([run] if single else []),
@@ -296,6 +307,7 @@ def _base(single: bool) -> list[BoardColumn]:
         BoardColumn(Column("name", "name"), lambda row: row.name),
         *(_component(section) for section in ("model", "loss", "sampler", "augmentation", "optimizer", "schedule")),
         seed if single else seeds,
+        fold if single else folds,
         BoardColumn(
             Column("rank", "rank", "count", about="1 + the rows that are significantly better"),
             lambda row: row.standing.best if row.standing else None,
@@ -322,7 +334,8 @@ def _base(single: bool) -> list[BoardColumn]:
             lambda row: row.runs[0].data["dataset"],
         ),
         BoardColumn(
-            Column("train", "train", "count", about="training samples"), lambda row: row.runs[0].data["train"] or None
+            Column("train", "train", "count", about="training samples, where all runs have as many"),
+            lambda row: _same([run.data["train"] or None for run in row.runs]),
         ),
         BoardColumn(Column("epochs", "epochs", "count"), lambda row: row.runs[0].epochs),
         BoardColumn(epoch, lambda row: _over_runs([run.best_epoch for run in row.runs], single)),
@@ -389,6 +402,10 @@ def _over_runs(values: Sequence[float | None], single: bool) -> Cell:
     if len(known) < len(values):
         return None
     return known[0] if single else spread(known)
+
+
+def _same(values: Sequence[Cell]) -> Cell:
+    return values[0] if len(set(values)) == 1 else None
 
 
 def _alike(rows: Iterable[Row], section: str) -> bool:

@@ -26,7 +26,7 @@ KEYS: dict[str, Callable[[Summary], Any]] = {
     "seed": lambda run: run.seed,
     "name": lambda run: run.name,
     "run": lambda run: run.run,
-    "config": lambda run: short(run.config) or None,
+    "config": lambda run: short(run.unfolded or run.config) or None,
     "status": lambda run: run.status,
 }
 
@@ -75,8 +75,8 @@ def select(runs: Sequence[Summary], conditions: Sequence[Condition]) -> list[Sum
     if not chosen:
         return chosen
     for condition in conditions:
-        values = {run.run: _value(run, condition.key) for run in runs}
-        there = {as_text(value): value for value in values.values() if value is not None}
+        values = {run.run: _answers(run, condition.key) for run in runs}
+        there = {as_text(value): value for several in values.values() for value in several}
         if not there and condition.key not in KEYS:
             raise _unknown(condition.key, runs)
         met: set[str] = set()
@@ -85,7 +85,7 @@ def select(runs: Sequence[Summary], conditions: Sequence[Condition]) -> list[Sum
             if not matching:
                 raise _no_run(condition.key, wanted, list(there))
             met |= matching
-        chosen = [run for run in chosen if values[run.run] is not None and as_text(values[run.run]) in met]
+        chosen = [run for run in chosen if any(as_text(value) in met for value in values[run.run])]
     if not chosen:
         asked = " ".join(f"{condition.key}={','.join(condition.wanted)}" for condition in conditions)
         raise UserError(f"no run meets all of: {asked}", "leave out a condition")
@@ -110,6 +110,12 @@ def as_text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return f"[{','.join(as_text(one) for one in value)}]"
     return str(value)
+
+
+def _answers(run: Summary, key: str) -> list[Any]:
+    """What a run has for a key: of a fold also its own configuration id, which other folds do not share."""
+    several = [_value(run, key), short(run.config) if key == "config" and run.unfolded else None]
+    return [value for value in several if value is not None]
 
 
 def _value(run: Summary, key: str) -> Any:

@@ -1,8 +1,8 @@
 """Finished runs side by side, grouped by the test set that they were measured on.
 
-The runs of one configuration, which differ in their seed alone, are one row. Ranks within a group come from
-`ferbench.ranking.standing`. Results on generated images stand in groups of their own by nature, since their test set is
-another one, and are marked.
+The runs of one configuration, which differ in their seed alone, are one row; folds are seen to by
+`ferbench.ranking.folds`. Ranks within a group come from `ferbench.ranking.standing`. Results on generated images stand
+in groups of their own by nature, since their test set is another one, and are marked.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ferbench.ranking.folds import Bucket, Held, Member, Partition, over_folds
 from ferbench.ranking.standing import Standing
 from ferbench.report.table import Cell, Spread
+from ferbench.runs.folds import place_of
 from ferbench.runs.index import summaries
 from ferbench.runs.summary import Scores, Summary
 
@@ -35,21 +37,29 @@ class Row:
     """The runs of one configuration, or a single run.
 
     Attributes:
-        runs: by seed.
-        scores: of each run, on the group's test set.
+        runs: by seed, and by fold within a seed.
+        scores: of each run, on the group's test set, or on its fold.
         standing: its rank and intervals, once they are known.
         without: metrics on the group's samples but those of a list, where one was given.
+        held: how many folds it is over; None for a single run, and for what was tested on a test set.
     """
 
     runs: tuple[Summary, ...]
     scores: tuple[Scores, ...]
     standing: Standing | None = None
     without: Mapping[str, Spread] = field(default_factory=dict)
+    held: Held | None = None
 
     @property
     def config(self) -> str:
-        """Twelve digits of the configuration id."""
-        return short(self.runs[0].config)
+        """Twelve digits of the configuration id; of a fold, of what the folds of a configuration share."""
+        first = self.runs[0]
+        return short(first.config if self.scores[0].data else first.unfolded or first.config)
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds it is over."""
+        return len(self.runs) if self.held is None else len(self.held.counts)
 
     @property
     def name(self) -> str | None:
@@ -62,14 +72,18 @@ class Row:
         """What `ferbench.runs.summary.Summary` calls so, and ``evaluation.tta`` where it was not tested plainly."""
         own = self.runs[0].settings
         tested = self.scores[0].options
+        if self.held is not None:
+            own = {key: value for key, value in own.items() if key != "data.fold"}
         return {**own, **{f"evaluation.{key}": value for key, value in tested.items()}} if tested else own
 
     def metric(self, key: str) -> Spread | None:
-        """A metric over the runs; None unless every run has it."""
+        """A metric over the runs; None unless every run has it, and every fold is there."""
         values = [one.values.get(key) for one in self.scores]
         known = [value for value in values if value is not None]
-        if len(known) < len(values):
+        if len(known) < len(values) or (self.held is not None and not self.held.whole):
             return None
+        if self.held is not None:
+            return over_folds((run.seed or 0, value) for run, value in zip(self.runs, known, strict=True))
         found = spread(known)
         ends = self.standing.intervals.get(key) if self.standing else None
         return replace(found, interval=ends) if ends else found
@@ -81,16 +95,17 @@ class Group:
 
     Attributes:
         dataset: its name; several names where rows were trained on more than the dataset they share.
-        protocol: how it was split; with the fold of a fold.
+        protocol: how it was split; with the folds of folds.
         class_names: the classes of the task.
         test_digest: of the test set; None for folds, which are measured on their validation samples.
-        rows_digest: of the samples, whichever they are.
+        rows_digest: of the samples, whichever they are; of several folds, of their partition.
         synthetic: the images are generated.
         n: samples.
         rows: best macro-F1 first.
         ranked_by: the metric of the ranks, once they are known.
         left_out: samples that `Row.without` is without.
         clustered_by: the column whose values are drawn as a whole in intervals and tests; None: samples are.
+        partition: the folds that rows are over, or single runs are of; None for what was tested on a test set.
     """
 
     dataset: str
@@ -104,12 +119,15 @@ class Group:
     ranked_by: str = ""
     left_out: int = 0
     clustered_by: str | None = None
+    partition: Partition | None = None
 
     @property
     def varied(self) -> list[str]:
-        """Keys of options and fields that are not the same in all rows; all have one protocol, named or not."""
-        keys = differing({id(row.settings): row.settings for row in self.rows}.values())
-        return [key for key in keys if key != "data.protocol"]
+        """Keys of options and fields that are not the same in all rows; all have one protocol, named or not, and
+        folds are no setting where rows are over or of them."""
+        keys = differing(several_settings(self.rows))
+        said = {"data.protocol"} if self.partition is None else {"data.protocol", "data.fold"}
+        return [key for key in keys if key not in said]
 
     @property
     def metrics(self) -> list[str]:
@@ -171,7 +189,8 @@ def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group]
         runs: what to group.
         single: a row for each run instead of each configuration.
     """
-    groups: dict[tuple[Any, ...], dict[str, list[tuple[Summary, Scores]]]] = {}
+    groups: dict[tuple[Any, ...], dict[str, list[Member]]] = {}
+    folds: dict[tuple[str, bool], Bucket] = {}
     names: dict[tuple[Any, ...], tuple[str, ...]] = {}
     unfinished = []
     seen: dict[str, str] = {}
@@ -187,13 +206,14 @@ def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group]
         for scores in run.scores:
             if scores.contaminated:
                 continue
+            if data["fold"] and not scores.data:
+                of = place_of(data["fold"])[1]
+                folds.setdefault((run.partition, data["synthetic"]), Bucket(of)).add(run, scores)
+                continue
             on = scores.data or data
-            fold = None if scores.data else data["fold"]
-            protocol = f"{on['protocol']}, fold {fold}" if fold else on["protocol"]
-            measured = None if fold else scores.rows, scores.rows, on["synthetic"], scores.n
             # Not the dataset: joined with another one, it is still tested on its own test set. Nor the order of the
             # classes, which no score depends on.
-            key = (protocol, frozenset(on["class_names"]), *measured)
+            key = (on["protocol"], frozenset(on["class_names"]), scores.rows, on["synthetic"], scores.n)
             names.setdefault(key, tuple(on["class_names"]))
             rows = groups.setdefault(key, {})
             # The same weights tested in another way are another row.
@@ -201,9 +221,10 @@ def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group]
             rows.setdefault(row, []).append((run, scores))
     made = []
     for key, rows in groups.items():
-        protocol, _, test, digest, synthetic, n = key
+        protocol, _, digest, synthetic, n = key
         best_first = _best_first(map(_row, rows.values()))
-        made.append(Group(_datasets(rows), protocol, names[key], test, digest, synthetic, n, best_first))
+        made.append(Group(_datasets(rows), protocol, names[key], digest, digest, synthetic, n, best_first))
+    made += [_fold_group(part, single=single) for bucket in folds.values() for part in bucket.apart()]
     made.sort(key=lambda g: (g.synthetic, -sum(len(row.runs) for row in g.rows), g.dataset, g.rows_digest, g.protocol))
     return made, unfinished
 
@@ -233,13 +254,38 @@ def short(identifier: str) -> str:
     return identifier.removeprefix("v1:")[:12]
 
 
-def _datasets(rows: dict[str, list[tuple[Summary, Scores]]]) -> str:
+def several_settings(rows: Iterable[Row]) -> Collection[Mapping[str, Any]]:
+    """The settings of rows; what many of them share is looked at once."""
+    each = [row.settings for row in rows]
+    return {id(one): one for one in each}.values()
+
+
+def _fold_group(bucket: Bucket, *, single: bool) -> Group:
+    (first, scores), partition = bucket.members[0], Partition(bucket.of, dict(sorted(bucket.sizes.items())))
+    if single:
+        rows = tuple(Row((run,), (one,)) for run, one in bucket.members)
+    else:
+        rows = _best_first(Row(*zip(*members, strict=True), held=held) for members, held in bucket.parts())
+    return Group(
+        dataset=first.data["dataset"],
+        protocol=f"{first.data['protocol']}, {partition.title}",
+        class_names=tuple(first.data["class_names"]),
+        test_digest=None,
+        rows_digest=scores.rows if len(partition.sizes) == 1 else first.partition,
+        synthetic=first.data["synthetic"],
+        n=partition.n,
+        rows=rows,
+        partition=partition,
+    )
+
+
+def _datasets(rows: dict[str, list[Member]]) -> str:
     return ", ".join(
         sorted({(scores.data or run.data)["dataset"] for members in rows.values() for run, scores in members})
     )
 
 
-def _row(members: list[tuple[Summary, Scores]]) -> Row:
+def _row(members: list[Member]) -> Row:
     members.sort(key=lambda pair: (pair[0].seed or 0, pair[0].run))
     return Row(tuple(run for run, _ in members), tuple(scores for _, scores in members))
 

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ferbench.runs.folds import partition_id, unfolded_id
+
 #: Rises when a summary says something else for the same record: an index of older summaries is then not read.
-SUMMARY_VERSION = 5
+SUMMARY_VERSION = 6
 
 #: Stands for components that only other software knows.
 ELSEWHERE = "elsewhere"
@@ -67,6 +69,8 @@ class Summary:
         skipped: faulty samples of the dataset that were left out.
         elsewhere: it was trained by other software; its predictions were imported.
         parents: runs that it continues or is made of: names of their directories.
+        unfolded: of a fold: an id that it shares with the other folds and seeds of its configuration; else empty.
+        partition: of a fold: the id of the samples and of how they were cut into folds; else empty.
         scores: on the test set, or for a fold on its validation samples; then those of ``ferbench evaluate``.
     """
 
@@ -89,6 +93,8 @@ class Summary:
     skipped: int = 0
     elsewhere: bool = False
     parents: list[str] = field(default_factory=list)
+    unfolded: str = ""
+    partition: str = ""
     scores: list[Scores] = field(default_factory=list)
 
 
@@ -128,6 +134,8 @@ def _summarise(run: str, record: Mapping[str, Any]) -> Summary:
         elsewhere="imported" in record,
         parents=parents_of(record),
     )
+    if summary.data["fold"]:
+        summary.unfolded, summary.partition = unfolded_id(record), partition_id(record)
     if status != "done":
         lines = str((record.get("error") or {}).get("message", "")).splitlines()
         summary.reason = lines[0] if lines else ""

@@ -1,0 +1,63 @@
+"""Which runs are the folds of one configuration, and whose validation parts are one partition of the same samples."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+#: Of ``[data]``, beside the fold: what decides which samples there are and how they fall into folds.
+_CUTS = ("train_limit", "train_limit_per_class", "group_by", "split_seed", "exclude")
+
+
+def place_of(fold: str) -> tuple[int, int]:
+    """``"2/5"`` as (2, 5)."""
+    place, _, of = fold.partition("/")
+    return int(place), int(of)
+
+
+def partition_id(record: Mapping[str, Any]) -> str:
+    """Equal for runs whose folds are parts of one partition: the same samples, cut into as many folds by one draw."""
+    data, asked = record["data"], record["recipe"]["data"]
+    counts = [data["counts"].get(role, {}) for role in ("train", "validation")]
+    content = {
+        "dataset": data["dataset"],
+        "pack": data.get("pack"),
+        "protocol": data["protocol"],
+        "classes": data["class_names"],
+        "folds": place_of(data["fold"])[1],
+        "samples": {name: sum(int(one.get(name, 0)) for one in counts) for name in data["class_names"]},
+        **{key: asked.get(key) for key in _CUTS},
+    }
+    return _digest({"kind": "partition", **content})
+
+
+def unfolded_id(record: Mapping[str, Any]) -> str:
+    """What a configuration id would be, did it not cover the rows of one fold: the folds of a configuration share it,
+    and so do its seeds. What was not trained, such as an ensemble, shares its own id with nobody."""
+    covers = record["identity"].get("covers") or {}
+    if "training" not in covers:
+        return str(record["identity"]["config_id"])
+    rows = {key: value for key, value in covers.get("rows", {}).items() if key not in ("train", "validation")}
+    training = {key: value for key, value in covers["training"].items() if key != "seed"}
+    starts = [
+        {"config": one.get("config_id"), "at": one["at"]}
+        for one in record.get("lineage", {}).get("parents", [])
+        if "at" in one
+    ]
+    started = {"start": starts} if "start" in covers else {}
+    return _digest({"kind": "configuration", **covers, "rows": rows, "training": training, **started})
+
+
+def listed(places: Iterable[int]) -> str:
+    """``folds 1, 2 and 4``."""
+    several = [str(place) for place in sorted(places)]
+    if len(several) < 2:
+        return f"fold {''.join(several)}"
+    return f"folds {', '.join(several[:-1])} and {several[-1]}"
+
+
+def _digest(content: Any) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
+    return "v1:" + hashlib.sha256(text.encode()).hexdigest()
