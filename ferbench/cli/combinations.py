@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,11 +54,19 @@ class Combination:
         """What it is, in the form of a plan's label also where there is no plan."""
         if self.plan is not None:
             return self.plan.label
+        fold = self.settings.get("data", {}).get("fold")
+        seed = f", seed {self.settings.get('training', {}).get('seed', 0)}"
+        return self.components + seed + (f", fold {fold}" if fold else "")
+
+    @property
+    def components(self) -> str:
+        """Dataset, model, loss and sampler."""
         from ferbench.experiment.recipe import DEFAULT_COMPONENTS
 
         sections = ("dataset", "model", "loss", "sampler")
-        names = [str(self.settings.get(section, {}).get("name", DEFAULT_COMPONENTS[section])) for section in sections]
-        return " × ".join(names) + f", seed {self.settings.get('training', {}).get('seed', 0)}"
+        return " × ".join(
+            str(self.settings.get(section, {}).get("name", DEFAULT_COMPONENTS[section])) for section in sections
+        )
 
     @property
     def action(self) -> str:
@@ -174,3 +183,24 @@ def _list_faults(name: str, faults: Sequence[Fault], cache: Path) -> None:
         path = cache / "faults" / f"{name}.txt"
         replace_file(path, "".join(f"{one_line(str(fault))}\n" for fault in faults).encode())
         click.echo(f"… {len(faults) - _FAULTS_SHOWN:,} more; all of them are listed in {path}", err=True)
+
+
+def varied_keys(settings: Sequence[dict[str, Any]]) -> list[str]:
+    """Dotted keys on which the combinations differ, beyond what their labels say."""
+    labelled = {"dataset.name", "model.name", "loss.name", "sampler.name", "training.seed", "data.fold"}
+    keys = {
+        f"{section}.{field}"
+        for one in settings
+        for section, fields in one.items()
+        if isinstance(fields, dict)
+        for field in fields
+    }
+    return sorted(
+        key for key in keys - labelled if len({json.dumps(lookup(one, key), default=str) for one in settings}) > 1
+    )
+
+
+def lookup(settings: dict[str, Any], key: str) -> Any:
+    """The value of a dotted key."""
+    section, _, field = key.partition(".")
+    return settings.get(section, {}).get(field, "default")

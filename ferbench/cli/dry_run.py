@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ferbench.cli.combinations import Combination, refuse_if_all_skipped
+from ferbench.cli.combinations import Combination, lookup, refuse_if_all_skipped, varied_keys
 from ferbench.cli.devices import shared_batch
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.progress import duration
@@ -43,14 +42,14 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
         entries = [_plan_entry(c, e) for c, e in zip(combinations, estimates, strict=True)]
         echo_json(entries)
         return
-    varied = _varied_keys([combination.settings for combination in combinations])
+    varied = varied_keys([combination.settings for combination in combinations])
     rows = []
     for combination, estimate in zip(combinations, estimates, strict=True):
         plan = combination.plan
         rows.append(
             [
                 combination.label,
-                *(str(_lookup(combination.settings, key)) for key in varied),
+                *(str(lookup(combination.settings, key)) for key in varied),
                 short(plan.training_id) if plan else "",
                 short(plan.config_id) if plan else "",
                 combination.action,
@@ -96,6 +95,7 @@ def _plan_entry(combination: Combination, estimate: Estimate | None) -> dict[str
         split = plan.split
         entry |= {
             "label": plan.label,
+            "fold": plan.resolved.recipe.data.fold,
             "training_id": plan.training_id,
             "config_id": plan.config_id,
             "evaluation_ids": {role: plan.evaluation_id(role) for role in plan.evaluation_rows()},
@@ -117,23 +117,3 @@ def _plan_entry(combination: Combination, estimate: Estimate | None) -> dict[str
     if estimate is not None:
         entry["estimate"] = {"seconds": round(estimate.seconds, 1), "disk_bytes": estimate.disk_bytes}
     return entry
-
-
-def _varied_keys(settings: Sequence[dict[str, Any]]) -> list[str]:
-    """Dotted keys on which the combinations differ, beyond what their labels say."""
-    labelled = {"dataset.name", "model.name", "loss.name", "sampler.name", "training.seed"}
-    keys = {
-        f"{section}.{field}"
-        for one in settings
-        for section, fields in one.items()
-        if isinstance(fields, dict)
-        for field in fields
-    }
-    return sorted(
-        key for key in keys - labelled if len({json.dumps(_lookup(one, key), default=str) for one in settings}) > 1
-    )
-
-
-def _lookup(settings: dict[str, Any], key: str) -> Any:
-    section, _, field = key.partition(".")
-    return settings.get(section, {}).get(field, "default")

@@ -111,6 +111,7 @@ def asked_settings(
     sets: Sequence[str],
     axes: Sequence[str] = (),
     fields: Mapping[str, Sequence[Any]] | None = None,
+    no_folds: str | None = None,
     skip_faulty: bool,
 ) -> list[dict[str, Any]]:
     """Every combination that a recipe and flags ask for, as raw settings.
@@ -122,6 +123,7 @@ def asked_settings(
         sets: ``--set`` texts.
         axes: ``--grid`` texts.
         fields: other flags by dotted key.
+        no_folds: what to do instead of ``training.folds``, where there can be no grid.
         skip_faulty: ``--skip-faulty``.
 
     Raises:
@@ -135,7 +137,7 @@ def asked_settings(
         "data.path": [path] if path is not None else [],
         "data.skip_faulty": [True] if skip_faulty else [],
     }
-    settings = grid(raw, sets=sets, axes=axes, components=components, fields=more)
+    settings = grid(raw, sets=sets, axes=axes, components=components, fields=more, no_folds=no_folds)
     place(settings, paths)
     return settings
 

@@ -14,6 +14,7 @@ import click
 from ferbench.cli.combinations import Combination, name_runs, plan_all, resolve_all
 from ferbench.cli.completion import SettingType, plugin_option
 from ferbench.cli.devices import asked_devices, devices_option, shared_batch
+from ferbench.cli.fold_results import cross_validations, show_cross_validations
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.recipe_options import (
@@ -91,6 +92,9 @@ def run(
     page = write_report(outcomes, results, plugin) if with_report else None
     if as_json:
         about = {} if page is None else {"report": str(page)}
+        for several in cross_validations(combinations, outcomes):
+            for number in several.members:
+                outcomes[number]["cross_validation"] = several.to_json()
         echo_json([one | about for one in outcomes])
     elif page is not None:
         click.echo(f"report: {page}")
@@ -136,6 +140,7 @@ def asked_combinations(
     Raises:
         UserError: something of it is wrong, or no combination makes sense.
     """
+    from ferbench.experiment.folds import axis
     from ferbench.experiment.recipe import COMPONENT_SECTIONS
     from ferbench.experiment.settings import read_recipe
     from ferbench.experiment.start import continued
@@ -149,7 +154,7 @@ def asked_combinations(
     fields: dict[str, Sequence[Any]] = {
         "training.seed": seeds,
         "runtime.devices": [] if devices is None else [devices],
-        "data.fold": [f"{i}/{folds}" for i in range(1, folds + 1)] if folds is not None else [],
+        "data.fold": axis(folds) if folds is not None else [],
     }
     settings = asked_settings(raw, components, data, sets=sets, axes=axes, fields=fields, skip_faulty=skip_faulty)
     name_runs(settings, name)
@@ -179,6 +184,7 @@ def execute_all(
             show_outcome(outcome, quiet=quiet)
     if tables and len(combinations) > 1:
         show_comparison(outcomes)
+        show_cross_validations(cross_validations(combinations, outcomes))
     return outcomes
 
 

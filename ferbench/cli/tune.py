@@ -24,6 +24,7 @@ from ferbench.errors import UserError
 from ferbench.plugin.faults import did_you_mean
 
 _SEARCH = "search"
+_NO_FOLDS = "search on one split, or one fold (data.fold=1/5); then run every fold: 'ferbench run best.toml --folds 5'"
 
 
 class OneOf(click.Choice[str]):
@@ -194,7 +195,7 @@ def search(
     settings = read_tune(table, flags)
     components = {section: names[f"{section}_names"] for section in COMPONENT_SECTIONS}
     first = {section: value[:1] for section, value in components.items()}
-    (base,) = asked_settings(raw, first, data, sets=sets, skip_faulty=skip_faulty)
+    (base,) = asked_settings(raw, first, data, sets=sets, no_folds=_NO_FOLDS, skip_faulty=skip_faulty)
     label = str(name or base.pop("name", None) or "tune")
     base.pop("name", None)
     asked = searches_of(settings.search, components, sets, searches)

@@ -73,7 +73,9 @@ class Plan:
         """Short text that tells the combinations of a grid apart."""
         chosen = self.resolved.components
         names = [chosen[section].component.name for section in ("dataset", "model", "loss", "sampler")]
-        return " × ".join(names) + f", seed {self.resolved.recipe.training.seed}"
+        recipe = self.resolved.recipe
+        fold = f", fold {recipe.data.fold}" if recipe.data.fold else ""
+        return " × ".join(names) + f", seed {recipe.training.seed}{fold}"
 
     def directory(self, results: Path) -> RunDirectory:
         """Where the run lives."""

@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ferbench.errors import UserError
+from ferbench.experiment import folds
 from ferbench.experiment.recipe import (
     COMPONENT_SECTIONS,
     DEFAULT_COMPONENTS,
@@ -145,8 +146,9 @@ def _check_key(key: str, where: str) -> None:
     section, _, field = key.partition(".")
     _check_section(section, where)
     fields = FIELDS.get(section)
-    if fields is not None and field not in fields:
-        raise UserError(f"{where}: [{section}] has no field '{field}'", suggestion(field, fields, "fields"))
+    if fields is not None and field not in fields and key != folds.KEY:
+        choices = (*fields, "folds") if section == "training" else fields
+        raise UserError(f"{where}: [{section}] has no field '{field}'", suggestion(field, choices, "fields"))
 
 
 def split_paths(given: Sequence[str]) -> tuple[str | None, dict[str, str]]:
@@ -197,6 +199,7 @@ def grid(
     axes: Sequence[str] = (),
     components: Mapping[str, Sequence[str]] | None = None,
     fields: Mapping[str, Sequence[Any]] | None = None,
+    no_folds: str | None = folds.ELSEWHERE,
 ) -> list[dict[str, Any]]:
     """Every combination that a recipe and flags ask for, as raw settings in a stable order.
 
@@ -206,6 +209,7 @@ def grid(
         axes: ``--grid`` texts.
         components: component flags; more than one name is an axis.
         fields: other flags by dotted key (``training.seed``); more than one value is an axis.
+        no_folds: what to do instead of ``training.folds``, where there can be no grid; None: it is an axis.
     """
     base = copy.deepcopy(dict(raw))
     base.pop("tune", None)  # how `ferbench tune` searches, nothing of a run
@@ -228,6 +232,7 @@ def grid(
     for key, values in (fields or {}).items():
         if values:
             varied[key] = list(dict.fromkeys(values))
+    folds.take_folds(base, varied, fields or {}, refused=no_folds)
 
     set_keys = {split_assignment(text, "--set")[0] for text in sets} | set(varied)
     combinations = []

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ferbench.errors import UserError
+from ferbench.experiment import folds
 from ferbench.experiment.recipe import COMPONENT_SECTIONS, DEFAULT_COMPONENTS, Recipe, Role
 from ferbench.experiment.resolve import resolve
 from ferbench.experiment.settings import FIELDS, build_recipe, suggestion
@@ -273,6 +274,9 @@ def _field_type(section: str, field: str, source: str) -> str:
     model = Recipe.model_fields[section].annotation
     assert model is not None
     fields = model.model_fields
+    if f"{section}.{field}" == folds.KEY:
+        why = "it cannot be searched: it is every fold of one setting"
+        raise UserError(f"{source} {folds.KEY}: {why}", folds.ELSEWHERE)
     if field not in fields:
         raise UserError(f"{source}: [{section}] has no field '{field}'", suggestion(field, tuple(fields), "fields"))
     (role,) = (entry for entry in fields[field].metadata if isinstance(entry, Role))
