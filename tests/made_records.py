@@ -24,6 +24,7 @@ def made_record(
     fold: str | None = None,
     protocol: str = "official",
     name: str | None = None,
+    n: int = 7,
     data: dict[str, Any] | None = None,
     **options: dict[str, Any],
 ) -> dict[str, Any]:
@@ -39,9 +40,10 @@ def made_record(
         f1: by class; their names are the classes.
         status: of the run.
         synthetic: the images are generated.
-        fold: "i/k".
+        fold: "i/k"; it has a configuration id of its own, and shares what ``config`` begins with others.
         protocol: of the split.
         name: as ``--name`` gives it.
+        n: evaluated samples.
         data: fields of ``[data]``.
         options: of components, by section.
     """
@@ -68,10 +70,15 @@ def made_record(
         },
         "evaluations": {},
     }
+    if fold:
+        rows = {"train": f"all but {test}", "validation": test}
+        covers = {"model": config, "rows": rows, "training": {"epochs": 5, "seed": seed}}
+        record["identity"] |= {"covers": covers, "config_id": f"v1:{config + fold[0]:0<64}"}
+        record["data"] |= {"pack": "v1:p"}
     if status != "done":
         return {**record, "error": {"message": "it broke\nbadly"}}
     per_class = {key: {"precision": 1.0, "recall": 0.75, "f1": value, "support": 4} for key, value in f1.items()}
-    measured = {"n": 7, "metrics": metrics or {"macro_f1": 0.5}, "per_class": per_class}
+    measured = {"n": n, "metrics": metrics or {"macro_f1": 0.5}, "per_class": per_class}
     record["evaluations"]["e2"] = {"split": "validation" if fold else "test", "rows_digest": test, **measured}
     if not fold:
         record["evaluations"]["e1"] = {"split": "validation", "rows_digest": "v1:v", **measured}

@@ -188,6 +188,7 @@ def _record(
             "training_id": training,
             "config_id": config,
             "covers": {
+                "rows": {"train": f"all but {fold}", "validation": fold},
                 "components": {kind: {"options": one["options"]} for kind, one in components.items()},
                 "data": {"image_size": None},
                 "training": training_settings,

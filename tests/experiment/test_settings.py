@@ -82,6 +82,53 @@ def test_a_recipe_may_hold_a_grid_and_a_set_replaces_its_axis():
     assert build_recipe(settings).training.seed == 5
 
 
+def test_folds_are_the_last_axis_of_a_grid_and_nothing_of_a_run(tmp_path):
+    axes = {"components": {"model": ["linear", "basic-cnn"]}, "no_folds": None}
+    by_flag = grid({}, **axes, fields={"training.seed": [0, 1], "data.fold": ["1/3", "2/3", "3/3"]})
+    path = tmp_path / "recipe.toml"
+    path.write_text("[training]\nfolds = 3\n")
+    seeds = {"training.seed": [0, 1]}
+    assert grid(read_recipe(path), **axes, fields=seeds) == by_flag
+    assert grid({}, sets=["training.folds=3"], **axes, fields=seeds) == by_flag
+    assert [one["data"]["fold"] for one in by_flag[:3]] == ["1/3", "2/3", "3/3"]
+    assert "folds" not in build_recipe(by_flag[0]).training.model_dump()
+
+
+def test_a_set_of_folds_wins_over_the_recipe():
+    assert len(grid({"training": {"folds": 5, "epochs": 3}}, sets=["training.folds=2"], no_folds=None)) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "message", "remedy"),
+    [
+        ({"sets": ["training.folds=1"]}, "training.folds = 1: not a whole number", "--set training.folds=5"),
+        ({"sets": ["training.folds=x"]}, 'training.folds = "x": not a whole number', "--set training.folds=5"),
+        ({"sets": ["training.folds=true"]}, "training.folds = true: not", "--set training.folds=5"),
+        ({"sets": ["training.folds=2.5"]}, "training.folds = 2.5: not", "--set training.folds=5"),
+        ({"sets": ["training.folds=3", "data.fold=1/3"]}, "data.fold = 1/3 is not", "leave one of them out"),
+        (
+            {"sets": ["training.folds=3"], "axes": ["data.fold=1/3,2/3"]},
+            "data.fold = 1/3, 2/3",
+            "leave one of them out",
+        ),
+        ({"sets": ["training.folds=3"], "fields": {"data.fold": ["1/3"]}}, "--folds is given too", "leave one of them"),
+        ({"axes": ["training.folds=3,5"]}, "is no axis of a grid", "training.folds = 5"),
+        ({"sets": ["training.fold=3"]}, "[training] has no field 'fold'", "did you mean 'folds'?"),
+    ],
+)
+def test_mistakes_about_folds_are_named(given, message, remedy):
+    with pytest.raises(UserError) as error:
+        grid({}, **given, no_folds=None)
+    assert message in error.value.message
+    assert remedy in error.value.remedy
+
+
+def test_where_there_can_be_no_grid_folds_are_refused():
+    with pytest.raises(UserError, match=r"training.folds = 3 has no say here") as error:
+        grid({}, sets=["training.folds=3"])
+    assert "'ferbench run' runs every fold" in error.value.remedy
+
+
 def test_a_flag_for_another_component_leaves_the_recipes_options_behind():
     raw = {"model": {"name": "basic-cnn", "dropout": 0.1}}
     (same,) = grid(raw, components={"model": ["basic-cnn"]})

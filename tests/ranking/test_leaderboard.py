@@ -116,13 +116,6 @@ def test_synthetic_results_come_last_and_are_marked(tmp_path):
     assert [one.synthetic for one in groups] == [False, True]
 
 
-def test_a_fold_is_measured_on_validation_and_stands_alone(tmp_path):
-    folds = [made_record(run, config=run, fold=fold) for run, fold in (("a", "1/5"), ("b", "2/5"))]
-    groups, _ = board(tmp_path, *folds, made_record("c"))
-    assert sorted(one.protocol for one in groups) == ["official", "official, fold 1/5", "official, fold 2/5"]
-    assert [one.test_digest for one in groups if "fold" in one.protocol] == [None, None]
-
-
 def test_what_did_not_finish_is_listed_with_its_reason(tmp_path):
     groups, unfinished = board(tmp_path, made_record("a", status="failed"), made_record("b", status="diverged"))
     assert groups == []
