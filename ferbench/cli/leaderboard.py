@@ -99,7 +99,7 @@ class ColumnType(click.ParamType):
     "'ferbench audit data --write-exclusions' found.",
 )
 @click.option("--per-class", is_flag=True, help="Add precision, recall and F1 of every class.")
-@click.option("--runs", "single", is_flag=True, help="Show single runs, not configurations over their seeds.")
+@click.option("--runs", "single", is_flag=True, help="Show single runs, not configurations over their seeds and folds.")
 @results_option
 def leaderboard(
     results: Path,
@@ -118,7 +118,8 @@ def leaderboard(
     """Show finished runs, grouped by the test set they were measured on.
 
     A row is a configuration: metrics are means over its seeds with a 95 % interval, the lowest and highest in brackets.
-    Runs on unlike test sets are never in one table, nor generated images beside real ones. A rank is 1 + the rows that
+    All folds of a configuration are one row too, over all samples of its folds and without an interval. Runs on unlike
+    test sets are never in one table, nor generated images beside real ones. A rank is 1 + the rows that
     are significantly better; rows that cannot be told apart share it.
 
     \b

@@ -38,7 +38,12 @@ if TYPE_CHECKING:
 @click.command()
 @recipe_options("Repeat any of these flags to make a grid.")
 @click.option("--seed", "seeds", type=click.IntRange(min=0), multiple=True, help="Training seed; repeatable.")
-@click.option("--folds", type=click.IntRange(min=2), metavar="K", help="Run every fold of K: data.fold = 1/K … K/K.")
+@click.option(
+    "--folds",
+    type=click.IntRange(min=2),
+    metavar="K",
+    help="Run every fold of K, as training.folds=K does: data.fold = 1/K … K/K.",
+)
 @set_option
 @click.option(
     "--grid", "axes", type=SettingType(), multiple=True, metavar="KEY=V1,V2", help="Try several values of a field."

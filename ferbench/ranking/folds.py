@@ -24,10 +24,12 @@ class Partition:
     Attributes:
         of: how many folds the samples were cut into.
         sizes: samples by fold, of the folds that any run has.
+        mixed: there are runs that say the same of their data, but had other samples in a fold.
     """
 
     of: int
     sizes: Mapping[int, int]
+    mixed: bool = False
 
     @property
     def n(self) -> int:
@@ -68,12 +70,14 @@ class Bucket:
         digests: of the samples, by fold.
         sizes: samples by fold.
         rows: runs by configuration and way of testing.
+        mixed: it was taken out of a bucket whose folds were not the same samples in all runs.
     """
 
     of: int
     digests: dict[int, set[str]] = field(default_factory=dict)
     sizes: dict[int, int] = field(default_factory=dict)
     rows: dict[str, list[Member]] = field(default_factory=dict)
+    mixed: bool = False
 
     def add(self, run: Summary, scores: Scores) -> None:
         place, _ = place_of(run.data["fold"])
@@ -93,7 +97,7 @@ class Bucket:
             return [self]
         found: dict[tuple[int, str], Bucket] = {}
         for run, scores in self.members:
-            found.setdefault((place_of(run.data["fold"])[0], scores.rows), Bucket(self.of)).add(run, scores)
+            found.setdefault((place_of(run.data["fold"])[0], scores.rows), Bucket(self.of, mixed=True)).add(run, scores)
         return list(found.values())
 
     def parts(self) -> list[tuple[list[Member], Held]]:
@@ -101,7 +105,7 @@ class Bucket:
         found = []
         for members in self.rows.values():
             seeds: dict[int, list[Member]] = {}
-            for run, scores in sorted(members, key=_by_seed):
+            for run, scores in sorted(members, key=by_seed):
                 seeds.setdefault(run.seed or 0, []).append((run, scores))
             for whole in (True, False):
                 chosen = [several for several in seeds.values() if (_places(several) == set(self.sizes)) is whole]
@@ -134,6 +138,11 @@ def fold_notes(partition: Partition, rows: Sequence[Any], *, single: bool) -> li
         rows: `ferbench.ranking.leaderboard.Row`.
         single: they are single runs.
     """
+    if partition.mixed:
+        return [
+            "Folds are not put together here: runs of one fold were measured on unlike samples, as when the list behind "
+            "data.exclude has changed, or the way of cutting between two versions."
+        ]
     if single:
         return ["A row is one fold; only rows of the same fold were measured on the same samples."]
     several = len(partition.sizes) > 1
@@ -157,9 +166,11 @@ def _places(members: Sequence[Member]) -> set[int]:
     return {place_of(run.data["fold"])[0] for run, _ in members}
 
 
-def _by_seed(member: Member) -> tuple[int, int, str]:
-    run, _ = member
-    return run.seed or 0, place_of(run.data["fold"])[0], run.run
+def by_seed(member: Member) -> tuple[int, int, str]:
+    """The order of the runs of a row: by seed, and by fold within a seed."""
+    run, scores = member
+    fold = None if scores.data else run.data["fold"]
+    return run.seed or 0, place_of(fold)[0] if fold else 0, run.run
 
 
 def _by_fold(member: Member) -> tuple[int, float, str, str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ferbench.ranking.folds import Bucket, Held, Member, Partition, over_folds
+from ferbench.ranking.folds import Bucket, Held, Member, Partition, by_seed, over_folds
 from ferbench.ranking.standing import Standing
 from ferbench.report.table import Cell, Spread
 from ferbench.runs.folds import place_of
@@ -225,7 +225,7 @@ def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group]
         best_first = _best_first(map(_row, rows.values()))
         made.append(Group(_datasets(rows), protocol, names[key], digest, digest, synthetic, n, best_first))
     made += [_fold_group(part, single=single) for bucket in folds.values() for part in bucket.apart()]
-    made.sort(key=lambda g: (g.synthetic, -sum(len(row.runs) for row in g.rows), g.dataset, g.rows_digest, g.protocol))
+    made.sort(key=lambda g: (g.synthetic, -sum(len(row.runs) for row in g.rows), g.dataset, g.protocol, g.rows_digest))
     return made, unfinished
 
 
@@ -261,11 +261,12 @@ def several_settings(rows: Iterable[Row]) -> Collection[Mapping[str, Any]]:
 
 
 def _fold_group(bucket: Bucket, *, single: bool) -> Group:
-    (first, scores), partition = bucket.members[0], Partition(bucket.of, dict(sorted(bucket.sizes.items())))
+    first, scores = bucket.members[0]
+    partition = Partition(bucket.of, dict(sorted(bucket.sizes.items())), mixed=bucket.mixed)
     if single:
         rows = tuple(Row((run,), (one,)) for run, one in bucket.members)
     else:
-        rows = _best_first(Row(*zip(*members, strict=True), held=held) for members, held in bucket.parts())
+        rows = _best_first(replace(_row(members), held=held) for members, held in bucket.parts())
     return Group(
         dataset=first.data["dataset"],
         protocol=f"{first.data['protocol']}, {partition.title}",
@@ -286,7 +287,7 @@ def _datasets(rows: dict[str, list[Member]]) -> str:
 
 
 def _row(members: list[Member]) -> Row:
-    members.sort(key=lambda pair: (pair[0].seed or 0, pair[0].run))
+    members.sort(key=by_seed)
     return Row(tuple(run for run, _ in members), tuple(scores for _, scores in members))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,15 @@ from numpy.typing import NDArray
 from ferbench.data.exclusions import listed_ids
 from ferbench.errors import UserError
 from ferbench.ranking.answers import Samples, read
-from ferbench.ranking.leaderboard import Group, spread
+from ferbench.ranking.folds import over_folds
+from ferbench.ranking.leaderboard import Group, Row, spread
 from ferbench.ranking.standing import RANKED_BY
 from ferbench.report.table import Spread
 from ferbench.statistics.estimates import interval
 from ferbench.statistics.sampling import measure
+
+_EVERY = "--without: the list names every sample of a test set"
+_ONLY_SOME = "list only what is to be left out"
 
 
 def with_and_without(results: Path, groups: Sequence[Group], path: Path) -> list[Group]:
@@ -33,7 +38,7 @@ def with_and_without(results: Path, groups: Sequence[Group], path: Path) -> list
         UserError: the list cannot be read, or names no sample that any row was tested on, or all of them.
     """
     ids = listed_ids(path, "--without")
-    found = [_group(results, group, ids) for group in groups]
+    found = [(_group if group.partition is None else _folds)(results, group, ids) for group in groups]
     if groups and not any(group.left_out for group in found):
         raise UserError(
             f"--without: {path} names no sample that the runs were tested on",
@@ -63,13 +68,44 @@ def _group(results: Path, group: Group, ids: NDArray[np.str_]) -> Group:
     return replace(group, rows=tuple(rows), left_out=left_out) if left_out else group
 
 
+def _folds(results: Path, group: Group, ids: NDArray[np.str_]) -> Group:
+    """Folds have samples of their own, so that their means are again means over folds, without an interval."""
+    left_out: dict[str, int] = {}
+    rows = []
+    for row in group.rows:
+        without: dict[str, Spread] = {}
+        if row.held is None or row.held.whole:
+            with contextlib.suppress(UserError):
+                without = _over_folds(results, row, ids, left_out)
+        rows.append(replace(row, without=without))
+    lost = sum(left_out.values())
+    if lost == group.n:
+        raise UserError(_EVERY, _ONLY_SOME)
+    return replace(group, rows=tuple(rows), left_out=lost) if lost else group
+
+
+def _over_folds(results: Path, row: Row, ids: NDArray[np.str_], left_out: dict[str, int]) -> dict[str, Spread]:
+    values: dict[str, list[tuple[int, float]]] = {name: [] for name in RANKED_BY}
+    for run, scores in zip(row.runs, row.scores, strict=True):
+        one = read(results, run.run, scores.evaluation, None)
+        kept = ~np.isin(one.samples.ids, ids)
+        left_out[run.data["fold"]] = int((~kept).sum())
+        if not kept.any():
+            return {}
+        design = one.samples.design(kept)
+        for name in RANKED_BY:
+            value = measure(name, design, one.predicted[kept][None]).values[0]
+            values[name].append((run.seed or 0, float(value)))
+    return {name: over_folds(several) for name, several in values.items()}
+
+
 def _without(base: Samples | None, predicted: NDArray[np.int64], ids: NDArray[np.str_]) -> dict[str, Spread]:
     assert base is not None
     kept = ~np.isin(base.ids, ids)
     if kept.all():
         return {}
     if not kept.any():
-        raise UserError("--without: the list names every sample of a test set", "list only what is to be left out")
+        raise UserError(_EVERY, _ONLY_SOME)
     design = base.design(kept)
     found = {}
     for name in RANKED_BY:

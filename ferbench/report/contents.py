@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ferbench.errors import UserError
 from ferbench.plugin.faults import one_line
 from ferbench.runs.directory import Predictions, RunDirectory
+from ferbench.runs.folds import partition_id, unfolded_id
 from ferbench.runs.lock import is_held
 from ferbench.runs.summary import plain_options, settings_of
 
@@ -86,6 +87,8 @@ class RunView:
         at_work: a process is at work on it.
         settings: component names, options and fields by dotted key, as `ferbench.runs.summary.Summary` has them.
         directory: where it lies.
+        unfolded: of a fold: an id that the folds and seeds of its configuration share; else empty.
+        partition: of a fold: an id of the samples and of how they were cut into folds; else empty.
     """
 
     id: str
@@ -98,6 +101,8 @@ class RunView:
     at_work: bool
     settings: dict[str, Any]
     directory: RunDirectory | None = None
+    unfolded: str = ""
+    partition: str = ""
 
     def predictions(self, scored: Scored | None) -> Predictions | None:
         """Those of an evaluation; None where there is no evaluation, or its predictions are gone or damaged."""
@@ -152,12 +157,14 @@ class Contents:
     Attributes:
         runs: in the order given.
         comparisons: groups of comparable runs.
+        partitions: runs on several folds of one partition, which stand in no comparison.
         baseline: the run that others are compared with, if one was named.
     """
 
     runs: tuple[RunView, ...]
     comparisons: tuple[Comparison, ...]
     baseline: RunView | None
+    partitions: tuple[tuple[RunView, ...], ...] = ()
 
 
 def read_runs(directories: Sequence[RunDirectory], baseline: RunDirectory | None = None) -> Contents:
@@ -181,11 +188,14 @@ def read_runs(directories: Sequence[RunDirectory], baseline: RunDirectory | None
             raise UserError(
                 f"{directory.record_path} lacks what a record has: {error}", "remove that run directory and run again"
             ) from error
-    runs = [replace(view, label=label) for view, label in zip(views, _labels(views), strict=True)]
+    runs = [replace(view, label=label) for view, label in zip(views, labels(views), strict=True)]
     named = None if baseline is None else next(run for run in runs if run.id == baseline.path.name)
     if named is not None and named.result is None:
         raise UserError(f"the baseline {named.label} has no result: it is {named.status}", "name a finished run")
-    return Contents(tuple(runs), tuple(_comparisons(runs, named)), named)
+    partitions = _partitions(runs)
+    folds = {run.id for several in partitions for run in several}
+    others = [run for run in runs if run.id not in folds]
+    return Contents(tuple(runs), tuple(_comparisons(others, named)), named, partitions)
 
 
 def _view(directory: RunDirectory, record: dict[str, Any]) -> RunView:
@@ -222,6 +232,8 @@ def _view(directory: RunDirectory, record: dict[str, Any]) -> RunView:
         at_work=record["status"] == "running" and is_held(directory),
         settings=settings_of(record, {} if result is None else result.options),
         directory=directory,
+        unfolded=unfolded_id(record) if data["fold"] else "",
+        partition=partition_id(record) if data["fold"] else "",
     )
 
 
@@ -274,12 +286,13 @@ def _scored(
     )
 
 
-def _labels(runs: Sequence[RunView]) -> list[str]:
-    """Labels that tell the runs apart: their own, then what they differ in, the seed, and at last the id."""
+def labels(runs: Sequence[RunView]) -> list[str]:
+    """Labels that tell the runs apart: their own, then what they differ in, seed and fold, and at last the id."""
     parts = [[run.label] for run in runs]
     for kind in ("loss", "sampler", "augmentation", "optimizer"):
         _extend(parts, [one_line(run.record["components"][kind]["name"]) for run in runs])
     _extend(parts, [f"seed {run.record['recipe']['training']['seed']}" for run in runs])
+    _extend(parts, [f"fold {run.record['data']['fold']}" for run in runs])
     _extend(parts, [run.id[:6] for run in runs])
     return [" · ".join(one) for one in parts]
 
@@ -293,6 +306,20 @@ def _extend(parts: list[list[str]], values: list[str]) -> None:
         if len({values[i] for i in places}) > 1:
             for i in places:
                 parts[i].append(values[i])
+
+
+def _partitions(runs: Sequence[RunView]) -> tuple[tuple[RunView, ...], ...]:
+    """Those runs that were measured on more than one fold of a partition, if each fold is the same samples for all."""
+    found: dict[tuple[str, bool], list[RunView]] = {}
+    for run in runs:
+        if run.result is not None and run.record["data"]["fold"]:
+            found.setdefault((run.partition, run.record["data"]["synthetic"]), []).append(run)
+    return tuple(
+        tuple(several)
+        for several in found.values()
+        if len(folds := {run.record["data"]["fold"] for run in several}) > 1
+        and len({(run.record["data"]["fold"], run.comparable) for run in several}) == len(folds)
+    )
 
 
 def _comparisons(runs: Sequence[RunView], baseline: RunView | None) -> Iterable[Comparison]:

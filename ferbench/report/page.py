@@ -25,6 +25,7 @@ from ferbench.report import answers, comparison_figures, comparison_tables, run_
 from ferbench.report.charts import Figure
 from ferbench.report.contents import Comparison, Contents, RunView
 from ferbench.report.contrasts import contrasts
+from ferbench.report.fold_tables import fold_table, fold_title
 from ferbench.report.gallery import Picture, worst_pictures
 from ferbench.report.sections import Section, sections_of
 from ferbench.report.table import Table, duration, shown
@@ -52,13 +53,14 @@ class Tile:
 
 @dataclass(frozen=True)
 class ComparisonPart:
-    """What a page shows of comparable runs; ``tables`` by heading, the first one without."""
+    """What a page shows of comparable runs, or of folds; ``tables`` by heading, the first one without."""
 
     id: str
     title: str
     synthetic: bool
     tables: dict[str, Table]
     figures: tuple[Figure, ...]
+    heading: str = "Comparison"
 
 
 @dataclass(frozen=True)
@@ -173,13 +175,13 @@ def compose(contents: Contents, sections: Sequence[Component] = (), extras: Extr
                 f"The baseline {contents.baseline.label} was measured on other samples than the runs of "
                 f"{others} of the tables below, so they show no change against it."
             )
-    if len(contents.comparisons) > 1:
+    if len(contents.comparisons) + len(contents.partitions) > 1:
         notes.append("Runs that were measured on unlike samples stand in tables of their own: they cannot be compared.")
     return Report(
         title=contents.runs[0].label if not several else f"{len(contents.runs)} runs compared",
         lead=_overview(contents),
         notes=tuple(notes),
-        comparisons=tuple(_comparison(group, i) for i, group in enumerate(contents.comparisons, 1)) if several else (),
+        comparisons=_comparisons(contents) if several else (),
         without_result=comparison_tables.without_result(unfinished) if unfinished and several else None,
         runs=tuple(_run(run, sections, extras) for run in contents.runs) if detailed else (),
     )
@@ -222,6 +224,21 @@ def tables_page(title: str, several: Sequence[Table], *, lead: str = "") -> str:
         lead: a sentence below the heading, plain text.
     """
     return _template("tables.html.j2").render(title=one_line(title), lead=one_line(lead), tables=several, refresh=None)
+
+
+def _comparisons(contents: Contents) -> tuple[ComparisonPart, ...]:
+    folds = [
+        ComparisonPart(
+            id=f"folds-{i}",
+            title=fold_title(runs),
+            synthetic=bool(runs[0].record["data"]["synthetic"]),
+            tables={"": fold_table(runs, f"fold-scores-{i}")},
+            figures=(),
+            heading="Folds",
+        )
+        for i, runs in enumerate(contents.partitions, 1)
+    ]
+    return (*folds, *(_comparison(group, i) for i, group in enumerate(contents.comparisons, 1)))
 
 
 def _comparison(group: Comparison, number: int) -> ComparisonPart:

@@ -83,3 +83,17 @@ def test_a_list_of_nothing_or_of_everything_is_an_error(tmp_path, ids, message):
     write_exclusions(tmp_path / "x.csv", [(one, "leak") for one in ids])
     with pytest.raises(UserError, match=message):
         rows(tmp_path, tmp_path / "x.csv")
+
+
+def test_a_mean_over_folds_is_taken_without_the_samples_of_each(tmp_path, listed):
+    runs = [make_run(tmp_path, fold=f"{place}/2", test=test) for place, test in ((1, "test"), (2, "other"))]
+    found, without = rows(tmp_path, listed)
+    assert (found.n, found.left_out) == (700, 50)
+    scores = []
+    for run, kept in zip(runs, (np.arange(350) % 7 != 0, np.full(350, True)), strict=True):
+        (key,) = run.read()["evaluations"]
+        own = run.predictions(key)
+        scores.append(f1_score(own.truth[kept], own.probabilities[kept].argmax(axis=1), average="macro"))
+    assert without[None]["macro_f1"].mean == pytest.approx(np.mean(scores))
+    assert (without[None]["macro_f1"].low, without[None]["macro_f1"].high) == pytest.approx((min(scores), max(scores)))
+    assert without[None]["macro_f1"].interval is None

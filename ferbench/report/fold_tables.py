@@ -1,0 +1,119 @@
+"""The folds of a report: each run on its fold, and below them a mean for each configuration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ferbench.metrics.measures import measure
+from ferbench.ranking.folds import over_folds
+from ferbench.ranking.leaderboard import short
+from ferbench.report.contents import RunView, labels
+from ferbench.report.table import Cell, Column, Spread, Table
+from ferbench.runs.folds import listed, place_of
+
+_SCORES = ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "worst_class_f1")
+_NUMBERED = re.compile(r"(.+)-\d+")
+
+
+def fold_title(runs: Sequence[RunView]) -> str:
+    """``fer2013, folds, 5 folds, n = 28,709``."""
+    data, sizes = runs[0].record["data"], {_place(run): run.result.n for run in runs if run.result is not None}
+    return f"{data['dataset']}, {data['protocol']}, {_which(sizes, _of(runs))}, n = {sum(sizes.values()):,}"
+
+
+def fold_table(runs: Sequence[RunView], name: str) -> Table:
+    """Finished runs on the folds of one partition, in the order of the folds, then the means.
+
+    Args:
+        runs: at least one, each with a result.
+        name: of the table.
+    """
+    chosen = sorted(runs, key=lambda run: (_place(run), run.label, run.id))
+    several: dict[str, list[RunView]] = {}
+    for run in chosen:
+        assert run.result is not None
+        several.setdefault(f"{run.unfolded} {run.result.how}", []).append(run)
+    keys = [key for key in _SCORES if any(_value(run, key) is not None for run in chosen)]
+    means = [_mean(label, members, keys) for label, members in zip(_names(several), several.values(), strict=True)]
+    every = {_place(run) for run in chosen}
+    notes = [
+        "Means are over folds, with several seeds first over the folds of each; the lowest and highest fold in "
+        "brackets. Folds share training samples, so they are not independent, and a mean has no interval.",
+        "A fold is measured on its validation samples, on which its epoch was selected too.",
+    ]
+    if any({_place(run) for run in members} != every for members in several.values()):
+        notes.append("Means over unlike folds are over unlike samples: they cannot be compared.")
+    return Table(
+        id=name,
+        caption=f"{fold_title(runs)}, {len(chosen[0].record['data']['class_names'])} classes.",
+        columns=(
+            Column("run", "run"),
+            Column("fold", "fold"),
+            Column("seed", "seed", "number"),
+            Column("n", "n", "count"),
+            *(Column(key, measure(key).label, "score") for key in keys),
+            Column("epochs", "epoch kept"),
+            Column("id", "id", "id"),
+        ),
+        rows=(*(_row(run, keys) for run in chosen), *means),
+        summary=len(means),
+        notes=tuple(notes),
+    )
+
+
+def _row(run: RunView, keys: Sequence[str]) -> tuple[Cell, ...]:
+    assert run.result is not None
+    training = run.record["training"]
+    scores = [_value(run, key) for key in keys]
+    kept = f"{training['best_epoch']}/{training['epochs']}"
+    seed = run.record["recipe"]["training"]["seed"]
+    return (run.label, run.record["data"]["fold"], seed, run.result.n, *scores, kept, run.id)
+
+
+def _mean(label: str, runs: Sequence[RunView], keys: Sequence[str]) -> tuple[Cell, ...]:
+    sizes = {_place(run): run.result.n for run in runs if run.result is not None}
+    seeds = {run.record["recipe"]["training"]["seed"] for run in runs}
+    per_seed = f" × {len(seeds)} seeds" if len(seeds) > 1 else ""
+    lacking = len(runs) < len(sizes) * len(seeds)
+    per_seed += ", some of them missing" if lacking else ""
+    scores = [None if lacking else _over(runs, key) for key in keys]
+    which = f"{_which(sizes, _of(runs))}{per_seed}"
+    config = short(runs[0].unfolded)
+    return (f"mean: {label}", which, None, sum(sizes.values()), *scores, None, config)
+
+
+def _over(runs: Sequence[RunView], key: str) -> Spread | None:
+    values = [(int(run.record["recipe"]["training"]["seed"]), _value(run, key)) for run in runs]
+    known = [(seed, value) for seed, value in values if value is not None]
+    return over_folds(known) if len(known) == len(values) else None
+
+
+def _names(several: dict[str, list[RunView]]) -> list[str]:
+    """What each configuration is called: the name that its runs share, or its model and what tells it from others."""
+    first = []
+    for runs in several.values():
+        names = {run.record.get("name") for run in runs}
+        shared = {name and (found[1] if (found := _NUMBERED.fullmatch(name)) else name) for name in names}
+        label = next(iter(shared)) if len(shared) == 1 else None
+        own = label or runs[0].record["components"]["model"]["name"]
+        first.append(replace(runs[0], label=own, id=short(runs[0].unfolded)))
+    return labels(first)
+
+
+def _value(run: RunView, key: str) -> float | None:
+    assert run.result is not None
+    return run.result.metrics.get(key)
+
+
+def _place(run: RunView) -> int:
+    return place_of(run.record["data"]["fold"])[0]
+
+
+def _of(runs: Sequence[RunView]) -> int:
+    return place_of(runs[0].record["data"]["fold"])[1]
+
+
+def _which(places: dict[int, int], of: int) -> str:
+    return f"{of} folds" if len(places) == of else f"{listed(places)} of {of}"
