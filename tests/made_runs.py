@@ -189,7 +189,9 @@ def _record(
             "config_id": config,
             "covers": {
                 "rows": {"train": f"all but {fold}", "validation": fold},
-                "components": {kind: {"options": one["options"]} for kind, one in components.items()},
+                "components": {
+                    kind: {key: one[key] for key in ("name", "options")} for kind, one in components.items()
+                },
                 "data": {"image_size": None},
                 "training": training_settings,
             },

@@ -140,8 +140,8 @@ def fold_notes(partition: Partition, rows: Sequence[Any], *, single: bool) -> li
     """
     if partition.mixed:
         return [
-            "Folds are not put together here: runs of one fold were measured on unlike samples, as when the list behind "
-            "data.exclude has changed, or the way of cutting between two versions."
+            "Folds are not put together here: runs of one fold were measured on unlike samples, as when the list "
+            "behind data.exclude has changed, or the way of cutting between two versions."
         ]
     if single:
         return ["A row is one fold; only rows of the same fold were measured on the same samples."]

@@ -104,7 +104,11 @@ def test_folds_end_with_their_mean_and_are_one_row_of_the_leaderboard(run, board
     assert row["rank"] == row["macro_f1_ci_low"] == ""
 
     (group,) = json.loads(board("--json"))["groups"]
-    assert group["folds"] == {"of": 3, "sizes": {fold[0]: folds[fold][0] for fold in sorted(folds)}}
+    assert group["folds"] == {
+        "of": 3,
+        "sizes": {fold[0]: folds[fold][0] for fold in sorted(folds)},
+        "mixed": False,
+    }
     assert [one["fold"] for one in group["rows"][0]["runs"]] == ["1/3", "2/3", "3/3"]
     singles = csv.DictReader(io.StringIO(board("--runs", "--format", "csv")))
     assert {one["fold"]: float(one["accuracy"]) for one in singles} == {k: v[1] for k, v in folds.items()}
