@@ -18,7 +18,7 @@ _NUMBERED = re.compile(r"(.+)-\d+")
 
 
 def fold_title(runs: Sequence[RunView]) -> str:
-    """``fer2013, folds, 5 folds, n = 28,709``."""
+    """``fer2013, public-test, 5 folds, n = 28,709``."""
     data, sizes = runs[0].record["data"], {_place(run): run.result.n for run in runs if run.result is not None}
     return f"{data['dataset']}, {data['protocol']}, {_which(sizes, _of(runs))}, n = {sum(sizes.values()):,}"
 

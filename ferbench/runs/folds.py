@@ -34,12 +34,13 @@ def partition_id(record: Mapping[str, Any]) -> str:
 
 
 def unfolded_id(record: Mapping[str, Any]) -> str:
-    """What a configuration id would be, did it not cover the rows of one fold: the folds of a configuration share it,
-    and so do its seeds. What was not trained, such as an ensemble, shares its own id with nobody."""
+    """What a configuration id would be, did it cover the partition instead of the rows of one fold: the folds of a
+    configuration share it, and so do its seeds. What was not trained, such as an ensemble, shares its own id with nobody."""
     covers = record["identity"].get("covers") or {}
     if "training" not in covers:
         return str(record["identity"]["config_id"])
     rows = {key: value for key, value in covers.get("rows", {}).items() if key not in ("train", "validation")}
+    rows["partition"] = partition_id(record)
     training = {key: value for key, value in covers["training"].items() if key != "seed"}
     starts = [
         {"config": one.get("config_id"), "at": one["at"]}

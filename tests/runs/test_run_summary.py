@@ -27,6 +27,16 @@ def test_a_fold_is_scored_on_its_validation_samples():
     assert scores.rows == "v1:fold"
 
 
+def test_folds_and_seeds_of_a_configuration_share_an_id_that_other_data_does_not():
+    one = summarise("a", made_record(fold="1/5", test="v1:first"))
+    other = summarise("b", made_record(fold="2/5", test="v1:second", seed=1))
+    elsewhere = summarise("c", made_record(fold="1/5", test="v1:first", data={"split_seed": 1}))
+    assert one.config != other.config
+    assert (one.unfolded, one.partition) == (other.unfolded, other.partition)
+    assert one.unfolded != elsewhere.unfolded
+    assert summarise("d", made_record()).unfolded == ""
+
+
 def test_settings_are_component_names_options_and_fields_without_the_seed():
     settings = summarise("a", made_record(optimizer={"lr": 0.1})).settings
     assert settings["model"] == "cnn"
