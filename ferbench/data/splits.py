@@ -117,7 +117,8 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
         train = pool
     train = np.union1d(train, extra)
     test = limited_test(pack, rows_of(test_parts), labels, request)
-    _refuse_empty(train, validation, test if request.fold is None else None, labels, class_names, protocol)
+    tested = test if request.fold is None else None
+    _refuse_empty(train, validation, tested, labels, class_names, protocol, grouped=groups is not pack.ids)
     votes = _task_votes(pack, class_names)
     return Split(
         protocol=protocol.name,
@@ -342,6 +343,8 @@ def _refuse_empty(
     labels: NDArray[np.int64],
     class_names: tuple[str, ...],
     protocol: Protocol,
+    *,
+    grouped: bool,
 ) -> None:
     for role, rows in (("train", train), ("validation", validation), ("test", test)):
         if rows is None:
@@ -355,7 +358,8 @@ def _refuse_empty(
             what = "no sample at all" if len(rows) == 0 else f"no sample of class '{absent[0]}'"
             raise UserError(
                 f"with protocol '{protocol.name}', {role} has {what}",
-                "raise the limits, choose other classes (data.classes), or check the dataset's folders",
+                "raise the limits, choose other classes (data.classes), or check the dataset's folders"
+                + ("; with data.group_by=none, images of one person may be on both sides" if grouped else ""),
             )
 
 

@@ -289,3 +289,13 @@ def test_no_draw_depends_on_the_order_of_the_classes(request_):
             assert np.array_equal(getattr(first, role), getattr(other, role)), role
         names = np.array(classes)[other.labels[other.train]]
         assert names.tolist() == np.array(CLASSES)[first.labels[first.train]].tolist()
+
+
+def test_too_few_people_to_keep_apart_are_an_error_that_says_what_tears_them():
+    pack = make_pack(COUNTS, classes=CLASSES)
+    alone = dataclasses.replace(pack, subject=np.full(len(pack), "one"))
+    with pytest.raises(UserError, match="validation has no sample at all") as caught:
+        cut(alone, PROTOCOLS, SplitRequest(protocol="public-test"))
+    assert "data.group_by=none" in caught.value.remedy
+    split = cut(alone, PROTOCOLS, SplitRequest(protocol="public-test", group_by="none"))
+    assert split.counts(split.validation) == {"angry": 8, "happy": 20, "sad": 12}
