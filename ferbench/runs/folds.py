@@ -35,7 +35,8 @@ def partition_id(record: Mapping[str, Any]) -> str:
 
 def unfolded_id(record: Mapping[str, Any]) -> str:
     """What a configuration id would be, did it cover the partition instead of the rows of one fold: the folds of a
-    configuration share it, and so do its seeds. What was not trained, such as an ensemble, shares its own id with nobody."""
+    configuration share it, and so do its seeds. What was not trained, such as an ensemble, shares its own id with
+    nobody."""
     covers = record["identity"].get("covers") or {}
     if "training" not in covers:
         return str(record["identity"]["config_id"])
