@@ -101,7 +101,7 @@ def test_a_grid_finds_each_dataset_in_its_own_place(run):
 
 
 def test_folds_are_a_grid_over_them(run):
-    plans = outcomes(run("--dry-run", "--dataset", "folder", "--folds", "3"))
+    plans = outcomes(run("--dry-run", "--dataset", "folder", "--folds", "3", places=("--data", "faces")))
     assert [plan["settings"]["data"]["fold"] for plan in plans] == ["1/3", "2/3", "3/3"]
     assert sum(plan["samples"]["validation"] for plan in plans) == 12
 
@@ -114,7 +114,7 @@ def test_folds_are_a_grid_over_them(run):
         (["folder+folder"], [], "names a dataset twice", "fer2013+raf-db"),
         (["folder+"], [], "names a dataset twice, or none", "fer2013+raf-db"),
         (["folder+cvs"], [], "unknown dataset 'cvs'", "csv"),
-        (["folder"], ["--data", "floder=faces"], "unknown dataset 'floder'", "folder"),
+        (["folder"], ["--data", "floder=faces"], "no dataset 'floder' is asked for", "folder"),
         (["folder+csv", "--set", "dataset.sise=8"], [], "unknown option 'sise' for dataset 'folder+csv'", "size"),
         (["folder+csv", "--set", "dataset.csv=8"], [], "dataset.csv is no table", "[dataset.csv]"),
         (
