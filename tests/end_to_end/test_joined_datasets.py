@@ -123,10 +123,23 @@ def test_folds_are_a_grid_over_them(run):
             "unknown option 'kolor' for dataset 'csv'",
             "color",
         ),
+        (
+            ["folder", "--set", "dataset.fit=pad"],
+            ["--data", "faces"],
+            "dataset.fit = 'pad' needs dataset.size",
+            "--set dataset.size=N",
+        ),
+        (["folder+csv", "--set", "dataset.fit=crop"], None, "dataset.fit = 'crop' needs dataset.size", "size=N"),
+        (
+            ["folder+csv", "--set", "dataset.csv={fit='pad'}"],
+            None,
+            "dataset.csv.fit = 'pad' needs dataset.size",
+            "give dataset.size and dataset.fit, which are for all of a union",
+        ),
     ],
 )
 def test_mistakes_are_explained(run, args, places, message, remedy):
-    finished = run("--dataset", *args, places=places)
+    finished = run("--dataset", *args, **({} if places is None else {"places": places}))
     assert finished.exit_code == 2
     assert message in finished.stderr
     assert remedy in finished.stderr
