@@ -154,8 +154,10 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         code = cli.main(args=args, prog_name="ferbench", standalone_mode=False)
         sys.stdout.flush()  # here a reader that has gone away can still be dealt with
     except click.ClickException as error:
-        usage = isinstance(error, click.UsageError) and not isinstance(error, click.exceptions.NoArgsIsHelpError)
-        (ShownUserError(as_user_error(error)) if usage else error).show()
+        if isinstance(error, click.UsageError) and not isinstance(error, click.exceptions.NoArgsIsHelpError):
+            ShownUserError(as_user_error(error)).show()
+        else:
+            error.show()
         code = error.exit_code
     except click.Abort as error:  # click's form of an interrupt, or of the end of input at a prompt
         code = 1 if isinstance(error.__cause__, EOFError) else _exit_code(error.__cause__)
