@@ -72,6 +72,13 @@ def test_plans_have_the_test_digest_of_the_first_member_alone(run):
     assert supplemented["samples"]["validation"] == alone["samples"]["validation"]
 
 
+def test_spaces_around_the_plus_change_nothing(run):
+    size = ("--set", "dataset.size=8")
+    (typed,) = outcomes(run("--dry-run", "--dataset", "folder", "+", "csv", *size))
+    (joined,) = outcomes(run("--dry-run", "--dataset", "folder+csv", *size))
+    assert typed["training_id"] == joined["training_id"]
+
+
 def test_a_recipe_joins_datasets_with_options_and_paths(run, tmp_path):
     (tmp_path / "both.toml").write_text(
         """
