@@ -110,14 +110,15 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
     extra = np.intersect1d(learnt, extra)
     pool = np.setdiff1d(learnt, extra)
     if request.fold is not None:
-        train, validation = _fold(pool, labels, groups, request)
+        train, validation = _fold(pool, _as_in_the_dataset(pack, labels), groups, request)
     elif validation is None:
-        train, validation = _cut_validation(pool, labels, groups, request)
+        train, validation = _cut_validation(pool, _as_in_the_dataset(pack, labels), groups, request)
     else:
         train = pool
     train = np.union1d(train, extra)
     test = limited_test(pack, rows_of(test_parts), labels, request)
-    _refuse_empty(train, validation, test if request.fold is None else None, labels, class_names, protocol)
+    tested = test if request.fold is None else None
+    _refuse_empty(train, validation, tested, labels, class_names, protocol, grouped=groups is not pack.ids)
     votes = _task_votes(pack, class_names)
     return Split(
         protocol=protocol.name,
@@ -164,6 +165,13 @@ def limited_test(pack: Pack, rows: Rows, labels: NDArray[np.int64], request: Spl
     return _limited(pack, rows, labels, *limits, request.split_seed, "test_limit")
 
 
+def _as_in_the_dataset(pack: Pack, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Class ids in the order of the dataset's classes, so that draws do not depend on the order of ``data.classes``."""
+    chosen = labels >= 0
+    known = np.unique(pack.labels[chosen])
+    return np.where(chosen, np.searchsorted(known, pack.labels), -1).astype(np.int64)
+
+
 def _limited(
     pack: Pack,
     rows: Rows,
@@ -176,6 +184,7 @@ def _limited(
     if total is None and per_class is None:
         return rows
     _refuse_unreachable(rows, labels, total, purpose)
+    labels = _as_in_the_dataset(pack, labels)
     return draw_stratified(rows, labels, pack.ids, total=total, per_class=per_class, seed=seed, purpose=purpose)
 
 
@@ -257,16 +266,19 @@ def select_classes(pack: Pack, request: SplitRequest) -> tuple[tuple[str, ...], 
 
 
 def _groups(pack: Pack, group_by: str | None) -> NDArray[np.str_]:
-    """str[N]: samples with one value stay on one side of a cut."""
-    if group_by == "none" or (group_by is None and pack.clip is None):
+    """str[N]: samples with one value stay on one side of a cut. None: people where they are known, then clips."""
+    if group_by == "none":
         return pack.ids
-    column = pack.subject if group_by == "subject" else pack.clip
-    if column is None:
+    if group_by is not None and getattr(pack, group_by) is None:
         raise UserError(
             f"data.group_by = '{group_by}', but dataset '{pack.dataset}' does not say the {group_by} of its images",
             "set data.group_by to none",
         )
-    return np.where(column == "", pack.ids, column)
+    groups = pack.ids
+    for column in (pack.clip, pack.subject if group_by != "clip" else None):
+        if column is not None:
+            groups = np.where(column == "", groups, column)
+    return groups
 
 
 def _cut_validation(
@@ -284,8 +296,26 @@ def _cut_validation(
         members = members[np.argsort(rank[members], kind="stable")]
         before = np.cumsum(size[members]) - size[members]
         held_back[members[before < wanted]] = True
+    _keep_every_class(held_back, index, labels[pool])
     chosen = held_back[index]
     return pool[~chosen], pool[chosen]
+
+
+def _keep_every_class(held_back: NDArray[np.bool_], index: NDArray[np.int64], labels: NDArray[np.int64]) -> None:
+    """Give back to training the smallest group of a class that would only be validated: groups of several classes, such
+    as people, are drawn by the one that most of their images have.
+
+    Args:
+        held_back: bool[G] by group; changed in place.
+        index: int64[n] group of each sample.
+        labels: int64[n] class of each sample.
+    """
+    for k in np.unique(labels):
+        of_class = np.bincount(index[labels == k], minlength=len(held_back))
+        if not (of_class[~held_back]).any():
+            having = np.flatnonzero(of_class)
+            sizes = np.bincount(index, minlength=len(held_back))[having]
+            held_back[having[np.argmin(sizes)]] = False
 
 
 def _fold(pool: Rows, labels: NDArray[np.int64], groups: NDArray[np.str_], request: SplitRequest) -> tuple[Rows, Rows]:
@@ -313,6 +343,8 @@ def _refuse_empty(
     labels: NDArray[np.int64],
     class_names: tuple[str, ...],
     protocol: Protocol,
+    *,
+    grouped: bool,
 ) -> None:
     for role, rows in (("train", train), ("validation", validation), ("test", test)):
         if rows is None:
@@ -326,7 +358,8 @@ def _refuse_empty(
             what = "no sample at all" if len(rows) == 0 else f"no sample of class '{absent[0]}'"
             raise UserError(
                 f"with protocol '{protocol.name}', {role} has {what}",
-                "raise the limits, choose other classes (data.classes), or check the dataset's folders",
+                "raise the limits, choose other classes (data.classes), or check the dataset's folders"
+                + ("; with data.group_by=none, images of one person may be on both sides" if grouped else ""),
             )
 
 

@@ -124,9 +124,8 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None) -> Pl
     assert isinstance(model_spec, ModelSpec)
     request = SplitRequest(**recipe.data.model_dump(include=set(SplitRequest.__dataclass_fields__)))
     split = cut(pack, dataset_spec.protocols, request)
-    # A model that can predict valence and arousal may have an option of that name that says whether it does.
-    predicts_affect = model_spec.affect and resolved.components["model"].options.get("affect", True)
-    check_selection(recipe.training.select, split.class_names, pack.affect is not None and predicts_affect)
+    affect = pack.affect is not None and resolved.predicts_affect
+    check_selection(recipe.training.select, split.class_names, affect)
     if start is not None:
         check_classes(start, split.class_names)
     size = recipe.data.image_size or model_spec.image_size

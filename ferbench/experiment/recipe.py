@@ -58,7 +58,7 @@ class DataSettings(Section):
         validation: fraction of train that is cut off for validation where the protocol names no part for it.
         fold: "i/k": validation is the i-th of k stratified folds of train; test stays unread.
         group_by: keep the frames of a clip, or the images of a subject, on one side of a cut; default: what
-            the protocol says, else clips where there are any.
+            the protocol says, else subjects and clips, as far as they are known.
         split_seed: seed of every draw of samples (limits, validation, folds); apart from the training seed, so that
             seeds of one configuration share their split.
         image_size: side of the model's input in pixels; default: the model's own.

@@ -12,7 +12,7 @@ from ferbench.experiment.initial_weights import identify_weights
 from ferbench.experiment.recipe import COMPONENT_SECTIONS, Recipe
 from ferbench.experiment.recipe import Component as Asked
 from ferbench.plugin.discovery import Component, PluginRecord, Registry
-from ferbench.plugin.specs import DatasetSpec
+from ferbench.plugin.specs import DatasetSpec, ModelSpec
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,14 @@ class ResolvedRecipe:
     components: Mapping[str, ChosenComponent]
     trackers: tuple[ChosenComponent, ...] = ()
     plugins: tuple[PluginRecord, ...] = ()
+
+    @property
+    def predicts_affect(self) -> bool:
+        """The model predicts valence and arousal: one that can may have an option of that name that says whether."""
+        spec = self.components["model"].component.spec
+        return (
+            isinstance(spec, ModelSpec) and spec.affect and bool(self.components["model"].options.get("affect", True))
+        )
 
     def describe(self) -> dict[str, dict[str, Any]]:
         return {section: chosen.describe() for section, chosen in self.components.items()}

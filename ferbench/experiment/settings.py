@@ -168,8 +168,7 @@ def split_paths(given: Sequence[str]) -> tuple[str | None, dict[str, str]]:
 def place(settings: Sequence[dict[str, Any]], paths: Mapping[str, str]) -> None:
     """Write directories by name of the dataset into settings, over what these say.
 
-    Raises:
-        UserError: none of the settings has a dataset of that name.
+    There may be more than are asked for, so that one list of places serves many commands.
     """
     keys: dict[str, str] = {}
     for one in settings:
@@ -179,12 +178,7 @@ def place(settings: Sequence[dict[str, Any]], paths: Mapping[str, str]) -> None:
             bare = member.rpartition(":")[2]
             key = member if len(members) > 1 else bare
             keys.update({member: key, bare: key})
-    named = {}
-    for name, path in paths.items():
-        if name not in keys:
-            remedy = suggestion(name, sorted(keys), "datasets")
-            raise UserError(f"--data {name}={path}: no dataset '{name}' is asked for", remedy)
-        named[keys[name]] = path
+    named = {keys.get(name, name): path for name, path in paths.items()}
     for one in settings if named else []:
         section = one.setdefault("data", {})
         section["paths"] = {**(section.get("paths") or {}), **named}

@@ -12,12 +12,14 @@ from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench.distributed.ranks import ALONE, Ranks
 from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan
+from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.training.ema import averaged
 from ferbench.training.growing import planned_sizes
 from ferbench.training.loop import Training
 from ferbench.training.mixing import Mixing
 from ferbench.training.parameter_groups import parameter_groups, scaled
 from ferbench.training.precision import Precision
+from ferbench.training.scores import Scores
 from ferbench.training.selection import BestEpoch
 from ferbench.training.step import Loss, evaluate_loss, forward
 from ferbench.training.stopping import EarlyStopping
@@ -49,6 +51,16 @@ def check_loss(plan: Plan, model: nn.Module, loss: Loss) -> None:
             f"loss '{name}' returns a tensor of shape {tuple(total.shape)} for two images, no single number",
             "let it return the mean over the samples",
         )
+
+
+def _made_up_scores(plan: Plan) -> Scores:
+    """Everything that is known of an epoch on validation, none of it measured."""
+    affect = plan.task.has_affect and plan.resolved.predicts_affect
+    names = [name for name in HIGHER_IS_BETTER if affect or name not in AFFECT_METRICS]
+    by_class = dict.fromkeys(plan.task.class_names, 0.5)
+    support = dict.fromkeys(plan.task.class_names, 1)
+    epochs = plan.resolved.recipe.training.epochs
+    return Scores(epochs, dict.fromkeys(names, 0.5), by_class, by_class, by_class, support)
 
 
 def assemble(
@@ -83,6 +95,8 @@ def assemble(
     steps = -(-batches // settings.accumulate)
     rates = tuple(float(group["lr"]) for group in optimizer.param_groups)
     schedule = chosen["schedule"].build(rates, settings.epochs, steps)
+    # Tried on one of its own, so that a metric that will never come is refused now and not after an epoch.
+    chosen["schedule"].build(rates, settings.epochs, steps)(settings.epochs * steps - 1, _made_up_scores(plan))
     mix, stopping = None, None
     if settings.mixup or settings.cutmix:
         mix = Mixing(settings.mixup, settings.cutmix, settings.mix_probability, len(plan.task.class_names))

@@ -112,4 +112,5 @@ def scores_of(epoch: int, evaluation: Evaluation, class_names: tuple[str, ...], 
         f1={name: float(value) for name, value in zip(class_names, scored.f1, strict=True)},
         recall={name: float(value) for name, value in zip(class_names, scored.recall, strict=True)},
         train_f1=train_f1,
+        support={name: int(value) for name, value in zip(class_names, scored.support, strict=True)},
     )

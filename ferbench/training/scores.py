@@ -16,6 +16,8 @@ class Scores:
         f1: validation F1 per class, by class name.
         recall: validation recall per class, by class name.
         train_f1: F1 per class on the training batches as they went by, by class name.
+        support: validation samples per class, by class name: where there are none, the other scores of that class say
+            nothing. Empty where that is not known.
     """
 
     epoch: int
@@ -23,6 +25,7 @@ class Scores:
     f1: Mapping[str, float]
     recall: Mapping[str, float] = field(default_factory=dict)
     train_f1: Mapping[str, float] = field(default_factory=dict)
+    support: Mapping[str, int] = field(default_factory=dict)
 
     def read(self, metric: str) -> float:
         """A validation metric as ``training.select`` names it: ``macro_f1``, ``f1:CLASS``, ``recall:CLASS``."""

@@ -27,7 +27,7 @@ OPTIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
         | {"saturation": 0.3, "hue": 0.1},
     ],
     ("schedule", "plateau"): [{"patience": 2, "factor": 0.5, "warmup": 1.0}],
-    ("dataset", "synthetic-faces"): [{"size": 16, "train": 35, "test": 14}, {"size": 16, "train": 14, "frames": 3}],
+    ("dataset", "synthetic-faces"): [{"size": 16, "train": 35, "test": 14}, {"size": 16, "train": 42, "frames": 3}],
 }
 
 CASES = [

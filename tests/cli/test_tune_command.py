@@ -168,7 +168,7 @@ class TestDryRun:
         (["--search", "training.seed=1,2"], "a seed is no setting", "search something else"),
         (["--search", "data.protocol=a,b"], "unlike samples", "search something else"),
         (["--search", "dataset.size=8,16"], "the dataset cannot be searched", "tune on one dataset"),
-        (["--search", "schedule.warmup=0..9"], "takes all 6 steps", "make it shorter"),
+        (["--search", "schedule.warmup=0..9"], "takes all 4 steps", "make it shorter"),
         (["--dataset", "synthetic-faces", "--dataset", "fer2013"], "one dataset", "tune on one"),
         (["--only"], "there is nothing to search", "--search"),
         (["--objective", "acuracy"], "there is no objective 'acuracy'", "did you mean 'accuracy'?"),

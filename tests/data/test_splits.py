@@ -221,3 +221,81 @@ def test_votes_become_distributions_over_the_chosen_classes():
     assert split.votes is not None
     np.testing.assert_allclose(split.votes[0], (0.25, 0.75))
     assert np.isnan(split.votes[1]).all()
+
+
+def people_of(pack, each, unknown=()):
+    """The pack with ``each`` rows after one another of one person; ``unknown`` rows: nobody knows."""
+    subjects = np.array([f"{pack.parts[part]}-p{row // each:04d}" for row, part in enumerate(pack.part)])
+    subjects[list(unknown)] = ""
+    return dataclasses.replace(pack, subject=subjects)
+
+
+@pytest.mark.parametrize("request_", [SplitRequest(protocol="public-test"), SplitRequest(fold="2/4")])
+def test_people_stay_on_one_side_where_they_are_known(request_):
+    pack = make_pack(COUNTS, classes=CLASSES)
+    order = np.random.default_rng(0).permutation(len(pack))
+    mixed = dataclasses.replace(pack, **{one: getattr(pack, one)[order] for one in ("ids", "labels", "part")})
+    people = people_of(mixed, 5)
+    split = cut(people, PROTOCOLS, request_)
+    assert len(split.validation) >= 20
+    assert set(people.subject[split.train]).isdisjoint(people.subject[split.validation])
+    torn = cut(people, PROTOCOLS, dataclasses.replace(request_, group_by="none"))
+    assert not set(people.subject[torn.train]).isdisjoint(people.subject[torn.validation])
+
+
+def test_who_is_not_known_is_kept_together_by_clip_or_alone():
+    pack = make_pack(COUNTS, classes=CLASSES, clips=4)
+    people = people_of(pack, 8, unknown=range(0, 100))
+    clip = np.where(np.arange(len(pack)) < 50, "", pack.clip)
+    split = cut(dataclasses.replace(people, clip=clip), PROTOCOLS, SplitRequest(protocol="public-test"))
+    train, validation = split.train, split.validation
+    known = lambda column, rows: set(column[rows]) - {""}  # noqa: E731
+    assert known(people.subject, train).isdisjoint(known(people.subject, validation))
+    assert known(clip, train[train < 100]).isdisjoint(known(clip, validation[validation < 100]))
+    assert any(row < 50 for row in validation)
+
+
+def test_a_class_that_few_people_show_is_learnt_before_it_is_validated():
+    """Everybody is mostly happy, and two people are sad once: one of them is for training, whatever the draw."""
+    pack = make_pack(
+        {"Training": {"angry": 30, "happy": 200, "sad": 2}, **{k: COUNTS[k] for k in ("PublicTest",)}}, classes=CLASSES
+    )
+    subjects = np.array([f"p{i % 10}" for i in range(len(pack))])
+    people = dataclasses.replace(pack, subject=subjects)
+    for seed in range(20):
+        split = cut(people, PROTOCOLS, SplitRequest(protocol="public-test", split_seed=seed))
+        assert split.counts(split.train)["sad"] >= 1
+        assert set(subjects[split.train]).isdisjoint(subjects[split.validation])
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        SplitRequest(protocol="public-test", validation=0.13),
+        SplitRequest(fold="1/7"),
+        SplitRequest(train_limit=77, test_limit=17),
+        SplitRequest(protocol="public-test", train_limit_per_class=9),
+    ],
+)
+def test_no_draw_depends_on_the_order_of_the_classes(request_):
+    counts = {
+        part: dict.fromkeys(CLASSES, n) for part, n in (("Training", 37), ("PublicTest", 11), ("PrivateTest", 12))
+    }
+    pack = make_pack(counts, classes=CLASSES)
+    first = cut(pack, PROTOCOLS, request_)
+    for classes in (("sad", "happy", "angry"), ("happy", "angry", "sad")):
+        other = cut(pack, PROTOCOLS, dataclasses.replace(request_, classes=classes))
+        for role in ("train", "validation", "test"):
+            assert np.array_equal(getattr(first, role), getattr(other, role)), role
+        names = np.array(classes)[other.labels[other.train]]
+        assert names.tolist() == np.array(CLASSES)[first.labels[first.train]].tolist()
+
+
+def test_too_few_people_to_keep_apart_are_an_error_that_says_what_tears_them():
+    pack = make_pack(COUNTS, classes=CLASSES)
+    alone = dataclasses.replace(pack, subject=np.full(len(pack), "one"))
+    with pytest.raises(UserError, match="validation has no sample at all") as caught:
+        cut(alone, PROTOCOLS, SplitRequest(protocol="public-test"))
+    assert "data.group_by=none" in caught.value.remedy
+    split = cut(alone, PROTOCOLS, SplitRequest(protocol="public-test", group_by="none"))
+    assert split.counts(split.validation) == {"angry": 8, "happy": 20, "sad": 12}

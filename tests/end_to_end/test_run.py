@@ -246,6 +246,11 @@ def test_a_recipe_file_is_run_and_flags_win(run, tmp_path):
         (["--set", "loss.label_smoothing=2"], "loss.label_smoothing", "label_smoothing"),
         (["--set", "loss.smoothing=0.1"], "smoothing", "label_smoothing"),
         (["--set", "training.select=f2"], "'f2' is no metric", "macro_f1"),
+        (
+            ["--schedule", "plateau", "--set", "schedule.metric=f1:nobody"],
+            "schedule.metric = 'f1:nobody' is not among the validation scores",
+            "or f1:CLASS of",
+        ),
         (["--set", "data.protocol=none"], "no protocol 'none'", "folders"),
         (["--set", "runtime.device=quantum"], "quantum", "cpu"),
         (["--name", "../escape"], "run name", "letters"),

@@ -184,6 +184,7 @@ def test_places_of_data_are_named_or_not(given, plain, named):
         ("my-plugin:faces", {"my-plugin:faces": "a"}, {"faces": "a"}),
         ("my-plugin:faces", {"faces": "a"}, {"faces": "a"}),
         ("my-plugin:faces + ck-plus", {"faces": "a", "ck-plus": "b"}, {"my-plugin:faces": "a", "ck-plus": "b"}),
+        ("fer2013", {"raf-db": "b", "fer2013": "a"}, {"raf-db": "b", "fer2013": "a"}),
         ("fer2013", {}, None),
     ],
 )
@@ -197,16 +198,6 @@ def test_named_places_go_over_those_of_a_recipe():
     settings = [{"dataset": {"name": "fer2013 + ck-plus"}, "data": {"paths": {"fer2013": "old", "ck-plus": "kept"}}}]
     place(settings, {"fer2013": "new"})
     assert settings[0]["data"]["paths"] == {"fer2013": "new", "ck-plus": "kept"}
-
-
-def test_a_place_for_a_dataset_that_nobody_asked_for_is_refused():
-    several = [{"dataset": {"name": "fer2013"}}, {"dataset": {"name": "raf-db"}}]
-    place(several, {"raf-db": "a"})
-    with pytest.raises(UserError, match="no dataset 'fer213' is asked for") as caught:
-        place(several, {"fer213": "a"})
-    assert "did you mean 'fer2013'?" in caught.value.remedy
-    with pytest.raises(UserError, match="no dataset 'fer2013' is asked for"):
-        place([{}], {"fer2013": "a"})
 
 
 def test_line_endings_that_toml_has_not_are_refused(tmp_path):

@@ -17,16 +17,22 @@ Source = Literal["validation", "train"]
 
 
 def f1_of(scores: Scores, source: Source, names: tuple[str, ...]) -> NDArray[np.float64]:
-    """F1 by class, float64[K], of the validation split or of the training batches as they went by; never of test."""
-    by_name = scores.f1 if source == "validation" else scores.train_f1
-    return np.array([by_name[name] for name in names], dtype=np.float64)
+    """F1 by class, float64[K], of the validation split or of the training batches as they went by; never of test.
+
+    NaN for a class without validation samples, of which validation says nothing.
+    """
+    if source == "train":
+        return np.array([scores.train_f1[name] for name in names], dtype=np.float64)
+    f1 = np.array([scores.f1[name] for name in names], dtype=np.float64)
+    return np.where([scores.support.get(name, 1) > 0 for name in names], f1, np.nan)
 
 
 class Adaptive:
     """Adaptive sampling of system S4: after each epoch the classes with the lowest F1 become the focus.
 
     All weights start at 1. After an epoch, the ``focus`` classes with the lowest F1 (of equals, the first) get their
-    weight raised; a class without training samples never is in the focus. A sample's chance is proportional to its
+    weight raised; a class without training samples never is in the focus, nor one without samples to measure its F1 on.
+    A sample's chance is proportional to its
     class's weight, so weights multiply the natural frequencies; as many samples as there are, drawn with replacement.
 
     Args:
@@ -56,7 +62,7 @@ class Adaptive:
         self._classes = Classes(labels, task.num_classes)
         self._names = task.class_names
         self._seed = seed
-        self._focus_size = min(focus, int((self._classes.counts > 0).sum()))
+        self._focus_size = focus
         self._boost = boost
         self._source: Source = source
         self._mode = mode
@@ -70,8 +76,9 @@ class Adaptive:
 
     def update(self, scores: Scores) -> None:
         """Choose the focus of the next epoch."""
-        f1 = np.where(self._classes.counts > 0, f1_of(scores, self._source, self._names), np.inf)
-        lowest = np.argsort(f1, kind="stable")[: self._focus_size]
+        f1 = f1_of(scores, self._source, self._names)
+        known = (self._classes.counts > 0) & ~np.isnan(f1)
+        lowest = np.argsort(np.where(known, f1, np.inf), kind="stable")[: min(self._focus_size, int(known.sum()))]
         before = self._weights if self._mode == "accumulate" else np.ones_like(self._weights)
         self._weights = before.copy()
         self._weights[lowest] = np.minimum(before[lowest] * self._boost, self._limit)
@@ -97,7 +104,8 @@ class AdaptiveSmooth:
 
     After each epoch d = 1 − F1 of each class is averaged over the epochs, e ← memory · e + (1 − memory) · d, with e = d
     after the first. A class's weight is (e / mean of e)^strength, kept between 1 / limit and limit; all are 1 in the
-    first epoch. Weights multiply the natural frequencies, as in ``adaptive``.
+    first epoch, and that of a class without samples to measure its F1 on stays 1. Weights multiply the natural
+    frequencies, as in ``adaptive``.
 
     Args:
         labels: int64[n], class ids of the training samples.
@@ -131,11 +139,15 @@ class AdaptiveSmooth:
 
     @property
     def _weights(self) -> NDArray[np.float64]:
-        present = self._classes.counts > 0
-        if self._error is None or not self._error[present].any():
-            return np.ones(len(self._names))
-        relative = (self._error / self._error[present].mean()) ** self._strength
-        return relative.clip(1 / self._limit, self._limit)
+        weights = np.ones(len(self._names))
+        if self._error is None:
+            return weights
+        known = ~np.isnan(self._error)
+        counted = known & (self._classes.counts > 0)
+        if self._error[counted].any():
+            relative = (self._error[known] / self._error[counted].mean()) ** self._strength
+            weights[known] = relative.clip(1 / self._limit, self._limit)
+        return weights
 
     def indices(self, epoch: int) -> NDArray[np.int64]:
         """The draws of an epoch: int64[n]."""
@@ -152,12 +164,15 @@ class AdaptiveSmooth:
         return {"weights": {name: float(weight) for name, weight in zip(self._names, self._weights, strict=True)}}
 
     def state_dict(self) -> dict[str, Any]:
-        """The averaged errors by class name; empty before the first epoch."""
+        """The averaged errors by class name, of those that are known; empty before the first epoch."""
         if self._error is None:
             return {}
-        return {"error": {name: float(value) for name, value in zip(self._names, self._error, strict=True)}}
+        known = zip(self._names, self._error, strict=True)
+        return {"error": {name: float(value) for name, value in known if not np.isnan(value)}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state_dict` gave."""
         error = state.get("error")
-        self._error = None if error is None else np.array([error[name] for name in self._names], dtype=np.float64)
+        self._error = (
+            None if error is None else np.array([error.get(name, np.nan) for name in self._names], dtype=np.float64)
+        )

@@ -31,7 +31,7 @@ class Plateau:
         warmup_unit: ``epochs`` or ``steps``.
 
     Raises:
-        UserError: there is no such metric; for a class of ``f1:CLASS`` only after the first epoch.
+        UserError: there is no such metric; for a class of ``f1:CLASS`` when it first hears scores.
     """
 
     def __init__(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -18,8 +20,14 @@ TASK = Task(NAMES, channels=1, height=8, width=8, train_counts=COUNTS)
 ALL = [Balanced, Weighted, Adaptive, AdaptiveSmooth]
 
 
-def scores(epoch: int, f1: tuple[float, ...], train_f1: tuple[float, ...] = (0.5,) * 4) -> Scores:
-    return Scores(epoch, {}, dict(zip(NAMES, f1, strict=True)), train_f1=dict(zip(NAMES, train_f1, strict=True)))
+def scores(
+    epoch: int,
+    f1: tuple[float, ...],
+    train_f1: tuple[float, ...] = (0.5,) * 4,
+    support: tuple[int, ...] = (9,) * 4,
+) -> Scores:
+    by_name = [dict(zip(NAMES, one, strict=True)) for one in (f1, train_f1, support)]
+    return Scores(epoch, {}, by_name[0], train_f1=by_name[1], support=by_name[2])
 
 
 def drawn(sampler, epochs: int = 40, start: int = 1) -> np.ndarray:
@@ -123,6 +131,41 @@ def test_a_class_without_training_samples_is_never_in_the_focus():
     sampler = Adaptive(LABELS[LABELS != 3], TASK, seed=0, focus=4)
     sampler.update(scores(1, (0.9, 0.5, 0.6, 0.0)))
     assert sampler.describe()["focus"] == ["sad", "fear", "happy"]
+
+
+def test_a_class_without_validation_samples_is_never_in_the_focus():
+    """As in a union, whose added classes are learnt and not validated: their F1 of 0 says nothing."""
+    sampler = Adaptive(LABELS, TASK, seed=0, focus=3)
+    heard = scores(1, (0.9, 0.0, 0.7, 0.0), train_f1=(0.1, 0.2, 0.9, 0.3), support=(9, 9, 9, 0))
+    sampler.update(heard)
+    assert sampler.describe()["focus"] == ["sad", "fear", "happy"]
+    sampler.update(scores(2, (0.9, 0.0, 0.7, 0.0), support=(9, 0, 9, 0)))
+    assert sampler.describe() == {
+        "focus": ["fear", "happy"],
+        "weights": {"happy": 3, "sad": 1, "fear": 3, "disgust": 1},
+    }
+    on_train = Adaptive(LABELS, TASK, seed=0, focus=3, source="train")
+    on_train.update(heard)
+    assert on_train.describe()["focus"] == ["happy", "sad", "disgust"]
+
+
+def test_without_any_validated_class_there_is_no_focus():
+    sampler = Adaptive(LABELS, TASK, seed=0)
+    sampler.update(scores(1, (0.0,) * 4, support=(0,) * 4))
+    assert sampler.describe() == {"focus": [], "weights": dict.fromkeys(NAMES, 1)}
+
+
+def test_adaptive_smooth_keeps_the_weight_of_a_class_without_validation_samples():
+    sampler = AdaptiveSmooth(LABELS, TASK, seed=0, memory=0.5)
+    for epoch in (1, 2):
+        sampler.update(scores(epoch, (0.8, 0.6, 0.4, 0.0), support=(9, 9, 9, 0)))
+    # Errors 0.2, 0.4, 0.6 of the three that are measured: relative to their mean of 0.4.
+    weights = {"happy": 0.5, "sad": 1.0, "fear": 1.5, "disgust": 1.0}
+    assert sampler.describe()["weights"] == pytest.approx(weights)
+    other = AdaptiveSmooth(LABELS, TASK, seed=0, memory=0.5)
+    other.load_state_dict(json.loads(json.dumps(sampler.state_dict(), allow_nan=False)))
+    assert other.describe() == sampler.describe()
+    assert np.array_equal(other.indices(3), sampler.indices(3))
 
 
 def test_adaptive_smooth_by_hand():
