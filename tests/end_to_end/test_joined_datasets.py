@@ -121,7 +121,7 @@ def test_folds_are_a_grid_over_them(run):
         (["folder+folder"], [], "names a dataset twice", "fer2013+raf-db"),
         (["folder+"], [], "names a dataset twice, or none", "fer2013+raf-db"),
         (["folder+cvs"], [], "unknown dataset 'cvs'", "csv"),
-        (["folder"], ["--data", "floder=faces"], "no dataset 'floder' is asked for", "folder"),
+        (["folder"], ["--data", "floder=faces"], "unknown dataset 'floder'", "folder"),
         (["folder+csv", "--set", "dataset.sise=8"], [], "unknown option 'sise' for dataset 'folder+csv'", "size"),
         (["folder+csv", "--set", "dataset.csv=8"], [], "dataset.csv is no table", "[dataset.csv]"),
         (
