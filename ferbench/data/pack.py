@@ -123,11 +123,9 @@ class FaultyDataset(UserError):
         more = f"; and {len(faults) - 3:,} more" if len(faults) > 3 else ""
         if accepted:
             message = f"dataset '{name}' has {_counted(len(faults), 'fault')}: {shown}{more}"
-            skip = "pass --skip-faulty to leave them out, which the record of the run will say"
-            remedy = f"mend them, or {skip}"
-            if 2 * unlike > len(faults):
+            remedy = "mend them, or pass --skip-faulty to leave them out, which the record of the run will say"
+            if 2 * unlike > len(faults):  # to leave them out may be to leave all of a union's second dataset out
                 remedy = "bring all to one size: --set dataset.size=N, or stored_size in a dataset plugin of your own"
-                remedy += f"; or {skip}" if unlike < accepted else ""
         else:
             message = f"dataset '{name}' has no usable image, {_counted(len(faults), 'fault')}: {shown}{more}"
             remedy = "check that this is the dataset it is taken for, and that its files are whole"
