@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import http
+import logging
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ferbench.errors import UserError
 
@@ -23,12 +28,13 @@ def hub_file(repository: str, name: str, *, revision: str | None = None, remedy:
 
     Raises:
         UserError: the file is not cached and the hub cannot be reached, refuses, or does not have it. Without network
-            that takes two seconds at most.
+            that takes two seconds at most; an answer of the hub that is an error is taken for its last word.
     """
     import huggingface_hub
     from huggingface_hub import constants, errors
 
     where = f"'{name}' of '{repository}' on the Hugging Face hub"
+    network: Any = errors.HfHubHTTPError.__bases__[0]  # what the client's HTTP library raises, whichever it is
     try:
         cached = huggingface_hub.try_to_load_from_cache(repository, name, revision=revision)
         if isinstance(cached, str):
@@ -37,7 +43,11 @@ def hub_file(repository: str, name: str, *, revision: str | None = None, remedy:
             raise UserError(f"{where} is not in the local cache, and HF_HUB_OFFLINE forbids to fetch it", remedy)
         if not _answers(constants.ENDPOINT):
             raise UserError(f"{where} is not in the local cache, and the hub cannot be reached", remedy)
-        return Path(huggingface_hub.hf_hub_download(repository, name, revision=revision, etag_timeout=_PATIENCE))
+        with _silent():
+            # Asked once: a download asks again and again, for half a minute, where the hub answers with an error.
+            url = huggingface_hub.hf_hub_url(repository, name, revision=revision)
+            huggingface_hub.get_hf_file_metadata(url)
+            return Path(huggingface_hub.hf_hub_download(repository, name, revision=revision))
     except errors.HFValidationError as error:
         raise UserError(
             f"'{repository}' is neither a local folder nor a name on the Hugging Face hub", remedy
@@ -52,7 +62,9 @@ def hub_file(repository: str, name: str, *, revision: str | None = None, remedy:
         raise UserError(f"{where} could not be fetched", remedy) from error
     except errors.EntryNotFoundError as error:
         raise UserError(f"there is no {where}", remedy) from error
-    except OSError as error:  # the connection broke, or the disk is full
+    except errors.HfHubHTTPError as error:
+        raise UserError(f"{where} could not be fetched: the hub answers {_status(error.response)}", remedy) from error
+    except (OSError, network) as error:  # the connection broke, or the disk is full
         raise UserError(f"{where} could not be fetched: {type(error).__name__}: {error}", remedy) from error
 
 
@@ -77,3 +89,24 @@ def _answers(endpoint: str) -> bool:
     thread.start()
     thread.join(_PATIENCE)
     return answered.is_set()
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """The hub's client says nothing of its own; its progress bar stays."""
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _status(response: Any) -> str:
+    """Such as ``503 (Service Unavailable)``."""
+    code: Any = getattr(response, "status_code", None)
+    try:
+        return f"{code} ({http.HTTPStatus(code).phrase})"
+    except ValueError:
+        return "an error" if code is None else str(code)

@@ -76,6 +76,21 @@ def as_user_error(error: click.UsageError) -> UserError:
     return UserError(wrong[:1].lower() + wrong[1:], f"did you mean {hint} {remedy}" if hint else remedy)
 
 
+def joined_datasets(args: Sequence[str]) -> list[str]:
+    """The arguments with ``--dataset a + b``, as people write it, as the one value ``a+b``."""
+    joined: list[str] = []
+    rest = list(args)
+    while rest:
+        joined.append(rest.pop(0))
+        if joined[-1] == "--dataset" and rest:
+            joined.append(rest.pop(0))
+        elif not joined[-1].startswith("--dataset="):
+            continue
+        while rest and not rest[0].startswith("-") and (joined[-1].endswith("+") or rest[0].startswith("+")):
+            joined[-1] += rest.pop(0)
+    return joined
+
+
 class LazyGroup(click.Group):
     """A group that knows its commands' names and help lines, and imports a command when it is called."""
 
@@ -107,7 +122,7 @@ class LazyGroup(click.Group):
             names = [*COMMANDS, *offered()]
             hint = did_you_mean(args[0], names).strip() or f"commands: {', '.join(names)}"
             ctx.fail(f"no such command '{one_line(args[0])}'; {hint}")
-        return super().resolve_command(ctx, args)
+        return super().resolve_command(ctx, joined_datasets(args))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -154,8 +169,10 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         code = cli.main(args=args, prog_name="ferbench", standalone_mode=False)
         sys.stdout.flush()  # here a reader that has gone away can still be dealt with
     except click.ClickException as error:
-        usage = isinstance(error, click.UsageError) and not isinstance(error, click.exceptions.NoArgsIsHelpError)
-        (ShownUserError(as_user_error(error)) if usage else error).show()
+        if isinstance(error, click.UsageError) and not isinstance(error, click.exceptions.NoArgsIsHelpError):
+            ShownUserError(as_user_error(error)).show()
+        else:
+            error.show()
         code = error.exit_code
     except click.Abort as error:  # click's form of an interrupt, or of the end of input at a prompt
         code = 1 if isinstance(error.__cause__, EOFError) else _exit_code(error.__cause__)

@@ -92,9 +92,11 @@ def evaluate(
 
     directory = find_run(results, run)
     record = directory.read()
+    from ferbench.training.restore import refuse_without_weights, restore
+
+    refuse_without_weights(directory, record)
     registry = load_registry(plugin)
     resolved = _resolved(record, registry, dataset, data, sets, skip_faulty, part)
-    from ferbench.training.restore import restore
     from ferbench.training.retest import retest, retest_id
     from ferbench.training.runtime import choose_device, prepare
 

@@ -33,6 +33,7 @@ from ferbench.plugin.faults import one_line
 if TYPE_CHECKING:
     from ferbench.experiment.plan import Plan
     from ferbench.plugin.discovery import Registry
+    from ferbench.runs.directory import RunDirectory
 
 
 @click.command()
@@ -201,14 +202,7 @@ def _execute(
     plan, (results, cache, plugins) = combination.plan, places
     directory = plan.directory(results)
     if combination.done:
-        record = directory.read()
-        name = plan.resolved.recipe.name
-        if name is not None and record.get("name") != name:
-            if record.get("name") is not None:
-                so_far = one_line(str(record["name"]))
-                click.echo(f"run {directory.path.name}, so far named {so_far}, is now named {name}", err=True)
-            record["name"] = name
-            directory.write(record)
+        record = _named(directory, directory.read(), plan)
         return _outcome(record, plan, directory.path, reused=True)
     with contextlib.ExitStack() as stack:
 
@@ -251,7 +245,19 @@ def _execute(
                 "name": None,
                 "label": plan.label,
             }
-    return _outcome(record, plan, directory.path, reused=False)
+    return _outcome(_named(directory, record, plan), plan, directory.path, reused=False)
+
+
+def _named(directory: RunDirectory, record: dict[str, Any], plan: Plan) -> dict[str, Any]:
+    """The record of a run that was there already, in whole or in part, under the name that is asked for now."""
+    name = plan.resolved.recipe.name
+    if name is not None and record.get("name") != name:
+        if record.get("name") is not None:
+            so_far = one_line(str(record["name"]))
+            click.echo(f"run {directory.path.name}, so far named {so_far}, is now named {name}", err=True)
+        record["name"] = name
+        directory.write(record)
+    return record
 
 
 def write_report(outcomes: Sequence[dict[str, Any]], results: Path, plugins: Sequence[str] = ()) -> Path | None:

@@ -8,16 +8,21 @@ EXPRESSIONS = ("angry", "contempt", "disgust", "fear", "happy", "neutral", "sad"
 #: The seven that nearly all datasets share.
 BASIC = tuple(name for name in EXPRESSIONS if name != "contempt")
 
+#: Words that mean one of them in any dataset. Others need not: "normal" may be without pain, and "smile" without joy.
 _ALIASES = {
     "anger": "angry",
+    "mad": "angry",
     "contemptuous": "contempt",
     "disgusted": "disgust",
     "fearful": "fear",
     "afraid": "fear",
+    "scared": "fear",
     "happiness": "happy",
+    "joy": "happy",
     "neutrality": "neutral",
     "sadness": "sad",
     "surprised": "surprise",
+    "surprising": "surprise",
 }
 
 

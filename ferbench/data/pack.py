@@ -111,12 +111,21 @@ class FaultyDataset(UserError):
         faults: all of them, in the order of reading.
     """
 
-    def __init__(self, name: str, faults: tuple[Fault, ...], accepted: int) -> None:
+    def __init__(self, name: str, faults: tuple[Fault, ...], accepted: int, unlike: int = 0) -> None:
+        """
+        Args:
+            name: of the dataset.
+            faults: all of them, in the order of reading.
+            accepted: how many samples are usable.
+            unlike: how many of the faults are that an image is of another size than the first one.
+        """
         shown = "; ".join(str(fault) for fault in faults[:3])
         more = f"; and {len(faults) - 3:,} more" if len(faults) > 3 else ""
         if accepted:
             message = f"dataset '{name}' has {_counted(len(faults), 'fault')}: {shown}{more}"
             remedy = "mend them, or pass --skip-faulty to leave them out, which the record of the run will say"
+            if 2 * unlike > len(faults):  # to leave them out may be to leave all of a union's second dataset out
+                remedy = "bring all to one size: --set dataset.size=N, or stored_size in a dataset plugin of your own"
         else:
             message = f"dataset '{name}' has no usable image, {_counted(len(faults), 'fault')}: {shown}{more}"
             remedy = "check that this is the dataset it is taken for, and that its files are whole"

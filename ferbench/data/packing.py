@@ -79,7 +79,7 @@ def build(
         if not faults and not left:
             raise UserError(f"dataset '{name}' has no image", "check that this is the dataset it is taken for")
         if not left or (faults and not skip_faulty):
-            raise FaultyDataset(name, tuple(faults), left)
+            raise FaultyDataset(name, tuple(faults), left, table.unlike)
         with writing(directory.parent):
             content = table.finish(keep if duplicates else None)
             description = {

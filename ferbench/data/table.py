@@ -45,10 +45,15 @@ class PackTable:
     """The images and columns of a pack that is being built, in a directory of its own.
 
     Memory use does not depend on the number of rows, but for 8 bytes each while duplicates are looked for.
+
+    Attributes:
+        rows: how many were appended.
+        unlike: how many were refused for an image that is of another size than the first one.
     """
 
     def __init__(self, directory: Path, class_names: Sequence[str]) -> None:
         self.rows = 0
+        self.unlike = 0
         self._directory = directory
         self._class_ids = {name: index for index, name in enumerate(class_names)}
         self._parts: dict[str, int] = {}
@@ -70,6 +75,7 @@ class PackTable:
         if self._shape is None:
             self._shape = row.image.shape
         if row.image.shape != self._shape:
+            self.unlike += 1
             return fault_at(sample, wrong_shape(row.native, self._shape[1:]))
         if sample.part not in self._parts and len(self._parts) == _MOST_PARTS:
             return fault_at(sample, f"part '{sample.part}' is one too many, at most {_MOST_PARTS}")

@@ -21,13 +21,18 @@ def build_dataset(chosen: ChosenComponent, data: DataSettings) -> Dataset:
     if not isinstance(chosen, JoinedDatasets):
         name = chosen.component.name
         path = (data.paths or {}).get(name, data.path)
-        return _build(chosen, path, 'give --data DIR, or path = "DIR" under [data] in the recipe')
+        dataset = _build(chosen, path, 'give --data DIR, or path = "DIR" under [data] in the recipe')
+        _check_fit(chosen, dataset, "dataset.fit")
+        return dataset
     members = []
     for name, member in chosen.members.items():
         remedy = f'give --data {name}=DIR, or {name} = "DIR" under [data.paths] in the recipe'
         dataset = _build(member, (data.paths or {}).get(name), remedy)
+        _check_fit(member, dataset, f"dataset.{name}.fit")
         members.append(Member(name, dataset, _spec(member).protocols[0].train))
-    return chosen.build(members)
+    union = chosen.build(members)
+    _check_fit(chosen, union, "dataset.fit")
+    return union
 
 
 def _build(chosen: ChosenComponent, path: str | None, remedy: str) -> Dataset:
@@ -35,6 +40,22 @@ def _build(chosen: ChosenComponent, path: str | None, remedy: str) -> Dataset:
     if path is None and spec.needs_path:
         raise UserError(f"dataset '{spec.name}' needs to know where its files are", remedy)
     return chosen.build(None if path is None else Path(path).expanduser())
+
+
+def _check_fit(chosen: ChosenComponent, dataset: Dataset, key: str) -> None:
+    """Refuse a ``fit`` that was asked for, without a size that images are brought to by it.
+
+    Args:
+        chosen: the dataset or the union.
+        dataset: what it has become.
+        key: what users call the option.
+    """
+    usual = next((option.default for option in chosen.component.options().fields if option.name == "fit"), None)
+    if dataset.stored_size is None and chosen.options.get("fit") == dataset.fit != usual:
+        remedy = "say the side in pixels with --set dataset.size=N, or leave dataset.fit out"
+        if key != "dataset.fit":
+            remedy = "give dataset.size and dataset.fit, which are for all of a union, instead"
+        raise UserError(f"{key} = {dataset.fit!r} needs dataset.size: images are stored as they are without it", remedy)
 
 
 def _spec(chosen: ChosenComponent) -> DatasetSpec:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,13 +57,12 @@ class TrainedModel:
             return torch.softmax(outputs.logits.float(), dim=1).cpu().numpy(), affect
 
 
-def restore(directory: RunDirectory, registry: Registry, device: torch.device) -> TrainedModel:
-    """Build a run's model again and load the weights of its best epoch.
+def refuse_without_weights(directory: RunDirectory, record: Mapping[str, Any]) -> None:
+    """For a run whose model cannot be used, whatever it is to be used for.
 
     Raises:
-        UserError: the run is not done, or its model plugin or checkpoint is missing or does not fit.
+        UserError: it is an ensemble, was imported or is not done.
     """
-    record = directory.read()
     if "ensemble" in record:
         members = [member["run"] for member in record["ensemble"]["members"]]
         raise UserError(
@@ -78,6 +79,16 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
             f"run {directory.path.name} has no model to use: its status is '{record['status']}'",
             "finish it with the same 'ferbench run' command",
         )
+
+
+def restore(directory: RunDirectory, registry: Registry, device: torch.device) -> TrainedModel:
+    """Build a run's model again and load the weights of its best epoch.
+
+    Raises:
+        UserError: the run is not done, or its model plugin or checkpoint is missing or does not fit.
+    """
+    record = directory.read()
+    refuse_without_weights(directory, record)
     recorded = record["components"]["model"]
     try:
         component = registry.find("model", recorded["name"])

@@ -12,7 +12,7 @@ import pytest
 
 import ferbench
 from ferbench import UserError
-from ferbench.cli import COMMANDS, SPINS, LazyGroup, main
+from ferbench.cli import COMMANDS, SPINS, LazyGroup, joined_datasets, main
 
 
 def ending(monkeypatch, capsys, callback) -> tuple[int, str]:
@@ -68,6 +68,20 @@ def test_what_click_refuses_is_said_as_everything_else(capsys, arguments, wrong,
     assert first == f"error: {wrong}"
     assert second.startswith("  → ")
     assert remedy in second
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("run --dataset a + b recipe.toml", "run --dataset a+b recipe.toml"),
+        ("run --dataset=a + b --seed 1", "run --dataset=a+b --seed 1"),
+        ("tune --dataset a +b + c --dataset d+ e", "tune --dataset a+b+c --dataset d+e"),
+        ("run --dataset a+b --name + --set x.y=+", "run --dataset a+b --name + --set x.y=+"),
+        ("run --dataset a + --seed 1 --dataset", "run --dataset a+ --seed 1 --dataset"),
+    ],
+)
+def test_datasets_may_be_joined_with_spaces(typed, meant):
+    assert joined_datasets(typed.split()) == meant.split()
 
 
 def test_a_group_without_a_command_shows_its_help(capsys):

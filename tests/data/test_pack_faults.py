@@ -46,6 +46,22 @@ def test_shape_unlike_the_first_image(tmp_path: Path) -> None:
     assert reasons(with_image(picture(1, 6, 5)), tmp_path) == ["wrong shape 6×5, expected 6×6"]
 
 
+@pytest.mark.parametrize("sides", [(6, 7, 8, 9, 10, 11, 12, 13), (6, 6, 6, 6, 6, 6, 9, 6)], ids=["all", "one"])
+def test_images_of_unlike_sizes_are_to_be_brought_to_one(tmp_path: Path, sides: tuple[int, ...]) -> None:
+    items = [replace(item, image=picture(1, side, 6)) for item, side in zip(good(), sides, strict=True)]
+    with pytest.raises(FaultyDataset) as caught:
+        pack(Listed(items), tmp_path)
+    assert "--set dataset.size=N" in caught.value.remedy
+    assert "--skip-faulty" not in caught.value.remedy
+
+
+def test_a_few_images_of_unlike_size_among_other_faults_are_to_be_mended(tmp_path: Path) -> None:
+    items = with_image(picture(1, 7, 6)) + [Fault("table.csv", row, "unknown Usage") for row in (10, 11)]
+    with pytest.raises(FaultyDataset) as caught:
+        pack(Listed(items), tmp_path)
+    assert caught.value.remedy.startswith("mend them")
+
+
 def test_unknown_label(tmp_path: Path) -> None:
     items = good()
     items[3] = replace(items[3], label="sly")

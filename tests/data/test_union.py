@@ -183,8 +183,9 @@ def test_images_are_stored_as_the_first_members_are(tmp_path: Path) -> None:
 def test_images_of_unknown_and_unlike_sizes_are_refused_without_size(tmp_path: Path) -> None:
     one = first()
     one.native_size = None
-    with pytest.raises(FaultyDataset, match="wrong shape 10×10, expected 8×8"):
+    with pytest.raises(FaultyDataset, match="wrong shape 10×10, expected 8×8") as error:
         packed(Union(members(one)), tmp_path)
+    assert "--set dataset.size=N" in error.value.remedy
 
 
 def test_native_size_of_a_member_is_still_checked(tmp_path: Path) -> None:

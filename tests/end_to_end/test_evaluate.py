@@ -239,6 +239,18 @@ def test_an_ensemble_has_no_weights_to_use(call, command, tmp_path):
     assert "is an ensemble" in finished.stderr
 
 
+def test_an_ensemble_of_unlike_settings_is_refused_as_one(call, made):
+    """Where its members differ in a setting, its record has a word in that setting's place."""
+    args = ["--dataset", "folder", "--data", made / "home", "--model", "linear", "--name", "all", "--no-report"]
+    args += ["--set", "data.image_size=8", "--set", "training.epochs=1", "--set", f"data.classes={list(CLASSES)}"]
+    answer(call("run", *args, "--cache", made / "c", "--json"))
+    answer(call("ensemble", "lin-1", "all", "--name", "unlike", "--json"))
+    finished = call("evaluate", "unlike")
+    assert finished.exit_code == 2
+    assert "is an ensemble: it has no weights" in finished.stderr
+    assert "use its members" in finished.stderr
+
+
 def test_a_report_of_an_ensemble_says_what_it_is_made_of(call, tmp_path):
     answer(call("ensemble", "lin-1", "lin-2", "--name", "both", "--json"))
     assert call("report", "both", "lin-1", "--output", tmp_path / "page.html").exit_code == 0

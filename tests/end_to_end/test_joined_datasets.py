@@ -72,6 +72,13 @@ def test_plans_have_the_test_digest_of_the_first_member_alone(run):
     assert supplemented["samples"]["validation"] == alone["samples"]["validation"]
 
 
+def test_spaces_around_the_plus_change_nothing(run):
+    size = ("--set", "dataset.size=8")
+    (typed,) = outcomes(run("--dry-run", "--dataset", "folder", "+", "csv", *size))
+    (joined,) = outcomes(run("--dry-run", "--dataset", "folder+csv", *size))
+    assert typed["training_id"] == joined["training_id"]
+
+
 def test_a_recipe_joins_datasets_with_options_and_paths(run, tmp_path):
     (tmp_path / "both.toml").write_text(
         """
@@ -101,7 +108,7 @@ def test_a_grid_finds_each_dataset_in_its_own_place(run):
 
 
 def test_folds_are_a_grid_over_them(run):
-    plans = outcomes(run("--dry-run", "--dataset", "folder", "--folds", "3"))
+    plans = outcomes(run("--dry-run", "--dataset", "folder", "--folds", "3", places=("--data", "faces")))
     assert [plan["settings"]["data"]["fold"] for plan in plans] == ["1/3", "2/3", "3/3"]
     assert sum(plan["samples"]["validation"] for plan in plans) == 12
 
@@ -123,10 +130,23 @@ def test_folds_are_a_grid_over_them(run):
             "unknown option 'kolor' for dataset 'csv'",
             "color",
         ),
+        (
+            ["folder", "--set", "dataset.fit=pad"],
+            ["--data", "faces"],
+            "dataset.fit = 'pad' needs dataset.size",
+            "--set dataset.size=N",
+        ),
+        (["folder+csv", "--set", "dataset.fit=crop"], None, "dataset.fit = 'crop' needs dataset.size", "size=N"),
+        (
+            ["folder+csv", "--set", "dataset.csv={fit='pad'}"],
+            None,
+            "dataset.csv.fit = 'pad' needs dataset.size",
+            "give dataset.size and dataset.fit, which are for all of a union",
+        ),
     ],
 )
 def test_mistakes_are_explained(run, args, places, message, remedy):
-    finished = run("--dataset", *args, places=places)
+    finished = run("--dataset", *args, **({} if places is None else {"places": places}))
     assert finished.exit_code == 2
     assert message in finished.stderr
     assert remedy in finished.stderr

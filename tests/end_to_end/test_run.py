@@ -127,6 +127,14 @@ def test_a_run_that_is_done_is_reused_and_takes_a_new_name(run, tmp_path):
     assert [record["name"] for record in records(tmp_path)] == ["again"]
 
 
+def test_a_run_that_is_only_tested_anew_takes_a_new_name_too(run, tmp_path):
+    result(run("--json", "--name", "first"))
+    finished = run("--set", "evaluation.tta=flip", "--name", "second")
+    assert "so far named first, is now named second" in finished.stderr
+    assert [record["name"] for record in records(tmp_path)] == ["second"]
+    assert result(run("--json", "--set", "evaluation.tta=flip"))["name"] == "second"
+
+
 def test_a_run_whose_weights_are_damaged_is_trained_anew(run, tmp_path):
     first = result(run("--json"))
     path = tmp_path / "results" / "runs" / first["run"] / "checkpoints" / "best.safetensors"

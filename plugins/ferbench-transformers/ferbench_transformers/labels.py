@@ -5,19 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ferbench import UserError
+from ferbench.data.expressions import class_key
 
-#: What checkpoints and datasets call the same expression, by the name used here.
-_SYNONYMS = {
-    "angry": ("anger", "mad"),
-    "contempt": ("contemptuous",),
-    "disgust": ("disgusted",),
-    "fear": ("fearful", "afraid", "scared"),
-    "happy": ("happiness", "joy", "smile"),
-    "neutral": ("neutrality", "normal"),
-    "sad": ("sadness",),
-    "surprise": ("surprised", "surprising"),
-}
-_CANONICAL = {synonym: name for name, synonyms in _SYNONYMS.items() for synonym in synonyms}
+#: Words that a label of an expression classifier means an expression by, and that a dataset's class need not.
+_IN_CHECKPOINTS = {"normal": "neutral", "smile": "happy"}
 
 
 def rows_of_classes(
@@ -64,4 +55,4 @@ def _plain(name: str) -> str:
 
 
 def _canonical(name: str) -> str:
-    return _CANONICAL.get(_plain(name), _plain(name))
+    return class_key(_IN_CHECKPOINTS.get(_plain(name), name))

@@ -14,6 +14,12 @@ def test_classes_are_matched_by_name_whatever_the_order():
     assert rows(["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]) == [2, 1, 4, 6, 3, 0, 5]
 
 
+def test_words_for_expressions_are_those_of_datasets_and_a_few_more():
+    labels = dict(enumerate(("mad", "Disgusted", "scared", "smile", "normal", "sadness", "surprising", "contemptuous")))
+    classes = ["contempt", "angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
+    assert rows(classes, labels) == [7, 0, 1, 2, 3, 4, 5, 6]
+
+
 def test_a_task_may_have_fewer_classes():
     assert rows(["happy", "sad"]) == [6, 0]
 

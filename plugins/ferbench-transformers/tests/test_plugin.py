@@ -68,6 +68,22 @@ def test_its_layers_are_shown(checkpoint):
     assert shown["layers"]["flops"] > 0
 
 
+def test_it_predicts_neither_valence_nor_arousal(checkpoint, tmp_path):
+    faces = ("dataset.size=16", "dataset.train=70", "dataset.test=14", "data.image_size=16", "training.epochs=1")
+    sets = [part for one in (*faces, f"model.checkpoint={checkpoint}") for part in ("--set", one)]
+    places = [
+        "--results",
+        tmp_path / "results",
+        "--cache",
+        tmp_path / "cache",
+        *(() if INSTALLED else ("--plugin", ENTRY)),
+    ]
+    flags = ["--model", "hf-image-classifier", "--loss", "multi-task", *sets, *places]
+    done = CliRunner().invoke(cli, ["run", *map(str, flags)])
+    assert done.exit_code == 2
+    assert "needs a model that predicts valence and arousal" in done.stderr
+
+
 def test_it_is_fine_tuned_like_any_model_and_known_by_its_content(checkpoint, tmp_path):
     faces = ("dataset.size=16", "dataset.train=70", "dataset.test=14", "data.image_size=16", "training.epochs=1")
     places = ("--results", tmp_path / "results", "--cache", tmp_path / "cache")
