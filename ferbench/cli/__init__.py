@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from types import TracebackType
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, TypeGuard
 
 import click
 from click.shell_completion import CompletionItem
@@ -40,7 +40,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
 #: is about a millisecond. The default, 300,000, is some 10 ms, which a thread without a core loses to one that spins:
 #: `benchmarks/speed/waiting.py`.
 SPINS = "20000"
-
 
 #: A file or pipe takes no more: a disk that is full or fails, a quota, a limit on the size of files.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -74,6 +73,11 @@ def as_user_error(error: click.UsageError) -> UserError:
     wrong, hint = wrong.rstrip(" (").removesuffix("."), hint.removesuffix(")")
     remedy = f"'{error.ctx.command_path} --help' says what there is" if error.ctx else "--help says what there is"
     return UserError(wrong[:1].lower() + wrong[1:], f"did you mean {hint} {remedy}" if hint else remedy)
+
+
+def is_mistake(error: click.ClickException) -> TypeGuard[click.UsageError]:
+    """Whether a command line is wrong, and not only so short that its help is shown."""
+    return isinstance(error, click.UsageError) and not isinstance(error, click.exceptions.NoArgsIsHelpError)
 
 
 def joined_datasets(args: Sequence[str]) -> list[str]:
@@ -146,9 +150,9 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except UserError as error:
             raise ShownUserError(error) from error
-        except click.exceptions.NoArgsIsHelpError:
-            raise
         except click.UsageError as error:
+            if not is_mistake(error):
+                raise
             raise ShownUserError(as_user_error(error)) from error
 
 
@@ -169,7 +173,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         code = cli.main(args=args, prog_name="ferbench", standalone_mode=False)
         sys.stdout.flush()  # here a reader that has gone away can still be dealt with
     except click.ClickException as error:
-        if isinstance(error, click.UsageError) and not isinstance(error, click.exceptions.NoArgsIsHelpError):
+        if is_mistake(error):  # in front of a command
             ShownUserError(as_user_error(error)).show()
         else:
             error.show()

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ferbench.report.table import Table
 
 FORMATS = ("terminal", "md", "csv", "json", "html", "latex")
-#: Columns that a narrow terminal goes without, first to go first.
 _PROBABILITIES = ("second_right", "first_right", "second_probability", "first_probability")
+#: Columns that a narrow terminal goes without, first to go first.
 _SPARE = ("improvement", *_PROBABILITIES, "p", "second", "first")
 
 

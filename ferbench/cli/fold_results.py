@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ferbench.cli.combinations import Combination, lookup, varied_keys
+from ferbench.metrics.measures import measure
 from ferbench.plugin.faults import one_line
 from ferbench.ranking.folds import over_folds
 from ferbench.report.table import Spread, shown
@@ -73,7 +74,7 @@ class CrossValidation:
         """For people. A mean over some of the folds is not called that of all."""
         several = f" × {len(self.seeds)} seeds" if len(self.seeds) > 1 else ""
         found = {key: self.metric(key) for key in _METRICS}
-        means = [f"{_NAMES[key]} {shown(one, 'score')}" for key, one in found.items() if one is not None]
+        means = [f"{measure(key).label} {shown(one, 'score')}" for key, one in found.items() if one is not None]
         missing = _missing(self.missing, len(self.seeds) > 1)
         if not missing:
             return f"{self.label}, {self.of} folds{several}: {', '.join(means)}, n = {self.n:,}"
@@ -99,9 +100,6 @@ class CrossValidation:
                 for key, one in spreads.items()
             },
         }
-
-
-_NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
 
 
 def cross_validations(combinations: Sequence[Combination], outcomes: Sequence[dict[str, Any]]) -> list[CrossValidation]:

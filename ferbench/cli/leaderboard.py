@@ -119,8 +119,8 @@ def leaderboard(
 
     A row is a configuration: metrics are means over its seeds with a 95 % interval, the lowest and highest in brackets.
     All folds of a configuration are one row too, over all samples of its folds and without an interval. Runs on unlike
-    test sets are never in one table, nor generated images beside real ones. A rank is 1 + the rows that
-    are significantly better; rows that cannot be told apart share it.
+    test sets are never in one table, nor generated images beside real ones. A rank is 1 + the rows that are
+    significantly better; rows that cannot be told apart share it.
 
     \b
     ferbench leaderboard --where model=basic-cnn,linear --where dataset=fer2013

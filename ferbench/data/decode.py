@@ -17,7 +17,7 @@ from ferbench.data.sample import Crop, ImageSource, PixelText
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
 
 #: What such files are usually called: how images are found among other files.
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 #: Images with more pixels than this are refused by their header, before anything is decoded.
 MAX_PIXELS = 25_000_000

@@ -355,11 +355,12 @@ def _refuse_empty(
             if n == 0
         ]
         if len(rows) == 0 or (absent and role == "train"):
+            torn = grouped and role != "test"
             what = "no sample at all" if len(rows) == 0 else f"no sample of class '{absent[0]}'"
             raise UserError(
                 f"with protocol '{protocol.name}', {role} has {what}",
                 "raise the limits, choose other classes (data.classes), or check the dataset's folders"
-                + ("; with data.group_by=none, images of one person may be on both sides" if grouped else ""),
+                + ("; with data.group_by=none, images of one person may be on both sides" if torn else ""),
             )
 
 

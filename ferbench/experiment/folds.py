@@ -53,4 +53,4 @@ def take_folds(
     if one:
         named = ", ".join(map(str, one)) if isinstance(one, list) else str(one)
         raise UserError(f"{given} is every fold, {FOLD} = {named[:80]} is not", "leave one of them out")
-    varied[FOLD] = list(axis(of))
+    varied[FOLD] = axis(of)

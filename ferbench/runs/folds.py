@@ -61,5 +61,6 @@ def listed(places: Iterable[int]) -> str:
 
 
 def _digest(content: Any) -> str:
+    """As of the ids of runs, but without pydantic, which a leaderboard does without, and for any record."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
     return "v1:" + hashlib.sha256(text.encode()).hexdigest()

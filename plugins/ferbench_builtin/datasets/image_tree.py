@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferbench import UserError
-
-#: What an image file's name ends with, in any case.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+from ferbench.data.decode import SUFFIXES
 
 _NOT_CONTENT = ("__MACOSX",)
 

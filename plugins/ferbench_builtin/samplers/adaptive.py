@@ -32,8 +32,8 @@ class Adaptive:
 
     All weights start at 1. After an epoch, the ``focus`` classes with the lowest F1 (of equals, the first) get their
     weight raised; a class without training samples never is in the focus, nor one without samples to measure its F1 on.
-    A sample's chance is proportional to its
-    class's weight, so weights multiply the natural frequencies; as many samples as there are, drawn with replacement.
+    A sample's chance is proportional to its class's weight, so weights multiply the natural frequencies; as many
+    samples as there are, drawn with replacement.
 
     Args:
         labels: int64[n], class ids of the training samples.
