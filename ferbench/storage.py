@@ -13,6 +13,12 @@ from typing import Any
 from ferbench.errors import UserError
 
 
+def is_file(path: Path | str) -> bool:
+    """Whether a file is there. What cannot be a path, such as a text of 300 characters, is none, where `Path.is_file`
+    fails."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
 def sync_directory(path: Path) -> None:
     """Make a rename within ``path`` survive a power cut, where the platform can."""
     if os.name == "nt":

@@ -10,6 +10,7 @@ import click
 
 from ferbench.cli.completion import RunType
 from ferbench.cli.json_output import echo_json
+from ferbench.cli.naming import warn_of_names
 from ferbench.cli.places import results_option
 from ferbench.errors import UserError
 
@@ -45,6 +46,8 @@ def ensemble(
     made = gather([read_member(find_run(results, run)) for run in runs], _numbers(weights))
     directory, reused = make(made, results, name)
     record = directory.read()
+    if name is not None:
+        warn_of_names(results, [(name, directory.path.name, record["identity"]["config_id"])])
     splits = {entry["split"]: {"evaluation": key, **entry} for key, entry in record["evaluations"].items()}
     if as_json:
         about = {"run": directory.path.name, "name": record["name"], "reused": reused, "directory": str(directory.path)}

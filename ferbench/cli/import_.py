@@ -10,6 +10,7 @@ import click
 
 from ferbench.cli.completion import ComponentType, RunType, SettingType, plugin_option
 from ferbench.cli.json_output import echo_json
+from ferbench.cli.naming import warn_of_names
 from ferbench.cli.places import cache_option, results_option
 from ferbench.errors import UserError
 
@@ -91,7 +92,9 @@ def import_(
     directory, reused = import_predictions(
         results, given, test, name=chosen, model=model, seed=seed, contaminated=reason
     )
-    ((evaluation, entry),) = directory.read()["evaluations"].items()
+    record = directory.read()
+    warn_of_names(results, [(chosen, directory.path.name, record["identity"]["config_id"])])
+    ((evaluation, entry),) = record["evaluations"].items()
     if as_json:
         about = {"run": directory.path.name, "name": chosen, "evaluation": evaluation, "reused": reused}
         echo_json({**about, **entry})

@@ -16,6 +16,7 @@ from ferbench.cli.completion import SettingType, plugin_option
 from ferbench.cli.devices import asked_devices, devices_option, shared_batch
 from ferbench.cli.fold_results import cross_validations, show_cross_validations
 from ferbench.cli.json_output import echo_json
+from ferbench.cli.naming import warn_of_names
 from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.recipe_options import (
     add_trackers,
@@ -88,6 +89,7 @@ def run(
 
     combinations = asked_combinations(load_registry(plugin), results, devices=devices, **asked)
     plan_all(combinations, results, cache, quiet=quiet or as_json)
+    _warn_of_names(combinations, results)
     if dry_run:
         from ferbench.cli.dry_run import show_plan
 
@@ -106,6 +108,14 @@ def run(
         click.echo(f"report: {page}")
     if any(outcome["status"] in ("failed", "diverged") for outcome in outcomes):
         sys.exit(1)
+
+
+def _warn_of_names(combinations: Sequence[Combination], results: Path) -> None:
+    plans = [one.plan for one in combinations if one.plan is not None]
+    named = [(plan.resolved.recipe.name, plan) for plan in plans]
+    warn_of_names(
+        results, [(name, plan.directory(results).path.name, plan.config_id) for name, plan in named if name is not None]
+    )
 
 
 def asked_combinations(

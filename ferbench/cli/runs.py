@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -138,7 +138,7 @@ def _table(found: Sequence[Listed]) -> Table:
 def show_run(run: str, as_json: bool, results: Path) -> None:
     """Show all that is known of RUN: what it is, where it ran, what it left, and what can be done with it.
 
-    RUN is a name, the first digits of an id, or the path of a run directory.
+    RUN is a name, the first digits of an id (at least four), or the path of a run directory.
     """
     from ferbench.cli import run_page
     from ferbench.runs.directory import find_run
@@ -159,34 +159,36 @@ def show_run(run: str, as_json: bool, results: Path) -> None:
 def remove_runs(names: tuple[str, ...], yes: bool, force: bool, dry_run: bool, results: Path) -> None:
     """Remove runs for good: records, weights, predictions.
 
-    Each goes as a whole or not at all. A run that a process is at work on stays, and without --force one that an
-    ensemble or a later run was made from, or that a study tested. The run of any other trial may go: the study has its
-    values.
+    RUN is a name, an id in full, or the path of a run directory. Each goes as a whole or not at all. A run that a
+    process is at work on stays, and without --force one that an ensemble or a later run was made from, or that a study
+    tested. The run of any other trial may go: the study has its values.
     """
     from ferbench.plugin.faults import one_line
     from ferbench.report.table import size
+    from ferbench.runs.directory import in_words
     from ferbench.runs.listing import size_of
     from ferbench.runs.lock import at_work
     from ferbench.runs.removal import dependents, find_to_remove, remove
     from ferbench.runs.studies import needed_by_studies
 
     found = {run.path.name: run for run in (find_to_remove(results, name) for name in names)}
+    titles = {name: one_line(in_words(run)) for name, run in found.items()}
     for name, run in found.items():
         holder = at_work(run)
         if holder is not None:
             raise UserError(
-                f"another process is at work on run {name}: {holder}", "wait for it, or stop it, and try again"
+                f"another process is at work on run {titles[name]}: {holder}", "wait for it, or stop it, and try again"
             )
     children = dependents(results, found)
     for name, studies in needed_by_studies(results, found).items():
         children.setdefault(name, []).extend(f"study {one}" for one in studies)
     if children and not (force or dry_run):
-        said = "; ".join(f"{name} is needed by {', '.join(others)}" for name, others in children.items())
+        said = "; ".join(f"{titles[name]} is needed by {', '.join(others)}" for name, others in children.items())
         raise UserError(f"these are needed: {said}", "remove the runs that need them too, or say --force")
     sizes = {name: size_of(run.path) for name, run in found.items()}
-    for name, run in found.items():
+    for name in found:
         notes = [f"needed by {', '.join(children[name])}"] if name in children else []
-        click.echo(one_line("  ".join([name, _title(run), size(sizes[name]), *notes])))
+        click.echo(one_line(", ".join([titles[name], size(sizes[name]), *notes])))
     total = f"{_counted(len(found))}, {size(sum(sizes.values()))}"
     if dry_run:
         click.echo(f"would be removed: {total}")
@@ -201,8 +203,9 @@ def remove_runs(names: tuple[str, ...], yes: bool, force: bool, dry_run: bool, r
     if not sure:
         click.echo("nothing was removed", err=True)
         sys.exit(1)
-    for run in found.values():
+    for name, run in found.items():
         remove(results, run)
+        click.echo(f"removed: {titles[name]}")
     click.echo(f"removed: {total}")
 
 
@@ -263,14 +266,6 @@ def _asked(results: Path, names: Sequence[str]) -> list[RunDirectory]:
     except OSError:
         raise UserError(f"there are no runs in {results}", "give the results directory with --results") from None
     return [RunDirectory(path) for path in found if SHORT_ID.fullmatch(path.name) or (path / "run.json").is_file()]
-
-
-def _title(run: RunDirectory) -> str:
-    try:
-        record: dict[str, Any] = run.read()
-    except UserError:
-        return "(no readable record)"
-    return f"{record.get('name') or '(no name)'}  {record.get('status')}"
 
 
 def _counted(n: int) -> str:

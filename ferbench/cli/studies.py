@@ -27,14 +27,21 @@ storage_option: Any = click.option(
 
 
 class StudyType(click.ParamType):
-    """A study by id, name or path: completes those of the results directory."""
+    """A study by id, name or path: completes names and ids of the results directory."""
 
     name = "study"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        folder = Path(ctx.params.get("results") or "results") / "studies"
-        names = sorted(path.parent.name for path in folder.glob("*/study.json"))
-        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+        import json
+
+        found: dict[str, None] = {}
+        for path in sorted((Path(ctx.params.get("results") or "results") / "studies").glob("*/study.json")):
+            try:
+                label = json.loads(path.read_text(encoding="utf-8")).get("label")
+            except (OSError, ValueError, AttributeError):
+                label = None
+            found |= {word: None for word in (label, path.parent.name) if isinstance(word, str)}
+        return [CompletionItem(word) for word in found if word.startswith(incomplete)]
 
 
 @click.command()
@@ -45,9 +52,10 @@ class StudyType(click.ParamType):
 def status(study: str, storage: str | None, as_json: bool, results: Path) -> None:
     """Show a study's trials and its best so far.
 
-    STUDY is an id, its first digits, or the name of the recipe.
+    STUDY is a name, an id or its first digits (at least four), or the path of a study's directory.
     """
     from ferbench.cli.study_tables import show_finalists, show_trials
+    from ferbench.tune.algorithms import CHOSEN_BY
     from ferbench.tune.final import counts
     from ferbench.tune.ledger import load
     from ferbench.tune.study import find_study
@@ -67,17 +75,22 @@ def status(study: str, storage: str | None, as_json: bool, results: Path) -> Non
                 "state": STATES[trial.state],
                 "values": dict(zip(about["objectives"], trial.values or [], strict=False)),
                 "params": trial.params,
+                "chosen_by": trial.user_attrs.get(CHOSEN_BY),
                 **{key: trial.user_attrs[key] for key in ("run", "seconds", "reason") if key in trial.user_attrs},
             }
             for trial in trials
         ]
-        content = {"study": place.id, "label": about["label"], "counts": tally, "best": best, "trials": entries}
+        by = {key: about.get(key) for key in ("algorithm", "pruner", "seed")}
+        content = {"study": place.id, "label": about["label"], **by, "counts": tally, "best": best, "trials": entries}
         echo_json({**content, "outcome": outcome})
         return
     show_trials(trials, about["objectives"], set(best))
     states = ", ".join(f"{number} {state}" for state, number in tally.items() if number and state != "all")
     ended = f" ({states}); * marks the best" if states else ""
     click.echo(f"\nstudy {place.id} ({about['label']}): {tally['all']} trials{ended}")
+    click.echo(
+        f"chosen by {about.get('algorithm')}, pruner {about.get('pruner')}, seed {about.get('seed', 'not recorded')}"
+    )
     if storage is None:
         click.echo("a process is at work on it" if place.is_conducted() else "no process is at work on it")
     if outcome is not None:

@@ -15,6 +15,7 @@ from ferbench.cli.tables import fitting, show, terminal_width
 from ferbench.cli.trials import chosen_text, value_text
 from ferbench.plugin.faults import one_line
 from ferbench.report.table import Spread, shown
+from ferbench.tune.algorithms import CHOSEN_BY, choice_words
 from ferbench.tune.objectives import COSTS
 from ferbench.tune.view import STATES, test_metrics
 
@@ -94,14 +95,15 @@ def show_trials(trials: Sequence[FrozenTrial], objectives: Sequence[str], best: 
                 *values,
                 "" if last is None else str(last),
                 "" if seconds is None else duration(seconds),
+                choice_words(trial.user_attrs.get(CHOSEN_BY)),
                 str(trial.user_attrs.get("run", "")),
                 chosen_text(trial.params),
                 _reason(trial),
             ]
         )
     width = terminal_width()
-    columns = ["trial", "state", *objectives, "epochs", "time", "run", "settings", "reason"]
-    spare = ["run", "epochs", "time", "reason", "settings"]
+    columns = ["trial", "state", *objectives, "epochs", "time", "chosen by", "run", "settings", "reason"]
+    spare = ["run", "chosen by", "epochs", "time", "reason", "settings"]
     if not any(row[-1] for row in rows):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     show(fitting(columns, rows, width, spare=spare, right=objectives), width)

@@ -196,11 +196,13 @@ def search(
     components = {section: names[f"{section}_names"] for section in COMPONENT_SECTIONS}
     first = {section: value[:1] for section, value in components.items()}
     (base,) = asked_settings(raw, first, data, sets=sets, no_folds=_NO_FOLDS, skip_faulty=skip_faulty)
-    label = str(name or base.pop("name", None) or "tune")
-    base.pop("name", None)
+    called = base.pop("name", None)
+    label = str(called or "tune") if name is None else name
     asked = searches_of(settings.search, components, sets, searches)
     places = Places(results, cache, tuple(plugin), storage, grace)
-    session = session_of(base, label, settings, asked, registry, places, found, quiet=as_json or quiet)
+    session = session_of(
+        base, label, settings, asked, registry, places, found, named=name is not None, quiet=as_json or quiet
+    )
     if dry_run:
         from ferbench.cli.tune_space import show_space
 

@@ -65,11 +65,13 @@ def _introduce(session: Session, *, quiet: bool) -> None:
     """Say which study this is, and why it is a new one where another of that recipe is there; write ``study.json``."""
     import datetime
 
+    from ferbench.tune.algorithms import searched_by
     from ferbench.tune.storage import shown_url
     from ferbench.tune.study import covers, differences, earlier
 
     place = session.place
-    covered = covers(session.space, session.objectives, session.base)
+    by = searched_by(session.settings, session.objectives)
+    covered = covers(session.space, session.objectives, session.base, by)
     existed = (place.path / "study.json").is_file()
     before = None if existed else earlier(session.results, session.label, place)
     if not quiet:
@@ -78,7 +80,8 @@ def _introduce(session: Session, *, quiet: bool) -> None:
         what = "going on with study" if existed else "study"
         click.echo(f"{what} {place.id} ({session.label}): {dimensions}", err=True)
         if before is not None:
-            unlike = list(differences(before.read().get("covers"), covered))
+            was = {"search": {}, **(before.read().get("covers") or {})}
+            unlike = list(differences(was, {"search": {}, **covered}))
             more = f" and {len(unlike) - 5} more" if len(unlike) > 5 else ""
             click.echo(f"a new study: it differs from study {before.id} in {', '.join(unlike[:5])}{more}", err=True)
     created = place.read()["created"] if existed else datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -89,8 +92,7 @@ def _introduce(session: Session, *, quiet: bool) -> None:
             "created": created,
             "storage": None if session.storage is None else shown_url(session.storage),
             "objectives": [objective.name for objective in session.objectives],
-            "algorithm": session.settings.algorithm,
-            "pruner": session.settings.pruner,
+            **by,
             "trials": session.settings.trials,
             "dataset": session.base.pack.dataset,
             "protocol": session.base.split.protocol,

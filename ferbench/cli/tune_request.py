@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ferbench.plugin.discovery import Registry
     from ferbench.tune.session import Session
     from ferbench.tune.settings import TuneSettings
+    from ferbench.tune.study import StudyPlace
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,19 @@ def searches_of(
     return found
 
 
+def _kept_name(place: StudyPlace, label: str, *, given: bool) -> str:
+    """What a study is called: what it was called when it began, whatever a later call says."""
+    try:
+        before = place.read().get("label")
+    except UserError:
+        return label
+    if not isinstance(before, str) or before == label:
+        return label
+    if given:
+        click.echo(f"warning: study {place.id} is called '{before}' already, and keeps that name", err=True)
+    return before
+
+
 def session_of(
     base: dict[str, Any],
     label: str,
@@ -85,6 +99,7 @@ def session_of(
     places: Places,
     start: Start | None,
     *,
+    named: bool,
     quiet: bool,
 ) -> Session:
     """Everything that is known before the first trial.
@@ -97,13 +112,15 @@ def session_of(
         registry: the plugins.
         places: where everything lies.
         start: the weights that every trial begins with.
+        named: the user chose the name.
         quiet: show no progress of packing, and leave unsaid what the weights rule out.
     """
     from ferbench.cli.combinations import packed
+    from ferbench.cli.naming import warn_of_digits
     from ferbench.experiment.plan import check_selection, plan
     from ferbench.experiment.resolve import resolve
     from ferbench.experiment.settings import build_recipe, check_run_name
-    from ferbench.tune.algorithms import choose_pruner, make_sampler
+    from ferbench.tune.algorithms import make_sampler, searched_by
     from ferbench.tune.length import keep_within
     from ferbench.tune.objectives import COSTS, read_objectives
     from ferbench.tune.session import Session
@@ -112,6 +129,7 @@ def session_of(
     from ferbench.tune.study import covers, place_of
 
     check_run_name(label)
+    warn_of_digits(label, "study")
     if places.storage is not None:
         check_shared(places.storage)
     space = build_space(base, registry, searches=asked, only=settings.only)
@@ -123,7 +141,7 @@ def session_of(
             "leave it out; --workers N runs N trials at a time, and 'ferbench run' of the best recipe takes --devices",
         )
     objectives = read_objectives(settings.objectives or (resolved.recipe.training.select,))
-    choose_pruner(settings.pruner, objectives)
+    by = searched_by(settings, objectives)
     make_sampler(settings.algorithm, objectives, 0)
     planned = plan(resolved, packed(resolved, places.cache, quiet=quiet), start)
     for objective in objectives:
@@ -137,5 +155,5 @@ def session_of(
         space, left_out = keep_fitting(space, planned, start, registry)
         if left_out and not quiet:
             click.echo(f"not searched, since the weights of {start.label} do not fit: {', '.join(left_out)}", err=True)
-    place = place_of(places.results, covers(space, objectives, planned))
-    return Session(place, label, settings, space, objectives, planned, **vars(places))
+    place = place_of(places.results, covers(space, objectives, planned, by), by, objectives)
+    return Session(place, _kept_name(place, label, given=named), settings, space, objectives, planned, **vars(places))

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 def show_space(session: Session, *, as_json: bool) -> None:
     """``--dry-run``."""
-    from ferbench.tune.algorithms import choose_pruner
+    from ferbench.tune.algorithms import searched_by
     from ferbench.tune.session import DEFAULT_TRIALS
 
     space, place = session.space, session.place
     if as_json:
         objectives = [objective.name for objective in session.objectives]
-        about = {"study": place.id, "exists": place.path.exists(), "objectives": objectives}
+        about = {"study": place.id, "exists": place.path.exists(), "label": session.label, "objectives": objectives}
+        about |= searched_by(session.settings, session.objectives)
         echo_json({**about, "space": space.describe()})
         return
     rows = [
@@ -40,7 +41,7 @@ def show_space(session: Session, *, as_json: bool) -> None:
     goals = ", ".join(f"{one.name} ({'higher' if one.higher_is_better else 'lower'})" for one in session.objectives)
     trials = settings.trials or (_points(session) if settings.algorithm == "grid" else DEFAULT_TRIALS)
     seeds = ", ".join(map(str, settings.seeds))
-    pruner = choose_pruner(settings.pruner, session.objectives)
+    pruner = searched_by(settings, session.objectives)["pruner"]
     there = "there already: it goes on" if place.path.exists() else "new"
     lines = (
         f"study {place.id} ({session.label}; {there})",

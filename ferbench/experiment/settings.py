@@ -29,6 +29,7 @@ from ferbench.experiment.recipe import (
     TrainingSettings,
 )
 from ferbench.plugin.faults import did_you_mean
+from ferbench.runs.names import refuse_id
 
 #: The harness's own sections and their fields.
 FIELDS = {
@@ -271,13 +272,14 @@ def check_run_name(name: object) -> None:
     """Refuse what cannot name a run.
 
     Raises:
-        UserError: it is no text, too long, or has characters that file names and shells do not like.
+        UserError: it is no text, too long, has characters that file names and shells do not like, or is an id.
     """
     if not (isinstance(name, str) and _RUN_NAME.fullmatch(name)):
         raise UserError(
             f"run name {str(name)[:100]!r} is not usable",
             "use 1 to 80 letters, digits, '.', '_' and '-', not starting with a dot",
         )
+    refuse_id(name)
 
 
 def build_recipe(settings: Mapping[str, Any]) -> Recipe:

@@ -9,11 +9,9 @@ from pathlib import Path
 
 from ferbench.errors import UserError
 from ferbench.ranking.leaderboard import short
-from ferbench.runs.directory import find_run
+from ferbench.runs.directory import RunDirectory, find_run, in_words, run_path
+from ferbench.runs.names import WHOLE, digits_of
 from ferbench.runs.summary import Scores, Summary
-
-#: Fewer digits than this of a configuration id are no name for it.
-_LEAST_DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -42,26 +40,39 @@ def find_side(results: Path, name: str, runs: Sequence[Summary]) -> Side:
 
     Args:
         results: the results directory.
-        name: a run's name, path or first digits of its id; or of a configuration id its first digits (at least four),
+        name: a run's name, path or first digits of its id (at least four); or of a configuration id its first digits,
             or the name that all its runs have, less the numbers that ``--name`` gave to the runs of a grid.
         runs: all of them.
 
     Raises:
         UserError: nothing, or several unlike things, answer to it, or there is no result.
     """
-    prefix = name.removeprefix("v1:")[:12]
-    digits = re.fullmatch(f"[0-9a-f]{{{_LEAST_DIGITS},12}}", prefix)
-    configs = {run.config for run in runs if digits and short(run.config).startswith(prefix)}
+    digits = digits_of(name)
     numbered = re.compile(re.escape(name) + r"-\d+")
     named = [run for run in runs if run.name == name]
     named = named or [run for run in runs if run.name and numbered.fullmatch(run.name)]
-    if len(configs) == 1 and not any(run.run.startswith(prefix) for run in runs):
-        return _configuration(name, [run for run in runs if run.config in configs])
+    begun = [run for run in runs if digits and run.run.startswith(digits)]
+    seeds = [run for run in runs if digits and short(run.config).startswith(digits)]
+    if len(digits) == WHOLE and (begun or seeds):
+        named = []
+    meanings = [{run.run for run in one} for one in (named, begun, seeds) if one]
+    if any(one != meanings[0] for one in meanings):
+        lines = [in_words(RunDirectory(run_path(results, one))) for one in sorted({r.run for r in (*named, *begun)})]
+        lines += [f"configuration {one}" for one in _configurations(seeds)]
+        raise UserError(
+            f"'{name}' may mean any of these, by name or id: {'; '.join(lines)}",
+            "give the id of the one that you mean, in full",
+        )
+    if seeds and not (named or begun):
+        ids = _configurations(seeds)
+        if len(ids) > 1:
+            raise UserError(f"the ids of {len(ids)} configurations begin with '{name}'", f"say which: {', '.join(ids)}")
+        return _configuration(name, seeds)
     finished = [run for run in named if run.scores]
     if len(named) > 1 and len({run.config for run in finished}) == 1:
         return _configuration(name, finished)
     if len(named) > 1 and all(run.name != name for run in named):
-        ids = sorted({short(run.config) for run in named})
+        ids = _configurations(named)
         raise UserError(f"the runs {name}-… are of {len(ids)} configurations", f"say which one: {', '.join(ids)}")
     directory = find_run(results, name)
     found = next((run for run in runs if run.run == directory.path.name), None)
@@ -74,6 +85,18 @@ def find_side(results: Path, name: str, runs: Sequence[Summary]) -> Side:
             f"run {found.run} has no result: its status is '{found.status}'", "choose a finished run, or finish it"
         )
     return Side(found.name or found.run, (found,))
+
+
+def _configurations(runs: Sequence[Summary]) -> list[str]:
+    """Each configuration of some runs: its id, the model and dataset, the names of its runs."""
+    of: dict[str, list[Summary]] = {}
+    for run in runs:
+        of.setdefault(short(run.config), []).append(run)
+    return [
+        f"{one} ({theirs[0].settings.get('model')} on {theirs[0].data.get('dataset')}: "
+        f"{', '.join(sorted(run.name or run.run for run in theirs))})"
+        for one, theirs in sorted(of.items())
+    ]
 
 
 def _configuration(name: str, runs: Sequence[Summary]) -> Side:

@@ -188,6 +188,7 @@ def _trials(view: StudyView) -> Table:
                 epochs,
                 trial.seconds,
                 *shown,
+                trial.chosen_by,
                 trial.run,
                 one_line(trial.reason),
             )
@@ -202,6 +203,7 @@ def _trials(view: StudyView) -> Table:
             Column("epochs", "epochs", "count"),
             Column("seconds", "time", "seconds"),
             *(Column(one.key, one.key, "text" if one.choices is not None else "number") for one in view.dimensions),
+            Column("chosen_by", "chosen by"),
             Column("run", "run", "id"),
             Column("reason", "why it ended"),
         ),

@@ -51,6 +51,7 @@ class TrialView:
         run: its run directory's name.
         seconds: that it took.
         reason: why it was pruned or failed.
+        chosen_by: the algorithm that chose its parameters.
     """
 
     number: int
@@ -61,6 +62,7 @@ class TrialView:
     run: str = ""
     seconds: float | None = None
     reason: str = ""
+    chosen_by: str = ""
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.errors import UserError
+from ferbench.runs import names
 from ferbench.runs.shape import EVALUATION, REMEDY, misplaced, parts, shape_of
-from ferbench.storage import replace_file, replace_json, writing
+from ferbench.storage import is_file, replace_file, replace_json, writing
 
 SCHEMA_VERSION = 1
 
@@ -250,49 +251,68 @@ def all_runs(results: Path) -> Iterator[RunDirectory]:
     """Every run directory with a record, by id."""
     try:
         with os.scandir(results / "runs") as entries:
-            names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+            found = sorted(entry.name for entry in entries if not entry.name.startswith("."))
     except FileNotFoundError:
         return
-    for name in names:
+    for name in found:
         run = RunDirectory(results / "runs" / name)
         if run.exists():
             yield run
 
 
 def find_run(results: Path, name: str) -> RunDirectory:
-    """The run that a user means by a path, a ``--name`` or a unique prefix of the id.
+    """The run that a user means by a path, a ``--name``, an id or a unique prefix of one.
+
+    An id in full is an id; else what is a name and also the beginning of another run's id means neither.
 
     Raises:
         UserError: no run or several runs answer to ``name``.
     """
-    given = Path(name)
-    # Where it really lies, so that all its writers meet at one lock, whatever path they were given.
-    if (given / "run.json").is_file():
-        return RunDirectory(given.resolve())
-    if given.name == "run.json" and given.is_file():
-        return RunDirectory(given.parent.resolve())
-    prefix = name.removeprefix("v1:")[:12]
-    exact = RunDirectory(run_path(results, prefix))
-    if SHORT_ID.fullmatch(prefix) and exact.exists():
+    here = _lying_at(name)
+    if here is not None and (Path(name).name != name or name == os.pardir):  # no bare word
+        return here
+    digits = names.digits_of(name)
+    exact = RunDirectory(run_path(results, digits))
+    if len(digits) == names.WHOLE and exact.exists() and (here is None or here.path == exact.path.resolve()):
         return exact
-    runs = list(all_runs(results))
-    by_id = [run for run in runs if prefix and run.path.name.startswith(prefix)]
-    if len(by_id) == 1:
-        return by_id[0]
-    names = _names(results)
-    by_name = [run for run in runs if (names[one] if (one := run.path.name) in names else _name(run)) == name]
-    if len(by_name) == 1:
-        return by_name[0]
-    found = by_name or by_id
-    if found:
-        raise UserError(
-            f"{len(found)} runs answer to '{name}': {', '.join(run.path.name for run in found[:8])}",
-            "give more digits of the id, or the path of the run directory",
-        )
+    runs, found = which_runs(results, name)
+    several = [runs[one] for one in found.all]
+    if here is not None and all(run.path.resolve() != here.path for run in several):
+        several.append(here)
+    if len(several) == 1:
+        return several[0]
+    if several:
+        raise names.several(name, found, [in_words(run) for run in several])
     raise UserError(
         f"there is no run '{name}' in {results}",
         "see the runs with 'ferbench runs list', or give the results directory with --results",
     )
+
+
+def which_runs(results: Path, name: str) -> tuple[dict[str, RunDirectory], names.Meant]:
+    """Every run by name of its directory, and which of them a name or the beginning of an id may mean."""
+    runs = {run.path.name: run for run in all_runs(results)}
+    known = _names(results)
+    called = {one: known[one] if one in known else _name(run) for one, run in runs.items()}
+    return runs, names.meant(name, called)
+
+
+def in_words(run: RunDirectory) -> str:
+    """A run by id, name, model, dataset, seed and date."""
+    try:
+        return names.run_words(run.path.name, run.read())
+    except UserError:
+        return names.run_words(run.path.name, None)
+
+
+def _lying_at(path: str) -> RunDirectory | None:
+    """The run whose directory or record a path leads to: where it really lies, so that all its writers meet at one
+    lock, whatever path they were given."""
+    given = Path(path)
+    for directory in (given, given.parent) if given.name == "run.json" else (given,):
+        if path and is_file(directory / "run.json"):
+            return RunDirectory(directory.resolve())
+    return None
 
 
 def _names(results: Path) -> dict[str, str | None]:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from ferbench.errors import UserError
 from ferbench.runs import index
-from ferbench.runs.directory import SHORT_ID, RunDirectory, find_run, run_path
+from ferbench.runs.directory import SHORT_ID, RunDirectory, find_run, in_words, run_path, which_runs
 from ferbench.runs.lock import lock_path, only_writer
+from ferbench.runs.names import WHOLE, digits_of
 from ferbench.storage import sync_directory, writing
 
 #: In the hidden name of what is being removed.
@@ -20,10 +21,12 @@ REMOVING = ".removing-"
 
 
 def find_to_remove(results: Path, name: str) -> RunDirectory:
-    """The run that a user means; also one by its full id whose record is not there.
+    """The run that a user means by its name, its path or its id in full; also one whose record is not there.
+
+    The beginning of an id is not enough: once a run is gone, the same command would remove another.
 
     Raises:
-        UserError: no run or several answer to ``name``, or it lies in other results.
+        UserError: no run or several answer to ``name``, it is the beginning of an id, or lies in other results.
     """
     whole = RunDirectory(run_path(results, name))
     found = whole if SHORT_ID.fullmatch(name) and whole.path.is_dir() else find_run(results, name)
@@ -31,6 +34,22 @@ def find_to_remove(results: Path, name: str) -> RunDirectory:
         raise UserError(
             f"{found.path} is no run of the results directory {results}",
             "name its results directory with --results, and the run by its name or id",
+        )
+    digits = digits_of(name)
+    if not digits:
+        return found
+    _, meant = which_runs(results, name)
+    if len(digits) < WHOLE and found.path.name not in meant.named:
+        raise UserError(
+            f"no run is named '{name}'; it is the beginning of the id of {in_words(found)}",
+            f"to remove that run, say 'ferbench runs rm {found.path.name}'",
+        )
+    others = [one for one in meant.named if one != found.path.name]
+    if others:
+        said = "; ".join(in_words(RunDirectory(run_path(results, one))) for one in (found.path.name, *others))
+        raise UserError(
+            f"'{name}' is the id of one run and the name of another: {said}",
+            f"give the path of the run: {found.path}",
         )
     return found
 

@@ -2,17 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import optuna
+from optuna.trial import FrozenTrial, TrialState
 
 from ferbench.errors import UserError
 from ferbench.tune.objectives import Objective
-from ferbench.tune.settings import Algorithm, PrunerName
+from ferbench.tune.settings import Algorithm, PrunerName, TuneSettings
 from ferbench.tune.storage import without_warnings
 
 #: Trials that are drawn at random before an algorithm has something to go by.
 STARTUP = 10
+
+
+#: Of a trial, among its attributes: what chose its values.
+CHOSEN_BY = "chosen_by"
+
+#: What an algorithm has something to go by from.
+_TOLD = {
+    "tpe": (TrialState.COMPLETE, TrialState.PRUNED),
+    "cma-es": (TrialState.COMPLETE,),
+    "gp": (TrialState.COMPLETE,),
+}
+
+
+def searched_by(settings: TuneSettings, objectives: Sequence[Objective]) -> dict[str, Any]:
+    """What chooses the trials of a study and ends them: ``algorithm``, ``pruner`` and ``seed``, none of them ``auto``.
+
+    Raises:
+        UserError: the pruner cannot be used with these objectives.
+    """
+    pruner = choose_pruner(settings.pruner, objectives)
+    return {"algorithm": settings.algorithm, "pruner": pruner, "seed": settings.seed}
+
+
+def choice(by: Mapping[str, Any], draws: int | None) -> Callable[[Sequence[FrozenTrial]], dict[str, Any]]:
+    """What is recorded of a trial whose values are chosen now, given the trials before it.
+
+    Args:
+        by: `searched_by`.
+        draws: the seed that the sampler was made with.
+    """
+    algorithm = by["algorithm"]
+    fixed = {**by, "draws": draws, "optuna": optuna.__version__}
+
+    def recorded(trials: Sequence[FrozenTrial]) -> dict[str, Any]:
+        told = sum(trial.state in _TOLD.get(algorithm, ()) for trial in trials)
+        return {**fixed, "start_up": algorithm in _TOLD and told < STARTUP}
+
+    return recorded
+
+
+def choice_words(recorded: object) -> str:
+    """What chose a trial, in words: ``tpe``, ``tpe (start-up)`` where it drew at random, ``enqueued``."""
+    if not isinstance(recorded, Mapping) or "algorithm" not in recorded:
+        return "not recorded"
+    return f"{recorded['algorithm']}{' (start-up)' if recorded.get('start_up') else ''}"
 
 
 @without_warnings()

@@ -19,6 +19,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from ferbench.errors import UserError
+from ferbench.tune.algorithms import CHOSEN_BY
 from ferbench.tune.objectives import Objective
 from ferbench.tune.spool import Result
 from ferbench.tune.storage import Storage, without_warnings
@@ -71,6 +72,7 @@ class Ledger:
         self._grace = grace
         self._beats = 0
         self._observed: dict[int, tuple[Any, float]] = {}
+        self._choice: Callable[[Sequence[FrozenTrial]], dict[str, Any]] | None = None
         with storage.locked(name, starting=True):
             self.study = optuna.create_study(
                 storage=storage.optuna,
@@ -81,10 +83,16 @@ class Ledger:
             if self.study.metric_names is None:
                 self.study.set_metric_names([objective.name for objective in objectives])
 
-    def use(self, sampler: optuna.samplers.BaseSampler, pruner: optuna.pruners.BasePruner) -> None:
-        """Choose trials and end hopeless ones with these from now on."""
+    def use(
+        self,
+        sampler: optuna.samplers.BaseSampler,
+        pruner: optuna.pruners.BasePruner,
+        choice: Callable[[Sequence[FrozenTrial]], dict[str, Any]] | None = None,
+    ) -> None:
+        """Choose trials and end hopeless ones with these from now on; ``choice`` says of each what chose it."""
         self.study.sampler = sampler
         self.study.pruner = pruner
+        self._choice = choice
 
     def describe(self, about: Mapping[str, Any]) -> None:
         """Keep what a reader of the storage alone should know, once."""
@@ -113,7 +121,8 @@ class Ledger:
                 if count > limit:
                     return limit
                 if count > there:
-                    self.study.enqueue_trial(point)
+                    about = {} if self._choice is None else {CHOSEN_BY: self._choice(())}
+                    self.study.enqueue_trial(point, user_attrs=about)
         return count
 
     def trials(self) -> list[FrozenTrial]:
@@ -156,9 +165,20 @@ class Ledger:
             attempt = 1 + (frozen.user_attrs.get("attempts", 0) if frozen is not None else 0)
             if self.storage.shared:
                 trial.set_user_attr("beat", [self.owner, self._beats])
+            self._record_choice(trial, frozen, trials)
             chosen = suggest(trial)
         told = set(frozen.intermediate_values) if frozen is not None else set()
         return Ticket(trial.number, chosen, attempt, trial, told)
+
+    def _record_choice(self, trial: optuna.Trial, frozen: FrozenTrial | None, trials: Sequence[FrozenTrial]) -> None:
+        """Note what chooses a trial's values, unless they were chosen before."""
+        in_line = frozen is not None and "fixed_params" in frozen.system_attrs
+        if frozen is not None and (frozen.params or (in_line and CHOSEN_BY in frozen.user_attrs)):
+            return
+        if in_line:  # whoever put it there did not say
+            trial.set_user_attr(CHOSEN_BY, {"algorithm": "enqueued"})
+        elif self._choice is not None:
+            trial.set_user_attr(CHOSEN_BY, self._choice(trials))
 
     def unended(self) -> int:
         """How many trials have not ended yet, wherever they are."""

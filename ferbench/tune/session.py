@@ -19,7 +19,7 @@ from ferbench.experiment.plan import Plan
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.training.interruption import Interruption
 from ferbench.tune import final
-from ferbench.tune.algorithms import choose_pruner, make_pruner, make_sampler
+from ferbench.tune.algorithms import choice, make_pruner, make_sampler, searched_by
 from ferbench.tune.conductor import Conductor, Watch
 from ferbench.tune.crew import Crew
 from ferbench.tune.ledger import Ledger
@@ -154,9 +154,11 @@ class Session:
         if not storage.shared:
             ledger.reclaim()
             seed = int(np.random.SeedSequence([self.settings.seed, len(ledger.trials())]).generate_state(1)[0])
-        pruner = choose_pruner(self.settings.pruner, self.objectives)
-        ledger.use(make_sampler(self.settings.algorithm, self.objectives, seed), make_pruner(pruner, self.epochs))
-        ledger.describe({"label": self.label, "objectives": [objective.name for objective in self.objectives]})
+        by = searched_by(self.settings, self.objectives)
+        sampler = make_sampler(self.settings.algorithm, self.objectives, seed)
+        ledger.use(sampler, make_pruner(by["pruner"], self.epochs), choice(by, seed))
+        objectives = [objective.name for objective in self.objectives]
+        ledger.describe({"label": self.label, "objectives": objectives, **by})
         return ledger
 
     def _target(self, ledger: Ledger) -> int:

@@ -26,7 +26,9 @@ from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import digest, fields_with_role, short
 from ferbench.experiment.plan import Plan
 from ferbench.experiment.recipe import Role
-from ferbench.storage import replace_json, writing
+from ferbench.runs import names
+from ferbench.storage import is_file, replace_json, writing
+from ferbench.tune.algorithms import choose_pruner
 from ferbench.tune.objectives import Objective
 from ferbench.tune.space import Space
 
@@ -126,18 +128,60 @@ class StudyPlace:
         return False
 
 
-def covers(space: Space, objectives: Sequence[Objective], base: Plan) -> dict[str, Any]:
-    """Everything that makes a study the one it is, as plain values."""
+#: What searches where nobody says otherwise, and is therefore not in a study's fingerprint.
+_DEFAULT = {"algorithm": "tpe", "seed": 0}
+
+
+def covers(space: Space, objectives: Sequence[Objective], base: Plan, by: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything that makes a study the one it is, as plain values.
+
+    Args:
+        space: what is searched.
+        objectives: what is made better.
+        base: the recipe's own plan.
+        by: what chooses and ends trials (`ferbench.tune.algorithms.searched_by`).
+    """
+    default = {**_DEFAULT, "pruner": choose_pruner("auto", objectives)}
+    unlike = {key: value for key, value in by.items() if value != default[key]}
     return {
         "space": {one["key"]: {k: v for k, v in one.items() if k != "key"} for one in space.describe()},
         "objectives": [objective.name for objective in objectives],
         "base": base.identity,
         "evaluation": fields_with_role(base.resolved.recipe.evaluation, Role.EVALUATION),
+        **({"search": unlike} if unlike else {}),
     }
 
 
-def place_of(results: Path, covered: Mapping[str, Any]) -> StudyPlace:
-    """Where the study lies whose fingerprint covers this."""
+def place_of(
+    results: Path, covered: Mapping[str, Any], by: Mapping[str, Any], objectives: Sequence[Objective]
+) -> StudyPlace:
+    """Where the study lies whose fingerprint covers this; an older one of the same algorithm and pruner goes on.
+
+    Fingerprints once left out what chooses the trials, so that an older study may lie where another one belongs.
+
+    Raises:
+        UserError: it does, and another algorithm or pruner made its trials.
+    """
+    place = _at(results, covered)
+    older = _at(results, {key: value for key, value in covered.items() if key != "search"})
+    try:
+        said = older.read()
+        was = {"algorithm": said["algorithm"], "pruner": said["pruner"], "seed": said.get("seed", 0)}
+        was["pruner"] = choose_pruner(was["pruner"], objectives)
+    except (UserError, KeyError):  # there is none, or what it says is written anew
+        return place
+    if was == by:
+        return older
+    if older == place:
+        raise UserError(
+            f"study {place.id} ('{said.get('label')}') was made with --algorithm {was['algorithm']} --pruner "
+            f"{was['pruner']} by an older ferbench, whose studies did not keep algorithms apart",
+            "go on with these, or give another results directory for a study of its own (--results)",
+        )
+    return place
+
+
+def _at(results: Path, covered: Mapping[str, Any]) -> StudyPlace:
     return StudyPlace(results / "studies" / short(digest({"kind": "study", **covered})))
 
 
@@ -145,33 +189,39 @@ def all_studies(results: Path) -> Iterator[StudyPlace]:
     """Every study of a results directory, by id."""
     try:
         with os.scandir(results / "studies") as entries:
-            names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+            found = sorted(entry.name for entry in entries if not entry.name.startswith("."))
     except FileNotFoundError:
         return
-    for name in names:
+    for name in found:
         place = StudyPlace(results / "studies" / name)
         if (place.path / "study.json").is_file():
             yield place
 
 
 def find_study(results: Path, name: str) -> StudyPlace:
-    """The study that a user means by a path, the name of its recipe, or a unique prefix of its id.
+    """The study that a user means by a path, its name, its id or a unique prefix of it.
 
     Raises:
         UserError: no study or several answer to ``name``.
     """
-    if (Path(name) / "study.json").is_file():
-        return StudyPlace(Path(name))
-    studies = list(all_studies(results))
-    found = [one for one in studies if one.id.startswith(name)] or [one for one in studies if _label(one) == name]
+    here = StudyPlace(Path(name).resolve()) if name and is_file(Path(name) / "study.json") else None
+    if here is not None and (Path(name).name != name or name == os.pardir):  # no bare word
+        return here
+    studies = {one.id: one for one in all_studies(results)}
+    digits = names.digits_of(name)
+    if len(digits) == names.WHOLE and digits in studies:
+        return studies[digits]
+    meant = names.meant(name, {one: _label(place) for one, place in studies.items()})
+    found = [studies[one] for one in meant.all]
+    if here is not None and all(one.path.resolve() != here.path for one in found):
+        found.append(here)
     if len(found) == 1:
         return found[0]
     if found:
-        raise UserError(
-            f"{len(found)} studies answer to '{name}': {', '.join(one.id for one in found)}",
-            "give more digits of the id",
-        )
-    there = f"studies: {', '.join(f'{one.id} ({_label(one)})' for one in studies)}" if studies else "there is none yet"
+        raise names.several(name, meant, [in_words(one) for one in found], "study", "studies")
+    shown = [in_words(one) for one in list(studies.values())[:8]]
+    more = f"; and {len(studies) - len(shown)} more" if len(studies) > len(shown) else ""
+    there = f"studies: {'; '.join(shown)}{more}" if studies else "there is none yet"
     raise UserError(f"there is no study '{name}' in {results}", f"{there}; name the results directory with --results")
 
 
@@ -188,6 +238,18 @@ def differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
             yield from differences(before.get(key), after.get(key), f"{place}.{key}" if place else str(key))
     elif before != after and json.dumps(before, default=list) != json.dumps(after, default=list):
         yield place
+
+
+def in_words(place: StudyPlace) -> str:
+    """A study by id, name, dataset, what is made better, algorithm and date."""
+    try:
+        said = place.read()
+    except UserError:
+        return f"{place.id} (no readable study.json)"
+    goals = " and ".join(map(str, said.get("objectives") or []))
+    about = [goals + (f" on {said['dataset']}" if said.get("dataset") else "")]
+    about += [f"by {said['algorithm']}" if said.get("algorithm") else "", names.minute(said.get("created"))]
+    return names.words(place.id, said.get("label"), about)
 
 
 def _label(place: StudyPlace) -> str | None:

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ferbench.errors import UserError
 from ferbench.report import study_view as shown
 from ferbench.runs.directory import RunDirectory, run_path
+from ferbench.tune.algorithms import CHOSEN_BY, choice_words
 from ferbench.tune.objectives import COSTS, ranked, read_objectives
 from ferbench.tune.storage import without_warnings
 from ferbench.tune.study import StudyPlace
@@ -71,6 +72,7 @@ def _trial(trial: FrozenTrial) -> shown.TrialView:
         run=str(trial.user_attrs.get("run", "")),
         seconds=trial.user_attrs.get("seconds"),
         reason=str(trial.user_attrs.get("reason", "")),
+        chosen_by=choice_words(trial.user_attrs.get(CHOSEN_BY)),
     )
 
 

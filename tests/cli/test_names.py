@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from made_runs import make_run
 from PIL import Image
 
+from ferbench.cli.naming import warn_of_names
 from ferbench.errors import UserError
 from ferbench.experiment.settings import check_run_name
 from ferbench.report.export import report_path
@@ -18,7 +20,8 @@ from ferbench.runs.directory import find_run
 
 HOSTILE = (
     "../escape", "..", ".", ".hidden", "a/b", "/tmp/escape", "a\\b", "a b", "", "a\n", "a\x00b", "a\x1b[31m", "é", "１",
-    "x" * 81, "$(touch escape)", "`touch escape`", "a;b", "<script>", "=cmd()", "con:", "a*",
+    "x" * 81, "$(touch escape)", "`touch escape`", "a;b", "<script>", "=cmd()", "con:", "a*", "0123456789ab",
+    "deadbeef" * 8,
 )  # fmt: skip
 
 SMALL = ["--model", "linear", "--set", "dataset.train=30", "--set", "dataset.test=14", "--set", "dataset.size=16"]
@@ -70,6 +73,7 @@ def test_a_name_that_is_let_pass_is_a_plain_file_name(name):
 
 @given(st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}", fullmatch=True))
 def test_a_plain_name_is_let_pass(name):
+    assume(not re.fullmatch("[0-9a-f]{12,64}", name))
     check_run_name(name)
 
 
@@ -101,6 +105,30 @@ def test_an_id_that_leads_elsewhere_names_no_run(ferbench_cli, tmp_path, command
     assert "there is no run" in done.stderr
     assert "\x1b" not in done.stderr
     assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize(("name", "warned"), [("beef", True), ("2024", True), ("bee", False), ("beefy", False)])
+def test_a_name_that_reads_as_the_beginning_of_an_id_is_warned_of(ferbench_cli, tmp_path, name, warned):
+    done = ferbench_cli("run", "--name", name, "--dry-run", *SMALL)
+    assert done.exit_code == 0
+    assert (f"warning: the name '{name}' also reads as the beginning of an id" in done.stderr) == warned
+
+
+def test_a_name_that_another_run_has_is_warned_of(ferbench_cli, tmp_path):
+    taken = make_run(tmp_path / "results", name="mine", model="some-net", dataset="faces")
+    done = ferbench_cli("run", "--name", "mine", "--dry-run", *SMALL)
+    assert done.exit_code == 0
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
+    assert line.startswith(f"warning: the name 'mine' is taken: {taken.path.name} 'mine' (some-net on faces, seed 0, ")
+
+
+def test_seeds_of_one_configuration_may_share_a_name(tmp_path, capsys):
+    first, second = (make_run(tmp_path, name=name, seed=seed) for name, seed in (("cnn", 0), (None, 1)))
+    config = first.read()["identity"]["config_id"]
+    warn_of_names(tmp_path, [("cnn", second.path.name, config)])
+    assert capsys.readouterr().err == ""
+    warn_of_names(tmp_path, [("cnn", "0123456789ab", "v1:another")])
+    assert f"the name 'cnn' is taken: {first.path.name} 'cnn'" in capsys.readouterr().err
 
 
 def test_the_page_of_a_run_is_not_written_through_a_link(ferbench_cli, tmp_path):

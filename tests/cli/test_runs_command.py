@@ -153,6 +153,53 @@ def test_rm_removes_a_run_its_lock_and_its_entry(results, ferbench_cli):
     assert not index.exists() or run.path.name not in index.read_text()
 
 
+def test_rm_says_what_goes_before_and_after(results, ferbench_cli):
+    run = make_run(results, name="one", model="some-net", dataset="faces", seed=3)
+    line = f"{run.path.name} 'one' (some-net on faces, seed 3, 2026-11-23 10:00)"
+    assert ferbench_cli("runs", "rm", "one", "--dry-run").stdout.startswith(f"{line}, ")
+    first, second, _ = ferbench_cli("runs", "rm", "one", "--yes").stdout.splitlines()
+    assert first.startswith(f"{line}, ")
+    assert second == f"removed: {line}"
+
+
+def called(results, run, identifier, name=None):
+    """Give a made run another id and a name that may be anything."""
+    moved = RunDirectory(run.path.rename(run.path.with_name(identifier)))
+    moved.write({**moved.read(), "name": name})
+    return moved
+
+
+def test_rm_never_guesses_between_a_name_and_an_id(results, ferbench_cli):
+    named = called(results, make_run(results), "0123456789ab", "beef")
+    begun = called(results, make_run(results, seed=1), "beef00000000", "other")
+    done = ferbench_cli("runs", "rm", "beef", "--yes", "--force")
+    assert done.exit_code == 2
+    assert "0123456789ab 'beef' (some-net on made-up" in done.stderr
+    assert "beef00000000 'other' (some-net on made-up" in done.stderr
+    assert named.exists()
+    assert begun.exists()
+
+
+def test_rm_given_twice_does_not_remove_another_run_by_the_beginning_of_its_id(results, ferbench_cli):
+    called(results, make_run(results), "0123456789ab", "beef")
+    ferbench_cli("runs", "rm", "beef", "--yes")
+    other = called(results, make_run(results, seed=1), "beef00000000", "other")
+    done = ferbench_cli("runs", "rm", "beef", "--yes", "--force")
+    assert done.exit_code == 2
+    assert "ferbench runs rm beef00000000" in done.stderr
+    assert other.exists()
+
+
+def test_rm_does_not_take_an_id_that_is_the_name_of_another_run(results, ferbench_cli):
+    first = called(results, make_run(results), "beef00000000", "other")
+    second = called(results, make_run(results, seed=1), "0123456789ab", "beef00000000")
+    done = ferbench_cli("runs", "rm", "beef00000000", "--yes", "--force")
+    assert done.exit_code == 2
+    assert (first.exists(), second.exists()) == (True, True)
+    assert ferbench_cli("runs", "rm", str(first.path), "--yes").exit_code == 0
+    assert (first.exists(), second.exists()) == (False, True)
+
+
 @pytest.mark.parametrize(("answer", "left"), [("n\n", True), ("", True), ("y\n", False)])
 def test_rm_asks_first(results, tmp_path, monkeypatch, answer, left):
     from click.testing import CliRunner
@@ -201,7 +248,7 @@ def test_rm_refuses_a_run_that_others_were_made_from(results, ferbench_cli):
     child = make_run(results, name="child", parents=[{"run": parent.path.name}])
     refused = ferbench_cli("runs", "rm", "parent", "--yes")
     assert refused.exit_code == 2
-    assert f"{parent.path.name} is needed by {child.path.name}" in refused.stderr
+    assert re.search(f"{parent.path.name} 'parent' .* is needed by {child.path.name}", refused.stderr)
     assert f"needed by {child.path.name}" in ferbench_cli("runs", "rm", "parent", "--dry-run").stdout
     assert parent.exists()
     assert ferbench_cli("runs", "rm", "parent", "--yes", "--force").exit_code == 0
@@ -228,7 +275,7 @@ def test_rm_refuses_a_run_that_a_study_tested_and_no_other_trial(results, ferben
     make_study(results, [tested])
     refused = ferbench_cli("runs", "rm", "tested", "--yes")
     assert refused.exit_code == 2
-    assert f"{tested.path.name} is needed by study 0123456789ab" in refused.stderr
+    assert re.search(f"{tested.path.name} 'tested' .* is needed by study 0123456789ab", refused.stderr)
     assert re.search(r"needed by +study 0123456789ab", ferbench_cli("runs", "show", "tested").stdout)
     assert ferbench_cli("runs", "rm", "trial", "--yes").exit_code == 0
     assert not trial.exists()

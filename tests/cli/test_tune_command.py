@@ -154,6 +154,26 @@ class TestDryRun:
         assert name() != name("--search", "optimizer.lr=1e-4..1e-3")
         assert name() != name("--objective", "accuracy")
 
+    def test_another_algorithm_pruner_or_seed_is_another_study(self, dry, ferbench_cli, cache, tmp_path):
+        def name(*flags: str) -> str:
+            return json.loads(dry("--json", *flags).stdout)["study"]
+
+        seeded = write_recipe(tmp_path, "[tune]\nseed = 1\n")
+        by_seed = json.loads(ferbench_cli("tune", seeded, "--dry-run", "--json", "--cache", cache).stdout)["study"]
+        write_recipe(tmp_path)
+        assert name() == name("--algorithm", "tpe") == name("--pruner", "median") == name("--pruner", "auto")
+        others = [("--algorithm", one) for one in ("cma-es", "gp", "random", "nsga-ii")]
+        others += [("--pruner", one) for one in ("hyperband", "asha", "none")]
+        assert len({name(), by_seed, *(name(*flags) for flags in others)}) == 2 + len(others)
+
+    def test_a_name_of_hexadecimal_digits_alone_is_warned_of_or_refused(self, dry):
+        warned = dry("--name", "beef")
+        assert warned.exit_code == 0
+        assert "warning: the name 'beef' also reads as the beginning of an id" in warned.stderr
+        refused = dry("--name", "0123456789ab")
+        assert refused.exit_code == 2
+        assert "name '0123456789ab' looks like an id" in refused.stderr
+
 
 @pytest.mark.parametrize(
     ("flags", "what", "remedy"),
@@ -281,7 +301,7 @@ class TestStudy:
         assert study("tune", "status", place(tmp_path / "results").name[:6]).exit_code == 0
         done = study("tune", "status", "nothing")
         assert (done.exit_code, len(done.stderr.splitlines())) == (2, 2)
-        assert "(tiny)" in done.stderr
+        assert "'tiny' (macro_f1 on synthetic-faces, by tpe, " in done.stderr
 
     def test_the_best_recipe_is_the_run_that_was_tested(self, study, tmp_path):
         path = place(tmp_path / "results") / "best.toml"
@@ -314,6 +334,56 @@ class TestStudy:
         assert f"it differs from study {old} in " in line
         assert set(line.partition(" in ")[2].split(", ")) == {"space.loss", "space.optimizer.lr.high"}
         assert "best: trial 0, macro_f1 " in done.stdout
+
+    def test_another_algorithm_chooses_the_trials_of_a_study_of_its_own(self, study, tmp_path):
+        old = place(tmp_path / "results").name
+        more = ("--trials", "2", "--no-final", "--no-report")
+        done = study("tune", "tiny.toml", *SEARCH, "--algorithm", "random", "--name", "by-chance", *more)
+        assert done.exit_code == 0, done.stderr
+        assert f"a new study: it differs from study {old} in" not in done.stderr  # another name
+        before, new = (json.loads(study("tune", "status", one, "--json").stdout) for one in (old, "by-chance"))
+        assert (before["label"], before["algorithm"], before["counts"]["all"]) == ("tiny", "tpe", 4)
+        assert (new["label"], new["algorithm"], new["counts"]["all"]) == ("by-chance", "random", 2)
+        for about in (before, new):
+            assert {one["chosen_by"]["algorithm"] for one in about["trials"]} == {about["algorithm"]}
+            assert {one["chosen_by"]["pruner"] for one in about["trials"]} == {"median"}
+        assert [one["chosen_by"]["start_up"] for one in before["trials"]] == [True] * 4
+        assert "chosen by random, pruner median" in study("tune", "status", "by-chance").stdout
+        done = study("tune", "tiny.toml", *SEARCH, "--algorithm", "gp", *more)
+        assert f"a new study: it differs from study {old} in search.algorithm" in done.stderr
+
+    def test_a_study_keeps_its_name(self, study, tmp_path):
+        done = study("tune", "tiny.toml", *SEARCH, "--trials", "4", "--seeds", "0,1", "--name", "other")
+        assert done.exit_code == 0
+        assert re.search(r"warning: study [0-9a-f]{12} is called 'tiny' already, and keeps that name", done.stderr)
+        assert json.loads((place(tmp_path / "results") / "study.json").read_text())["label"] == "tiny"
+
+    def test_an_older_study_goes_on_with_its_algorithm_and_with_no_other(self, study, tmp_path):
+        """Older ones lie where the default algorithm's study does, whatever chose their trials."""
+        path = place(tmp_path / "results") / "study.json"
+        about = json.loads(path.read_text())
+        del about["seed"]
+        path.write_text(json.dumps({**about, "algorithm": "random", "pruner": "auto"}))
+        refused = study("tune", "tiny.toml", *SEARCH, "--trials", "5", "--no-final", "--no-report")
+        assert (refused.exit_code, len(tail(refused))) == (2, 2)
+        assert "was made with --algorithm random --pruner median" in tail(refused)[0]
+        same = ("--algorithm", "random", "--trials", "5", "--no-final", "--no-report")
+        done = study("tune", "tiny.toml", *SEARCH, *same)
+        assert done.exit_code == 0, done.stderr
+        assert f"going on with study {path.parent.name} (tiny)" in done.stderr
+        assert len(json.loads(study("tune", "status", "tiny", "--json").stdout)["trials"]) == 5
+
+    def test_a_study_is_found_by_name_before_the_beginning_of_an_id(self, study, tmp_path):
+        found = place(tmp_path / "results")
+        named = found.with_name("0123456789ab")
+        shutil.copytree(found, named)
+        about = json.loads((named / "study.json").read_text())
+        (named / "study.json").write_text(json.dumps({**about, "label": found.name[:6]}))
+        done = study("tune", "status", found.name[:6])
+        assert (done.exit_code, len(tail(done))) == (2, 2)
+        assert f"{found.name} 'tiny' (macro_f1 on synthetic-faces, by tpe, " in tail(done)[0]
+        assert f"0123456789ab '{found.name[:6]}' (" in tail(done)[0]
+        assert study("tune", "status", found.name).exit_code == 0
 
     def test_the_page_has_trials_recipe_and_figures(self, study, tmp_path):
         done = study("tune", "report", "tiny", "--output", "page.html")

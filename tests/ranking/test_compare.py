@@ -139,6 +139,25 @@ def test_the_name_of_a_grid_means_its_runs_where_they_are_one_configuration(tmp_
     assert all(run.config[3:15] in found.value.remedy for run in summaries(tmp_path) if run.name.startswith("cnn-4"))
 
 
+def test_configurations_are_told_apart_by_model_and_dataset(tmp_path):
+    for seed, model in enumerate(("one-net", "other-net")):
+        make_run(tmp_path, name=f"cnn-{seed + 1}", model=model)
+    with pytest.raises(UserError) as found:
+        find_side(tmp_path, "cnn", summaries(tmp_path))
+    assert "(one-net on made-up: cnn-1)" in found.value.remedy
+    assert "(other-net on made-up: cnn-2)" in found.value.remedy
+
+
+def test_a_name_is_not_taken_for_the_id_of_a_configuration(tmp_path):
+    make_run(tmp_path, name="seed-run")
+    config = summaries(tmp_path)[0].config
+    make_run(tmp_path, name=config[3:9], model="other")
+    with pytest.raises(UserError, match="may mean any of these") as found:
+        find_side(tmp_path, config[3:9], summaries(tmp_path))
+    assert f"'{config[3:9]}' (other on made-up" in found.value.message
+    assert f"configuration {config[3:15]} (some-net on made-up: seed-run)" in found.value.message
+
+
 def test_runs_stand_for_their_configurations_on_demand(ferbench_cli, tmp_path):
     for seed in range(3):
         make_run(tmp_path, name=f"paper-{seed + 1}", seed=seed, skill=0.7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,27 +15,82 @@ from ferbench.runs.directory import Predictions, RunDirectory, all_runs, find_ru
 
 @pytest.fixture
 def results(tmp_path):
-    for short_id, name in (("abc000000000", "first"), ("abd000000000", "twin"), ("fff000000000", "twin")):
-        RunDirectory(run_path(tmp_path, short_id)).write({"name": name, "status": "done"})
+    for short_id, name in (("abcd00000000", "first"), ("abce00000000", "twin"), ("ffff00000000", "twin")):
+        about = {"data": {"dataset": "faces"}, "components": {"model": {"name": f"net-of-{short_id[:4]}"}}}
+        RunDirectory(run_path(tmp_path, short_id)).write(
+            {"name": name, "status": "done", "started": "2026-11-29T21:11:05+00:00", **about}
+        )
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["abc000000000", "abc", "v1:abc000000000ffffff", "first"])
+@pytest.mark.parametrize("name", ["abcd00000000", "abcd", "v1:abcd00000000ffffff", "v1:abcd", "first"])
 def test_a_run_is_found_by_id_prefix_or_name(results, name):
-    assert find_run(results, name).path.name == "abc000000000"
+    assert find_run(results, name).path.name == "abcd00000000"
 
 
 def test_a_run_is_found_by_path(results, tmp_path_factory, monkeypatch):
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
-    path = results / "runs" / "fff000000000"
+    path = results / "runs" / "ffff00000000"
     assert find_run(results / "none", str(path)).path == path
     assert find_run(results / "none", str(path / "run.json")).path == path
 
 
-@pytest.mark.parametrize(("name", "count"), [("ab", 2), ("twin", 2)])
-def test_an_ambiguous_name_lists_the_runs(results, name, count):
-    with pytest.raises(UserError, match=f"{count} runs answer to '{name}'"):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("abc", "there is no run 'abc'"), ("abcd0000000g", "there is no run"), ("abcd00000000-1", "there is no run")],
+)
+def test_what_only_resembles_an_id_is_none(results, name, said):
+    with pytest.raises(UserError, match=said):
         find_run(results, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "twin",
+            "2 runs are named 'twin': abce00000000 'twin' (net-of-abce on faces, 2026-11-29 21:11); "
+            "ffff00000000 'twin' (net-of-ffff on faces, 2026-11-29 21:11)",
+        ),
+        (
+            "ab" * 2,
+            "'abab' may mean 2 runs, by name, id or path: "
+            "bbbb00000000 'abab' (net on faces); abab00000000 (net on faces)",
+        ),
+        ("abc0", "the ids of 2 runs begin with 'abc0': abc000000000 (net on faces); abc011111111 (net on faces)"),
+    ],
+)
+def test_a_text_that_may_mean_several_lists_them_by_name_model_dataset_and_date(results, name, message):
+    about = {"status": "done", "data": {"dataset": "faces"}, "components": {"model": {"name": "net"}}}
+    for short_id, called in (
+        ("abab00000000", None), ("bbbb00000000", "abab"), ("abc000000000", None), ("abc011111111", None)
+    ):  # fmt: skip
+        RunDirectory(run_path(results, short_id)).write({"name": called, **about})
+    with pytest.raises(UserError) as found:
+        find_run(results, name)
+    assert found.value.message == message
+    assert "digits" in found.value.remedy or "in full" in found.value.remedy
+
+
+def test_a_name_of_few_digits_is_never_an_id(results):
+    RunDirectory(run_path(results, "123400000000")).write({"name": "a", "status": "done"})
+    RunDirectory(run_path(results, "a23400000000")).write({"name": "b", "status": "done"})
+    assert find_run(results, "a").path.name == "123400000000"
+
+
+def test_an_id_in_full_is_an_id_whatever_others_are_called(results):
+    RunDirectory(run_path(results, "123400000000")).write({"name": "abcd00000000", "status": "done"})
+    assert find_run(results, "abcd00000000").path.name == "abcd00000000"
+
+
+def test_a_directory_here_does_not_hide_a_run_of_that_name(results, tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(tmp_path_factory.mktemp("here"))
+    RunDirectory(Path("first").absolute()).write({"name": "other", "status": "done"})
+    with pytest.raises(UserError, match="'first' may mean 2 runs"):
+        find_run(results, "first")
+    assert find_run(results, "./first").read()["name"] == "other"
+    monkeypatch.chdir(results / "runs")
+    assert find_run(results, "abcd00000000").path.name == "abcd00000000"
 
 
 def test_an_unknown_run_is_an_error(results):
@@ -44,7 +100,7 @@ def test_an_unknown_run_is_an_error(results):
 
 def test_a_directory_without_a_record_is_no_run(results):
     (results / "runs" / "eee000000000").mkdir()
-    assert [run.path.name for run in all_runs(results)] == ["abc000000000", "abd000000000", "fff000000000"]
+    assert [run.path.name for run in all_runs(results)] == ["abcd00000000", "abce00000000", "ffff00000000"]
 
 
 def test_predictions_come_back_and_are_readable_without_pickle(tmp_path):

@@ -10,7 +10,7 @@ import light
 import pytest
 
 from ferbench.training.interruption import Interruption
-from ferbench.tune.algorithms import make_pruner, make_sampler
+from ferbench.tune.algorithms import choice, make_pruner, make_sampler
 from ferbench.tune.conductor import Conductor, Watch
 from ferbench.tune.crew import Crew
 from ferbench.tune.ledger import Ledger
@@ -48,7 +48,8 @@ def opened(tmp_path):
         storage = Storage(url or sqlite_url(tmp_path / "study.db"))
         storages.append(storage)
         ledger = Ledger(storage, name, light.OBJECTIVES, owner=secrets.token_hex(4), grace=grace)
-        ledger.use(make_sampler("random", light.OBJECTIVES, 0), make_pruner(pruner, 9))
+        by = {"algorithm": "random", "pruner": pruner, "seed": 0}
+        ledger.use(make_sampler("random", light.OBJECTIVES, 0), make_pruner(pruner, 9), choice(by, 0))
         return ledger
 
     yield call

@@ -7,7 +7,7 @@ import pytest
 from optuna.trial import TrialState
 
 from ferbench.errors import UserError
-from ferbench.tune.algorithms import STARTUP, choose_pruner, make_pruner, make_sampler
+from ferbench.tune.algorithms import STARTUP, choice, choice_words, choose_pruner, make_pruner, make_sampler
 from ferbench.tune.objectives import read_objectives
 from ferbench.tune.ranges import Choices, Range
 from ferbench.tune.space import Dimension, Space
@@ -48,6 +48,36 @@ def test_an_algorithm_goes_on_past_its_random_start_in_a_conditional_space(algor
     study = searched(algorithm, ONE, STARTUP + 4)
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * (STARTUP + 4)
     assert all(isinstance(trial.params["model.width"], int) for trial in study.trials)
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "cma-es", "gp"])
+def test_a_trial_is_recorded_as_drawn_at_random_exactly_while_the_sampler_draws_so(algorithm):
+    """With the same seed a random sampler chooses the same, as long as the algorithm does nothing else."""
+    recorded = choice({"algorithm": algorithm, "pruner": "none", "seed": 0}, 5)
+
+    def chosen(sampler) -> list[tuple[bool, float]]:
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        told = []
+        for number in range(STARTUP + 3):
+            start_up = recorded(study.get_trials(deepcopy=False))["start_up"]
+            trial = study.ask()
+            told.append((start_up, trial.suggest_float("x", 0, 1)))
+            study.tell(trial, told[-1][1] if number else None, state=None if number else TrialState.FAIL)
+        return told
+
+    mine = chosen(make_sampler(algorithm, ONE, 5))
+    at_random = chosen(optuna.samplers.RandomSampler(seed=5))
+    alike = [a == b for (_, a), (_, b) in zip(mine, at_random, strict=True)]
+    assert [start_up for start_up, _ in mine] == alike
+    assert alike[: STARTUP + 1] == [True] * (STARTUP + 1)  # the trial that failed tells nothing
+    assert not any(alike[STARTUP + 1 :])
+
+
+def test_what_chose_a_trial_in_words():
+    by = {"algorithm": "tpe", "pruner": "none", "seed": 0}
+    assert choice_words(choice(by, 1)([])) == "tpe (start-up)"
+    assert choice_words(choice({**by, "algorithm": "random"}, 1)([])) == "random"
+    assert choice_words(None) == "not recorded"
 
 
 @pytest.mark.parametrize(

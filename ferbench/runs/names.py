@@ -1,0 +1,120 @@
+"""Which run or study a text means: by its name, by its id, or by the first digits of its id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ferbench.errors import UserError
+
+#: Digits of an id in the name of a directory: as many are an id in full.
+WHOLE = 12
+
+#: Fewer digits stand for no id: runs are called ``a``, ``b``, ``1``, ``2``.
+_LEAST = 4
+
+_ID = re.compile(rf"(?:v1:)?([0-9a-f]{{{_LEAST},64}})")
+
+#: So many are listed where a text means several.
+_MOST = 8
+
+
+@dataclass(frozen=True)
+class Meant:
+    """What a text may mean, by id.
+
+    Attributes:
+        named: those that are called so.
+        begun: those whose id begins so.
+    """
+
+    named: tuple[str, ...]
+    begun: tuple[str, ...]
+
+    @property
+    def all(self) -> list[str]:
+        """Each once, those that are called so first."""
+        return list(dict.fromkeys(self.named + self.begun))
+
+
+def digits_of(text: str) -> str:
+    """The digits that a text gives of an id, four to twelve; empty where it cannot be one."""
+    found = _ID.fullmatch(text)
+    return found[1][:WHOLE] if found else ""
+
+
+def refuse_id(name: str) -> None:
+    """Refuse a name that is an id in full: whoever has it would be taken for another run.
+
+    Raises:
+        UserError: it is.
+    """
+    if len(digits_of(name)) == WHOLE:
+        raise UserError(
+            f"run name '{name}' looks like an id: it has nothing but hexadecimal digits",
+            "add a word to it, such as 'run-' in front",
+        )
+
+
+def meant(text: str, names: Mapping[str, str | None]) -> Meant:
+    """What a text may mean.
+
+    Args:
+        text: as the user wrote it.
+        names: of everything that there is, by id.
+    """
+    digits = digits_of(text)
+    return Meant(
+        tuple(one for one, name in names.items() if name == text),
+        tuple(one for one in names if digits and one.startswith(digits)),
+    )
+
+
+def several(text: str, found: Meant, lines: Sequence[str], kind: str = "run", kinds: str = "runs") -> UserError:
+    """The error for a text that means more than one.
+
+    Args:
+        text: as the user wrote it.
+        found: what it may mean.
+        lines: each in words.
+        kind: what they are, one of them.
+        kinds: what they are, several of them.
+    """
+    shown = "; ".join(lines[:_MOST]) + (f"; and {len(lines) - _MOST} more" if len(lines) > _MOST else "")
+    remedy = f"give the id of the {kind} that you mean, in full"
+    if len(found.named) == len(lines):
+        return UserError(f"{len(lines)} {kinds} are named '{text}': {shown}", remedy)
+    if len(found.begun) == len(lines):
+        return UserError(f"the ids of {len(lines)} {kinds} begin with '{text}': {shown}", "give more digits of the id")
+    return UserError(f"'{text}' may mean {len(lines)} {kinds}, by name, id or path: {shown}", remedy)
+
+
+def run_words(run: str, record: Mapping[str, Any] | None) -> str:
+    """A run as people tell it from others: ``12cb59af60d5 'cmp-1' (basic-cnn on fer2013, seed 0, 2026-11-29 21:11)``.
+
+    Args:
+        run: name of its directory.
+        record: its ``run.json``, which may lack anything; None when it cannot be read.
+    """
+    if record is None:
+        return f"{run} (no readable record)"
+    data = record.get("data") or {}
+    model = (record.get("components") or {}).get("model") or {}
+    what = " on ".join(str(one) for one in (model.get("name"), data.get("dataset")) if one)
+    seed = ((record.get("recipe") or {}).get("training") or {}).get("seed")
+    status = "" if record.get("status") == "done" else str(record.get("status") or "")
+    about = [what, "" if seed is None else f"seed {seed}", minute(record.get("started")), status]
+    return words(run, record.get("name"), about)
+
+
+def words(identifier: str, name: object, about: Iterable[str]) -> str:
+    """An id, a name, and what is known besides."""
+    facts = ", ".join(one for one in about if one)
+    return identifier + (f" '{name}'" if name else "") + (f" ({facts})" if facts else "")
+
+
+def minute(moment: object) -> str:
+    """``2026-11-29 21:11`` of a time as records have it, in UTC; empty where it is none."""
+    return moment[:16].replace("T", " ") if isinstance(moment, str) else ""
