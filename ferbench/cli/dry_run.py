@@ -16,6 +16,7 @@ from ferbench.data.shards import Shards
 from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import short
 from ferbench.plugin.faults import one_line
+from ferbench.report.table import size
 from ferbench.training.estimate import Estimator
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
                 short(plan.config_id) if plan else "",
                 combination.action,
                 duration(estimate.seconds) if estimate else "",
-                f"{estimate.disk_bytes / 1e6:.1f} MB" if estimate else "",
+                size(estimate.disk_bytes) if estimate else "",
             ]
         )
     ids, costs = ("training id", "config id"), ("time", "disk")
@@ -72,9 +73,11 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
     reused = sum(combination.done for combination in combinations)
     skipped = sum(combination.skip is not None for combination in combinations)
     seconds, disk = sum(e.seconds for e in todo), sum(e.disk_bytes for e in todo)
+    spare = max((e.disk_peak_bytes - e.disk_bytes for e in todo), default=0)
     click.echo(
         f"\n{len(todo)} to run, {reused} to reuse, {skipped} skipped; about {duration(seconds)} "
-        f"and {disk / 1e6:.1f} MB on this machine (timed on a few batches; other work on it makes it longer)"
+        f"on this machine (timed on a few batches; other work on it makes it longer) and {size(disk)} of disk"
+        + (f", {size(disk + spare)} while it trains" if spare else "")
     )
 
 
@@ -115,5 +118,9 @@ def _plan_entry(combination: Combination, estimate: Estimate | None) -> dict[str
             "effective": recipe.training.batch_size * recipe.training.accumulate,
         }
     if estimate is not None:
-        entry["estimate"] = {"seconds": round(estimate.seconds, 1), "disk_bytes": estimate.disk_bytes}
+        entry["estimate"] = {
+            "seconds": round(estimate.seconds, 1),
+            "disk_bytes": estimate.disk_bytes,
+            "disk_peak_bytes": estimate.disk_peak_bytes,
+        }
     return entry

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ferbench.metrics.affect import DIMENSIONS, dimension_scores
 from ferbench.metrics.measures import measure
 from ferbench.ranking.answers import Samples
-from ferbench.report.charts import Figure, epochs_axis, layout_of, named_axis, plain
+from ferbench.report.charts import Figure, epochs_axis, layout_of, named_axis, places, plain
 from ferbench.report.contents import RunView
 from ferbench.report.table import Cell, Column, Table
 from ferbench.runs.directory import Predictions
@@ -180,8 +180,9 @@ def focus(run: RunView) -> Figure | None:
         "type": "heatmap",
         "z": z,
         "x": [epoch for epoch, _ in said],
-        "y": [plain(name) for name in classes],
-        "hovertemplate": "epoch %{x}<br>%{y}<br>weight %{z:.3g}<extra></extra>",
+        "y": places(classes),
+        "customdata": [[plain(name)] * len(said) for name in classes],
+        "hovertemplate": "epoch %{x}<br>%{customdata}<br>weight %{z:.3g}<extra></extra>",
         "colorbar": {"title": {"text": "weight"}, "thickness": 12},
     }
     if len(said) <= 20:
@@ -195,7 +196,7 @@ def focus(run: RunView) -> Figure | None:
             "layout": {
                 **layout_of(left=8),
                 "xaxis": epochs_axis([epoch for epoch, _ in said]),
-                "yaxis": {"autorange": "reversed", "automargin": True, "showgrid": False, **named_axis(classes)},
+                "yaxis": {"showgrid": False, **named_axis(classes, reverse=True)},
             },
         },
         height=30 * len(classes) + 90,

@@ -54,10 +54,31 @@ def plain(text: str) -> str:
     return html.escape(one_line(text), quote=False).replace("$", "&#36;")
 
 
-def named_axis(names: Sequence[str]) -> dict[str, Any]:
-    """Ticks for every name, long ones shortened in the middle; hovering shows the whole."""
-    ticks = [plain(shortened(name)) for name in names]
-    return {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": ticks}
+def named_axis(names: Sequence[str], *, reverse: bool = False) -> dict[str, Any]:
+    """An axis of names, long ones shortened in the middle. What is drawn along it has `places`, never the names.
+
+    Plotly takes names such as ``1``, ``1e3`` or ``2026-01-01`` for numbers and dates, which then stand elsewhere than
+    their ticks, and two equal names for one, also where an axis is said to be of categories.
+
+    Args:
+        names: in the order of the axis.
+        reverse: from above, or from the right.
+    """
+    ends = [-0.5, len(names) - 0.5]
+    return {
+        "type": "linear",
+        "range": ends[::-1] if reverse else ends,
+        "tickmode": "array",
+        "tickvals": places(names),
+        "ticktext": [plain(shortened(name)) for name in names],
+        "zeroline": False,
+        "automargin": True,
+    }
+
+
+def places(names: Sequence[str]) -> list[int]:
+    """Where the names of `named_axis` stand."""
+    return list(range(len(names)))
 
 
 def shortened(name: str) -> str:

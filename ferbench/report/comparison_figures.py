@@ -8,6 +8,7 @@ from ferbench.report.charts import (
     finite,
     layout_of,
     named_axis,
+    places,
     plain,
 )
 from ferbench.report.contents import Comparison
@@ -22,7 +23,7 @@ def of_comparison(group: Comparison, name: str) -> list[Figure]:
 
 def scores_by_run(group: Comparison, name: str, table: str) -> Figure:
     """Accuracy and macro-F1 of each run as points."""
-    labels = [plain(run.label) for run in group.runs]
+    labels = [run.label for run in group.runs]
     data = []
     for i, key in enumerate(("accuracy", "macro_f1")):
         values = [None if run.result is None else finite(run.result.metrics.get(key)) for run in group.runs]
@@ -32,21 +33,17 @@ def scores_by_run(group: Comparison, name: str, table: str) -> Figure:
                 "mode": "markers",
                 "name": measure(key).label,
                 "x": values,
-                "y": labels,
+                "y": places(labels),
+                "text": [plain(label) for label in labels],
                 "marker": {"size": 11, "symbol": ("circle", "diamond-open")[i], "line": {"width": 2}},
-                "hovertemplate": "%{y}<br>%{x:.4f}<extra>%{fullData.name}</extra>",
+                "hovertemplate": "%{text}<br>%{x:.4f}<extra>%{fullData.name}</extra>",
             }
         )
     layout = {
         **layout_of(left=8, entries=2),
         # Without a title, which a narrow page would write over the numbers; the legend says what they are.
         "xaxis": {},
-        "yaxis": {
-            "autorange": "reversed",
-            "automargin": True,
-            "type": "category",
-            **named_axis([run.label for run in group.runs]),
-        },
+        "yaxis": named_axis(labels, reverse=True),
     }
     return Figure(
         id=name,
@@ -62,32 +59,28 @@ def scores_by_run(group: Comparison, name: str, table: str) -> Figure:
 def f1_by_class(group: Comparison, name: str, table: str) -> Figure:
     """F1 of each class and run as cells."""
     classes = group.result.class_names
+    labels = [run.label for run in group.runs]
     z = [[run.result.per_class[one]["f1"] for one in classes] for run in group.runs if run.result is not None]
     trace = {
         "type": "heatmap",
         "z": z,
-        "x": [plain(one) for one in classes],
-        "y": [plain(run.label) for run in group.runs],
+        "x": places(classes),
+        "y": places(labels),
+        "customdata": [[f"{plain(label)}<br>{plain(one)}" for one in classes] for label in labels],
         "zmin": 0.0,
         "zmax": 1.0,
         "text": [[f"{v:.2f}" for v in row] for row in z],
         "texttemplate": "%{text}",
         "textfont": {"size": 12 if len(classes) <= 12 else 9},
-        "hovertemplate": "%{y}<br>%{x}<br>F1 %{z:.4f}<extra></extra>",
+        "hovertemplate": "%{customdata}<br>F1 %{z:.4f}<extra></extra>",
         "xgap": 2,
         "ygap": 2,
         "showscale": False,
     }
     layout = {
         **layout_of(left=8),
-        "xaxis": {"showgrid": False, "automargin": True, "type": "category", **named_axis(classes)},
-        "yaxis": {
-            "autorange": "reversed",
-            "automargin": True,
-            "showgrid": False,
-            "type": "category",
-            **named_axis([run.label for run in group.runs]),
-        },
+        "xaxis": {"showgrid": False, **named_axis(classes)},
+        "yaxis": {"showgrid": False, **named_axis(labels, reverse=True)},
     }
     return Figure(
         id=name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.report.charts import Figure, layout_of, named_axis, plain, shortened
+from ferbench.report.charts import Figure, layout_of, named_axis, places, plain, shortened
 from ferbench.report.contents import Comparison, RunView, Scored
 
 #: So many runs are shown against the baseline; more are better asked for one by one.
@@ -38,17 +38,22 @@ def confusion_difference(run: RunView, base: RunView, name: str) -> Figure:
         "type": "heatmap",
         "z": better.tolist(),
         "coloraxis": "coloraxis",
-        "customdata": change.tolist(),
-        "x": [plain(one) for one in names],
-        "y": [plain(one) for one in names],
+        "customdata": [
+            [
+                f"true {plain(names[i])}<br>predicted {plain(names[j])}<br>{change[i, j]:+.1f} points".replace("-", "−")
+                for j in range(k)
+            ]
+            for i in range(k)
+        ],
+        "x": places(names),
+        "y": places(names),
         "text": [[f"{v:+.0f}".replace("-", "−") if round(v) else "0" for v in row] for row in change.tolist()],
         "texttemplate": "%{text}",
         "textfont": {"size": 13 if k <= 8 else 10},
-        "hovertemplate": "true %{y}<br>predicted %{x}<br>%{customdata:+.1f} points<extra></extra>",
+        "hovertemplate": "%{customdata}<extra></extra>",
         "xgap": 2,
         "ygap": 2,
     }
-    axis = {"showgrid": False, "automargin": True, **named_axis(names)}
     return Figure(
         id=f"{name}-difference-{run.id}",
         title=f"Confusion: {run.label} less {base.label}",
@@ -60,8 +65,8 @@ def confusion_difference(run: RunView, base: RunView, name: str) -> Figure:
             "layout": {
                 **layout_of(left=8),
                 "coloraxis": {"cmin": -top, "cmax": top},
-                "xaxis": {"title": {"text": "predicted class"}, **axis},
-                "yaxis": {"title": {"text": "true class"}, "autorange": "reversed", **axis},
+                "xaxis": {"title": {"text": "predicted class"}, "showgrid": False, **named_axis(names)},
+                "yaxis": {"title": {"text": "true class"}, "showgrid": False, **named_axis(names, reverse=True)},
             },
         },
         height=46 * k + 130,

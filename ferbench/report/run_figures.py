@@ -18,6 +18,7 @@ from ferbench.report.charts import (
     finite,
     layout_of,
     named_axis,
+    places,
     plain,
 )
 from ferbench.report.contents import RunView, Scored
@@ -46,11 +47,10 @@ def confusion(run: RunView, scored: Scored) -> Figure:
         "Counts": _view(counts, [[f"{v:,}" for v in row] for row in counts.tolist()], max(1, int(counts.max()))),
     }
     names = [plain(name) for name in scored.class_names]
-    ticks = named_axis(scored.class_names)
-    hover = "true %{y}<br>predicted %{x}<br>%{customdata}<extra></extra>"
     about = [
         [
-            f"{counts[i, j]:,} samples<br>{by_row[i, j]:.1%} of true {names[i]}<br>{by_column[i, j]:.1%} of predicted "
+            f"true {names[i]}<br>predicted {names[j]}<br>{counts[i, j]:,} samples<br>"
+            f"{by_row[i, j]:.1%} of true {names[i]}<br>{by_column[i, j]:.1%} of predicted "
             f"{names[j]}"
             for j in range(k)
         ]
@@ -60,12 +60,12 @@ def confusion(run: RunView, scored: Scored) -> Figure:
     trace = {
         "type": "heatmap",
         **first,
-        "x": names,
-        "y": names,
+        "x": places(names),
+        "y": places(names),
         "customdata": about,
         "texttemplate": "%{text}",
         "textfont": {"size": 13 if k <= 8 else 11 if k <= 14 else 9},
-        "hovertemplate": hover,
+        "hovertemplate": "%{customdata}<extra></extra>",
         "xgap": 2 if k <= 14 else 1,
         "ygap": 2 if k <= 14 else 1,
         "showscale": False,
@@ -77,15 +77,12 @@ def confusion(run: RunView, scored: Scored) -> Figure:
             "title": {"text": "predicted class"},
             "side": "bottom",
             "showgrid": False,
-            "automargin": True,
-            **ticks,
+            **named_axis(scored.class_names),
         },
         "yaxis": {
             "title": {"text": "true class"},
-            "autorange": "reversed",
             "showgrid": False,
-            "automargin": True,
-            **ticks,
+            **named_axis(scored.class_names, reverse=True),
         },
     }
     return Figure(
@@ -169,16 +166,17 @@ def _class_cells(run: RunView, classes: Sequence[str]) -> Figure:
         "type": "heatmap",
         "z": z,
         "x": epochs,
-        "y": [plain(name) for name in classes],
+        "y": places(classes),
+        "customdata": [[plain(name)] * len(epochs) for name in classes],
         "zmin": 0.0,
         "zmax": 1.0,
-        "hovertemplate": "epoch %{x}<br>%{y}<br>F1 %{z:.4f}<extra></extra>",
+        "hovertemplate": "epoch %{x}<br>%{customdata}<br>F1 %{z:.4f}<extra></extra>",
         "colorbar": {"title": {"text": "F1"}, "thickness": 12},
     }
     layout = {
         **layout_of(left=8),
         "xaxis": epochs_axis(epochs),
-        "yaxis": {"autorange": "reversed", "automargin": True, "showgrid": False, **named_axis(classes)},
+        "yaxis": {"showgrid": False, **named_axis(classes, reverse=True)},
     }
     return Figure(
         id=f"curve-class-f1-{run.id}",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ferbench.report.charts import Figure, plain
+from ferbench.report.charts import Figure, named_axis, places, plain
 from ferbench.report.study_view import Dimension, Objective, StudyView, TrialView
 
 #: More parameters than this are not drawn one by one; the most important are.
@@ -72,16 +72,17 @@ def importance(view: StudyView, i: int) -> Figure:
     shares = sorted(view.importances[objective.name].items(), key=lambda one: one[1])[-20:]
     names = [key for key, _ in shares]
     layout = _layout("share of importance", "", entries=0)
-    layout["yaxis"] = {"automargin": True, "type": "category", "showgrid": False}
+    layout["yaxis"] = {"showgrid": False, **named_axis(names)}
     layout["xaxis"]["rangemode"] = "tozero"
     trace = {
         "type": "bar",
         "orientation": "h",
         "x": [share for _, share in shares],
-        "y": [plain(name) for name in names],
+        "y": places(names),
+        "customdata": [plain(name) for name in names],
         "text": [f"{100 * share:.0f} %" for _, share in shares],
         "textposition": "auto",
-        "hovertemplate": "%{y}: %{x:.1%}<extra></extra>",
+        "hovertemplate": "%{customdata}: %{x:.1%}<extra></extra>",
     }
     return Figure(
         id=f"importance-{slug(objective.name)}",
@@ -176,13 +177,13 @@ def parallel(view: StudyView) -> Figure:
         (order[1:quarter], "best quarter", {"width": 1.5}),
         (order[:1], "best", {"width": 4}),
     ):
-        x: list[str | None] = []
+        x: list[int | None] = []
         y: list[float | None] = []
         text: list[str] = []
         for trial in trials:
-            places = [_place(dimension, trial.params.get(dimension.key)) for dimension in dimensions]
-            x += [*map(plain, names), None]
-            y += [*places, (trial.values[0] - low) / (high - low) if high > low else 0.5, None]
+            heights = [_place(dimension, trial.params.get(dimension.key)) for dimension in dimensions]
+            x += [*places(names), None]
+            y += [*heights, (trial.values[0] - low) / (high - low) if high > low else 0.5, None]
             text += [_about(trial, view)] * (len(names) + 1)
         if trials:
             data.append(
@@ -207,7 +208,7 @@ def parallel(view: StudyView) -> Figure:
         for k, (bottom, top) in enumerate(ends)
         for end, text, shift in ((0, bottom, -14), (1, top, 14))
     ]
-    layout["xaxis"] = {"type": "category", "showgrid": True, "tickangle": -30, "automargin": True}
+    layout["xaxis"] = {"showgrid": True, "tickangle": -30, **named_axis(names)}
     layout["yaxis"] = {"showticklabels": False, "showgrid": False, "zeroline": False, "range": [-0.16, 1.16]}
     return Figure(
         id="parallel",
@@ -229,8 +230,9 @@ def slice_of(view: StudyView, dimension: Dimension, i: int) -> Figure:
     x = [trial.params[dimension.key] for trial in trials]
     layout = _layout(dimension.key, objective.name, entries=0)
     if dimension.choices is not None:
-        layout["xaxis"] |= {"type": "category"}
-        x = [plain(str(value)) for value in x]
+        choices = list(dict.fromkeys([*dimension.choices, *map(str, x)]))
+        layout["xaxis"] |= named_axis(choices)
+        x = [choices.index(str(value)) for value in x]
     elif dimension.log:
         layout["xaxis"] |= {"type": "log", "exponentformat": "e", "minexponent": 2}
     trace = _points(trials, [trial.values[i] for trial in trials], objective.name, "circle", view, objective)

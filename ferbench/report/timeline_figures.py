@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.plugin.faults import one_line
-from ferbench.report.charts import DASHES, LINES, Figure, layout_of, named_axis, plain
+from ferbench.report.charts import DASHES, LINES, Figure, layout_of, named_axis, places, plain
 from ferbench.report.timeline_view import TimelineView, number
 from ferbench.temporal.patterns import Patterns
 
@@ -44,12 +44,13 @@ def _course(view: TimelineView) -> Figure:
             {
                 "type": "heatmap",
                 "x": x,
-                "y": names,
+                "y": places(names),
+                "customdata": [[name] * len(x) for name in names],
                 "z": probabilities.T.tolist(),
                 "zmin": 0.0,
                 "zmax": 1.0,
                 "showscale": False,
-                "hovertemplate": f"{word} %{{x}}<br>%{{y}}<br>%{{z:.3f}}<extra></extra>",
+                "hovertemplate": f"{word} %{{x}}<br>%{{customdata}}<br>%{{z:.3f}}<extra></extra>",
             }
         )
     else:
@@ -71,11 +72,12 @@ def _course(view: TimelineView) -> Figure:
             "mode": "markers",
             "name": "predicted",
             "x": at.tolist(),
-            "y": [names[k] for k in timeline.predicted],
+            "y": timeline.predicted.tolist(),
+            "text": [names[k] for k in timeline.predicted],
             "yaxis": "y2",
             "marker": {"symbol": "line-ns-open", "size": 9},
             "showlegend": False,
-            "hovertemplate": f"{word} %{{x}}<br>%{{y}}<extra></extra>",
+            "hovertemplate": f"{word} %{{x}}<br>%{{text}}<extra></extra>",
         }
     )
     data.append(
@@ -98,21 +100,14 @@ def _course(view: TimelineView) -> Figure:
             "domain": [1 - _HEIGHTS[0], 1],
             "automargin": True,
             **(
-                {"showgrid": False, **named_axis(timeline.class_names)}
+                {"showgrid": False, **named_axis(timeline.class_names, reverse=True)}
                 if heat
                 else {"title": {"text": "probability"}, "range": [0, 1]}
             ),
         },
         "yaxis2": {
             "domain": [_HEIGHTS[2] + 0.02, _HEIGHTS[2] + 0.02 + _HEIGHTS[1]],
-            "automargin": True,
-            "type": "category",
-            "categoryorder": "array",
-            "categoryarray": names[::-1],
-            "range": [-0.5, len(names) - 0.5],
-            "tickmode": "array",
-            "tickvals": names[::-1],
-            "ticktext": named_axis(timeline.class_names)["ticktext"][::-1],
+            **named_axis(timeline.class_names, reverse=True),
             "tickfont": {"size": 10 if len(names) <= 8 else 8},
         },
         "yaxis3": {"domain": [0, _HEIGHTS[2]], "automargin": True, "title": {"text": "change"}, "rangemode": "tozero"},
@@ -141,30 +136,27 @@ def _transitions(view: TimelineView, patterns: Patterns) -> Figure:
     text = [[f"{v:.0f}" if v else "" for v in row] for row in counts]
     trace = {
         "type": "heatmap",
-        "x": [plain(one) for one in names],
-        "y": [plain(one) for one in names],
+        "x": places(names),
+        "y": places(names),
+        "customdata": [[f"{plain(before)} → {plain(after)}" for after in names] for before in names],
         "z": counts.tolist(),
         "zmin": 0.0,
         "zmax": max(1.0, float(counts.max())),
         "text": text,
         "texttemplate": "%{text}",
         "textfont": {"size": 13 if len(names) <= 8 else 10},
-        "hovertemplate": "%{y} → %{x}<br>%{z} times<extra></extra>",
+        "hovertemplate": "%{customdata}<br>%{z} times<extra></extra>",
         "xgap": 2,
         "ygap": 2,
         "showscale": False,
     }
-    ticks = named_axis(names)
     layout = {
         **layout_of(left=8),
-        "xaxis": {"title": {"text": "to"}, "type": "category", "showgrid": False, "automargin": True, **ticks},
+        "xaxis": {"title": {"text": "to"}, "showgrid": False, **named_axis(names)},
         "yaxis": {
             "title": {"text": "from"},
-            "type": "category",
-            "autorange": "reversed",
             "showgrid": False,
-            "automargin": True,
-            **ticks,
+            **named_axis(names, reverse=True),
         },
     }
     return Figure(

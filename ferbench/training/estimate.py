@@ -15,6 +15,7 @@ from ferbench.experiment.plan import Plan
 from ferbench.training import runtime
 from ferbench.training.assemble import build_loss, check_loss
 from ferbench.training.building import build_model, check_budget, check_devices, check_outputs, split_batches
+from ferbench.training.disk import CheckpointBytes, checkpoint_bytes, room
 from ferbench.training.growing import planned_sizes
 from ferbench.training.precision import Precision
 from ferbench.training.starting import begin
@@ -22,8 +23,6 @@ from ferbench.training.step import evaluate_loss, forward, is_out_of_memory
 from ferbench.training.summary import count_parameters
 
 _ROUNDS = 3
-#: Bytes of run.json, metrics.json and the checkpoint's JSON, and of one line of history.
-_RECORD_BYTES, _EPOCH_BYTES = 24_000, 1_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +31,25 @@ class Estimate:
 
     Attributes:
         seconds: of training, validation and test.
-        disk_bytes: of the run directory.
+        disk_bytes: of the run directory when it is done, as ``ferbench runs list`` counts them.
+        disk_peak_bytes: the most that it takes at any time.
     """
 
     seconds: float
     disk_bytes: int
+    disk_peak_bytes: int
 
 
 class Estimator:
-    """Times a few batches of each distinct model and batch size on a throw-away copy; no optimiser ever steps.
+    """Times a few batches of each distinct model and batch size, and measures what a checkpoint holds, all of it on
+    throw-away copies.
 
     Of several devices one is timed; what they exchange is not.
     """
 
     def __init__(self) -> None:
         self._measured: dict[str, tuple[float, float, int]] = {}
+        self._checkpoints: dict[str, CheckpointBytes] = {}
 
     def estimate(self, plan: Plan) -> Estimate:
         """Probable cost of a plan.
@@ -54,22 +57,32 @@ class Estimator:
         Raises:
             UserError: the model cannot be built, or is over the parameter budget.
         """
-        train_second, evaluation_second, weight_bytes = self._rates(plan)
+        train_second, evaluation_second, _ = self._rates(plan)
         settings = plan.resolved.recipe.training
         sampler = plan.resolved.components["sampler"].build(
             plan.split.labels[plan.split.train], plan.task, seed=settings.seed
         )
-        trained = float(len(sampler.indices(1)) * settings.epochs)
+        drawn = len(sampler.indices(1))
+        trained = float(drawn * settings.epochs)
         sizes = planned_sizes(plan)
         if sizes:
             trained *= sum(size**2 for size in sizes) / (plan.task.height**2 * len(sizes))
         evaluated = len(plan.split.validation) * (settings.epochs + 1) + len(plan.split.test)
-        predictions = sum(len(rows) for rows, _ in plan.evaluation_rows().values())
-        row_bytes = 4 * len(plan.task.class_names) + 8 + plan.pack.ids.dtype.itemsize // 4
+        taken = room(plan, self._checkpoint_bytes(plan), drawn)
         return Estimate(
             seconds=(trained * train_second + evaluated * evaluation_second) / plan.resolved.recipe.runtime.devices,
-            disk_bytes=weight_bytes + predictions * row_bytes + _RECORD_BYTES + _EPOCH_BYTES * settings.epochs,
+            disk_bytes=taken.kept,
+            disk_peak_bytes=taken.most,
         )
+
+    def _checkpoint_bytes(self, plan: Plan) -> CheckpointBytes:
+        settings = plan.resolved.recipe.training
+        chosen = {name: plan.resolved.components[name].describe() for name in ("model", "loss", "optimizer")}
+        groups = [settings.decay_all, settings.head_lr_factor, settings.ema is None, settings.epochs == 0]
+        key = digest([chosen, groups, plan.identity["rows"]["input"], len(plan.task.class_names)])
+        if key not in self._checkpoints:
+            self._checkpoints[key] = checkpoint_bytes(plan, build_model(plan))
+        return self._checkpoints[key]
 
     def _rates(self, plan: Plan) -> tuple[float, float, int]:
         settings = plan.resolved.recipe.training

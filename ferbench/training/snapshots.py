@@ -187,11 +187,12 @@ def _state(training: Training, at: Position) -> dict[str, Any]:
         "best": (training.best.epoch, training.best.value),
         "stopping": None if training.stopping is None else (training.stopping.value, training.stopping.waited),
         "position": at.to_state(),
-        "random": _random(training.train.device),
+        "random": random_state(training.train.device),
     }
 
 
-def _random(device: torch.device) -> dict[str, Any]:
+def random_state(device: torch.device) -> dict[str, Any]:
+    """Where the global random generators are."""
     name, keys, position, has_gauss, gauss = np.random.get_state()
     return {
         "python": random.getstate(),

@@ -12,6 +12,10 @@ import pytest
 from PIL import Image
 from sklearn.metrics import classification_report
 
+from ferbench.report.table import size
+from ferbench.runs.listing import size_of
+from ferbench.training.snapshots import Snapshots
+
 CLASSES = ("happy", "sad", "angry")
 QUICK = ("--model", "linear", "--set", "data.image_size=8", "--set", "training.epochs=2", "--quiet")
 
@@ -175,6 +179,49 @@ def test_a_dry_run_shows_ids_and_costs_and_trains_nothing(run, tmp_path):
         assert entry["estimate"]["seconds"] >= 0
         assert entry["estimate"]["disk_bytes"] > 1000
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        (),
+        ("optimizer.name=sgd",),
+        ("optimizer.name=timm", "optimizer.algorithm=lookahead_adamw", "training.epochs=5"),
+        ("training.ema=0.99", "optimizer.name=adamw"),
+        ("training.keep=epochs", "training.epochs=6"),
+        ("training.keep=all", "training.epochs=3", "runtime.checkpoint_every=2"),
+        ("training.keep=epochs", "runtime.checkpoint_every=2"),
+        ("training.epochs=0",),
+        ("training.epochs=1",),
+        ("model.name=basic-cnn", "model.width=8"),
+        ("model.name=basic-cnn", "model.width=8", "training.ema=0.9", "optimizer.name=sgd", "training.epochs=4"),
+    ],
+    ids=" ".join,
+)
+def test_a_dry_run_knows_how_much_disk_a_run_takes(run, tmp_path, monkeypatch, settings):
+    """As 'ferbench runs list' counts it in the end, and the most before a snapshot makes room for the next."""
+    most = [0]
+    prune = Snapshots._prune
+
+    def measured(self, newest):
+        most[0] = max(most[0], size_of(self._directory.parent))
+        prune(self, newest)
+
+    monkeypatch.setattr(Snapshots, "_prune", measured)
+    small = ("--quiet", "--set", "model.name=linear", "--set", "data.image_size=32", "--set", "training.batch_size=16")
+    flags = (*small, "--set", "training.epochs=3", *(one for key in settings for one in ("--set", key)))
+    (planned,) = json.loads(run("--dry-run", "--json", quick=flags).stdout)
+    outcome = result(run("--json", "--no-report", quick=flags))
+    taken = size_of(Path(outcome["directory"]))
+    assert planned["estimate"]["disk_bytes"] == pytest.approx(taken, rel=0.3)
+    assert planned["estimate"]["disk_peak_bytes"] == pytest.approx(max(taken, most[0]), rel=0.3)
+
+
+def test_a_dry_run_says_how_much_disk_all_of_it_takes(run):
+    (planned,) = json.loads(run("--dry-run", "--json").stdout)
+    said = run("--dry-run", "--seed", "0", "--seed", "1").stdout.splitlines()[-1]
+    kept, peak = (planned["estimate"][key] for key in ("disk_bytes", "disk_peak_bytes"))
+    assert said.endswith(f" and {size(2 * kept)} of disk, {size(kept + peak)} while it trains")
 
 
 def test_a_dry_run_tells_run_reuse_and_skip_apart(run, tmp_path):

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
+import numpy as np
 import plotly.graph_objects as go
 import pytest
 from made_runs import make_run
 
 from ferbench.report import comparison_figures, run_figures
-from ferbench.report.charts import plain
+from ferbench.report.charts import Figure, named_axis, plain
 from ferbench.report.contents import read_runs
+from ferbench.report.page import compose
+from ferbench.report.study_figures import of_study
+from ferbench.report.study_view import Dimension, Objective, StudyView, TrialView
 from ferbench.report.theme import template
+from ferbench.report.timeline_figures import timeline_figures
+from ferbench.report.timeline_view import TimelineView
+from ferbench.temporal.patterns import find_patterns
+from ferbench.temporal.timeline import Timeline
 
 MANY = tuple(f"class {i}" for i in range(26))
 
@@ -114,3 +123,85 @@ def test_words_at_the_kept_epoch_stay_within_the_figure(kept, anchor, tmp_path):
     _, found = of(run)
     (words,) = found[1].spec["layout"]["annotations"]
     assert (words["x"], words["xanchor"]) == (kept, anchor)
+
+
+#: What Plotly takes for numbers, dates, truth or nothing: some classes of RAF-DB first, in another order than theirs.
+LOOK_LIKE_NUMBERS = ("2", "1", "10", "1e3", "2026-01-01", "True", "nan", "-1", "0x1", "1,000", "")
+
+
+def figures_of_runs(tmp_path, classes) -> Iterator[Figure]:
+    runs = [
+        make_run(tmp_path, name=name, classes=classes, seed=seed, affect=True, model=f"net-{seed}")
+        for seed, name in enumerate(("3", "1", "1"))
+    ]
+    for run in runs:
+        lines = [json.loads(line) for line in (run.path / "history.jsonl").read_text().splitlines()]
+        weighed = [{**line, "sampler": {"weights": dict.fromkeys(classes, 1.0)}} for line in lines]
+        (run.path / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in weighed))
+    yield from compose(read_runs(runs)).figures()
+    yield from compose(read_runs(runs[:2])).figures()  # with differences of confusion
+
+
+def figures_of_a_study() -> Iterator[Figure]:
+    choices = LOOK_LIKE_NUMBERS[:-1]
+    trials = [
+        TrialView(i, "complete", (i / 10,), {"1": one, "2026": 0.5}, {1: 0.1, 2: 0.2}, f"run{i}")
+        for i, one in enumerate(choices)
+    ]
+    dimensions = (Dimension("1", choices[0], choices[-1], choices=choices), Dimension("2026", 0.0, 1.0))
+    yield from of_study(
+        StudyView(
+            about={},
+            objectives=(Objective("macro_f1", True),),
+            dimensions=dimensions,
+            trials=tuple(trials),
+            front=frozenset({len(choices) - 1}),
+            importances={"macro_f1": {"1": 0.7, "2026": 0.3}},
+        )
+    )
+
+
+def figures_of_a_timeline(classes) -> Iterator[Figure]:
+    said = np.eye(len(classes))[np.arange(3 * len(classes)) % len(classes)]
+    index = np.arange(len(said))
+    timeline = Timeline(classes, tuple(map(str, index)), index, index / 25, said, None, 1)
+    view = TimelineView(timeline, "v.mp4", "video", "0" * 12, "v.mp4", 1, (), None, True)
+    yield from timeline_figures(view, find_patterns(timeline))
+
+
+@pytest.mark.parametrize("classes", [LOOK_LIKE_NUMBERS, LOOK_LIKE_NUMBERS[:7]], ids=["cells", "lines"])
+def test_no_name_is_left_to_plotly_to_place(classes, tmp_path):
+    """What is a text in the place of a coordinate is a number or a date to Plotly, or what else it looks like."""
+    figures = [*figures_of_runs(tmp_path, classes), *figures_of_a_study(), *figures_of_a_timeline(classes)]
+    kinds = {figure.id.split("-")[0] for figure in figures}
+    assert {"confusion", "curve", "focus", "comparison", "importance", "parallel", "slice", "timeline"} <= kinds
+    assert any("difference" in figure.id for figure in figures)
+    named = 0
+    for figure in figures:
+        for trace in figure.spec["data"]:
+            for key in ("x", "y"):
+                told = [one for one in trace.get(key, ()) if not isinstance(one, (int, float, type(None)))]
+                assert told == [], (figure.id, key)
+        for key, axis in figure.spec["layout"].items():
+            if "axis" in key and "ticktext" in axis:
+                named += 1
+                assert axis["type"] == "linear", (figure.id, key)
+                assert axis["tickvals"] == list(range(len(axis["ticktext"]))), (figure.id, key)
+    assert named > 20
+
+
+def test_rows_columns_and_hovering_have_the_names_of_their_ticks(tmp_path):
+    classes = LOOK_LIKE_NUMBERS[:-1]
+    confusion = next(one for one in figures_of_runs(tmp_path, classes) if one.id.startswith("confusion-plot"))
+    (trace,), layout = confusion.spec["data"], confusion.spec["layout"]
+    assert layout["xaxis"]["ticktext"] == layout["yaxis"]["ticktext"] == list(classes)
+    for i, row in enumerate(trace["customdata"]):
+        assert trace["y"][i] == layout["yaxis"]["tickvals"][i]
+        for j, text in enumerate(row):
+            assert text.startswith(f"true {classes[i]}<br>predicted {classes[j]}<br>")
+
+
+def test_an_axis_of_names_has_a_place_for_each_even_where_two_are_alike():
+    axis = named_axis(["1", "1", "<b>"], reverse=True)
+    assert (axis["tickvals"], axis["ticktext"]) == ([0, 1, 2], ["1", "1", "&lt;b&gt;"])
+    assert axis["range"] == [2.5, -0.5]

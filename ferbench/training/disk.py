@@ -1,0 +1,105 @@
+"""How much disk a run will take: sizes of what it writes, from the state that a training of its plan has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ferbench.experiment.plan import Plan
+from ferbench.storage import json_bytes
+from ferbench.training import checkpoints
+from ferbench.training.assemble import build_loss
+from ferbench.training.parameter_groups import parameter_groups, scaled
+from ferbench.training.snapshots import random_state
+from ferbench.training.storable import pack
+
+#: Bytes of run.json, of metrics.json on validation and test, and of what stands beside the best weights.
+_RECORDS = 20_000
+#: Bytes of a line of the history, and of a class in it.
+_EPOCH, _CLASS_OF_EPOCH = 500, 40
+#: Bytes of a sample in samples.npz, where its digest is 32 of them, and of one in predictions beside its probabilities.
+_SAMPLE, _PREDICTION = 36, 4
+#: After so many updates an optimiser has all the state that it will have: Lookahead's comes with the sixth.
+_UPDATES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointBytes:
+    """Sizes of a run's checkpoints.
+
+    Attributes:
+        weights: of the best epoch's.
+        snapshot: of one snapshot of the whole training.
+    """
+
+    weights: int
+    snapshot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Bytes of a run directory.
+
+    Attributes:
+        kept: when the run is done.
+        most: at any time before: a snapshot is whole before an older one goes.
+    """
+
+    kept: int
+    most: int
+
+
+def checkpoint_bytes(plan: Plan, model: nn.Module) -> CheckpointBytes:
+    """Sizes of the checkpoints of a plan.
+
+    Args:
+        plan: of the run.
+        model: of the plan, on the CPU; it is spoilt, since its optimiser takes some steps.
+    """
+    settings = plan.resolved.recipe.training
+    weights = len(checkpoints.to_bytes(model.state_dict()))
+    if not settings.epochs:
+        return CheckpointBytes(weights, 0)
+    loss = build_loss(plan, torch.device("cpu"))
+    optimizer = scaled(plan.resolved.components["optimizer"].build(parameter_groups(model, settings)))
+    for _ in range(_UPDATES):
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.grad = 1e-3 * torch.randn_like(parameter)
+        optimizer.step()
+    state: dict[str, Any] = {
+        "loss": loss.state_dict() if isinstance(loss, nn.Module) else None,
+        "optimizer": optimizer.state_dict(),
+        "random": random_state(torch.device("cpu")),
+    }
+    tensors: dict[str, Tensor] = {}
+    plain = {key: pack(value, tensors, key) for key, value in state.items()}
+    parts = sum(one.nbytes for one in tensors.values()) + len(json_bytes(plain))
+    return CheckpointBytes(weights, parts + weights * (1 if settings.ema is None else 2))
+
+
+def room(plan: Plan, sizes: CheckpointBytes, drawn: int) -> Room:
+    """What a run directory will hold.
+
+    Args:
+        plan: of the run.
+        sizes: of its checkpoints.
+        drawn: samples of an epoch.
+    """
+    settings, every = plan.resolved.recipe.training, plan.resolved.recipe.runtime.checkpoint_every
+    classes, epochs = len(plan.task.class_names), settings.epochs
+    within = -(-drawn // settings.batch_size) // every if every else 0
+    written = epochs * (1 + within)
+    kept = {"last2+best": min(2, written), "epochs": epochs + (1 if within and epochs else 0), "all": written}
+    most = min(kept[settings.keep] + 1, written)
+    samples = _SAMPLE * (len(plan.split.train) + len(plan.split.validation))
+    predicted = sum(len(rows) for rows, _ in plan.evaluation_rows().values()) * (4 * classes + _PREDICTION)
+    rest = samples + predicted + _RECORDS + (_EPOCH + _CLASS_OF_EPOCH * classes) * epochs
+    snapshots = kept[settings.keep] * sizes.snapshot
+    return Room(
+        kept=snapshots + sizes.weights + rest,
+        most=max(most * sizes.snapshot + sizes.weights, snapshots + min(2, max(1, epochs)) * sizes.weights) + rest,
+    )
