@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ferbench.errors import UserError
 
 SUMMARY_FILE = "summary.csv"
+_SUMMARY = ["name", "dataset", "split", "n", "accuracy_percent", "note"]
 _TABLE = ["class", "precision_percent", "recall_percent", "f1_percent", "support"]
 _MULTITASK = ["model", "epochs", "split", "expression_accuracy", "valence_rmse", "arousal_rmse"]
 _MULTITASK += ["valence_correlation", "arousal_correlation"]
-_NUMBER = re.compile(r"\d+(\.\d+)?")
+_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
+_COUNT = re.compile(r"[0-9]{1,15}")
+#: How an accuracy begins that is only bounded, which is shown nowhere.
+_BOUNDS = ("<", ">", "≤", "≥", "~", "≈")
 
 
 @dataclass(frozen=True)
@@ -52,28 +56,37 @@ def read_published(directory: Path) -> list[Published]:
     """
     if not directory.is_dir():
         raise UserError(f"there is no directory {directory}", "name the one with the published tables")
-    tables = {path.stem: found for path in sorted(directory.glob("*.csv")) if (found := _table(path)) is not None}
+    files = {path: _rows(path) for path in sorted(directory.glob("*.csv"))}
     named: dict[str, Published] = {}
-    summary = directory / SUMMARY_FILE
-    if summary.is_file():
-        for row in _rows(summary):
-            one = Published(row["name"], row["dataset"], row["split"], _count(row["n"]), {}, row["note"])
-            if _NUMBER.fullmatch(row["accuracy_percent"]):
-                one.values["accuracy"] = float(row["accuracy_percent"]) / 100
-            named[one.name] = one
+    for row in files.pop(directory / SUMMARY_FILE, []):
+        one = _experiment(directory / SUMMARY_FILE, row)
+        if one.name in named:
+            raise UserError(
+                f"{directory / SUMMARY_FILE}: two lines are called '{one.name}'", "give each a name of its own"
+            )
+        named[one.name] = one
+    tables = {path.stem: _table(path, rows) for path, rows in files.items() if "class" in rows[0]}
     for name, (n, values) in tables.items():
         known = named.get(name, Published(name, n=n))
         merged = {**values, **known.values}
         named[name] = Published(name, known.dataset, known.split, known.n or n, merged, known.note)
-    several = [one for path in sorted(directory.glob("*.csv")) for one in _multitask(path)]
+    several = [
+        one for path, rows in files.items() if "expression_accuracy" in rows[0] for one in _multitask(path, rows)
+    ]
     return [*named.values(), *several]
 
 
-def _multitask(path: Path) -> list[Published]:
+def _experiment(path: Path, row: dict[str, str]) -> Published:
+    """A line of the summary."""
+    values, accuracy = {}, row["accuracy_percent"].strip()
+    if accuracy and not accuracy.startswith(_BOUNDS):
+        values["accuracy"] = _percent(path, accuracy)
+    return Published(row["name"], row["dataset"], row["split"], _count(path, row["n"]), values, row["note"])
+
+
+def _multitask(path: Path, rows: list[dict[str, str]]) -> list[Published]:
     """A line for each model: accuracy, and errors and correlations of valence and arousal."""
-    rows = _rows(path)
-    if not rows or list(rows[0]) != _MULTITASK:
-        return []
+    _refuse_lacking(path, rows[0], _MULTITASK)
     found = []
     for row in rows:
         keys = {"accuracy": "expression_accuracy", "valence_rmse": "valence_rmse", "arousal_rmse": "arousal_rmse"}
@@ -84,20 +97,23 @@ def _multitask(path: Path) -> list[Published]:
     return found
 
 
-def _table(path: Path) -> tuple[int | None, dict[str, float]] | None:
-    rows = _rows(path)
-    if not rows or list(rows[0]) != _TABLE:
-        return None
+def _table(path: Path, rows: list[dict[str, str]]) -> tuple[int | None, dict[str, float]]:
+    _refuse_lacking(path, rows[0], _TABLE)
     values: dict[str, float] = {}
+    seen: set[str] = set()
     n = None
     for row in rows:
+        if row["class"] in seen:
+            raise UserError(f"{path}: two lines are of '{row['class']}'", "give each class one line")
+        seen.add(row["class"])
         numbers = {
-            key: _number(path, row[f"{key}_percent"]) / 100
+            key: _percent(path, row[f"{key}_percent"])
             for key in ("precision", "recall", "f1")
-            if row[f"{key}_percent"]
+            if row[f"{key}_percent"].strip()
         }
+        count = _count(path, row["support"])
         if row["class"] == "accuracy":
-            n = _count(row["support"])
+            n = count
             values |= {"accuracy": numbers["f1"]} if "f1" in numbers else {}
         elif row["class"] == "macro avg":
             values |= {f"macro_{key}": value for key, value in numbers.items()}
@@ -108,22 +124,55 @@ def _table(path: Path) -> tuple[int | None, dict[str, float]] | None:
     return n, values
 
 
+def _percent(path: Path, text: str) -> float:
+    """The share that a percentage is, whether its sign is there or not."""
+    number = _number(path, text.strip().removesuffix("%"))
+    if number > 100:
+        raise UserError(f"{path}: {text} is no percentage", "write numbers from 0 to 100")
+    return number / 100
+
+
 def _number(path: Path, text: str) -> float:
     if not _NUMBER.fullmatch(text.strip()):
-        raise UserError(f"{path}: '{text}' is no number", "write numbers without signs; leave empty what is not known")
+        raise UserError(f"{path}: '{text}' is no number", "write numbers such as 61.06; leave empty what is not known")
     return float(text)
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
+def _count(path: Path, text: str) -> int | None:
+    if not text.strip():
+        return None
+    if not _COUNT.fullmatch(text.strip()):
+        raise UserError(f"{path}: '{text}' is no number of samples", "write a whole number; leave empty if not known")
+    return int(text)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """The lines of a file, at least one.
+
+    Raises:
+        UserError: it cannot be read, is empty, or lines, header and columns do not fit each other.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            header, rows = list(reader.fieldnames or []), list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"cannot read {path}: {error}", "mend or remove that file") from error
+        raise UserError(f"cannot read {path}: {error}", "correct or remove that file") from error
+    twice = [column for column in dict.fromkeys(header) if header.count(column) > 1]
+    if twice:
+        raise UserError(f"{path}: the column '{twice[0]}' is there {header.count(twice[0])} times", "keep one of them")
+    if not rows:
+        raise UserError(f"{path} has no line below its header" if header else f"{path} is empty", "remove that file")
     if any(None in row or None in row.values() for row in rows):
-        raise UserError(f"{path}: a line has not as many fields as the header", "mend that line")
+        raise UserError(f"{path}: a line has not as many fields as the header", "correct that line")
+    if path.name == SUMMARY_FILE:
+        _refuse_lacking(path, rows[0], _SUMMARY)
     return rows
 
 
-def _count(text: str) -> int | None:
-    return int(text) if text.isdigit() else None
+def _refuse_lacking(path: Path, there: Iterable[str], wanted: Sequence[str]) -> None:
+    there = list(there)
+    lacking = [f"'{column}'" for column in wanted if column not in there]
+    if lacking:
+        missing = f"{'columns' if len(lacking) > 1 else 'column'} {', '.join(lacking)}"
+        raise UserError(f"{path} has no {missing}", f"its header should be {','.join(wanted)}; it is {','.join(there)}")

@@ -70,6 +70,54 @@ def test_text_in_the_place_of_a_number_is_an_error(tmp_path):
         read_published(tmp_path)
 
 
+LINE = "one,FER2013,test,7178,{},\n"
+HEADER = "name,dataset,split,n,accuracy_percent,note\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("summary.csv", "name,dataset,split,n\nfirst,FER2013,test,7178\n", "has no columns 'accuracy_percent', 'note'"),
+        ("summary.csv", "name; dataset\na; b\n", "has no columns 'name', 'dataset'"),
+        ("summary.csv", HEADER.replace("note", "name") + LINE.format("1"), "the column 'name' is there 2 times"),
+        ("summary.csv", "", "is empty"),
+        ("summary.csv", HEADER, "has no line below its header"),
+        ("summary.csv", HEADER + 2 * LINE.format("50"), "two lines are called 'one'"),
+        ("summary.csv", HEADER + LINE.format("n/a"), "'n/a' is no number"),
+        ("summary.csv", HEADER + LINE.format("101"), "101 is no percentage"),
+        ("summary.csv", HEADER + LINE.format("9" * 5000), "is no number"),
+        ("summary.csv", HEADER + LINE.replace("7178", "²").format("50"), "'²' is no number of samples"),
+        ("summary.csv", HEADER + LINE.replace("7178", "9" * 5000).format("50"), "is no number of samples"),
+        ("table.csv", TABLE.replace(",support", ",images"), "has no column 'support'"),
+        ("table.csv", TABLE + "happy,1,1,1,1\n", "two lines are of 'happy'"),
+        ("table.csv", TABLE.replace("50.00", "-5"), "'-5' is no number"),
+        ("models.csv", "model,expression_accuracy\nnet,0.5\n", "has no columns 'epochs', 'split', 'valence_rmse'"),
+        ("other.csv", "", "is empty"),
+    ],
+)
+def test_what_cannot_be_shown_is_said_in_two_lines(ferbench_cli, tmp_path, file, text, message):
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / file).write_text(text, encoding="utf-8")
+    done = ferbench_cli("leaderboard", "--published", "published")
+    assert done.exit_code == 2
+    said, remedy = done.stderr.splitlines()
+    assert message in said
+    assert f"published/{file}" in said
+    assert remedy.startswith("  → ")
+
+
+@pytest.mark.parametrize("accuracy", ["88.31 %", "88.31%", " 88.31"])
+def test_a_percent_sign_changes_nothing(tmp_path, accuracy):
+    (tmp_path / "summary.csv").write_text(HEADER + LINE.format(accuracy))
+    assert read_published(tmp_path)[0].values["accuracy"] == pytest.approx(0.8831)
+
+
+def test_columns_may_stand_in_another_order(tmp_path):
+    (tmp_path / "one.csv").write_text("support,class,f1_percent,recall_percent,precision_percent\n4,sad,40,30,60%\n")
+    (one,) = read_published(tmp_path)
+    assert one.values == pytest.approx({"precision:sad": 0.6, "recall:sad": 0.3, "f1:sad": 0.4})
+
+
 def test_no_directory_is_an_error(tmp_path):
     with pytest.raises(UserError, match="there is no directory"):
         read_published(tmp_path / "none")
