@@ -14,6 +14,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from ferbench import UserError, __version__
+from ferbench.cli.mistakes import mistake_of, shortened
+from ferbench.cli.streams import note_lost, prepare_streams
 
 #: Where each command lives, and its line in ``ferbench --help``, which imports none of them.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -62,8 +64,8 @@ class ShownUserError(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         from ferbench.plugin.faults import one_line
 
-        click.echo(f"error: {one_line(self.message)}", file=file, err=file is None)
-        click.echo(f"  → {one_line(self.remedy)}", file=file, err=file is None)
+        click.echo(f"error: {shortened(one_line(self.message))}", file=file, err=file is None)
+        click.echo(f"  → {shortened(one_line(self.remedy))}", file=file, err=file is None)
 
 
 def as_user_error(error: click.UsageError) -> UserError:
@@ -150,6 +152,11 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except UserError as error:
             raise ShownUserError(error) from error
+        except (OSError, ValueError) as error:
+            mistake = mistake_of(error)
+            if mistake is None:
+                raise
+            raise ShownUserError(mistake) from error
         except click.UsageError as error:
             if not is_mistake(error):
                 raise
@@ -169,8 +176,10 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+    prepare_streams()
     try:
         code = cli.main(args=args, prog_name="ferbench", standalone_mode=False)
+        note_lost()
         sys.stdout.flush()  # here a reader that has gone away can still be dealt with
     except click.ClickException as error:
         if is_mistake(error):  # in front of a command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import unicodedata
 from typing import Any
 
@@ -16,8 +17,14 @@ _LIVE = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def echo_json(value: Any) -> None:
-    """Print plain values as JSON, letters as they are; what a terminal acts on or cannot print is escaped."""
-    click.echo(_PERHAPS.sub(_escaped, json.dumps(value, indent=2, ensure_ascii=False)))
+    """Print plain values as JSON, letters as they are; what a terminal acts on or cannot print is escaped, and all that
+    is beyond ASCII where the output's encoding lacks any of it."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2)
+    click.echo(_PERHAPS.sub(_escaped, text))
 
 
 def _escaped(found: re.Match[str]) -> str:

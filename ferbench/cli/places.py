@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,24 @@ def _default_cache() -> Path:
     return Path(platformdirs.user_cache_dir("ferbench"))
 
 
+class PlaceType(click.Path):
+    """A directory that may be made: what no directory can be called is refused before anything else is done."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            Path(value).stat()
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise
+        return super().convert(value, param, ctx)
+
+
 results_option: Any = click.option(
     "--results",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PlaceType(),
     default=Path("results"),
     envvar="FERBENCH_RESULTS",
     show_default=True,
@@ -25,7 +41,7 @@ results_option: Any = click.option(
 
 cache_option: Any = click.option(
     "--cache",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PlaceType(),
     default=_default_cache,
     envvar="FERBENCH_CACHE",
     help="Where packed datasets are kept (also FERBENCH_CACHE); default: the user's cache directory.",

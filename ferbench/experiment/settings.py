@@ -56,8 +56,8 @@ def read_recipe(path: Path) -> dict[str, Any]:
         raise UserError(f"cannot read recipe {path}: {reason}", "give the path of a TOML recipe") from error
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"recipe {path} is not valid TOML: {error}", "mend that line of the recipe") from error
+    except ValueError as error:  # TOMLDecodeError, and a number of thousands of digits
+        raise UserError(f"recipe {path} is not valid TOML: {error}", "correct that line of the recipe") from error
     for key, value in raw.items():
         if key == "grid":
             raw[key] = _grid_axes(path, value)
@@ -103,7 +103,7 @@ def parse_value(text: str) -> Any:
     """The value of a ``--set``: TOML, lists of bare words (``[neutral,happy]``), or else the text itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except ValueError:  # TOMLDecodeError, and a number of thousands of digits
         pass
     if text.startswith("[") and text.endswith("]"):
         return [parse_value(part.strip()) for part in split_commas(text[1:-1]) if part.strip()]
@@ -320,4 +320,6 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
             remedy = f"give one value; to try several, use --grid {key}=v1,v2"
         elif first["type"] == "tuple_type":
             remedy = f"write a list: --set {key}=[a,b]"
+        elif first["type"] == "string_type" and not isinstance(given, (list, dict)):  # a class called 1
+            remedy = f'write it in quotes: "{given}"'
         raise UserError(f"{key} = {json.dumps(given, default=str)[:80]}: {reason}", remedy) from error

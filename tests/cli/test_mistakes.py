@@ -1,0 +1,93 @@
+"""Arguments that no file can be called and no number can be, wherever a command takes one."""
+
+from __future__ import annotations
+
+import pytest
+from made_runs import make_run
+
+from ferbench.cli import main
+from ferbench.cli.mistakes import shortened
+
+LONG = "x" * 300
+FACES = ["--dataset", "folder", "--model", "linear", "--cache", "cache"]
+DIGITS = "9" * 5000
+
+COMMANDS = [
+    ["run", LONG],
+    ["run", f"{LONG}.toml"],
+    ["run", *FACES, "--data", LONG],
+    ["run", *FACES, "--data", f"folder={LONG}"],
+    ["run", *FACES, "--results", LONG],
+    ["run", *FACES, "--cache", LONG],
+    ["run", *FACES, "--plugin", LONG],
+    ["run", *FACES, "--plugin", f"{LONG}.py"],
+    ["run", *FACES, "--name", LONG],
+    ["run", *FACES, "--model", LONG],
+    ["run", "--dataset", LONG],
+    ["run", *FACES, "--tracker", LONG],
+    ["run", *FACES, "--from", LONG],
+    ["run", *FACES, "--from", f"{LONG}@best"],
+    ["run", *FACES, "--set", f"data.path={LONG}"],
+    ["run", *FACES, "--set", LONG],
+    ["run", *FACES, "--set", f"training.epochs={LONG}"],
+    ["run", *FACES, "--set", f"training.epochs={DIGITS}"],
+    ["run", *FACES, "--seed", DIGITS],
+    ["run", "digits.toml"],
+    ["run", "nul.toml"],
+    ["tune", LONG],
+    ["tune", *FACES, "--data", LONG],
+    ["tune", *FACES, "--search", f"training.epochs={DIGITS}"],
+    ["tune", *FACES, "--seeds", DIGITS],
+    ["tune", "status", LONG],
+    ["tune", "report", LONG],
+    ["resume", LONG],
+    ["evaluate", LONG],
+    ["evaluate", "one", "--dataset", "folder", "--data", LONG],
+    ["lineage", LONG],
+    ["ensemble", LONG, "one"],
+    ["import", LONG, "--like", "one", "--name", "x"],
+    ["import", "digits.toml", "--like", LONG],
+    ["predict", LONG, "face.png"],
+    ["predict", "one", LONG],
+    ["timeline", LONG, "v.mp4"],
+    ["timeline", "one", LONG],
+    ["report", LONG],
+    ["report", "one", "--output", LONG],
+    ["report", "one", "--tables", LONG],
+    ["leaderboard", "--results", LONG],
+    ["leaderboard", "--where", LONG],
+    ["leaderboard", "--where", f"model={LONG}"],
+    ["leaderboard", "--published", LONG],
+    ["compare", "one", LONG],
+    ["runs", "show", LONG],
+    ["runs", "rm", LONG],
+    ["runs", "verify", LONG],
+    ["runs", "list", "--results", f"{LONG}/b"],
+    ["audit", "table", LONG],
+    ["audit", "data", "--dataset", "folder", "--data", LONG],
+    ["plugins", "show", LONG],
+    ["plugins", "check", LONG],
+    ["plugins", "list", "--plugin", LONG],
+    [LONG],
+]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda given: " ".join(one[:20] for one in given))
+def test_what_cannot_be_is_said_in_two_lines(tmp_path, monkeypatch, capsys, arguments):
+    make_run(tmp_path / "results", name="one")
+    (tmp_path / "digits.toml").write_text(f"[training]\nepochs = {DIGITS}\n")
+    (tmp_path / "nul.toml").write_text('[dataset]\nname = "folder"\n[data]\npath = "a\\u0000b"\n')
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    said = capsys.readouterr().err
+    assert ended.value.code == 2, said
+    first, second = [line for line in said.splitlines() if not line.startswith("warning: ")][-2:]
+    assert first.startswith("error: ")
+    assert second.startswith("  → ")
+    assert len(first) < 700
+
+
+def test_only_what_no_word_is_is_cut():
+    assert shortened("a path /tmp/" + "d/" * 100) == "a path /tmp/" + "d/" * 100
+    assert shortened(f"no '{LONG}' here") == f"no '{'x' * 79}…{'x' * 39}' here"

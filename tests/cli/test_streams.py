@@ -1,0 +1,71 @@
+"""Output in encodings that lack characters."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from made_runs import make_run
+
+from ferbench.runs.directory import RunDirectory
+
+COMMAND = [sys.executable, "-c", "from ferbench.cli import main; main()"]
+
+
+def printed(encoding, *arguments, cwd):
+    """What a command prints: exit code, and stdout and stderr as they are decoded by whoever asked for the encoding."""
+    env = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run([*COMMAND, *arguments], env=env, cwd=cwd, capture_output=True, check=False)
+    reading = "utf-8" if encoding == "ascii" else encoding.partition(":")[0]
+    return done.returncode, done.stdout.decode(reading), done.stderr.decode(reading)
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A run whose name, by an earlier release, has letters that few encodings have."""
+    run: RunDirectory = make_run(tmp_path / "results", name="plain", dataset="−Łódź→é", model="net")
+    run.write({**run.read(), "name": "Łódź"})
+    return tmp_path
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "cp437", "koi8-r", "ascii", "utf-16", "utf-8"])
+def test_a_table_is_printed_in_any_encoding(results, encoding):
+    code, out, err = printed(encoding, "runs", "list", cwd=results)
+    assert (code, "Traceback" in err) == (0, False)
+    (line,) = [line for line in out.splitlines() if " net " in line]
+    assert ("Łódź" in line) == (encoding in ("ascii", "utf-16", "utf-8"))
+    assert ("printed as '?'" in err) == ("?" in line)
+
+
+def test_signs_of_ours_have_a_stand_in_that_is_as_wide(results):
+    _, out, _ = printed("cp1252", "runs", "list", cwd=results)
+    assert "-?ód?>é" in out
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "ascii", "utf-16"])
+def test_json_stays_json_and_loses_no_letter(results, encoding):
+    code, out, err = printed(encoding, "runs", "list", "--json", cwd=results)
+    assert (code, err) == (0, "")
+    (row,) = json.loads(out)
+    assert (row["name"], row["dataset"]) == ("Łódź", "−Łódź→é")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "koi8-r", "latin-1:strict"])
+def test_a_mistake_is_two_lines_in_any_encoding(results, encoding):
+    code, _, err = printed(encoding, "runs", "show", "Łódź-2", cwd=results)
+    assert code == 2
+    first, second, *rest = err.splitlines()
+    assert first.startswith("error: there is no run '?")
+    assert second.startswith("  > see the runs with")
+    assert rest == []
+
+
+def test_a_path_that_is_no_text_is_printed_too(results):
+    """Its bytes reach Python as characters that no encoding has."""
+    page = os.fsdecode(b"page\xff.html")
+    code, out, err = printed("utf-8:strict", "report", "Łódź", "--output", page, cwd=results)
+    assert (code, "Traceback" in err) == (0, False)
+    assert "page?.html" in out
