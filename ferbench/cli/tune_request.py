@@ -99,7 +99,7 @@ def session_of(
         start: the weights that every trial begins with.
         quiet: show no progress of packing, and leave unsaid what the weights rule out.
     """
-    from ferbench.cli.combinations import packed
+    from ferbench.cli.combinations import packed, warn_of_single_updates
     from ferbench.experiment.plan import check_selection, plan
     from ferbench.experiment.resolve import resolve
     from ferbench.experiment.settings import build_recipe, check_run_name
@@ -130,6 +130,8 @@ def session_of(
         if objective.name not in COSTS:
             affect = planned.task.has_affect and planned.model_spec.affect
             check_selection(objective.name, planned.split.class_names, affect, "objective")
+    if not {"training.batch_size", "training.accumulate"} & {one.key for one in space.dimensions}:
+        warn_of_single_updates([planned])
     space = keep_within(space, planned, registry)
     if start is not None:
         from ferbench.tune.weights import keep_fitting

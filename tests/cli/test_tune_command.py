@@ -115,6 +115,12 @@ class TestDryRun:
             "balanced",
         ]
 
+    def test_a_batch_larger_than_an_epoch_is_said_unless_it_is_searched(self, dry):
+        fixed = dry("--set", "training.batch_size=1000")
+        assert fixed.stderr.count("each epoch is a single update") == 1
+        searched = dry("--set", "training.batch_size=1000", "--search", "training.batch_size=8,16")
+        assert "single update" not in searched.stderr
+
     def test_a_single_value_is_not_searched(self, dry):
         done = dry("--search", "optimizer.lr=0.002")
         assert re.search(r"optimizer\.lr +0\.002 +not searched", done.stdout)

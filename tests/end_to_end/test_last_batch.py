@@ -1,4 +1,4 @@
-"""Epochs that would end in a batch of one image, through the command line."""
+"""Batches that do not fit the epoch: one image left over, or more asked for than there are."""
 
 from __future__ import annotations
 
@@ -78,3 +78,32 @@ def test_a_batch_of_two_on_two_devices_is_planned(run):
     """Each has one image, which the one that is timed alone could not train on."""
     finished = run(*RESNET9, "--set", "training.batch_size=2", "--devices", "2", "--dry-run")
     assert finished.exit_code == 0, finished.stderr
+
+
+SINGLE = "but an epoch has 33 training samples: each epoch is a single update"
+
+
+@pytest.mark.parametrize("flags", [(), ("--dry-run",), ("--dry-run", "--json")], ids=["run", "plan", "json"])
+def test_a_batch_larger_than_an_epoch_is_said_in_one_line(run, flags):
+    finished = run(*LINEAR, "--set", "training.batch_size=1000000", "--seed", "0", "--seed", "1", *flags)
+    assert finished.exit_code == 0, finished.stderr
+    (line,) = [line for line in finished.stderr.splitlines() if "warning" in line]
+    assert line.startswith(f"warning: training.batch_size = 1,000,000, {SINGLE}")
+
+
+def test_accumulated_batches_count_together(run):
+    finished = run(*LINEAR, "--set", "training.batch_size=17", "--set", "training.accumulate=2", "--dry-run")
+    assert f"training.batch_size × training.accumulate = 34, {SINGLE}" in finished.stderr
+
+
+@pytest.mark.parametrize("settings", ["training.batch_size=33", "training.epochs=0"])
+def test_a_batch_that_an_epoch_fills_or_that_is_not_trained_is_not_warned_of(run, settings):
+    finished = run(*LINEAR, "--set", "training.batch_size=34", "--set", settings, "--dry-run")
+    assert finished.exit_code == 0, finished.stderr
+    assert "warning" not in finished.stderr
+
+
+def test_a_run_that_is_there_already_is_not_warned_of(run):
+    asked = (*LINEAR, "--set", "training.batch_size=64")
+    assert SINGLE in run(*asked).stderr
+    assert SINGLE not in run(*asked).stderr
