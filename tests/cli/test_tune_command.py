@@ -168,7 +168,7 @@ class TestDryRun:
         (["--search", "optimizer.lrr=1..2"], "has no such option", "did you mean 'optimizer.lr'?"),
         (["--search", "optimizer.lr=2..1"], "2 is not below 1", "optimizer.lr="),
         (["--search", "optimizer.lr=1..2:logg"], "':logg' says nothing", ":log"),
-        (["--search", "optimizer.lr=-1..1"], "is not > 0", "takes lr"),
+        (["--search", "optimizer.lr=-1..1"], "must be greater than 0", "takes lr: a number"),
         (["--search", "training.batch_size=1.5..3"], "takes whole numbers", "training.batch_size=1..4"),
         (["--search", "loss=focl,cross-entropy"], "unknown loss 'focl'", "did you mean 'focal'?"),
         (["--search", "training.seed=1,2"], "a seed is no setting", "search something else"),
