@@ -115,7 +115,7 @@ def session_of(
         named: the user chose the name.
         quiet: show no progress of packing, and leave unsaid what the weights rule out.
     """
-    from ferbench.cli.combinations import packed
+    from ferbench.cli.combinations import packed, warn_of_single_updates
     from ferbench.cli.naming import warn_of_digits
     from ferbench.experiment.plan import check_selection, plan
     from ferbench.experiment.resolve import resolve
@@ -148,6 +148,8 @@ def session_of(
         if objective.name not in COSTS:
             affect = planned.task.has_affect and planned.model_spec.affect
             check_selection(objective.name, planned.split.class_names, affect, "objective")
+    if not {"training.batch_size", "training.accumulate"} & {one.key for one in space.dimensions}:
+        warn_of_single_updates([planned])
     space = keep_within(space, planned, registry)
     if start is not None:
         from ferbench.tune.weights import keep_fitting

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ferbench.data.augment import LUMA, per_channel
+from ferbench.data.cuts import batch_bounds
 from ferbench.data.draws import Draws, upload
 from ferbench.data.shards import Shards
 from ferbench.data.targets import Targets
@@ -136,7 +137,7 @@ class Batches:
 
         Args:
             order: int64[m] positions within the split, as the sampler drew them.
-            batch_size: samples per batch; the last one may be smaller.
+            batch_size: samples per batch, but for the last one: `batch_bounds` says which samples it has.
             augment: the augmentation plugin.
             seed: of the run; draws depend on (seed, epoch, sample, position in the epoch).
             epoch: from 1.
@@ -147,8 +148,8 @@ class Batches:
                 its images is wanted, the first one is there nevertheless.
         """
         wanted = self.shape.size if size is None else (size, size)
-        for start in range(first * batch_size, len(order), batch_size):
-            positions = order[start : start + batch_size]
+        for start, end in batch_bounds(len(order), batch_size)[first:]:
+            positions = order[start:end]
             places, steps = None, np.arange(len(positions), dtype=np.int64)
             if shards is not None:
                 places = shards.own(len(positions))

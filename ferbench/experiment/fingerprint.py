@@ -48,6 +48,8 @@ def training_identity(
     components: Mapping[str, Mapping[str, Any]],
     rows: Mapping[str, Any],
     start: Mapping[str, Any] | None = None,
+    *,
+    last_joins: bool = False,
 ) -> dict[str, Any]:
     """Everything that changes the weights, as plain values.
 
@@ -56,14 +58,18 @@ def training_identity(
         components: by section: name, distribution, version, source hash and resolved options.
         rows: class names, digests of the train and validation rows in order, shape of the model's input.
         start: the weights that it starts from; None: those that the model's builder gives.
+        last_joins: epochs would end in a batch of one sample, which joins the batch before it. Only then it is said,
+            so that other recipes keep the ids that they had when such a batch was trained alone.
     """
-    identity = {
+    identity: dict[str, Any] = {
         "numerics": NUMERICS_VERSION,
         "components": {section: dict(components[section]) for section in WEIGHT_COMPONENTS},
         "rows": dict(rows),
         "data": fields_with_role(recipe.data, Role.WEIGHTS),
         "training": fields_with_role(recipe.training, Role.WEIGHTS, Role.SEED),
     }
+    if last_joins:
+        identity["last_batch"] = "joined"
     return identity if start is None else {**identity, "start": dict(start)}
 
 

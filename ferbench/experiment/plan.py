@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ferbench.data.cuts import joins_last
 from ferbench.data.pack import Pack
 from ferbench.data.splits import Rows, Split, SplitRequest, cut
 from ferbench.errors import UserError
@@ -42,6 +43,7 @@ class Plan:
         identity: everything that ``training_id`` covers.
         training_id: id of the weights.
         config_id: id of the configuration that seeds repeat.
+        epoch_samples: samples that the sampler draws for an epoch.
         reads_test: whether it is tested at the end; a search only looks at validation.
         start: the weights that it starts from; None: those that the model's builder gives.
     """
@@ -53,6 +55,7 @@ class Plan:
     identity: dict[str, Any]
     training_id: str
     config_id: str
+    epoch_samples: int
     start: Start | None = None
     reads_test: bool = True
 
@@ -140,6 +143,7 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None) -> Pl
         train_counts=tuple(int(n) for n in counts),
         has_affect=pack.affect is not None,
     )
+    drawn = samples_per_epoch(resolved, split, task)
     identity = training_identity(
         recipe,
         resolved.identify(),
@@ -150,9 +154,29 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None) -> Pl
             "input": [task.channels, task.height, task.width, *map(list, normalization(model_spec, task.channels))],
         },
         None if start is None else start.identity(),
+        last_joins=recipe.training.epochs > 0 and joins_last(drawn, recipe.training.batch_size),
     )
     configuration = config_id(identity, None if start is None else start.configuration())
-    return Plan(resolved, pack, split, task, identity, training_id(identity), configuration, start=start)
+    return Plan(resolved, pack, split, task, identity, training_id(identity), configuration, drawn, start=start)
+
+
+def samples_per_epoch(resolved: ResolvedRecipe, split: Split, task: Task) -> int:
+    """How many samples the sampler draws for an epoch.
+
+    One that fails, which the run will say, counts as one that draws every sample once.
+
+    Raises:
+        UserError: its options do not fit the task.
+    """
+    try:
+        sampler = resolved.components["sampler"].build(
+            split.labels[split.train], task, seed=resolved.recipe.training.seed
+        )
+        return len(sampler.indices(1))
+    except UserError:
+        raise
+    except Exception:  # a plugin's, whatever it may be; one of them must not end the planning of a grid
+        return len(split.train)
 
 
 def check_classes(start: Start, class_names: tuple[str, ...]) -> None:

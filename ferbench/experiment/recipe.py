@@ -111,7 +111,7 @@ class TrainingSettings(Section):
 
     Attributes:
         epochs: passes over the training samples; 0: the weights are evaluated as they were built.
-        batch_size: samples per batch.
+        batch_size: samples per batch. A single sample left at the end of an epoch joins the batch before it.
         accumulate: batches per update; batch norms see single batches.
         seed: seed of initial weights, order, augmentation and dropout (``--seed``).
         select: validation metric that chooses the epoch whose weights are kept and tested: ``macro_f1``,

@@ -29,6 +29,8 @@ from ferbench.experiment.recipe import (
     TrainingSettings,
 )
 from ferbench.plugin.faults import did_you_mean
+from ferbench.plugin.options import complaint
+from ferbench.plugin.signature import expectation
 from ferbench.runs.names import refuse_id
 
 #: The harness's own sections and their fields.
@@ -258,16 +260,6 @@ def _drop_options_of_another(
                 chosen.pop(option, None)
 
 
-_PLAIN_REASONS = {
-    "int_type": "not a whole number",
-    "int_from_float": "not a whole number",
-    "float_type": "not a number",
-    "bool_type": "neither true nor false",
-    "string_type": "not text",
-    "tuple_type": "not a list",
-}
-
-
 def check_run_name(name: object) -> None:
     """Refuse what cannot name a run.
 
@@ -314,7 +306,6 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
                 f"[{section}] has no field '{field}'", suggestion(field, FIELDS[section], "fields")
             ) from error
         given = first.get("input")
-        reason = _PLAIN_REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
         remedy = f"change {key} in the recipe or with --set"
         if isinstance(given, list) and first["type"] != "tuple_type":
             remedy = f"give one value; to try several, use --grid {key}=v1,v2"
@@ -322,4 +313,14 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
             remedy = f"write a list: --set {key}=[a,b]"
         elif first["type"] == "string_type" and not isinstance(given, (list, dict)):  # a class called 1
             remedy = f'write it in quotes: "{given}"'
-        raise UserError(f"{key} = {json.dumps(given, default=str)[:80]}: {reason}", remedy) from error
+        elif first["type"] != "value_error" and (wanted := _wanted(section, field)):
+            remedy = f"set {key} to {wanted}, in the recipe or with --set"
+        raise UserError(f"{key} = {json.dumps(given, default=str)[:80]}: {complaint(first)}", remedy) from error
+
+
+def _wanted(section: str, field: str) -> str | None:
+    """What a field of the harness takes, in plain words; None for a component's."""
+    if field not in FIELDS.get(section, ()):
+        return None
+    about = Recipe.model_fields[section].annotation.model_fields[field]  # type: ignore[union-attr]
+    return expectation(about.annotation, about.metadata)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ferbench.errors import UserError
 from ferbench.plugin.faults import did_you_mean, one_line
-from ferbench.plugin.signature import Parameter, read_parameters
+from ferbench.plugin.signature import Parameter, expectation, read_parameters
 from ferbench.plugin.specs import InitialWeights, Tunable
 
 if TYPE_CHECKING:
@@ -169,14 +169,15 @@ class OptionSchema:
         name = first["loc"][0]
         option = next(option for option in self.fields if option.name == name)
         same = [error for error in errors if error["loc"][0] == name]
-        bounds = f" with {option.bounds}" if option.bounds else ""
-        expected = f"{where} takes {name}: {option.type}{bounds}"
+        key = next(key for key, field in self.model.model_fields.items() if (field.alias or key) == name)
+        field = self.model.model_fields[key]
+        expected = f"{where} takes {name}: {expectation(field.annotation, field.metadata)}"
         if first["type"] == "missing":
             return UserError(f"{prefix}.{name}: {where} requires it", expected)
         place = "".join(f"[{part}]" for part in first["loc"][1:] if isinstance(part, int))
         if len(same) > 1 and all(any(isinstance(part, str) for part in error["loc"][1:]) for error in same):
-            return UserError(f"{prefix}.{name}: {_shown(first['input'])} is not {option.type}", expected)
-        return UserError(f"{prefix}.{name}{place}: {_complaint(first)}", expected)
+            return UserError(f"{prefix}.{name} = {_shown(first['input'])}: must be {option.type}", expected)
+        return UserError(f"{prefix}.{name}{place} = {_shown(first['input'])}: {complaint(first)}", expected)
 
 
 def _make_model(parameters: Collection[Parameter]) -> type[pydantic.BaseModel]:
@@ -253,31 +254,38 @@ def _shown(value: object) -> str:
 
 
 _COMPLAINTS: Mapping[str, str] = {
-    "less_than": "is not < {lt:.15g}",
-    "less_than_equal": "is not ≤ {le:.15g}",
-    "greater_than": "is not > {gt:.15g}",
-    "greater_than_equal": "is not ≥ {ge:.15g}",
-    "multiple_of": "is not a multiple of {multiple_of:.15g}",
-    "literal_error": "is not one of {expected}",
-    "enum": "is not one of {expected}",
-    "float_type": "is not a number",
-    "int_type": "is not a whole number",
-    "int_from_float": "is not a whole number",
-    "bool_type": "is not true or false",
-    "string_type": "is not a text",
-    "path_type": "is not a path",
-    "list_type": "is not a list",
-    "tuple_type": "is not a list",
-    "finite_number": "is not a finite number",
-    "none_required": "is not null",
-    "too_short": "has fewer than {min_length} items",
-    "too_long": "has more than {max_length} items",
+    "less_than": "must be less than {lt:.15g}",
+    "less_than_equal": "must be at most {le:.15g}",
+    "greater_than": "must be greater than {gt:.15g}",
+    "greater_than_equal": "must be at least {ge:.15g}",
+    "multiple_of": "must be a multiple of {multiple_of:.15g}",
+    "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "path_type": "must be a path",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "model_attributes_type": "must be a table",
+    "finite_number": "must be a finite number",
+    "none_required": "must be null",
+    "too_short": "must have at least {min_length} items",
+    "too_long": "must have at most {max_length} items",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
 }
 
 
+def complaint(error: ErrorDetails) -> str:
+    """What pydantic found wrong with a value, in plain words: ``must be at least 1``."""
+    said = _COMPLAINTS.get(error["type"])
+    return one_line(error["msg"].removeprefix("Value error, ")) if said is None else said.format(**error.get("ctx", {}))
+
+
 def _complaint(error: ErrorDetails) -> str:
-    if error["type"] in _COMPLAINTS:
-        said = _COMPLAINTS[error["type"]].format(**error.get("ctx", {}))
-    else:
-        said = f"is refused: {one_line(error['msg'])}"
-    return f"{_shown(error['input'])} {said}"
+    return f"{_shown(error['input'])} {'' if error['type'] in _COMPLAINTS else 'is refused: '}{complaint(error)}"

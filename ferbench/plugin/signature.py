@@ -11,6 +11,7 @@ import typing
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union, cast
 
 from ferbench.plugin.specs import InitialWeights, Tunable
@@ -172,6 +173,63 @@ def _bounds_text(metadata: Iterable[object]) -> str:
     elif high:
         rest.insert(0, f"x {high}")
     return ", ".join(rest)
+
+
+_PLAIN_TYPES = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    list: "a list",
+    tuple: "a list",
+    dict: "a table",
+    Path: "a path",
+}
+
+
+_BOUNDS = (
+    ("Ge", "ge", "at least {}"),
+    ("Gt", "gt", "greater than {}"),
+    ("Le", "le", "at most {}"),
+    ("Lt", "lt", "less than {}"),
+    ("MultipleOf", "multiple_of", "a multiple of {}"),
+    ("MinLen", "min_length", "at least {} long"),
+    ("MaxLen", "max_length", "at most {} long"),
+)
+
+
+def expectation(annotation: Any, metadata: Iterable[object] = ()) -> str:
+    """What a value should be, in plain words: ``a whole number, at least 1``, ``'a', 'b' or 'c'``.
+
+    Args:
+        annotation: its type; that it may be None is left out.
+        metadata: of its ``Annotated[…]``, where that was taken off.
+    """
+    metadata = [*_flatten(metadata), *_metadata(annotation)]
+    while typing.get_origin(annotation) in (Annotated, Union, types.UnionType):
+        members = [one for one in typing.get_args(annotation) if one is not types.NoneType]
+        if typing.get_origin(annotation) is not Annotated and len(members) > 1:
+            break
+        annotation = members[0]
+    choices = [repr(one) for one in typing.get_args(annotation)] if typing.get_origin(annotation) is Literal else []
+    if inspect.isclass(annotation) and issubclass(annotation, Enum):
+        choices = [repr(member.value) for member in annotation]
+    if choices:
+        return " or ".join(filter(None, [", ".join(choices[:-1]), choices[-1]]))
+    plain = _PLAIN_TYPES.get(typing.get_origin(annotation) or annotation) or type_text(annotation)
+    return plain + _bounds_in_words(metadata)
+
+
+def _bounds_in_words(metadata: Iterable[object]) -> str:
+    bounds: dict[str, Any] = {type(item).__name__: item for item in metadata}
+    between = "Ge" in bounds and "Le" in bounds
+    said = [
+        words.format(_number(getattr(bounds[kind], field)))
+        for kind, field, words in _BOUNDS
+        if kind in bounds and not (between and kind in ("Ge", "Le"))
+    ]
+    ends = f" from {_number(bounds['Ge'].ge)} to {_number(bounds['Le'].le)}" if between else ""
+    return ends + (f", {' and '.join(said)}" if said else "")
 
 
 def _number(value: object) -> str:

@@ -231,6 +231,8 @@ def environment(run: RunView) -> Table:
     rows += [(f"{name} (package)", version) for name, version in known.get("packages", {}).items()]
     if training:
         rows.append(("training time", duration(training["seconds"])))
+        if training.get("last_batch"):
+            rows.append(("samples of an epoch's last batch", str(training["last_batch"])))
         if training.get("shards"):
             shares = " + ".join(map(str, training["shards"]))
             rows.append(("samples of a batch by device", f"{shares} = {training['batch_size']}"))

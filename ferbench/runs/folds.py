@@ -49,7 +49,9 @@ def unfolded_id(record: Mapping[str, Any]) -> str:
         if "at" in one
     ]
     started = {"start": starts} if "start" in covers else {}
-    return _digest({"kind": "configuration", **covers, "rows": rows, "training": training, **started})
+    # Of folds that differ in size by one sample, some end in a batch of one and others do not.
+    kept = {key: value for key, value in covers.items() if key != "last_batch"}
+    return _digest({"kind": "configuration", **kept, "rows": rows, "training": training, **started})
 
 
 def listed(places: Iterable[int]) -> str:

@@ -210,6 +210,7 @@ RECORD = {
         "seconds": _maybe(_number),
         "images_per_second": _maybe(_number),
         "batch_size": _count,
+        "last_batch": _count,
         "micro_batch": _maybe(_count),
         "shards": _list(_count),
     },

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ferbench.data.batches import Batches
+from ferbench.data.cuts import count_updates
 from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench.distributed.ranks import ALONE, Ranks
 from ferbench.errors import UserError
@@ -91,8 +92,7 @@ def assemble(
     sampler = chosen["sampler"].build(train.truth.labels, plan.task, seed=settings.seed)
     augment = chosen["augmentation"].build(plan.task)
     optimizer = scaled(chosen["optimizer"].build(parameter_groups(model, settings)))
-    batches = -(-len(sampler.indices(1)) // settings.batch_size)
-    steps = -(-batches // settings.accumulate)
+    steps = count_updates(len(sampler.indices(1)), settings.batch_size, settings.accumulate)
     rates = tuple(float(group["lr"]) for group in optimizer.param_groups)
     schedule = chosen["schedule"].build(rates, settings.epochs, steps)
     # Tried on one of its own, so that a metric that will never come is refused now and not after an epoch.

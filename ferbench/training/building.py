@@ -12,7 +12,7 @@ from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan, normalization
 from ferbench.training import runtime
 from ferbench.training.growing import planned_sizes
-from ferbench.training.step import forward
+from ferbench.training.step import forward, is_too_few_to_normalise
 
 
 def input_shape(plan: Plan) -> InputShape:
@@ -57,6 +57,40 @@ def check_outputs(plan: Plan, model: nn.Module) -> None:
             f"{wanted[1]} classes need {wanted}",
             "let its last layer have task.num_classes outputs",
         )
+
+
+def check_single_images(plan: Plan, model: nn.Module) -> None:
+    """Refuse a model that cannot train on one image alone, where a batch has no more: batch norm may see a single value
+    per channel then. The model stays as it is.
+
+    Raises:
+        UserError: saying which of the two to change.
+    """
+    settings = plan.resolved.recipe.training
+    if not settings.epochs or 1 not in (settings.batch_size, plan.epoch_samples):
+        return
+    remedy = "give it at least two training images, or choose a model without batch norm, such as linear"
+    if plan.epoch_samples > 1:
+        remedy = "set training.batch_size to 2 or more, or choose a model without batch norm, such as linear"
+    was_training, before = model.training, [buffer.clone() for buffer in model.buffers()]
+    model.train()
+    try:
+        with torch.no_grad():
+            for size in sorted({plan.task.height, *(planned_sizes(plan) or ())}):
+                forward(model, torch.zeros(1, plan.task.channels, size, size))
+    except ValueError as error:
+        if not is_too_few_to_normalise(error):
+            raise
+        raise UserError(
+            f"model '{plan.model_spec.name}' cannot train on one image at a time: its batch norm needs more than one "
+            "value per channel",
+            remedy,
+        ) from error
+    finally:
+        model.train(was_training)
+        with torch.no_grad():
+            for buffer, values in zip(model.buffers(), before, strict=True):
+                buffer.copy_(values)
 
 
 def check_budget(plan: Plan, parameters: int) -> None:

@@ -14,7 +14,14 @@ from ferbench.experiment.fingerprint import digest
 from ferbench.experiment.plan import Plan
 from ferbench.training import runtime
 from ferbench.training.assemble import build_loss, check_loss
-from ferbench.training.building import build_model, check_budget, check_devices, check_outputs, split_batches
+from ferbench.training.building import (
+    build_model,
+    check_budget,
+    check_devices,
+    check_outputs,
+    check_single_images,
+    split_batches,
+)
 from ferbench.training.disk import CheckpointBytes, checkpoint_bytes, room
 from ferbench.training.growing import planned_sizes
 from ferbench.training.precision import Precision
@@ -59,10 +66,7 @@ class Estimator:
         """
         train_second, evaluation_second, _ = self._rates(plan)
         settings = plan.resolved.recipe.training
-        sampler = plan.resolved.components["sampler"].build(
-            plan.split.labels[plan.split.train], plan.task, seed=settings.seed
-        )
-        drawn = len(sampler.indices(1))
+        drawn = plan.epoch_samples
         trained = float(drawn * settings.epochs)
         sizes = planned_sizes(plan)
         if sizes:
@@ -89,7 +93,8 @@ class Estimator:
         check_devices(plan)
         count = plan.resolved.recipe.runtime.devices
         device = runtime.choose_device(plan.resolved.recipe.runtime.device)
-        batch_size = -(-min(settings.batch_size, len(plan.split.train)) // count)
+        largest = min(settings.batch_size, len(plan.split.train))
+        batch_size = max(-(-largest // count), min(largest, 2))  # batch norm needs two, which devices have together
         sections = ("model", "loss", "augmentation")
         chosen: dict[str, Any] = {name: plan.resolved.components[name].describe() for name in sections}
         key = digest(
@@ -110,6 +115,7 @@ class Estimator:
             if plan.start is not None:
                 begin(plan.start, model)
             check_outputs(plan, model)
+            check_single_images(plan, model)
             check_loss(plan, model, build_loss(plan, torch.device("cpu")))
         while key not in self._measured:
             try:

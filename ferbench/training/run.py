@@ -21,7 +21,7 @@ from ferbench.runs.saved import BEST, is_trained, read_about
 from ferbench.training import checkpoints, runtime
 from ferbench.training.ancestry import lineage_of, samples_of
 from ferbench.training.assemble import assemble, build_loss, check_loss
-from ferbench.training.building import build_model, check_budget, check_outputs, split_batches
+from ferbench.training.building import build_model, check_budget, check_outputs, check_single_images, split_batches
 from ferbench.training.epoch import Diverged
 from ferbench.training.final_evaluation import answers, evaluate_kept
 from ferbench.training.interruption import Interruption
@@ -115,6 +115,7 @@ def _execute(
             check_budget(plan, sum(count_parameters(model)))
             lost = begin_from(plan.start, model)
             check_outputs(plan, model)
+            check_single_images(plan, model)
             check_loss(plan, model, build_loss(plan, torch.device("cpu")))
             table = layer_table(model, plan.task).to_dict()
             record["model"] = {key: value for key, value in table.items() if key != "rows"}
@@ -275,6 +276,7 @@ def _training_record(plan: Plan, directory: RunDirectory, outcome: TrainingOutco
         "batch_size": settings.batch_size,
         "accumulate": settings.accumulate,
         "effective_batch": settings.batch_size * settings.accumulate,
+        **({"last_batch": settings.batch_size + 1} if "last_batch" in plan.identity else {}),
         **({"shards": [len(part) for part in ranks.shards().all(settings.batch_size)]} if ranks.count > 1 else {}),
         "micro_batch": outcome.micro_batch,
         "weights_sha256": kept["sha256"],

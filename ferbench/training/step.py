@@ -12,8 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ferbench.data.cuts import count_pieces, piece_bounds
 from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench.distributed.ranks import ALONE, OutOfMemory, Ranks
+from ferbench.errors import UserError
 from ferbench.training.precision import Precision
 
 Loss = Callable[[Outputs, Targets], LossValue | Tensor]
@@ -46,6 +48,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     text = str(error)
     said = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
     return isinstance(error, RuntimeError) and any(one in text for one in said)
+
+
+def is_too_few_to_normalise(error: BaseException) -> bool:
+    """Whether torch, or `CommonBatchNorm`, says that a batch norm was given a single value per channel to train on."""
+    return isinstance(error, ValueError) and "more than 1 value per channel" in str(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +140,7 @@ class Stepper:
 
         Raises:
             OutOfMemory: memory runs out, and there are other ranks.
+            UserError: memory is enough for single samples only, and batch norm needs more of them.
             RuntimeError: memory runs out even for a single sample; or whatever model and loss raise.
         """
         state = self._remember()
@@ -147,6 +155,13 @@ class Stepper:
                     raise
                 if self._ranks.count > 1:
                     raise OutOfMemory(size) from error
+            except ValueError as error:
+                if self.micro_batch != 1 or not is_too_few_to_normalise(error):
+                    raise
+                raise UserError(
+                    "memory ran out with two images at once, and batch norm cannot train on one image alone",
+                    "choose a smaller model, or smaller images with data.image_size",
+                ) from error
             # Outside the handler: the traceback, which holds the activations, is gone here.
             self.micro_batch = (size + 1) // 2
             self._restore(state)
@@ -182,11 +197,13 @@ class Stepper:
             return
         for images, targets in batches:
             shards = self._shards.all(len(targets))
-            for start in range(0, max(map(len, shards)), size):
-                parts = [places[start : start + size] for places in shards]
+            pieces = count_pieces(max(map(len, shards)), size)
+            bounds = [piece_bounds(len(places), pieces) for places in shards]
+            for piece, (start, stop) in enumerate(bounds[self._ranks.index]):
+                parts = [places[slice(*of[piece])] for places, of in zip(shards, bounds, strict=True)]
                 every, own = np.sort(np.concatenate(parts)), parts[self._ranks.index]
                 # A rank that has no more samples computes one again, which does not count.
-                mine = images[start : start + size] if len(own) else images[:1]
+                mine = images[start:stop] if len(own) else images[:1]
                 theirs = targets
                 if len(every) < len(targets):
                     theirs = _chosen(targets, torch.from_numpy(every).to(targets.labels.device))
@@ -227,8 +244,7 @@ def _pieces(batches: Sequence[tuple[Tensor, Targets]], size: int) -> Iterator[_P
         if len(images) <= size:
             yield _Piece(images, targets)
             continue
-        for start in range(0, len(images), size):
-            stop = min(start + size, len(images))
+        for start, stop in piece_bounds(len(images), count_pieces(len(images), size)):
             yield _Piece(images[start:stop], targets.slice(start, stop))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ferbench.data.cuts import count_updates
 from ferbench.errors import UserError
-from ferbench.experiment.plan import Plan
+from ferbench.experiment.plan import Plan, samples_per_epoch
 from ferbench.experiment.resolve import resolve
 from ferbench.experiment.settings import build_recipe
 from ferbench.plugin.discovery import Registry
@@ -71,6 +72,7 @@ def _chosen(dimension: Dimension, value: float, space: Space) -> dict[str, objec
 def _build(settings: Settings, base: Plan, registry: Registry) -> None:
     resolved = resolve(build_recipe(settings), registry)
     training = resolved.recipe.training
-    steps = -(-len(base.split.train) // (training.batch_size * training.accumulate))
     if training.epochs:
+        drawn = samples_per_epoch(resolved, base.split, base.task)
+        steps = count_updates(drawn, training.batch_size, training.accumulate)
         resolved.components["schedule"].build((1.0,), training.epochs, steps)

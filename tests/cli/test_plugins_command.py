@@ -172,7 +172,7 @@ MISTAKES = {
         "unknown option 'drpout' for model 'basic-cnn'",
         "did you mean 'dropout'?",
     ),
-    ("basic-cnn", "--set", "dropout=1.5"): ("model.dropout: 1.5 is not < 1", "takes dropout: float"),
+    ("basic-cnn", "--set", "dropout=1.5"): ("model.dropout = 1.5: must be less than 1", "takes dropout: a number"),
     ("basic-cnn", "--set", "dropout"): ("--set 'dropout' is not option=value", "for example"),
     ("shuffled", "--set", "x=1"): ("sampler 'shuffled' has no layers", "leave --set"),
     ("basic-cnn", "--plugin", "nowhere.py"): (

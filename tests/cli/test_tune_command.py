@@ -115,6 +115,12 @@ class TestDryRun:
             "balanced",
         ]
 
+    def test_a_batch_larger_than_an_epoch_is_said_unless_it_is_searched(self, dry):
+        fixed = dry("--set", "training.batch_size=1000")
+        assert fixed.stderr.count("each epoch is a single update") == 1
+        searched = dry("--set", "training.batch_size=1000", "--search", "training.batch_size=8,16")
+        assert "single update" not in searched.stderr
+
     def test_a_single_value_is_not_searched(self, dry):
         done = dry("--search", "optimizer.lr=0.002")
         assert re.search(r"optimizer\.lr +0\.002 +not searched", done.stdout)
@@ -182,7 +188,7 @@ class TestDryRun:
         (["--search", "optimizer.lrr=1..2"], "has no such option", "did you mean 'optimizer.lr'?"),
         (["--search", "optimizer.lr=2..1"], "2 is not below 1", "optimizer.lr="),
         (["--search", "optimizer.lr=1..2:logg"], "':logg' says nothing", ":log"),
-        (["--search", "optimizer.lr=-1..1"], "is not > 0", "takes lr"),
+        (["--search", "optimizer.lr=-1..1"], "must be greater than 0", "takes lr: a number"),
         (["--search", "training.batch_size=1.5..3"], "takes whole numbers", "training.batch_size=1..4"),
         (["--search", "loss=focl,cross-entropy"], "unknown loss 'focl'", "did you mean 'focal'?"),
         (["--search", "training.seed=1,2"], "a seed is no setting", "search something else"),

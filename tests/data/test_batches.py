@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from ferbench.data.augment import resample
 from ferbench.data.batches import Batches, InputShape, Truth
+from ferbench.data.shards import Shards
 
 CPU = torch.device("cpu")
 PLAIN = InputShape(1, (4, 4), (0.0,), (1.0,))
@@ -40,7 +42,7 @@ def test_evaluation_gives_the_rows_in_order_scaled_to_one():
 
 def test_training_follows_the_sampler_with_repeats():
     made = batches()
-    order = np.array([5, 0, 5, 2], dtype=np.int64)
+    order = np.array([5, 0, 5, 2, 2], dtype=np.int64)
     (first, targets), (second, _) = made.training(order, 3, augment, seed=0, epoch=1)
     assert targets.labels.tolist() == [2, 0, 2]
     assert targets.soft.argmax(1).tolist() == [2, 0, 2]
@@ -56,11 +58,28 @@ def test_copies_of_a_sample_get_draws_of_their_own():
         seen.append(draws.uniform("x"))
         return resample(images, size)
 
-    list(batches().training(np.array([5, 5, 0]), 2, record, seed=0, epoch=1))
-    list(batches().training(np.array([5, 5, 0]), 3, record, seed=0, epoch=1))
+    list(batches().training(np.array([5, 5, 0, 1]), 2, record, seed=0, epoch=1))
+    list(batches().training(np.array([5, 5, 0, 1]), 4, record, seed=0, epoch=1))
     first, second, together = seen
     assert first[0] != first[1]
     torch.testing.assert_close(torch.cat([first, second]), together, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_last_sample_joins_the_batch_before_it_also_when_going_on(first):
+    order = np.arange(5, dtype=np.int64)
+    rest = batches().training(order, 2, augment, seed=0, epoch=1, first=first)
+    found = [targets.labels.tolist() for _, targets in rest]
+    assert found == [[0, 1], [2, 0, 1]][first:]
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_of_a_batch_that_a_last_sample_joined_each_device_has_its_part(paired):
+    order = np.arange(5, dtype=np.int64)
+    shards = [Shards(2, index, paired) for index in range(2)]
+    parts = [list(batches().training(order, 4, augment, seed=0, epoch=1, shards=one)) for one in shards]
+    assert [[len(images) for images, _ in one] for one in parts] == [[2], [3]]
+    assert {len(targets) for one in parts for _, targets in one} == {5}
 
 
 def test_draws_are_others_in_another_epoch_and_with_another_seed():

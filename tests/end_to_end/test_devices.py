@@ -23,8 +23,8 @@ from ferbench.cli import cli
 
 PLUGIN = Path(__file__).with_name("sharing.py")
 
-#: 120 samples in batches of 17: the last has one, which leaves a device without any.
-FACES = ("dataset.size=24", "dataset.train=150", "dataset.test=35", "data.image_size=16", "training.batch_size=17")
+#: 121 samples in batches of 17: the last has two, which leaves a device without any where the two are mixed.
+FACES = ("dataset.size=24", "dataset.train=161", "dataset.test=35", "data.image_size=16", "training.batch_size=17")
 CPU = ("--set", "runtime.device=cpu")
 
 
@@ -49,6 +49,8 @@ EXACT = arguments(
     "training.clip_norm=0.5",
     "training.norm_batches=2",
 )
+#: 120 samples: the last joins the batch before it.
+JOINED = arguments("dataset.train=160", "training.epochs=2", "optimizer.name=sgd", "training.norm_batches=2")
 LINEAR = arguments("training.epochs=3", "optimizer.name=sgd", "optimizer.lr=0.1", model="linear")
 DROPOUT = arguments("training.epochs=4", "model.dropout=0.3", "training.mixup=0.2", "runtime.checkpoint_every=3")
 
@@ -143,6 +145,14 @@ def test_the_history_is_of_all_samples(pairs, args, tolerance):
         for place, value in expected.items():
             near = pytest.approx(value, rel=tolerance, abs=tolerance) if isinstance(value, float) else value
             assert found[place] == near, place
+
+
+def test_two_devices_share_the_batch_that_a_last_sample_joined(pairs):
+    one, two, _ = pairs(JOINED)
+    assert [record_of(run)["training"]["last_batch"] for run in (one, two)] == [18, 18]
+    weights, theirs = (safetensors.numpy.load_file(run / "checkpoints" / "best.safetensors") for run in (one, two))
+    for name, values in weights.items():
+        np.testing.assert_allclose(theirs[name], values, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")

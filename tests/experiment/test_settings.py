@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ferbench.errors import UserError
-from ferbench.experiment.settings import build_recipe, grid, parse_value, place, read_recipe, split_paths
+from ferbench.experiment.recipe import Recipe
+from ferbench.experiment.settings import FIELDS, build_recipe, grid, parse_value, place, read_recipe, split_paths
 
 
 @pytest.mark.parametrize(
@@ -150,17 +153,23 @@ def test_options_from_set_stay_whatever_the_component():
         (["trainning.epochs=3"], "no section 'trainning'", "did you mean 'training'?"),
         (["epochs=3"], "not section.field=value", "training.epochs=10"),
         (["training.epochs"], "not section.field=value", "--set"),
-        (["training.epochs=many"], "training.epochs", "change training.epochs"),
-        (["training.epochs=[1,2]"], "not a whole number", "--grid training.epochs=v1,v2"),
-        (["training.epochs=1.5"], "not a whole number", "change training.epochs"),
-        (["data.classes=happy"], "not a list", "--set data.classes=[a,b]"),
-        (["training.epochs=-1"], "training.epochs", "change training.epochs"),
-        (["training.epochs=true"], "training.epochs", "change training.epochs"),
-        (["data.validation=1.0"], "data.validation", "change data.validation"),
+        (["training.epochs=many"], '"many": must be a whole number', "to a whole number, at least 0,"),
+        (["training.epochs=[1,2]"], "must be a whole number", "--grid training.epochs=v1,v2"),
+        (["training.epochs=1.5"], "must be a whole number", "set training.epochs to a whole number, at least 0,"),
+        (["data.classes=happy"], "must be a list", "--set data.classes=[a,b]"),
+        (["training.epochs=-1"], "training.epochs = -1: must be at least 0", "to a whole number, at least 0, in the"),
+        (["training.epochs=true"], "training.epochs = true: must be a whole number", "set training.epochs to"),
+        (["data.validation=1.0"], "must be less than 1", "to a number, greater than 0 and less than 1,"),
+        (["training.growing=2"], "must be at most 1", "to a number, greater than 0 and at most 1,"),
+        (["training.mix_probability=-1"], "must be at least 0", "to a number from 0 to 1,"),
+        (["data.channels=2"], "must be 1 or 3", "to 1 or 3,"),
+        (["training.precision=fp8"], "must be 'float32', 'bf16' or 'fp16'", "to 'float32', 'bf16' or 'fp16',"),
+        (["data.paths=x"], "must be a table", "to a table,"),
         (["data.classes=[happy]"], "at least two classes", "data.classes"),
         (["data.classes=[happy,happy]"], "named twice", "data.classes"),
-        (["data.fold=6/5"], "is not i/k", "data.fold"),
-        (["training.seed=-1"], "training.seed", "change training.seed"),
+        (["data.fold=6/5"], "is not i/k", "change data.fold"),
+        (["training.seed=-1"], "must be at least 0", "to a whole number, at least 0 and less than 4294967296,"),
+        (["loss.name=3"], "loss.name = 3: must be text", "change loss.name"),
     ],
 )
 def test_mistakes_are_named(sets, message, remedy):
@@ -169,6 +178,22 @@ def test_mistakes_are_named(sets, message, remedy):
             build_recipe(settings)
     assert message in error.value.message
     assert remedy in error.value.remedy
+
+
+BOUNDED = {
+    f"{section}.{name}": field
+    for section in FIELDS
+    for name, field in Recipe.model_fields[section].annotation.model_fields.items()
+    if any(type(one).__name__ in ("Ge", "Gt", "Le", "Lt", "Interval") for one in field.metadata)
+}
+
+
+@pytest.mark.parametrize("key", BOUNDED)
+def test_every_bounded_field_says_its_bounds_and_what_to_set(key):
+    with pytest.raises(UserError) as error:
+        build_recipe(next(iter(grid({}, sets=[f"{key}=-5"]))))
+    assert re.fullmatch(rf"{re.escape(key)} = -5: must be (at least|greater than) [0-9]+", error.value.message)
+    assert re.match(rf"set {re.escape(key)} to a (whole )?number\b.* in the recipe or with --set$", error.value.remedy)
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "a/b", "a b", "x" * 81, "é", 7])

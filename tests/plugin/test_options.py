@@ -16,6 +16,7 @@ from pydantic import Field
 
 from ferbench import Tunable, UserError
 from ferbench.plugin.options import OptionSchema
+from ferbench.plugin.signature import expectation
 
 if TYPE_CHECKING:
     from ferbench.nowhere import Task
@@ -241,32 +242,32 @@ def test_any_text_comes_back_unchanged(value):
 
 @given(st.floats().filter(lambda value: not 0 <= value < 1))
 def test_any_float_outside_the_bounds_is_refused_by_name(value):
-    assert refusal(dropout=value).startswith("model.dropout: ")
+    assert refusal(dropout=value).startswith("model.dropout = ")
 
 
 @given(st.one_of(st.none(), st.booleans(), st.text(), st.lists(st.integers()), st.floats()))
 def test_anything_but_an_int_is_no_int(value):
-    assert refusal(width=value).startswith("model.width: ")
+    assert refusal(width=value).startswith("model.width = ")
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"dropout": 1.5}, "model.dropout: 1.5 is not < 1"),
-        ({"dropout": -0.1}, "model.dropout: -0.1 is not ≥ 0"),
-        ({"dropout": float("nan")}, "model.dropout: nan is not a finite number"),
-        ({"dropout": True}, "model.dropout: True is not a number"),
-        ({"width": "3"}, "model.width: '3' is not a whole number"),
-        ({"width": True}, "model.width: True is not a whole number"),
-        ({"width": 3.0}, "model.width: 3.0 is not a whole number"),
-        ({"rate": 0}, "model.rate: 0 is not > 0"),
-        ({"norm": "group"}, "model.norm: 'group' is not one of 'batch' or 'layer'"),
-        ({"side": "up"}, "model.side: 'up' is not one of 'left' or 'right'"),
-        ({"sizes": 3}, "model.sizes: 3 is not a list"),
-        ({"sizes": [1, "a"]}, "model.sizes[1]: 'a' is not a number"),
-        ({"copy": 1}, "model.copy: 1 is not true or false"),
-        ({"either": [1]}, "model.either: [1] is not int | str"),
-        ({"channels": 12}, "model.channels: 12 is not a multiple of 8"),
+        ({"dropout": 1.5}, "model.dropout = 1.5: must be less than 1"),
+        ({"dropout": -0.1}, "model.dropout = -0.1: must be at least 0"),
+        ({"dropout": float("nan")}, "model.dropout = nan: must be a finite number"),
+        ({"dropout": True}, "model.dropout = True: must be a number"),
+        ({"width": "3"}, "model.width = '3': must be a whole number"),
+        ({"width": True}, "model.width = True: must be a whole number"),
+        ({"width": 3.0}, "model.width = 3.0: must be a whole number"),
+        ({"rate": 0}, "model.rate = 0: must be greater than 0"),
+        ({"norm": "group"}, "model.norm = 'group': must be 'batch' or 'layer'"),
+        ({"side": "up"}, "model.side = 'up': must be 'left' or 'right'"),
+        ({"sizes": 3}, "model.sizes = 3: must be a list"),
+        ({"sizes": [1, "a"]}, "model.sizes[1] = 'a': must be a number"),
+        ({"copy": 1}, "model.copy = 1: must be true or false"),
+        ({"either": [1]}, "model.either = [1]: must be int | str"),
+        ({"channels": 12}, "model.channels = 12: must be a multiple of 8"),
     ],
 )
 def test_a_wrong_value_is_told_in_one_line(values, message):
@@ -284,7 +285,34 @@ def test_half_a_surrogate_pair_is_refused_in_one_line():
 def test_the_remedy_says_what_the_option_takes():
     with pytest.raises(UserError) as caught:
         check(dropout=2)
-    assert caught.value.remedy == "model 'net' takes dropout: float with 0 ≤ x < 1"
+    assert caught.value.remedy == "model 'net' takes dropout: a number, at least 0 and less than 1"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "words"),
+    [
+        (int, "a whole number"),
+        (Annotated[int, Ge(1)], "a whole number, at least 1"),
+        (Annotated[int, Ge(1)] | None, "a whole number, at least 1"),
+        (Annotated[int | None, Interval(ge=8, le=1024)], "a whole number from 8 to 1024"),
+        (Annotated[int, Interval(ge=8, le=64), MultipleOf(8)], "a whole number from 8 to 64, a multiple of 8"),
+        (Annotated[float, Interval(gt=0, le=1)], "a number, greater than 0 and at most 1"),
+        (Annotated[float, Field(ge=0, lt=0.5)], "a number, at least 0 and less than 0.5"),
+        (Annotated[float, Tunable(0.0, 1.0)], "a number"),
+        (bool, "true or false"),
+        (str | None, "text"),
+        (Path, "a path"),
+        (Annotated[tuple[float, ...], Len(2)], "a list, at least 2 long"),
+        (dict[str, int], "a table"),
+        (Literal["a"], "'a'"),
+        (Literal["a", "b", 3] | None, "'a', 'b' or 3"),
+        (Side, "'left' or 'right'"),
+        (int | str, "int | str"),
+    ],
+    ids=str,
+)
+def test_what_a_value_should_be_is_said_in_plain_words(annotation, words):
+    assert expectation(annotation) == words
 
 
 def test_a_missing_option_is_told():
@@ -356,10 +384,10 @@ def bounds_of_another_type(task, *, width: Annotated[int, Lt("a")] = 1): ...
         (untyped, "option 'width' has no type annotation"),
         (unresolvable, "the type of option 'width' cannot be resolved: name 'NoSuchType' is not defined"),
         (uncheckable, "option 'parts' has a type that cannot be checked"),
-        (default_outside, "option 'rate': its default 0.0 is not > 0"),
-        (default_of_another_type, "option 'width': its default '3' is not a whole number"),
-        (range_outside, r"search range 0 to 1 lies outside the option \(x > 0\): 0 is not > 0"),
-        (range_of_halves, "0.5 is not a whole number"),
+        (default_outside, "option 'rate': its default 0.0 must be greater than 0"),
+        (default_of_another_type, "option 'width': its default '3' must be a whole number"),
+        (range_outside, r"search range 0 to 1 lies outside the option \(x > 0\): 0 must be greater than 0"),
+        (range_of_halves, "0.5 must be a whole number"),
         (range_of_text, "outside the option of type str"),
         (range_of_flag, "outside the option of type bool"),
         (two_ranges, "option 'rate' has 2 search ranges"),

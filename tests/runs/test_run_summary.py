@@ -37,6 +37,15 @@ def test_folds_and_seeds_of_a_configuration_share_an_id_that_other_data_does_not
     assert summarise("d", made_record()).unfolded == ""
 
 
+def test_folds_of_a_configuration_share_an_id_also_where_one_of_them_ends_in_a_joined_batch():
+    ids = []
+    for joined in ({}, {"last_batch": "joined"}):
+        record = made_record(fold="1/5", test="v1:first")
+        record["identity"]["covers"] = {"rows": {}, "training": {"epochs": 5, "seed": 0}, **joined}
+        ids.append(summarise("a", record).unfolded)
+    assert ids[0] == ids[1]
+
+
 def test_settings_are_component_names_options_and_fields_without_the_seed():
     settings = summarise("a", made_record(optimizer={"lr": 0.1})).settings
     assert settings["model"] == "cnn"

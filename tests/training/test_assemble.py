@@ -104,10 +104,15 @@ def test_samples_are_mixed_as_often_and_in_the_way_that_is_asked_for(settings):
     )
 
 
-@pytest.mark.parametrize(("accumulate", "updates"), [(1, 5), (2, 3), (4, 2)])
-def test_the_schedule_is_planned_for_the_updates_that_are_made(accumulate, updates):
-    """A line down to 0 is one step above it at the last update, and an epoch's worth above at the end of the first."""
-    job = assembled({"name": "linear"}, epochs=2, accumulate=accumulate)
+@pytest.mark.parametrize(
+    ("batch_size", "accumulate", "updates"), [(16, 1, 5), (16, 2, 3), (16, 4, 2), (23, 1, 3), (23, 3, 1)]
+)
+def test_the_schedule_is_planned_for_the_updates_that_are_made(batch_size, accumulate, updates):
+    """A line down to 0 is one step above it at the last update, and an epoch's worth above at the end of the first.
+
+    The last of 70 samples joins the third batch of 23.
+    """
+    job = assembled({"name": "linear"}, epochs=2, batch_size=batch_size, accumulate=accumulate)
     rates = []
 
     class Noting(Observer):

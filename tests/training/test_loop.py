@@ -286,6 +286,28 @@ def test_four_small_batches_train_like_one_large():
     torch.testing.assert_close(whole.model.state_dict(), parts.model.state_dict())
 
 
+class Updates(Saver):
+    """Counts them."""
+
+    done = 0
+
+    def batch_done(self, training) -> None:
+        self.done += 1
+
+
+@pytest.mark.parametrize(("accumulate", "updates"), [(1, 3), (2, 2), (4, 1)])
+@pytest.mark.parametrize("mix", [None, Mixing(0.4, 1.0, 1.0, 2)], ids=["plain", "mixed"])
+def test_a_last_sample_trains_with_the_batch_before_it_also_under_batch_norm(accumulate, updates, mix):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(16), nn.Linear(16, 2))
+    optimizer, saver, log = torch.optim.SGD(model.parameters(), lr=0.1), Updates(), Log()
+    parts = {"model": model, "optimizer": optimizer, "train": split(49, seed=1), "sampler": Order(49), "mix": mix}
+    outcome = fit(training(epochs=1, accumulate=accumulate, **parts), log, saver)
+    assert saver.done == updates
+    assert outcome.images == log.images[-1][1] == 49
+    assert model[1].num_batches_tracked == 3
+
+
 def test_it_stops_early_and_says_so():
     class Ears(Log):
         heard: tuple[int, str] | None = None

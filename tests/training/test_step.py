@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ferbench.data.targets import LossValue, Outputs, Targets
+from ferbench.errors import UserError
 from ferbench.training.step import Stepper, is_out_of_memory
 
 CPU = torch.device("cpu")
@@ -65,7 +66,26 @@ def test_the_micro_batch_stays_small_for_the_steps_after():
     model, pieces = stepper(limit=3)
     for _ in range(2):
         pieces.step([batch(10)])
-    assert model.sizes == [10, 5, 3, 3, 3, 1, 3, 3, 3, 1]
+    assert model.sizes == [10, 5, 2, 3, 2, 3, 2, 3, 2, 3]
+
+
+def test_batch_norm_is_never_given_a_piece_of_one_sample():
+    model, pieces = stepper(limit=3, norm=True)
+    for n in (10, 9, 7, 5):  # cut from the left into threes, ten and seven would leave one
+        pieces.step([batch(n)])
+    assert min(model.sizes) == 2
+
+
+def test_where_only_one_sample_fits_batch_norm_cannot_train_and_says_so():
+    _, pieces = stepper(limit=1, norm=True)
+    with pytest.raises(UserError, match="memory ran out with two images at once, and batch norm"):
+        pieces.step([batch(4)])
+
+
+def test_a_batch_norm_that_fails_for_another_reason_keeps_its_error():
+    _, whole = stepper(limit=100, norm=True)
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        whole.step([batch(1)])
 
 
 def test_an_attempt_that_failed_leaves_no_trace():

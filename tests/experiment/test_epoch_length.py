@@ -1,0 +1,98 @@
+"""A batch of one sample at the end of an epoch, in the ids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_packs import make_pack
+
+from ferbench.errors import UserError
+from ferbench.experiment.plan import Plan, plan
+from ferbench.experiment.resolve import resolve
+from ferbench.experiment.settings import build_recipe
+from ferbench.plugin.discovery import load_registry
+
+CLASSES = ("angry", "happy", "sad")
+COUNTS = {part: dict.fromkeys(CLASSES, n) for part, n in (("train", 11), ("validation", 4), ("test", 4))}
+SAMPLERS = """
+import numpy as np
+import ferbench
+
+
+@ferbench.hookimpl
+def ferbench_samplers():
+    yield ferbench.SamplerSpec("half", build="samplers:Half")
+    yield ferbench.SamplerSpec("broken", build="samplers:Broken")
+
+
+class Half:
+    def __init__(self, labels, task, *, seed):
+        self.n = len(labels) // 2 + 1
+
+    def indices(self, epoch):
+        return np.arange(self.n)
+
+    def update(self, scores): ...
+    def state_dict(self): return {}
+    def load_state_dict(self, state): ...
+
+
+class Broken(Half):
+    def indices(self, epoch):
+        raise ZeroDivisionError("a bug in the plugin")
+"""
+
+
+def planned(sampler: str = "shuffled", plugins: tuple[str, ...] = (), **training: Any) -> Plan:
+    """Of 33 training samples."""
+    recipe = build_recipe(
+        {
+            "dataset": {"name": "folder"},
+            "model": {"name": "linear"},
+            "sampler": {"name": sampler},
+            "data": {"image_size": 8},
+            "training": training,
+        }
+    )
+    return plan(resolve(recipe, load_registry(plugins)), make_pack(COUNTS, classes=CLASSES))
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> tuple[str, ...]:
+    path = tmp_path / "samplers.py"
+    path.write_text(SAMPLERS)
+    return (str(path),)
+
+
+@pytest.mark.parametrize("batch_size", [2, 4, 8, 16, 32])
+def test_the_ids_cover_that_a_last_sample_joins_the_batch_before_it(batch_size):
+    """What an earlier version trained with a batch of one is other weights, and must have another id."""
+    made = planned(batch_size=batch_size)
+    assert made.identity["last_batch"] == "joined"
+    assert made.config_id != planned(batch_size=batch_size, epochs=0).config_id
+
+
+@pytest.mark.parametrize(
+    "settings", [{"batch_size": n} for n in (1, 3, 17, 33, 128)] + [{"batch_size": 16, "epochs": 0}]
+)
+def test_all_other_recipes_keep_their_ids(settings):
+    assert set(planned(**settings).identity) == {"numerics", "components", "rows", "data", "training"}
+
+
+@pytest.mark.parametrize(("batch_size", "joins"), [(16, True), (8, True), (17, False), (15, False)])
+def test_it_is_the_samplers_epoch_that_counts(plugin, batch_size, joins):
+    made = planned("half", plugin, batch_size=batch_size)
+    assert made.epoch_samples == 17
+    assert ("last_batch" in made.identity) is joins
+
+
+def test_a_sampler_that_breaks_is_planned_and_left_for_its_run_to_fail(plugin):
+    assert planned("broken", plugin).epoch_samples == 33
+
+
+def test_a_sampler_whose_options_do_not_fit_the_task_is_refused_at_once():
+    recipe = build_recipe({"dataset": {"name": "folder"}, "sampler": {"name": "weighted", "emphasis": {"none": 2.0}}})
+    with pytest.raises(UserError, match=r"sampler\.emphasis"):
+        plan(resolve(recipe, load_registry()), make_pack(COUNTS, classes=CLASSES))
