@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ferbench.metrics.measures import measure
 from ferbench.report.contents import RunView, Scored
 from ferbench.report.table import Cell, Column, Table, duration
+from ferbench.runs.remarks import absent_line
 
 #: Pairs of classes that are listed as most confused.
 _PAIRS = 10
@@ -34,6 +35,7 @@ def per_class(run: RunView, scored: Scored) -> Table:
         for name, one in scored.per_class.items()
     ]
     scores = scored.metrics
+    absent = absent_line({**scored.entry, "split": scored.split, "per_class": scored.per_class})
     rows.append(("macro average", *(scores[f"macro_{key}"] for key in ("precision", "recall", "f1")), scored.n, None))
     # The mean of recall weighted by support is the accuracy.
     rows.append(
@@ -52,7 +54,10 @@ def per_class(run: RunView, scored: Scored) -> Table:
         ),
         rows=tuple(rows),
         summary=2,
-        notes=(f"Tiers: ▲ strong, F1 above {STRONG:.2f}; ● fair; ▼ weak, F1 below {WEAK:.2f}.",),
+        notes=(
+            f"Tiers: ▲ strong, F1 above {STRONG:.2f}; ● fair; ▼ weak, F1 below {WEAK:.2f}.",
+            *([f"{absent}."] if absent else []),
+        ),
     )
 
 
