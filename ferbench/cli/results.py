@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ferbench.cli.tables import fitting, show, table, terminal_width
 from ferbench.plugin.faults import one_line
+from ferbench.report.table import apart
 from ferbench.runs.remarks import remarks
 
 _COLUMNS = ("class", "precision", "recall", "F1", "support")
@@ -33,9 +34,9 @@ def per_class_table(per_class: Mapping[str, Mapping[str, Any]], metrics: Mapping
     made = table(_COLUMNS, rows, whole=_COLUMNS, right=_COLUMNS[1:])
     if made.row_count:
         made.rows[-1].end_section = True
-    made.add_row("macro average", *macro, total)
-    made.add_row("weighted average", *weighted, total)
-    made.add_row("accuracy", "", "", f"{metrics['accuracy']:.4f}", total)
+    made.add_row(apart("macro average", per_class), *macro, total)
+    made.add_row(apart("weighted average", per_class), *weighted, total)
+    made.add_row(apart("accuracy", per_class), "", "", f"{metrics['accuracy']:.4f}", total)
     return made
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ferbench.metrics.measures import measure
 from ferbench.report.contents import RunView, Scored
-from ferbench.report.table import Cell, Column, Table, duration
+from ferbench.report.table import Cell, Column, Table, apart, duration
 from ferbench.runs.remarks import absent_line
 
 #: Pairs of classes that are listed as most confused.
@@ -101,9 +101,9 @@ def confusion(run: RunView, scored: Scored) -> Table:
         id=f"confusion-{run.id}",
         caption=f"Confusion matrix of {run.label} on {scored.tested_on}: rows are true classes.",
         columns=(
-            Column("true", "true class"),
+            Column("true", apart("true class", scored.class_names)),
             *(Column(f"predicted_{name}", name, "count") for name in scored.class_names),
-            Column("support", "support", "count"),
+            Column("support", apart("support", scored.class_names), "count"),
         ),
         rows=tuple(
             (name, *(int(v) for v in row), int(row.sum()))
