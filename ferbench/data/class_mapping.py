@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,12 +88,11 @@ def match_classes(model: Sequence[str], dataset: Sequence[str]) -> ClassMapping:
 
 
 def order_of_classes(base: Sequence[str], given: Sequence[str]) -> NDArray[np.int64] | None:
-    """int64[K]: where ``given`` has each class of ``base``; None where they are not the same classes.
-
-    Raises:
-        UserError: two classes of one side could be the same one of the other.
-    """
-    places = _places(base, given, "one side")
+    """int64[K]: where ``given`` has each class of ``base``; None where they are not the same classes for certain."""
+    try:
+        places = _places(base, given, "the first")
+    except UserError:
+        return None
     if len(base) != len(given) or None in places.values():
         return None
     return np.array(list(places.values()), dtype=np.int64)
@@ -115,7 +113,7 @@ def refuse_lookalikes(class_names: Sequence[str], dataset: str, labels: Callable
     """
     if blank := [name for name in class_names if not spelling(name)]:
         raise UserError(f"dataset '{dataset}' has a class without a name: {blank[0]!a}", "give every class a name")
-    alike = [(a, b) for a, b in combinations(class_names, 2) if a != b and spelling(a) == spelling(b)]
+    alike = _pairs(class_names, spelling)
     if not alike:
         return
     counts = Counter(labels())
@@ -138,7 +136,14 @@ def unknown_label(label: str, class_names: Sequence[str]) -> str:
 
 def of_one_expression(class_names: Sequence[str]) -> list[tuple[str, str]]:
     """Pairs of classes whose names mean one expression."""
-    return [pair for pair in combinations(class_names, 2) if class_key(pair[0]) == class_key(pair[1])]
+    return _pairs(class_names, class_key)
+
+
+def _pairs(names: Sequence[str], key: Callable[[str], str]) -> list[tuple[str, str]]:
+    """Each name after the first one with the same key, and that one."""
+    first: dict[str, str] = {}
+    both = [(first.setdefault(key(name), name), name) for name in names]
+    return [(one, other) for one, other in both if one != other]
 
 
 def shown(first: str, second: str) -> tuple[str, str]:

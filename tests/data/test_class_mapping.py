@@ -69,3 +69,4 @@ def test_another_spelling_of_two_classes_is_refused_with_both(name, names):
 def test_other_classes_have_no_order():
     assert order_of_classes(("happy", "sad"), ("happy", "fear")) is None
     assert order_of_classes(("happy", "sad"), ("happy", "sad", "fear")) is None
+    assert order_of_classes(("happy", "happiness"), ("happy", "joy")) is None
