@@ -43,11 +43,13 @@ _ROWS = {
     "macroavg": MACRO,
     "macroaverage": MACRO,
     "macro": MACRO,
+    "macrof": MACRO,  # Macro-F1
     "unweightedavg": MACRO,
     "unweightedaverage": MACRO,
     "weightedavg": WEIGHTED,
     "weightedaverage": WEIGHTED,
     "weighted": WEIGHTED,
+    "weightedf": WEIGHTED,
     "avgtotal": WEIGHTED,  # what scikit-learn printed below 0.20
     "microavg": MICRO,
     "microaverage": MICRO,
@@ -55,6 +57,7 @@ _ROWS = {
     "accuracy": ACCURACY,
     "acc": ACCURACY,
     "overallaccuracy": ACCURACY,
+    "testaccuracy": ACCURACY,
     "balancedaccuracy": BALANCED,
     "total": "total",
     "sum": "total",

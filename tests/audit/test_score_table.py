@@ -259,3 +259,9 @@ def test_scores_of_a_total_are_left_out_with_a_note():
     table = read("class,f1,support\na,0.5,10\nb,0.7,14\ntotal,0.6,24\n")
     assert [cell.row for cell in table.scores] == ["a", "b"]
     assert table.notes == ("scores of 'total' not read: it does not say which average they are",)
+
+
+def test_averages_go_by_several_names():
+    table = read("class,f1\na,0.5\nb,0.7\nMacro-F1,0.6\nWeighted F1,0.6\nTest Accuracy,0.58\n")
+    assert table.classes == ("a", "b")
+    assert {cell.row for cell in table.scores} == {"a", "b", "macro avg", "weighted avg", "accuracy"}
