@@ -32,7 +32,7 @@ def lines_of(text: str, name: str) -> list[tuple[int, list[str]]]:
     first = next((line for line in text.splitlines() if line.strip()), "")
     if first.lstrip().startswith("|"):
         lines = _markdown(text)
-    elif _HEADER.fullmatch(first):
+    elif any(_HEADER.fullmatch(line) for line in text.splitlines()):
         lines = _report(text, name)
     else:
         lines = _csv(text, first, name)
@@ -64,11 +64,11 @@ def _markdown(text: str) -> list[tuple[int, list[str]]]:
 
 
 def _report(text: str, name: str) -> list[tuple[int, list[str]]]:
-    """scikit-learn's report: names, which may have blanks, and the numbers behind them."""
+    """scikit-learn's report: names, which may have blanks, and the numbers behind them; a title may stand above."""
     lines: list[tuple[int, list[str]]] = []
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
-        if not words:
+        if not words or not (lines or _HEADER.fullmatch(line)):
             continue
         if not lines:
             lines.append((number, ["class", *words]))

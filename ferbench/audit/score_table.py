@@ -43,17 +43,21 @@ _ROWS = {
     "macroavg": MACRO,
     "macroaverage": MACRO,
     "macro": MACRO,
+    "macrof": MACRO,  # Macro-F1
     "unweightedavg": MACRO,
     "unweightedaverage": MACRO,
     "weightedavg": WEIGHTED,
     "weightedaverage": WEIGHTED,
     "weighted": WEIGHTED,
+    "weightedf": WEIGHTED,
+    "avgtotal": WEIGHTED,  # what scikit-learn printed below 0.20
     "microavg": MICRO,
     "microaverage": MICRO,
     "micro": MICRO,
     "accuracy": ACCURACY,
     "acc": ACCURACY,
     "overallaccuracy": ACCURACY,
+    "testaccuracy": ACCURACY,
     "balancedaccuracy": BALANCED,
     "total": "total",
     "sum": "total",
@@ -114,7 +118,9 @@ def parse_table(text: str, name: str, *, unit: Unit = "auto", decimals: int | No
                 if is_class:
                     undefined.add(Cell(row, measure))
             elif written.strip().lower() not in _EMPTY:
-                found[measure] = _score(written, percent[measure], decimals, f"{where}, {measure}")
+                # An average may be in percent, as its name says, below classes in fractions.
+                says = percent[measure] or (None if is_class else _says_percent(title))
+                found[measure] = _score(written, says, decimals, f"{where}, {measure}")
         written = cells[columns["support"]] if "support" in columns and columns["support"] < len(cells) else ""
         if is_class:
             supports[row] = _support(written, where)
@@ -125,6 +131,8 @@ def parse_table(text: str, name: str, *, unit: Unit = "auto", decimals: int | No
         if total is not None:
             totals[Cell(row, "support")] = total
         raw |= _average(row, found, where)
+        if row == "total" and found:
+            notes.append(f"scores of '{title}' not read: it does not say which average they are")
     scores, shown = _in_unit(raw, unit)
     return _checked(
         PublishedTable(
@@ -160,7 +168,6 @@ def _columns(
     strange = []
     for place, title in enumerate(header[1]):
         words = title.strip().lower()
-        says = bool(re.search(_PERCENT, words))
         known = _meaning(words)
         if known is None and place == 0 and not words:
             known = "class"  # pandas leaves the index without a name
@@ -170,12 +177,17 @@ def _columns(
         if known in columns:
             raise UserError(f"{name} has two columns for {known}", "keep one of them")
         columns[known] = place
-        percent[known] = True if says else None
+        percent[known] = _says_percent(words)
     if "class" not in columns or not set(MEASURES) & set(columns):
         turned = len({_meaning(title) for title in titles} & {*MEASURES}) > 1
         remedy = "exchange lines and columns, as pandas.DataFrame(report).T does" if turned else LAYOUT
         raise UserError(f"{name} is no table of scores by class: its columns are {_some(header[1])}", remedy)
     return columns, percent, [f"columns not read: {_some(strange)}"] if strange else []
+
+
+def _says_percent(title: str) -> bool | None:
+    """True where a name says so; None: it may be or not."""
+    return True if re.search(_PERCENT, title.lower()) else None
 
 
 def _meaning(title: str) -> str | None:
@@ -271,8 +283,8 @@ def _checked(table: PublishedTable, name: str) -> PublishedTable:
     images = sum(support or 0 for support in table.supports)
     if max(images, *table.totals.values(), 0) > MOST_IMAGES:
         raise UserError(f"{name} is about more than {MOST_IMAGES:,} images", "check the column of supports")
-    if images == 0 and None not in table.supports:
-        raise UserError(f"{name} is about no images: all supports are 0", "check the column of supports")
+    if images == 0 and (None not in table.supports or 0 in table.totals.values()):
+        raise UserError(f"{name} is about no images: its supports are 0", "check the column of supports")
     missing = [place for place, support in enumerate(table.supports) if support is None]
     if len(missing) == 1 and len(set(table.totals.values())) == 1:
         rest = next(iter(table.totals.values())) - images

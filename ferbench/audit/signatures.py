@@ -266,4 +266,7 @@ def _assigned(fitting: Sequence[Sequence[int]], supports: Sequence[int]) -> list
 
 
 def _holds(table: PublishedTable, conventions: Conventions) -> bool:
+    """Whether a table is proven to be possible, which takes all supports."""
+    if table.total is None:
+        return False
     return solve(pose(table, list(table.scores), conventions), prove_only=True).answer == "yes"

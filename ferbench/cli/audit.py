@@ -144,7 +144,8 @@ def _lines(name: str, audit: Audit, signs: Sequence[Signature]) -> Iterator[str]
     table = audit.table
     images = "an unknown number of images" if table.total is None else f"{table.total:,} images"
     printed = "percent" if table.unit == "percent" else "fractions of 1"
-    yield one_line(f"{name}: {len(table.classes)} classes, {images}, {len(table.scores)} scores in {printed}")
+    scores = "1 score" if len(table.scores) == 1 else f"{len(table.scores)} scores"
+    yield one_line(f"{name}: {len(table.classes)} classes, {images}, {scores} in {printed}")
     yield from (one_line(f"note: {note}") for note in table.notes)
     said = {
         "consistent": "consistent: there is a confusion matrix that gives every score",
@@ -188,7 +189,9 @@ def _faults(audit: Audit) -> Iterator[str]:
     if not diagnosis.contradictions:
         return
     left_out = [one.without for one in diagnosis.contradictions]
-    if audit.solved.answer == "yes":
+    if len(left_out) == len(table.scores):
+        pass  # nothing is left that could hold together
+    elif audit.solved.answer == "yes":
         values = _and([_would_be(audit, cell, audit.solved.solution) for cell in left_out])
         yield f"Without {_and([str(cell) for cell in left_out])} the rest holds together; there, {values}."
     elif audit.solved.answer == "unknown":
@@ -210,12 +213,12 @@ def _would_be(audit: Audit, cell: Cell, solution: Solution | None) -> str:
 
 def _sentence(table: PublishedTable, one: Contradiction) -> str:
     others = [cell for cell in one.cells if cell != one.cell]
-    held = "".join(
-        [
-            _listed(table, others),
-            _at(table, one.supports),
-        ]
-    )
+    if one.cell is not None and not others:
+        # The supports matter to an average by their sum alone.
+        images = f" with {table.total:,} images" if one.supports else ""
+        printed = table.show(table.scores[one.cell].value)
+        return f"{one.cell} {printed} is not possible{images}{_nearest(table, one.cell)}"
+    held = f"{_listed(table, others)}{_at(table, one.supports)}"
     if one.cell is None:
         return (
             f"{held} cannot hold together: no whole numbers of images give them"
@@ -223,8 +226,6 @@ def _sentence(table: PublishedTable, one: Contradiction) -> str:
             else f"{held} is no score"
         )
     printed = f"{one.cell} {table.show(table.scores[one.cell].value)}"
-    if not others:
-        return f"{printed} is not possible{_at(table, one.supports)}"
     if one.bounds is None:
         return f"{printed} cannot hold together with {held}"
     value = table.scores[one.cell].value
@@ -233,6 +234,19 @@ def _sentence(table: PublishedTable, one: Contradiction) -> str:
     else:
         needed = f"at most {table.show(one.bounds.high, bound='high')}"
     return f"{held} needs {one.cell} to be {needed}; printed is {table.show(value)}"
+
+
+def _nearest(table: PublishedTable, cell: Cell) -> str:
+    """The accuracies on both sides of one that no number of images gives."""
+    from fractions import Fraction
+
+    from ferbench.audit.published import ACCURACY, MICRO
+
+    value, total = table.scores[cell].value, table.total
+    if cell.row not in (ACCURACY, MICRO) or total is None or not 0 <= value < 1:
+        return ""
+    counts = (int(value * total), int(value * total) + 1)
+    return ": " + ", ".join(f"{right:,} right give {table.show(Fraction(right, total))}" for right in counts)
 
 
 def _listed(table: PublishedTable, cells: Sequence[Cell]) -> str:

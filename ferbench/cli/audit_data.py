@@ -131,7 +131,7 @@ def _doubts(results: Path, run: str, pack: Pack) -> _Doubts:
             continue
         names = [str(one) for one in metrics["class_names"]]
         here = np.isin(predictions.ids, pack.ids)
-        right = predictions.probabilities.argmax(axis=1) == predictions.truth
+        right = predictions.predicted == predictions.truth
         answers |= dict(zip(predictions.ids[here].tolist(), right[here].tolist(), strict=True))
         for one in suspects(predictions.ids, predictions.truth, predictions.probabilities):
             if one.id not in found:

@@ -174,6 +174,7 @@ def packed(resolved: ResolvedRecipe, cache: Path, *, quiet: bool) -> Pack:
         UserError: it cannot be read, or has faults, which are then listed on stderr.
     """
     from ferbench.cli.progress import PackingProgress
+    from ferbench.data.class_mapping import of_one_expression
     from ferbench.data.pack import FaultyDataset, pack_dataset
     from ferbench.experiment.datasets import build_dataset
 
@@ -189,6 +190,9 @@ def packed(resolved: ResolvedRecipe, cache: Path, *, quiet: bool) -> Pack:
         raise
     if pack.skipped and not quiet:
         click.echo(f"{name}: {pack.skipped:,} faulty samples left out, first {one_line(str(pack.faults[0]))}", err=True)
+    for first, second in [] if quiet else of_one_expression(pack.class_names):
+        said = f"{name}: '{first}' and '{second}' mean one expression; they are kept as two classes"
+        click.echo(one_line(said), err=True)
     return pack
 
 

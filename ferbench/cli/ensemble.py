@@ -80,4 +80,4 @@ def _show(run: str, record: dict[str, Any], splits: dict[str, Any], *, reused: b
     facts += ["synthetic images"] if record["data"]["synthetic"] else []
     facts += ["reused"] if reused else []
     click.echo(f"{run}  {one_line('ensemble of ' + ', '.join(members))}\n{one_line('; '.join(facts))}\n")
-    show_scores(entry["per_class"], entry["metrics"])
+    show_scores(entry)

@@ -217,7 +217,6 @@ def _test(
 
 def _show(about: dict[str, Any], entry: dict[str, Any], test: Retest) -> None:
     from ferbench.cli.results import show_scores
-    from ferbench.runs.remarks import remarks
 
     facts = [f"{test.part}, n = {entry['n']:,}", f"protocol {test.rows.protocol}"]
     if entry["options"]["tta"] != "none":
@@ -227,6 +226,4 @@ def _show(about: dict[str, Any], entry: dict[str, Any], test: Retest) -> None:
     facts += ["reused"] if about["reused"] else []
     title = f"{about['run']}  trained on {about['trained_on']}, tested on {test.pack.dataset}"
     click.echo(f"{one_line(title)}\n{one_line('; '.join(facts))}\n")
-    show_scores(entry["per_class"], entry["metrics"])
-    for line in remarks(entry):
-        click.echo(f"\n{one_line(line)}")
+    show_scores(entry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,6 +110,18 @@ def _classify(trained: TrainedModel, paths: Sequence[Path]) -> tuple[list[Answer
     return answers, faults
 
 
+def distinct(class_names: Iterable[str], own: Sequence[str]) -> list[str]:
+    """Names for the columns of classes, none of which another column has: with ``prob_`` in front where it would."""
+    names = list(class_names)
+    columns: list[str] = []
+    for name in names:
+        column = name
+        while column.casefold() in own or column in columns or (column != name and column in names):
+            column = f"prob_{column}"
+        columns.append(column)
+    return columns
+
+
 def _show(answers: list[Answer], class_names: tuple[str, ...], layout: str) -> None:
     affect = AFFECT if any(one.affect for one in answers) else ()
     if layout == "json":
@@ -128,7 +140,8 @@ def _show(answers: list[Answer], class_names: tuple[str, ...], layout: str) -> N
 
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["image", "predicted", *map(csv_text, class_names), *affect])
+        own = ("image", "predicted", *affect)
+        writer.writerow([*own[:2], *distinct(map(csv_text, class_names), own), *affect])
         for one in answers:
             numbers = (*one.probabilities, *(one.affect or ()))
             predicted = csv_text(class_names[one.label])
@@ -146,6 +159,6 @@ def _show(answers: list[Answer], class_names: tuple[str, ...], layout: str) -> N
             ]
             for one in answers
         ]
-        columns = ["image", "predicted", *class_names, *affect]
+        columns = ["image", "predicted", *distinct(class_names, ("image", "predicted", *affect)), *affect]
         width = terminal_width()
         show(fitting(columns, rows, width, right=columns[2:]), width)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ferbench.cli.tables import fitting, show, table, terminal_width
 from ferbench.plugin.faults import one_line
+from ferbench.report.table import apart
 from ferbench.runs.remarks import remarks
 
 _COLUMNS = ("class", "precision", "recall", "F1", "support")
@@ -33,15 +34,16 @@ def per_class_table(per_class: Mapping[str, Mapping[str, Any]], metrics: Mapping
     made = table(_COLUMNS, rows, whole=_COLUMNS, right=_COLUMNS[1:])
     if made.row_count:
         made.rows[-1].end_section = True
-    made.add_row("macro average", *macro, total)
-    made.add_row("weighted average", *weighted, total)
-    made.add_row("accuracy", "", "", f"{metrics['accuracy']:.4f}", total)
+    made.add_row(apart("macro average", per_class), *macro, total)
+    made.add_row(apart("weighted average", per_class), *weighted, total)
+    made.add_row(apart("accuracy", per_class), "", "", f"{metrics['accuracy']:.4f}", total)
     return made
 
 
-def show_scores(per_class: Mapping[str, Mapping[str, Any]], metrics: Mapping[str, float]) -> None:
-    """Print `per_class_table`, and below it how well valence and arousal were predicted, where they were."""
-    show([per_class_table(per_class, metrics)], terminal_width())
+def show_scores(evaluation: Mapping[str, Any]) -> None:
+    """Print `per_class_table`, how well valence and arousal were predicted, where they were, and `remarks`."""
+    metrics = evaluation["metrics"]
+    show([per_class_table(evaluation["per_class"], metrics)], terminal_width())
     found = [name for name in ("valence", "arousal") if metrics.get(f"{name}_rmse") is not None]
     if found:
         click.echo()
@@ -49,6 +51,8 @@ def show_scores(per_class: Mapping[str, Mapping[str, Any]], metrics: Mapping[str
         ccc = metrics.get(f"{name}_ccc")
         agreement = "" if ccc is None else f"CCC {ccc:.4f}, "
         click.echo(f"{name}: {agreement}RMSE {metrics[f'{name}_rmse']:.4f}")
+    for line in remarks(evaluation):
+        click.echo(f"\n{one_line(line)}")
 
 
 def _measured(outcome: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -82,9 +86,7 @@ def show_outcome(outcome: dict[str, Any], *, quiet: bool) -> None:
     if outcome["reused"]:
         about.append("reused")
     click.echo(f"{outcome['run']}  {one_line(outcome['label'])}\n{one_line('; '.join(about))}\n")
-    show_scores(evaluation["per_class"], evaluation["metrics"])
-    for line in remarks(evaluation):
-        click.echo(f"\n{one_line(line)}")
+    show_scores(evaluation)
     if not quiet:
         click.echo(f"\nrecord: {outcome['directory']}\n")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.data.delimiter import delimiter
+from ferbench.data.delimiter import delimiter, refuse_repeated
 from ferbench.errors import UserError
 from ferbench.storage import replace_file
 
@@ -36,15 +36,17 @@ def listed_ids(path: str | Path, option: str) -> NDArray[np.str_]:
         option: that names it, for messages.
 
     Raises:
-        UserError: the file cannot be read, or has no column ``id``.
+        UserError: the file cannot be read, has no column ``id``, or a column twice.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
         header = text.partition("\n")[0]
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter(header), strict=True))
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter(header), strict=True)
+        names, rows = list(reader.fieldnames or ()), list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(f"{option}: {path} cannot be read: {reason}", "check the path; it must be CSV") from error
+    refuse_repeated(names, f"{option}: {path}")
     if not rows or rows[0].get("id") is None:
         raise UserError(
             f"{option}: {path} names no sample: it needs a column 'id' and rows",

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from ferbench.data.cache import building_directory, sync_tree, turn
+from ferbench.data.class_mapping import refuse_lookalikes
 from ferbench.data.columns import COLUMNS, array_sha256, canonical_json, content_digest
 from ferbench.data.sample import Dataset, Fault
 from ferbench.errors import UserError
@@ -195,11 +196,17 @@ def pack_dataset(
 
     Raises:
         FaultyDataset: there are faults and ``skip_faulty`` is False, or nothing is left.
-        UserError: the cache cannot be written, or the source changed while it was read.
+        UserError: the cache cannot be written, the source changed while it was read, or names of classes differ in
+            spelling alone.
     """
     from ferbench.data.packing import build
 
     cache = Path(cache)
+    refuse_lookalikes(
+        dataset.class_names,
+        name,
+        lambda: (sample.label for sample in dataset.samples() if not isinstance(sample, Fault)),
+    )
     stamp = _source_stamp(dataset, name, skip_faulty)
     known = _known_pack(cache, stamp)
     if known is not None:

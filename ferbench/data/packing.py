@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ferbench.data.class_mapping import unknown_label
 from ferbench.data.columns import content_digest
 from ferbench.data.decode import DecodeError, decode
 from ferbench.data.fit import fitted
@@ -170,7 +171,7 @@ def _complaint(class_names: Sequence[str], sample: Sample) -> str | None:
         if not text.isascii() and not _is_unicode(text):
             return f"{what} is not valid Unicode"
     if sample.label not in class_names:
-        return f"unknown label '{sample.label}'"
+        return unknown_label(sample.label, class_names)
     for what, value in (("valence", sample.valence), ("arousal", sample.arousal)):
         if value is not None and not -1 <= value <= 1:
             return f"{what} {value} outside -1..1"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ferbench.data.class_mapping import find_class
 from ferbench.data.exclusions import excluded_rows
 from ferbench.data.stratified import Rows, allot, draw_stratified, group_table
 from ferbench.errors import UserError
@@ -243,13 +244,18 @@ def select_classes(pack: Pack, request: SplitRequest) -> tuple[tuple[str, ...], 
     Raises:
         UserError: a class is unknown, there are not ``num_classes``, or the list of excluded samples cannot be used.
     """
-    class_names = pack.class_names if request.classes is None else request.classes
-    unknown = [name for name in class_names if name not in pack.class_names]
-    if unknown:
-        raise UserError(
-            f"dataset '{pack.dataset}' has no class '{unknown[0]}'",
-            f"choose data.classes among: {', '.join(pack.class_names)}",
-        )
+    class_names = pack.class_names
+    if request.classes is not None:
+        places = [find_class(name, pack.class_names) for name in request.classes]
+        for place, name in zip(places, request.classes, strict=True):
+            if place is None:
+                choices = ", ".join(pack.class_names)
+                raise UserError(
+                    f"dataset '{pack.dataset}' has no class '{name}'", f"choose data.classes among: {choices}"
+                )
+            if places.count(place) > 1:
+                raise UserError(f"data.classes names '{pack.class_names[place]}' twice", "name each class once")
+        class_names = tuple(pack.class_names[place] for place in places if place is not None)
     if request.num_classes is not None and request.num_classes != len(class_names):
         raise UserError(
             f"data.num_classes = {request.num_classes}, but the data has {len(class_names)} classes: "

@@ -86,6 +86,15 @@ class DataSettings(Section):
     skip_faulty: Annotated[bool, Role.SELECTS_ROWS] = False
     exclude: Annotated[str | None, Role.SELECTS_ROWS] = None
 
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _classes_are_names(cls, value: Any) -> Any:
+        """Names that TOML and ``--set`` take for numbers or truth values, such as those of ``[1, 2, true]``."""
+        if not isinstance(value, list | tuple):
+            return value
+        texts = [str(one).lower() if isinstance(one, bool) else one for one in value]
+        return tuple(str(one) if isinstance(one, int | float) else one for one in texts)
+
     @field_validator("classes")
     @classmethod
     def _classes_make_a_task(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:

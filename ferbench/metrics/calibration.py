@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ferbench.metrics.probabilities import predicted_classes
+
 BINS = 15
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
@@ -20,13 +22,16 @@ class Reliability:
     """Samples by confidence.
 
     Attributes:
-        edges: float64[B + 1], lowest first; a bin holds what is above its lower edge up to its upper one.
+        edges: float64[B + 1], lowest first; a bin holds what is above its lower edge up to its upper one, both compared
+            in the precision of the probabilities.
+        place: int64[n] the bin of each sample.
         counts: int64[B].
         confidence: float64[B] mean confidence; NaN of an empty bin.
         accuracy: float64[B] share that is right; NaN of an empty bin.
     """
 
     edges: NDArray[np.float64]
+    place: NDArray[np.int64]
     counts: NDArray[np.int64]
     confidence: NDArray[np.float64]
     accuracy: NDArray[np.float64]
@@ -55,22 +60,24 @@ def reliability(
             instead of equal width. Guo et al. (ICML 2017) use equal width, Nguyen and O'Connor (EMNLP 2015) equal mass.
     """
     n = len(truth)
-    top = probabilities.argmax(axis=1) if n else np.zeros(0, dtype=np.int64)
+    top = predicted_classes(probabilities)
     confidence = probabilities[np.arange(n), top].astype(np.float64)
     right = (top == truth).astype(np.float64)
     if equal_mass:
         order = np.argsort(confidence, kind="stable")
         place = np.empty(n, dtype=np.int64)
         place[order] = np.arange(n) * bins // max(n, 1)
-        ends = [confidence[order[place[order] == one]].max(initial=0.0) for one in range(bins)]
-        edges = np.concatenate([[confidence.min(initial=1.0)], np.maximum.accumulate(ends)])
+        highest = [confidence[order[place[order] == one]].max(initial=0.0) for one in range(bins)]
+        edges = np.concatenate([[confidence.min(initial=1.0)], np.maximum.accumulate(highest)])
     else:
-        edges = np.linspace(0.0, 1.0, bins + 1)
-        place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+        edges = np.arange(bins + 1) / bins
+        # In the probabilities' own precision: the float32 of a printed 0.60 is above the float64 edge 0.6.
+        ends = edges.astype(probabilities.dtype)
+        place = np.clip(np.searchsorted(ends, probabilities[np.arange(n), top], side="left") - 1, 0, bins - 1)
     counts = np.bincount(place, minlength=bins).astype(np.int64)
     filled = np.where(counts > 0, counts, np.nan)
     means = [np.bincount(place, values, minlength=bins) / filled for values in (confidence, right)]
-    return Reliability(edges, counts, means[0], means[1])
+    return Reliability(edges, place, counts, means[0], means[1])
 
 
 def brier_score(truth: NDArray[np.int64], probabilities: NDArray[np.floating]) -> float:
@@ -97,7 +104,7 @@ def risk_coverage(
     """
     n = len(truth)
     confidence = probabilities.max(axis=1).astype(np.float64) if n else np.zeros(0)
-    wrong = (probabilities.argmax(axis=1) != truth).astype(np.float64) if n else np.zeros(0)
+    wrong = (predicted_classes(probabilities) != truth).astype(np.float64)
     order = np.argsort(-confidence, kind="stable")
     _, group, sizes = np.unique(confidence[order], return_inverse=True, return_counts=True)
     even = (np.bincount(group, wrong[order], minlength=len(sizes)) / np.maximum(sizes, 1))[group]

@@ -74,12 +74,23 @@ KNOWN = {
 }
 
 
+def _plain(label: str) -> str:
+    return label.casefold().replace("-", " ")
+
+
+#: A class called ``weighted`` must not pass for what averages are called.
+_LABELS = {_plain(one.label) for one in KNOWN.values()}
+
+
 def measure(key: str) -> Measure:
     """The metric of that key; one that is not known goes by its key, and its direction is read from its ending."""
     if key in KNOWN:
         return KNOWN[key]
     which, colon, class_name = key.partition(":")
     if colon and which in PER_CLASS:
-        label = PER_CLASS[which]
-        return Measure(key, f"{class_name} {label}", about=f"{label} of the class {class_name}")
+        what = PER_CLASS[which]
+        label = f"{class_name} {what}"
+        if _plain(label) in _LABELS:
+            label = f"{what} of the class {class_name}"
+        return Measure(key, label, about=f"{what} of the class {class_name}")
     return Measure(key, key, not any(key == end or key.endswith("_" + end) for end in _LOWER_IS_BETTER))

@@ -59,7 +59,7 @@ def scores_record(
         losses: the run's loss and its components by name, put before the other metrics.
         over: class ids that macro averages are taken over; None: all K.
     """
-    scores = score(confusion_matrix(truth, probabilities.argmax(axis=1), len(class_names)))
+    scores = score(confusion_matrix(truth, of_probabilities.predicted_classes(probabilities), len(class_names)))
     roc, precision_recall = of_probabilities.one_vs_rest(truth, probabilities)
     per_class = scores.per_class(class_names)
     for k, name in enumerate(class_names):

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.data.expressions import class_key
+from ferbench.data.class_mapping import order_of_classes
 from ferbench.errors import UserError
+from ferbench.metrics.probabilities import predicted_classes
 from ferbench.runs.directory import Predictions, RunDirectory, run_path
 from ferbench.statistics.sampling import Design
 
@@ -86,7 +87,7 @@ class Answers:
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        return self.probabilities.argmax(axis=1)
+        return predicted_classes(self.probabilities)
 
 
 def read(results: Path, run: str, evaluation: str, base: Samples | None = None) -> Answers:
@@ -144,10 +145,10 @@ def same_classes(base: Sequence[str], given: Sequence[str], what: str) -> NDArra
     Raises:
         UserError: they are not the same classes.
     """
-    places = {class_key(name): place for place, name in enumerate(given)}
-    if {class_key(name) for name in base} != set(places) or len(base) != len(given):
+    order = order_of_classes(base, given)
+    if order is None:
         raise UserError(
             f"{what} knows the classes {', '.join(given)}; the test set has {', '.join(base)}",
             "choose results on the same classes",
         )
-    return np.array([places[class_key(name)] for name in base], dtype=np.int64)
+    return order

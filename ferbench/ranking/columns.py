@@ -16,6 +16,7 @@ from ferbench.ranking.leaderboard import Contaminated, Group, Row, Unfinished, o
 from ferbench.ranking.published import Published
 from ferbench.ranking.standing import RANKED_BY, WITH_INTERVALS
 from ferbench.report.table import Cell, Column, Table
+from ferbench.runs.remarks import of_absent
 from ferbench.runs.summary import ELSEWHERE
 
 ALL = "all"
@@ -214,6 +215,9 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
         )
     if (tested or measured) and group.clustered_by is not None:
         yield f"Samples of one {group.clustered_by} err together: tests and intervals draw each as a whole."
+    absent = dict.fromkeys(name for row in group.rows for one in row.scores for name in one.absent)
+    if said := of_absent(list(absent), len(group.class_names), "test" if group.partition is None else "validation"):
+        yield f"{said}."
     reasons: dict[str, list[str]] = {}
     for row in group.rows:
         if row.standing is not None and row.standing.reason:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ferbench.ranking.compare import Comparison, label_of, sample_rows, slice_changes
 from ferbench.report.table import Column, Table
+from ferbench.runs.remarks import of_absent
 
 
 def tables(comparison: Comparison, sliced: Mapping[str, NDArray[np.str_]], samples: int) -> list[Table]:
@@ -34,6 +35,10 @@ def metrics(comparison: Comparison) -> Table:
         by = comparison.samples.clustered_by
         count = len(np.unique(comparison.samples.columns[by]))
         notes.append(f"Samples of one {by} are drawn together ({count:,}); McNemar's test does not know of them.")
+    support = np.bincount(comparison.samples.truth, minlength=len(comparison.samples.class_names))
+    absent = [name for name, n in zip(comparison.samples.class_names, support.tolist(), strict=True) if not n]
+    if said := of_absent(absent, len(support)):
+        notes.append(f"{said}.")
     notes.append("Adjusted p of a class: Holm's correction over the classes.")
     return Table(
         id="compare",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ferbench.errors import UserError
 from ferbench.plugin.faults import did_you_mean
-from ferbench.runs.sample_csv import id_column, read_csv
+from ferbench.runs.sample_csv import id_column, read_csv, rows_by_id
 
 
 def sliced_by(
@@ -46,7 +46,7 @@ def sliced_by(
 def _table(path: Path, ids: NDArray[np.str_]) -> dict[str, NDArray[np.str_]]:
     rows, header = read_csv(path)
     key = id_column(path, header)
-    by_id = {row[key]: row for row in rows}
+    by_id = rows_by_id(path, rows, key)
     if not any(one in by_id for one in ids.tolist()):
         raise UserError(
             f"{path} knows none of the samples: its ids are like '{next(iter(by_id), '')}', theirs like '{ids[0]}'",

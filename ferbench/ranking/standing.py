@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferbench.errors import UserError
+from ferbench.metrics.probabilities import predicted_classes
 from ferbench.storage import replace_file
 
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ def _read(
         except UserError as error:
             refused[place] = error.message
             continue
-        predicted[place] = np.stack([one.probabilities.argmax(axis=1).astype(np.int16) for one in several])
+        predicted[place] = np.stack([predicted_classes(one.probabilities).astype(np.int16) for one in several])
         others[place] = _other_intervals(base, several, set(row.scores[0].values))
     return base, predicted, others, refused
 

@@ -25,7 +25,7 @@ _MOST_POINTS = 2_000
 
 def worst_errors(given: Predictions) -> NDArray[np.int64]:
     """Rows of the misclassified samples, those that the model was surest of first; of equally sure ones by id."""
-    predicted = given.probabilities.argmax(axis=1)
+    predicted = given.predicted
     rows = np.flatnonzero(predicted != given.truth)
     return rows[np.lexsort((given.ids[rows], -given.probabilities[rows, predicted[rows]].astype(np.float64)))]
 
@@ -34,7 +34,7 @@ def errors(run: RunView, given: Predictions, most: int | None = MOST_ERRORS) -> 
     """The misclassified samples, the most confident mistakes first; ``most`` of them, None: all."""
     assert run.result is not None
     names = run.result.class_names
-    rows, predicted = worst_errors(given), given.probabilities.argmax(axis=1)
+    rows, predicted = worst_errors(given), given.predicted
     shown = rows[:most]
     more = f", the {len(shown)} surest of them" if len(shown) < len(rows) else ""
     return Table(
@@ -86,7 +86,7 @@ def slice_table(
     truth = given.truth.astype(np.int64)
     by = Samples(given.ids, truth, (), {key: one for key, one in given.columns.items() if key != name}).clustered_by
     clusters = None if by is None else given.columns[by]
-    found = slices(name, values, truth, given.probabilities.argmax(axis=1)[None], classes, clusters)
+    found = slices(name, values, truth, given.predicted[None], classes, clusters)
     columns = [Column("value", name), Column("n", "n", "count")]
     for key in METRICS:
         columns.append(Column(key, measure(key).label, "score"))

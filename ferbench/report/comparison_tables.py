@@ -9,7 +9,7 @@ from ferbench.metrics.measures import measure
 from ferbench.ranking.filters import as_text
 from ferbench.ranking.leaderboard import differing
 from ferbench.report.contents import Comparison, RunView
-from ferbench.report.table import Cell, Column, Table
+from ferbench.report.table import Cell, Column, Table, apart
 
 _RUN = Column("run", "run")
 #: What is said of a run that died without a word.
@@ -109,9 +109,9 @@ def class_comparison(group: Comparison, name: str) -> Table:
         id=name,
         caption=f"F1 by class and run on {group.result.tested_on}.",
         columns=(
-            _RUN,
+            Column("run", apart("run", classes)),
             *(Column(f"f1_{one}", one, "score") for one in classes),
-            Column("macro_f1", "macro-F1", "score"),
+            Column("macro_f1", apart("macro-F1", classes), "score"),
         ),
         rows=tuple(
             (_marked(run, group.baseline), *(_class_f1(run, one) for one in classes), _score(run, "macro_f1"))
@@ -127,7 +127,7 @@ def class_changes(group: Comparison, name: str) -> Table:
     return Table(
         id=name,
         caption=f"Change of F1 by class against the baseline {base.label}.",
-        columns=(_RUN, *(Column(f"change_{one}", one, "change") for one in classes)),
+        columns=(Column("run", apart("run", classes)), *(Column(f"change_{one}", one, "change") for one in classes)),
         rows=tuple(
             (run.label, *(_class_f1(run, one) - _class_f1(base, one) for one in classes))
             for run in group.runs

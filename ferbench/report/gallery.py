@@ -47,7 +47,7 @@ def worst_pictures(run: RunView, given: Predictions, most: int, cache: Path | No
             "name the cache that it was trained with (--cache), or leave out --gallery",
         )
     pack = open_pack(path)
-    names, predicted = run.result.class_names, given.probabilities.argmax(axis=1)
+    names, predicted = run.result.class_names, given.predicted
     rows = worst_errors(given)[:most]
     places = {sample: place for place, sample in enumerate(pack.ids.tolist())}
     found = []

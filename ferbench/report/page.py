@@ -408,11 +408,6 @@ def _notes(run: RunView) -> list[str]:
         notes.append(
             f"Memory ran out: batches of {training['batch_size']} went through {training['micro_batch']} at a time."
         )
-    if run.result is not None and any(one["support"] == 0 for one in run.result.per_class.values()):
-        empty = [name for name, one in run.result.per_class.items() if one["support"] == 0]
-        notes.append(
-            one_line(f"No sample of {_listed(empty)} is among those measured; such a class counts 0 in macro averages.")
-        )
     return notes + [one_line(f"On {one.title}: {line}") for one in run.evaluations for line in remarks(one.entry)]
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ferbench.metrics.measures import measure
 from ferbench.report.contents import RunView, Scored
-from ferbench.report.table import Cell, Column, Table, duration
+from ferbench.report.table import Cell, Column, Table, apart, duration
+from ferbench.runs.remarks import absent_line
 
 #: Pairs of classes that are listed as most confused.
 _PAIRS = 10
@@ -34,6 +35,7 @@ def per_class(run: RunView, scored: Scored) -> Table:
         for name, one in scored.per_class.items()
     ]
     scores = scored.metrics
+    absent = absent_line({**scored.entry, "split": scored.split, "per_class": scored.per_class})
     rows.append(("macro average", *(scores[f"macro_{key}"] for key in ("precision", "recall", "f1")), scored.n, None))
     # The mean of recall weighted by support is the accuracy.
     rows.append(
@@ -52,7 +54,10 @@ def per_class(run: RunView, scored: Scored) -> Table:
         ),
         rows=tuple(rows),
         summary=2,
-        notes=(f"Tiers: ▲ strong, F1 above {STRONG:.2f}; ● fair; ▼ weak, F1 below {WEAK:.2f}.",),
+        notes=(
+            f"Tiers: ▲ strong, F1 above {STRONG:.2f}; ● fair; ▼ weak, F1 below {WEAK:.2f}.",
+            *([f"{absent}."] if absent else []),
+        ),
     )
 
 
@@ -96,9 +101,9 @@ def confusion(run: RunView, scored: Scored) -> Table:
         id=f"confusion-{run.id}",
         caption=f"Confusion matrix of {run.label} on {scored.tested_on}: rows are true classes.",
         columns=(
-            Column("true", "true class"),
+            Column("true", apart("true class", scored.class_names)),
             *(Column(f"predicted_{name}", name, "count") for name in scored.class_names),
-            Column("support", "support", "count"),
+            Column("support", apart("support", scored.class_names), "count"),
         ),
         rows=tuple(
             (name, *(int(v) for v in row), int(row.sum()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,7 +75,7 @@ class Table:
         caption: what it shows, over what, with n; one or two sentences without markup.
         columns: at least one; the first one heads its row.
         rows: as many cells each as there are columns; None is an empty cell.
-        summary: this many last rows summarise the others (averages): never sorted among them.
+        summary: this many last rows summarise the others (averages): never sorted among them, and never called as one.
         notes: lines below the table.
     """
 
@@ -90,11 +90,27 @@ class Table:
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise ValueError(f"table {self.id}: {len(row)} cells for {len(self.columns)} columns")
+        if not self.summary:
+            return
+        body = len(self.rows) - self.summary
+        names = [row[0] for row in self.rows[:body] if isinstance(row[0], str)]
+        last = tuple(
+            (apart(row[0], names) if isinstance(row[0], str) else row[0], *row[1:]) for row in self.rows[body:]
+        )
+        object.__setattr__(self, "rows", (*self.rows[:body], *last))
 
     def shown(self) -> Iterator[list[str]]:
         """The rows as people read them."""
         for row in self.rows:
             yield [shown(cell, column.kind) for cell, column in zip(row, self.columns, strict=True)]
+
+
+def apart(label: str, names: Iterable[str]) -> str:
+    """A label of ours that stands beside names of others, such as classes: marked where one of them is called so."""
+    taken = {name.casefold() for name in names}
+    while label.casefold() in taken:
+        label = f"{label} (no class)"
+    return label
 
 
 def shown(cell: Cell, kind: Kind, *, brief: bool = False) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ferbench.report.table import Cell, Column, Table
+from ferbench.report.table import Cell, Column, Table, apart
 from ferbench.report.timeline_view import TimelineView, number
 from ferbench.temporal.patterns import Patterns
 
@@ -114,15 +114,15 @@ def frame_table(view: TimelineView) -> Table:
     timed = not bool(np.isnan(timeline.seconds).all())
     names = timeline.class_names
     columns = (
-        Column("frame", "frame", "count"),
-        Column("name", "name"),
-        *((Column("seconds", "second", "number"),) if timed else ()),
-        Column("predicted", "predicted"),
+        Column("frame", apart("frame", names), "count"),
+        Column("name", apart("name", names)),
+        *((Column("seconds", apart("second", names), "number"),) if timed else ()),
+        Column("predicted", apart("predicted", names)),
         *(Column(f"p_{name}", name, "score") for name in names),
-        Column("change", "change", "score", about="of the probabilities since the frame before"),
+        Column("change", apart("change", names), "score", about="of the probabilities since the frame before"),
         *(Column(f"delta_{name}", f"Δ {name}", "change") for name in names),
         *(
-            (Column("valence", "valence", "change"), Column("arousal", "arousal", "change"))
+            [Column(one, apart(one, names), "change") for one in ("valence", "arousal")]
             if timeline.affect is not None
             else ()
         ),

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.errors import UserError
+from ferbench.metrics.probabilities import predicted_classes
 from ferbench.runs import names
 from ferbench.runs.shape import EVALUATION, REMEDY, misplaced, parts, shape_of
 from ferbench.storage import is_file, replace_file, replace_json, writing
@@ -64,6 +65,11 @@ class Predictions:
     affect_truth: NDArray[np.float32] | None = None
     affect: NDArray[np.float32] | None = None
     columns: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """int64[n] class ids."""
+        return predicted_classes(self.probabilities)
 
     def to_bytes(self) -> bytes:
         arrays: dict[str, NDArray[Any]] = {

@@ -14,21 +14,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.data.expressions import class_key
+from ferbench.data.class_mapping import find_class
 from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import digest, evaluation_id, short
 from ferbench.experiment.recipe import COMPONENT_SECTIONS
 from ferbench.metrics.agreement import cohen_kappa, krippendorff_alpha
 from ferbench.metrics.classification import confusion_matrix, score
+from ferbench.metrics.probabilities import predicted_classes, with_predicted
 from ferbench.metrics.scoring import scores_record
 from ferbench.runs.directory import Predictions, RunDirectory, all_runs, run_path
 from ferbench.runs.lock import only_writer
-from ferbench.runs.sample_csv import id_column, read_csv
+from ferbench.runs.sample_csv import ID_COLUMNS, column_called, id_column, read_csv, rows_by_id
 from ferbench.runs.summary import ELSEWHERE
 
 PREDICTED = ("predicted", "prediction", "predicted_class", "pred")
 TRUE = ("true", "truth", "true_class", "label")
 _PREFIXES = ("probability_", "prob_", "p_")
+#: Columns of these names say something of a sample; that of a class of such a name needs a prefix.
+_TAKEN = (*ID_COLUMNS, *PREDICTED, *TRUE)
+#: How far the probability of a stated class may be below the highest one: what float32 does not tell apart.
+_TIE = 1e-6
 #: How far a row of probabilities may be from 1: they may be printed with two decimals.
 _SUM = 0.02
 
@@ -63,7 +68,8 @@ class Given:
     """What a file of predictions says, in the order of the test set.
 
     Attributes:
-        probabilities: float32[n, K]; 1 for the predicted class where the file has classes only.
+        probabilities: float32[n, K]; 1 for the predicted class where the file has classes only. The predicted class has
+            the highest one alone: where others tie with it, it was raised by the least that float32 can show.
         hard: it has classes only.
     """
 
@@ -106,16 +112,15 @@ def read_predictions(path: Path, test: KnownTestSet) -> Given:
     rows, header = read_csv(path)
     key = id_column(path, header)
     rows = _in_order(path, rows, key, test)
-    lower = {name.lower(): name for name in header}
-    true = next((lower[name] for name in TRUE if name in lower), None)
+    true = column_called(path, header, TRUE)
     if true is not None:
-        _check_truth(path, [row[true] for row in rows], test)
+        _check_truth(path, true, [row[true] for row in rows], test)
     columns = _probability_columns(path, header, test)
-    predicted = next((lower[name] for name in PREDICTED if name in lower), None)
+    predicted = column_called(path, header, PREDICTED)
     if columns is None and predicted is None:
         raise UserError(
             f"{path} has neither a column 'predicted' nor one for each class",
-            f"name a column 'predicted', or columns {', '.join(test.class_names)} with probabilities",
+            f"name a column 'predicted', or columns {', '.join(map(_column_of, test.class_names))} with probabilities",
         )
     classes = None if predicted is None else _classes(path, predicted, [row[predicted] for row in rows], test)
     if columns is None:
@@ -124,21 +129,19 @@ def read_predictions(path: Path, test: KnownTestSet) -> Given:
         hard[np.arange(len(rows)), classes] = 1
         return Given(hard, True)
     probabilities = _probabilities(path, rows, columns)
-    own = probabilities[np.arange(len(rows)), classes] if classes is not None else None
-    if own is not None and (unlike := int((own < probabilities.max(axis=1)).sum())):
+    if classes is None:
+        classes = predicted_classes(probabilities)
+    own, highest = probabilities[np.arange(len(rows)), classes], probabilities.max(axis=1)
+    if unlike := int((own < highest * (1 - _TIE)).sum()):
         raise UserError(
             f"{path}: in {unlike:,} rows the predicted class is not the most probable one",
             "leave out one of the two, or write the columns in the order of their classes",
         )
-    return Given(probabilities, False)
+    return Given(with_predicted(probabilities.astype(np.float32), classes), False)
 
 
 def _in_order(path: Path, rows: list[dict[str, str]], key: str, test: KnownTestSet) -> list[dict[str, str]]:
-    by_id: dict[str, dict[str, str]] = {}
-    for number, row in enumerate(rows, 2):
-        if row[key] in by_id:
-            raise UserError(f"{path}, line {number}: the id '{row[key]}' stands there twice", "write each sample once")
-        by_id[row[key]] = row
+    by_id = rows_by_id(path, rows, key)
     known = test.ids.tolist()
     lacking = [one for one in known if one not in by_id]
     extra = sorted(set(by_id) - set(known))
@@ -153,18 +156,23 @@ def _in_order(path: Path, rows: list[dict[str, str]], key: str, test: KnownTestS
 
 
 def _classes(path: Path, column: str, texts: Sequence[str], test: KnownTestSet) -> NDArray[np.int64]:
-    places = {class_key(name): place for place, name in enumerate(test.class_names)}
-    unknown = sorted({text for text in texts if class_key(text) not in places})
+    places = {text: find_class(text, test.class_names) for text in dict.fromkeys(texts)}
+    unknown = sorted(text for text, place in places.items() if place is None)
+    if unknown and find_class(column, test.class_names) is not None:
+        raise UserError(
+            f"{path}: '{column}' is a class of the test set, and the column of that name is read as classes of samples",
+            f"call the column of the class's probability {_column_of(column)}",
+        )
     if unknown:
         raise UserError(
             f"{path}: column '{column}' has classes that the test set does not have: {', '.join(unknown[:5])}",
             f"write names, not numbers: {', '.join(test.class_names)}",
         )
-    return np.array([places[class_key(text)] for text in texts], dtype=np.int64)
+    return np.array([places[text] for text in texts], dtype=np.int64)
 
 
-def _check_truth(path: Path, texts: Sequence[str], test: KnownTestSet) -> None:
-    wrong = int((_classes(path, "true", texts, test) != test.truth).sum())
+def _check_truth(path: Path, column: str, texts: Sequence[str], test: KnownTestSet) -> None:
+    wrong = int((_classes(path, column, texts, test) != test.truth).sum())
     if wrong:
         raise UserError(
             f"{path}: {wrong:,} of {len(texts):,} true classes are not those of the test set",
@@ -173,33 +181,44 @@ def _check_truth(path: Path, texts: Sequence[str], test: KnownTestSet) -> None:
 
 
 def _probability_columns(path: Path, header: Sequence[str], test: KnownTestSet) -> list[str] | None:
-    """A column for each class, in the order of the test set; None where there is none at all."""
-    places = {class_key(name): name for name in test.class_names}
-    found: dict[str, str] = {}
+    """A column for each class, in the order of the test set; None where there is none at all.
+
+    A column that is called exactly as a class is that class's; only another one may have a prefix in front.
+    """
+    found: dict[int, str] = {}
     for name in header:
+        if name.lower() in _TAKEN:
+            continue
         prefix = next((one for one in _PREFIXES if name.lower().startswith(one)), "")
-        meaning = class_key(name[len(prefix) :])
-        if meaning not in places:
+        prefix = "" if name in test.class_names else prefix
+        place = find_class(name[len(prefix) :], test.class_names)
+        if place is None:
             if prefix:
                 raise UserError(
                     f"{path}: column '{name}' names no class of the test set",
                     f"classes: {', '.join(test.class_names)}",
                 )
             continue
-        if meaning in found:
-            raise UserError(f"{path}: columns '{found[meaning]}' and '{name}' are of one class", "leave one out")
-        found[meaning] = name
+        if place in found:
+            raise UserError(f"{path}: columns '{found[place]}' and '{name}' are of one class", "leave one out")
+        found[place] = name
     if not found:
         return None
-    lacking = [name for name in test.class_names if class_key(name) not in found]
+    lacking = [name for place, name in enumerate(test.class_names) if place not in found]
     if lacking:
         raise UserError(
-            f"{path} has no probability of {', '.join(lacking)}", "write a column for each class of the test set"
+            f"{path} has no probability of {', '.join(lacking)}",
+            f"write a column for each class of the test set: {', '.join(map(_column_of, test.class_names))}",
         )
-    return [found[class_key(name)] for name in test.class_names]
+    return [found[place] for place in range(len(test.class_names))]
 
 
-def _probabilities(path: Path, rows: Sequence[dict[str, str]], columns: Sequence[str]) -> NDArray[np.float32]:
+def _column_of(name: str) -> str:
+    """What the column of a class may be called."""
+    return f"{_PREFIXES[1]}{name}" if name.lower() in _TAKEN else name
+
+
+def _probabilities(path: Path, rows: Sequence[dict[str, str]], columns: Sequence[str]) -> NDArray[np.float64]:
     try:
         values = np.array([[float(row[column]) for column in columns] for row in rows])
     except ValueError as error:
@@ -210,7 +229,7 @@ def _probabilities(path: Path, rows: Sequence[dict[str, str]], columns: Sequence
             f"{path}: the classes' columns are no probabilities: rows sum to {sums.min():.3g} to {sums.max():.3g}",
             "write probabilities that sum to 1; divide percentages by 100, and of logits take the softmax",
         )
-    return (values / sums[:, None]).astype(np.float32)
+    return np.asarray(values / sums[:, None])
 
 
 def import_predictions(
@@ -266,7 +285,7 @@ def import_predictions(
 
 def _of_classes(test: KnownTestSet, given: Given) -> dict[str, Any]:
     """The scores that predicted classes alone allow: no losses, areas or calibration."""
-    matrix = confusion_matrix(test.truth, given.probabilities.argmax(axis=1), len(test.class_names))
+    matrix = confusion_matrix(test.truth, predicted_classes(given.probabilities), len(test.class_names))
     scores = score(matrix)
     metrics = {**scores.summary(), "kappa": cohen_kappa(matrix), "alpha": krippendorff_alpha(matrix)}
     return {"metrics": metrics, "per_class": scores.per_class(test.class_names)}

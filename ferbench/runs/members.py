@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.data.expressions import class_key
+from ferbench.data.class_mapping import order_of_classes
 from ferbench.errors import UserError
 from ferbench.runs.directory import Predictions, RunDirectory
 
@@ -164,13 +164,13 @@ def _same_samples(
 
 def _same_classes(base: Sequence[str], given: Sequence[str], first: Member, member: Member) -> NDArray[np.int64]:
     """int64[K]: where ``given`` has each class of ``base``."""
-    places = {class_key(name): place for place, name in enumerate(given)}
-    if {class_key(name) for name in base} != set(places) or len(base) != len(given):
+    order = order_of_classes(base, given)
+    if order is None:
         raise UserError(
             f"{first.label} knows the classes {', '.join(base)}; {member.label} {', '.join(given)}",
             "choose runs on the same classes",
         )
-    return np.array([places[class_key(name)] for name in base], dtype=np.int64)
+    return order
 
 
 def _listed(evaluations: Mapping[str, str]) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+_NAMED = 6  # classes
 
 
 def remarks(entry: Mapping[str, Any]) -> list[str]:
     """What a reader of an evaluation must know: what was left out, how averages were taken, what had been seen."""
     lines = []
+    if said := absent_line(entry):
+        lines.append(said)
     if left_out := entry.get("left_out"):
         total = sum(left_out.values())
         lines.append(f"left out: {total:,} samples of classes that the model does not know: {counted(left_out)}")
@@ -31,6 +35,38 @@ def remarks(entry: Mapping[str, Any]) -> list[str]:
     elif any(seen[split]["copies"] for split in ("train", "validation")):
         lines.append(f"copies of these images within the dataset, on both sides of its own protocol: {counts}")
     return lines
+
+
+def absent_classes(entry: Mapping[str, Any]) -> list[str]:
+    """The classes of an evaluation that none of its samples is of, without those that only the model knows."""
+    return [name for name in _scored(entry) if not entry["per_class"][name]["support"]]
+
+
+def absent_line(entry: Mapping[str, Any]) -> str:
+    """`of_absent` of an evaluation."""
+    return of_absent(absent_classes(entry), len(_scored(entry)), str(entry.get("split")))
+
+
+def of_absent(absent: Sequence[str], classes: int, split: str = "test") -> str:
+    """What averages make of classes without a sample; empty where every class has one.
+
+    Args:
+        absent: their names.
+        classes: how many there are in all.
+        split: what was measured on; ``all`` is no word for a reader.
+    """
+    if not absent:
+        return ""
+    which = ", ".join(absent) if len(absent) <= _NAMED else f"{', '.join(absent[: _NAMED - 1])}, …"
+    have, them = ("has", "it") if len(absent) == 1 else ("have", "them")
+    what = f"{split} sample" if split in ("test", "validation", "train") else "sample"
+    said = f"{len(absent)} of {classes} classes {have} no {what} ({which})"
+    return f"{said}: macro-F1 counts {them} as 0, balanced accuracy leaves {them} out"
+
+
+def _scored(entry: Mapping[str, Any]) -> list[str]:
+    only_model = (entry.get("data") or {}).get("only_model") or ()
+    return [name for name in entry.get("per_class") or {} if name not in only_model]
 
 
 def counted(counts: Mapping[str, int]) -> str:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ferbench.runs.folds import partition_id, unfolded_id
+from ferbench.runs.remarks import absent_classes
 
 #: Rises when a summary says something else for the same record: an index of older summaries is then not read.
-SUMMARY_VERSION = 6
+SUMMARY_VERSION = 7
 
 #: Stands for components that only other software knows.
 ELSEWHERE = "elsewhere"
@@ -32,6 +33,7 @@ class Scores:
             run's own test set; empty for that.
         contaminated: why it says nothing: the run had seen some of the samples before. Empty where it had not.
         evaluation: twelve digits of its id, under which the predictions lie.
+        absent: classes that none of the samples is of.
     """
 
     rows: str
@@ -41,6 +43,7 @@ class Scores:
     data: dict[str, Any] = field(default_factory=dict)
     contaminated: str = ""
     evaluation: str = ""
+    absent: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -217,6 +220,7 @@ def _scores(key: str, evaluation: Mapping[str, Any]) -> Scores:
     options = plain_options(evaluation)
     scores = Scores(str(evaluation["rows_digest"]), int(evaluation["n"]), values, options, evaluation=key)
     scores.contaminated = str(evaluation.get("contaminated") or "")
+    scores.absent = absent_classes(evaluation)
     own, seen = evaluation.get("data"), evaluation.get("seen")
     if own is not None:
         scores.data = {

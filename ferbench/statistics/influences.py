@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from ferbench.metrics.affect import DIMENSIONS, dimension_scores
 from ferbench.metrics.agreement import cohen_kappa
-from ferbench.metrics.calibration import BINS, brier_score, reliability
-from ferbench.metrics.probabilities import SMALLEST, log_loss
+from ferbench.metrics.calibration import brier_score, reliability
+from ferbench.metrics.probabilities import SMALLEST, log_loss, predicted_classes
 from ferbench.statistics.estimates import Scale
 from ferbench.statistics.sampling import Design, Measured
 
@@ -92,7 +92,7 @@ _Parts = tuple[float, NDArray[np.float64]]  # the value, and float64[n]
 
 def _kappa(truth: NDArray[np.int64], probabilities: NDArray[np.floating]) -> _Parts:
     classes, n = probabilities.shape[1], len(truth)
-    predicted = probabilities.argmax(axis=1)
+    predicted = predicted_classes(probabilities)
     confusion = np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)
     rows, columns = confusion.sum(axis=1) / n, confusion.sum(axis=0) / n
     agreed, chance = np.trace(confusion) / n, float(rows @ columns)
@@ -118,11 +118,10 @@ def _brier(truth: NDArray[np.int64], probabilities: NDArray[np.floating]) -> _Pa
 def _ece(truth: NDArray[np.int64], probabilities: NDArray[np.floating]) -> _Parts:
     """Each bin counts with the sign of its gap, which is taken for given."""
     found = reliability(truth, probabilities)
-    top = probabilities.argmax(axis=1)
+    top = predicted_classes(probabilities)
     confidence = probabilities[np.arange(len(truth)), top].astype(np.float64)
-    place = np.clip(np.searchsorted(found.edges, confidence, side="left") - 1, 0, BINS - 1)
     sign = np.sign(np.nan_to_num(found.accuracy - found.confidence))
-    return found.error, sign[place] * ((top == truth) - confidence) / len(truth)
+    return found.error, sign[found.place] * ((top == truth) - confidence) / len(truth)
 
 
 def _ccc(y: NDArray[np.float64], p: NDArray[np.float64]) -> _Parts:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ferbench.metrics.probabilities import predicted_classes
 from ferbench.temporal.frame import Frame
 
 Answers = tuple[NDArray[np.floating], NDArray[np.floating] | None]
@@ -41,7 +42,7 @@ class Timeline:
     @property
     def predicted(self) -> NDArray[np.int64]:
         """int64[n], the class with the highest probability; of equal ones the first."""
-        return self.probabilities.argmax(axis=1)
+        return predicted_classes(self.probabilities)
 
     @property
     def follows(self) -> NDArray[np.bool_]:

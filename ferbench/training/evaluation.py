@@ -18,6 +18,7 @@ from ferbench.data.views import PLAIN, View
 from ferbench.distributed.ranks import ALONE, Ranks, in_order
 from ferbench.metrics.affect import affect_scores
 from ferbench.metrics.classification import ClassificationScores, confusion_matrix, score
+from ferbench.metrics.probabilities import predicted_classes
 from ferbench.metrics.scoring import class_metrics, scores_record
 from ferbench.metrics.selection import AFFECT_METRICS
 from ferbench.training.step import Loss, evaluate_loss, forward, is_out_of_memory
@@ -207,7 +208,7 @@ def _together(own: _Sums, batches: Batches, classes: int, ranks: Ranks) -> Evalu
         probabilities=predicted,
         affect_truth=batches.truth.affect,
         affect=affect,
-        scores=score(confusion_matrix(batches.truth.labels, predicted.argmax(axis=1), classes)),
+        scores=score(confusion_matrix(batches.truth.labels, predicted_classes(predicted), classes)),
     )
 
 

@@ -226,3 +226,42 @@ def test_the_table_on_the_page_about_audits_is_possible():
     page = (Path(__file__).parents[2] / "docs/reference/audit.md").read_text()
     lines = page.split("What was not published stays empty:\n\n")[1].split("\n\n")[0].splitlines()
     assert audit(parse_table("\n".join(line.strip() for line in lines), "page.csv")).verdict == "consistent"
+
+
+def test_an_average_in_percent_below_classes_in_fractions_is_read_so():
+    table = read("class,f1,support\na,0.5,10\nb,0.7,14\nAccuracy (%),58.33,24\n")
+    assert table.scores[Cell("accuracy", "f1")].value == Fraction("0.5833")
+    assert table.scores[Cell("a", "f1")].value == Fraction("0.5")
+
+
+OLD_REPORT = """Classification Report
+=====================
+             precision    recall  f1-score   support
+
+          a       0.50      0.60      0.55        10
+          b       0.67      0.57      0.62        14
+
+avg / total       0.60      0.58      0.59        24
+"""
+
+
+def test_the_last_row_of_an_old_report_of_scikit_learn_is_the_weighted_average():
+    table = read(OLD_REPORT)
+    assert table.classes == ("a", "b")
+    assert table.scores[Cell("weighted avg", "precision")].value == Fraction("0.6")
+
+
+def test_a_title_above_a_report_of_scikit_learn_is_passed_over():
+    assert read(OLD_REPORT) == read(OLD_REPORT.partition("=\n")[2])
+
+
+def test_scores_of_a_total_are_left_out_with_a_note():
+    table = read("class,f1,support\na,0.5,10\nb,0.7,14\ntotal,0.6,24\n")
+    assert [cell.row for cell in table.scores] == ["a", "b"]
+    assert table.notes == ("scores of 'total' not read: it does not say which average they are",)
+
+
+def test_averages_go_by_several_names():
+    table = read("class,f1\na,0.5\nb,0.7\nMacro-F1,0.6\nWeighted F1,0.6\nTest Accuracy,0.58\n")
+    assert table.classes == ("a", "b")
+    assert {cell.row for cell in table.scores} == {"a", "b", "macro avg", "weighted avg", "accuracy"}

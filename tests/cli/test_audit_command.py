@@ -8,6 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ferbench.cli import cli
 
 PUBLISHED = Path(__file__).parents[2] / "benchmarks" / "published"
 
@@ -85,3 +90,61 @@ def test_the_table_of_published_results_says_what_the_audit_says(ferbench_cli):
         assert (
             json.loads(ferbench_cli("audit", "table", PUBLISHED / f"{name}.csv", "--json").stdout)["verdict"] == verdict
         )
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        # 0.85 of 12 images is 10.2 images.
+        ("accuracy,,,0.85,12", "accuracy 0.85 is not possible with 12 images: 10 right give 0.83, 11 right give 0.92"),
+        ("micro avg,0.85,0.85,0.85,12", "micro F1 0.85 is not possible with 12 images: 10 right give 0.83"),
+        ("weighted avg,,0.85,,12", "weighted recall 0.85 is not possible with 12 images"),
+        ("macro avg,,,-0.5,12", "macro F1 -0.5 is not possible"),
+        ("balanced accuracy,-0.5,,,12", "balanced accuracy -0.5 is not possible"),
+    ],
+)
+def test_an_average_that_is_impossible_by_itself_is_named(ferbench_cli, tmp_path, row, said):
+    (tmp_path / "t.csv").write_text(f"class,precision,recall,f1,support\nhappy,,,,6\nsad,,,,6\n{row}\n")
+    done = ferbench_cli("audit", "table", "t.csv")
+    assert done.exit_code == 1
+    assert f"1. {said}" in done.stdout
+    assert "the rest holds together" not in done.stdout  # there is no rest
+
+
+def test_an_impossible_table_without_supports_is_inconsistent(ferbench_cli, tmp_path):
+    # An F1 above precision and recall; exchanging those two changes nothing.
+    rows = "a,0.20,0.30,0.90\nb,0.50,0.60,0.55\nmacro avg,0.35,0.45,\n"
+    (tmp_path / "t.csv").write_text(f"class,precision,recall,f1\n{rows}")
+    done = ferbench_cli("audit", "table", "t.csv")
+    assert done.exit_code == 1
+    assert "F1 (a 0.90)" in done.stdout or "F1 of a 0.90" in done.stdout
+
+
+_CELLS = st.sampled_from(["", "", "0", "1", "0.5", "0.33", "0.67", "0.9", "-0.1", "1.7", "50", "nan"])
+_SUPPORTS = st.sampled_from(["", "", "0", "1", "3", "6", "40"])
+_NAMES = ["a", "b", "c", "macro avg", "weighted avg", "accuracy", "balanced accuracy", "micro avg", "total"]
+
+
+@st.composite
+def any_tables(draw):
+    """Rows of numbers that hold together or not, with and without supports and averages."""
+    rows = ["a", "b", *draw(st.lists(st.sampled_from(_NAMES[2:]), unique=True))]
+    alone = draw(st.booleans())  # averages have one number
+    lines = []
+    for row in rows:
+        cells = draw(st.tuples(_CELLS, _CELLS, _CELLS))
+        if alone and row in _NAMES[3:]:
+            cells = ("", "", cells[2])
+        lines.append(",".join([row, *cells, draw(_SUPPORTS)]))
+    return "\n".join(["class,precision,recall,f1,support", *lines])
+
+
+@settings(max_examples=60)
+@given(text=any_tables(), more=st.sampled_from([(), ("--json",), ("--macro-f1", "harmonic")]))
+def test_no_table_ends_in_a_stack_trace(tmp_path_factory, text, more):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_text(text)
+    done = CliRunner().invoke(cli, ["audit", "table", str(path), *more])
+    assert done.exception is None or isinstance(done.exception, SystemExit), text
+    if done.exit_code != 2 and not more:
+        assert any(f"{verdict}:" in done.stdout for verdict in ("consistent", "inconsistent", "underdetermined"))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferbench import UserError
-from ferbench.data.class_mapping import match_classes
+from ferbench.data.class_mapping import find_class, match_classes, order_of_classes
 
 
 def test_classes_are_matched_in_whatever_spelling_and_order():
@@ -36,9 +36,37 @@ def test_columns_lead_from_results_to_the_models_own_classes(model, dataset):
     [
         (("happy", "sad"), ("angry", "fear"), "no class in common"),
         (("happy", "Happiness"), ("happy", "sad"), "mean one expression"),
+        (("happy", "happiness"), ("joy", "sad"), "class 'joy' may be 'happy' or 'happiness'"),
         (("happy", "sad"), ("sad", "Sadness"), "mean one expression"),
     ],
 )
 def test_classes_that_cannot_be_matched_are_an_error(model, dataset, message):
     with pytest.raises(UserError, match=message):
         match_classes(model, dataset)
+
+
+COLLIDING = [("happy", "happiness", "sad"), ("HAPPY", "Happy", "sad"), ("straße", "STRASSE", "sad"), ("3", "03", "3.0")]
+
+
+@pytest.mark.parametrize("names", COLLIDING)
+def test_classes_of_one_meaning_are_told_apart_by_their_own_spelling(names):
+    assert [find_class(name, names) for name in names] == [0, 1, 2]
+    assert match_classes(names, names[::-1]).columns.tolist() == [2, 1, 0]
+    assert order_of_classes(names, names[::-1]).tolist() == [2, 1, 0]
+
+
+@pytest.mark.parametrize(("name", "names"), [("Happy", ("happy", "sad")), ("cafe\u0301", ("caf\u00e9", "sad"))])
+def test_another_spelling_finds_the_only_class_that_means_it(name, names):
+    assert find_class(name, names) == 0
+
+
+@pytest.mark.parametrize(("name", "names"), list(zip(("joy", "happy", "Strasse", "3.00"), COLLIDING, strict=True)))
+def test_another_spelling_of_two_classes_is_refused_with_both(name, names):
+    with pytest.raises(UserError, match=f"class '{name}' may be '{names[0]}' or '{names[1]}'"):
+        find_class(name, names)
+
+
+def test_other_classes_have_no_order():
+    assert order_of_classes(("happy", "sad"), ("happy", "fear")) is None
+    assert order_of_classes(("happy", "sad"), ("happy", "sad", "fear")) is None
+    assert order_of_classes(("happy", "happiness"), ("happy", "joy")) is None

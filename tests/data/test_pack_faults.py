@@ -11,7 +11,7 @@ import pytest
 from listed import Listed, good, pack, picture, reasons, with_image
 
 import ferbench
-from ferbench import Fault, PixelText, Sample
+from ferbench import Fault, PixelText, Sample, UserError
 from ferbench.data.pack import FaultyDataset, open_pack
 
 
@@ -182,3 +182,49 @@ def test_refusal_without_skipping_does_not_stand_in_the_way_of_skipping(tmp_path
     with pytest.raises(FaultyDataset):
         pack(Listed(with_image(b"x")), tmp_path)
     assert pack(Listed(with_image(b"x")), tmp_path, skip_faulty=True).skipped == 1
+
+
+def spelled(*names: str) -> Listed:
+    """A dataset with a sample of each class, and two of the last."""
+    labels = [*names, names[-1]]
+    items = [Sample(f"s{k}", "train", label, picture(k)) for k, label in enumerate(labels)]
+    return Listed([*items, Fault("table.csv", 9, "no image is named")], class_names=names)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("calm", "pain", "Pain"), "'pain' (1), 'Pain' (2)"),
+        (("calm", "cafe\u0301", "caf\u00e9"), r"'cafe\u0301' (1), 'caf\xe9' (2)"),
+        (("calm", "pain", "pa\u200bin"), r"'pain' (1), 'pa\u200bin' (2)"),
+        (("calm", "pain", "pain\u00a0"), r"'pain' (1), 'pain\xa0' (2)"),
+        (("calm", "3", "03"), "'3' (1), '03' (2)"),
+        (("calm", "3", "3.0"), "'3' (1), '3.0' (2)"),
+    ],
+)
+def test_classes_that_differ_in_spelling_alone_are_refused_before_packing(
+    tmp_path: Path, names: tuple[str, ...], said: str
+) -> None:
+    for skip in (False, True):
+        with pytest.raises(UserError) as caught:
+            pack(spelled(*names), tmp_path / "cache", skip_faulty=skip)
+        assert caught.value.message == f"dataset 'listed' has classes that differ in spelling alone: {said}"
+    assert not (tmp_path / "cache").exists()
+
+
+def test_words_for_one_expression_stay_two_classes(tmp_path: Path) -> None:
+    dataset = spelled("happiness", "happy")
+    dataset.items.pop()
+    assert pack(dataset, tmp_path).class_names == ("happiness", "happy")
+
+
+@pytest.mark.parametrize("name", ["", " ", "\u200b"])
+def test_a_class_needs_a_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="has a class without a name"):
+        pack(spelled("calm", name), tmp_path)
+
+
+def test_a_label_in_another_spelling_than_its_class_is_a_fault_that_names_both(tmp_path: Path) -> None:
+    items = good()
+    items[3] = replace(items[3], label="Glad")
+    assert reasons(items, tmp_path) == ["label 'Glad' is spelled otherwise than the class 'glad'"]

@@ -299,3 +299,15 @@ def test_too_few_people_to_keep_apart_are_an_error_that_says_what_tears_them():
     assert "data.group_by=none" in caught.value.remedy
     split = cut(alone, PROTOCOLS, SplitRequest(protocol="public-test", group_by="none"))
     assert split.counts(split.validation) == {"angry": 8, "happy": 20, "sad": 12}
+
+
+def test_a_class_is_found_in_another_spelling_and_keeps_its_own(pack):
+    name = pack.class_names[0]
+    wanted = (f" {name.upper()}\u200b", pack.class_names[1])
+    assert cut(pack, PROTOCOLS, SplitRequest(classes=wanted)).class_names == pack.class_names[:2]
+
+
+def test_a_class_is_named_once(pack):
+    name = pack.class_names[0]
+    with pytest.raises(UserError, match=f"data.classes names '{name}' twice"):
+        cut(pack, PROTOCOLS, SplitRequest(classes=(name, name.upper())))

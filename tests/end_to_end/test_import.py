@@ -7,7 +7,12 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from made_runs import CLASSES, make_run
+
+from ferbench.metrics.probabilities import predicted_classes, with_predicted
+from ferbench.runs.directory import find_run
 
 
 @pytest.fixture
@@ -129,6 +134,16 @@ def change(rows, kind):
         header, body = ("id", *CLASSES), [(one, *"abcdefg") for one, _ in body]
     elif kind == "short":
         body = [(body[0][0],), *body[1:]]
+    elif kind == "column twice":
+        header, body = ("id", "predicted", "predicted"), [(one, what, "sad") for one, what in body]
+    elif kind == "column twice, with blanks":
+        header, body = ("id", "predicted", " predicted "), [(one, what, "sad") for one, what in body]
+    elif kind == "two predictions":
+        header, body = ("id", "predicted", "Pred"), [(one, what, "sad") for one, what in body]
+    elif kind == "two truths":
+        header, body = ("id", "predicted", "true", "label"), [(one, what, "sad", "sad") for one, what in body]
+    elif kind == "two ids":
+        header, body = ("id", "predicted", "ID"), [(one, what, "1") for one, what in body]
     elif kind == "empty":
         body = []
     return header, body
@@ -151,6 +166,11 @@ def change(rows, kind):
         ("words", "a probability is no number"),
         ("short", "line 2: it has not 2 fields as the header"),
         ("empty", "has no rows"),
+        ("column twice", "column 'predicted' is there twice"),
+        ("column twice, with blanks", "column 'predicted' is there twice"),
+        ("two predictions", "columns 'predicted' and 'Pred' say the same thing"),
+        ("two truths", "columns 'true' and 'label' say the same thing"),
+        ("two ids", "columns 'id' and 'ID' say the same thing"),
     ],
 )
 def test_what_does_not_match_is_an_error(ferbench_cli, tmp_path, truth, kind, message):
@@ -188,3 +208,127 @@ def test_two_test_sets_at_once_are_refused(ferbench_cli, tmp_path, truth):
     refused = ferbench_cli("import", path, "--like", "ours", "--dataset", "fer2013")
     assert refused.exit_code == 2
     assert "--like and --dataset each name a test set" in refused.stderr
+
+
+def of_truth(results, path, classes, header=("id", "predicted"), spell=str):
+    """A run on a test set with these classes, and a file with the true class of each of its samples."""
+    run = make_run(results, name="ours", classes=classes, n=60)
+    (key,) = [key for key, one in run.read()["evaluations"].items() if one["split"] == "test"]
+    test = run.predictions(key)
+    rows = [(one, spell(classes[label])) for one, label in zip(test.ids.tolist(), test.truth, strict=True)]
+    return test, written(path, header, rows)
+
+
+COLLIDING = [
+    ("happy", "happiness", "sad"),
+    ("HAPPY", "Happy", "sad"),
+    ("straße", "STRASSE", "sad"),
+    ("3", "03", "3.0"),
+    ("caf\u00e9", "cafe\u0301", "sad"),
+]
+
+
+@pytest.mark.parametrize("classes", COLLIDING)
+def test_classes_that_mean_the_same_are_told_apart_by_their_spelling(ferbench_cli, tmp_path, classes):
+    test, path = of_truth(tmp_path / "results", tmp_path / "perfect.csv", classes)
+    finished = ferbench_cli("import", path, "--like", "ours", "--json")
+    assert json.loads(finished.stdout)["metrics"]["accuracy"] == 1
+    one_hot = np.eye(len(classes))[test.truth]
+    rows = [(one, *values) for one, values in zip(test.ids.tolist(), one_hot, strict=True)]
+    for prefix in ("", "p_"):
+        header = ["id", *(f"{prefix}{name}" for name in classes)]
+        path = written(tmp_path / f"perfect{prefix}.csv", header, rows)
+        outcome = json.loads(ferbench_cli("import", path, "--like", "ours", "--json").stdout)
+        assert outcome["metrics"]["accuracy"] == 1
+
+
+@pytest.mark.parametrize(("classes", "spelled"), list(zip(COLLIDING[:3], ("joy", "happy", "Strasse"), strict=True)))
+def test_a_spelling_that_two_classes_could_be_is_refused(ferbench_cli, tmp_path, classes, spelled):
+    _, path = of_truth(tmp_path / "results", tmp_path / "theirs.csv", classes, spell=lambda name: spelled)
+    finished = ferbench_cli("import", path, "--like", "ours")
+    assert finished.exit_code == 2
+    assert f"class '{spelled}' may be '{classes[0]}' or '{classes[1]}'" in finished.stderr
+
+
+TAKEN = ("id", "true", "label", "predicted")
+
+
+def test_classes_called_as_columns_are_no_columns_of_predicted_classes(ferbench_cli, tmp_path):
+    _, path = of_truth(tmp_path / "results", tmp_path / "perfect.csv", TAKEN)
+    assert json.loads(ferbench_cli("import", path, "--like", "ours", "--json").stdout)["metrics"]["accuracy"] == 1
+
+
+def test_probabilities_of_classes_called_as_columns_have_a_prefix(ferbench_cli, tmp_path):
+    test, _ = of_truth(tmp_path / "results", tmp_path / "unused.csv", TAKEN)
+    rows = [(one, *values) for one, values in zip(test.ids.tolist(), np.eye(4)[test.truth], strict=True)]
+    path = written(tmp_path / "perfect.csv", ["id", *(f"prob_{name}" for name in TAKEN)], rows)
+    assert json.loads(ferbench_cli("import", path, "--like", "ours", "--json").stdout)["metrics"]["accuracy"] == 1
+    path = written(tmp_path / "bare.csv", ["id", "prob_id", "true", "prob_label", "prob_predicted"], rows)
+    finished = ferbench_cli("import", path, "--like", "ours")
+    assert finished.exit_code == 2
+    assert "call the column of the class's probability prob_true" in finished.stderr
+
+
+def test_a_stated_class_that_ties_for_the_highest_probability_stays(ferbench_cli, tmp_path, truth):
+    ids, labels = truth
+    rows = []
+    for one, label in zip(ids, labels, strict=True):
+        values = ["0.4" if k in (label, 0, label - 1) else "0" for k in range(7)]
+        rows.append((one, CLASSES[label], *values))
+    rows = [(*row[:2], *(str(float(v) / sum(map(float, row[2:]))) for v in row[2:])) for row in rows]
+    path = written(tmp_path / "right.csv", ["id", "predicted", *CLASSES], rows)
+    outcome = json.loads(ferbench_cli("import", path, "--like", "ours", "--json").stdout)
+    assert outcome["metrics"]["accuracy"] == 1
+    directory = find_run(tmp_path / "results", "right")
+    stored = directory.predictions(outcome["evaluation"])
+    assert np.array_equal(stored.predicted, stored.truth)
+    assert ferbench_cli("runs", "verify", "right").exit_code == 0
+    differences = json.loads(ferbench_cli("compare", "right", "ours", "--json").stdout)["metrics"]
+    assert next(one["first"] for one in differences if one["metric"] == "accuracy") == 1
+
+
+def test_what_only_double_precision_tells_apart_stays_the_prediction(ferbench_cli, tmp_path, truth):
+    ids, labels = truth
+    low, high = "0.49999999999", "0.50000000001"
+    rows = []
+    for one, label in zip(ids, labels, strict=True):
+        other = 0 if label else 1
+        rows.append((one, *(high if k == label else low if k == other else "0" for k in range(7))))
+    path = written(tmp_path / "right.csv", ["id", *CLASSES], rows)
+    assert json.loads(ferbench_cli("import", path, "--like", "ours", "--json").stdout)["metrics"]["accuracy"] == 1
+
+
+def test_a_stated_class_that_is_clearly_less_probable_is_refused(ferbench_cli, tmp_path, truth):
+    ids, labels = truth
+    values = np.full((350, 7), 0.1)
+    values[np.arange(350), labels] = 0.4
+    rows = [(one, CLASSES[(k + 1) % 7], *p) for one, k, p in zip(ids, labels, values, strict=True)]
+    finished = ferbench_cli(
+        "import", written(tmp_path / "x.csv", ["id", "predicted", *CLASSES], rows), "--like", "ours"
+    )
+    assert finished.exit_code == 2
+    assert "in 350 rows the predicted class is not the most probable one" in finished.stderr
+
+
+@settings(max_examples=200)
+@given(st.lists(st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.5, 1.0]), min_size=3, max_size=3), min_size=1), st.data())
+def test_any_of_the_most_probable_classes_can_be_the_prediction(rows, data):
+    probabilities = np.array(rows, dtype=np.float32)
+    chosen = np.array([data.draw(st.sampled_from(np.flatnonzero(one == one.max()).tolist())) for one in probabilities])
+    raised = with_predicted(probabilities, chosen)
+    assert predicted_classes(raised).tolist() == chosen.tolist()
+    assert np.abs(raised - probabilities).max() <= 1.2e-7
+
+
+def test_classes_without_a_sample_are_counted_below_the_table(ferbench_cli, tmp_path):
+    run = make_run(tmp_path / "results", name="ours", classes=("happy", "sad", *(f"class {k}" for k in range(40))), n=9)
+    (key,) = [key for key, one in run.read()["evaluations"].items() if one["split"] == "test"]
+    test = run.predictions(key)
+    absent = 42 - len(np.unique(test.truth))
+    path = written(tmp_path / "theirs.csv", ["id", "predicted"], [(one, "happy") for one in test.ids.tolist()])
+    said = f"{absent} of 42 classes have no test sample"
+    assert said in ferbench_cli("import", path, "--like", "ours").stdout
+    for command in (["leaderboard"], ["compare", "theirs", "ours"], ["report", "theirs", "-o", "page.html"]):
+        finished = ferbench_cli(*command)
+        assert finished.exit_code == 0, finished.stderr
+        assert said in finished.stdout or said in (tmp_path / "page.html").read_text()

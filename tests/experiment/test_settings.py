@@ -279,3 +279,14 @@ def test_line_endings_that_toml_has_not_are_refused(tmp_path):
         read_recipe(path)
     path.write_bytes(b'name = "a"\r\n')
     assert read_recipe(path) == {"name": "a"}
+
+
+@pytest.mark.parametrize("text", ["[1,2,3]", '["1","2","3"]', "[ 1, 2, 3 ]"])
+def test_classes_that_are_called_as_numbers_are_named_as_they_are(text):
+    (settings,) = grid({}, sets=[f"data.classes={text}"])
+    assert build_recipe(settings).data.classes == ("1", "2", "3")
+
+
+def test_classes_that_are_called_as_other_values_are_named_as_they_are():
+    (settings,) = grid({}, sets=["data.classes=[NA,null,true,nan,none,01,1.0]"])
+    assert build_recipe(settings).data.classes == ("NA", "null", "true", "nan", "none", "01", "1.0")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,6 +50,35 @@ def test_expected_calibration_error_by_hand():
     assert reliability(np.array([0, 0, 1, 0]), probabilities).error == pytest.approx(
         (3 * abs(2 / 3 - 0.9) + abs(0 - 0.6)) / 4
     )
+
+
+def exact_error(confidences: list[Fraction], right: list[bool]) -> Fraction:
+    """The expected calibration error over 15 bins of equal width, whose upper edge is theirs, in whole numbers."""
+    bins: dict[int, list[Fraction]] = {}
+    for confidence, hit in zip(confidences, right, strict=True):
+        bins.setdefault(math.ceil(confidence * 15), []).append(hit - confidence)
+    return sum((abs(sum(gaps, Fraction())) for gaps in bins.values()), Fraction()) / len(right)
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["0.6", "0.60", "0.8", "0.66", "0.67", "0.733", "0.7"]), st.booleans()), min_size=1
+    )
+)
+def test_printed_probabilities_fall_into_their_bins(precision, samples):
+    printed = [Fraction(text) for text, _ in samples]
+    right = [hit for _, hit in samples]
+    probabilities = np.array([[float(text), float(1 - Fraction(text))] for text, _ in samples], dtype=precision)
+    truth = np.array([0 if hit else 1 for hit in right])
+    assert reliability(truth, probabilities).error == pytest.approx(float(exact_error(printed, right)), abs=1e-6)
+
+
+@pytest.mark.parametrize("number", range(8, 16))
+def test_an_edge_belongs_to_the_bin_below_it(number):
+    confidence = np.float32(number / 15)
+    found = reliability(np.array([0]), np.array([[confidence, 1 - confidence]], dtype=np.float32))
+    assert np.flatnonzero(found.counts).tolist() == [number - 1]
 
 
 def test_bins_of_equal_mass_hold_equally_many():

@@ -314,3 +314,11 @@ def test_a_table_of_the_users_gives_columns_to_slice_by(ferbench_cli, tmp_path, 
     assert [(one["value"], one["n"]) for one in document["slices"]["sex"]] == [("f", 150), ("m", 150)]
     finished = ferbench_cli("compare", "a", "b", "--results", tmp_path, "--slice", "sxe", "--slice-table", table)
     assert (finished.exit_code, "did you mean 'sex'?" in finished.stderr) == (2, True)
+
+
+def test_a_table_with_an_id_twice_is_refused(ferbench_cli, tmp_path, pair):
+    table = tmp_path / "people.csv"
+    table.write_text("id,sex\ntest-00001,f\ntest-00001,m\n")
+    finished = ferbench_cli("compare", "a", "b", "--results", tmp_path, "--slice", "sex", "--slice-table", table)
+    assert finished.exit_code == 2
+    assert "line 3: the id 'test-00001' stands there twice" in finished.stderr

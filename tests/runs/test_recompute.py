@@ -65,3 +65,15 @@ def test_what_is_no_number_is_stored_as_null(evaluated):
     for of_class in held["per_class"].values():
         of_class |= {key: None for key, value in of_class.items() if math.isnan(value)}
     assert contradiction(constant, held) == ""
+
+
+def test_a_calibration_error_by_edges_in_double_precision_is_that_of_an_older_release():
+    probabilities = np.array([[0.6, 0.4], [0.6, 0.4], [0.62, 0.38]], dtype=np.float32)  # 0.6 is an edge of bins
+    truth = np.array([0, 1, 0])
+    predictions = Predictions(np.array(["a", "b", "c"]), truth, probabilities)
+    stored = scores_record(truth, probabilities, NAMES[:2])
+    older = {**stored, "metrics": {**stored["metrics"], "ece": abs(2 / 3 - 1.82 / 3)}}
+    assert older["metrics"]["ece"] != pytest.approx(stored["metrics"]["ece"], abs=1e-3)
+    assert contradiction(predictions, older) == ""
+    older["metrics"]["ece"] += 0.01
+    assert contradiction(predictions, older).startswith("ece is ")

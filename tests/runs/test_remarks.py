@@ -27,3 +27,21 @@ def test_copies_within_a_protocol_are_told_from_contamination():
     seen = {"train": {"same": 0, "copies": 4}, "validation": NONE, "contaminated": False}
     assert "on both sides" in remarks({"seen": seen})[0]
     assert "CONTAMINATED" in remarks({"seen": {**seen, "contaminated": True}})[0]
+
+
+def scored(**supports):
+    return {"split": "test", "per_class": {name: {"support": n} for name, n in supports.items()}}
+
+
+def test_classes_without_a_sample_are_counted_with_what_averages_make_of_them():
+    assert remarks(scored(fear=0, happy=4, pain=0)) == [
+        "2 of 3 classes have no test sample (fear, pain): macro-F1 counts them as 0, balanced accuracy leaves them out"
+    ]
+    assert remarks(scored(fear=0, happy=4)) == [
+        "1 of 2 classes has no test sample (fear): macro-F1 counts it as 0, balanced accuracy leaves it out"
+    ]
+
+
+def test_a_class_that_macro_averages_leave_out_is_not_said_to_count_as_0():
+    (line,) = remarks({**scored(fear=0, happy=4), "data": {"only_model": ["fear"]}})
+    assert "the dataset does not know: fear" in line

@@ -106,8 +106,12 @@ class MlflowTracker:
 
 def numbers(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
     """Every finite number in nested tables and lists, by dotted name in the characters that MLflow takes."""
+    names: set[str] = set()
     for key, value in values.items():
         name = prefix + re.sub(r"[^\w\-. /]", "_", str(key))
+        while name in names:  # of two classes whose names differ in other characters
+            name += "_"
+        names.add(name)
         if isinstance(value, Mapping):
             yield from numbers(value, f"{name}.")
         elif isinstance(value, Sequence) and not isinstance(value, str):

@@ -16,7 +16,7 @@ def rows_of_classes(
 ) -> list[int | None]:
     """The checkpoint's label id for each class of the task; None for a class that it has no label for.
 
-    A label of the same name wins over a synonym; case does not count.
+    A label of the same spelling wins over one that differs in case alone, and that over a synonym.
 
     Args:
         class_names: of the task, in the order of its class ids.
@@ -25,7 +25,8 @@ def rows_of_classes(
         checkpoint: what errors call it.
 
     Raises:
-        UserError: a class has no label and ``new_classes`` is false, or two labels stand for one class.
+        UserError: a class has no label and ``new_classes`` is false, or two labels stand for one class or the other way
+            round.
     """
     rows = [_row(name, labels, checkpoint) for name in class_names]
     lacking = [name for name, row in zip(class_names, rows, strict=True) if row is None]
@@ -35,11 +36,19 @@ def rows_of_classes(
             f"the task's classes: {', '.join(class_names)}",
             "keep the classes that it knows with data.classes, or say --set model.new_classes=true and fine-tune",
         )
+    for place, row in enumerate(rows):
+        if row is not None and (first := rows.index(row)) < place:
+            raise UserError(
+                f"{checkpoint}: its label '{labels[row]}' stands for the classes '{class_names[first]}' and "
+                f"'{class_names[place]}' alike",
+                "keep one of them with data.classes",
+            )
     return rows
 
 
 def _row(name: str, labels: Mapping[int, str], checkpoint: str) -> int | None:
-    same = [row for row, label in labels.items() if _plain(label) == _plain(name)]
+    same = [row for row, label in labels.items() if label == name]
+    same = same or [row for row, label in labels.items() if _plain(label) == _plain(name)]
     alike = same or [row for row, label in labels.items() if _canonical(label) == _canonical(name)]
     if len(alike) > 1:
         found = " and ".join(f"'{labels[row]}'" for row in alike)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ferbench import UserError
+from ferbench.data.delimiter import refuse_repeated
 
 _LONGEST_LINE = 100_000
 
@@ -49,10 +50,11 @@ def csv_rows(
     if headless is not None and not set(wanted) & set(names):
         names = [name.lower() for name in headless]
         lines = chain([first], lines)
-    if any(names.count(name) != 1 for name in wanted):
+    refuse_repeated([name for name in names if name in wanted], str(path))
+    if not set(wanted) <= set(names):
         found = ", ".join(ascii(name)[1:-1] for name in names[:16]) or "nothing"
         raise UserError(
-            f"{path} should start with the columns {', '.join(columns)}, each once; it has: {found[:200]}",
+            f"{path} should start with the columns {', '.join(columns)}; it has: {found[:200]}",
             "check that this is the file it is taken for",
         )
     places = [names.index(name) for name in wanted]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ferbench import Dataset, Fault, Sample, UserError
+from ferbench.data.class_mapping import unknown_label
 from ferbench_builtin.datasets.image_files import Color, Fit, Size, Stored
 from ferbench_builtin.datasets.image_tree import Ignored, images, stamp, subdirectories
 from ferbench_builtin.datasets.layouts import directory_of, listed
@@ -69,7 +70,8 @@ class Folder(Dataset):
                 if not rest:
                     yield Fault(location, None, "lies in no class folder")
                 elif label not in per_class:
-                    yield Fault(location, None, f"unknown label '{label}': no such class folder in train")
+                    reason = unknown_label(label, self.class_names)
+                    yield Fault(location, None, f"{reason}: no such class folder in train")
                 else:
                     per_class[label] += 1
                     yield Sample(f"{part}/{name}", part, label, directory / name, location=location)

@@ -129,8 +129,14 @@ def _table_of(directory: Path, part: str) -> Path | None:
 
 def _stated(table: Path) -> dict[str, tuple[int, str]]:
     """Row and class number of every image that a table names; rows that cannot be read name none."""
-    rows = csv_rows(table, ("image", "label"))
-    return {row[0].strip(): (number, row[1].strip()) for number, row in rows if not isinstance(row, str)}
+    stated: dict[str, tuple[int, str]] = {}
+    for number, row in csv_rows(table, ("image", "label")):
+        if isinstance(row, str):
+            continue
+        name, label = row[0].strip(), row[1].strip()
+        if stated.setdefault(name, (number, label))[1] != label:
+            raise UserError(f"{table}, row {number}: '{name}' is there twice, with two labels", "keep the right one")
+    return stated
 
 
 def _kaggle_sample(folder: Path, part: str, name: str, stated: dict[str, tuple[int, str]] | None) -> Sample | Fault:

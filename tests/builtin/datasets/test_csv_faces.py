@@ -155,6 +155,20 @@ def test_row_that_cannot_be_packed_is_a_fault_with_file_and_row(tmp_path: Path, 
     assert reason in fault.reason
 
 
+def test_labels_in_two_spellings_are_refused_with_how_often_each_is_there(tmp_path: Path) -> None:
+    rows = [f"pictures/{index}.png,{label}" for index, label in enumerate(("pain", "Pain", "Pain", "calm"))]
+    with pytest.raises(UserError) as error:
+        pack_dataset(csv_faces(write(tmp_path, *rows)), name="csv", cache=tmp_path / "cache")
+    assert error.value.message == "dataset 'csv' has classes that differ in spelling alone: 'Pain' (2), 'pain' (1)"
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    table = write(tmp_path, "pictures/0.png,happy,sad", "pictures/1.png,sad,sad", header="path,label, Label")
+    with pytest.raises(UserError, match="column 'label' is there twice"):
+        csv_faces(table)
+
+
 def test_fewer_than_two_classes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="fewer than two classes: happy"):
         csv_faces(write(tmp_path, "pictures/0.png,happy"))

@@ -108,6 +108,13 @@ def test_folder_that_disagrees_with_the_table_is_a_fault(tmp_path: Path) -> None
     assert fault.reason == "lies in folder '2', but train_labels.csv calls it '1'"
 
 
+def test_an_image_with_two_labels_in_the_table_is_refused(tmp_path: Path) -> None:
+    table = kaggle(tmp_path) / "train_labels.csv"
+    table.write_text(table.read_text().replace("label\n", "label\ntrain_00001_aligned.jpg,2\n", 1))
+    with pytest.raises(UserError, match=r"row 3: 'train_00001_aligned\.jpg' is there twice, with two labels"):
+        list(raf_db(tmp_path).samples())
+
+
 def test_image_that_only_the_table_has_is_a_fault(tmp_path: Path) -> None:
     (kaggle(tmp_path) / "DATASET" / "test" / "4" / "test_00004_aligned.jpg").unlink()
     (fault,) = faults(raf_db(tmp_path))
