@@ -12,8 +12,9 @@ import torch
 
 from ferbench.experiment.fingerprint import digest
 from ferbench.experiment.plan import Plan
+from ferbench.plugin.culprit import using
 from ferbench.training import runtime
-from ferbench.training.assemble import build_loss, check_loss
+from ferbench.training.assemble import build_loss, check_loss, epoch_length
 from ferbench.training.building import build_model, check_budget, check_devices, check_outputs, split_batches
 from ferbench.training.growing import planned_sizes
 from ferbench.training.precision import Precision
@@ -54,12 +55,13 @@ class Estimator:
         Raises:
             UserError: the model cannot be built, or is over the parameter budget.
         """
+        with using(*plan.resolved.used, innocent=is_out_of_memory):
+            return self._estimate(plan)
+
+    def _estimate(self, plan: Plan) -> Estimate:
         train_second, evaluation_second, weight_bytes = self._rates(plan)
         settings = plan.resolved.recipe.training
-        sampler = plan.resolved.components["sampler"].build(
-            plan.split.labels[plan.split.train], plan.task, seed=settings.seed
-        )
-        trained = float(len(sampler.indices(1)) * settings.epochs)
+        trained = float(epoch_length(plan, plan.split.labels[plan.split.train]) * settings.epochs)
         sizes = planned_sizes(plan)
         if sizes:
             trained *= sum(size**2 for size in sizes) / (plan.task.height**2 * len(sizes))
