@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 
 import numpy as np
 import pytest
@@ -87,7 +86,7 @@ def test_a_model_that_gives_a_tensor_that_it_keeps_is_not_changed_by_a_loss():
             return self.prior
 
     model = Prior()
-    evaluate(model, split(), 2, swapped, 1)
+    evaluate(model, split(), 2, lambda o, t: o.logits.zero_().sum(), 1)
     assert model.prior.tolist() == [[1.0, 2.0]]
 
 
@@ -305,12 +304,6 @@ def test_parameters_of_a_loss_are_found_wherever_they_are_kept(holder):
 def test_a_bare_tensor_with_a_gradient_is_a_parameter_of_a_loss():
     scale = torch.ones(2, requires_grad=True)
     assert learnable(lambda outputs, targets: outputs.logits.sum() * scale.sum()) == ["scale"]
-
-
-def test_a_record_of_an_epoch_is_json_that_no_plugin_shares():
-    log = Log()
-    fit(training(epochs=1), log)
-    assert json.loads(json.dumps(log.epochs[0])) == log.epochs[0]
 
 
 def test_a_loss_that_takes_note_of_what_it_validates_on_learns_nothing_from_it():
