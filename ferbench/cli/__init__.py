@@ -200,6 +200,9 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         _leave_pipe()
         code = ShownUserError.exit_code
     except Exception as error:
+        from ferbench.plugin.culprit import blame
+
+        blame(error)
         raise error.with_traceback(_below_the_command_line(error.__traceback__))  # noqa: B904 the same one
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -15,7 +15,7 @@ from ferbench.cli.tables import fitting, show, terminal_width
 from ferbench.data.shards import Shards
 from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import short
-from ferbench.plugin.faults import one_line
+from ferbench.plugin.culprit import in_a_line
 from ferbench.report.table import size
 from ferbench.training.estimate import Estimator
 
@@ -34,7 +34,7 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
             except UserError as error:
                 combination.skip, combination.error = error.message, error
             except Exception as error:  # a plugin's, whatever it may be
-                combination.skip = f"{type(error).__name__}: {one_line(str(error))}"
+                combination.skip = in_a_line(error)
                 remedy = "run that combination alone without --dry-run to see where"
                 combination.error = UserError(f"{combination.plan.label} cannot run: {combination.skip}", remedy)
         estimates.append(estimate)

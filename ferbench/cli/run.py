@@ -29,6 +29,7 @@ from ferbench.cli.recipe_options import (
 )
 from ferbench.cli.results import show_comparison, show_outcome
 from ferbench.errors import UserError
+from ferbench.plugin.culprit import in_a_line
 from ferbench.plugin.faults import one_line
 
 if TYPE_CHECKING:
@@ -243,14 +244,13 @@ def _execute(
         except KeyboardInterrupt:
             click.echo(f"interrupted: the same command goes on with run {directory.path.name}", err=True)
             raise
-        except Exception:
+        except Exception as error:
             if alone:
                 raise
-            trace = traceback.format_exc()
-            print(trace, file=sys.stderr)
+            traceback.print_exc()
             return {
                 "status": "failed",
-                "reason": trace.splitlines()[-1],
+                "reason": in_a_line(error),
                 "run": directory.path.name,
                 "name": None,
                 "label": plan.label,

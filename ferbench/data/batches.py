@@ -16,6 +16,7 @@ from ferbench.data.draws import Draws, upload
 from ferbench.data.shards import Shards
 from ferbench.data.targets import Targets
 from ferbench.data.views import PLAIN, View
+from ferbench.plugin.culprit import calls
 
 Augmentation = Callable[[Tensor, tuple[int, int], Draws], Tensor]
 
@@ -157,7 +158,7 @@ class Batches:
             own = steps if places is None else places
             draws = Draws(seed, epoch, samples=positions[own], positions=start + own, device=self.device)
             with torch.no_grad():
-                images = self.shape.prepare(augment(self.gather(positions[own]), wanted, draws))
+                images = self.shape.prepare(_augmented(augment, self.gather(positions[own]), wanted, draws))
             targets = self.targets(positions)
             if mix is not None:
                 if places is not None:
@@ -179,3 +180,8 @@ class Batches:
     def targets(self, positions: NDArray[np.int64]) -> Targets:
         """What is known of the samples at ``positions``, on the device."""
         return self.truth.at(positions).to(self.device)
+
+
+@calls("augmentation")
+def _augmented(augment: Augmentation, images: Tensor, size: tuple[int, int], draws: Draws) -> Tensor:
+    return augment(images, size, draws)

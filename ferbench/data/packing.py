@@ -13,9 +13,12 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ferbench.data.class_mapping import unknown_label
 from ferbench.data.columns import content_digest
@@ -101,7 +104,7 @@ def build(
 
 def _decoded(dataset: Dataset, workers: int) -> Iterator[list[Row | Fault]]:
     """Every sample in order, decoded, as lists; a few lists are ahead of the consumer and no more."""
-    samples = iter(dataset.samples())
+    samples = map(_kept, dataset.samples())
     size = dataset.stored_size or dataset.native_size
     limit = 16 if size is None else _rows_of(dataset.channels * size[0] * size[1])
     ahead: deque[Future[list[Row | Fault]]] = deque()
@@ -120,6 +123,14 @@ def _decoded(dataset: Dataset, workers: int) -> Iterator[list[Row | Fault]]:
             yield rows
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _kept(item: Sample | Fault) -> Sample | Fault:
+    """What a dataset yields, with copies of what it may use again for the next sample while this one waits."""
+    if not isinstance(item, Sample):
+        return item
+    image = item.image.copy() if isinstance(item.image, np.ndarray) else item.image
+    return replace(item, image=image, votes=None if item.votes is None else tuple(item.votes))
 
 
 def _rows_of(image_bytes: int) -> int:

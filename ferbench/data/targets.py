@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import register_pytree_node
 
 from ferbench.data.draws import upload
 
@@ -22,6 +23,17 @@ class Outputs:
 
     logits: Tensor
     affect: Tensor | None = None
+
+
+# So that torch.export, and torch.func, take a model that returns them.
+register_pytree_node(
+    Outputs,
+    lambda outputs: ([outputs.logits, outputs.affect], None),
+    lambda parts, _: Outputs(*parts),
+    serialized_type_name="ferbench.Outputs",
+    to_dumpable_context=lambda context: context,
+    from_dumpable_context=lambda context: context,
+)
 
 
 @dataclass(slots=True)

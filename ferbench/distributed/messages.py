@@ -10,6 +10,7 @@ from typing import Any
 
 from ferbench.errors import UserError
 from ferbench.link import Link, Message
+from ferbench.plugin.culprit import blame, named
 from ferbench.runs.lock import AtWork
 from ferbench.training.loop import Observer, Position
 
@@ -31,7 +32,8 @@ def failure(error: BaseException, *, lost: bool = False) -> Message:
     if isinstance(error, UserError):
         at_work = isinstance(error, AtWork)
         return {"type": "failed", "message": error.message, "remedy": error.remedy, "at_work": at_work, "lost": lost}
-    text = traceback.format_exception_only(type(error), error)[0].strip()
+    blame(error)
+    text = named(error) or traceback.format_exception_only(type(error), error)[0].strip()
     trace = "".join(traceback.format_exception(error))
     return {"type": "failed", "message": text, "remedy": None, "trace": trace, "lost": lost}
 

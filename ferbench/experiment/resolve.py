@@ -11,6 +11,7 @@ from ferbench.errors import UserError
 from ferbench.experiment.initial_weights import identify_weights
 from ferbench.experiment.recipe import COMPONENT_SECTIONS, Recipe
 from ferbench.experiment.recipe import Component as Asked
+from ferbench.plugin.culprit import blame
 from ferbench.plugin.discovery import Component, PluginRecord, Registry
 from ferbench.plugin.specs import DatasetSpec, ModelSpec
 
@@ -30,7 +31,12 @@ class ChosenComponent:
     def build(self, *args: Any, **given: Any) -> Any:
         """Call the builder with the options; ``given`` are keyword arguments that are no options (``seed``)."""
         options = self.component.options().arguments(self.options, self.component.kind)
-        return self.component.builder()(*args, **given, **options)
+        builder = self.component.builder()
+        try:
+            return builder(*args, **given, **options)
+        except Exception as error:
+            blame(error, self.component)
+            raise
 
     def without_initial_weights(self) -> ChosenComponent:
         """The same component for a checkpoint that holds every weight: it need not read the initial ones."""
@@ -91,6 +97,15 @@ class ResolvedRecipe:
     components: Mapping[str, ChosenComponent]
     trackers: tuple[ChosenComponent, ...] = ()
     plugins: tuple[PluginRecord, ...] = ()
+
+    @property
+    def used(self) -> tuple[Component, ...]:
+        """The components that take part, the members of a union in place of the union."""
+        found: list[Component] = []
+        for chosen in self.components.values():
+            members = chosen.members.values() if isinstance(chosen, JoinedDatasets) else [chosen]
+            found += [one.component for one in members]
+        return tuple(found)
 
     @property
     def predicts_affect(self) -> bool:

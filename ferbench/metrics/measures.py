@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+#: What the built-in losses call their components.
+PARTS = ("expression", "valence", "arousal")
 
 PER_CLASS = {"precision": "precision", "recall": "recall", "f1": "F1"}
 
@@ -66,12 +70,31 @@ KNOWN = {
         *_affect("valence"),
         *_affect("arousal"),
         Measure("loss", "loss", False, about="mean of the loss that the run was trained with"),
-        *(
-            Measure(part, f"{part} loss", False, about=f"the part of the loss that is over {part}")
-            for part in ("expression", "valence", "arousal")
-        ),
+        *(Measure(part, f"{part} loss", False, about=f"the part of the loss that is over {part}") for part in PARTS),
     )
 }
+
+#: What stands beside the components of a loss in histories, evaluations and tables of them, and so names none.
+TAKEN = frozenset(
+    (
+        *(key for key in KNOWN if key not in PARTS),
+        *(f"{dimension}_n" for dimension in ("valence", "arousal")),
+        *(*PER_CLASS, "support", "n", "epoch", "epochs", "seconds", "train", "validation", "test"),
+        *("learning_rates", "best", "images_per_second", "micro_batch", "image_size", "sampler"),
+    )
+)
+_COMPONENT = re.compile(r"[^\W\d][\w/-]{0,63}")
+
+
+def component_fault(name: object) -> str | None:
+    """Why a loss cannot call a component that, to put behind the name; None: it can."""
+    if not isinstance(name, str):
+        return f"is named by {type(name).__name__}, not by a text"
+    if name in TAKEN:
+        return "has the name of something else in the records"
+    if not _COMPONENT.fullmatch(name):
+        return "is not named by a letter and then letters, digits, _, - or /, 64 characters at most"
+    return None
 
 
 def _plain(label: str) -> str:

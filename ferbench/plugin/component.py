@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferbench.errors import UserError
+from ferbench.plugin.culprit import remember
 from ferbench.plugin.faults import describe, did_you_mean
 from ferbench.plugin.loading import HOOKS
 from ferbench.plugin.source import digest_sources, is_editable, source_roots
@@ -121,6 +122,11 @@ class Component:
         """What to call the component in a message, such as ``model 'basic-cnn'``."""
         return f"{self.kind} '{self.name}'"
 
+    @property
+    def title(self) -> str:
+        """The same with its plugin: ``model 'arc-net' of plugin 'arc' (arc-margin 0.2.0)``."""
+        return f"{self.where} of plugin {self.plugin.title}"
+
     def builder(self) -> Callable[..., Any]:
         """Import the function or class that builds the component.
 
@@ -143,6 +149,7 @@ class Component:
             raise self._unusable(cause) from None
         if not callable(built):
             raise self._unusable(f"'{self.spec.build}' is {type(built).__name__}, not a function or class")
+        remember(self)
         return built
 
     def options(self) -> OptionSchema:
@@ -183,4 +190,4 @@ class Component:
         remedy = "mend the plugin" if self.plugin.local else f"tell the authors of {self.distribution}"
         if cause.startswith("missing dependency"):
             remedy = f"install the missing package beside {self.distribution}"
-        return UnusableComponent(f"{self.where} of plugin {self.plugin.title} cannot be used: {cause}", remedy)
+        return UnusableComponent(f"{self.title} cannot be used: {cause}", remedy)

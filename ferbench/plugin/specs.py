@@ -152,12 +152,18 @@ class LossSpec(Spec):
     ``(Outputs, Targets) -> LossValue`` (a scalar tensor, the mean over the samples, is accepted).
 
     It is built on the processor. An ``nn.Module`` is moved to the device of the predictions; any other callable takes
-    its tensors there itself.
+    its tensors there itself. Outputs and targets are its own: what it writes into them reaches no record. Its
+    parameters are not trained, since the optimiser has the model's alone: one that has some, and does not freeze them,
+    is refused. Components are scalar tensors with names that nothing else in the records has.
 
     One that changes with time also has ``epoch_started(epoch: int, epochs: int)``, called before the first batch of
     each epoch; epochs count from 1 to ``epochs``. Validation in an epoch, and the test of its weights, are of the same
     loss. A run that was stopped goes on with a loss that hears of its present epoch alone. It must work before it is
     told of any, too.
+
+    One that learns from what it is given, such as centres of classes, is a module that keeps it in buffers, or has
+    ``state_dict()`` and ``load_state_dict(state)`` with plain values, arrays and tensors. The state is saved with every
+    checkpoint and with the best weights, which are tested with it. Validation leaves it as it is.
     """
 
     kind: ClassVar[str] = "loss"
@@ -167,8 +173,9 @@ class LossSpec(Spec):
 class SamplerSpec(Spec):
     """A sampler. Builder: ``build(labels: int64[n], task: Task, *, seed: int, options…)`` returns an object with
     ``indices(epoch: int) -> int64[m]``, ``update(scores: Scores)``, ``state_dict()`` and ``load_state_dict(state)``.
-    ``seed`` is given by the harness and is no option. Draws depend on (seed, epoch, state) alone. An optional
-    ``describe() -> dict`` of plain values says how it draws the next epoch; the epoch's record keeps it."""
+    ``seed`` is given by the harness and is no option. ``labels`` cannot be written. Draws depend on seed, epoch and state
+    alone, and every epoch has as many, which learning rates are planned by. An optional ``describe() -> dict`` of plain
+    values says how it draws the next epoch; the epoch's record keeps it."""
 
     kind: ClassVar[str] = "sampler"
 

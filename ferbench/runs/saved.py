@@ -56,14 +56,32 @@ class Saved:
         return f"epoch {self.epoch}, batch {self.batches:,}" if self.batches else f"end of epoch {self.epoch}"
 
 
+def loss_file(name: str) -> str:
+    """Where the tensors of a loss's state are, beside the weights that are called ``name``."""
+    return f"{name}-loss.safetensors"
+
+
 def is_whole(directory: Path, name: str) -> bool:
     """Whether a checkpoint is there and its bytes are those that were written."""
     try:
         about = read_about(directory, name)
-        content = (directory / f"{name}.safetensors").read_bytes()
+        return all(_digest(directory / file) == sha256 for file, sha256 in _tensors(name, about).items())
     except (OSError, ValueError):
         return False
-    return hashlib.sha256(content).hexdigest() == about.get("sha256")
+
+
+def _tensors(name: str, about: dict[str, Any]) -> dict[str, Any]:
+    """The files of tensors that belong to a checkpoint, and the SHA-256 that its JSON says of each."""
+    files = {f"{name}.safetensors": about.get("sha256")}
+    kept = about.get("loss")
+    if isinstance(kept, dict) and "sha256" in kept:
+        files[loss_file(name)] = kept["sha256"]
+    return files
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_about(directory: Path, name: str) -> dict[str, Any]:
@@ -104,7 +122,7 @@ def saved(directory: RunDirectory, training_id: str) -> list[Saved]:
 
 def _look(folder: Path, name: str, training_id: str) -> Saved:
     weights, description = folder / f"{name}.safetensors", folder / f"{name}.json"
-    size = sum(file.stat().st_size for file in (weights, description) if file.is_file())
+    size = sum(file.stat().st_size for file in (weights, description, folder / loss_file(name)) if file.is_file())
     try:
         content = description.read_bytes()
         about = json.loads(content)
@@ -120,13 +138,12 @@ def _look(folder: Path, name: str, training_id: str) -> Saved:
     elif name != BEST and about.get("training_id") != training_id:
         fault = f"{description.name} is of another training"
     else:
-        try:
-            with weights.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            if digest != about.get("sha256"):
-                fault = f"{weights.name} is not what was written: its SHA-256 is another"
-        except OSError as error:
-            fault = f"{weights.name}: {error.strerror}"
+        for file, sha256 in _tensors(name, about).items():
+            try:
+                if _digest(folder / file) != sha256:
+                    fault = fault or f"{file} is not what was written: its SHA-256 is another"
+            except OSError as error:
+                fault = fault or f"{file}: {error.strerror}"
     if name.endswith("-end") and epoch is not None:
         epoch -= 1  # it says which epoch comes next
     return Saved(name, epoch, step, batches or 0, size, fault)

@@ -18,7 +18,7 @@ from ferbench.experiment.fingerprint import digest, evaluation_id, short
 from ferbench.runs.directory import Predictions, RunDirectory, own_digest
 from ferbench.runs.learnt import SAMPLES_FILE, SPLITS, read_samples
 from ferbench.runs.recompute import contradiction, differs_from_members, malformed
-from ferbench.runs.saved import BEST, saved
+from ferbench.runs.saved import BEST, loss_file, saved
 from ferbench.runs.summary import summarise
 
 #: What an evaluation has twice: in ``metrics.json`` and in ``run.json``.
@@ -127,7 +127,7 @@ def _checkpoints(directory: RunDirectory, record: Mapping[str, Any]) -> _Found:
                 what = f"run.json has other weights: {key} {stated}, not {about.get(key)}"
                 yield f"checkpoints/{BEST}.json", what, f"remove the run's checkpoints, then {_AGAIN}", True
                 break
-    names = {one.name for one in found}
+    names = {one.name for one in found} | {Path(loss_file(BEST)).stem}
     for path in sorted(directory.checkpoints.glob("*.safetensors")):
         if path.stem not in names:
             remedy = "nothing: it does not count, and the run's end or 'ferbench runs rm' removes it"

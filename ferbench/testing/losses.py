@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import math
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -13,8 +15,11 @@ from torch import Tensor, nn
 
 from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench.errors import UserError
+from ferbench.metrics.measures import component_fault
 from ferbench.task import Task
 from ferbench.testing.rules import NotApplicable, RuleBook, Subject, Violation
+from ferbench.training import storable
+from ferbench.training.loss_state import learnable, put_state, state_of
 
 _SAMPLES = 24
 _EPOCHS = 5
@@ -43,10 +48,16 @@ class LossBench:
     def classes(self) -> int:
         return len(self._names)
 
-    def build(self, order: Tensor | None = None) -> Any:
-        """The loss; ``order``, int64[K], puts the task's classes into another order."""
+    def build(self, order: Tensor | None = None, absent: int | None = None) -> Any:
+        """The loss.
+
+        Args:
+            order: int64[K], puts the task's classes into another order.
+            absent: a class without training samples.
+        """
         places = list(range(self.classes)) if order is None else order.tolist()
-        names, counts = tuple(self._names[k] for k in places), tuple(self._counts[k] for k in places)
+        names = tuple(self._names[k] for k in places)
+        counts = tuple(0 if k == absent else self._counts[k] for k in places)
         loss = self._subject.build(Task(names, 1, 8, 8, counts, has_affect=True))
         if not callable(loss):
             raise Violation(f"the builder returns {type(loss).__name__}, which cannot be called")
@@ -67,7 +78,7 @@ class LossBench:
         return Outputs((scale * self._noise).requires_grad_(), self._said.clone().requires_grad_())
 
     def targets(self) -> Targets:
-        return Targets(self.labels, affect=self.affect)
+        return Targets(self.labels.clone(), affect=self.affect.clone())
 
     def answers(self, right: float) -> Outputs:
         """Predictions that are right (1), without opinion (0) or wrong (-1)."""
@@ -80,9 +91,19 @@ class LossBench:
 BOOK = RuleBook(LossBench)
 
 
+def value_of(loss: Any, outputs: Outputs, targets: Targets) -> Any:
+    """What a loss returns for outputs and targets that it may write into, as a run's are; gradients reach the given."""
+    given = Outputs(outputs.logits.clone(), None if outputs.affect is None else outputs.affect.clone())
+    return loss(given, Targets(*(None if part is None else part.clone() for part in _parts(targets))))  # type: ignore[arg-type]
+
+
 def total_of(loss: Any, outputs: Outputs, targets: Targets) -> Tensor:
-    value = loss(outputs, targets)
+    value = value_of(loss, outputs, targets)
     return value.total if isinstance(value, LossValue) else value
+
+
+def _parts(of: Outputs | Targets) -> tuple[Tensor | None, ...]:
+    return tuple(getattr(of, field.name) for field in fields(of))
 
 
 def first_and_last(check: Callable[[LossBench], str | None]) -> Callable[[LossBench], str | None]:
@@ -111,7 +132,7 @@ def builds(bench: LossBench) -> None:
 @first_and_last
 def scalar(bench: LossBench) -> str:
     """It returns one number, and components of one number each."""
-    value = bench.build()(bench.outputs(), bench.targets())
+    value = value_of(bench.build(), bench.outputs(), bench.targets())
     if not isinstance(value, LossValue | Tensor):
         raise Violation(f"it returns {type(value).__name__}, neither LossValue nor a tensor")
     value = value if isinstance(value, LossValue) else LossValue(value)
@@ -124,20 +145,111 @@ def scalar(bench: LossBench) -> str:
 
 @BOOK.rule()
 @first_and_last
-def finite(bench: LossBench) -> None:
-    """Value and gradient are finite, however sure the model is."""
+def component_names(bench: LossBench) -> None:
+    """Its components have names of their own, which nothing else in the records has."""
+    value = value_of(bench.build(), bench.outputs(), bench.targets())
+    for name in value.components if isinstance(value, LossValue) else ():
+        fault = component_fault(name)
+        if fault is not None:
+            raise Violation(f"component {name!r} {fault}")
+
+
+@BOOK.rule()
+@first_and_last
+def inputs_unchanged(bench: LossBench) -> None:
+    """Outputs and targets that it is given stay as they are."""
+    certain = torch.nn.functional.one_hot(bench.labels, bench.classes).float()
+    for soft in (None, certain):
+        for learning in (True, False):
+            known, given = bench.outputs(), bench.outputs()
+            assert given.affect is not None
+            outputs = Outputs(given.logits.clone(), given.affect.clone())
+            targets, truth = bench.targets(), bench.targets()
+            targets.soft, truth.soft = (None, None) if soft is None else (soft.clone(), soft)
+            with torch.set_grad_enabled(learning), contextlib.suppress(UserError):  # of one that takes no distributions
+                bench.build()(outputs, targets)
+            for name, before, after in (
+                *((field.name, getattr(known, field.name), getattr(outputs, field.name)) for field in fields(known)),
+                *((field.name, getattr(truth, field.name), getattr(targets, field.name)) for field in fields(truth)),
+            ):
+                same = before is after or (before is not None and after is not None and torch.equal(before, after))
+                if not same:
+                    raise Violation(f"it changes {name} in place: compute with a copy, such as {name}.clone()")
+
+
+@BOOK.rule()
+@first_and_last
+def parameters(bench: LossBench) -> None:
+    """It has no parameters to be trained: the optimiser has the model's alone."""
     loss = bench.build()
-    for scale in (0.0, 1.0, 30.0, 300.0):
-        outputs = bench.outputs(scale)
+    value_of(loss, bench.outputs(), bench.targets())  # which may make some
+    names = learnable(loss)
+    if names:
+        raise Violation(f"{', '.join(names[:3])} would never be trained: use buffers, or requires_grad_(False)")
+
+
+@BOOK.rule()
+@first_and_last
+def state_round_trip(bench: LossBench) -> str:
+    """A loss that is restored goes on as the one that went on."""
+    first, outputs = bench.build(), bench.outputs()
+
+    def learn(loss: Any) -> float:
         total = total_of(loss, outputs, bench.targets())
-        at = f"with logits up to ±{outputs.logits.detach().abs().max():.0f}"
-        if not total.isfinite():
-            raise Violation(f"{at} it is {total.item()}; compute logarithms with log_softmax")
         if total.requires_grad:
             total.backward()
-            for part in (outputs.logits.grad, outputs.affect.grad if outputs.affect is not None else None):
-                if part is not None and not part.isfinite().all():
-                    raise Violation(f"{at} its gradient is not finite")
+        return total.item()
+
+    before = [learn(first) for _ in range(3)]
+    carries = [name for name in ("state_dict", "load_state_dict") if callable(getattr(first, name, None))]
+    if len(carries) == 1:
+        raise Violation(f"it has {carries[0]}() alone; a state needs both state_dict() and load_state_dict(state)")
+    restored = bench.build()
+    tensors: dict[str, Tensor] = {}
+    try:
+        stored = storable.pack(state_of(first), tensors, "state_dict()")
+    except storable.NotStorable as error:
+        raise Violation(f"its state cannot be stored: {error}; give plain values, arrays and tensors") from error
+    put_state(restored, storable.unpack(stored, tensors))
+    for _ in range(2):
+        here, there = learn(first), learn(restored)
+        if not math.isclose(here, there, rel_tol=1e-5, abs_tol=1e-8):
+            how = "its state_dict() lacks something" if carries else "give it state_dict() and load_state_dict(state)"
+            raise Violation(f"it is {here:.4g}, and {there:.4g} where a run goes on from a checkpoint: {how}")
+    return "it changes with what it is given" if len({*before, here}) > 1 else "it keeps nothing"
+
+
+@BOOK.rule()
+@first_and_last
+def finite(bench: LossBench) -> None:
+    """Value and gradient are finite, however sure the model is."""
+    for scale in (0.0, 1.0, 30.0, 300.0):
+        outputs = bench.outputs(scale)
+        at = f"with logits up to ±{outputs.logits.detach().abs().max():.0f}"
+        _is_finite(bench.build(), outputs, bench.targets(), at, "compute logarithms with log_softmax")
+
+
+@BOOK.rule()
+@first_and_last
+def absent_class(bench: LossBench) -> None:
+    """Value and gradient are finite where a class has no training samples, though validation may have some."""
+    absent = bench.classes - 1
+    for there in (False, True):
+        labels = bench.labels if there else torch.where(bench.labels == absent, 0, bench.labels)
+        at = f"with 0 among task.train_counts{' and a sample of that class' if there else ''}"
+        remedy = "divide by the counts only where they are above 0"
+        _is_finite(bench.build(absent=absent), bench.outputs(), Targets(labels, affect=bench.affect), at, remedy)
+
+
+def _is_finite(loss: Any, outputs: Outputs, targets: Targets, at: str, remedy: str) -> None:
+    total = total_of(loss, outputs, targets)
+    if not total.isfinite():
+        raise Violation(f"{at} it is {total.item()}; {remedy}")
+    if total.requires_grad:
+        total.backward()
+        for part in (outputs.logits.grad, outputs.affect.grad if outputs.affect is not None else None):
+            if part is not None and not part.isfinite().all():
+                raise Violation(f"{at} its gradient is not finite; {remedy}")
 
 
 @BOOK.rule()
@@ -159,9 +271,10 @@ def gradient(bench: LossBench) -> None:
 @first_and_last
 def lower_for_better(bench: LossBench) -> str:
     """Right answers cost less than none, and none less than wrong ones."""
-    loss = bench.build()
     with torch.no_grad():
-        right, none, wrong = (float(total_of(loss, bench.answers(way), bench.targets())) for way in (1.0, 0.0, -1.0))
+        right, none, wrong = (
+            float(total_of(bench.build(), bench.answers(way), bench.targets())) for way in (1.0, 0.0, -1.0)
+        )
     if not right < none < wrong:
         raise Violation(f"right answers cost {right:.4g}, answers without opinion {none:.4g}, wrong ones {wrong:.4g}")
     return f"{right:.3g} < {none:.3g} < {wrong:.3g}"
@@ -171,12 +284,12 @@ def lower_for_better(bench: LossBench) -> str:
 @first_and_last
 def mean_over_samples(bench: LossBench) -> None:
     """The same samples twice cost what they cost once."""
-    loss, outputs = bench.build(), bench.outputs()
+    outputs = bench.outputs()
     assert outputs.affect is not None
     twice = Outputs(outputs.logits.repeat(2, 1), outputs.affect.repeat(2, 1))
     with torch.no_grad():
-        once = total_of(loss, outputs, bench.targets())
-        doubled = total_of(loss, twice, Targets(bench.labels.repeat(2), affect=bench.affect.repeat(2, 1)))
+        once = total_of(bench.build(), outputs, bench.targets())
+        doubled = total_of(bench.build(), twice, Targets(bench.labels.repeat(2), affect=bench.affect.repeat(2, 1)))
     if not torch.allclose(once, doubled, rtol=1e-4):
         raise Violation(f"once {once:.4g}, twice {doubled:.4g}: return the mean, so that micro-batches can be weighted")
 
@@ -185,14 +298,15 @@ def mean_over_samples(bench: LossBench) -> None:
 @first_and_last
 def adds_up(bench: LossBench) -> str:
     """Two parts of a batch, weighted by their sizes, cost what the batch costs."""
-    loss, outputs, targets = bench.build(), bench.outputs(), bench.targets()
+    outputs, targets = bench.outputs(), bench.targets()
     assert outputs.affect is not None
     cut = _SAMPLES // 3 + 1
     with torch.no_grad():
-        whole, parts = float(total_of(loss, outputs, targets)), 0.0
+        whole, parts = float(total_of(bench.build(), outputs, targets)), 0.0
         for start, stop in ((0, cut), (cut, _SAMPLES)):
             some = Outputs(outputs.logits[start:stop], outputs.affect[start:stop])
-            parts += float(total_of(loss, some, targets.slice(start, stop))) * (stop - start) / _SAMPLES
+            part = float(total_of(bench.build(), some, targets.slice(start, stop)))
+            parts += part * (stop - start) / _SAMPLES
     if not math.isclose(whole, parts, rel_tol=1e-4, abs_tol=1e-6):
         raise Violation(
             f"it is {whole:.4g} over the batch and {parts:.4g} over its parts: micro-batches change what is learnt; "
@@ -205,13 +319,14 @@ def adds_up(bench: LossBench) -> str:
 @first_and_last
 def distributions(bench: LossBench) -> None:
     """Where targets are distributions (votes, Mixup), these count; a loss that cannot use them raises a UserError."""
-    loss, outputs = bench.build(), bench.outputs()
+    outputs = bench.outputs()
     certain = torch.nn.functional.one_hot(bench.labels, bench.classes).float()
     blended = 0.6 * certain + 0.4 * certain.roll(1, dims=1)
     try:
         with torch.no_grad():
             labels, votes = (
-                float(total_of(loss, outputs, Targets(bench.labels, soft, bench.affect))) for soft in (certain, blended)
+                float(total_of(bench.build(), outputs, Targets(bench.labels, soft, bench.affect)))
+                for soft in (certain, blended)
             )
     except UserError:
         return
@@ -232,7 +347,7 @@ def device(bench: LossBench) -> None:
     assert targets.affect is not None
     moved = Outputs(outputs.logits.to(elsewhere), outputs.affect.to(elsewhere))
     try:
-        loss(moved, Targets(targets.labels.to(elsewhere), affect=targets.affect.to(elsewhere)))
+        value_of(loss, moved, Targets(targets.labels.to(elsewhere), affect=targets.affect.to(elsewhere)))
     except (RuntimeError, NotImplementedError) as error:
         if "expected device" in str(error) or "same device" in str(error):
             raise Violation(
@@ -274,6 +389,7 @@ def any_epoch(bench: LossBench) -> str | None:
         return "it hears of no epochs"
     for epoch in range(1, _EPOCHS + 1):
         came = bench.build()
+        put_state(came, state_of(went))
         for loss in (went, came):
             loss.epoch_started(epoch, _EPOCHS)
         with torch.no_grad():
@@ -291,13 +407,12 @@ def class_order(bench: LossBench) -> None:
     outputs, soft = bench.outputs(), torch.softmax(bench.outputs(2.0).logits.detach().flip(0), dim=1)
     elsewhere = torch.empty_like(order)
     elsewhere[order] = torch.arange(bench.classes)
-    here, there = bench.build(), bench.build(order)
     moved = Outputs(outputs.logits[:, order], outputs.affect)
     for votes in (None, soft):
         with torch.no_grad():
-            plain = total_of(here, outputs, Targets(bench.labels, votes, bench.affect))
+            plain = total_of(bench.build(), outputs, Targets(bench.labels, votes, bench.affect))
             permuted = Targets(elsewhere[bench.labels], None if votes is None else votes[:, order], bench.affect)
-            other = total_of(there, moved, permuted)
+            other = total_of(bench.build(order), moved, permuted)
         if not torch.allclose(plain, other, rtol=1e-4):
             with_what = "labels" if votes is None else "label distributions"
             raise Violation(

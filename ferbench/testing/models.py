@@ -112,6 +112,36 @@ def _is_shaped(name: str, values: Any, wanted: tuple[int, int], size: int) -> No
 
 
 @BOOK.rule()
+def unnormalised_logits(bench: ModelBench) -> None:
+    """Logits are no probabilities, nor their logarithms: losses and records make them so."""
+    with torch.no_grad():
+        logits = torch.cat([forward(bench.build(seed), bench.images(4)).logits.double() for seed in range(2)])
+    if bool((logits >= 0).all()) and _are_all(logits.sum(dim=1), 1.0):
+        raise Violation("each row is at least 0 and sums to 1: leave the softmax out")
+    if _are_all(logits.exp().sum(dim=1), 1.0):
+        raise Violation("each row is the logarithm of probabilities: leave the log_softmax out")
+
+
+def _are_all(values: Tensor, value: float) -> bool:
+    return torch.allclose(values, torch.full_like(values, value), rtol=1e-4)
+
+
+@BOOK.rule()
+def looks_at_the_images(bench: ModelBench) -> None:
+    """Other images give other logits, at the latest after two steps of training."""
+    for seed in range(_DRAWS):  # under some initial weights every ReLU of a small layer is off
+        model = bench.build(seed)
+        for trained in (False, True):
+            if trained:  # a last layer that starts at zero tells none apart
+                _reached(model.train(), bench)
+            with torch.no_grad():
+                logits = forward(model.eval(), bench.images(4)).logits
+            if not torch.equal(logits, logits[:1].expand_as(logits)):
+                return
+    raise Violation("four images that differ have the same logits: what it computes does not depend on the images")
+
+
+@BOOK.rule()
 def gradients(bench: ModelBench) -> str:
     """Gradients reach every trainable parameter."""
     trainable = [name for name, p in bench.model.named_parameters() if p.requires_grad]
@@ -199,18 +229,7 @@ def same_seed_same_weights(bench: ModelBench) -> None:
 def exportable(bench: ModelBench) -> str:
     """torch.export takes the model."""
     try:
-        torch.export.export(_LogitsOf(bench.model), (bench.images(2),), strict=False)
+        torch.export.export(bench.model, (bench.images(2),), strict=False)
     except Exception as error:
         return f"no: {type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
     return "yes"
-
-
-class _LogitsOf(nn.Module):
-    """What export can be told of: a module that returns a tensor."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, images: Tensor) -> Tensor:
-        return forward(self.model, images).logits

@@ -45,7 +45,7 @@ class SamplerBench:
 
     def build(self, seed: int = 5, labels: NDArray[np.int64] | None = None) -> Any:
         """The sampler; global generators stand elsewhere each time, since none may matter."""
-        labels = self.labels if labels is None else labels
+        labels = self.labels.copy() if labels is None else labels
         counts = np.bincount(labels, minlength=self.classes)
         task = Task(self._names, 1, 8, 8, tuple(counts.tolist()))
         sampler = self._subject.build(labels, task, seed=seed)
@@ -102,6 +102,41 @@ def length_and_range(bench: SamplerBench) -> str:
     if len(lengths) > 1:
         raise Violation(f"epochs have {', '.join(map(str, sorted(lengths)))} draws; schedules count on equal ones")
     return f"{lengths.pop()} draws of {n} samples"
+
+
+@BOOK.rule()
+def inputs_unchanged(bench: SamplerBench) -> None:
+    """The labels and scores that it is given stay as they are."""
+    labels, scores = bench.labels.copy(), bench.scores(1)
+    sampler = bench.build(labels=labels)
+    for action in (
+        lambda: None,
+        lambda: sampler.indices(1),
+        lambda: sampler.update(scores),
+        lambda: sampler.indices(2),
+    ):
+        action()
+        if not np.array_equal(labels, bench.labels):
+            raise Violation("it changes the labels in place: work with a copy, such as np.sort(labels)")
+    if scores != bench.scores(1):
+        raise Violation("it changes the scores that update() is given: work with a copy, such as dict(scores.f1)")
+
+
+@BOOK.rule()
+def heeds_the_seed(bench: SamplerBench) -> None:
+    """Another seed draws otherwise."""
+    first, *others = (np.array(bench.build(seed=seed).indices(1)) for seed in (5, 6, 7))
+    if all(np.array_equal(first, other) for other in others):
+        raise Violation("every seed gives the same draws: make a generator of (seed, epoch)")
+
+
+@BOOK.rule()
+def new_draws_every_epoch(bench: SamplerBench) -> None:
+    """Another epoch draws otherwise."""
+    sampler = bench.build()
+    first, *others = (np.array(sampler.indices(epoch)) for epoch in (1, 2, 3))
+    if all(np.array_equal(first, other) for other in others):
+        raise Violation("every epoch is the same: make a generator of (seed, epoch)")
 
 
 @BOOK.rule()

@@ -60,6 +60,15 @@ def one_rate_per_group(bench: ScheduleBench) -> None:
 
 
 @BOOK.rule()
+def inputs_unchanged(bench: ScheduleBench) -> None:
+    """The scores that it is given stay as they are."""
+    schedule, scores = bench.build(), bench.scores(2)
+    schedule(_STEPS, scores)
+    if scores != bench.scores(2):
+        raise Violation("it changes the scores: work with a copy, such as dict(scores.metrics)")
+
+
+@BOOK.rule()
 def proportions(bench: ScheduleBench) -> None:
     """Twice the optimiser's rates give twice the rates."""
     plain = bench.rates(bench.build())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ferbench.data.batches import Batches
@@ -14,9 +16,12 @@ from ferbench.distributed.ranks import ALONE, Ranks
 from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan
 from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
+from ferbench.plugin.culprit import in_use
+from ferbench.training.asking import draw, rates_at
 from ferbench.training.ema import averaged
 from ferbench.training.growing import planned_sizes
-from ferbench.training.loop import Training
+from ferbench.training.loop import Sampler, Training
+from ferbench.training.loss_state import check_state, learnable
 from ferbench.training.mixing import Mixing
 from ferbench.training.parameter_groups import parameter_groups, scaled
 from ferbench.training.precision import Precision
@@ -36,7 +41,8 @@ def check_loss(plan: Plan, model: nn.Module, loss: Loss) -> None:
     """Try a loss on what the model says of two blank images, both on the CPU.
 
     Raises:
-        UserError: the loss needs what the model or the data do not have, or returns no scalar.
+        UserError: the loss needs what the model or the data do not have, returns no scalar, has parameters to be
+            trained, or a state that cannot be stored.
     """
     blank = torch.zeros(2, plan.task.channels, plan.task.height, plan.task.width)
     affect = torch.zeros(2, 2) if plan.task.has_affect else None
@@ -46,12 +52,21 @@ def check_loss(plan: Plan, model: nn.Module, loss: Loss) -> None:
         targets = Targets(torch.zeros(2, dtype=torch.int64), affect=affect)
         total = evaluate_loss(loss, forward(model, blank), targets).total
     model.train(was_training)
-    if total.ndim:
-        name = plan.resolved.components["loss"].component.name
+    if not isinstance(total, Tensor) or total.ndim:
+        got = f"a tensor of shape {tuple(total.shape)}" if isinstance(total, Tensor) else type(total).__name__
         raise UserError(
-            f"loss '{name}' returns a tensor of shape {tuple(total.shape)} for two images, no single number",
+            f"{in_use('loss')} returns {got} for two images, not a tensor with a single number",
             "let it return the mean over the samples",
         )
+    names = learnable(loss)  # after the call, which may make some
+    if names:
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        raise UserError(
+            f"{in_use('loss')} has parameters that would never be trained: {', '.join(names[:3])}{more}",
+            "the optimiser has the model's alone: let the loss keep buffers, freeze what is not to be learnt "
+            "(requires_grad_(False)), or put the parameters into a model",
+        )
+    check_state(loss)
 
 
 def _made_up_scores(plan: Plan) -> Scores:
@@ -89,14 +104,16 @@ def assemble(
     """
     chosen, settings = plan.resolved.components, plan.resolved.recipe.training
     precision = Precision(settings.precision, device)
-    sampler = chosen["sampler"].build(train.truth.labels, plan.task, seed=settings.seed)
+    sampler, drawn = build_sampler(plan, train.truth.labels), plan.epoch_samples
+    check_epochs(plan, train.truth.labels)
     augment = chosen["augmentation"].build(plan.task)
     optimizer = scaled(chosen["optimizer"].build(parameter_groups(model, settings)))
-    steps = count_updates(len(sampler.indices(1)), settings.batch_size, settings.accumulate)
+    steps = count_updates(drawn, settings.batch_size, settings.accumulate)
     rates = tuple(float(group["lr"]) for group in optimizer.param_groups)
     schedule = chosen["schedule"].build(rates, settings.epochs, steps)
     # Tried on one of its own, so that a metric that will never come is refused now and not after an epoch.
-    chosen["schedule"].build(rates, settings.epochs, steps)(settings.epochs * steps - 1, _made_up_scores(plan))
+    trial = chosen["schedule"].build(rates, settings.epochs, steps)
+    rates_at(trial, settings.epochs * steps - 1, _made_up_scores(plan), len(rates))
     mix, stopping = None, None
     if settings.mixup or settings.cutmix:
         mix = Mixing(settings.mixup, settings.cutmix, settings.mix_probability, len(plan.task.class_names))
@@ -125,4 +142,24 @@ def assemble(
         stopping=stopping,
         sizes=planned_sizes(plan),
         ranks=ranks,
+        drawn=drawn,
     )
+
+
+def build_sampler(plan: Plan, labels: NDArray[np.int64]) -> Sampler:
+    """The planned sampler, with labels of its own: what it did to the run's would be the truth that is learnt."""
+    own, seed = labels.copy(), plan.resolved.recipe.training.seed
+    own.flags.writeable = False
+    sampler: Sampler = plan.resolved.components["sampler"].build(own, plan.task, seed=seed)
+    return sampler
+
+
+def check_epochs(plan: Plan, labels: NDArray[np.int64]) -> None:
+    """Draw the first two epochs and the last from a sampler of its own, which hears of no scores.
+
+    Raises:
+        UserError: they are not of the planned length, or the sampler draws what is not there.
+    """
+    epochs, trial = plan.resolved.recipe.training.epochs, build_sampler(plan, labels)
+    for epoch in sorted({1, min(2, epochs), epochs} - {0}):
+        draw(trial, epoch, len(labels), None if epoch == 1 else plan.epoch_samples)

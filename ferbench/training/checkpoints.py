@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from ferbench.errors import UserError
-from ferbench.runs.saved import read_about
+from ferbench.runs.saved import loss_file, read_about
 from ferbench.runs.sealed import seal
 from ferbench.storage import replace_file, replace_json
+from ferbench.training.storable import pack, unpack
 
 
-def save_weights(directory: Path, name: str, model: nn.Module, about: Mapping[str, Any]) -> None:
+def save_weights(directory: Path, name: str, model: nn.Module, about: Mapping[str, Any], loss: Any = None) -> None:
     """Write ``name.safetensors``, then ``name.json``: weights without their JSON do not count.
 
     Args:
@@ -25,10 +26,43 @@ def save_weights(directory: Path, name: str, model: nn.Module, about: Mapping[st
         name: without suffix.
         model: its whole state, running statistics included, is saved.
         about: facts to keep beside the weights (epoch, metric).
+        loss: state of the loss, kept in the JSON; its tensors in ``name-loss.safetensors``.
     """
+    facts = dict(about)
+    if loss:
+        tensors: dict[str, Tensor] = {}
+        facts["loss"] = {"state": pack(loss, tensors, "loss")}
+        if tensors:
+            content = safetensors.torch.save(tensors)
+            replace_file(directory / loss_file(name), content)
+            facts["loss"]["sha256"] = hashlib.sha256(content).hexdigest()
     content = to_bytes(model.state_dict())
     replace_file(directory / f"{name}.safetensors", content)
-    replace_json(directory / f"{name}.json", seal({**about, "sha256": hashlib.sha256(content).hexdigest()}))
+    replace_json(directory / f"{name}.json", seal({**facts, "sha256": hashlib.sha256(content).hexdigest()}))
+
+
+def read_loss(directory: Path, name: str) -> Any:
+    """The state of the loss that was saved with the weights ``name``; None: there is none.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    try:
+        kept = read_about(directory, name).get("loss")
+        if kept is None:
+            return None
+        tensors: dict[str, Tensor] = {}
+        if "sha256" in kept:
+            content = (directory / loss_file(name)).read_bytes()
+            if hashlib.sha256(content).hexdigest() != kept["sha256"]:
+                raise ValueError("its SHA-256 is not the recorded one")
+            tensors = safetensors.torch.load(content)
+        return unpack(kept["state"], tensors)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"the state of the loss in {directory / loss_file(name)} is damaged: {error}",
+            "give the same 'ferbench run' command again: it trains the run anew",
+        ) from error
 
 
 def to_bytes(state: Mapping[str, Tensor]) -> bytes:

@@ -12,8 +12,9 @@ import torch
 
 from ferbench.experiment.fingerprint import digest
 from ferbench.experiment.plan import Plan
+from ferbench.plugin.culprit import using
 from ferbench.training import runtime
-from ferbench.training.assemble import build_loss, check_loss
+from ferbench.training.assemble import build_loss, check_epochs, check_loss
 from ferbench.training.building import (
     build_model,
     check_budget,
@@ -64,7 +65,12 @@ class Estimator:
         Raises:
             UserError: the model cannot be built, or is over the parameter budget.
         """
+        with using(*plan.resolved.used, innocent=is_out_of_memory):
+            return self._estimate(plan)
+
+    def _estimate(self, plan: Plan) -> Estimate:
         train_second, evaluation_second, _ = self._rates(plan)
+        check_epochs(plan, plan.split.labels[plan.split.train])
         settings = plan.resolved.recipe.training
         drawn = plan.epoch_samples
         trained = float(drawn * settings.epochs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -168,18 +169,20 @@ def _of_rank(
                 rows = slice(start, start + len(positions))
                 targets = batches.targets(positions)
                 outputs = _averaged([forward(model, batches.images(positions, view)) for view in views])
-                if loss is not None and own.total is not None:
-                    value = evaluate_loss(loss, outputs, targets)
-                    own.total[number] += value.total * len(targets)
-                    for name, component in value.components.items():
-                        sums = own.components.setdefault(name, torch.zeros_like(own.total, dtype=component.dtype))
-                        sums[number] += component * len(targets)
                 own.seen[rows] += 1
                 own.probabilities[rows] = torch.softmax(outputs.logits.float(), dim=1)
                 if outputs.affect is not None:
                     if own.affect is None:
                         own.affect = torch.zeros(n, outputs.affect.shape[1], device=device)
                     own.affect[rows] = outputs.affect.float()
+                if loss is not None and own.total is not None:  # last, since it may write into what it is given
+                    # What it keeps of it must be of use in the next epoch too, which inference tensors are not.
+                    with torch.inference_mode(False), torch.no_grad():
+                        value = evaluate_loss(loss, _copied(outputs), targets)
+                    own.total[number] += value.total * len(positions)
+                    for name, component in value.components.items():
+                        sums = own.components.setdefault(name, torch.zeros_like(own.total, dtype=component.dtype))
+                        sums[number] += component * len(positions)
     return own
 
 
@@ -221,6 +224,14 @@ def _averaged(answers: Sequence[Outputs]) -> Outputs:
     return Outputs(
         mean.clamp_min(torch.finfo(mean.dtype).tiny).log(), torch.stack(affect).mean(dim=0) if affect else None
     )
+
+
+def _copied(outputs: Outputs) -> Outputs:
+    """Outputs that can be written into: a model may give a tensor that it keeps."""
+    copied = copy.copy(outputs)
+    copied.logits = outputs.logits.clone()
+    copied.affect = None if outputs.affect is None else outputs.affect.clone()
+    return copied
 
 
 def metrics_record(evaluation: Evaluation, class_names: tuple[str, ...]) -> dict[str, Any]:

@@ -16,9 +16,12 @@ from ferbench.distributed.ranks import Ranks
 from ferbench.experiment.fingerprint import short
 from ferbench.experiment.plan import Plan
 from ferbench.runs.directory import Predictions, RunDirectory
+from ferbench.runs.saved import BEST
 from ferbench.training.ancestry import seen_before
 from ferbench.training.building import split_batches
+from ferbench.training.checkpoints import read_loss
 from ferbench.training.evaluation import Evaluation, evaluate, evaluation_batch, metrics_record
+from ferbench.training.loss_state import put_state
 from ferbench.training.step import Loss, tell_epoch
 
 
@@ -42,7 +45,7 @@ def evaluate_kept(
         epoch = record["training"]["best_epoch"]
         ranks.hear(["evaluate", role, epoch])
         ranks.copy_weights(model)
-        batches, evaluation = answers(plan, model, loss, device, role, epoch, ranks)
+        batches, evaluation = answers(plan, model, loss, device, directory, role, epoch, ranks)
         metrics = {
             "evaluation_id": identifier,
             "training_id": plan.training_id,
@@ -68,12 +71,20 @@ def evaluate_kept(
 
 
 def answers(
-    plan: Plan, model: nn.Module, loss: Loss, device: torch.device, role: str, epoch: int, ranks: Ranks
+    plan: Plan,
+    model: nn.Module,
+    loss: Loss,
+    device: torch.device,
+    directory: RunDirectory,
+    role: str,
+    epoch: int,
+    ranks: Ranks,
 ) -> tuple[Batches, Evaluation]:
     """The samples of "validation" or "test", and what the weights of an epoch say of them."""
     recipe = plan.resolved.recipe
     if epoch:  # the loss of the test set is that of the validation that chose the epoch
         tell_epoch(loss, epoch, recipe.training.epochs)
+        put_state(loss, read_loss(directory.checkpoints, BEST), device)
     batches = split_batches(plan, plan.evaluation_rows()[role][0], device)
     size = evaluation_batch(recipe.training.batch_size, device)
     views = VIEWS[recipe.evaluation.tta]

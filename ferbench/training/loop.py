@@ -18,8 +18,10 @@ from torch import Tensor, nn
 from ferbench.data.batches import Augmentation, Batches, Mix
 from ferbench.data.targets import Targets
 from ferbench.distributed.ranks import ALONE, Ranks
+from ferbench.training.asking import described, draw, rates_at, tell_scores
 from ferbench.training.epoch import Diverged, EpochSums, look, scores_of, summarise
 from ferbench.training.evaluation import evaluate, evaluation_batch
+from ferbench.training.loss_state import put_state, state_of
 from ferbench.training.normalization import estimate_statistics
 from ferbench.training.precision import Precision
 from ferbench.training.scores import Scores
@@ -177,7 +179,9 @@ class Training:
         stopping: when to stop early; None: never.
         sizes: side of the training images by epoch, in pixels; None: what the model expects, always.
         ranks: that share the training; each has everything but its own part of the batches.
+        drawn: samples of an epoch, as the schedule was built for; None: those of the first.
         at: where it is.
+        learnt: state of the loss at the last update, while it is used in a validation; None: the one that it has.
     """
 
     model: nn.Module
@@ -202,7 +206,9 @@ class Training:
     stopping: EarlyStopping | None = None
     sizes: tuple[int, ...] | None = None
     ranks: Ranks = ALONE
+    drawn: int | None = None
     at: Position = field(default_factory=Position)
+    learnt: Any = None
 
     @property
     def validated(self) -> nn.Module:
@@ -239,13 +245,16 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
     while at.epoch <= training.epochs and outcome.stopped == "epochs":
         epoch = at.epoch
         started = time.perf_counter() - at.seconds
-        order = ranks.order(_checked(training.sampler.indices(epoch), len(training.train)))
-        drawn = _described(training.sampler)
+        order = ranks.order(draw(training.sampler, epoch, len(training.train), training.drawn))
+        training.drawn = len(order)
+        drawn = described(training.sampler)
+        heard = copy.deepcopy(at.scores)
         if at.sums is None:
             at.sums = EpochSums(loss=torch.zeros((), device=training.train.device))
         sums = at.sums
         training.model.train()
-        tell_epoch(training.loss, epoch, training.epochs)
+        if not at.batches:  # else `restore` has, before it gave the loss the state that it had after so many batches
+            tell_epoch(training.loss, epoch, training.epochs)
         size = None if training.sizes is None else training.sizes[epoch - 1]
         batches = training.train.training(
             order,
@@ -259,7 +268,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             shards=ranks.shards(paired=training.mix is not None) if ranks.count > 1 else None,
         )
         for group in _groups(batches, training.accumulate):
-            rates = training.schedule(at.step, at.scores)
+            rates = rates_at(training.schedule, at.step, heard, len(training.optimizer.param_groups))
             for parameters, rate in zip(training.optimizer.param_groups, rates, strict=True):
                 parameters["lr"] = rate
             ranks.seed_step(training.seed, at.step)
@@ -282,6 +291,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             at_once = min(fitting, training.batch_size, len(order))
             with ranks.batch_norms([len(part) for part in ranks.shards().all(at_once)]):
                 estimate_statistics(training.validated, _plain_batches(training, order, at_once, saver))
+        training.learnt = state_of(training.loss)
         evaluation = evaluate(
             training.validated,
             training.validation,
@@ -291,11 +301,14 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             before_batch=functools.partial(saver.validating, training),
             ranks=ranks,
         )
+        # What a loss takes note of in a validation is no part of the training.
+        put_state(training.loss, training.learnt)
+        training.learnt = None
         if evaluation.loss is None or not math.isfinite(evaluation.loss):
             raise Diverged(f"the validation loss of epoch {epoch} is {evaluation.loss}")
         scores = scores_of(epoch, evaluation, training.class_names, train_f1)
         improved = training.best.improves(scores)
-        training.sampler.update(scores)
+        tell_scores(training.sampler, scores)
         if epoch < training.epochs and training.stopping is not None and training.stopping.stops(scores):
             outcome.stopped = "patience"
 
@@ -338,22 +351,9 @@ def _groups(batches: Iterable[tuple[Tensor, Targets]], size: int) -> Iterator[li
         yield group
 
 
-def _described(sampler: Sampler) -> dict[str, Any] | None:
-    """What a sampler says of the epoch that it is about to draw."""
-    describe = getattr(sampler, "describe", None)
-    return None if describe is None else copy.deepcopy(describe())
-
-
 def _plain_batches(training: Training, order: NDArray[np.int64], size: int, saver: Saver) -> Iterator[Tensor]:
     """This rank's part of the first ``norm_batches`` whole batches of an epoch, not augmented."""
     own = training.ranks.shards().own(size)
     for start in range(0, len(order) - size + 1, size)[: training.norm_batches]:
         saver.validating(training)
         yield training.train.images(order[start + (own if len(own) else np.zeros(1, dtype=np.int64))])
-
-
-def _checked(order: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    order = np.asarray(order, dtype=np.int64)
-    if order.ndim != 1 or len(order) == 0 or order.min() < 0 or order.max() >= n:
-        raise ValueError(f"the sampler must give positions in 0..{n - 1}, at least one, as int64[m]")
-    return order

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ferbench.experiment.plan import Plan
+from ferbench.plugin.culprit import named
 from ferbench.runs.directory import RunDirectory, Status
 from ferbench.training import runtime
 from ferbench.training.epoch import Diverged
@@ -71,7 +72,7 @@ def write_failure(directory: RunDirectory, record: dict[str, Any], error: BaseEx
     record["finished"] = now()
     record["error"] = {
         "type": type(error).__name__,
-        "message": str(error),
+        "message": named(error) or str(error),
         "traceback": traceback.format_exc() if status == "failed" else None,
     }
     directory.write(record)

@@ -15,12 +15,13 @@ from ferbench.data.augment import resample
 from ferbench.data.batches import InputShape
 from ferbench.errors import UserError
 from ferbench.experiment.resolve import ChosenComponent
-from ferbench.plugin.discovery import Registry
+from ferbench.plugin.culprit import using
+from ferbench.plugin.discovery import Component, Registry
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.saved import BEST
 from ferbench.task import Task
 from ferbench.training import checkpoints
-from ferbench.training.step import forward
+from ferbench.training.step import forward, is_out_of_memory
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class TrainedModel:
         shape: what it expects of an image.
         device: where it runs.
         changed: how the installed plugin differs from the one that trained it, None if it does not.
+        component: the model's.
     """
 
     model: nn.Module
@@ -40,6 +42,7 @@ class TrainedModel:
     shape: InputShape
     device: torch.device
     changed: str | None
+    component: Component
 
     def classify(self, images: list[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """What the model says of images of any sizes.
@@ -50,7 +53,7 @@ class TrainedModel:
         Returns:
             Class probabilities float32[n, K]; valence and arousal float32[n, 2], None where it does not predict them.
         """
-        with torch.inference_mode():
+        with using(self.component, innocent=is_out_of_memory), torch.inference_mode():
             resized = [resample(torch.from_numpy(i)[None].to(self.device), self.shape.size) for i in images]
             outputs = forward(self.model, self.shape.prepare(torch.cat(resized)))
             affect = None if outputs.affect is None else outputs.affect.float().cpu().numpy()
@@ -118,4 +121,6 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
     note = None
     if changed:
         note = f"model '{component.name}' has another {' and '.join(changed)} than when the run was trained"
-    return TrainedModel(model, task, InputShape(channels, (height, width), tuple(mean), tuple(std)), device, note)
+    return TrainedModel(
+        model, task, InputShape(channels, (height, width), tuple(mean), tuple(std)), device, note, component
+    )

@@ -16,12 +16,14 @@ from ferbench.data.views import VIEWS
 from ferbench.experiment.fingerprint import evaluation_id, fields_with_role, short
 from ferbench.experiment.recipe import EvaluationSettings, Role
 from ferbench.metrics.scoring import scores_record
+from ferbench.plugin.culprit import using
 from ferbench.runs.directory import Predictions, RunDirectory
 from ferbench.runs.learnt import Samples, read_samples, same_protocol, seen
 from ferbench.runs.lock import only_writer
 from ferbench.training.evaluation import evaluate, evaluation_batch
 from ferbench.training.record import now
 from ferbench.training.restore import TrainedModel
+from ferbench.training.step import is_out_of_memory
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ def retest(directory: RunDirectory, trained: TrainedModel, test: Retest, batch_s
         name = short(identifier)
         if name in record["evaluations"] and directory.evaluation(name) is not None:
             return name
-        metrics, predictions = _tested(directory, record, trained, test, batch_size)
+        with using(trained.component, innocent=is_out_of_memory):
+            metrics, predictions = _tested(directory, record, trained, test, batch_size)
         metrics = {"evaluation_id": identifier, "training_id": record["identity"]["training_id"], **metrics}
         directory.write_evaluation(name, metrics, predictions)
         written = directory.evaluation(name)

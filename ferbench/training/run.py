@@ -14,6 +14,7 @@ from torch import nn
 from ferbench.distributed.ranks import ALONE, OutOfMemory, Ranks
 from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan
+from ferbench.plugin.culprit import blame, using
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.learnt import write_samples
 from ferbench.runs.lock import only_writer
@@ -30,7 +31,7 @@ from ferbench.training.record import first_record, now, write_failure
 from ferbench.training.saving import RunSaver
 from ferbench.training.snapshots import Snapshots, restore
 from ferbench.training.starting import begin_from
-from ferbench.training.step import Loss
+from ferbench.training.step import Loss, is_out_of_memory
 from ferbench.training.stopping import Pruned
 from ferbench.training.summary import count_parameters, layer_table
 from ferbench.training.trackers import Trackers
@@ -54,7 +55,7 @@ def execute(
         UserError: the run cannot start (budget, device, another process at work on it).
         KeyboardInterrupt: after writing the status ``interrupted``.
     """
-    with Interruption().listening() as interruption:
+    with Interruption().listening() as interruption, using(*plan.resolved.used, innocent=is_out_of_memory):
         return _execute(plan, results, observer_for, interruption, ranks)
 
 
@@ -64,6 +65,11 @@ def follow(plan: Plan, results: Path, ranks: Ranks) -> None:
     Raises:
         PeerLost: it has ended.
     """
+    with using(*plan.resolved.used, innocent=is_out_of_memory):
+        _follow(plan, results, ranks)
+
+
+def _follow(plan: Plan, results: Path, ranks: Ranks) -> None:
     directory = plan.directory(results)
     device = _prepared(plan, ranks)
     model = None
@@ -85,7 +91,7 @@ def follow(plan: Plan, results: Path, ranks: Ranks) -> None:
             case ["evaluate", role, epoch]:
                 model = model or _trained_model(plan, device)
                 ranks.copy_weights(model)
-                answers(plan, model, loss, device, role, epoch, ranks)
+                answers(plan, model, loss, device, directory, role, epoch, ranks)
 
 
 def _prepared(plan: Plan, ranks: Ranks) -> torch.device:
@@ -166,6 +172,8 @@ def _execute(
             checkpoints.load_weights(directory.checkpoints, BEST, model, device)
             evaluate_kept(plan, model, loss, device, directory, record, ranks)
         except BaseException as raised:
+            if not is_out_of_memory(raised):
+                blame(raised)
             error = ranks.explain(raised)
             if isinstance(error, OutOfMemory):  # all ranks start again, with smaller pieces
                 raise

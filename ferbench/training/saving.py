@@ -14,6 +14,7 @@ from ferbench.runs.saved import BEST, is_whole, read_about
 from ferbench.training import checkpoints
 from ferbench.training.interruption import Interrupted, Interruption
 from ferbench.training.loop import Saver, Training
+from ferbench.training.loss_state import state_of
 from ferbench.training.snapshots import Snapshots, restore, restore_random, snapshot_name
 
 
@@ -124,10 +125,10 @@ class RunSaver(Saver):
 
 
 def save_best(directory: RunDirectory, training: Training) -> None:
-    """Keep the validated weights as those of the best epoch."""
+    """Keep the validated weights as those of the best epoch, and the state that the loss has with them."""
     best = training.best
     about = {"epoch": best.epoch, "select": best.metric, "value": best.value if math.isfinite(best.value) else None}
-    checkpoints.save_weights(directory.checkpoints, BEST, training.validated, about)
+    checkpoints.save_weights(directory.checkpoints, BEST, training.validated, about, state_of(training.loss))
 
 
 def _best_epoch(directory: RunDirectory) -> int | None:

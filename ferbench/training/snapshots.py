@@ -17,13 +17,15 @@ from typing import Any, Literal
 import numpy as np
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ferbench.errors import UserError
 from ferbench.runs.saved import snapshot_names
 from ferbench.runs.sealed import seal, unseal
 from ferbench.storage import json_bytes, replace_file, replace_json, sync_directory, writing
 from ferbench.training.loop import Position, Training
+from ferbench.training.loss_state import put_state, state_of
+from ferbench.training.step import tell_epoch
 from ferbench.training.storable import NotStorable, pack, unpack
 
 Keep = Literal["last2+best", "epochs", "all"]
@@ -158,8 +160,10 @@ def restore(state: dict[str, Any], training: Training) -> None:
     training.model.load_state_dict(state["model"])
     if training.average is not None:
         training.average.module.load_state_dict(state["average"])
-    if isinstance(training.loss, nn.Module):
-        training.loss.load_state_dict(state["loss"])
+    position = state["position"]
+    if position["batches"]:
+        tell_epoch(training.loss, position["epoch"], training.epochs)
+    put_state(training.loss, state["loss"], training.train.device)
     training.optimizer.load_state_dict(state["optimizer"])
     _lay_out(training.optimizer)
     if training.precision.scaler is not None:
@@ -179,7 +183,7 @@ def _state(training: Training, at: Position) -> dict[str, Any]:
     return {
         "model": training.model.state_dict(),
         "average": None if training.average is None else training.average.module.state_dict(),
-        "loss": training.loss.state_dict() if isinstance(training.loss, nn.Module) else None,
+        "loss": state_of(training.loss) if training.learnt is None else training.learnt,
         "optimizer": training.optimizer.state_dict(),
         "scaler": None if training.precision.scaler is None else training.precision.scaler.state_dict(),
         "schedule": None if describe is None else describe(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -16,23 +17,57 @@ from ferbench.data.cuts import count_pieces, piece_bounds
 from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench.distributed.ranks import ALONE, OutOfMemory, Ranks
 from ferbench.errors import UserError
+from ferbench.metrics.measures import component_fault
+from ferbench.plugin.culprit import calls, in_use
+from ferbench.plugin.faults import one_line
 from ferbench.training.precision import Precision
 
 Loss = Callable[[Outputs, Targets], LossValue | Tensor]
 
 
+@calls("model")
 def forward(model: nn.Module, images: Tensor) -> Outputs:
     """Call a model; a bare tensor is taken as logits."""
     outputs = model(images)
     return outputs if isinstance(outputs, Outputs) else Outputs(logits=outputs)
 
 
+@calls("loss")
 def evaluate_loss(loss: Loss, outputs: Outputs, targets: Targets) -> LossValue:
-    """Call a loss; a bare scalar is taken as the total."""
-    value = loss(outputs, targets)
-    return value if isinstance(value, LossValue) else LossValue(total=value)
+    """Call a loss; a bare scalar is taken as the total.
+
+    It gets targets of its own, since what it writes into them would be counted as the truth. Outputs are its own
+    already: whoever needs what a model said takes it before the loss is called.
+
+    Raises:
+        UserError: a component has the name of something else in the records, or is no scalar.
+    """
+    value = loss(outputs, _each(targets, Tensor.clone))
+    if not isinstance(value, LossValue):
+        return LossValue(total=value)
+    for name, component in value.components.items():
+        check_component(name, component)
+    return value
 
 
+def check_component(name: object, component: object) -> None:
+    """Refuse a component of a loss that the records cannot hold.
+
+    Raises:
+        UserError: saying why.
+    """
+    fault = component_fault(name)
+    if fault is None and not (isinstance(component, Tensor) and component.ndim == 0):
+        got = f"a tensor of shape {tuple(component.shape)}" if isinstance(component, Tensor) else repr(component)
+        fault = f"is {got}, not a tensor with a single number"
+    if fault is not None:
+        raise UserError(
+            f"{in_use('loss')} returns a component {one_line(repr(name))} that {fault}",
+            "change what the loss returns: components are scalar tensors with names of their own, such as 'centre'",
+        )
+
+
+@calls("loss")
 def tell_epoch(loss: Loss, epoch: int, epochs: int) -> None:
     """Tell a loss that listens which epoch it is for."""
     listens = getattr(loss, "epoch_started", None)
@@ -144,6 +179,7 @@ class Stepper:
             RuntimeError: memory runs out even for a single sample; or whatever model and loss raise.
         """
         state = self._remember()
+        written = [images._version for images, _ in batches]
         while True:
             # On all ranks the same, so that they cut batches into the same pieces.
             longest = max(self._shards.longest(len(targets)) for _, targets in batches)
@@ -162,6 +198,12 @@ class Stepper:
                     "memory ran out with two images at once, and batch norm cannot train on one image alone",
                     "choose a smaller model, or smaller images with data.image_size",
                 ) from error
+            if written != [images._version for images, _ in batches]:
+                raise UserError(
+                    f"memory ran out, and {in_use('model')} has changed the images in place, so that they cannot be "
+                    "tried again in smaller pieces",
+                    "use a smaller training.batch_size, or let the model leave its input as it is",
+                )
             # Outside the handler: the traceback, which holds the activations, is gone here.
             self.micro_batch = (size + 1) // 2
             self._restore(state)
@@ -178,13 +220,13 @@ class Stepper:
                 with self._precision.autocast():
                     outputs = forward(self._model, piece.images)
                 outputs = self._ranks.whole(self._precision.full(outputs), piece.places, len(piece.targets))
+                predicted.append(outputs.logits.detach().argmax(dim=1))  # a loss may write into what it is given
                 value = evaluate_loss(self._loss, outputs, piece.targets)
                 weighted = value.total if share == 1 else value.total * share
                 (weighted if self._precision.scaler is None else self._precision.scaler.scale(weighted)).backward()
             total = weighted.detach() if total is None else total + weighted.detach()
             for name, component in value.components.items():
                 components[name] = components.get(name, 0) + component.detach() * share
-            predicted.append(outputs.logits.detach().argmax(dim=1))
             labels.append(piece.targets.labels)
         self._ranks.add_gradients(self._parameters)
         self._update()
@@ -206,9 +248,11 @@ class Stepper:
                 mine = images[start:stop] if len(own) else images[:1]
                 theirs = targets
                 if len(every) < len(targets):
-                    theirs = _chosen(targets, torch.from_numpy(every).to(targets.labels.device))
+                    places = torch.from_numpy(every).to(targets.labels.device)
+                    theirs = _each(targets, operator.itemgetter(places))
                 yield _Piece(mine, theirs, [len(part) for part in parts], np.searchsorted(every, own))
 
+    @calls("optimizer")
     def _update(self) -> None:
         scaler = self._precision.scaler
         if self._clip_norm is not None:
@@ -248,10 +292,10 @@ def _pieces(batches: Sequence[tuple[Tensor, Targets]], size: int) -> Iterator[_P
             yield _Piece(images[start:stop], targets.slice(start, stop))
 
 
-def _chosen(targets: Targets, places: Tensor) -> Targets:
+def _each(targets: Targets, change: Callable[[Tensor], Tensor]) -> Targets:
     parts: dict[str, Any] = {one.name: getattr(targets, one.name) for one in fields(targets)}
-    chosen: dict[str, Any] = {name: None if part is None else part[places] for name, part in parts.items()}
-    return Targets(**chosen)
+    changed: dict[str, Any] = {name: None if part is None else change(part) for name, part in parts.items()}
+    return Targets(**changed)
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:

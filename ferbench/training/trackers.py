@@ -23,7 +23,7 @@ class Trackers:
     def __init__(self, chosen: Sequence[ChosenComponent]) -> None:
         self._listening: dict[str, Any] = {}
         for tracker in chosen:
-            name = tracker.component.name
+            name = tracker.component.title
             try:
                 self._listening[name] = tracker.build()
             except (Exception, SystemExit) as error:
@@ -42,4 +42,4 @@ class Trackers:
 
     def _give_up(self, name: str, what: str, error: BaseException) -> None:
         self._listening.pop(name, None)
-        warn_on_stderr(f"tracker '{name}' {what} and is left out for the rest of the run: {describe(error)}")
+        warn_on_stderr(f"{name} {what} and is left out for the rest of the run: {describe(error)}")

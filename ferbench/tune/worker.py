@@ -21,6 +21,7 @@ from typing import Any
 
 from ferbench.errors import UserError
 from ferbench.link import Link, Message
+from ferbench.plugin.culprit import blame, in_a_line
 
 #: Seconds that the parent may take to say whether a trial goes on, before it goes on anyhow.
 _PATIENCE = 20
@@ -100,8 +101,9 @@ def main() -> None:
         except UserError as error:
             result = {"ending": "failed", "reason": f"{error.message} → {error.remedy}"}
         except Exception as error:
+            blame(error)
             traceback.print_exc()
-            result = {"ending": "failed", "reason": f"{type(error).__name__}: {error}"}
+            result = {"ending": "failed", "reason": in_a_line(error)}
         sys.stdout.flush()
         link.send({"type": "result", "seconds": time.perf_counter() - started, **result})
 

@@ -10,6 +10,7 @@ from torch import nn
 from ferbench.data.augment import resample
 from ferbench.data.batches import Batches, InputShape, Truth
 from ferbench.data.targets import LossValue, Outputs, Targets
+from ferbench.errors import UserError
 from ferbench.training.ema import averaged
 from ferbench.training.epoch import Diverged
 from ferbench.training.evaluation import evaluate
@@ -253,8 +254,60 @@ def test_a_loss_that_is_no_number_ends_training(value):
 
 
 def test_a_sampler_that_points_outside_the_split_is_an_error():
-    with pytest.raises(ValueError, match=r"positions in 0\.\.49"):
+    with pytest.raises(UserError, match=r"position 50 for epoch 1, but the 50 training samples are 0 to 49"):
         fit(training(sampler=Order(51)), Observer())
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (np.array([0.0, 1.7]), r"float64\[2\] for epoch 1, not whole numbers"),
+        (np.array([True] * 50), r"bool\[50\]"),
+        (np.array([[0, 1]]), r"int64\[1, 2\]"),
+        (np.array(["0"]), r"<U1\[1\]"),
+        (np.array([], dtype=np.int64), "no position for epoch 1"),
+        (np.array([0, -1]), "position -1 for epoch 1"),
+    ],
+)
+def test_what_is_no_list_of_positions_is_an_error(given, said):
+    sampler = Order(50)
+    sampler.indices = lambda epoch: given
+    with pytest.raises(UserError, match=said):
+        fit(training(sampler=sampler), Observer())
+
+
+def test_an_epoch_of_another_length_than_the_first_ends_the_training_before_it():
+    sampler, log = Order(50), Log()
+    sampler.indices = lambda epoch: np.arange(20 * epoch)
+    with pytest.raises(UserError, match="gives 40 positions for epoch 2, but 20 for epoch 1: the learning rates"):
+        fit(training(sampler=sampler), log)
+    assert [record["epoch"] for record in log.epochs] == [1]
+
+
+def test_an_order_that_a_sampler_changes_later_is_not_the_one_of_the_epoch():
+    class Shifting(Order):
+        def __init__(self) -> None:
+            super().__init__(50)
+            self.order = np.arange(50)
+
+        def indices(self, epoch: int) -> np.ndarray:
+            return self.order
+
+        def describe(self) -> dict:
+            self.order[:] = 0
+            return {}
+
+    with_buffer, plain = training(epochs=1, sampler=Shifting()), training(epochs=1, sampler=Order(50))
+    plain.sampler.indices = lambda epoch: np.arange(50)
+    for job in (with_buffer, plain):
+        fit(job, Observer())
+    assert torch.equal(with_buffer.model[1].weight, plain.model[1].weight)
+
+
+@pytest.mark.parametrize("rates", [(0.1, 0.1), [0.1], (float("nan"),), (-0.1,), (float("inf"),), 0.1])
+def test_what_is_no_learning_rate_for_each_group_is_an_error(rates):
+    with pytest.raises(UserError, match=r"the schedule gives .* for step 0, not a tuple of 1 rates"):
+        fit(training(schedule=lambda step, scores: rates), Observer())
 
 
 def test_an_oversampled_epoch_may_be_longer_than_the_split():

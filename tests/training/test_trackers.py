@@ -48,7 +48,8 @@ def test_a_tracker_hears_the_whole_life_and_one_that_fails_is_reported_once(ferb
     finished = ferbench_cli("run", *QUICK, *flags)
     assert finished.exit_code == 0, finished.stderr
     assert finished.stderr.count("the server is away") == 1
-    assert finished.stderr.count("tracker 'exits' failed in checkpoint_written") == 1
+    assert finished.stderr.count("tracker 'exits' of plugin 'tracks' (") == 1
+    assert finished.stderr.count("failed in checkpoint_written and is left out for the rest of the run") == 1
     assert [json.loads(line) for line in (tmp_path / "heard.jsonl").read_text().splitlines()] == [
         ["run_started", "running"],
         ["checkpoint_written", ["snapshot", 1, "step-00000001-end.safetensors"]],

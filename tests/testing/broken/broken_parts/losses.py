@@ -1,5 +1,6 @@
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 import ferbench
 
@@ -15,6 +16,55 @@ def builds(task):
 
 def scalar(task):
     return lambda outputs, targets: cross_entropy(outputs, targets, reduction="none")
+
+
+def component_names(task):
+    def loss(outputs, targets):
+        total = cross_entropy(outputs, targets)
+        return ferbench.LossValue(total + 1, {"loss": total.detach()})
+
+    return loss
+
+
+def inputs_unchanged(task):
+    def loss(outputs, targets):
+        total = cross_entropy(outputs, targets)
+        with torch.no_grad():
+            outputs.logits.neg_()
+        return total
+
+    return loss
+
+
+class Parameters(nn.Module):
+    def __init__(self, task):
+        super().__init__()
+        self.scale = nn.Parameter(torch.zeros(()))
+
+    def forward(self, outputs, targets):
+        return cross_entropy(outputs, targets) * (-self.scale).exp() + self.scale
+
+
+parameters = Parameters
+
+
+class StateRoundTrip:
+    def __init__(self, task):
+        self.calls = 0
+
+    def __call__(self, outputs, targets):
+        self.calls += 1
+        return cross_entropy(outputs, targets) * self.calls
+
+
+state_round_trip = StateRoundTrip
+
+
+def absent_class(task):
+    weights = 100 / torch.tensor(task.train_counts)
+    return lambda outputs, targets: cross_entropy(
+        outputs, targets, reduction="none", weight=weights.to(outputs.logits.device)
+    ).mean()
 
 
 def finite(task):

@@ -32,6 +32,22 @@ def shapes(task):
     return net
 
 
+class UnnormalisedLogits(Net):
+    def forward(self, images):
+        return super().forward(images).log_softmax(1)
+
+
+unnormalised_logits = UnnormalisedLogits
+
+
+class LooksAtTheImages(Net):
+    def pooled(self, images):
+        return super().pooled(torch.ones_like(images))
+
+
+looks_at_the_images = LooksAtTheImages
+
+
 def gradients(task):
     net = Net(task)
     net.forgotten = nn.Linear(8, 8)

@@ -31,6 +31,21 @@ class LengthAndRange(Sound):
         return super().indices(epoch) + 1
 
 
+class InputsUnchanged(Sound):
+    def update(self, scores):
+        scores.f1.popitem()
+
+
+class HeedsTheSeed(Sound):
+    def __init__(self, labels, task, *, seed):
+        super().__init__(labels, task, seed=0)
+
+
+class NewDrawsEveryEpoch(Sound):
+    def indices(self, epoch):
+        return super().indices(0)
+
+
 class Determinism(Sound):
     def indices(self, epoch):
         return np.random.permutation(len(self.labels))
@@ -62,4 +77,5 @@ class CostAtAMillion(Sound):
 
 
 builds, length_and_range, determinism = Builds, LengthAndRange, Determinism
+inputs_unchanged, heeds_the_seed, new_draws_every_epoch = InputsUnchanged, HeedsTheSeed, NewDrawsEveryEpoch
 state_round_trip, every_class, cost_at_a_million = StateRoundTrip, EveryClass, CostAtAMillion

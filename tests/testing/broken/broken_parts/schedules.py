@@ -6,6 +6,15 @@ def one_rate_per_group(base_rates, epochs, steps_per_epoch):
     return lambda step, scores: base_rates[:1]
 
 
+def inputs_unchanged(base_rates, epochs, steps_per_epoch):
+    def schedule(step, scores):
+        if scores is not None:
+            scores.metrics.clear()
+        return base_rates
+
+    return schedule
+
+
 def proportions(base_rates, epochs, steps_per_epoch):
     return lambda step, scores: (0.05, 0.0005)
 

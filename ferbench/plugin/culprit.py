@@ -1,0 +1,124 @@
+"""Which component an exception comes from, so that whoever reads the trace knows whom to ask.
+
+A trace shows which function of the harness called out last. `calls` marks those functions, each with the kind of what
+it calls, at no cost while nothing fails; `using` says which components those are.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, TypeVar
+
+from ferbench.plugin.faults import describe
+
+if TYPE_CHECKING:
+    from ferbench.plugin.component import Component, PluginRecord
+
+_F = TypeVar("_F", bound=Callable[..., object])
+
+#: Between what is named and what it says, in a note.
+_RAISED = " raised "
+
+_CALLERS: dict[CodeType, str] = {}
+_BUILT: dict[tuple[str, str], Component] = {}
+_IN_USE: ContextVar[tuple[Component, ...]] = ContextVar("in use", default=())
+
+
+def calls(kind: str) -> Callable[[_F], _F]:
+    """Mark a function of the harness that calls a component of a kind, and does little else that can fail."""
+
+    def enter(function: _F) -> _F:
+        assert isinstance(function, FunctionType)
+        _CALLERS[function.__code__] = kind
+        return function
+
+    return enter
+
+
+def remember(component: Component) -> None:
+    """Take note that a component is built in this process: outside of `using`, it is one of these that may raise."""
+    _BUILT[component.kind, component.qualified_name] = component
+
+
+def in_use(kind: str) -> str:
+    """What to call the component of a kind that is being used, in a message."""
+    found = next((one for one in _IN_USE.get() if one.kind == kind), None)
+    return f"the {kind}" if found is None else found.title
+
+
+@contextmanager
+def using(*components: Component, innocent: Callable[[BaseException], bool] = lambda error: False) -> Iterator[None]:
+    """While these components are used, what one of them raises names it in a note.
+
+    Args:
+        components: those of a kind that there are several of (the members of a union of datasets) after that one.
+        innocent: says of an exception that it is no fault of theirs.
+    """
+    token = _IN_USE.set(components)
+    try:
+        yield
+    except Exception as error:
+        if not innocent(error):
+            blame(error)
+        raise
+    finally:
+        _IN_USE.reset(token)
+
+
+def blame(error: BaseException, component: Component | None = None) -> None:
+    """Add a note that names the component (found in the trace unless it is given) to an exception that has none yet.
+
+    The harness's own exceptions, a `UserError` among them, say themselves what there is to say.
+    """
+    own = type(error).__module__.partition(".")[0] == "ferbench"
+    if own or isinstance(error, MemoryError) or not isinstance(error, Exception) or named(error):
+        return
+    found = _found(error) if component is None else (component.title, component.plugin)
+    if found is None:
+        return
+    title, plugin = found
+    whom = "correct the plugin" if plugin.local else f"report it to the authors of {plugin.distribution}"
+    error.add_note(f"{title}{_RAISED}{describe(error)}\n  → {whom}; the trace shows where")
+
+
+def in_a_line(error: BaseException) -> str:
+    """What an exception says in one line, after the name of the component that it comes from where that is known."""
+    return named(error) or describe(error)
+
+
+def named(error: BaseException) -> str:
+    """The line of `blame`'s note; empty where there is none."""
+    return next((note.partition("\n")[0] for note in getattr(error, "__notes__", ()) if _RAISED in note), "")
+
+
+def _found(error: BaseException) -> tuple[str, PluginRecord] | None:
+    """What to call the component that raised an exception, and its plugin."""
+    kind, modules = None, []
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        kind = _CALLERS.get(frame.f_code, kind)
+        modules.append(str(frame.f_globals.get("__name__")))
+    used = _IN_USE.get() or tuple(_BUILT.values())
+    of_kind = [one for one in used if one.kind == kind]
+    if len(of_kind) == 1:
+        return of_kind[0].title, of_kind[0].plugin
+    # Called from elsewhere (by autograd, say), or one of several: the plugin's own code is in the trace.
+    for module in reversed(modules):
+        for built_there in (_is_built_in, _is_beside):
+            at_work = [one for one in of_kind or used if built_there(one, module)]
+            if len(at_work) == 1:
+                return at_work[0].title, at_work[0].plugin
+            if at_work and len({one.plugin.name for one in at_work}) == 1:
+                return f"plugin {at_work[0].plugin.title}", at_work[0].plugin
+    return None
+
+
+def _is_built_in(component: Component, module: str) -> bool:
+    return module in (component.spec.build.partition(":")[0], component.plugin.module)
+
+
+def _is_beside(component: Component, module: str) -> bool:
+    return module.partition(".")[0] == component.spec.build.partition(":")[0].partition(".")[0]

@@ -1,0 +1,80 @@
+"""What the training loop asks of samplers and schedules, and what it does not take for an answer."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferbench.errors import UserError
+from ferbench.plugin.culprit import calls, in_use
+from ferbench.plugin.faults import one_line
+
+if TYPE_CHECKING:
+    from ferbench.training.loop import Sampler, Schedule
+    from ferbench.training.scores import Scores
+
+
+@calls("sampler")
+def described(sampler: Sampler) -> dict[str, Any] | None:
+    """What a sampler says of the epoch that it is about to draw."""
+    describe = getattr(sampler, "describe", None)
+    return None if describe is None else copy.deepcopy(describe())
+
+
+@calls("sampler")
+def tell_scores(sampler: Sampler, scores: Scores) -> None:
+    """Let a sampler hear of an epoch, by a copy: the epoch's record is made of the scores later."""
+    sampler.update(copy.deepcopy(scores))
+
+
+@calls("schedule")
+def rates_at(schedule: Schedule, step: int, scores: Scores | None, groups: int) -> tuple[float, ...]:
+    """The learning rates of a step.
+
+    Raises:
+        UserError: they are not one finite number of at least 0 for each group.
+    """
+    rates = schedule(step, scores)
+    if isinstance(rates, tuple) and len(rates) == groups and all(0 <= rate < math.inf for rate in rates):
+        return rates
+    raise UserError(
+        f"{in_use('schedule')} gives {one_line(repr(rates))[:200]} for step {step}, not a tuple of {groups} rates",
+        "let it give a finite rate of at least 0 for each of the base rates that it was built with",
+    )
+
+
+@calls("sampler")
+def draw(sampler: Sampler, epoch: int, n: int, expected: int | None = None) -> NDArray[np.int64]:
+    """A sampler's positions for an epoch: int64[m], a copy.
+
+    Args:
+        sampler: of a training split of ``n`` samples.
+        epoch: from 1.
+        n: size of the split.
+        expected: how many positions there must be; None: any number.
+
+    Raises:
+        UserError: it gives something else.
+    """
+    given = np.asarray(sampler.indices(epoch))
+    fault = None
+    if given.ndim != 1 or not np.issubdtype(given.dtype, np.integer):
+        fault = f"gives {given.dtype}{list(given.shape)} for epoch {epoch}, not whole numbers, int64[m]"
+    elif not len(given):
+        fault = f"gives no position for epoch {epoch}"
+    elif given.min() < 0 or given.max() >= n:
+        wrong = given[(given < 0) | (given >= n)][0]
+        fault = f"gives position {wrong} for epoch {epoch}, but the {n:,} training samples are 0 to {n - 1:,}"
+    if fault is not None:
+        raise UserError(f"{in_use('sampler')} {fault}", "correct what its indices() returns")
+    if expected is not None and len(given) != expected:
+        raise UserError(
+            f"{in_use('sampler')} gives {len(given):,} positions for epoch {epoch}, but {expected:,} for epoch 1: the "
+            "learning rates are planned for epochs of one length",
+            "let it draw the same number in every epoch, for instance with repetition",
+        )
+    return given.astype(np.int64)

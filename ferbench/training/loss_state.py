@@ -1,0 +1,109 @@
+"""What a loss has learnt, such as the centres of classes: kept with checkpoints, and with the weights that are tested.
+
+A loss that is a module, or has ``state_dict()`` and ``load_state_dict(state)`` as samplers have, has a state.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map
+
+from ferbench.errors import UserError
+from ferbench.plugin.culprit import calls, in_use
+from ferbench.training.storable import NotStorable, pack
+
+
+@calls("loss")
+def state_of(loss: Callable[..., Any]) -> Any:
+    """A copy of a loss's state, on its device; None for a loss without one."""
+    describe = getattr(loss, "state_dict", None)
+    if describe is None or not hasattr(loss, "load_state_dict"):
+        return None
+    return tree_map(lambda part: part.detach().clone() if isinstance(part, Tensor) else copy.deepcopy(part), describe())
+
+
+@calls("loss")
+def put_state(loss: Callable[..., Any], state: Any, device: torch.device | None = None) -> None:
+    """Give a loss a state that `state_of` gave; None changes nothing.
+
+    Args:
+        loss: built as the one was whose state it is.
+        state: plain values, arrays and tensors.
+        device: that the tensors are taken to first; None: they stay where they are.
+    """
+    if state is None or not hasattr(loss, "load_state_dict"):
+        return
+    if device is not None:
+        state = tree_map(lambda part: part.to(device) if isinstance(part, Tensor) else part, state)
+    loss.load_state_dict(state)
+
+
+def check_state(loss: Callable[..., Any]) -> None:
+    """Refuse a loss whose state cannot be stored, before hours of training are to be.
+
+    Raises:
+        UserError: naming what cannot.
+    """
+    try:
+        pack(state_of(loss), {}, "state_dict()")
+    except NotStorable as error:
+        raise UserError(
+            f"{in_use('loss')} has a state that cannot be stored: {error}",
+            "let its state_dict() give numbers, texts, lists, dictionaries, arrays and tensors",
+        ) from error
+
+
+def learnable(loss: object) -> list[str]:
+    """Names of the parameters that a loss has and does not freeze: its own, and those of what it keeps or encloses."""
+    names: list[str] = []
+    seen: set[int] = set()
+    waiting: deque[tuple[str, object]] = deque([("", loss)])
+    while waiting:
+        name, held = waiting.popleft()
+        if isinstance(held, _PLAIN) or id(held) in seen:
+            continue
+        seen.add(id(held))
+        if isinstance(held, Tensor):
+            names += [name] if held.requires_grad and held.is_leaf else []
+            continue
+        waiting += [(f"{name}.{key}".strip("."), value) for key, value in _held_by(held)]
+    return names
+
+
+#: What holds no parameter, or (modules, classes) is not the loss's own.
+_PLAIN = (bool, int, float, complex, str, bytes, np.ndarray, np.generic, type(None), ModuleType, type)
+
+
+def _held_by(holder: object) -> Iterator[tuple[object, object]]:
+    if isinstance(holder, nn.Module):
+        yield from holder.named_parameters(recurse=False)
+        yield from holder.named_children()
+    elif isinstance(holder, Mapping):
+        yield from holder.items()
+    elif isinstance(holder, list | tuple | set | frozenset | deque):
+        yield from enumerate(holder)
+    elif isinstance(holder, functools.partial):
+        yield from (("func", holder.func), ("args", holder.args), ("keywords", holder.keywords))
+    elif isinstance(holder, MethodType):
+        yield from (("", holder.__self__), ("", holder.__func__))
+    elif isinstance(holder, FunctionType):
+        kept = inspect.getclosurevars(holder).nonlocals
+        yield from {**kept, "defaults": holder.__defaults__, "kwdefaults": holder.__kwdefaults__}.items()
+    yield from getattr(holder, "__dict__", {}).items()
+    for name in (slot for kind in type(holder).__mro__ for slot in _slots(kind)):
+        yield name, getattr(holder, name, None)
+
+
+def _slots(kind: type) -> Iterable[str]:
+    given = vars(kind).get("__slots__", ())
+    return (given,) if isinstance(given, str) else given

@@ -1,0 +1,272 @@
+"""Mistakes that are like those in ``broken``, each refused by the rule that says what is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from ferbench.plugin.discovery import load_registry
+from ferbench.testing import Subject, check, failed
+
+LOSS = """
+import torch
+import torch.nn.functional as F
+from torch import nn
+import ferbench
+
+@ferbench.hookimpl
+def ferbench_losses():
+    yield ferbench.LossSpec("variant", build="variant:build")
+
+def cross_entropy(outputs, targets, **how):
+    return F.cross_entropy(outputs.logits, targets.distributions(outputs.logits.shape[1]), **how)
+
+def returning(change):
+    def loss(outputs, targets):
+        total = cross_entropy(outputs, targets)
+        with torch.no_grad():
+            change(outputs, targets)
+        return total
+    return loss
+"""
+
+LOSSES = {
+    "writes the labels": ("inputs-unchanged", "build = lambda task: returning(lambda o, t: t.labels.zero_())"),
+    "writes the affect": ("inputs-unchanged", "build = lambda task: returning(lambda o, t: o.affect.mul_(2))"),
+    "assigns other logits": (
+        "inputs-unchanged",
+        "build = lambda task: returning(lambda o, t: setattr(o, 'logits', o.logits + 1))",
+    ),
+    "writes votes": (
+        "inputs-unchanged",
+        "build = lambda task: returning(lambda o, t: None if t.soft is None else t.soft.mul_(0.5))",
+    ),
+    "adds a margin in place": (
+        "inputs-unchanged",
+        """
+def build(task):
+    def loss(outputs, targets):
+        outputs.logits.sub_(0.5 * targets.distributions(task.num_classes))
+        return cross_entropy(outputs, targets)
+    return loss
+""",
+    ),
+    "a module with an attribute": (
+        "state-round-trip",
+        """
+class build(nn.Module):
+    def __init__(self, task):
+        super().__init__()
+        self.seen = 0.0
+    def forward(self, outputs, targets):
+        self.seen += 1
+        return cross_entropy(outputs, targets) * (1 + self.seen)
+""",
+    ),
+    "a closure that counts": (
+        "state-round-trip",
+        """
+def build(task):
+    seen = []
+    def loss(outputs, targets):
+        seen.append(1)
+        return cross_entropy(outputs, targets) * len(seen)
+    return loss
+""",
+    ),
+    "half a state": (
+        "state-round-trip",
+        """
+class build:
+    def __init__(self, task):
+        pass
+    def __call__(self, outputs, targets):
+        return cross_entropy(outputs, targets)
+    def state_dict(self):
+        return {}
+""",
+    ),
+    "a state that cannot be stored": (
+        "state-round-trip",
+        """
+class build:
+    def __init__(self, task):
+        pass
+    def __call__(self, outputs, targets):
+        return cross_entropy(outputs, targets)
+    def state_dict(self):
+        return {"seen": {1, 2}}
+    def load_state_dict(self, state):
+        pass
+""",
+    ),
+    "a parameter in a closure": (
+        "parameters",
+        """
+def build(task):
+    scale = nn.Parameter(torch.zeros(()))
+    return lambda outputs, targets: cross_entropy(outputs, targets) + 0 * scale
+""",
+    ),
+    "a network in a list": (
+        "parameters",
+        """
+class build:
+    def __init__(self, task):
+        self.nets = [nn.Linear(task.num_classes, 1)]
+    def __call__(self, outputs, targets):
+        return cross_entropy(outputs, targets)
+""",
+    ),
+    "a component called macro_f1": (
+        "component-names",
+        """
+def build(task):
+    def loss(outputs, targets):
+        total = cross_entropy(outputs, targets)
+        return ferbench.LossValue(total, {"macro_f1": total.detach()})
+    return loss
+""",
+    ),
+    "a share of nothing": (
+        "absent-class",
+        """
+def build(task):
+    counts = torch.tensor(task.train_counts).float()
+    priors = (counts / counts.sum()).log()
+    def loss(outputs, targets):
+        truth = targets.distributions(task.num_classes)
+        adjusted = outputs.logits + (priors - priors.max()).to(outputs.logits.device)
+        return F.cross_entropy(adjusted, truth)
+    return loss
+""",
+    ),
+}
+
+MODEL = """
+import torch
+from torch import nn
+import ferbench
+
+@ferbench.hookimpl
+def ferbench_models():
+    yield ferbench.ModelSpec("variant", build="variant:build", image_size=8)
+"""
+
+MODELS = {
+    "softmax": (
+        "unnormalised-logits",
+        "build = lambda task: nn.Sequential(nn.Flatten(), nn.Linear(64, task.num_classes), nn.Softmax(1))",
+    ),
+    "a constant": (
+        "looks-at-the-images",
+        """
+class build(nn.Module):
+    def __init__(self, task):
+        super().__init__()
+        self.bias = nn.Parameter(torch.randn(task.num_classes))
+    def forward(self, images):
+        return self.bias.expand(len(images), -1)
+""",
+    ),
+}
+
+SAMPLER = """
+import numpy as np
+import ferbench
+from ferbench_builtin.samplers.shuffled import Shuffled
+
+@ferbench.hookimpl
+def ferbench_samplers():
+    yield ferbench.SamplerSpec("variant", build="variant:build")
+"""
+
+SAMPLERS = {
+    "sorts the labels": (
+        "inputs-unchanged",
+        """
+class build(Shuffled):
+    def __init__(self, labels, task, *, seed):
+        super().__init__(labels, task, seed=seed)
+        labels.sort()
+""",
+    ),
+    "shuffles them in an epoch": (
+        "inputs-unchanged",
+        """
+class build(Shuffled):
+    def __init__(self, labels, task, *, seed):
+        super().__init__(labels, task, seed=seed)
+        self.labels = labels
+    def indices(self, epoch):
+        self.labels[:] = self.labels[::-1].copy()
+        return super().indices(epoch)
+""",
+    ),
+    "always in turn": (
+        "heeds-the-seed, new-draws-every-epoch",
+        "class build(Shuffled):\n    def indices(self, epoch):\n        return np.arange(self._size)\n",
+    ),
+}
+
+VARIANTS = [
+    *(("loss", LOSS, name, *one) for name, one in LOSSES.items()),
+    *(("model", MODEL, name, *one) for name, one in MODELS.items()),
+    *(("sampler", SAMPLER, name, *one) for name, one in SAMPLERS.items()),
+]
+
+
+@pytest.mark.parametrize(("kind", "head", "name", "rules", "text"), VARIANTS, ids=[one[2] for one in VARIANTS])
+def test_a_mistake_is_refused_by_the_rule_that_names_it(tmp_path, kind, head, name, rules, text):
+    (tmp_path / "variant.py").write_text(f"{head}\n{text}\n")
+    component = load_registry([str(tmp_path / "variant.py")]).find(kind, "variant")
+    verdicts = list(check(Subject(component)))
+    assert ", ".join(failed(verdicts)) == rules, [one.said for one in verdicts if one.status == "failed"]
+
+
+SOUND = {
+    "centres with a state": """
+class build:
+    def __init__(self, task):
+        self.centre = torch.zeros(task.num_classes)
+    def __call__(self, outputs, targets):
+        if torch.is_grad_enabled():
+            mean = outputs.logits.detach().mean(0)
+            self.centre = 0.9 * self.centre.to(mean.device) + 0.1 * mean
+        away = outputs.logits - self.centre.to(outputs.logits.device)
+        return cross_entropy(outputs, targets) + 1e-3 * away.square().mean()
+    def state_dict(self):
+        return {"centre": self.centre}
+    def load_state_dict(self, state):
+        self.centre = state["centre"]
+""",
+    "a frozen network": """
+class build(nn.Module):
+    def __init__(self, task):
+        super().__init__()
+        self.teacher = nn.Linear(task.num_classes, 1).requires_grad_(False)
+    def forward(self, outputs, targets):
+        return cross_entropy(outputs, targets)
+""",
+}
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_a_loss_that_keeps_what_it_may_keep_is_sound(tmp_path, name):
+    (tmp_path / "variant.py").write_text(f"{LOSS}\n{SOUND[name]}\n")
+    component = load_registry([str(tmp_path / "variant.py")]).find("loss", "variant")
+    verdicts = list(check(Subject(component)))
+    assert failed(verdicts) == [], [one.said for one in verdicts if one.status == "failed"]
+
+
+@pytest.mark.parametrize("name", ["basic-cnn", "linear"])
+def test_a_model_that_returns_outputs_is_exported_as_it_is(name):
+    import torch
+
+    from ferbench import Outputs
+    from ferbench.testing.models import ModelBench
+
+    bench = ModelBench(Subject(load_registry().find("model", name)))
+    program = torch.export.export(bench.model, (bench.images(2),), strict=False)
+    expected, found = bench.model(bench.images(2)), program.module()(bench.images(2))
+    expected, found = (one if isinstance(one, Outputs) else Outputs(one) for one in (expected, found))
+    torch.testing.assert_close(found.logits, expected.logits)

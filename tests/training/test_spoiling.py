@@ -1,0 +1,321 @@
+"""What a plugin does to what it is given changes neither what is recorded nor what is learnt next."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+from test_evaluation import Sides, split
+from test_loop import CLASSES, Log, Order, training
+from test_step import CPU, Limited, batch, cross_entropy, stepper
+from torch import nn
+
+from ferbench import LossValue, Outputs, Targets, UserError
+from ferbench.data.batches import Batches, InputShape, Truth
+from ferbench.data.views import VIEWS
+from ferbench.training.evaluation import evaluate
+from ferbench.training.loop import Observer, fit
+from ferbench.training.loss_state import learnable
+from ferbench.training.step import Stepper, evaluate_loss
+
+
+def margin(outputs: Outputs, targets: Targets) -> torch.Tensor:
+    """As margins are added in widely copied code."""
+    outputs.logits[torch.arange(len(targets)), targets.labels] += 100.0
+    return nn.functional.cross_entropy(outputs.logits, targets.labels)
+
+
+def swapped(outputs: Outputs, targets: Targets) -> torch.Tensor:
+    with torch.no_grad():
+        outputs.logits.mul_(-1)
+        if outputs.affect is not None:
+            outputs.affect.zero_()
+    return nn.functional.cross_entropy(outputs.logits, targets.labels)
+
+
+def replaced(outputs: Outputs, targets: Targets) -> torch.Tensor:
+    outputs.logits = targets.distributions(outputs.logits.shape[1]) * 100.0 + 0 * outputs.logits
+    outputs.affect = None
+    return nn.functional.cross_entropy(outputs.logits, targets.labels)
+
+
+def relabelling(outputs: Outputs, targets: Targets) -> torch.Tensor:
+    total = nn.functional.cross_entropy(outputs.logits, targets.labels.clone())
+    targets.labels.copy_(outputs.logits.argmax(1))
+    if targets.affect is not None:
+        targets.affect.fill_(0.5)
+    return total
+
+
+def shortening(outputs: Outputs, targets: Targets) -> torch.Tensor:
+    total = nn.functional.cross_entropy(outputs.logits, targets.labels)
+    targets.labels = targets.labels[:1]
+    return total
+
+
+SPOILERS = [margin, swapped, replaced, relabelling, shortening]
+
+
+@pytest.mark.parametrize("views", ["none", "flip"])
+@pytest.mark.parametrize("loss", SPOILERS)
+def test_an_evaluation_is_what_the_model_said_whatever_the_loss_writes(loss, views):
+    affect = np.random.default_rng(1).uniform(-1, 1, (10, 2)).astype(np.float32)
+    data = split(affect.copy())
+    spoilt = evaluate(Sides(), data, 2, loss, 4, VIEWS[views])
+    alone = evaluate(Sides(), split(affect), 2, None, 4, VIEWS[views])
+    np.testing.assert_array_equal(spoilt.probabilities, alone.probabilities)
+    np.testing.assert_array_equal(spoilt.affect, alone.affect)
+    np.testing.assert_array_equal(spoilt.truth, alone.truth)
+    np.testing.assert_array_equal(spoilt.affect_truth, affect)
+
+
+def test_a_loss_that_shortens_its_targets_counts_every_sample():
+    plain = evaluate(Sides(), split(), 2, lambda o, t: nn.functional.cross_entropy(o.logits, t.labels), 4)
+    assert evaluate(Sides(), split(), 2, shortening, 4).loss == pytest.approx(plain.loss)
+
+
+def test_a_model_that_gives_a_tensor_that_it_keeps_is_not_changed_by_a_loss():
+    class Prior(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("prior", torch.tensor([[1.0, 2.0]]))
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.prior
+
+    model = Prior()
+    evaluate(model, split(), 2, lambda o, t: o.logits.zero_().sum(), 1)
+    assert model.prior.tolist() == [[1.0, 2.0]]
+
+
+def test_what_a_loss_may_need_beside_the_logits_reaches_it_in_an_evaluation():
+    class WithFeatures(Outputs):
+        pass
+
+    class Features(Sides):
+        def forward(self, images: torch.Tensor) -> Outputs:
+            outputs = super().forward(images)
+            found = WithFeatures(outputs.logits, outputs.affect)
+            found.features = outputs.logits
+            return found
+
+    seen = []
+    evaluate(Features(), split(), 2, lambda o, t: seen.append(o.features.shape) or o.logits.sum(), 4)
+    assert len(seen) == 3
+
+
+@pytest.mark.parametrize("loss", SPOILERS)
+def test_a_step_counts_what_the_model_said_and_the_true_labels(loss):
+    model, _ = stepper(limit=100)
+    images, targets = batch(10)
+    said = model(images).logits.argmax(1)
+    result = Stepper(model, loss, torch.optim.SGD(model.parameters(), lr=0.5), CPU).step([(images, targets)])
+    assert torch.equal(result.predicted, said)
+    assert torch.equal(result.labels, batch(10)[1].labels)
+
+
+def test_a_step_that_is_done_again_in_pieces_has_the_true_labels():
+    calls = []
+
+    def sometimes(outputs: Outputs, targets: Targets) -> torch.Tensor:
+        total = nn.functional.cross_entropy(outputs.logits, targets.labels.clone())
+        targets.labels.fill_(0)
+        calls.append(len(targets))
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return total
+
+    weights = []
+    for loss in (sometimes, lambda o, t: nn.functional.cross_entropy(o.logits, t.labels)):
+        model, _ = stepper(limit=100)
+        Stepper(model, loss, torch.optim.SGD(model.parameters(), lr=0.5), CPU).step([batch(10)])
+        weights.append(model.head.weight)
+    assert calls == [10, 5, 5]
+    torch.testing.assert_close(*weights)
+
+
+def test_a_step_is_not_done_again_with_images_that_the_model_has_changed():
+    class Scaling(Limited):
+        def forward(self, images: torch.Tensor) -> Outputs:
+            return super().forward(images.mul_(0.5))
+
+    torch.manual_seed(0)
+    model = Scaling(limit=3)
+    with pytest.raises(UserError, match="the model has changed the images in place"):
+        Stepper(model, cross_entropy, torch.optim.SGD(model.parameters(), lr=0.5), CPU).step([batch(10)])
+
+
+def test_gradients_of_a_margin_in_place_are_those_of_one_out_of_place():
+    def apart(outputs: Outputs, targets: Targets) -> torch.Tensor:
+        moved = outputs.logits + 100.0 * targets.distributions(outputs.logits.shape[1])
+        return nn.functional.cross_entropy(moved, targets.labels)
+
+    weights = []
+    for loss in (margin, apart):
+        model, _ = stepper(limit=100)
+        Stepper(model, loss, torch.optim.SGD(model.parameters(), lr=0.5), CPU).step([batch(10)])
+        weights.append(model.head.weight)
+    torch.testing.assert_close(*weights)
+
+
+def test_a_sampler_and_a_schedule_that_take_scores_apart_leave_the_history_whole():
+    class Popping(Order):
+        def update(self, scores) -> None:
+            for given in (scores.f1, scores.recall, scores.train_f1, scores.metrics, scores.support):
+                given.pop(next(iter(given)))
+            super().update(scores)
+
+    def popping(step, scores):
+        if scores is not None:
+            scores.metrics.clear()
+            scores.f1.clear()
+        return (0.1,)
+
+    log, job = Log(), training(epochs=2, sampler=Popping(50), schedule=popping)
+    fit(job, log)
+    assert [set(record["validation"]["f1"]) for record in log.epochs] == [set(CLASSES)] * 2
+    assert [set(record["train"]["f1"]) for record in log.epochs] == [set(CLASSES)] * 2
+    assert set(job.at.scores.f1) == set(CLASSES)
+    assert "macro_f1" in job.at.scores.metrics
+
+
+def test_an_augmentation_that_writes_into_its_images_changes_no_later_epoch():
+    pack = np.random.default_rng(0).integers(0, 256, (6, 1, 4, 4)).astype(np.uint8)
+    shape = InputShape(1, (4, 4), (0.0,), (1.0,))
+    stored = Batches(pack, np.arange(6), Truth(np.arange(6) % 2), shape, torch.device("cpu"))
+    before = pack.copy()
+    for _ in stored.training(np.arange(6), 3, lambda i, size, draws: i.zero_().float(), seed=0, epoch=1):
+        pass
+    np.testing.assert_array_equal(pack, before)
+
+
+RECORDED = ("loss", "accuracy", "macro_f1", "f1", "ece", "epoch", "seconds", "valence_ccc")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        *((name, "has the name of something else in the records") for name in RECORDED),
+        (3, "is named by int, not by a text"),
+        ("f1:happy", "is not named by a letter"),
+        ("optimizer.lr", "is not named by a letter"),
+        ("", "is not named by a letter"),
+        ("a\nb", "is not named by a letter"),
+        ("x" * 65, "is not named by a letter"),
+    ],
+)
+def test_a_component_that_the_records_could_not_hold_is_refused(name, said):
+    def loss(outputs, targets):
+        total = nn.functional.cross_entropy(outputs.logits, targets.labels)
+        return LossValue(total, {name: total.detach()})
+
+    with pytest.raises(UserError, match=f"the loss returns a component .* that {said}"):
+        evaluate_loss(loss, Outputs(torch.zeros(2, 3)), Targets(torch.zeros(2, dtype=torch.int64)))
+
+
+@pytest.mark.parametrize(
+    ("value", "got"), [(0.5, "0.5"), (torch.zeros(2), r"a tensor of shape \(2,\)"), (None, "None")]
+)
+def test_a_component_that_is_no_single_number_is_refused(value, got):
+    with pytest.raises(UserError, match=f"component 'centre' that is {got}, not a tensor with a single number"):
+        evaluate_loss(
+            lambda o, t: LossValue(o.logits.sum(), {"centre": value}),
+            Outputs(torch.zeros(2, 3)),
+            Targets(torch.zeros(2, dtype=torch.int64)),
+        )
+
+
+def test_everything_beside_the_components_in_histories_and_evaluations_has_a_name_that_none_may_have():
+    from ferbench.metrics.measures import PARTS, TAKEN
+    from ferbench.training.evaluation import metrics_record
+
+    affect = np.random.default_rng(1).uniform(-1, 1, (10, 2)).astype(np.float32)
+    log = Log()
+    fit(training(epochs=1), log)
+    evaluation = evaluate(Sides(), split(affect), 2, cross_entropy, 4)
+    names = {*log.epochs[0], *log.epochs[0]["train"], *log.epochs[0]["validation"]}
+    names |= {*metrics_record(evaluation, CLASSES)["metrics"], *evaluation.summary()}
+    assert names - set(PARTS) <= TAKEN
+
+
+class Weight(nn.Module):
+    def __init__(self, frozen: bool = False) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3), requires_grad=not frozen)
+
+    def forward(self, outputs, targets):
+        return outputs.logits.sum()
+
+
+class Hiding:
+    """No module, but keeps one in a list in a dictionary."""
+
+    def __init__(self, net):
+        self.parts = {"nets": [net]}
+
+    def __call__(self, outputs, targets):
+        return outputs.logits.sum()
+
+
+class Slotted:
+    __slots__ = ("net",)
+
+    def __init__(self, net):
+        self.net = net
+
+    def __call__(self, outputs, targets):
+        return outputs.logits.sum()
+
+
+def closing(net):
+    return lambda outputs, targets: net(outputs, targets)
+
+
+def as_default(net):
+    return lambda outputs, targets, net=net: net(outputs, targets)
+
+
+def behind_a_partial(net):
+    return functools.partial(lambda net, outputs, targets: net(outputs, targets), net)
+
+
+def as_a_method(net):
+    return Hiding(net).__call__
+
+
+def unregistered(net):
+    module = nn.Module()
+    module.nets = [net]
+    return module
+
+
+HOLDERS = [nn.Sequential, Hiding, Slotted, closing, as_default, behind_a_partial, as_a_method, unregistered]
+
+
+@pytest.mark.parametrize("holder", [lambda net: net, *HOLDERS])
+def test_parameters_of_a_loss_are_found_wherever_they_are_kept(holder):
+    (name,) = learnable(holder(Weight()))
+    assert name.endswith("weight")
+    assert learnable(holder(Weight(frozen=True))) == []
+
+
+def test_a_bare_tensor_with_a_gradient_is_a_parameter_of_a_loss():
+    scale = torch.ones(2, requires_grad=True)
+    assert learnable(lambda outputs, targets: outputs.logits.sum() * scale.sum()) == ["scale"]
+
+
+def test_a_loss_that_takes_note_of_what_it_validates_on_learns_nothing_from_it():
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("seen", torch.zeros(()))
+
+        def forward(self, outputs: Outputs, targets: Targets) -> torch.Tensor:
+            self.seen = self.seen + len(targets)
+            return nn.functional.cross_entropy(outputs.logits, targets.labels)
+
+    job = training(epochs=2, loss=Counting())
+    fit(job, Observer())
+    assert job.loss.seen == 100  # two epochs of fifty
