@@ -22,7 +22,7 @@ import numpy as np
 
 from ferbench.data.cache import building_directory, sync_tree, turn
 from ferbench.data.columns import COLUMNS, array_sha256, canonical_json, content_digest
-from ferbench.data.sample import Dataset, Fault
+from ferbench.data.sample import Dataset, Fault, Fit
 from ferbench.errors import UserError
 from ferbench.storage import replace_file, sync_directory, writing
 
@@ -33,6 +33,28 @@ PACK_FORMAT = 1
 CHECKED_ON_OPEN = 64
 
 _logger = logging.getLogger("ferbench.data.pack")
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How images were brought to the size that is stored.
+
+    Attributes:
+        size: (height, width) in pixels.
+        fit: what became of the aspect ratio.
+        follows: the size was nobody's choice, see ``Dataset.size_follows``.
+    """
+
+    size: tuple[int, int]
+    fit: Fit
+    follows: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.size[0]}×{self.size[1]}, {self.fit}"
+
+    def to_record(self) -> dict[str, Any]:
+        """What records say of it."""
+        return {"size": list(self.size), "fit": self.fit}
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +85,7 @@ class Pack:
         notes: what the dataset says about itself.
         stored_hashes: uint8[N, 16], as ``pixel_hashes`` but over ``images``; None when no image was
             resampled.
+        resampling: how images were resampled; None when none was.
     """
 
     path: Path
@@ -85,6 +108,7 @@ class Pack:
     faults: tuple[Fault, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
     stored_hashes: np.ndarray | None = None
+    resampling: Resampling | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -226,7 +250,7 @@ def pack_dataset(
 
 
 #: What is true of one source, while another source with the same content may share the pack.
-_ABOUT_SOURCE = ("dataset", "skipped", "faults", "notes")
+_ABOUT_SOURCE = ("dataset", "skipped", "faults", "notes", "resampling")
 
 
 def _source_stamp(dataset: Dataset, name: str, skip_faulty: bool) -> str:
@@ -238,6 +262,7 @@ def _source_stamp(dataset: Dataset, name: str, skip_faulty: bool) -> str:
         "channels": dataset.channels,
         "native_size": dataset.native_size,
         "stored_size": dataset.stored_size,
+        "size_follows": dataset.size_follows,
         "skip_faulty": skip_faulty,
         "source": dict(dataset.source()),
     }
@@ -272,12 +297,14 @@ def _known_pack(cache: Path, stamp: str, *, warn: bool = False) -> Pack | None:
 
 
 def _as_from_source(pack: Pack, about: Mapping[str, Any]) -> Pack:
+    resampling = about["resampling"]
     return replace(
         pack,
         dataset=about["dataset"],
         skipped=about["skipped"],
         faults=tuple(Fault(*fault) for fault in about["faults"]),
         notes=about["notes"],
+        resampling=None if resampling is None else Resampling(**{**resampling, "size": tuple(resampling["size"])}),
     )
 
 
@@ -330,7 +357,7 @@ def _read(path: Path) -> Pack:
         images=images,
         **columns,
     )
-    return _as_from_source(pack, description)
+    return _as_from_source(pack, {"resampling": None, **description})  # packs of older releases do not say
 
 
 def _damaged(pack: Pack, rows: Iterable[int]) -> list[int]:

@@ -115,6 +115,7 @@ class Dataset(ABC):
         stored_size: (height, width) to resample images to when packing. None: keep them as they are, in which case
             all must agree (``native_size`` or not).
         fit: how images of another shape are resampled to ``stored_size``.
+        size_follows: ``stored_size`` was nobody's choice: it is the native size of images that are among the samples.
         notes: facts that the record of a run should carry (layout found, rows left out by the protocol, …).
     """
 
@@ -123,6 +124,7 @@ class Dataset(ABC):
     native_size: tuple[int, int] | None = None
     stored_size: tuple[int, int] | None = None
     fit: Fit = "stretch"
+    size_follows: bool = False
 
     @property
     def notes(self) -> Mapping[str, Any]:
