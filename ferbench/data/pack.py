@@ -200,6 +200,7 @@ def pack_dataset(
     *,
     name: str,
     cache: Path,
+    origin: Mapping[str, Any] | None = None,
     skip_faulty: bool = False,
     workers: int | None = None,
     progress: Callable[[int], None] | None = None,
@@ -213,6 +214,8 @@ def pack_dataset(
         dataset: what to pack.
         name: the dataset component's name, for the record and for messages.
         cache: directory that packs are kept in; made if need be.
+        origin: plain values that say which code with which options built the dataset; None: nothing is known of it but
+            what ``dataset.source()`` says.
         skip_faulty: leave faulty samples out and record them, instead of refusing.
         workers: decoding threads; None: one per core. Does not influence the content.
         progress: called now and then with the number of samples done so far.
@@ -224,7 +227,7 @@ def pack_dataset(
     from ferbench.data.packing import build
 
     cache = Path(cache)
-    stamp = _source_stamp(dataset, name, skip_faulty)
+    stamp = _source_stamp(dataset, name, origin, skip_faulty)
     known = _known_pack(cache, stamp)
     if known is not None:
         return known
@@ -236,7 +239,7 @@ def pack_dataset(
             description = build(
                 dataset, directory, name=name, skip_faulty=skip_faulty, workers=workers, progress=progress
             )
-            if _source_stamp(dataset, name, skip_faulty) != stamp:
+            if _source_stamp(dataset, name, origin, skip_faulty) != stamp:
                 raise UserError(
                     f"the files of dataset '{name}' changed while they were packed",
                     "run again when nothing writes to them any more",
@@ -253,11 +256,12 @@ def pack_dataset(
 _ABOUT_SOURCE = ("dataset", "skipped", "faults", "notes", "resampling")
 
 
-def _source_stamp(dataset: Dataset, name: str, skip_faulty: bool) -> str:
+def _source_stamp(dataset: Dataset, name: str, origin: Mapping[str, Any] | None, skip_faulty: bool) -> str:
     """32 hexadecimal digits: all that decides what a pack will hold, as far as it is known before reading."""
     stamp = {
         "format": PACK_FORMAT,
         "name": name,
+        "origin": origin,
         "class_names": list(dataset.class_names),
         "channels": dataset.channels,
         "native_size": dataset.native_size,

@@ -132,9 +132,10 @@ class Dataset(ABC):
 
     @abstractmethod
     def source(self) -> Mapping[str, Any]:
-        """A JSON-able stamp of what the samples are read from (files with sizes and times, or generator options).
+        """A JSON-able stamp of what the samples are read from (files with sizes and times).
 
-        Cheap: it is computed at every run, and two equal stamps mean that nothing has to be read again.
+        Cheap: it is computed at every run. Two equal stamps mean that nothing has to be read again, while the plugin's
+        version and source and the dataset's options, which the harness stamps itself, are also the same.
         """
 
     @abstractmethod
