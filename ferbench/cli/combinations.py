@@ -175,16 +175,15 @@ def packed(resolved: ResolvedRecipe, cache: Path, *, quiet: bool) -> Pack:
     """
     from ferbench.cli.progress import PackingProgress
     from ferbench.data.class_mapping import of_one_expression
-    from ferbench.data.pack import FaultyDataset, pack_dataset
-    from ferbench.experiment.datasets import build_dataset
+    from ferbench.data.pack import FaultyDataset
+    from ferbench.experiment.datasets import dataset_pack
 
     chosen = resolved.components["dataset"]
     name = chosen.component.name
     data = resolved.recipe.data
-    dataset = build_dataset(chosen, data)
     try:
         with PackingProgress(name, quiet=quiet) as progress:
-            pack = pack_dataset(dataset, name=name, cache=cache, skip_faulty=data.skip_faulty, progress=progress)
+            pack = dataset_pack(chosen, data, cache, progress)
     except FaultyDataset as error:
         _list_faults(name, error.faults, cache)
         raise

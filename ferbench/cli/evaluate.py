@@ -221,6 +221,8 @@ def _show(about: dict[str, Any], entry: dict[str, Any], test: Retest) -> None:
     facts = [f"{test.part}, n = {entry['n']:,}", f"protocol {test.rows.protocol}"]
     if entry["options"]["tta"] != "none":
         facts.append(f"test-time augmentation: {entry['options']['tta']}")
+    if "stored" in entry["options"]:
+        facts.append(f"images stored {entry['options']['stored']}")
     facts += ["synthetic images"] if test.synthetic else []
     facts += [f"{test.pack.skipped:,} faulty samples left out"] if test.pack.skipped else []
     facts += ["reused"] if about["reused"] else []

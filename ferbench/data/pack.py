@@ -23,7 +23,7 @@ import numpy as np
 from ferbench.data.cache import building_directory, sync_tree, turn
 from ferbench.data.class_mapping import refuse_lookalikes
 from ferbench.data.columns import COLUMNS, array_sha256, canonical_json, content_digest
-from ferbench.data.sample import Dataset, Fault
+from ferbench.data.sample import Dataset, Fault, Fit
 from ferbench.errors import UserError
 from ferbench.storage import replace_file, sync_directory, writing
 
@@ -34,6 +34,28 @@ PACK_FORMAT = 1
 CHECKED_ON_OPEN = 64
 
 _logger = logging.getLogger("ferbench.data.pack")
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How images were brought to the size that is stored.
+
+    Attributes:
+        size: (height, width) in pixels.
+        fit: what became of the aspect ratio.
+        follows: the size was nobody's choice, see ``Dataset.size_follows``.
+    """
+
+    size: tuple[int, int]
+    fit: Fit
+    follows: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.size[0]}×{self.size[1]}, {self.fit}"
+
+    def to_record(self) -> dict[str, Any]:
+        """What records say of it."""
+        return {"size": list(self.size), "fit": self.fit}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +86,7 @@ class Pack:
         notes: what the dataset says about itself.
         stored_hashes: uint8[N, 16], as ``pixel_hashes`` but over ``images``; None when no image was
             resampled.
+        resampling: how images were resampled; None when none was.
     """
 
     path: Path
@@ -86,6 +109,7 @@ class Pack:
     faults: tuple[Fault, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
     stored_hashes: np.ndarray | None = None
+    resampling: Resampling | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -177,6 +201,7 @@ def pack_dataset(
     *,
     name: str,
     cache: Path,
+    origin: Mapping[str, Any] | None = None,
     skip_faulty: bool = False,
     workers: int | None = None,
     progress: Callable[[int], None] | None = None,
@@ -190,6 +215,8 @@ def pack_dataset(
         dataset: what to pack.
         name: the dataset component's name, for the record and for messages.
         cache: directory that packs are kept in; made if need be.
+        origin: plain values that say which code with which options built the dataset; None: nothing is known of it but
+            what ``dataset.source()`` says.
         skip_faulty: leave faulty samples out and record them, instead of refusing.
         workers: decoding threads; None: one per core. Does not influence the content.
         progress: called now and then with the number of samples done so far.
@@ -207,7 +234,7 @@ def pack_dataset(
         name,
         lambda: (sample.label for sample in dataset.samples() if not isinstance(sample, Fault)),
     )
-    stamp = _source_stamp(dataset, name, skip_faulty)
+    stamp = _source_stamp(dataset, name, origin, skip_faulty)
     known = _known_pack(cache, stamp)
     if known is not None:
         return known
@@ -219,7 +246,7 @@ def pack_dataset(
             description = build(
                 dataset, directory, name=name, skip_faulty=skip_faulty, workers=workers, progress=progress
             )
-            if _source_stamp(dataset, name, skip_faulty) != stamp:
+            if _source_stamp(dataset, name, origin, skip_faulty) != stamp:
                 raise UserError(
                     f"the files of dataset '{name}' changed while they were packed",
                     "run again when nothing writes to them any more",
@@ -233,18 +260,20 @@ def pack_dataset(
 
 
 #: What is true of one source, while another source with the same content may share the pack.
-_ABOUT_SOURCE = ("dataset", "skipped", "faults", "notes")
+_ABOUT_SOURCE = ("dataset", "skipped", "faults", "notes", "resampling")
 
 
-def _source_stamp(dataset: Dataset, name: str, skip_faulty: bool) -> str:
+def _source_stamp(dataset: Dataset, name: str, origin: Mapping[str, Any] | None, skip_faulty: bool) -> str:
     """32 hexadecimal digits: all that decides what a pack will hold, as far as it is known before reading."""
     stamp = {
         "format": PACK_FORMAT,
         "name": name,
+        "origin": origin,
         "class_names": list(dataset.class_names),
         "channels": dataset.channels,
         "native_size": dataset.native_size,
         "stored_size": dataset.stored_size,
+        "size_follows": dataset.size_follows,
         "skip_faulty": skip_faulty,
         "source": dict(dataset.source()),
     }
@@ -279,12 +308,14 @@ def _known_pack(cache: Path, stamp: str, *, warn: bool = False) -> Pack | None:
 
 
 def _as_from_source(pack: Pack, about: Mapping[str, Any]) -> Pack:
+    resampling = about["resampling"]
     return replace(
         pack,
         dataset=about["dataset"],
         skipped=about["skipped"],
         faults=tuple(Fault(*fault) for fault in about["faults"]),
         notes=about["notes"],
+        resampling=None if resampling is None else Resampling(**{**resampling, "size": tuple(resampling["size"])}),
     )
 
 
@@ -337,7 +368,7 @@ def _read(path: Path) -> Pack:
         images=images,
         **columns,
     )
-    return _as_from_source(pack, description)
+    return _as_from_source(pack, {"resampling": None, **description})  # packs of older releases do not say
 
 
 def _damaged(pack: Pack, rows: Iterable[int]) -> list[int]:

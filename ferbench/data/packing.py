@@ -13,7 +13,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from ferbench.data.class_mapping import unknown_label
 from ferbench.data.columns import content_digest
 from ferbench.data.decode import DecodeError, decode
 from ferbench.data.fit import fitted
-from ferbench.data.pack import PACK_FORMAT, FaultyDataset, pixel_hash
+from ferbench.data.pack import PACK_FORMAT, FaultyDataset, Resampling, pixel_hash
 from ferbench.data.sample import Dataset, Fault, Sample
 from ferbench.data.table import PackTable, Row, fault_at, wrong_shape
 from ferbench.errors import UserError
@@ -94,12 +94,20 @@ def build(
                 "skipped": len(faults),
                 "faults": [[fault.file, fault.row, fault.reason] for fault in faults],
                 "notes": dict(dataset.notes),
+                "resampling": _resampling(dataset) if "stored_hashes" in content["columns"] else None,
             }
             text = json.dumps(description, indent=1, allow_nan=False)
             (directory / "pack.json").write_text(text, encoding="ascii")
         return description
     finally:
         table.close()
+
+
+def _resampling(dataset: Dataset) -> dict[str, Any] | None:
+    if dataset.stored_size is None:
+        return None
+    height, width = dataset.stored_size
+    return asdict(Resampling((height, width), dataset.fit, dataset.size_follows))
 
 
 def _decoded(dataset: Dataset, workers: int) -> Iterator[list[Row | Fault]]:

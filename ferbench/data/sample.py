@@ -115,6 +115,7 @@ class Dataset(ABC):
         stored_size: (height, width) to resample images to when packing. None: keep them as they are, in which case
             all must agree (``native_size`` or not).
         fit: how images of another shape are resampled to ``stored_size``.
+        size_follows: ``stored_size`` was nobody's choice: it is the native size of images that are among the samples.
         notes: facts that the record of a run should carry (layout found, rows left out by the protocol, …).
     """
 
@@ -123,6 +124,7 @@ class Dataset(ABC):
     native_size: tuple[int, int] | None = None
     stored_size: tuple[int, int] | None = None
     fit: Fit = "stretch"
+    size_follows: bool = False
 
     @property
     def notes(self) -> Mapping[str, Any]:
@@ -130,9 +132,10 @@ class Dataset(ABC):
 
     @abstractmethod
     def source(self) -> Mapping[str, Any]:
-        """A JSON-able stamp of what the samples are read from (files with sizes and times, or generator options).
+        """A JSON-able stamp of what the samples are read from (files with sizes and times).
 
-        Cheap: it is computed at every run, and two equal stamps mean that nothing has to be read again.
+        Cheap: it is computed at every run. Two equal stamps mean that nothing has to be read again, while the plugin's
+        version and source and the dataset's options, which the harness stamps itself, are also the same.
         """
 
     @abstractmethod

@@ -402,6 +402,19 @@ def rows_digest(
     return "v1:" + state.hexdigest()
 
 
+def stored_digest(pack: Pack, rows: Rows) -> str | None:
+    """``v1:`` + SHA-256 over the stored pixels of ``rows`` in order; None where their native pixels, which other
+    digests cover, say what is stored: where none of them was resampled, or to the size that others of them have."""
+    if pack.stored_hashes is None:
+        return None
+    stored = np.ascontiguousarray(pack.stored_hashes[rows])
+    resampled = (stored != pack.pixel_hashes[rows]).any(axis=1)
+    follows = pack.resampling is not None and pack.resampling.follows and not resampled.all()
+    if follows or not resampled.any():
+        return None
+    return "v1:" + hashlib.sha256(stored.tobytes()).hexdigest()
+
+
 def digest_of_test_set(pack: Pack, rows: Rows, labels: NDArray[np.int64], class_names: tuple[str, ...]) -> str:
     """``v1:`` + SHA-256 over the sorted (id, class name, native pixel hash): what makes two test sets the same."""
     state = hashlib.sha256()

@@ -70,6 +70,8 @@ class Union(Dataset):
         sizes = [member.dataset.stored_size or member.dataset.native_size for member in members]
         self.stored_size = (size, size) if size is not None else next((one for one in sizes if one is not None), None)
         self.fit = fit
+        chosen = size is not None or any(member.dataset.stored_size is not None for member in members)
+        self.size_follows = not chosen and fit == "stretch"
         for member in self._members:
             self._check_resampling(member)
         self._notes: dict[str, Any] = {"joined": [member.name for member in members], "lacking": self._lacking()}

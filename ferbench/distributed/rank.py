@@ -91,9 +91,8 @@ def plan_of(setup: Message) -> Plan:
     Raises:
         UserError: it has become another one.
     """
-    from ferbench.data.pack import pack_dataset
     from ferbench.errors import UserError
-    from ferbench.experiment.datasets import build_dataset
+    from ferbench.experiment.datasets import dataset_pack
     from ferbench.experiment.plan import plan
     from ferbench.experiment.resolve import resolve
     from ferbench.experiment.settings import build_recipe
@@ -102,13 +101,7 @@ def plan_of(setup: Message) -> Plan:
     from ferbench.runs.directory import RunDirectory
 
     resolved = resolve(build_recipe(setup["settings"]), load_registry(tuple(setup["plugins"])))
-    chosen, data = resolved.components["dataset"], resolved.recipe.data
-    pack = pack_dataset(
-        build_dataset(chosen, data),
-        name=chosen.component.name,
-        cache=Path(setup["cache"]),
-        skip_faulty=data.skip_faulty,
-    )
+    pack = dataset_pack(resolved.components["dataset"], resolved.recipe.data, Path(setup["cache"]))
     start = None
     if setup["start"] is not None:
         given: dict[str, Any] = dict(setup["start"])

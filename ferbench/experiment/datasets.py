@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from ferbench.data.pack import Pack, pack_dataset
 from ferbench.data.sample import Dataset
 from ferbench.data.union import Member
 from ferbench.errors import UserError
 from ferbench.experiment.recipe import DataSettings
 from ferbench.experiment.resolve import ChosenComponent, JoinedDatasets
 from ferbench.plugin.specs import DatasetSpec
+
+
+def dataset_pack(
+    chosen: ChosenComponent, data: DataSettings, cache: Path, progress: Callable[[int], None] | None = None
+) -> Pack:
+    """The pack of the dataset that a recipe chose.
+
+    Args:
+        chosen: the dataset, with its options.
+        data: where its files are, and whether faulty samples may be left out.
+        cache: directory that packs are kept in.
+        progress: called now and then with the number of samples done so far.
+
+    Raises:
+        UserError: as `build_dataset` and `ferbench.data.pack.pack_dataset` do.
+    """
+    origin = chosen.origin()
+    return pack_dataset(
+        build_dataset(chosen, data),
+        name=chosen.component.name,
+        cache=cache,
+        origin=origin,
+        skip_faulty=data.skip_faulty,
+        progress=progress,
+    )
 
 
 def build_dataset(chosen: ChosenComponent, data: DataSettings) -> Dataset:

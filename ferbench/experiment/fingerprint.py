@@ -56,7 +56,8 @@ def training_identity(
     Args:
         recipe: the validated settings.
         components: by section: name, distribution, version, source hash and resolved options.
-        rows: class names, digests of the train and validation rows in order, shape of the model's input.
+        rows: class names, digests of the train and validation rows in order, shape of the model's input; ``stored``,
+            the digest of their pixels as they are stored, where they were resampled for that.
         start: the weights that it starts from; None: those that the model's builder gives.
         last_joins: epochs would end in a batch of one sample, which joins the batch before it. Only then it is said,
             so that other recipes keep the ids that they had when such a batch was trained alone.
@@ -95,6 +96,14 @@ def config_id(identity: Mapping[str, Any], start: Mapping[str, Any] | None = Non
     return digest({"kind": "configuration", **identity, "training": training, **started})
 
 
-def evaluation_id(training: str, rows_digest: str, options: Mapping[str, Any]) -> str:
-    """The id of predictions: the weights, the samples, and what is done at test time."""
-    return digest({"kind": "evaluation", "training": training, "rows": rows_digest, "options": dict(options)})
+def evaluation_id(training: str, rows_digest: str, options: Mapping[str, Any], stored: str | None = None) -> str:
+    """The id of predictions: the weights, the samples, and what is done at test time.
+
+    Args:
+        training: id of the weights.
+        rows_digest: of the samples.
+        options: what is done at test time.
+        stored: digest of the samples' pixels as they are stored, where they were resampled for that.
+    """
+    content = {"kind": "evaluation", "training": training, "rows": rows_digest, "options": dict(options)}
+    return digest(content if stored is None else {**content, "stored": stored})

@@ -10,7 +10,7 @@ import numpy as np
 
 from ferbench.data.cuts import joins_last
 from ferbench.data.pack import Pack
-from ferbench.data.splits import Rows, Split, SplitRequest, cut
+from ferbench.data.splits import Rows, Split, SplitRequest, cut, stored_digest
 from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import (
     config_id,
@@ -105,7 +105,8 @@ class Plan:
     def evaluation_id(self, role: str) -> str:
         """Id of the predictions for "validation" or "test"."""
         options = fields_with_role(self.resolved.recipe.evaluation, Role.EVALUATION)
-        return evaluation_id(self.training_id, self.evaluation_rows()[role][1], options)
+        rows, rows_digest = self.evaluation_rows()[role]
+        return evaluation_id(self.training_id, rows_digest, options, stored_digest(self.pack, rows))
 
 
 def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None) -> Plan:
@@ -144,15 +145,20 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None) -> Pl
         has_affect=pack.affect is not None,
     )
     drawn = samples_per_epoch(resolved, split, task)
+    rows = {
+        "classes": list(split.class_names),
+        "train": split.train_digest,
+        "validation": split.validation_digest,
+        "input": [task.channels, task.height, task.width, *map(list, normalization(model_spec, task.channels))],
+    }
+    # Of both together, which the folds of one partition share.
+    stored = stored_digest(pack, np.union1d(split.train, split.validation))
+    if stored is not None:
+        rows["stored"] = stored
     identity = training_identity(
         recipe,
         resolved.identify(),
-        {
-            "classes": list(split.class_names),
-            "train": split.train_digest,
-            "validation": split.validation_digest,
-            "input": [task.channels, task.height, task.width, *map(list, normalization(model_spec, task.channels))],
-        },
+        rows,
         None if start is None else start.identity(),
         last_joins=recipe.training.epochs > 0 and joins_last(drawn, recipe.training.batch_size),
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import ferbench
 from ferbench.errors import UserError
+from ferbench.experiment.file_content import content_digest
+from ferbench.experiment.fingerprint import WEIGHT_COMPONENTS
 from ferbench.experiment.initial_weights import identify_weights
 from ferbench.experiment.recipe import COMPONENT_SECTIONS, Recipe
 from ferbench.experiment.recipe import Component as Asked
@@ -45,16 +48,55 @@ class ChosenComponent:
         return replace(self, options={**self.options, **defaults})
 
     def identify(self) -> dict[str, Any]:
-        """What the ids cover: as `describe`, with the content of initial weights in place of their path.
+        """What the ids cover: as `describe`, with the content of files and folders in place of their paths.
 
         Raises:
-            UserError: a file of initial weights cannot be read.
+            UserError: a file or folder that an option names is not there, or cannot be read.
         """
-        covered = dict(self.options)
+        covered = self._covered(lambda where, path: f"sha256:{content_digest(path, where)}")
         for option in self.component.options().fields:
             if option.initial_weights is not None:
                 covered[option.name] = identify_weights(option.initial_weights, self.options[option.name], self.options)
         return {**self.describe(), "options": covered}
+
+    def origin(self) -> dict[str, Any]:
+        """All that decides what a dataset yields, beside the files that its ``source()`` stamps: as `identify`, but
+        folders by their place, since they may hold any number of images.
+
+        Raises:
+            UserError: a file or folder that an option names is not there, or cannot be read.
+        """
+
+        def content(where: str, path: Path) -> str:
+            return f"sha256:{content_digest(path, where)}" if path.is_file() else str(path.resolve())
+
+        return {**self.describe(), "options": self._covered(content)}
+
+    def check_files(self) -> None:
+        """Look whether the files and folders that options name are there.
+
+        Raises:
+            UserError: one is not.
+        """
+        self._covered(lambda where, path: "")
+
+    def _covered(self, content: Callable[[str, Path], str]) -> dict[str, Any]:
+        """The options with ``content`` of each path; it is told what users call the option."""
+        schema = self.component.options()
+        marked = {option.name for option in schema.fields if option.initial_weights is not None}
+
+        def found(option: str, path: Path) -> str:
+            if option in marked:
+                return str(path)
+            where = f"{self.component.kind}.{option}"
+            place = path.expanduser()
+            if not place.exists():
+                raise UserError(
+                    f"{where}: there is no file or folder '{path}'", f"say where it is with --set {where}=PATH"
+                )
+            return content(where, place)
+
+        return schema.covered(self.options, found)
 
     def describe(self) -> dict[str, Any]:
         """What the record says of it."""
@@ -80,6 +122,10 @@ class JoinedDatasets(ChosenComponent):
     def describe(self) -> dict[str, Any]:
         members = {name: member.describe() for name, member in self.members.items()}
         return {**super().describe(), "members": members}
+
+    def origin(self) -> dict[str, Any]:
+        members = {name: member.origin() for name, member in self.members.items()}
+        return {**super().origin(), "members": members}
 
 
 @dataclass(frozen=True)
@@ -119,8 +165,8 @@ class ResolvedRecipe:
         return {section: chosen.describe() for section, chosen in self.components.items()}
 
     def identify(self) -> dict[str, dict[str, Any]]:
-        """By section, what the ids cover."""
-        return {section: chosen.identify() for section, chosen in self.components.items()}
+        """By section, what the ids cover. A dataset acts through the rows that it yields."""
+        return {section: self.components[section].identify() for section in WEIGHT_COMPONENTS}
 
 
 def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:
@@ -128,7 +174,7 @@ def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:
 
     Raises:
         UserError: a component does not exist or is ambiguous or broken; an option is unknown, of the wrong type or
-            out of bounds; ``data.paths`` names a dataset that there is not.
+            out of bounds, or names a file that is not there; ``data.paths`` names a dataset that there is not.
     """
 
     def choose(kind: str, asked: Asked) -> ChosenComponent:
@@ -142,6 +188,8 @@ def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:
     components = {section: choose(section, getattr(recipe, section)) for section in COMPONENT_SECTIONS}
     if recipe.start is not None:
         components["model"] = _started_elsewhere(components["model"], recipe.start)
+    for section in WEIGHT_COMPONENTS:
+        components[section].check_files()
     loaded = tuple(plugin for plugin in registry.plugins if plugin.status == "ok")
     return ResolvedRecipe(recipe, components, tuple(choose("tracker", asked) for asked in recipe.trackers), loaded)
 

@@ -6,7 +6,7 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from ferbench.errors import UserError
 from ferbench.plugin.culprit import remember
 from ferbench.plugin.faults import describe, did_you_mean
 from ferbench.plugin.loading import HOOKS
-from ferbench.plugin.source import digest_sources, is_editable, source_roots
+from ferbench.plugin.source import Root, digest_sources, source_roots, with_imported
 from ferbench.plugin.specs import Spec
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class PluginRecord:
         module: name of the loaded module in ``sys.modules``.
         file: the local file, if it is one.
         local: whether it was given with ``--plugin``.
+        digests: of the sources that were asked for, by where they lie: what was loaded does not change any more.
     """
 
     name: str
@@ -72,6 +73,7 @@ class PluginRecord:
     module: str = ""
     file: Path | None = None
     local: bool = False
+    digests: dict[tuple[Root, ...], str | None] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def title(self) -> str:
@@ -82,14 +84,22 @@ class PluginRecord:
 
     def describe(self) -> dict[str, Any]:
         """What a run's record says of a plugin that was loaded: also the SHA-256 of its source, where there is any."""
-        roots = [self.file] if self.file is not None else source_roots(self.module)
         return {
             "name": self.name,
             "distribution": self.distribution,
             "version": self.version,
             "origin": self.file.name if self.file is not None else self.origin,
-            "source": digest_sources(roots),
+            "source": self.source_of(),
         }
+
+    def source_of(self, module: str = "") -> str | None:
+        """SHA-256 of the source of the plugin and of a module that it names, and of what they import, see
+        `ferbench.plugin.source`; None where there is no source."""
+        own = [Root(self.file.name, self.file)] if self.file is not None else source_roots(self.module)
+        roots = tuple(dict.fromkeys([*own, *(source_roots(module) if module else [])]))
+        if roots not in self.digests:
+            self.digests[roots] = digest_sources(with_imported(roots, self.distribution))
+        return self.digests[roots]
 
 
 @dataclass(frozen=True)
@@ -169,20 +179,12 @@ class Component:
             raise self._unusable(str(error)) from error
 
     def source_hash(self) -> str | None:
-        """SHA-256 over the source of a local or editable plugin; None where the version identifies it.
-
-        Covers the ``.py`` files of the top-level package (or the single file) that holds the plugin, and of
-        the one that holds the builder where that is another.
-        """
-        if not self.plugin.local and not is_editable(self.distribution):
-            return None
-        file = self.plugin.file
-        roots = [file] if file is not None else source_roots(self.plugin.module)
-        module_name = self.spec.build.rpartition(":")[0]
-        if file is None or module_name not in (file.stem, self.plugin.module):
-            roots += source_roots(module_name)
-        digest = digest_sources(roots)
-        if digest is None:
+        """SHA-256 over the source of the plugin, with the module that holds the builder, see
+        `PluginRecord.source_of`; None where there is none to read, and the version has to identify it."""
+        file, module_name = self.plugin.file, self.spec.build.rpartition(":")[0]
+        own = file is not None and module_name in (file.stem, self.plugin.module)
+        digest = self.plugin.source_of("" if own else module_name)
+        if digest is None and self.plugin.local:
             raise self._unusable("no Python source to identify it by")
         return digest
 

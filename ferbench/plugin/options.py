@@ -14,12 +14,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferbench.errors import UserError
 from ferbench.plugin.faults import did_you_mean, one_line
-from ferbench.plugin.signature import Parameter, expectation, read_parameters
+from ferbench.plugin.signature import Parameter, expectation, names_paths, read_parameters
 from ferbench.plugin.specs import InitialWeights, Tunable
 
 if TYPE_CHECKING:
@@ -126,7 +129,23 @@ class OptionSchema:
         Raises:
             UserError: unknown or missing option, or a value of the wrong type or outside the bounds.
         """
-        return self._parse(values, where).model_dump(mode="json", by_alias=True)
+        return _plain(self._parse(values, where))
+
+    def covered(self, values: Mapping[str, object], content: Callable[[str, Path], str]) -> dict[str, Any]:
+        """As `validate`, with what identifies a file or folder in place of every path.
+
+        Args:
+            values: options as `validate` returns them.
+            content: is given an option's name and a path that its value is or holds. A text counts as one where the
+                option may be either and there is such a file.
+        """
+        parsed = self._parse(values, self.owner or "options")
+        plain = _plain(parsed, lambda option, path: content(option, Path(path)))
+        for name, field in type(parsed).model_fields.items():
+            value = getattr(parsed, name)
+            if isinstance(value, str) and names_paths(field.annotation) and Path(value).expanduser().exists():
+                plain[field.alias or name] = content(field.alias or name, Path(value))
+        return plain
 
     def arguments(self, values: Mapping[str, object], where: str = "options") -> dict[str, Any]:
         """Keyword arguments for the builder, with the types it declares (tuples, paths, enums).
@@ -153,8 +172,10 @@ class OptionSchema:
                     f"unknown option '{one_line(str(name))}' for {where}",
                     f"{did_you_mean(str(name), self.names)}{choices}",
                 )
+        # Defaults as JSON too, or those that are paths would be refused as no texts.
+        defaults = {option.name: option.default for option in self.fields if not option.required}
         try:
-            text = json.dumps(dict(values), default=_to_json)
+            text = json.dumps({**defaults, **values}, default=_to_json)
         except (TypeError, ValueError) as error:
             raise UserError(f"{prefix}: {one_line(str(error))}", "give numbers, texts, true/false or lists") from None
         try:
@@ -211,11 +232,30 @@ def _checked_defaults(parameters: Collection[Parameter], model: type[pydantic.Ba
         name: (field.annotation, field) for name, field in model.model_fields.items() if not field.is_required()
     }
     try:
-        defaults = create_model("Defaults", __config__=model.model_config, **optional)()
-        return defaults.model_dump(mode="json", by_alias=True)
+        return _plain(create_model("Defaults", __config__=model.model_config, **optional)())
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise ValueError(f"option '{first['loc'][0]}': its default {_complaint(first)}") from error
+
+
+def _plain(parsed: pydantic.BaseModel, content: Callable[[str, PathLike[str]], str] | None = None) -> dict[str, Any]:
+    """The JSON values of options: sets sorted, for their order changes from process to process; ``content`` of an
+    option and a path in place of each path."""
+    plain, typed = (parsed.model_dump(mode=mode, by_alias=True) for mode in ("json", "python"))
+
+    def walk(option: str, plain: Any, typed: Any) -> Any:
+        if isinstance(typed, PathLike):
+            return plain if content is None else content(option, typed)
+        if isinstance(typed, Mapping) and isinstance(plain, dict):
+            keys = (walk(option, *pair) for pair in zip(plain, typed, strict=True))
+            values = (walk(option, *pair) for pair in zip(plain.values(), typed.values(), strict=True))
+            return dict(zip(keys, values, strict=True))
+        if isinstance(typed, Collection) and isinstance(plain, list):
+            found = [walk(option, *pair) for pair in zip(plain, typed, strict=True)]
+            return sorted(found, key=json.dumps) if isinstance(typed, AbstractSet) else found
+        return plain
+
+    return {name: walk(name, plain[name], typed[name]) for name in plain}
 
 
 def _check_tunable(parameter: Parameter) -> None:
@@ -239,7 +279,7 @@ def _check_tunable(parameter: Parameter) -> None:
 
 def _to_json(value: object) -> object:
     """What ``json`` does not know: paths, and numpy's scalars."""
-    from os import PathLike, fspath
+    from os import fspath
 
     if isinstance(value, PathLike):
         return fspath(value)

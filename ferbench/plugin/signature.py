@@ -11,6 +11,7 @@ import typing
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, cast
 
@@ -255,6 +256,15 @@ def type_text(annotation: Any) -> str:
     if inspect.isclass(annotation) and issubclass(annotation, Enum):
         return " | ".join(repr(member.value) for member in annotation)
     return getattr(annotation, "__name__", None) or str(annotation)
+
+
+def names_paths(annotation: Any) -> bool:
+    """Whether a value of a type may be a path: the type is one, or a union with one."""
+    if typing.get_origin(annotation) is Annotated:
+        return names_paths(annotation.__origin__)
+    if typing.get_origin(annotation) in (Union, types.UnionType):
+        return any(names_paths(member) for member in typing.get_args(annotation))
+    return issubclass(typing.get_origin(annotation) or annotation, PathLike) if inspect.isclass(annotation) else False
 
 
 _ARGUMENT = re.compile(r"^\*{0,2}(\w+)\s*(?:\([^)]*\))?\s*:\s*(.*)$")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ferbench.data.class_mapping import order_of_classes
 from ferbench.errors import UserError
 from ferbench.runs.directory import Predictions, RunDirectory
+from ferbench.runs.pixels import STORED
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,10 @@ def read_member(directory: RunDirectory) -> Member:
         own = {
             name: entry
             for name, entry in record["evaluations"].items()
-            if entry["split"] == split and entry["rows_digest"] == digest and "options" in entry
+            if entry["split"] == split
+            and entry["rows_digest"] == digest
+            and "options" in entry
+            and STORED not in entry["options"]
         }
         for name in sorted(own, key=lambda one: (own[one]["options"].get("tta", "none") != "none", one)):
             found.setdefault(split, name)

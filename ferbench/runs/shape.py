@@ -158,6 +158,7 @@ EVALUATION = {
     "data": {"dataset": _text, "protocol": _text, "synthetic": _truth, "class_names": _list(_text)},
     "left_out": {"*": _count},
     "excluded": _count,
+    "stored": _maybe({"size": _list(_count), "fit": _text, "digest": _text}),
 }
 
 RECORD = {
@@ -196,6 +197,7 @@ RECORD = {
         "excluded": {"*": _count},
         "faults": _list(_text),
         "notes": {"*": _plain},
+        "stored": {"size": _list(_count), "fit": _text},
     },
     "environment": {"packages": {"*": _plain}, "*": _plain},
     "lineage": {"parents": _list(_parent)},

@@ -17,12 +17,13 @@ from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import digest, evaluation_id, short
 from ferbench.runs.directory import Predictions, RunDirectory, own_digest
 from ferbench.runs.learnt import SAMPLES_FILE, SPLITS, read_samples
+from ferbench.runs.pixels import STORED
 from ferbench.runs.recompute import contradiction, differs_from_members, malformed
 from ferbench.runs.saved import BEST, loss_file, saved
 from ferbench.runs.summary import summarise
 
 #: What an evaluation has twice: in ``metrics.json`` and in ``run.json``.
-_TWICE = ("split", "rows_digest", "options", "n", "metrics", "per_class")
+_TWICE = ("split", "rows_digest", "options", STORED, "n", "metrics", "per_class")
 
 _AGAIN = "give the run's 'ferbench run' command, or 'ferbench resume', again"
 
@@ -262,4 +263,6 @@ def _id_is_wrong(name: str, entry: Mapping[str, Any], record: Mapping[str, Any])
         return True
     if "data" in entry or "options" not in entry:  # later tests cover their classes too; older records say less
         return False
-    return entry["id"] != evaluation_id(record["identity"]["training_id"], entry["rows_digest"], entry["options"])
+    options = {key: value for key, value in entry["options"].items() if key != STORED}
+    stored = (entry.get(STORED) or {}).get("digest")
+    return entry["id"] != evaluation_id(record["identity"]["training_id"], entry["rows_digest"], options, stored)

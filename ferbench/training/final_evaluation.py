@@ -16,6 +16,7 @@ from ferbench.distributed.ranks import Ranks
 from ferbench.experiment.fingerprint import short
 from ferbench.experiment.plan import Plan
 from ferbench.runs.directory import Predictions, RunDirectory
+from ferbench.runs.pixels import STORED, stored_as, told_apart
 from ferbench.runs.saved import BEST
 from ferbench.training.ancestry import seen_before
 from ferbench.training.building import split_batches
@@ -46,6 +47,8 @@ def evaluate_kept(
         ranks.hear(["evaluate", role, epoch])
         ranks.copy_weights(model)
         batches, evaluation = answers(plan, model, loss, device, directory, role, epoch, ranks)
+        stored = stored_as(plan.pack, rows)
+        told = told_apart(record, role, rows_digest, stored, plan.pack)
         metrics = {
             "evaluation_id": identifier,
             "training_id": plan.training_id,
@@ -54,7 +57,8 @@ def evaluate_kept(
             "dataset": plan.pack.dataset,
             "synthetic": plan.dataset_spec.synthetic,
             "protocol": plan.split.protocol,
-            "options": recipe.evaluation.model_dump(mode="json"),
+            "options": {**recipe.evaluation.model_dump(mode="json"), **told},
+            STORED: stored,
             "excluded": plan.split.excluded.get(role, 0),
             **seen_before(plan, directory, role, rows),
             **metrics_record(evaluation, class_names),
@@ -63,7 +67,7 @@ def evaluate_kept(
         directory.write_evaluation(short(identifier), metrics, _predictions(plan, rows, batches, evaluation))
         written = directory.evaluation(short(identifier))
         assert written is not None
-        kept = ("split", "rows_digest", "options", "n", "metrics", "per_class", "excluded", "seen")
+        kept = ("split", "rows_digest", "options", STORED, "n", "metrics", "per_class", "excluded", "seen")
         record["evaluations"][short(identifier)] = {
             "id": identifier,
             **{key: written[key] for key in kept if key in written},

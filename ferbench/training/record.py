@@ -11,6 +11,7 @@ import torch
 from ferbench.experiment.plan import Plan
 from ferbench.plugin.culprit import named
 from ferbench.runs.directory import RunDirectory, Status
+from ferbench.runs.pixels import STORED
 from ferbench.training import runtime
 from ferbench.training.epoch import Diverged
 from ferbench.training.stopping import Pruned
@@ -45,6 +46,7 @@ def first_record(plan: Plan, device: torch.device, devices: int = 1) -> dict[str
                 "test": split.counts(split.test),
             },
             "pack": pack.digest,
+            **({} if pack.resampling is None else {STORED: pack.resampling.to_record()}),
             "train_digest": split.train_digest,
             "validation_digest": split.validation_digest,
             "test_digest": split.test_digest,

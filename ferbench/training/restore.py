@@ -117,7 +117,9 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
     checkpoints.load_weights(directory.checkpoints, BEST, model, device)
     model = model.to(memory_format=torch.channels_last).eval()
     now = chosen.describe()
-    changed = [key for key in ("distribution", "version", "source") if now[key] != recorded[key]]
+    # Older releases did not record the source of what is installed.
+    known = [key for key in ("distribution", "version", "source") if None not in (now[key], recorded[key])]
+    changed = [key for key in known if now[key] != recorded[key]]
     note = None
     if changed:
         note = f"model '{component.name}' has another {' and '.join(changed)} than when the run was trained"

@@ -20,6 +20,7 @@ from ferbench.plugin.culprit import using
 from ferbench.runs.directory import Predictions, RunDirectory
 from ferbench.runs.learnt import Samples, read_samples, same_protocol, seen
 from ferbench.runs.lock import only_writer
+from ferbench.runs.pixels import STORED, stored_as, told_apart
 from ferbench.training.evaluation import evaluate, evaluation_batch
 from ferbench.training.record import now
 from ferbench.training.restore import TrainedModel
@@ -48,12 +49,20 @@ class Retest:
 
 
 def retest_id(record: dict[str, Any], test: Retest) -> str:
-    """The evaluation id. It is that of the run's own evaluation where samples, classes and options are the same."""
+    """The evaluation id. It is that of the run's own evaluation where samples, pixels, classes and options agree."""
     options = fields_with_role(test.options, Role.EVALUATION)
     mapping = test.mapping
     if mapping.only_model or mapping.unknown:
         options["scored"] = sorted(mapping.class_names[: mapping.scored])
-    return evaluation_id(record["identity"]["training_id"], test.rows.digest, options)
+    stored = stored_as(test.pack, test.rows.rows)
+    identifier = evaluation_id(
+        record["identity"]["training_id"], test.rows.digest, options, None if stored is None else stored["digest"]
+    )
+    held = record["evaluations"].get(short(identifier))
+    if held is None or STORED in held or held.get("data", record["data"]).get("pack") == test.pack.digest:
+        return identifier
+    # Older releases gave this id to any size and fit; which ones those were, only the pack can tell.
+    return evaluation_id(record["identity"]["training_id"], test.rows.digest, options, test.pack.digest)
 
 
 def retest(directory: RunDirectory, trained: TrainedModel, test: Retest, batch_size: int) -> str:
@@ -83,8 +92,9 @@ def retest(directory: RunDirectory, trained: TrainedModel, test: Retest, batch_s
         directory.write_evaluation(name, metrics, predictions)
         written = directory.evaluation(name)
         assert written is not None
-        kept = ("split", "rows_digest", "options", "n", "metrics", "per_class", "data", "left_out", "excluded", "seen")
-        record["evaluations"][name] = {"id": identifier, **{key: written[key] for key in kept}}
+        kept = {key: written[key] for key in ("split", "rows_digest", "options", STORED, "n", "metrics", "per_class")}
+        kept |= {key: written[key] for key in ("data", "left_out", "excluded", "seen")}
+        record["evaluations"][name] = {"id": identifier, **kept}
         directory.write(record)
         return name
 
@@ -121,6 +131,8 @@ def _tested(
         affect=evaluation.affect,
         over=range(mapping.scored),
     )
+    stored = stored_as(pack, rows)
+    told = told_apart(record, test.part, test.rows.digest, stored, pack)
     data = {
         "dataset": pack.dataset,
         "synthetic": test.synthetic,
@@ -136,7 +148,8 @@ def _tested(
         "dataset": pack.dataset,
         "synthetic": test.synthetic,
         "protocol": test.rows.protocol,
-        "options": test.options.model_dump(mode="json"),
+        "options": {**test.options.model_dump(mode="json"), **told},
+        STORED: stored,
         "data": data,
         "left_out": test.rows.left_out,
         "excluded": test.rows.excluded,

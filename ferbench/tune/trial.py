@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ferbench.data.pack import Pack, pack_dataset
-from ferbench.experiment.datasets import build_dataset
+from ferbench.data.pack import Pack
+from ferbench.experiment.datasets import dataset_pack
 from ferbench.experiment.plan import Plan, dataset_key, plan
 from ferbench.experiment.resolve import ResolvedRecipe, resolve
 from ferbench.experiment.settings import build_recipe
@@ -44,9 +44,7 @@ def prepare(context: dict[str, Any]) -> Callable[[Job, Reporter], dict[str, Any]
     def packed(resolved: ResolvedRecipe) -> Pack:
         key = dataset_key(resolved)
         if key not in packs:
-            chosen, data = resolved.components["dataset"], resolved.recipe.data
-            dataset = build_dataset(chosen, data)
-            packs[key] = pack_dataset(dataset, name=chosen.component.name, cache=cache, skip_faulty=data.skip_faulty)
+            packs[key] = dataset_pack(resolved.components["dataset"], resolved.recipe.data, cache)
         return packs[key]
 
     def started(given: str | None) -> Start | None:

@@ -180,6 +180,25 @@ def test_images_are_stored_as_the_first_members_are(tmp_path: Path) -> None:
     assert packed(turned, tmp_path).images.shape[1:] == (3, 8, 8)
 
 
+@pytest.mark.parametrize(
+    ("options", "other_size", "follows"),
+    [({}, None, True), ({"size": 8}, None, False), ({"fit": "crop"}, None, False), ({}, (8, 8), False)],
+)
+def test_a_size_that_nobody_chose_follows_from_the_images(tmp_path: Path, options, other_size, follows) -> None:
+    other = second()
+    other.stored_size = other_size
+    pack = packed(Union(members(other=other), **options), tmp_path)
+    assert pack.resampling is not None
+    assert pack.resampling.follows is follows
+
+
+def test_a_chosen_size_is_told_from_the_same_that_follows_in_one_cache(tmp_path: Path) -> None:
+    for options, follows in (({}, True), ({"size": 8}, False), ({}, True)):
+        pack = packed(Union(members(), **options), tmp_path)
+        assert pack.resampling is not None
+        assert pack.resampling.follows is follows
+
+
 def test_images_of_unknown_and_unlike_sizes_are_refused_without_size(tmp_path: Path) -> None:
     one = first()
     one.native_size = None

@@ -276,3 +276,14 @@ def test_scores_are_sliced_by_what_is_known_of_the_samples(call, made):
     shown = call("evaluate", "lin-1", "--slice", "part").stdout
     assert "Worst in accuracy: test" in shown
     assert "no such column" in call("evaluate", "lin-1", "--slice", "sex").stderr
+
+
+def test_a_record_of_before_sources_were_recorded_is_no_reason_to_warn(call, tmp_path):
+    directory = find_run(tmp_path / "results", "lin-1")
+    record = directory.read()
+    assert len(record["components"]["model"]["source"]) == 64
+    for source, warns in ((None, False), ("0" * 64, True)):
+        record["components"]["model"]["source"] = source
+        directory.write(record)
+        said = call("evaluate", "lin-1", "--set", "evaluation.tta=flip").stderr
+        assert ("has another source" in said) is warns

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ferbench import InitialWeights, UserError
-from ferbench.experiment.initial_weights import content_digest, identify_weights
+from ferbench.experiment.initial_weights import identify_weights
 from ferbench.experiment.resolve import ChosenComponent
 from ferbench.plugin.discovery import load_registry
 
@@ -44,8 +44,8 @@ def test_a_folder_is_identified_by_the_names_and_content_of_its_files(tmp_path):
     (tmp_path / "b" / ".git").mkdir()
     (tmp_path / "b" / ".git" / "HEAD").write_text("hidden")
     (tmp_path / "renamed" / "sub" / "model").rename(tmp_path / "renamed" / "model")
-    assert content_digest(tmp_path / "a") == content_digest(tmp_path / "b")
-    assert content_digest(tmp_path / "a") != content_digest(tmp_path / "renamed")
+    assert identified(tmp_path / "a") == identified(tmp_path / "b")
+    assert identified(tmp_path / "a") != identified(tmp_path / "renamed")
 
 
 def test_a_name_is_no_path_even_where_a_file_has_it(tmp_path, monkeypatch):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -374,11 +372,6 @@ def test_a_local_plugin_that_is_not_there_is_an_error(name):
 # source_hash
 
 
-def test_an_installed_distribution_is_identified_by_its_version(install):
-    install("working")
-    assert load_registry().find("model", "probe-net").source_hash() is None
-
-
 def test_a_local_file_is_identified_by_its_content_not_its_place(tmp_path):
     def digest(folder: str, gamma: float) -> str:
         (tmp_path / folder).mkdir(exist_ok=True)
@@ -386,26 +379,6 @@ def test_a_local_file_is_identified_by_its_content_not_its_place(tmp_path):
         return load_registry([str(path)]).find("loss", "my-loss").source_hash()
 
     assert digest("here", 2.0) == digest("there", 2.0) != digest("there", 3.0)
-
-
-def test_an_editable_distribution_is_identified_by_all_of_its_package(tmp_path, monkeypatch):
-    site = tmp_path / "site"
-    shutil.copytree(FIXTURES / "working", site, ignore=shutil.ignore_patterns("__pycache__"))
-    package = site / "edited"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    local_file(package, "plugin").write_text(LOCAL.format(module="edited.plugin", gamma=2.0))
-    (site / "working-1.0.dist-info" / "entry_points.txt").write_text("[ferbench]\nedited = edited.plugin\n")
-    direct = {"url": site.as_uri(), "dir_info": {"editable": True}}
-    (site / "working-1.0.dist-info" / "direct_url.json").write_text(json.dumps(direct))
-    monkeypatch.syspath_prepend(str(site))
-    component = load_registry().find("loss", "my-loss")
-    before = component.source_hash()
-    assert len(before) == 64
-    (package / "elsewhere.txt").write_text("no Python")
-    assert component.source_hash() == before
-    (package / "part.py").write_text("WIDTH = 3")
-    assert component.source_hash() != before
 
 
 def test_the_default_environment_is_the_process_s(install, monkeypatch):

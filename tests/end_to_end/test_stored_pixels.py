@@ -1,0 +1,144 @@
+"""The same samples, resampled in other ways: ``dataset.size`` and ``dataset.fit`` in runs, evaluations and tables."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from made_images import draw
+
+from ferbench.cli import cli
+from ferbench.runs.directory import all_runs, find_run
+
+QUICK = ("--model", "linear", "--set", "data.image_size=8", "--set", "training.epochs=1", "--no-report", "--quiet")
+CLASSES = ("angry", "happy", "sad")
+
+
+def tree(root: Path) -> Path:
+    """Wide images, so that every fit gives other pixels."""
+    for part, count in (("train", 8), ("test", 4)):
+        for k, name in enumerate(CLASSES):
+            for i in range(count):
+                draw(root / part / name / f"{i}.png", 100 * k + i + (50 if part == "test" else 0), (10, 20))
+    return root
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Runs called s8, native and crop."""
+    root = tmp_path_factory.mktemp("made")
+    data = str(tree(root / "faces"))
+    for name, options in (("s8", ["size=8"]), ("native", []), ("crop", ["size=8", "fit='crop'"])):
+        sets = [part for option in options for part in ("--set", f"dataset.{option}")]
+        args = ["run", "--dataset", "folder", "--data", data, *sets, "--name", name, *QUICK]
+        done = CliRunner().invoke(cli, [*args, "--results", str(root / "results"), "--cache", str(root / "c")])
+        assert done.exit_code == 0, done.output
+    return root
+
+
+@pytest.fixture
+def call(ferbench_cli, made, tmp_path):
+    """Commands on a copy of the results, so that no test sees another's evaluations."""
+    shutil.copytree(made / "results", tmp_path / "results")
+
+    def run(command, *args):
+        places = ["--cache", made / "c"] if command in ("evaluate", "run") else []
+        done = ferbench_cli(command, *args, *places, "--results", tmp_path / "results")
+        assert done.exit_code == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def evaluation(call, *args):
+    return json.loads(call("evaluate", *args, "--json"))
+
+
+def test_each_size_and_fit_is_a_run_of_its_own(made):
+    records = [run.read() for run in all_runs(made / "results")]
+    assert len({one["identity"]["training_id"] for one in records}) == 3
+    assert len({one["identity"]["config_id"] for one in records}) == 3
+    assert len({one["data"]["pack"] for one in records}) == 3
+    assert len({one["data"]["test_digest"] for one in records}) == 1
+
+
+def test_the_record_says_how_images_were_stored(made):
+    assert find_run(made / "results", "crop").read()["data"]["stored"] == {"size": [8, 8], "fit": "crop"}
+
+
+def test_an_evaluation_on_the_own_pixels_is_the_runs_own(call):
+    assert evaluation(call, "s8")["reused"]
+
+
+@pytest.mark.parametrize(("option", "said"), [("size=12", "12×12, stretch"), ("fit='pad'", "8×8, pad")])
+def test_an_evaluation_on_other_pixels_is_another_one(call, option, said):
+    own = evaluation(call, "s8")
+    for reused in (False, True):
+        other = evaluation(call, "s8", "--set", f"dataset.{option}")
+        assert other["reused"] is reused
+        assert other["evaluation"] != own["evaluation"]
+        assert other["rows_digest"] == own["rows_digest"]
+        assert other["options"] == {"tta": "none", "stored": said}
+    assert "3 whole" in call("runs", "verify")
+
+
+def test_a_table_tells_evaluations_on_other_pixels_apart(call):
+    evaluation(call, "s8", "--set", "dataset.fit='pad'")
+    (group,) = json.loads(call("leaderboard", "--json"))["groups"]
+    assert len(group["rows"]) == 4
+    assert group["n"] == 12
+
+
+def test_an_ensemble_averages_what_its_members_said_of_their_own_pixels(call, tmp_path):
+    other = evaluation(call, "s8", "--set", "dataset.fit='pad'")
+    made = json.loads(call("ensemble", "s8", "native", "--json"))
+    record = find_run(tmp_path / "results", made["run"]).read()
+    parents = [
+        parent["evaluation"]
+        for name in record["evaluations"]
+        for parent in find_run(tmp_path / "results", made["run"]).evaluation(name)["parents"]
+    ]
+    assert len(parents) == 4
+    assert other["evaluation"] not in parents
+
+
+def test_test_time_augmentation_is_on_the_same_pixels(call):
+    flipped = evaluation(call, "crop", "--set", "evaluation.tta=flip")
+    assert flipped["options"] == {"tta": "flip"}
+    padded = evaluation(call, "crop", "--set", "evaluation.tta=flip", "--set", "dataset.fit='pad'")
+    assert padded["evaluation"] != flipped["evaluation"]
+
+
+def test_an_evaluation_that_does_not_say_its_pixels_is_not_taken_for_one_on_others(call, tmp_path):
+    """Older releases gave the evaluation on one size the id of that on another."""
+    directory = find_run(tmp_path / "results", "native")
+    own = evaluation(call, "native")
+    record = directory.read()
+    for entry in record["evaluations"].values():
+        del entry["stored"]
+    directory.write(record)
+    assert evaluation(call, "native")["evaluation"] == own["evaluation"]
+    directory.write({**record, "data": {**record["data"], "pack": "v1:of another size"}})
+    again = evaluation(call, "native")
+    assert not again["reused"]
+    assert again["evaluation"] != own["evaluation"]
+    assert own["evaluation"] in directory.read()["evaluations"]
+
+
+def test_folds_on_other_pixels_are_other_configurations(call):
+    for fit in ("stretch", "crop"):
+        args = ["--dataset", "folder", "--data", tree(Path("data")), "--set", "dataset.size=8"]
+        call("run", *args, "--set", f"dataset.fit='{fit}'", "--folds", "2", "--name", f"fold-{fit}", *QUICK)
+    found = json.loads(call("leaderboard", "--json"))["groups"]
+    assert sorted(len(group["rows"]) for group in found) == [1, 1, 3]
+
+
+def test_a_child_on_other_pixels_is_another_child(call):
+    plans = [
+        json.loads(call("run", "--from", "s8", "--set", f"dataset.fit='{fit}'", "--dry-run", "--json", *QUICK[4:-2]))
+        for fit in ("stretch", "crop")
+    ]
+    assert plans[0][0]["training_id"] != plans[1][0]["training_id"]
