@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from ferbench.plugin.faults import one_line
 from ferbench.storage import replace_file
 
 if TYPE_CHECKING:
+    from ferbench.data.fit import StoredForm
     from ferbench.data.pack import Pack
     from ferbench.data.sample import Fault
     from ferbench.experiment.plan import Plan
@@ -150,13 +151,26 @@ def plan_all(combinations: Sequence[Combination], results: Path, cache: Path, *,
     refuse_if_all_skipped(combinations)
 
 
-def packed(resolved: ResolvedRecipe, cache: Path, *, quiet: bool) -> Pack:
+def packed(
+    resolved: ResolvedRecipe,
+    cache: Path,
+    *,
+    quiet: bool,
+    form: Callable[[StoredForm], StoredForm] | None = None,
+) -> Pack:
     """The pack of a recipe's dataset.
+
+    Args:
+        resolved: the recipe.
+        cache: where packs are kept.
+        quiet: no progress.
+        form: gives what the pack makes of images from what the dataset asks for; None: just that.
 
     Raises:
         UserError: it cannot be read, or has faults, which are then listed on stderr.
     """
     from ferbench.cli.progress import PackingProgress
+    from ferbench.data.fit import StoredForm
     from ferbench.data.pack import FaultyDataset, pack_dataset
     from ferbench.experiment.datasets import build_dataset
 
@@ -166,7 +180,14 @@ def packed(resolved: ResolvedRecipe, cache: Path, *, quiet: bool) -> Pack:
     dataset = build_dataset(chosen, data)
     try:
         with PackingProgress(name, quiet=quiet) as progress:
-            pack = pack_dataset(dataset, name=name, cache=cache, skip_faulty=data.skip_faulty, progress=progress)
+            pack = pack_dataset(
+                dataset,
+                name=name,
+                cache=cache,
+                skip_faulty=data.skip_faulty,
+                progress=progress,
+                form=None if form is None else form(StoredForm.of(dataset)),
+            )
     except FaultyDataset as error:
         _list_faults(name, error.faults, cache)
         raise

@@ -49,8 +49,9 @@ def predict(run: str, images: Sequence[Path], layout: str, device: str, results:
     """Classify images with a trained model.
 
     RUN is a run's name, the first digits of its id, or its directory. A DIR stands for every image below it. Images
-    should show one face each, cropped as the training images were; ferbench does not look for faces. In CSV, a name
-    that a spreadsheet would run as a formula has an apostrophe in front.
+    should show one face each, cropped as the training images were; ferbench does not look for faces. They are prepared
+    and looked at as the run's own test images were. In CSV, a name that a spreadsheet would run as a formula has an
+    apostrophe in front.
     """
     from ferbench.runs.directory import find_run
 
@@ -63,8 +64,8 @@ def predict(run: str, images: Sequence[Path], layout: str, device: str, results:
     chosen_device = choose_device(device, "--device")
     prepare(chosen_device, None, deterministic=True)
     trained = restore(directory, load_registry(plugin), chosen_device)
-    if trained.changed:
-        click.echo(one_line(f"warning: {trained.changed}; probabilities may differ"), err=True)
+    for warning in filter(None, (trained.changed, trained.doubt)):
+        click.echo(one_line(f"warning: {warning}; probabilities may differ"), err=True)
     answers, faults = _classify(trained, paths)
     _show(answers, trained.task.class_names, layout)
     for path, reason in faults:
@@ -100,7 +101,7 @@ def _classify(trained: TrainedModel, paths: Sequence[Path]) -> tuple[list[Answer
         decoded = []
         for path in paths[start : start + _BATCH]:
             try:
-                decoded.append((path, decode(path, trained.shape.channels)))
+                decoded.append((path, decode(path, trained.form.channels)))
             except DecodeError as error:
                 faults.append((path, str(error)))
         if decoded:

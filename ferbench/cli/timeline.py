@@ -104,9 +104,9 @@ def timeline(
     chosen_device = choose_device(device)
     prepare(chosen_device, None, deterministic=True)
     trained = restore(directory, registry, chosen_device)
-    if trained.changed:
-        click.echo(one_line(f"warning: {trained.changed}; probabilities may differ"), err=True)
-    shown = _counted(opened.read(trained.shape.channels), opened.total)
+    for warning in filter(None, (trained.changed, trained.doubt)):
+        click.echo(one_line(f"warning: {warning}; probabilities may differ"), err=True)
+    shown = _counted(opened.read(trained.form.channels), opened.total)
     seen, faulty = watch(shown, trained.classify, trained.task.class_names, every=every)
     _refuse(faulty, len(seen), skip_faulty=skip_faulty)
     view = TimelineView(

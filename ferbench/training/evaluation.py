@@ -166,7 +166,7 @@ def _of_rank(
                 positions = np.arange(start, min(start + batch_size, end), dtype=np.int64)
                 rows = slice(start, start + len(positions))
                 targets = batches.targets(positions)
-                outputs = _averaged([forward(model, batches.images(positions, view)) for view in views])
+                outputs = averaged([forward(model, batches.images(positions, view)) for view in views])
                 if loss is not None and own.total is not None:
                     value = evaluate_loss(loss, outputs, targets)
                     own.total[number] += value.total * len(targets)
@@ -211,8 +211,8 @@ def _together(own: _Sums, batches: Batches, classes: int, ranks: Ranks) -> Evalu
     )
 
 
-def _averaged(answers: Sequence[Outputs]) -> Outputs:
-    """One answer from those for several views."""
+def averaged(answers: Sequence[Outputs]) -> Outputs:
+    """One answer from those for several views: the mean of the probabilities, as logits, and of valence and arousal."""
     if len(answers) == 1:
         return answers[0]
     mean = torch.stack([torch.softmax(answer.logits.float(), dim=1) for answer in answers]).mean(dim=0)

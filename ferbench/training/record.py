@@ -44,6 +44,7 @@ def first_record(plan: Plan, device: torch.device, devices: int = 1) -> dict[str
                 "test": split.counts(split.test),
             },
             "pack": pack.digest,
+            **({} if pack.form is None else pack.form.record()),
             "train_digest": split.train_digest,
             "validation_digest": split.validation_digest,
             "test_digest": split.test_digest,
