@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -188,12 +188,22 @@ def packed(
                 progress=progress,
                 form=None if form is None else form(StoredForm.of(dataset)),
             )
-    except FaultyDataset as error:
-        _list_faults(name, error.faults, cache)
+    except UserError as error:
+        if isinstance(error, FaultyDataset):
+            _list_faults(name, error.faults, cache)
+        _say_left_out(name, dataset.notes)
         raise
+    _say_left_out(name, pack.notes)
     if pack.skipped and not quiet:
         click.echo(f"{name}: {pack.skipped:,} faulty samples left out, first {one_line(str(pack.faults[0]))}", err=True)
     return pack
+
+
+def _say_left_out(name: str, notes: Mapping[str, Any]) -> None:
+    from ferbench.data.image_tree import left_out_line
+
+    if line := left_out_line(notes):
+        click.echo(one_line(f"warning: {name}: {line}; convert them to PNG or JPEG to use them"), err=True)
 
 
 def _list_faults(name: str, faults: Sequence[Fault], cache: Path) -> None:

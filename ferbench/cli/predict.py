@@ -53,6 +53,7 @@ def predict(run: str, images: Sequence[Path], layout: str, device: str, results:
     and looked at as the run's own test images were. In CSV, a name that a spreadsheet would run as a formula has an
     apostrophe in front.
     """
+    from ferbench.data.decode import FORMAT_LIST
     from ferbench.runs.directory import find_run
 
     paths = list(_expand(images))
@@ -72,18 +73,18 @@ def predict(run: str, images: Sequence[Path], layout: str, device: str, results:
         click.echo(one_line(f"error: {path}: {reason}"), err=True)
     if faults:
         what = "1 image" if len(faults) == 1 else f"{len(faults)} images"
-        click.echo(f"  → {what} could not be classified; give JPEG, PNG, BMP, WebP or TIFF files", err=True)
+        click.echo(f"  → {what} could not be classified; give {FORMAT_LIST} files", err=True)
         sys.exit(2)
 
 
 def _expand(given: Sequence[Path]) -> Iterator[Path]:
-    from ferbench.data.decode import SUFFIXES
+    from ferbench.data.image_tree import images_in
 
     for path in given:
         if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-            if not found:
-                raise UserError(f"there is no image below {path}", "give JPEG, PNG, BMP, WebP or TIFF files")
+            found, warning = images_in(path, deep=True)
+            if warning:
+                click.echo(one_line(f"warning: {warning}"), err=True)
             yield from found
         elif path.exists():
             yield path

@@ -95,6 +95,8 @@ def timeline(
     from ferbench.temporal.timeline import watch
 
     opened = open_frames(frames, fps=fps, every=every, box=None if box is None else Box.parse(box))
+    if opened.warning:
+        click.echo(one_line(f"warning: {opened.warning}"), err=True)
     directory = find_run(results, run)
     record = directory.read()
     registry = load_registry(plugin)

@@ -14,6 +14,7 @@ from PIL import Image
 from sequences import level, write_folder, write_gif, write_video
 
 from ferbench import UserError
+from ferbench.data.decode import FORMAT_LIST
 from ferbench.temporal.frames import Box, natural_key, open_frames
 
 RISING = [0, 40, 80, 120, 160, 200, 240]
@@ -102,7 +103,7 @@ def test_frames_that_cannot_be_decoded_are_faults_in_their_place(tmp_path):
     (folder / "frame2.png").write_bytes(b"nothing")
     frames = list(open_frames([folder]).read(1))
     assert [one.pixels is None for one in frames] == [False, True, False]
-    assert frames[1].fault == "not a readable JPEG, PNG, BMP, WebP or TIFF image"
+    assert frames[1].fault == f"not a readable {FORMAT_LIST} image"
     assert frames[2].index == 2
 
 
@@ -143,7 +144,8 @@ def test_what_cannot_be_a_sequence_is_refused(tmp_path, monkeypatch):
     folder = write_folder(tmp_path / "frames", [1])
     (tmp_path / "empty").mkdir()
     (tmp_path / "nothing.mp4").write_bytes(b"\x00" * 400)
-    gif = write_gif(tmp_path / "a.gif", [0, 100], [100, 100])
+    (tmp_path / "gif").mkdir()
+    gif = write_gif(tmp_path / "gif" / "a.gif", [0, 100], [100, 100])
     cases = {
         (tmp_path / "missing",): "there is no file",
         (tmp_path / "empty",): "there is no image in",
@@ -155,7 +157,6 @@ def test_what_cannot_be_a_sequence_is_refused(tmp_path, monkeypatch):
         with pytest.raises(UserError) as caught:
             list(open_frames(paths).read(1))
         assert said in caught.value.message
-    (tmp_path / "gif").mkdir()
     with pytest.raises(UserError) as caught:
         open_frames([gif], fps=25)
     assert caught.value.message == "a.gif has times of its own"
