@@ -204,9 +204,10 @@ def _as_trained(own: StoredForm, trained: StoredForm, given: Mapping[str, Any]) 
     """
     asked = {*given, *(key for member in given.values() if isinstance(member, dict) for key in member)}
     kept = own if "color" in asked else replace(own, channels=trained.channels)
-    if trained.size is None or asked & {"size", "fit"}:
+    if trained.size is None:
         return kept
-    return replace(kept, size=trained.size, fit=trained.fit)
+    kept = kept if "size" in asked else replace(kept, size=trained.size)
+    return kept if "fit" in asked else replace(kept, fit=trained.fit)
 
 
 def _test(

@@ -158,7 +158,7 @@ def test_evaluate_prepares_another_dataset_as_the_training_did(place):
         np.testing.assert_allclose(probabilities, wanted[sample.removeprefix("data/")], atol=1e-6)
     assert told["data"]["stored"] == {"size": [24, 24], "fit": "crop"}
     asked = json.loads(call(place, *args, "--set", "dataset.size=30", "--set", "dataset.color=rgb").stdout)
-    assert (asked["data"]["color"], asked["data"]["stored"]) == ("rgb", {"size": [30, 30], "fit": "stretch"})
+    assert (asked["data"]["color"], asked["data"]["stored"]) == ("rgb", {"size": [30, 30], "fit": "crop"})
 
 
 def test_an_older_record_tells_by_its_options_and_what_it_does_not_tell_is_said(place):
