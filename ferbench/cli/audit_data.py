@@ -164,10 +164,13 @@ def _listed(
 def _lines(pack: Pack, findings: Findings, doubts: _Doubts | None) -> Iterator[str]:
     from ferbench.audit.duplicates import LEAST_CORRELATION, MOST_BITS
     from ferbench.audit.findings import TINY
+    from ferbench.data.image_tree import left_out_line
     from ferbench.plugin.faults import one_line
 
     yield f"{pack.dataset}: {len(pack):,} images, protocol {findings.protocol}"
     outside = int((findings.role < 0).sum())
+    if line := left_out_line(pack.notes):
+        yield one_line(line)
     if outside:
         yield f"{outside:,} images are in no part of this protocol and were left aside"
     yield ""
@@ -228,6 +231,8 @@ def _copies(title: str, copies: Copies) -> Iterator[str]:
 
 
 def _document(pack: Pack, findings: Findings, doubts: _Doubts | None) -> dict[str, Any]:
+    from ferbench.data.image_tree import left_out_images
+
     def ids(rows: Any) -> list[str]:
         return [str(one) for one in pack.ids[rows].tolist()]
 
@@ -248,6 +253,7 @@ def _document(pack: Pack, findings: Findings, doubts: _Doubts | None) -> dict[st
         "dataset": pack.dataset,
         "pack": pack.digest,
         "images": len(pack),
+        "left_out_images": left_out_images(pack.notes),
         "protocol": findings.protocol,
         "counts": {
             role: dict(zip(pack.class_names, map(int, findings.counts[k]), strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from ferbench.plugin.faults import one_line
 from ferbench.storage import replace_file
 
 if TYPE_CHECKING:
+    from ferbench.data.fit import StoredForm
     from ferbench.data.pack import Pack
     from ferbench.data.sample import Fault
     from ferbench.experiment.plan import Plan
@@ -167,8 +168,20 @@ def warn_of_single_updates(plans: Iterable[Plan]) -> None:
         click.echo(line, err=True)
 
 
-def packed(resolved: ResolvedRecipe, cache: Path, *, quiet: bool) -> Pack:
+def packed(
+    resolved: ResolvedRecipe,
+    cache: Path,
+    *,
+    quiet: bool,
+    form: Callable[[StoredForm], StoredForm] | None = None,
+) -> Pack:
     """The pack of a recipe's dataset.
+
+    Args:
+        resolved: the recipe.
+        cache: where packs are kept.
+        quiet: no progress.
+        form: gives what the pack makes of images from what the dataset asks for; None: just that.
 
     Raises:
         UserError: it cannot be read, or has faults, which are then listed on stderr.
@@ -176,23 +189,34 @@ def packed(resolved: ResolvedRecipe, cache: Path, *, quiet: bool) -> Pack:
     from ferbench.cli.progress import PackingProgress
     from ferbench.data.class_mapping import of_one_expression
     from ferbench.data.pack import FaultyDataset
-    from ferbench.experiment.datasets import dataset_pack
+    from ferbench.experiment.datasets import build_dataset, dataset_pack
 
     chosen = resolved.components["dataset"]
     name = chosen.component.name
     data = resolved.recipe.data
+    dataset = build_dataset(chosen, data)
     try:
         with PackingProgress(name, quiet=quiet) as progress:
-            pack = dataset_pack(chosen, data, cache, progress)
-    except FaultyDataset as error:
-        _list_faults(name, error.faults, cache)
+            pack = dataset_pack(chosen, data, cache, progress, dataset=dataset, form=form)
+    except UserError as error:
+        if isinstance(error, FaultyDataset):
+            _list_faults(name, error.faults, cache)
+        _say_left_out(name, dataset.notes)
         raise
+    _say_left_out(name, pack.notes)
     if pack.skipped and not quiet:
         click.echo(f"{name}: {pack.skipped:,} faulty samples left out, first {one_line(str(pack.faults[0]))}", err=True)
     for first, second in [] if quiet else of_one_expression(pack.class_names):
         said = f"{name}: '{first}' and '{second}' mean one expression; they are kept as two classes"
         click.echo(one_line(said), err=True)
     return pack
+
+
+def _say_left_out(name: str, notes: Mapping[str, Any]) -> None:
+    from ferbench.data.image_tree import left_out_line
+
+    if line := left_out_line(notes):
+        click.echo(one_line(f"warning: {name}: {line}; convert them to PNG or JPEG to use them"), err=True)
 
 
 def _list_faults(name: str, faults: Sequence[Fault], cache: Path) -> None:

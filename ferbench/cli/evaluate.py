@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from ferbench.errors import UserError
 from ferbench.plugin.faults import one_line
 
 if TYPE_CHECKING:
+    from ferbench.data.fit import StoredForm
     from ferbench.experiment.resolve import ResolvedRecipe
     from ferbench.plugin.discovery import Registry
     from ferbench.report.table import Table
@@ -106,7 +108,10 @@ def evaluate(
     trained = restore(directory, registry, device)
     if trained.changed:
         click.echo(one_line(f"warning: {trained.changed}; results may differ"), err=True)
-    test = _test(record, resolved, part, cache, strict=strict, quiet=quiet or as_json)
+    if trained.doubt:
+        click.echo(one_line(f"warning: {trained.doubt}; results may differ"), err=True)
+    prepared = None if dataset is None or trained.doubt else trained.form
+    test = _test(record, resolved, part, cache, prepared, strict=strict, quiet=quiet or as_json)
     there = short(retest_id(record, test)) in record["evaluations"]
     name = retest(directory, trained, test, record["training"]["batch_size"])
     entry = directory.read()["evaluations"][name]
@@ -189,8 +194,31 @@ def _resolved(
     return resolve(build_recipe(settings), registry)
 
 
+def _as_trained(own: StoredForm, trained: StoredForm, given: Mapping[str, Any]) -> StoredForm:
+    """What a pack makes of another dataset's images: what it made of the training images, unless options say otherwise.
+
+    Args:
+        own: what the other dataset asks for.
+        trained: what was made of the training images.
+        given: the options of the other dataset that the user gave.
+    """
+    asked = {*given, *(key for member in given.values() if isinstance(member, dict) for key in member)}
+    kept = own if "color" in asked else replace(own, channels=trained.channels)
+    if trained.size is None:
+        return kept
+    kept = kept if "size" in asked else replace(kept, size=trained.size, follows=trained.follows)
+    return kept if "fit" in asked else replace(kept, fit=trained.fit)
+
+
 def _test(
-    record: dict[str, Any], resolved: ResolvedRecipe, part: Any, cache: Path, *, strict: bool, quiet: bool
+    record: dict[str, Any],
+    resolved: ResolvedRecipe,
+    part: Any,
+    cache: Path,
+    trained: StoredForm | None,
+    *,
+    strict: bool,
+    quiet: bool,
 ) -> Retest:
     from ferbench.cli.combinations import packed
     from ferbench.data.class_mapping import match_classes
@@ -202,7 +230,9 @@ def _test(
 
     spec = resolved.components["dataset"].component.spec
     assert isinstance(spec, DatasetSpec)
-    pack = packed(resolved, cache, quiet=quiet)
+    given = resolved.recipe.dataset.options
+    form = None if trained is None else lambda own: _as_trained(own, trained, given)
+    pack = packed(resolved, cache, quiet=quiet, form=form)
     request = SplitRequest(**resolved.recipe.data.model_dump(include=set(SplitRequest.__dataclass_fields__)))
     mapping = match_classes(record["data"]["class_names"], asked_classes(pack, request))
     rows = choose_rows(pack, spec.protocols, request, part, mapping)
@@ -225,6 +255,7 @@ def _show(about: dict[str, Any], entry: dict[str, Any], test: Retest) -> None:
         facts.append(f"images stored {entry['options']['stored']}")
     facts += ["synthetic images"] if test.synthetic else []
     facts += [f"{test.pack.skipped:,} faulty samples left out"] if test.pack.skipped else []
+    facts += [f"images stored as {test.pack.form}"] if test.pack.dataset != about["trained_on"] else []
     facts += ["reused"] if about["reused"] else []
     title = f"{about['run']}  trained on {about['trained_on']}, tested on {test.pack.dataset}"
     click.echo(f"{one_line(title)}\n{one_line('; '.join(facts))}\n")

@@ -49,9 +49,11 @@ def predict(run: str, images: Sequence[Path], layout: str, device: str, results:
     """Classify images with a trained model.
 
     RUN is a run's name, the first digits of its id, or its directory. A DIR stands for every image below it. Images
-    should show one face each, cropped as the training images were; ferbench does not look for faces. In CSV, a name
-    that a spreadsheet would run as a formula has an apostrophe in front.
+    should show one face each, cropped as the training images were; ferbench does not look for faces. They are prepared
+    and looked at as the run's own test images were. In CSV, a name that a spreadsheet would run as a formula has an
+    apostrophe in front.
     """
+    from ferbench.data.decode import FORMAT_LIST
     from ferbench.runs.directory import find_run
 
     paths = list(_expand(images))
@@ -63,26 +65,26 @@ def predict(run: str, images: Sequence[Path], layout: str, device: str, results:
     chosen_device = choose_device(device, "--device")
     prepare(chosen_device, None, deterministic=True)
     trained = restore(directory, load_registry(plugin), chosen_device)
-    if trained.changed:
-        click.echo(one_line(f"warning: {trained.changed}; probabilities may differ"), err=True)
+    for warning in filter(None, (trained.changed, trained.doubt)):
+        click.echo(one_line(f"warning: {warning}; probabilities may differ"), err=True)
     answers, faults = _classify(trained, paths)
     _show(answers, trained.task.class_names, layout)
     for path, reason in faults:
         click.echo(one_line(f"error: {path}: {reason}"), err=True)
     if faults:
         what = "1 image" if len(faults) == 1 else f"{len(faults)} images"
-        click.echo(f"  → {what} could not be classified; give JPEG, PNG, BMP, WebP or TIFF files", err=True)
+        click.echo(f"  → {what} could not be classified; give {FORMAT_LIST} files", err=True)
         sys.exit(2)
 
 
 def _expand(given: Sequence[Path]) -> Iterator[Path]:
-    from ferbench.data.decode import SUFFIXES
+    from ferbench.data.image_tree import images_in
 
     for path in given:
         if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-            if not found:
-                raise UserError(f"there is no image below {path}", "give JPEG, PNG, BMP, WebP or TIFF files")
+            found, warning = images_in(path, deep=True)
+            if warning:
+                click.echo(one_line(f"warning: {warning}"), err=True)
             yield from found
         elif path.exists():
             yield path
@@ -100,7 +102,7 @@ def _classify(trained: TrainedModel, paths: Sequence[Path]) -> tuple[list[Answer
         decoded = []
         for path in paths[start : start + _BATCH]:
             try:
-                decoded.append((path, decode(path, trained.shape.channels)))
+                decoded.append((path, decode(path, trained.form.channels)))
             except DecodeError as error:
                 faults.append((path, str(error)))
         if decoded:

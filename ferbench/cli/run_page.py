@@ -96,6 +96,7 @@ def _next(run: str, record: Mapping[str, Any], *, held: bool, resumable: bool) -
 
 def show(page: Mapping[str, Any]) -> None:
     """Print a page for people."""
+    from ferbench.data.image_tree import left_out_line
     from ferbench.report.table import size
     from ferbench.runs.summary import excluded_line
 
@@ -119,6 +120,7 @@ def show(page: Mapping[str, Any]) -> None:
             ["dataset", f"{data['dataset']}, {data['protocol']}" + (f", fold {data['fold']}" if data["fold"] else "")],
             ["classes", ", ".join(data["class_names"])],
             ["samples", ", ".join(f"{split} {n:,}" for split, n in counts.items())],
+            *([["images", line]] if (line := left_out_line(data.get("notes") or {})) else []),
             *([["excluded", taken]] if (taken := excluded_line(data)) else []),
             *([["generated", "the images are synthetic"]] if data["synthetic"] else []),
         ],

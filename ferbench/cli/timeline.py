@@ -95,6 +95,8 @@ def timeline(
     from ferbench.temporal.timeline import watch
 
     opened = open_frames(frames, fps=fps, every=every, box=None if box is None else Box.parse(box))
+    if opened.warning:
+        click.echo(one_line(f"warning: {opened.warning}"), err=True)
     directory = find_run(results, run)
     record = directory.read()
     registry = load_registry(plugin)
@@ -104,9 +106,9 @@ def timeline(
     chosen_device = choose_device(device)
     prepare(chosen_device, None, deterministic=True)
     trained = restore(directory, registry, chosen_device)
-    if trained.changed:
-        click.echo(one_line(f"warning: {trained.changed}; probabilities may differ"), err=True)
-    shown = _counted(opened.read(trained.shape.channels), opened.total)
+    for warning in filter(None, (trained.changed, trained.doubt)):
+        click.echo(one_line(f"warning: {warning}; probabilities may differ"), err=True)
+    shown = _counted(opened.read(trained.form.channels), opened.total)
     seen, faulty = watch(shown, trained.classify, trained.task.class_names, every=every)
     _refuse(faulty, len(seen), skip_faulty=skip_faulty)
     view = TimelineView(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 import re
@@ -13,11 +14,19 @@ from PIL import ExifTags, Image, ImageOps
 
 from ferbench.data.sample import Crop, ImageSource, PixelText
 
-#: The only formats that are decoded, as Pillow names them; what a file is called does not matter.
-FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
+_AVIF = importlib.util.find_spec("PIL._avif") is not None  # older and smaller builds of Pillow lack it
 
-#: What such files are usually called: how images are found among other files.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+#: The only formats that are decoded, as Pillow names them; what a file is called does not matter.
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", *(["AVIF"] if _AVIF else []))
+
+#: What such files are usually called. Files with other names are looked into, to find images among them.
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"),
+    *([".avif"] if _AVIF else []),
+)
+
+#: ``FORMATS`` for people.
+FORMAT_LIST = "JPEG, PNG, BMP, WebP, TIFF, GIF or AVIF" if _AVIF else "JPEG, PNG, BMP, WebP, TIFF or GIF"
 
 #: Images with more pixels than this are refused by their header, before anything is decoded.
 MAX_PIXELS = 25_000_000
@@ -26,9 +35,28 @@ MAX_PIXELS = 25_000_000
 MAX_FILE_BYTES = 256 * 2**20
 
 _TOO_LARGE = "more than 25 megapixels"
-_FORMAT_LIST = "JPEG, PNG, BMP, WebP or TIFF"
 #: Where Pillow may find an orientation; without one of them (and outside TIFF) there is nothing to look for.
 _ORIENTATION_KEYS = {"exif", "xmp", "Raw profile type exif", "XML:com.adobe.xmp"}
+#: How image files begin, by what people call them; of ISO media files (``ftyp``) the first dozen brands count.
+_BEGINNINGS = {
+    name: re.compile(pattern, re.DOTALL)
+    for name, pattern in {
+        "JPEG": rb"\xff\xd8\xff",
+        "PNG": rb"\x89PNG\r\n\x1a\n",
+        "GIF": rb"GIF8[79]a",
+        "WebP": rb"RIFF....WEBP",
+        "TIFF": rb"II[*+]\0|MM\0[*+]",
+        "BMP": rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0",
+        "AVIF": rb"....ftyp(?:....){0,12}?avi[fs]",
+        "HEIC": rb"....ftyp(?:....){0,12}?(?:hei[cmsx]|hev[cmsx]|mif1|msf1)",
+        "JPEG 2000": rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",
+        "JPEG XL": rb"\0\0\0\x0cJXL \r\n\x87\n|\xff\x0a[^\0]",
+        "PNM": rb"P[1-6]\s+(?:#[^\n]*\n\s*)*[0-9]+\s+[0-9]+\s",
+        "Photoshop": rb"8BPS\0[\x01\x02]",
+    }.items()
+}
+#: How much of a file says what it is.
+_BEGINNING_BYTES = 64
 _ALLOWED_IN_ROWS = b"0123456789 \t"
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
@@ -72,6 +100,26 @@ def decode(source: ImageSource, channels: int) -> np.ndarray:
     if isinstance(source, Crop):
         return _to_planes(_cropped(_decode_file(_read(source.path)), source), channels)
     return _to_planes(_decode_file(source if isinstance(source, bytes) else _read(source)), channels)
+
+
+def image_format(beginning: bytes) -> str | None:
+    """What people call the image format that a file begins as, decodable or not; None for what is no image."""
+    head = beginning[:_BEGINNING_BYTES]
+    return next((name for name, pattern in _BEGINNINGS.items() if pattern.match(head)), None)
+
+
+def is_decodable(format_name: str) -> bool:
+    """Whether images of a format, as ``image_format`` names it, are decoded."""
+    return format_name.upper() in FORMATS
+
+
+def format_of(path: Path | str) -> str | None:
+    """The image format of a regular file by its first bytes; None for what is no image or cannot be read."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return image_format(file.read(_BEGINNING_BYTES))
+    except (OSError, ValueError):
+        return None
 
 
 def parse_pixels(source: PixelText) -> np.ndarray:
@@ -170,7 +218,10 @@ def _decode_file(data: bytes) -> np.ndarray:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DecodeError(_TOO_LARGE) from error
     except Image.UnidentifiedImageError as error:
-        raise DecodeError(f"not a readable {_FORMAT_LIST} image") from error
+        kind = image_format(data)
+        if kind is not None and not is_decodable(kind):
+            raise DecodeError(f"{kind} images are not decoded, only {FORMAT_LIST}") from error
+        raise DecodeError(f"not a readable {FORMAT_LIST} image") from error
     except MemoryError:
         raise
     except Exception as error:  # Pillow's decoders answer damaged files with a dozen kinds of exception.

@@ -2,10 +2,58 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from PIL import Image
 
-from ferbench.data.sample import Fit
+from ferbench.data.sample import Dataset, Fit
+
+
+@dataclass(frozen=True, slots=True)
+class StoredForm:
+    """What a pack makes of an image, whatever becomes of that afterwards.
+
+    Attributes:
+        channels: 1 for gray, 3 for RGB: what images are decoded to.
+        size: (height, width) that they are resampled to; None: they stay as they are.
+        fit: what becomes of another aspect ratio.
+        follows: the size was nobody's choice, see ``Dataset.size_follows``.
+    """
+
+    channels: int
+    size: tuple[int, int] | None = None
+    fit: Fit = "stretch"
+    follows: bool = False
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> StoredForm:
+        """What a dataset asks for."""
+        size = dataset.stored_size
+        return cls(
+            dataset.channels, None if size is None else (size[0], size[1]), dataset.fit, follows=dataset.size_follows
+        )
+
+    def store(self, native: np.ndarray) -> np.ndarray:
+        """uint8[C, H, W] of an image that was decoded to ``channels``, as the pack stores it."""
+        if self.size is None or native.shape[1:] == self.size:
+            return native
+        return fitted(native, self.size, self.fit)
+
+    def resampling(self) -> dict[str, Any] | None:
+        """``size`` and ``fit`` as records say them; None where images stay as they are."""
+        return None if self.size is None else {"size": list(self.size), "fit": self.fit}
+
+    def record(self) -> dict[str, Any]:
+        """What the record of a run says: ``color``, and ``stored`` where images are brought to one size."""
+        color = {"color": "gray" if self.channels == 1 else "rgb"}
+        resampling = self.resampling()
+        return color if resampling is None else {**color, "stored": resampling}
+
+    def __str__(self) -> str:
+        color = "gray" if self.channels == 1 else "rgb"
+        return color if self.size is None else f"{color}, {self.size[0]}×{self.size[1]} ({self.fit})"
 
 
 def fitted(image: np.ndarray, size: tuple[int, int], fit: Fit) -> np.ndarray:

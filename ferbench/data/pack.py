@@ -23,7 +23,8 @@ import numpy as np
 from ferbench.data.cache import building_directory, sync_tree, turn
 from ferbench.data.class_mapping import refuse_lookalikes
 from ferbench.data.columns import COLUMNS, array_sha256, canonical_json, content_digest
-from ferbench.data.sample import Dataset, Fault, Fit
+from ferbench.data.fit import StoredForm
+from ferbench.data.sample import Dataset, Fault
 from ferbench.errors import UserError
 from ferbench.storage import replace_file, sync_directory, writing
 
@@ -34,28 +35,6 @@ PACK_FORMAT = 1
 CHECKED_ON_OPEN = 64
 
 _logger = logging.getLogger("ferbench.data.pack")
-
-
-@dataclass(frozen=True)
-class Resampling:
-    """How images were brought to the size that is stored.
-
-    Attributes:
-        size: (height, width) in pixels.
-        fit: what became of the aspect ratio.
-        follows: the size was nobody's choice, see ``Dataset.size_follows``.
-    """
-
-    size: tuple[int, int]
-    fit: Fit
-    follows: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.size[0]}×{self.size[1]}, {self.fit}"
-
-    def to_record(self) -> dict[str, Any]:
-        """What records say of it."""
-        return {"size": list(self.size), "fit": self.fit}
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +65,7 @@ class Pack:
         notes: what the dataset says about itself.
         stored_hashes: uint8[N, 16], as ``pixel_hashes`` but over ``images``; None when no image was
             resampled.
-        resampling: how images were resampled; None when none was.
+        form: what it made of images; None for a pack that was opened by its path, which does not say it all.
     """
 
     path: Path
@@ -109,7 +88,7 @@ class Pack:
     faults: tuple[Fault, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
     stored_hashes: np.ndarray | None = None
-    resampling: Resampling | None = None
+    form: StoredForm | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -205,6 +184,7 @@ def pack_dataset(
     skip_faulty: bool = False,
     workers: int | None = None,
     progress: Callable[[int], None] | None = None,
+    form: StoredForm | None = None,
 ) -> Pack:
     """The pack of a dataset: the existing one where its source is known and unchanged, else a new one.
 
@@ -220,6 +200,7 @@ def pack_dataset(
         skip_faulty: leave faulty samples out and record them, instead of refusing.
         workers: decoding threads; None: one per core. Does not influence the content.
         progress: called now and then with the number of samples done so far.
+        form: what it makes of images; None: what the dataset asks for.
 
     Raises:
         FaultyDataset: there are faults and ``skip_faulty`` is False, or nothing is left.
@@ -234,19 +215,20 @@ def pack_dataset(
         name,
         lambda: (sample.label for sample in dataset.samples() if not isinstance(sample, Fault)),
     )
-    stamp = _source_stamp(dataset, name, origin, skip_faulty)
+    form = form or StoredForm.of(dataset)
+    stamp = _source_stamp(dataset, form, name, origin, skip_faulty)
     known = _known_pack(cache, stamp)
     if known is not None:
-        return known
+        return replace(known, form=form)
     with turn(cache, stamp):
         known = _known_pack(cache, stamp, warn=True)
         if known is not None:
-            return known
+            return replace(known, form=form)
         with building_directory(cache, cache / "packs", stamp) as directory:
             description = build(
-                dataset, directory, name=name, skip_faulty=skip_faulty, workers=workers, progress=progress
+                dataset, form, directory, name=name, skip_faulty=skip_faulty, workers=workers, progress=progress
             )
-            if _source_stamp(dataset, name, origin, skip_faulty) != stamp:
+            if _source_stamp(dataset, form, name, origin, skip_faulty) != stamp:
                 raise UserError(
                     f"the files of dataset '{name}' changed while they were packed",
                     "run again when nothing writes to them any more",
@@ -256,29 +238,30 @@ def pack_dataset(
                 (cache / "sources").mkdir(exist_ok=True)
                 about = {key: description[key] for key in ("format", "digest", *_ABOUT_SOURCE)}
                 replace_file(cache / "sources" / f"{stamp}.json", json.dumps(about, indent=1).encode())
-        return _as_from_source(open_pack(path), description)
+        return replace(_as_from_source(open_pack(path), description), form=form)
 
 
 #: What is true of one source, while another source with the same content may share the pack.
-_ABOUT_SOURCE = ("dataset", "skipped", "faults", "notes", "resampling")
+_ABOUT_SOURCE = ("dataset", "skipped", "faults", "notes")
 
 
-def _source_stamp(dataset: Dataset, name: str, origin: Mapping[str, Any] | None, skip_faulty: bool) -> str:
+def _source_stamp(
+    dataset: Dataset, form: StoredForm, name: str, origin: Mapping[str, Any] | None, skip_faulty: bool
+) -> str:
     """32 hexadecimal digits: all that decides what a pack will hold, as far as it is known before reading."""
     stamp = {
         "format": PACK_FORMAT,
         "name": name,
         "origin": origin,
         "class_names": list(dataset.class_names),
-        "channels": dataset.channels,
+        "channels": form.channels,
         "native_size": dataset.native_size,
-        "stored_size": dataset.stored_size,
-        "size_follows": dataset.size_follows,
+        "stored_size": form.size,
         "skip_faulty": skip_faulty,
         "source": dict(dataset.source()),
     }
-    if dataset.stored_size is not None and dataset.fit != "stretch":
-        stamp["fit"] = dataset.fit
+    if form.size is not None and form.fit != "stretch":
+        stamp["fit"] = form.fit
     return hashlib.sha256(canonical_json(stamp)).hexdigest()[:32]
 
 
@@ -308,14 +291,12 @@ def _known_pack(cache: Path, stamp: str, *, warn: bool = False) -> Pack | None:
 
 
 def _as_from_source(pack: Pack, about: Mapping[str, Any]) -> Pack:
-    resampling = about["resampling"]
     return replace(
         pack,
         dataset=about["dataset"],
         skipped=about["skipped"],
         faults=tuple(Fault(*fault) for fault in about["faults"]),
         notes=about["notes"],
-        resampling=None if resampling is None else Resampling(**{**resampling, "size": tuple(resampling["size"])}),
     )
 
 
@@ -368,7 +349,7 @@ def _read(path: Path) -> Pack:
         images=images,
         **columns,
     )
-    return _as_from_source(pack, {"resampling": None, **description})  # packs of older releases do not say
+    return _as_from_source(pack, description)
 
 
 def _damaged(pack: Pack, rows: Iterable[int]) -> list[int]:

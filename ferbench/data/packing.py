@@ -13,7 +13,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ import numpy as np
 from ferbench.data.class_mapping import unknown_label
 from ferbench.data.columns import content_digest
 from ferbench.data.decode import DecodeError, decode
-from ferbench.data.fit import fitted
-from ferbench.data.pack import PACK_FORMAT, FaultyDataset, Resampling, pixel_hash
+from ferbench.data.fit import StoredForm
+from ferbench.data.pack import PACK_FORMAT, FaultyDataset, pixel_hash
 from ferbench.data.sample import Dataset, Fault, Sample
 from ferbench.data.table import PackTable, Row, fault_at, wrong_shape
 from ferbench.errors import UserError
@@ -37,6 +37,7 @@ _LONGEST_TEXT = 512
 
 def build(
     dataset: Dataset,
+    form: StoredForm,
     directory: Path,
     *,
     name: str,
@@ -61,7 +62,7 @@ def build(
     with writing(directory.parent):
         table = PackTable(directory, class_names)
     try:
-        for chunk in _decoded(dataset, workers or _cores()):
+        for chunk in _decoded(dataset, form, workers or _cores()):
             done += len(chunk)
             rows = []
             for item in chunk:
@@ -94,7 +95,6 @@ def build(
                 "skipped": len(faults),
                 "faults": [[fault.file, fault.row, fault.reason] for fault in faults],
                 "notes": dict(dataset.notes),
-                "resampling": _resampling(dataset) if "stored_hashes" in content["columns"] else None,
             }
             text = json.dumps(description, indent=1, allow_nan=False)
             (directory / "pack.json").write_text(text, encoding="ascii")
@@ -103,24 +103,17 @@ def build(
         table.close()
 
 
-def _resampling(dataset: Dataset) -> dict[str, Any] | None:
-    if dataset.stored_size is None:
-        return None
-    height, width = dataset.stored_size
-    return asdict(Resampling((height, width), dataset.fit, dataset.size_follows))
-
-
-def _decoded(dataset: Dataset, workers: int) -> Iterator[list[Row | Fault]]:
+def _decoded(dataset: Dataset, form: StoredForm, workers: int) -> Iterator[list[Row | Fault]]:
     """Every sample in order, decoded, as lists; a few lists are ahead of the consumer and no more."""
     samples = map(_kept, dataset.samples())
-    size = dataset.stored_size or dataset.native_size
-    limit = 16 if size is None else _rows_of(dataset.channels * size[0] * size[1])
+    size = form.size or dataset.native_size
+    limit = 16 if size is None else _rows_of(form.channels * size[0] * size[1])
     ahead: deque[Future[list[Row | Fault]]] = deque()
     pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="pack")
     try:
         while True:
             while len(ahead) < workers + 2 and (chunk := list(islice(samples, limit))):
-                ahead.append(pool.submit(_decode_chunk, dataset, chunk))
+                ahead.append(pool.submit(_decode_chunk, dataset, form, chunk))
             if not ahead:
                 return
             rows = ahead.popleft().result()
@@ -145,26 +138,25 @@ def _rows_of(image_bytes: int) -> int:
     return max(1, min(_CHUNK_ROWS, _CHUNK_BYTES // max(1, image_bytes)))
 
 
-def _decode_chunk(dataset: Dataset, chunk: Sequence[Sample | Fault]) -> list[Row | Fault]:
-    return [item if isinstance(item, Fault) else _decode_sample(dataset, item) for item in chunk]
+def _decode_chunk(dataset: Dataset, form: StoredForm, chunk: Sequence[Sample | Fault]) -> list[Row | Fault]:
+    return [item if isinstance(item, Fault) else _decode_sample(dataset, form, item) for item in chunk]
 
 
-def _decode_sample(dataset: Dataset, sample: Sample) -> Row:
+def _decode_sample(dataset: Dataset, form: StoredForm, sample: Sample) -> Row:
     reason = _complaint(dataset.class_names, sample)
     if reason is not None:
         return _refused(sample, reason)
     try:
         native = decode(sample.image, dataset.channels)
+        shown = native if form.channels == dataset.channels else decode(sample.image, form.channels)
     except DecodeError as error:
         return _refused(sample, error.reason)
     expected = sample.native_size or dataset.native_size
     if expected is not None and native.shape[1:] != tuple(expected):
         return _refused(sample, wrong_shape(native.shape[1:], expected))
     digest = pixel_hash(native)
-    if dataset.stored_size is None or native.shape[1:] == tuple(dataset.stored_size):
-        return Row(sample, None, native.shape[1:], native, digest, digest)
-    stored = fitted(native, dataset.stored_size, dataset.fit)
-    return Row(sample, None, native.shape[1:], stored, digest, pixel_hash(stored))
+    stored = form.store(shown)
+    return Row(sample, None, native.shape[1:], stored, digest, digest if stored is native else pixel_hash(stored))
 
 
 def _refused(sample: Sample, reason: str) -> Row:

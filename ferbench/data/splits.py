@@ -409,7 +409,7 @@ def stored_digest(pack: Pack, rows: Rows) -> str | None:
         return None
     stored = np.ascontiguousarray(pack.stored_hashes[rows])
     resampled = (stored != pack.pixel_hashes[rows]).any(axis=1)
-    follows = pack.resampling is not None and pack.resampling.follows and not resampled.all()
+    follows = pack.form is not None and pack.form.follows and not resampled.all()
     if follows or not resampled.any():
         return None
     return "v1:" + hashlib.sha256(stored.tobytes()).hexdigest()

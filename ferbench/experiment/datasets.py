@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from ferbench.data.fit import StoredForm
 from ferbench.data.pack import Pack, pack_dataset
 from ferbench.data.sample import Dataset
 from ferbench.data.union import Member
@@ -15,7 +16,13 @@ from ferbench.plugin.specs import DatasetSpec
 
 
 def dataset_pack(
-    chosen: ChosenComponent, data: DataSettings, cache: Path, progress: Callable[[int], None] | None = None
+    chosen: ChosenComponent,
+    data: DataSettings,
+    cache: Path,
+    progress: Callable[[int], None] | None = None,
+    *,
+    dataset: Dataset | None = None,
+    form: Callable[[StoredForm], StoredForm] | None = None,
 ) -> Pack:
     """The pack of the dataset that a recipe chose.
 
@@ -24,18 +31,22 @@ def dataset_pack(
         data: where its files are, and whether faulty samples may be left out.
         cache: directory that packs are kept in.
         progress: called now and then with the number of samples done so far.
+        dataset: what `build_dataset` made of it, where the caller has that already.
+        form: gives what the pack makes of images from what the dataset asks for; None: just that.
 
     Raises:
         UserError: as `build_dataset` and `ferbench.data.pack.pack_dataset` do.
     """
     origin = chosen.origin()
+    dataset = dataset or build_dataset(chosen, data)
     return pack_dataset(
-        build_dataset(chosen, data),
+        dataset,
         name=chosen.component.name,
         cache=cache,
         origin=origin,
         skip_faulty=data.skip_faulty,
         progress=progress,
+        form=None if form is None else form(StoredForm.of(dataset)),
     )
 
 

@@ -311,7 +311,7 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
             remedy = f"give one value; to try several, use --grid {key}=v1,v2"
         elif first["type"] == "tuple_type":
             remedy = f"write a list: --set {key}=[a,b]"
-        elif first["type"] == "string_type" and not isinstance(given, (list, dict)):  # a class called 1
+        elif first["type"] == "string_type" and key.startswith("data.classes."):  # a class called 1
             remedy = f'write it in quotes: "{given}"'
         elif first["type"] != "value_error" and (wanted := _wanted(section, field)):
             remedy = f"set {key} to {wanted}, in the recipe or with --set"

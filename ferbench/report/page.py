@@ -16,6 +16,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
+from ferbench.data.image_tree import left_out_line
 from ferbench.experiment.toml import recipe_toml
 from ferbench.metrics.measures import measure
 from ferbench.plugin.component import Component
@@ -396,6 +397,8 @@ def _notes(run: RunView) -> list[str]:
         notes.append("A fold is measured on its validation samples, on which its epoch was selected too.")
     if data.get("skipped_faulty"):
         notes.append(f"{data['skipped_faulty']:,} faulty samples of the dataset were left out.")
+    if line := left_out_line(data.get("notes") or {}):
+        notes.append(f"{line}.")
     if taken := excluded_line(data):
         notes.append(f"{taken} by data.exclude.")
     training = run.record.get("training") or {}

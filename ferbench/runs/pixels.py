@@ -20,7 +20,7 @@ def stored_as(pack: Pack, rows: Rows) -> dict[str, Any] | None:
     digest = stored_digest(pack, rows)
     if digest is None:
         return None
-    return {**({} if pack.resampling is None else pack.resampling.to_record()), "digest": digest}
+    return {**((pack.form and pack.form.resampling()) or {}), "digest": digest}
 
 
 def own_evaluation(record: Mapping[str, Any], split: str, rows_digest: str) -> Mapping[str, Any] | None:
@@ -45,4 +45,4 @@ def told_apart(
         same = record["data"].get("pack") == pack.digest
     if same:
         return {}
-    return {STORED: str(pack.resampling) if stored else "as they are"}
+    return {STORED: str(pack.form) if stored else "as they are"}

@@ -99,6 +99,11 @@ def _number(value: Any) -> str | None:
     return None if fits else "a number"
 
 
+def _size(value: Any) -> str | None:
+    fits = isinstance(value, list) and len(value) == 2 and all(type(one) is int and 0 < one < 2**15 for one in value)
+    return None if fits else "a height and a width in pixels"
+
+
 def _maybe(shape: Any) -> _Shape:
     return lambda value: None if value is None else _wanted(value, shape)
 
@@ -193,11 +198,12 @@ RECORD = {
         "class_names": _list(_text),
         "has_affect": _truth,
         "counts": {"*": {"*": _count}},
+        "color": _text,
+        "stored": {"size": _size, "fit": _text},
         "skipped_faulty": _count,
         "excluded": {"*": _count},
         "faults": _list(_text),
         "notes": {"*": _plain},
-        "stored": {"size": _list(_count), "fit": _text},
     },
     "environment": {"packages": {"*": _plain}, "*": _plain},
     "lineage": {"parents": _list(_parent)},

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageSequence
 
-from ferbench.data.decode import MAX_PIXELS, SUFFIXES, DecodeError, decode
+from ferbench.data.decode import FORMATS, MAX_PIXELS, SUFFIXES, DecodeError, decode, format_of
+from ferbench.data.image_tree import images_in
 from ferbench.errors import UserError
 from ferbench.temporal import video
 from ferbench.temporal.frame import Frame, seen
 
 #: Formats of Pillow that can hold several frames with times of their own.
-_ANIMATED = ("GIF", "WEBP", "PNG")
+_ANIMATED = tuple(one for one in ("GIF", "WEBP", "PNG", "AVIF") if one in FORMATS)
 #: Seconds that a frame of an animation stays when the file does not say: what browsers do.
 _STAY = 0.1
 
@@ -63,12 +64,14 @@ class Frames:
         label: what it is, for people: the name of the folder or file.
         total: how many frames there will be; None: not known before.
         read: the frames in order, of 1 channel (gray) or 3 (RGB). To be called once.
+        warning: what was passed over in looking for them; empty if nothing worth a word.
     """
 
     kind: str
     label: str
     total: int | None
     read: Callable[[int], Iterator[Frame]]
+    warning: str = ""
 
 
 def open_frames(paths: Sequence[Path], *, fps: float | None = None, every: int = 1, box: Box | None = None) -> Frames:
@@ -100,7 +103,9 @@ def _opened(paths: Sequence[Path], fps: float | None, every: int) -> Frames:
         if path.is_dir() and len(paths) > 1:
             raise UserError(f"{path} is a folder beside other frames", "give one folder, or the images themselves")
     if paths[0].is_dir():
-        return _images(_in_folder(paths[0]), paths[0].resolve().name, fps, every)
+        found, warning = images_in(paths[0], deep=False)
+        found.sort(key=lambda one: natural_key(one.name))
+        return _images(found, paths[0].resolve().name, fps, every, warning)
     if len(paths) > 1:
         return _images(paths, f"{len(paths)} images", fps, every)
     (path,) = paths
@@ -109,7 +114,7 @@ def _opened(paths: Sequence[Path], fps: float | None, every: int) -> Frames:
     except DecodeError as error:
         raise UserError(f"{path}: {error.reason}", "take its frames into a folder, and name that") from error
     if count is None:
-        if path.suffix.lower() in SUFFIXES:
+        if path.suffix.lower() in SUFFIXES or format_of(path) is not None:
             return _images(paths, path.name, fps, every)
         return Frames("video", path.name, *video.read(path, every))
     if count == 1:
@@ -124,16 +129,7 @@ def natural_key(name: str) -> tuple[list[tuple[int, int | str]], str]:
     return [(0, int(part)) if part.isdecimal() else (1, part.casefold()) for part in parts if part], name
 
 
-def _in_folder(folder: Path) -> list[Path]:
-    files = [one for one in folder.iterdir() if one.suffix.lower() in SUFFIXES and one.is_file()]
-    if not files:
-        below = any(one.is_dir() for one in folder.iterdir())
-        remedy = "name one of the folders in it" if below else "give JPEG, PNG, BMP, WebP or TIFF files"
-        raise UserError(f"there is no image in {folder}", remedy)
-    return sorted(files, key=lambda one: natural_key(one.name))
-
-
-def _images(paths: Sequence[Path], label: str, fps: float | None, every: int) -> Frames:
+def _images(paths: Sequence[Path], label: str, fps: float | None, every: int, warning: str = "") -> Frames:
     chosen = range(0, len(paths), every)
 
     def frames(channels: int) -> Iterator[Frame]:
@@ -141,7 +137,7 @@ def _images(paths: Sequence[Path], label: str, fps: float | None, every: int) ->
             seconds = None if fps is None else index / fps
             yield seen(index, paths[index].name, seconds, lambda i=index: decode(paths[i], channels))  # type: ignore[misc]
 
-    return Frames("images", label, len(chosen), frames)
+    return Frames("images", label, len(chosen), frames, warning)
 
 
 def _frame_count(path: Path) -> int | None:

@@ -168,7 +168,7 @@ def _of_rank(
                 positions = np.arange(start, min(start + batch_size, end), dtype=np.int64)
                 rows = slice(start, start + len(positions))
                 targets = batches.targets(positions)
-                outputs = _averaged([forward(model, batches.images(positions, view)) for view in views])
+                outputs = averaged([forward(model, batches.images(positions, view)) for view in views])
                 own.seen[rows] += 1
                 own.probabilities[rows] = torch.softmax(outputs.logits.float(), dim=1)
                 if outputs.affect is not None:
@@ -215,8 +215,8 @@ def _together(own: _Sums, batches: Batches, classes: int, ranks: Ranks) -> Evalu
     )
 
 
-def _averaged(answers: Sequence[Outputs]) -> Outputs:
-    """One answer from those for several views."""
+def averaged(answers: Sequence[Outputs]) -> Outputs:
+    """One answer from those for several views: the mean of the probabilities, as logits, and of valence and arousal."""
     if len(answers) == 1:
         return answers[0]
     mean = torch.stack([torch.softmax(answer.logits.float(), dim=1) for answer in answers]).mean(dim=0)

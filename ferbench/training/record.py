@@ -11,7 +11,6 @@ import torch
 from ferbench.experiment.plan import Plan
 from ferbench.plugin.culprit import named
 from ferbench.runs.directory import RunDirectory, Status
-from ferbench.runs.pixels import STORED
 from ferbench.training import runtime
 from ferbench.training.epoch import Diverged
 from ferbench.training.stopping import Pruned
@@ -46,7 +45,7 @@ def first_record(plan: Plan, device: torch.device, devices: int = 1) -> dict[str
                 "test": split.counts(split.test),
             },
             "pack": pack.digest,
-            **({} if pack.resampling is None else {STORED: pack.resampling.to_record()}),
+            **({} if pack.form is None else pack.form.record()),
             "train_digest": split.train_digest,
             "validation_digest": split.validation_digest,
             "test_digest": split.test_digest,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ferbench.data.augment import resample
 from ferbench.data.batches import InputShape
+from ferbench.data.fit import StoredForm
+from ferbench.data.views import VIEWS, View
 from ferbench.errors import UserError
 from ferbench.experiment.resolve import ChosenComponent
 from ferbench.plugin.culprit import using
@@ -21,6 +22,7 @@ from ferbench.runs.directory import RunDirectory
 from ferbench.runs.saved import BEST
 from ferbench.task import Task
 from ferbench.training import checkpoints
+from ferbench.training.evaluation import averaged
 from ferbench.training.step import forward, is_out_of_memory
 
 
@@ -32,30 +34,37 @@ class TrainedModel:
         model: in evaluation mode, on ``device``.
         task: what it was built for.
         shape: what it expects of an image.
+        form: what the pack that it was trained on made of an image before that.
+        views: how the run's own evaluations look at an image.
         device: where it runs.
         changed: how the installed plugin differs from the one that trained it, None if it does not.
         component: the model's.
+        doubt: what an older record does not say of ``form``; None if it says all.
     """
 
     model: nn.Module
     task: Task
     shape: InputShape
+    form: StoredForm
+    views: Sequence[View]
     device: torch.device
     changed: str | None
     component: Component
+    doubt: str | None
 
     def classify(self, images: list[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """What the model says of images of any sizes.
+        """What the model says of images of any sizes, prepared as those of its training and its tests were.
 
         Args:
-            images: n of uint8[C, h, w].
+            images: n of uint8[C, h, w], decoded to the channels of ``form``.
 
         Returns:
             Class probabilities float32[n, K]; valence and arousal float32[n, 2], None where it does not predict them.
         """
         with using(self.component, innocent=is_out_of_memory), torch.inference_mode():
-            resized = [resample(torch.from_numpy(i)[None].to(self.device), self.shape.size) for i in images]
-            outputs = forward(self.model, self.shape.prepare(torch.cat(resized)))
+            stored = [torch.from_numpy(self.form.store(image))[None].to(self.device) for image in images]
+            seen = [torch.cat([view.of(image, self.shape.size) for image in stored]) for view in self.views]
+            outputs = averaged([forward(self.model, self.shape.prepare(one)) for one in seen])
             affect = None if outputs.affect is None else outputs.affect.float().cpu().numpy()
             return torch.softmax(outputs.logits.float(), dim=1).cpu().numpy(), affect
 
@@ -123,6 +132,51 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
     note = None
     if changed:
         note = f"model '{component.name}' has another {' and '.join(changed)} than when the run was trained"
+    form, doubt = _stored_form(record, channels)
     return TrainedModel(
-        model, task, InputShape(channels, (height, width), tuple(mean), tuple(std)), device, note, component
+        model=model,
+        task=task,
+        shape=InputShape(channels, (height, width), tuple(mean), tuple(std)),
+        form=form,
+        views=VIEWS[record["recipe"]["evaluation"].get("tta", "none")],
+        device=device,
+        changed=note,
+        component=component,
+        doubt=doubt,
     )
+
+
+def _stored_form(record: Mapping[str, Any], channels: int) -> tuple[StoredForm, str | None]:
+    """What the pack of a run made of images, and what is not known of that.
+
+    Records of older releases say it as far as the options ``color``, ``size`` and ``fit`` of the dataset do; those of a
+    union count before those of its members.
+
+    Args:
+        record: of the run.
+        channels: of the model's input.
+    """
+    data, dataset = record["data"], record["components"]["dataset"]
+    if "color" in data:
+        stored = data.get("stored")
+        form = StoredForm(1 if data["color"] == "gray" else 3)
+        if stored is not None:
+            height, width = stored["size"]
+            form = StoredForm(form.channels, (height, width), stored["fit"])
+        return form, None
+    members = list(dataset.get("members", {}).values())
+    first = (members or [dataset])[0]
+    unknown = []
+    if "color" in first["options"]:
+        colors = 1 if first["options"]["color"] == "gray" else 3
+    elif first["distribution"] == "ferbench":  # built-in datasets without that option have gray images
+        colors = 1
+    else:
+        colors = channels
+        unknown += ["gray or colour"] if channels == 3 else []
+    sized = next((one["options"] for one in (dataset, *members) if one["options"].get("size") is not None), None)
+    size = None if sized is None else (sized["size"], sized["size"])
+    if sized is None and (members or ("size" not in first["options"] and first["distribution"] != "ferbench")):
+        unknown.append("the size that images were brought to")
+    form = StoredForm(colors, size, "stretch" if sized is None else sized.get("fit", "stretch"))
+    return form, f"the record does not say how images were stored ({', '.join(unknown)})" if unknown else None

@@ -140,6 +140,7 @@ def _tested(
         "class_names": list(mapping.class_names[: mapping.scored]),
         "only_model": list(mapping.only_model),
         "pack": pack.digest,
+        **({} if pack.form is None else pack.form.record()),
         "skipped_faulty": pack.skipped,
     }
     metrics = {

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ferbench import Crop, PixelText
-from ferbench.data.decode import DecodeError, decode
+from ferbench.data.decode import FORMAT_LIST, DecodeError, decode, image_format
 
 GRAY = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
 COLOUR = np.random.default_rng(0).integers(0, 256, (3, 4, 3), dtype=np.uint8)
@@ -131,10 +131,58 @@ def test_path_is_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(decode(file, 1)[0], GRAY)
 
 
-def test_gif_named_jpg_is_refused(tmp_path: Path) -> None:
+def test_what_a_file_is_called_does_not_matter(tmp_path: Path) -> None:
     file = tmp_path / "a.jpg"
     file.write_bytes(encoded(GRAY, "GIF"))
-    assert refusal(file) == "not a readable JPEG, PNG, BMP, WebP or TIFF image"
+    np.testing.assert_array_equal(decode(file, 1)[0], GRAY)
+
+
+def test_first_frame_of_an_animation_counts() -> None:
+    frames = [Image.fromarray(GRAY), Image.fromarray(255 - GRAY)]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    np.testing.assert_array_equal(decode(data, 1)[0], GRAY)
+
+
+def test_avif_decodes_to_about_what_was_saved() -> None:
+    smooth = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (48, 1))
+    if "AVIF" not in FORMAT_LIST:
+        pytest.skip("this Pillow has no AVIF")
+    pixels = decode(encoded(smooth, "AVIF", quality=95), 1)
+    assert np.abs(pixels[0].astype(int) - smooth).max() <= 8
+
+
+HEIC = b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic" + bytes(40)
+
+
+def test_image_of_a_format_that_is_not_decoded_is_named() -> None:
+    assert refusal(HEIC).startswith("HEIC images are not decoded")
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "JPEG2000", "PPM", "AVIF"])
+def test_what_a_file_is_is_told_by_how_it_begins(format: str) -> None:
+    """What Pillow writes is what is found."""
+    if format == "AVIF" and "AVIF" not in FORMAT_LIST:
+        pytest.skip("this Pillow has no AVIF")
+    names = {"WEBP": "WebP", "JPEG2000": "JPEG 2000", "PPM": "PNM"}
+    assert image_format(encoded(np.repeat(GRAY, 8, axis=0), format)) == names.get(format, format)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"BM is how this text begins, and it is no bitmap",
+        b"P1 spoke first, and then P2",
+        b"GIF89",
+        b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41",
+        b"RIFF\0\0\0\0WAVEfmt ",
+        b"\xff\xfeU\0T\0F\0",
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        b"path,label\n",
+    ],
+)
+def test_what_is_no_image_is_not_taken_for_one(data: bytes) -> None:
+    assert image_format(data) is None
 
 
 @pytest.mark.parametrize("data", [b"hello", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"%PDF-1.4"])

@@ -12,6 +12,7 @@ from listed import Listed, good, pack, picture, reasons, with_image
 
 import ferbench
 from ferbench import Fault, PixelText, Sample, UserError
+from ferbench.data.decode import FORMAT_LIST
 from ferbench.data.pack import FaultyDataset, open_pack
 
 
@@ -22,7 +23,7 @@ def test_undecodable_image(tmp_path: Path) -> None:
     items[3] = replace(items[3], image=file, location=str(file))
     with pytest.raises(FaultyDataset) as caught:
         pack(Listed(items), tmp_path / "cache")
-    assert caught.value.faults == (Fault(str(file), None, "not a readable JPEG, PNG, BMP, WebP or TIFF image"),)
+    assert caught.value.faults == (Fault(str(file), None, f"not a readable {FORMAT_LIST} image"),)
 
 
 def test_fault_in_a_table_names_file_and_row(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 from listed import CLASSES, Listed, pack, picture
 
 from ferbench import Sample
-from ferbench.data.pack import Pack, Resampling
+from ferbench.data.fit import StoredForm
+from ferbench.data.pack import Pack
 from ferbench.data.sample import Fit
 from ferbench.data.splits import stored_digest
 
@@ -34,7 +35,6 @@ def digest(pack: Pack, *rows: int) -> str | None:
 def test_images_that_are_stored_as_they_are_say_it_by_their_native_pixels(tmp_path, size):
     made = packed(tmp_path, [SQUARE] * 4, size)
     assert digest(made) is None
-    assert made.resampling is None
 
 
 def test_each_size_and_each_fit_has_its_digest(tmp_path):
@@ -59,6 +59,6 @@ def test_a_size_that_follows_from_images_among_the_rows_needs_no_digest(tmp_path
     assert digest(made, 2, 3) is not None  # of which none has that size
 
 
-def test_a_pack_knows_its_resampling_when_it_is_opened_again(tmp_path):
+def test_a_pack_knows_its_form_when_it_is_opened_again(tmp_path):
     for _ in range(2):
-        assert packed(tmp_path, [WIDE] * 4, 4, "crop").resampling == Resampling((4, 4), "crop")
+        assert packed(tmp_path, [WIDE] * 4, 4, "crop").form == StoredForm(1, (4, 4), "crop")

@@ -188,15 +188,15 @@ def test_a_size_that_nobody_chose_follows_from_the_images(tmp_path: Path, option
     other = second()
     other.stored_size = other_size
     pack = packed(Union(members(other=other), **options), tmp_path)
-    assert pack.resampling is not None
-    assert pack.resampling.follows is follows
+    assert pack.form is not None
+    assert pack.form.follows is follows
 
 
 def test_a_chosen_size_is_told_from_the_same_that_follows_in_one_cache(tmp_path: Path) -> None:
     for options, follows in (({}, True), ({"size": 8}, False), ({}, True)):
         pack = packed(Union(members(), **options), tmp_path)
-        assert pack.resampling is not None
-        assert pack.resampling.follows is follows
+        assert pack.form is not None
+        assert pack.form.follows is follows
 
 
 def test_images_of_unknown_and_unlike_sizes_are_refused_without_size(tmp_path: Path) -> None:

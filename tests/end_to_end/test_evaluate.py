@@ -82,8 +82,7 @@ def test_another_dataset_is_scored_by_class_name_without_what_the_model_does_not
 
 
 def test_probabilities_are_those_that_predict_gives_for_the_same_pictures(call, made, tmp_path):
-    gray = ["--set", "dataset.color=gray"]  # as predict reads pictures for this model
-    outcome = answer(call("evaluate", "lin-1", "--dataset", "folder", "--data", made / "few", *gray, "--json"))
+    outcome = answer(call("evaluate", "lin-1", "--dataset", "folder", "--data", made / "few", "--json"))
     predictions, metrics = stored(tmp_path, outcome)
     told = answer(call("predict", "lin-1", made / "few" / "test", "--format", "json"))
     by_picture = {tuple(one["image"].split("/")[-2:]): one["probabilities"] for one in told}

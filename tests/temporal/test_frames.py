@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from sequences import level, write_folder, write_gif, write_video
+from sequences import level, set_display_matrix, write_folder, write_gif, write_video
 
 from ferbench import UserError
+from ferbench.data.decode import FORMAT_LIST
 from ferbench.temporal.frames import Box, natural_key, open_frames
 
 RISING = [0, 40, 80, 120, 160, 200, 240]
@@ -89,12 +90,90 @@ def test_a_video_is_upright_as_players_show_it(tmp_path, rotation, dark):
     assert means[dark] < 20
 
 
-def test_a_video_that_breaks_off_ends_with_a_fault(tmp_path):
-    path = write_video(tmp_path / "a.avi", RISING * 20)
+QUARTERS = [(1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0)]
+MIRRORED = [(-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0), (0, -1, -1, 0)]
+
+
+@pytest.mark.parametrize("matrix", [*QUARTERS, *MIRRORED, (-2, 0, 0, 2), (0, 0.5, 0.5, 0), (1, 0.03, -0.03, 1)])
+def test_display_matrices_turn_and_mirror_as_the_standard_says(tmp_path, matrix):
+    """Each quarter of the picture, seen from its middle, is where the matrix sends it: x' = ax + cy, y' = bx + dy."""
+    quarters = {(-1, -1): 10, (1, -1): 90, (-1, 1): 170, (1, 1): 250}
+    pixels = level(0, width=64, height=48)
+    for (x, y), gray in quarters.items():
+        pixels[slice(0, 24) if y < 0 else slice(24, 48), slice(0, 32) if x < 0 else slice(32, 64)] = gray
+    path = write_video(tmp_path / "a.mp4", [pixels])
+    set_display_matrix(path, *matrix)
+    found = next(open_frames([path]).read(1)).pixels[0]
+    a, b, c, d = (round(number / max(map(abs, matrix))) for number in matrix)
+    height, width = found.shape
+    assert (height, width) == ((48, 64) if a else (64, 48))
+    for (x, y), gray in quarters.items():
+        column, row = a * x + c * y, b * x + d * y
+        there = found[height * (2 + row) // 4, width * (2 + column) // 4]
+        assert int(there) == pytest.approx(gray, abs=12)
+
+
+def test_a_matrix_of_nothing_turns_nothing(tmp_path):
+    path = write_video(tmp_path / "a.mp4", [200], half=True)
+    set_display_matrix(path, 0, 0, 0, 0)
+    assert next(open_frames([path]).read(1)).pixels[0, :20].mean() < 20
+
+
+def test_a_matrix_between_quarter_turns_is_a_fault(tmp_path):
+    path = write_video(tmp_path / "a.mp4", [200])
+    set_display_matrix(path, 0.7, 0.7, -0.7, 0.7)
+    assert "turns its pictures by less than a quarter" in next(open_frames([path]).read(1)).fault
+
+
+VIDEOS = [("a.mkv", "mpeg4"), ("a.webm", "libvpx"), ("a.mp4", "mpeg4"), ("a.mov", "libx264"), ("a.avi", "mpeg4")]
+
+
+def noise(count):
+    generator = np.random.default_rng(0)
+    return [generator.integers(0, 256, (48, 64, 3), dtype=np.uint8) for _ in range(count)]
+
+
+@pytest.mark.parametrize(("name", "codec"), VIDEOS)
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_a_video_that_breaks_off_ends_with_a_fault_that_says_how_much_there_is(tmp_path, name, codec, share):
+    path = write_video(tmp_path / name, noise(40), codec=codec)
     whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
+    assert [one.fault for one in open_frames([path]).read(1)] == [""] * 40
+    path.write_bytes(whole[: int(len(whole) * share)])
+    frames = list(open_frames([path]).read(1))
+    seen = sum(one.pixels is not None for one in frames)
+    assert 0 < seen < 40
+    assert [one.index for one in frames] == list(range(len(frames)))
+    assert "the file is cut off or damaged" in frames[-1].fault
+    assert "of 4.0 s" in frames[-1].fault
+
+
+@pytest.mark.parametrize(("name", "codec"), VIDEOS)
+def test_frames_lost_in_the_middle_are_faults_in_their_place(tmp_path, name, codec):
+    path = write_video(tmp_path / name, noise(40), codec=codec)
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 2 : len(whole) // 2 + 4000] = b"\xaa" * 4000
+    path.write_bytes(whole)
+    frames = list(open_frames([path]).read(1))
+    assert any(one.fault for one in frames[1:-1])
+    assert frames[-1].index >= 39
+    for one in frames:
+        if one.pixels is not None:
+            assert one.seconds == pytest.approx(one.index / 10, abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+@pytest.mark.parametrize("sound", [0.5, 3.0])
+def test_a_video_whose_sound_ends_at_another_time_is_whole(tmp_path, name, sound):
+    path = write_video(tmp_path / name, RISING * 2, sound=sound)
+    assert [one.fault for one in open_frames([path]).read(1)] == [""] * 14
+
+
+def test_a_video_of_unequal_steps_is_whole(tmp_path):
+    path = write_video(tmp_path / "a.mkv", RISING, times=[0, 40, 200, 240, 900, 910, 1500])
     found = grays([path])
-    assert 0 < len(found) < 140
+    assert [seconds for _, seconds, _ in found] == pytest.approx([0, 0.04, 0.2, 0.24, 0.9, 0.91, 1.5])
+    assert [index for index, _, _ in found] == list(range(7))
 
 
 def test_frames_that_cannot_be_decoded_are_faults_in_their_place(tmp_path):
@@ -102,7 +181,7 @@ def test_frames_that_cannot_be_decoded_are_faults_in_their_place(tmp_path):
     (folder / "frame2.png").write_bytes(b"nothing")
     frames = list(open_frames([folder]).read(1))
     assert [one.pixels is None for one in frames] == [False, True, False]
-    assert frames[1].fault == "not a readable JPEG, PNG, BMP, WebP or TIFF image"
+    assert frames[1].fault == f"not a readable {FORMAT_LIST} image"
     assert frames[2].index == 2
 
 
@@ -143,7 +222,8 @@ def test_what_cannot_be_a_sequence_is_refused(tmp_path, monkeypatch):
     folder = write_folder(tmp_path / "frames", [1])
     (tmp_path / "empty").mkdir()
     (tmp_path / "nothing.mp4").write_bytes(b"\x00" * 400)
-    gif = write_gif(tmp_path / "a.gif", [0, 100], [100, 100])
+    (tmp_path / "gif").mkdir()
+    gif = write_gif(tmp_path / "gif" / "a.gif", [0, 100], [100, 100])
     cases = {
         (tmp_path / "missing",): "there is no file",
         (tmp_path / "empty",): "there is no image in",
@@ -155,7 +235,6 @@ def test_what_cannot_be_a_sequence_is_refused(tmp_path, monkeypatch):
         with pytest.raises(UserError) as caught:
             list(open_frames(paths).read(1))
         assert said in caught.value.message
-    (tmp_path / "gif").mkdir()
     with pytest.raises(UserError) as caught:
         open_frames([gif], fps=25)
     assert caught.value.message == "a.gif has times of its own"

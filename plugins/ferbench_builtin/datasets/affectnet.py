@@ -21,9 +21,9 @@ import numpy as np
 
 from ferbench import Crop, Dataset, Fault, Sample
 from ferbench.data.expressions import EXPRESSIONS
+from ferbench.data.image_tree import Ignored, images, stamp
 from ferbench_builtin.datasets.csv_rows import csv_rows
 from ferbench_builtin.datasets.image_files import Color, Fit, ImageFiles, LeftOut, Size, Stored
-from ferbench_builtin.datasets.image_tree import Ignored, images, stamp
 from ferbench_builtin.datasets.layouts import directory_of, no_such_layout
 
 _BY_NUMBER = dict(enumerate(("neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "contempt")))
@@ -90,7 +90,7 @@ def _from_sets(path: Path, sets: dict[str, Path], stored: Stored) -> Dataset:
         for part, directory in sets.items():
             for name in images(directory / "images", ignored):
                 location = f"{directory}/images/{name}"
-                stem = name.rpartition(".")[0]
+                stem = Path(name).with_suffix("").as_posix()
                 values = [_annotation(directory / "annotations" / f"{stem}{suffix}") for suffix in _ANNOTATIONS]
                 fault = next((value for value in values if isinstance(value, str)), None)
                 if fault is not None:
@@ -111,7 +111,7 @@ def _from_sets(path: Path, sets: dict[str, Path], stored: Stored) -> Dataset:
                         valence=_affect(valence),
                         arousal=_affect(arousal),
                     )
-        left_out.add("other files", ignored.count)
+        left_out.add_ignored(ignored)
 
     def stamped() -> dict[str, str]:
         pictures = stamp(directory / "images" for directory in sets.values())

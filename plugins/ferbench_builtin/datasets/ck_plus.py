@@ -17,12 +17,12 @@ import annotated_types
 
 from ferbench import Dataset, Fault, Sample, UserError
 from ferbench.data.expressions import EXPRESSIONS, expression_named
+from ferbench.data.image_tree import Ignored, images, stamp, subdirectories
 from ferbench_builtin.datasets.csv_rows import csv_rows, text_lines
 from ferbench_builtin.datasets.fer2013_classes import SIZE
 from ferbench_builtin.datasets.fer2013_table import COLUMNS, pixel_row
 from ferbench_builtin.datasets.held_out import held_out
 from ferbench_builtin.datasets.image_files import Color, Fit, ImageFiles, LeftOut, Size, Stored
-from ferbench_builtin.datasets.image_tree import Ignored, images, stamp, subdirectories
 from ferbench_builtin.datasets.layouts import directory_of, no_such_layout
 
 _BY_CODE = ("neutral", "angry", "contempt", "disgust", "fear", "happy", "sad", "surprise")
@@ -100,7 +100,9 @@ def _from_sequences(path: Path, sequences: Path, emotions: Path, stored: Stored,
                 yield label
             else:
                 yield from _sequence(sequences, directory, label, testers)
-        all_sequences = {name.rpartition("/")[0] for name in images(sequences)}
+        ignored = Ignored()
+        all_sequences = {name.rpartition("/")[0] for name in images(sequences, ignored)}
+        left_out.images = ignored.notes()
         left_out.add("sequences without an emotion", len(all_sequences - labelled))
 
     def _sequence(root: Path, directory: str, label: str, testers: frozenset[str]) -> Iterator[Sample | Fault]:
@@ -160,7 +162,7 @@ def _from_folders(directory: Path, classes: Mapping[str, str], stored: Stored, f
                 left_out.add(f"frames before the last {frames}")
             else:
                 yield sample
-        left_out.add("other files", ignored.count)
+        left_out.add_ignored(ignored)
 
     return ImageFiles(
         directory,
@@ -182,7 +184,7 @@ def _last_frames(names: Iterable[str], frames: int) -> set[str]:
 
 
 def _match(name: str) -> re.Match[str] | None:
-    return _FRAME.fullmatch(name.rpartition("/")[2].rpartition(".")[0])
+    return _FRAME.fullmatch(Path(name).stem)
 
 
 def _frame(directory: Path, name: str, label: str, testers: frozenset[str]) -> Sample | Fault:

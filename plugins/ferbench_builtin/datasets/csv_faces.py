@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ferbench import Dataset, Fault, Sample, UserError
 from ferbench.data.expressions import expression_named
+from ferbench.data.image_tree import images, stamp, stamp_named
 from ferbench_builtin.datasets.csv_rows import csv_columns, csv_rows
 from ferbench_builtin.datasets.folder import PARTS
 from ferbench_builtin.datasets.image_files import Color, Fit, ImageFiles, LeftOut, Size, Stored
-from ferbench_builtin.datasets.image_tree import stamp, stamp_named
 
 _REMEDY = "name a CSV file with the columns path and label, or its directory, with --data"
 
@@ -105,7 +105,7 @@ def _table(path: Path | None) -> Path:
         raise UserError(f"{path} does not exist", _REMEDY)
     if not path.is_dir():
         return path
-    tables = sorted(file for file in path.iterdir() if file.suffix.lower() == ".csv" and file.is_file())
+    tables = [path / name for name in images(path, suffixes=(".csv",), deep=False)]
     if len(tables) != 1:
         there = ", ".join(file.name for file in tables[:8]) or "none"
         raise UserError(f"{path} should hold one CSV file; there is: {there}", _REMEDY)

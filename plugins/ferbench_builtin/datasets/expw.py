@@ -15,10 +15,10 @@ import annotated_types
 
 from ferbench import Crop, Dataset, Fault, Sample
 from ferbench.data.expressions import BASIC
+from ferbench.data.image_tree import stamp
 from ferbench_builtin.datasets.csv_rows import text_lines
 from ferbench_builtin.datasets.held_out import held_out
 from ferbench_builtin.datasets.image_files import Color, Fit, ImageFiles, LeftOut, Size, Stored
-from ferbench_builtin.datasets.image_tree import stamp
 from ferbench_builtin.datasets.layouts import directory_of, no_such_layout
 
 _BY_NUMBER = dict(zip("0123456", ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"), strict=True))

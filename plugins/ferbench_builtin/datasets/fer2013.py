@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ferbench import Dataset, UserError
+from ferbench.data.image_tree import subdirectories
 from ferbench_builtin.datasets.fer2013_folders import Fer2013Folders, Split
 from ferbench_builtin.datasets.fer2013_table import Fer2013Table
-from ferbench_builtin.datasets.image_tree import subdirectories
 from ferbench_builtin.datasets.layouts import no_such_layout
 
 _TABLES = ("fer2013.csv", "icml_face_data.csv")

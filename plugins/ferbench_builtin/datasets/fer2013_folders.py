@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ferbench import Dataset, Fault, Sample, UserError
+from ferbench.data.image_tree import Ignored, images, stamp
 from ferbench_builtin.datasets.fer2013_classes import CLASS_NAMES, PARTS, SIZE, class_named
-from ferbench_builtin.datasets.image_tree import Ignored, images, stamp
 
 _TELLING_NAME = re.compile(r"(Training|PublicTest|PrivateTest)_[0-9]+")
 
@@ -70,7 +70,7 @@ class Fer2013Folders(Dataset):
                 part = f"part '{split.part}'" if split.part else "parts 'PublicTest' and 'PrivateTest'"
                 yield Fault(str(split.directory), None, f"no image in {part}")
         yield from training_gaps(counts, self.path)
-        self._notes |= {"images": images_per_part(counts), "ignored_files": ignored.count}
+        self._notes |= {"images": images_per_part(counts), "ignored_files": ignored.count, **ignored.notes()}
 
     def _repeated_names(self) -> set[str]:
         seen: set[str] = set()
@@ -120,7 +120,7 @@ def _sample(split: Split, name: str, repeated: Set[str]) -> Sample | Fault:
 
 
 def _stem(name: str) -> str:
-    return name.rpartition("/")[2].rpartition(".")[0]
+    return Path(name).stem
 
 
 def images_per_part(counts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:

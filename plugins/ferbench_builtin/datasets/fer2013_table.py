@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ferbench import Dataset, Fault, PixelText, Sample, UserError
+from ferbench.data.image_tree import stamp
 from ferbench_builtin.datasets.csv_rows import csv_rows
 from ferbench_builtin.datasets.fer2013_classes import BY_EMOTION, CLASS_NAMES, PARTS, SIZE, class_named
 from ferbench_builtin.datasets.fer2013_folders import images_per_part, training_gaps
-from ferbench_builtin.datasets.image_tree import stamp
 
 COLUMNS = ("emotion", "pixels", "Usage")
 _EMOTIONS = {str(number): name for number, name in enumerate(BY_EMOTION)}

@@ -8,8 +8,8 @@ from typing import Any
 
 from ferbench import Dataset, Fault, Sample, UserError
 from ferbench.data.class_mapping import unknown_label
+from ferbench.data.image_tree import Ignored, images, stamp, subdirectories
 from ferbench_builtin.datasets.image_files import Color, Fit, Size, Stored
-from ferbench_builtin.datasets.image_tree import Ignored, images, stamp, subdirectories
 from ferbench_builtin.datasets.layouts import directory_of, listed
 
 #: What split folders and columns are called, in lower case, and the part that each is.
@@ -76,17 +76,25 @@ class Folder(Dataset):
                     per_class[label] += 1
                     yield Sample(f"{part}/{name}", part, label, directory / name, location=location)
             counts[part] = sum(per_class.values())
-            yield from self._gaps(part, per_class)
-        self._notes |= {"images": counts, "ignored_files": ignored.count}
+            yield from self._gaps(part, per_class, ignored)
+        self._notes |= {"images": counts, "ignored_files": ignored.count, **ignored.notes()}
 
-    def _gaps(self, part: str, per_class: Mapping[str, int]) -> Iterator[Fault]:
+    def _gaps(self, part: str, per_class: Mapping[str, int], ignored: Ignored) -> Iterator[Fault]:
         directory = self._splits[part]
         if not any(per_class.values()):
-            yield Fault(str(directory), None, f"no image in part '{part}'")
+            others = _undecodable(ignored, f"{directory.name}/")
+            yield Fault(str(directory), None, f"no image in part '{part}'{others}")
         elif part == "train":
             for label, count in per_class.items():
                 if not count:
-                    yield Fault(str(directory / label), None, f"class '{label}' has no image in part 'train'")
+                    others = _undecodable(ignored, f"{directory.name}/{label}/")
+                    yield Fault(str(directory / label), None, f"class '{label}' has no image in part 'train'{others}")
+
+
+def _undecodable(ignored: Ignored, beginning: str) -> str:
+    """``, only 18 that cannot be decoded``, of those whose path begins so; empty where there is none."""
+    count = sum(name.startswith(beginning) for name in ignored.images)
+    return f", only {count:,} that cannot be decoded" if count else ""
 
 
 def folder(

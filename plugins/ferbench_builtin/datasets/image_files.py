@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import annotated_types
 
 from ferbench import Dataset, Fault, Sample
+from ferbench.data.image_tree import Ignored
 from ferbench.data.sample import Fit
 
 #: Options that every dataset of image files has.
@@ -40,10 +41,16 @@ class LeftOut:
     """Counts what a listing passes over on purpose, by reason, for the record of a run."""
 
     counts: Counter[str] = field(default_factory=Counter)
+    images: Mapping[str, Any] = field(default_factory=dict)
 
     def add(self, reason: str, count: int = 1) -> None:
         if count:
             self.counts[reason] += count
+
+    def add_ignored(self, ignored: Ignored) -> None:
+        """Also what a walk passed over."""
+        self.add("other files", ignored.count)
+        self.images = ignored.notes()
 
 
 class ImageFiles(Dataset):
@@ -101,4 +108,4 @@ class ImageFiles(Dataset):
             if isinstance(item, Sample):
                 counts[item.part] += 1
             yield item
-        self._notes |= {"images": dict(counts), "left_out": dict(left_out.counts)}
+        self._notes |= {"images": dict(counts), "left_out": dict(left_out.counts), **left_out.images}

@@ -9,9 +9,9 @@ from typing import Any
 
 from ferbench import Dataset, Fault, Sample
 from ferbench.data.expressions import BASIC
+from ferbench.data.image_tree import Ignored, images, stamp
 from ferbench_builtin.datasets.held_out import held_out
 from ferbench_builtin.datasets.image_files import ImageFiles, LeftOut, Stored
-from ferbench_builtin.datasets.image_tree import Ignored, images, stamp
 from ferbench_builtin.datasets.layouts import no_such_layout
 
 #: How JAFFE and KDEF abbreviate expressions.
@@ -75,7 +75,7 @@ def named_faces(
                 part = "test" if subject in testers else "train"
                 label = BY_LETTERS[match["expression"]]
                 yield Sample(match[0], part, label, path / file, location=location, subject=subject)
-        left_out.add("other files", ignored.count)
+        left_out.add_ignored(ignored)
 
     return ImageFiles(
         path,
@@ -89,4 +89,4 @@ def named_faces(
 
 
 def _stem(file: str) -> str:
-    return file.rpartition("/")[2].rpartition(".")[0].upper()
+    return Path(file).stem.upper()

@@ -13,9 +13,9 @@ from typing import Literal
 
 from ferbench import Dataset, Fault, Sample, UserError
 from ferbench.data.expressions import BASIC, expression_named
+from ferbench.data.image_tree import Ignored, images, stamp
 from ferbench_builtin.datasets.csv_rows import csv_rows, text_lines
 from ferbench_builtin.datasets.image_files import Color, Fit, ImageFiles, LeftOut, Size, Stored
-from ferbench_builtin.datasets.image_tree import Ignored, images, stamp
 from ferbench_builtin.datasets.layouts import directory_of, no_such_layout
 
 _BY_NUMBER = dict(zip("1234567", ("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral"), strict=True))
@@ -109,7 +109,7 @@ def _from_kaggle(directory: Path, kind: str, stored: Stored) -> Dataset:
                 yield _kaggle_sample(directory / part, part, name, stated)
             for name, (row, _) in (stated or {}).items():
                 yield Fault(str(tables[part]), row, f"'{name}' is in no class folder")
-        left_out.add("other files", ignored.count)
+        left_out.add_ignored(ignored)
 
     return ImageFiles(
         directory,
@@ -147,7 +147,7 @@ def _kaggle_sample(folder: Path, part: str, name: str, stated: dict[str, tuple[i
         return Fault(location, None, "lies in no class folder")
     if label not in BASIC:
         return Fault(location, None, f"unknown label '{class_folder}', expected 1 to 7 or the name of an expression")
-    match = _NAME.fullmatch(file_name.rpartition(".")[0])
+    match = _NAME.fullmatch(Path(file_name).stem)
     if match is None or match[2] != part:
         return Fault(location, None, f"the name is not as '{part}_00001_aligned.jpg'")
     if stated is not None:

@@ -176,3 +176,10 @@ def test_it_keeps_the_rules_of_datasets(tmp_path: Path) -> None:
         for code in range(1, 8):
             sequence(tmp_path, person, code, frames=2, emotion=str(code))
     assert broken_rules("dataset", "ck-plus", data=tmp_path, frames=1) == {}
+
+
+def test_names_without_a_suffix_say_as_much(tmp_path: Path) -> None:
+    before = labels(ck_plus(make_folders(tmp_path)))
+    for file in list(tmp_path.rglob("*.png")):
+        file.rename(file.with_suffix(""))
+    assert labels(ck_plus(tmp_path)) == before

@@ -217,3 +217,19 @@ def test_it_keeps_the_rules_of_datasets(tmp_path: Path) -> None:
         draw(tmp_path / name, index)
     (tmp_path / "faces.csv").write_text("path,label,split\n" + "".join(",".join(row) + "\n" for row in rows))
     assert broken_rules("dataset", "csv", data=tmp_path / "faces.csv") == {}
+
+
+def test_hidden_table_beside_the_table_is_passed_over(tmp_path: Path) -> None:
+    draw(tmp_path / "a.png")
+    draw(tmp_path / "b.png")
+    (tmp_path / "faces.csv").write_text("path,label\na.png,happy\nb.png,sad\n")
+    (tmp_path / "._faces.csv").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
+    assert list(samples(csv_faces(tmp_path))) == ["a.png", "b.png"]
+
+
+def test_image_of_a_format_that_is_not_decoded_is_a_fault_that_names_it(tmp_path: Path) -> None:
+    draw(tmp_path / "a.png")
+    (tmp_path / "b.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40))
+    (tmp_path / "faces.csv").write_text("path,label\na.png,happy\nb.heic,sad\n")
+    with pytest.raises(FaultyDataset, match="row 3: HEIC images are not decoded"):
+        pack_dataset(csv_faces(tmp_path / "faces.csv"), name="csv", cache=tmp_path / "cache")

@@ -553,3 +553,14 @@ def test_archive_is_to_be_unpacked(tmp_path: Path) -> None:
 def test_it_keeps_the_rules_of_datasets(tmp_path: Path) -> None:
     write_table(tmp_path, [*good_rows(), *((str(k), text_of(face(50 + k)), "Training") for k in range(7))])
     assert broken_rules("dataset", "fer2013", data=tmp_path) == {}
+
+
+def test_names_without_a_suffix_and_what_file_servers_leave_change_nothing(tmp_path: Path) -> None:
+    write_folders(tmp_path, {"train": "Training_", "val": "PublicTest_", "test": "PrivateTest_"})
+    before = [(sample.id, sample.part, sample.label) for sample in samples(tmp_path)]
+    for file in list(tmp_path.rglob("*.png")):
+        file.rename(file.with_suffix(""))
+    for left in ("train/@eaDir/happy", "test/happy/.thumbnails", "#recycle"):
+        (tmp_path / left).mkdir(parents=True)
+        Image.fromarray(face(1)).save(tmp_path / left / "PrivateTest_1.png")
+    assert [(sample.id, sample.part, sample.label) for sample in samples(tmp_path)] == before
