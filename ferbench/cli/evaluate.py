@@ -107,7 +107,7 @@ def evaluate(
     if trained.changed:
         click.echo(one_line(f"warning: {trained.changed}; results may differ"), err=True)
     test = _test(record, resolved, part, cache, strict=strict, quiet=quiet or as_json)
-    there = short(retest_id(record, test)) in record["evaluations"]
+    there = short(retest_id(record, test, trained)) in record["evaluations"]
     name = retest(directory, trained, test, record["training"]["batch_size"])
     entry = directory.read()["evaluations"][name]
     about = {"run": directory.path.name, "name": record.get("name"), "evaluation": name, "reused": there}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ class TrainedModel:
         shape: what it expects of an image.
         device: where it runs.
         changed: how the installed plugin differs from the one that trained it, None if it does not.
+        plugin: distribution, version and source of the installed plugin.
     """
 
     model: nn.Module
@@ -40,6 +41,7 @@ class TrainedModel:
     shape: InputShape
     device: torch.device
     changed: str | None
+    plugin: Mapping[str, Any] = field(default_factory=dict)
 
     def classify(self, images: list[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """What the model says of images of any sizes.
@@ -115,9 +117,10 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
     model = model.to(memory_format=torch.channels_last).eval()
     now = chosen.describe()
     # Older releases did not record the source of what is installed.
-    known = [key for key in ("distribution", "version", "source") if None not in (now[key], recorded[key])]
-    changed = [key for key in known if now[key] != recorded[key]]
+    plugin = {key: now[key] for key in ("distribution", "version", "source")}
+    changed = [key for key, value in plugin.items() if None not in (value, recorded[key]) and value != recorded[key]]
     note = None
     if changed:
         note = f"model '{component.name}' has another {' and '.join(changed)} than when the run was trained"
-    return TrainedModel(model, task, InputShape(channels, (height, width), tuple(mean), tuple(std)), device, note)
+    shape = InputShape(channels, (height, width), tuple(mean), tuple(std))
+    return TrainedModel(model, task, shape, device, note, plugin)
