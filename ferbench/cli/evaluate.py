@@ -112,7 +112,7 @@ def evaluate(
         click.echo(one_line(f"warning: {trained.doubt}; results may differ"), err=True)
     prepared = None if dataset is None or trained.doubt else trained.form
     test = _test(record, resolved, part, cache, prepared, strict=strict, quiet=quiet or as_json)
-    there = short(retest_id(record, test)) in record["evaluations"]
+    there = short(retest_id(record, test, trained)) in record["evaluations"]
     name = retest(directory, trained, test, record["training"]["batch_size"])
     entry = directory.read()["evaluations"][name]
     about = {"run": directory.path.name, "name": record.get("name"), "evaluation": name, "reused": there}

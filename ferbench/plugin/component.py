@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,6 +168,10 @@ class Component:
         Raises:
             UserError: the builder cannot be imported, or its signature cannot be read as options.
         """
+        return self._options
+
+    @cached_property
+    def _options(self) -> OptionSchema:
         from ferbench.plugin.options import OptionSchema
 
         builder = self.builder()

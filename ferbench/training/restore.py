@@ -39,6 +39,7 @@ class TrainedModel:
         device: where it runs.
         changed: how the installed plugin differs from the one that trained it, None if it does not.
         component: the model's.
+        plugin: distribution, version and source of the installed plugin.
         doubt: what an older record does not say of ``form``; None if it says all.
     """
 
@@ -50,6 +51,7 @@ class TrainedModel:
     device: torch.device
     changed: str | None
     component: Component
+    plugin: Mapping[str, Any]
     doubt: str | None
 
     def classify(self, images: list[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
@@ -127,8 +129,8 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
     model = model.to(memory_format=torch.channels_last).eval()
     now = chosen.describe()
     # Older releases did not record the source of what is installed.
-    known = [key for key in ("distribution", "version", "source") if None not in (now[key], recorded[key])]
-    changed = [key for key in known if now[key] != recorded[key]]
+    plugin = {key: now[key] for key in ("distribution", "version", "source")}
+    changed = [key for key, value in plugin.items() if None not in (value, recorded[key]) and value != recorded[key]]
     note = None
     if changed:
         note = f"model '{component.name}' has another {' and '.join(changed)} than when the run was trained"
@@ -142,6 +144,7 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
         device=device,
         changed=note,
         component=component,
+        plugin=plugin,
         doubt=doubt,
     )
 

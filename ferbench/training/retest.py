@@ -48,8 +48,9 @@ class Retest:
     options: EvaluationSettings
 
 
-def retest_id(record: dict[str, Any], test: Retest) -> str:
-    """The evaluation id. It is that of the run's own evaluation where samples, pixels, classes and options agree."""
+def retest_id(record: dict[str, Any], test: Retest, trained: TrainedModel) -> str:
+    """The evaluation id. It is that of the run's own evaluation where samples, pixels, classes and options agree; what
+    a changed plugin makes of the weights has an id of its own, unless the unchanged one has been asked already."""
     options = fields_with_role(test.options, Role.EVALUATION)
     mapping = test.mapping
     if mapping.only_model or mapping.unknown:
@@ -59,6 +60,8 @@ def retest_id(record: dict[str, Any], test: Retest) -> str:
         record["identity"]["training_id"], test.rows.digest, options, None if stored is None else stored["digest"]
     )
     held = record["evaluations"].get(short(identifier))
+    if held is None and trained.changed:
+        return evaluation_id(identifier, test.rows.digest, {"plugin": dict(trained.plugin)})
     if held is None or STORED in held or held.get("data", record["data"]).get("pack") == test.pack.digest:
         return identifier
     # Older releases gave this id to any size and fit; which ones those were, only the pack can tell.
@@ -82,7 +85,7 @@ def retest(directory: RunDirectory, trained: TrainedModel, test: Retest, batch_s
     """
     with only_writer(directory):
         record = directory.read()
-        identifier = retest_id(record, test)
+        identifier = retest_id(record, test, trained)
         name = short(identifier)
         if name in record["evaluations"] and directory.evaluation(name) is not None:
             return name

@@ -11,7 +11,7 @@ import pytest
 from ferbench.runs.directory import find_run
 
 ROOT = Path(__file__).parents[2]
-QUICK = ("--model", "linear", "--set", "data.image_size=8", "--set", "training.epochs=1", "--no-report", "--quiet")
+QUICK = ("--set", "data.image_size=8", "--set", "training.epochs=1", "--no-report", "--quiet")
 
 DATASET = '''
 from pathlib import Path
@@ -81,7 +81,18 @@ def run(ferbench_cli, tmp_path):
 
     def call(*args: str) -> dict:
         plugins = ("--plugin", "made_up.py", "--plugin", "tabled.py")
-        done = ferbench_cli("run", *plugins, "--dataset", "made-up", *QUICK, *args, "--cache", "cache", "--json")
+        done = ferbench_cli(
+            "run",
+            *plugins,
+            "--dataset",
+            "made-up",
+            *QUICK,
+            *(LINEAR if "--model" not in args else ()),
+            *args,
+            "--cache",
+            "cache",
+            "--json",
+        )
         assert done.exit_code == 0, done.stderr
         (outcome,) = json.loads(done.stdout)
         return outcome
@@ -168,6 +179,41 @@ def test_an_edited_neighbour_of_a_plugin_is_another_run(run, tmp_path):
     assert run("--loss", "tabled")["reused"]
     (tmp_path / "helper_of_tabled.py").write_text("def helped(): return 2.0\n")
     assert not run("--loss", "tabled")["reused"]
+
+
+NET = """
+import ferbench
+
+@ferbench.hookimpl
+def ferbench_models():
+    yield ferbench.ModelSpec("edited-net", build="edited_net:build", summary="A line", image_size=8)
+
+def build(task):
+    from torch import nn
+    return nn.Sequential(nn.Flatten(), nn.Linear(task.channels * 64, task.num_classes), nn.Identity())
+"""
+
+
+def test_what_a_changed_model_says_is_not_taken_for_what_the_trained_one_said(ferbench_cli, run, tmp_path):
+    (tmp_path / "edited_net.py").write_text(NET)
+    run("--plugin", "edited_net.py", "--model", "edited-net", "--name", "one")
+
+    def evaluate() -> dict:
+        plugins = ("--plugin", "made_up.py", "--plugin", "edited_net.py")
+        done = ferbench_cli("evaluate", "one", "--set", "evaluation.tta=flip", *plugins, "--cache", "cache", "--json")
+        assert done.exit_code == 0, done.stderr
+        return json.loads(done.stdout)
+
+    (tmp_path / "edited_net.py").write_text(NET.replace("nn.Identity()", "nn.Softsign()"))
+    other = evaluate()
+    assert evaluate()["reused"]
+    (tmp_path / "edited_net.py").write_text(NET)
+    right = evaluate()
+    assert not right["reused"]
+    assert right["evaluation"] != other["evaluation"]
+    (tmp_path / "edited_net.py").write_text(NET + "# tidied")
+    assert evaluate()["evaluation"] == right["evaluation"]
+    assert ferbench_cli("runs", "verify").exit_code == 0
 
 
 HEAD = """import sys
