@@ -24,7 +24,8 @@ from mutations import TOKENS, mutated
 from PIL import Image
 
 from ferbench import Sample, UserError
-from ferbench.data.decode import DecodeError, decode
+from ferbench.data.decode import FORMATS, DecodeError, decode
+from ferbench.data.fit import StoredForm
 from ferbench.data.packing import _decode_sample
 from ferbench.data.sample import Dataset
 
@@ -291,7 +292,7 @@ def _images() -> Kind:
         b"\0\0\0\0",
         b"\x7f\xff\xff\xff",
     )
-    kind = Kind("JPEG and PNG files", mutated(list(_encoded()), tokens), check)
+    kind = Kind("image files", mutated(list(_encoded()), tokens), check)
     return kind
 
 
@@ -313,6 +314,8 @@ def _encoded() -> Iterator[bytes]:
         (color.convert("RGBA"), {"format": "PNG"}),
         (deep, {"format": "PNG"}),
         (gray.convert("1"), {"format": "PNG"}),
+        (color.quantize(32), {"format": "GIF", "save_all": True, "append_images": [gray], "transparency": 3}),
+        *([(color, {"format": "AVIF", "exif": exif})] if "AVIF" in FORMATS else []),
     ):
         file = io.BytesIO()
         image.save(file, **options)
@@ -339,7 +342,7 @@ def _checked(
     if headless is not None and not set(needed) & set(names):
         names = list(headless)
     for item in items:
-        if not isinstance(item, Sample) or _decode_sample(dataset, item).fault is not None:
+        if not isinstance(item, Sample) or _decode_sample(dataset, StoredForm.of(dataset), item).fault is not None:
             continue
         kind.accepted["row"] += 1
         number = int(item.location.rpartition(", row ")[2])
