@@ -68,8 +68,8 @@ class Given:
     """What a file of predictions says, in the order of the test set.
 
     Attributes:
-        probabilities: float32[n, K]; 1 for the predicted class where the file has classes only. The predicted class has
-            the highest one alone: where others tie with it, it was raised by the least that float32 can show.
+        probabilities: float32[n, K]; 1 for the predicted class where the file has classes only. They predict what the
+            file states: of equal ones that of the stated class was raised by the least that float32 can show.
         hard: it has classes only.
     """
 
@@ -192,6 +192,7 @@ def _probability_columns(path: Path, header: Sequence[str], test: KnownTestSet) 
         prefix = next((one for one in _PREFIXES if name.lower().startswith(one)), "")
         prefix = "" if name in test.class_names else prefix
         place = find_class(name[len(prefix) :], test.class_names)
+        place = find_class(name, test.class_names) if place is None else place
         if place is None:
             if prefix:
                 raise UserError(
