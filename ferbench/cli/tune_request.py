@@ -99,7 +99,7 @@ def session_of(
         start: the weights that every trial begins with.
         quiet: show no progress of packing, and leave unsaid what the weights rule out.
     """
-    from ferbench.cli.combinations import packed, warn_of_single_updates
+    from ferbench.cli.combinations import packed, single_update
     from ferbench.experiment.plan import check_selection, plan
     from ferbench.experiment.resolve import resolve
     from ferbench.experiment.settings import build_recipe, check_run_name
@@ -130,8 +130,6 @@ def session_of(
         if objective.name not in COSTS:
             affect = planned.task.has_affect and planned.model_spec.affect
             check_selection(objective.name, planned.split.class_names, affect, "objective")
-    if not {"training.batch_size", "training.accumulate"} & {one.key for one in space.dimensions}:
-        warn_of_single_updates([planned])
     space = keep_within(space, planned, registry)
     if start is not None:
         from ferbench.tune.weights import keep_fitting
@@ -139,5 +137,10 @@ def session_of(
         space, left_out = keep_fitting(space, planned, start, registry)
         if left_out and not quiet:
             click.echo(f"not searched, since the weights of {start.label} do not fit: {', '.join(left_out)}", err=True)
+    warning = single_update(planned)
+    if warning is not None and not {"training.batch_size", "training.accumulate"} & {
+        one.key for one in space.dimensions
+    }:
+        click.echo(warning, err=True)
     place = place_of(places.results, covers(space, objectives, planned))
     return Session(place, label, settings, space, objectives, planned, **vars(places))
