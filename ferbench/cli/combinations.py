@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,23 +149,19 @@ def plan_all(combinations: Sequence[Combination], results: Path, cache: Path, *,
         seen.add(combination.plan.training_id)
         combination.done = combination.plan.is_complete(results)
     refuse_if_all_skipped(combinations)
-    warn_of_single_updates(one.plan for one in combinations if one.plan and one.action == "run")
 
 
-def warn_of_single_updates(plans: Iterable[Plan]) -> None:
-    """Say on stderr which batch is larger than an epoch, once each."""
-    said = set()
-    for plan in plans:
-        training = plan.resolved.recipe.training
-        size, drawn = training.batch_size * training.accumulate, plan.epoch_samples
-        if training.epochs and size > drawn:
-            asked = "training.batch_size" if training.accumulate == 1 else "training.batch_size × training.accumulate"
-            said.add(
-                f"warning: {asked} = {size:,}, but an epoch has {drawn:,} training samples: each epoch is a single "
-                "update; use a smaller batch for more"
-            )
-    for line in sorted(said):
-        click.echo(line, err=True)
+def single_update(plan: Plan) -> str | None:
+    """A warning where a batch is larger than an epoch; None: it is not."""
+    training = plan.resolved.recipe.training
+    size, drawn = training.batch_size * training.accumulate, plan.epoch_samples
+    if not training.epochs or size <= drawn:
+        return None
+    asked = "training.batch_size" if training.accumulate == 1 else "training.batch_size × training.accumulate"
+    return (
+        f"warning: {asked} = {size:,}, but an epoch has {drawn:,} training samples: each epoch is a single update; "
+        "use a smaller batch for more"
+    )
 
 
 def packed(

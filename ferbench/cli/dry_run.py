@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ferbench.cli.combinations import Combination, lookup, refuse_if_all_skipped, varied_keys
+from ferbench.cli.combinations import Combination, lookup, refuse_if_all_skipped, single_update, varied_keys
 from ferbench.cli.devices import shared_batch
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.progress import duration
@@ -39,6 +39,9 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
                 combination.error = UserError(f"{combination.plan.label} cannot run: {combination.skip}", remedy)
         estimates.append(estimate)
     refuse_if_all_skipped(combinations)
+    planned = [combination.plan for combination in combinations if combination.plan and combination.action == "run"]
+    for warning in dict.fromkeys(filter(None, map(single_update, planned))):
+        click.echo(warning, err=True)
     if as_json:
         entries = [_plan_entry(c, e) for c, e in zip(combinations, estimates, strict=True)]
         echo_json(entries)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ferbench.cli.combinations import Combination, name_runs, plan_all, resolve_all
+from ferbench.cli.combinations import Combination, name_runs, plan_all, resolve_all, single_update
 from ferbench.cli.completion import SettingType, plugin_option
 from ferbench.cli.devices import asked_devices, devices_option, shared_batch
 from ferbench.cli.fold_results import cross_validations, show_cross_validations
@@ -192,10 +192,11 @@ def execute_all(
 ) -> list[dict[str, Any]]:
     """Run what is to be run; a run that fails does not stop the others."""
     outcomes = []
+    warned: set[str] = set()
     for number, combination in enumerate(combinations, start=1):
         position = f"{number}/{len(combinations)} " if len(combinations) > 1 else ""
         places, alone = (results, cache, plugins), len(combinations) == 1
-        outcome = _execute(combination, places, position, quiet=quiet, alone=alone)
+        outcome = _execute(combination, places, position, warned, quiet=quiet, alone=alone)
         outcomes.append(outcome)
         if tables:
             show_outcome(outcome, quiet=quiet)
@@ -206,7 +207,13 @@ def execute_all(
 
 
 def _execute(
-    combination: Combination, places: tuple[Path, Path, Sequence[str]], position: str, *, quiet: bool, alone: bool
+    combination: Combination,
+    places: tuple[Path, Path, Sequence[str]],
+    position: str,
+    warned: set[str],
+    *,
+    quiet: bool,
+    alone: bool,
 ) -> dict[str, Any]:
     if combination.plan is None or combination.skip:
         return {"status": "skipped", "reason": combination.skip, "label": combination.label}
@@ -218,6 +225,10 @@ def _execute(
     with contextlib.ExitStack() as stack:
 
         def observer_for(record: dict[str, Any]) -> Any:
+            warning = single_update(plan)
+            if warning is not None and warning not in warned:
+                warned.add(warning)
+                click.echo(warning, err=True)
             if plan.resolved.recipe.runtime.devices > 1 and not quiet:
                 click.echo(shared_batch(plan), err=True)
             return stack.enter_context(_progress(position + _title(plan), record, quiet=quiet))

@@ -115,7 +115,7 @@ def session_of(
         named: the user chose the name.
         quiet: show no progress of packing, and leave unsaid what the weights rule out.
     """
-    from ferbench.cli.combinations import packed, warn_of_single_updates
+    from ferbench.cli.combinations import packed, single_update
     from ferbench.cli.naming import warn_of_digits
     from ferbench.experiment.plan import check_selection, plan
     from ferbench.experiment.resolve import resolve
@@ -148,8 +148,6 @@ def session_of(
         if objective.name not in COSTS:
             affect = planned.task.has_affect and planned.model_spec.affect
             check_selection(objective.name, planned.split.class_names, affect, "objective")
-    if not {"training.batch_size", "training.accumulate"} & {one.key for one in space.dimensions}:
-        warn_of_single_updates([planned])
     space = keep_within(space, planned, registry)
     if start is not None:
         from ferbench.tune.weights import keep_fitting
@@ -157,5 +155,10 @@ def session_of(
         space, left_out = keep_fitting(space, planned, start, registry)
         if left_out and not quiet:
             click.echo(f"not searched, since the weights of {start.label} do not fit: {', '.join(left_out)}", err=True)
+    warning = single_update(planned)
+    if warning is not None and not {"training.batch_size", "training.accumulate"} & {
+        one.key for one in space.dimensions
+    }:
+        click.echo(warning, err=True)
     place = place_of(places.results, covers(space, objectives, planned, by), by, objectives)
     return Session(place, _kept_name(place, label, given=named), settings, space, objectives, planned, **vars(places))

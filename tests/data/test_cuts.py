@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferbench.data.cuts import batch_bounds, count_pieces, count_updates, joins_last, piece_bounds
+from ferbench.data.shards import Shards
 
 counts = st.integers(1, 300)
 
@@ -72,6 +73,15 @@ def test_no_piece_is_larger_than_memory_allows(samples, most):
 @given(st.integers(2, 300), st.integers(2, 300))
 def test_no_piece_has_one_sample_where_memory_allows_two(samples, most):
     assert min(sizes(piece_bounds(samples, count_pieces(samples, most)))) >= 2
+
+
+@given(st.integers(2, 80), st.integers(2, 8), st.booleans(), st.integers(2, 40))
+def test_no_piece_of_a_batch_that_devices_share_has_one_sample_in_all(samples, devices, paired, most):
+    shards = [len(places) for places in Shards(devices, paired=paired).all(samples)]
+    pieces = count_pieces(max(shards), most)
+    totals = [sum(each) for each in zip(*(sizes(piece_bounds(n, pieces)) for n in shards), strict=True)]
+    assert sum(totals) == samples
+    assert min(totals) >= 2
 
 
 def test_of_an_odd_number_in_pairs_one_piece_has_three():

@@ -100,7 +100,7 @@ def test_a_damaged_checkpoint_after_a_new_best_epoch_loses_only_what_came_after_
 ):
     """The best weights on disk are then of an epoch that the older checkpoint has not come to."""
     args = (*TINY, *SMALL, "--set", "training.select=loss", "--set", "training.batch_size=8")
-    args += ("--set", "runtime.checkpoint_every=2", "--set", "data.group_by=none")
+    args += ("--set", "runtime.checkpoint_every=4", "--set", "data.group_by=none")
     assert ferbench_cli(*args, "--results", "whole").exit_code == 0
     real = RunSaver.epoch_done
 

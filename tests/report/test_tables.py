@@ -114,6 +114,13 @@ def test_what_an_adaptive_sampler_drew_stands_epoch_by_epoch(tmp_path):
     assert table.rows == ((1, "", 1.0, 1.0), (2, "fear, sad", 3.0, 3.0))
 
 
+def test_a_last_batch_that_a_single_sample_joined_is_said(tmp_path):
+    one = view(make_run(tmp_path))
+    assert "samples of an epoch's last batch" not in dict(run_tables.environment(one).rows)
+    one.record["training"]["last_batch"] = 17
+    assert dict(run_tables.environment(one).rows)["samples of an epoch's last batch"] == "17"
+
+
 def test_runs_without_a_result_are_listed_with_one_line_of_cause(tmp_path):
     table = comparison_tables.without_result([view(make_run(tmp_path, status="failed", message="it broke\nbadly"))])
     assert table.rows[0][2:] == ("failed", 5, "it broke")

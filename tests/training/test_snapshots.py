@@ -8,7 +8,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from test_loop import CLASSES, Order, training
+from test_loop import CLASSES, Order, split, training
 from torch import nn
 
 from ferbench import Outputs, Targets, Task, UserError
@@ -33,9 +33,9 @@ class Every(Saver):
         self.snapshots.save(job, job.at)
 
 
-def saved(tmp_path, keep="all", epochs=2):
+def saved(tmp_path, keep="all", epochs=2, **parts):
     snapshots = Snapshots(tmp_path, "v1:me", keep)
-    job = training(epochs=epochs)
+    job = training(epochs=epochs, **parts)
     fit(job, Observer(), Every(snapshots))
     return snapshots, job
 
@@ -50,12 +50,14 @@ def test_every_snapshot_gives_the_training_it_was_made_of(tmp_path):
         assert torch.equal(again.model.state_dict()[name], value)
 
 
-def test_a_training_resumed_after_any_update_ends_with_the_same_bits(tmp_path):
-    snapshots, whole = saved(tmp_path)
+@pytest.mark.parametrize("samples", [50, 49], ids=["a smaller last batch", "a last sample that joined one"])
+def test_a_training_resumed_after_any_update_ends_with_the_same_bits(tmp_path, samples):
+    parts = {"train": split(samples, seed=1), "sampler": Order(samples)}
+    snapshots, whole = saved(tmp_path, **parts)
     names = snapshots.names()
     assert len(names) > 4
     for name in names:
-        again = training(epochs=2)
+        again = training(epochs=2, **parts)
         state = snapshots.read(name)
         restore(state, again)
         restore_random(state, torch.device("cpu"))
