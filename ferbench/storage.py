@@ -57,8 +57,12 @@ def replace_json(path: Path, content: Any) -> None:
 
 
 def json_bytes(content: Any) -> bytes:
-    """What `replace_json` writes."""
-    return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+    """What `replace_json` writes: letters as they are, unless one is none that UTF-8 has, as in a path of bytes."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        return f"{text}\n".encode()
+    except UnicodeEncodeError:
+        return f"{json.dumps(content, indent=2, allow_nan=False)}\n".encode()
 
 
 @contextlib.contextmanager

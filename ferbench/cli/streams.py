@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import sys
+import unicodedata
 
 _NAME = "ferbench-replace"
 
@@ -31,8 +32,7 @@ def note_lost() -> None:
     """Say so where characters were replaced by question marks."""
     if _lost:
         print(
-            f"note: {len(_lost)} characters that the encoding of the output lacks are printed as '?'; "
-            "PYTHONIOENCODING=utf-8 keeps them",
+            "note: what the encoding of the output lacks is printed as '?'; PYTHONIOENCODING=utf-8 keeps it",
             file=sys.stderr,
         )
 
@@ -41,5 +41,6 @@ def _replaced(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lacking = error.object[error.start : error.end]
-    _lost.update(set(lacking) - set(_ALIKE))
+    # Bytes of a path that are no text come as surrogates, which no encoding has.
+    _lost.update(one for one in lacking if one not in _ALIKE and unicodedata.category(one) != "Cs")
     return "".join(_ALIKE.get(one, "?") for one in lacking), error.end

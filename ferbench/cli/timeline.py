@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -94,6 +95,8 @@ def timeline(
     from ferbench.temporal.timeline import smooth as smoothed
     from ferbench.temporal.timeline import watch
 
+    if fps is not None and not math.isfinite(fps):
+        raise UserError(f"--fps {fps} is no number of frames", "give a number such as --fps 25")
     opened = open_frames(frames, fps=fps, every=every, box=None if box is None else Box.parse(box))
     if opened.warning:
         click.echo(one_line(f"warning: {opened.warning}"), err=True)

@@ -51,6 +51,8 @@ COMMANDS = [
     ["predict", "one", LONG],
     ["timeline", LONG, "v.mp4"],
     ["timeline", "one", LONG],
+    ["timeline", "one", "frames", "--fps", DIGITS],
+    ["timeline", "one", "frames", "--fps", "nan"],
     ["report", LONG],
     ["report", "one", "--output", LONG],
     ["report", "one", "--tables", LONG],

@@ -11,6 +11,7 @@ import pytest
 from made_runs import make_run
 
 from ferbench.runs.directory import RunDirectory
+from ferbench.storage import json_bytes
 
 COMMAND = [sys.executable, "-c", "from ferbench.cli import main; main()"]
 
@@ -69,3 +70,9 @@ def test_a_path_that_is_no_text_is_printed_too(results):
     code, out, err = printed("utf-8:strict", "report", "Łódź", "--output", page, cwd=results)
     assert (code, "Traceback" in err) == (0, False)
     assert "page?.html" in out
+    assert "note: " not in err
+
+
+def test_a_record_may_hold_a_path_that_is_no_text():
+    path = os.fsdecode(b"/data/faces\xff")
+    assert json.loads(json_bytes({"path": path, "name": "Łódź"})) == {"path": path, "name": "Łódź"}
