@@ -20,6 +20,7 @@ from typing import Any
 from ferbench.data.columns import content_digest
 from ferbench.data.decode import DecodeError, decode
 from ferbench.data.fit import fitted
+from ferbench.data.gray import UNKNOWN, luma
 from ferbench.data.pack import PACK_FORMAT, FaultyDataset, pixel_hash
 from ferbench.data.sample import Dataset, Fault, Sample
 from ferbench.data.table import PackTable, Row, fault_at, wrong_shape
@@ -141,10 +142,12 @@ def _decode_sample(dataset: Dataset, sample: Sample) -> Row:
     if expected is not None and native.shape[1:] != tuple(expected):
         return _refused(sample, wrong_shape(native.shape[1:], expected))
     digest = pixel_hash(native)
+    # Of images that are stored as they are it can be taken later.
+    gray = UNKNOWN if dataset.stored_size is None or dataset.channels == 1 else pixel_hash(luma(native))
     if dataset.stored_size is None or native.shape[1:] == tuple(dataset.stored_size):
-        return Row(sample, None, native.shape[1:], native, digest, digest)
+        return Row(sample, None, native.shape[1:], native, digest, digest, gray)
     stored = fitted(native, dataset.stored_size, dataset.fit)
-    return Row(sample, None, native.shape[1:], stored, digest, pixel_hash(stored))
+    return Row(sample, None, native.shape[1:], stored, digest, pixel_hash(stored), gray)
 
 
 def _refused(sample: Sample, reason: str) -> Row:
