@@ -16,6 +16,9 @@ SUMMARY_VERSION = 6
 #: Stands for components that only other software knows.
 ELSEWHERE = "elsewhere"
 
+#: The kind of predictions that other software made.
+IMPORTED = "imported"
+
 
 @dataclass(slots=True)
 class Scores:
@@ -96,6 +99,11 @@ class Summary:
     unfolded: str = ""
     partition: str = ""
     scores: list[Scores] = field(default_factory=list)
+
+    @property
+    def kind(self) -> str:
+        """Where its predictions come from: ``measured`` here, or ``imported``, made by other software."""
+        return IMPORTED if self.elsewhere else "measured"
 
 
 def damaged(run: str, reason: str) -> Summary:
