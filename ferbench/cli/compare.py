@@ -155,7 +155,12 @@ def _document(comparison: Comparison, shown: Sequence[Table]) -> dict[str, Any]:
     mcnemar = None
     if discordance is not None:
         counts = {key: getattr(discordance, key) for key in ("both", "only_first", "only_second", "neither")}
-        mcnemar = {**counts, "exact_p": discordance.exact, "mid_p": discordance.mid_p}
+        tested = not comparison.changes[0].lacks
+        mcnemar = {
+            **counts,
+            "exact_p": discordance.exact if tested else None,
+            "mid_p": discordance.mid_p if tested else None,
+        }
     values = {table.id: to_json_value(table)["rows"] for table in shown}
     return {
         "first": sides[0],

@@ -144,7 +144,7 @@ def leaderboard(
     if without is not None:
         from ferbench.ranking.without import with_and_without
 
-        groups = with_and_without(results, groups, without)
+        groups = with_and_without(results, groups, without, everything)
     reported = _published(published)
     spoilt = contaminated(selected)
     unfinished = [_looked_at(results, one) for one in unfinished]

@@ -25,8 +25,10 @@ def luma(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """uint8[1, H, W] of uint8[C, H, W]: ITU-R 601-2 luma, rounded as decoding to gray rounds it."""
     if len(image) == 1:
         return image
-    red, green, blue = image.astype(np.uint32)
-    return ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16).astype(np.uint8)[None]
+    from PIL import Image
+
+    colour = Image.merge("RGB", [Image.fromarray(np.ascontiguousarray(plane)) for plane in image])
+    return np.asarray(colour.convert("L"))[None]
 
 
 def gray_hashes(pack: Pack, rows: NDArray[np.int64]) -> NDArray[np.uint8]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,23 @@ def read(results: Path, run: str, evaluation: str, base: Samples | None = None) 
         )
     affects = (None if one is None else one[order] for one in (given.affect_truth, given.affect))
     return Answers(base, given.probabilities[order][:, columns], given, *affects)
+
+
+def with_facts(results: Path, tests: Iterable[tuple[str, str]], samples: Samples) -> Samples:
+    """The samples with what other runs say of them, where those at hand say nothing, as predictions of older releases
+    and of other software may.
+
+    Args:
+        results: the results directory.
+        tests: run and evaluation of whoever was tested on these samples.
+        samples: as they are known so far.
+    """
+    for run, evaluation in tests:
+        if "part" in samples.columns:  # which every run says that says anything
+            break
+        with contextlib.suppress(UserError):
+            samples = samples.with_facts_of(RunDirectory(run_path(results, run)).predictions(evaluation))
+    return samples
 
 
 def same_samples(base: NDArray[np.str_], given: NDArray[np.str_], what: str) -> NDArray[np.int64]:

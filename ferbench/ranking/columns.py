@@ -220,7 +220,8 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
     """What ranks and intervals in the columns ``keys`` mean, and which rows have no rank, and why."""
     ranked = any(row.standing is not None and row.standing.best is not None for row in group.rows)
     tested = ranked and bool({"rank", "rank_range", "p"} & set(keys))
-    measured = ranked and any(key.removesuffix("_without") in WITH_INTERVALS for key in keys)
+    known = any(row.standing is not None and row.standing.intervals for row in group.rows)
+    measured = known and any(key.removesuffix("_without") in WITH_INTERVALS for key in keys)
     if tested:
         label = measure(group.ranked_by).label
         yield (
@@ -237,7 +238,7 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
         yield clusters_note(group.clustered_by, group.unclustered, group.n)
     for why in dict.fromkeys(group.lacking.values()):
         names = [measure(key).label for key in WITH_INTERVALS if group.lacking.get(key) == why and key in keys]
-        if names and (measured or not ranked):
+        if names:
             yield f"No interval of {', '.join(names)}: {why}."
     reasons: dict[str, list[str]] = {}
     for row in group.rows:
@@ -267,15 +268,15 @@ def _above(group: Group, keys: Sequence[str]) -> Iterable[str]:
     if note := hidden_note(group):
         yield note
     ranked = [row for row in group.rows if row.standing is not None and row.standing.best is not None]
-    few = sum(row.seeds < ENOUGH_SEEDS for row in ranked)
-    if len(ranked) + group.hidden < 2 or not few or not {"rank", "rank_range", "p"} & set(keys):
+    few, total = sum(row.seeds < ENOUGH_SEEDS for row in ranked) + group.hidden_few, len(ranked) + group.hidden
+    if not ranked or total < 2 or not few or not {"rank", "rank_range", "p"} & set(keys):
         return
-    if few == len(ranked):
+    if few == total:
         yield f"Ranks and p compare these trained weights, not the models: no row has {ENOUGH_SEEDS} seeds."
     else:
         yield (
-            f"Ranks and p of rows with fewer than {ENOUGH_SEEDS} seeds ({few} of {len(ranked)}) compare these trained "
-            "weights, not the models."
+            f"Where a row has fewer than {ENOUGH_SEEDS} seeds ({few:,} of {total:,} have), ranks and p compare its "
+            "trained weights, not the models."
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.errors import UserError
 from ferbench.metrics.measures import measure as measure_named
-from ferbench.ranking.answers import Answers, Samples, read
-from ferbench.ranking.leaderboard import Group, group
+from ferbench.ranking.answers import Answers, Samples, read, with_facts
+from ferbench.ranking.leaderboard import group
 from ferbench.ranking.sides import Side
-from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.summary import Summary
 from ferbench.statistics import ENOUGH_SEEDS
 from ferbench.statistics.bootstrap import DRAWS, paired_bootstrap
@@ -189,10 +186,9 @@ def compare(
             own.append(one)
         answers.append(tuple(own))
     assert samples is not None
-    rows = first.scores[0].rows
-    known = next((one for one in group(runs)[0] if rows in (one.rows_digest, one.test_digest)), None)
-    if "part" not in samples.columns and known is not None:
-        samples = _with_facts(results, known, samples)
+    test = first.runs[0].run, first.scores[0].evaluation
+    known = next((one for one in group(runs)[0] if test in one.tests), None)
+    samples = with_facts(results, [] if known is None else known.tests, samples)
     a, b = (np.stack([one.predicted for one in side]) for side in answers)
     single = len(a) == len(b) == 1
     discordance = discord(samples.truth, a[0], b[0]) if single else None
@@ -201,18 +197,6 @@ def compare(
     family = 0 if known is None else len(known.rows)
     sides = (first, second)
     return Comparison(sides, samples, (answers[0], answers[1]), tuple(changes), discordance, over_seeds, family)
-
-
-def _with_facts(results: Path, known: Group, samples: Samples) -> Samples:
-    """The samples with what other runs say of them, as predictions of older releases and of other software do not."""
-    for row in known.rows:
-        for run, scores in zip(row.runs, row.scores, strict=True):
-            with contextlib.suppress(UserError):
-                given = RunDirectory(run_path(results, run.run)).predictions(scores.evaluation)
-                samples = samples.with_facts_of(given)
-            if "part" in samples.columns:
-                return samples
-    return samples
 
 
 def discord(truth: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]) -> Discordance:

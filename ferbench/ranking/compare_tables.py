@@ -28,10 +28,8 @@ def metrics(comparison: Comparison) -> Table:
     notes.append(f"Intervals of A − B: 95 %, paired bootstrap {how}, fixed seed.")
     if comparison.discordance is not None:
         d = comparison.discordance
-        notes.append(
-            f"McNemar: A alone is right {d.only_first:,} times, B alone {d.only_second:,} times; p = {d.mid_p:.4g} "
-            f"(mid-p), {d.exact:.4g} (exact)."
-        )
+        p = "" if comparison.changes[0].lacks else f"; p = {d.mid_p:.4g} (mid-p), {d.exact:.4g} (exact)"
+        notes.append(f"McNemar: A alone is right {d.only_first:,} times, B alone {d.only_second:,} times{p}.")
     if clusters is not None:
         notes.append(
             f"Samples of one {clusters.by} are drawn together ({clusters.count:,} groups); McNemar's test does not "

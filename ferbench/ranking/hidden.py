@@ -11,7 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 from ferbench.ranking.leaderboard import Group, Row
-from ferbench.ranking.standing import A_FOLD, Standing, a_selection
+from ferbench.ranking.standing import A_FOLD, Standing
+from ferbench.statistics import ENOUGH_SEEDS
+
+A_SELECTION = "some of its seeds are hidden by --where, so that the others are a selection; --runs ranks single runs"
 
 
 def on_the_same(shown: Sequence[Group], everything: Sequence[Group]) -> list[Group]:
@@ -45,6 +48,7 @@ def _among(group: Group, whole: Group) -> Group:
         lacking=whole.lacking,
         hidden=len(hidden),
         hidden_leader=_called(leaders[0]) if leaders else "",
+        hidden_few=sum(row.seeds < ENOUGH_SEEDS for row in hidden if row.standing and row.standing.best),
     )
 
 
@@ -52,8 +56,7 @@ def _standing(group: Group, row: Row, whole: Group) -> Standing | None:
     if group.partition is not None:
         return Standing(reason=A_FOLD)
     full = next(one for one in whole.rows if _tests(row) <= _tests(one))
-    lost = len(full.runs) - len(row.runs)
-    return Standing(reason=a_selection(lost, len(row.runs), "hidden by --where")) if lost else full.standing
+    return full.standing if len(full.runs) == len(row.runs) else Standing(reason=A_SELECTION)
 
 
 def _samples(group: Group) -> tuple[Any, ...]:

@@ -115,6 +115,7 @@ class Group:
         lacking: why there are too few samples for a test and an interval, by metric.
         hidden: rows of the test set that are not shown; ranks and tests are among them too.
         hidden_leader: what the leader is called, where it is one of them; else empty.
+        hidden_few: how many of them are ranked and have too few seeds to say something of others.
         partition: the folds that rows are over, or single runs are of; None for what was tested on a test set.
     """
 
@@ -134,7 +135,13 @@ class Group:
     lacking: Mapping[str, str] = field(default_factory=dict)
     hidden: int = 0
     hidden_leader: str = ""
+    hidden_few: int = 0
     partition: Partition | None = None
+
+    @property
+    def tests(self) -> list[tuple[str, str]]:
+        """Run and evaluation of all that was measured."""
+        return [(run.run, one.evaluation) for row in self.rows for run, one in zip(row.runs, row.scores, strict=True)]
 
     @property
     def varied(self) -> list[str]:

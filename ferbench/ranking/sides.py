@@ -140,7 +140,7 @@ def refuse_selections(*sides: Side) -> None:
     for side in sides:
         if diverged := side.ended.get("diverged"):
             raise UserError(
-                f"configuration {side.label} cannot be compared: {a_selection(diverged, len(side.runs), 'diverged')}",
+                f"configuration {side.label} cannot be compared: {a_selection(diverged, len(side.runs))}",
                 "compare single runs by their names or ids, or settings with which no seed diverges",
             )
 

@@ -130,17 +130,16 @@ def _refusal(group: Group, row: Row, diverged: Counter[str], skipped: int) -> st
     if group.test_digest is None:
         return A_FOLD
     if lost := diverged[row.runs[0].config]:
-        return a_selection(lost, len(row.runs), "diverged")
+        return a_selection(lost, len(row.runs))
     unlike = [run.skipped for run in _own(row) if run.skipped != skipped]
     if unlike:
         return f"{unlike[0]:,} faulty samples were left out, {skipped:,} for the others"
     return ""
 
 
-def a_selection(lost: int, left: int, how: str) -> str:
+def a_selection(diverged: int, left: int) -> str:
     """Why so many seeds that are left say nothing of their configuration."""
-    be = "" if how == "diverged" else "is " if lost == 1 else "are "
-    return f"{lost} of its {lost + left} seeds {be}{how}, so that the others are a selection"
+    return f"{diverged} of its {diverged + left} seeds diverged, so that the others are a selection"
 
 
 def _own(row: Row) -> list[Any]:

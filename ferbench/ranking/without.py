@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ferbench.data.exclusions import FROM_PREDICTIONS, listed
 from ferbench.errors import UserError
-from ferbench.ranking.answers import Samples, read
+from ferbench.ranking.answers import Samples, read, with_facts
 from ferbench.ranking.folds import over_folds
 from ferbench.ranking.leaderboard import Group, Row, spread
 from ferbench.ranking.standing import RANKED_BY
@@ -25,7 +25,9 @@ _EVERY = "--without: the list names every sample of a test set"
 _ONLY_SOME = "list only what is to be left out"
 
 
-def with_and_without(results: Path, groups: Sequence[Group], path: Path) -> list[Group]:
+def with_and_without(
+    results: Path, groups: Sequence[Group], path: Path, everything: Sequence[Group] = ()
+) -> list[Group]:
     """The groups whose rows know their metrics without the samples of a list too.
 
     Rows whose predictions cannot be read have none. Ranks stay those on all samples.
@@ -34,13 +36,20 @@ def with_and_without(results: Path, groups: Sequence[Group], path: Path) -> list
         results: the results directory.
         groups: of the leaderboard.
         path: CSV with a column ``id``, as ``ferbench audit data --write-exclusions`` writes it.
+        everything: the same with the rows that are not shown, which may know more of the samples.
 
     Raises:
         UserError: the list cannot be read, or names no sample that any row was tested on, or all of them; or it names
             some since a model disagrees with their labels.
     """
     reasons = listed(path, "--without")
-    found = [(_group if group.partition is None else _folds)(results, group, reasons) for group in groups]
+    tests = {group.rows_digest: group.tests for group in everything}
+    found = [
+        _folds(results, group, reasons)
+        if group.partition is not None
+        else _group(results, group, reasons, tests.get(group.rows_digest, []))
+        for group in groups
+    ]
     if groups and not any(group.left_out for group in found):
         raise UserError(
             f"--without: {path} names no sample that the runs were tested on",
@@ -49,7 +58,7 @@ def with_and_without(results: Path, groups: Sequence[Group], path: Path) -> list
     return found
 
 
-def _group(results: Path, group: Group, reasons: Mapping[str, str]) -> Group:
+def _group(results: Path, group: Group, reasons: Mapping[str, str], tests: Iterable[tuple[str, str]]) -> Group:
     ids = np.array(list(reasons))
     base: Samples | None = None
     predicted: dict[int, NDArray[np.int64]] = {}
@@ -63,6 +72,7 @@ def _group(results: Path, group: Group, reasons: Mapping[str, str]) -> Group:
         except UserError:
             continue
         predicted[place] = np.stack(several)
+    base = None if base is None else with_facts(results, tests, base)
     rows = [
         replace(row, without=_without(base, predicted[place], ids)) if place in predicted else row
         for place, row in enumerate(group.rows)

@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.statistics import ENOUGH_SEEDS
+from ferbench.statistics.estimates import least_variance
 from ferbench.statistics.measured import values
-from ferbench.statistics.sampling import Design, measure, seen_by, smallest_p, unlike
+from ferbench.statistics.sampling import Design, measure, smallest_p, unlike
 
 DRAWS = 10_000
 _AT_ONCE = 1_000
@@ -92,14 +93,17 @@ def paired_bootstrap(
             nothing = (float("nan"),) * 3
             resampled.append(Resampled(metric, sides[0].mean, sides[1].mean, *nothing, sides[0].lacks))
             continue
-        freedom = design.freedom(sides[0].deviations - sides[1].deviations)
+        gap = sides[0].deviations - sides[1].deviations
+        freedom = design.freedom(gap)
         drawn = _expanded(drawn, sides[0].mean - sides[1].mean, freedom)
+        if not gap.any():
+            drawn = drawn + rng.standard_t(freedom, draws) * np.sqrt(least_variance(sides, design)[0, 1])
         if over_seeds:
             for side in sides:
                 drawn = drawn + rng.standard_t(side.seeds - 1, draws) * np.sqrt(side.seeding)
         low, high = np.quantile(drawn, [0.025, 0.975])
         tail = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
-        answers = [seen_by(metric, design, side) for side in (first, second)]
+        answers = [side.answers for side in sides if side.answers is not None]
         least = float(smallest_p(unlike(answers, design)[0, 1]))
         p = max(least, min(1.0, 2 * (tail + 1) / (draws + 1)))
         resampled.append(Resampled(metric, sides[0].mean, sides[1].mean, float(low), float(high), p))

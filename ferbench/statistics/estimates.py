@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ferbench.statistics import ENOUGH_SEEDS
 from ferbench.statistics.holm import holm
@@ -92,7 +92,7 @@ def difference(first: Measured, second: Measured, design: Design, level: float =
     """
     gap = first.deviations - second.deviations
     over_seeds = min(first.seeds, second.seeds) >= ENOUGH_SEEDS
-    several = [Source(float(gap @ gap), design.freedom(gap))]
+    several = [Source(at_least_some(gap @ gap, least_variance([first, second], design)[0, 1]), design.freedom(gap))]
     if over_seeds:
         several += [Source(one.seeding, one.seeds - 1) for one in (first, second)]
     value = first.mean - second.mean
@@ -104,6 +104,19 @@ def difference(first: Measured, second: Measured, design: Design, level: float =
     return Difference(value, value - half, value + half, p, over_seeds)
 
 
+def least_variance(several: Sequence[Measured], design: Design) -> NDArray[np.float64]:
+    """Variances [R, R] of differences that no sample at hand makes vary: as if one more sample, or cluster, were
+    answered otherwise, since of those that were not drawn one may be."""
+    size = 1 if design.clusters is None else int(np.bincount(design.clusters).max())
+    flips = np.array([one.flip for one in several])
+    return np.square(size * np.maximum.outer(flips, flips))
+
+
+def at_least_some(variance: ArrayLike, least: ArrayLike) -> NDArray[np.float64]:
+    """``variance``, or ``least`` where it is 0 but for errors of rounding."""
+    return np.where(np.asarray(variance) <= 1e-9 * np.asarray(least), least, variance)
+
+
 def all_pairs(several: Sequence[Measured], design: Design) -> NDArray[np.float64]:
     """p[R, R] of the differences between all configurations, as `difference` has them; 1 on the diagonal.
 
@@ -112,6 +125,7 @@ def all_pairs(several: Sequence[Measured], design: Design) -> NDArray[np.float64
     if any(one.lacks for one in several):
         return np.where(np.eye(len(several), dtype=bool), 1.0, np.nan)
     sampling, freedom = _sampling_of_pairs(np.stack([one.deviations for one in several]), design)
+    sampling = at_least_some(sampling, least_variance(several, design))
     means = np.array([one.mean for one in several])
     first, second = np.triu_indices(len(several), 1)
     gaps = means[first] - means[second]

@@ -156,6 +156,7 @@ class Measured:
         lacks: why there is neither a test nor an interval, as `Design.lacks` has it; empty where there is.
         answers: what the seeds say of each sample as far as the metric sees it, small integers [S, n]; None where
             nothing is compared.
+        flip: by how much the answer to one sample can change the metric, at most.
     """
 
     values: NDArray[np.float64]
@@ -163,6 +164,7 @@ class Measured:
     interaction: float
     lacks: str = ""
     answers: NDArray[np.integer] | None = None
+    flip: float = 0.0
 
     @classmethod
     def of(
@@ -172,12 +174,13 @@ class Measured:
         design: Design,
         lacks: str = "",
         answers: NDArray[np.integer] | None = None,
+        flip: float = 0.0,
     ) -> Measured:
         """From the values [S] of the seeds and the influence [S, n] of each sample on each."""
         deviations = design.deviations(parts)
         mean, seeds = deviations.mean(axis=0), len(values)
         interaction = float(((deviations - mean) ** 2).sum() / (seeds - 1)) if seeds > 1 else float("nan")
-        return cls(values, mean, interaction, lacks, answers)
+        return cls(values, mean, interaction, lacks, answers, flip)
 
     @property
     def mean(self) -> float:
@@ -217,17 +220,16 @@ class Measured:
 def measure(metric: str, design: Design, predicted: NDArray[np.integer]) -> Measured:
     """A metric of predicted class ids [S, n], a row for each seed."""
     matrices = confusions(design, predicted)
-    parts = np.stack(
-        [
-            gradient(metric, one)[design.truth, row]
-            for one, row in zip(matrices, predicted.astype(np.int64), strict=True)
-        ]
-    )
-    answers = seen_by(metric, design, predicted)
-    return Measured.of(values(metric, matrices), parts, design, design.lacks(metric), answers)
+    slopes = [gradient(metric, one) for one in matrices]
+    rows = predicted.astype(np.int64)
+    parts = np.stack([one[design.truth, row] for one, row in zip(slopes, rows, strict=True)])
+    there = np.unique(design.truth)
+    flip = max(float(np.ptp(one[there], axis=1).max()) for one in slopes)
+    answers = _seen_by(metric, design, predicted)
+    return Measured.of(values(metric, matrices), parts, design, design.lacks(metric), answers, flip)
 
 
-def seen_by(metric: str, design: Design, predicted: NDArray[np.integer]) -> NDArray[np.integer]:
+def _seen_by(metric: str, design: Design, predicted: NDArray[np.integer]) -> NDArray[np.integer]:
     """Predicted class ids [..., n] as far as a metric tells them apart: to accuracy one error is like another."""
     if metric == "accuracy":
         return (predicted == design.truth).astype(np.int8)
@@ -242,14 +244,21 @@ def unlike(several: Sequence[NDArray[np.integer]], design: Design) -> NDArray[np
         design: of the samples.
     """
     common = math.lcm(*(len(one) for one in several))
+    if common == 1:
+        return _unlike(np.concatenate(several), design)
     # Shares of each answer among the seeds, as one number a sample: equal shares are equal numbers.
     codes = np.random.default_rng(0).integers(0, 2**64, 1 + max(int(one.max(initial=0)) for one in several), np.uint64)
     said = np.stack([(codes[one] * np.uint64(common // len(one))).sum(axis=0, dtype=np.uint64) for one in several])
+    return _unlike(said, design)
+
+
+def _unlike(said: NDArray[np.integer], design: Design) -> NDArray[np.int64]:
+    """The same of one number [R, n] for each sample."""
     if design.clusters is not None:
         order = np.argsort(design.clusters, kind="stable")
         said, starts = said[:, order], np.flatnonzero(np.diff(design.clusters[order], prepend=-1))
-    found = np.zeros((len(several), len(several)), dtype=np.int64)
-    for place in range(len(several) - 1):
+    found = np.zeros((len(said), len(said)), dtype=np.int64)
+    for place in range(len(said) - 1):
         apart = said[place] != said[place + 1 :]
         if design.clusters is not None:
             apart = np.logical_or.reduceat(apart, starts, axis=1)

@@ -176,7 +176,7 @@ def test_pictures_that_were_trained_on_are_known_again_in_gray_and_in_colour(
     picture = Image.open(made / "home" / "train" / "sad" / "0.png")
     (picture.convert("L") if color == "gray" else picture).save(tmp_path / "few" / "test" / "sad" / "again.png")
     args = ["evaluate", "one", "--dataset", "folder", "--data", tmp_path / "few", "--set", f"dataset.color={color}"]
-    outcome = answer(ferbench_cli(*args, "--json", *places))
+    outcome = answer(ferbench_cli(*args, "--split", "all", "--json", *places))
     assert outcome["seen"]["contaminated"] is True
     assert outcome["seen"]["train"]["copies"] + outcome["seen"]["validation"]["copies"] == 1
 

@@ -11,7 +11,7 @@ import pytest
 from made_runs import make_run
 
 from ferbench.ranking import filters
-from ferbench.ranking.hidden import among_all, on_the_same
+from ferbench.ranking.hidden import A_SELECTION, among_all, on_the_same
 from ferbench.ranking.leaderboard import diverged, group
 from ferbench.ranking.standing import with_standings
 from ferbench.runs.index import summaries
@@ -65,10 +65,10 @@ def test_a_configuration_whose_seeds_are_hidden_has_no_rank(tmp_path):
     for seed in range(3):
         make_run(tmp_path, name="many", model="many", seed=seed)
     make_run(tmp_path, name="one", model="one")
-    reasons = {row.name: row.standing.reason for row in ranked(tmp_path, "seed=0,2")[1][0].rows}
-    assert reasons == {"many": "1 of its 3 seeds is hidden by --where, so that the others are a selection", "one": ""}
-    reasons = {row.name: row.standing.reason for row in ranked(tmp_path, "seed=0")[1][0].rows}
-    assert reasons["many"].startswith("2 of its 3 seeds are hidden by --where")
+    for seeds in ("seed=0,2", "seed=0"):
+        (one,) = ranked(tmp_path, seeds)[1]
+        assert {row.name: row.standing.reason for row in one.rows} == {"many": A_SELECTION, "one": ""}
+        assert {row.name: row.standing.best for row in one.rows}["many"] is None
 
 
 def test_single_runs_are_ranked_among_all_single_runs(tmp_path):
@@ -120,16 +120,21 @@ def test_programs_get_the_same_p_and_the_number_of_hidden_rows(ferbench_cli, res
 
 
 def test_ranks_of_few_seeds_are_marked_above_the_table(ferbench_cli, tmp_path):
+    def lines(*more):
+        return ferbench_cli("leaderboard", "--results", tmp_path, *more).stdout.splitlines()
+
     for seed in range(2):
         for model in "ab":
             make_run(tmp_path, model=model, seed=seed)
-    lines = ferbench_cli("leaderboard", "--results", tmp_path).stdout.splitlines()
-    assert lines[1] == "Ranks and p compare these trained weights, not the models: no row has 3 seeds."
+    assert lines()[1] == "Ranks and p compare these trained weights, not the models: no row has 3 seeds."
     make_run(tmp_path, model="a", seed=2)
-    lines = ferbench_cli("leaderboard", "--results", tmp_path).stdout.splitlines()
-    assert lines[1].startswith("Ranks and p of rows with fewer than 3 seeds (1 of 2) compare these trained weights")
+    wanted = (
+        "Where a row has fewer than 3 seeds (1 of 2 have), ranks and p compare its trained weights, not the models."
+    )
+    assert lines()[1] == wanted
+    assert wanted in lines("--where", "model=a")
     make_run(tmp_path, model="b", seed=2)
-    assert "these trained weights" not in ferbench_cli("leaderboard", "--results", tmp_path).stdout.split("\n\n")[0]
+    assert not any("not the models" in line for line in lines())
 
 
 def test_seeds_that_failed_are_said_to_be_in_no_mean(ferbench_cli, tmp_path):

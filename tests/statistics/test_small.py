@@ -79,6 +79,22 @@ def test_a_class_of_one_sample_is_drawn_with_the_next_larger_one():
     assert measure("accuracy", design, np.where(right, truth, (truth + 1) % 3)[None]).sampling == pytest.approx(wanted)
 
 
+@pytest.mark.parametrize("clusters", [None, np.arange(100) // 5])
+def test_models_that_say_the_same_may_differ_by_a_sample_that_was_not_drawn(clusters):
+    truth = np.repeat([0, 1], 50)
+    said = measure("accuracy", Design(truth, 2, clusters), np.where(np.arange(100) % 3, truth, 1 - truth)[None])
+    found = difference(said, said, Design(truth, 2, clusters))
+    assert (found.value, found.p) == (0, 1)
+    assert found.high == -found.low == pytest.approx((1.98 if clusters is None else 5 * 2.09) / 100, abs=0.003)
+
+
+def test_pairs_that_nothing_makes_vary_are_tested_as_one_pair_is():
+    truth = np.repeat([0, 1], [30, 20])
+    design = Design(truth, 2)
+    several = [measure("accuracy", design, np.full((1, 50), k)) for k in (0, 1)]
+    assert all_pairs(several, design)[0, 1] == pytest.approx(difference(*several, design).p, rel=1e-6)
+
+
 @given(st.integers(2, 4), st.integers(1, 4), st.integers(1, 4), st.integers(10, 40), st.integers(0, 10**6))
 def test_units_that_say_the_same_are_counted_whatever_the_number_of_seeds(classes, one, other, n, seed):
     rng = np.random.default_rng(seed)
