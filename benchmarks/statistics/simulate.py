@@ -5,7 +5,8 @@
 ``null``: leaderboards of ten equal models. Any pair told apart is an error; their share among the leaderboards is the
 family-wise error rate, which Holm's correction holds below 5 %. ``coverage``: how often the 95 % intervals of a row
 hold the true value, ``others`` the same of metrics that are no mean of hits, ``bootstrap`` how often those of
-``ferbench compare`` hold the true difference.
+``ferbench compare`` hold the true difference. ``small``: how often two equal models are told apart on few samples,
+rare classes or few people, below and above the sizes from which ferbench tests at all.
 
 Made-up models answer as real ones do: samples differ in difficulty, which all models share, so that answers are paired;
 classes have FER2013's shares and unlike difficulty; seeds move a model's skill. Fixed random seeds: the same call
@@ -16,13 +17,15 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ferbench.statistics import sampling
 from ferbench.statistics.bootstrap import paired_bootstrap
-from ferbench.statistics.estimates import all_pairs, interval, mcnemar_pairs, ranks
+from ferbench.statistics.estimates import all_pairs, difference, interval, mcnemar_pairs, ranks
 from ferbench.statistics.influences import SCALES, Said, measure_said
 from ferbench.statistics.measured import values
 from ferbench.statistics.sampling import Design, confusions, measure
@@ -151,6 +154,58 @@ def bootstrap_coverage(
     return {metric: count / repetitions for metric, count in held.items()}
 
 
+def small_answers(truth: NDArray[np.int64], skills: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Predicted class ids [2, n] of two models that are right about as often as ``skills`` [2, n]; what is hard is so
+    for both."""
+    classes, logits = int(truth.max()) + 1, np.log(skills / (1 - skills))
+    logits = logits + rng.normal(0, 1, len(truth)) + rng.normal(0, 0.7, (2, len(truth)))
+    right = rng.random(logits.shape) < 1 / (1 + np.exp(-logits))
+    return np.where(right, truth, (truth + rng.integers(1, classes, logits.shape)) % classes)
+
+
+def told_apart(
+    metric: str,
+    counts: Sequence[int],
+    skills: tuple[float, float],
+    pairs: int,
+    *,
+    rare: float | None = None,
+    people: int | None = None,
+    draws: int = 0,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Shares of ``pairs`` comparisons of two models in which they are told apart: by the test, and by the bootstrap.
+
+    Args:
+        metric: as `ferbench.statistics.measured` calls it.
+        counts: samples of each class.
+        skills: how often each model is right, about.
+        pairs: comparisons.
+        rare: the same of the first class, for both models; None: as of the others.
+        people: so many are of one person each, whom models find hard; None: every sample stands alone.
+        draws: of the bootstrap; 0: it is left out.
+        seed: of the random numbers.
+    """
+    truth, rng = np.repeat(np.arange(len(counts)), counts), np.random.default_rng(seed)
+    each = np.repeat(np.array(skills)[:, None], len(truth), axis=1)
+    if rare is not None:
+        each[:, truth == 0] = rare
+    found = np.zeros(2)
+    for _ in range(pairs):
+        clusters, own = None, each
+        if people is not None:
+            clusters = rng.permutation(np.arange(len(truth)) % people)
+            shifts = rng.normal(0, 0.7, (2, people))[:, clusters]
+            own = 1 / (1 + np.exp(-np.log(each / (1 - each)) - shifts))
+        design, both = Design(truth, len(counts), clusters), small_answers(truth, own, rng)
+        first, second = (measure(metric, design, one[None]) for one in both)
+        found[0] += difference(first, second, design).p < 0.05
+        if draws:
+            (one,) = paired_bootstrap(design, both[:1], both[1:], [metric], draws=draws)
+            found[1] += one.p < 0.05
+    return float(found[0] / pairs), float(found[1] / pairs)
+
+
 def upper_bound(wrong: int, total: int) -> float:
     """Upper end of Clopper and Pearson's one-sided 95 % interval of a share."""
     from scipy.stats import beta
@@ -164,7 +219,11 @@ def main() -> None:
     parser.add_argument("--boards", type=int, default=2000)
     parser.add_argument("--repetitions", type=int, default=4000)
     parser.add_argument("--bootstraps", type=int, default=500)
+    parser.add_argument("--pairs", type=int, default=600)
+    parser.add_argument("--all-sizes", action="store_true", help="Test below the least sizes too, to see why not.")
     options = parser.parse_args()
+    if options.all_sizes:
+        sampling.LEAST_SAMPLES = sampling.LEAST_CLUSTERS = sampling.LEAST_OF_CLASS = 1
     design, rng = World().design(), np.random.default_rng(1)
     (answers,) = World().answers(design, 1, 1, rng)
     typical = {metric: float(values(metric, confusions(design, answers))[0]) for metric in METRICS}
@@ -204,6 +263,32 @@ def show_others(options: argparse.Namespace) -> None:
         print(f"  {seeds} seeds, spread {spread:<4}  {shown}", flush=True)
 
 
+def show_small(options: argparse.Namespace) -> None:
+    print(
+        f"\nequal models on few samples, {options.pairs:,} pairs for each skill: told apart by test, and by bootstrap"
+    )
+    skills = (0.3, 0.6, 0.9)
+    for metric in METRICS:
+        for classes in (2, 4, 7):
+            for each in (1, 2, 3, 5, 10):
+                several = [told_apart(metric, [each] * classes, (s, s), options.pairs, draws=400) for s in skills]
+                _show_worst(f"{metric:<18} {classes} classes of {each}", several)
+        for rare in (1, 2, 3, 5, 10):
+            several = [
+                told_apart(metric, [rare] + [20] * 6, (0.7, 0.7), options.pairs, rare=s, draws=400)
+                for s in (0.1, 0.5, 0.9)
+            ]
+            _show_worst(f"{metric:<18} one class of {rare}, six of 20", several)
+        for people in (2, 5, 8, 10, 15, 30):
+            several = [told_apart(metric, [60] * 4, (s, s), options.pairs, people=people, draws=400) for s in skills]
+            _show_worst(f"{metric:<18} {people} people", several)
+
+
+def _show_worst(what: str, several: Sequence[tuple[float, float]]) -> None:
+    test, drawn = (max(one[place] for one in several) for place in (0, 1))
+    print(f"  {what:<46} at most {test:6.2%}, {drawn:6.2%}", flush=True)
+
+
 def show_bootstrap(options: argparse.Namespace) -> None:
     print(f"\ncoverage of the bootstrap of a difference in `ferbench compare`, {options.bootstraps} each")
     for seeds, spread in ((1, 0.0), (3, 0.05)):
@@ -211,7 +296,13 @@ def show_bootstrap(options: argparse.Namespace) -> None:
         print(f"  {seeds} seeds:", ", ".join(f"{key} {value:.1%}" for key, value in found.items()), flush=True)
 
 
-PARTS = {"null": show_null, "coverage": show_coverage, "others": show_others, "bootstrap": show_bootstrap}
+PARTS = {
+    "null": show_null,
+    "coverage": show_coverage,
+    "others": show_others,
+    "bootstrap": show_bootstrap,
+    "small": show_small,
+}
 
 if __name__ == "__main__":
     main()

@@ -1,9 +1,9 @@
 """Images that are there more than once: exactly, and nearly.
 
-Exact copies have the same SHA-256 of their native pixels. Near copies are found by a perceptual hash: the signs of the
-lowest frequencies of an image's cosine transform against their median, which scaling, compression and brightness hardly
-change (after Zauner, "Implementation and benchmarking of perceptual image hash functions", 2010). Candidates that
-differ in few bits are then compared as images.
+Exact copies have the same SHA-256 of their native pixels, colours aside: a picture in gray is a copy of it in RGB. Near
+copies are found by a perceptual hash: the signs of the lowest frequencies of an image's cosine transform against their
+median, which scaling, compression and brightness hardly change (after Zauner, "Implementation and benchmarking of
+perceptual image hash functions", 2010). Candidates that differ in few bits are then compared as images.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.audit.neighbours import near_pairs
+from ferbench.data.gray import gray_hashes, luma
 from ferbench.data.pack import Pack
 
 #: Bits in which the hashes of near copies may differ, and the correlation that their pixels must reach.
@@ -25,16 +26,17 @@ _CHUNK = 2000  # images, or pairs
 
 
 def exact_groups(pack: Pack) -> NDArray[np.int64]:
-    """Group numbers, int64[N]: images with the same native pixels have equal numbers.
+    """Group numbers, int64[N]: images with the same native pixels, colours aside, have equal numbers.
 
-    They are told by SHA-256 of their pixels. Where images of several sizes were packed at one size, the native pixels
+    They are told by SHA-256 of their luma. Where images of several sizes were packed at one size, the native pixels
     are no longer there, and the 128 bits of BLAKE2b that were taken of them stand in.
     """
-    native = pack.stored_hashes is None
-    digests = (
-        sha256(pack.images[row].tobytes()).digest() if native else pack.pixel_hashes[row].tobytes()
-        for row in range(len(pack))
-    )
+    if pack.stored_hashes is None:
+        digests = (sha256(luma(pack.images[row]).tobytes()).digest() for row in range(len(pack)))
+    else:
+        gray = gray_hashes(pack, np.arange(len(pack)))
+        known = gray if gray.any(axis=1).all() else pack.pixel_hashes  # packs of older releases know no luma
+        digests = (row.tobytes() for row in known)
     numbers: dict[bytes, int] = {}
     return np.array([numbers.setdefault(one, len(numbers)) for one in digests], dtype=np.int64)
 

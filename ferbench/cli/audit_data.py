@@ -60,7 +60,7 @@ def run_audit(
     findings = examine(pack, spec.protocols, resolved.recipe.data.protocol, near=near)
     doubts = None if run is None else _doubts(results, run, pack)
     suspects = () if doubts is None else doubts.suspects
-    listed = _listed(pack, findings, suspects, kinds)
+    listed, spared = _listed(pack, findings, suspects, kinds)
     if write_exclusions is not None:
         from ferbench.data.exclusions import write_exclusions as write
 
@@ -74,6 +74,9 @@ def run_audit(
         click.echo(
             f"\n{len(listed):,} samples to leave out: {write_exclusions} (--set data.exclude={write_exclusions})"
         )
+        if spared:
+            count = "1 likely mislabelled sample is" if spared == 1 else f"{spared:,} likely mislabelled samples are"
+            click.echo(f"{count} not listed: what a model gets wrong stays in the test set that it is judged on")
 
 
 def _resolved(
@@ -145,20 +148,25 @@ def _doubts(results: Path, run: str, pack: Pack) -> _Doubts:
 
 def _listed(
     pack: Pack, findings: Findings, suspects: Sequence[tuple[Suspect, str, str]], kinds: Sequence[str]
-) -> list[tuple[str, str]]:
-    """Samples to leave out with their first reason, in the order of the pack."""
+) -> tuple[list[tuple[str, str]], int]:
+    """Samples to leave out with their first reason, in the order of the pack; and how many suspects are not, since they
+    are tested on."""
     from ferbench.audit.findings import KINDS
 
     places = {str(one): place for place, one in enumerate(pack.ids.tolist())} if "mislabelled" in kinds else {}
     reasons: dict[int, str] = {}
+    spared = 0
     for kind in KINDS:
         if kind in kinds:
             rows = findings.rows(kind).tolist()
             if kind == "mislabelled":
-                rows = [places[one.id] for one, _, _ in suspects]
+                doubted = [places[one.id] for one, _, _ in suspects]
+                learnt = [number for number, role in enumerate(findings.roles) if role != "test"]
+                rows = [row for row in doubted if findings.role[row] in learnt]
+                spared = sum(row not in rows and row not in reasons for row in doubted)
             for row in rows:
                 reasons.setdefault(row, kind)
-    return [(str(pack.ids[row]), reasons[row]) for row in sorted(reasons)]
+    return [(str(pack.ids[row]), reasons[row]) for row in sorted(reasons)], spared
 
 
 def _lines(pack: Pack, findings: Findings, doubts: _Doubts | None) -> Iterator[str]:

@@ -74,17 +74,19 @@ def compare(
     """
     from ferbench.ranking.compare import compare as made
     from ferbench.ranking.compare_tables import tables
-    from ferbench.ranking.sides import find_side, on_one_test_set, over_seeds
+    from ferbench.ranking.sides import find_side, on_one_test_set, over_seeds, refuse_selections
     from ferbench.ranking.slice_columns import sliced_by
     from ferbench.runs.index import summaries
-    from ferbench.statistics.estimates import ENOUGH_SEEDS
+    from ferbench.statistics import ENOUGH_SEEDS
 
     form = chosen_format(form, as_json)
     runs = summaries(results)
-    named = [find_side(results, name, runs) for name in (first, second)]
-    whole = [over_seeds(side, runs) for side in named]
+    named = find_side(results, first, runs), find_side(results, second, runs)
+    whole = over_seeds(*named, runs)
+    if seeds:
+        refuse_selections(*whole)
     sides = on_one_test_set(*(whole if seeds else named))
-    comparison = made(results, *sides, draws=draws)
+    comparison = made(results, *sides, draws=draws, runs=runs)
     sliced = sliced_by(comparison.samples.ids, comparison.samples.columns, columns, slice_table)
     if csv_file is not None:
         _write_samples(comparison, csv_file)
@@ -145,6 +147,7 @@ def _document(comparison: Comparison, shown: Sequence[Table]) -> dict[str, Any]:
         {
             "label": side.label,
             "config": side.runs[0].config,
+            "without_result": dict(side.ended),
             "runs": [{"run": run.run, "name": run.name, "seed": run.seed} for run in side.runs],
         }
         for side in comparison.sides
@@ -152,7 +155,12 @@ def _document(comparison: Comparison, shown: Sequence[Table]) -> dict[str, Any]:
     mcnemar = None
     if discordance is not None:
         counts = {key: getattr(discordance, key) for key in ("both", "only_first", "only_second", "neither")}
-        mcnemar = {**counts, "exact_p": discordance.exact, "mid_p": discordance.mid_p}
+        tested = not comparison.changes[0].lacks
+        mcnemar = {
+            **counts,
+            "exact_p": discordance.exact if tested else None,
+            "mid_p": discordance.mid_p if tested else None,
+        }
     values = {table.id: to_json_value(table)["rows"] for table in shown}
     return {
         "first": sides[0],
@@ -161,6 +169,8 @@ def _document(comparison: Comparison, shown: Sequence[Table]) -> dict[str, Any]:
         "class_names": list(samples.class_names),
         "rows_digest": comparison.sides[0].scores[0].rows,
         "clustered_by": samples.clustered_by,
+        "unclustered": 0 if samples.clusters is None else samples.clusters.unknown,
+        "configurations": comparison.family or None,
         "over_seeds": comparison.over_seeds,
         "estimand": comparison.estimand,
         "mcnemar": mcnemar,

@@ -222,9 +222,10 @@ def _test(
 ) -> Retest:
     from ferbench.cli.combinations import packed
     from ferbench.data.class_mapping import match_classes
-    from ferbench.data.splits import SplitRequest
+    from ferbench.data.splits import SplitRequest, choose_protocol
     from ferbench.data.tested_rows import asked_classes, choose_rows
     from ferbench.plugin.specs import DatasetSpec
+    from ferbench.runs.learnt import same_protocol
     from ferbench.runs.remarks import counted
     from ferbench.training.retest import Retest
 
@@ -235,7 +236,9 @@ def _test(
     pack = packed(resolved, cache, quiet=quiet, form=form)
     request = SplitRequest(**resolved.recipe.data.model_dump(include=set(SplitRequest.__dataclass_fields__)))
     mapping = match_classes(record["data"]["class_names"], asked_classes(pack, request))
-    rows = choose_rows(pack, spec.protocols, request, part, mapping)
+    protocol = choose_protocol(spec.protocols, request.protocol, pack.dataset).name
+    home = same_protocol(record["data"], pack.dataset, protocol)
+    rows = choose_rows(pack, spec.protocols, request, part, mapping, home=home)
     if strict and rows.left_out:
         raise UserError(
             f"'{pack.dataset}' has {sum(rows.left_out.values()):,} samples of classes that the model does not know: "

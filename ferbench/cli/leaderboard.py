@@ -128,8 +128,9 @@ def leaderboard(
     ferbench leaderboard --runs --per-class --format csv > runs.csv
     """
     from ferbench.ranking import filters
-    from ferbench.ranking.columns import Board, unfinished_table, unranked_table
-    from ferbench.ranking.leaderboard import contaminated, diverged, group
+    from ferbench.ranking.columns import Board, hidden_note, unfinished_table, unranked_table
+    from ferbench.ranking.hidden import among_all, on_the_same
+    from ferbench.ranking.leaderboard import contaminated, diverged, group, lost, short
     from ferbench.ranking.standing import with_standings
     from ferbench.runs.index import summaries
 
@@ -137,11 +138,13 @@ def leaderboard(
     found = summaries(results)
     selected = filters.select(found, filters.parse(where))
     groups, unfinished = group(selected, single=single)
-    groups = with_standings(results, groups, diverged(found), rank_by)
+    everything = on_the_same(groups, group(found, single=single)[0]) if where else groups
+    everything = with_standings(results, everything, diverged(found), rank_by)
+    groups = among_all(groups, everything) if where else everything
     if without is not None:
         from ferbench.ranking.without import with_and_without
 
-        groups = with_and_without(results, groups, without)
+        groups = with_and_without(results, groups, without, everything)
     reported = _published(published)
     spoilt = contaminated(selected)
     unfinished = [_looked_at(results, one) for one in unfinished]
@@ -151,7 +154,7 @@ def leaderboard(
         click.echo(f"no runs in {results} yet{missing}; make one with 'ferbench run', or give --results", err=True)
         if form == "terminal":
             return
-    board = Board(groups, single=single)
+    board = Board(groups, single=single, ended={how: lost(found, how) for how in ("failed", "interrupted")})
     keys = None if columns is None else board.chosen(columns)
     if sort is not None:
         board.find(sort, "--sort")
@@ -160,6 +163,9 @@ def leaderboard(
     if form == "csv":
         chosen = keys or _with(sort, board.default(groups, people=False, per_class=per_class))
         _print_csv(board.joint_table(chosen, rows), len(unfinished), len(spoilt) + len(reported))
+        for one in groups:
+            if note := hidden_note(one):
+                click.echo(f"{one.dataset}, {one.protocol}, test set {short(one.rows_digest)}: {note}", err=True)
         return
     tables = []
     for number, one in enumerate(groups):
@@ -247,7 +253,8 @@ def _print_lines(tables: Sequence[Table], others: Sequence[Table], sort: str | N
         spare += [*reversed(without), "accuracy", "macro_f1", "name", *reversed(SHARED[:2])]
         spare = [key for key in spare if key not in (sort, ranked_by, f"{ranked_by}_without")]
         own = [note for note in table.notes if any(note not in other.notes for other in tables)]
-        parts.append([one_line(table.caption), *to_terminal(table, width, spare=spare), *map(one_line, own)])
+        head = [one_line(table.caption), *map(one_line, table.above)]
+        parts.append([*head, *to_terminal(table, width, spare=spare), *map(one_line, own)])
     parts += [[table.caption, *to_terminal(table, width, spare=("run", "split"))] for table in others]
     # What all tables say is said once.
     notes = [note for note in tables[0].notes if all(note in other.notes for other in tables)] if tables else []

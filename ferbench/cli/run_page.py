@@ -11,6 +11,7 @@ import click
 
 from ferbench.errors import UserError
 from ferbench.runs.directory import RunDirectory
+from ferbench.runs.summary import IMPORTED
 
 
 def describe(results: Path, directory: RunDirectory) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def describe(results: Path, directory: RunDirectory) -> dict[str, Any]:
         return {
             "run": run,
             "name": record.get("name"),
+            "kind": IMPORTED if "imported" in record else "measured",
             "directory": str(directory.path),
             "bytes": size_of(directory.path),
             "status": record["status"] if record["status"] != "running" or holder is not None else "abandoned",
@@ -104,6 +106,7 @@ def show(page: Mapping[str, Any]) -> None:
     click.echo(_clean("  ".join(title)))
     facts = [
         ("directory", f"{page['directory']}, {size(page['bytes'])}"),
+        ("kind", "imported: other software made its predictions" if page["kind"] == IMPORTED else None),
         ("at work", page["at_work"]),
         ("started", page["started"]),
         ("finished", page["finished"]),

@@ -124,11 +124,18 @@ def _table(found: Sequence[Listed]) -> Table:
             one.summary.data.get("dataset"),
             one.summary.settings.get("model"),
             one.summary.seed,
-            (f"{one.holder}" if one.holder is not None else one.summary.reason) or None,
+            _note(one),
         )
         for one in found
     )
     return Table("runs", f"Runs, {len(rows):,} of them.", columns, rows)
+
+
+def _note(one: Listed) -> str | None:
+    """Who is at work on a run, why it has no result, or that other software made it."""
+    if one.holder is not None:
+        return str(one.holder)
+    return one.summary.reason or (one.summary.kind if one.summary.elsewhere else None)
 
 
 @runs.command("show")

@@ -14,6 +14,10 @@ from ferbench.data.delimiter import delimiter, refuse_repeated
 from ferbench.errors import UserError
 from ferbench.storage import replace_file
 
+#: Reasons that a model's predictions gave. Without what a model gets wrong its test is that of another model: such
+#: samples may be left out of what is learnt from, and never of what is tested on.
+FROM_PREDICTIONS = ("mislabelled", "mislabeled")
+
 
 def write_exclusions(path: Path, rows: Iterable[tuple[str, str]]) -> None:
     """Write (sample id, reason) pairs.
@@ -28,8 +32,10 @@ def write_exclusions(path: Path, rows: Iterable[tuple[str, str]]) -> None:
     replace_file(path, text.getvalue().encode())
 
 
-def listed_ids(path: str | Path, option: str) -> NDArray[np.str_]:
-    """The sample ids of a list, str[n].
+def listed(path: str | Path, option: str) -> dict[str, str]:
+    """The sample ids of a list, each with its reason, which is empty where the list gives none.
+
+    Of an id that is listed for several reasons the first one counts that no model's predictions gave.
 
     Args:
         path: of the list.
@@ -52,7 +58,34 @@ def listed_ids(path: str | Path, option: str) -> NDArray[np.str_]:
             f"{option}: {path} names no sample: it needs a column 'id' and rows",
             "write one with 'ferbench audit data DATASET --write-exclusions FILE'",
         )
-    return np.array([row["id"] or "" for row in rows])
+    found: dict[str, str] = {}
+    for row in rows:
+        sample, reason = row["id"] or "", " ".join((row.get("reason") or "").split()).lower()
+        if found.get(sample, FROM_PREDICTIONS[0]) in FROM_PREDICTIONS:
+            found[sample] = reason
+    return found
+
+
+def refuse_predictions_for_tests(path: str, tested: NDArray[np.str_], remedy: str) -> None:
+    """Refuse a list that takes tested samples out since a model disagrees with their labels.
+
+    Args:
+        path: of the list.
+        tested: str[n], ids of what would be tested on without the list.
+        remedy: what to do.
+
+    Raises:
+        UserError: it does.
+    """
+    doubted = [sample for sample, reason in listed(path, "data.exclude").items() if reason in FROM_PREDICTIONS]
+    count = int(np.isin(tested, doubted).sum()) if doubted else 0
+    if count:
+        which = "1 tested sample whose label" if count == 1 else f"{count:,} tested samples whose labels"
+        raise UserError(
+            f"data.exclude: {path} leaves out {which} a model disagrees with: whatever errs as that model does would "
+            "score better than it is",
+            remedy,
+        )
 
 
 def excluded_rows(path: str, ids: NDArray[np.str_], dataset: str) -> NDArray[np.bool_]:
@@ -68,7 +101,7 @@ def excluded_rows(path: str, ids: NDArray[np.str_], dataset: str) -> NDArray[np.
     Raises:
         UserError: the file cannot be read, has no column ``id``, or names no sample of the dataset.
     """
-    found = np.isin(ids, listed_ids(path, "data.exclude"))
+    found = np.isin(ids, list(listed(path, "data.exclude")))
     if not found.any():
         raise UserError(
             f"data.exclude: {path} names no sample of '{dataset}', such as '{ids[0]}'",

@@ -1,8 +1,9 @@
 """The pack: a dataset decoded once, stored as a memory-mapped array and a table, named by its content.
 
 A cache directory holds ``packs/<first 16 digits of the digest>/`` with ``pack.json``, ``images.bin`` (uint8,
-row after row) and ``columns/*.npy``, and ``sources/<stamp>.json`` that says which pack a known source has
-become. Packs are immutable: they appear whole under their name, or not at all.
+row after row), ``columns/*.npy`` and, where colour images were resampled, ``gray.npy``; and
+``sources/<stamp>.json`` that says which pack a known source has become. Packs are immutable: they appear whole
+under their name, or not at all.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ferbench.data.cache import building_directory, sync_tree, turn
 from ferbench.data.class_mapping import refuse_lookalikes
 from ferbench.data.columns import COLUMNS, array_sha256, canonical_json, content_digest
 from ferbench.data.fit import StoredForm
+from ferbench.data.gray import GRAY_FILE
 from ferbench.data.sample import Dataset, Fault
 from ferbench.errors import UserError
 from ferbench.storage import replace_file, sync_directory, writing
@@ -307,6 +309,8 @@ def _publish(directory: Path, packs: Path, digest: str) -> Path:
     with turn(packs.parent, "publish"):
         try:
             if open_pack(path).digest == digest:
+                if (gray := directory / GRAY_FILE).exists():  # which packs of older releases lack
+                    gray.replace(path / GRAY_FILE)
                 return path
         except DamagedPack:
             pass

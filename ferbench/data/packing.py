@@ -24,6 +24,7 @@ from ferbench.data.class_mapping import unknown_label
 from ferbench.data.columns import content_digest
 from ferbench.data.decode import DecodeError, decode
 from ferbench.data.fit import StoredForm
+from ferbench.data.gray import UNKNOWN, luma
 from ferbench.data.pack import PACK_FORMAT, FaultyDataset, pixel_hash
 from ferbench.data.sample import Dataset, Fault, Sample
 from ferbench.data.table import PackTable, Row, fault_at, wrong_shape
@@ -156,7 +157,10 @@ def _decode_sample(dataset: Dataset, form: StoredForm, sample: Sample) -> Row:
         return _refused(sample, wrong_shape(native.shape[1:], expected))
     digest = pixel_hash(native)
     stored = form.store(shown)
-    return Row(sample, None, native.shape[1:], stored, digest, digest if stored is native else pixel_hash(stored))
+    # Of images that are stored as they are it can be taken later.
+    as_they_are = form.channels == dataset.channels and (form.size is None or dataset.channels == 1)
+    gray = UNKNOWN if as_they_are else pixel_hash(luma(native))
+    return Row(sample, None, native.shape[1:], stored, digest, digest if stored is native else pixel_hash(stored), gray)
 
 
 def _refused(sample: Sample, reason: str) -> Row:

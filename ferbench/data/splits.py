@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.data.class_mapping import find_class
-from ferbench.data.exclusions import excluded_rows
+from ferbench.data.exclusions import excluded_rows, refuse_predictions_for_tests
 from ferbench.data.stratified import Rows, allot, draw_stratified, group_table
 from ferbench.errors import UserError
 from ferbench.plugin.specs import Protocol
@@ -99,6 +99,8 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
     extra = rows_of(present_parts(pack, protocol.train_only, protocol, protocols))
     groups = _groups(pack, request.group_by or protocol.group_by)
     test_parts = present_parts(pack, protocol.test, protocol, protocols) if request.fold is None else ()
+    # A fold is tested on what is validated on.
+    refuse_doubted(pack, test_parts if request.fold is None else protocol.train, request)
     named = protocol.validation
     if protocol.cut_if_missing:
         named = tuple(part for part in named if part in pack.parts)
@@ -140,6 +142,21 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
         if request.exclude is not None
         else {},
     )
+
+
+def refuse_doubted(pack: Pack, parts: Sequence[str], request: SplitRequest) -> None:
+    """Refuse a list that takes samples out of tested parts since a model disagrees with their labels.
+
+    Raises:
+        UserError: it does.
+    """
+    if request.exclude is None:
+        return
+    rows = rows_of_parts(pack, parts, select_classes(pack, replace(request, exclude=None))[1])
+    remedy = "remove the rows with the reason 'mislabelled' from the list"
+    if request.fold is not None:
+        remedy += ", or train without folds: each of them is tested on samples that others learn from"
+    refuse_predictions_for_tests(request.exclude, pack.ids[rows], remedy)
 
 
 def excluded_of(pack: Pack, parts: Sequence[str], request: SplitRequest) -> int:

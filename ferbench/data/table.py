@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ferbench.data.columns import COLUMNS, Column, ColumnSpool
+from ferbench.data.gray import GRAY_FILE, UNKNOWN
 from ferbench.data.sample import Fault, Sample
 
 _LOCATION = Column("U")
@@ -31,6 +32,7 @@ class Row:
         image: uint8[C, H, W] to store.
         pixel_hash: of the native image.
         stored_hash: of ``image``.
+        gray_hash: of the native image's luma; `UNKNOWN` where no image is resampled, or all are gray.
     """
 
     sample: Sample
@@ -39,6 +41,7 @@ class Row:
     image: np.ndarray | None = None
     pixel_hash: bytes = b""
     stored_hash: bytes = b""
+    gray_hash: bytes = UNKNOWN
 
 
 class PackTable:
@@ -63,6 +66,7 @@ class PackTable:
         self._images = (directory / "images.bin").open("w+b", buffering=2**20)
         self._spools = {name: ColumnSpool(column, directory / f"{name}.spool") for name, column in COLUMNS.items()}
         self._locations = ColumnSpool(_LOCATION, directory / "locations.spool")
+        self._gray = ColumnSpool(Column("|u1"), directory / "gray.spool")
 
     def refusal(self, row: Row) -> Fault | None:
         """Why a row cannot be appended; to be asked of every row, in order, before it is."""
@@ -107,6 +111,7 @@ class PackTable:
         }
         for name, values in chunk.items():
             self._spools[name].append(values)
+        self._gray.append(_hash_rows(row.gray_hash for row in rows))
         self._locations.append([sample.location or f"sample '{sample.id}'" for sample in samples])
         self.rows += len(rows)
 
@@ -182,6 +187,8 @@ class PackTable:
             entry = spool.finish(self._directory / "columns" / f"{name}.npy", keep)
             if entry is not None:
                 columns[name] = entry
+        if self._resampled and self._shape[0] > 1:
+            self._gray.finish(self._directory / GRAY_FILE, keep)
         self.close()
         return {
             "class_names": list(self._class_ids),
@@ -196,7 +203,7 @@ class PackTable:
 
         What ``finish`` wrote is flushed by then; closing after a failed write would only fail once more.
         """
-        closings = [self._images.close, self._locations.close]
+        closings = [self._images.close, self._locations.close, self._gray.close]
         closings += [spool.close for spool in self._spools.values()]
         for close in closings:
             with contextlib.suppress(OSError):

@@ -19,6 +19,7 @@ from ferbench.data.splits import (
     excluded_of,
     limited_test,
     present_parts,
+    refuse_doubted,
     rows_digest,
     rows_of_parts,
     select_classes,
@@ -56,12 +57,27 @@ def asked_classes(pack: Pack, request: SplitRequest) -> tuple[str, ...]:
 
 
 def choose_rows(
-    pack: Pack, protocols: Sequence[Protocol], request: SplitRequest, part: Part, mapping: ClassMapping
+    pack: Pack,
+    protocols: Sequence[Protocol],
+    request: SplitRequest,
+    part: Part,
+    mapping: ClassMapping,
+    *,
+    home: bool = False,
 ) -> TestedRows:
     """The rows of one part of a dataset, without the samples whose class the model does not know.
 
     ``test`` needs no other part of the dataset, and ``all`` is every sample whatever its part; both heed the limits of
     the test set. The digest is that of the same rows in a run of their own.
+
+    Args:
+        pack: the dataset.
+        protocols: those it has.
+        request: what is asked of its split.
+        part: which rows.
+        mapping: of its classes to the model's.
+        home: the model was trained with this dataset and protocol, so that ``validation`` and ``train`` test nothing
+            that it has not seen.
 
     Raises:
         UserError: what is asked for is not in the data, or no sample is left.
@@ -72,6 +88,9 @@ def choose_rows(
     whole_digest = None
     if part in ("validation", "train"):
         split = cut(pack, protocols, request)
+        if not home:
+            chosen = choose_protocol(protocols, request.protocol, pack.dataset)
+            refuse_doubted(pack, (*chosen.train, *chosen.train_only, *chosen.validation), request)
         excluded = split.excluded.get("train", 0) + split.excluded.get("validation", 0)
         protocol = f"{split.protocol}, {part}" + (f" of fold {request.fold}" if request.fold else "")
         rows = split.validation if part == "validation" else split.train
@@ -88,6 +107,7 @@ def choose_rows(
                     "test on everything with --split all, or choose another data.protocol",
                 )
             protocol, parts = chosen.name, present_parts(pack, chosen.test, chosen, protocols)
+        refuse_doubted(pack, parts, unfolded)
         rows = limited_test(pack, rows_of_parts(pack, parts, labels), labels, unfolded)
         excluded = excluded_of(pack, parts, request)
     places = mapping.ids(class_names)

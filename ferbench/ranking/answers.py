@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,32 @@ from ferbench.metrics.probabilities import predicted_classes
 from ferbench.runs.directory import Predictions, RunDirectory, run_path
 from ferbench.statistics.sampling import Design
 
-#: Columns of the samples that say which of them are drawn together, the first that is known counts.
+#: Columns of the samples that say which of them are drawn together; of each sample the first that is known counts.
 CLUSTERS = ("subject", "clip")
+
+
+def coarser(column: str) -> tuple[str, ...]:
+    """A column of clusters and those that it is a part of: samples with one value of it are alike in all of them."""
+    return CLUSTERS[: CLUSTERS.index(column) + 1] if column in CLUSTERS else ()
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Which samples err together, and are drawn as a whole.
+
+    Attributes:
+        by: the column that says so: ``subject``, ``clip``, or ``subject or clip`` where it depends on the sample.
+        of: int64[n], the cluster of each sample, numbered from 0.
+        unknown: samples without a value in any of these columns, each of which is a cluster of its own.
+    """
+
+    by: str
+    of: NDArray[np.int64]
+    unknown: int
+
+    @property
+    def count(self) -> int:
+        return int(self.of.max()) + 1
 
 
 @dataclass(frozen=True)
@@ -37,34 +62,68 @@ class Samples:
     columns: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
     @property
+    def clusters(self) -> Clusters | None:
+        """Which samples belong together; None where nothing is known of that, or no two of them do."""
+        return self.clusters_without(())
+
+    @property
     def clustered_by(self) -> str | None:
-        """The column that says which samples belong together; None where none does, or says that none do."""
+        """The column that says so; None where none does."""
+        clusters = self.clusters
+        return None if clusters is None else clusters.by
+
+    def clusters_without(self, known: Sequence[str]) -> Clusters | None:
+        """The same where the samples at hand are alike in some of the columns, which then tell none of them apart."""
+        keys, unknown, used = self.ids, np.ones(len(self.ids), np.bool_), []
         for name in CLUSTERS:
             values = self.columns.get(name)
-            if values is not None and (values != "").all() and 1 < len(np.unique(values)) < len(values):
-                return name
-        return None
+            if name in known or values is None or not (told := unknown & (values != "")).any():
+                continue
+            # What a column calls a value, no other column means by it.
+            keys = np.where(told, np.char.add(f"{name}\0", values), keys)
+            unknown = unknown & ~told
+            used.append(name)
+        if not used:
+            return None
+        alone = np.char.add("\0", self.ids)
+        found, numbers = np.unique(np.where(unknown, alone, keys), return_inverse=True)
+        if len(found) == len(self.ids) > 1:
+            return None
+        return Clusters(" or ".join(used), numbers.astype(np.int64), int(unknown.sum()))
 
-    def with_clusters_of(self, given: Predictions) -> Samples:
-        """These samples, in their order, with what a run says of which belong together, where nothing is known of that.
+    def with_facts_of(self, given: Predictions) -> Samples:
+        """These samples, in their order, with what a run knows of them where nothing was known: who they are of.
 
         Raises:
             UserError: the run has other samples.
         """
-        here, there = (any(name in columns for name in CLUSTERS) for columns in (self.columns, given.columns))
-        if here or not there:
+        lacking = [name for name in given.columns if name not in self.columns or (self.columns[name] == "").any()]
+        if not lacking:
             return self
         order = same_samples(self.ids, given.ids, "a run")
-        return replace(self, columns={name: values[order] for name, values in given.columns.items()})
+        columns = dict(self.columns)
+        for name in lacking:
+            theirs, own = given.columns[name][order], self.columns.get(name)
+            columns[name] = theirs if own is None else np.where(own == "", theirs, own)
+        changed = any(name not in self.columns or (columns[name] != self.columns[name]).any() for name in lacking)
+        return replace(self, columns=columns) if changed else self
 
-    def design(self, rows: NDArray[Any] | None = None) -> Design:
-        """How the samples, or those of a mask bool[n], would be drawn again."""
+    def design(self, rows: NDArray[Any] | None = None, within: str = "") -> Design:
+        """How the samples would be drawn again.
+
+        Args:
+            rows: a mask bool[n] of some of them; None: all.
+            within: the column whose value the samples of the mask share: it and what it is a part of draw nothing.
+        """
         chosen = slice(None) if rows is None else rows
-        by, clusters = self.clustered_by, None
-        if by is not None:
-            found, clusters = np.unique(self.columns[by][chosen], return_inverse=True)
-            clusters = clusters if len(found) > 1 else None
-        return Design(self.truth[chosen], len(self.class_names), clusters)
+        clusters = self.clusters_without(coarser(within))
+        if clusters is None:
+            return Design(self.truth[chosen], len(self.class_names))
+        found, numbers = np.unique(clusters.of[chosen], return_inverse=True)
+        if len(found) == len(numbers) > 1:
+            return Design(self.truth[chosen], len(self.class_names))
+        unit = "group" if " " in clusters.by else clusters.by
+        return Design(self.truth[chosen], len(self.class_names), numbers.astype(np.int64), unit)
 
 
 @dataclass(frozen=True)
@@ -119,6 +178,23 @@ def read(results: Path, run: str, evaluation: str, base: Samples | None = None) 
         )
     affects = (None if one is None else one[order] for one in (given.affect_truth, given.affect))
     return Answers(base, given.probabilities[order][:, columns], given, *affects)
+
+
+def with_facts(results: Path, tests: Iterable[tuple[str, str]], samples: Samples) -> Samples:
+    """The samples with what other runs say of them, where those at hand say nothing, as predictions of older releases
+    and of other software may.
+
+    Args:
+        results: the results directory.
+        tests: run and evaluation of whoever was tested on these samples.
+        samples: as they are known so far.
+    """
+    for run, evaluation in tests:
+        if "part" in samples.columns:  # which every run says that says anything
+            break
+        with contextlib.suppress(UserError):
+            samples = samples.with_facts_of(RunDirectory(run_path(results, run)).predictions(evaluation))
+    return samples
 
 
 def same_samples(base: NDArray[np.str_], given: NDArray[np.str_], what: str) -> NDArray[np.int64]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ferbench.errors import UserError
 from ferbench.metrics.measures import KNOWN, PER_CLASS, measure
 from ferbench.plugin.faults import did_you_mean
+from ferbench.ranking.clusters import clusters_note
 from ferbench.ranking.filters import as_text
 from ferbench.ranking.folds import fold_notes
 from ferbench.ranking.leaderboard import Contaminated, Group, Row, Unfinished, ordered, several_settings, short, spread
@@ -18,6 +19,7 @@ from ferbench.ranking.standing import RANKED_BY, WITH_INTERVALS
 from ferbench.report.table import Cell, Column, Table
 from ferbench.runs.remarks import of_absent
 from ferbench.runs.summary import ELSEWHERE
+from ferbench.statistics import ENOUGH_SEEDS
 
 ALL = "all"
 
@@ -49,11 +51,15 @@ class Board:
     Args:
         groups: what to show.
         single: their rows are single runs.
+        ended: how many runs of each configuration ended without a result, by how they did, such as ``failed``.
     """
 
-    def __init__(self, groups: Sequence[Group], *, single: bool) -> None:
+    def __init__(
+        self, groups: Sequence[Group], *, single: bool, ended: Mapping[str, Mapping[str, int]] | None = None
+    ) -> None:
         self.groups = groups
         self.single = single
+        self._ended = ended or {}
         base = {one.column.key: one for one in _base(single)}
         taken = {*base, *(column.key for column in _GROUP_COLUMNS)}
         self._measured = {f"measured_{key}" if key in taken else key: key for key in _in_order(groups)}
@@ -156,10 +162,12 @@ class Board:
         slug = re.sub(r"[^a-z0-9]+", "-", f"leaderboard-{group.dataset}-{short(group.rows_digest)}".lower())
         notes = list(ranking_notes(group, keys))
         if group.left_out:
+            why = ", ".join(f"{reason or 'no reason given'} {count:,}" for reason, count in group.left_out_for.items())
             notes.append(
-                f"Without: the same without the {group.left_out:,} of {group.n:,} samples that the list names. Ranks "
-                "are on all samples."
+                f"Without: the same without the {group.left_out:,} of {group.n:,} samples "
+                f"({group.left_out / group.n:.1%}) that the list names: {why}. Ranks are on all samples."
             )
+        notes += [] if self.single else list(self._without_result(group))
         if group.partition is not None:
             notes[:0] = fold_notes(group.partition, group.rows, single=self.single)
         elif any(len(row.runs) > 1 for row in group.rows):
@@ -171,7 +179,20 @@ class Board:
             columns=tuple(one.column for one in chosen),
             rows=tuple(tuple(one.cell(row) for one in chosen) for row in rows),
             notes=tuple(notes),
+            above=tuple(_above(group, keys)),
         )
+
+    def _without_result(self, group: Group) -> Iterable[str]:
+        """Which rows lack seeds that were begun: the mean is over the others."""
+        found = []
+        for row in group.rows:
+            key = row.runs[0].config if group.partition is None else row.runs[0].unfolded
+            counts = {how: number for how, several in self._ended.items() if (number := several.get(key, 0))}
+            if counts:
+                found.append(f"{row.config} ({', '.join(f'{number} {how}' for how, number in counts.items())})")
+        if found:
+            what = "Runs" if group.partition is not None else "Seeds"
+            yield f"{what} without a result are in no mean: {_listed(found)}."
 
     def joint_table(self, keys: Sequence[str], rows: Sequence[Iterable[Row]]) -> Table:
         """All groups in one table, whose first columns say which samples a row was measured on."""
@@ -200,7 +221,8 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
     """What ranks and intervals in the columns ``keys`` mean, and which rows have no rank, and why."""
     ranked = any(row.standing is not None and row.standing.best is not None for row in group.rows)
     tested = ranked and bool({"rank", "rank_range", "p"} & set(keys))
-    measured = ranked and any(key.removesuffix("_without") in WITH_INTERVALS for key in keys)
+    known = any(row.standing is not None and row.standing.intervals for row in group.rows)
+    measured = known and any(key.removesuffix("_without") in WITH_INTERVALS for key in keys)
     if tested:
         label = measure(group.ranked_by).label
         yield (
@@ -214,10 +236,14 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
             "into account where both rows have three or more."
         )
     if (tested or measured) and group.clustered_by is not None:
-        yield f"Samples of one {group.clustered_by} err together: tests and intervals draw each as a whole."
+        yield clusters_note(group.clustered_by, group.unclustered, group.n)
     absent = dict.fromkeys(name for row in group.rows for one in row.scores for name in one.absent)
     if said := of_absent(list(absent), len(group.class_names), "test" if group.partition is None else "validation"):
         yield f"{said}."
+    for why in dict.fromkeys(group.lacking.values()):
+        names = [measure(key).label for key in WITH_INTERVALS if group.lacking.get(key) == why and key in keys]
+        if names:
+            yield f"No interval of {', '.join(names)}: {why}."
     reasons: dict[str, list[str]] = {}
     for row in group.rows:
         if row.standing is not None and row.standing.reason:
@@ -226,6 +252,36 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
     for reason, rows in reasons.items():
         which = "No row is ranked" if len(rows) == len(group.rows) else f"Not ranked: {_listed(rows)}"
         yield f"{which}: {reason}."
+
+
+def hidden_note(group: Group) -> str:
+    """How many rows of a test set are not shown, and that they count; empty where all are."""
+    if not group.hidden:
+        return ""
+    total = group.hidden + len(group.rows)
+    be = "is" if group.hidden == 1 else "are"
+    text = f"{group.hidden:,} of the {total:,} rows of this test set {be} hidden by --where"
+    if group.partition is not None:
+        return f"{text}."
+    leader = f"; the leader is one of them: {group.hidden_leader}" if group.hidden_leader else ""
+    return f"{text}; ranks and adjusted p are among all {total:,}{leader}."
+
+
+def _above(group: Group, keys: Sequence[str]) -> Iterable[str]:
+    """What has to be known before the ranks are read."""
+    if note := hidden_note(group):
+        yield note
+    ranked = [row for row in group.rows if row.standing is not None and row.standing.best is not None]
+    few, total = sum(row.seeds < ENOUGH_SEEDS for row in ranked) + group.hidden_few, len(ranked) + group.hidden
+    if not ranked or total < 2 or not few or not {"rank", "rank_range", "p"} & set(keys):
+        return
+    if few == total:
+        yield f"Ranks and p compare these trained weights, not the models: no row has {ENOUGH_SEEDS} seeds."
+    else:
+        yield (
+            f"Where a row has fewer than {ENOUGH_SEEDS} seeds ({few:,} of {total:,} have), ranks and p compare its "
+            "trained weights, not the models."
+        )
 
 
 def unranked_table(contaminated: Sequence[Contaminated], published: Sequence[Published]) -> Table:
@@ -247,7 +303,8 @@ def unranked_table(contaminated: Sequence[Contaminated], published: Sequence[Pub
     for one in contaminated:
         run, on = one.run, one.scores.data or one.run.data
         values = [one.scores.values.get(key) for key in keys]
-        about = (run.name or run.settings.get("model"), "contaminated", run.run, on["dataset"], on["protocol"])
+        kind = run.kind if run.elsewhere else "contaminated"
+        about = (run.name or run.settings.get("model"), kind, run.run, on["dataset"], on["protocol"])
         rows.append((*about, one.scores.n, *values, one.scores.contaminated))
     for given in published:
         why = "no predictions to compare" + (f"; {given.note}" if given.note else "")
@@ -321,7 +378,7 @@ def _base(single: bool) -> list[BoardColumn]:
             lambda row: row.standing.range if row.standing else None,
         ),
         BoardColumn(
-            Column("gap", "to leader", "change", about="difference to the first row in the metric that ranks"),
+            Column("gap", "to leader", "change", about="difference to the best of all rows in the metric that ranks"),
             lambda row: row.standing.gap if row.standing else None,
             descending=True,
         ),
@@ -330,8 +387,8 @@ def _base(single: bool) -> list[BoardColumn]:
             lambda row: row.standing.p if row.standing else None,
         ),
         BoardColumn(
-            Column("kind", "kind", about="measured: there are predictions; others stand in a section of their own"),
-            lambda row: "measured",
+            Column("kind", "kind", about="measured here, or imported: predictions that other software made"),
+            lambda row: row.kind,
         ),
         BoardColumn(
             Column("trained_on", "trained on", about="the dataset, or several joined"),

@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.metrics.measures import measure as measure_named
-from ferbench.ranking.answers import Answers, Samples, read
+from ferbench.ranking.answers import Answers, Samples, read, with_facts
+from ferbench.ranking.leaderboard import group
 from ferbench.ranking.sides import Side
+from ferbench.runs.summary import Summary
+from ferbench.statistics import ENOUGH_SEEDS
 from ferbench.statistics.bootstrap import DRAWS, paired_bootstrap
-from ferbench.statistics.estimates import ENOUGH_SEEDS, Difference, difference
+from ferbench.statistics.estimates import Difference, difference
 from ferbench.statistics.holm import holm
 from ferbench.statistics.mcnemar import mcnemar_exact, mcnemar_mid_p
 from ferbench.statistics.sampling import measure
@@ -30,10 +33,12 @@ class Change:
         metric: its key; ``f1:CLASS`` for a class.
         first: of A, the mean over its seeds.
         second: of B.
-        low: 95 % interval of A − B, from the bootstrap.
+        low: 95 % interval of A − B, from the bootstrap; NaN where there are too few samples.
         high: its upper end.
-        p: of accuracy without clusters, seeds or several runs McNemar's mid-p, else the bootstrap's.
+        p: of accuracy without clusters, seeds or several runs McNemar's mid-p, else the bootstrap's; NaN where there
+            are too few samples.
         adjusted: after Holm's correction over the classes; for other metrics None.
+        lacks: why there are too few samples, in words.
     """
 
     metric: str
@@ -43,6 +48,7 @@ class Change:
     high: float
     p: float
     adjusted: float | None = None
+    lacks: str = ""
 
     @property
     def difference(self) -> float:
@@ -90,6 +96,7 @@ class Comparison:
         changes: accuracy, macro-F1, balanced accuracy and the F1 of each class.
         discordance: None unless both sides are single runs.
         over_seeds: seeds are a source of variance, and the claim is about the configurations.
+        family: how many configurations have results on these samples, A and B among them; 0: not known.
     """
 
     sides: tuple[Side, Side]
@@ -98,6 +105,7 @@ class Comparison:
     changes: tuple[Change, ...]
     discordance: Discordance | None
     over_seeds: bool
+    family: int = 0
 
     def right(self, side: int) -> NDArray[np.float64]:
         """float64[n]: the share of a side's runs that get each sample right."""
@@ -123,7 +131,12 @@ class Comparison:
     def conclusion(self) -> str:
         """What may be concluded, in a sentence."""
         accuracy, macro = (next(c for c in self.changes if c.metric == key) for key in ("accuracy", "macro_f1"))
-        a, b = (side.label for side in self.sides)
+        a, b = (side.title for side in self.sides)
+        if accuracy.lacks:
+            return (
+                f"Whether {a} or {b} is more accurate cannot be tested ({_points(accuracy.difference)} points): "
+                f"{accuracy.lacks}."
+            )
         ahead = accuracy.difference >= 0
         first, second = (a, b) if ahead else (b, a)
         ends = (accuracy.low, accuracy.high) if ahead else (-accuracy.high, -accuracy.low)
@@ -136,7 +149,9 @@ class Comparison:
         else:
             start = f"{first} and {second} cannot be told apart in accuracy ({said})"
         gap = f"({_points(abs(macro.difference))} points, p {_p(macro.p)})"
-        if macro.p >= ALPHA:
+        if macro.lacks:
+            end = f"and macro-F1 is not tested: {macro.lacks}"
+        elif macro.p >= ALPHA:
             end = f"but macro-F1 tells no difference {gap}" if accuracy.p < ALPHA else f"nor in macro-F1 {gap}"
         else:
             better = a if macro.difference > 0 else b
@@ -145,8 +160,18 @@ class Comparison:
         return f"{start}, {end}; this holds for {self.estimand}."
 
 
-def compare(results: Path, first: Side, second: Side, *, draws: int = DRAWS) -> Comparison:
+def compare(
+    results: Path, first: Side, second: Side, *, draws: int = DRAWS, runs: Sequence[Summary] = ()
+) -> Comparison:
     """Compare two sides that `ferbench.ranking.sides.on_one_test_set` brought together.
+
+    Args:
+        results: the results directory.
+        first: A.
+        second: B.
+        draws: of the bootstrap.
+        runs: all of them: how many configurations there are on these samples, and, where neither side's predictions
+            came with what is known of the samples, who knows it.
 
     Raises:
         UserError: predictions are missing, damaged, or of unlike samples, truths or classes.
@@ -157,16 +182,21 @@ def compare(results: Path, first: Side, second: Side, *, draws: int = DRAWS) -> 
         own = []
         for run, scores in zip(side.runs, side.scores, strict=True):
             one = read(results, run.run, scores.evaluation, samples)
-            samples = (samples or one.samples).with_clusters_of(one.predictions)
+            samples = (samples or one.samples).with_facts_of(one.predictions)
             own.append(one)
         answers.append(tuple(own))
     assert samples is not None
+    test = first.runs[0].run, first.scores[0].evaluation
+    known = next((one for one in group(runs)[0] if test in one.tests), None)
+    samples = with_facts(results, [] if known is None else known.tests, samples)
     a, b = (np.stack([one.predicted for one in side]) for side in answers)
     single = len(a) == len(b) == 1
     discordance = discord(samples.truth, a[0], b[0]) if single else None
     changes = _changes(samples, a, b, discordance, draws)
     over_seeds = min(len(a), len(b)) >= ENOUGH_SEEDS
-    return Comparison((first, second), samples, (answers[0], answers[1]), tuple(changes), discordance, over_seeds)
+    family = 0 if known is None else len(known.rows)
+    sides = (first, second)
+    return Comparison(sides, samples, (answers[0], answers[1]), tuple(changes), discordance, over_seeds, family)
 
 
 def discord(truth: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]) -> Discordance:
@@ -185,10 +215,10 @@ def _changes(
     changes = []
     for key, one in found.items():
         p = one.p
-        if key == "accuracy" and discordance is not None and samples.clustered_by is None:
+        if key == "accuracy" and discordance is not None and samples.clusters is None and not one.lacks:
             p = discordance.mid_p
         name = f"f1:{samples.class_names[int(key[3:])]}" if key in adjusted else key
-        changes.append(Change(name, one.first, one.second, one.low, one.high, p, adjusted.get(key)))
+        changes.append(Change(name, one.first, one.second, one.low, one.high, p, adjusted.get(key), one.lacks))
     return changes
 
 
@@ -203,6 +233,7 @@ class SliceChange:
         second: accuracy of B.
         gap: the difference with its interval and p.
         adjusted: p after Holm's correction over the slices.
+        lacks: why there are too few samples for a test, in words.
     """
 
     value: str
@@ -211,18 +242,25 @@ class SliceChange:
     second: float
     gap: Difference
     adjusted: float
+    lacks: str = ""
 
 
-def slice_changes(comparison: Comparison, column: NDArray[np.str_]) -> list[SliceChange]:
-    """Differences in accuracy by the values of a column, text[n] in the order of the samples; empty ones left out."""
+def slice_changes(comparison: Comparison, column: NDArray[np.str_], name: str = "") -> list[SliceChange]:
+    """Differences in accuracy by the values of a column, text[n] in the order of the samples; empty ones left out.
+
+    Args:
+        comparison: of two sides.
+        column: its values.
+        name: of the column.
+    """
     a, b = (np.stack([one.predicted for one in side]) for side in comparison.answers)
     found = []
     for value in np.unique(column[column != ""]):
         mask = column == value
-        design = comparison.samples.design(mask)
+        design = comparison.samples.design(mask, within=name)
         first, second = (measure("accuracy", design, one[:, mask]) for one in (a, b))
         gap = difference(first, second, design)
-        found.append(SliceChange(str(value), int(mask.sum()), first.mean, second.mean, gap, 1.0))
+        found.append(SliceChange(str(value), int(mask.sum()), first.mean, second.mean, gap, 1.0, first.lacks))
     adjusted = holm([one.gap.p for one in found]).tolist()
     return [replace(one, adjusted=p) for one, p in zip(found, adjusted, strict=True)]
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from ferbench.ranking.clusters import unknown_note
 from ferbench.ranking.compare import Comparison, label_of, sample_rows, slice_changes
 from ferbench.report.table import Column, Table
 from ferbench.runs.remarks import of_absent
@@ -23,26 +24,35 @@ def metrics(comparison: Comparison) -> Table:
     """Every metric on both sides, with the interval of the difference."""
     a, b = comparison.sides
     notes = [f"A is {a.label} ({a.what}), B is {b.label} ({b.what}); this holds for {comparison.estimand}."]
-    how = "stratified by class" if comparison.samples.clustered_by is None else "of whole clusters"
+    clusters = comparison.samples.clusters
+    how = "stratified by class" if clusters is None else "of whole clusters"
     notes.append(f"Intervals of A − B: 95 %, paired bootstrap {how}, fixed seed.")
     if comparison.discordance is not None:
         d = comparison.discordance
+        p = "" if comparison.changes[0].lacks else f"; p = {d.mid_p:.4g} (mid-p), {d.exact:.4g} (exact)"
+        notes.append(f"McNemar: A alone is right {d.only_first:,} times, B alone {d.only_second:,} times{p}.")
+    if clusters is not None:
         notes.append(
-            f"McNemar: A alone is right {d.only_first:,} times, B alone {d.only_second:,} times; p = {d.mid_p:.4g} "
-            f"(mid-p), {d.exact:.4g} (exact)."
+            f"Samples of one {clusters.by} are drawn together ({clusters.count:,} groups); McNemar's test does not "
+            "know of them."
         )
-    if comparison.samples.clustered_by is not None:
-        by = comparison.samples.clustered_by
-        count = len(np.unique(comparison.samples.columns[by]))
-        notes.append(f"Samples of one {by} are drawn together ({count:,}); McNemar's test does not know of them.")
+        notes += filter(None, [unknown_note(clusters.by, clusters.unknown, len(clusters.of))])
     support = np.bincount(comparison.samples.truth, minlength=len(comparison.samples.class_names))
     absent = [name for name, n in zip(comparison.samples.class_names, support.tolist(), strict=True) if not n]
     if said := of_absent(absent, len(support)):
         notes.append(f"{said}.")
     notes.append("Adjusted p of a class: Holm's correction over the classes.")
+    notes.append(_family_note(comparison))
+    for name, side in zip("AB", comparison.sides, strict=True):
+        if side.ended:
+            counts = ", ".join(f"{count} {how}" for how, count in side.ended.items())
+            notes.append(f"Other seeds of {name}'s configuration have no result: {counts}.")
+    for why in dict.fromkeys(one.lacks for one in comparison.changes if one.lacks):
+        labels = ", ".join(label_of(one.metric) for one in comparison.changes if one.lacks == why)
+        notes.append(f"Not tested: {labels}: {why}.")
     return Table(
         id="compare",
-        caption=f"{a.label} (A) against {b.label} (B), n = {len(comparison.samples.ids):,}.",
+        caption=f"{a.title} (A) against {b.title} (B), n = {len(comparison.samples.ids):,}.",
         columns=(
             Column("metric", "metric"),
             Column("first", "A", "score"),
@@ -72,9 +82,23 @@ def metrics(comparison: Comparison) -> Table:
     )
 
 
+def _family_note(comparison: Comparison) -> str:
+    """What p is corrected for, and what not."""
+    text = "p is that of this comparison alone, and not corrected for the metrics that were looked at"
+    if comparison.family < 3:
+        return f"{text}, or for other comparisons."
+    pairs = comparison.family * (comparison.family - 1) // 2
+    return (
+        f"{text}, or for the {pairs:,} pairs of the {comparison.family:,} configurations on this test set: the "
+        "adjusted p of 'ferbench leaderboard' is."
+    )
+
+
 def by_slice(comparison: Comparison, name: str, values: NDArray[np.str_]) -> Table:
     """Accuracy on both sides within each value of a column."""
-    rows = slice_changes(comparison, values)
+    rows = slice_changes(comparison, values, name)
+    notes = ["Paired tests within each slice; adjusted p: Holm's correction over the slices."]
+    notes += [f"Not tested: {one.value}: {one.lacks}." for one in rows if one.lacks]
     return Table(
         id=f"compare-by-{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-') or 'column'}",
         caption=f"Accuracy by {name}.",
@@ -93,7 +117,7 @@ def by_slice(comparison: Comparison, name: str, values: NDArray[np.str_]) -> Tab
             (one.value, one.n, one.first, one.second, one.gap.value, one.gap.low, one.gap.high, one.gap.p, one.adjusted)
             for one in rows
         ),
-        notes=("Paired tests within each slice; adjusted p: Holm's correction over the slices.",),
+        notes=tuple(notes),
     )
 
 

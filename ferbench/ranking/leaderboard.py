@@ -68,6 +68,11 @@ class Row:
         return ", ".join(names if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"]) or None
 
     @property
+    def kind(self) -> str:
+        """As `ferbench.runs.summary.Summary` has it; the runs of a configuration are of one kind."""
+        return self.runs[0].kind
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What `ferbench.runs.summary.Summary` calls so, and ``evaluation.tta`` where it was not tested plainly."""
         own = self.runs[0].settings
@@ -104,7 +109,13 @@ class Group:
         rows: best macro-F1 first.
         ranked_by: the metric of the ranks, once they are known.
         left_out: samples that `Row.without` is without.
+        left_out_for: how many of them, by the reason that the list gives, which may be empty.
         clustered_by: the column whose values are drawn as a whole in intervals and tests; None: samples are.
+        unclustered: samples without a value there, which are drawn on their own.
+        lacking: why there are too few samples for a test and an interval, by metric.
+        hidden: rows of the test set that are not shown; ranks and tests are among them too.
+        hidden_leader: what the leader is called, where it is one of them; else empty.
+        hidden_few: how many of them are ranked and have too few seeds to say something of others.
         partition: the folds that rows are over, or single runs are of; None for what was tested on a test set.
     """
 
@@ -118,8 +129,19 @@ class Group:
     rows: tuple[Row, ...]
     ranked_by: str = ""
     left_out: int = 0
+    left_out_for: Mapping[str, int] = field(default_factory=dict)
     clustered_by: str | None = None
+    unclustered: int = 0
+    lacking: Mapping[str, str] = field(default_factory=dict)
+    hidden: int = 0
+    hidden_leader: str = ""
+    hidden_few: int = 0
     partition: Partition | None = None
+
+    @property
+    def tests(self) -> list[tuple[str, str]]:
+        """Run and evaluation of all that was measured."""
+        return [(run.run, one.evaluation) for row in self.rows for run, one in zip(row.runs, row.scores, strict=True)]
 
     @property
     def varied(self) -> list[str]:
@@ -178,8 +200,14 @@ def contaminated(runs: Iterable[Summary]) -> list[Contaminated]:
 
 
 def diverged(runs: Iterable[Summary]) -> Counter[str]:
-    """How many runs of each configuration diverged."""
-    return Counter(run.config for run in runs if run.status == "diverged")
+    """How many runs of each configuration diverged; a copy of a run is no other run."""
+    return lost(runs, "diverged")
+
+
+def lost(runs: Iterable[Summary], *statuses: str) -> Counter[str]:
+    """How many runs of each configuration ended so. Folds count for what they share with each other, too."""
+    there = {run.training: run for run in runs if run.status in statuses}
+    return Counter(key for run in there.values() for key in {run.config, run.unfolded or run.config})
 
 
 def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group], list[Unfinished]]:

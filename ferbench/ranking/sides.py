@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ferbench.errors import UserError
-from ferbench.ranking.leaderboard import short
+from ferbench.ranking.leaderboard import lost, short
+from ferbench.ranking.standing import a_selection
 from ferbench.runs.directory import RunDirectory, find_run, in_words, run_path
 from ferbench.runs.names import WHOLE, digits_of
 from ferbench.runs.summary import Scores, Summary
@@ -22,11 +23,18 @@ class Side:
         label: what the user called it, or the name of the run.
         runs: at least one.
         scores: of each, on the test set that both sides share.
+        ended: how many other seeds of the configuration have no result, by how they ended.
     """
 
     label: str
     runs: tuple[Summary, ...]
     scores: tuple[Scores, ...] = ()
+    ended: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The label, with the number of seeds where there are several."""
+        return self.label if len(self.runs) == 1 else f"{self.label} ({len(self.runs)} seeds)"
 
     @property
     def what(self) -> str:
@@ -45,7 +53,8 @@ def find_side(results: Path, name: str, runs: Sequence[Summary]) -> Side:
         runs: all of them.
 
     Raises:
-        UserError: nothing, or several unlike things, answer to it, or there is no result.
+        UserError: nothing, or several unlike things, answer to it, there is no result, or it is a configuration of
+            which seeds diverged.
     """
     digits = digits_of(name)
     numbered = re.compile(re.escape(name) + r"-\d+")
@@ -67,10 +76,10 @@ def find_side(results: Path, name: str, runs: Sequence[Summary]) -> Side:
         ids = _configurations(seeds)
         if len(ids) > 1:
             raise UserError(f"the ids of {len(ids)} configurations begin with '{name}'", f"say which: {', '.join(ids)}")
-        return _configuration(name, seeds)
+        return _whole(name, seeds, runs)
     finished = [run for run in named if run.scores]
     if len(named) > 1 and len({run.config for run in finished}) == 1:
-        return _configuration(name, finished)
+        return _whole(name, finished, runs)
     if len(named) > 1 and all(run.name != name for run in named):
         ids = _configurations(named)
         raise UserError(f"the runs {name}-… are of {len(ids)} configurations", f"say which one: {', '.join(ids)}")
@@ -84,7 +93,7 @@ def find_side(results: Path, name: str, runs: Sequence[Summary]) -> Side:
         raise UserError(
             f"run {found.run} has no result: its status is '{found.status}'", "choose a finished run, or finish it"
         )
-    return Side(found.name or found.run, (found,))
+    return Side(found.name or found.run, (found,), ended=_ended(found, runs))
 
 
 def _configurations(runs: Sequence[Summary]) -> list[str]:
@@ -99,19 +108,64 @@ def _configurations(runs: Sequence[Summary]) -> list[str]:
     ]
 
 
-def _configuration(name: str, runs: Sequence[Summary]) -> Side:
+def _whole(name: str, runs: Sequence[Summary], everything: Sequence[Summary]) -> Side:
+    side = _configuration(name, runs, everything)
+    refuse_selections(side)
+    return side
+
+
+def _ended(run: Summary, runs: Sequence[Summary]) -> dict[str, int]:
+    """How many seeds of a run's configuration have no result."""
+    return {how: count for how in ("diverged", "failed", "interrupted") if (count := lost(runs, how)[run.config])}
+
+
+def _configuration(name: str, runs: Sequence[Summary], everything: Sequence[Summary]) -> Side:
     finished: dict[str, Summary] = {}
     for run in runs:
         if run.scores:
             finished.setdefault(run.training, run)
     if not finished:
         raise UserError(f"no run of configuration '{name}' has a result", "choose one with finished runs")
-    return Side(name, tuple(sorted(finished.values(), key=lambda run: (run.seed or 0, run.run))))
+    several = tuple(sorted(finished.values(), key=lambda run: (run.seed or 0, run.run)))
+    return Side(name, several, ended=_ended(several[0], everything))
 
 
-def over_seeds(side: Side, runs: Sequence[Summary]) -> Side:
-    """The side with all finished seeds of its configuration."""
-    return _configuration(side.label, [run for run in runs if run.config == side.runs[0].config])
+def over_seeds(first: Side, second: Side, runs: Sequence[Summary]) -> tuple[Side, Side]:
+    """The sides with all finished seeds of their configurations, and called by these, not by one of their runs."""
+    sides = [
+        _configuration(side.label, [run for run in runs if run.config == side.runs[0].config], runs)
+        for side in (first, second)
+    ]
+    for called in (_shared_name, _model, lambda side: f"{_model(side)} {short(side.runs[0].config)}"):
+        labels = [called(side) for side in sides]
+        if all(labels) and labels[0] != labels[1]:
+            break
+    a, b = (replace(side, label=str(label)) for side, label in zip(sides, labels, strict=True))
+    return a, b
+
+
+def _shared_name(side: Side) -> str | None:
+    """The name that all runs of a side have, less the numbers that ``--name`` gave to the runs of a grid."""
+    names = {re.sub(r"-\d+$", "", run.name or "") for run in side.runs}
+    return next(iter(names)) or None if len(names) == 1 else None
+
+
+def _model(side: Side) -> str:
+    return str(side.runs[0].settings.get("model"))
+
+
+def refuse_selections(*sides: Side) -> None:
+    """Refuse configurations of which seeds diverged, as the leaderboard does: the others are a selection.
+
+    Raises:
+        UserError: there is one among the sides.
+    """
+    for side in sides:
+        if diverged := side.ended.get("diverged"):
+            raise UserError(
+                f"configuration {side.label} cannot be compared: {a_selection(diverged, len(side.runs))}",
+                "compare single runs by their names or ids, or settings with which no seed diverges",
+            )
 
 
 def on_one_test_set(first: Side, second: Side) -> tuple[Side, Side]:

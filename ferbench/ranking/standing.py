@@ -38,8 +38,9 @@ WITH_INTERVALS = (
     "arousal_ccc",
     "arousal_rmse",
 )
+A_FOLD = "a fold is measured on the samples that its epoch was chosen on"
 TESTS_FILE = ".tests.json"
-_VERSION = 3
+_VERSION = 4
 _MOST_KEPT = 64
 
 
@@ -102,33 +103,44 @@ def _ranked(results: Path, group: Group, diverged: Counter[str], metric: str, ca
         files.append(marks)
     chosen = [place for place, reason in enumerate(reasons) if not reason]
     found: dict[int, Standing] = {}
-    by = None
+    tested = _Tested([])
     if chosen:
         key = _key(metric, group.class_names, [files[place] for place in chosen])
         kept = cache.get(key)
         if kept is None:
             kept = _computed(results, [group.rows[place] for place in chosen], metric)
-            cache.put(key, *kept)
-        standings, by = kept
-        found = dict(zip(chosen, standings, strict=True))
+            cache.put(key, kept)
+        tested = kept
+        found = dict(zip(chosen, tested.standings, strict=True))
     rows = [
         replace(row, standing=found.get(place) or Standing(reason=reasons[place]))
         for place, row in enumerate(group.rows)
     ]
-    return replace(group, rows=tuple(rows), ranked_by=metric, clustered_by=by)
+    return replace(
+        group,
+        rows=tuple(rows),
+        ranked_by=metric,
+        clustered_by=tested.clustered_by,
+        unclustered=tested.unclustered,
+        lacking=tested.lacking,
+    )
 
 
 def _refusal(group: Group, row: Row, diverged: Counter[str], skipped: int) -> str:
     """Why a row cannot be ranked, as far as its record tells; empty where it can."""
     if group.test_digest is None:
-        return "a fold is measured on the samples that its epoch was chosen on"
-    lost = diverged[row.runs[0].config]
-    if lost:
-        return f"{lost} of its {lost + len(row.runs)} seeds diverged, so that the others are a selection"
+        return A_FOLD
+    if lost := diverged[row.runs[0].config]:
+        return a_selection(lost, len(row.runs))
     unlike = [run.skipped for run in _own(row) if run.skipped != skipped]
     if unlike:
         return f"{unlike[0]:,} faulty samples were left out, {skipped:,} for the others"
     return ""
+
+
+def a_selection(diverged: int, left: int) -> str:
+    """Why so many seeds that are left say nothing of their configuration."""
+    return f"{diverged} of its {diverged + left} seeds diverged, so that the others are a selection"
 
 
 def _own(row: Row) -> list[Any]:
@@ -145,8 +157,25 @@ def _key(metric: str, class_names: Sequence[str], files: Any) -> str:
     return hashlib.sha256(json.dumps([_VERSION, metric, list(class_names), files]).encode()).hexdigest()[:24]
 
 
-def _computed(results: Path, rows: Sequence[Row], metric: str) -> tuple[list[Standing], str | None]:
-    """The standings of rows from their predictions, and the column whose values are drawn as a whole."""
+@dataclass(frozen=True)
+class _Tested:
+    """What the predictions of a group's rows tell.
+
+    Attributes:
+        standings: of each row.
+        clustered_by: the column whose values are drawn as a whole; None: samples are.
+        unclustered: samples without a value there.
+        lacking: why there is neither a test nor an interval, by metric.
+    """
+
+    standings: list[Standing]
+    clustered_by: str | None = None
+    unclustered: int = 0
+    lacking: dict[str, str] = field(default_factory=dict)
+
+
+def _computed(results: Path, rows: Sequence[Row], metric: str) -> _Tested:
+    """The standings of rows from their predictions."""
     import numpy as np
 
     from ferbench.statistics.estimates import all_pairs, interval, mcnemar_pairs, ranks
@@ -154,29 +183,36 @@ def _computed(results: Path, rows: Sequence[Row], metric: str) -> tuple[list[Sta
 
     base, predicted, others, refused = _read(results, rows, None)
     if base is None:
-        return [Standing(reason=refused[place]) for place in range(len(rows))], None
+        return _Tested([Standing(reason=refused[place]) for place in range(len(rows))])
     design, places = base.design(), list(predicted)
     measured = {name: [measure(name, design, predicted[place]) for place in places] for name in RANKED_BY}
     chosen = measured[metric]
     means = np.array([one.mean for one in chosen])
     p = all_pairs(chosen, design)
     alone = [number for number, one in enumerate(chosen) if one.seeds == 1]
-    if metric == "accuracy" and design.clusters is None and len(alone) > 1:
+    lacking = {name: why for name in WITH_INTERVALS if (why := design.lacks(name))}
+    if metric == "accuracy" and design.clusters is None and len(alone) > 1 and not lacking.get(metric):
         right = np.stack([predicted[places[number]][0] == design.truth for number in alone])
         p[np.ix_(alone, alone)] = mcnemar_pairs(right)
     found = ranks(means, p)
     leader = int(means.argmax())
     standings: dict[int, Standing] = {place: Standing(reason=reason) for place, reason in refused.items()}
     for number, place in enumerate(places):
-        ends = {name: interval(measured[name][number], design) for name in RANKED_BY}
+        several = {name: interval(measured[name][number], design) for name in RANKED_BY}
+        ends = {name: (one.low, one.high) for name, one in several.items() if one is not None} | others[place]
+        if why := lacking.get(metric, ""):
+            standings[place] = Standing(intervals=ends, reason=why)
+            continue
         standings[place] = Standing(
             int(found.best[number]),
             int(found.worst[number]),
             None if number == leader else float(means[number] - means[leader]),
             None if number == leader else float(found.adjusted[number, leader]),
-            {**{name: (one.low, one.high) for name, one in ends.items() if one is not None}, **others[place]},
+            ends,
         )
-    return [standings[place] for place in range(len(rows))], base.clustered_by
+    clusters = base.clusters
+    by, unknown = (None, 0) if clusters is None else (clusters.by, clusters.unknown)
+    return _Tested([standings[place] for place in range(len(rows))], by, unknown, lacking)
 
 
 def _read(
@@ -192,22 +228,22 @@ def _read(
     predicted: dict[int, Any] = {}
     others: dict[int, dict[str, tuple[float, float]]] = {}
     refused: dict[int, str] = {}
+    first = base
     for place, row in enumerate(rows):
         several = []
         try:
             for run, scores in zip(row.runs, row.scores, strict=True):
                 one = read(results, run.run, scores.evaluation, base)
-                if base is None:
-                    base = one.samples
-                elif (known := base.with_clusters_of(one.predictions)) is not base:
-                    # Which samples belong together is said late: what came before has to know it too.
-                    return _read(results, rows, known)
+                first = first or one.samples
+                base = (base or first).with_facts_of(one.predictions)
                 several.append(Said(base.truth, one.probabilities, one.affect_truth, one.affect))
         except UserError as error:
             refused[place] = error.message
             continue
         predicted[place] = np.stack([predicted_classes(one.probabilities).astype(np.int16) for one in several])
         others[place] = _other_intervals(base, several, set(row.scores[0].values))
+    if base is not first:  # what is known of the samples was said late, and what came before has to know it too
+        return _read(results, rows, base)
     return base, predicted, others, refused
 
 
@@ -243,22 +279,24 @@ class _Cache:
         self._boards: dict[str, Any] | None = None
         self._changed = False
 
-    def get(self, key: str) -> tuple[list[Standing], str | None] | None:
+    def get(self, key: str) -> _Tested | None:
         boards = self._read()
         if key not in boards:
             return None
         try:
-            by = boards[key]["clustered_by"]
-            found = [_restored(*values) for values in boards[key]["rows"]]
+            kept = dict(boards[key])
+            by, unclustered, lacking = kept["clustered_by"], int(kept["unclustered"]), dict(kept["lacking"])
+            found = [_restored(*values) for values in kept["rows"]]
         except (TypeError, ValueError, AttributeError, LookupError):
             return None
         if next(reversed(boards)) != key and len(boards) >= _MOST_KEPT:
             boards[key] = boards.pop(key)
             self._changed = True
-        return found, by if isinstance(by, str) else None
+        return _Tested(found, by if isinstance(by, str) else None, unclustered, lacking)
 
-    def put(self, key: str, standings: Sequence[Standing], by: str | None) -> None:
-        self._read()[key] = {"clustered_by": by, "rows": [list(asdict(one).values()) for one in standings]}
+    def put(self, key: str, tested: _Tested) -> None:
+        about = {one: getattr(tested, one) for one in ("clustered_by", "unclustered", "lacking")}
+        self._read()[key] = {**about, "rows": [list(asdict(one).values()) for one in tested.standings]}
         self._changed = True
 
     def save(self) -> None:

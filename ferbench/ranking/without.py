@@ -1,18 +1,19 @@
-"""How models do without some samples of their test set: leaked or mislabelled ones that an audit of the data lists."""
+"""How models do without some samples of their test set: leaked ones that an audit of the data lists."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.data.exclusions import listed_ids
+from ferbench.data.exclusions import FROM_PREDICTIONS, listed
 from ferbench.errors import UserError
-from ferbench.ranking.answers import Samples, read
+from ferbench.ranking.answers import Samples, read, with_facts
 from ferbench.ranking.folds import over_folds
 from ferbench.ranking.leaderboard import Group, Row, spread
 from ferbench.ranking.standing import RANKED_BY
@@ -24,7 +25,9 @@ _EVERY = "--without: the list names every sample of a test set"
 _ONLY_SOME = "list only what is to be left out"
 
 
-def with_and_without(results: Path, groups: Sequence[Group], path: Path) -> list[Group]:
+def with_and_without(
+    results: Path, groups: Sequence[Group], path: Path, everything: Sequence[Group] = ()
+) -> list[Group]:
     """The groups whose rows know their metrics without the samples of a list too.
 
     Rows whose predictions cannot be read have none. Ranks stay those on all samples.
@@ -33,12 +36,20 @@ def with_and_without(results: Path, groups: Sequence[Group], path: Path) -> list
         results: the results directory.
         groups: of the leaderboard.
         path: CSV with a column ``id``, as ``ferbench audit data --write-exclusions`` writes it.
+        everything: the same with the rows that are not shown, which may know more of the samples.
 
     Raises:
-        UserError: the list cannot be read, or names no sample that any row was tested on, or all of them.
+        UserError: the list cannot be read, or names no sample that any row was tested on, or all of them; or it names
+            some since a model disagrees with their labels.
     """
-    ids = listed_ids(path, "--without")
-    found = [(_group if group.partition is None else _folds)(results, group, ids) for group in groups]
+    reasons = listed(path, "--without")
+    tests = {group.rows_digest: group.tests for group in everything}
+    found = [
+        _folds(results, group, reasons)
+        if group.partition is not None
+        else _group(results, group, reasons, tests.get(group.rows_digest, []))
+        for group in groups
+    ]
     if groups and not any(group.left_out for group in found):
         raise UserError(
             f"--without: {path} names no sample that the runs were tested on",
@@ -47,7 +58,8 @@ def with_and_without(results: Path, groups: Sequence[Group], path: Path) -> list
     return found
 
 
-def _group(results: Path, group: Group, ids: NDArray[np.str_]) -> Group:
+def _group(results: Path, group: Group, reasons: Mapping[str, str], tests: Iterable[tuple[str, str]]) -> Group:
+    ids = np.array(list(reasons))
     base: Samples | None = None
     predicted: dict[int, NDArray[np.int64]] = {}
     for place, row in enumerate(group.rows):
@@ -55,41 +67,59 @@ def _group(results: Path, group: Group, ids: NDArray[np.str_]) -> Group:
         try:
             for run, scores in zip(row.runs, row.scores, strict=True):
                 one = read(results, run.run, scores.evaluation, base)
-                base = (base or one.samples).with_clusters_of(one.predictions)
+                base = (base or one.samples).with_facts_of(one.predictions)
                 several.append(one.predicted)
         except UserError:
             continue
         predicted[place] = np.stack(several)
+    base = None if base is None else with_facts(results, tests, base)
     rows = [
         replace(row, without=_without(base, predicted[place], ids)) if place in predicted else row
         for place, row in enumerate(group.rows)
     ]
-    left_out = 0 if base is None else int(np.isin(base.ids, ids).sum())
-    return replace(group, rows=tuple(rows), left_out=left_out) if left_out else group
+    left_out = [] if base is None else base.ids[np.isin(base.ids, ids)].tolist()
+    return _told(replace(group, rows=tuple(rows)), left_out, reasons) if left_out else group
 
 
-def _folds(results: Path, group: Group, ids: NDArray[np.str_]) -> Group:
+def _told(group: Group, left_out: Sequence[str], reasons: Mapping[str, str]) -> Group:
+    """The group, which says how many samples are left out and why.
+
+    Raises:
+        UserError: a model's predictions chose some of them.
+    """
+    counts = Counter(reasons[sample] for sample in left_out)
+    if doubted := sum(counts[reason] for reason in FROM_PREDICTIONS):
+        what = "1 sample" if doubted == 1 else f"{doubted:,} samples"
+        raise UserError(
+            f"--without: the list leaves out {what} of the test set because a model disagrees with the labels, and "
+            "models that err like it would gain",
+            f"remove the rows with the reason '{FROM_PREDICTIONS[0]}'",
+        )
+    return replace(group, left_out=len(left_out), left_out_for=dict(counts.most_common()))
+
+
+def _folds(results: Path, group: Group, reasons: Mapping[str, str]) -> Group:
     """Folds have samples of their own, so that their means are again means over folds, without an interval."""
-    left_out: dict[str, int] = {}
+    left_out: dict[str, list[str]] = {}
     rows = []
     for row in group.rows:
         without: dict[str, Spread] = {}
         if row.held is None or row.held.whole:
             with contextlib.suppress(UserError):
-                without = _over_folds(results, row, ids, left_out)
+                without = _over_folds(results, row, np.array(list(reasons)), left_out)
         rows.append(replace(row, without=without))
-    lost = sum(left_out.values())
-    if lost == group.n:
+    lost = [sample for fold in left_out.values() for sample in fold]
+    if len(lost) == group.n:
         raise UserError(_EVERY, _ONLY_SOME)
-    return replace(group, rows=tuple(rows), left_out=lost) if lost else group
+    return _told(replace(group, rows=tuple(rows)), lost, reasons) if lost else group
 
 
-def _over_folds(results: Path, row: Row, ids: NDArray[np.str_], left_out: dict[str, int]) -> dict[str, Spread]:
+def _over_folds(results: Path, row: Row, ids: NDArray[np.str_], left_out: dict[str, list[str]]) -> dict[str, Spread]:
     values: dict[str, list[tuple[int, float]]] = {name: [] for name in RANKED_BY}
     for run, scores in zip(row.runs, row.scores, strict=True):
         one = read(results, run.run, scores.evaluation, None)
         kept = ~np.isin(one.samples.ids, ids)
-        left_out[run.data["fold"]] = int((~kept).sum())
+        left_out[run.data["fold"]] = one.samples.ids[~kept].tolist()
         if not kept.any():
             return {}
         design = one.samples.design(kept)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ferbench.metrics.affect import DIMENSIONS, dimension_scores
 from ferbench.metrics.measures import measure
-from ferbench.ranking.answers import Samples
+from ferbench.ranking.answers import Samples, coarser
+from ferbench.ranking.clusters import unknown_note
 from ferbench.report.charts import Figure, epochs_axis, layout_of, named_axis, places, plain
 from ferbench.report.contents import RunView
 from ferbench.report.table import Cell, Column, Table
@@ -84,9 +85,9 @@ def slice_table(
         suffix: of the table's id.
     """
     truth = given.truth.astype(np.int64)
-    by = Samples(given.ids, truth, (), {key: one for key, one in given.columns.items() if key != name}).clustered_by
-    clusters = None if by is None else given.columns[by]
-    found = slices(name, values, truth, given.predicted[None], classes, clusters)
+    samples = Samples(given.ids, truth, tuple(map(str, range(classes))), given.columns)
+    found = slices(name, values, given.predicted[None], lambda rows: samples.design(rows, within=name))
+    clusters = samples.clusters_without(coarser(name))
     columns = [Column("value", name), Column("n", "n", "count")]
     for key in METRICS:
         columns.append(Column(key, measure(key).label, "score"))
@@ -108,8 +109,12 @@ def slice_table(
     notes.append(
         "From, to: 95 % interval of this trained model over samples. Macro-F1 is over the classes that a slice has."
     )
-    if by is not None:
-        notes.append(f"Samples of one {by} err together: intervals draw each as a whole.")
+    if clusters is not None:
+        notes.append(f"Samples of one {clusters.by} err together: intervals draw each as a whole.")
+        notes += filter(None, [unknown_note(clusters.by, clusters.unknown, len(clusters.of))])
+    for why, several in found.lacking.items():
+        few = several if len(several) <= 5 else [*several[:4], f"{len(several) - 4} more"]
+        notes.append(f"Without an interval: {', '.join(few)}: {why}.")
     if found.left_out:
         notes.append(f"{found.left_out:,} samples have no {name}.")
     slug = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") or "column"

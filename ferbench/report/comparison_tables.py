@@ -56,6 +56,8 @@ def comparison(group: Comparison, name: str) -> Table:
         notes.insert(
             0, f"Δ is the change against the baseline {base.label}; relative: divided by the baseline's value."
         )
+    imported = [run.label for run in group.runs if "imported" in run.record]
+    notes += [f"Imported predictions: {', '.join(imported)}."] if imported else []
     constant = (
         [] if len(group.runs) == 1 else _constant(columns, rows, ("loss", "sampler", "augmentation", "optimizer"))
     )

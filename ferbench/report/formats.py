@@ -38,7 +38,8 @@ def to_csv(table: Table) -> str:
 
 
 def to_json_value(table: Table) -> dict[str, Any]:
-    """The table as plain values: ``id``, ``caption``, ``columns``, ``rows`` by column key, ``summary`` rows, ``notes``.
+    """The table as plain values: ``id``, ``caption``, ``columns``, ``rows`` by column key, ``summary`` rows, ``above``,
+    ``notes``.
 
     A spread is ``{"mean", "min", "max"}``; ``KEY_ci`` is its interval ``[low, high]`` where there is one; an empty cell
     and a number that is none are None.
@@ -61,6 +62,7 @@ def to_json_value(table: Table) -> dict[str, Any]:
         ],
         "rows": rows[:body],
         "summary": rows[body:],
+        "above": list(table.above),
         "notes": list(table.notes),
     }
 
@@ -79,7 +81,8 @@ def to_markdown(table: Table) -> str:
         return f"| {' | '.join(padded)} |"
 
     rule = ["-" * (w - 1) + ":" if right else "-" * w for w, right in zip(widths, numeric, strict=True)]
-    lines = [f"**{_markdown(table.caption)}**", "", line(header), line(rule), *(line(row) for row in rows)]
+    above = [text for note in table.above for text in (_markdown(note), "")]
+    lines = [f"**{_markdown(table.caption)}**", "", *above, line(header), line(rule), *(line(row) for row in rows)]
     for note in table.notes:
         lines += ["", _markdown(note)]
     return "\n".join(lines) + "\n"
@@ -103,6 +106,7 @@ def to_latex(table: Table) -> str:
         r"  \centering",
         rf"  \caption{{{_latex(table.caption)}}}",
         rf"  \label{{tab:{table.id}}}",
+        *(rf"  {{\footnotesize {_latex(note)}\par}}\smallskip" for note in table.above),
         rf"  \begin{{tabular}}{{{''.join(numeric)}}}",
         r"    \toprule",
         _latex_row(column.label for column in table.columns),

@@ -140,6 +140,11 @@ def _finalists(view: StudyView) -> Table:
             *(Column(f"test_{key}", label, "score", spread=True) for key, label in _TESTED),
         ),
         tuple(rows),
+        notes=tuple(
+            f"Trial {one.trial} has no result with seed {seed}, which is in no mean: {reason or 'failed'}."
+            for one in view.finalists
+            for seed, reason in one.failed
+        ),
     )
 
 

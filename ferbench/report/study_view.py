@@ -84,6 +84,8 @@ class FinalistView:
     runs: tuple[TestedRun, ...]
     recipe: str = ""
     file: str = "best.toml"
+    failed: tuple[tuple[int, str], ...] = ()
+    """Seeds without a result, each with why."""
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,7 @@ class Table:
         rows: as many cells each as there are columns; None is an empty cell.
         summary: this many last rows summarise the others (averages): never sorted among them, and never called as one.
         notes: lines below the table.
+        above: lines between the caption and the table, without which it would be misread.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     summary: int = 0
     notes: tuple[str, ...] = ()
+    above: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for row in self.rows:

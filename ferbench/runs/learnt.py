@@ -1,6 +1,7 @@
 """Which samples a run's weights learnt from and were selected on, kept so that later tests can be held against them.
 
-``samples.npz`` in a run directory has, for ``train`` and ``validation``, the ids and the pixel hashes of the samples.
+``samples.npz`` in a run directory has, for ``train`` and ``validation``, the ids of the samples and the hashes of their
+pixels, with colours and without.
 Of a run that started from another one's weights they are both runs' samples; what came from another dataset or
 protocol than its own stands apart, as ``elsewhere_train`` and ``elsewhere_validation``.
 """
@@ -10,13 +11,17 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ferbench.data.gray import UNKNOWN, gray_hashes
 from ferbench.runs.directory import RunDirectory, texts
 from ferbench.storage import replace_file
+
+if TYPE_CHECKING:
+    from ferbench.data.pack import Pack
 
 SAMPLES_FILE = "samples.npz"
 SPLITS = ("train", "validation")
@@ -29,10 +34,28 @@ class Samples:
     Attributes:
         ids: str[n].
         pixel_hashes: uint8[n, 16] of the images at their native size.
+        gray_hashes: uint8[n, 16] of their luma, the same as ``pixel_hashes`` for gray images; `UNKNOWN` where a record
+            or pack of an older release does not say.
     """
 
     ids: NDArray[np.str_]
     pixel_hashes: NDArray[np.uint8]
+    gray_hashes: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, pack: Pack, rows: NDArray[np.int64]) -> Samples:
+        """Rows of a pack."""
+        return cls(np.asarray(pack.ids[rows]), np.asarray(pack.pixel_hashes[rows]), gray_hashes(pack, rows))
+
+    @property
+    def gray(self) -> bool:
+        """All images are gray."""
+        return np.array_equal(self.pixel_hashes, self.gray_hashes)
+
+    @property
+    def says_gray(self) -> bool:
+        """What each image is without colours is known."""
+        return bool(self.gray_hashes.any(axis=1).all())
 
 
 def write_samples(directory: RunDirectory, by_split: Mapping[str, Samples]) -> None:
@@ -40,6 +63,8 @@ def write_samples(directory: RunDirectory, by_split: Mapping[str, Samples]) -> N
     arrays: dict[str, Any] = {}
     for split, samples in by_split.items():
         arrays |= {f"{split}_ids": samples.ids, f"{split}_pixels": samples.pixel_hashes}
+        # Nothing stands for the same once more.
+        arrays[f"{split}_gray"] = samples.gray_hashes[:0] if samples.gray else samples.gray_hashes
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     replace_file(directory.path / SAMPLES_FILE, buffer.getvalue())
@@ -50,9 +75,18 @@ def read_samples(directory: RunDirectory) -> dict[str, Samples] | None:
     try:
         with np.load(directory.path / SAMPLES_FILE, allow_pickle=False) as arrays:
             splits = [*SPLITS, *(one for one in map(_elsewhere, SPLITS) if f"{one}_ids" in arrays)]
-            return {s: Samples(texts(arrays[f"{s}_ids"]), arrays[f"{s}_pixels"]) for s in splits}
+            return {split: _read(arrays, split) for split in splits}
     except Exception:  # archives and the headers in them fail in a dozen ways
         return None
+
+
+def _read(arrays: Mapping[str, NDArray[Any]], split: str) -> Samples:
+    ids, pixels = texts(arrays[f"{split}_ids"]), arrays[f"{split}_pixels"]
+    gray = arrays[f"{split}_gray"] if f"{split}_gray" in arrays else np.zeros_like(pixels)
+    gray = gray if len(gray) else pixels
+    if gray.shape != pixels.shape:
+        raise ValueError("hashes of other samples")
+    return Samples(ids, pixels, gray)
 
 
 @dataclass(frozen=True)
@@ -74,16 +108,17 @@ NOTHING = Overlap(0, 0)
 
 
 def overlap(tested: Samples, seen: Samples) -> Overlap:
-    """Compare pixels exactly: the same picture in another size, in colour or saved again is not found."""
+    """Compare pixels exactly, with their colours and without: the same picture in another size or saved again is not
+    found."""
     known: dict[bytes, set[str]] = {}
-    for sample_id, pixels in zip(seen.ids.tolist(), _keys(seen), strict=True):
-        known.setdefault(pixels, set()).add(sample_id)
+    for sample_id, keys in zip(seen.ids.tolist(), _keys(seen), strict=True):
+        for key in keys:
+            known.setdefault(key, set()).add(sample_id)
     same = copies = 0
-    for sample_id, pixels in zip(tested.ids.tolist(), _keys(tested), strict=True):
-        ids = known.get(pixels)
-        if ids is not None:
-            copies += 1
-            same += any(_is_same(sample_id, one) for one in ids)
+    for sample_id, keys in zip(tested.ids.tolist(), _keys(tested), strict=True):
+        ids = set().union(*(known.get(key, ()) for key in keys))
+        copies += bool(ids)
+        same += any(_is_same(sample_id, one) for one in ids)
     return Overlap(same, copies)
 
 
@@ -127,7 +162,11 @@ def seen(known: Mapping[str, Samples] | None, tested: Samples, *, home: bool) ->
         both = overlap(tested, _united(list(there.values()))) if len(there) > 1 else next(iter(each.values()), NOTHING)
         found[split] = {"same": both.same, "copies": both.copies}
         contaminated |= any(one.same or (one.copies and not (home and key == split)) for key, one in each.items())
-    return {**found, "contaminated": bool(contaminated)}
+    # Of colour images older releases wrote down nothing that gray ones could be held against.
+    unsure = not home and any(
+        (tested.gray and not one.says_gray) or (one.gray and not tested.says_gray) for one in known.values()
+    )
+    return {**found, "contaminated": None if unsure and not contaminated else bool(contaminated)}
 
 
 def same_protocol(data: Mapping[str, Any], dataset: str, protocol: str) -> bool:
@@ -143,13 +182,16 @@ def _united(several: Sequence[Samples]) -> Samples:
     """Every sample once."""
     ids = np.concatenate([one.ids for one in several])
     pixels = np.concatenate([one.pixel_hashes for one in several])
+    gray = np.concatenate([one.gray_hashes for one in several])
     first = {pair: place for place, pair in reversed(list(enumerate(zip(ids.tolist(), _bytes(pixels), strict=True))))}
     places = np.array(sorted(first.values()), dtype=np.int64)
-    return Samples(ids[places], pixels[places])
+    return Samples(ids[places], pixels[places], gray[places])
 
 
-def _keys(samples: Samples) -> list[bytes]:
-    return _bytes(samples.pixel_hashes)
+def _keys(samples: Samples) -> list[set[bytes]]:
+    """What each image may be known by."""
+    pairs = zip(_bytes(samples.pixel_hashes), _bytes(samples.gray_hashes), strict=True)
+    return [{pixels, gray} - {UNKNOWN} for pixels, gray in pairs]
 
 
 def _bytes(pixel_hashes: NDArray[np.uint8]) -> list[bytes]:

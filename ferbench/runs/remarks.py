@@ -24,6 +24,12 @@ def remarks(entry: Mapping[str, Any]) -> list[str]:
     seen = entry.get("seen")
     if seen is None:
         return lines
+    if seen["contaminated"] is None and seen["train"] is not None:
+        lines.append(
+            "whether these gray images were trained on in colour is not known: what the run learnt from was written by "
+            "an older release"
+        )
+        return lines
     if seen["contaminated"] is None:
         lines.append("whether these samples were trained on is not known: the run does not say what it learnt from")
         return lines

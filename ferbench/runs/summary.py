@@ -17,6 +17,9 @@ SUMMARY_VERSION = 7
 #: Stands for components that only other software knows.
 ELSEWHERE = "elsewhere"
 
+#: The kind of predictions that other software made.
+IMPORTED = "imported"
+
 
 @dataclass(slots=True)
 class Scores:
@@ -99,6 +102,11 @@ class Summary:
     unfolded: str = ""
     partition: str = ""
     scores: list[Scores] = field(default_factory=list)
+
+    @property
+    def kind(self) -> str:
+        """Where its predictions come from: ``measured`` here, or ``imported``, made by other software."""
+        return IMPORTED if self.elsewhere else "measured"
 
 
 def damaged(run: str, reason: str) -> Summary:

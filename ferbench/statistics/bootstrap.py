@@ -4,6 +4,10 @@ A metric depends on a sample through its truth and what every model says of it. 
 cell, so a draw of n samples is a multinomial draw of cell counts: the same distribution as drawing sample by sample, at
 a cost that does not grow with n. Within each true class the count stays what it is (stratified). Where samples belong
 to clusters, whole clusters are drawn instead (Davison and Hinkley, Bootstrap Methods and their Application, 1997).
+Of m samples of a class, or m clusters, m − 1 are drawn, which counts each for m / (m − 1): drawing m would make the
+variance too small by a factor of (m − 1) / m (Rao and Wu, Journal of the American Statistical Association 1988). Draws
+are spread by as much as Student's quantile is above the normal one, since a variance of few samples or clusters is
+itself uncertain (expanded percentiles: Hesterberg, The American Statistician 2015).
 
 With three or more seeds on both sides, seeds are a source of variance too: to each draw a t-distributed deviation with
 the seeds' own standard error and degrees of freedom is added, since drawing three seeds from three would understate it.
@@ -17,9 +21,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.statistics.estimates import ENOUGH_SEEDS
+from ferbench.statistics import ENOUGH_SEEDS
+from ferbench.statistics.estimates import least_variance
 from ferbench.statistics.measured import values
-from ferbench.statistics.sampling import Design, measure
+from ferbench.statistics.sampling import Design, measure, smallest_p, unlike
 
 DRAWS = 10_000
 _AT_ONCE = 1_000
@@ -33,9 +38,11 @@ class Resampled:
         metric: as `ferbench.statistics.measured` calls it.
         first: mean of A over its seeds.
         second: mean of B.
-        low: 2.5 % quantile of the draws.
+        low: 2.5 % quantile of the draws; NaN where there are too few samples.
         high: 97.5 % quantile.
-        p: twice the smaller share of draws on one side of 0, (count + 1) / (draws + 1).
+        p: twice the smaller share of draws on one side of 0, (count + 1) / (draws + 1); NaN where there are too few
+            samples.
+        lacks: why there are too few, in words.
     """
 
     metric: str
@@ -44,6 +51,7 @@ class Resampled:
     low: float
     high: float
     p: float
+    lacks: str = ""
 
     @property
     def difference(self) -> float:
@@ -81,14 +89,31 @@ def paired_bootstrap(
     for metric in metrics:
         drawn = np.concatenate(deltas[metric])
         sides = [measure(metric, design, side) for side in (first, second)]
+        if sides[0].lacks:
+            nothing = (float("nan"),) * 3
+            resampled.append(Resampled(metric, sides[0].mean, sides[1].mean, *nothing, sides[0].lacks))
+            continue
+        gap = sides[0].deviations - sides[1].deviations
+        freedom = design.freedom(gap)
+        drawn = _expanded(drawn, sides[0].mean - sides[1].mean, freedom)
+        if not gap.any():
+            drawn = drawn + rng.standard_t(freedom, draws) * np.sqrt(least_variance(sides, design)[0, 1])
         if over_seeds:
             for side in sides:
                 drawn = drawn + rng.standard_t(side.seeds - 1, draws) * np.sqrt(side.seeding)
         low, high = np.quantile(drawn, [0.025, 0.975])
         tail = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
-        p = min(1.0, 2 * (tail + 1) / (draws + 1))
+        answers = [side.answers for side in sides if side.answers is not None]
+        least = float(smallest_p(unlike(answers, design)[0, 1]))
+        p = max(least, min(1.0, 2 * (tail + 1) / (draws + 1)))
         resampled.append(Resampled(metric, sides[0].mean, sides[1].mean, float(low), float(high), p))
     return resampled
+
+
+def _expanded(drawn: NDArray[np.float64], centre: float, freedom: float) -> NDArray[np.float64]:
+    from scipy.special import stdtrit
+
+    return centre + (drawn - centre) * (stdtrit(freedom, 0.975) / stdtrit(np.inf, 0.975))
 
 
 def _drawn(
@@ -113,13 +138,24 @@ def _units(
         for place, row in enumerate(models):
             np.add.at(columns, (design.clusters, place * classes + design.truth * k + row), 1)
         alike, counts = np.unique(columns, axis=0, return_counts=True)
-        return [(design.units, counts / design.units)], alike
-    cells, counts = np.unique(np.concatenate([design.truth[None], models]), axis=1, return_counts=True)
+        drawn, each = _one_less(design.units)
+        return [(drawn, counts / design.units)], alike * each
+    described = np.concatenate([design.strata[None], design.truth[None], models])
+    cells, counts = np.unique(described, axis=1, return_counts=True)
     columns = np.zeros((cells.shape[1], len(models) * classes), dtype=np.float32)
-    for place, row in enumerate(cells[1:]):
-        columns[np.arange(cells.shape[1]), place * classes + cells[0] * k + row] = 1
+    for place, row in enumerate(cells[2:]):
+        columns[np.arange(cells.shape[1]), place * classes + cells[1] * k + row] = 1
     strata = []
-    for label in np.unique(cells[0]):  # cells are sorted by truth first
-        own = counts[cells[0] == label]
-        strata.append((int(own.sum()), own / own.sum()))
+    for label in np.unique(cells[0]):  # cells are sorted by stratum first
+        chosen = cells[0] == label
+        own = counts[chosen]
+        drawn, each = _one_less(int(own.sum()))
+        columns[chosen] *= each
+        strata.append((drawn, own / own.sum()))
     return strata, columns
+
+
+def _one_less(count: int) -> tuple[int, np.float32]:
+    """How many of ``count`` are drawn, and what each of them counts."""
+    drawn = max(1, count - 1)
+    return drawn, np.float32(count / drawn)

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from ferbench.statistics import ENOUGH_SEEDS
 from ferbench.statistics.holm import holm
 from ferbench.statistics.mcnemar import mcnemar_mid_p
-from ferbench.statistics.sampling import Design, Measured
+from ferbench.statistics.sampling import Design, Measured, smallest_p, unlike
 from ferbench.statistics.spread import Source, even_on, half_width, p_value, wilson
-
-#: So many seeds are needed before they say something of the seeds that were not tried.
-ENOUGH_SEEDS = 3
 
 #: Of a metric: a share in [0, 1]; like a correlation at most 1; or an error or loss above 0.
 Scale = Literal["share", "correlation", "positive"]
@@ -40,11 +38,11 @@ class Interval:
 
 
 def interval(measured: Measured, design: Design, level: float = 0.95, scale: Scale = "share") -> Interval | None:
-    """The interval of a metric; None for two seeds, which say too little of seeds to be one.
+    """The interval of a metric; None for two seeds, which say too little of seeds, and for too few samples.
 
     One seed: of this trained model, over samples. Three or more: of the configuration, over seeds and samples.
     """
-    if measured.seeds == 2:
+    if measured.seeds == 2 or measured.lacks:
         return None
     several = sources(measured, design)
     variance = float(sum(np.asarray(one.variance) for one in several))
@@ -73,9 +71,9 @@ class Difference:
 
     Attributes:
         value: of the means over the seeds.
-        low: lower end of the 95 % interval.
+        low: lower end of the 95 % interval; NaN where there are too few samples.
         high: upper end.
-        p: two-sided.
+        p: two-sided; NaN where there are too few samples.
         over_seeds: the claim is about the configurations; else about these trained models.
     """
 
@@ -94,17 +92,40 @@ def difference(first: Measured, second: Measured, design: Design, level: float =
     """
     gap = first.deviations - second.deviations
     over_seeds = min(first.seeds, second.seeds) >= ENOUGH_SEEDS
-    several = [Source(float(gap @ gap), design.freedom(gap))]
+    several = [Source(at_least_some(gap @ gap, least_variance([first, second], design)[0, 1]), design.freedom(gap))]
     if over_seeds:
         several += [Source(one.seeding, one.seeds - 1) for one in (first, second)]
     value = first.mean - second.mean
-    half = float(half_width(several, level))
-    return Difference(value, value - half, value + half, float(p_value(value, several)), over_seeds)
+    if first.lacks or second.lacks:
+        return Difference(value, float("nan"), float("nan"), float("nan"), over_seeds)
+    half, p = float(half_width(several, level)), float(p_value(value, several))
+    if first.answers is not None and second.answers is not None:
+        p = max(p, float(smallest_p(unlike([first.answers, second.answers], design)[0, 1])))
+    return Difference(value, value - half, value + half, p, over_seeds)
+
+
+def least_variance(several: Sequence[Measured], design: Design) -> NDArray[np.float64]:
+    """Variances [R, R] of differences that no sample at hand makes vary: as if one more sample, or cluster, were
+    answered otherwise, since of those that were not drawn one may be."""
+    size = 1 if design.clusters is None else int(np.bincount(design.clusters).max())
+    flips = np.array([one.flip for one in several])
+    return np.square(size * np.maximum.outer(flips, flips))
+
+
+def at_least_some(variance: ArrayLike, least: ArrayLike) -> NDArray[np.float64]:
+    """``variance``, or ``least`` where it is 0 but for errors of rounding."""
+    return np.where(np.asarray(variance) <= 1e-9 * np.asarray(least), least, variance)
 
 
 def all_pairs(several: Sequence[Measured], design: Design) -> NDArray[np.float64]:
-    """p[R, R] of the differences between all configurations, as `difference` has them; 1 on the diagonal."""
+    """p[R, R] of the differences between all configurations, as `difference` has them; 1 on the diagonal.
+
+    NaN of all pairs where there are too few samples.
+    """
+    if any(one.lacks for one in several):
+        return np.where(np.eye(len(several), dtype=bool), 1.0, np.nan)
     sampling, freedom = _sampling_of_pairs(np.stack([one.deviations for one in several]), design)
+    sampling = at_least_some(sampling, least_variance(several, design))
     means = np.array([one.mean for one in several])
     first, second = np.triu_indices(len(several), 1)
     gaps = means[first] - means[second]
@@ -122,7 +143,8 @@ def all_pairs(several: Sequence[Measured], design: Design) -> NDArray[np.float64
         if a and b:
             together += [Source(seeding[i], a - 1), Source(seeding[j], b - 1)]
         found[i, j] = found[j, i] = p_value(gaps[chosen], together)
-    return found
+    answers = [one.answers for one in several if one.answers is not None]
+    return np.maximum(found, smallest_p(unlike(answers, design))) if len(answers) == len(several) > 1 else found
 
 
 def _sampling_of_pairs(
@@ -132,7 +154,7 @@ def _sampling_of_pairs(
     if design.clusters is not None:
         parts = _squares(deviations)[None]
         return parts[0], np.full(parts[0].shape, max(1.0, design.units - 1))
-    strata = [deviations[:, design.truth == label] for label in range(design.classes)]
+    strata = [deviations[:, design.strata == label] for label in range(design.classes)]
     parts = np.stack([_squares(one) for one in strata])
     return parts.sum(axis=0), design.combined_freedom(parts)
 

@@ -80,7 +80,7 @@ def measure_said(metric: str, design: Design, several: Sequence[Said]) -> Measur
     values = np.array([value for value, _ in found])
     if not np.isfinite(values).all():
         return None
-    return Measured.of(values, np.stack([parts for _, parts in found]), design)
+    return Measured.of(values, np.stack([parts for _, parts in found]), design, design.lacks(metric))
 
 
 _OF_AFFECT = {

@@ -2,39 +2,59 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ferbench.statistics.measured import gradient, values
+from ferbench.statistics.measured import class_of, gradient, values
 
 #: Degrees of freedom are rounded down to one of these, which makes tests a little too careful.
 STEPS = np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 17, 20, 25, 30, 40, 60, 100, 200, 1000], dtype=np.float64)
+
+#: With fewer there is neither a test nor an interval: a variance of so few is hardly known, and often 0 by chance. How
+#: often tests and intervals would be wrong below and above these sizes is in benchmarks/statistics.
+LEAST_SAMPLES = 10
+LEAST_CLUSTERS = 10
+#: Of each class that the test set has, for metrics that count classes alike.
+LEAST_OF_CLASS = 5
+
+_LIKE_CLASSES = ("macro_f1", "balanced_accuracy", "present_f1")
+#: Less than this share of the largest contribution is an error of rounding.
+_NOISE = 1e-12
 
 
 @dataclass(frozen=True)
 class Design:
     """What another test set would have in common with this one.
 
-    Without clusters: the count of each class (sampling is stratified by the true class). With clusters: nothing, whole
-    clusters are drawn, since samples of one person or clip err together.
+    Without clusters: the count of each class (sampling is stratified by the true class; classes of a single sample are
+    one stratum together). With clusters: nothing, whole clusters are drawn, since samples of one person or clip err
+    together.
 
     Attributes:
         truth: int64[n] class ids.
         classes: K.
         clusters: int64[n], the cluster of each sample, numbered from 0; None: every sample stands alone.
+        unit: what a cluster is, in a word.
+        strata: int64[n], what is drawn from on its own, by numbers below K.
     """
 
     truth: NDArray[np.int64]
     classes: int
     clusters: NDArray[np.int64] | None = None
+    unit: str = "cluster"
+    strata: NDArray[np.int64] = field(init=False, repr=False, compare=False)
     _scale: NDArray[np.float64] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        support = np.bincount(self.truth, minlength=self.classes).astype(np.float64)
+        strata = _joined(np.bincount(self.truth, minlength=self.classes))[self.truth]
+        support = np.bincount(strata, minlength=self.classes).astype(np.float64)
         scale = np.sqrt(np.divide(support, support - 1, out=np.zeros_like(support), where=support > 1))
-        object.__setattr__(self, "_scale", scale[self.truth])
+        object.__setattr__(self, "strata", strata)
+        object.__setattr__(self, "_scale", scale[strata])
 
     @property
     def n(self) -> int:
@@ -45,6 +65,23 @@ class Design:
         """What is drawn: samples, or clusters."""
         return self.n if self.clusters is None else int(self.clusters.max()) + 1
 
+    def lacks(self, metric: str) -> str:
+        """Why there are too few samples for a test or an interval of a metric; empty where there are enough."""
+        if self.clusters is not None and self.units < LEAST_CLUSTERS:
+            return f"the samples are of {_counted(self.units, self.unit)}, and {LEAST_CLUSTERS} are needed"
+        if self.n < LEAST_SAMPLES:
+            be = "is" if self.n == 1 else "are"
+            return f"there {be} {_counted(self.n, 'sample')}, and {LEAST_SAMPLES} are needed"
+        support = np.bincount(self.truth, minlength=self.classes)
+        if metric in _LIKE_CLASSES:
+            which, least = "the smallest class", int(support[support > 0].min())
+        elif metric.startswith("f1:"):
+            which, least = "the class", int(support[class_of(metric)])
+        else:
+            return ""
+        enough = least >= LEAST_OF_CLASS
+        return "" if enough else f"{which} has {_counted(least, 'sample')}, and {LEAST_OF_CLASS} are needed"
+
     def freedom(self, deviations: NDArray[np.float64]) -> float:
         """Degrees of freedom of the variance that deviations [units] add up to.
 
@@ -53,12 +90,12 @@ class Design:
         """
         if self.clusters is not None:
             return max(1, self.units - 1)
-        parts = _totals(self.truth, deviations**2, self.classes)
+        parts = _totals(self.strata, deviations**2, self.classes)
         return float(self.combined_freedom(parts))
 
     def combined_freedom(self, parts: NDArray[np.float64]) -> NDArray[np.float64]:
         """Degrees of freedom of the sum of the strata's variances [K, ...], rounded down to a few steps."""
-        support = np.bincount(self.truth, minlength=self.classes)
+        support = np.bincount(self.strata, minlength=self.classes)
         own = np.maximum(1, support - 1).reshape(-1, *[1] * (parts.ndim - 1))
         total, squares = parts.sum(axis=0) ** 2, (parts**2 / own).sum(axis=0)
         found = np.divide(total, squares, out=np.full(total.shape, float(max(1, self.n - 1))), where=squares > 0)
@@ -70,9 +107,28 @@ class Design:
             sums = _totals(self.clusters, parts, self.units)
             centred = sums - sums.mean(axis=-1, keepdims=True)
             return centred * np.sqrt(self.units / max(1, self.units - 1))
-        support = np.bincount(self.truth, minlength=self.classes)
-        means = _totals(self.truth, parts, self.classes) / np.maximum(support, 1)
-        return (parts - means[..., self.truth]) * self._scale
+        support = np.bincount(self.strata, minlength=self.classes)
+        means = _totals(self.strata, parts, self.classes) / np.maximum(support, 1)
+        centred = parts - means[..., self.strata]
+        # What does not vary has to come out as 0, or an interval for what never varies is one of no width.
+        noise = _NOISE * np.abs(parts).max(axis=-1, keepdims=True, initial=0.0)
+        return np.where(np.abs(centred) <= noise, 0.0, centred) * self._scale
+
+
+def _joined(support: NDArray[np.int64]) -> NDArray[np.int64]:
+    """int64[K]: the stratum of each class. Those of one sample, which do not vary, are joined; where there is one such
+    class, with the next larger one (Cochran, Sampling Techniques, 1977, 5A.12)."""
+    strata = np.arange(len(support))
+    order = np.flatnonzero(support)
+    order = order[np.argsort(support[order], kind="stable")]
+    alone = int((support[order] == 1).sum())
+    if alone:
+        strata[order[: max(2, alone)]] = order[0]
+    return strata
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _totals(groups: NDArray[np.int64], parts: NDArray[np.float64], count: int) -> NDArray[np.float64]:
@@ -97,19 +153,34 @@ class Measured:
         values: float64[S], of each seed.
         deviations: float64[units] of the mean over the seeds; see `Design.deviations`.
         interaction: variance that the samples alone give the difference between two seeds, halved; NaN for one seed.
+        lacks: why there is neither a test nor an interval, as `Design.lacks` has it; empty where there is.
+        answers: what the seeds say of each sample as far as the metric sees it, small integers [S, n]; None where
+            nothing is compared.
+        flip: by how much the answer to one sample can change the metric, at most.
     """
 
     values: NDArray[np.float64]
     deviations: NDArray[np.float64]
     interaction: float
+    lacks: str = ""
+    answers: NDArray[np.integer] | None = None
+    flip: float = 0.0
 
     @classmethod
-    def of(cls, values: NDArray[np.float64], parts: NDArray[np.float64], design: Design) -> Measured:
+    def of(
+        cls,
+        values: NDArray[np.float64],
+        parts: NDArray[np.float64],
+        design: Design,
+        lacks: str = "",
+        answers: NDArray[np.integer] | None = None,
+        flip: float = 0.0,
+    ) -> Measured:
         """From the values [S] of the seeds and the influence [S, n] of each sample on each."""
         deviations = design.deviations(parts)
         mean, seeds = deviations.mean(axis=0), len(values)
         interaction = float(((deviations - mean) ** 2).sum() / (seeds - 1)) if seeds > 1 else float("nan")
-        return cls(values, mean, interaction)
+        return cls(values, mean, interaction, lacks, answers, flip)
 
     @property
     def mean(self) -> float:
@@ -149,10 +220,56 @@ class Measured:
 def measure(metric: str, design: Design, predicted: NDArray[np.integer]) -> Measured:
     """A metric of predicted class ids [S, n], a row for each seed."""
     matrices = confusions(design, predicted)
-    parts = np.stack(
-        [
-            gradient(metric, one)[design.truth, row]
-            for one, row in zip(matrices, predicted.astype(np.int64), strict=True)
-        ]
-    )
-    return Measured.of(values(metric, matrices), parts, design)
+    slopes = [gradient(metric, one) for one in matrices]
+    rows = predicted.astype(np.int64)
+    parts = np.stack([one[design.truth, row] for one, row in zip(slopes, rows, strict=True)])
+    there = np.unique(design.truth)
+    flip = max(float(np.ptp(one[there], axis=1).max()) for one in slopes)
+    answers = _seen_by(metric, design, predicted)
+    return Measured.of(values(metric, matrices), parts, design, design.lacks(metric), answers, flip)
+
+
+def _seen_by(metric: str, design: Design, predicted: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Predicted class ids [..., n] as far as a metric tells them apart: to accuracy one error is like another."""
+    if metric == "accuracy":
+        return (predicted == design.truth).astype(np.int8)
+    return (predicted == class_of(metric)).astype(np.int8) if metric.startswith("f1:") else predicted
+
+
+def unlike(several: Sequence[NDArray[np.integer]], design: Design) -> NDArray[np.int64]:
+    """int64[R, R]: in how many units, samples or clusters, two configurations do not say the same.
+
+    Args:
+        several: answers [S, n] of R configurations, a row for each seed.
+        design: of the samples.
+    """
+    common = math.lcm(*(len(one) for one in several))
+    if common == 1:
+        return _unlike(np.concatenate(several), design)
+    # Shares of each answer among the seeds, as one number a sample: equal shares are equal numbers.
+    codes = np.random.default_rng(0).integers(0, 2**64, 1 + max(int(one.max(initial=0)) for one in several), np.uint64)
+    said = np.stack([(codes[one] * np.uint64(common // len(one))).sum(axis=0, dtype=np.uint64) for one in several])
+    return _unlike(said, design)
+
+
+def _unlike(said: NDArray[np.integer], design: Design) -> NDArray[np.int64]:
+    """The same of one number [R, n] for each sample."""
+    if design.clusters is not None:
+        order = np.argsort(design.clusters, kind="stable")
+        said, starts = said[:, order], np.flatnonzero(np.diff(design.clusters[order], prepend=-1))
+    found = np.zeros((len(said), len(said)), dtype=np.int64)
+    for place in range(len(said) - 1):
+        apart = said[place] != said[place + 1 :]
+        if design.clusters is not None:
+            apart = np.logical_or.reduceat(apart, starts, axis=1)
+        found[place, place + 1 :] = found[place + 1 :, place] = apart.sum(axis=1)
+    return found
+
+
+def smallest_p(units: ArrayLike) -> NDArray[np.float64]:
+    """The least p that a comparison can have in which two models say something unlike of so many units.
+
+    If neither is better, which of the two answers of a unit is whose is a toss of a coin: of the 2^units ways that the
+    coins can fall, at least two are as uneven as what was seen (Fisher's randomization test, 1935).
+    """
+    return np.exp2(np.minimum(0.0, 1.0 - np.asarray(units, dtype=np.float64)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,13 +24,15 @@ class Slice:
         value: of the column.
         n: samples.
         means: by metric, over the seeds.
-        intervals: 95 %, by metric; None for two seeds.
+        intervals: 95 %, by metric; None for two seeds, and for too few samples.
+        lacks: why there are too few, by metric.
     """
 
     value: str
     n: int
     means: dict[str, float]
     intervals: dict[str, Interval | None]
+    lacks: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,15 @@ class Slices:
     slices: tuple[Slice, ...]
     left_out: int
 
+    @property
+    def lacking(self) -> dict[str, list[str]]:
+        """Slices that have too few samples for an interval of some metric, by why."""
+        found: dict[str, list[str]] = {}
+        for one in self.slices:
+            for why in dict.fromkeys(one.lacks.values()):
+                found.setdefault(why, []).append(one.value)
+        return found
+
     def worst(self, metric: str = "accuracy") -> Slice:
         return min(self.slices, key=lambda one: one.means[metric])
 
@@ -58,30 +70,24 @@ class Slices:
 def slices(
     column: str,
     values: NDArray[np.str_],
-    truth: NDArray[np.int64],
     predicted: NDArray[np.integer],
-    classes: int,
-    clusters: NDArray[np.str_] | None = None,
+    design_of: Callable[[NDArray[np.bool_]], Design],
 ) -> Slices:
     """Metrics of each value of a column.
 
     Args:
         column: its name.
         values: text[n]; empty where not known.
-        truth: int64[n] class ids.
         predicted: class ids [S, n], a row for each seed.
-        classes: K.
-        clusters: text[n], which samples belong together; None: each stands alone.
+        design_of: how the samples of a mask bool[n] would be drawn again.
     """
     found = []
     for value in np.unique(values[values != ""]):
         rows = values == value
-        groups = None
-        if clusters is not None and len(np.unique(clusters[rows])) > 1:
-            groups = np.unique(clusters[rows], return_inverse=True)[1]
-        design = Design(truth[rows], classes, groups)
+        design = design_of(rows)
         measured = {name: measure(metric, design, predicted[:, rows]) for name, metric in METRICS.items()}
         means = {metric: one.mean for metric, one in measured.items()}
         ends = {metric: interval(one, design) for metric, one in measured.items()}
-        found.append(Slice(str(value), int(rows.sum()), means, ends))
+        lacks = {metric: one.lacks for metric, one in measured.items() if one.lacks}
+        found.append(Slice(str(value), int(rows.sum()), means, ends, lacks))
     return Slices(column, tuple(found), int((values == "").sum()))

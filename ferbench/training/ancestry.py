@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from ferbench.data.splits import Rows
 from ferbench.experiment.plan import Plan
 from ferbench.runs.directory import RunDirectory
@@ -24,7 +22,7 @@ def lineage_of(plan: Plan, record: dict[str, Any]) -> dict[str, Any]:
 def samples_of(plan: Plan) -> dict[str, Samples] | None:
     """What the run learns from and is selected on, and before it the one that it starts from; None: not known."""
     by_split = {"train": plan.split.train, "validation": plan.split.validation}
-    own = {split: _those(plan, rows) for split, rows in by_split.items()}
+    own = {split: Samples.of(plan.pack, rows) for split, rows in by_split.items()}
     if plan.start is None:
         return own
     before = read_samples(plan.start.directory)
@@ -40,10 +38,6 @@ def _at_home(parent: Mapping[str, Any], plan: Plan) -> bool:
     return same and same_protocol(parent, plan.pack.dataset, plan.split.protocol)
 
 
-def _those(plan: Plan, rows: Rows) -> Samples:
-    return Samples(np.asarray(plan.pack.ids[rows]), plan.pack.pixel_hashes[rows])
-
-
 def seen_before(plan: Plan, directory: RunDirectory, role: str, rows: Rows) -> dict[str, Any]:
     """What weights that started elsewhere had seen of the samples that they are judged on."""
     if plan.start is None:
@@ -51,4 +45,4 @@ def seen_before(plan: Plan, directory: RunDirectory, role: str, rows: Rows) -> d
     known = read_samples(directory)
     if known is not None and role == "validation":  # its own: the epoch is chosen on them, which everybody knows
         known = {split: samples for split, samples in known.items() if split != "validation"}
-    return {"seen": seen(known, _those(plan, rows), home=True)}
+    return {"seen": seen(known, Samples.of(plan.pack, rows), home=True)}

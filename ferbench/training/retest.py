@@ -168,6 +168,6 @@ def _tested(
 
 def _seen(directory: RunDirectory, record: dict[str, Any], test: Retest) -> dict[str, Any]:
     """What the run has seen of the samples before."""
-    tested = Samples(np.asarray(test.pack.ids[test.rows.rows]), test.pack.pixel_hashes[test.rows.rows])
+    tested = Samples.of(test.pack, test.rows.rows)
     home = test.part == "test" and same_protocol(record["data"], test.pack.dataset, test.rows.protocol)
     return seen(read_samples(directory), tested, home=home)

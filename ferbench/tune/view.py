@@ -94,8 +94,11 @@ def _finalists(place: StudyPlace, results: Path) -> list[shown.FinalistView]:
         path = place.path / one["recipe"] if one["recipe"] else None
         recipe = path.read_text(encoding="utf-8") if path is not None and path.is_file() else ""
         runs = tuple(shown.TestedRun(run["seed"], run["run"], test_metrics(results, run["run"])) for run in one["runs"])
+        failed = tuple((run["seed"], str(run["reason"])) for run in one["failed"])
         found.append(
-            shown.FinalistView(one["rank"], one["trial"], tuple(one["values"]), runs, recipe, str(one["recipe"]))
+            shown.FinalistView(
+                one["rank"], one["trial"], tuple(one["values"]), runs, recipe, str(one["recipe"]), failed
+            )
         )
     return found
 

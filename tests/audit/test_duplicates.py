@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made_packs import make_pack
+from PIL import Image
 from scipy.fft import idctn
 
 from ferbench.audit.duplicates import (
@@ -49,6 +50,17 @@ def test_images_with_equal_pixels_share_a_group():
     images[2] = images[0]
     groups = exact_groups(replace(pack, images=images))
     assert groups[0] == groups[2] != groups[1]
+
+
+def test_a_picture_in_gray_is_a_copy_of_it_in_colour():
+    """As in a union of a colour dataset with a gray one, whose images get three equal planes."""
+    pack = make_pack({"train": {"a": 4}}, classes=("a",))
+    colour = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    gray = np.asarray(Image.fromarray(colour[0]).convert("L"))
+    images = np.stack([*colour.transpose(0, 3, 1, 2), np.stack([gray] * 3), np.stack([255 - gray] * 3)])
+    groups = exact_groups(replace(pack, images=images))
+    assert groups[0] == groups[2]
+    assert len(set(groups.tolist())) == 3
 
 
 def test_of_images_packed_at_another_size_the_native_pixels_count():

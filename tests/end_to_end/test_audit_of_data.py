@@ -19,7 +19,7 @@ FOLDER = ("folder", "--set", "dataset.color=gray")
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory) -> Path:
     """Dark faces are happy and bright ones sad, but one: a bright test image lies among the happy. Two test images are
-    in train too."""
+    in train too, and one is a single gray."""
     root = tmp_path_factory.mktemp("faces")
     generator = np.random.default_rng(0)
     for split, count in (("train", 40), ("test", 20)):
@@ -32,6 +32,7 @@ def faces(tmp_path_factory) -> Path:
                 Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{split}{i:03d}.png")
     for i in range(2):
         shutil.copy(root / "train" / "sad" / f"train{i:03d}.png", root / "test" / "sad" / f"twin{i}.png")
+    Image.fromarray(np.full((8, 8), 20, np.uint8)).save(root / "test" / "happy" / "test004.png")
     return root
 
 
@@ -64,11 +65,13 @@ def test_what_an_audit_finds_is_left_out_of_another_run_and_counted(command, tmp
     assert "of the 58 samples that it was not trained on; its accuracy there is" in said
     assert "most often: happy as sad 1" in said
 
-    wanted = ("--exclude", "leak,mislabelled", "--write-exclusions", tmp_path / "x.csv")
-    command("audit", "data", *FOLDER, "--run", "all", *wanted)
+    # What the model gets wrong in the test set stays there.
+    wanted = ("--exclude", "constant,leak,mislabelled", "--write-exclusions", tmp_path / "x.csv")
+    said = command("audit", "data", *FOLDER, "--run", "all", *wanted)
+    assert "1 likely mislabelled sample is not listed" in said
     reasons = listed(tmp_path / "x.csv")
-    assert reasons[surest["id"]] == "mislabelled"
-    assert sorted(reasons.values()).count("leak") == 2
+    assert surest["id"] not in reasons
+    assert sorted(reasons.values()) == ["constant", "leak", "leak"]
 
     command(
         "run", "--dataset", *FOLDER, "--set", f"dataset.exclude={tmp_path / 'x.csv'}", *QUICK, "left-out", "--seed", "1"
@@ -94,8 +97,37 @@ def test_what_an_audit_finds_is_left_out_of_another_run_and_counted(command, tmp
         assert whole["rows"][0][f"{key}_without"]["mean"] == pytest.approx(again["metrics"][key])
         assert whole["rows"][0][f"{key}_without_ci"][0] < again["metrics"][key]
     people = command("leaderboard", "--without", tmp_path / "x.csv", "--format", "md", data=False)
-    assert "without the 3 of 42 samples" in people
+    assert "without the 3 of 42 samples (7.1%) that the list names: leak 2, constant 1" in people.replace("\\", "")
     assert "accuracy without" in people
+
+
+@pytest.mark.parametrize("asked", ["run", "fold", "evaluate", "leaderboard"])
+def test_what_a_model_gets_wrong_is_never_left_out_of_a_test(command, ferbench_cli, faces, tmp_path, asked):
+    command("run", "--dataset", *FOLDER, *QUICK, "all")
+    before = {path.name for path in (tmp_path / "results" / "runs").iterdir()}
+    sample = "train/sad/train003.png" if asked == "fold" else "test/happy/test003.png"
+    path = tmp_path / "doubts.csv"
+    path.write_text(f"id,reason\n{sample},Mislabelled\ntest/sad/twin0.png,leak\n")
+    left_out = ("--set", f"data.exclude={path}", "--data", faces, "--cache", tmp_path / "cache")
+    args = {
+        "run": ("run", "--dataset", *FOLDER, *QUICK, "again", "--seed", "1", *left_out),
+        "fold": ("run", "--dataset", *FOLDER, *QUICK, "again", "--set", "data.fold=1/2", *left_out),
+        "evaluate": ("evaluate", "all", *left_out),
+        "leaderboard": ("leaderboard", "--without", path),
+    }[asked]
+    refused = ferbench_cli(*args, "--results", tmp_path / "results")
+    assert refused.exit_code == 2
+    what, remedy = refused.stderr.strip().splitlines()[-2:]
+    assert "a model disagrees with" in what
+    assert "remove the rows with the reason 'mislabelled'" in remedy
+    assert {path.name for path in (tmp_path / "results" / "runs").iterdir()} == before
+
+
+def test_training_samples_may_be_left_out_for_what_a_model_says_of_them(command, tmp_path):
+    (tmp_path / "doubts.csv").write_text("id,reason\ntrain/sad/train003.png,mislabelled\n")
+    command("run", "--dataset", *FOLDER, "--set", f"data.exclude={tmp_path / 'doubts.csv'}", *QUICK, "cleaned")
+    shown = json.loads(command("runs", "show", "cleaned", "--json", data=False))
+    assert (shown["data"]["excluded"]["train"], shown["data"]["excluded"]["test"]) == (1, 0)
 
 
 def entries(tmp_path):

@@ -162,6 +162,24 @@ def test_samples_that_were_trained_on_contaminate_a_test(call):
     assert [group["n"] for group in document["groups"]] == [18]
 
 
+@pytest.mark.parametrize("color", ["gray", "rgb"])
+@pytest.mark.parametrize("trained", ["gray", "rgb"])
+def test_pictures_that_were_trained_on_are_known_again_in_gray_and_in_colour(
+    ferbench_cli, made, tmp_path, trained, color
+):
+    places = ["--results", tmp_path / "results", "--cache", made / "c"]
+    args = ["run", "--dataset", "folder", "--data", made / "home", "--set", f"dataset.color={trained}", "--quiet"]
+    args += ["--model", "linear", "--set", "data.image_size=8", "--set", "training.epochs=1", "--name", "one"]
+    assert ferbench_cli(*args, "--no-report", *places).exit_code == 0
+    shutil.copytree(made / "few", tmp_path / "few")
+    picture = Image.open(made / "home" / "train" / "sad" / "0.png")
+    (picture.convert("L") if color == "gray" else picture).save(tmp_path / "few" / "test" / "sad" / "again.png")
+    args = ["evaluate", "one", "--dataset", "folder", "--data", tmp_path / "few", "--set", f"dataset.color={color}"]
+    outcome = answer(ferbench_cli(*args, "--split", "all", "--json", *places))
+    assert outcome["seen"]["contaminated"] is True
+    assert outcome["seen"]["train"]["copies"] + outcome["seen"]["validation"]["copies"] == 1
+
+
 def test_copies_within_a_datasets_own_protocol_are_counted_only(call, made):
     outcome = answer(call("evaluate", "lin-1", "--dataset", "folder", "--data", made / "mixed", "--json"))
     assert outcome["n"] == 19

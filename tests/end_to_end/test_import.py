@@ -56,6 +56,23 @@ def test_predicted_classes_are_ranked_and_compared(ferbench_cli, tmp_path, truth
     assert json.loads(ferbench_cli("import", path, "--like", "ours", "--json").stdout)["reused"]
 
 
+@pytest.mark.parametrize("right", [300, 350])
+def test_what_was_imported_is_of_that_kind_whatever_its_numbers(ferbench_cli, tmp_path, truth, right):
+    ferbench_cli("import", of_classes(tmp_path / "theirs.csv", truth, right), "--like", "ours")
+    for single in ([], ["--runs"]):
+        (group,) = json.loads(ferbench_cli("leaderboard", "--json", *single).stdout)["groups"]
+        assert {row["name"]: row["kind"] for row in group["rows"]} == {"theirs": "imported", "ours": "measured"}
+    ferbench_cli("import", tmp_path / "theirs.csv", "--like", "ours", "--name", "spoilt", "--contaminated", "yes")
+    (row,) = json.loads(ferbench_cli("leaderboard", "--json").stdout)["unranked"]
+    assert (row["name"], row["kind"]) == ("spoilt", "imported")
+    assert json.loads(ferbench_cli("runs", "show", "theirs", "--json").stdout)["kind"] == "imported"
+    assert "imported: other software made its predictions" in ferbench_cli("runs", "show", "theirs").stdout
+    assert "imported" in ferbench_cli("runs", "list").stdout
+    said = ferbench_cli("report", "theirs", "ours", "--output", tmp_path / "page.html")
+    assert said.exit_code == 0, said.stderr
+    assert "Imported predictions: theirs." in (tmp_path / "page.html").read_text()
+
+
 def test_probabilities_have_every_metric(ferbench_cli, tmp_path, truth):
     ids, labels = truth
     probabilities = np.full((350, 7), 0.05)
@@ -77,7 +94,7 @@ def test_a_declared_contamination_gets_no_rank(ferbench_cli, tmp_path, truth):
     (row,) = document["unranked"]
     assert (row["name"], row["kind"], row["reason"]) == (
         "theirs",
-        "contaminated",
+        "imported",
         "declared: its epoch was chosen on test",
     )
 

@@ -8,7 +8,8 @@ import json
 import numpy as np
 import pytest
 from made_runs import CLASSES, make_run
-from scipy.stats import binom
+from scipy.stats import binom, norm
+from scipy.stats import t as student
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
@@ -167,7 +168,7 @@ def test_runs_stand_for_their_configurations_on_demand(ferbench_cli, tmp_path):
     assert "these two trained models" in single.stdout
     assert "the configurations have 3 and 3 seeds; compare over them, not single runs, with --seeds" in single.stderr
     whole = ferbench_cli(*asked, "--seeds")
-    assert whole.stdout.startswith("paper-1 is more accurate than paper-4 (")
+    assert whole.stdout.startswith("some-net (3 seeds) is more accurate than other (3 seeds) (")
     assert "over seeds (3 and 3) and samples" in whole.stdout
     assert "with --seeds" not in whole.stderr
 
@@ -214,7 +215,9 @@ def test_it_does_not_matter_which_side_says_who_is_shown(tmp_path, near, knowing
     truth = found.samples.truth
     gains = (found.answers[0][0].predicted == truth).astype(int) - (found.answers[1][0].predicted == truth)
     sums = np.bincount([int(people[i][1:]) for i in found.samples.ids], gains)  # of ten people with 35 pictures each
-    drawn = np.random.default_rng(1).choice(sums, (4000, 10)).sum(axis=1) / 350
+    # Nine of ten are drawn, each counts for 10/9, and what comes out is spread as Student's t is beside the normal.
+    drawn = np.random.default_rng(1).choice(sums, (4000, 9)).sum(axis=1) * 10 / 9 / 350
+    drawn = gains.mean() + (drawn - gains.mean()) * student(9).ppf(0.975) / norm.ppf(0.975)
     (accuracy,) = [one for one in found.changes if one.metric == "accuracy"]
     assert (accuracy.low, accuracy.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.015)
     assert accuracy.p == pytest.approx(2 * min((drawn <= 0).mean(), (drawn >= 0).mean()), abs=0.08)
@@ -322,3 +325,96 @@ def test_a_table_with_an_id_twice_is_refused(ferbench_cli, tmp_path, pair):
     finished = ferbench_cli("compare", "a", "b", "--results", tmp_path, "--slice", "sex", "--slice-table", table)
     assert finished.exit_code == 2
     assert "line 3: the id 'test-00001' stands there twice" in finished.stderr
+
+
+@pytest.mark.parametrize("named", ["name", "config", "--seeds"])
+def test_a_configuration_of_which_a_seed_diverged_is_refused_as_the_leaderboard_does(ferbench_cli, tmp_path, named):
+    for seed in range(2):
+        make_run(tmp_path, name=f"a-{seed + 1}", seed=seed)
+    make_run(tmp_path, name="a-3", seed=2, status="diverged")
+    make_run(tmp_path, name="b", model="other")
+    config = (
+        summaries(tmp_path)[0].config
+        if named != "config"
+        else next(run.config for run in summaries(tmp_path) if run.name == "a-1")
+    )
+    first = {"name": "a", "config": config[3:15], "--seeds": "a-1"}[named]
+    more = ["--seeds"] if named == "--seeds" else []
+    refused = ferbench_cli("compare", first, "b", "--results", tmp_path, "--draws", 100, *more)
+    assert refused.exit_code == 2
+    reason = "1 of its 3 seeds diverged, so that the others are a selection"
+    assert reason in refused.stderr
+    assert reason in ferbench_cli("leaderboard", "--results", tmp_path).stdout
+
+
+def test_one_finished_seed_beside_a_diverged_one_is_no_configuration(tmp_path):
+    make_run(tmp_path, name="a", seed=0)
+    make_run(tmp_path, name="a", seed=1, status="diverged")
+    make_run(tmp_path, name="b", model="other")
+    with pytest.raises(UserError, match="1 of its 2 seeds diverged"):
+        made(tmp_path)
+
+
+def test_a_single_run_says_what_became_of_its_other_seeds(ferbench_cli, tmp_path):
+    make_run(tmp_path, name="a-1", seed=0)
+    make_run(tmp_path, name="a-2", seed=1, status="diverged")
+    make_run(tmp_path, name="a-3", seed=2, status="failed")
+    make_run(tmp_path, name="b", model="other")
+    said = ferbench_cli("compare", "a-1", "b", "--results", tmp_path, "--draws", 100).stdout
+    assert "Other seeds of A's configuration have no result: 1 diverged, 1 failed." in said
+    document = json.loads(ferbench_cli("compare", "a-1", "b", "--results", tmp_path, "--draws", 100, "--json").stdout)
+    assert document["first"]["without_result"] == {"diverged": 1, "failed": 1}
+
+
+def test_what_p_is_not_corrected_for_is_said(ferbench_cli, tmp_path):
+    for model in "abcd":
+        make_run(tmp_path, name=model, model=model)
+    asked = ["compare", "a", "b", "--results", tmp_path, "--draws", 100]
+    for form in ("terminal", "md", "html", "latex"):
+        assert "6 pairs of the 4 configurations on this test set" in ferbench_cli(*asked, "--format", form).stdout
+    assert json.loads(ferbench_cli(*asked, "--json").stdout)["configurations"] == 4
+
+
+def test_seeds_of_one_model_are_told_apart_by_their_configurations(ferbench_cli, tmp_path):
+    for seed in range(2):
+        make_run(tmp_path, name=f"x-{seed}", seed=seed, loss="one", skill=0.8)
+        make_run(tmp_path, name=f"x-{seed + 2}", seed=seed, loss="two", skill=0.3)
+    configs = {run.settings["loss"]: run.config[3:15] for run in summaries(tmp_path)}
+    asked = ["compare", "x-0", "x-2", "--seeds", "--results", tmp_path, "--draws", 100]
+    wanted = f"some-net {configs['one']} (2 seeds) is more accurate than some-net {configs['two']} (2 seeds)"
+    assert ferbench_cli(*asked).stdout.startswith(wanted)
+
+
+@pytest.mark.parametrize("n", [1, 3, 9])
+def test_few_samples_are_not_tested_and_the_reason_is_given(ferbench_cli, tmp_path, n):
+    for name, skill in (("a", 1.0), ("b", 0.0)):
+        make_run(tmp_path, name=name, model=name, skill=skill, n=n)
+    said = ferbench_cli("compare", "a", "b", "--results", tmp_path, "--draws", 100)
+    assert said.exit_code == 0, said.stderr
+    count = "there is 1 sample" if n == 1 else f"there are {n} samples"
+    assert said.stdout.splitlines()[0].endswith(f"{count}, and 10 are needed.")
+    document = json.loads(ferbench_cli("compare", "a", "b", "--results", tmp_path, "--draws", 100, "--json").stdout)
+    assert {(row["p"], row["low"], row["high"]) for row in document["metrics"]} == {(None, None, None)}
+    board = json.loads(ferbench_cli("leaderboard", "--results", tmp_path, "--json").stdout)["groups"][0]
+    assert {row["rank"] for row in board["rows"]} == {None}
+    assert not any(key.endswith("_ci") for row in board["rows"] for key in row)
+    assert f"No row is ranked: {count}, and 10 are needed." in ferbench_cli("leaderboard", "--results", tmp_path).stdout
+
+
+def test_a_class_of_one_sample_leaves_accuracy_to_be_tested_and_not_macro_f1(ferbench_cli, tmp_path):
+    runs = [make_run(tmp_path, name=name, model=name, skill=skill) for name, skill in (("a", 0.8), ("b", 0.4))]
+    for run in runs:
+        _, old = predictions(run)
+        truth = np.where(old.truth == 6, 5, old.truth)
+        truth[0] = 6
+        rewrite(run, truth=truth)
+    said = ferbench_cli("compare", "a", "b", "--results", tmp_path, "--draws", 100).stdout
+    assert said.startswith("a is more accurate than b (")
+    assert "macro-F1 is not tested: the smallest class has 1 sample, and 5 are needed" in said
+    assert "the class has 1 sample, and 5 are needed." in said
+    board = ferbench_cli("leaderboard", "--results", tmp_path).stdout
+    assert "No row is ranked: the smallest class has 1 sample, and 5 are needed." in board
+    ranked = json.loads(ferbench_cli("leaderboard", "--results", tmp_path, "--json", "--rank-by", "accuracy").stdout)
+    rows = ranked["groups"][0]["rows"]
+    assert sorted(row["rank"] for row in rows) == [1, 2]
+    assert all("accuracy_ci" in row and "macro_f1_ci" not in row for row in rows)

@@ -93,3 +93,10 @@ def test_two_objectives_have_a_front_and_one_has_none(view):
 
 def test_text_of_a_trial_is_no_markup(view):
     assert "<b>left</b>" not in study_page(view)
+
+
+def test_seeds_without_a_result_are_said_to_be_in_no_mean(view):
+    first, *others = view.finalists
+    lost = replace(first, failed=((2, "diverged: loss is nan"),))
+    page = study_page(replace(view, finalists=(lost, *others)))
+    assert "Trial 2 has no result with seed 2, which is in no mean: diverged: loss is nan." in page

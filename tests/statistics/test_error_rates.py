@@ -47,3 +47,29 @@ def test_intervals_hold_the_true_value_as_often_as_they_say(simulate, metric, se
 def test_bootstrap_intervals_hold_the_true_difference(simulate):
     held = simulate.bootstrap_coverage(("accuracy", "macro_f1"), 1, 120, simulate.World(n=400), draws=400)
     assert all(0.89 <= share <= 0.992 for share in held.values())
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1"])
+def test_equal_models_are_rarely_told_apart_on_few_samples(simulate, metric):
+    """5 % of 1,600 is at most 100 with 99.5 % probability; of 100 it is at most 14 with 99.9 %."""
+    sizes = [(2, 1), (3, 2), (2, 5), (4, 3), (4, 5), (7, 1), (7, 3), (7, 5)]
+    wrong = [
+        simulate.told_apart(metric, [each] * classes, (skill, skill), 100, seed=each)[0]
+        for classes, each in sizes
+        for skill in (0.5, 0.8)
+    ]
+    assert sum(wrong) <= 1.0
+    assert max(wrong) <= 0.14
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1"])
+@pytest.mark.parametrize("setting", [{"rare": 0.5}, {"people": 10}])
+def test_equal_models_are_rarely_told_apart_by_a_rare_class_or_few_people(simulate, metric, setting):
+    """5 % of 200 is at most 18 with 99 % probability."""
+    wrong = simulate.told_apart(metric, [5, 20, 20, 20], (0.7, 0.7), 200, draws=200, **setting)
+    assert max(wrong) <= 0.09
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1"])
+def test_models_that_are_far_apart_are_told_apart_on_few_samples(simulate, metric):
+    assert min(simulate.told_apart(metric, [5] * 7, (0.95, 0.2), 60, draws=200)) > 0.9

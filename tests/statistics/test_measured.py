@@ -109,12 +109,12 @@ def test_the_variance_of_a_clustered_mean_is_statsmodels():
 
 
 def test_clusters_of_one_size_are_tested_by_students_test_of_their_means():
-    truth, predicted = made(n=160, models=2)
-    people = np.repeat(np.arange(8), 20)
+    truth, predicted = made(n=240, models=2)
+    people = np.repeat(np.arange(12), 20)
     design = Design(truth, 4, people)
     first, second = (measure("accuracy", design, one[None]) for one in predicted)
     found = difference(first, second, design)
-    means = (predicted == truth).reshape(2, 8, 20).mean(axis=2)
+    means = (predicted == truth).reshape(2, 12, 20).mean(axis=2)
     wanted = ttest_rel(*means)
     ends = wanted.confidence_interval(0.95)
     assert found.p == pytest.approx(wanted.pvalue, rel=2e-3)

@@ -8,11 +8,19 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from ferbench.statistics.estimates import interval
 from ferbench.statistics.sampling import Design, measure
-from ferbench.statistics.slices import slices
+from ferbench.statistics.slices import slices as slices_of
 
 TRUTH = np.random.default_rng(0).integers(0, 4, 240)
 #: Of the group "few" only two classes are known; of a sixth of the samples nothing.
 GROUPS = np.where(np.arange(240) % 6 == 0, "", np.where(TRUTH < 2, np.where(np.arange(240) % 2, "few", "all"), "all"))
+
+
+def slices(column, values, truth, predicted, classes, clusters=None):
+    def design_of(rows):
+        groups = None if clusters is None else np.unique(clusters[rows], return_inverse=True)[1]
+        return Design(truth[rows], classes, groups, "person")
+
+    return slices_of(column, values, predicted, design_of)
 
 
 def predicted(seeds=1):
@@ -73,9 +81,10 @@ def test_samples_of_one_person_are_drawn_together():
         assert other.means == one.means
 
 
-def test_a_value_that_only_one_person_has_is_of_samples_that_stand_alone():
-    """Nothing is known of other persons from a single one."""
+def test_a_value_that_too_few_persons_have_says_nothing_of_others():
     column = np.repeat(["x", "y"], 120)
     people = np.array(["one"] * 120 + [f"p{place // 12}" for place in range(120)])
-    first = slices("c", column, TRUTH, predicted(), 4).slices[0]
-    assert slices("c", column, TRUTH, predicted(), 4, people).slices[0] == first
+    found = slices("c", column, TRUTH, predicted(), 4, people)
+    assert set(found.slices[0].intervals.values()) == {None}
+    assert None not in found.slices[1].intervals.values()
+    assert found.lacking == {"the samples are of 1 person, and 10 are needed": ["x"]}

@@ -1,0 +1,146 @@
+"""Rows that are not shown count: ranks, the leader and adjusted p are those of all rows of a test set."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+
+import pytest
+from made_runs import make_run
+
+from ferbench.ranking import filters
+from ferbench.ranking.hidden import A_SELECTION, among_all, on_the_same
+from ferbench.ranking.leaderboard import diverged, group
+from ferbench.ranking.standing import with_standings
+from ferbench.runs.index import summaries
+
+SKILLS = {"a": 0.72, "b": 0.66, "c": 0.62, "d": 0.55, "e": 0.5}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Five models with a seed each on one test set, and one on another."""
+    path = tmp_path_factory.mktemp("results")
+    for name, skill in SKILLS.items():
+        make_run(path, name=name, model=name, skill=skill)
+    make_run(path, name="away", model="away", test="elsewhere")
+    return path
+
+
+def ranked(results, *conditions, single=False):
+    found = summaries(results)
+    whole = with_standings(results, group(found, single=single)[0], diverged(found), "macro_f1")
+    chosen = group(filters.select(found, filters.parse(conditions)), single=single)[0]
+    return whole, among_all(chosen, on_the_same(chosen, whole))
+
+
+def standings(groups):
+    return {row.name: row.standing for one in groups for row in one.rows}
+
+
+@pytest.mark.parametrize("conditions", [["model=b,d"], ["name=e"], ["model=a,b,c,d,e"], ["model=*", "name=c,away"]])
+def test_a_row_has_the_standing_that_it_has_among_all(results, conditions):
+    whole, chosen = ranked(results, *conditions)
+    assert standings(chosen).items() <= standings(whole).items()
+    assert all(one.hidden == 5 - len(one.rows) for one in chosen if one.rows[0].name != "away")
+
+
+def test_the_correction_of_two_rows_alone_would_be_weaker(results):
+    """Else the test above could not fail."""
+    found = [run for run in summaries(results) if run.name in ("a", "d")]
+    (alone,) = with_standings(results, group(found)[0], Counter(), "macro_f1")
+    assert standings([alone])["d"].p < standings(ranked(results, "model=a,d")[1])["d"].p
+
+
+def test_a_hidden_leader_is_named(results):
+    (one,) = ranked(results, "model=d,e")[1]
+    assert one.hidden_leader.startswith("a (")
+    assert all(row.standing.gap < 0 for row in one.rows)
+    assert ranked(results, "model=a,e")[1][0].hidden_leader == ""
+
+
+def test_a_configuration_whose_seeds_are_hidden_has_no_rank(tmp_path):
+    for seed in range(3):
+        make_run(tmp_path, name="many", model="many", seed=seed)
+    make_run(tmp_path, name="one", model="one")
+    for seeds in ("seed=0,2", "seed=0"):
+        (one,) = ranked(tmp_path, seeds)[1]
+        assert {row.name: row.standing.reason for row in one.rows} == {"many": A_SELECTION, "one": ""}
+        assert {row.name: row.standing.best for row in one.rows}["many"] is None
+
+
+def test_single_runs_are_ranked_among_all_single_runs(tmp_path):
+    for seed in range(3):
+        make_run(tmp_path, name=f"many-{seed}", model="many", seed=seed)
+    make_run(tmp_path, name="one", model="one", skill=0.3)
+    whole, chosen = ranked(tmp_path, "seed=0", single=True)
+    assert standings(chosen).items() <= standings(whole).items()
+    assert chosen[0].hidden == 2
+
+
+def test_hidden_folds_are_counted_and_rank_nothing(tmp_path):
+    for place in (1, 2):
+        for model in "ab":
+            make_run(tmp_path, name=f"{model}{place}", model=model, fold=f"{place}/2", test=f"fold{place}")
+    (one,) = ranked(tmp_path, "model=a")[1]
+    assert one.hidden == 1
+    assert {row.standing.best for row in one.rows} == {None}
+    (one,) = ranked(tmp_path, "data.fold=1/2")[1]
+    assert one.hidden == 0
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--sort", "accuracy"], ["--columns", "name,rank,p"], ["--rank-by", "accuracy"]]
+)
+@pytest.mark.parametrize("form", ["terminal", "md", "html", "latex"])
+def test_every_format_says_how_many_rows_are_hidden(ferbench_cli, results, form, options):
+    said = ferbench_cli("leaderboard", "--results", results, "--where", "model=c,d", "--format", form, *options)
+    assert said.exit_code == 0, said.stderr
+    assert "3 of the 5 rows of this test set are hidden by" in said.stdout
+    everything = ferbench_cli("leaderboard", "--results", results, "--format", form, *options).stdout
+    assert "hidden by" not in everything
+
+
+def test_programs_get_the_same_p_and_the_number_of_hidden_rows(ferbench_cli, results):
+    asked = ["leaderboard", "--results", results, "--columns", "name,rank,gap,p"]
+
+    def rows(*more):
+        return list(csv.DictReader(io.StringIO(ferbench_cli(*asked, "--format", "csv", *more).stdout)))
+
+    chosen = rows("--where", "model=c,d")
+    assert len(chosen) == 2
+    assert all(row in rows() for row in chosen)
+    told = ferbench_cli(*asked, "--format", "csv", "--where", "model=c,d").stderr
+    assert "3 of the 5 rows of this test set are hidden by --where" in told
+    (document,) = json.loads(ferbench_cli(*asked, "--json", "--where", "model=c,d").stdout)["groups"]
+    assert document["hidden"] == 3
+    assert document["hidden_leader"].startswith("a (")
+
+
+def test_ranks_of_few_seeds_are_marked_above_the_table(ferbench_cli, tmp_path):
+    def lines(*more):
+        return ferbench_cli("leaderboard", "--results", tmp_path, *more).stdout.splitlines()
+
+    for seed in range(2):
+        for model in "ab":
+            make_run(tmp_path, model=model, seed=seed)
+    assert lines()[1] == "Ranks and p compare these trained weights, not the models: no row has 3 seeds."
+    make_run(tmp_path, model="a", seed=2)
+    wanted = (
+        "Where a row has fewer than 3 seeds (1 of 2 have), ranks and p compare its trained weights, not the models."
+    )
+    assert lines()[1] == wanted
+    assert wanted in lines("--where", "model=a")
+    make_run(tmp_path, model="b", seed=2)
+    assert not any("not the models" in line for line in lines())
+
+
+def test_seeds_that_failed_are_said_to_be_in_no_mean(ferbench_cli, tmp_path):
+    make_run(tmp_path, model="a", seed=0)
+    config = summaries(tmp_path)[0].config[3:15]
+    make_run(tmp_path, model="a", seed=1, status="failed")
+    make_run(tmp_path, model="a", seed=2, status="interrupted")
+    shown = ferbench_cli("leaderboard", "--results", tmp_path).stdout
+    assert f"Seeds without a result are in no mean: {config} (1 failed, 1 interrupted)." in shown
