@@ -63,6 +63,7 @@ class PackTable:
         self._offered: dict[tuple[str, str], str] = {}
         self._shape: tuple[int, ...] | None = None
         self._resampled = False
+        self._knows_gray = False
         self._images = (directory / "images.bin").open("w+b", buffering=2**20)
         self._spools = {name: ColumnSpool(column, directory / f"{name}.spool") for name, column in COLUMNS.items()}
         self._locations = ColumnSpool(_LOCATION, directory / "locations.spool")
@@ -94,7 +95,8 @@ class PackTable:
         for row in rows:
             assert row.image is not None
             self._images.write(row.image.data)
-            self._resampled |= row.native != row.image.shape[1:]
+            self._resampled |= row.stored_hash != row.pixel_hash
+            self._knows_gray |= row.gray_hash != UNKNOWN
         unknown = (np.nan,) * len(self._class_ids)
         chunk: dict[str, Any] = {
             "ids": [sample.id for sample in samples],
@@ -187,7 +189,7 @@ class PackTable:
             entry = spool.finish(self._directory / "columns" / f"{name}.npy", keep)
             if entry is not None:
                 columns[name] = entry
-        if self._resampled and self._shape[0] > 1:
+        if self._resampled and self._knows_gray:
             self._gray.finish(self._directory / GRAY_FILE, keep)
         self.close()
         return {

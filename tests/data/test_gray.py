@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from ferbench.data.decode import decode
+from ferbench.data.fit import StoredForm
 from ferbench.data.gray import GRAY_FILE, gray_hashes, luma
 from ferbench.data.pack import pack_dataset, pixel_hash
 from ferbench.data.sample import Dataset, Sample
+from ferbench.data.splits import stored_digest
 
 
 def colours(seed: int, size: int = 12) -> np.ndarray:
@@ -61,3 +63,16 @@ def test_a_pack_of_an_older_release_does_not_know_and_learns_it_when_it_is_made_
     again = pack_dataset(Faces(3, 8), name="faces", cache=tmp_path)
     assert (again.path, again.digest) == (pack.path, pack.digest)
     assert gray_hashes(again, np.arange(4)).any(axis=1).all()
+
+
+@pytest.mark.parametrize(("own", "other"), [(1, 3), (3, 1)])
+@pytest.mark.parametrize("size", [None, (12, 12), (6, 6)])
+def test_a_pack_in_other_colours_than_the_datasets_is_of_the_same_pictures(tmp_path, own, other, size):
+    as_asked = pack_dataset(Faces(own, None), name="faces", cache=tmp_path)
+    made = pack_dataset(Faces(own, None), name="faces", cache=tmp_path, form=StoredForm(other, size))
+    rows = np.arange(len(made))
+    assert made.images.shape[1] == other
+    assert made.pixel_hashes.tolist() == as_asked.pixel_hashes.tolist()
+    assert gray_hashes(made, rows).tolist() == gray_hashes(as_asked, rows).tolist()
+    assert made.damaged_rows() == []
+    assert stored_digest(made, rows) is not None  # evaluations of the two are told apart
