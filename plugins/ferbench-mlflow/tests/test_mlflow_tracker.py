@@ -108,3 +108,11 @@ def test_a_database_that_cannot_be_opened_does_not_fail_the_run(tmp_path):
 def test_names_are_made_of_what_mlflow_takes():
     found = dict(numbers({"f1": {"très heureux(se)": 0.5, "nothing": None}, "rates": [1, 0.5], "bad": float("nan")}))
     assert found == {"f1.très heureux_se_": 0.5, "rates.0": 1.0, "rates.1": 0.5}
+
+
+def test_classes_whose_names_differ_in_other_characters_stay_apart():
+    assert dict(numbers({"f1": {"sad?": 0.25, "sad!": 0.5, "sad_": 0.75}})) == {
+        "f1.sad_": 0.25,
+        "f1.sad__": 0.5,
+        "f1.sad___": 0.75,
+    }

@@ -45,3 +45,12 @@ def test_the_same_name_wins_over_a_synonym():
 def test_two_synonyms_for_one_class_are_refused():
     with pytest.raises(UserError, match="'joy' and 'happiness' both stand for the class 'happy'"):
         rows(["happy"], {0: "joy", 1: "happiness"})
+
+
+def test_a_label_of_the_same_spelling_wins_over_one_in_another_case():
+    assert rows(["HAPPY", "Happy"], {0: "Happy", 1: "HAPPY"}) == [1, 0]
+
+
+def test_one_label_for_two_classes_is_refused():
+    with pytest.raises(UserError, match="its label 'happy' stands for the classes 'joy' and 'happiness' alike"):
+        rows(["joy", "happiness"], {0: "happy", 1: "sad"})
