@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ class Samples:
     class_names: tuple[str, ...]
     columns: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def clusters(self) -> Clusters | None:
         """Which samples belong together; None where nothing is known of that, or no two of them do."""
         return self.clusters_without(())
@@ -80,13 +81,12 @@ class Samples:
             if name in known or values is None or not (told := unknown & (values != "")).any():
                 continue
             # What a column calls a value, no other column means by it.
-            keys = np.where(told, np.char.add(f"{name}\0", values), keys)
+            keys = np.where(told, np.char.add(f"{name}:", values), keys)
             unknown = unknown & ~told
             used.append(name)
         if not used:
             return None
-        alone = np.char.add("\0", self.ids)
-        found, numbers = np.unique(np.where(unknown, alone, keys), return_inverse=True)
+        found, numbers = np.unique(np.where(unknown, np.char.add("alone:", self.ids), keys), return_inverse=True)
         if len(found) == len(self.ids) > 1:
             return None
         return Clusters(" or ".join(used), numbers.astype(np.int64), int(unknown.sum()))
@@ -116,7 +116,7 @@ class Samples:
             within: the column whose value the samples of the mask share: it and what it is a part of draw nothing.
         """
         chosen = slice(None) if rows is None else rows
-        clusters = self.clusters_without(coarser(within))
+        clusters = self.clusters_without(coarser(within)) if within else self.clusters
         if clusters is None:
             return Design(self.truth[chosen], len(self.class_names))
         found, numbers = np.unique(clusters.of[chosen], return_inverse=True)

@@ -43,6 +43,14 @@ def test_a_sample_without_a_subject_belongs_to_its_clip():
     assert (found.by, found.unknown) == ("subject or clip", 1)
 
 
+def test_what_samples_are_called_is_no_cluster():
+    """One is called as a cluster is, another as one of another column is."""
+    found = replace(samples(subject=["a", "a", ""], clip=["", "", "a"]), ids=np.array(["x", "subjecta", "clipa"]))
+    assert together(found.clusters) == {frozenset({0, 1}), frozenset({2})}
+    found = replace(samples(subject=["a", "a", "", ""]), ids=np.array(["x", "y", "subjecta", "subject:a"]))
+    assert together(found.clusters) == {frozenset({0, 1}), frozenset({2}), frozenset({3})}
+
+
 @pytest.mark.parametrize("columns", [{"part": ["t", "t"]}, {"subject": ["", ""]}, {"subject": ["a", "b"]}])
 def test_there_are_no_clusters_where_no_two_samples_are_known_to_belong_together(columns):
     assert samples(**columns).clusters is None
