@@ -79,7 +79,8 @@ def _centre(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[float, float
     """(left, top, right, bottom) of the largest rectangle in the middle that has the aspect ratio of ``size``."""
     height, width = shape
     scale = min(height / size[0], width / size[1])
-    margin_y, margin_x = (height - size[0] * scale) / 2, (width - size[1] * scale) / 2
+    # What rounding leaves below nothing would be outside the image.
+    margin_y, margin_x = max(0.0, (height - size[0] * scale) / 2), max(0.0, (width - size[1] * scale) / 2)
     return margin_x, margin_y, width - margin_x, height - margin_y
 
 

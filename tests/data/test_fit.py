@@ -57,6 +57,10 @@ def test_every_fit_gives_the_size_and_never_a_value_beyond_a_plain_images(
     assert set(np.unique(found)) <= ({0, 120} if fit == "pad" else {120})
 
 
+def test_a_crop_whose_margins_round_to_less_than_nothing_is_that_of_the_whole_side() -> None:
+    assert fitted(noise(3, 27), (1, 13), "crop").shape == (1, 1, 13)
+
+
 @pytest.mark.parametrize("fit", FITS)
 def test_same_aspect_ratio_leaves_nothing_to_choose(fit: str) -> None:
     image = noise(12, 18)
