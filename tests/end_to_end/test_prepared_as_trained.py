@@ -131,18 +131,15 @@ def test_a_run_on_gray_images_sees_a_colour_photo_in_gray(place, tmp_path):
 
 
 def test_timeline_prepares_the_part_in_a_box_as_the_training_did(place, tmp_path):
-    train(place, "boxed", "dataset.size=24", "dataset.fit=crop", "dataset.color=gray")
-    pixels = np.random.default_rng(4).integers(0, 256, (50, 90, 3), dtype=np.uint8)
-    for number in range(2):
-        (tmp_path / "frames").mkdir(exist_ok=True)
-        Image.fromarray(pixels).save(tmp_path / "frames" / f"{number}.png")
-    Image.fromarray(pixels[10:30, 20:80]).save(tmp_path / "part.png")
-    (wanted,) = predicted(place, "boxed", tmp_path / "part.png").values()
-    told = json.loads(
-        call(place, "timeline", "boxed", tmp_path / "frames", "--box", "20,10,60,20", "--format", "json").stdout
-    )
-    for frame in told["frames"]:
-        np.testing.assert_allclose(list(frame["probabilities"].values()), wanted, atol=1e-6)
+    sets = ("dataset.size=24", "dataset.fit=crop", "dataset.color=gray", "training.seed=3")
+    wanted = recorded(train(place, "boxed", *sets))["test/angry/3.png"]
+    tested = Image.open(place / "data" / "test" / "angry" / "3.png")
+    frame = Image.new("RGB", (120, 90), (200, 30, 60))
+    frame.paste(tested, (20, 10))
+    frame.save(tmp_path / "frame.png")
+    box = f"20,10,{tested.width},{tested.height}"
+    told = json.loads(call(place, "timeline", "boxed", tmp_path, "--box", box, "--format", "json").stdout)
+    np.testing.assert_allclose(list(told["frames"][0]["probabilities"].values()), wanted, atol=1e-6)
 
 
 def test_evaluate_prepares_another_dataset_as_the_training_did(place):
