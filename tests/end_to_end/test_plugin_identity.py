@@ -81,18 +81,9 @@ def run(ferbench_cli, tmp_path):
 
     def call(*args: str) -> dict:
         plugins = ("--plugin", "made_up.py", "--plugin", "tabled.py")
-        done = ferbench_cli(
-            "run",
-            *plugins,
-            "--dataset",
-            "made-up",
-            *QUICK,
-            *(LINEAR if "--model" not in args else ()),
-            *args,
-            "--cache",
-            "cache",
-            "--json",
-        )
+        linear = () if "--model" in args else ("--model", "linear")
+        given = (*plugins, "--dataset", "made-up", *QUICK, *linear, *args)
+        done = ferbench_cli("run", *given, "--cache", "cache", "--json")
         assert done.exit_code == 0, done.stderr
         (outcome,) = json.loads(done.stdout)
         return outcome
