@@ -173,9 +173,9 @@ class LossSpec(Spec):
 class SamplerSpec(Spec):
     """A sampler. Builder: ``build(labels: int64[n], task: Task, *, seed: int, options…)`` returns an object with
     ``indices(epoch: int) -> int64[m]``, ``update(scores: Scores)``, ``state_dict()`` and ``load_state_dict(state)``.
-    ``seed`` is given by the harness and is no option. ``labels`` cannot be written. Draws depend on (seed, epoch,
-    state) alone, and every epoch has as many, which learning rates are planned by. An optional ``describe() -> dict``
-    of plain values says how it draws the next epoch; the epoch's record keeps it."""
+    ``seed`` is given by the harness and is no option. ``labels`` are read-only. Draws depend on (seed, epoch, state)
+    alone. Every epoch has the same number of them, since learning rates are planned by it. An optional ``describe() ->
+    dict`` of plain values says how it draws the next epoch; the epoch's record keeps it."""
 
     kind: ClassVar[str] = "sampler"
 

@@ -22,6 +22,8 @@ from ferbench.plugin.culprit import calls, in_use
 from ferbench.plugin.faults import one_line
 from ferbench.training.precision import Precision
 
+_PARTS = tuple(one.name for one in fields(Targets))
+
 Loss = Callable[[Outputs, Targets], LossValue | Tensor]
 
 
@@ -293,9 +295,8 @@ def _pieces(batches: Sequence[tuple[Tensor, Targets]], size: int) -> Iterator[_P
 
 
 def _each(targets: Targets, change: Callable[[Tensor], Tensor]) -> Targets:
-    parts: dict[str, Any] = {one.name: getattr(targets, one.name) for one in fields(targets)}
-    changed: dict[str, Any] = {name: None if part is None else change(part) for name, part in parts.items()}
-    return Targets(**changed)
+    parts: list[Any] = [getattr(targets, name) for name in _PARTS]
+    return Targets(*(None if part is None else change(part) for part in parts))  # type: ignore[arg-type]
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:

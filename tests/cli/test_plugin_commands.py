@@ -50,6 +50,18 @@ def test_what_is_no_command_is_a_users_mistake(ferbench_cli, added, name, said):
     assert said in done.stderr
 
 
+def test_an_exception_in_a_command_is_shown_with_its_trace_and_its_plugin(ferbench_cli):
+    path = os.pathsep.join([str(FIXTURES / "added"), os.environ.get("PYTHONPATH", "")])
+    done = ferbench_cli("fail", env={"PYTHONPATH": path}, fresh=True)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Traceback (most recent call last):")
+    assert done.stderr.endswith(
+        "LookupError: no such number\n"
+        "command 'fail' of plugin 'added' (added 1.0) raised LookupError: no such number\n"
+        "  → report it to the authors of added; the trace shows where\n"
+    )
+
+
 def test_commands_of_plugins_complete(ferbench_cli):
     environment = {"COMP_WORDS": "ferbench say", "COMP_CWORD": "1", "_FERBENCH_COMPLETE": "bash_complete"}
     path = os.pathsep.join([str(FIXTURES / "added"), os.environ.get("PYTHONPATH", "")])

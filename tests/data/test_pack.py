@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from listed import Listed, good, pack, picture, reasons
+from listed import CLASSES, Listed, good, pack, picture, reasons
 from made_packs import make_pack
 from PIL import Image
 
@@ -203,3 +203,19 @@ def test_what_is_known_of_samples_goes_with_their_predictions():
     assert facts["part"].tolist() == ["test", "train", "test"]
     assert facts["clip"].tolist() == ["test-b-clip0", "train-a-clip0", "test-a-clip0"]
     assert set(facts) == {"part", "clip"}
+
+
+def test_a_dataset_may_fill_one_array_and_one_list_again_and_again(tmp_path: Path) -> None:
+    class Reusing(Listed):
+        def samples(self):
+            pixels, votes = np.zeros((4, 4), np.uint8), [0.0, 0.0]
+            for number in range(40):
+                pixels[:] = number
+                votes[:] = [1.0, float(number)]
+                yield Sample(str(number), "train", CLASSES[number % 2], pixels, votes=votes)  # type: ignore[arg-type]
+
+    packed = pack_dataset(Reusing([]), name="reusing", cache=tmp_path)
+    assert packed.images[:, 0, 0, 0].tolist() == list(range(40))
+    assert packed.votes is not None
+    share = packed.votes[:, 1] / packed.votes.sum(axis=1)
+    np.testing.assert_allclose(share, np.arange(40) / (1 + np.arange(40)), rtol=1e-6)
