@@ -201,7 +201,8 @@ def _computed(results: Path, rows: Sequence[Row], metric: str) -> _Tested:
         several = {name: interval(measured[name][number], design) for name in RANKED_BY}
         ends = {name: (one.low, one.high) for name, one in several.items() if one is not None} | others[place]
         if why := lacking.get(metric, ""):
-            standings[place] = Standing(intervals=ends, reason=why)
+            instead = "" if "accuracy" in lacking else "; --rank-by accuracy does without"
+            standings[place] = Standing(intervals=ends, reason=f"{why}{instead}")
             continue
         standings[place] = Standing(
             int(found.best[number]),
