@@ -206,8 +206,9 @@ def _as_trained(own: StoredForm, trained: StoredForm, given: Mapping[str, Any]) 
     kept = own if "color" in asked else replace(own, channels=trained.channels)
     if trained.size is None:
         return kept
-    kept = kept if "size" in asked else replace(kept, size=trained.size, follows=trained.follows)
-    return kept if "fit" in asked else replace(kept, fit=trained.fit)
+    if "size" not in asked:
+        kept = replace(kept, size=trained.size, follows=kept.follows and kept.size == trained.size)
+    return kept if "fit" in asked else replace(kept, fit=trained.fit, follows=kept.follows and trained.fit == kept.fit)
 
 
 def _test(

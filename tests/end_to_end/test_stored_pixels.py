@@ -69,11 +69,35 @@ def test_the_record_says_how_images_were_stored(made):
     assert find_run(made / "results", "crop").read()["data"]["stored"] == {"size": [8, 8], "fit": "crop"}
 
 
+def options(record):
+    return [one["options"] for one in record["evaluations"].values()]
+
+
+UNION = """
+[dataset]
+name = "folder+synthetic-faces"
+synthetic-faces = {size = 16, train = 30, test = 8}
+"""
+
+
+@pytest.mark.parametrize("args", [("--dataset", "folder", "--set", "dataset.size=16"), ("union.toml",)])
+def test_a_runs_own_evaluations_are_marked_by_nothing_where_its_images_have_the_size_already(call, tmp_path, args):
+    for file in tree(tmp_path / "faces").rglob("*.png"):
+        draw(file, int(file.stem), (16, 16))
+    Path("union.toml").write_text(UNION)
+    for seed in ("1", "2"):
+        call("run", *args, "--data", f"folder={tmp_path / 'faces'}", *QUICK, "--name", f"own-{seed}", "--seed", seed)
+    record = find_run(tmp_path / "results", "own-1").read()
+    assert record["data"]["stored"] == {"size": [16, 16], "fit": "stretch"}
+    assert [one["options"] for one in record["evaluations"].values()] == [{"tta": "none"}] * 2
+    call("ensemble", "own-1", "own-2")
+
+
 def test_an_evaluation_on_the_own_pixels_is_the_runs_own(call):
     assert evaluation(call, "s8")["reused"]
 
 
-@pytest.mark.parametrize(("option", "said"), [("size=12", "12×12, stretch"), ("fit='pad'", "8×8, pad")])
+@pytest.mark.parametrize(("option", "said"), [("size=12", "rgb, 12×12 (stretch)"), ("fit='pad'", "rgb, 8×8 (pad)")])
 def test_an_evaluation_on_other_pixels_is_another_one(call, option, said):
     own = evaluation(call, "s8")
     for reused in (False, True):
