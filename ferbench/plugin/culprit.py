@@ -92,7 +92,8 @@ def in_a_line(error: BaseException) -> str:
 
 def named(error: BaseException) -> str:
     """The line of `blame`'s note; empty where there is none."""
-    return next((note.partition("\n")[0] for note in getattr(error, "__notes__", ()) if _RAISED in note), "")
+    lines = (note.partition("\n")[0] for note in getattr(error, "__notes__", ()))
+    return next((line for line in lines if _RAISED in line), "")
 
 
 def _found(error: BaseException) -> tuple[str, PluginRecord] | None:
