@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from made_images import draw
 
 from ferbench.cli import cli
+from ferbench.experiment.fingerprint import evaluation_id, short
 from ferbench.runs.directory import all_runs, find_run
 
 QUICK = ("--model", "linear", "--set", "data.image_size=8", "--set", "training.epochs=1", "--no-report", "--quiet")
@@ -150,6 +151,22 @@ def test_an_evaluation_that_does_not_say_its_pixels_is_not_taken_for_one_on_othe
     assert not again["reused"]
     assert again["evaluation"] != own["evaluation"]
     assert own["evaluation"] in directory.read()["evaluations"]
+
+
+def test_an_older_evaluation_of_resampled_pixels_is_not_made_again_beside_it(call, tmp_path):
+    """Older releases left the stored pixels out of its id; a second one would count the run twice in tables."""
+    directory = find_run(tmp_path / "results", "crop")
+    record = directory.read()
+    (place,) = [key for key, entry in record["evaluations"].items() if entry["split"] == "test"]
+    entry = record["evaluations"].pop(place)
+    del entry["stored"]
+    identifier = evaluation_id(record["identity"]["training_id"], entry["rows_digest"], entry["options"])
+    record["evaluations"][short(identifier)] = {**entry, "id": identifier}
+    (directory.path / "evaluations" / place).rename(directory.path / "evaluations" / short(identifier))
+    directory.write(record)
+    again = evaluation(call, "crop")
+    assert (again["evaluation"], again["reused"]) == (short(identifier), True)
+    assert not evaluation(call, "crop", "--set", "dataset.fit='pad'")["reused"]
 
 
 def test_folds_on_other_pixels_are_other_configurations(call):
