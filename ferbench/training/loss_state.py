@@ -5,9 +5,9 @@ A loss that is a module, or has ``state_dict()`` and ``load_state_dict(state)`` 
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
-import inspect
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FunctionType, MethodType, ModuleType
@@ -64,10 +64,12 @@ def check_state(loss: Callable[..., Any]) -> None:
 
 
 def learnable(loss: object) -> list[str]:
-    """Names of the parameters that a loss has and does not freeze: its own, and those of what it keeps or encloses."""
+    """Names of the parameters that a loss has and does not freeze: its own, and those of what it keeps, encloses or
+    names."""
     names: list[str] = []
     seen: set[int] = set()
-    waiting: deque[tuple[str, object]] = deque([("", loss)])
+    called = (getattr(type(loss), name, None) for name in ("forward", "__call__"))
+    waiting: deque[tuple[str, object]] = deque([("", loss), *(("", one) for one in called)])
     while waiting:
         name, held = waiting.popleft()
         if isinstance(held, _PLAIN) or id(held) in seen:
@@ -97,11 +99,22 @@ def _held_by(holder: object) -> Iterator[tuple[object, object]]:
     elif isinstance(holder, MethodType):
         yield from (("", holder.__self__), ("", holder.__func__))
     elif isinstance(holder, FunctionType):
-        kept = inspect.getclosurevars(holder).nonlocals
-        yield from {**kept, "defaults": holder.__defaults__, "kwdefaults": holder.__kwdefaults__}.items()
+        yield from _used_by(holder)
+        yield from (("defaults", holder.__defaults__), ("kwdefaults", holder.__kwdefaults__))
     yield from getattr(holder, "__dict__", {}).items()
     for name in (slot for kind in type(holder).__mro__ for slot in _slots(kind)):
         yield name, getattr(holder, name, None)
+
+
+def _used_by(function: FunctionType) -> Iterator[tuple[str, object]]:
+    """What a function encloses, and the tensors and modules among the globals that it names."""
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):  # nothing has been assigned to it
+            yield name, cell.cell_contents
+    for name in function.__code__.co_names:
+        value = function.__globals__.get(name)
+        if isinstance(value, Tensor | nn.Module):
+            yield name, value
 
 
 def _slots(kind: type) -> Iterable[str]:

@@ -306,6 +306,38 @@ def test_a_bare_tensor_with_a_gradient_is_a_parameter_of_a_loss():
     assert learnable(lambda outputs, targets: outputs.logits.sum() * scale.sum()) == ["scale"]
 
 
+GLOBAL = nn.Parameter(torch.zeros(()))
+
+
+class Naming(nn.Module):
+    def forward(self, outputs, targets):
+        return outputs.logits.sum() * GLOBAL.exp()
+
+
+class CallingGlobal:
+    def __call__(self, outputs, targets):
+        return outputs.logits.sum() * GLOBAL.exp()
+
+
+@pytest.mark.parametrize("loss", [lambda outputs, targets: outputs.logits.sum() * GLOBAL, Naming(), CallingGlobal()])
+def test_a_parameter_of_a_module_is_found_where_a_loss_names_it(loss):
+    assert learnable(loss) == ["GLOBAL"]
+
+
+def test_a_loss_may_enclose_what_was_never_assigned():
+    def build(smooth):
+        if smooth:
+            smoothed = nn.Identity()
+
+        def loss(outputs, targets):
+            total = outputs.logits.sum()
+            return smoothed(total) if smooth else total
+
+        return loss
+
+    assert learnable(build(smooth=False)) == []
+
+
 def test_a_loss_that_takes_note_of_what_it_validates_on_learns_nothing_from_it():
     class Counting(nn.Module):
         def __init__(self) -> None:
