@@ -16,7 +16,8 @@ from ferbench.data.draws import Draws, upload
 from ferbench.data.shards import Shards
 from ferbench.data.targets import Targets
 from ferbench.data.views import PLAIN, View
-from ferbench.plugin.culprit import calls
+from ferbench.errors import UserError
+from ferbench.plugin.culprit import calls, in_use
 
 Augmentation = Callable[[Tensor, tuple[int, int], Draws], Tensor]
 
@@ -184,4 +185,13 @@ class Batches:
 
 @calls("augmentation")
 def _augmented(augment: Augmentation, images: Tensor, size: tuple[int, int], draws: Draws) -> Tensor:
-    return augment(images, size, draws)
+    made = augment(images, size, draws)
+    wanted = (len(images), *size)
+    if isinstance(made, Tensor) and made.ndim == 4 and made.dtype == torch.float32 and made.shape[1] in (1, 3):
+        if (len(made), *made.shape[2:]) == wanted:
+            return made
+    got = f"{str(made.dtype).removeprefix('torch.')}{list(made.shape)}" if isinstance(made, Tensor) else type(made)
+    raise UserError(
+        f"{in_use('augmentation')} makes {got} of {wanted[0]} images, not float32[{wanted[0]}, C, {size[0]}, {size[1]}]",
+        "let it give one image for each that it is given, of the size that is asked for, in [0, 1]",
+    )

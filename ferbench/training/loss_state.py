@@ -49,11 +49,17 @@ def put_state(loss: Callable[..., Any], state: Any, device: torch.device | None 
 
 
 def check_state(loss: Callable[..., Any]) -> None:
-    """Refuse a loss whose state cannot be stored, before hours of training are to be.
+    """Refuse a loss whose state cannot be stored or put back, before hours of training are to be.
 
     Raises:
-        UserError: naming what cannot.
+        UserError: naming what cannot, or which of the two methods is not there.
     """
+    missing = [name for name in ("state_dict", "load_state_dict") if not callable(getattr(loss, name, None))]
+    if len(missing) == 1:
+        raise UserError(
+            f"{in_use('loss')} has no {missing[0]}(), so that its state would be lost where a run goes on",
+            "give it both state_dict() and load_state_dict(state), or neither",
+        )
     try:
         pack(state_of(loss), {}, "state_dict()")
     except NotStorable as error:

@@ -29,9 +29,22 @@ Loss = Callable[[Outputs, Targets], LossValue | Tensor]
 
 @calls("model")
 def forward(model: nn.Module, images: Tensor) -> Outputs:
-    """Call a model; a bare tensor is taken as logits."""
+    """Call a model; a bare tensor is taken as logits.
+
+    Raises:
+        UserError: it does not give one row of logits, and of valence and arousal, for each image.
+    """
     outputs = model(images)
-    return outputs if isinstance(outputs, Outputs) else Outputs(logits=outputs)
+    outputs = outputs if isinstance(outputs, Outputs) else Outputs(logits=outputs)
+    for name, part in (("logits", outputs.logits), ("affect", outputs.affect)):
+        if (part is not None or name == "logits") and not (
+            isinstance(part, Tensor) and part.ndim == 2 and len(part) == len(images)
+        ):
+            raise UserError(
+                f"{in_use('model')} gives {_told(part)} as {name} for {len(images)} images, not a row for each",
+                "let its forward() return ferbench.Outputs, or a tensor of logits[N, K]",
+            )
+    return outputs
 
 
 @calls("loss")
@@ -59,14 +72,23 @@ def check_component(name: object, component: object) -> None:
         UserError: saying why.
     """
     fault = component_fault(name)
-    if fault is None and not (isinstance(component, Tensor) and component.ndim == 0):
-        got = f"a tensor of shape {tuple(component.shape)}" if isinstance(component, Tensor) else repr(component)
+    if fault is None and not _is_number(component):
+        got = _told(component) if isinstance(component, Tensor) and component.ndim else repr(component)
         fault = f"is {got}, not a tensor with a single number"
     if fault is not None:
         raise UserError(
             f"{in_use('loss')} returns a component {one_line(repr(name))} that {fault}",
             "change what the loss returns: components are scalar tensors with names of their own, such as 'centre'",
         )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Tensor) and not value.ndim and value.dtype != torch.bool and not value.is_complex()
+
+
+def _told(value: object) -> str:
+    """What a plugin gives, for a message."""
+    return f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
 
 
 @calls("loss")

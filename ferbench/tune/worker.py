@@ -100,8 +100,8 @@ def main() -> None:
             return
         except UserError as error:
             result = {"ending": "failed", "reason": f"{error.message} → {error.remedy}"}
-        except Exception as error:
-            blame(error)
+        except (Exception, SystemExit) as error:
+            error = blame(error)
             traceback.print_exc()
             result = {"ending": "failed", "reason": in_a_line(error)}
         sys.stdout.flush()

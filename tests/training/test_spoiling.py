@@ -15,10 +15,11 @@ from torch import nn
 from ferbench import LossValue, Outputs, Targets, UserError
 from ferbench.data.batches import Batches, InputShape, Truth
 from ferbench.data.views import VIEWS
+from ferbench.distributed.ranks import Ranks
 from ferbench.training.evaluation import evaluate
 from ferbench.training.loop import Observer, fit
-from ferbench.training.loss_state import learnable
-from ferbench.training.step import Stepper, evaluate_loss
+from ferbench.training.loss_state import check_state, learnable
+from ferbench.training.step import Stepper, evaluate_loss, forward
 
 
 def margin(outputs: Outputs, targets: Targets) -> torch.Tensor:
@@ -191,6 +192,72 @@ def test_an_augmentation_that_writes_into_its_images_changes_no_later_epoch():
     np.testing.assert_array_equal(pack, before)
 
 
+def test_devices_refuse_a_component_that_only_one_of_them_has():
+    class Second(Ranks):
+        """What the second of two devices goes through: the first has no component."""
+
+        def hear(self, message=None):
+            return [{}, None]
+
+    def loss(outputs, targets):
+        total = nn.functional.cross_entropy(outputs.logits, targets.labels)
+        return LossValue(total, {"centre": total})
+
+    with pytest.raises(UserError, match="returns a component 'centre' for some batches alone"):
+        evaluate(Sides(), split(), 2, loss, 4, ranks=Second())
+
+
+def test_a_component_that_a_batch_lacks_counts_as_0_there():
+    def loss(outputs, targets):
+        total = nn.functional.cross_entropy(outputs.logits, targets.labels)
+        return LossValue(total, {"whole": torch.ones(())} if len(targets) == 5 else {})
+
+    job = training(epochs=1, loss=loss)  # ten batches of five, validated at once
+    job.batch_size, log = 15, Log()
+    fit(job, log)
+    assert log.epochs[0]["train"]["whole"] == pytest.approx(5 / 50)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda images: images[:-1],
+        lambda images: images.repeat(2, 1, 1, 1),
+        lambda images: images[:, :, :2],
+        lambda images: images.expand(-1, 2, -1, -1),
+        lambda images: images.double(),
+        lambda images: images.byte(),
+        lambda images: None,
+    ],
+    ids=["fewer", "more", "smaller", "two channels", "float64", "uint8", "none"],
+)
+def test_an_augmentation_that_makes_other_than_it_should_is_refused(change):
+    shape = InputShape(1, (4, 4), (0.0,), (1.0,))
+    pack = np.zeros((6, 1, 4, 4), np.uint8)
+    stored = Batches(pack, np.arange(6), Truth(np.arange(6) % 2), shape, torch.device("cpu"))
+    with pytest.raises(UserError, match=r"the augmentation makes .* of 3 images, not float32\[3, C, 4, 4\]"):
+        next(stored.training(np.arange(6), 3, lambda i, size, draws: change(i.float()), seed=0, epoch=1))
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (torch.zeros(1, 2), r"a tensor of shape \(1, 2\) as logits"),
+        (torch.zeros(4), r"a tensor of shape \(4,\) as logits"),
+        ({"logits": torch.zeros(4, 2)}, "dict as logits"),
+        ((torch.zeros(4, 2), torch.zeros(4, 2)), "tuple as logits"),
+        (Outputs(torch.zeros(4, 2), torch.zeros(1, 2)), r"a tensor of shape \(1, 2\) as affect"),
+    ],
+)
+def test_a_model_that_has_no_row_for_each_image_is_refused(answer, said):
+    class Model(nn.Module):
+        def forward(self, images):
+            return answer
+
+    with pytest.raises(UserError, match=f"the model gives {said} for 4 images, not a row for each"):
+        forward(Model(), torch.zeros(4, 1, 8, 8))
+
+
 RECORDED = ("loss", "accuracy", "macro_f1", "f1", "ece", "epoch", "seconds", "valence_ccc")
 
 
@@ -216,7 +283,13 @@ def test_a_component_that_the_records_could_not_hold_is_refused(name, said):
 
 
 @pytest.mark.parametrize(
-    ("value", "got"), [(0.5, "0.5"), (torch.zeros(2), r"a tensor of shape \(2,\)"), (None, "None")]
+    ("value", "got"),
+    [
+        (0.5, "0.5"),
+        (torch.zeros(2), r"a tensor of shape \(2,\)"),
+        (None, "None"),
+        (torch.tensor(True), r"tensor\(True\)"),
+    ],
 )
 def test_a_component_that_is_no_single_number_is_refused(value, got):
     with pytest.raises(UserError, match=f"component 'centre' that is {got}, not a tensor with a single number"):
@@ -336,6 +409,16 @@ def test_a_loss_may_enclose_what_was_never_assigned():
         return loss
 
     assert learnable(build(smooth=False)) == []
+
+
+@pytest.mark.parametrize("missing", ["state_dict", "load_state_dict"])
+def test_a_loss_with_half_a_state_is_refused(missing):
+    class Half:
+        state_dict, load_state_dict = dict, dict
+
+    setattr(Half, missing, None)
+    with pytest.raises(UserError, match=f"the loss has no {missing}"):
+        check_state(Half())
 
 
 def test_a_loss_that_takes_note_of_what_it_validates_on_learns_nothing_from_it():
