@@ -186,12 +186,15 @@ class Batches:
 @calls("augmentation")
 def _augmented(augment: Augmentation, images: Tensor, size: tuple[int, int], draws: Draws) -> Tensor:
     made = augment(images, size, draws)
-    wanted = (len(images), *size)
-    if isinstance(made, Tensor) and made.ndim == 4 and made.dtype == torch.float32 and made.shape[1] in (1, 3):
-        if (len(made), *made.shape[2:]) == wanted:
+    n, (height, width) = len(images), size
+    if isinstance(made, Tensor):
+        if made.dtype == torch.float32 and made.shape in ((n, 1, height, width), (n, 3, height, width)):
             return made
-    got = f"{str(made.dtype).removeprefix('torch.')}{list(made.shape)}" if isinstance(made, Tensor) else type(made)
+        got = f"{str(made.dtype).removeprefix('torch.')}{list(made.shape)}"
+    else:
+        got = type(made).__name__
     raise UserError(
-        f"{in_use('augmentation')} makes {got} of {wanted[0]} images, not float32[{wanted[0]}, C, {size[0]}, {size[1]}]",
+        f"{in_use('augmentation')} makes {got} of {n} images, not "
+        f"float32[{n}, C, {height}, {width}] of 1 or 3 channels",
         "let it give one image for each that it is given, of the size that is asked for, in [0, 1]",
     )

@@ -45,7 +45,20 @@ def put_state(loss: Callable[..., Any], state: Any, device: torch.device | None 
         return
     if device is not None:
         state = tree_map(lambda part: part.to(device) if isinstance(part, Tensor) else part, state)
+    if isinstance(loss, nn.Module):
+        _shape_buffers(loss, state)
     loss.load_state_dict(state)
+
+
+def _shape_buffers(loss: nn.Module, state: Mapping[str, Any]) -> None:
+    """Give a module's buffers the shapes that a state has: some are made at the first batch, or grow."""
+    for prefix, module in loss.named_modules():
+        for name, buffer in module._buffers.items():
+            kept = state.get(f"{prefix}.{name}" if prefix else name)
+            if isinstance(kept, Tensor) and (buffer is None or buffer.shape != kept.shape):
+                module._buffers[name] = torch.empty_like(kept)
+            elif kept is None and name not in module._non_persistent_buffers_set:
+                module._buffers[name] = None
 
 
 def check_state(loss: Callable[..., Any]) -> None:

@@ -6,7 +6,7 @@ import gc
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -55,11 +55,16 @@ def evaluate_loss(loss: Loss, outputs: Outputs, targets: Targets) -> LossValue:
     already: whoever needs what a model said takes it before the loss is called.
 
     Raises:
-        UserError: a component has the name of something else in the records, or is no scalar.
+        UserError: the total is no scalar, or a component has the name of something else in the records or is none.
     """
     value = loss(outputs, _each(targets, Tensor.clone))
-    if not isinstance(value, LossValue):
-        return LossValue(total=value)
+    value = value if isinstance(value, LossValue) else LossValue(total=value)
+    if not isinstance(value.total, Tensor) or value.total.ndim:
+        raise UserError(
+            f"{in_use('loss')} returns {_told(value.total)} for {len(targets)} images, "
+            "not a tensor with a single number",
+            "let it return the mean over the samples",
+        )
     for name, component in value.components.items():
         check_component(name, component)
     return value
@@ -80,6 +85,14 @@ def check_component(name: object, component: object) -> None:
             f"{in_use('loss')} returns a component {one_line(repr(name))} that {fault}",
             "change what the loss returns: components are scalar tensors with names of their own, such as 'centre'",
         )
+
+
+def _refuse_without_gradient(outputs: Outputs) -> NoReturn:
+    kind = "loss" if outputs.logits.requires_grad else "model"
+    raise UserError(
+        f"{in_use(kind)} gives no gradient to learn from",
+        "look for what detaches it, such as torch.no_grad(), .detach(), .item() or argmax",
+    )
 
 
 def _is_number(value: object) -> bool:
@@ -246,6 +259,8 @@ class Stepper:
                 outputs = self._ranks.whole(self._precision.full(outputs), piece.places, len(piece.targets))
                 predicted.append(outputs.logits.detach().argmax(dim=1))  # a loss may write into what it is given
                 value = evaluate_loss(self._loss, outputs, piece.targets)
+                if not value.total.requires_grad:
+                    _refuse_without_gradient(outputs)
                 weighted = value.total if share == 1 else value.total * share
                 (weighted if self._precision.scaler is None else self._precision.scaler.scale(weighted)).backward()
             total = weighted.detach() if total is None else total + weighted.detach()

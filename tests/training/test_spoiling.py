@@ -16,9 +16,10 @@ from ferbench import LossValue, Outputs, Targets, UserError
 from ferbench.data.batches import Batches, InputShape, Truth
 from ferbench.data.views import VIEWS
 from ferbench.distributed.ranks import Ranks
+from ferbench.training.asking import described
 from ferbench.training.evaluation import evaluate
 from ferbench.training.loop import Observer, fit
-from ferbench.training.loss_state import check_state, learnable
+from ferbench.training.loss_state import check_state, learnable, put_state, state_of
 from ferbench.training.step import Stepper, evaluate_loss, forward
 
 
@@ -409,6 +410,62 @@ def test_a_loss_may_enclose_what_was_never_assigned():
         return loss
 
     assert learnable(build(smooth=False)) == []
+
+
+class Bank(nn.Module):
+    """Keeps the logits that it has seen, in buffers of which one is made at the first batch and one grows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(0, 2))
+        self.register_buffer("mean", None)
+
+    def forward(self, outputs, targets):
+        self.seen = torch.cat([self.seen, outputs.logits.detach()])
+        self.mean = self.seen.mean(0)
+        return nn.functional.cross_entropy(outputs.logits - self.mean, targets.labels)
+
+
+def test_a_loss_has_its_state_again_whatever_shape_it_had_and_has():
+    targets = Targets(torch.zeros(3, dtype=torch.int64))
+    loss, fresh = Bank(), Bank()
+    before = state_of(fresh)
+    loss(Outputs(torch.ones(3, 2)), targets)
+    learnt = state_of(loss)
+    loss(Outputs(torch.zeros(3, 2)), targets)
+    for other in (loss, fresh):
+        put_state(other, learnt)
+        assert other.seen.tolist() == [[1.0, 1.0]] * 3
+        assert other.mean.tolist() == [1.0, 1.0]
+    put_state(loss, before)
+    assert loss.seen.shape == (0, 2)
+    assert loss.mean is None
+
+
+@pytest.mark.parametrize("value", [torch.zeros(2), 0.5, {"loss": torch.zeros(())}])
+def test_a_loss_that_returns_no_scalar_is_refused_at_any_batch(value):
+    with pytest.raises(UserError, match=r"the loss returns .* for 2 images, not a tensor with a single number"):
+        evaluate_loss(lambda o, t: value, Outputs(torch.zeros(2, 3)), Targets(torch.zeros(2, dtype=torch.int64)))
+
+
+@pytest.mark.parametrize("kind", ["loss", "model"])
+def test_what_gives_no_gradient_is_named(kind):
+    class Blind(Limited):
+        def forward(self, images):
+            return super().forward(images).logits.detach()
+
+    model = {"model": Blind, "loss": Limited}[kind](limit=100)
+    loss = {"model": cross_entropy, "loss": lambda o, t: cross_entropy(o, t).total.detach()}[kind]
+    with pytest.raises(UserError, match=f"the {kind} gives no gradient to learn from"):
+        Stepper(model, loss, torch.optim.SGD(model.parameters(), lr=0.5), CPU).step([batch(10)])
+
+
+@pytest.mark.parametrize("said", [{"focus": {"happy"}}, ["happy"], {"w": np.ones(2)}])
+def test_a_sampler_that_says_what_no_record_holds_is_refused(said):
+    sampler = Order(50)
+    sampler.describe = lambda: said
+    with pytest.raises(UserError, match="the sampler describes an epoch by what is no dictionary of plain values"):
+        described(sampler)
 
 
 @pytest.mark.parametrize("missing", ["state_dict", "load_state_dict"])
