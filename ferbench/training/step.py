@@ -59,7 +59,7 @@ def evaluate_loss(loss: Loss, outputs: Outputs, targets: Targets) -> LossValue:
     """
     value = loss(outputs, _each(targets, Tensor.clone))
     value = value if isinstance(value, LossValue) else LossValue(total=value)
-    if not isinstance(value.total, Tensor) or value.total.ndim:
+    if not is_number(value.total):
         raise UserError(
             f"{in_use('loss')} returns {_told(value.total)} for {len(targets)} images, "
             "not a tensor with a single number",
@@ -77,8 +77,8 @@ def check_component(name: object, component: object) -> None:
         UserError: saying why.
     """
     fault = component_fault(name)
-    if fault is None and not _is_number(component):
-        got = _told(component) if isinstance(component, Tensor) and component.ndim else repr(component)
+    if fault is None and not is_number(component):
+        got = _told(component) if isinstance(component, Tensor) else repr(component)
         fault = f"is {got}, not a tensor with a single number"
     if fault is not None:
         raise UserError(
@@ -95,13 +95,16 @@ def _refuse_without_gradient(outputs: Outputs) -> NoReturn:
     )
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Whether a loss's total or component is a tensor with a single number."""
     return isinstance(value, Tensor) and not value.ndim and value.dtype != torch.bool and not value.is_complex()
 
 
 def _told(value: object) -> str:
     """What a plugin gives, for a message."""
-    return f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+    if not isinstance(value, Tensor):
+        return type(value).__name__
+    return f"a tensor of shape {tuple(value.shape)}" if value.ndim else repr(value)
 
 
 @calls("loss")

@@ -101,9 +101,9 @@ def main() -> None:
         except UserError as error:
             result = {"ending": "failed", "reason": f"{error.message} → {error.remedy}"}
         except (Exception, SystemExit) as error:
-            error = blame(error)
-            traceback.print_exc()
-            result = {"ending": "failed", "reason": in_a_line(error)}
+            fault = blame(error)
+            traceback.print_exception(fault)
+            result = {"ending": "failed", "reason": in_a_line(fault)}
         sys.stdout.flush()
         link.send({"type": "result", "seconds": time.perf_counter() - started, **result})
 
