@@ -32,19 +32,25 @@ def forward(model: nn.Module, images: Tensor) -> Outputs:
     """Call a model; a bare tensor is taken as logits.
 
     Raises:
-        UserError: it does not give one row of logits, and of valence and arousal, for each image.
+        UserError: it does not give logits[N, K], and valence and arousal as float[N, 2] or not at all.
     """
     outputs = model(images)
     outputs = outputs if isinstance(outputs, Outputs) else Outputs(logits=outputs)
-    for name, part in (("logits", outputs.logits), ("affect", outputs.affect)):
-        if (part is not None or name == "logits") and not (
-            isinstance(part, Tensor) and part.ndim == 2 and len(part) == len(images)
-        ):
-            raise UserError(
-                f"{in_use('model')} gives {_told(part)} as {name} for {len(images)} images, not a row for each",
-                "let its forward() return ferbench.Outputs, or a tensor of logits[N, K]",
-            )
+    n = len(images)
+    _check_shape("logits", outputs.logits, (n, None))
+    if outputs.affect is not None:
+        _check_shape("affect", outputs.affect, (n, 2))
     return outputs
+
+
+def _check_shape(name: str, part: object, wanted: tuple[int, int | None]) -> None:
+    n, width = wanted
+    if isinstance(part, Tensor) and part.ndim == 2 and len(part) == n and width in (None, part.shape[1]):
+        return
+    raise UserError(
+        f"{in_use('model')} gives {_told(part)} as {name} for {n} images, not one of shape ({n}, {width or 'K'})",
+        "let its forward() return ferbench.Outputs, or a tensor of logits[N, K]",
+    )
 
 
 @calls("loss")

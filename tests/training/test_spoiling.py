@@ -248,14 +248,15 @@ def test_an_augmentation_that_makes_other_than_it_should_is_refused(change):
         ({"logits": torch.zeros(4, 2)}, "dict as logits"),
         ((torch.zeros(4, 2), torch.zeros(4, 2)), "tuple as logits"),
         (Outputs(torch.zeros(4, 2), torch.zeros(1, 2)), r"a tensor of shape \(1, 2\) as affect"),
+        (Outputs(torch.zeros(4, 2), torch.zeros(4, 7)), r"a tensor of shape \(4, 7\) as affect"),
     ],
 )
-def test_a_model_that_has_no_row_for_each_image_is_refused(answer, said):
+def test_a_model_whose_outputs_have_other_shapes_is_refused(answer, said):
     class Model(nn.Module):
         def forward(self, images):
             return answer
 
-    with pytest.raises(UserError, match=f"the model gives {said} for 4 images, not a row for each"):
+    with pytest.raises(UserError, match=f"the model gives {said} for 4 images, not one of shape"):
         forward(Model(), torch.zeros(4, 1, 8, 8))
 
 
