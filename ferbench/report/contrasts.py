@@ -40,7 +40,8 @@ def confusion_difference(run: RunView, base: RunView, name: str) -> Figure:
         "coloraxis": "coloraxis",
         "customdata": [
             [
-                f"true {plain(names[i])}<br>predicted {plain(names[j])}<br>{change[i, j]:+.1f} points".replace("-", "−")
+                f"true {plain(names[i])}<br>predicted {plain(names[j])}<br>"
+                + f"{change[i, j]:+.1f} points".replace("-", "−")
                 for j in range(k)
             ]
             for i in range(k)

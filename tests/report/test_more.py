@@ -199,14 +199,16 @@ def test_confusions_are_compared_in_points_of_each_true_class(tmp_path):
     for one in map(predictions, runs):
         shares.append(confusion_matrix(one.truth, one.probabilities.argmax(axis=1), normalize="true"))
     (found,) = [f for f in compose(read_runs(runs)).comparisons[0].figures if "difference" in f.id]
-    assert np.array(found.spec["data"][0]["customdata"]) == pytest.approx(100 * (shares[1] - shares[0]))
+    change = 100 * (shares[1] - shares[0])
+    said = [[one.rpartition("<br>")[2] for one in row] for row in found.spec["data"][0]["customdata"]]
+    assert said == [[f"{one:+.1f} points".replace("-", "−") for one in row] for row in change]
     # Cells are drawn by how much better it is: more on the diagonal, fewer elsewhere.
-    better = np.where(np.eye(len(shares[0]), dtype=bool), 1, -1) * found.spec["data"][0]["customdata"]
+    better = np.where(np.eye(len(shares[0]), dtype=bool), 1, -1) * change
     assert np.array(found.spec["data"][0]["z"]) == pytest.approx(better)
     ends = found.spec["layout"]["coloraxis"]
-    assert -ends["cmin"] == ends["cmax"] == np.abs(better).max()
+    assert -ends["cmin"] == ends["cmax"] == pytest.approx(np.abs(better).max())
     other = confusion_difference(group.runs[0], group.runs[1], "x")
-    assert np.array(other.spec["data"][0]["customdata"]) == pytest.approx(100 * (shares[0] - shares[1]))
+    assert np.array(other.spec["data"][0]["z"]) == pytest.approx(-better)
 
 
 def test_the_frontier_joins_what_nothing_cheaper_reaches():
