@@ -137,11 +137,13 @@ def _sliced(directory: RunDirectory, evaluation: str, columns: tuple[str, ...], 
         return []
     from ferbench.ranking.slice_columns import sliced_by
     from ferbench.report.answers import slice_table
+    from ferbench.report.table import ids_of
 
     given = directory.predictions(evaluation)
     classes, label = given.probabilities.shape[1], directory.path.name
     sliced = sliced_by(given.ids, given.columns, columns, more)
-    return [slice_table(name, values, given, classes, label) for name, values in sliced.items()]
+    ids = ids_of(sliced)
+    return [slice_table(name, values, given, classes, label, f"by-{ids[name]}") for name, values in sliced.items()]
 
 
 def _show_slices(tables: Sequence[Table]) -> None:
