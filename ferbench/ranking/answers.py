@@ -53,14 +53,21 @@ class Samples:
     Attributes:
         ids: text[n].
         truth: int64[n] class ids.
-        class_names: K names.
+        class_names: K names; first those that the dataset knows, then what only the models know.
         columns: what else is known of them, text[n] by name.
+        only_models: how many classes only the models know: no sample is of them, and macro averages leave them out.
     """
 
     ids: NDArray[np.str_]
     truth: NDArray[np.int64]
     class_names: tuple[str, ...]
     columns: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+    only_models: int = 0
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """The classes that the dataset knows."""
+        return self.class_names[: len(self.class_names) - self.only_models]
 
     @cached_property
     def clusters(self) -> Clusters | None:
@@ -117,13 +124,14 @@ class Samples:
         """
         chosen = slice(None) if rows is None else rows
         clusters = self.clusters_without(coarser(within)) if within else self.clusters
+        alone = Design(self.truth[chosen], len(self.class_names), scored=len(self.scored))
         if clusters is None:
-            return Design(self.truth[chosen], len(self.class_names))
+            return alone
         found, numbers = np.unique(clusters.of[chosen], return_inverse=True)
         if len(found) == len(numbers) > 1:
-            return Design(self.truth[chosen], len(self.class_names))
+            return alone
         unit = "group" if " " in clusters.by else clusters.by
-        return Design(self.truth[chosen], len(self.class_names), numbers.astype(np.int64), unit)
+        return replace(alone, clusters=numbers.astype(np.int64), unit=unit)
 
 
 @dataclass(frozen=True)
@@ -166,7 +174,8 @@ def read(results: Path, run: str, evaluation: str, base: Samples | None = None) 
     stored = directory.evaluation(evaluation) or {}
     names = tuple(stored.get("class_names") or directory.read()["data"]["class_names"])
     if base is None:
-        samples = Samples(given.ids, given.truth.astype(np.int64), names, given.columns)
+        only = len((stored.get("data") or {}).get("only_model") or ())
+        samples = Samples(given.ids, given.truth.astype(np.int64), names, given.columns, only)
         return Answers(samples, given.probabilities, given, given.affect_truth, given.affect)
     order = same_samples(base.ids, given.ids, run)
     columns = same_classes(base.class_names, names, run)

@@ -208,7 +208,7 @@ def discord(truth: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[
 def _changes(
     samples: Samples, a: NDArray[np.int64], b: NDArray[np.int64], discordance: Discordance | None, draws: int
 ) -> list[Change]:
-    classes = [f"f1:{k}" for k in range(len(samples.class_names))]
+    classes = [f"f1:{k}" for k in range(len(samples.scored))]
     overall = ["accuracy", "macro_f1", "balanced_accuracy"]
     found = {one.metric: one for one in paired_bootstrap(samples.design(), a, b, [*overall, *classes], draws=draws)}
     adjusted = dict(zip(classes, holm([found[key].p for key in classes]).tolist(), strict=True))

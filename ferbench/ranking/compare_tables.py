@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ferbench.ranking.clusters import unknown_note
 from ferbench.ranking.compare import Comparison, label_of, sample_rows, slice_changes
 from ferbench.report.table import Column, Table, ids_of
-from ferbench.runs.remarks import of_absent
+from ferbench.runs.remarks import of_absent, only_models
 
 
 def tables(comparison: Comparison, sliced: Mapping[str, NDArray[np.str_]], samples: int) -> list[Table]:
@@ -37,10 +37,13 @@ def metrics(comparison: Comparison) -> Table:
             "know of them."
         )
         notes += filter(None, [unknown_note(clusters.by, clusters.unknown, len(clusters.of))])
-    support = np.bincount(comparison.samples.truth, minlength=len(comparison.samples.class_names))
-    absent = [name for name, n in zip(comparison.samples.class_names, support.tolist(), strict=True) if not n]
+    samples = comparison.samples
+    support = np.bincount(samples.truth, minlength=len(samples.scored))
+    absent = [name for name, n in zip(samples.scored, support.tolist(), strict=True) if not n]
     if said := of_absent(absent, len(support)):
         notes.append(f"{said}.")
+    if only := samples.class_names[len(samples.scored) :]:
+        notes.append(f"T{only_models(only)[1:]}.")
     notes.append("Adjusted p of a class: Holm's correction over the classes.")
     notes.append(_family_note(comparison))
     for name, side in zip("AB", comparison.sides, strict=True):

@@ -40,7 +40,7 @@ WITH_INTERVALS = (
 )
 A_FOLD = "a fold is measured on the samples that its epoch was chosen on"
 TESTS_FILE = ".tests.json"
-_VERSION = 4
+_VERSION = 5
 _MOST_KEPT = 64
 
 

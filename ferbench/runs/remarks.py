@@ -17,10 +17,7 @@ def remarks(entry: Mapping[str, Any]) -> list[str]:
         total = sum(left_out.values())
         lines.append(f"left out: {total:,} samples of classes that the model does not know: {counted(left_out)}")
     if only := (entry.get("data") or {}).get("only_model"):
-        lines.append(
-            f"the dataset does not know: {', '.join(only)}; macro averages are over the other classes, and samples "
-            "taken for these are errors"
-        )
+        lines.append(only_models(only))
     seen = entry.get("seen")
     if seen is None:
         return lines
@@ -73,6 +70,14 @@ def of_absent(absent: Sequence[str], classes: int, split: str = "test") -> str:
 def _scored(entry: Mapping[str, Any]) -> list[str]:
     only_model = (entry.get("data") or {}).get("only_model") or ()
     return [name for name in entry.get("per_class") or {} if name not in only_model]
+
+
+def only_models(names: Sequence[str]) -> str:
+    """What averages make of classes that the dataset does not know."""
+    return (
+        f"the dataset does not know: {', '.join(names)}; macro averages are over the other classes, and samples "
+        "taken for these are errors"
+    )
 
 
 def counted(counts: Mapping[str, int]) -> str:

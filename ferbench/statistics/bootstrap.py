@@ -82,7 +82,7 @@ def paired_bootstrap(
     models = np.concatenate([first, second]).astype(np.int64)
     for matrices in _drawn(design, models, draws, rng):
         for metric in metrics:
-            found = values(metric, matrices)  # [draws, S + S']
+            found = values(metric, matrices, design.scored)  # [draws, S + S']
             deltas[metric].append(found[:, : len(first)].mean(axis=1) - found[:, len(first) :].mean(axis=1))
     over_seeds = min(len(first), len(second)) >= ENOUGH_SEEDS
     resampled = []

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 OVERALL = ("accuracy", "macro_f1", "balanced_accuracy", "present_f1")
 
 
-def values(metric: str, confusion: NDArray[np.number]) -> NDArray[np.float64]:
+def values(metric: str, confusion: NDArray[np.number], scored: int | None = None) -> NDArray[np.float64]:
     """A metric of confusion matrices.
 
     Args:
         metric: one of `OVERALL`, or ``f1:K``.
         confusion: counts [..., K, K], rows true.
+        scored: macro-F1 is over the first so many classes; None: all K.
 
     Returns:
         float[...]; NaN of an empty matrix's accuracy.
@@ -33,15 +34,16 @@ def values(metric: str, confusion: NDArray[np.number]) -> NDArray[np.float64]:
     if metric == "balanced_accuracy":
         return _ratio(_ratio(hits, support).sum(axis=-1), (support > 0).sum(axis=-1))
     f1 = _ratio(2 * hits, support + counts.sum(axis=-2))
-    return (f1 * _weights(metric, support)).sum(axis=-1)
+    return (f1 * _weights(metric, support, scored)).sum(axis=-1)
 
 
-def gradient(metric: str, confusion: NDArray[np.number]) -> NDArray[np.float64]:
+def gradient(metric: str, confusion: NDArray[np.number], scored: int | None = None) -> NDArray[np.float64]:
     """Derivatives of a metric by the counts, [K, K]; a metric does not change when all counts grow alike.
 
     Args:
         metric: one of `OVERALL`, or ``f1:K``.
         confusion: counts [K, K].
+        scored: as of `values`.
     """
     counts = np.asarray(confusion, dtype=np.float64)
     k = len(counts)
@@ -54,15 +56,16 @@ def gradient(metric: str, confusion: NDArray[np.number]) -> NDArray[np.float64]:
     both = support + counts.sum(axis=0)
     f1 = _ratio(2 * np.diag(counts), both)
     # dF1_k / dN[t, p] = (2 [t = p = k] − F1_k ([t = k] + [p = k])) / (support_k + predicted_k)
-    weights = _weights(metric, support)
+    weights = _weights(metric, support, scored)
     slope = weights * _ratio(f1, both)
     return np.diag(weights * _ratio(np.full(k, 2.0), both)) - slope[:, None] - slope[None, :]
 
 
-def _weights(metric: str, support: NDArray[np.float64]) -> NDArray[np.float64]:
+def _weights(metric: str, support: NDArray[np.float64], scored: int | None) -> NDArray[np.float64]:
     """How much each class counts [..., K] in a metric made of the classes' F1."""
     if metric == "macro_f1":
-        return np.full(support.shape, 1 / support.shape[-1])
+        count = support.shape[-1] if scored is None else scored
+        return np.broadcast_to((np.arange(support.shape[-1]) < count) / count, support.shape)
     if metric == "present_f1":
         there = (support > 0).astype(np.float64)
         return there / np.maximum(1, there.sum(axis=-1, keepdims=True))

@@ -39,6 +39,7 @@ class Design:
         classes: K.
         clusters: int64[n], the cluster of each sample, numbered from 0; None: every sample stands alone.
         unit: what a cluster is, in a word.
+        scored: macro-F1 is over the first so many classes; None: all K.
         strata: int64[n], what is drawn from on its own, by numbers below K.
     """
 
@@ -46,6 +47,7 @@ class Design:
     classes: int
     clusters: NDArray[np.int64] | None = None
     unit: str = "cluster"
+    scored: int | None = None
     strata: NDArray[np.int64] = field(init=False, repr=False, compare=False)
     _scale: NDArray[np.float64] = field(init=False, repr=False, compare=False)
 
@@ -220,13 +222,14 @@ class Measured:
 def measure(metric: str, design: Design, predicted: NDArray[np.integer]) -> Measured:
     """A metric of predicted class ids [S, n], a row for each seed."""
     matrices = confusions(design, predicted)
-    slopes = [gradient(metric, one) for one in matrices]
+    slopes = [gradient(metric, one, design.scored) for one in matrices]
     rows = predicted.astype(np.int64)
     parts = np.stack([one[design.truth, row] for one, row in zip(slopes, rows, strict=True)])
     there = np.unique(design.truth)
     flip = max(float(np.ptp(one[there], axis=1).max()) for one in slopes)
     answers = _seen_by(metric, design, predicted)
-    return Measured.of(values(metric, matrices), parts, design, design.lacks(metric), answers, flip)
+    found = values(metric, matrices, design.scored)
+    return Measured.of(found, parts, design, design.lacks(metric), answers, flip)
 
 
 def _seen_by(metric: str, design: Design, predicted: NDArray[np.integer]) -> NDArray[np.integer]:

@@ -10,11 +10,13 @@ import pytest
 from made_runs import CLASSES, make_run
 from scipy.stats import binom, norm
 from scipy.stats import t as student
+from sklearn.metrics import f1_score
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from ferbench.errors import UserError
 from ferbench.ranking.compare import compare, slice_changes
+from ferbench.ranking.compare_tables import tables
 from ferbench.ranking.sides import find_side, on_one_test_set
 from ferbench.runs.directory import Predictions, RunDirectory
 from ferbench.runs.index import summaries
@@ -430,3 +432,37 @@ def test_a_class_of_one_sample_leaves_accuracy_to_be_tested_and_not_macro_f1(fer
     rows = ranked["groups"][0]["rows"]
     assert sorted(row["rank"] for row in rows) == [1, 2]
     assert all("accuracy_ci" in row and "macro_f1_ci" not in row for row in rows)
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """Two models of seven classes on data that knows the first five of them; a sample taken for another is an error."""
+    runs = [make_run(tmp_path, name="a", skill=0.7), make_run(tmp_path, name="b", skill=0.5, model="other")]
+    for run in runs:
+        key, old = predictions(run)
+        record, stored = run.read(), run.evaluation(key)
+        data = {**record["data"], "class_names": list(CLASSES[:5]), "only_model": list(CLASSES[5:])}
+        run.write_evaluation(
+            key, {**stored, "data": data}, Predictions(old.ids, np.minimum(old.truth, 4), old.probabilities)
+        )
+        record["evaluations"][key]["data"] = data
+        run.write(record)
+    return runs
+
+
+def test_macro_f1_on_other_data_is_over_the_classes_that_the_data_knows(tmp_path, elsewhere):
+    found = {one.metric: one for one in made(tmp_path).changes}
+    wanted = [
+        f1_score(one.truth, one.predicted, average="macro", labels=range(5), zero_division=0)
+        for _, one in map(predictions, elsewhere)
+    ]
+    assert [found["macro_f1"].first, found["macro_f1"].second] == pytest.approx(wanted)
+    assert found["macro_f1"].low < wanted[0] - wanted[1] < found["macro_f1"].high
+
+
+def test_classes_that_the_data_does_not_know_are_neither_tested_nor_called_absent(tmp_path, elsewhere):
+    comparison = made(tmp_path)
+    assert [one.metric for one in comparison.changes[3:]] == [f"f1:{name}" for name in CLASSES[:5]]
+    notes = tables(comparison, {}, 0)[0].notes
+    assert not [note for note in notes if "no test sample" in note]
+    assert [note for note in notes if note.startswith("The dataset does not know: sad, surprise; macro averages")]

@@ -17,6 +17,7 @@ from ferbench.ranking import standing
 from ferbench.ranking.columns import ranking_notes
 from ferbench.ranking.leaderboard import diverged, group
 from ferbench.ranking.standing import TESTS_FILE, WITH_INTERVALS, with_standings
+from ferbench.runs.directory import Predictions
 from ferbench.runs.index import summaries
 from ferbench.statistics.estimates import difference, interval
 from ferbench.statistics.holm import holm
@@ -237,3 +238,23 @@ def test_single_runs_are_ranked_as_configurations_of_one_seed_are(tmp_path, thre
     assert sorted(Counter(row.standing.range for row in before.rows).items()) == [("1–2", 2), ("3", 1)]
     single = ranked(tmp_path, single=True)[0]
     assert [row.standing.range for row in single.rows] == [row.standing.range for row in before.rows]
+
+
+def test_gaps_and_intervals_on_other_data_are_of_the_macro_f1_that_is_shown(tmp_path, three):
+    for run in three.values():
+        (key,) = [key for key, one in run.read()["evaluations"].items() if one["split"] == "test"]
+        record, stored, old = run.read(), run.evaluation(key), run.predictions(key)
+        data = {**record["data"], "class_names": stored["class_names"][:5], "only_model": stored["class_names"][5:]}
+        truth = np.minimum(old.truth, 4)
+        run.write_evaluation(key, {**stored, "data": data}, Predictions(old.ids, truth, old.probabilities))
+        shown = f1_score(truth, old.predicted, average="macro", labels=range(5))
+        record["evaluations"][key] |= {
+            "data": data,
+            "metrics": {**record["evaluations"][key]["metrics"], "macro_f1": shown},
+        }
+        run.write(record)
+    ((first, *others),) = [group.rows for group in ranked(tmp_path)]
+    for row in others:
+        shown = row.metric("macro_f1")
+        assert row.standing.gap == pytest.approx(shown.mean - first.metric("macro_f1").mean)
+        assert shown.interval[0] < shown.mean < shown.interval[1]

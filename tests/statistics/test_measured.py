@@ -65,6 +65,25 @@ def test_a_class_without_samples_counts_in_macro_f1_but_not_among_the_present():
     assert float(values("present_f1", matrix)) == pytest.approx(f1[:2].mean())
 
 
+def test_classes_that_only_a_model_knows_are_errors_and_in_no_macro_f1():
+    matrix = np.array([[6, 2, 1], [1, 6, 4], [0, 0, 0]])
+    truth, predicted = (np.repeat(ids.ravel(), matrix.ravel()) for ids in np.indices((3, 3)))
+    wanted = f1_score(truth, predicted, average="macro", labels=[0, 1])
+    design = Design(truth, 3, scored=2)
+    assert measure("macro_f1", design, predicted[None]).values == pytest.approx([wanted])
+
+
+@given(matrix=arrays(np.int64, (3, 3), elements=st.integers(1, 60)), scored=st.integers(1, 3))
+def test_the_derivative_knows_which_classes_are_scored(matrix, scored):
+    step, found = 1e-4, gradient("macro_f1", matrix, scored)
+    for cell in np.ndindex(3, 3):
+        up, down = matrix.astype(float), matrix.astype(float)
+        up[cell] += step
+        down[cell] -= step
+        change = float(values("macro_f1", up, scored) - values("macro_f1", down, scored))
+        assert found[cell] == pytest.approx(change / (2 * step), abs=1e-6)
+
+
 def test_a_class_that_is_neither_there_nor_predicted_has_no_influence():
     matrix = np.array([[5, 2, 0], [1, 6, 0], [0, 0, 0]])
     assert np.isfinite([gradient(metric, matrix) for metric in METRICS]).all()
