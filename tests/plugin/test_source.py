@@ -228,6 +228,8 @@ HELPED = {
     "over two lines": ("from aside \\\n    import width\n", "aside.py"),
     "through another": ("import between\n", "aside.py"),
     "from a package": ("from parts.deep import width\n", "parts/deep/__init__.py"),
+    "a comment among names": ("from folder import (  # some (few\n    inner,\n)\n", "folder/inner.py"),
+    "a name that is not ASCII": ("import hälfer\n", "hälfer.py"),
     "from a folder": ("from folder import (\n    inner,\n)\n", "folder/inner.py"),
     "from deep in a folder": ("import folder.inner\n", "folder/inner.py"),
 }
@@ -239,6 +241,7 @@ def helped(folder: Path, head: str) -> Path:
         {
             "home_made.py": head + PLUGIN.format(build="home_made") + LOSS,
             "aside.py": "width = 1\n",
+            "hälfer.py": "width = 1\n",
             "between.py": "def late():\n    import aside\n",
             "parts/__init__.py": "",
             "parts/deep/__init__.py": "width = 1\n",
