@@ -193,7 +193,7 @@ class Component:
         return digest
 
     def _unusable(self, cause: str) -> UnusableComponent:
-        remedy = "mend the plugin" if self.plugin.local else f"tell the authors of {self.distribution}"
+        remedy = "fix the plugin" if self.plugin.local else f"tell the authors of {self.distribution}"
         if cause.startswith("missing dependency"):
             remedy = f"install the missing package beside {self.distribution}"
         return UnusableComponent(f"{self.title} cannot be used: {cause}", remedy)

@@ -211,6 +211,6 @@ def _file_of(record: PluginRecord) -> Path | None:
 
 def _remedy(candidate: _Candidate, error: str) -> str:
     if not re.match(r"[A-Z]\w*(Error|Exception|Exit)\b", error):
-        return "mend the plugin; `ferbench.hookimpl` marks its hooks, which yield specs such as `ferbench.ModelSpec`"
+        return "fix the plugin; `ferbench.hookimpl` marks its hooks, which yield specs such as `ferbench.ModelSpec`"
     command = f"python {candidate.file}" if candidate.file else f'python -c "import {candidate.module}"'
-    return f"mend the plugin; `{command}` shows the stack trace"
+    return f"fix the plugin; `{command}` shows the stack trace"

@@ -280,6 +280,7 @@ def find_run(results: Path, name: str) -> RunDirectory:
     digits = names.digits_of(name)
     exact = RunDirectory(run_path(results, digits))
     if len(digits) == names.WHOLE and exact.exists() and (here is None or here.path == exact.path.resolve()):
+        _refuse_another_id(exact, name.removeprefix("v1:"))
         return exact
     runs, found = which_runs(results, name)
     several = [runs[one] for one in found.all]
@@ -293,6 +294,18 @@ def find_run(results: Path, name: str) -> RunDirectory:
         f"there is no run '{name}' in {results}",
         "see the runs with 'ferbench runs list', or give the results directory with --results",
     )
+
+
+def _refuse_another_id(run: RunDirectory, digits: str) -> None:
+    """Refuse more digits than a directory's name has where the run's record has others there."""
+    if len(digits) == names.WHOLE:
+        return
+    recorded = run.read().get("identity", {}).get("training_id")
+    if recorded is not None and not recorded.startswith(f"v1:{digits}"):
+        raise UserError(
+            f"there is no run of the id {digits}; that of run {run.path.name} begins with the same digits",
+            f"check the id, or say {run.path.name}",
+        )
 
 
 def which_runs(results: Path, name: str) -> tuple[dict[str, RunDirectory], names.Meant]:

@@ -83,6 +83,15 @@ def test_an_id_in_full_is_an_id_whatever_others_are_called(results):
     assert find_run(results, "abcd00000000").path.name == "abcd00000000"
 
 
+@pytest.mark.parametrize("length", [13, 63, 64])
+def test_more_digits_than_a_directory_has_are_held_against_the_record(results, length):
+    whole, other = "abcd00000000" + "1" * 52, "abcd00000000" + "2" * 52
+    RunDirectory(run_path(results, "abcd00000000")).write({"identity": {"training_id": f"v1:{whole}"}})
+    assert find_run(results, f"v1:{whole[:length]}").path.name == "abcd00000000"
+    with pytest.raises(UserError, match=f"there is no run of the id {other[:length]};"):
+        find_run(results, other[:length])
+
+
 def test_a_directory_here_does_not_hide_a_run_of_that_name(results, tmp_path_factory, monkeypatch):
     monkeypatch.chdir(tmp_path_factory.mktemp("here"))
     RunDirectory(Path("first").absolute()).write({"name": "other", "status": "done"})
