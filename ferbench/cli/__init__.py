@@ -152,7 +152,7 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except UserError as error:
             raise ShownUserError(error) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             mistake = mistake_of(error)
             if mistake is None:
                 raise
@@ -199,11 +199,11 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         ShownUserError(UserError(f"cannot write: {error.strerror}", "free some space, or write elsewhere")).show()
         _leave_pipe()
         code = ShownUserError.exit_code
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         from ferbench.plugin.culprit import blame
 
-        blame(error)
-        raise error.with_traceback(_below_the_command_line(error.__traceback__))  # noqa: B904 the same one
+        fault = blame(error)
+        raise fault.with_traceback(_below_the_command_line(error.__traceback__)) from error.__cause__
     sys.exit(code if isinstance(code, int) else 0)
 
 

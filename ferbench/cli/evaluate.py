@@ -137,11 +137,13 @@ def _sliced(directory: RunDirectory, evaluation: str, columns: tuple[str, ...], 
         return []
     from ferbench.ranking.slice_columns import sliced_by
     from ferbench.report.answers import slice_table
+    from ferbench.report.table import ids_of
 
     given = directory.predictions(evaluation)
     classes, label = given.probabilities.shape[1], directory.path.name
     sliced = sliced_by(given.ids, given.columns, columns, more)
-    return [slice_table(name, values, given, classes, label) for name, values in sliced.items()]
+    ids = ids_of(sliced)
+    return [slice_table(name, values, given, classes, label, f"by-{ids[name]}") for name, values in sliced.items()]
 
 
 def _show_slices(tables: Sequence[Table]) -> None:
@@ -206,8 +208,9 @@ def _as_trained(own: StoredForm, trained: StoredForm, given: Mapping[str, Any]) 
     kept = own if "color" in asked else replace(own, channels=trained.channels)
     if trained.size is None:
         return kept
-    kept = kept if "size" in asked else replace(kept, size=trained.size, follows=trained.follows)
-    return kept if "fit" in asked else replace(kept, fit=trained.fit)
+    if "size" not in asked:
+        kept = replace(kept, size=trained.size, follows=kept.follows and kept.size == trained.size)
+    return kept if "fit" in asked else replace(kept, fit=trained.fit, follows=kept.follows and trained.fit == kept.fit)
 
 
 def _test(

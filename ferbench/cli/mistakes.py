@@ -11,7 +11,7 @@ from ferbench.errors import UserError
 _LONGEST_WORD = 256
 
 
-def mistake_of(error: OSError | ValueError) -> UserError | None:
+def mistake_of(error: OSError | ValueError | RuntimeError) -> UserError | None:
     """The mistake behind an error of the system or of Python; None where there is none behind it."""
     if isinstance(error, OSError):
         if error.errno != errno.ENAMETOOLONG or error.filename is None:
@@ -21,6 +21,8 @@ def mistake_of(error: OSError | ValueError) -> UserError | None:
     said = str(error)
     if said.startswith("embedded null"):  # byte or character
         return UserError("a path holds the character of code 0, which no file's name can", "leave it out")
+    if said == "Could not determine home directory.":  # `Path.expanduser` says no more
+        return UserError("a path begins with '~' and a name that no user has", "write the path in full")
     if said.startswith("Exceeds the limit"):
         return UserError("a number has thousands of digits", "give a number that a computer reckons with")
     return None

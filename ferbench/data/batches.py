@@ -16,7 +16,8 @@ from ferbench.data.draws import Draws, upload
 from ferbench.data.shards import Shards
 from ferbench.data.targets import Targets
 from ferbench.data.views import PLAIN, View
-from ferbench.plugin.culprit import calls
+from ferbench.errors import UserError
+from ferbench.plugin.culprit import calls, in_use
 
 Augmentation = Callable[[Tensor, tuple[int, int], Draws], Tensor]
 
@@ -184,4 +185,16 @@ class Batches:
 
 @calls("augmentation")
 def _augmented(augment: Augmentation, images: Tensor, size: tuple[int, int], draws: Draws) -> Tensor:
-    return augment(images, size, draws)
+    made = augment(images, size, draws)
+    n, (height, width) = len(images), size
+    if isinstance(made, Tensor):
+        if made.dtype == torch.float32 and made.shape in ((n, 1, height, width), (n, 3, height, width)):
+            return made
+        got = f"{str(made.dtype).removeprefix('torch.')}{list(made.shape)}"
+    else:
+        got = type(made).__name__
+    raise UserError(
+        f"{in_use('augmentation')} makes {got} of {n} images, not "
+        f"float32[{n}, C, {height}, {width}] of 1 or 3 channels",
+        "let it give one image for each that it is given, of the size that is asked for, in [0, 1]",
+    )

@@ -31,14 +31,14 @@ _ALIASES = {
 
 #: Beside the characters of Unicode's category Cf, those that are drawn as nothing, or only choose how others are drawn.
 _UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0]")
-_NUMBER = re.compile(r"([+-]?)0*([0-9]+)(?:\.([0-9]*?)0*)?")
+_NUMBER = re.compile(r"([+-]?)(?=\.?[0-9])0*([0-9]*)(?:\.([0-9]*?)0*)?")
 
 
 def spelling(name: str) -> str:
     """A name without what is easily overlooked: case, blanks around it, what looks alike or cannot be seen in Unicode.
 
     ``Pain``, ``pain`` with a zero-width space and full-width ``Ｐａｉｎ`` come out as ``pain``, composed and decomposed
-    accents as the same, ``03`` and ``3.0`` as ``3``.
+    accents as the same, ``03`` and ``3.0`` as ``3``, ``.5`` as ``0.5``.
     """
     seen = "".join(one for one in _UNSEEN.sub("", name) if unicodedata.category(one) != "Cf")
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
@@ -46,8 +46,8 @@ def spelling(name: str) -> str:
     number = _NUMBER.fullmatch(plain)
     if number is None:
         return plain
-    sign = "-" if number[1] == "-" else ""
-    return f"{sign}{number[2]}.{number[3]}" if number[3] else f"{sign}{number[2]}"
+    size = (number[2] or "0") + (f".{number[3]}" if number[3] else "")
+    return f"-{size}" if number[1] == "-" and size != "0" else size
 
 
 def expression_named(name: str) -> str | None:

@@ -53,7 +53,7 @@ class StoredForm:
 
     def __str__(self) -> str:
         color = "gray" if self.channels == 1 else "rgb"
-        return color if self.size is None else f"{color}, {self.size[0]}×{self.size[1]} ({self.fit})"
+        return f"{color}, " + ("native size" if self.size is None else f"{self.size[0]}×{self.size[1]} ({self.fit})")
 
 
 def fitted(image: np.ndarray, size: tuple[int, int], fit: Fit) -> np.ndarray:

@@ -81,7 +81,8 @@ class LossValue:
 
     Attributes:
         total: scalar to minimise, a mean over the samples (micro-batches are weighted by their size).
-        components: scalars by name that the history keeps ("expression", "valence", …).
+        components: scalars by name that the history keeps ("expression", "valence", …), as means over all samples;
+            one that is not returned for a batch counts as 0 there.
     """
 
     total: Tensor

@@ -32,7 +32,7 @@ def failure(error: BaseException, *, lost: bool = False) -> Message:
     if isinstance(error, UserError):
         at_work = isinstance(error, AtWork)
         return {"type": "failed", "message": error.message, "remedy": error.remedy, "at_work": at_work, "lost": lost}
-    blame(error)
+    error = blame(error)
     text = named(error) or traceback.format_exception_only(type(error), error)[0].strip()
     trace = "".join(traceback.format_exception(error))
     return {"type": "failed", "message": text, "remedy": None, "trace": trace, "lost": lost}

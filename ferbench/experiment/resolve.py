@@ -37,9 +37,8 @@ class ChosenComponent:
         builder = self.component.builder()
         try:
             return builder(*args, **given, **options)
-        except Exception as error:
-            blame(error, self.component)
-            raise
+        except (Exception, SystemExit) as error:
+            raise blame(error, self.component) from error.__cause__
 
     def without_initial_weights(self) -> ChosenComponent:
         """The same component for a checkpoint that holds every weight: it need not read the initial ones."""

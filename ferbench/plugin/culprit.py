@@ -13,10 +13,11 @@ from contextvars import ContextVar
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, TypeVar
 
+from ferbench.errors import UserError
 from ferbench.plugin.faults import describe
 
 if TYPE_CHECKING:
-    from ferbench.plugin.component import Component, PluginRecord
+    from ferbench.plugin.component import Component
 
 _F = TypeVar("_F", bound=Callable[..., object])
 
@@ -61,28 +62,36 @@ def using(*components: Component, innocent: Callable[[BaseException], bool] = la
     token = _IN_USE.set(components)
     try:
         yield
-    except Exception as error:
-        if not innocent(error):
-            blame(error)
-        raise
+    except (Exception, SystemExit) as error:
+        if innocent(error):
+            raise
+        raise blame(error) from error.__cause__
     finally:
         _IN_USE.reset(token)
 
 
-def blame(error: BaseException, component: Component | None = None) -> None:
+def blame(error: BaseException, component: Component | None = None) -> BaseException:
     """Add a note that names the component (found in the trace unless it is given) to an exception that has none yet.
 
     The harness's own exceptions, a `UserError` among them, say themselves what there is to say.
+
+    Returns:
+        The exception. In place of a `SystemExit`, with which a component other than a command would end the program as
+        if all were done, one that says so.
     """
-    own = type(error).__module__.partition(".")[0] == "ferbench"
-    if own or isinstance(error, MemoryError) or not isinstance(error, Exception) or named(error):
-        return
-    found = _found(error) if component is None else (component.title, component.plugin)
-    if found is None:
-        return
-    title, plugin = found
+    own = isinstance(error, UserError) or type(error).__module__.partition(".")[0] == "ferbench"
+    if own or isinstance(error, MemoryError) or not isinstance(error, Exception | SystemExit) or named(error):
+        return error
+    found = _found(error) if component is None else [component]
+    if not found or (isinstance(error, SystemExit) and any(one.kind == "command" for one in found)):
+        return error
+    if isinstance(error, SystemExit):
+        error = RuntimeError(f"it ends the program: SystemExit({error.code!r})").with_traceback(error.__traceback__)
+    plugin = found[0].plugin
+    title = found[0].title if len(found) == 1 else f"plugin {plugin.title}"
     whom = "correct the plugin" if plugin.local else f"report it to the authors of {plugin.distribution}"
     error.add_note(f"{title}{_RAISED}{describe(error)}\n  → {whom}; the trace shows where")
+    return error
 
 
 def in_a_line(error: BaseException) -> str:
@@ -92,11 +101,12 @@ def in_a_line(error: BaseException) -> str:
 
 def named(error: BaseException) -> str:
     """The line of `blame`'s note; empty where there is none."""
-    return next((note.partition("\n")[0] for note in getattr(error, "__notes__", ()) if _RAISED in note), "")
+    lines = (note.partition("\n")[0] for note in getattr(error, "__notes__", ()))
+    return next((line for line in lines if _RAISED in line), "")
 
 
-def _found(error: BaseException) -> tuple[str, PluginRecord] | None:
-    """What to call the component that raised an exception, and its plugin."""
+def _found(error: BaseException) -> list[Component]:
+    """The component that raised an exception, or those of its plugin among which it is."""
     kind, modules = None, []
     for frame, _ in traceback.walk_tb(error.__traceback__):
         kind = _CALLERS.get(frame.f_code, kind)
@@ -104,16 +114,14 @@ def _found(error: BaseException) -> tuple[str, PluginRecord] | None:
     used = _IN_USE.get() or tuple(_BUILT.values())
     of_kind = [one for one in used if one.kind == kind]
     if len(of_kind) == 1:
-        return of_kind[0].title, of_kind[0].plugin
+        return of_kind
     # Called from elsewhere (by autograd, say), or one of several: the plugin's own code is in the trace.
     for module in reversed(modules):
         for built_there in (_is_built_in, _is_beside):
             at_work = [one for one in of_kind or used if built_there(one, module)]
-            if len(at_work) == 1:
-                return at_work[0].title, at_work[0].plugin
-            if at_work and len({one.plugin.name for one in at_work}) == 1:
-                return f"plugin {at_work[0].plugin.title}", at_work[0].plugin
-    return None
+            if len({one.plugin.name for one in at_work}) == 1:
+                return at_work
+    return []
 
 
 def _is_built_in(component: Component, module: str) -> bool:

@@ -27,11 +27,13 @@ _OUR_MODULES = ("ferbench", "ferbench_builtin")
 _COVERED = frozenset((".py", ".csv", ".json", ".npy", ".npz", ".toml", ".tsv", ".txt", ".yaml", ".yml"))
 
 _IMPORT = re.compile(
-    rb"(?:^|[;:])[ \t]*(?:from[ \t]+(\.*[ \t]*[\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^\n;#]*)|import[ \t]+([^\n;#]+))"
-    rb"|(?:import_module|__import__)\([ \t\n]*[\"']([\w.]+)[\"']",
+    r"(?:^|[;:])[ \t]*(?:from[ \t]+(\.*[ \t]*[\w.]*)[ \t]+import[ \t]*(\((?:#[^\n]*|[^)#])*\)|[^\n;#]*)"
+    r"|import[ \t]+([^\n;#]+))"
+    r"|(?:import_module|__import__)\([ \t\n]*[\"']([\w.]+)[\"']",
     re.MULTILINE,
 )
-_NAME = re.compile(rb"[^\W\d][\w.]*")
+_COMMENT = re.compile(r"#[^\n]*")
+_NAME = re.compile(r"[^\W\d][\w.]*")
 
 
 def is_editable(distribution: str) -> bool:
@@ -153,19 +155,20 @@ def _imported(path: Path) -> tuple[str, ...]:
 @lru_cache(maxsize=1024)
 def _imported_by(path: Path, size: int, changed: int) -> tuple[str, ...]:
     """The modules that a file may import, wherever in it that is said; ``from a import b`` may be of ``a.b``."""
-    found = []
-    text = path.read_bytes().replace(b"\\\r\n", b" ").replace(b"\\\n", b" ")
+    found: list[str] = []
+    text = path.read_bytes().decode("utf-8", "replace").replace("\\\r\n", " ").replace("\\\n", " ")
     for origin, members, several, named in _IMPORT.findall(text):
         if named:
             found.append(named)
-        for one in several.split(b","):
+        for one in several.split(","):
             found += _NAME.findall(one)[:1]
         if origin:
-            origin = origin.replace(b" ", b"")
-            dot = b"" if origin.endswith(b".") else b"."
+            origin = origin.replace(" ", "")
+            dot = "" if origin.endswith(".") else "."
             found.append(origin)
-            found += [origin + dot + name for part in members.split(b",") for name in _NAME.findall(part)[:1]]
-    return tuple(dict.fromkeys(name.decode("utf-8", "replace") for name in found))
+            parts = _COMMENT.sub("", members).split(",")
+            found += [origin + dot + name for part in parts for name in _NAME.findall(part)[:1]]
+    return tuple(dict.fromkeys(found))
 
 
 def _neighbours(module: str, package: list[str], folder: Path) -> list[Root]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,13 +9,14 @@ from numpy.typing import NDArray
 
 from ferbench.ranking.clusters import unknown_note
 from ferbench.ranking.compare import Comparison, label_of, sample_rows, slice_changes
-from ferbench.report.table import Column, Table
+from ferbench.report.table import Column, Table, ids_of
 from ferbench.runs.remarks import of_absent, only_models
 
 
 def tables(comparison: Comparison, sliced: Mapping[str, NDArray[np.str_]], samples: int) -> list[Table]:
     """Metrics, slices by column (text[n] each), and the first ``samples`` that one side alone gets right."""
-    found = [metrics(comparison), *(by_slice(comparison, name, values) for name, values in sliced.items())]
+    ids = ids_of(sliced)
+    found = [metrics(comparison), *(by_slice(comparison, name, values, ids[name]) for name, values in sliced.items())]
     return [*found, unlike_samples(comparison, samples)] if samples else found
 
 
@@ -97,13 +97,13 @@ def _family_note(comparison: Comparison) -> str:
     )
 
 
-def by_slice(comparison: Comparison, name: str, values: NDArray[np.str_]) -> Table:
-    """Accuracy on both sides within each value of a column."""
+def by_slice(comparison: Comparison, name: str, values: NDArray[np.str_], identifier: str) -> Table:
+    """Accuracy on both sides within each value of a column; ``identifier`` ends the id of the table."""
     rows = slice_changes(comparison, values, name)
     notes = ["Paired tests within each slice; adjusted p: Holm's correction over the slices."]
     notes += [f"Not tested: {one.value}: {one.lacks}." for one in rows if one.lacks]
     return Table(
-        id=f"compare-by-{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-') or 'column'}",
+        id=f"compare-by-{identifier}",
         caption=f"Accuracy by {name}.",
         columns=(
             Column("value", name),

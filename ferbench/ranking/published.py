@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ferbench.data.delimiter import delimiter, refuse_repeated
 from ferbench.errors import UserError
 
 SUMMARY_FILE = "summary.csv"
@@ -65,14 +66,12 @@ def read_published(directory: Path) -> list[Published]:
                 f"{directory / SUMMARY_FILE}: two lines are called '{one.name}'", "give each a name of its own"
             )
         named[one.name] = one
-    tables = {path.stem: _table(path, rows) for path, rows in files.items() if "class" in rows[0]}
+    tables = {path.stem: _table(path, rows) for path, rows in files.items() if _has_any(rows, _TABLE[:4])}
     for name, (n, values) in tables.items():
         known = named.get(name, Published(name, n=n))
         merged = {**values, **known.values}
         named[name] = Published(name, known.dataset, known.split, known.n or n, merged, known.note)
-    several = [
-        one for path, rows in files.items() if "expression_accuracy" in rows[0] for one in _multitask(path, rows)
-    ]
+    several = [one for path, rows in files.items() if _has_any(rows, _MULTITASK[3:]) for one in _multitask(path, rows)]
     return [*named.values(), *several]
 
 
@@ -154,13 +153,13 @@ def _rows(path: Path) -> list[dict[str, str]]:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            header, rows = list(reader.fieldnames or []), list(reader)
+            reader = csv.DictReader(file, delimiter=delimiter(file.readline()))
+            file.seek(0)
+            reader.fieldnames = header = [name.strip() for name in reader.fieldnames or []]
+            rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"cannot read {path}: {error}", "correct or remove that file") from error
-    twice = [column for column in dict.fromkeys(header) if header.count(column) > 1]
-    if twice:
-        raise UserError(f"{path}: the column '{twice[0]}' is there {header.count(twice[0])} times", "keep one of them")
+    refuse_repeated(header, str(path))
     if not rows:
         raise UserError(f"{path} has no line below its header" if header else f"{path} is empty", "remove that file")
     if any(None in row or None in row.values() for row in rows):
@@ -168,6 +167,11 @@ def _rows(path: Path) -> list[dict[str, str]]:
     if path.name == SUMMARY_FILE:
         _refuse_lacking(path, rows[0], _SUMMARY)
     return rows
+
+
+def _has_any(rows: Sequence[dict[str, str]], columns: Sequence[str]) -> bool:
+    """Whether a file is of a layout: one that lacks some of its columns is, and is told which."""
+    return any(column in rows[0] for column in columns)
 
 
 def _refuse_lacking(path: Path, there: Iterable[str], wanted: Sequence[str]) -> None:

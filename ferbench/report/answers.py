@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ from ferbench.ranking.answers import Samples, coarser
 from ferbench.ranking.clusters import unknown_note
 from ferbench.report.charts import Figure, epochs_axis, layout_of, named_axis, places, plain
 from ferbench.report.contents import RunView
-from ferbench.report.table import Cell, Column, Table
+from ferbench.report.table import Cell, Column, Table, ids_of
 from ferbench.runs.directory import Predictions
 from ferbench.statistics.slices import METRICS, slices
 
@@ -65,14 +64,15 @@ def errors(run: RunView, given: Predictions, most: int | None = MOST_ERRORS) -> 
 def by_slice(run: RunView, given: Predictions, sliced: Mapping[str, NDArray[np.str_]]) -> list[Table]:
     """A table of metrics for each column text[n] that the samples are sliced by."""
     assert run.result is not None
+    ids = ids_of(sliced)
     return [
-        slice_table(name, values, given, len(run.result.class_names), run.label, f"-{run.id}")
+        slice_table(name, values, given, len(run.result.class_names), run.label, f"by-{ids[name]}-{run.id}")
         for name, values in sliced.items()
     ]
 
 
 def slice_table(
-    name: str, values: NDArray[np.str_], given: Predictions, classes: int, label: str, suffix: str = ""
+    name: str, values: NDArray[np.str_], given: Predictions, classes: int, label: str, identifier: str
 ) -> Table:
     """Metrics with intervals by the values of a column, the worst slice and the gap below.
 
@@ -82,7 +82,7 @@ def slice_table(
         given: the predictions.
         classes: K.
         label: whose they are.
-        suffix: of the table's id.
+        identifier: of the table.
     """
     truth = given.truth.astype(np.int64)
     samples = Samples(given.ids, truth, tuple(map(str, range(classes))), given.columns)
@@ -117,8 +117,7 @@ def slice_table(
         notes.append(f"Without an interval: {', '.join(few)}: {why}.")
     if found.left_out:
         notes.append(f"{found.left_out:,} samples have no {name}.")
-    slug = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") or "column"
-    return Table(f"by-{slug}{suffix}", f"Scores of {label} by {name}.", tuple(columns), tuple(rows), notes=tuple(notes))
+    return Table(identifier, f"Scores of {label} by {name}.", tuple(columns), tuple(rows), notes=tuple(notes))
 
 
 def affect_figures(run: RunView, given: Predictions) -> list[Figure]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ferbench.report.charts import Figure, named_axis, places, plain
 from ferbench.report.study_view import Dimension, Objective, StudyView, TrialView
+from ferbench.report.table import ids_of
 
 #: More parameters than this are not drawn one by one; the most important are.
 MOST_SLICES = 12
@@ -58,7 +58,7 @@ def history(view: StudyView, i: int) -> Figure:
         last = [trial.epochs[max(trial.epochs)] for trial in pruned]
         data.append(_points(pruned, last, "pruned, at its last epoch", "x-thin-open", view, objective))
     return Figure(
-        id=f"history-{slug(objective.name)}",
+        id=f"history-{_of(view, objective)}",
         title="Optimisation history" if len(view.objectives) == 1 else f"Optimisation history: {objective.name}",
         caption=f"Validation {objective.name} of each trial, and the best of all trials so far.",
         spec={"data": data, "layout": _layout("trial", objective.name, entries=len(data))},
@@ -85,7 +85,7 @@ def importance(view: StudyView, i: int) -> Figure:
         "hovertemplate": "%{customdata}: %{x:.1%}<extra></extra>",
     }
     return Figure(
-        id=f"importance-{slug(objective.name)}",
+        id=f"importance-{_of(view, objective)}",
         title="Parameter importance" if len(view.objectives) == 1 else f"Parameter importance: {objective.name}",
         caption=f"PED-ANOVA (Watanabe et al. 2023) over {len(view.complete)} complete trials: what tells the best "
         f"trials by {objective.name} from the others. With few trials it is a hint, not more.",
@@ -118,7 +118,7 @@ def front(view: StudyView, i: int, j: int) -> Figure:
             }
         )
     return Figure(
-        id=f"front-{slug(a.name)}-{slug(b.name)}",
+        id=f"front-{_of(view, a)}-{_of(view, b)}",
         title=f"Pareto front: {a.name} and {b.name}",
         caption=f"{len(best)} of {len(view.complete)} complete trials are beaten by no other in every objective.",
         spec={"data": data, "layout": _layout(a.name, b.name, entries=2)},
@@ -237,7 +237,7 @@ def slice_of(view: StudyView, dimension: Dimension, i: int) -> Figure:
         layout["xaxis"] |= {"type": "log", "exponentformat": "e", "minexponent": 2}
     trace = _points(trials, [trial.values[i] for trial in trials], objective.name, "circle", view, objective)
     return Figure(
-        id=f"slice-{slug(dimension.key)}",
+        id=f"slice-{ids_of(one.key for one in view.dimensions)[dimension.key]}",
         title=dimension.key,
         caption=f"{objective.name} of {len(trials)} complete trials by {dimension.key}.",
         spec={"data": [{**trace, "x": x}], "layout": layout},
@@ -246,9 +246,9 @@ def slice_of(view: StudyView, dimension: Dimension, i: int) -> Figure:
     )
 
 
-def slug(text: str) -> str:
-    """A name that can be an id."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+def _of(view: StudyView, objective: Objective) -> str:
+    """What stands for an objective in ids."""
+    return ids_of(one.name for one in view.objectives)[objective.name]
 
 
 def _points(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Literal
 
 Kind = Literal["text", "id", "count", "score", "change", "percent", "seconds", "bytes", "number", "p"]
@@ -177,3 +179,13 @@ def size(count: float) -> str:
             return f"{count:.1f} {unit}" if count < 9.95 and unit != "B" else f"{count:.0f} {unit}"
         count /= 1000
     return f"{count:,.1f} TB"
+
+
+def ids_of(names: Iterable[str]) -> dict[str, str]:
+    """What stands for each name in ids, ``[a-z0-9-]+``: another for each, though names may differ in other signs."""
+    found: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        plain = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") or "column"
+        tries = (plain if number == 1 else f"{plain}-{number}" for number in count(1))
+        found[name] = next(one for one in tries if one not in found.values())
+    return found

@@ -1,4 +1,5 @@
-"""Which runs are the folds of one configuration, and whose validation parts are one partition of the same samples."""
+"""Which runs are of one configuration, which are its folds, and whose validation parts are one partition of the same
+samples."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ def unfolded_id(record: Mapping[str, Any]) -> str:
     nobody."""
     covers = record["identity"].get("covers") or {}
     if "training" not in covers:
-        return str(record["identity"]["config_id"])
+        return config_id(record)
     rows = {key: value for key, value in covers.get("rows", {}).items() if key not in ("train", "validation")}
     rows["partition"] = partition_id(record)
     training = {key: value for key, value in covers["training"].items() if key != "seed"}
@@ -52,6 +53,18 @@ def unfolded_id(record: Mapping[str, Any]) -> str:
     # Of folds that differ in size by one sample, some end in a batch of one and others do not.
     kept = {key: value for key, value in covers.items() if key != "last_batch"}
     return _digest({"kind": "configuration", **kept, "rows": rows, "training": training, **started})
+
+
+def config_id(record: Mapping[str, Any]) -> str:
+    """The configuration id that seeds share. Older releases left the size and fit that images were brought to out of it
+    (and did not record ``color``): of their runs, those with a size of their own have an id of their own here."""
+    recorded = str(record["identity"]["config_id"])
+    if "color" in record["data"] or "rows" not in (record["identity"].get("covers") or {}):
+        return recorded
+    options = record["components"].get("dataset", {}).get("options", {})
+    if "fit" not in options or options.get("size") is None:
+        return recorded
+    return _digest({"kind": "configuration", "config": recorded, "stored": [options["size"], options["fit"]]})
 
 
 def listed(places: Iterable[int]) -> str:

@@ -1,10 +1,11 @@
-"""What an evaluation says of the pixels that it read: the same samples may be resampled in other ways for the pack."""
+"""What records say of the pixels that were read: the same samples may be resampled in other ways for the pack."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ferbench.data.fit import StoredForm
 from ferbench.data.splits import Rows, stored_digest
 
 if TYPE_CHECKING:
@@ -23,6 +24,38 @@ def stored_as(pack: Pack, rows: Rows) -> dict[str, Any] | None:
     return {**((pack.form and pack.form.resampling()) or {}), "digest": digest}
 
 
+def form_of(record: Mapping[str, Any]) -> tuple[StoredForm, str | None]:
+    """What the pack of a run made of images, and what is not known of that.
+
+    Records of older releases say it as far as the options ``color``, ``size`` and ``fit`` of the dataset do; those of a
+    union count before those of its members.
+    """
+    data, dataset = record["data"], record["components"]["dataset"]
+    if "color" in data:
+        stored = data.get("stored")
+        form = StoredForm(1 if data["color"] == "gray" else 3)
+        if stored is not None:
+            height, width = stored["size"]
+            form = StoredForm(form.channels, (height, width), stored["fit"])
+        return form, None
+    members = list(dataset.get("members", {}).values())
+    first = (members or [dataset])[0]
+    unknown = []
+    if "color" in first["options"]:
+        colors = 1 if first["options"]["color"] == "gray" else 3
+    elif first["distribution"] == "ferbench":  # built-in datasets without that option have gray images
+        colors = 1
+    else:
+        colors = channels = record["identity"]["covers"]["rows"]["input"][0]
+        unknown += ["gray or colour"] if channels == 3 else []
+    sized = next((one["options"] for one in (dataset, *members) if one["options"].get("size") is not None), None)
+    size = None if sized is None else (sized["size"], sized["size"])
+    if sized is None and (members or ("size" not in first["options"] and first["distribution"] != "ferbench")):
+        unknown.append("the size that images were brought to")
+    form = StoredForm(colors, size, "stretch" if sized is None else sized.get("fit", "stretch"))
+    return form, f"the record does not say how images were stored ({', '.join(unknown)})" if unknown else None
+
+
 def own_evaluation(record: Mapping[str, Any], split: str, rows_digest: str) -> Mapping[str, Any] | None:
     """The first that a run made of these samples by itself, not ``ferbench evaluate``."""
     for entry in record["evaluations"].values():
@@ -37,12 +70,13 @@ def told_apart(
     """The option that says on which pixels an evaluation was made; empty where they are those of the run's own."""
     own = own_evaluation(record, split, rows_digest)
     if own is None:
-        asked = stored and {key: stored[key] for key in stored if key != "digest"}
-        same = record["data"].get(STORED) == asked
+        same = pack.form is not None and form_of(record)[0].record() == pack.form.record()
     elif STORED in own:
-        same = own[STORED] == stored
+        same = _digest(own[STORED]) == _digest(stored)
     else:  # of an older release, which did not say
         same = record["data"].get("pack") == pack.digest
-    if same:
-        return {}
-    return {STORED: str(pack.form) if stored else "as they are"}
+    return {} if same else {STORED: str(pack.form)}
+
+
+def _digest(stored: Mapping[str, Any] | None) -> str | None:
+    return None if stored is None else stored["digest"]

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ferbench.runs.folds import partition_id, unfolded_id
+from ferbench.runs.folds import config_id, partition_id, unfolded_id
 from ferbench.runs.remarks import absent_classes
 
 #: Rises when a summary says something else for the same record: an index of older summaries is then not read.
-SUMMARY_VERSION = 7
+SUMMARY_VERSION = 8
 
 #: Stands for components that only other software knows.
 ELSEWHERE = "elsewhere"
@@ -130,7 +130,7 @@ def _summarise(run: str, record: Mapping[str, Any]) -> Summary:
         status,
         name=None if name is None else str(name),
         training=str(record["identity"]["training_id"]),
-        config=str(record["identity"]["config_id"]),
+        config=config_id(record),
         seed=int(record["recipe"]["training"]["seed"]),
         data={
             "dataset": str(data["dataset"]),

@@ -20,6 +20,7 @@ from ferbench.task import Task
 from ferbench.testing.rules import NotApplicable, RuleBook, Subject, Violation
 from ferbench.training import storable
 from ferbench.training.loss_state import learnable, put_state, state_of
+from ferbench.training.step import is_number
 
 _SAMPLES = 24
 _EPOCHS = 5
@@ -137,8 +138,8 @@ def scalar(bench: LossBench) -> str:
         raise Violation(f"it returns {type(value).__name__}, neither LossValue nor a tensor")
     value = value if isinstance(value, LossValue) else LossValue(value)
     for name, one in {"the total": value.total, **value.components}.items():
-        if not isinstance(one, Tensor) or one.ndim:
-            got = f"a tensor of shape {tuple(one.shape)}" if isinstance(one, Tensor) else type(one).__name__
+        if not is_number(one):
+            got = f"{one.dtype}{list(one.shape)}" if isinstance(one, Tensor) else type(one).__name__
             raise Violation(f"{name} is {got} for {_SAMPLES} samples, no single number; return the mean")
     return f"components: {', '.join(value.components) or 'none'}"
 

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ferbench.errors import UserError
 from ferbench.task import Task
 from ferbench.testing.rules import NotApplicable, RuleBook, Subject, Violation
 from ferbench.training import storable
+from ferbench.training.asking import described
 from ferbench.training.runtime import seed_everything
 from ferbench.training.scores import Scores
 
@@ -102,6 +104,20 @@ def length_and_range(bench: SamplerBench) -> str:
     if len(lengths) > 1:
         raise Violation(f"epochs have {', '.join(map(str, sorted(lengths)))} draws; schedules count on equal ones")
     return f"{lengths.pop()} draws of {n} samples"
+
+
+@BOOK.rule()
+def plain_description(bench: SamplerBench) -> str:
+    """What describe() says of an epoch, where it has that method, is a dictionary of plain values."""
+    sampler = bench.build()
+    for epoch in (1, 2):
+        try:
+            said = described(sampler)
+        except UserError as error:
+            raise Violation(error.message.removeprefix("the sampler ")) from error
+        sampler.indices(epoch)
+        sampler.update(bench.scores(epoch))
+    return "it describes nothing" if said is None else ", ".join(said)
 
 
 @BOOK.rule()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,28 @@ if TYPE_CHECKING:
 
 @calls("sampler")
 def described(sampler: Sampler) -> dict[str, Any] | None:
-    """What a sampler says of the epoch that it is about to draw."""
+    """What a sampler says of the epoch that it is about to draw, a copy.
+
+    Raises:
+        UserError: the record cannot hold it.
+    """
     describe = getattr(sampler, "describe", None)
-    return None if describe is None else copy.deepcopy(describe())
+    if describe is None:
+        return None
+    said = describe()
+    try:
+        text = json.dumps(said)
+    except (TypeError, ValueError) as error:
+        fault = one_line(str(error))
+    else:
+        if isinstance(said, dict):
+            plain: dict[str, Any] = json.loads(text)
+            return plain
+        fault = f"it is {type(said).__name__}"
+    raise UserError(
+        f"{in_use('sampler')} describes an epoch by what is no dictionary of plain values: {fault}",
+        "let its describe() return a dictionary of numbers, texts, lists and dictionaries",
+    )
 
 
 @calls("sampler")

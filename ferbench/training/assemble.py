@@ -17,7 +17,7 @@ from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan
 from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.plugin.culprit import in_use
-from ferbench.training.asking import draw, rates_at
+from ferbench.training.asking import described, draw, rates_at
 from ferbench.training.ema import averaged
 from ferbench.training.growing import planned_sizes
 from ferbench.training.loop import Sampler, Training
@@ -50,14 +50,8 @@ def check_loss(plan: Plan, model: nn.Module, loss: Loss) -> None:
     model.eval()
     with torch.no_grad():
         targets = Targets(torch.zeros(2, dtype=torch.int64), affect=affect)
-        total = evaluate_loss(loss, forward(model, blank), targets).total
+        evaluate_loss(loss, forward(model, blank), targets)
     model.train(was_training)
-    if not isinstance(total, Tensor) or total.ndim:
-        got = f"a tensor of shape {tuple(total.shape)}" if isinstance(total, Tensor) else type(total).__name__
-        raise UserError(
-            f"{in_use('loss')} returns {got} for two images, not a tensor with a single number",
-            "let it return the mean over the samples",
-        )
     names = learnable(loss)  # after the call, which may make some
     if names:
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
@@ -158,8 +152,10 @@ def check_epochs(plan: Plan, labels: NDArray[np.int64]) -> None:
     """Draw the first two epochs and the last from a sampler of its own, which hears of no scores.
 
     Raises:
-        UserError: they are not of the planned length, or the sampler draws what is not there.
+        UserError: they are not of the planned length, or the sampler draws what is not there or says what no record
+            holds.
     """
     epochs, trial = plan.resolved.recipe.training.epochs, build_sampler(plan, labels)
     for epoch in sorted({1, min(2, epochs), epochs} - {0}):
         draw(trial, epoch, len(labels), None if epoch == 1 else plan.epoch_samples)
+        described(trial)

@@ -12,6 +12,7 @@ from ferbench.experiment.plan import Plan
 from ferbench.storage import json_bytes
 from ferbench.training import checkpoints
 from ferbench.training.assemble import build_loss
+from ferbench.training.loss_state import state_of
 from ferbench.training.parameter_groups import parameter_groups, scaled
 from ferbench.training.snapshots import random_state
 from ferbench.training.storable import pack
@@ -71,7 +72,7 @@ def checkpoint_bytes(plan: Plan, model: nn.Module) -> CheckpointBytes:
                 parameter.grad = 1e-3 * torch.randn_like(parameter)
         optimizer.step()
     state: dict[str, Any] = {
-        "loss": loss.state_dict() if isinstance(loss, nn.Module) else None,
+        "loss": state_of(loss),
         "optimizer": optimizer.state_dict(),
         "random": random_state(torch.device("cpu")),
     }

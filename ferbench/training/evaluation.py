@@ -17,11 +17,13 @@ from ferbench.data.batches import Batches
 from ferbench.data.targets import Outputs
 from ferbench.data.views import PLAIN, View
 from ferbench.distributed.ranks import ALONE, Ranks, in_order
+from ferbench.errors import UserError
 from ferbench.metrics.affect import affect_scores
 from ferbench.metrics.classification import ClassificationScores, confusion_matrix, score
 from ferbench.metrics.probabilities import predicted_classes
 from ferbench.metrics.scoring import class_metrics, scores_record
 from ferbench.metrics.selection import AFFECT_METRICS
+from ferbench.plugin.culprit import in_use
 from ferbench.training.step import Loss, evaluate_loss, forward, is_out_of_memory
 
 
@@ -192,6 +194,13 @@ def _together(own: _Sums, batches: Batches, classes: int, ranks: Ranks) -> Evalu
     with torch.inference_mode():
         kinds = {name: str(values.dtype).removeprefix("torch.") for name, values in own.components.items()}
         kinds, width = ranks.hear([kinds, None if own.affect is None else own.affect.shape[1]])
+        unheard = sorted(own.components.keys() - kinds.keys())
+        if unheard:
+            raise UserError(
+                f"{in_use('loss')} returns a component '{unheard[0]}' for some batches alone, which several devices "
+                "cannot put together",
+                "let it return every component for every batch, 0 where there is nothing to count",
+            )
         if (ranks.add(own.seen) != 1).any():
             raise RuntimeError("a sample was evaluated more than once, or not at all")
         predicted = ranks.add(own.probabilities).cpu().numpy()

@@ -5,9 +5,9 @@ A loss that is a module, or has ``state_dict()`` and ``load_state_dict(state)`` 
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
-import inspect
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FunctionType, MethodType, ModuleType
@@ -45,15 +45,34 @@ def put_state(loss: Callable[..., Any], state: Any, device: torch.device | None 
         return
     if device is not None:
         state = tree_map(lambda part: part.to(device) if isinstance(part, Tensor) else part, state)
+    if isinstance(loss, nn.Module):
+        _shape_buffers(loss, state)
     loss.load_state_dict(state)
 
 
+def _shape_buffers(loss: nn.Module, state: Mapping[str, Any]) -> None:
+    """Give a module's buffers the shapes that a state has: some are made at the first batch, or grow."""
+    for prefix, module in loss.named_modules():
+        for name, buffer in module._buffers.items():
+            kept = state.get(f"{prefix}.{name}" if prefix else name)
+            if isinstance(kept, Tensor) and (buffer is None or buffer.shape != kept.shape):
+                module._buffers[name] = torch.empty_like(kept)
+            elif kept is None and name not in module._non_persistent_buffers_set:
+                module._buffers[name] = None
+
+
 def check_state(loss: Callable[..., Any]) -> None:
-    """Refuse a loss whose state cannot be stored, before hours of training are to be.
+    """Refuse a loss whose state cannot be stored or put back, before hours of training are to be.
 
     Raises:
-        UserError: naming what cannot.
+        UserError: naming what cannot, or which of the two methods is not there.
     """
+    missing = [name for name in ("state_dict", "load_state_dict") if not callable(getattr(loss, name, None))]
+    if len(missing) == 1:
+        raise UserError(
+            f"{in_use('loss')} has no {missing[0]}(), so that its state would be lost where a run goes on",
+            "give it both state_dict() and load_state_dict(state), or neither",
+        )
     try:
         pack(state_of(loss), {}, "state_dict()")
     except NotStorable as error:
@@ -64,10 +83,12 @@ def check_state(loss: Callable[..., Any]) -> None:
 
 
 def learnable(loss: object) -> list[str]:
-    """Names of the parameters that a loss has and does not freeze: its own, and those of what it keeps or encloses."""
+    """Names of the parameters that a loss has and does not freeze: its own, and those of what it keeps, encloses or
+    names."""
     names: list[str] = []
     seen: set[int] = set()
-    waiting: deque[tuple[str, object]] = deque([("", loss)])
+    called = (getattr(type(loss), name, None) for name in ("forward", "__call__"))
+    waiting: deque[tuple[str, object]] = deque([("", loss), *(("", one) for one in called)])
     while waiting:
         name, held = waiting.popleft()
         if isinstance(held, _PLAIN) or id(held) in seen:
@@ -97,11 +118,22 @@ def _held_by(holder: object) -> Iterator[tuple[object, object]]:
     elif isinstance(holder, MethodType):
         yield from (("", holder.__self__), ("", holder.__func__))
     elif isinstance(holder, FunctionType):
-        kept = inspect.getclosurevars(holder).nonlocals
-        yield from {**kept, "defaults": holder.__defaults__, "kwdefaults": holder.__kwdefaults__}.items()
+        yield from _used_by(holder)
+        yield from (("defaults", holder.__defaults__), ("kwdefaults", holder.__kwdefaults__))
     yield from getattr(holder, "__dict__", {}).items()
     for name in (slot for kind in type(holder).__mro__ for slot in _slots(kind)):
         yield name, getattr(holder, name, None)
+
+
+def _used_by(function: FunctionType) -> Iterator[tuple[str, object]]:
+    """What a function encloses, and the tensors and modules among the globals that it names."""
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):  # nothing has been assigned to it
+            yield name, cell.cell_contents
+    for name in function.__code__.co_names:
+        value = function.__globals__.get(name)
+        if isinstance(value, Tensor | nn.Module):
+            yield name, value
 
 
 def _slots(kind: type) -> Iterable[str]:

@@ -74,7 +74,7 @@ def write_failure(directory: RunDirectory, record: dict[str, Any], error: BaseEx
     record["error"] = {
         "type": type(error).__name__,
         "message": named(error) or str(error),
-        "traceback": traceback.format_exc() if status == "failed" else None,
+        "traceback": "".join(traceback.format_exception(error)) if status == "failed" else None,
     }
     directory.write(record)
 

@@ -19,6 +19,7 @@ from ferbench.experiment.resolve import ChosenComponent
 from ferbench.plugin.culprit import using
 from ferbench.plugin.discovery import Component, Registry
 from ferbench.runs.directory import RunDirectory
+from ferbench.runs.pixels import form_of
 from ferbench.runs.saved import BEST
 from ferbench.task import Task
 from ferbench.training import checkpoints
@@ -134,7 +135,7 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
     note = None
     if changed:
         note = f"model '{component.name}' has another {' and '.join(changed)} than when the run was trained"
-    form, doubt = _stored_form(record, channels)
+    form, doubt = form_of(record)
     return TrainedModel(
         model=model,
         task=task,
@@ -147,39 +148,3 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
         plugin=plugin,
         doubt=doubt,
     )
-
-
-def _stored_form(record: Mapping[str, Any], channels: int) -> tuple[StoredForm, str | None]:
-    """What the pack of a run made of images, and what is not known of that.
-
-    Records of older releases say it as far as the options ``color``, ``size`` and ``fit`` of the dataset do; those of a
-    union count before those of its members.
-
-    Args:
-        record: of the run.
-        channels: of the model's input.
-    """
-    data, dataset = record["data"], record["components"]["dataset"]
-    if "color" in data:
-        stored = data.get("stored")
-        form = StoredForm(1 if data["color"] == "gray" else 3)
-        if stored is not None:
-            height, width = stored["size"]
-            form = StoredForm(form.channels, (height, width), stored["fit"])
-        return form, None
-    members = list(dataset.get("members", {}).values())
-    first = (members or [dataset])[0]
-    unknown = []
-    if "color" in first["options"]:
-        colors = 1 if first["options"]["color"] == "gray" else 3
-    elif first["distribution"] == "ferbench":  # built-in datasets without that option have gray images
-        colors = 1
-    else:
-        colors = channels
-        unknown += ["gray or colour"] if channels == 3 else []
-    sized = next((one["options"] for one in (dataset, *members) if one["options"].get("size") is not None), None)
-    size = None if sized is None else (sized["size"], sized["size"])
-    if sized is None and (members or ("size" not in first["options"] and first["distribution"] != "ferbench")):
-        unknown.append("the size that images were brought to")
-    form = StoredForm(colors, size, "stretch" if sized is None else sized.get("fit", "stretch"))
-    return form, f"the record does not say how images were stored ({', '.join(unknown)})" if unknown else None

@@ -55,17 +55,20 @@ def retest_id(record: dict[str, Any], test: Retest, trained: TrainedModel) -> st
     mapping = test.mapping
     if mapping.only_model or mapping.unknown:
         options["scored"] = sorted(mapping.class_names[: mapping.scored])
+    training, rows = record["identity"]["training_id"], test.rows.digest
     stored = stored_as(test.pack, test.rows.rows)
-    identifier = evaluation_id(
-        record["identity"]["training_id"], test.rows.digest, options, None if stored is None else stored["digest"]
-    )
-    held = record["evaluations"].get(short(identifier))
-    if held is None and trained.changed:
-        return evaluation_id(identifier, test.rows.digest, {"plugin": dict(trained.plugin)})
-    if held is None or STORED in held or held.get("data", record["data"]).get("pack") == test.pack.digest:
-        return identifier
-    # Older releases gave this id to any size and fit; which ones those were, only the pack can tell.
-    return evaluation_id(record["identity"]["training_id"], test.rows.digest, options, test.pack.digest)
+    identifier = evaluation_id(training, rows, options, None if stored is None else stored["digest"])
+    older = evaluation_id(training, rows, options)
+    held = record["evaluations"].get(short(older))
+    if held is not None and STORED not in held:
+        # Older releases gave this id to any size and fit; which ones those were, only the pack can tell.
+        if held.get("data", record["data"]).get("pack") == test.pack.digest:
+            return older
+        if stored is None:
+            identifier = evaluation_id(training, rows, options, test.pack.digest)
+    if trained.changed and short(identifier) not in record["evaluations"]:
+        return evaluation_id(identifier, rows, {"plugin": dict(trained.plugin)})
+    return identifier
 
 
 def retest(directory: RunDirectory, trained: TrainedModel, test: Retest, batch_size: int) -> str:

@@ -172,9 +172,7 @@ def _execute(
             checkpoints.load_weights(directory.checkpoints, BEST, model, device)
             evaluate_kept(plan, model, loss, device, directory, record, ranks)
         except BaseException as raised:
-            if not is_out_of_memory(raised):
-                blame(raised)
-            error = ranks.explain(raised)
+            error = ranks.explain(raised if is_out_of_memory(raised) else blame(raised))
             if isinstance(error, OutOfMemory):  # all ranks start again, with smaller pieces
                 raise
             if not isinstance(error, UserError) or directory.exists():

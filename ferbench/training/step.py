@@ -6,7 +6,7 @@ import gc
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -29,9 +29,28 @@ Loss = Callable[[Outputs, Targets], LossValue | Tensor]
 
 @calls("model")
 def forward(model: nn.Module, images: Tensor) -> Outputs:
-    """Call a model; a bare tensor is taken as logits."""
+    """Call a model; a bare tensor is taken as logits.
+
+    Raises:
+        UserError: it does not give logits[N, K], and valence and arousal as float[N, 2] or not at all.
+    """
     outputs = model(images)
-    return outputs if isinstance(outputs, Outputs) else Outputs(logits=outputs)
+    outputs = outputs if isinstance(outputs, Outputs) else Outputs(logits=outputs)
+    n = len(images)
+    _check_shape("logits", outputs.logits, (n, None))
+    if outputs.affect is not None:
+        _check_shape("affect", outputs.affect, (n, 2))
+    return outputs
+
+
+def _check_shape(name: str, part: object, wanted: tuple[int, int | None]) -> None:
+    n, width = wanted
+    if isinstance(part, Tensor) and part.ndim == 2 and len(part) == n and width in (None, part.shape[1]):
+        return
+    raise UserError(
+        f"{in_use('model')} gives {_told(part)} as {name} for {n} images, not one of shape ({n}, {width or 'K'})",
+        "let its forward() return ferbench.Outputs, or a tensor of logits[N, K]",
+    )
 
 
 @calls("loss")
@@ -42,11 +61,16 @@ def evaluate_loss(loss: Loss, outputs: Outputs, targets: Targets) -> LossValue:
     already: whoever needs what a model said takes it before the loss is called.
 
     Raises:
-        UserError: a component has the name of something else in the records, or is no scalar.
+        UserError: the total is no scalar, or a component has the name of something else in the records or is none.
     """
     value = loss(outputs, _each(targets, Tensor.clone))
-    if not isinstance(value, LossValue):
-        return LossValue(total=value)
+    value = value if isinstance(value, LossValue) else LossValue(total=value)
+    if not is_number(value.total):
+        raise UserError(
+            f"{in_use('loss')} returns {_told(value.total)} for {len(targets)} images, "
+            "not a tensor with a single number",
+            "let it return the mean over the samples",
+        )
     for name, component in value.components.items():
         check_component(name, component)
     return value
@@ -59,14 +83,34 @@ def check_component(name: object, component: object) -> None:
         UserError: saying why.
     """
     fault = component_fault(name)
-    if fault is None and not (isinstance(component, Tensor) and component.ndim == 0):
-        got = f"a tensor of shape {tuple(component.shape)}" if isinstance(component, Tensor) else repr(component)
+    if fault is None and not is_number(component):
+        got = _told(component) if isinstance(component, Tensor) else repr(component)
         fault = f"is {got}, not a tensor with a single number"
     if fault is not None:
         raise UserError(
             f"{in_use('loss')} returns a component {one_line(repr(name))} that {fault}",
             "change what the loss returns: components are scalar tensors with names of their own, such as 'centre'",
         )
+
+
+def _refuse_without_gradient(outputs: Outputs) -> NoReturn:
+    kind = "loss" if outputs.logits.requires_grad else "model"
+    raise UserError(
+        f"{in_use(kind)} gives no gradient to learn from",
+        "look for what detaches it, such as torch.no_grad(), .detach(), .item() or argmax",
+    )
+
+
+def is_number(value: object) -> bool:
+    """Whether a loss's total or component is a tensor with a single number."""
+    return isinstance(value, Tensor) and not value.ndim and value.dtype != torch.bool and not value.is_complex()
+
+
+def _told(value: object) -> str:
+    """What a plugin gives, for a message."""
+    if not isinstance(value, Tensor):
+        return type(value).__name__
+    return f"a tensor of shape {tuple(value.shape)}" if value.ndim else repr(value)
 
 
 @calls("loss")
@@ -224,6 +268,8 @@ class Stepper:
                 outputs = self._ranks.whole(self._precision.full(outputs), piece.places, len(piece.targets))
                 predicted.append(outputs.logits.detach().argmax(dim=1))  # a loss may write into what it is given
                 value = evaluate_loss(self._loss, outputs, piece.targets)
+                if not value.total.requires_grad:
+                    _refuse_without_gradient(outputs)
                 weighted = value.total if share == 1 else value.total * share
                 (weighted if self._precision.scaler is None else self._precision.scaler.scale(weighted)).backward()
             total = weighted.detach() if total is None else total + weighted.detach()

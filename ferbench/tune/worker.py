@@ -100,10 +100,10 @@ def main() -> None:
             return
         except UserError as error:
             result = {"ending": "failed", "reason": f"{error.message} → {error.remedy}"}
-        except Exception as error:
-            blame(error)
-            traceback.print_exc()
-            result = {"ending": "failed", "reason": in_a_line(error)}
+        except (Exception, SystemExit) as error:
+            fault = blame(error)
+            traceback.print_exception(fault)
+            result = {"ending": "failed", "reason": in_a_line(fault)}
         sys.stdout.flush()
         link.send({"type": "result", "seconds": time.perf_counter() - started, **result})
 

@@ -118,7 +118,7 @@ def test_a_name_that_another_run_has_is_warned_of(ferbench_cli, tmp_path):
     taken = make_run(tmp_path / "results", name="mine", model="some-net", dataset="faces")
     done = ferbench_cli("run", "--name", "mine", "--dry-run", *SMALL)
     assert done.exit_code == 0
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("warning: the name")]
     assert line.startswith(f"warning: the name 'mine' is taken: {taken.path.name} 'mine' (some-net on faces, seed 0, ")
 
 

@@ -50,6 +50,8 @@ def test_classes_are_sorted_and_basic_ones_lack_contempt() -> None:
         ("stra\u00dfe", "STRASSE"),
         ("3", "03"),
         ("3", "3.0"),
+        ("0.5", ".5"),
+        ("0", "-0.0"),
         ("3", "+3."),
         ("0.5", "00.50"),
     ],

@@ -286,11 +286,14 @@ def test_an_error_on_one_device_ends_the_run_as_an_error_of_the_run(tmp_path, ca
     args = [*arguments("training.epochs=2", model="breaks"), "--devices", "2"]
     failed = in_a_fresh_process(args, tmp_path / "results", cache)
     assert failed.returncode == 1
-    assert "RankFailed: device 2 of 2: ZeroDivisionError: a bug on the second device" in failed.stderr
+    assert "RankFailed: device 2 of 2: model 'breaks' of plugin " in failed.stderr
+    assert "raised ZeroDivisionError: a bug on the second device" in failed.stderr
     assert "in forward" in failed.stderr
     record = record_of(only_run(tmp_path / "results"))
     assert record["status"] == "failed"
-    assert record["error"]["message"] == "device 2 of 2: ZeroDivisionError: a bug on the second device"
+    said = record["error"]["message"]
+    assert said.startswith("device 2 of 2: model 'breaks' of plugin ")
+    assert said.endswith(" raised ZeroDivisionError: a bug on the second device")
     assert "in forward" in record["error"]["traceback"]
 
 

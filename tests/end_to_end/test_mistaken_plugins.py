@@ -184,6 +184,14 @@ def test_an_exception_names_the_component_and_its_plugin(run, tmp_path, kind, wh
         assert error["traceback"].rstrip().endswith(note)
 
 
+def test_a_plugin_that_ends_the_program_fails_the_run(run, tmp_path):
+    with pytest.raises(RuntimeError, match=r"it ends the program: SystemExit\(0\)"):
+        run("loss.name=failing-loss", "loss.where=ending")
+    error = record(tmp_path / "r")["error"]
+    assert record(tmp_path / "r")["status"] == "failed"
+    assert error["message"].startswith(f"loss 'failing-loss' {NAMED} raised RuntimeError: it ends the program")
+
+
 @pytest.mark.parametrize("where", ["building", "calling"])
 def test_an_exception_in_a_dataset_is_shown_with_its_trace_and_its_plugin(run, where):
     done = run("dataset.name=failing-dataset", f"dataset.where={where}", fresh=True)

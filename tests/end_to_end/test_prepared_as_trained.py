@@ -119,6 +119,9 @@ def test_predict_prepares_as_a_union_did_the_pictures_of_every_member(place):
         member, _, rest = sample.rpartition(":")
         where = place / "data" / rest if member else next(place.glob(f"fer2013/test/*/{sample}.png"))
         np.testing.assert_allclose(found[str(where)], probabilities, atol=1e-6)
+    places = [word for one in data for word in ("--data", one.replace("@", f"{place}/"))]
+    args = ("evaluate", "union", "--dataset", "fer2013+folder", *places, "--set", *sets, "--cache", place / "cache")
+    assert json.loads(call(place, *args, "--json").stdout)["reused"]
 
 
 def test_a_run_on_gray_images_sees_a_colour_photo_in_gray(place, tmp_path):

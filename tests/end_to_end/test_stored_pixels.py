@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from made_images import draw
 
 from ferbench.cli import cli
+from ferbench.experiment.fingerprint import evaluation_id, short
 from ferbench.runs.directory import all_runs, find_run
 
 QUICK = ("--model", "linear", "--set", "data.image_size=8", "--set", "training.epochs=1", "--no-report", "--quiet")
@@ -69,11 +70,35 @@ def test_the_record_says_how_images_were_stored(made):
     assert find_run(made / "results", "crop").read()["data"]["stored"] == {"size": [8, 8], "fit": "crop"}
 
 
+def options(record):
+    return [one["options"] for one in record["evaluations"].values()]
+
+
+UNION = """
+[dataset]
+name = "folder+synthetic-faces"
+synthetic-faces = {size = 16, train = 30, test = 8}
+"""
+
+
+@pytest.mark.parametrize("args", [("--dataset", "folder", "--set", "dataset.size=16"), ("union.toml",)])
+def test_a_runs_own_evaluations_are_marked_by_nothing_where_its_images_have_the_size_already(call, tmp_path, args):
+    for file in tree(tmp_path / "faces").rglob("*.png"):
+        draw(file, int(file.stem), (16, 16))
+    Path("union.toml").write_text(UNION)
+    for seed in ("1", "2"):
+        call("run", *args, "--data", f"folder={tmp_path / 'faces'}", *QUICK, "--name", f"own-{seed}", "--seed", seed)
+    record = find_run(tmp_path / "results", "own-1").read()
+    assert record["data"]["stored"] == {"size": [16, 16], "fit": "stretch"}
+    assert [one["options"] for one in record["evaluations"].values()] == [{"tta": "none"}] * 2
+    call("ensemble", "own-1", "own-2")
+
+
 def test_an_evaluation_on_the_own_pixels_is_the_runs_own(call):
     assert evaluation(call, "s8")["reused"]
 
 
-@pytest.mark.parametrize(("option", "said"), [("size=12", "12×12, stretch"), ("fit='pad'", "8×8, pad")])
+@pytest.mark.parametrize(("option", "said"), [("size=12", "rgb, 12×12 (stretch)"), ("fit='pad'", "rgb, 8×8 (pad)")])
 def test_an_evaluation_on_other_pixels_is_another_one(call, option, said):
     own = evaluation(call, "s8")
     for reused in (False, True):
@@ -126,6 +151,22 @@ def test_an_evaluation_that_does_not_say_its_pixels_is_not_taken_for_one_on_othe
     assert not again["reused"]
     assert again["evaluation"] != own["evaluation"]
     assert own["evaluation"] in directory.read()["evaluations"]
+
+
+def test_an_older_evaluation_of_resampled_pixels_is_not_made_again_beside_it(call, tmp_path):
+    """Older releases left the stored pixels out of its id; a second one would count the run twice in tables."""
+    directory = find_run(tmp_path / "results", "crop")
+    record = directory.read()
+    (place,) = [key for key, entry in record["evaluations"].items() if entry["split"] == "test"]
+    entry = record["evaluations"].pop(place)
+    del entry["stored"]
+    identifier = evaluation_id(record["identity"]["training_id"], entry["rows_digest"], entry["options"])
+    record["evaluations"][short(identifier)] = {**entry, "id": identifier}
+    (directory.path / "evaluations" / place).rename(directory.path / "evaluations" / short(identifier))
+    directory.write(record)
+    again = evaluation(call, "crop")
+    assert (again["evaluation"], again["reused"]) == (short(identifier), True)
+    assert not evaluation(call, "crop", "--set", "dataset.fit='pad'")["reused"]
 
 
 def test_folds_on_other_pixels_are_other_configurations(call):

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from made_packs import make_pack
 
-from ferbench.data.pack import Pack, Resampling
+from ferbench.data.fit import StoredForm
+from ferbench.data.pack import Pack
 from ferbench.experiment import fingerprint
 from ferbench.experiment.fingerprint import WEIGHT_COMPONENTS
 from ferbench.experiment.plan import dataset_key, plan
@@ -385,7 +386,7 @@ def stored(part: str, mark: int = 1, **facts: Any) -> Callable[[], Pack]:
         data = pack()
         hashes = data.pixel_hashes.copy()
         hashes[data.part == data.parts.index(part), 0] += mark
-        return dataclasses.replace(data, stored_hashes=hashes, resampling=Resampling((8, 8), "crop", **facts))
+        return dataclasses.replace(data, stored_hashes=hashes, form=StoredForm(1, (8, 8), "crop", **facts))
 
     return made
 

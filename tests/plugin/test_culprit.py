@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import FunctionType
 
 import pytest
@@ -11,7 +12,7 @@ from torch import nn
 from ferbench import Outputs, Targets, UserError
 from ferbench.plugin.component import Component, PluginRecord
 from ferbench.plugin.culprit import blame, in_a_line, in_use, named, using
-from ferbench.plugin.specs import LossSpec, ModelSpec, Spec
+from ferbench.plugin.specs import CommandSpec, LossSpec, ModelSpec, Spec
 from ferbench.training.step import evaluate_loss, forward, is_out_of_memory
 
 
@@ -101,3 +102,34 @@ def test_a_message_names_what_is_in_use_where_that_is_known():
     with using(MODEL, LOSS):
         assert in_use("loss") == "loss 'margin' of plugin 'arc' (arc-margin 0.2.0)"
         assert in_use("sampler") == "the sampler"
+
+
+def ending(outputs, targets):
+    sys.exit(0)
+
+
+def test_a_component_that_ends_the_program_fails_and_does_not_pass_for_success():
+    with pytest.raises(RuntimeError) as raised, using(MODEL, LOSS):
+        evaluate_loss(ending, Outputs(torch.zeros(2, 2)), TARGETS)
+    said = "loss 'margin' of plugin 'arc' (arc-margin 0.2.0) raised RuntimeError: it ends the program: SystemExit(0)"
+    assert named(raised.value) == said
+
+
+def test_a_command_may_end_the_program():
+    command = component(CommandSpec("send", "arc.send:send"))
+    with pytest.raises(SystemExit), using(command):
+        FunctionType(ending.__code__, {**globals(), "__name__": "arc.send"})(None, None)
+
+
+def test_an_error_of_the_users_is_one_in_a_plugins_own_class_too():
+    class Unlicensed(UserError):
+        pass
+
+    Unlicensed.__module__ = "arc.errors"
+
+    def raising(outputs, targets):
+        raise Unlicensed("no licence", "buy one")
+
+    with pytest.raises(Unlicensed) as raised, using(MODEL, LOSS):
+        evaluate_loss(raising, Outputs(torch.zeros(2, 2)), TARGETS)
+    assert not named(raised.value)

@@ -321,6 +321,17 @@ def test_a_table_of_the_users_gives_columns_to_slice_by(ferbench_cli, tmp_path, 
     assert (finished.exit_code, "did you mean 'sex'?" in finished.stderr) == (2, True)
 
 
+def test_columns_that_differ_in_signs_alone_are_each_in_the_json(ferbench_cli, tmp_path, pair):
+    table = tmp_path / "people.csv"
+    table.write_text(
+        "id,Age group,age_group\n" + "".join(f"test-{i:05d},{'ab'[i % 2]},{'cd'[i % 2]}\n" for i in range(300))
+    )
+    sliced = ["--slice", "Age group", "--slice", "age_group", "--slice-table", table]
+    document = json.loads(ferbench_cli("compare", "a", "b", "--results", tmp_path, "--json", *sliced).stdout)
+    values = [[one["value"] for one in rows] for rows in document["slices"].values()]
+    assert values == [["a", "b"], ["c", "d"]]
+
+
 def test_a_table_with_an_id_twice_is_refused(ferbench_cli, tmp_path, pair):
     table = tmp_path / "people.csv"
     table.write_text("id,sex\ntest-00001,f\ntest-00001,m\n")

@@ -78,8 +78,8 @@ HEADER = "name,dataset,split,n,accuracy_percent,note\n"
     ("file", "text", "message"),
     [
         ("summary.csv", "name,dataset,split,n\nfirst,FER2013,test,7178\n", "has no columns 'accuracy_percent', 'note'"),
-        ("summary.csv", "name; dataset\na; b\n", "has no columns 'name', 'dataset'"),
-        ("summary.csv", HEADER.replace("note", "name") + LINE.format("1"), "the column 'name' is there 2 times"),
+        ("summary.csv", "name; dataset\na; b\n", "has no columns 'split', 'n', 'accuracy_percent', 'note'"),
+        ("summary.csv", HEADER.replace("note", "name") + LINE.format("1"), "column 'name' is there twice"),
         ("summary.csv", "", "is empty"),
         ("summary.csv", HEADER, "has no line below its header"),
         ("summary.csv", HEADER + 2 * LINE.format("50"), "two lines are called 'one'"),
@@ -89,9 +89,11 @@ HEADER = "name,dataset,split,n,accuracy_percent,note\n"
         ("summary.csv", HEADER + LINE.replace("7178", "²").format("50"), "'²' is no number of samples"),
         ("summary.csv", HEADER + LINE.replace("7178", "9" * 5000).format("50"), "is no number of samples"),
         ("table.csv", TABLE.replace(",support", ",images"), "has no column 'support'"),
+        ("table.csv", TABLE.replace("class", "Class"), "has no column 'class'"),
         ("table.csv", TABLE + "happy,1,1,1,1\n", "two lines are of 'happy'"),
         ("table.csv", TABLE.replace("50.00", "-5"), "'-5' is no number"),
         ("models.csv", "model,expression_accuracy\nnet,0.5\n", "has no columns 'epochs', 'split', 'valence_rmse'"),
+        ("models.csv", "model,valence_rmse\nnet,0.5\n", "has no columns 'epochs', 'split', 'expression_accuracy'"),
         ("other.csv", "", "is empty"),
     ],
 )
@@ -116,6 +118,13 @@ def test_columns_may_stand_in_another_order(tmp_path):
     (tmp_path / "one.csv").write_text("support,class,f1_percent,recall_percent,precision_percent\n4,sad,40,30,60%\n")
     (one,) = read_published(tmp_path)
     assert one.values == pytest.approx({"precision:sad": 0.6, "recall:sad": 0.3, "f1:sad": 0.4})
+
+
+@pytest.mark.parametrize("between", [";", "\t", ", "])
+def test_a_table_of_a_spreadsheet_is_shown_as_well(tmp_path, between):
+    (tmp_path / "one.csv").write_text(TABLE.replace(",", between))
+    (one,) = read_published(tmp_path)
+    assert (one.n, one.values["accuracy"]) == (4, pytest.approx(0.25))
 
 
 def test_no_directory_is_an_error(tmp_path):

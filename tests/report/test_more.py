@@ -136,6 +136,15 @@ def test_slices_have_intervals_the_worst_and_the_gap(run):
     assert "5 samples have no sex." in table.notes
 
 
+def test_slices_by_columns_that_differ_in_signs_alone_are_tables_of_their_own(run, tmp_path):
+    columns = {"Pose A": "ab", "pose-a": "cd", "表情": "ef", "年齢": "gh"}
+    rewrite(run, columns={name: np.array([pair[row % 2] for row in range(350)]) for name, pair in columns.items()})
+    written = write_tables(compose(read_runs([run]), extras=Extras(slices=tuple(columns))), tmp_path)
+    assert len(written) == len(set(written))
+    values = {row["value"] for path in written if path.match("by-*.csv") for row in csv.DictReader(path.open())}
+    assert values == set("abcdefgh")
+
+
 def test_in_slices_too_whole_subjects_are_drawn_where_samples_have_one(run):
     sex = np.where(np.arange(350) % 2, "f", "m")
     people = np.array([f"p{place // 10}" for place in range(350)])

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from ferbench.report.study_figures import of_study
 from ferbench.report.study_page import compose_study, study_page
 from ferbench.report.study_view import Dimension, FinalistView, Objective, StudyView, TrialView
 from ferbench.report.study_view import TestedRun as SeedRun
@@ -62,6 +63,13 @@ def test_it_says_how_many_were_tried_and_how_they_ended(view):
     assert (tiles["trials tried"].value, tiles["trials tried"].about) == ("4", "3 complete, 1 failed")
     assert tiles["Pareto front"].value == "2"
     assert report.notes[0].startswith("The best of 4 trials looks better on validation than it is")
+
+
+def test_objectives_that_differ_in_letters_of_other_scripts_have_figures_of_their_own(view):
+    names = ("f1:高兴", "f1:悲伤")
+    view = replace(view, objectives=tuple(Objective(name, True) for name in names))
+    ids = [figure.id for figure in of_study(view)]
+    assert len(ids) == len(set(ids))
 
 
 def test_the_test_scores_are_mean_and_extremes_over_the_seeds(view):

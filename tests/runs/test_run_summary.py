@@ -46,6 +46,21 @@ def test_folds_of_a_configuration_share_an_id_also_where_one_of_them_ends_in_a_j
     assert ids[0] == ids[1]
 
 
+def test_an_older_run_on_resampled_images_is_of_a_configuration_of_its_own():
+    """Its id was that of any size and fit."""
+
+    def config(size, fit="stretch", **data):
+        record = made_record(dataset={"size": size, "fit": fit})
+        record["identity"]["covers"] = {"rows": {}}
+        record["data"] |= data
+        return summarise("a", record).config
+
+    recorded = made_record()["identity"]["config_id"]
+    assert config(None) == config(8, color="rgb") == recorded
+    assert len({recorded, config(8), config(8, "crop"), config(12)}) == 4
+    assert config(8) == config(8)
+
+
 def test_settings_are_component_names_options_and_fields_without_the_seed():
     settings = summarise("a", made_record(optimizer={"lr": 0.1})).settings
     assert settings["model"] == "cnn"

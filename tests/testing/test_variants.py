@@ -127,6 +127,27 @@ def build(task):
     return loss
 """,
     ),
+    "a component that is a truth value": (
+        "scalar",
+        """
+def build(task):
+    def loss(outputs, targets):
+        total = cross_entropy(outputs, targets)
+        return ferbench.LossValue(total, {"low": total < 1})
+    return loss
+""",
+    ),
+    "a parameter among the globals": (
+        "parameters",
+        """
+SCALE = nn.Parameter(torch.zeros(()))
+class build:
+    def __init__(self, task):
+        pass
+    def __call__(self, outputs, targets):
+        return cross_entropy(outputs, targets) + 0 * SCALE
+""",
+    ),
     "a share of nothing": (
         "absent-class",
         """
@@ -238,6 +259,16 @@ class build:
         return {"centre": self.centre}
     def load_state_dict(self, state):
         self.centre = state["centre"]
+""",
+    "a buffer that comes late": """
+class build(nn.Module):
+    def __init__(self, task):
+        super().__init__()
+        self.register_buffer("centre", None)
+    def forward(self, outputs, targets):
+        mean = outputs.logits.detach().mean(0)
+        self.centre = mean if self.centre is None else 0.9 * self.centre + 0.1 * mean
+        return cross_entropy(outputs, targets) + 1e-3 * (outputs.logits - self.centre).square().mean()
 """,
     "a frozen network": """
 class build(nn.Module):

@@ -15,10 +15,12 @@ from torch import nn
 from ferbench import LossValue, Outputs, Targets, UserError
 from ferbench.data.batches import Batches, InputShape, Truth
 from ferbench.data.views import VIEWS
+from ferbench.distributed.ranks import Ranks
+from ferbench.training.asking import described
 from ferbench.training.evaluation import evaluate
 from ferbench.training.loop import Observer, fit
-from ferbench.training.loss_state import learnable
-from ferbench.training.step import Stepper, evaluate_loss
+from ferbench.training.loss_state import check_state, learnable, put_state, state_of
+from ferbench.training.step import Stepper, evaluate_loss, forward
 
 
 def margin(outputs: Outputs, targets: Targets) -> torch.Tensor:
@@ -191,6 +193,73 @@ def test_an_augmentation_that_writes_into_its_images_changes_no_later_epoch():
     np.testing.assert_array_equal(pack, before)
 
 
+def test_devices_refuse_a_component_that_only_one_of_them_has():
+    class Second(Ranks):
+        """What the second of two devices goes through: the first has no component."""
+
+        def hear(self, message=None):
+            return [{}, None]
+
+    def loss(outputs, targets):
+        total = nn.functional.cross_entropy(outputs.logits, targets.labels)
+        return LossValue(total, {"centre": total})
+
+    with pytest.raises(UserError, match="returns a component 'centre' for some batches alone"):
+        evaluate(Sides(), split(), 2, loss, 4, ranks=Second())
+
+
+def test_a_component_that_a_batch_lacks_counts_as_0_there():
+    def loss(outputs, targets):
+        total = nn.functional.cross_entropy(outputs.logits, targets.labels)
+        return LossValue(total, {"whole": torch.ones(())} if len(targets) == 5 else {})
+
+    job = training(epochs=1, loss=loss)  # ten batches of five, validated at once
+    job.batch_size, log = 15, Log()
+    fit(job, log)
+    assert log.epochs[0]["train"]["whole"] == pytest.approx(5 / 50)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda images: images[:-1],
+        lambda images: images.repeat(2, 1, 1, 1),
+        lambda images: images[:, :, :2],
+        lambda images: images.expand(-1, 2, -1, -1),
+        lambda images: images.double(),
+        lambda images: images.byte(),
+        lambda images: None,
+    ],
+    ids=["fewer", "more", "smaller", "two channels", "float64", "uint8", "none"],
+)
+def test_an_augmentation_that_makes_other_than_it_should_is_refused(change):
+    shape = InputShape(1, (4, 4), (0.0,), (1.0,))
+    pack = np.zeros((6, 1, 4, 4), np.uint8)
+    stored = Batches(pack, np.arange(6), Truth(np.arange(6) % 2), shape, torch.device("cpu"))
+    with pytest.raises(UserError, match=r"the augmentation makes .* of 3 images, not float32\[3, C, 4, 4\]"):
+        next(stored.training(np.arange(6), 3, lambda i, size, draws: change(i.float()), seed=0, epoch=1))
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (torch.zeros(1, 2), r"a tensor of shape \(1, 2\) as logits"),
+        (torch.zeros(4), r"a tensor of shape \(4,\) as logits"),
+        ({"logits": torch.zeros(4, 2)}, "dict as logits"),
+        ((torch.zeros(4, 2), torch.zeros(4, 2)), "tuple as logits"),
+        (Outputs(torch.zeros(4, 2), torch.zeros(1, 2)), r"a tensor of shape \(1, 2\) as affect"),
+        (Outputs(torch.zeros(4, 2), torch.zeros(4, 7)), r"a tensor of shape \(4, 7\) as affect"),
+    ],
+)
+def test_a_model_whose_outputs_have_other_shapes_is_refused(answer, said):
+    class Model(nn.Module):
+        def forward(self, images):
+            return answer
+
+    with pytest.raises(UserError, match=f"the model gives {said} for 4 images, not one of shape"):
+        forward(Model(), torch.zeros(4, 1, 8, 8))
+
+
 RECORDED = ("loss", "accuracy", "macro_f1", "f1", "ece", "epoch", "seconds", "valence_ccc")
 
 
@@ -216,7 +285,13 @@ def test_a_component_that_the_records_could_not_hold_is_refused(name, said):
 
 
 @pytest.mark.parametrize(
-    ("value", "got"), [(0.5, "0.5"), (torch.zeros(2), r"a tensor of shape \(2,\)"), (None, "None")]
+    ("value", "got"),
+    [
+        (0.5, "0.5"),
+        (torch.zeros(2), r"a tensor of shape \(2,\)"),
+        (None, "None"),
+        (torch.tensor(True), r"tensor\(True\)"),
+    ],
 )
 def test_a_component_that_is_no_single_number_is_refused(value, got):
     with pytest.raises(UserError, match=f"component 'centre' that is {got}, not a tensor with a single number"):
@@ -304,6 +379,104 @@ def test_parameters_of_a_loss_are_found_wherever_they_are_kept(holder):
 def test_a_bare_tensor_with_a_gradient_is_a_parameter_of_a_loss():
     scale = torch.ones(2, requires_grad=True)
     assert learnable(lambda outputs, targets: outputs.logits.sum() * scale.sum()) == ["scale"]
+
+
+GLOBAL = nn.Parameter(torch.zeros(()))
+
+
+class Naming(nn.Module):
+    def forward(self, outputs, targets):
+        return outputs.logits.sum() * GLOBAL.exp()
+
+
+class CallingGlobal:
+    def __call__(self, outputs, targets):
+        return outputs.logits.sum() * GLOBAL.exp()
+
+
+@pytest.mark.parametrize("loss", [lambda outputs, targets: outputs.logits.sum() * GLOBAL, Naming(), CallingGlobal()])
+def test_a_parameter_of_a_module_is_found_where_a_loss_names_it(loss):
+    assert learnable(loss) == ["GLOBAL"]
+
+
+def test_a_loss_may_enclose_what_was_never_assigned():
+    def build(smooth):
+        if smooth:
+            smoothed = nn.Identity()
+
+        def loss(outputs, targets):
+            total = outputs.logits.sum()
+            return smoothed(total) if smooth else total
+
+        return loss
+
+    assert learnable(build(smooth=False)) == []
+
+
+class Bank(nn.Module):
+    """Keeps the logits that it has seen, in buffers of which one is made at the first batch and one grows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(0, 2))
+        self.register_buffer("mean", None)
+
+    def forward(self, outputs, targets):
+        self.seen = torch.cat([self.seen, outputs.logits.detach()])
+        self.mean = self.seen.mean(0)
+        return nn.functional.cross_entropy(outputs.logits - self.mean, targets.labels)
+
+
+def test_a_loss_has_its_state_again_whatever_shape_it_had_and_has():
+    targets = Targets(torch.zeros(3, dtype=torch.int64))
+    loss, fresh = Bank(), Bank()
+    before = state_of(fresh)
+    loss(Outputs(torch.ones(3, 2)), targets)
+    learnt = state_of(loss)
+    loss(Outputs(torch.zeros(3, 2)), targets)
+    for other in (loss, fresh):
+        put_state(other, learnt)
+        assert other.seen.tolist() == [[1.0, 1.0]] * 3
+        assert other.mean.tolist() == [1.0, 1.0]
+    put_state(loss, before)
+    assert loss.seen.shape == (0, 2)
+    assert loss.mean is None
+
+
+@pytest.mark.parametrize("value", [torch.zeros(2), 0.5, {"loss": torch.zeros(())}])
+def test_a_loss_that_returns_no_scalar_is_refused_at_any_batch(value):
+    with pytest.raises(UserError, match=r"the loss returns .* for 2 images, not a tensor with a single number"):
+        evaluate_loss(lambda o, t: value, Outputs(torch.zeros(2, 3)), Targets(torch.zeros(2, dtype=torch.int64)))
+
+
+@pytest.mark.parametrize("kind", ["loss", "model"])
+def test_what_gives_no_gradient_is_named(kind):
+    class Blind(Limited):
+        def forward(self, images):
+            return super().forward(images).logits.detach()
+
+    model = {"model": Blind, "loss": Limited}[kind](limit=100)
+    loss = {"model": cross_entropy, "loss": lambda o, t: cross_entropy(o, t).total.detach()}[kind]
+    with pytest.raises(UserError, match=f"the {kind} gives no gradient to learn from"):
+        Stepper(model, loss, torch.optim.SGD(model.parameters(), lr=0.5), CPU).step([batch(10)])
+
+
+@pytest.mark.parametrize("said", [{"focus": {"happy"}}, ["happy"], {"w": np.ones(2)}])
+def test_a_sampler_that_says_what_no_record_holds_is_refused(said):
+    sampler = Order(50)
+    sampler.describe = lambda: said
+    with pytest.raises(UserError, match="the sampler describes an epoch by what is no dictionary of plain values"):
+        described(sampler)
+
+
+@pytest.mark.parametrize("missing", ["state_dict", "load_state_dict"])
+def test_a_loss_with_half_a_state_is_refused(missing):
+    class Half:
+        state_dict, load_state_dict = dict, dict
+
+    setattr(Half, missing, None)
+    with pytest.raises(UserError, match=f"the loss has no {missing}"):
+        check_state(Half())
 
 
 def test_a_loss_that_takes_note_of_what_it_validates_on_learns_nothing_from_it():

@@ -43,6 +43,7 @@ BROKEN = {
     "sampler": (
         "builds",
         "length-and-range",
+        "plain-description",
         "inputs-unchanged",
         "heeds-the-seed",
         "new-draws-every-epoch",

@@ -31,6 +31,11 @@ class LengthAndRange(Sound):
         return super().indices(epoch) + 1
 
 
+class PlainDescription(Sound):
+    def describe(self):
+        return {"drawn": {1, 2}}
+
+
 class InputsUnchanged(Sound):
     def update(self, scores):
         scores.f1.popitem()
@@ -76,6 +81,6 @@ class CostAtAMillion(Sound):
         return np.array(drawn, dtype=np.int64)
 
 
-builds, length_and_range, determinism = Builds, LengthAndRange, Determinism
+builds, length_and_range, plain_description, determinism = Builds, LengthAndRange, PlainDescription, Determinism
 inputs_unchanged, heeds_the_seed, new_draws_every_epoch = InputsUnchanged, HeedsTheSeed, NewDrawsEveryEpoch
 state_round_trip, every_class, cost_at_a_million = StateRoundTrip, EveryClass, CostAtAMillion
