@@ -15,6 +15,8 @@ LAYOUT = (
 )
 
 _HEADER = re.compile(r"\s*precision\s+recall\s+f1-score(\s+support)?\s*", re.IGNORECASE)
+#: What the last line of a report is called, of scikit-learn below 0.20 too.
+_LAST = re.compile(r"(weighted|samples) avg|avg / total", re.IGNORECASE)
 _RULE = re.compile(r"\s*:?-+:?\s*")
 _NUMERIC = re.compile(r"[+-]?(\d+\.?\d*|\.\d+|nan)%?", re.IGNORECASE)
 
@@ -64,10 +66,14 @@ def _markdown(text: str) -> list[tuple[int, list[str]]]:
 
 
 def _report(text: str, name: str) -> list[tuple[int, list[str]]]:
-    """scikit-learn's report: names, which may have blanks, and the numbers behind them; a title may stand above."""
+    """scikit-learn's report: names, which may have blanks, and the numbers behind them; a title may stand above, and
+    text below, after a blank line."""
     lines: list[tuple[int, list[str]]] = []
+    over = False
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
+        if not words:
+            over = bool(lines) and _LAST.fullmatch(lines[-1][1][0]) is not None
         if not words or not (lines or _HEADER.fullmatch(line)):
             continue
         if not lines:
@@ -78,6 +84,8 @@ def _report(text: str, name: str) -> list[tuple[int, list[str]]]:
         while place > max(0, len(words) - columns) and _NUMERIC.fullmatch(words[place - 1]):
             place -= 1
         title, numbers = " ".join(words[:place]), words[place:]
+        if len(numbers) < columns and over and not _HEADER.fullmatch(line):
+            continue
         if len(numbers) < columns:
             # What it says of accuracy alone stands below F1 and support.
             if title != "accuracy" or len(numbers) != columns - 2:

@@ -128,7 +128,7 @@ def leaderboard(
     ferbench leaderboard --runs --per-class --format csv > runs.csv
     """
     from ferbench.ranking import filters
-    from ferbench.ranking.columns import Board, hidden_note, unfinished_table, unranked_table
+    from ferbench.ranking.columns import Board, hidden_note, unfinished_table, unranked_table, without_note
     from ferbench.ranking.hidden import among_all, on_the_same
     from ferbench.ranking.leaderboard import contaminated, diverged, group, lost, short
     from ferbench.ranking.standing import with_standings
@@ -164,7 +164,7 @@ def leaderboard(
         chosen = keys or _with(sort, board.default(groups, people=False, per_class=per_class))
         _print_csv(board.joint_table(chosen, rows), len(unfinished), len(spoilt) + len(reported))
         for one in groups:
-            if note := hidden_note(one):
+            for note in filter(None, (hidden_note(one), without_note(one))):
                 click.echo(f"{one.dataset}, {one.protocol}, test set {short(one.rows_digest)}: {note}", err=True)
         return
     tables = []

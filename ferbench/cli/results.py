@@ -79,10 +79,10 @@ def show_outcome(outcome: dict[str, Any], *, quiet: bool) -> None:
         about.append(f"test-time augmentation: {tta}")
     if outcome["synthetic"]:
         about.append("synthetic images")
-    if outcome["skipped_faulty"]:
-        about.append(f"{outcome['skipped_faulty']:,} faulty samples left out")
-    if sum(outcome["excluded"].values()):
-        about.append(f"{sum(outcome['excluded'].values()):,} samples excluded")
+    if faulty := outcome["skipped_faulty"]:
+        about.append("1 faulty sample left out" if faulty == 1 else f"{faulty:,} faulty samples left out")
+    if taken := sum(outcome["excluded"].values()):
+        about.append("1 sample excluded" if taken == 1 else f"{taken:,} samples excluded")
     if outcome["reused"]:
         about.append("reused")
     click.echo(f"{outcome['run']}  {one_line(outcome['label'])}\n{one_line('; '.join(about))}\n")

@@ -161,12 +161,7 @@ class Board:
         chosen = [self.columns[key] for key in keys]
         slug = re.sub(r"[^a-z0-9]+", "-", f"leaderboard-{group.dataset}-{short(group.rows_digest)}".lower())
         notes = list(ranking_notes(group, keys))
-        if group.left_out:
-            why = ", ".join(f"{reason or 'no reason given'} {count:,}" for reason, count in group.left_out_for.items())
-            notes.append(
-                f"Without: the same without the {group.left_out:,} of {group.n:,} samples "
-                f"({group.left_out / group.n:.1%}) that the list names: {why}. Ranks are on all samples."
-            )
+        notes += filter(None, [without_note(group)])
         notes += [] if self.single else list(self._without_result(group))
         if group.partition is not None:
             notes[:0] = fold_notes(group.partition, group.rows, single=self.single)
@@ -265,6 +260,17 @@ def hidden_note(group: Group) -> str:
         return f"{text}."
     leader = f"; the leader is one of them: {group.hidden_leader}" if group.hidden_leader else ""
     return f"{text}; ranks and adjusted p are among all {total:,}{leader}."
+
+
+def without_note(group: Group) -> str:
+    """How many samples the list of ``--without`` leaves out and why; empty where it leaves out none."""
+    if not group.left_out:
+        return ""
+    why = ", ".join(f"{reason or 'no reason given'} {count:,}" for reason, count in group.left_out_for.items())
+    return (
+        f"Without: the same without the {group.left_out:,} of {group.n:,} samples "
+        f"({group.left_out / group.n:.1%}) that the list names: {why}. Ranks are on all samples."
+    )
 
 
 def _above(group: Group, keys: Sequence[str]) -> Iterable[str]:

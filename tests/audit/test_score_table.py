@@ -255,6 +255,16 @@ def test_a_title_above_a_report_of_scikit_learn_is_passed_over():
     assert read(OLD_REPORT) == read(OLD_REPORT.partition("=\n")[2])
 
 
+def test_text_below_a_report_of_scikit_learn_is_passed_over():
+    assert read(f"{OLD_REPORT}\nAccuracy: 58.33%\nF1: 0.59 (macro)\n") == read(OLD_REPORT)
+
+
+@pytest.mark.parametrize("below", ["macro avg       0.60\n", f"\nand of the other model\n\n{OLD_REPORT}"])
+def test_what_belongs_to_a_report_or_is_another_one_is_not_taken_for_text_below_it(below):
+    with pytest.raises(UserError):
+        read(OLD_REPORT + below)
+
+
 def test_scores_of_a_total_are_left_out_with_a_note():
     table = read("class,f1,support\na,0.5,10\nb,0.7,14\ntotal,0.6,24\n")
     assert [cell.row for cell in table.scores] == ["a", "b"]

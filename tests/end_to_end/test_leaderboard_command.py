@@ -258,3 +258,11 @@ def test_a_run_that_died_is_told_from_one_that_goes_on(ferbench_cli, tmp_path):
     reasons = [one["reason"] for one in document["unfinished"]]
     assert f" pid {os.getpid()} since " in reasons[0]
     assert reasons[1] == dead
+
+
+def test_csv_says_on_stderr_what_a_list_leaves_out_and_why(ferbench_cli, tmp_path):
+    make_run(tmp_path / "results", name="one")
+    (tmp_path / "list.csv").write_text("id,reason\ntest-00001,leak\ntest-00002,leak\ntest-00003,constant\n")
+    finished = ferbench_cli("leaderboard", "--format", "csv", "--without", "list.csv")
+    assert "without the 3 of 350 samples (0.9%) that the list names: leak 2, constant 1." in finished.stderr
+    assert "accuracy_without" in finished.stdout.splitlines()[0]
