@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ferbench.training.step import forward
+from ferbench.plugin.culprit import calls
 
 
+@calls("model")
 def estimate_statistics(model: nn.Module, batches: Iterable[Tensor]) -> None:
     """Replace the running statistics of every batch norm by their mean over ``batches``, all else in evaluation mode.
 
@@ -44,7 +45,7 @@ def estimate_statistics(model: nn.Module, batches: Iterable[Tensor]) -> None:
     try:
         with torch.no_grad():
             for images in batches:
-                forward(model, images)
+                model(images)
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum

@@ -342,7 +342,7 @@ def test_faulty_images_refuse_the_run_unless_skipped_and_are_counted(run, faces,
     assert "packed" not in refused.stderr
     accepted = run("--data", broken, "--skip-faulty")
     assert accepted.exit_code == 0, accepted.stderr
-    assert "1 faulty samples left out" in accepted.stdout
+    assert "1 faulty sample left out" in accepted.stdout
     (record,) = records(tmp_path)
     assert record["data"]["skipped_faulty"] == 1
     assert "bad.png" in record["data"]["faults"][0]

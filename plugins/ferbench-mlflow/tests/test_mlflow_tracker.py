@@ -102,7 +102,8 @@ def test_a_run_that_goes_on_goes_on_in_the_same_mlflow_run(database):
 def test_a_database_that_cannot_be_opened_does_not_fail_the_run(tmp_path):
     done = run(tmp_path, "nonsense://nowhere", "none")
     assert done.exit_code == 0, done.output
-    assert "tracker 'mlflow' could not be built" in done.stderr
+    assert "tracker 'mlflow' of plugin 'mlflow' (ferbench-mlflow " in done.stderr
+    assert "could not be built and is left out" in done.stderr
 
 
 def test_names_are_made_of_what_mlflow_takes():
