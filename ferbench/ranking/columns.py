@@ -89,7 +89,7 @@ class Board:
                 run.data["dataset"] != group.dataset for group in groups for row in group.rows for run in row.runs
             )
             same |= set() if elsewhere else {"trained_on"}
-            hidden = {"rank", *same, *(() if any(row.name for row in rows) else ("name",))}
+            hidden = {"rank", "unranked", *same, *(() if any(row.name for row in rows) else ("name",))}
             hidden |= set() if any(group.partition for group in groups) else {"fold", "folds"}
             hidden |= {key for key in COSTS if all(self.columns[key].cell(row) is None for row in rows)}
             hidden |= set() if any(row.standing and row.standing.best for row in rows) else {"rank_range", "gap", "p"}
@@ -391,6 +391,10 @@ def _base(single: bool) -> list[BoardColumn]:
         BoardColumn(
             Column("p", "adjusted p", "p", about="of the difference to the leader, after Holm's correction"),
             lambda row: row.standing.p if row.standing else None,
+        ),
+        BoardColumn(
+            Column("unranked", "unranked", about="why the row has no rank"),
+            lambda row: (row.standing.reason or None) if row.standing else None,
         ),
         BoardColumn(
             Column("kind", "kind", about="measured here, or imported: predictions that other software made"),

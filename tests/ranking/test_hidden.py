@@ -71,6 +71,16 @@ def test_a_configuration_whose_seeds_are_hidden_has_no_rank(tmp_path):
         assert {row.name: row.standing.best for row in one.rows}["many"] is None
 
 
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_programs_hear_why_a_row_has_no_rank(ferbench_cli, tmp_path, form):
+    for seed in range(3):
+        make_run(tmp_path, name="many", model="many", seed=seed)
+    make_run(tmp_path, name="one", model="one")
+    text = ferbench_cli("leaderboard", "--results", tmp_path, "--where", "seed=0", "--format", form).stdout
+    rows = json.loads(text)["groups"][0]["rows"] if form == "json" else csv.DictReader(io.StringIO(text))
+    assert {row["name"]: row["unranked"] or "" for row in rows} == {"many": A_SELECTION, "one": ""}
+
+
 def test_single_runs_are_ranked_among_all_single_runs(tmp_path):
     for seed in range(3):
         make_run(tmp_path, name=f"many-{seed}", model="many", seed=seed)
