@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ferbench.data.draws import Draws
     from ferbench.data.sample import Crop, Dataset, Fault, PixelText, Sample
     from ferbench.data.targets import LossValue, Outputs, Targets
-    from ferbench.report.table import Column, Table
+    from ferbench.tables.table import Column, Table
     from ferbench.training.scores import Scores
 
 __version__ = "0.1.0"
@@ -41,7 +41,7 @@ __version__ = "0.1.0"
 API_VERSION = 1
 
 _LAZY = {
-    "Column": "ferbench.report.table",
+    "Column": "ferbench.tables.table",
     "Crop": "ferbench.data.sample",
     "Dataset": "ferbench.data.sample",
     "Draws": "ferbench.data.draws",
@@ -51,7 +51,7 @@ _LAZY = {
     "PixelText": "ferbench.data.sample",
     "Sample": "ferbench.data.sample",
     "Scores": "ferbench.training.scores",
-    "Table": "ferbench.report.table",
+    "Table": "ferbench.tables.table",
     "Targets": "ferbench.data.targets",
 }
 

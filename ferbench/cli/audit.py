@@ -280,8 +280,8 @@ def _and(words: Sequence[str]) -> str:
 
 
 def _matrix_lines(table: PublishedTable, matrix: Any) -> list[str]:
-    from ferbench.report.table import Column, Table
-    from ferbench.report.terminal import to_terminal
+    from ferbench.tables.table import Column, Table
+    from ferbench.tables.terminal import to_terminal
 
     columns = [Column("class", ""), *(Column(f"c{k}", name, "count") for k, name in enumerate(table.classes))]
     rows: tuple[tuple[str | int, ...], ...] = tuple(

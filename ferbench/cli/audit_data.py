@@ -210,8 +210,8 @@ def _lines(pack: Pack, findings: Findings, doubts: _Doubts | None) -> Iterator[s
 
 
 def _counts(pack: Pack, findings: Findings) -> list[str]:
-    from ferbench.report.table import Column, Table
-    from ferbench.report.terminal import to_terminal
+    from ferbench.tables.table import Column, Table
+    from ferbench.tables.terminal import to_terminal
 
     columns = (Column("class", ""), *(Column(role, role, "count") for role in findings.roles))
     rows: tuple[tuple[str | int, ...], ...] = tuple(

@@ -15,7 +15,7 @@ from ferbench.cli.slices import slice_options
 
 if TYPE_CHECKING:
     from ferbench.ranking.compare import Comparison
-    from ferbench.report.table import Table
+    from ferbench.tables.table import Table
 
 FORMATS = ("terminal", "md", "csv", "json", "html", "latex")
 _PROBABILITIES = ("second_right", "first_right", "second_probability", "first_probability")
@@ -105,8 +105,8 @@ def compare(
 
 def _write_samples(comparison: Comparison, path: Path) -> None:
     from ferbench.ranking.compare_tables import unlike_samples
-    from ferbench.report.formats import to_csv
     from ferbench.storage import replace_file
+    from ferbench.tables.formats import to_csv
 
     replace_file(path, to_csv(unlike_samples(comparison, None)).encode())
 
@@ -120,7 +120,7 @@ def _print(form: str, comparison: Comparison, shown: Sequence[Table]) -> None:
     if form == "terminal":
         from ferbench.cli.tables import terminal_width
         from ferbench.plugin.faults import one_line
-        from ferbench.report.terminal import to_terminal
+        from ferbench.tables.terminal import to_terminal
 
         width = terminal_width()
         parts = [[one_line(comparison.conclusion)]]
@@ -129,7 +129,7 @@ def _print(form: str, comparison: Comparison, shown: Sequence[Table]) -> None:
             parts.append([one_line(table.caption), *lines, *map(one_line, table.notes)])
         click.echo("\n\n".join("\n".join(lines) for lines in parts))
         return
-    from ferbench.report.formats import paragraph, to_csv, to_latex, to_markdown
+    from ferbench.tables.formats import paragraph, to_csv, to_latex, to_markdown
 
     if form == "csv":
         click.echo(to_csv(shown[0]), nl=False)
@@ -140,7 +140,7 @@ def _print(form: str, comparison: Comparison, shown: Sequence[Table]) -> None:
 
 
 def _document(comparison: Comparison, shown: Sequence[Table]) -> dict[str, Any]:
-    from ferbench.report.formats import to_json_value
+    from ferbench.tables.formats import to_json_value
 
     samples, discordance = comparison.samples, comparison.discordance
     sides = [

@@ -14,9 +14,9 @@ from ferbench.cli.progress import duration
 from ferbench.cli.tables import fitting, show, terminal_width
 from ferbench.data.shards import Shards
 from ferbench.errors import UserError
-from ferbench.experiment.fingerprint import short
+from ferbench.ids import short
 from ferbench.plugin.culprit import in_a_line
-from ferbench.report.table import size
+from ferbench.tables.table import size
 from ferbench.training.estimate import Estimator
 
 if TYPE_CHECKING:

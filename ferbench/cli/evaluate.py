@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ferbench.data.fit import StoredForm
     from ferbench.experiment.resolve import ResolvedRecipe
     from ferbench.plugin.discovery import Registry
-    from ferbench.report.table import Table
     from ferbench.runs.directory import RunDirectory
+    from ferbench.tables.table import Table
     from ferbench.training.retest import Retest
 
 PARTS = ("test", "validation", "train", "all")
@@ -88,7 +88,7 @@ def evaluate(
     ferbench evaluate my-run --set evaluation.tta=flip
     ferbench evaluate my-run --dataset ck-plus --data DIR --split all
     """
-    from ferbench.experiment.fingerprint import short
+    from ferbench.ids import short
     from ferbench.plugin.discovery import load_registry
     from ferbench.runs.directory import find_run
 
@@ -120,7 +120,7 @@ def evaluate(
     sliced = _sliced(directory, name, columns, slice_table)
     if as_json:
         if sliced:
-            from ferbench.report.formats import to_json_value
+            from ferbench.tables.formats import to_json_value
 
             about["slices"] = {table.columns[0].label: to_json_value(table) for table in sliced}
         echo_json({**about, **entry})
@@ -137,7 +137,7 @@ def _sliced(directory: RunDirectory, evaluation: str, columns: tuple[str, ...], 
         return []
     from ferbench.ranking.slice_columns import sliced_by
     from ferbench.report.answers import slice_table
-    from ferbench.report.table import ids_of
+    from ferbench.tables.table import ids_of
 
     given = directory.predictions(evaluation)
     classes, label = given.probabilities.shape[1], directory.path.name
@@ -149,7 +149,7 @@ def _sliced(directory: RunDirectory, evaluation: str, columns: tuple[str, ...], 
 def _show_slices(tables: Sequence[Table]) -> None:
     from ferbench.cli.tables import terminal_width
     from ferbench.plugin.faults import one_line
-    from ferbench.report.terminal import to_terminal
+    from ferbench.tables.terminal import to_terminal
 
     for table in tables:
         lines = [one_line(table.caption), *to_terminal(table, terminal_width()), *map(one_line, table.notes)]

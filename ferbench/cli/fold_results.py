@@ -13,8 +13,8 @@ from ferbench.cli.combinations import Combination, lookup, varied_keys
 from ferbench.metrics.measures import measure
 from ferbench.plugin.faults import one_line
 from ferbench.ranking.folds import over_folds
-from ferbench.report.table import Spread, shown
 from ferbench.runs.folds import listed, place_of
+from ferbench.tables.table import Spread, shown
 
 _METRICS = ("accuracy", "macro_f1")
 

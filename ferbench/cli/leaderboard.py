@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ferbench.ranking.columns import Board
     from ferbench.ranking.leaderboard import Contaminated, Row, Unfinished
     from ferbench.ranking.published import Published
-    from ferbench.report.table import Table
     from ferbench.runs.summary import Summary
+    from ferbench.tables.table import Table
 
 FORMATS = ("terminal", "md", "csv", "json", "html", "latex")
 
@@ -192,7 +192,7 @@ def _published(directory: Path | None) -> list[Published]:
 def _unranked(spoilt: Sequence[Contaminated], reported: Sequence[Published]) -> dict[str, Any]:
     """Results without a rank as JSON has them."""
     from ferbench.ranking.columns import unranked_table
-    from ferbench.report.formats import to_json_value
+    from ferbench.tables.formats import to_json_value
 
     return {"unranked": to_json_value(unranked_table(spoilt, reported))["rows"]}
 
@@ -228,7 +228,7 @@ def _print(form: str, tables: Sequence[Table], others: Sequence[Table], sort: st
 
         click.echo(tables_page("Leaderboard", tables), nl=False)
         return
-    from ferbench.report.formats import to_latex, to_markdown
+    from ferbench.tables.formats import to_latex, to_markdown
 
     click.echo("\n".join(to_markdown(one) if form == "md" else to_latex(one) for one in tables), nl=False)
 
@@ -238,7 +238,7 @@ def _print_lines(tables: Sequence[Table], others: Sequence[Table], sort: str | N
     from ferbench.plugin.faults import one_line
     from ferbench.ranking.columns import COSTS, SHARED
     from ferbench.ranking.standing import RANKED_BY
-    from ferbench.report.terminal import BRACKETS, to_terminal
+    from ferbench.tables.terminal import BRACKETS, to_terminal
 
     width = terminal_width()
     parts = []
@@ -263,7 +263,7 @@ def _print_lines(tables: Sequence[Table], others: Sequence[Table], sort: str | N
 
 
 def _print_csv(table: Table, unfinished: int, unranked: int) -> None:
-    from ferbench.report.formats import to_csv
+    from ferbench.tables.formats import to_csv
 
     click.echo(to_csv(table), nl=False)
     if unfinished:
@@ -279,7 +279,7 @@ def _document(
 ) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from ferbench.report.formats import to_json_value
+    from ferbench.tables.formats import to_json_value
 
     groups = []
     for group, table, sorted_rows in zip(board.groups, tables, rows, strict=True):

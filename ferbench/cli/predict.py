@@ -138,7 +138,7 @@ def _show(answers: list[Answer], class_names: tuple[str, ...], layout: str) -> N
         ]
         echo_json(document)
     elif layout == "csv":
-        from ferbench.report.formats import csv_text
+        from ferbench.tables.formats import csv_text
 
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from ferbench.cli.tables import fitting, show, table, terminal_width
 from ferbench.plugin.faults import one_line
-from ferbench.report.table import apart
 from ferbench.runs.remarks import remarks
+from ferbench.tables.table import apart
 
 _COLUMNS = ("class", "precision", "recall", "F1", "support")
 

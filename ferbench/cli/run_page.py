@@ -99,8 +99,8 @@ def _next(run: str, record: Mapping[str, Any], *, held: bool, resumable: bool) -
 def show(page: Mapping[str, Any]) -> None:
     """Print a page for people."""
     from ferbench.data.image_tree import left_out_line
-    from ferbench.report.table import size
     from ferbench.runs.summary import excluded_line
+    from ferbench.tables.table import size
 
     title = [page["run"], *([page["name"]] if page["name"] else []), page["status"]]
     click.echo(_clean("  ".join(title)))

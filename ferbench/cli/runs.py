@@ -16,9 +16,9 @@ from ferbench.cli.places import results_option
 from ferbench.errors import UserError
 
 if TYPE_CHECKING:
-    from ferbench.report.table import Table
     from ferbench.runs.directory import RunDirectory
     from ferbench.runs.listing import Listed
+    from ferbench.tables.table import Table
 
 _STATUSES = ("running", "done", "failed", "diverged", "interrupted", "pruned", "abandoned", "damaged")
 _FORMATS = ("terminal", "csv", "json", "md")
@@ -67,21 +67,21 @@ def list_runs(form: str, as_json: bool, where: tuple[str, ...], statuses: tuple[
     found = sorted((listed(results, one) for one in chosen), key=lambda one: (one.started or "", one.summary.run))
     table = _table(found)
     if form == "json":
-        from ferbench.report.formats import to_json_value
+        from ferbench.tables.formats import to_json_value
 
         echo_json(to_json_value(table)["rows"])
     elif form == "csv":
-        from ferbench.report.formats import to_csv
+        from ferbench.tables.formats import to_csv
 
         click.echo(to_csv(table), nl=False)
     elif form == "md":
-        from ferbench.report.formats import to_markdown
+        from ferbench.tables.formats import to_markdown
 
         click.echo(to_markdown(table), nl=False)
     elif found:
         from ferbench.cli.tables import terminal_width
-        from ferbench.report.table import size
-        from ferbench.report.terminal import to_terminal
+        from ferbench.tables.table import size
+        from ferbench.tables.terminal import to_terminal
 
         spare = ["planned", "note", "dataset", "seed", "model", "validation_macro_f1", "seconds", "started"]
         click.echo("\n".join(to_terminal(table, terminal_width(), spare=spare)))
@@ -91,7 +91,7 @@ def list_runs(form: str, as_json: bool, where: tuple[str, ...], statuses: tuple[
 
 
 def _table(found: Sequence[Listed]) -> Table:
-    from ferbench.report.table import Column, Table
+    from ferbench.tables.table import Column, Table
 
     columns = (
         Column("run", "run", "id"),
@@ -171,12 +171,12 @@ def remove_runs(names: tuple[str, ...], yes: bool, force: bool, dry_run: bool, r
     tested. The run of any other trial may go: the study has its values.
     """
     from ferbench.plugin.faults import one_line
-    from ferbench.report.table import size
     from ferbench.runs.directory import in_words
     from ferbench.runs.listing import size_of
     from ferbench.runs.lock import at_work
     from ferbench.runs.removal import dependents, find_to_remove, remove
     from ferbench.runs.studies import needed_by_studies
+    from ferbench.tables.table import size
 
     found = {run.path.name: run for run in (find_to_remove(results, name) for name in names)}
     titles = {name: one_line(in_words(run)) for name, run in found.items()}

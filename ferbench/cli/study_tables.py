@@ -14,7 +14,7 @@ from ferbench.cli.progress import duration
 from ferbench.cli.tables import fitting, show, terminal_width
 from ferbench.cli.trials import chosen_text, value_text
 from ferbench.plugin.faults import one_line
-from ferbench.report.table import Spread, shown
+from ferbench.tables.table import Spread, shown
 from ferbench.tune.algorithms import CHOSEN_BY, choice_words
 from ferbench.tune.objectives import COSTS
 from ferbench.tune.view import STATES, test_metrics

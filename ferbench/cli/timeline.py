@@ -161,10 +161,10 @@ def _refuse(faulty: Sequence[Frame], seen: int, *, skip_faulty: bool) -> None:
 
 def _show(view: TimelineView, patterns: Patterns, layout: str) -> None:
     from ferbench.cli.tables import terminal_width
-    from ferbench.report.formats import to_csv
-    from ferbench.report.terminal import to_terminal
     from ferbench.report.timeline_tables import class_table, frame_table, transition_table
     from ferbench.report.timeline_view import document, headline
+    from ferbench.tables.formats import to_csv
+    from ferbench.tables.terminal import to_terminal
 
     if layout == "json":
         echo_json(document(view, patterns))
@@ -191,12 +191,12 @@ def _show(view: TimelineView, patterns: Patterns, layout: str) -> None:
 
 def _write(view: TimelineView, patterns: Patterns, folder: Path) -> None:
     from ferbench.report.export import write_figures
-    from ferbench.report.formats import to_csv
     from ferbench.report.timeline_figures import timeline_figures
     from ferbench.report.timeline_page import timeline_page
     from ferbench.report.timeline_tables import tables
     from ferbench.report.timeline_view import document
     from ferbench.storage import replace_file, replace_json
+    from ferbench.tables.formats import to_csv
 
     for table in tables(view, patterns):
         replace_file(folder / f"{table.id}.csv", to_csv(table).encode())

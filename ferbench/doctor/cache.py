@@ -15,8 +15,8 @@ from ferbench.data.cache import lock_path
 from ferbench.data.pack import directory_name, open_pack
 from ferbench.doctor.finding import Finding, Level
 from ferbench.errors import UserError
-from ferbench.report.table import size
 from ferbench.runs.listing import size_of
+from ferbench.tables.table import size
 
 #: A cache on a disk with less than this has no room for the pack of a large dataset.
 _LEAST_ROOM = 1e9

@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 
 from ferbench.doctor.finding import Finding, Level
-from ferbench.report.table import size
 from ferbench.runs import index
 from ferbench.runs.directory import SHORT_ID, RunDirectory
 from ferbench.runs.listing import size_of
 from ferbench.runs.lock import at_work, holder_path, lock_path, only_writer
 from ferbench.runs.removal import REMOVING
+from ferbench.tables.table import size
 
 #: A run is given at least this much room, and more where an earlier one was larger.
 _LEAST_ROOM = 200e6

@@ -1,33 +1,18 @@
-"""The ids of a run: what they cover, and nothing else.
-
-Each id is ``v1:`` and the SHA-256 of canonical JSON (sorted keys, no blanks, shortest float text).
-"""
+"""The ids of a run: what they cover, and nothing else."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from ferbench.experiment.recipe import Added, Recipe, Role, Section, TrainingSettings
+from ferbench.ids import digest
 
 #: Rises when a change of the harness changes the weights that a recipe gives.
 NUMERICS_VERSION = 1
 
 #: Sections whose component changes the weights. The dataset acts through the digests of its rows.
 WEIGHT_COMPONENTS = ("model", "loss", "sampler", "augmentation", "optimizer", "schedule")
-
-
-def digest(content: Any) -> str:
-    """``v1:`` + SHA-256 over the canonical JSON of plain values."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return "v1:" + hashlib.sha256(text.encode("ascii")).hexdigest()
-
-
-def short(identifier: str) -> str:
-    """The twelve hexadecimal digits that name a directory."""
-    return identifier.removeprefix("v1:")[:12]
 
 
 def fields_with_role(section: Section, *roles: Role) -> dict[str, Any]:

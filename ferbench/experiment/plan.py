@@ -14,16 +14,15 @@ from ferbench.data.splits import Rows, Split, SplitRequest, cut, stored_digest
 from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import (
     config_id,
-    digest,
     evaluation_id,
     fields_with_role,
-    short,
     training_id,
     training_identity,
 )
 from ferbench.experiment.recipe import Role
 from ferbench.experiment.resolve import ResolvedRecipe
 from ferbench.experiment.start import Start
+from ferbench.ids import digest, short
 from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.plugin.specs import DatasetSpec, ModelSpec
 from ferbench.runs.directory import RunDirectory, run_path

@@ -16,10 +16,10 @@ from ferbench.ranking.folds import fold_notes
 from ferbench.ranking.leaderboard import Contaminated, Group, Row, Unfinished, ordered, several_settings, short, spread
 from ferbench.ranking.published import Published
 from ferbench.ranking.standing import RANKED_BY, WITH_INTERVALS
-from ferbench.report.table import Cell, Column, Table
 from ferbench.runs.remarks import of_absent
 from ferbench.runs.summary import ELSEWHERE
 from ferbench.statistics import ENOUGH_SEEDS
+from ferbench.tables.table import Cell, Column, Table
 
 ALL = "all"
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ferbench.ranking.clusters import unknown_note
 from ferbench.ranking.compare import Comparison, label_of, sample_rows, slice_changes
-from ferbench.report.table import Column, Table, ids_of
 from ferbench.runs.remarks import of_absent, only_models
+from ferbench.tables.table import Column, Table, ids_of
 
 
 def tables(comparison: Comparison, sliced: Mapping[str, NDArray[np.str_]], samples: int) -> list[Table]:

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ferbench.report.table import Spread
 from ferbench.runs.folds import listed, place_of
 from ferbench.runs.summary import Scores, Summary
+from ferbench.tables.table import Spread
 
 Member = tuple[Summary, Scores]
 

@@ -16,10 +16,10 @@ from typing import Any
 
 from ferbench.ranking.folds import Bucket, Held, Member, Partition, by_seed, over_folds
 from ferbench.ranking.standing import Standing
-from ferbench.report.table import Cell, Spread
 from ferbench.runs.folds import place_of
 from ferbench.runs.index import summaries
 from ferbench.runs.summary import Scores, Summary
+from ferbench.tables.table import Cell, Spread
 
 #: Settings in which rows may differ without being another experiment.
 NO_EXPERIMENT = {

@@ -17,9 +17,9 @@ from ferbench.ranking.answers import Samples, read, with_facts
 from ferbench.ranking.folds import over_folds
 from ferbench.ranking.leaderboard import Group, Row, spread
 from ferbench.ranking.standing import RANKED_BY
-from ferbench.report.table import Spread
 from ferbench.statistics.estimates import interval
 from ferbench.statistics.sampling import measure
+from ferbench.tables.table import Spread
 
 _EVERY = "--without: the list names every sample of a test set"
 _ONLY_SOME = "list only what is to be left out"

@@ -14,9 +14,9 @@ from ferbench.ranking.answers import Samples, coarser
 from ferbench.ranking.clusters import unknown_note
 from ferbench.report.charts import Figure, epochs_axis, layout_of, named_axis, places, plain
 from ferbench.report.contents import RunView
-from ferbench.report.table import Cell, Column, Table, ids_of
 from ferbench.runs.directory import Predictions
 from ferbench.statistics.slices import METRICS, slices
+from ferbench.tables.table import Cell, Column, Table, ids_of
 
 #: Errors that a page lists; the CSV has all.
 MOST_ERRORS = 32

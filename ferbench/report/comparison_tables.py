@@ -9,7 +9,7 @@ from ferbench.metrics.measures import measure
 from ferbench.ranking.filters import as_text
 from ferbench.ranking.leaderboard import differing
 from ferbench.report.contents import Comparison, RunView
-from ferbench.report.table import Cell, Column, Table, apart
+from ferbench.tables.table import Cell, Column, Table, apart
 
 _RUN = Column("run", "run")
 #: What is said of a run that died without a word.

@@ -13,11 +13,11 @@ from typing import Any
 from ferbench.errors import UserError
 from ferbench.report.answers import errors
 from ferbench.report.charts import Figure
-from ferbench.report.formats import to_csv, to_latex
 from ferbench.report.page import Report, report_page
 from ferbench.report.theme import template
 from ferbench.runs.directory import RunDirectory
 from ferbench.storage import replace_file
+from ferbench.tables.formats import to_csv, to_latex
 
 #: Pixels of a figure without a width of its own; as wide as a column of text is at 96 dpi.
 _WIDTH = 720

@@ -10,8 +10,8 @@ from ferbench.metrics.measures import measure
 from ferbench.ranking.folds import over_folds
 from ferbench.ranking.leaderboard import short
 from ferbench.report.contents import RunView, labels
-from ferbench.report.table import Cell, Column, Spread, Table
 from ferbench.runs.folds import listed, place_of
+from ferbench.tables.table import Cell, Column, Spread, Table
 
 _SCORES = ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "worst_class_f1")
 _NUMBERED = re.compile(r"(.+)-\d+")

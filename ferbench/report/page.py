@@ -29,12 +29,12 @@ from ferbench.report.contrasts import contrasts
 from ferbench.report.fold_tables import fold_table, fold_title
 from ferbench.report.gallery import Picture, worst_pictures
 from ferbench.report.sections import Section, sections_of
-from ferbench.report.table import Table, duration, shown
 from ferbench.report.theme import template
 from ferbench.report.uncertainty import Probabilities, certain
 from ferbench.runs.lineage import parent_line
 from ferbench.runs.remarks import remarks
 from ferbench.runs.summary import excluded_line
+from ferbench.tables.table import Table, duration, shown
 
 #: A report over more runs than this compares them and leaves out what concerns a single one.
 MOST_DETAILED = 100

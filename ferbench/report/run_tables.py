@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ferbench.metrics.measures import measure
 from ferbench.report.contents import RunView, Scored
-from ferbench.report.table import Cell, Column, Table, apart, duration
 from ferbench.runs.remarks import absent_line
+from ferbench.tables.table import Cell, Column, Table, apart, duration
 
 #: Pairs of classes that are listed as most confused.
 _PAIRS = 10

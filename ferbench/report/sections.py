@@ -12,7 +12,7 @@ from ferbench.plugin.component import Component
 from ferbench.plugin.faults import describe
 from ferbench.plugin.specs import ReportSectionSpec
 from ferbench.report.contents import RunView
-from ferbench.report.table import Table
+from ferbench.tables.table import Table
 
 
 @dataclass(frozen=True)

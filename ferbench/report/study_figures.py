@@ -8,7 +8,7 @@ from typing import Any
 
 from ferbench.report.charts import Figure, named_axis, places, plain
 from ferbench.report.study_view import Dimension, Objective, StudyView, TrialView
-from ferbench.report.table import ids_of
+from ferbench.tables.table import ids_of
 
 #: More parameters than this are not drawn one by one; the most important are.
 MOST_SLICES = 12

@@ -10,7 +10,7 @@ from ferbench.report.charts import Figure
 from ferbench.report.page import Tile, figures_page
 from ferbench.report.study_figures import MOST_SLICES, of_study
 from ferbench.report.study_view import Objective, StudyView
-from ferbench.report.table import Cell, Column, Spread, Table, duration
+from ferbench.tables.table import Cell, Column, Spread, Table, duration
 
 _TESTED = (("accuracy", "test accuracy"), ("macro_f1", "test macro-F1"), ("worst_class_f1", "test worst class F1"))
 

@@ -6,10 +6,10 @@ import math
 
 from ferbench.plugin.faults import one_line
 from ferbench.report.page import Tile, figures_page
-from ferbench.report.table import duration
 from ferbench.report.timeline_figures import timeline_figures
 from ferbench.report.timeline_tables import class_table, episode_table, transition_table
 from ferbench.report.timeline_view import TimelineView, headline
+from ferbench.tables.table import duration
 from ferbench.temporal.patterns import Patterns
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ferbench.report.table import Cell, Column, Table, apart
 from ferbench.report.timeline_view import TimelineView, number
+from ferbench.tables.table import Cell, Column, Table, apart
 from ferbench.temporal.patterns import Patterns
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.report.table import duration
+from ferbench.tables.table import duration
 from ferbench.temporal.frame import Frame
 from ferbench.temporal.patterns import Patterns
 from ferbench.temporal.timeline import Timeline

@@ -20,8 +20,8 @@ from ferbench.metrics.measures import measure
 from ferbench.metrics.probabilities import average_precision, log_loss, roc_auc
 from ferbench.report.charts import DASHES, LINES, SYMBOLS, Figure, layout_of, plain
 from ferbench.report.contents import RunView
-from ferbench.report.table import Cell, Column, Table
 from ferbench.runs.directory import Predictions
+from ferbench.tables.table import Cell, Column, Table
 
 #: Points of a curve: more than a screen can show make a page heavy.
 _POINTS = 200

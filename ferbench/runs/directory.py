@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import math
 import os
@@ -27,12 +28,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.errors import UserError
+from ferbench.ids import short
 from ferbench.metrics.probabilities import predicted_classes
+from ferbench.records.epoch import Epoch
+from ferbench.records.evaluation import Evaluation, EvaluationEntry
+from ferbench.records.reading import read_epoch, read_evaluation, read_run
+from ferbench.records.run import Run
+from ferbench.records.upgrades import SCHEMA_VERSION, upgraded
 from ferbench.runs import names
 from ferbench.runs.shape import EVALUATION, REMEDY, misplaced, parts, shape_of
 from ferbench.storage import is_file, replace_file, replace_json, writing
-
-SCHEMA_VERSION = 1
 
 #: Before the name of a column of the samples among the arrays of predictions.
 _COLUMN = "column:"
@@ -108,6 +113,47 @@ class RunDirectory:
     def exists(self) -> bool:
         return self.record_path.is_file()
 
+    def load(self) -> Run:
+        """``run.json``.
+
+        Raises:
+            UserError: it is missing, damaged, or written by a newer ferbench.
+        """
+        try:
+            content = self.record_path.read_bytes()
+        except OSError as error:
+            raise UserError(
+                f"cannot read {self.record_path}: {error.strerror}", "check the results directory (--results)"
+            ) from error
+        return read_run(content, self.record_path)
+
+    def save(self, record: Run) -> None:
+        """Replace ``run.json``."""
+        replace_json(self.record_path, {"schema": SCHEMA_VERSION, "kind": record.kind, **record.plain()})
+
+    def epochs(self) -> list[Epoch]:
+        """The epochs so far; a last line cut short by a crash is left out."""
+        try:
+            lines = (self.path / "history.jsonl").read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        found = itertools.takewhile(lambda epoch: epoch is not None, map(read_epoch, lines))
+        return [epoch for epoch in found if epoch is not None]
+
+    def load_evaluation(self, short_id: str) -> Evaluation | None:
+        """``metrics.json`` of an evaluation, None when there is none, or one that is damaged."""
+        content = self._metrics(short_id)
+        return None if content is None else read_evaluation(content)
+
+    def save_evaluation(self, evaluation: Evaluation, predictions: Predictions) -> EvaluationEntry:
+        """Write predictions first and metrics last, with `DIGESTS`: an evaluation with metrics is complete.
+
+        Returns:
+            The evaluation as the run's record has it.
+        """
+        self.write_evaluation(short(evaluation.evaluation_id), evaluation.plain(), predictions)
+        return evaluation.entry()
+
     def read(self) -> dict[str, Any]:
         """``run.json``.
 
@@ -124,12 +170,15 @@ class RunDirectory:
             raise UserError(
                 f"{self.record_path} is damaged: it is no JSON", "remove that run directory and run again"
             ) from error
-        version = record.get("schema") if isinstance(record, dict) else None
-        if version != SCHEMA_VERSION:
+        try:
+            record = upgraded(record if isinstance(record, dict) else {})
+        except ValueError as error:
             raise UserError(
-                f"{self.record_path} has schema version {version!r}, this ferbench reads {SCHEMA_VERSION}",
+                f"{self.record_path} has schema version {error}, this ferbench reads {SCHEMA_VERSION}",
                 "use the ferbench release that wrote it, or run again",
-            )
+            ) from error
+        if record["kind"] == "imported":
+            record["imported"] = True
         wrong = misplaced(record, shape_of(record))
         if wrong is not None:
             raise UserError(f"{self.record_path} is damaged: {wrong}", REMEDY)
@@ -137,7 +186,8 @@ class RunDirectory:
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Replace ``run.json``."""
-        replace_json(self.record_path, {"schema": SCHEMA_VERSION, **record})
+        kind = "imported" if "imported" in record else "ensemble" if "ensemble" in record else "trained"
+        replace_json(self.record_path, {**record, "schema": SCHEMA_VERSION, "kind": kind})
 
     def start_history(self) -> None:
         """Begin ``history.jsonl`` anew."""
@@ -182,6 +232,9 @@ class RunDirectory:
 
     def evaluation(self, short_id: str) -> dict[str, Any] | None:
         """``metrics.json`` of an evaluation without its digests, None when there is none, or one that is damaged."""
+        return self._metrics(short_id)
+
+    def _metrics(self, short_id: str) -> dict[str, Any] | None:
         path = self.path / "evaluations" / short_id / "metrics.json"
         try:
             found = parts(path.read_text(encoding="utf-8"), path)

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from ferbench.errors import UserError
-from ferbench.experiment.fingerprint import digest, evaluation_id, short
+from ferbench.experiment.fingerprint import evaluation_id
 from ferbench.experiment.recipe import COMPONENT_SECTIONS
+from ferbench.ids import digest, short
 from ferbench.metrics.scoring import scores_record
 from ferbench.runs.directory import Predictions, RunDirectory, run_path
 from ferbench.runs.lock import only_writer

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from ferbench.data.class_mapping import find_class
 from ferbench.errors import UserError
-from ferbench.experiment.fingerprint import digest, evaluation_id, short
+from ferbench.experiment.fingerprint import evaluation_id
 from ferbench.experiment.recipe import COMPONENT_SECTIONS
+from ferbench.ids import digest, short
 from ferbench.metrics.agreement import cohen_kappa, krippendorff_alpha
 from ferbench.metrics.classification import confusion_matrix, score
 from ferbench.metrics.probabilities import predicted_classes, with_predicted

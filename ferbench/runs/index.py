@@ -131,7 +131,8 @@ def _mark(found: os.stat_result) -> _Mark:
 
 def _read(runs: Path, name: str) -> tuple[Summary, _Mark | None]:
     """A summary from its record, and the mark of the file it stands for; None when it must be read again next time."""
-    from ferbench.runs.directory import SCHEMA_VERSION, RunDirectory  # with numpy, which an index alone does without
+    from ferbench.records.upgrades import SCHEMA_VERSION, upgraded
+    from ferbench.runs.directory import RunDirectory  # with numpy, which an index alone does without
 
     now = time.time_ns()
     mark = None
@@ -141,7 +142,10 @@ def _read(runs: Path, name: str) -> tuple[Summary, _Mark | None]:
             record = pydantic_core.from_json(file.readall())
             if max(before[2], before[3]) < now - _RACY_NS and before == _mark(os.fstat(file.fileno())):
                 mark = before
-        if record["schema"] == SCHEMA_VERSION:
+        if isinstance(record, dict) and record.get("schema") in (1, SCHEMA_VERSION):
+            record = upgraded(record)
+            if record["kind"] == "imported":
+                record["imported"] = True
             return summarise(name, record), mark
     except (OSError, ValueError, TypeError, KeyError):
         pass

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ferbench.errors import UserError
-from ferbench.experiment.fingerprint import digest, evaluation_id, short
+from ferbench.experiment.fingerprint import evaluation_id
+from ferbench.ids import digest, short
 from ferbench.runs.directory import Predictions, RunDirectory, own_digest
 from ferbench.runs.learnt import SAMPLES_FILE, SPLITS, read_samples
 from ferbench.runs.pixels import STORED

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ferbench.experiment.fingerprint import digest
 from ferbench.experiment.plan import Plan
+from ferbench.ids import digest
 from ferbench.plugin.culprit import using
 from ferbench.training import runtime
 from ferbench.training.assemble import build_loss, check_epochs, check_loss

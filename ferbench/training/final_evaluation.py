@@ -13,8 +13,8 @@ from ferbench.data.batches import Batches
 from ferbench.data.splits import Rows
 from ferbench.data.views import VIEWS
 from ferbench.distributed.ranks import Ranks
-from ferbench.experiment.fingerprint import short
 from ferbench.experiment.plan import Plan
+from ferbench.ids import short
 from ferbench.runs.directory import Predictions, RunDirectory
 from ferbench.runs.pixels import STORED, stored_as, told_apart
 from ferbench.runs.saved import BEST

@@ -13,8 +13,9 @@ from ferbench.data.class_mapping import ClassMapping
 from ferbench.data.pack import Pack
 from ferbench.data.tested_rows import TestedRows
 from ferbench.data.views import VIEWS
-from ferbench.experiment.fingerprint import evaluation_id, fields_with_role, short
+from ferbench.experiment.fingerprint import evaluation_id, fields_with_role
 from ferbench.experiment.recipe import EvaluationSettings, Role
+from ferbench.ids import short
 from ferbench.metrics.scoring import scores_record
 from ferbench.plugin.culprit import using
 from ferbench.runs.directory import Predictions, RunDirectory

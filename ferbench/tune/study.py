@@ -23,9 +23,10 @@ from typing import Any
 import filelock
 
 from ferbench.errors import UserError
-from ferbench.experiment.fingerprint import digest, fields_with_role, short
+from ferbench.experiment.fingerprint import fields_with_role
 from ferbench.experiment.plan import Plan
 from ferbench.experiment.recipe import Role
+from ferbench.ids import digest, short
 from ferbench.runs import names
 from ferbench.storage import is_file, replace_json, writing
 from ferbench.tune.algorithms import choose_pruner

@@ -12,7 +12,7 @@ from made_records import made_record, write_runs
 from made_runs import make_run
 
 from ferbench.cli import COMMANDS
-from ferbench.experiment.fingerprint import digest, short
+from ferbench.ids import digest, short
 from ferbench.runs.directory import RunDirectory
 
 #: Not for help or completion.

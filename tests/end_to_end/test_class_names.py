@@ -21,8 +21,8 @@ from ferbench.cli.predict import Answer, _show
 from ferbench.cli.results import per_class_table
 from ferbench.metrics.measures import KNOWN, measure
 from ferbench.report.contents import read_runs
-from ferbench.report.formats import to_csv, to_json_value
 from ferbench.report.run_tables import confusion, epochs, per_class, samples
+from ferbench.tables.formats import to_csv, to_json_value
 
 NAMES = (
     *("true", "label", "id", "predicted", "prediction", "image", "path", "split", "prob_id", "p_id", "sample"),

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from sklearn.metrics import classification_report
 
-from ferbench.report.table import size
 from ferbench.runs.listing import size_of
+from ferbench.tables.table import size
 from ferbench.training.snapshots import Snapshots
 
 CLASSES = ("happy", "sad", "angry")

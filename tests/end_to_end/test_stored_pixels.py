@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from made_images import draw
 
 from ferbench.cli import cli
-from ferbench.experiment.fingerprint import evaluation_id, short
+from ferbench.experiment.fingerprint import evaluation_id
+from ferbench.ids import short
 from ferbench.runs.directory import all_runs, find_run
 
 QUICK = ("--model", "linear", "--set", "data.image_size=8", "--set", "training.epochs=1", "--no-report", "--quiet")

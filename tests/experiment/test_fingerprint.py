@@ -9,6 +9,7 @@ import pytest
 from ferbench.experiment import fingerprint
 from ferbench.experiment.recipe import COMPONENT_SECTIONS, Component, Recipe, Role
 from ferbench.experiment.settings import build_recipe
+from ferbench.ids import digest
 
 COMPONENTS = {
     section: {"name": section, "distribution": "ferbench", "version": "1", "source": None, "options": {}}
@@ -47,7 +48,7 @@ def test_every_field_of_a_recipe_has_exactly_one_role():
 
 def test_the_digest_is_sha256_of_canonical_json():
     expected = hashlib.sha256(b'{"a":[1,0.5,null],"b":"\\u00e9"}').hexdigest()
-    assert fingerprint.digest({"b": "é", "a": [1, 0.5, None]}) == "v1:" + expected
+    assert digest({"b": "é", "a": [1, 0.5, None]}) == "v1:" + expected
 
 
 @pytest.mark.parametrize(

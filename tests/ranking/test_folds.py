@@ -13,8 +13,8 @@ from ferbench.ranking import filters
 from ferbench.ranking.columns import Board, caption
 from ferbench.ranking.leaderboard import group
 from ferbench.ranking.standing import with_standings
-from ferbench.report.table import Spread
 from ferbench.runs.index import summaries
+from ferbench.tables.table import Spread
 
 #: Macro-F1 of three folds.
 F1 = (0.25, 0.5, 0.625)

@@ -17,8 +17,8 @@ from ferbench.experiment.recipe import Recipe, Role
 from ferbench.ranking.columns import Board
 from ferbench.ranking.leaderboard import NO_EXPERIMENT, collect, contaminated, group, ordered, spread
 from ferbench.ranking.standing import with_standings
-from ferbench.report.table import Spread
 from ferbench.runs.index import summaries
+from ferbench.tables.table import Spread
 
 
 def board(results, *records):

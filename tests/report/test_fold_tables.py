@@ -9,7 +9,7 @@ from made_runs import make_run
 
 from ferbench.report.contents import read_runs
 from ferbench.report.page import compose, report_page
-from ferbench.report.table import Spread
+from ferbench.tables.table import Spread
 
 
 def fold(results, place, *, seed=0, skill=0.6, **more):

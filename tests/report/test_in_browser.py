@@ -9,7 +9,7 @@ from made_runs import make_run
 
 from ferbench.report.contents import read_runs
 from ferbench.report.page import compose, report_page, tables_page
-from ferbench.report.table import Column, Table
+from ferbench.tables.table import Column, Table
 
 LONG = tuple(f"compound emotion {i}, happily surprised" if i % 3 else f"c{i}" for i in range(26))
 EVIL = "<img src=x onerror=console.error('run')></script><script>console.error('run')</script>$a$"

@@ -14,7 +14,7 @@ from made_runs import make_run
 from ferbench.report import page
 from ferbench.report.contents import read_runs
 from ferbench.report.page import compose, report_page, tables_page
-from ferbench.report.table import Column, Table
+from ferbench.tables.table import Column, Table
 
 
 def made(runs, baseline=None, **options):

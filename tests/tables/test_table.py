@@ -11,7 +11,7 @@ from sklearn.metrics import classification_report
 
 from ferbench.report import comparison_tables, run_tables
 from ferbench.report.contents import read_runs
-from ferbench.report.table import Spread, Table, shown
+from ferbench.tables.table import Spread, Table, shown
 
 
 def view(run):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ferbench.report.table import Column, Spread, Table
-from ferbench.report.terminal import BRACKETS, to_terminal
+from ferbench.tables.table import Column, Spread, Table
+from ferbench.tables.terminal import BRACKETS, to_terminal
 
 TABLE = Table(
     "t",

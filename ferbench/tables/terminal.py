@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 
 from ferbench.plugin.faults import one_line
-from ferbench.report.table import Table, shown
+from ferbench.tables.table import Table, shown
 
 _GAP = 2
 

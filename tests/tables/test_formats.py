@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from ferbench.plugin.faults import one_line
-from ferbench.report.formats import to_csv, to_json_value, to_latex, to_markdown
-from ferbench.report.table import Column, Spread, Table
+from ferbench.tables.formats import to_csv, to_json_value, to_latex, to_markdown
+from ferbench.tables.table import Column, Spread, Table
 
 TABLE = Table(
     id="board",

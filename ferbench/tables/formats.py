@@ -1,7 +1,7 @@
 """A table in the formats that people paste and programs read.
 
 Text comes from records, which anybody may have written: every format keeps it text. People get numbers as
-`ferbench.report.table.shown` rounds them, programs exact ones.
+`ferbench.tables.table.shown` rounds them, programs exact ones.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ferbench.plugin.faults import one_line
-from ferbench.report.table import Cell, Column, Spread, Table
+from ferbench.tables.table import Cell, Column, Spread, Table
 
 _PARTS = ("mean", "min", "max")
 _ENDS = ("ci_low", "ci_high")

@@ -1,0 +1,1 @@
+"""The records of runs: their types, and the one place that reads and writes them."""

@@ -1,0 +1,73 @@
+"""What all records have in common: types, their checking, and the values that JSON cannot hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic_core import PydanticCustomError
+
+
+class Record(BaseModel):
+    """A record, or a part of one.
+
+    Every field has a docstring, from which the reference of the run directory is made. A field without a value is not
+    written. What a record has beside its fields, as one of a later release may have, is kept and written again.
+    """
+
+    model_config = ConfigDict(
+        strict=True, extra="allow", allow_inf_nan=False, use_attribute_docstrings=True, validate_by_name=True
+    )
+
+    def plain(self) -> dict[str, Any]:
+        """As plain values for JSON: what was said, under the names that the file has."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def _finite(value: Any) -> Any:
+    """A score as JSON can hold it: a component of a loss may be NaN or infinite, which becomes null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON holds it: tuples become lists.
+
+    Raises:
+        ValueError: it is no plain value, or a number that JSON or an index cannot hold.
+    """
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError("should be a finite number")
+        return value
+    if isinstance(value, int):
+        if abs(value) >= 2**63:
+            raise ValueError("should be a number below 2^63")
+        return value
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    raise ValueError("should be a plain value")
+
+
+def _table(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        raise PydanticCustomError("dict_type", "should be a table")
+    return _plain(value)
+
+
+#: A number of things.
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+#: A score; None where it is not defined.
+Score = Annotated[float | None, BeforeValidator(_finite)]
+
+#: Any plain value. Nothing that a record says freely is looked at twice: the checks of pydantic cost much more.
+Json = Annotated[Any, PlainValidator(_plain)]
+
+#: Plain values by name: options, fields of a recipe's section.
+Values = Annotated[dict[str, Any], PlainValidator(_table)]

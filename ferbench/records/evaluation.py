@@ -1,0 +1,152 @@
+"""An evaluation: scores over one set of samples, in ``metrics.json`` and in short in ``run.json``."""
+
+from __future__ import annotations
+
+from ferbench.records.base import Count, Record, Score, Values
+
+
+class ClassScores(Record):
+    """The scores of one class against the rest."""
+
+    precision: Score = None
+    """Share of the samples predicted as the class that are of it; 0 where none is predicted."""
+    recall: Score = None
+    """Share of its samples that are predicted as it; 0 where it has none."""
+    f1: Score = None
+    """Harmonic mean of both; 0 where both are."""
+    support: Count = 0
+    """Samples that are of the class."""
+    roc_auc: Score = None
+    """Area under the ROC curve; null where the class has no sample, or all of them."""
+    pr_auc: Score = None
+    """Average precision; null where the class has no sample."""
+
+
+class StoredPixels(Record):
+    """Pixels that were resampled for the pack."""
+
+    size: list[Count] | None = None
+    """Height and width in pixels."""
+    fit: str | None = None
+    """How images of another shape were fitted: ``stretch``, ``crop`` or ``pad``."""
+    digest: str | None = None
+    """Of the stored pixels of the evaluated samples."""
+
+
+class Overlap(Record):
+    """Tested samples that a run had seen before."""
+
+    same: Count
+    """Samples with the id and the pixels of one that the run has."""
+    copies: Count
+    """Samples with the pixels of one that the run has, whatever their ids; ``same`` are among them."""
+
+
+class Seen(Record):
+    """What weights had seen of the samples that they are tested on."""
+
+    train: Overlap | None = None
+    """Among what they learnt from; null: not known."""
+    validation: Overlap | None = None
+    """Among what the epoch was chosen on; null: not known."""
+    contaminated: bool | None = None
+    """That spoils the test; null: not known."""
+
+
+class TestedData(Record):
+    """Other data than a run's own that it was tested on."""
+
+    dataset: str
+    """Its name."""
+    synthetic: bool
+    """The images are generated."""
+    protocol: str
+    """How it was split."""
+    class_names: list[str]
+    """The classes that were scored."""
+    only_model: list[str] = []
+    """Classes that the model knows and the dataset does not."""
+    pack: str | None = None
+    """Id of the pack that was read."""
+    color: str | None = None
+    """``gray`` or ``rgb``: how the pack holds images."""
+    stored: StoredPixels | None = None
+    """Size and fit of the pack's images, where they were resampled."""
+    skipped_faulty: Count = 0
+    """Faulty samples of the dataset that were left out."""
+
+
+class EvaluationEntry(Record):
+    """An evaluation as ``run.json`` has it, under the first twelve digits of its id."""
+
+    id: str | None = None
+    """The evaluation id."""
+    split: str
+    """``train``, ``validation``, ``test``, or ``all`` samples of a dataset."""
+    rows_digest: str
+    """Of the content of the samples, which makes two test sets the same."""
+    options: Values = {}
+    """What was done at test time; ``stored`` is there where the pixels are not those of the run's own evaluation."""
+    stored: StoredPixels | None = None
+    """The pixels that were read, where they were resampled for the pack."""
+    n: Count
+    """Samples."""
+    metrics: dict[str, Score]
+    """Metrics by name; null where one is not defined."""
+    per_class: dict[str, ClassScores]
+    """The scores of each class, in the order of class ids."""
+    excluded: Count | None = None
+    """Samples that a list of exclusions took out."""
+    seen: Seen | None = None
+    """What the weights had seen before; not there for the plain test of a run that started from scratch."""
+    data: TestedData | None = None
+    """The data, where it is not the run's own, as of ``ferbench evaluate``."""
+    left_out: dict[str, Count] | None = None
+    """Samples of classes that the model does not know, by class."""
+    contaminated: str | None = None
+    """Of imported predictions: why they say nothing of unseen samples, where that is so."""
+
+
+class EvaluatedMember(Record):
+    """An evaluation that one of an ensemble is made of."""
+
+    run: str
+    """Name of the run's directory."""
+    evaluation: str
+    """Twelve digits of its evaluation id."""
+
+
+class Evaluation(EvaluationEntry):
+    """An evaluation in full, as ``metrics.json`` has it."""
+
+    evaluation_id: str
+    """The evaluation id."""
+    training_id: str
+    """Of the weights."""
+    dataset: str | None = None
+    """Name of the dataset."""
+    synthetic: bool | None = None
+    """The images are generated."""
+    protocol: str | None = None
+    """How the dataset was split."""
+    class_names: list[str]
+    """K classes in the order of class ids."""
+    confusion: list[list[Count]] | None = None
+    """Samples by true class (rows) and predicted class (columns), K × K."""
+    parents: list[EvaluatedMember] | None = None
+    """Of an ensemble: the evaluations whose probabilities were averaged."""
+    plugin_changed: bool | None = None
+    """The model's plugin is not the one that trained the weights."""
+    finished: str | None = None
+    """When, in UTC, ISO 8601."""
+    seconds: float | None = None
+    """How long it took."""
+    predictions_sha256: str | None = None
+    """SHA-256 of ``predictions.npz``."""
+    own: str | None = None
+    """SHA-256 of what the file says, this field apart."""
+
+    def entry(self) -> EvaluationEntry:
+        """The evaluation as ``run.json`` has it."""
+        kept = {name: getattr(self, name) for name in EvaluationEntry.model_fields if name in self.model_fields_set}
+        return EvaluationEntry.model_construct(_fields_set={*kept, "id"}, **kept | {"id": self.evaluation_id})

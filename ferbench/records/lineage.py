@@ -1,0 +1,65 @@
+"""Which runs a run continues or is made of."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ferbench.records.base import Count, Json, Record
+
+
+class Parent(Record):
+    """A run that this one started from, or a member of an ensemble."""
+
+    run: str
+    """Name of its directory."""
+    name: str | None = None
+    """As ``--name`` gave it."""
+    training_id: str | None = None
+    """Its training id."""
+    config_id: str | None = None
+    """Its configuration id."""
+    at: str | None = None
+    """The point whose weights were taken: ``best``, an epoch, or ``step3400``; none for a member of an ensemble."""
+    epoch: Count | None = None
+    """The epoch that these weights are of."""
+    weights_sha256: str | None = None
+    """SHA-256 of the weights' file."""
+    changed: dict[str, Annotated[list[Json], Field(min_length=2, max_length=2)]] = {}
+    """Settings that are not as they were there, by dotted key: old value, new value; null where there is none."""
+    weight: float | None = None
+    """A member's share of an ensemble."""
+    validation: str | None = None
+    """Of a member: twelve digits of its evaluation on validation."""
+    test: str | None = None
+    """Of a member: twelve digits of its evaluation on the test set."""
+
+
+class Lineage(Record):
+    """The runs that a run comes from."""
+
+    parents: list[Parent] = []
+    """One for a run that started from another, all members for an ensemble, none for the others."""
+
+
+class Member(Record):
+    """A member of an ensemble."""
+
+    run: str
+    """Name of its directory."""
+    name: str | None = None
+    """As ``--name`` gave it."""
+    training_id: str
+    """Its training id."""
+    evaluations: dict[str, str] = {}
+    """Twelve digits of its evaluation by split."""
+    weight: float
+    """Its share."""
+
+
+class Ensemble(Record):
+    """What an ensemble is made of."""
+
+    members: list[Member]
+    """In the order in which they were named."""

@@ -1,0 +1,105 @@
+"""Records from and to bytes: the one place that knows how files hold them.
+
+Whoever wrote a file, it ends in a record or in one error that says what is wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pydantic_core
+from pydantic import ValidationError
+
+from ferbench.errors import UserError
+from ferbench.records.base import Record
+from ferbench.records.epoch import Epoch
+from ferbench.records.evaluation import Evaluation
+from ferbench.records.run import Run
+from ferbench.records.upgrades import SCHEMA_VERSION, upgraded
+
+REMEDY = "remove that run directory and run again"
+
+_Kind = TypeVar("_Kind", bound=Record)
+
+#: What a value should be, by the type of pydantic's error.
+_WANTED = {
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "greater_than_equal": "a whole number",
+    "less_than": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a number",
+    "list_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+}
+
+
+def read_run(content: bytes, where: Path) -> Run:
+    """``run.json``, of any release.
+
+    Args:
+        content: of the file.
+        where: the file, for messages.
+
+    Raises:
+        UserError: it is damaged, or written by a newer ferbench.
+    """
+    try:
+        record = pydantic_core.from_json(content, allow_inf_nan=False)
+    except ValueError as error:
+        raise UserError(f"{where} is damaged: it is no JSON", REMEDY) from error
+    try:
+        record = upgraded(record if isinstance(record, dict) else {})
+    except ValueError as error:
+        raise UserError(
+            f"{where} has schema version {error}, this ferbench reads {SCHEMA_VERSION}",
+            "use the ferbench release that wrote it, or run again",
+        ) from error
+    try:
+        return Run.model_validate(record)
+    except ValidationError as error:
+        raise UserError(f"{where} is damaged: {complaint(error)}", REMEDY) from error
+
+
+def read_evaluation(content: dict[str, Any]) -> Evaluation | None:
+    """``metrics.json``; None when it is damaged."""
+    return _read_or_none(Evaluation, content)
+
+
+def read_epoch(content: str) -> Epoch | None:
+    """A line of ``history.jsonl``; None when it is damaged or cut short."""
+    try:
+        return _read_or_none(Epoch, pydantic_core.from_json(content, allow_inf_nan=False))
+    except ValueError:
+        return None
+
+
+def _read_or_none(kind: type[_Kind], content: Any) -> _Kind | None:
+    try:
+        return kind.model_validate(content)
+    except ValidationError:
+        return None
+
+
+def complaint(error: ValidationError) -> str:
+    """The first thing that is wrong with a record, such as ``data.class_names is not a list``."""
+    first = error.errors(include_url=False)[0]
+    place = _dotted(first["loc"])
+    if first["type"] == "missing":
+        above, _, key = place.rpartition(".")
+        return f"{above or 'it'} lacks '{key}'"
+    if first["type"] == "literal_error":
+        return f"{place} is not {first['ctx']['expected']}"
+    wanted = _WANTED.get(first["type"])
+    return f"{place} is not {wanted}" if wanted else f"{place}: {first['msg'].removeprefix('Value error, ')}"
+
+
+def _dotted(place: Sequence[int | str]) -> str:
+    """Where in a record; without the names that pydantic has for the alternatives of a type."""
+    parts = [str(one) for one in place if not (isinstance(one, str) and (one[:1].isupper() or "[" in one))]
+    return ".".join(parts)

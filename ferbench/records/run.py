@@ -1,0 +1,280 @@
+"""The record of a run: what it is, where it ran, how it ended."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ferbench.records.base import Count, Json, Record, Score, Values
+from ferbench.records.environment import Environment
+from ferbench.records.evaluation import EvaluationEntry, StoredPixels
+from ferbench.records.lineage import Ensemble, Lineage
+
+Status = Literal["running", "done", "failed", "diverged", "interrupted", "pruned"]
+
+#: What a record is of: a training by ferbench, an ensemble of runs, or predictions that other software made.
+Kind = Literal["trained", "ensemble", "imported"]
+
+
+class Identity(Record):
+    """The ids of a run, and what they cover."""
+
+    training_id: str
+    """Of the weights: everything that changes them."""
+    config_id: str
+    """The same without the seed."""
+    covers: Values = {}
+    """What the training id is the digest of."""
+
+
+class Choice(Record):
+    """A component as a recipe chooses it; its options stand beside its name."""
+
+    __pydantic_extra__: dict[str, Json]
+
+    name: str
+    """Of the component."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that the recipe gives."""
+        return dict(self.__pydantic_extra__)
+
+
+class AskedRecipe(Record):
+    """The recipe as it was asked for. What the members of an ensemble do not share is ``various``."""
+
+    name: str | None = None
+    """Of the run."""
+    start: str | None = Field(default=None, alias="from")
+    """Whose weights it starts from, as ``--from`` gave it."""
+    dataset: Choice | Literal["various"] | None = None
+    """The dataset."""
+    model: Choice | Literal["various"] | None = None
+    """The model."""
+    loss: Choice | Literal["various"] | None = None
+    """The loss."""
+    sampler: Choice | Literal["various"] | None = None
+    """The sampler."""
+    augmentation: Choice | Literal["various"] | None = None
+    """The augmentation."""
+    optimizer: Choice | Literal["various"] | None = None
+    """The optimiser."""
+    schedule: Choice | Literal["various"] | None = None
+    """The learning-rate schedule."""
+    trackers: list[Choice] = []
+    """The trackers, in no id."""
+    data: Values = {}
+    """Fields of ``[data]``."""
+    training: Values = {}
+    """Fields of ``[training]``."""
+    evaluation: Values = {}
+    """Fields of ``[evaluation]``."""
+    runtime: Values = {}
+    """Fields of ``[runtime]``."""
+
+
+class Component(Record):
+    """A component as it was used."""
+
+    name: str
+    """Of the component; several names of what an ensemble's members do not share."""
+    distribution: str = ""
+    """That it came with; ``elsewhere`` for what other software used."""
+    version: str = ""
+    """Of the distribution."""
+    source: str | None = None
+    """SHA-256 of the plugin's source; null where it has none to read."""
+    options: Values = {}
+    """Every option, defaults included."""
+    members: dict[str, Component] | None = None
+    """Of a dataset that is joined of several: each of them by name."""
+
+
+class LoadedPlugin(Record):
+    """A plugin that was loaded, used or not."""
+
+    name: str
+    """Of its entry point, or of its file."""
+    distribution: str | None = None
+    """That it came with."""
+    version: str | None = None
+    """Of the distribution."""
+    origin: str | None = None
+    """The module, or the file."""
+    source: str | None = None
+    """SHA-256 of its source."""
+
+
+class Data(Record):
+    """The data of a run."""
+
+    dataset: str
+    """Its name; several joined with ``+``, or listed for an ensemble of runs on unlike ones."""
+    synthetic: bool
+    """The images are generated."""
+    protocol: str
+    """How it was split into parts."""
+    fold: str | None = None
+    """``i/k`` for a fold of cross-validation, whose test set stays unread."""
+    class_names: list[str]
+    """K classes in the order of class ids."""
+    has_affect: bool = False
+    """Samples have valence and arousal."""
+    counts: dict[str, dict[str, Count]]
+    """Samples by split and class."""
+    pack: str | None = None
+    """Id of the pack that was read."""
+    color: str | None = None
+    """``gray`` or ``rgb``: how the pack holds images."""
+    stored: StoredPixels | None = None
+    """Size and fit of the pack's images, where they were resampled."""
+    train_digest: str | None = None
+    """Of the training samples, in order."""
+    validation_digest: str | None = None
+    """Of the validation samples, in order."""
+    test_digest: str | None = None
+    """Of the test samples, in any order: what makes two test sets the same; null for a fold."""
+    skipped_faulty: Count = 0
+    """Faulty samples that were left out."""
+    excluded: dict[str, Count] = {}
+    """Samples that a list of exclusions took out, by split."""
+    faults: list[str] = []
+    """What is wrong with the first hundred faulty samples."""
+    notes: Values = {}
+    """What the dataset says of itself."""
+
+
+class ModelSize(Record):
+    """How large a model is."""
+
+    parameters: Count | None = None
+    """Trainable, frozen and statistics together."""
+    trainable: Count | None = None
+    """Parameters that require a gradient."""
+    frozen: Count | None = None
+    """Parameters that do not."""
+    statistics: Count | None = None
+    """Running statistics, such as a batch norm's mean and variance."""
+    flops: Count | None = None
+    """Floating-point operations of one image's forward pass; a multiply-add counts as two."""
+
+
+class Stopped(Record):
+    """Why a training ended."""
+
+    reason: str
+    """``epochs`` (all done), ``patience``, or ``ensemble``."""
+    epoch: Count | None = None
+    """The last."""
+
+
+class Training(Record):
+    """How a training went."""
+
+    epochs: Count
+    """Trained."""
+    stopped: Stopped | None = None
+    """Why it ended."""
+    best_epoch: Count
+    """Whose weights were kept and tested; 0 for weights as they were built."""
+    select: str | None = None
+    """The metric of validation that chose it."""
+    best_value: Score = None
+    """Its value there."""
+    seconds: float | None = None
+    """Of training and validation."""
+    images_per_second: float | None = None
+    """In training."""
+    batch_size: Count | None = None
+    """Samples a batch, over all devices."""
+    accumulate: Count | None = None
+    """Batches an update."""
+    effective_batch: Count | None = None
+    """Samples an update."""
+    last_batch: Count | None = None
+    """Samples of an epoch's last batch, where a single sample left over joined it."""
+    shards: list[Count] | None = None
+    """Samples of a batch by device, where there are several."""
+    micro_batch: Count | None = None
+    """Samples at once, of one device, after memory ran out; null where whole batches fitted."""
+    weights_sha256: str | None = None
+    """SHA-256 of ``best.safetensors``."""
+
+
+class Failure(Record):
+    """Why a run is not done."""
+
+    type: str | None = None
+    """Class of the exception."""
+    message: str = ""
+    """What is wrong; where a plugin raised it, it begins with component, plugin, distribution and version."""
+    traceback: str | None = None
+    """Where it was raised, for a failure."""
+
+
+class Session(Record):
+    """A process that went on with a run that an earlier one had begun."""
+
+    started: str
+    """When, in UTC, ISO 8601."""
+    epoch: Count
+    """The epoch that it began with."""
+    batches: Count = 0
+    """Batches of that epoch that were done."""
+    environment: Environment | None = None
+    """Where it ran."""
+
+
+class Run(Record):
+    """``run.json``."""
+
+    schema_version: int = Field(default=2, alias="schema")
+    """Version of the layout; `ferbench` reads older ones too."""
+    kind: Kind
+    """``trained`` by ferbench, an ``ensemble`` of runs, or ``imported``: predictions that other software made."""
+    name: str | None = None
+    """As ``--name`` gave it."""
+    status: Status
+    """``running``, ``done``, ``failed``, ``diverged`` (the loss became NaN or infinite), ``interrupted``, or ``pruned``
+    (a search ended it early)."""
+    started: str | None = None
+    """When it began, in UTC, ISO 8601."""
+    finished: str | None = None
+    """When it ended; null while it runs."""
+    identity: Identity
+    """Its ids."""
+    recipe: AskedRecipe
+    """What was asked for."""
+    components: dict[str, Component]
+    """What was used, by section of the recipe."""
+    plugins: list[LoadedPlugin] = []
+    """Every plugin that was loaded, used or not; in no id."""
+    data: Data
+    """What it learnt from and was tested on."""
+    environment: Environment = Environment()
+    """Where it was computed."""
+    lineage: Lineage = Lineage()
+    """The runs that it comes from."""
+    ensemble: Ensemble | None = None
+    """Of an ensemble: its members."""
+    model: ModelSize | None = None
+    """How large the model is; null for imported predictions, and until it is built."""
+    training: Training | None = None
+    """How training went; null for imported predictions, and until it has ended."""
+    evaluations: dict[str, EvaluationEntry] = {}
+    """By the first twelve digits of their ids: its own on validation and test, then those of ``ferbench evaluate``."""
+    resumed: list[Session] = []
+    """The processes that went on with it."""
+    tuning: Values | None = None
+    """Of a run that a search chose: study, objectives, trial, and its values there."""
+    error: Failure | None = None
+    """Why it is not done."""
+
+    @property
+    def seed(self) -> int:
+        """Of training; the lowest of an ensemble's members."""
+        seed = self.recipe.training.get("seed", 0)
+        assert isinstance(seed, int)
+        return seed
