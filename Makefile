@@ -8,7 +8,7 @@ PYTEST_ARGS ?= -q -n auto --maxprocesses=8
 SOURCES := $(wildcard ferbench plugins benchmarks tests docs)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test docs lint types format constraints package clean
+.PHONY: help setup demo test quick coverage docs lint types format constraints package clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -22,13 +22,20 @@ demo: setup  ## train and evaluate a small model on rendered faces; results go t
 test: lint types  ## lint, types and all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+quick: setup  ## the tests of what changed and of its neighbours, for a minute at most
+	@$(BIN)/python tests/quick.py
+
+coverage: setup  ## all tests, and which lines they run
+	$(BIN)/python -m pytest $(PYTEST_ARGS) --cov --cov-report=term:skip-covered
+
 docs: setup  ## write the pages made from the code, and build the site in build/docs
 	$(BIN)/python docs/pages.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
-lint: setup  ## ruff: rules and format
+lint: setup  ## ruff: rules and format; import-linter: the floors
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/lint-imports --no-logo --no-cache
 
 types: setup  ## mypy
 	$(BIN)/mypy

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,12 @@ def pytest_configure(config: pytest.Config) -> None:
     }.items():
         os.environ[name] = str(Path(home, folder))
     os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """End `make quick` in time."""
+    if time.time() > float(os.environ.get("QUICK_UNTIL", "inf")):
+        pytest.skip("no time left in make quick")
 
 
 @pytest.fixture
