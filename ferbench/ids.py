@@ -31,6 +31,12 @@ def digest(content: Any) -> str:
     return VERSION + hashlib.sha256(canonical_json(content)).hexdigest()
 
 
+def own_digest(content: Any) -> str:
+    """The SHA-256 that a file of JSON holds of itself as ``own``: of plain values as text with sorted keys. Files of
+    every release have it, which is why it is no `digest`."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 def short(identifier: str) -> str:
     """The twelve hexadecimal digits that name a directory."""
     return identifier.removeprefix(VERSION)[:SHORT]

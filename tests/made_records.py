@@ -7,7 +7,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ferbench.runs.directory import RunDirectory, run_path
+from ferbench.records.run import Run
+from ferbench.records.upgrades import upgraded
+from ferbench.runs.directory import run_path
+from ferbench.storage import replace_json
 
 
 def made_record(
@@ -87,6 +90,11 @@ def made_record(
     return record
 
 
+def typed(record: dict[str, Any]) -> Run:
+    """A record that `made_record` made, as it is read."""
+    return Run.model_validate(upgraded({"schema": 1, **record}))
+
+
 def write_runs(results: Path, *records: dict[str, Any], aged: bool = False) -> None:
     """Write records under the first digits of their training ids.
 
@@ -97,7 +105,7 @@ def write_runs(results: Path, *records: dict[str, Any], aged: bool = False) -> N
     """
     for record in records:
         path = run_path(results, record["identity"]["training_id"][3:15])
-        RunDirectory(path).write(record)
+        replace_json(path / "run.json", {"schema": 1, **record})
         if aged:
             then = time.time() - 3600
             os.utime(path / "run.json", (then, then))

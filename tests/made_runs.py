@@ -10,7 +10,11 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import balanced_accuracy_score, precision_recall_fscore_support
 
-from ferbench.runs.directory import Predictions, RunDirectory, run_path
+from ferbench.records.evaluation import Evaluation
+from ferbench.records.run import Run
+from ferbench.records.upgrades import SCHEMA_VERSION
+from ferbench.runs.directory import RunDirectory, run_path
+from ferbench.runs.predictions import Predictions
 
 CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
@@ -67,13 +71,13 @@ def make_run(
         about = {"dataset": dataset, "synthetic": synthetic, "protocol": "official"}
         stored = {"evaluation_id": identifier, "training_id": training, **entry, **about}
         stored |= {"confusion": confusion.tolist(), "class_names": list(classes)}
-        directory.write_evaluation(identifier.removeprefix("v1:")[:12], stored, Predictions(ids, truth, probabilities))
+        directory.save_evaluation(Evaluation.model_validate(stored), Predictions(ids, truth, probabilities))
         evaluations[identifier.removeprefix("v1:")[:12]] = {"id": identifier, **entry}
     directory.path.mkdir(parents=True, exist_ok=True)
     directory.start_history()
     for epoch in range(1, epochs + 1):
         directory.append_history(_epoch(epoch, epochs, classes, skill, rng, affect))
-    directory.write(
+    directory.save(
         _record(
             name=name,
             status=status,
@@ -157,7 +161,7 @@ def _record(
     options,
     n,
     parents,
-) -> dict[str, Any]:
+) -> Run:
     names = {"dataset": dataset, "augmentation": "standard", "optimizer": "adam", "schedule": "constant", **chosen}
     components = {
         kind: {
@@ -179,7 +183,9 @@ def _record(
     data_settings = {"path": "/somewhere/private", "protocol": None, "validation": 0.2, "fold": fold}
     counts = {split: dict.fromkeys(classes, n // len(classes)) for split in ("train", "validation", "test")}
     done = status == "done"
-    return {
+    record = {
+        "schema": SCHEMA_VERSION,
+        "kind": "trained",
         "name": name,
         "status": status,
         "started": "2026-11-23T10:00:00+00:00",
@@ -244,3 +250,4 @@ def _record(
         ),
         **({"error": {"type": "RuntimeError", "message": message}} if not done and status != "running" else {}),
     }
+    return Run.model_validate(record)

@@ -121,7 +121,7 @@ def _doubts(results: Path, run: str, pack: Pack) -> _Doubts:
     import numpy as np
 
     from ferbench.audit.mislabelled import suspects
-    from ferbench.runs.directory import find_run
+    from ferbench.runs.find import find_run
 
     directory = find_run(results, run)
     found: dict[str, tuple[Suspect, str, str]] = {}

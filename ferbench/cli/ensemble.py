@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,9 @@ from ferbench.cli.json_output import echo_json
 from ferbench.cli.naming import warn_of_names
 from ferbench.cli.places import results_option
 from ferbench.errors import UserError
+
+if TYPE_CHECKING:
+    from ferbench.records.run import Run
 
 
 @click.command()
@@ -37,25 +40,26 @@ def ensemble(
     ferbench ensemble small large --weights 1,2
     """
     from ferbench.experiment.settings import check_run_name
-    from ferbench.runs.directory import find_run
     from ferbench.runs.ensemble import gather, make
+    from ferbench.runs.find import find_run
     from ferbench.runs.members import read_member
 
     if name is not None:
         check_run_name(name)
     made = gather([read_member(find_run(results, run)) for run in runs], _numbers(weights))
     directory, reused = make(made, results, name)
-    record = directory.read()
+    record = directory.load()
     if name is not None:
-        warn_of_names(results, [(name, directory.path.name, record["identity"]["config_id"])])
-    splits = {entry["split"]: {"evaluation": key, **entry} for key, entry in record["evaluations"].items()}
+        warn_of_names(results, [(name, directory.path.name, record.identity.config_id)])
+    assert record.ensemble is not None
     if as_json:
-        about = {"run": directory.path.name, "name": record["name"], "reused": reused, "directory": str(directory.path)}
-        ids = {key: record["identity"][key] for key in ("training_id", "config_id")}
-        members = record["ensemble"]["members"]
+        about = {"run": directory.path.name, "name": record.name, "reused": reused, "directory": str(directory.path)}
+        ids = {"training_id": record.identity.training_id, "config_id": record.identity.config_id}
+        members = [member.plain() for member in record.ensemble.members]
+        splits = {entry.split: {"evaluation": key, **entry.plain()} for key, entry in record.evaluations.items()}
         echo_json({**about, **ids, "members": members, "evaluations": splits})
         return
-    _show(directory.path.name, record, splits, reused=reused)
+    _show(directory.path.name, record, reused=reused)
     if not quiet:
         click.echo(f"\nrecord: {directory.path}")
 
@@ -69,15 +73,16 @@ def _numbers(text: str | None) -> list[float] | None:
         raise UserError(f"--weights {text}: not numbers", "write one number for each run: --weights 1,2") from error
 
 
-def _show(run: str, record: dict[str, Any], splits: dict[str, Any], *, reused: bool) -> None:
+def _show(run: str, record: Run, *, reused: bool) -> None:
     from ferbench.cli.results import show_scores
     from ferbench.plugin.faults import one_line
 
-    split = "test" if "test" in splits else "validation"
-    entry = splits[split]
-    members = [f"{one['name'] or one['run']} × {one['weight']:.3g}" for one in record["ensemble"]["members"]]
-    facts = [f"{split}, n = {entry['n']:,}"]
-    facts += ["synthetic images"] if record["data"]["synthetic"] else []
+    by_split = {entry.split: entry for entry in record.evaluations.values()}
+    entry = by_split["test" if "test" in by_split else "validation"]
+    named = () if record.ensemble is None else record.ensemble.members
+    members = [f"{member.name or member.run} × {member.weight:.3g}" for member in named]
+    facts = [f"{entry.split}, n = {entry.n:,}"]
+    facts += ["synthetic images"] if record.data.synthetic else []
     facts += ["reused"] if reused else []
     click.echo(f"{run}  {one_line('ensemble of ' + ', '.join(members))}\n{one_line('; '.join(facts))}\n")
-    show_scores(entry)
+    show_scores(entry.plain())

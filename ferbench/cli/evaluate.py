@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ferbench.data.fit import StoredForm
     from ferbench.experiment.resolve import ResolvedRecipe
     from ferbench.plugin.discovery import Registry
+    from ferbench.records.evaluation import EvaluationEntry
+    from ferbench.records.run import Run
     from ferbench.runs.directory import RunDirectory
     from ferbench.tables.table import Table
     from ferbench.training.retest import Retest
@@ -90,13 +92,13 @@ def evaluate(
     """
     from ferbench.ids import short
     from ferbench.plugin.discovery import load_registry
-    from ferbench.runs.directory import find_run
+    from ferbench.runs.find import find_run
 
     directory = find_run(results, run)
-    record = directory.read()
+    record = directory.load()
     from ferbench.training.restore import refuse_without_weights, restore
 
-    refuse_without_weights(directory, record)
+    refuse_without_weights(directory, directory.read())
     registry = load_registry(plugin)
     resolved = _resolved(record, registry, dataset, data, sets, skip_faulty, part)
     from ferbench.training.retest import retest, retest_id
@@ -112,18 +114,19 @@ def evaluate(
         click.echo(one_line(f"warning: {trained.doubt}; results may differ"), err=True)
     prepared = None if dataset is None or trained.doubt else trained.form
     test = _test(record, resolved, part, cache, prepared, strict=strict, quiet=quiet or as_json)
-    there = short(retest_id(record, test, trained)) in record["evaluations"]
-    name = retest(directory, trained, test, record["training"]["batch_size"])
-    entry = directory.read()["evaluations"][name]
-    about = {"run": directory.path.name, "name": record.get("name"), "evaluation": name, "reused": there}
-    about["trained_on"] = record["data"]["dataset"]
+    there = short(retest_id(directory.read(), test, trained)) in record.evaluations
+    assert record.training is not None
+    name = retest(directory, trained, test, record.training.batch_size or 1)
+    entry = directory.load().evaluations[name]
+    about: dict[str, Any] = {"run": directory.path.name, "name": record.name, "evaluation": name, "reused": there}
+    about["trained_on"] = record.data.dataset
     sliced = _sliced(directory, name, columns, slice_table)
     if as_json:
         if sliced:
             from ferbench.tables.formats import to_json_value
 
             about["slices"] = {table.columns[0].label: to_json_value(table) for table in sliced}
-        echo_json({**about, **entry})
+        echo_json({**about, **entry.plain()})
         return
     _show(about, entry, test)
     _show_slices(sliced)
@@ -157,7 +160,7 @@ def _show_slices(tables: Sequence[Table]) -> None:
 
 
 def _resolved(
-    record: dict[str, Any],
+    record: Run,
     registry: Registry,
     dataset: str | None,
     places: Sequence[str],
@@ -181,9 +184,9 @@ def _resolved(
             raise UserError(f"--set {text}: an evaluation of finished weights uses one device", "leave it out")
     base: dict[str, Any] = {}
     if dataset is None:
-        asked = record["recipe"]
-        base = {"dataset": dict(asked["dataset"])}
-        base["data"] = {key: value for key, value in asked["data"].items() if key not in _OF_TRAINING}
+        asked = record.recipe.plain()
+        base = {"dataset": asked["dataset"]}
+        base["data"] = {key: value for key, value in record.recipe.data.items() if key not in _OF_TRAINING}
         if part in ("test", "all"):
             base["data"].pop("fold", None)
     path, paths = split_paths(places)
@@ -214,7 +217,7 @@ def _as_trained(own: StoredForm, trained: StoredForm, given: Mapping[str, Any]) 
 
 
 def _test(
-    record: dict[str, Any],
+    record: Run,
     resolved: ResolvedRecipe,
     part: Any,
     cache: Path,
@@ -238,9 +241,9 @@ def _test(
     form = None if trained is None else lambda own: _as_trained(own, trained, given)
     pack = packed(resolved, cache, quiet=quiet, form=form)
     request = SplitRequest(**resolved.recipe.data.model_dump(include=set(SplitRequest.__dataclass_fields__)))
-    mapping = match_classes(record["data"]["class_names"], asked_classes(pack, request))
+    mapping = match_classes(record.data.class_names, asked_classes(pack, request))
     protocol = choose_protocol(spec.protocols, request.protocol, pack.dataset).name
-    home = same_protocol(record["data"], pack.dataset, protocol)
+    home = same_protocol(record.data.plain(), pack.dataset, protocol)
     rows = choose_rows(pack, spec.protocols, request, part, mapping, home=home)
     if strict and rows.left_out:
         raise UserError(
@@ -251,18 +254,18 @@ def _test(
     return Retest(pack, part, rows, mapping, spec.synthetic, resolved.recipe.evaluation)
 
 
-def _show(about: dict[str, Any], entry: dict[str, Any], test: Retest) -> None:
+def _show(about: Mapping[str, Any], entry: EvaluationEntry, test: Retest) -> None:
     from ferbench.cli.results import show_scores
 
-    facts = [f"{test.part}, n = {entry['n']:,}", f"protocol {test.rows.protocol}"]
-    if entry["options"]["tta"] != "none":
-        facts.append(f"test-time augmentation: {entry['options']['tta']}")
-    if "stored" in entry["options"]:
-        facts.append(f"images stored {entry['options']['stored']}")
+    facts = [f"{test.part}, n = {entry.n:,}", f"protocol {test.rows.protocol}"]
+    if not entry.is_plain:
+        facts.append(f"test-time augmentation: {entry.options['tta']}")
+    if "stored" in entry.options:
+        facts.append(f"images stored {entry.options['stored']}")
     facts += ["synthetic images"] if test.synthetic else []
     facts += [f"{test.pack.skipped:,} faulty samples left out"] if test.pack.skipped else []
     facts += [f"images stored as {test.pack.form}"] if test.pack.dataset != about["trained_on"] else []
     facts += ["reused"] if about["reused"] else []
     title = f"{about['run']}  trained on {about['trained_on']}, tested on {test.pack.dataset}"
     click.echo(f"{one_line(title)}\n{one_line('; '.join(facts))}\n")
-    show_scores(entry)
+    show_scores(entry.plain())

@@ -71,7 +71,7 @@ def import_(
     ferbench import predictions.csv --dataset fer2013 --data DIR --set data.protocol=official
     """
     from ferbench.experiment.settings import check_run_name
-    from ferbench.runs.directory import find_run
+    from ferbench.runs.find import find_run
     from ferbench.runs.imported import import_predictions, known_test_set, read_predictions
 
     if like is not None and dataset is not None:
@@ -92,21 +92,21 @@ def import_(
     directory, reused = import_predictions(
         results, given, test, name=chosen, model=model, seed=seed, contaminated=reason
     )
-    record = directory.read()
-    warn_of_names(results, [(chosen, directory.path.name, record["identity"]["config_id"])])
-    ((evaluation, entry),) = record["evaluations"].items()
+    record = directory.load()
+    warn_of_names(results, [(chosen, directory.path.name, record.identity.config_id)])
+    ((evaluation, entry),) = record.evaluations.items()
     if as_json:
         about = {"run": directory.path.name, "name": chosen, "evaluation": evaluation, "reused": reused}
-        echo_json({**about, **entry})
+        echo_json({**about, **entry.plain()})
         return
     from ferbench.cli.results import show_scores
     from ferbench.plugin.faults import one_line
 
-    facts = [f"test set of {test.dataset} ({test.protocol}), n = {entry['n']:,}"]
+    facts = [f"test set of {test.dataset} ({test.protocol}), n = {entry.n:,}"]
     facts += ["classes without probabilities"] if given.hard else []
     facts += ["reused"] if reused else []
     click.echo(f"{directory.path.name}  {one_line(chosen)}, imported\n{one_line('; '.join(facts))}\n")
-    show_scores(entry)
+    show_scores(entry.plain())
     if not quiet:
         click.echo(f"\nrecord: {directory.path}")
 

@@ -13,6 +13,7 @@ from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import results_option
 
 if TYPE_CHECKING:
+    from ferbench.records.lineage import Parent
     from ferbench.runs.lineage import Relative
 
 _METRICS = ("accuracy", "macro_f1")
@@ -31,66 +32,64 @@ def lineage(run: str, as_json: bool, results: Path) -> None:
     \b
     ferbench lineage my-run
     """
-    from ferbench.runs.directory import find_run
+    from ferbench.runs.find import find_run
     from ferbench.runs.lineage import family
 
-    found = family(results, find_run(results, run))
+    relatives = family(results, find_run(results, run))
     if as_json:
-        echo_json([_entry(one) for one in found.values()])
+        echo_json([_entry(relative) for relative in relatives.values()])
         return
     shown: set[str] = set()
-    for one in found.values():
-        if not any(parent["run"] in found for parent in one.parents):
-            click.echo("\n".join(_lines(found, one.run, None, "", "", shown)))
+    for relative in relatives.values():
+        if not any(parent.run in relatives for parent in relative.parents):
+            click.echo("\n".join(_lines(relatives, relative.run, None, "", "", shown)))
 
 
-def _entry(one: Relative) -> dict[str, Any]:
+def _entry(relative: Relative) -> dict[str, Any]:
     return {
-        "run": one.run,
-        "name": one.name,
-        "relation": one.relation,
-        "status": one.status,
-        "parents": one.parents,
-        "children": one.children,
-        "scores": one.scores(*_METRICS),
+        "run": relative.run,
+        "name": relative.name,
+        "relation": relative.relation,
+        "status": relative.status,
+        "parents": [parent.plain() for parent in relative.parents],
+        "children": relative.children,
+        "scores": relative.scores(*_METRICS),
     }
 
 
 def _lines(
-    found: Mapping[str, Relative], run: str, parent: str | None, first: str, rest: str, shown: set[str]
+    relatives: Mapping[str, Relative], run: str, parent: str | None, first: str, rest: str, shown: set[str]
 ) -> Sequence[str]:
     """A run and what comes from it, as lines of a tree."""
     from ferbench.plugin.faults import one_line
 
-    one = found[run]
-    about = [one_line(f"{one.name} ({run})" if one.name else run)]
-    about += ["← this run"] if one.relation == "self" else []
+    relative = relatives[run]
+    about = [one_line(f"{relative.name} ({run})" if relative.name else run)]
+    about += ["← this run"] if relative.relation == "self" else []
     if run in shown:
         return [f"{first}{'  '.join(about)}  (see above)"]
     shown.add(run)
-    lines = [first + "  ".join([*about, *([] if one.status == "done" else [one.status]), *_scores(one)])]
-    bar = "│ " if one.children else "  "
-    for entry in one.parents:
-        if entry["run"] == parent or (parent is None and entry["run"] not in found):
+    lines = [first + "  ".join([*about, *([] if relative.status == "done" else [relative.status]), *_scores(relative)])]
+    bar = "│ " if relative.children else "  "
+    for entry in relative.parents:
+        if entry.run == parent or (parent is None and entry.run not in relatives):
             lines.append(rest + bar + one_line(_since(entry)))
-    for place, child in enumerate(one.children):
-        last = place == len(one.children) - 1
-        lines += _lines(found, child, run, rest + ("└ " if last else "├ "), rest + ("  " if last else "│ "), shown)
+    for place, child in enumerate(relative.children):
+        last = place == len(relative.children) - 1
+        lines += _lines(relatives, child, run, rest + ("└ " if last else "├ "), rest + ("  " if last else "│ "), shown)
     return lines
 
 
-def _since(entry: Mapping[str, Any]) -> str:
-    from ferbench.runs.lineage import changed_words, point_words
+def _since(parent: Parent) -> str:
+    from ferbench.runs.lineage import since_words
 
-    if "weight" in entry:
-        return f"made of it, × {entry['weight']:.3g}"
-    return f"from {point_words(entry)}: {changed_words(entry['changed']) or 'nothing changed'}"
+    return since_words(parent) if parent.weight is None else f"made of it, × {parent.weight:.3g}"
 
 
-def _scores(one: Relative) -> list[str]:
-    told = []
-    for split, values in one.scores(*_METRICS).items():
+def _scores(relative: Relative) -> list[str]:
+    lines = []
+    for split, values in relative.scores(*_METRICS).items():
         spoilt = " (CONTAMINATED)" if values.get("contaminated") and split == "test" else ""
         known = {"accuracy": values["accuracy"], "macro-F1": values["macro_f1"]}
-        told.append(f"{split}: " + ", ".join(f"{key} {value:.4f}" for key, value in known.items() if value) + spoilt)
-    return told
+        lines.append(f"{split}: " + ", ".join(f"{key} {value:.4f}" for key, value in known.items() if value) + spoilt)
+    return lines

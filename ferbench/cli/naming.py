@@ -29,7 +29,8 @@ def warn_of_names(results: Path, asked: Iterable[tuple[str, str, str]]) -> None:
         results: the results directory.
         asked: (name, name of the run's directory, configuration id) of each run that gets a name.
     """
-    from ferbench.runs.directory import RunDirectory, in_words, run_path
+    from ferbench.runs.directory import RunDirectory, run_path
+    from ferbench.runs.find import in_words
     from ferbench.runs.index import summaries
 
     wanted = {name: (run, config) for name, run, config in asked}

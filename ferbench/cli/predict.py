@@ -54,7 +54,7 @@ def predict(run: str, images: Sequence[Path], layout: str, device: str, results:
     apostrophe in front.
     """
     from ferbench.data.decode import FORMAT_LIST
-    from ferbench.runs.directory import find_run
+    from ferbench.runs.find import find_run
 
     paths = list(_expand(images))
     directory = find_run(results, run)

@@ -75,7 +75,7 @@ def report(
     from ferbench.report.export import report_path, write_figures, write_page, write_tables
     from ferbench.report.page import Extras, compose
     from ferbench.report.sections import find_sections
-    from ferbench.runs.directory import find_run
+    from ferbench.runs.find import find_run
 
     chosen = [find_run(results, name) for name in dict.fromkeys(runs)]
     base = None if baseline is None else find_run(results, baseline)

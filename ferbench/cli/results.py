@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ferbench.cli.tables import fitting, show, table, terminal_width
 from ferbench.plugin.faults import one_line
+from ferbench.records.evaluation import EvaluationEntry
 from ferbench.runs.remarks import remarks
 from ferbench.tables.table import apart
 
@@ -51,7 +52,7 @@ def show_scores(evaluation: Mapping[str, Any]) -> None:
         ccc = metrics.get(f"{name}_ccc")
         agreement = "" if ccc is None else f"CCC {ccc:.4f}, "
         click.echo(f"{name}: {agreement}RMSE {metrics[f'{name}_rmse']:.4f}")
-    for line in remarks(evaluation):
+    for line in remarks(EvaluationEntry.model_validate(evaluation)):
         click.echo(f"\n{one_line(line)}")
 
 

@@ -50,7 +50,7 @@ def resume(
     from ferbench.experiment.settings import split_paths
     from ferbench.experiment.start import recorded_start
     from ferbench.plugin.discovery import load_registry
-    from ferbench.runs.directory import find_run
+    from ferbench.runs.find import find_run
 
     directories = [find_run(results, name) for name in dict.fromkeys(runs)]
     records = [directory.read() for directory in directories]

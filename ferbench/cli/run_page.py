@@ -3,22 +3,74 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ferbench.errors import UserError
-from ferbench.runs.directory import RunDirectory
-from ferbench.runs.summary import IMPORTED
+if TYPE_CHECKING:
+    from ferbench.records.evaluation import EvaluationEntry
+    from ferbench.records.run import Component, Run
+    from ferbench.runs.directory import RunDirectory
+    from ferbench.runs.lock import Holder
+    from ferbench.runs.saved import Saved
 
 
-def describe(results: Path, directory: RunDirectory) -> dict[str, Any]:
-    """A run as plain values.
+@dataclass(frozen=True)
+class Page:
+    """A run, and what there is around its record.
+
+    Attributes:
+        directory: of the run.
+        record: its ``run.json``.
+        holder: the process that is at work on it.
+        bytes: on disk.
+        checkpoints: whole or not.
+        stored: short ids of the evaluations whose files are there.
+        children: runs that continue it or are made of it.
+        studies: that tested it.
+    """
+
+    directory: RunDirectory
+    record: Run
+    holder: Holder | None
+    bytes: int
+    checkpoints: Sequence[Saved]
+    stored: Collection[str]
+    children: Sequence[str]
+    studies: Sequence[str]
+
+    @property
+    def run(self) -> str:
+        return self.directory.path.name
+
+    @property
+    def status(self) -> str:
+        """As in the record; ``abandoned`` for a run that says it is running while no process is at work on it."""
+        from ferbench.runs.listing import ABANDONED
+
+        return ABANDONED if self.record.status == "running" and self.holder is None else self.record.status
+
+    @property
+    def next(self) -> list[str]:
+        """Commands that make sense now."""
+        if self.holder is not None:
+            return []
+        if self.record.status != "done":
+            whole = any(not point.is_best and not point.fault for point in self.checkpoints)
+            where = "goes on from its newest whole checkpoint" if whole else "begins anew: it has no whole checkpoint"
+            return [f"ferbench resume {self.run}    {where}"]
+        of_weights = [f"ferbench predict {self.run} PICTURES", f"ferbench evaluate {self.run}"]
+        return [f"ferbench report {self.run}", *(of_weights if self.record.kind == "trained" else [])]
+
+
+def describe(results: Path, directory: RunDirectory) -> Page:
+    """All that is known of a run.
 
     Raises:
-        UserError: the record cannot be read, or lacks what a record has.
+        UserError: the record cannot be read.
     """
     from ferbench.runs.listing import size_of
     from ferbench.runs.lock import at_work
@@ -26,156 +78,144 @@ def describe(results: Path, directory: RunDirectory) -> dict[str, Any]:
     from ferbench.runs.saved import saved
     from ferbench.runs.studies import needed_by_studies
 
-    record = directory.read()
-    holder = at_work(directory)
-    try:
-        points = saved(directory, record["identity"]["training_id"])
-        run = directory.path.name
-        return {
-            "run": run,
-            "name": record.get("name"),
-            "kind": IMPORTED if "imported" in record else "measured",
-            "directory": str(directory.path),
-            "bytes": size_of(directory.path),
-            "status": record["status"] if record["status"] != "running" or holder is not None else "abandoned",
-            "at_work": None if holder is None else str(holder),
-            "started": record["started"],
-            "finished": record["finished"],
-            "resumed": record.get("resumed", []),
-            "error": (record.get("error") or {}).get("message"),
-            "identity": {key: record["identity"][key] for key in ("training_id", "config_id")},
-            "data": record["data"],
-            "components": record["components"],
-            "plugins": record.get("plugins", []),
-            "recipe": record["recipe"],
-            "model": record.get("model"),
-            "training": record.get("training"),
-            "environment": record["environment"],
-            "checkpoints": [
-                {
-                    "name": one.name,
-                    "at": str(one),
-                    "step": one.step,
-                    "bytes": one.bytes,
-                    "whole": not one.fault,
-                    "fault": one.fault or None,
-                    "from": f"{run}@{one.point}" if one.point else None,
-                }
-                for one in points
-            ],
-            "evaluations": {
-                name: {**entry, "stored": directory.evaluation(name) is not None}
-                for name, entry in record["evaluations"].items()
-            },
-            "lineage": {**record["lineage"], "children": dependents(results, [run]).get(run, [])},
-            "studies": needed_by_studies(results, [run]).get(run, []),
-            "next": _next(run, record, held=holder is not None, resumable=any(_goes_on(one) for one in points)),
-        }
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UserError(
-            f"{directory.record_path} lacks what a record has: {error}", "see 'ferbench runs verify' for what is wrong"
-        ) from error
-
-
-def _goes_on(point: Any) -> bool:
-    return not point.is_best and not point.fault
-
-
-def _next(run: str, record: Mapping[str, Any], *, held: bool, resumable: bool) -> list[str]:
-    """Commands that make sense now."""
-    if held:
-        return []
-    if record["status"] != "done":
-        where = "goes on from its newest whole checkpoint" if resumable else "begins anew: it has no whole checkpoint"
-        return [f"ferbench resume {run}    {where}"]
-    done = [f"ferbench report {run}"]
-    return (
-        done
-        if "ensemble" in record or "imported" in record
-        else [*done, f"ferbench predict {run} PICTURES", f"ferbench evaluate {run}"]
+    record, run = directory.load(), directory.path.name
+    return Page(
+        directory,
+        record,
+        at_work(directory),
+        size_of(directory.path),
+        saved(directory, record.identity.training_id),
+        {name for name in record.evaluations if directory.load_evaluation(name) is not None},
+        dependents(results, [run]).get(run, []),
+        needed_by_studies(results, [run]).get(run, []),
     )
 
 
-def show(page: Mapping[str, Any]) -> None:
+def plain(page: Page) -> dict[str, Any]:
+    """The page for ``--json``."""
+    from ferbench.runs.summary import kind_of
+
+    record, run = page.record, page.run
+    return {
+        "run": run,
+        "name": record.name,
+        "kind": kind_of(record),
+        "directory": str(page.directory.path),
+        "bytes": page.bytes,
+        "status": page.status,
+        "at_work": None if page.holder is None else str(page.holder),
+        "started": record.started,
+        "finished": record.finished,
+        "resumed": [session.plain() for session in record.resumed],
+        "error": None if record.error is None else record.error.message,
+        "identity": {"training_id": record.identity.training_id, "config_id": record.identity.config_id},
+        "data": record.data.plain(),
+        "components": {section: component.plain() for section, component in record.components.items()},
+        "plugins": [plugin.plain() for plugin in record.plugins],
+        "recipe": record.recipe.plain(),
+        "model": None if record.model is None else record.model.plain(),
+        "training": None if record.training is None else record.training.plain(),
+        "environment": record.environment.plain(),
+        "checkpoints": [
+            {
+                "name": point.name,
+                "at": str(point),
+                "step": point.step,
+                "bytes": point.bytes,
+                "whole": not point.fault,
+                "fault": point.fault or None,
+                "from": f"{run}@{point.point}" if point.point else None,
+            }
+            for point in page.checkpoints
+        ],
+        "evaluations": {
+            name: {**entry.plain(), "stored": name in page.stored} for name, entry in record.evaluations.items()
+        },
+        "lineage": {**record.lineage.plain(), "children": page.children},
+        "studies": page.studies,
+        "next": page.next,
+    }
+
+
+def show(page: Page) -> None:
     """Print a page for people."""
     from ferbench.data.image_tree import left_out_line
+    from ferbench.plugin.faults import one_line
+    from ferbench.runs.lineage import parent_line
     from ferbench.runs.summary import excluded_line
     from ferbench.tables.table import size
 
-    title = [page["run"], *([page["name"]] if page["name"] else []), page["status"]]
-    click.echo(_clean("  ".join(title)))
+    record, data, recipe = page.record, page.record.data, page.record.recipe
+    click.echo(one_line("  ".join([page.run, *([record.name] if record.name else []), page.status])))
     facts = [
-        ("directory", f"{page['directory']}, {size(page['bytes'])}"),
-        ("kind", "imported: other software made its predictions" if page["kind"] == IMPORTED else None),
-        ("at work", page["at_work"]),
-        ("started", page["started"]),
-        ("finished", page["finished"]),
-        ("resumed", ", ".join(f"{one['started']} in epoch {one['epoch']}" for one in page["resumed"])),
-        ("error", page["error"]),
-        *page["identity"].items(),
+        ("directory", f"{page.directory.path}, {size(page.bytes)}"),
+        ("kind", "imported: other software made its predictions" if record.kind == "imported" else None),
+        ("at work", page.holder and str(page.holder)),
+        ("started", record.started),
+        ("finished", record.finished),
+        ("resumed", ", ".join(f"{session.started} in epoch {session.epoch}" for session in record.resumed)),
+        ("error", record.error and record.error.message),
+        ("training_id", record.identity.training_id),
+        ("config_id", record.identity.config_id),
     ]
     _rows(None, [[key, value] for key, value in facts if value])
-    data = page["data"]
-    counts = {split: sum(by_class.values()) for split, by_class in data["counts"].items()}
+    counts = {split: sum(by_class.values()) for split, by_class in data.counts.items()}
     _rows(
         "Data",
         [
-            ["dataset", f"{data['dataset']}, {data['protocol']}" + (f", fold {data['fold']}" if data["fold"] else "")],
-            ["classes", ", ".join(data["class_names"])],
+            ["dataset", f"{data.dataset}, {data.protocol}" + (f", fold {data.fold}" if data.fold else "")],
+            ["classes", ", ".join(data.class_names)],
             ["samples", ", ".join(f"{split} {n:,}" for split, n in counts.items())],
-            *([["images", line]] if (line := left_out_line(data.get("notes") or {})) else []),
-            *([["excluded", taken]] if (taken := excluded_line(data)) else []),
-            *([["generated", "the images are synthetic"]] if data["synthetic"] else []),
+            *([["images", line]] if (line := left_out_line(data.notes)) else []),
+            *([["excluded", line]] if (line := excluded_line(data)) else []),
+            *([["generated", "the images are synthetic"]] if data.synthetic else []),
         ],
     )
     components = [
-        [section, one["name"], f"{one['distribution']} {one['version']}", _short(one["source"]), _options(one)]
-        for section, one in page["components"].items()
-        if isinstance(one, dict)
+        [section, one.name, f"{one.distribution} {one.version}", _short(one.source), _options(one)]
+        for section, one in record.components.items()
     ]
     _rows("Components", components, ["section", "name", "plugin", "source", "options"])
-    plugins = [
-        [one["name"], f"{one['distribution']} {one['version']}", _short(one["source"])] for one in page["plugins"]
-    ]
+    plugins = [[one.name, f"{one.distribution} {one.version}", _short(one.source)] for one in record.plugins]
     _rows("Plugins that were loaded", plugins, ["name", "plugin", "source"])
-    for section in ("data", "training", "evaluation", "runtime"):
-        given = {key: value for key, value in page["recipe"].get(section, {}).items() if value is not None}
-        _rows(f"Recipe [{section}]", [[key, _text(value)] for key, value in given.items()])
-    _rows("Environment", list(_flat(page["environment"])))
-    if page["training"]:
-        _rows("Training", list(_flat(page["training"])))
+    sections = {
+        "data": recipe.data,
+        "training": recipe.training,
+        "evaluation": recipe.evaluation,
+        "runtime": recipe.runtime,
+    }
+    for section, fields in sections.items():
+        _rows(f"Recipe [{section}]", [[key, _text(value)] for key, value in fields.items() if value is not None])
+    _rows("Environment", list(_flat(record.environment.plain())))
+    if record.training is not None:
+        _rows("Training", list(_flat(record.training.plain())))
     points = [
         [
-            one["name"],
-            one["at"],
-            size(one["bytes"]),
-            one["fault"] or "whole",
-            f"--from {one['from']}" if one["from"] else "",
+            point.name,
+            str(point),
+            size(point.bytes),
+            point.fault or "whole",
+            f"--from {page.run}@{point.point}" if point.point else "",
         ]
-        for one in page["checkpoints"]
+        for point in page.checkpoints
     ]
     _rows("Checkpoints", points, ["name", "after", "size", "state", "to start from it"])
-    _rows("Evaluations", [_evaluation(*one) for one in page["evaluations"].items()], _SCORES)
-    from ferbench.runs.lineage import parent_line
-
-    parents = [["made from", parent_line(one)] for one in page["lineage"]["parents"]]
-    needed = [*page["lineage"]["children"], *(f"study {one}" for one in page["studies"])]
-    _rows("Lineage", [*parents, *(["needed by", one] for one in needed)])
-    if page["next"]:
+    evaluations = [_evaluation(name, entry, name in page.stored) for name, entry in record.evaluations.items()]
+    _rows("Evaluations", evaluations, ("id", "of", "n", "accuracy", "macro-F1", "state"))
+    parents = [["made from", parent_line(parent)] for parent in record.lineage.parents]
+    needed = [*page.children, *(f"study {study}" for study in page.studies)]
+    _rows("Lineage", [*parents, *(["needed by", name] for name in needed)])
+    if page.next:
         click.echo("\nWhat can be done")
-        for line in page["next"]:
+        for line in page.next:
             click.echo(f"  {line}")
 
 
-_SCORES = ("id", "of", "n", "accuracy", "macro-F1", "state")
-
-
-def _evaluation(name: str, entry: Mapping[str, Any]) -> list[str]:
-    where = (entry.get("data") or {}).get("dataset")
-    scores = [entry["metrics"].get(key) for key in ("accuracy", "macro_f1")]
-    shown = [f"{one:.4f}" if isinstance(one, (int, float)) else "" for one in scores]
-    of = f"{entry['split']} of {where}" if where else entry["split"]
-    return [name, of, f"{entry['n']:,}", *shown, "there" if entry["stored"] else "its files are damaged or gone"]
+def _evaluation(name: str, entry: EvaluationEntry, stored: bool) -> list[str]:
+    scores = [entry.metrics.get(key) for key in ("accuracy", "macro_f1")]
+    shown = ["" if score is None else f"{score:.4f}" for score in scores]
+    of = entry.split if entry.data is None else f"{entry.split} of {entry.data.dataset}"
+    return [name, of, f"{entry.n:,}", *shown, "there" if stored else "its files are damaged or gone"]
 
 
 def _rows(title: str | None, rows: Sequence[Sequence[str]], columns: Sequence[str] | None = None) -> None:
@@ -198,8 +238,8 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterable[list[str]]:
             yield [f"{before}{key}", _text(value)]
 
 
-def _options(component: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key}={_text(value)}" for key, value in component["options"].items())
+def _options(component: Component) -> str:
+    return ", ".join(f"{key}={_text(value)}" for key, value in component.options.items())
 
 
 def _short(source: str | None) -> str:
@@ -208,9 +248,3 @@ def _short(source: str | None) -> str:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _clean(text: str) -> str:
-    from ferbench.plugin.faults import one_line
-
-    return one_line(text)

@@ -148,11 +148,11 @@ def show_run(run: str, as_json: bool, results: Path) -> None:
     RUN is a name, the first digits of an id (at least four), or the path of a run directory.
     """
     from ferbench.cli import run_page
-    from ferbench.runs.directory import find_run
+    from ferbench.runs.find import find_run
 
     page = run_page.describe(results, find_run(results, run))
     if as_json:
-        echo_json(page)
+        echo_json(run_page.plain(page))
     else:
         run_page.show(page)
 
@@ -171,7 +171,7 @@ def remove_runs(names: tuple[str, ...], yes: bool, force: bool, dry_run: bool, r
     tested. The run of any other trial may go: the study has its values.
     """
     from ferbench.plugin.faults import one_line
-    from ferbench.runs.directory import in_words
+    from ferbench.runs.find import in_words
     from ferbench.runs.listing import size_of
     from ferbench.runs.lock import at_work
     from ferbench.runs.removal import dependents, find_to_remove, remove
@@ -264,7 +264,8 @@ def verify_runs(names: tuple[str, ...], as_json: bool, quiet: bool, results: Pat
 
 def _asked(results: Path, names: Sequence[str]) -> list[RunDirectory]:
     """The runs that are named; all of them, also those without a record, where none is."""
-    from ferbench.runs.directory import SHORT_ID, RunDirectory, find_run
+    from ferbench.runs.directory import SHORT_ID, RunDirectory
+    from ferbench.runs.find import find_run
 
     if names:
         return list({run.path: run for run in (find_run(results, name) for name in names)}.values())

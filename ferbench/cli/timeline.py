@@ -89,7 +89,7 @@ def timeline(
     """
     from ferbench.plugin.discovery import load_registry
     from ferbench.report.timeline_view import TimelineView
-    from ferbench.runs.directory import find_run
+    from ferbench.runs.find import find_run
     from ferbench.temporal.frames import Box, open_frames
     from ferbench.temporal.patterns import find_patterns
     from ferbench.temporal.timeline import smooth as smoothed

@@ -79,16 +79,3 @@ def config_id(identity: Mapping[str, Any], start: Mapping[str, Any] | None = Non
     training = {key: value for key, value in identity["training"].items() if key not in seeds}
     started = {} if start is None else {"start": dict(start)}
     return digest({"kind": "configuration", **identity, "training": training, **started})
-
-
-def evaluation_id(training: str, rows_digest: str, options: Mapping[str, Any], stored: str | None = None) -> str:
-    """The id of predictions: the weights, the samples, and what is done at test time.
-
-    Args:
-        training: id of the weights.
-        rows_digest: of the samples.
-        options: what is done at test time.
-        stored: digest of the samples' pixels as they are stored, where they were resampled for that.
-    """
-    content = {"kind": "evaluation", "training": training, "rows": rows_digest, "options": dict(options)}
-    return digest(content if stored is None else {**content, "stored": stored})

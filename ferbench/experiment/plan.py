@@ -12,19 +12,14 @@ from ferbench.data.cuts import joins_last
 from ferbench.data.pack import Pack
 from ferbench.data.splits import Rows, Split, SplitRequest, cut, stored_digest
 from ferbench.errors import UserError
-from ferbench.experiment.fingerprint import (
-    config_id,
-    evaluation_id,
-    fields_with_role,
-    training_id,
-    training_identity,
-)
+from ferbench.experiment.fingerprint import config_id, fields_with_role, training_id, training_identity
 from ferbench.experiment.recipe import Role
 from ferbench.experiment.resolve import ResolvedRecipe
 from ferbench.experiment.start import Start
 from ferbench.ids import digest, short
 from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.plugin.specs import DatasetSpec, ModelSpec
+from ferbench.records.evaluation import evaluation_id
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.saved import is_trained
 from ferbench.task import Task

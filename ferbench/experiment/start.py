@@ -12,7 +12,8 @@ from typing import Any
 from ferbench.errors import UserError
 from ferbench.experiment.recipe import COMPONENT_SECTIONS, DEFAULT_COMPONENTS
 from ferbench.plugin.discovery import Registry
-from ferbench.runs.directory import RunDirectory, find_run
+from ferbench.runs.directory import RunDirectory
+from ferbench.runs.find import find_run
 
 _POINT = re.compile(r"best|last|(?:epoch)?\d{1,9}|step\d{1,12}")
 

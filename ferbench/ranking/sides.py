@@ -10,7 +10,8 @@ from pathlib import Path
 from ferbench.errors import UserError
 from ferbench.ranking.leaderboard import lost, short
 from ferbench.ranking.standing import a_selection
-from ferbench.runs.directory import RunDirectory, find_run, in_words, run_path
+from ferbench.runs.directory import RunDirectory, run_path
+from ferbench.runs.find import find_run, in_words
 from ferbench.runs.names import WHOLE, digits_of
 from ferbench.runs.summary import Scores, Summary
 

@@ -54,14 +54,28 @@ def _plain(value: Any) -> Any:
     raise ValueError("should be a plain value")
 
 
-def _table(value: Any) -> Any:
+def table(value: Any) -> dict[str, Any]:
+    """Plain values by name, as JSON holds them."""
     if not isinstance(value, Mapping):
         raise PydanticCustomError("dict_type", "should be a table")
-    return _plain(value)
+    return {key: _plain(one) for key, one in value.items()}
+
+
+def misplaced(field: str, wanted: str) -> PydanticCustomError:
+    """The error for a value by name that is no ``wanted``, among values that are free otherwise."""
+    return PydanticCustomError("field_type", "{field} is not {wanted}", {"field": field, "wanted": wanted})
+
+
+def lacking(key: str) -> PydanticCustomError:
+    """The error for a table without something that readers need."""
+    return PydanticCustomError("lacking", "lacks '{key}'", {"key": key})
 
 
 #: A number of things.
 Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+#: Pixels of a side of an image.
+Side = Annotated[int, Field(gt=0, lt=2**15)]
 
 #: A score; None where it is not defined.
 Score = Annotated[float | None, BeforeValidator(_finite)]
@@ -70,4 +84,4 @@ Score = Annotated[float | None, BeforeValidator(_finite)]
 Json = Annotated[Any, PlainValidator(_plain)]
 
 #: Plain values by name: options, fields of a recipe's section.
-Values = Annotated[dict[str, Any], PlainValidator(_table)]
+Values = Annotated[dict[str, Any], PlainValidator(table)]

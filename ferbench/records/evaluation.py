@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
-from ferbench.records.base import Count, Record, Score, Values
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from ferbench.ids import digest
+from ferbench.records.base import Count, Record, Score, Side, Values
+
+
+def evaluation_id(training: str, rows_digest: str, options: Mapping[str, Any], stored: str | None = None) -> str:
+    """The id of predictions: the weights, the samples, and what is done at test time.
+
+    Args:
+        training: id of the weights.
+        rows_digest: of the samples.
+        options: what is done at test time.
+        stored: digest of the samples' pixels as they are stored, where they were resampled for that.
+    """
+    content = {"kind": "evaluation", "training": training, "rows": rows_digest, "options": dict(options)}
+    return digest(content if stored is None else {**content, "stored": stored})
 
 
 class ClassScores(Record):
@@ -25,10 +44,10 @@ class ClassScores(Record):
 class StoredPixels(Record):
     """Pixels that were resampled for the pack."""
 
-    size: list[Count] | None = None
+    size: Annotated[list[Side], Field(min_length=2, max_length=2)] | None = None
     """Height and width in pixels."""
-    fit: str | None = None
-    """How images of another shape were fitted: ``stretch``, ``crop`` or ``pad``."""
+    fit: Literal["stretch", "crop", "pad"] | None = None
+    """How images of another shape were fitted."""
     digest: str | None = None
     """Of the stored pixels of the evaluated samples."""
 
@@ -51,6 +70,16 @@ class Seen(Record):
     """Among what the epoch was chosen on; null: not known."""
     contaminated: bool | None = None
     """That spoils the test; null: not known."""
+
+    @property
+    def copies(self) -> int:
+        """Copies of tested samples in train and validation."""
+        return sum(part.copies for part in (self.train, self.validation) if part is not None)
+
+    def counted(self, between: str = ", ") -> str:
+        """``3 in train, 0 in validation``: copies of tested samples."""
+        parts = {"train": self.train, "validation": self.validation}
+        return between.join(f"{0 if part is None else part.copies:,} in {split}" for split, part in parts.items())
 
 
 class TestedData(Record):
@@ -105,6 +134,27 @@ class EvaluationEntry(Record):
     """Samples of classes that the model does not know, by class."""
     contaminated: str | None = None
     """Of imported predictions: why they say nothing of unseen samples, where that is so."""
+
+    @property
+    def is_own(self) -> bool:
+        """The run made it of its own data by itself; else it is of ``ferbench evaluate``."""
+        return self.data is None
+
+    @property
+    def is_plain(self) -> bool:
+        """Each sample was tested once, as it is."""
+        return self.options.get("tta", "none") == "none"
+
+    @property
+    def scored_classes(self) -> list[str]:
+        """Names of the classes, without those that only the model knows."""
+        only_model = () if self.data is None else self.data.only_model
+        return [name for name in self.per_class if name not in only_model]
+
+    @property
+    def absent_classes(self) -> list[str]:
+        """Of `scored_classes` those that none of the samples is of."""
+        return [name for name in self.scored_classes if not self.per_class[name].support]
 
 
 class EvaluatedMember(Record):

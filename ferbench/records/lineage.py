@@ -39,7 +39,7 @@ class Parent(Record):
 class Lineage(Record):
     """The runs that a run comes from."""
 
-    parents: list[Parent] = []
+    parents: list[Parent]
     """One for a run that started from another, all members for an ensemble, none for the others."""
 
 

@@ -5,23 +5,22 @@ Whoever wrote a file, it ends in a record or in one error that says what is wron
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn
 
 import pydantic_core
 from pydantic import ValidationError
 
 from ferbench.errors import UserError
-from ferbench.records.base import Record
+from ferbench.ids import own_digest
 from ferbench.records.epoch import Epoch
 from ferbench.records.evaluation import Evaluation
 from ferbench.records.run import Run
 from ferbench.records.upgrades import SCHEMA_VERSION, upgraded
 
 REMEDY = "remove that run directory and run again"
-
-_Kind = TypeVar("_Kind", bound=Record)
 
 #: What a value should be, by the type of pydantic's error.
 _WANTED = {
@@ -32,6 +31,7 @@ _WANTED = {
     "less_than": "a whole number",
     "float_type": "a number",
     "finite_number": "a number",
+    "string_pattern_mismatch": "of the form 2/5",
     "list_type": "a list",
     "dict_type": "a table",
     "model_type": "a table",
@@ -50,7 +50,7 @@ def read_run(content: bytes, where: Path) -> Run:
         UserError: it is damaged, or written by a newer ferbench.
     """
     try:
-        record = pydantic_core.from_json(content, allow_inf_nan=False)
+        record = _from_json(content)
     except ValueError as error:
         raise UserError(f"{where} is damaged: it is no JSON", REMEDY) from error
     try:
@@ -66,24 +66,48 @@ def read_run(content: bytes, where: Path) -> Run:
         raise UserError(f"{where} is damaged: {complaint(error)}", REMEDY) from error
 
 
-def read_evaluation(content: dict[str, Any]) -> Evaluation | None:
-    """``metrics.json``; None when it is damaged."""
-    return _read_or_none(Evaluation, content)
+def read_evaluation(content: bytes) -> Evaluation:
+    """``metrics.json``.
 
-
-def read_epoch(content: str) -> Epoch | None:
-    """A line of ``history.jsonl``; None when it is damaged or cut short."""
+    Raises:
+        ValueError: it is damaged; the error's text says how.
+    """
     try:
-        return _read_or_none(Epoch, pydantic_core.from_json(content, allow_inf_nan=False))
+        about = _from_json(content)
+    except ValueError as error:
+        raise ValueError("it is no JSON") from error
+    if not isinstance(about, dict):
+        raise ValueError("it is no evaluation")
+    # Evaluations of older releases have no digest of their own.
+    if "own" in about and about["own"] != own_digest({key: value for key, value in about.items() if key != "own"}):
+        raise ValueError("it is not what was written: its own digest is another")
+    try:
+        return Evaluation.model_validate(about)
+    except ValidationError as error:
+        raise ValueError(complaint(error)) from error
+
+
+def read_epoch(content: bytes) -> Epoch:
+    """A line of ``history.jsonl``.
+
+    Raises:
+        ValueError: it is damaged or cut short.
+    """
+    return Epoch.model_validate(_from_json(content))
+
+
+def _from_json(content: bytes) -> Any:
+    """The reader of pydantic is several times as fast, but takes no text that is none in UTF-8, as a path may be."""
+    try:
+        return pydantic_core.from_json(content, allow_inf_nan=False)
     except ValueError:
-        return None
+        if b"\\ud" not in content:
+            raise
+    return json.loads(content, parse_constant=_refuse)
 
 
-def _read_or_none(kind: type[_Kind], content: Any) -> _Kind | None:
-    try:
-        return kind.model_validate(content)
-    except ValidationError:
-        return None
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
 
 
 def complaint(error: ValidationError) -> str:
@@ -95,6 +119,10 @@ def complaint(error: ValidationError) -> str:
         return f"{above or 'it'} lacks '{key}'"
     if first["type"] == "literal_error":
         return f"{place} is not {first['ctx']['expected']}"
+    if first["type"] == "field_type":
+        return f"{place}.{first['msg']}"
+    if first["type"] == "lacking":
+        return f"{place or 'it'} {first['msg']}"
     wanted = _WANTED.get(first["type"])
     return f"{place} is not {wanted}" if wanted else f"{place}: {first['msg'].removeprefix('Value error, ')}"
 

@@ -2,19 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
-from ferbench.records.base import Count, Json, Record, Score, Values
+from ferbench.records.base import Count, Json, Record, Score, Values, lacking, misplaced, table
 from ferbench.records.environment import Environment
 from ferbench.records.evaluation import EvaluationEntry, StoredPixels
 from ferbench.records.lineage import Ensemble, Lineage
 
 Status = Literal["running", "done", "failed", "diverged", "interrupted", "pruned"]
 
+#: The sections of a recipe that each name a component.
+SECTIONS = ("dataset", "model", "loss", "sampler", "augmentation", "optimizer", "schedule")
+
+#: Stands for what the members of an ensemble have unlike values of.
+Various = Literal["various"]
+VARIOUS: Various = "various"
+
 #: What a record is of: a training by ferbench, an ensemble of runs, or predictions that other software made.
 Kind = Literal["trained", "ensemble", "imported"]
+
+
+def _covers(value: Any) -> dict[str, Any]:
+    """What readers of folds and of older records look into is a table."""
+    covers = table(value)
+    for key in ("components", "rows", "data", "training"):
+        if not isinstance(covers.get(key, {}), dict):
+            raise misplaced(key, "a table")
+    if not isinstance(covers.get("rows", {}).get("input", []), list):
+        raise misplaced("rows.input", "a list")
+    return covers
+
+
+def _asked_training(value: Any) -> dict[str, Any]:
+    """Seed and epochs are whole numbers, also where the rest may be anything."""
+    fields = table(value)
+    for key in ("seed", "epochs"):
+        number = fields.get(key, 0)
+        if (type(number) is not int or number < 0) and not (key == "epochs" and number == VARIOUS):
+            raise misplaced(key, "a whole number")
+    return fields
+
+
+def _components(components: dict[str, Component]) -> dict[str, Component]:
+    for section in ("dataset", "model"):
+        if section not in components:
+            raise lacking(section)
+    return components
 
 
 class Identity(Record):
@@ -24,7 +59,7 @@ class Identity(Record):
     """Of the weights: everything that changes them."""
     config_id: str
     """The same without the seed."""
-    covers: Values = {}
+    covers: Annotated[dict[str, Any], PlainValidator(_covers)] = {}
     """What the training id is the digest of."""
 
 
@@ -49,25 +84,25 @@ class AskedRecipe(Record):
     """Of the run."""
     start: str | None = Field(default=None, alias="from")
     """Whose weights it starts from, as ``--from`` gave it."""
-    dataset: Choice | Literal["various"] | None = None
+    dataset: Choice | Various | None = None
     """The dataset."""
-    model: Choice | Literal["various"] | None = None
+    model: Choice | Various | None = None
     """The model."""
-    loss: Choice | Literal["various"] | None = None
+    loss: Choice | Various | None = None
     """The loss."""
-    sampler: Choice | Literal["various"] | None = None
+    sampler: Choice | Various | None = None
     """The sampler."""
-    augmentation: Choice | Literal["various"] | None = None
+    augmentation: Choice | Various | None = None
     """The augmentation."""
-    optimizer: Choice | Literal["various"] | None = None
+    optimizer: Choice | Various | None = None
     """The optimiser."""
-    schedule: Choice | Literal["various"] | None = None
+    schedule: Choice | Various | None = None
     """The learning-rate schedule."""
     trackers: list[Choice] = []
     """The trackers, in no id."""
     data: Values = {}
     """Fields of ``[data]``."""
-    training: Values = {}
+    training: Annotated[dict[str, Any], PlainValidator(_asked_training)] = {}
     """Fields of ``[training]``."""
     evaluation: Values = {}
     """Fields of ``[evaluation]``."""
@@ -116,7 +151,7 @@ class Data(Record):
     """The images are generated."""
     protocol: str
     """How it was split into parts."""
-    fold: str | None = None
+    fold: Annotated[str, Field(pattern=r"^\d{1,9}/\d{1,9}$")] | None = None
     """``i/k`` for a fold of cross-validation, whose test set stays unread."""
     class_names: list[str]
     """K classes in the order of class ids."""
@@ -247,7 +282,7 @@ class Run(Record):
     """Its ids."""
     recipe: AskedRecipe
     """What was asked for."""
-    components: dict[str, Component]
+    components: Annotated[dict[str, Component], AfterValidator(_components)]
     """What was used, by section of the recipe."""
     plugins: list[LoadedPlugin] = []
     """Every plugin that was loaded, used or not; in no id."""
@@ -255,7 +290,7 @@ class Run(Record):
     """What it learnt from and was tested on."""
     environment: Environment = Environment()
     """Where it was computed."""
-    lineage: Lineage = Lineage()
+    lineage: Lineage = Lineage(parents=[])
     """The runs that it comes from."""
     ensemble: Ensemble | None = None
     """Of an ensemble: its members."""
@@ -272,9 +307,40 @@ class Run(Record):
     error: Failure | None = None
     """Why it is not done."""
 
+    @model_validator(mode="after")
+    def _whole(self) -> Run:
+        """A finished training says how it went, and an ensemble what it is made of."""
+        needed = {"ensemble": ("ensemble",), "trained": ("training", "model"), "imported": ()}[self.kind]
+        for key in needed if self.status == "done" else ():
+            if getattr(self, key) is None:
+                raise lacking(key)
+        return self
+
     @property
     def seed(self) -> int:
         """Of training; the lowest of an ensemble's members."""
-        seed = self.recipe.training.get("seed", 0)
-        assert isinstance(seed, int)
-        return seed
+        return int(self.recipe.training.get("seed", 0))
+
+    def own_evaluations(self, split: str) -> dict[str, EvaluationEntry]:
+        """Those that the run made of its own data by itself, by short id: without test-time augmentation first."""
+        own = [(key, entry) for key, entry in self.evaluations.items() if entry.is_own and entry.split == split]
+        return dict(sorted(own, key=lambda pair: not pair[1].is_plain))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What was chosen, by key: ``model`` is a component's name, ``model.width`` an option of it, ``data.fold`` and
+        ``training.epochs`` are fields of the recipe, the seed left out; ``training.from`` is the run, and the point of
+        it, whose weights it started from."""
+        found: dict[str, Any] = {}
+        for section, component in self.components.items():
+            found[section] = component.name
+            found |= {f"{section}.{option}": value for option, value in component.options.items()}
+        for section, fields in (("data", self.recipe.data), ("training", self.recipe.training)):
+            found |= {f"{section}.{field}": value for field, value in fields.items() if (section, field) != _SEED}
+        for parent in self.lineage.parents:
+            if parent.at is not None:
+                found["training.from"] = f"{parent.name or parent.run}@{parent.at}"
+        return found
+
+
+_SEED = ("training", "seed")

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from ferbench.errors import UserError
 from ferbench.plugin.faults import one_line
+from ferbench.records.evaluation import EvaluationEntry
 from ferbench.runs.directory import Predictions, RunDirectory
 from ferbench.runs.folds import partition_id, unfolded_id
 from ferbench.runs.lock import is_held
-from ferbench.runs.summary import plain_options, settings_of
+from ferbench.runs.summary import plain_options
 
 
 @dataclass(frozen=True)
@@ -217,6 +218,7 @@ def _view(directory: RunDirectory, record: dict[str, Any]) -> RunView:
             ),
         )
     )
+    whole = directory.load()
     judged = "validation" if data["fold"] else "test"
     result = None
     if record["status"] == "done":
@@ -230,10 +232,11 @@ def _view(directory: RunDirectory, record: dict[str, Any]) -> RunView:
         result=result,
         evaluations=evaluations,
         at_work=record["status"] == "running" and is_held(directory),
-        settings=settings_of(record, {} if result is None else result.options),
+        settings=whole.settings
+        | {f"evaluation.{key}": value for key, value in (result.options if result else {}).items()},
         directory=directory,
-        unfolded=unfolded_id(record) if data["fold"] else "",
-        partition=partition_id(record) if data["fold"] else "",
+        unfolded=unfolded_id(whole) if data["fold"] else "",
+        partition=partition_id(whole) if data["fold"] else "",
     )
 
 
@@ -281,7 +284,7 @@ def _scored(
         metrics=entry["metrics"],
         per_class=entry["per_class"],
         confusion=matrix,
-        options=plain_options(entry),
+        options=plain_options(EvaluationEntry.model_validate(entry)),
         entry=entry,
     )
 

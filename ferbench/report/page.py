@@ -22,6 +22,9 @@ from ferbench.metrics.measures import measure
 from ferbench.plugin.component import Component
 from ferbench.plugin.faults import one_line
 from ferbench.ranking.slice_columns import sliced_by
+from ferbench.records.evaluation import EvaluationEntry
+from ferbench.records.lineage import Parent
+from ferbench.records.run import Data
 from ferbench.report import answers, comparison_figures, comparison_tables, run_figures, run_tables
 from ferbench.report.charts import Figure
 from ferbench.report.contents import Comparison, Contents, RunView
@@ -295,7 +298,7 @@ def _run(run: RunView, sections: Sequence[Component], extras: Extras) -> RunPart
         components=run_tables.components(run),
         environment=run_tables.environment(run),
         recipe="" if "ensemble" in record or "imported" in record else recipe_toml(record),
-        lineage=tuple(one_line(parent_line(one)) for one in record["lineage"]["parents"]),
+        lineage=tuple(one_line(parent_line(Parent.model_validate(one))) for one in record["lineage"]["parents"]),
         relation="Made of" if "ensemble" in record else "Continues",
         sections=tuple(section for section in added if section.tables),
         calibration=likely.table() if likely is not None else None,
@@ -399,7 +402,7 @@ def _notes(run: RunView) -> list[str]:
         notes.append(f"{data['skipped_faulty']:,} faulty samples of the dataset were left out.")
     if line := left_out_line(data.get("notes") or {}):
         notes.append(f"{line}.")
-    if taken := excluded_line(data):
+    if taken := excluded_line(Data.model_validate(data)):
         notes.append(f"{taken} by data.exclude.")
     training = run.record.get("training") or {}
     if training and training["epochs"] == 0 and "ensemble" not in run.record:
@@ -411,7 +414,11 @@ def _notes(run: RunView) -> list[str]:
         notes.append(
             f"Memory ran out: batches of {training['batch_size']} went through {training['micro_batch']} at a time."
         )
-    return notes + [one_line(f"On {one.title}: {line}") for one in run.evaluations for line in remarks(one.entry)]
+    return notes + [
+        one_line(f"On {one.title}: {line}")
+        for one in run.evaluations
+        for line in remarks(EvaluationEntry.model_validate(one.entry))
+    ]
 
 
 def _selected_by(select: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.metrics.measures import measure
+from ferbench.records.evaluation import EvaluationEntry
 from ferbench.report.contents import RunView, Scored
 from ferbench.runs.remarks import absent_line
 from ferbench.tables.table import Cell, Column, Table, apart, duration
@@ -35,7 +36,7 @@ def per_class(run: RunView, scored: Scored) -> Table:
         for name, one in scored.per_class.items()
     ]
     scores = scored.metrics
-    absent = absent_line({**scored.entry, "split": scored.split, "per_class": scored.per_class})
+    absent = absent_line(EvaluationEntry.model_validate(scored.entry))
     rows.append(("macro average", *(scores[f"macro_{key}"] for key in ("precision", "recall", "f1")), scored.n, None))
     # The mean of recall weighted by support is the accuracy.
     rows.append(

@@ -3,10 +3,13 @@ samples."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ferbench.ids import digest
+
+if TYPE_CHECKING:
+    from ferbench.records.run import Run
 
 #: Of ``[data]``, beside the fold: what decides which samples there are and how they fall into folds.
 _CUTS = ("train_limit", "train_limit_per_class", "group_by", "split_seed", "exclude")
@@ -18,53 +21,49 @@ def place_of(fold: str) -> tuple[int, int]:
     return int(place), int(of)
 
 
-def partition_id(record: Mapping[str, Any]) -> str:
+def partition_id(record: Run) -> str:
     """Equal for runs whose folds are parts of one partition: the same samples, cut into as many folds by one draw."""
-    data, asked = record["data"], record["recipe"]["data"]
-    counts = [data["counts"].get(role, {}) for role in ("train", "validation")]
+    data, asked = record.data, record.recipe.data
+    counts = [data.counts.get(role, {}) for role in ("train", "validation")]
     content = {
-        "dataset": data["dataset"],
-        "pack": data.get("pack"),
-        "protocol": data["protocol"],
-        "classes": data["class_names"],
-        "folds": place_of(data["fold"])[1],
-        "samples": {name: sum(int(one.get(name, 0)) for one in counts) for name in data["class_names"]},
+        "dataset": data.dataset,
+        "pack": data.pack,
+        "protocol": data.protocol,
+        "classes": data.class_names,
+        "folds": place_of(data.fold or "")[1],
+        "samples": {name: sum(by_class.get(name, 0) for by_class in counts) for name in data.class_names},
         **{key: asked.get(key) for key in _CUTS},
     }
-    return _digest({"kind": "partition", **content})
+    return digest({"kind": "partition", **content})
 
 
-def unfolded_id(record: Mapping[str, Any]) -> str:
+def unfolded_id(record: Run) -> str:
     """What a configuration id would be, did it cover the partition instead of the rows of one fold: the folds of a
     configuration share it, and so do its seeds. What was not trained, such as an ensemble, shares its own id with
     nobody."""
-    covers = record["identity"].get("covers") or {}
+    covers = record.identity.covers
     if "training" not in covers:
         return config_id(record)
     rows = {key: value for key, value in covers.get("rows", {}).items() if key not in ("train", "validation")}
     rows["partition"] = partition_id(record)
     training = {key: value for key, value in covers["training"].items() if key != "seed"}
-    starts = [
-        {"config": one.get("config_id"), "at": one["at"]}
-        for one in record.get("lineage", {}).get("parents", [])
-        if "at" in one
-    ]
+    starts = [{"config": one.config_id, "at": one.at} for one in record.lineage.parents if one.at is not None]
     started = {"start": starts} if "start" in covers else {}
     # Of folds that differ in size by one sample, some end in a batch of one and others do not.
     kept = {key: value for key, value in covers.items() if key != "last_batch"}
-    return _digest({"kind": "configuration", **kept, "rows": rows, "training": training, **started})
+    return digest({"kind": "configuration", **kept, "rows": rows, "training": training, **started})
 
 
-def config_id(record: Mapping[str, Any]) -> str:
+def config_id(record: Run) -> str:
     """The configuration id that seeds share. Older releases left the size and fit that images were brought to out of it
     (and did not record ``color``): of their runs, those with a size of their own have an id of their own here."""
-    recorded = str(record["identity"]["config_id"])
-    if "color" in record["data"] or "rows" not in (record["identity"].get("covers") or {}):
+    recorded = record.identity.config_id
+    if record.data.color is not None or "rows" not in record.identity.covers:
         return recorded
-    options = record["components"].get("dataset", {}).get("options", {})
+    options = record.components["dataset"].options if "dataset" in record.components else {}
     if "fit" not in options or options.get("size") is None:
         return recorded
-    return _digest({"kind": "configuration", "config": recorded, "stored": [options["size"], options["fit"]]})
+    return digest({"kind": "configuration", "config": recorded, "stored": [options["size"], options["fit"]]})
 
 
 def listed(places: Iterable[int]) -> str:
@@ -73,9 +72,3 @@ def listed(places: Iterable[int]) -> str:
     if len(several) < 2:
         return f"fold {''.join(several)}"
     return f"folds {', '.join(several[:-1])} and {several[-1]}"
-
-
-def _digest(content: Any) -> str:
-    """As of the ids of runs, but without pydantic, which a leaderboard does without, and for any record."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
-    return "v1:" + hashlib.sha256(text.encode()).hexdigest()

@@ -16,15 +16,18 @@ from numpy.typing import NDArray
 
 from ferbench.data.class_mapping import find_class
 from ferbench.errors import UserError
-from ferbench.experiment.fingerprint import evaluation_id
-from ferbench.experiment.recipe import COMPONENT_SECTIONS
 from ferbench.ids import digest, short
 from ferbench.metrics.agreement import cohen_kappa, krippendorff_alpha
 from ferbench.metrics.classification import confusion_matrix, score
 from ferbench.metrics.probabilities import predicted_classes, with_predicted
 from ferbench.metrics.scoring import scores_record
-from ferbench.runs.directory import Predictions, RunDirectory, all_runs, run_path
+from ferbench.records.environment import Environment
+from ferbench.records.evaluation import Evaluation, EvaluationEntry, evaluation_id
+from ferbench.records.lineage import Lineage
+from ferbench.records.run import SECTIONS, AskedRecipe, Component, Data, Identity, Run
+from ferbench.runs.directory import RunDirectory, all_runs, run_path
 from ferbench.runs.lock import only_writer
+from ferbench.runs.predictions import Predictions
 from ferbench.runs.sample_csv import ID_COLUMNS, column_called, id_column, read_csv, rows_by_id
 from ferbench.runs.summary import ELSEWHERE
 
@@ -84,22 +87,22 @@ def known_test_set(directory: RunDirectory) -> KnownTestSet:
     Raises:
         UserError: it has no test of its own, or its predictions are gone.
     """
-    record = directory.read()
-    data = record["data"]
-    own = [key for key, one in record["evaluations"].items() if one["split"] == "test" and "data" not in one]
+    record = directory.load()
+    own = record.own_evaluations("test")
     if not own:
         raise UserError(
             f"run {directory.path.name} was not measured on a test set", "name a finished run that is no fold"
         )
-    stored, predictions = directory.evaluation(own[0]) or {}, directory.predictions(own[0])
+    name, entry = next(iter(own.items()))
+    evaluation, predictions = directory.load_evaluation(name), directory.predictions(name)
     return KnownTestSet(
         predictions.ids,
         predictions.truth.astype(np.int64),
-        tuple(stored.get("class_names", data["class_names"])),
-        record["evaluations"][own[0]]["rows_digest"],
-        data["dataset"],
-        data["protocol"],
-        bool(data["synthetic"]),
+        tuple(record.data.class_names if evaluation is None else evaluation.class_names),
+        entry.rows_digest,
+        record.data.dataset,
+        record.data.protocol,
+        record.data.synthetic,
         predictions.columns,
     )
 
@@ -261,27 +264,29 @@ def import_predictions(
     directory = RunDirectory(run_path(results, short(training)))
     _refuse_twin(results, directory, config, seed, test)
     with only_writer(directory):
-        if directory.exists() and "imported" in directory.read():
+        if directory.exists() and directory.load().kind == "imported":
             return directory, True
         predictions = Predictions(test.ids, test.truth, given.probabilities, columns=test.columns)
         scores = scores_record(test.truth, given.probabilities, test.class_names)
         if given.hard:
             scores = {**scores, **_of_classes(test, given)}
         options = {"tta": "none"}
-        identifier = evaluation_id(training, test.rows_digest, options)
-        about = {"split": "test", "rows_digest": test.rows_digest, "options": options}
-        place = {"dataset": test.dataset, "synthetic": test.synthetic, "protocol": test.protocol}
-        directory.write_evaluation(
-            short(identifier),
-            {"evaluation_id": identifier, "training_id": training, **about, **place, **scores},
-            predictions,
+        evaluation = Evaluation(
+            evaluation_id=evaluation_id(training, test.rows_digest, options),
+            training_id=training,
+            split="test",
+            rows_digest=test.rows_digest,
+            options=options,
+            dataset=test.dataset,
+            synthetic=test.synthetic,
+            protocol=test.protocol,
+            **scores,
         )
-        written = directory.evaluation(short(identifier))
-        assert written is not None
-        entry = {"id": identifier, **about, **{key: written[key] for key in ("n", "metrics", "per_class")}}
+        entry = directory.save_evaluation(evaluation, predictions)
         if contaminated:
-            entry["contaminated"] = contaminated
-        directory.write(_record(test, name, model, seed, training, config, covers, {short(identifier): entry}))
+            entry.contaminated = contaminated
+        identity = Identity(training_id=training, config_id=config, covers=covers)
+        directory.save(_record(test, name, model, seed, identity, {short(evaluation.evaluation_id): entry}))
     return directory, False
 
 
@@ -296,67 +301,62 @@ def _of_classes(test: KnownTestSet, given: Given) -> dict[str, Any]:
 def _refuse_twin(results: Path, directory: RunDirectory, config: str, seed: int, test: KnownTestSet) -> None:
     for run in all_runs(results):
         try:
-            record = run.read()
+            record = run.load()
         except UserError:
             continue
-        if "imported" not in record or run.path.name == directory.path.name:
+        if record.kind != "imported" or run.path.name == directory.path.name:
             continue
-        same = record["identity"]["config_id"] == config and record["recipe"]["training"]["seed"] == seed
-        if same and any(one["rows_digest"] == test.rows_digest for one in record["evaluations"].values()):
+        same = record.identity.config_id == config and record.seed == seed
+        if same and any(entry.rows_digest == test.rows_digest for entry in record.evaluations.values()):
             raise UserError(
-                f"other predictions of '{record['name']}', seed {seed}, were imported as run {run.path.name}",
+                f"other predictions of '{record.name}', seed {seed}, were imported as run {run.path.name}",
                 "give another --name, the --seed that they were trained with, or remove that run",
             )
 
 
 def _record(
-    test: KnownTestSet,
-    name: str,
-    model: str,
-    seed: int,
-    training: str,
-    config: str,
-    covers: dict[str, Any],
-    evaluations: dict[str, Any],
-) -> dict[str, Any]:
+    test: KnownTestSet, name: str, model: str, seed: int, identity: Identity, evaluations: dict[str, EvaluationEntry]
+) -> Run:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    names = {**dict.fromkeys(COMPONENT_SECTIONS, ELSEWHERE), "dataset": test.dataset, "model": model}
+    names = {**dict.fromkeys(SECTIONS, ELSEWHERE), "dataset": test.dataset, "model": model}
     counts = np.bincount(test.truth, minlength=len(test.class_names)).tolist()
-    return {
-        "name": name,
-        "status": "done",
-        "started": now,
-        "finished": now,
-        "identity": {"training_id": training, "config_id": config, "covers": covers},
-        "imported": True,
-        "recipe": {
-            "name": name,
-            **{section: {"name": one} for section, one in names.items()},
-            "trackers": [],
-            "data": {"protocol": test.protocol},
-            "training": {"seed": seed},
+    return Run(
+        kind="imported",
+        name=name,
+        status="done",
+        started=now,
+        finished=now,
+        identity=identity,
+        recipe=AskedRecipe.model_validate(
+            {
+                "name": name,
+                **{section: {"name": component} for section, component in names.items()},
+                "trackers": [],
+                "data": {"protocol": test.protocol},
+                "training": {"seed": seed},
+            }
+        ),
+        components={
+            section: Component(name=component, distribution=ELSEWHERE, version="", source=None, options={})
+            for section, component in names.items()
         },
-        "components": {
-            section: {"name": one, "distribution": ELSEWHERE, "version": "", "source": None, "options": {}}
-            for section, one in names.items()
-        },
-        "data": {
-            "dataset": test.dataset,
-            "synthetic": test.synthetic,
-            "protocol": test.protocol,
-            "fold": None,
-            "class_names": list(test.class_names),
-            "has_affect": False,
-            "counts": {"train": {}, "test": dict(zip(test.class_names, counts, strict=True))},
-            "test_digest": test.rows_digest,
-            "skipped_faulty": 0,
-            "notes": {},
-        },
-        "environment": {
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "packages": {one: version(one) for one in ("ferbench", "numpy")},
-        },
-        "lineage": {"parents": []},
-        "evaluations": evaluations,
-    }
+        data=Data(
+            dataset=test.dataset,
+            synthetic=test.synthetic,
+            protocol=test.protocol,
+            fold=None,
+            class_names=list(test.class_names),
+            has_affect=False,
+            counts={"train": {}, "test": dict(zip(test.class_names, counts, strict=True))},
+            test_digest=test.rows_digest,
+            skipped_faulty=0,
+            notes={},
+        ),
+        environment=Environment(
+            python=platform.python_version(),
+            platform=platform.platform(),
+            packages={distribution: version(distribution) for distribution in ("ferbench", "numpy")},
+        ),
+        lineage=Lineage(parents=[]),
+        evaluations=evaluations,
+    )

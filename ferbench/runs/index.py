@@ -30,7 +30,7 @@ from ferbench.storage import replace_file
 INDEX_FILE = ".index.json"
 
 #: The second number rises with the layout of the file.
-_VERSION = [SUMMARY_VERSION, 3]
+_VERSION = [SUMMARY_VERSION, 4]
 _RACY_NS = 2_000_000_000
 
 #: What a file system says of a file: inode, size, times of its content and of itself in ns.
@@ -131,28 +131,22 @@ def _mark(found: os.stat_result) -> _Mark:
 
 def _read(runs: Path, name: str) -> tuple[Summary, _Mark | None]:
     """A summary from its record, and the mark of the file it stands for; None when it must be read again next time."""
-    from ferbench.records.upgrades import SCHEMA_VERSION, upgraded
-    from ferbench.runs.directory import RunDirectory  # with numpy, which an index alone does without
+    from ferbench.records.reading import read_run  # with pydantic, which an index alone does without
 
-    now = time.time_ns()
+    now, path = time.time_ns(), runs / name / "run.json"
     mark = None
     try:
-        with open(f"{runs}/{name}/run.json", "rb", buffering=0) as file:
+        with path.open("rb", buffering=0) as file:
             before = _mark(os.fstat(file.fileno()))
-            record = pydantic_core.from_json(file.readall())
+            content = file.readall()
             if max(before[2], before[3]) < now - _RACY_NS and before == _mark(os.fstat(file.fileno())):
                 mark = before
-        if isinstance(record, dict) and record.get("schema") in (1, SCHEMA_VERSION):
-            record = upgraded(record)
-            if record["kind"] == "imported":
-                record["imported"] = True
-            return summarise(name, record), mark
-    except (OSError, ValueError, TypeError, KeyError):
-        pass
-    try:  # whatever it was, the reader of records has the words for it
-        return summarise(name, RunDirectory(runs / name).read()), None
+    except OSError as error:
+        return damaged(name, f"cannot read {path}: {error.strerror}"), None
+    try:
+        return summarise(name, read_run(content, path)), mark
     except UserError as error:
-        return damaged(name, error.message), None if isinstance(error.__cause__, OSError) else mark
+        return damaged(name, error.message), mark
 
 
 def _load(path: Path) -> dict[str, _Entry]:
@@ -198,7 +192,7 @@ class _Shared:
 
 def _stored(one: Scores, shared: _Shared) -> list[Any]:
     keys, numbers = shared.place(list(one.values)), list(one.values.values())
-    return [one.rows, one.n, keys, numbers, one.options, one.data, one.contaminated, one.evaluation]
+    return [one.rows, one.n, keys, numbers, one.options, one.data, one.contaminated, one.evaluation, one.absent]
 
 
 #: Of a `Summary`, as an entry has them: the run is the entry's key, and its scores come after.

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.data.gray import UNKNOWN, gray_hashes
-from ferbench.runs.directory import RunDirectory, texts
+from ferbench.runs.directory import RunDirectory
+from ferbench.runs.predictions import texts
 from ferbench.storage import replace_file
 
 if TYPE_CHECKING:

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from ferbench.errors import UserError
+from ferbench.records.lineage import Parent
+from ferbench.records.run import Run
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.index import summaries
-from ferbench.runs.summary import parents_of, settings_of
 
 #: Settings that change no result.
 _NO_CHANGE = {"data.path", "data.paths", "data.num_classes", "training.keep", "training.parameter_budget"}
 _NO_CHANGE |= {"training.from"}  # where it stands is the change
 
 
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
+def changes(before: Run, after: Run) -> dict[str, list[Any]]:
     """Settings of two records that are not the same, by dotted key: [old, new]; null where there is no such setting.
 
     Options that only one of two components has stand beside the change of the component itself.
@@ -27,8 +28,8 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, li
     return {key: [old.get(key), new.get(key)] for key in keys if _plain(old.get(key)) != _plain(new.get(key))}
 
 
-def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {**settings_of(record), "training.seed": record["recipe"]["training"]["seed"]}
+def _settings(record: Run) -> dict[str, Any]:
+    return {**record.settings, "training.seed": record.seed}
 
 
 def _plain(value: Any) -> Any:
@@ -36,26 +37,30 @@ def _plain(value: Any) -> Any:
     return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
-def parent_line(parent: Mapping[str, Any]) -> str:
-    """One of ``lineage.parents`` in words: a member of an ensemble, or a run, the point, and what changed since."""
-    name = f"{parent['name']} ({parent['run']})" if parent.get("name") else str(parent["run"])
-    if "weight" in parent:
-        return f"{name} × {parent['weight']:.3g}"
-    return f"{name} from {point_words(parent)}: {changed_words(parent['changed']) or 'nothing changed'}"
+def parent_line(parent: Parent) -> str:
+    """A run's parent in words: a member of an ensemble, or a run, the point, and what changed since."""
+    name = f"{parent.name} ({parent.run})" if parent.name else parent.run
+    if parent.weight is not None:
+        return f"{name} × {parent.weight:.3g}"
+    return f"{name} {since_words(parent)}"
 
 
-def point_words(parent: Mapping[str, Any]) -> str:
-    """``epoch 12``, ``its best weights (epoch 12)``, or ``step 3400 (in epoch 12)``."""
-    at, epoch = str(parent["at"]), parent["epoch"]
+def since_words(parent: Parent) -> str:
+    """``from epoch 12: training.epochs 10 → 5``; in place of the epoch ``its best weights (epoch 12)``, or ``step 3400
+    (in epoch 12)``."""
+    at = parent.at or "best"
+    point = f"epoch {at}"
     if at == "best":
-        return f"its best weights (epoch {epoch})"
-    return f"step {at.removeprefix('step')} (in epoch {epoch})" if at.startswith("step") else f"epoch {at}"
+        point = f"its best weights (epoch {parent.epoch})"
+    elif at.startswith("step"):
+        point = f"step {at.removeprefix('step')} (in epoch {parent.epoch})"
+    return f"from {point}: {changed_words(parent.changed) or 'nothing changed'}"
 
 
-def changed_words(changed: Mapping[str, Any]) -> str:
+def changed_words(changed: Mapping[str, list[Any]]) -> str:
     """``sampler shuffled → weighted, training.epochs 10 → 5``; without what is no setting on either side."""
-    told = {key: [_word(old), _word(new)] for key, (old, new) in changed.items()}
-    return ", ".join(f"{key} {old} → {new}" for key, (old, new) in told.items() if old != new)
+    words = {key: [_word(old), _word(new)] for key, (old, new) in changed.items()}
+    return ", ".join(f"{key} {old} → {new}" for key, (old, new) in words.items() if old != new)
 
 
 def _word(value: Any) -> str:
@@ -79,27 +84,24 @@ class Relative:
 
     run: str
     relation: str
-    record: Mapping[str, Any] | None = None
-    parents: list[Mapping[str, Any]] = field(default_factory=list)
+    record: Run | None = None
+    parents: list[Parent] = field(default_factory=list)
     children: list[str] = field(default_factory=list)
     name: str | None = None
 
     @property
     def status(self) -> str:
         """As in its record; ``gone`` without one."""
-        return "gone" if self.record is None else str(self.record["status"])
+        return "gone" if self.record is None else self.record.status
 
     def scores(self, *metrics: str) -> dict[str, dict[str, float | None]]:
         """Some metrics of its own validation and test, by split, and ``contaminated`` where that is known to matter."""
-        found: dict[str, dict[str, Any]] = {}
-        for entry in (self.record or {}).get("evaluations", {}).values():
-            plain = (entry.get("options") or {}).get("tta", "none") == "none"
-            if "data" in entry or (entry["split"] in found and not plain):
-                continue
-            values = {key: entry["metrics"].get(key) for key in metrics}
-            seen = {"contaminated": entry["seen"]["contaminated"]} if "seen" in entry else {}
-            found[entry["split"]] = {**values, **seen}
-        return {split: found[split] for split in ("validation", "test") if split in found}
+        found: dict[str, dict[str, float | None]] = {}
+        for split in ("validation", "test"):
+            for entry in () if self.record is None else list(self.record.own_evaluations(split).values())[:1]:
+                seen = {} if entry.seen is None else {"contaminated": entry.seen.contaminated}
+                found[split] = {**{key: entry.metrics.get(key) for key in metrics}, **seen}
+        return found
 
 
 def family(results: Path, directory: RunDirectory) -> dict[str, Relative]:
@@ -115,41 +117,42 @@ def family(results: Path, directory: RunDirectory) -> dict[str, Relative]:
         UserError: the run's own record cannot be read.
     """
     run = directory.path.name
-    own = Relative(run, "self", directory.read())
-    parents = {one.run: one.parents for one in summaries(results)}
-    parents[run] = parents_of(own.record or {})
+    own = Relative(run, "self", directory.load())
+    assert own.record is not None
+    parents = {summary.run: summary.parents for summary in summaries(results)}
+    parents[run] = [parent.run for parent in own.record.lineage.parents]
     children: dict[str, list[str]] = {}
     for child, theirs in parents.items():
-        for parent in theirs:
-            children.setdefault(parent, []).append(child)
-    found = {run: own}
+        for name in theirs:
+            children.setdefault(name, []).append(child)
+    relatives = {run: own}
     for name in reversed(list(_reached(run, parents))):
-        found = {name: Relative(name, "ancestor", _read(results, name)), **found}
+        relatives = {name: Relative(name, "ancestor", _load(results, name)), **relatives}
     for name in _reached(run, children):
-        found.setdefault(name, Relative(name, "descendant", _read(results, name)))
-    for name, one in found.items():
-        one.parents = list((one.record or {}).get("lineage", {}).get("parents", []))
-        one.children = [child for child in children.get(name, []) if child in found]
-        one.name = one.name if one.record is None else one.record.get("name")
-        for entry in one.parents:
-            told = found.get(entry["run"])
-            if told is not None and told.record is None:
-                told.name = told.name or entry.get("name")
-    return found
+        relatives.setdefault(name, Relative(name, "descendant", _load(results, name)))
+    for name, relative in relatives.items():
+        if relative.record is not None:
+            relative.parents, relative.name = relative.record.lineage.parents, relative.record.name
+        relative.children = [child for child in children.get(name, []) if child in relatives]
+        for parent in relative.parents:
+            gone = relatives.get(parent.run)
+            if gone is not None and gone.record is None:
+                gone.name = gone.name or parent.name
+    return relatives
 
 
 def _reached(run: str, edges: Mapping[str, list[str]]) -> Iterator[str]:
     """All that can be reached from a run, nearest first; records that lead in a circle are somebody's forgery."""
     seen, layer = {run}, [run]
     while layer:
-        following = dict.fromkeys(one for name in layer for one in edges.get(name, []))
-        layer = [one for one in following if one not in seen]
+        following = dict.fromkeys(reached for name in layer for reached in edges.get(name, []))
+        layer = [name for name in following if name not in seen]
         seen.update(layer)
         yield from layer
 
 
-def _read(results: Path, name: str) -> Mapping[str, Any] | None:
+def _load(results: Path, name: str) -> Run | None:
     try:
-        return RunDirectory(run_path(results, name)).read()
+        return RunDirectory(run_path(results, name)).load()
     except UserError:
         return None

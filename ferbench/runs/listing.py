@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ferbench.errors import UserError
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.lock import Holder, at_work
 from ferbench.runs.summary import Summary
+
+if TYPE_CHECKING:
+    from ferbench.records.run import Run
 
 #: The status of a run that says it is running while no process is at work on it.
 ABANDONED = "abandoned"
@@ -55,18 +57,17 @@ def listed(results: Path, summary: Summary) -> Listed:
     """All that a list says of a run; what a damaged record does not say is None."""
     directory = RunDirectory(run_path(results, summary.run))
     try:
-        record = directory.read()
+        record = directory.load()
     except UserError:
-        record = {}
+        record = None
     seconds, epochs = summary.seconds, summary.epochs
     if summary.status not in ("done", "damaged"):
-        history = _history(directory)
-        epochs = len(history)
-        seconds = sum(one["seconds"] for one in history if isinstance(one.get("seconds"), (int, float)))
+        history = directory.epochs()
+        epochs, seconds = len(history), sum(epoch.seconds or 0.0 for epoch in history)
     return Listed(
         summary=summary,
         holder=None if summary.status == ABANDONED else at_work(directory),
-        started=_text(record.get("started")),
+        started=None if record is None else record.started,
         seconds=seconds,
         epochs=epochs,
         planned=summary.settings.get("training.epochs"),
@@ -88,25 +89,7 @@ def size_of(path: Path) -> int:
     return total
 
 
-def _history(directory: RunDirectory) -> list[dict[str, Any]]:
-    try:
-        return [one for one in directory.history() if isinstance(one, dict)]
-    except (OSError, ValueError):
-        return []
-
-
-def _macro_f1(record: Mapping[str, Any], split: str) -> float | None:
+def _macro_f1(record: Run | None, split: str) -> float | None:
     """Of the run's own evaluation, the plain one where there are several."""
-    evaluations = record.get("evaluations")
-    own = [
-        one
-        for one in (evaluations.values() if isinstance(evaluations, dict) else ())
-        if isinstance(one, dict) and one.get("split") == split and "data" not in one
-    ]
-    own.sort(key=lambda one: str((one.get("options") or {}).get("tta", "none")) != "none")
-    value = (own[0].get("metrics") or {}).get("macro_f1") if own else None
-    return float(value) if isinstance(value, (int, float)) else None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    own = {} if record is None else record.own_evaluations(split)
+    return next(iter(own.values())).metrics.get("macro_f1") if own else None

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ferbench.errors import UserError
+from ferbench.ids import SHORT
 
-#: Digits of an id in the name of a directory: as many are an id in full.
-WHOLE = 12
+if TYPE_CHECKING:
+    from ferbench.records.run import Run
+
+#: So many digits are an id in full.
+WHOLE = SHORT
 
 #: Fewer digits stand for no id: runs are called ``a``, ``b``, ``1``, ``2``.
 _LEAST = 4
@@ -91,22 +95,18 @@ def several(text: str, found: Meant, lines: Sequence[str], kind: str = "run", ki
     return UserError(f"'{text}' may mean {len(lines)} {kinds}, by name, id or path: {shown}", remedy)
 
 
-def run_words(run: str, record: Mapping[str, Any] | None) -> str:
+def run_words(run: str, record: Run | None) -> str:
     """A run as people tell it from others: ``12cb59af60d5 'cmp-1' (basic-cnn on fer2013, seed 0, 2026-11-29 21:11)``.
 
     Args:
-        run: name of its directory.
-        record: its ``run.json``, which may lack anything; None when it cannot be read.
+        run: name of the run's directory.
+        record: its ``run.json``; None when it cannot be read.
     """
     if record is None:
         return f"{run} (no readable record)"
-    data = record.get("data") or {}
-    model = (record.get("components") or {}).get("model") or {}
-    what = " on ".join(str(one) for one in (model.get("name"), data.get("dataset")) if one)
-    seed = ((record.get("recipe") or {}).get("training") or {}).get("seed")
-    status = "" if record.get("status") == "done" else str(record.get("status") or "")
-    about = [what, "" if seed is None else f"seed {seed}", minute(record.get("started")), status]
-    return words(run, record.get("name"), about)
+    what = f"{record.components['model'].name} on {record.data.dataset}"
+    status = "" if record.status == "done" else record.status
+    return words(run, record.name, [what, f"seed {record.seed}", minute(record.started), status])
 
 
 def words(identifier: str, name: object, about: Iterable[str]) -> str:

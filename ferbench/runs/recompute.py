@@ -12,18 +12,20 @@ from numpy.typing import NDArray
 from ferbench.errors import UserError
 from ferbench.metrics.calibration import reliability
 from ferbench.metrics.scoring import scores_record
-from ferbench.runs.directory import SHORT_ID, Predictions, RunDirectory
+from ferbench.records.evaluation import Evaluation
+from ferbench.records.run import Run
+from ferbench.runs.directory import SHORT_ID, RunDirectory
 from ferbench.runs.ensemble import average
-from ferbench.runs.members import Member, aligned
+from ferbench.runs.members import Member, aligned_members
+from ferbench.runs.predictions import Predictions
 
 #: Scores that every release wrote; others may be missing in old records.
 _NEEDED = ("accuracy", "macro_f1")
 
 
-def malformed(predictions: Predictions, stored: Mapping[str, Any]) -> str:
+def malformed(predictions: Predictions, classes: int) -> str:
     """What is wrong with the shapes and values of predictions, in a few words; empty when nothing is."""
-    names, n = stored.get("class_names"), len(predictions.ids)
-    classes = len(names) if isinstance(names, list) else -1
+    n = len(predictions.ids)
     if (predictions.truth.shape, predictions.probabilities.shape) != ((n,), (n, classes)):
         return f"its arrays do not fit {n:,} samples and {classes} classes"
     for key, array in (("affect_truth", predictions.affect_truth), ("affect", predictions.affect)):
@@ -39,27 +41,29 @@ def malformed(predictions: Predictions, stored: Mapping[str, Any]) -> str:
     return ""
 
 
-def contradiction(predictions: Predictions, stored: Mapping[str, Any]) -> str:
+def contradiction(predictions: Predictions, stored: Evaluation) -> str:
     """The first thing that stored scores say and predictions do not; empty when they agree.
 
     Args:
         predictions: of an evaluation, well formed.
         stored: its ``metrics.json``. Losses are not looked at: they need the weights.
     """
-    tested = (stored.get("data") or {}).get("class_names")
+    tested = None if stored.data is None else stored.data.class_names
     computed = scores_record(
         predictions.truth,
         predictions.probabilities,
-        tuple(stored["class_names"]),
+        tuple(stored.class_names),
         affect_truth=predictions.affect_truth,
         affect=predictions.affect,
         over=None if tested is None else range(len(tested)),
     )
-    for key in ("n", "confusion"):
-        if stored.get(key) != computed[key]:
-            return f"n is {computed[key]:,}, not {stored.get(key)}" if key == "n" else "the confusion matrix is another"
-    held, wide = _flat(stored), predictions.probabilities.astype(np.float64)
-    for label, value in _flat(computed).items():
+    if stored.n != computed["n"]:
+        return f"n is {computed['n']:,}, not {stored.n}"
+    if stored.confusion != computed["confusion"]:
+        return "the confusion matrix is another"
+    by_class = {name: scores.plain() for name, scores in stored.per_class.items()}
+    held, wide = _flat(stored.metrics, by_class), predictions.probabilities.astype(np.float64)
+    for label, value in _flat(computed["metrics"], computed["per_class"]).items():
         if label not in held:
             if label in _NEEDED or label.startswith("f1 of "):
                 return f"{label} is not there"
@@ -71,7 +75,7 @@ def contradiction(predictions: Predictions, stored: Mapping[str, Any]) -> str:
 
 
 def differs_from_members(
-    directory: RunDirectory, record: Mapping[str, Any], split: str, predictions: Predictions
+    directory: RunDirectory, record: Run, split: str, predictions: Predictions
 ) -> tuple[str, bool]:
     """How an ensemble's predictions for a split differ from the mean of its members', which lie beside it.
 
@@ -79,22 +83,23 @@ def differs_from_members(
         In a few words, empty when they are the same; and whether that is a damage: a member that is no longer there is
         none, since an ensemble keeps all that it needs.
     """
+    assert record.ensemble is not None
     members = []
-    for one in record["ensemble"]["members"]:
-        run = str(one["run"])
-        member = RunDirectory(directory.path.parent / run)
-        if not SHORT_ID.fullmatch(run) or not member.exists():
-            return f"its member {run} is not there to compare with", False
+    for named in record.ensemble.members:
+        member = RunDirectory(directory.path.parent / named.run)
+        if not SHORT_ID.fullmatch(named.run) or not member.exists():
+            return f"its member {named.run} is not there to compare with", False
         try:
-            members.append(Member(member, member.read(), one["evaluations"]))
+            members.append(Member(member, member.load(), named.evaluations))
         except UserError as error:
-            return f"its member {run} cannot be read: {error.message}", False
+            return f"its member {named.run} cannot be read: {error.message}", False
+        if named.evaluations.get(split) not in members[-1].record.evaluations:
+            return f"its member {named.run} has no such evaluation on {split}", False
     try:
-        _, theirs = aligned(members, split)
-    except (UserError, KeyError) as error:
-        said = error.message if isinstance(error, UserError) else f"a member has no evaluation {error}"
-        return f"its members no longer fit together: {said}", False
-    mean = average(theirs, [one["weight"] for one in record["ensemble"]["members"]])
+        _, theirs = aligned_members(members, split)
+    except UserError as error:
+        return f"its members no longer fit together: {error.message}", False
+    mean = average(theirs, [named.weight for named in record.ensemble.members])
     if not (np.array_equal(mean.ids, predictions.ids) and np.array_equal(mean.truth, predictions.truth)):
         return "its members have other samples or true classes", True
     probabilities, affect = (mean.probabilities, predictions.probabilities), (mean.affect, predictions.affect)
@@ -110,14 +115,16 @@ def _alike(mean: NDArray[np.floating] | None, held: NDArray[np.floating] | None)
     return np.allclose(mean, held, atol=1e-6)
 
 
-def _flat(scores: Mapping[str, Any]) -> dict[str, Any]:
+def _flat(metrics: Mapping[str, Any], per_class: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """``macro_f1``, ``f1 of happy``."""
-    by_class = {f"{key} of {name}": one for name, found in scores["per_class"].items() for key, one in found.items()}
-    return {**scores["metrics"], **by_class}
+    return {
+        **metrics,
+        **{f"{key} of {name}": value for name, scores in per_class.items() for key, value in scores.items()},
+    }
 
 
-def _same(computed: float, held: Any) -> bool:
+def _same(computed: float, held: float | None) -> bool:
     """Up to what another release of numpy may round differently; what is no number is stored as null."""
-    if isinstance(held, bool) or not isinstance(held, (int, float)):
-        return held is None and not math.isfinite(computed)
+    if held is None:
+        return not math.isfinite(computed)
     return math.isclose(computed, held, rel_tol=1e-6, abs_tol=1e-7)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ferbench.errors import UserError
 from ferbench.runs import index
-from ferbench.runs.directory import SHORT_ID, RunDirectory, find_run, in_words, run_path, which_runs
+from ferbench.runs.directory import SHORT_ID, RunDirectory, run_path
+from ferbench.runs.find import find_run, in_words, which_runs
 from ferbench.runs.lock import lock_path, only_writer
 from ferbench.runs.names import WHOLE, digits_of
 from ferbench.storage import sync_directory, writing

@@ -96,7 +96,7 @@ def read_about(directory: Path, name: str) -> dict[str, Any]:
 
 def is_trained(directory: RunDirectory) -> bool:
     """Whether a run is done and the weights that it kept are what was written."""
-    return directory.exists() and directory.read().get("status") == "done" and is_whole(directory.checkpoints, BEST)
+    return directory.exists() and directory.load().status == "done" and is_whole(directory.checkpoints, BEST)
 
 
 def snapshot_names(checkpoints: Path) -> list[str]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ferbench.runs.directory import own_digest
+from ferbench.ids import own_digest
 from ferbench.storage import json_bytes
 
 _SEAL = "own"

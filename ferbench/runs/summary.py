@@ -1,24 +1,24 @@
-"""What a list of runs needs of each run: a small part of its ``run.json``, checked, so that whoever lists runs need
-not."""
+"""What a list of runs needs of each run: a small part of its ``run.json``."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ferbench.runs.folds import config_id, partition_id, unfolded_id
-from ferbench.runs.remarks import absent_classes
+
+if TYPE_CHECKING:
+    from ferbench.records.evaluation import EvaluationEntry
+    from ferbench.records.run import Data, Run
 
 #: Rises when a summary says something else for the same record: an index of older summaries is then not read.
-SUMMARY_VERSION = 8
+SUMMARY_VERSION = 9
 
 #: Stands for components that only other software knows.
 ELSEWHERE = "elsewhere"
 
-#: The kind of predictions that other software made.
-IMPORTED = "imported"
+#: Where predictions come from: a run or an ensemble of ferbench, or other software.
+MEASURED, IMPORTED = "measured", "imported"
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class Summary:
         speed: images per second in training.
         select: the metric of validation that chose the epoch; empty where nothing was chosen.
         skipped: faulty samples of the dataset that were left out.
-        elsewhere: it was trained by other software; its predictions were imported.
+        kind: ``measured`` here, or ``imported``: other software made the predictions.
         parents: runs that it continues or is made of: names of their directories.
         unfolded: of a fold: an id that it shares with the other folds and seeds of its configuration; else empty.
         partition: of a fold: the id of the samples and of how they were cut into folds; else empty.
@@ -97,16 +97,16 @@ class Summary:
     speed: float | None = None
     select: str = ""
     skipped: int = 0
-    elsewhere: bool = False
+    kind: str = MEASURED
     parents: list[str] = field(default_factory=list)
     unfolded: str = ""
     partition: str = ""
     scores: list[Scores] = field(default_factory=list)
 
     @property
-    def kind(self) -> str:
-        """Where its predictions come from: ``measured`` here, or ``imported``, made by other software."""
-        return IMPORTED if self.elsewhere else "measured"
+    def elsewhere(self) -> bool:
+        """It was trained by other software."""
+        return self.kind == IMPORTED
 
 
 def damaged(run: str, reason: str) -> Summary:
@@ -114,135 +114,100 @@ def damaged(run: str, reason: str) -> Summary:
     return Summary(run, "damaged", reason=reason)
 
 
-def summarise(run: str, record: Mapping[str, Any]) -> Summary:
-    """The summary of a record; ``damaged`` when the record lacks what a record has."""
-    try:
-        return _summarise(run, record)
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        return damaged(run, f"run.json lacks what a record has: {what}")
+def summarise(run: str, record: Run) -> Summary:
+    """The summary of a record.
 
-
-def _summarise(run: str, record: Mapping[str, Any]) -> Summary:
-    status, name, data = str(record["status"]), record.get("name"), record["data"]
+    Args:
+        run: name of the run's directory.
+        record: its ``run.json``.
+    """
+    data = record.data
     summary = Summary(
         run,
-        status,
-        name=None if name is None else str(name),
-        training=str(record["identity"]["training_id"]),
+        record.status,
+        name=record.name,
+        training=record.identity.training_id,
         config=config_id(record),
-        seed=int(record["recipe"]["training"]["seed"]),
+        seed=record.seed,
         data={
-            "dataset": str(data["dataset"]),
-            "protocol": str(data["protocol"]),
-            "fold": None if data["fold"] is None else str(data["fold"]),
-            "synthetic": bool(data["synthetic"]),
-            "class_names": [str(one) for one in data["class_names"]],
-            "train": sum(int(n) for n in data["counts"]["train"].values()),
+            "dataset": data.dataset,
+            "protocol": data.protocol,
+            "fold": data.fold,
+            "synthetic": data.synthetic,
+            "class_names": data.class_names,
+            "train": sum(data.counts.get("train", {}).values()),
         },
-        settings=settings_of(record),
-        skipped=int(data.get("skipped_faulty") or 0),
-        elsewhere="imported" in record,
-        parents=parents_of(record),
+        settings=record.settings,
+        skipped=data.skipped_faulty,
+        kind=kind_of(record),
+        parents=[parent.run for parent in record.lineage.parents],
     )
-    if summary.data["fold"]:
+    if data.fold:
         summary.unfolded, summary.partition = unfolded_id(record), partition_id(record)
-    if status != "done":
-        lines = str((record.get("error") or {}).get("message", "")).splitlines()
+    if record.status != "done":
+        lines = ("" if record.error is None else record.error.message).splitlines()
         summary.reason = lines[0] if lines else ""
         return summary
-    if not summary.elsewhere:
-        _training(summary, record["training"], record["model"])
-    split = "validation" if summary.data["fold"] else "test"
-    evaluations = list(record["evaluations"].items())
-    own = [(key, one) for key, one in evaluations if one["split"] == split and "data" not in one]
-    later = [(key, one) for key, one in evaluations if "data" in one and _is_a_test(one)]
-    summary.scores = [_scores(key, one) for key, one in (*own, *later)]
+    if (training := record.training) is not None:
+        summary.epochs, summary.best_epoch = training.epochs, training.best_epoch
+        summary.seconds, summary.speed = training.seconds, training.images_per_second
+        summary.select = (training.select or "") if training.epochs else ""
+    if record.model is not None:
+        summary.parameters, summary.flops = record.model.parameters, record.model.flops
+    split = "validation" if data.fold else "test"
+    own = {key: entry for key, entry in record.evaluations.items() if entry.is_own and entry.split == split}
+    later = {key: entry for key, entry in record.evaluations.items() if not entry.is_own and _is_a_test(entry)}
+    summary.scores = [_scores(key, entry) for key, entry in (own | later).items()]
     if not summary.scores:
         summary.reason = f"it was not evaluated on {split}"
     return summary
 
 
-def _training(summary: Summary, training: Mapping[str, Any], model: Mapping[str, Any]) -> None:
-    """What ferbench knows of a training of its own."""
-    summary.epochs, summary.best_epoch = int(training["epochs"]), int(training["best_epoch"])
-    summary.parameters = int(model["parameters"])
-    summary.flops = None if model.get("flops") is None else int(model["flops"])
-    summary.seconds = None if training.get("seconds") is None else float(training["seconds"])
-    summary.speed = None if training.get("images_per_second") is None else float(training["images_per_second"])
-    summary.select = str(training.get("select") or "") if summary.epochs else ""
+def kind_of(record: Run) -> str:
+    """`Summary.kind` of a record."""
+    return IMPORTED if record.kind == "imported" else MEASURED
 
 
-def parents_of(record: Mapping[str, Any]) -> list[str]:
-    """The runs that a record says it continues or is made of."""
-    return [str(one["run"]) for one in record.get("lineage", {}).get("parents", []) if "run" in one]
-
-
-def excluded_line(data: Mapping[str, Any]) -> str:
+def excluded_line(data: Data) -> str:
     """What a list of excluded samples took out of a run's data, in words; empty where it took none."""
-    found = {role: int(n) for role, n in (data.get("excluded") or {}).items() if n}
-    several = ", ".join(f"{n:,} of {role}" for role, n in found.items())
-    return f"{sum(found.values()):,} samples were left out ({several})" if found else ""
+    several = ", ".join(f"{n:,} of {split}" for split, n in data.excluded.items() if n)
+    return f"{sum(data.excluded.values()):,} samples were left out ({several})" if several else ""
 
 
-def _is_a_test(evaluation: Mapping[str, Any]) -> bool:
+def _is_a_test(entry: EvaluationEntry) -> bool:
     """What a run is tested on with its own training or validation samples is no test that failed to be clean."""
-    return evaluation["split"] in ("test", "all") or not evaluation["seen"]["contaminated"]
+    return entry.split in ("test", "all") or entry.seen is None or not entry.seen.contaminated
 
 
-def settings_of(record: Mapping[str, Any], tested: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """`Summary.settings` of a record, and ``evaluation.OPTION`` for each of ``tested``."""
-    settings: dict[str, Any] = {}
-    for section, component in record["components"].items():
-        if isinstance(component, dict):  # trackers are a list and change nothing
-            settings[section] = str(component["name"])
-            for option, value in component["options"].items():
-                settings[f"{section}.{option}"] = value
-    for section in ("data", "training"):
-        for key, value in record["recipe"][section].items():
-            settings[f"{section}.{key}"] = value
-    settings.pop("training.seed", None)
-    for parent in record.get("lineage", {}).get("parents", []):
-        if "at" in parent:  # whose weights it started from, at which point
-            settings["training.from"] = f"{parent.get('name') or parent['run']}@{parent['at']}"
-    return {**settings, **{f"evaluation.{key}": value for key, value in (tested or {}).items()}}
-
-
-def plain_options(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+def plain_options(entry: EvaluationEntry) -> dict[str, Any]:
     """The options of an evaluation in which it differs from the plain way."""
-    return {key: value for key, value in evaluation.get("options", {}).items() if value not in (None, "none")}
+    return {key: value for key, value in entry.options.items() if value not in (None, "none")}
 
 
-def _scores(key: str, evaluation: Mapping[str, Any]) -> Scores:
-    found = dict(evaluation["metrics"])
-    scored = (evaluation.get("data") or {}).get("class_names", evaluation["per_class"])
-    for class_name, scores in evaluation["per_class"].items():
-        if class_name not in scored:  # the test set does not know it
-            continue
-        for which in ("precision", "recall", "f1"):
-            found[f"{which}:{class_name}"] = scores[which]
-    values = {}
-    for name, value in found.items():
-        if value is not None and math.isfinite(number := float(value)):
-            values[name] = number
-    options = plain_options(evaluation)
-    scores = Scores(str(evaluation["rows_digest"]), int(evaluation["n"]), values, options, evaluation=key)
-    scores.contaminated = str(evaluation.get("contaminated") or "")
-    scores.absent = absent_classes(evaluation)
-    own, seen = evaluation.get("data"), evaluation.get("seen")
-    if own is not None:
+def _scores(key: str, entry: EvaluationEntry) -> Scores:
+    found = dict(entry.metrics)
+    scored = list(entry.per_class) if entry.data is None else entry.data.class_names
+    for class_name, by_class in entry.per_class.items():
+        if class_name in scored:  # else the test set does not know it
+            for which in ("precision", "recall", "f1"):
+                found[f"{which}:{class_name}"] = getattr(by_class, which)
+    values = {name: value for name, value in found.items() if value is not None}
+    scores = Scores(entry.rows_digest, entry.n, values, plain_options(entry), evaluation=key)
+    scores.contaminated = entry.contaminated or ""
+    scores.absent = entry.absent_classes
+    where = "its own test set"
+    if entry.data is not None:
+        where = f"{entry.data.dataset} ({entry.data.protocol})"
         scores.data = {
-            "dataset": str(own["dataset"]),
-            "protocol": str(own["protocol"]),
-            "synthetic": bool(own["synthetic"]),
-            "class_names": [str(one) for one in own["class_names"]],
+            "dataset": entry.data.dataset,
+            "protocol": entry.data.protocol,
+            "synthetic": entry.data.synthetic,
+            "class_names": entry.data.class_names,
         }
-    if seen is None:
+    if entry.seen is None:
         return scores
-    if seen["contaminated"] is None:
-        options["seen"] = "unknown"
-    elif seen["contaminated"]:
-        counts = " and ".join(f"{int(seen[split]['copies']):,} in {split}" for split in ("train", "validation"))
-        where = "its own test set" if own is None else f"{own['dataset']} ({own['protocol']})"
-        scores.contaminated = f"on {where} it had seen samples before: {counts}"
+    if entry.seen.contaminated is None:
+        scores.options["seen"] = "unknown"
+    elif entry.seen.contaminated:
+        scores.contaminated = f"on {where} it had seen samples before: {entry.seen.counted(' and ')}"
     return scores

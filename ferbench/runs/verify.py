@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from ferbench.errors import UserError
-from ferbench.experiment.fingerprint import evaluation_id
 from ferbench.ids import digest, short
-from ferbench.runs.directory import Predictions, RunDirectory, own_digest
+from ferbench.records.evaluation import Evaluation, EvaluationEntry, evaluation_id
+from ferbench.records.reading import read_epoch, read_evaluation
+from ferbench.records.run import Run
+from ferbench.runs.directory import RunDirectory
 from ferbench.runs.learnt import SAMPLES_FILE, SPLITS, read_samples
 from ferbench.runs.pixels import STORED
+from ferbench.runs.predictions import Predictions
 from ferbench.runs.recompute import contradiction, differs_from_members, malformed
 from ferbench.runs.saved import BEST, loss_file, saved
-from ferbench.runs.summary import summarise
 
 #: What an evaluation has twice: in ``metrics.json`` and in ``run.json``.
 _TWICE = ("split", "rows_digest", "options", STORED, "n", "metrics", "per_class")
@@ -50,14 +51,14 @@ class Finding:
 
 def verify(directory: RunDirectory) -> Iterator[Finding]:
     """Everything that is the matter with a run, one finding a file."""
-    found: dict[str, Finding] = {}
+    findings: dict[str, Finding] = {}
     for file, what, remedy, damage in _findings(directory):
-        said = found.get(file)
-        if said is not None and said.damage and damage:
-            found[file] = replace(said, what=f"{said.what}; {what}")
-        elif said is None or damage:
-            found[file] = Finding(directory.path.name, file, what, remedy, damage)
-    yield from found.values()
+        before = findings.get(file)
+        if before is not None and before.damage and damage:
+            findings[file] = replace(before, what=f"{before.what}; {what}")
+        elif before is None or damage:
+            findings[file] = Finding(directory.path.name, file, what, remedy, damage)
+    yield from findings.values()
 
 
 _Found = Iterator[tuple[str, str, str, bool]]
@@ -66,24 +67,16 @@ _Found = Iterator[tuple[str, str, str, bool]]
 def _findings(directory: RunDirectory) -> _Found:
     yield from _strays(directory)
     try:
-        record = directory.read()
+        record = directory.load()
     except UserError as error:
         yield "run.json", error.message, f"'ferbench runs rm {directory.path.name}', then run again", True
         return
-    lacks = summarise(directory.path.name, record)
-    if lacks.status == "damaged":
-        yield "run.json", lacks.reason, f"'ferbench runs rm {directory.path.name}', then run again", True
-        return
-    try:
-        yield from _identity(directory, record)
-        if "ensemble" not in record and "imported" not in record:
-            yield from _checkpoints(directory, record)
-            yield from _history(directory, record)
-            yield from _samples(directory, record)
-        yield from _evaluations(directory, record)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        what = f"it lacks what a record has: {error}"
-        yield "run.json", what, f"'ferbench runs rm {directory.path.name}', then run again", True
+    yield from _identity(directory, record)
+    if record.kind == "trained":
+        yield from _checkpoints(directory, record)
+        yield from _history(directory, record)
+        yield from _samples(directory, record)
+    yield from _evaluations(directory, record)
 
 
 def _strays(directory: RunDirectory) -> _Found:
@@ -95,73 +88,73 @@ def _strays(directory: RunDirectory) -> _Found:
             yield name, "left behind by a write that was cut short", "'ferbench doctor --fix' removes it", False
 
 
-def _identity(directory: RunDirectory, record: Mapping[str, Any]) -> _Found:
-    identity, remedy = record["identity"], "it was changed after it was written: take it from a backup, or run again"
-    covers = identity.get("covers") or {}
-    if "ensemble" in record:
-        members = [[one["training_id"], one["weight"]] for one in record["ensemble"]["members"]]
+def _identity(directory: RunDirectory, record: Run) -> _Found:
+    training_id, remedy = (
+        record.identity.training_id,
+        "it was changed after it was written: take it from a backup, or run again",
+    )
+    if record.ensemble is not None:
+        members = [[member.training_id, member.weight] for member in record.ensemble.members]
         expected = digest({"kind": "ensemble", "members": members})
     else:
-        expected = digest({"kind": "training", **covers})
-    if identity["training_id"] != expected:
+        expected = digest({"kind": "training", **record.identity.covers})
+    if training_id != expected:
         yield "run.json", "the training id is not that of what it covers", remedy, True
-    elif short(identity["training_id"]) != directory.path.name:
-        other = short(identity["training_id"])
+    elif (other := short(training_id)) != directory.path.name:
         yield "run.json", f"it is the record of run {other}", f"rename the directory to {other}", True
 
 
-def _checkpoints(directory: RunDirectory, record: Mapping[str, Any]) -> _Found:
-    found = saved(directory, record["identity"]["training_id"])
-    done = record["status"] == "done"
-    for one in found:
-        if one.fault and one.is_best:
-            yield f"checkpoints/{BEST}.safetensors", one.fault, f"{_AGAIN}: it trains anew what is lost", True
-        elif one.fault:
+def _checkpoints(directory: RunDirectory, record: Run) -> _Found:
+    checkpoints = saved(directory, record.identity.training_id)
+    done = record.status == "done"
+    for checkpoint in checkpoints:
+        if checkpoint.fault and checkpoint.is_best:
+            yield f"checkpoints/{BEST}.safetensors", checkpoint.fault, f"{_AGAIN}: it trains anew what is lost", True
+        elif checkpoint.fault:
             remedy = "remove its two files; a run goes on from the one before it"
-            yield f"checkpoints/{one.name}.json", one.fault, remedy, True
-    best = next((one for one in found if one.is_best), None)
+            yield f"checkpoints/{checkpoint.name}.json", checkpoint.fault, remedy, True
+    best = next((checkpoint for checkpoint in checkpoints if checkpoint.is_best), None)
     if best is None and done:
         yield f"checkpoints/{BEST}.safetensors", "the weights are not there", f"{_AGAIN}: it trains anew", True
-    elif best is not None and done and not best.fault:
-        about, training = json.loads((directory.checkpoints / f"{BEST}.json").read_bytes()), record["training"]
-        for key, stated in (("epoch", training["best_epoch"]), ("sha256", training.get("weights_sha256"))):
+    elif best is not None and record.training is not None and done and not best.fault:
+        about, training = json.loads((directory.checkpoints / f"{BEST}.json").read_bytes()), record.training
+        for key, stated in (("epoch", training.best_epoch), ("sha256", training.weights_sha256)):
             if stated is not None and about.get(key) != stated:
                 what = f"run.json has other weights: {key} {stated}, not {about.get(key)}"
                 yield f"checkpoints/{BEST}.json", what, f"remove the run's checkpoints, then {_AGAIN}", True
                 break
-    names = {one.name for one in found} | {Path(loss_file(BEST)).stem}
+    names = {checkpoint.name for checkpoint in checkpoints} | {Path(loss_file(BEST)).stem}
     for path in sorted(directory.checkpoints.glob("*.safetensors")):
         if path.stem not in names:
             remedy = "nothing: it does not count, and the run's end or 'ferbench runs rm' removes it"
             yield f"checkpoints/{path.name}", "a checkpoint that was not finished", remedy, False
 
 
-def _history(directory: RunDirectory, record: Mapping[str, Any]) -> _Found:
+def _history(directory: RunDirectory, record: Run) -> _Found:
     path, remedy = directory.path / "history.jsonl", "take it from a backup, or remove the run and run again"
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
-        done = record["status"] == "done"
+        done = record.status == "done"
         if done or path.exists() or any(directory.checkpoints.glob("*.safetensors")):  # else it never began an epoch
             yield path.name, f"it cannot be read: {error.strerror}", remedy, done
         return
     for number, line in enumerate(lines, 1):
         try:
-            epoch = json.loads(line)["epoch"]
-        except (ValueError, KeyError, TypeError):
-            cut = number == len(lines) and record["status"] != "done"
+            epoch = read_epoch(line).epoch
+        except ValueError:
+            cut = number == len(lines) and record.status != "done"
             what = f"line {number} was cut short" if cut else f"line {number} is no epoch"
             yield path.name, what, f"{_AGAIN}: it is mended then" if cut else remedy, not cut
             return
         if epoch != number:
             yield path.name, f"line {number} is of epoch {epoch}", remedy, True
             return
-    trained = record["training"]["epochs"] if record["status"] == "done" else None
-    if trained is not None and trained != len(lines):
-        yield path.name, f"it has {len(lines)} epochs, run.json {trained}", remedy, True
+    if record.status == "done" and record.training is not None and record.training.epochs != len(lines):
+        yield path.name, f"it has {len(lines)} epochs, run.json {record.training.epochs}", remedy, True
 
 
-def _samples(directory: RunDirectory, record: Mapping[str, Any]) -> _Found:
+def _samples(directory: RunDirectory, record: Run) -> _Found:
     if not (directory.path / SAMPLES_FILE).exists():  # runs of older releases, and those that never began
         return
     remedy = "take it from a backup, or remove it: tests then cannot say what the run has seen"
@@ -169,38 +162,37 @@ def _samples(directory: RunDirectory, record: Mapping[str, Any]) -> _Found:
     if samples is None:
         yield SAMPLES_FILE, "it cannot be read", remedy, True
         return
-    inherits = bool(record["lineage"]["parents"])  # then those of the runs that it comes from are among them
+    inherits = bool(record.lineage.parents)  # then those of the runs that it comes from are among them
     for split in SPLITS:
-        held, stated = samples[split], sum(record["data"]["counts"][split].values())
+        held, stated = samples[split], sum(record.data.counts.get(split, {}).values())
         fits = len(held.ids) == stated or (inherits and len(held.ids) > stated)
         if not (fits and len(held.ids) == len(held.pixel_hashes)):
             yield SAMPLES_FILE, f"it has {len(held.ids):,} {split} samples, run.json {stated:,}", remedy, True
             return
 
 
-def _evaluations(directory: RunDirectory, record: Mapping[str, Any]) -> _Found:
-    folder = directory.path / "evaluations"
-    for name, entry in record["evaluations"].items():
+def _evaluations(directory: RunDirectory, record: Run) -> _Found:
+    for name, entry in record.evaluations.items():
         place, remedy = f"evaluations/{name}", f"remove that evaluation, then {_AGAIN}"
-        if "data" in entry:
+        if not entry.is_own:
             remedy = "remove that evaluation, then give its 'ferbench evaluate' command again"
-        elif "ensemble" in record:
+        elif record.kind == "ensemble":
             remedy = "remove that evaluation, then give the 'ferbench ensemble' command again"
-        elif "imported" in record:
+        elif record.kind == "imported":
             remedy = "remove that run, then give the 'ferbench import' command again"
         if Path(name).name != name or name.startswith("."):
             yield "run.json", f"'{name}' is no name of an evaluation", remedy, True
             continue
-        stored, what = _read_metrics(folder / name / "metrics.json")
-        if stored is None:
-            yield f"{place}/metrics.json", what, remedy, True
+        try:
+            stored = read_evaluation((directory.evaluation_path(name) / "metrics.json").read_bytes())
+        except OSError as error:
+            yield f"{place}/metrics.json", f"it cannot be read: {error.strerror}", remedy, True
             continue
-        own = stored.pop("own", None)  # evaluations of older releases have none
-        if own is not None and own != own_digest(stored):
-            yield f"{place}/metrics.json", "it is not what was written: its own digest is another", remedy, True
+        except ValueError as error:
+            yield f"{place}/metrics.json", str(error), remedy, True
             continue
-        unlike = [key for key in _TWICE if stored.get(key) != entry.get(key)]
-        unlike += ["id"] if stored.get("evaluation_id") != entry.get("id") else []
+        unlike = [key for key in _TWICE if getattr(stored, key) != getattr(entry, key)]
+        unlike += ["id"] if stored.evaluation_id != entry.id else []
         if unlike:
             yield f"{place}/metrics.json", f"run.json says something else: {', '.join(unlike)}", remedy, True
         elif _id_is_wrong(name, entry, record):
@@ -208,62 +200,45 @@ def _evaluations(directory: RunDirectory, record: Mapping[str, Any]) -> _Found:
         try:
             predictions = directory.predictions(name)
         except UserError as error:
-            what = error.message.removeprefix(f"{folder / name / 'predictions.npz'} is ")
+            what = error.message.removeprefix(f"{directory.evaluation_path(name) / 'predictions.npz'} is ")
             yield f"{place}/predictions.npz", what, remedy, True
             continue
-        try:
-            yield from _scores(directory, record, place, stored, predictions, remedy)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            yield f"{place}/metrics.json", f"it lacks what an evaluation has: {error}", remedy, True
-    known = set(record["evaluations"])
+        yield from _scores(directory, record, place, stored, predictions, remedy)
+    folder = directory.path / "evaluations"
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.name not in known and not path.name.startswith("."):
+        if path.name not in record.evaluations and not path.name.startswith("."):
             remedy = "remove it, or give the command that was interrupted again"
             yield f"evaluations/{path.name}", "an evaluation that run.json does not have", remedy, False
 
 
 def _scores(
-    directory: RunDirectory,
-    record: Mapping[str, Any],
-    place: str,
-    stored: Mapping[str, Any],
-    predictions: Predictions,
-    remedy: str,
+    directory: RunDirectory, record: Run, place: str, stored: Evaluation, predictions: Predictions, remedy: str
 ) -> _Found:
-    stated = stored.get("predictions_sha256")
+    stated = stored.predictions_sha256
     content = (directory.path / place / "predictions.npz").read_bytes()
     if stated is not None and hashlib.sha256(content).hexdigest() != stated:
         what = "it is not what was written: its SHA-256 is another"
         yield f"{place}/predictions.npz", what, remedy, True
         return
-    what = malformed(predictions, stored)
+    what = malformed(predictions, len(stored.class_names))
     if what:
         yield f"{place}/predictions.npz", what, remedy, True
         return
     what = contradiction(predictions, stored)
     if what:
         yield f"{place}/metrics.json", f"it is not what follows from the predictions: {what}", remedy, True
-    if "ensemble" in record:
-        what, damage = differs_from_members(directory, record, stored["split"], predictions)
+    if record.kind == "ensemble":
+        what, damage = differs_from_members(directory, record, stored.split, predictions)
         if what:
             yield f"{place}/predictions.npz", what, remedy if damage else "nothing: an ensemble stands alone", damage
 
 
-def _read_metrics(path: Path) -> tuple[dict[str, Any] | None, str]:
-    try:
-        found = json.loads(path.read_bytes())
-    except OSError as error:
-        return None, f"it cannot be read: {error.strerror}"
-    except ValueError:
-        return None, "it is no JSON"
-    return (found, "") if isinstance(found, dict) else (None, "it is no evaluation")
-
-
-def _id_is_wrong(name: str, entry: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
-    if short(str(entry.get("id"))) != name:
+def _id_is_wrong(name: str, entry: EvaluationEntry, record: Run) -> bool:
+    if entry.id is None or short(entry.id) != name:
         return True
-    if "data" in entry or "options" not in entry:  # later tests cover their classes too; older records say less
+    # Later tests cover their classes too; older records say less.
+    if not entry.is_own or "options" not in entry.model_fields_set:
         return False
-    options = {key: value for key, value in entry["options"].items() if key != STORED}
-    stored = (entry.get(STORED) or {}).get("digest")
-    return entry["id"] != evaluation_id(record["identity"]["training_id"], entry["rows_digest"], options, stored)
+    options = {key: value for key, value in entry.options.items() if key != STORED}
+    stored = None if entry.stored is None else entry.stored.digest
+    return entry.id != evaluation_id(record.identity.training_id, entry.rows_digest, options, stored)

@@ -15,6 +15,7 @@ from ferbench.data.views import VIEWS
 from ferbench.distributed.ranks import Ranks
 from ferbench.experiment.plan import Plan
 from ferbench.ids import short
+from ferbench.records.run import Run
 from ferbench.runs.directory import Predictions, RunDirectory
 from ferbench.runs.pixels import STORED, stored_as, told_apart
 from ferbench.runs.saved import BEST
@@ -48,7 +49,7 @@ def evaluate_kept(
         ranks.copy_weights(model)
         batches, evaluation = answers(plan, model, loss, device, directory, role, epoch, ranks)
         stored = stored_as(plan.pack, rows)
-        told = told_apart(record, role, rows_digest, stored, plan.pack)
+        told = told_apart(Run.model_validate(record | {"kind": "trained"}), role, rows_digest, stored, plan.pack)
         metrics = {
             "evaluation_id": identifier,
             "training_id": plan.training_id,
@@ -58,7 +59,7 @@ def evaluate_kept(
             "synthetic": plan.dataset_spec.synthetic,
             "protocol": plan.split.protocol,
             "options": {**recipe.evaluation.model_dump(mode="json"), **told},
-            STORED: stored,
+            STORED: None if stored is None else stored.plain(),
             "excluded": plan.split.excluded.get(role, 0),
             **seen_before(plan, directory, role, rows),
             **metrics_record(evaluation, class_names),

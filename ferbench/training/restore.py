@@ -135,7 +135,7 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
     note = None
     if changed:
         note = f"model '{component.name}' has another {' and '.join(changed)} than when the run was trained"
-    form, doubt = form_of(record)
+    form, doubt = form_of(directory.load())
     return TrainedModel(
         model=model,
         task=task,

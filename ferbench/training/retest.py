@@ -13,11 +13,12 @@ from ferbench.data.class_mapping import ClassMapping
 from ferbench.data.pack import Pack
 from ferbench.data.tested_rows import TestedRows
 from ferbench.data.views import VIEWS
-from ferbench.experiment.fingerprint import evaluation_id, fields_with_role
+from ferbench.experiment.fingerprint import fields_with_role
 from ferbench.experiment.recipe import EvaluationSettings, Role
 from ferbench.ids import short
 from ferbench.metrics.scoring import scores_record
 from ferbench.plugin.culprit import using
+from ferbench.records.evaluation import evaluation_id
 from ferbench.runs.directory import Predictions, RunDirectory
 from ferbench.runs.learnt import Samples, read_samples, same_protocol, seen
 from ferbench.runs.lock import only_writer
@@ -58,7 +59,7 @@ def retest_id(record: dict[str, Any], test: Retest, trained: TrainedModel) -> st
         options["scored"] = sorted(mapping.class_names[: mapping.scored])
     training, rows = record["identity"]["training_id"], test.rows.digest
     stored = stored_as(test.pack, test.rows.rows)
-    identifier = evaluation_id(training, rows, options, None if stored is None else stored["digest"])
+    identifier = evaluation_id(training, rows, options, None if stored is None else stored.digest)
     older = evaluation_id(training, rows, options)
     held = record["evaluations"].get(short(older))
     if held is not None and STORED not in held:
@@ -139,7 +140,7 @@ def _tested(
         over=range(mapping.scored),
     )
     stored = stored_as(pack, rows)
-    told = told_apart(record, test.part, test.rows.digest, stored, pack)
+    told = told_apart(directory.load(), test.part, test.rows.digest, stored, pack)
     data = {
         "dataset": pack.dataset,
         "synthetic": test.synthetic,
@@ -157,7 +158,7 @@ def _tested(
         "synthetic": test.synthetic,
         "protocol": test.rows.protocol,
         "options": {**test.options.model_dump(mode="json"), **told},
-        STORED: stored,
+        STORED: None if stored is None else stored.plain(),
         "data": data,
         "left_out": test.rows.left_out,
         "excluded": test.rows.excluded,

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from ferbench.errors import UserError
 from ferbench.experiment.start import Start, split_point
-from ferbench.runs.directory import RunDirectory, find_run, run_path
+from ferbench.runs.directory import RunDirectory, run_path
+from ferbench.runs.find import find_run
 from ferbench.runs.lock import is_held
 from ferbench.runs.saved import BEST
 from ferbench.training import checkpoints

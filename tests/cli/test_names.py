@@ -16,7 +16,7 @@ from ferbench.cli.naming import warn_of_names
 from ferbench.errors import UserError
 from ferbench.experiment.settings import check_run_name
 from ferbench.report.export import report_path
-from ferbench.runs.directory import find_run
+from ferbench.runs.find import find_run
 
 HOSTILE = (
     "../escape", "..", ".", ".hidden", "a/b", "/tmp/escape", "a\\b", "a b", "", "a\n", "a\x00b", "a\x1b[31m", "é", "１",

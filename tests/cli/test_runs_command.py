@@ -378,7 +378,7 @@ def test_verify_leaves_a_run_alone_that_is_being_written(results, ferbench_cli):
 
 
 def test_a_path_and_an_id_meet_at_one_lock(results, tmp_path):
-    from ferbench.runs.directory import find_run
+    from ferbench.runs.find import find_run
 
     run = make_run(results, name="one")
     (tmp_path / "latest").symlink_to(run.path)

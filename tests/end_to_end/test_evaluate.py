@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from sklearn.metrics import f1_score
 
 from ferbench.cli import cli
-from ferbench.runs.directory import find_run
+from ferbench.runs.find import find_run
 
 CLASSES = ("angry", "happy", "sad")
 

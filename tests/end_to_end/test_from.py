@@ -13,7 +13,8 @@ from made_images import draw
 from safetensors import safe_open
 
 from ferbench.cli import cli
-from ferbench.runs.directory import RunDirectory, find_run
+from ferbench.runs.directory import RunDirectory
+from ferbench.runs.find import find_run
 from ferbench.training.interruption import Interrupted
 from ferbench.training.saving import RunSaver
 

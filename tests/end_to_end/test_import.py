@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from made_runs import CLASSES, make_run
 
 from ferbench.metrics.probabilities import predicted_classes, with_predicted
-from ferbench.runs.directory import find_run
+from ferbench.runs.find import find_run
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ferbench.runs.directory import find_run
+from ferbench.runs.find import find_run
 
 ROOT = Path(__file__).parents[2]
 QUICK = ("--set", "data.image_size=8", "--set", "training.epochs=1", "--no-report", "--quiet")

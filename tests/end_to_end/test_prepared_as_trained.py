@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from ferbench.cli import cli
-from ferbench.runs.directory import find_run
+from ferbench.runs.find import find_run
 
 CLASSES = ("angry", "happy")
 

@@ -11,9 +11,10 @@ from click.testing import CliRunner
 from made_images import draw
 
 from ferbench.cli import cli
-from ferbench.experiment.fingerprint import evaluation_id
 from ferbench.ids import short
-from ferbench.runs.directory import all_runs, find_run
+from ferbench.records.evaluation import evaluation_id
+from ferbench.runs.directory import all_runs
+from ferbench.runs.find import find_run
 
 QUICK = ("--model", "linear", "--set", "data.image_size=8", "--set", "training.epochs=1", "--no-report", "--quiet")
 CLASSES = ("angry", "happy", "sad")

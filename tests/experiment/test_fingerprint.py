@@ -10,6 +10,7 @@ from ferbench.experiment import fingerprint
 from ferbench.experiment.recipe import COMPONENT_SECTIONS, Component, Recipe, Role
 from ferbench.experiment.settings import build_recipe
 from ferbench.ids import digest
+from ferbench.records.evaluation import evaluation_id
 
 COMPONENTS = {
     section: {"name": section, "distribution": "ferbench", "version": "1", "source": None, "options": {}}
@@ -111,5 +112,5 @@ def test_training_and_configuration_never_share_an_id():
 
 def test_what_is_done_at_test_time_changes_the_evaluation_alone():
     assert fingerprint.training_id(identity(evaluation={"tta": "flip"})) == fingerprint.training_id(identity())
-    plain, flipped = (fingerprint.evaluation_id("v1:1", "v1:2", {"tta": tta}) for tta in ("none", "flip"))
+    plain, flipped = (evaluation_id("v1:1", "v1:2", {"tta": tta}) for tta in ("none", "flip"))
     assert plain != flipped

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ferbench.cli import COMMANDS
-from ferbench.runs.directory import find_run
+from ferbench.runs.find import find_run
 
 ROOT = Path(__file__).parents[2]
 

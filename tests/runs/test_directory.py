@@ -7,19 +7,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_records import made_record, typed
 from made_runs import make_run
 
 from ferbench.errors import UserError
-from ferbench.runs.directory import Predictions, RunDirectory, all_runs, find_run, run_path
+from ferbench.records.evaluation import Evaluation
+from ferbench.runs.directory import RunDirectory, all_runs, run_path
+from ferbench.runs.find import find_run
+from ferbench.runs.predictions import Predictions
+
+
+def write(path, name, *, model="net", training_id=None, **about):
+    record = typed(made_record(path.name, name=name, model=model))
+    record.identity.training_id = training_id or record.identity.training_id
+    for key, value in about.items():
+        setattr(record, key, value)
+    RunDirectory(path).save(record)
 
 
 @pytest.fixture
 def results(tmp_path):
     for short_id, name in (("abcd00000000", "first"), ("abce00000000", "twin"), ("ffff00000000", "twin")):
-        about = {"data": {"dataset": "faces"}, "components": {"model": {"name": f"net-of-{short_id[:4]}"}}}
-        RunDirectory(run_path(tmp_path, short_id)).write(
-            {"name": name, "status": "done", "started": "2026-11-29T21:11:05+00:00", **about}
-        )
+        model, started = f"net-of-{short_id[:4]}", "2026-11-29T21:11:05+00:00"
+        write(run_path(tmp_path, short_id), name, model=model, started=started, training_id=f"v1:{short_id:f<64}")
     return tmp_path
 
 
@@ -49,23 +59,26 @@ def test_what_only_resembles_an_id_is_none(results, name, said):
     [
         (
             "twin",
-            "2 runs are named 'twin': abce00000000 'twin' (net-of-abce on faces, 2026-11-29 21:11); "
-            "ffff00000000 'twin' (net-of-ffff on faces, 2026-11-29 21:11)",
+            "2 runs are named 'twin': abce00000000 'twin' (net-of-abce on faces, seed 0, 2026-11-29 21:11); "
+            "ffff00000000 'twin' (net-of-ffff on faces, seed 0, 2026-11-29 21:11)",
         ),
         (
             "ab" * 2,
             "'abab' may mean 2 runs, by name, id or path: "
-            "bbbb00000000 'abab' (net on faces); abab00000000 (net on faces)",
+            "bbbb00000000 'abab' (net on faces, seed 0); abab00000000 (net on faces, seed 0)",
         ),
-        ("abc0", "the ids of 2 runs begin with 'abc0': abc000000000 (net on faces); abc011111111 (net on faces)"),
+        (
+            "abc0",
+            "the ids of 2 runs begin with 'abc0': "
+            "abc000000000 (net on faces, seed 0); abc011111111 (net on faces, seed 0)",
+        ),
     ],
 )
 def test_a_text_that_may_mean_several_lists_them_by_name_model_dataset_and_date(results, name, message):
-    about = {"status": "done", "data": {"dataset": "faces"}, "components": {"model": {"name": "net"}}}
     for short_id, called in (
         ("abab00000000", None), ("bbbb00000000", "abab"), ("abc000000000", None), ("abc011111111", None)
     ):  # fmt: skip
-        RunDirectory(run_path(results, short_id)).write({"name": called, **about})
+        write(run_path(results, short_id), called)
     with pytest.raises(UserError) as found:
         find_run(results, name)
     assert found.value.message == message
@@ -73,20 +86,20 @@ def test_a_text_that_may_mean_several_lists_them_by_name_model_dataset_and_date(
 
 
 def test_a_name_of_few_digits_is_never_an_id(results):
-    RunDirectory(run_path(results, "123400000000")).write({"name": "a", "status": "done"})
-    RunDirectory(run_path(results, "a23400000000")).write({"name": "b", "status": "done"})
+    write(run_path(results, "123400000000"), "a")
+    write(run_path(results, "a23400000000"), "b")
     assert find_run(results, "a").path.name == "123400000000"
 
 
 def test_an_id_in_full_is_an_id_whatever_others_are_called(results):
-    RunDirectory(run_path(results, "123400000000")).write({"name": "abcd00000000", "status": "done"})
+    write(run_path(results, "123400000000"), "abcd00000000")
     assert find_run(results, "abcd00000000").path.name == "abcd00000000"
 
 
 @pytest.mark.parametrize("length", [13, 63, 64])
 def test_more_digits_than_a_directory_has_are_held_against_the_record(results, length):
     whole, other = "abcd00000000" + "1" * 52, "abcd00000000" + "2" * 52
-    RunDirectory(run_path(results, "abcd00000000")).write({"identity": {"training_id": f"v1:{whole}"}})
+    write(run_path(results, "abcd00000000"), None, training_id=f"v1:{whole}")
     assert find_run(results, f"v1:{whole[:length]}").path.name == "abcd00000000"
     with pytest.raises(UserError, match=f"there is no run of the id {other[:length]};"):
         find_run(results, other[:length])
@@ -94,10 +107,10 @@ def test_more_digits_than_a_directory_has_are_held_against_the_record(results, l
 
 def test_a_directory_here_does_not_hide_a_run_of_that_name(results, tmp_path_factory, monkeypatch):
     monkeypatch.chdir(tmp_path_factory.mktemp("here"))
-    RunDirectory(Path("first").absolute()).write({"name": "other", "status": "done"})
+    write(Path("first").absolute(), "other")
     with pytest.raises(UserError, match="'first' may mean 2 runs"):
         find_run(results, "first")
-    assert find_run(results, "./first").read()["name"] == "other"
+    assert find_run(results, "./first").load().name == "other"
     monkeypatch.chdir(results / "runs")
     assert find_run(results, "abcd00000000").path.name == "abcd00000000"
 
@@ -112,6 +125,11 @@ def test_a_directory_without_a_record_is_no_run(results):
     assert [run.path.name for run in all_runs(results)] == ["abcd00000000", "abce00000000", "ffff00000000"]
 
 
+def evaluation(n=1, **metrics):
+    about = {"evaluation_id": "v1:e1", "training_id": "v1:t", "split": "test", "rows_digest": "v1:r"}
+    return Evaluation(**about, n=n, metrics=metrics, per_class={}, class_names=["a", "b"])
+
+
 def test_predictions_come_back_and_are_readable_without_pickle(tmp_path):
     run = RunDirectory(tmp_path)
     given = Predictions(
@@ -121,14 +139,16 @@ def test_predictions_come_back_and_are_readable_without_pickle(tmp_path):
         affect_truth=np.array([[0.1, np.nan], [0, 0]], dtype=np.float32),
         columns={"subject": np.array(["p1", "p-é"])},
     )
-    run.write_evaluation("e1", {"n": 2}, given)
+    entry = run.save_evaluation(evaluation(n=2), given)
     read = run.predictions("e1")
     assert list(read.columns) == ["subject"]
     assert read.columns["subject"].tolist() == ["p1", "p-é"]
     for field in ("ids", "truth", "probabilities", "affect_truth"):
         np.testing.assert_array_equal(getattr(read, field), getattr(given, field))
     assert read.affect is None
-    assert run.evaluation("e1") == {"n": 2}
+    held = run.load_evaluation("e1")
+    assert held.entry() == entry
+    assert (held.n, entry.id) == (2, "v1:e1")
 
 
 def test_damaged_predictions_are_named(tmp_path):
@@ -141,14 +161,22 @@ def test_damaged_predictions_are_named(tmp_path):
         RunDirectory(tmp_path).predictions("e2")
 
 
+def epoch(number, **train):
+    return {"epoch": number, "train": {"loss": 0.5, **train}, "validation": {}}
+
+
 def test_history_survives_a_line_cut_short(tmp_path):
     run = RunDirectory(tmp_path)
     run.start_history()
-    run.append_history({"epoch": 1})
-    run.append_history({"epoch": 2})
+    run.append_history(epoch(1))
+    run.append_history(epoch(2))
     with (tmp_path / "history.jsonl").open("a") as file:
         file.write('{"epoch": 3, "tr')
-    assert run.history() == [{"epoch": 1}, {"epoch": 2}]
+    assert [one.plain() for one in run.epochs()] == [epoch(1), epoch(2)]
+    run.keep_history(1, epoch(2, accuracy=1.0))
+    assert [one.plain() for one in run.epochs()] == [epoch(1), epoch(2, accuracy=1.0)]
+    run.keep_history(2, epoch(2))
+    assert [one.plain() for one in run.epochs()] == [epoch(1), epoch(2, accuracy=1.0)]
 
 
 @pytest.mark.parametrize(
@@ -158,49 +186,52 @@ def test_history_survives_a_line_cut_short(tmp_path):
 def test_a_record_that_cannot_be_read_says_why(tmp_path, content, message):
     (tmp_path / "run.json").write_text(content)
     with pytest.raises(UserError, match=message):
-        RunDirectory(tmp_path).read()
+        RunDirectory(tmp_path).load()
 
 
 def test_a_record_is_replaced_whole(tmp_path, monkeypatch):
-    run = RunDirectory(tmp_path)
-    run.write({"status": "running"})
+    run, record = RunDirectory(tmp_path), typed(made_record(status="running"))
+    run.save(record)
 
     def fail(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.replace", fail)
+    record.status = "interrupted"
     with pytest.raises(UserError, match="No space left"):
-        run.write({"status": "done"})
+        run.save(record)
     monkeypatch.undo()
-    assert run.read()["status"] == "running"
+    assert run.load().status == "running"
     assert [p.name for p in tmp_path.iterdir()] == ["run.json"]
 
 
 def test_a_score_that_is_no_number_becomes_null(tmp_path):
     run = RunDirectory(tmp_path)
     run.start_history()
-    run.append_history({"train": {"part": float("nan"), "loss": 0.5}, "rates": [float("inf")]})
-    assert run.history() == [{"train": {"part": None, "loss": 0.5}, "rates": [None]}]
-    one = Predictions(np.array(["a"]), np.array([0]), np.array([[1.0]], dtype=np.float32))
-    run.write_evaluation("e1", {"metrics": {"loss": float("inf"), "accuracy": 1.0}}, one)
-    assert run.evaluation("e1") == {"metrics": {"loss": None, "accuracy": 1.0}}
+    run.append_history(epoch(1, part=float("nan")))
+    assert run.epochs()[0].train.metrics == {"part": None, "loss": 0.5}
+    predictions = Predictions(np.array(["a"]), np.array([0]), np.array([[1.0]], dtype=np.float32))
+    run.save_evaluation(evaluation(loss=float("inf"), accuracy=1.0), predictions)
+    assert run.load_evaluation("e1").metrics == {"loss": None, "accuracy": 1.0}
 
 
 def test_numbers_that_json_has_not_are_refused(tmp_path):
     with pytest.raises(ValueError):
-        RunDirectory(tmp_path).write({"loss": float("nan")})
+        RunDirectory(tmp_path).save(typed(made_record(data={"validation": float("nan")})))
 
 
 def test_the_record_is_plain_json(tmp_path):
-    RunDirectory(tmp_path).write({"name": "é"})
-    assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8")) == {"schema": 1, "name": "é"}
+    record = typed(made_record(name="é"))
+    RunDirectory(tmp_path).save(record)
+    assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8")) == record.plain()
+    assert record.plain()["name"] == "é"
 
 
 def test_a_damaged_record_does_not_hide_a_run_with_another_name(tmp_path):
     make_run(tmp_path, name="good")
     damaged = make_run(tmp_path, name="bad")
     damaged.record_path.write_text("{")
-    assert find_run(tmp_path, "good").read()["name"] == "good"
+    assert find_run(tmp_path, "good").load().name == "good"
 
 
 @pytest.mark.parametrize("ids", [np.arange(2), np.array([["a"], ["b"]]), np.array(["a", "b"]).astype(">U1")])

@@ -122,9 +122,9 @@ def test_valence_and_arousal_that_are_not_the_members_mean_are_found(tmp_path):
     directory, _ = make(ensemble(one, two), tmp_path)
     (name,) = [key for key, entry in directory.read()["evaluations"].items() if entry["split"] == "test"]
     stored = directory.predictions(name)
-    assert differs_from_members(directory, directory.read(), "test", stored) == ("", False)
+    assert differs_from_members(directory, directory.load(), "test", stored) == ("", False)
     for affect in (feelings(1), None):
-        said = differs_from_members(directory, directory.read(), "test", replace(stored, affect=affect))
+        said = differs_from_members(directory, directory.load(), "test", replace(stored, affect=affect))
         assert said == ("they are not the mean of its members' predictions", True)
 
 

@@ -9,10 +9,16 @@ import numpy as np
 import pytest
 
 from ferbench.metrics.scoring import scores_record
-from ferbench.runs.directory import Predictions
-from ferbench.runs.recompute import contradiction
+from ferbench.records.evaluation import Evaluation
+from ferbench.runs import recompute
+from ferbench.runs.predictions import Predictions
 
+ABOUT = {"evaluation_id": "v1:e", "training_id": "v1:t", "split": "test", "rows_digest": "v1:r"}
 NAMES = ("angry", "happy", "sad")
+
+
+def contradiction(predictions, scores):
+    return recompute.contradiction(predictions, Evaluation.model_validate(ABOUT | scores))
 
 
 @pytest.fixture

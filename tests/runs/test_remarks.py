@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from ferbench.runs.remarks import remarks
+from ferbench.records.evaluation import EvaluationEntry
+from ferbench.runs import remarks as module
 
 NONE = {"same": 0, "copies": 0}
+TESTED = {"dataset": "faces", "synthetic": False, "protocol": "official", "class_names": []}
+
+
+def remarks(entry):
+    plain = {"split": "test", "rows_digest": "v1:r", "n": 4, "metrics": {}, "per_class": {}}
+    return module.remarks(EvaluationEntry.model_validate(plain | entry))
 
 
 def test_a_runs_own_evaluation_needs_no_remark():
@@ -14,7 +21,7 @@ def test_a_runs_own_evaluation_needs_no_remark():
 def test_classes_that_only_one_side_knows_are_named():
     entry = {
         "left_out": {"pain": 1200, "contempt": 3},
-        "data": {"only_model": ["disgust"]},
+        "data": TESTED | {"only_model": ["disgust"]},
         "seen": {"train": NONE, "validation": NONE, "contaminated": False},
     }
     first, second = remarks(entry)
@@ -43,5 +50,5 @@ def test_classes_without_a_sample_are_counted_with_what_averages_make_of_them():
 
 
 def test_a_class_that_macro_averages_leave_out_is_not_said_to_count_as_0():
-    (line,) = remarks({**scored(fear=0, happy=4), "data": {"only_model": ["fear"]}})
+    (line,) = remarks({**scored(fear=0, happy=4), "data": TESTED | {"only_model": ["fear"]}})
     assert "the dataset does not know: fear" in line

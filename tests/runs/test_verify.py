@@ -11,7 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from ferbench.cli import cli
-from ferbench.runs.directory import RunDirectory, all_runs, find_run, own_digest
+from ferbench.ids import own_digest
+from ferbench.runs.directory import RunDirectory, all_runs
+from ferbench.runs.find import find_run
 from ferbench.runs.verify import verify
 
 SMALL = {

@@ -1,0 +1,161 @@
+"""What models say of samples: the type, its file, and how those of several runs are brought into one order.
+
+``predictions.npz`` holds arrays alone, no pickle; numpy reads it without torch.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferbench.data.class_mapping import order_of_classes
+from ferbench.errors import UserError
+from ferbench.metrics.probabilities import predicted_classes
+
+#: Before the name of a column of the samples among the arrays of the file.
+_COLUMN = "column:"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says about a set of samples.
+
+    Attributes:
+        ids: str[n] sample ids; everything that joins predictions joins on them.
+        truth: int64[n] class ids of the task.
+        probabilities: float32[n, K] softmax of the logits.
+        affect_truth: float32[n, 2] annotated valence and arousal, NaN where missing; None where there are none.
+        affect: float32[n, 2] predicted valence and arousal; None for a model without that head.
+        columns: what else is known of the samples, text[n] by name: subject, clip, source, part.
+    """
+
+    ids: NDArray[np.str_]
+    truth: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+    affect_truth: NDArray[np.float32] | None = None
+    affect: NDArray[np.float32] | None = None
+    columns: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """int64[n] class ids."""
+        return predicted_classes(self.probabilities)
+
+    def to_bytes(self) -> bytes:
+        """As ``predictions.npz`` has them."""
+        arrays: dict[str, NDArray[Any]] = {
+            "ids": self.ids,
+            "truth": self.truth,
+            "probabilities": self.probabilities,
+        }
+        if self.affect_truth is not None:
+            arrays["affect_truth"] = self.affect_truth
+        if self.affect is not None:
+            arrays["affect"] = self.affect
+        arrays |= {f"{_COLUMN}{name}": values for name, values in self.columns.items()}
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+        return buffer.getvalue()
+
+
+def read_predictions(path: Path) -> Predictions:
+    """``predictions.npz``.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return Predictions(
+                ids=texts(arrays["ids"]),
+                truth=arrays["truth"],
+                probabilities=arrays["probabilities"],
+                affect_truth=arrays.get("affect_truth"),
+                affect=arrays.get("affect"),
+                columns={name.removeprefix(_COLUMN): arrays[name] for name in arrays.files if name.startswith(_COLUMN)},
+            )
+    except FileNotFoundError as error:
+        raise UserError(f"there are no predictions at {path}", "evaluate the run again") from error
+    except Exception as error:  # archives and the headers in them fail in a dozen ways, MemoryError among them
+        raise UserError(f"{path} is damaged: {error}", "remove that evaluation and run again") from error
+
+
+def texts(array: NDArray[Any]) -> NDArray[np.str_]:
+    """The array, if it is text[n].
+
+    Raises:
+        ValueError: it is not, or has what is no character: numpy fails on that later, whenever it is looked at.
+    """
+    if array.dtype.kind != "U" or array.ndim != 1 or not array.dtype.isnative:
+        raise ValueError("ids are no list of texts")
+    if array.size and array.dtype.itemsize and np.ascontiguousarray(array).view(np.uint32).max() > sys.maxunicode:
+        raise ValueError("ids hold what is no character")
+    return array
+
+
+class Unlike(ValueError):
+    """Predictions that cannot be brought into one order; the caller has the words for it.
+
+    Attributes:
+        what: ``samples``, ``classes`` or ``truth``.
+        missing: ids of the samples that only the first has; of unlike truths, those of the samples.
+        further: ids of the samples that only the second has.
+    """
+
+    def __init__(self, what: str, missing: Sequence[str] = (), further: Sequence[str] = ()) -> None:
+        super().__init__(f"other {what}")
+        self.what = what
+        self.missing = missing
+        self.further = further
+
+
+def aligned(
+    base: Predictions, class_names: Sequence[str], given: Predictions, given_names: Sequence[str]
+) -> Predictions:
+    """Predictions with samples and classes in the order of others. Samples are joined by id, classes by name.
+
+    Args:
+        base: has the order.
+        class_names: its K classes.
+        given: to be brought into it. Columns that only it has stay.
+        given_names: its K classes.
+
+    Raises:
+        Unlike: they are not of the same samples, classes and true classes.
+    """
+    order = order_of_samples(base.ids, given.ids)
+    columns = order_of_classes(class_names, given_names)
+    if columns is None:
+        raise Unlike("classes")
+    # columns[k]: where the second has class k; its own ids are the inverse of that.
+    truth = np.argsort(columns)[given.truth[order]]
+    if (wrong := truth != base.truth).any():
+        raise Unlike("truth", base.ids[wrong].tolist())
+    return Predictions(
+        base.ids,
+        base.truth,
+        given.probabilities[order][:, columns],
+        None if given.affect_truth is None else given.affect_truth[order],
+        None if given.affect is None else given.affect[order],
+        {name: values[order] for name, values in given.columns.items()},
+    )
+
+
+def order_of_samples(base: NDArray[np.str_], given: NDArray[np.str_]) -> NDArray[np.int64]:
+    """int64[n]: where ``given`` has each id of ``base``.
+
+    Raises:
+        Unlike: they are not the same ids, or one stands there twice.
+    """
+    missing, further = np.setdiff1d(base, given), np.setdiff1d(given, base)
+    if len(missing) or len(further) or len(base) != len(given):
+        raise Unlike("samples", missing.tolist(), further.tolist())
+    places = np.argsort(given, kind="stable")
+    return places[np.searchsorted(given, base, sorter=places)].astype(np.int64)
