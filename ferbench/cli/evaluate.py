@@ -93,10 +93,11 @@ def evaluate(
     from ferbench.runs.directory import find_run
 
     directory = find_run(results, run)
-    record = directory.read()
+    loaded = directory.load()
+    record = loaded.plain()
     from ferbench.training.restore import refuse_without_weights, restore
 
-    refuse_without_weights(directory, record)
+    refuse_without_weights(directory, loaded)
     registry = load_registry(plugin)
     resolved = _resolved(record, registry, dataset, data, sets, skip_faulty, part)
     from ferbench.training.retest import retest, retest_id
@@ -112,7 +113,7 @@ def evaluate(
         click.echo(one_line(f"warning: {trained.doubt}; results may differ"), err=True)
     prepared = None if dataset is None or trained.doubt else trained.form
     test = _test(record, resolved, part, cache, prepared, strict=strict, quiet=quiet or as_json)
-    there = short(retest_id(record, test, trained)) in record["evaluations"]
+    there = short(retest_id(loaded, test, trained)) in record["evaluations"]
     name = retest(directory, trained, test, record["training"]["batch_size"])
     entry = directory.read()["evaluations"][name]
     about = {"run": directory.path.name, "name": record.get("name"), "evaluation": name, "reused": there}
@@ -228,6 +229,7 @@ def _test(
     from ferbench.data.splits import SplitRequest, choose_protocol
     from ferbench.data.tested_rows import asked_classes, choose_rows
     from ferbench.plugin.specs import DatasetSpec
+    from ferbench.records.run import Data
     from ferbench.runs.learnt import same_protocol
     from ferbench.runs.remarks import counted
     from ferbench.training.retest import Retest
@@ -240,7 +242,7 @@ def _test(
     request = SplitRequest(**resolved.recipe.data.model_dump(include=set(SplitRequest.__dataclass_fields__)))
     mapping = match_classes(record["data"]["class_names"], asked_classes(pack, request))
     protocol = choose_protocol(spec.protocols, request.protocol, pack.dataset).name
-    home = same_protocol(record["data"], pack.dataset, protocol)
+    home = same_protocol(Data.model_validate(record["data"]), pack.dataset, protocol)
     rows = choose_rows(pack, spec.protocols, request, part, mapping, home=home)
     if strict and rows.left_out:
         raise UserError(

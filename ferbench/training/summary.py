@@ -62,9 +62,19 @@ class LayerTable:
         """Trainable, frozen and statistics together: what Keras calls total parameters."""
         return self.trainable + self.frozen + self.statistics
 
+    def totals(self) -> dict[str, int]:
+        """Totals by name, as the record of a run has them."""
+        return {
+            "parameters": self.parameters,
+            "trainable": self.trainable,
+            "frozen": self.frozen,
+            "statistics": self.statistics,
+            "flops": self.flops,
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """The table as plain values for JSON; ``parameters`` included."""
-        return {"parameters": self.parameters, **asdict(self)}
+        return {**self.totals(), "rows": [asdict(row) for row in self.rows]}
 
 
 def count_parameters(model: nn.Module) -> tuple[int, int, int]:

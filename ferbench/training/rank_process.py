@@ -11,58 +11,73 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ferbench.link import Link, Message
+from ferbench.link import Link
 
 if TYPE_CHECKING:
     from ferbench.experiment.plan import Plan
+    from ferbench.link import Message
+    from ferbench.training.rank_messages import Setup
 
 #: Seconds that the cause of another rank's end may take to be known.
 _PATIENCE = 20
 
 
 def main() -> None:
-    """``python -m ferbench.distributed.rank FD INDEX``: serve the process at the other end of that socket."""
+    """``python -m ferbench.training.rank_process FD INDEX``: serve the process at the other end of that socket."""
     link, index = Link(socket.socket(fileno=int(sys.argv[1]))), int(sys.argv[2])
     # The first rank saves the run when it is asked to; until then, and in the others, nothing would be lost.
     for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2"):
         signal.signal(getattr(signal, name), signal.SIG_IGN if index else signal.SIG_DFL)
-    said: queue.Queue[Message] = queue.Queue()
-    threading.Thread(target=_listen, args=(link, said), daemon=True).start()
-    setup = said.get()
+    received: queue.Queue[Message] = queue.Queue()
+    threading.Thread(target=_receive, args=(link, received), daemon=True).start()
+    setup = received.get()
     with contextlib.suppress(ValueError, OSError):
         _name_interface()
-    _serve(link, index, setup, said)
+    _serve(link, index, setup, received)
 
 
-def _serve(link: Link, index: int, setup: Message, said: queue.Queue[Message]) -> None:
-    from ferbench.distributed.messages import RankFailed, Reported, failure
-    from ferbench.distributed.ranks import ConnectedRanks, OutOfMemory, PeerLost
+def _serve(link: Link, index: int, plain: Message, received: queue.Queue[Message]) -> None:
     from ferbench.training.interruption import Interrupted
+    from ferbench.training.rank_messages import (
+        Done,
+        Ending,
+        Failed,
+        MemoryFull,
+        RankFailed,
+        ReportingObserver,
+        Setup,
+        Signalled,
+        from_plain,
+        to_plain,
+    )
+    from ferbench.training.ranks import ConnectedRanks, OutOfMemory, PeerLost
     from ferbench.training.run import execute, follow
     from ferbench.training.runtime import choose_devices
 
+    ending: Ending = Done()
     try:
+        setup = from_plain(plain)
+        assert isinstance(setup, Setup)
         planned = plan_of(setup)
-        device = choose_devices(planned.resolved.recipe.runtime.device, setup["count"])[index]
-        store = Path(setup["store"])
-        cause = _Cause(said, setup["count"])
-        ranks = ConnectedRanks(store, index, setup["count"], device, setup["micro_batch"], cause.wait)
-        results = Path(setup["results"])
+        device = choose_devices(planned.resolved.recipe.runtime.device, setup.count)[index]
+        cause = _Cause(received, setup.count)
+        ranks = ConnectedRanks(Path(setup.store), index, setup.count, device, setup.micro_batch, cause.wait)
+        results = Path(setup.results)
         if index:
             follow(planned, results, ranks)
         else:
-            execute(planned, results, lambda record: Reported(link, record), ranks)
-            link.send({"type": "done"})
+            execute(planned, results, lambda record: ReportingObserver(link), ranks)
     except OutOfMemory as error:
-        link.send({"type": "memory", "size": error.size})
+        ending = MemoryFull(error.size)
     except Interrupted as error:
-        link.send({"type": "interrupted", "signal": error.signal})
+        ending = Signalled(error.signal)
     except KeyboardInterrupt:
-        link.send({"type": "interrupted", "signal": int(signal.SIGINT)})
+        ending = Signalled(int(signal.SIGINT))
     except BaseException as error:
-        link.send(failure(error, lost=isinstance(error, (PeerLost, RankFailed))))
+        ending = Failed.of(error, rank=index, lost=isinstance(error, (PeerLost, RankFailed)))
+    link.send(to_plain(ending))
     sys.stdout.flush()
     sys.stderr.flush()
     if index:
@@ -72,20 +87,20 @@ def _serve(link: Link, index: int, setup: Message, said: queue.Queue[Message]) -
 class _Cause:
     """What the process that started all ranks knows of one that has ended."""
 
-    def __init__(self, said: queue.Queue[Message], count: int) -> None:
-        self._said, self._count = said, count
+    def __init__(self, received: queue.Queue[Message], count: int) -> None:
+        self._received, self._count = received, count
 
     def wait(self) -> BaseException | None:
-        from ferbench.distributed.messages import raised
+        from ferbench.training.rank_messages import Failed, from_plain
 
         try:
-            message = self._said.get(timeout=_PATIENCE)
+            message = from_plain(self._received.get(timeout=_PATIENCE))
         except queue.Empty:
             return None
-        return raised(message["failure"], message["rank"], self._count)
+        return message.exception(self._count) if isinstance(message, Failed) else None
 
 
-def plan_of(setup: Message) -> Plan:
+def plan_of(setup: Setup) -> Plan:
     """The plan that the other process has, made anew.
 
     Raises:
@@ -100,26 +115,25 @@ def plan_of(setup: Message) -> Plan:
     from ferbench.plugin.discovery import load_registry
     from ferbench.runs.directory import RunDirectory
 
-    resolved = resolve(build_recipe(setup["settings"]), load_registry(tuple(setup["plugins"])))
-    pack = dataset_pack(resolved.components["dataset"], resolved.recipe.data, Path(setup["cache"]))
+    resolved = resolve(build_recipe(setup.settings), load_registry(tuple(setup.plugins)))
+    pack = dataset_pack(resolved.components["dataset"], resolved.recipe.data, Path(setup.cache))
     start = None
-    if setup["start"] is not None:
-        given: dict[str, Any] = dict(setup["start"])
-        where, names = RunDirectory(Path(given.pop("directory"))), tuple(given.pop("class_names"))
-        start = Start(directory=where, class_names=names, **given)
-    planned = replace(plan(resolved, pack, start), reads_test=setup["reads_test"])
-    if planned.training_id != setup["training_id"]:
+    if setup.start is not None:
+        where, names = RunDirectory(Path(setup.start["directory"])), tuple(setup.start["class_names"])
+        start = Start(**setup.start | {"directory": where, "class_names": names})
+    planned = replace(plan(resolved, pack, start), reads_test=setup.reads_test)
+    if planned.training_id != setup.training_id:
         raise UserError("the data or a plugin changed while the run started", "give the command again")
     return planned
 
 
-def _listen(link: Link, said: queue.Queue[Message]) -> None:
-    """Take what the other process says, and end with it."""
+def _receive(link: Link, received: queue.Queue[Message]) -> None:
+    """Take what the other process sends, and end with it."""
     there = True
     while there:
         messages, there = link.receive()
         for message in messages:
-            said.put(message)
+            received.put(message)
     os._exit(1)
 
 
