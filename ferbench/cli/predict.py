@@ -26,8 +26,8 @@ _BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the model says of an image; valence and arousal where it predicts them."""
+class Prediction:
+    """What the model predicts for an image; valence and arousal where it has that head."""
 
     path: Path
     probabilities: list[float]
@@ -67,8 +67,8 @@ def predict(run: str, images: Sequence[Path], layout: str, device: str, results:
     trained = restore(directory, load_registry(plugin), chosen_device)
     for warning in filter(None, (trained.changed, trained.doubt)):
         click.echo(one_line(f"warning: {warning}; probabilities may differ"), err=True)
-    answers, faults = _classify(trained, paths)
-    _show(answers, trained.task.class_names, layout)
+    predictions, faults = _classify(trained, paths)
+    _show(predictions, trained.task.class_names, layout)
     for path, reason in faults:
         click.echo(one_line(f"error: {path}: {reason}"), err=True)
     if faults:
@@ -92,11 +92,11 @@ def _expand(given: Sequence[Path]) -> Iterator[Path]:
             raise UserError(f"there is no file {path}", "give the path of an image, or of a directory of images")
 
 
-def _classify(trained: TrainedModel, paths: Sequence[Path]) -> tuple[list[Answer], list[tuple[Path, str]]]:
-    """The answers, and what could not be decoded, with the reason."""
+def _classify(trained: TrainedModel, paths: Sequence[Path]) -> tuple[list[Prediction], list[tuple[Path, str]]]:
+    """The predictions, and what could not be decoded, with the reason."""
     from ferbench.data.decode import DecodeError, decode
 
-    answers: list[Answer] = []
+    predictions: list[Prediction] = []
     faults: list[tuple[Path, str]] = []
     for start in range(0, len(paths), _BATCH):
         decoded = []
@@ -108,8 +108,8 @@ def _classify(trained: TrainedModel, paths: Sequence[Path]) -> tuple[list[Answer
         if decoded:
             probabilities, affect = trained.classify([image for _, image in decoded])
             for i, (path, _) in enumerate(decoded):
-                answers.append(Answer(path, probabilities[i].tolist(), None if affect is None else affect[i].tolist()))
-    return answers, faults
+                predictions.append(Prediction(path, probabilities[i].tolist(), None if affect is None else affect[i].tolist()))
+    return predictions, faults
 
 
 def distinct(class_names: Iterable[str], own: Sequence[str]) -> list[str]:
@@ -124,8 +124,8 @@ def distinct(class_names: Iterable[str], own: Sequence[str]) -> list[str]:
     return columns
 
 
-def _show(answers: list[Answer], class_names: tuple[str, ...], layout: str) -> None:
-    affect = AFFECT if any(one.affect for one in answers) else ()
+def _show(predictions: list[Prediction], class_names: tuple[str, ...], layout: str) -> None:
+    affect = AFFECT if any(prediction.affect for prediction in predictions) else ()
     if layout == "json":
         document: list[dict[str, Any]] = [
             {
@@ -134,7 +134,7 @@ def _show(answers: list[Answer], class_names: tuple[str, ...], layout: str) -> N
                 "probabilities": dict(zip(class_names, one.probabilities, strict=True)),
                 **({} if one.affect is None else dict(zip(AFFECT, one.affect, strict=True))),
             }
-            for one in answers
+            for one in predictions
         ]
         echo_json(document)
     elif layout == "csv":
@@ -144,12 +144,12 @@ def _show(answers: list[Answer], class_names: tuple[str, ...], layout: str) -> N
         writer = csv.writer(text, lineterminator="\n")
         own = ("image", "predicted", *affect)
         writer.writerow([*own[:2], *distinct(map(csv_text, class_names), own), *affect])
-        for one in answers:
+        for one in predictions:
             numbers = (*one.probabilities, *(one.affect or ()))
             predicted = csv_text(class_names[one.label])
             writer.writerow([csv_text(str(one.path)), predicted, *(f"{number:.6f}" for number in numbers)])
         click.echo(text.getvalue(), nl=False)
-    elif answers:
+    elif predictions:
         from ferbench.cli.tables import fitting, show, terminal_width
 
         rows = [
@@ -159,7 +159,7 @@ def _show(answers: list[Answer], class_names: tuple[str, ...], layout: str) -> N
                 *(f"{100 * p:.1f} %" for p in one.probabilities),
                 *(f"{value:+.2f}" for value in one.affect or ()),
             ]
-            for one in answers
+            for one in predictions
         ]
         columns = ["image", "predicted", *distinct(class_names, ("image", "predicted", *affect)), *affect]
         width = terminal_width()
