@@ -108,7 +108,9 @@ def _classify(trained: TrainedModel, paths: Sequence[Path]) -> tuple[list[Predic
         if decoded:
             probabilities, affect = trained.classify([image for _, image in decoded])
             for i, (path, _) in enumerate(decoded):
-                predictions.append(Prediction(path, probabilities[i].tolist(), None if affect is None else affect[i].tolist()))
+                predictions.append(
+                    Prediction(path, probabilities[i].tolist(), None if affect is None else affect[i].tolist())
+                )
     return predictions, faults
 
 

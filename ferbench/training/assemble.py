@@ -17,6 +17,7 @@ from ferbench.experiment.plan import Plan, build_sampler
 from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.plugin.culprit import in_use
 from ferbench.training.asking import described, draw, rates_at
+from ferbench.training.building import build_model, check_budget, check_outputs, check_single_images
 from ferbench.training.ema import averaged
 from ferbench.training.growing import planned_sizes
 from ferbench.training.loop import Sampler, Training
@@ -29,12 +30,27 @@ from ferbench.training.scores import Scores
 from ferbench.training.selection import BestEpoch
 from ferbench.training.step import Loss, evaluate_loss, forward
 from ferbench.training.stopping import EarlyStopping
+from ferbench.training.summary import count_parameters
 
 
 def build_loss(plan: Plan, device: torch.device) -> Loss:
     """The planned loss; one that is a module is on the device."""
     loss: Callable[[Outputs, Targets], LossValue | Tensor] = plan.resolved.components["loss"].build(plan.task)
     return loss.to(device) if isinstance(loss, nn.Module) else loss
+
+
+def checked_model(plan: Plan) -> nn.Module:
+    """The planned model on the CPU, tried with the planned loss.
+
+    Raises:
+        UserError: one of them, or both together, cannot serve the plan.
+    """
+    model = build_model(plan)
+    check_budget(plan, sum(count_parameters(model)))
+    check_outputs(plan, model)
+    check_single_images(plan, model)
+    check_loss(plan, model, build_loss(plan, torch.device("cpu")))
+    return model
 
 
 def check_loss(plan: Plan, model: nn.Module, loss: Loss) -> None:

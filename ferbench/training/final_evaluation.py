@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import torch
 from torch import nn
 
@@ -15,7 +17,7 @@ from ferbench.training.ancestry import seen_before
 from ferbench.training.building import split_batches
 from ferbench.training.checkpoints import read_loss
 from ferbench.training.evaluation import SplitResult, evaluate, evaluation_batch
-from ferbench.training.evaluation_record import Tested
+from ferbench.training.evaluation_record import write_evaluation
 from ferbench.training.loss_state import put_state
 from ferbench.training.ranks import Ranks
 from ferbench.training.step import Loss, start_epoch
@@ -37,24 +39,28 @@ def evaluate_kept(
         identifier = plan.evaluation_id(role)
         if short(identifier) in record.evaluations and directory.load_evaluation(short(identifier)) is not None:
             continue
-        tested = Tested(
-            pack=plan.pack,
-            rows=rows,
-            rows_digest=rows_digest,
-            split=role,
-            protocol=plan.split.protocol,
-            synthetic=plan.dataset_spec.synthetic,
-            excluded=plan.split.excluded.get(role, 0),
-            options=plan.resolved.recipe.evaluation,
-        )
+        started = time.perf_counter()
         ranks.broadcast(["evaluate", role, epoch])
         ranks.copy_weights(model)
         result = evaluate_role(plan, model, loss, device, directory, role, epoch, ranks)
-        seen = seen_before(plan, directory, role, rows)
-        predictions = tested.predictions(result.truth, result)
-        more = {} if seen is None else {"seen": seen}
-        names = plan.task.class_names
-        tested.write(directory, record, identifier, predictions, names, losses=result.losses(), more=more)
+        write_evaluation(
+            directory,
+            record,
+            plan.pack,
+            rows,
+            result,
+            plan.task.class_names,
+            started,
+            plan.resolved.recipe.evaluation,
+            seen=seen_before(plan, directory, role, rows),
+            losses=result.losses(),
+            evaluation_id=identifier,
+            split=role,
+            rows_digest=rows_digest,
+            protocol=plan.split.protocol,
+            synthetic=plan.dataset_spec.synthetic,
+            excluded=plan.split.excluded.get(role, 0),
+        )
 
 
 def evaluate_role(

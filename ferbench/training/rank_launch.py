@@ -31,7 +31,7 @@ from ferbench.training.rank_messages import (
     Ending,
     Failed,
     MemoryFull,
-    Message,
+    Progress,
     RankFailed,
     Relay,
     Setup,
@@ -206,8 +206,8 @@ class RankProcesses:
         """Receive what the ranks send until the run has ended, and how."""
         first, deadline = self._ranks[0], None
         while first.there:
-            for message in self._received(0.5):
-                relay.pass_on(message)
+            for progress in self._received(0.5):
+                relay.pass_on(progress)
             for rank in self._ranks:
                 if isinstance(rank.ending, MemoryFull):
                     return rank.ending
@@ -248,15 +248,15 @@ class RankProcesses:
                 process.send_signal(self.signals.asked)
         rank.link.send(to_plain(replace(self.setup, store=str(folder / "store"))))
 
-    def _received(self, seconds: float) -> Iterator[Message]:
+    def _received(self, seconds: float) -> Iterator[Progress]:
         for key, _ in self._selector.select(seconds):
             rank: _Rank = key.data
             messages, rank.there = rank.link.receive()
             for message in map(from_plain, messages):
-                if isinstance(message, Ending):
-                    rank.ending = message
-                else:
+                if isinstance(message, Progress):
                     yield message
+                elif not isinstance(message, Setup):
+                    rank.ending = message
             if not rank.there:
                 self._selector.unregister(key.fd)
                 rank.process.wait()

@@ -50,41 +50,16 @@ class Setup:
 
 
 @dataclass(frozen=True)
-class Started:
-    """From the first rank: the run's first record is on disk."""
+class Progress:
+    """From the first rank: a method of its observer was called.
 
+    Attributes:
+        method: of `Observer`; ``started`` when the run's first record is on disk.
+        values: its arguments as plain values.
+    """
 
-@dataclass(frozen=True)
-class BatchDone:
-    """From the first rank, as `Observer.batch_done` has it."""
-
-    epoch: int
-    images: int
-    total: int
-    loss: float | None
-
-
-@dataclass(frozen=True)
-class EpochEnded:
-    """From the first rank: an epoch, as plain values."""
-
-    epoch: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Resumed:
-    """From the first rank: where it goes on."""
-
-    epoch: int
-    batches: int
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """From the first rank: it ends early, and why."""
-
-    epoch: int
-    reason: str
+    method: str
+    values: list[Any]
 
 
 @dataclass(frozen=True)
@@ -144,11 +119,10 @@ class Failed:
 
 #: How a rank may end.
 Ending = Done | Signalled | MemoryFull | Failed
-Message = Setup | Started | BatchDone | EpochEnded | Resumed | Stopped | Ending
+Message = Setup | Progress | Ending
 
 _TYPES: dict[str, Callable[..., Message]] = {
-    kind.__name__: kind
-    for kind in (Setup, Started, BatchDone, EpochEnded, Resumed, Stopped, Done, Signalled, MemoryFull, Failed)
+    kind.__name__: kind for kind in (Setup, Progress, Done, Signalled, MemoryFull, Failed)
 }
 
 
@@ -181,30 +155,30 @@ class ReportingObserver(Observer):
     def __init__(self, link: Link) -> None:
         self._link = link
         self._reported = 0.0
-        self._send(Started())
+        self._send("started")
 
     def batch_done(self, epoch: int, images: int, total: int, loss: float | None) -> None:
         now = time.monotonic()
         if now - self._reported >= _INTERVAL or images == total:
             self._reported = now
-            self._send(BatchDone(epoch, images, total, loss))
+            self._send("batch_done", epoch, images, total, loss)
 
     def epoch_ended(self, epoch: Epoch) -> None:
-        self._send(EpochEnded(epoch.plain()))
+        self._send("epoch_ended", epoch.plain())
 
     def resumed(self, at: Position) -> None:
-        self._send(Resumed(at.epoch, at.batches))
+        self._send("resumed", at.epoch, at.batches)
 
     def stopped(self, epoch: int, reason: str) -> None:
-        self._send(Stopped(epoch, reason))
+        self._send("stopped", epoch, reason)
 
-    def _send(self, message: Message) -> None:
-        self._link.send(to_plain(message))
+    def _send(self, method: str, *values: Any) -> None:
+        self._link.send(to_plain(Progress(method, list(values))))
 
 
 @dataclass
 class Relay:
-    """Calls an observer with what `ReportingObserver` passes on.
+    """Calls an observer as `ReportingObserver` was called.
 
     Attributes:
         make_observer: gives the observer when the run has started; called once, however often the ranks start.
@@ -213,19 +187,15 @@ class Relay:
     make_observer: Callable[[], Observer]
     _observer: Observer | None = field(default=None)
 
-    def pass_on(self, message: Message) -> None:
-        """Pass a message on, if it is one of those."""
-        if isinstance(message, Started):
-            self._observer = self._observer or self.make_observer()
-            return
-        if self._observer is None:
-            return
-        match message:
-            case BatchDone(epoch, images, total, loss):
-                self._observer.batch_done(epoch, images, total, loss)
-            case EpochEnded(plain):
-                self._observer.epoch_ended(Epoch.model_validate(plain))
-            case Resumed(epoch, batches):
-                self._observer.resumed(Position(epoch=epoch, batches=batches))
-            case Stopped(epoch, reason):
-                self._observer.stopped(epoch, reason)
+    def pass_on(self, progress: Progress) -> None:
+        """Call the observer."""
+        observer = self._observer = self._observer or self.make_observer()
+        match progress.method, progress.values:
+            case "batch_done", values:
+                observer.batch_done(*values)
+            case "epoch_ended", [epoch]:
+                observer.epoch_ended(Epoch.model_validate(epoch))
+            case "resumed", [epoch, batches]:
+                observer.resumed(Position(epoch=epoch, batches=batches))
+            case "stopped", values:
+                observer.stopped(*values)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from ferbench.runs.learnt import Samples, read_samples, same_protocol, seen
 from ferbench.runs.lock import only_writer
 from ferbench.runs.pixels import stored_as
 from ferbench.training.evaluation import evaluate, evaluation_batch
-from ferbench.training.evaluation_record import Tested
+from ferbench.training.evaluation_record import write_evaluation
 from ferbench.training.record import now
 from ferbench.training.restore import TrainedModel
 from ferbench.training.step import is_out_of_memory
@@ -101,17 +102,8 @@ def retest(directory: RunDirectory, trained: TrainedModel, test: Retest, batch_s
 def _test(
     directory: RunDirectory, record: Run, identifier: str, trained: TrainedModel, test: Retest, batch_size: int
 ) -> None:
+    started = time.perf_counter()
     pack, rows, mapping = test.pack, test.rows.rows, test.mapping
-    tested = Tested(
-        pack=pack,
-        rows=rows,
-        rows_digest=test.rows.digest,
-        split=test.part,
-        protocol=test.rows.protocol,
-        synthetic=test.synthetic,
-        excluded=test.rows.excluded,
-        options=test.options,
-    )
     affect = None if pack.affect is None else np.asarray(pack.affect[rows], dtype=np.float32)
     # Losses are not asked for, so that the model's own class ids are needed nowhere else.
     truth = Truth(mapping.columns[test.rows.labels], None, affect)
@@ -134,13 +126,30 @@ def _test(
         **({} if pack.form is None else pack.form.record()),
     )
     home = test.part == "test" and same_protocol(record.data, pack.dataset, test.rows.protocol)
-    more = {
-        "data": data,
-        "left_out": test.rows.left_out,
-        "seen": seen(read_samples(directory), Samples.of(pack, rows), home=home),
-        "plugin_changed": trained.changed,
-        "finished": now(),
-    }
-    predictions = tested.predictions(test.rows.labels, result, mapping.columns)
-    over = range(mapping.scored)
-    tested.write(directory, record, identifier, predictions, mapping.class_names, over=over, more=more)
+    write_evaluation(
+        directory,
+        record,
+        pack,
+        rows,
+        # In the class ids that results have.
+        replace(
+            result,
+            truth=test.rows.labels,
+            probabilities=np.ascontiguousarray(result.probabilities[:, mapping.columns]),
+        ),
+        mapping.class_names,
+        started,
+        test.options,
+        over=range(mapping.scored),
+        evaluation_id=identifier,
+        split=test.part,
+        rows_digest=test.rows.digest,
+        protocol=test.rows.protocol,
+        synthetic=test.synthetic,
+        excluded=test.rows.excluded,
+        data=data,
+        left_out=test.rows.left_out,
+        seen=seen(read_samples(directory), Samples.of(pack, rows), home=home),
+        plugin_changed=trained.changed,
+        finished=now(),
+    )

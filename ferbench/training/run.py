@@ -22,8 +22,8 @@ from ferbench.runs.lock import only_writer
 from ferbench.runs.saved import BEST, is_trained, read_about
 from ferbench.training import checkpoints, runtime
 from ferbench.training.ancestry import add_changes, samples_of
-from ferbench.training.assemble import assemble, build_loss, check_loss
-from ferbench.training.building import build_model, check_budget, check_outputs, check_single_images, split_batches
+from ferbench.training.assemble import assemble, build_loss, checked_model
+from ferbench.training.building import build_model, split_batches
 from ferbench.training.epoch import Diverged
 from ferbench.training.final_evaluation import evaluate_kept, evaluate_role
 from ferbench.training.interruption import Interruption
@@ -35,7 +35,7 @@ from ferbench.training.snapshots import Snapshots
 from ferbench.training.starting import begin_from
 from ferbench.training.step import Loss, is_out_of_memory
 from ferbench.training.stopping import Pruned
-from ferbench.training.summary import count_parameters, layer_table
+from ferbench.training.summary import layer_table
 from ferbench.training.trackers import Trackers
 
 
@@ -117,12 +117,8 @@ def _execute(
         record = first_record(plan, device, ranks.count)
         trackers = Trackers(plan.resolved.trackers)
         try:
-            model = build_model(plan)
-            check_budget(plan, sum(count_parameters(model)))
+            model = checked_model(plan)
             lost = begin_from(plan.start, model)
-            check_outputs(plan, model)
-            check_single_images(plan, model)
-            check_loss(plan, model, build_loss(plan, torch.device("cpu")))
             record.model = ModelSize(**layer_table(model, plan.task).totals())
             model = _placed(model, device)
             loss = build_loss(plan, device)
