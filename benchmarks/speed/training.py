@@ -52,7 +52,8 @@ def ferbench_side(folder: Path, threads: int) -> Callable[[], int]:
     from ferbench.plugin.discovery import load_registry
     from ferbench.task import Task
     from ferbench.training import runtime
-    from ferbench.training.loop import Observer, Position, Training, fit
+    from ferbench.training.loop import Observer, Training, fit
+    from ferbench.training.position import Position
     from ferbench.training.selection import BestEpoch
 
     device = torch.device("cpu")

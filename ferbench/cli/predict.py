@@ -127,16 +127,16 @@ def distinct(class_names: Iterable[str], own: Sequence[str]) -> list[str]:
 
 
 def _show(predictions: list[Prediction], class_names: tuple[str, ...], layout: str) -> None:
-    affect = AFFECT if any(prediction.affect for prediction in predictions) else ()
+    affect = AFFECT if any(each.affect for each in predictions) else ()
     if layout == "json":
         document: list[dict[str, Any]] = [
             {
-                "image": str(one.path),
-                "predicted": class_names[one.label],
-                "probabilities": dict(zip(class_names, one.probabilities, strict=True)),
-                **({} if one.affect is None else dict(zip(AFFECT, one.affect, strict=True))),
+                "image": str(each.path),
+                "predicted": class_names[each.label],
+                "probabilities": dict(zip(class_names, each.probabilities, strict=True)),
+                **({} if each.affect is None else dict(zip(AFFECT, each.affect, strict=True))),
             }
-            for one in predictions
+            for each in predictions
         ]
         echo_json(document)
     elif layout == "csv":
@@ -146,22 +146,22 @@ def _show(predictions: list[Prediction], class_names: tuple[str, ...], layout: s
         writer = csv.writer(text, lineterminator="\n")
         own = ("image", "predicted", *affect)
         writer.writerow([*own[:2], *distinct(map(csv_text, class_names), own), *affect])
-        for one in predictions:
-            numbers = (*one.probabilities, *(one.affect or ()))
-            predicted = csv_text(class_names[one.label])
-            writer.writerow([csv_text(str(one.path)), predicted, *(f"{number:.6f}" for number in numbers)])
+        for each in predictions:
+            numbers = (*each.probabilities, *(each.affect or ()))
+            predicted = csv_text(class_names[each.label])
+            writer.writerow([csv_text(str(each.path)), predicted, *(f"{number:.6f}" for number in numbers)])
         click.echo(text.getvalue(), nl=False)
     elif predictions:
         from ferbench.cli.tables import fitting, show, terminal_width
 
         rows = [
             [
-                str(one.path),
-                class_names[one.label],
-                *(f"{100 * p:.1f} %" for p in one.probabilities),
-                *(f"{value:+.2f}" for value in one.affect or ()),
+                str(each.path),
+                class_names[each.label],
+                *(f"{100 * p:.1f} %" for p in each.probabilities),
+                *(f"{value:+.2f}" for value in each.affect or ()),
             ]
-            for one in predictions
+            for each in predictions
         ]
         columns = ["image", "predicted", *distinct(class_names, ("image", "predicted", *affect)), *affect]
         width = terminal_width()

@@ -21,7 +21,8 @@ from rich.text import Text
 
 from ferbench.plugin.faults import one_line
 from ferbench.records.epoch import Epoch
-from ferbench.training.loop import Observer, Position
+from ferbench.training.loop import Observer
+from ferbench.training.position import Position
 
 
 def duration(seconds: float) -> str:

@@ -186,5 +186,5 @@ def _bytes(pixel_hashes: NDArray[np.uint8]) -> list[bytes]:
     return [row.tobytes() for row in pixel_hashes]
 
 
-def _is_same(one: str, other: str) -> bool:
-    return one == other or one.endswith(f":{other}") or other.endswith(f":{one}")
+def _is_same(sample_id: str, other: str) -> bool:
+    return sample_id == other or sample_id.endswith(f":{other}") or other.endswith(f":{sample_id}")

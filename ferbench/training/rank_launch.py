@@ -24,7 +24,7 @@ from ferbench.link import Link
 from ferbench.records.run import Run
 from ferbench.runs.lock import only_writer
 from ferbench.training.building import check_devices
-from ferbench.training.interruption import Interrupted
+from ferbench.training.interruption import NUMBERS, Interrupted
 from ferbench.training.loop import Observer
 from ferbench.training.rank_messages import (
     Done,
@@ -44,8 +44,6 @@ from ferbench.training.record import write_failure
 #: Seconds that the first rank gets to write down that another one has failed, to end after it is done, and to end at
 #: a second Ctrl-C.
 _GRACE, _FAREWELL, _IMPATIENCE = 20.0, 30.0, 5.0
-
-_SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
 
 
 def execute(
@@ -138,7 +136,7 @@ class _Signals:
 
     def __enter__(self) -> _Signals:
         with contextlib.suppress(ValueError):  # only the main thread can
-            for number in (getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)):
+            for number in NUMBERS:
                 self._before[number] = signal.signal(number, self._pass_on)
         return self
 

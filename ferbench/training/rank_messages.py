@@ -14,7 +14,8 @@ from ferbench.link import Link
 from ferbench.plugin.culprit import blame, named
 from ferbench.records.epoch import Epoch
 from ferbench.runs.lock import AtWork
-from ferbench.training.loop import Observer, Position
+from ferbench.training.loop import Observer
+from ferbench.training.position import Position
 
 #: Seconds between two batches that are reported.
 _INTERVAL = 0.1

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ferbench.link import Link
+from ferbench.training.interruption import NUMBERS
 
 if TYPE_CHECKING:
     from ferbench.experiment.plan import Plan
@@ -28,8 +29,8 @@ def main() -> None:
     """``python -m ferbench.training.rank_process FD INDEX``: serve the process at the other end of that socket."""
     link, index = Link(socket.socket(fileno=int(sys.argv[1]))), int(sys.argv[2])
     # The first rank saves the run when it is asked to; until then, and in the others, nothing would be lost.
-    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2"):
-        signal.signal(getattr(signal, name), signal.SIG_IGN if index else signal.SIG_DFL)
+    for number in NUMBERS:
+        signal.signal(number, signal.SIG_IGN if index else signal.SIG_DFL)
     received: queue.Queue[Message] = queue.Queue()
     threading.Thread(target=_receive, args=(link, received), daemon=True).start()
     setup = received.get()

@@ -27,7 +27,8 @@ from ferbench.training.building import build_model, split_batches
 from ferbench.training.epoch import Diverged
 from ferbench.training.final_evaluation import evaluate_kept, evaluate_role
 from ferbench.training.interruption import Interruption
-from ferbench.training.loop import Observer, Position, Training, TrainingOutcome, fit
+from ferbench.training.loop import Observer, Training, fit
+from ferbench.training.position import Position, TrainingOutcome
 from ferbench.training.ranks import ALONE, OutOfMemory, Ranks
 from ferbench.training.record import first_record, now, write_failure
 from ferbench.training.saving import RunSaver

@@ -13,8 +13,9 @@ from ferbench.runs.directory import RunDirectory
 from ferbench.runs.saved import BEST, is_whole, read_about
 from ferbench.training import checkpoints
 from ferbench.training.interruption import Interrupted, Interruption
-from ferbench.training.loop import Position, Saver, Training
+from ferbench.training.loop import Saver, Training
 from ferbench.training.loss_state import state_of
+from ferbench.training.position import Position
 from ferbench.training.snapshots import RandomState, Snapshots, restore_random
 
 

@@ -24,8 +24,9 @@ from ferbench.errors import UserError
 from ferbench.runs.saved import snapshot_names
 from ferbench.runs.sealed import seal, unseal
 from ferbench.storage import json_bytes, replace_file, replace_json, sync_directory, writing
-from ferbench.training.loop import Position, Training
+from ferbench.training.loop import Training
 from ferbench.training.loss_state import put_state, state_of
+from ferbench.training.position import Position
 from ferbench.training.step import start_epoch
 from ferbench.training.storable import NotStorable, pack, unpack
 
@@ -78,7 +79,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, training: Training, at: Position) -> Snapshot:
-        """Of a training as it is, said to be at ``at``."""
+        """Of a training as it is, at ``at``."""
         describe = getattr(training.schedule, "state_dict", None)
         scaler, stopping = training.precision.scaler, training.stopping
         return cls(

@@ -22,7 +22,7 @@ from ferbench.plugin.faults import one_line
 from ferbench.training.precision import Precision
 from ferbench.training.ranks import ALONE, OutOfMemory, Ranks
 
-_PARTS = tuple(one.name for one in fields(Targets))
+_PARTS = tuple(part.name for part in fields(Targets))
 
 Loss = Callable[[Outputs, Targets], LossValue | Tensor]
 
@@ -58,7 +58,7 @@ def evaluate_loss(loss: Loss, outputs: Outputs, targets: Targets) -> LossValue:
     """Call a loss; a bare scalar is taken as the total.
 
     It gets targets of its own, since what it writes into them would be counted as the truth. Outputs are its own
-    already: whoever needs what a model said takes it before the loss is called.
+    already: whoever needs what a model gave takes it before the loss is called.
 
     Raises:
         UserError: the total is no scalar, or a component has the name of something else in the records or is none.
@@ -176,7 +176,7 @@ class Stepper:
     over the pieces: the update stays the same. Batch normalisation sees the pieces, which is why the size is recorded.
 
     With several ranks each has its shard of every batch, and all do the same update: the loss is computed from the
-    outputs of all of them, and gradients are added up. What is said here of batches is said of whole ones.
+    outputs of all of them, and gradients are added up. Batches here are whole ones.
 
     Args:
         model: in training mode.
@@ -213,7 +213,7 @@ class Stepper:
         self._clip_norm = clip_norm
         self._ranks = ranks
         self._shards = ranks.shards(paired=paired)
-        self._parameters = [one for group in optimizer.param_groups for one in group["params"]]
+        self._parameters = [each for group in optimizer.param_groups for each in group["params"]]
         self.micro_batch: int | None = None
 
     def step(self, batches: Sequence[tuple[Tensor, Targets]]) -> StepResult:

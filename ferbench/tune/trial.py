@@ -18,7 +18,8 @@ from ferbench.plugin.discovery import load_registry
 from ferbench.records.epoch import Epoch
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.lock import AtWork
-from ferbench.training.loop import Observer, Position
+from ferbench.training.loop import Observer
+from ferbench.training.position import Position
 from ferbench.training.run import execute
 from ferbench.training.starting import find_start
 from ferbench.training.stopping import Pruned
