@@ -178,3 +178,11 @@ def test_no_pickle_is_on_disk(tmp_path):
     for name in snapshots.names():
         json.loads((tmp_path / f"{name}.json").read_text())
         assert (tmp_path / f"{name}.safetensors").read_bytes()[8:9] == b"{"
+
+
+def test_a_score_that_is_no_number_is_read_from_a_snapshot_of_any_release():
+    scores = {"loss": 1.0, "centre": float("nan"), "f1": {}}
+    record = {"epoch": 1, "train": scores, "validation": scores, "learning_rates": [0.1], "best": True}
+    state = Position(epoch=2).to_state() | {"record": record}
+    at = Position.from_state(state)
+    assert at.record.train.metrics == {"loss": 1.0, "centre": None}
