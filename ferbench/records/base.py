@@ -69,7 +69,7 @@ def _table(value: Any) -> Any:
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 #: A score; None where it is not defined.
-Score = Annotated[float | None, PlainValidator(_score)]
+Score = Annotated[int | float | None, PlainValidator(_score)]
 
 #: Any plain value. Nothing that a record says freely is looked at twice: the checks of pydantic cost much more.
 Json = Annotated[Any, PlainValidator(_plain)]
