@@ -19,6 +19,7 @@ from ferbench.plugin.culprit import in_use
 from ferbench.training.asking import described, draw, rates_at
 from ferbench.training.building import build_model, check_budget, check_outputs, check_single_images
 from ferbench.training.ema import averaged
+from ferbench.training.evaluation import evaluating
 from ferbench.training.growing import planned_sizes
 from ferbench.training.loop import Sampler, Training
 from ferbench.training.loss_state import check_state, learnable
@@ -62,12 +63,9 @@ def check_loss(plan: Plan, model: nn.Module, loss: Loss) -> None:
     """
     blank = torch.zeros(2, plan.task.channels, plan.task.height, plan.task.width)
     affect = torch.zeros(2, 2) if plan.task.has_affect else None
-    was_training = model.training
-    model.eval()
-    with torch.no_grad():
+    with evaluating(model), torch.no_grad():
         targets = Targets(torch.zeros(2, dtype=torch.int64), affect=affect)
         evaluate_loss(loss, forward(model, blank), targets)
-    model.train(was_training)
     names = learnable(loss)  # after the call, which may make some
     if names:
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""

@@ -34,11 +34,28 @@ def save_weights(directory: Path, name: str, model: nn.Module, about: Mapping[st
         facts["loss"] = {"state": pack(loss, tensors, "loss")}
         if tensors:
             content = safetensors.torch.save(tensors)
-            replace_file(directory / loss_file(name), content)
-            facts["loss"]["sha256"] = hashlib.sha256(content).hexdigest()
-    content = to_bytes(model.state_dict())
-    replace_file(directory / f"{name}.safetensors", content)
-    replace_json(directory / f"{name}.json", seal({**facts, "sha256": hashlib.sha256(content).hexdigest()}))
+            facts["loss"]["sha256"] = write_tensors(directory / loss_file(name), content)
+    sha256 = write_tensors(directory / f"{name}.safetensors", to_bytes(model.state_dict()))
+    replace_json(directory / f"{name}.json", seal({**facts, "sha256": sha256}))
+
+
+def write_tensors(path: Path, content: bytes) -> str:
+    """Write a file of safetensors; its SHA-256."""
+    replace_file(path, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_tensors(path: Path, sha256: str | None) -> dict[str, Tensor]:
+    """Tensors of a file, on the CPU.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: its SHA-256 is another one.
+    """
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError("its SHA-256 is not the recorded one")
+    return safetensors.torch.load(content)
 
 
 def read_loss(directory: Path, name: str) -> Any:
@@ -51,12 +68,7 @@ def read_loss(directory: Path, name: str) -> Any:
         kept = read_about(directory, name).get("loss")
         if kept is None:
             return None
-        tensors: dict[str, Tensor] = {}
-        if "sha256" in kept:
-            content = (directory / loss_file(name)).read_bytes()
-            if hashlib.sha256(content).hexdigest() != kept["sha256"]:
-                raise ValueError("its SHA-256 is not the recorded one")
-            tensors = safetensors.torch.load(content)
+        tensors = read_tensors(directory / loss_file(name), kept["sha256"]) if "sha256" in kept else {}
         return unpack(kept["state"], tensors)
     except (OSError, ValueError) as error:
         raise UserError(
@@ -91,18 +103,13 @@ def read_weights(directory: Path, name: str) -> tuple[dict[str, Any], dict[str, 
     path = directory / f"{name}.safetensors"
     try:
         about = read_about(directory, name)
-        content = path.read_bytes()
+        return about, read_tensors(path, about.get("sha256"))
     except (OSError, ValueError) as error:
+        damaged = isinstance(error, ValueError)
         raise UserError(
-            f"there is no readable checkpoint at {path}",
+            f"checkpoint {path} is damaged: {error}" if damaged else f"there is no readable checkpoint at {path}",
             "give the same 'ferbench run' command again: it trains the run anew",
         ) from error
-    if hashlib.sha256(content).hexdigest() != about.get("sha256"):
-        raise UserError(
-            f"checkpoint {path} is damaged: its SHA-256 is not the recorded one",
-            "give the same 'ferbench run' command again: it trains the run anew",
-        )
-    return about, safetensors.torch.load(content)
 
 
 def load_weights(directory: Path, name: str, model: nn.Module, device: torch.device) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,9 +103,7 @@ def evaluate(
         ranks: that share the run.
     """
     whole_batch = batch_size
-    was_training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         while True:
             try:
                 own = _of_rank(model, batches, classes, loss, (whole_batch, batch_size), views, before_batch, ranks)
@@ -116,9 +115,19 @@ def evaluate(
             gc.collect()
             if batches.device.type == "cuda":
                 torch.cuda.empty_cache()
-    finally:
-        model.train(was_training)
     return _together(own, batches, classes, ranks)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode; afterwards each module has the flag that it had, since parts of a model may differ."""
+    flags = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, flag in flags.items():
+            module.training = flag
 
 
 @dataclass(slots=True)

@@ -8,7 +8,6 @@ checkpoints/
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -23,7 +22,8 @@ from torch import Tensor
 from ferbench.errors import UserError
 from ferbench.runs.saved import snapshot_names
 from ferbench.runs.sealed import seal, unseal
-from ferbench.storage import json_bytes, replace_file, replace_json, sync_directory, writing
+from ferbench.storage import json_bytes, replace_json, sync_directory, writing
+from ferbench.training.checkpoints import read_tensors, write_tensors
 from ferbench.training.loop import Training
 from ferbench.training.loss_state import put_state, state_of
 from ferbench.training.position import Position
@@ -175,8 +175,7 @@ class Snapshots:
             ) from error
         name = snapshot.name
         content = safetensors.torch.save(tensors)
-        sha256 = hashlib.sha256(content).hexdigest()
-        replace_file(self._directory / f"{name}.safetensors", content)
+        sha256 = write_tensors(self._directory / f"{name}.safetensors", content)
         about = {"version": _VERSION, "training_id": self._training_id, "step": at.step, "epoch": at.epoch}
         about |= {"batches": at.batches, "sha256": sha256, "state": state}
         # The tensors' digest does not cover this file; its own stands in it.
@@ -230,12 +229,9 @@ class Snapshots:
         """A snapshot; None when it is damaged or of another training."""
         try:
             about = unseal((self._directory / f"{name}.json").read_bytes())
-            content = (self._directory / f"{name}.safetensors").read_bytes()
-            if hashlib.sha256(content).hexdigest() != about["sha256"]:
-                return None
+            tensors = read_tensors(self._directory / f"{name}.safetensors", about["sha256"])
             if (about["version"], about["training_id"]) != (_VERSION, self._training_id):
                 return None
-            tensors = safetensors.torch.load(content)
             return Snapshot.from_state({key: unpack(value, tensors) for key, value in about["state"].items()})
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
