@@ -24,7 +24,7 @@ from ferbench.link import Link
 from ferbench.records.run import Run
 from ferbench.runs.lock import only_writer
 from ferbench.training.building import check_devices
-from ferbench.training.interruption import NUMBERS, Interrupted
+from ferbench.training.interruption import Interrupted, Interruption
 from ferbench.training.loop import Observer
 from ferbench.training.rank_messages import (
     Done,
@@ -83,7 +83,8 @@ def execute(
         count=plan.resolved.recipe.runtime.devices,
     )
     relay = Relay(lambda: observer_for(directory.load()))
-    with _Signals() as signals:
+    signals = _Forwarding()
+    with signals.listening():
         while True:
             with RankProcesses(setup, signals) as ranks:
                 ending = ranks.serve(relay)
@@ -93,8 +94,8 @@ def execute(
     if isinstance(ending, Signalled):
         raise Interrupted(ending.signal)
     if isinstance(ending, Done):
-        if signals.asked is not None:  # too late for the run, not for those after it
-            raise Interrupted(signals.asked)
+        if signals.pending is not None:  # too late for the run, not for those after it
+            raise Interrupted(signals.pending)
         return directory.load()
     try:
         raise ending.exception(setup.count)
@@ -119,35 +120,23 @@ def _start(start: Start | None) -> dict[str, Any] | None:
     return plain | {"directory": str(start.directory.path), "class_names": list(start.class_names)}
 
 
-class _Signals:
+class _Forwarding(Interruption):
     """Passes the signals that end a run on to the first rank, which saves it.
 
     Attributes:
-        asked: the first of them; None: none came.
-        insisted: when Ctrl-C came after it; None: it did not.
+        insisted: when Ctrl-C came after the first signal; None: it did not.
         first: process id of the first rank; None: there is none.
     """
 
     def __init__(self) -> None:
-        self.asked: int | None = None
+        super().__init__()
         self.insisted: float | None = None
         self.first: int | None = None
-        self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> _Signals:
-        with contextlib.suppress(ValueError):  # only the main thread can
-            for number in NUMBERS:
-                self._before[number] = signal.signal(number, self._pass_on)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _pass_on(self, number: int, _frame: FrameType | None) -> None:
-        if self.asked is not None and number == signal.SIGINT:
+    def _receive(self, number: int, _frame: FrameType | None) -> None:
+        if self.pending is not None and number == signal.SIGINT:
             self.insisted = self.insisted or time.monotonic()
-        self.asked = self.asked or number
+        self.pending = self.pending or number
         if self.first is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.first, number)
@@ -175,7 +164,7 @@ class RankProcesses:
     """
 
     setup: Setup
-    signals: _Signals
+    signals: _Forwarding
     _ranks: list[_Rank] = field(default_factory=list)
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _folder: tempfile.TemporaryDirectory[str] | None = None
@@ -242,8 +231,8 @@ class RankProcesses:
         self._selector.register(ours.fileno(), selectors.EVENT_READ, rank)
         if index == 0:
             self.signals.first = process.pid
-            if self.signals.asked is not None:
-                process.send_signal(self.signals.asked)
+            if self.signals.pending is not None:
+                process.send_signal(self.signals.pending)
         rank.link.send(to_plain(replace(self.setup, store=str(folder / "store"))))
 
     def _received(self, seconds: float) -> Iterator[Progress]:
@@ -264,8 +253,8 @@ class RankProcesses:
     def _crash(self, rank: _Rank) -> Ending:
         """How a rank ended that sent no ending."""
         code = rank.process.returncode
-        if rank.index == 0 and self.signals.asked is not None and code == -self.signals.asked:
-            return Signalled(self.signals.asked)  # before it could handle signals
+        if rank.index == 0 and self.signals.pending is not None and code == -self.signals.pending:
+            return Signalled(self.signals.pending)  # before it could handle signals
         how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
         lines = [] if rank.log is None else rank.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         last = f": {lines[-1][:300]}" if lines else ""
