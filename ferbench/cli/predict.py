@@ -26,8 +26,8 @@ _BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
-    """What the model predicts for an image; valence and arousal where it has that head."""
+class Answer:
+    """What the model says of an image; valence and arousal where it predicts them."""
 
     path: Path
     probabilities: list[float]
@@ -67,8 +67,8 @@ def predict(run: str, images: Sequence[Path], layout: str, device: str, results:
     trained = restore(directory, load_registry(plugin), chosen_device)
     for warning in filter(None, (trained.changed, trained.doubt)):
         click.echo(one_line(f"warning: {warning}; probabilities may differ"), err=True)
-    predictions, faults = _classify(trained, paths)
-    _show(predictions, trained.task.class_names, layout)
+    answers, faults = _classify(trained, paths)
+    _show(answers, trained.task.class_names, layout)
     for path, reason in faults:
         click.echo(one_line(f"error: {path}: {reason}"), err=True)
     if faults:
@@ -92,11 +92,11 @@ def _expand(given: Sequence[Path]) -> Iterator[Path]:
             raise UserError(f"there is no file {path}", "give the path of an image, or of a directory of images")
 
 
-def _classify(trained: TrainedModel, paths: Sequence[Path]) -> tuple[list[Prediction], list[tuple[Path, str]]]:
-    """The predictions, and what could not be decoded, with the reason."""
+def _classify(trained: TrainedModel, paths: Sequence[Path]) -> tuple[list[Answer], list[tuple[Path, str]]]:
+    """The answers, and what could not be decoded, with the reason."""
     from ferbench.data.decode import DecodeError, decode
 
-    predictions: list[Prediction] = []
+    answers: list[Answer] = []
     faults: list[tuple[Path, str]] = []
     for start in range(0, len(paths), _BATCH):
         decoded = []
@@ -108,10 +108,8 @@ def _classify(trained: TrainedModel, paths: Sequence[Path]) -> tuple[list[Predic
         if decoded:
             probabilities, affect = trained.classify([image for _, image in decoded])
             for i, (path, _) in enumerate(decoded):
-                predictions.append(
-                    Prediction(path, probabilities[i].tolist(), None if affect is None else affect[i].tolist())
-                )
-    return predictions, faults
+                answers.append(Answer(path, probabilities[i].tolist(), None if affect is None else affect[i].tolist()))
+    return answers, faults
 
 
 def distinct(class_names: Iterable[str], own: Sequence[str]) -> list[str]:
@@ -126,17 +124,17 @@ def distinct(class_names: Iterable[str], own: Sequence[str]) -> list[str]:
     return columns
 
 
-def _show(predictions: list[Prediction], class_names: tuple[str, ...], layout: str) -> None:
-    affect = AFFECT if any(each.affect for each in predictions) else ()
+def _show(answers: list[Answer], class_names: tuple[str, ...], layout: str) -> None:
+    affect = AFFECT if any(one.affect for one in answers) else ()
     if layout == "json":
         document: list[dict[str, Any]] = [
             {
-                "image": str(each.path),
-                "predicted": class_names[each.label],
-                "probabilities": dict(zip(class_names, each.probabilities, strict=True)),
-                **({} if each.affect is None else dict(zip(AFFECT, each.affect, strict=True))),
+                "image": str(one.path),
+                "predicted": class_names[one.label],
+                "probabilities": dict(zip(class_names, one.probabilities, strict=True)),
+                **({} if one.affect is None else dict(zip(AFFECT, one.affect, strict=True))),
             }
-            for each in predictions
+            for one in answers
         ]
         echo_json(document)
     elif layout == "csv":
@@ -146,22 +144,22 @@ def _show(predictions: list[Prediction], class_names: tuple[str, ...], layout: s
         writer = csv.writer(text, lineterminator="\n")
         own = ("image", "predicted", *affect)
         writer.writerow([*own[:2], *distinct(map(csv_text, class_names), own), *affect])
-        for each in predictions:
-            numbers = (*each.probabilities, *(each.affect or ()))
-            predicted = csv_text(class_names[each.label])
-            writer.writerow([csv_text(str(each.path)), predicted, *(f"{number:.6f}" for number in numbers)])
+        for one in answers:
+            numbers = (*one.probabilities, *(one.affect or ()))
+            predicted = csv_text(class_names[one.label])
+            writer.writerow([csv_text(str(one.path)), predicted, *(f"{number:.6f}" for number in numbers)])
         click.echo(text.getvalue(), nl=False)
-    elif predictions:
+    elif answers:
         from ferbench.cli.tables import fitting, show, terminal_width
 
         rows = [
             [
-                str(each.path),
-                class_names[each.label],
-                *(f"{100 * p:.1f} %" for p in each.probabilities),
-                *(f"{value:+.2f}" for value in each.affect or ()),
+                str(one.path),
+                class_names[one.label],
+                *(f"{100 * p:.1f} %" for p in one.probabilities),
+                *(f"{value:+.2f}" for value in one.affect or ()),
             ]
-            for each in predictions
+            for one in answers
         ]
         columns = ["image", "predicted", *distinct(class_names, ("image", "predicted", *affect)), *affect]
         width = terminal_width()

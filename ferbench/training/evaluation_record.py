@@ -51,6 +51,7 @@ def write_evaluation(
         over: class ids that macro averages are taken over; None: all K.
         facts: further fields of the `Evaluation`: its id, ``split``, ``rows_digest`` and so on.
     """
+    seconds = round(time.perf_counter() - started, 3)  # of the evaluation, not of scoring and writing it
     stored = stored_as(pack, rows)
     apart = told_apart(record.plain(), facts["split"], facts["rows_digest"], stored, pack)
     scores = scores_record(
@@ -69,7 +70,7 @@ def write_evaluation(
         options={**options.model_dump(mode="json"), **apart},
         stored=None if stored is None else StoredPixels.model_validate(stored),
         **scores,
-        seconds=round(time.perf_counter() - started, 3),
+        seconds=seconds,
     )
     if seen is not None:
         evaluation.seen = seen
