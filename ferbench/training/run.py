@@ -19,7 +19,7 @@ from ferbench.records.run import Training as TrainingRecord
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.learnt import write_samples
 from ferbench.runs.lock import only_writer
-from ferbench.runs.saved import BEST, is_trained, read_about
+from ferbench.runs.saved import BEST, is_trained
 from ferbench.training import checkpoints, runtime
 from ferbench.training.ancestry import add_changes, samples_of
 from ferbench.training.assemble import assemble, build_loss, checked_model
@@ -263,20 +263,20 @@ def _resume(training: Training, directory: RunDirectory, saver: RunSaver, record
 def _training_record(plan: Plan, directory: RunDirectory, outcome: TrainingOutcome, ranks: Ranks) -> TrainingRecord:
     """A training as ``run.json`` has it; of the kept weights, what stands beside them."""
     settings = plan.resolved.recipe.training
-    kept = read_about(directory.checkpoints, BEST)
+    kept = checkpoints.read_facts(directory.checkpoints, BEST)
     record = TrainingRecord(
         epochs=outcome.epochs,
         stopped=Stopped(reason=outcome.stopped, epoch=outcome.epochs),
-        best_epoch=kept["epoch"],
-        select=kept["select"],
-        best_value=kept["value"],
+        best_epoch=kept.epoch,
+        select=kept.select,
+        best_value=kept.value,
         seconds=round(outcome.seconds, 3),
         images_per_second=round(outcome.images / outcome.train_seconds, 2) if outcome.train_seconds else None,
         batch_size=settings.batch_size,
         accumulate=settings.accumulate,
         effective_batch=settings.batch_size * settings.accumulate,
         micro_batch=outcome.micro_batch,
-        weights_sha256=kept["sha256"],
+        weights_sha256=kept.sha256,
     )
     if "last_batch" in plan.identity:
         record.last_batch = settings.batch_size + 1

@@ -10,7 +10,7 @@ import torch
 
 from ferbench.errors import UserError
 from ferbench.runs.directory import RunDirectory
-from ferbench.runs.saved import BEST, is_whole, read_about
+from ferbench.runs.saved import BEST, is_whole
 from ferbench.training import checkpoints
 from ferbench.training.interruption import Interrupted, Interruption
 from ferbench.training.loop import Saver, Training
@@ -136,4 +136,4 @@ def _best_epoch(directory: RunDirectory) -> int | None:
     """The epoch whose weights are kept; None when they are damaged or not there."""
     if not is_whole(directory.checkpoints, BEST):
         return None
-    return read_about(directory.checkpoints, BEST).get("epoch")
+    return checkpoints.read_facts(directory.checkpoints, BEST).epoch
