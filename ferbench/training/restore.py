@@ -78,12 +78,7 @@ def refuse_without_weights(directory: RunDirectory, record: Run) -> None:
     Raises:
         UserError: it is an ensemble, was imported or is not done.
     """
-    refuse_ensemble(directory, record)
-    if record.kind == "imported":
-        raise UserError(
-            f"run {directory.path.name} was imported: ferbench has its predictions, not its model",
-            "predict with the software that made it, and import that",
-        )
+    refuse_untrained(directory, record)
     if record.status != "done":
         raise UserError(
             f"run {directory.path.name} has no model to use: its status is '{record.status}'",
@@ -91,17 +86,22 @@ def refuse_without_weights(directory: RunDirectory, record: Run) -> None:
         )
 
 
-def refuse_ensemble(directory: RunDirectory, record: Run) -> None:
-    """For an ensemble.
+def refuse_untrained(directory: RunDirectory, record: Run) -> None:
+    """For a run that has no weights, done or not.
 
     Raises:
-        UserError: naming its members.
+        UserError: it is an ensemble or was imported.
     """
     if record.kind == "ensemble":
         members = [] if record.ensemble is None else [member.run for member in record.ensemble.members]
         raise UserError(
             f"run {directory.path.name} is an ensemble: it has no weights of its own",
             f"use its members: {', '.join(members)}",
+        )
+    if record.kind == "imported":
+        raise UserError(
+            f"run {directory.path.name} was imported: ferbench has its predictions, not its model",
+            "name a run that ferbench trained; or predict with the software that made it, and import that",
         )
 
 

@@ -16,7 +16,7 @@ from ferbench.runs.directory import RunDirectory, find_run, run_path
 from ferbench.runs.lock import is_held
 from ferbench.runs.saved import BEST
 from ferbench.training import checkpoints
-from ferbench.training.restore import refuse_ensemble
+from ferbench.training.restore import refuse_untrained
 from ferbench.training.snapshots import Snapshot, Snapshots, snapshot_name
 
 
@@ -35,9 +35,7 @@ def find_start(results: Path, given: str) -> Start:
     directory = find_run(results, name)
     record = directory.load()
     run = directory.path.name
-    refuse_ensemble(directory, record)
-    if record.kind == "imported":
-        raise UserError(f"run {run} was imported: it has no weights", "name a run that ferbench trained")
+    refuse_untrained(directory, record)
     if point in ("best", "last") and record.status == "running" and is_held(directory):
         raise UserError(
             f"run {run} is still being trained: its {point} checkpoint may be another one soon",
