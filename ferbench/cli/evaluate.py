@@ -98,7 +98,7 @@ def evaluate(
     record = directory.load()
     from ferbench.training.restore import refuse_without_weights, restore
 
-    refuse_without_weights(directory, directory.read())
+    refuse_without_weights(directory, record)
     registry = load_registry(plugin)
     resolved = _resolved(record, registry, dataset, data, sets, skip_faulty, part)
     from ferbench.training.retest import retest, retest_id
@@ -114,7 +114,7 @@ def evaluate(
         click.echo(one_line(f"warning: {trained.doubt}; results may differ"), err=True)
     prepared = None if dataset is None or trained.doubt else trained.form
     test = _test(record, resolved, part, cache, prepared, strict=strict, quiet=quiet or as_json)
-    there = short(retest_id(directory.read(), test, trained)) in record.evaluations
+    there = short(retest_id(record, test, trained)) in record.evaluations
     assert record.training is not None
     name = retest(directory, trained, test, record.training.batch_size or 1)
     entry = directory.load().evaluations[name]
@@ -243,7 +243,7 @@ def _test(
     request = SplitRequest(**resolved.recipe.data.model_dump(include=set(SplitRequest.__dataclass_fields__)))
     mapping = match_classes(record.data.class_names, asked_classes(pack, request))
     protocol = choose_protocol(spec.protocols, request.protocol, pack.dataset).name
-    home = same_protocol(record.data.plain(), pack.dataset, protocol)
+    home = same_protocol(record.data, pack.dataset, protocol)
     rows = choose_rows(pack, spec.protocols, request, part, mapping, home=home)
     if strict and rows.left_out:
         raise UserError(

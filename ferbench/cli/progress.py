@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -21,7 +20,9 @@ from rich.progress import (
 from rich.text import Text
 
 from ferbench.plugin.faults import one_line
-from ferbench.training.loop import Observer, Position
+from ferbench.records.epoch import Epoch
+from ferbench.training.loop import Observer
+from ferbench.training.position import Position
 
 
 def duration(seconds: float) -> str:
@@ -44,20 +45,20 @@ class _Rate(TextColumn):
         return Text(f"{task.speed:,.0f} images/s" if task.speed else "", style="progress.data.speed")
 
 
-def describe_epoch(record: dict[str, Any], epochs: int) -> str:
+def describe_epoch(epoch: Epoch, epochs: int) -> str:
     """One epoch as one line."""
-    train, validation = record["train"], record["validation"]
+    train, validation = epoch.train.metrics, epoch.validation.metrics
 
-    def loss(value: float) -> str:
-        return f"{value:.4f}" if value < 1e4 else f"{value:.3e}"
+    def loss(value: float | None) -> str:
+        return "—" if value is None else f"{value:.4f}" if value < 1e4 else f"{value:.3e}"
 
     return (
-        f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}"
+        f"epoch {epoch.epoch:>{len(str(epochs))}}/{epochs}"
         f"  loss {loss(train['loss'])}"
         f"  validation loss {loss(validation['loss'])}"
         f"  accuracy {validation['accuracy']:.4f}"
-        f"  macro-F1 {validation['macro_f1']:.4f}{' *' if record['best'] else '  '}"
-        f"  {record['images_per_second']:,.0f} images/s"
+        f"  macro-F1 {validation['macro_f1']:.4f}{' *' if epoch.best else '  '}"
+        f"  {epoch.images_per_second or 0:,.0f} images/s"
     )
 
 
@@ -74,7 +75,7 @@ class LineProgress(Observer):
         self._quiet = quiet
         self._started = time.perf_counter()
         self._first = 0
-        self._say(f"run {one_line(title)}")
+        self._print(f"run {one_line(title)}")
 
     def __enter__(self) -> LineProgress:
         return self
@@ -82,19 +83,19 @@ class LineProgress(Observer):
     def __exit__(self, *_: object) -> None:
         pass
 
-    def epoch_ended(self, record: dict[str, Any]) -> None:
+    def epoch_ended(self, epoch: Epoch) -> None:
         spent = time.perf_counter() - self._started
-        left = spent / (record["epoch"] - self._first) * (self._epochs - record["epoch"])
-        self._say(f"{describe_epoch(record, self._epochs)}  {duration(left)} left")
+        left = spent / (epoch.epoch - self._first) * (self._epochs - epoch.epoch)
+        self._print(f"{describe_epoch(epoch, self._epochs)}  {duration(left)} left")
 
     def resumed(self, at: Position) -> None:
         self._first = at.epoch - 1
-        self._say(describe_resumption(at))
+        self._print(describe_resumption(at))
 
     def stopped(self, epoch: int, reason: str) -> None:
-        self._say(f"stopped after epoch {epoch}: {reason}")
+        self._print(f"stopped after epoch {epoch}: {reason}")
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         if not self._quiet:
             print(line, file=sys.stderr, flush=True)
 
@@ -141,9 +142,10 @@ class LiveProgress(Observer):
         self._progress.update(self._epoch, completed=images, **numbers)  # type: ignore[arg-type]
         self._progress.update(self._all, completed=self._finished_images + images)
 
-    def epoch_ended(self, record: dict[str, Any]) -> None:
-        self._console.print(Text(describe_epoch(record, self._epochs)))
-        self._progress.update(self._all, numbers=f"validation macro-F1 {record['validation']['macro_f1']:.4f}")
+    def epoch_ended(self, epoch: Epoch) -> None:
+        self._console.print(Text(describe_epoch(epoch, self._epochs)))
+        score = epoch.validation.metrics["macro_f1"]
+        self._progress.update(self._all, numbers=f"validation macro-F1 {score:.4f}")
 
     def resumed(self, at: Position) -> None:
         self._console.print(Text(describe_resumption(at)))

@@ -35,6 +35,7 @@ from ferbench.plugin.faults import one_line
 if TYPE_CHECKING:
     from ferbench.experiment.plan import Plan
     from ferbench.plugin.discovery import Registry
+    from ferbench.records.run import Run
     from ferbench.runs.directory import RunDirectory
 
 
@@ -224,24 +225,26 @@ def _execute(
         return _outcome(record, plan, directory.path, reused=True)
     with contextlib.ExitStack() as stack:
 
-        def observer_for(record: dict[str, Any]) -> Any:
+        def observer_for(record: Run) -> Any:
             warning = single_update(plan)
             if warning is not None and warning not in warned:
                 warned.add(warning)
                 click.echo(warning, err=True)
             if plan.resolved.recipe.runtime.devices > 1 and not quiet:
                 click.echo(shared_batch(plan), err=True)
-            return stack.enter_context(_progress(position + _title(plan), record, quiet=quiet))
+            return stack.enter_context(
+                _progress(position + _title(plan), plan.resolved.recipe.training.epochs, quiet=quiet)
+            )
 
         try:
             if plan.resolved.recipe.runtime.devices > 1:
-                from ferbench.distributed.launch import execute as execute_together
+                from ferbench.training.rank_launch import execute as execute_together
 
-                record = execute_together(plan, results, observer_for, cache=cache, plugins=plugins)
+                record = execute_together(plan, results, observer_for, cache=cache, plugins=plugins).plain()
             else:
                 from ferbench.training.run import execute
 
-                record = execute(plan, results, observer_for)
+                record = execute(plan, results, observer_for).plain()
         except UserError as error:
             if alone:
                 raise
@@ -307,10 +310,9 @@ def _title(plan: Plan) -> str:
     return f"{plan.directory(Path()).path.name}  {plan.label}" + (f"  ({name})" if name else "")
 
 
-def _progress(title: str, record: dict[str, Any], *, quiet: bool) -> Any:
+def _progress(title: str, epochs: int, *, quiet: bool) -> Any:
     from ferbench.cli.progress import LineProgress, LiveProgress
 
-    epochs = record["recipe"]["training"]["epochs"]
     if sys.stderr.isatty() and not quiet and epochs:
         return LiveProgress(title, epochs)
     return LineProgress(title, epochs, quiet=quiet)

@@ -101,7 +101,7 @@ def timeline(
     if opened.warning:
         click.echo(one_line(f"warning: {opened.warning}"), err=True)
     directory = find_run(results, run)
-    record = directory.read()
+    record = directory.load()
     registry = load_registry(plugin)
     from ferbench.training.restore import restore
     from ferbench.training.runtime import choose_device, prepare
@@ -119,11 +119,11 @@ def timeline(
         source=opened.label,
         kind=opened.kind,
         run=directory.path.name,
-        name=record.get("name"),
+        name=record.name,
         window=smooth,
         faulty=tuple(faulty),
         fps=fps,
-        synthetic=bool(record["data"]["synthetic"]),
+        synthetic=record.data.synthetic,
     )
     patterns = find_patterns(view.timeline)
     _show(view, patterns, layout)

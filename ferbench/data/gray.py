@@ -6,13 +6,10 @@ image, as decoding does, is its luma. So one hash of the luma finds a picture in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from ferbench.data.pack import Pack
+from ferbench.data.pack import Pack, pixel_hash
 
 #: Beside a pack of resampled colour images, or of images in other colours than the dataset's: uint8[N, 16], of the
 #: native ones. No part of what a pack is named by.
@@ -34,8 +31,6 @@ def luma(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def gray_hashes(pack: Pack, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
     """uint8[n, 16]: pixel hashes of the luma of native images; `UNKNOWN` where an older pack holds resampled ones."""
-    from ferbench.data.pack import pixel_hash
-
     try:
         known = np.load(pack.path / GRAY_FILE, allow_pickle=False)
     except (OSError, ValueError, EOFError):

@@ -25,7 +25,7 @@ from ferbench.data.columns import content_digest
 from ferbench.data.decode import DecodeError, decode
 from ferbench.data.fit import StoredForm
 from ferbench.data.gray import UNKNOWN, luma
-from ferbench.data.pack import PACK_FORMAT, FaultyDataset, pixel_hash
+from ferbench.data.pack import PACK_FORMAT, pixel_hash
 from ferbench.data.sample import Dataset, Fault, Sample
 from ferbench.data.table import PackTable, Row, fault_at, wrong_shape
 from ferbench.errors import UserError
@@ -34,6 +34,35 @@ from ferbench.storage import writing
 _CHUNK_BYTES = 4 * 2**20
 _CHUNK_ROWS = 128
 _LONGEST_TEXT = 512
+
+
+class FaultyDataset(UserError):
+    """The dataset has faults and was not packed.
+
+    Attributes:
+        faults: all of them, in the order of reading.
+    """
+
+    def __init__(self, name: str, faults: tuple[Fault, ...], accepted: int, unlike: int = 0) -> None:
+        """
+        Args:
+            name: of the dataset.
+            faults: all of them, in the order of reading.
+            accepted: how many samples are usable.
+            unlike: how many of the faults are that an image is of another size than the first one.
+        """
+        shown = "; ".join(str(fault) for fault in faults[:3])
+        more = f"; and {len(faults) - 3:,} more" if len(faults) > 3 else ""
+        if accepted:
+            message = f"dataset '{name}' has {_counted(len(faults), 'fault')}: {shown}{more}"
+            remedy = "mend them, or pass --skip-faulty to leave them out, which the record of the run will say"
+            if 2 * unlike > len(faults):  # to leave them out may be to leave all of a union's second dataset out
+                remedy = "bring all to one size: --set dataset.size=N, or stored_size in a dataset plugin of your own"
+        else:
+            message = f"dataset '{name}' has no usable image, {_counted(len(faults), 'fault')}: {shown}{more}"
+            remedy = "check that this is the dataset it is taken for, and that its files are whole"
+        super().__init__(message, remedy)
+        self.faults = faults
 
 
 def build(
@@ -220,3 +249,7 @@ def _one_line(text: str) -> str:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ferbench.data.cuts import joins_last
 from ferbench.data.pack import Pack
@@ -160,6 +161,18 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None) -> Pl
     return Plan(resolved, pack, split, task, identity, training_id(identity), configuration, drawn, start=start)
 
 
+def build_sampler(resolved: ResolvedRecipe, labels: NDArray[np.int64], task: Task) -> Any:
+    """The sampler that a recipe chose, with labels of its own: what it did to the run's would be the truth that is
+    learnt.
+
+    Raises:
+        UserError: its options do not fit the task.
+    """
+    own = labels.copy()
+    own.flags.writeable = False
+    return resolved.components["sampler"].build(own, task, seed=resolved.recipe.training.seed)
+
+
 def samples_per_epoch(resolved: ResolvedRecipe, split: Split, task: Task) -> int:
     """How many samples the sampler draws for an epoch.
 
@@ -169,10 +182,7 @@ def samples_per_epoch(resolved: ResolvedRecipe, split: Split, task: Task) -> int
         UserError: its options do not fit the task.
     """
     try:
-        sampler = resolved.components["sampler"].build(
-            split.labels[split.train], task, seed=resolved.recipe.training.seed
-        )
-        return len(sampler.indices(1))
+        return len(build_sampler(resolved, split.labels[split.train], task).indices(1))
     except UserError:
         raise
     except Exception:  # a plugin's, whatever it may be; one of them must not end the planning of a grid

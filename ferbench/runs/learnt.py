@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.data.gray import UNKNOWN, gray_hashes
+from ferbench.records.evaluation import Overlap, Seen
+from ferbench.records.run import Data
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.predictions import texts
 from ferbench.storage import replace_file
@@ -75,7 +77,7 @@ def read_samples(directory: RunDirectory) -> dict[str, Samples] | None:
     """By split; None where the run does not say, as runs of older releases do not."""
     try:
         with np.load(directory.path / SAMPLES_FILE, allow_pickle=False) as arrays:
-            splits = [*SPLITS, *(one for one in map(_elsewhere, SPLITS) if f"{one}_ids" in arrays)]
+            splits = [*SPLITS, *(split for split in map(_elsewhere, SPLITS) if f"{split}_ids" in arrays)]
             return {split: _read(arrays, split) for split in splits}
     except Exception:  # archives and the headers in them fail in a dozen ways
         return None
@@ -90,27 +92,13 @@ def _read(arrays: Mapping[str, NDArray[Any]], split: str) -> Samples:
     return Samples(ids, pixels, gray)
 
 
-@dataclass(frozen=True)
-class Overlap:
-    """How many tested samples a run has seen before.
-
-    Attributes:
-        same: samples with the id and the pixels of one that the run has, also where the run has it from a union, whose
-            ids begin with a dataset's name.
-        copies: samples with the pixels of one that the run has, whatever their ids; ``same`` are among them.
-    """
-
-    same: int
-    copies: int
-
-
 #: No sample has been seen before.
-NOTHING = Overlap(0, 0)
+NOTHING = Overlap(same=0, copies=0)
 
 
 def overlap(tested: Samples, seen: Samples) -> Overlap:
     """Compare pixels exactly, with their colours and without: the same picture in another size or saved again is not
-    found."""
+    found. ``same`` has also what the run has from a union, whose ids begin with a dataset's name."""
     known: dict[bytes, set[str]] = {}
     for sample_id, keys in zip(seen.ids.tolist(), _keys(seen), strict=True):
         for key in keys:
@@ -119,8 +107,8 @@ def overlap(tested: Samples, seen: Samples) -> Overlap:
     for sample_id, keys in zip(tested.ids.tolist(), _keys(tested), strict=True):
         ids = set().union(*(known.get(key, ()) for key in keys))
         copies += bool(ids)
-        same += any(_is_same(sample_id, one) for one in ids)
-    return Overlap(same, copies)
+        same += any(_is_same(sample_id, other) for other in ids)
+    return Overlap(same=same, copies=copies)
 
 
 def inherited(own: Mapping[str, Samples], parents: Mapping[str, Samples], *, same_protocol: bool) -> dict[str, Samples]:
@@ -131,18 +119,18 @@ def inherited(own: Mapping[str, Samples], parents: Mapping[str, Samples], *, sam
         parents: what `read_samples` says of the other one.
         same_protocol: both have one dataset and protocol.
     """
-    found = dict(own)
+    learnt = dict(own)
     for split in SPLITS:
         elsewhere = _elsewhere(split)
-        told = [parents[split], *([parents[elsewhere]] if elsewhere in parents else [])]
+        before = [parents[split], *([parents[elsewhere]] if elsewhere in parents else [])]
         if same_protocol:
-            found[split] = _united([own[split], told.pop(0)])
-        if told:
-            found[elsewhere] = _united(told)
-    return found
+            learnt[split] = _united([own[split], before.pop(0)])
+        if before:
+            learnt[elsewhere] = _united(before)
+    return learnt
 
 
-def seen(known: Mapping[str, Samples] | None, tested: Samples, *, home: bool) -> dict[str, Any]:
+def seen(known: Mapping[str, Samples] | None, tested: Samples, *, home: bool) -> Seen:
     """What weights have seen of tested samples, by split, and whether that spoils the test; None: not known.
 
     Pictures that a dataset's own protocol has on both sides are counted and spoil nothing: every run with that protocol
@@ -154,25 +142,25 @@ def seen(known: Mapping[str, Samples] | None, tested: Samples, *, home: bool) ->
         home: they are a part of the dataset and protocol that the run was trained with.
     """
     if known is None:
-        return {"train": None, "validation": None, "contaminated": None}
-    found: dict[str, Any] = {}
+        return Seen(train=None, validation=None, contaminated=None)
+    by_split: dict[str, Overlap] = {}
     contaminated = False
     for split in SPLITS:
         there = {key: known[key] for key in (split, _elsewhere(split)) if key in known}
-        each = {key: overlap(tested, one) for key, one in there.items()}
+        each = {key: overlap(tested, samples) for key, samples in there.items()}
         both = overlap(tested, _united(list(there.values()))) if len(there) > 1 else next(iter(each.values()), NOTHING)
-        found[split] = {"same": both.same, "copies": both.copies}
-        contaminated |= any(one.same or (one.copies and not (home and key == split)) for key, one in each.items())
+        by_split[split] = both
+        contaminated |= any(part.same or (part.copies and not (home and key == split)) for key, part in each.items())
     # Of colour images older releases wrote down nothing that gray ones could be held against.
     unsure = not home and any(
-        (tested.gray and not one.says_gray) or (one.gray and not tested.says_gray) for one in known.values()
+        (tested.gray and not samples.says_gray) or (samples.gray and not tested.says_gray) for samples in known.values()
     )
-    return {**found, "contaminated": None if unsure and not contaminated else bool(contaminated)}
+    return Seen(**by_split, contaminated=None if unsure and not contaminated else bool(contaminated))
 
 
-def same_protocol(data: Mapping[str, Any], dataset: str, protocol: str) -> bool:
-    """Whether a run with the record's ``data`` was trained with that protocol, be it on more datasets than the one."""
-    return data["dataset"].partition("+")[0] == dataset.partition("+")[0] and data["protocol"] == protocol
+def same_protocol(data: Data, dataset: str, protocol: str) -> bool:
+    """Whether a run with that ``data`` was trained with that protocol, be it on more datasets than the one."""
+    return data.dataset.partition("+")[0] == dataset.partition("+")[0] and data.protocol == protocol
 
 
 def _elsewhere(split: str) -> str:
@@ -181,9 +169,9 @@ def _elsewhere(split: str) -> str:
 
 def _united(several: Sequence[Samples]) -> Samples:
     """Every sample once."""
-    ids = np.concatenate([one.ids for one in several])
-    pixels = np.concatenate([one.pixel_hashes for one in several])
-    gray = np.concatenate([one.gray_hashes for one in several])
+    ids = np.concatenate([samples.ids for samples in several])
+    pixels = np.concatenate([samples.pixel_hashes for samples in several])
+    gray = np.concatenate([samples.gray_hashes for samples in several])
     first = {pair: place for place, pair in reversed(list(enumerate(zip(ids.tolist(), _bytes(pixels), strict=True))))}
     places = np.array(sorted(first.values()), dtype=np.int64)
     return Samples(ids[places], pixels[places], gray[places])
@@ -199,5 +187,5 @@ def _bytes(pixel_hashes: NDArray[np.uint8]) -> list[bytes]:
     return [row.tobytes() for row in pixel_hashes]
 
 
-def _is_same(one: str, other: str) -> bool:
-    return one == other or one.endswith(f":{other}") or other.endswith(f":{one}")
+def _is_same(sample_id: str, other: str) -> bool:
+    return sample_id == other or sample_id.endswith(f":{other}") or other.endswith(f":{sample_id}")

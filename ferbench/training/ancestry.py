@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from ferbench.data.splits import Rows
 from ferbench.experiment.plan import Plan
-from ferbench.records.run import Run
+from ferbench.records.evaluation import Seen
+from ferbench.records.run import Data, Run
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.learnt import Samples, inherited, read_samples, same_protocol, seen
 from ferbench.runs.lineage import changes
 
 
-def lineage_of(plan: Plan, record: dict[str, Any]) -> dict[str, Any]:
-    """The run that this one starts from, and what is not as it was there."""
-    if plan.start is None:
-        return {"parents": []}
-    return {
-        "parents": [
-            {
-                **plan.start.to_record(),
-                "changed": changes(plan.start.directory.load(), Run.model_validate(record | {"kind": "trained"})),
-            }
-        ]
-    }
+def add_changes(plan: Plan, record: Run) -> None:
+    """Put into the record what is not as it was in the run that this one starts from, if it starts from one."""
+    if plan.start is not None:
+        before = plan.start.directory.load()
+        for parent in record.lineage.parents:
+            parent.changed = changes(before, record)
 
 
 def samples_of(plan: Plan) -> dict[str, Samples] | None:
@@ -36,21 +28,21 @@ def samples_of(plan: Plan) -> dict[str, Samples] | None:
     before = read_samples(plan.start.directory)
     if before is None:
         return None
-    return inherited(own, before, same_protocol=_at_home(plan.start.directory.read()["data"], plan))
+    return inherited(own, before, same_protocol=_at_home(plan.start.directory.load().data, plan))
 
 
-def _at_home(parent: Mapping[str, Any], plan: Plan) -> bool:
+def _at_home(parent: Data, plan: Plan) -> bool:
     """Whether the parent's ``data`` are those of the plan: names alone do not say so, two folders share theirs."""
-    same = parent["pack"] == plan.pack.digest
-    same |= parent["test_digest"] is not None and parent["test_digest"] == plan.split.test_digest
+    same = parent.pack == plan.pack.digest
+    same |= parent.test_digest is not None and parent.test_digest == plan.split.test_digest
     return same and same_protocol(parent, plan.pack.dataset, plan.split.protocol)
 
 
-def seen_before(plan: Plan, directory: RunDirectory, role: str, rows: Rows) -> dict[str, Any]:
-    """What weights that started elsewhere had seen of the samples that they are judged on."""
+def seen_before(plan: Plan, directory: RunDirectory, role: str, rows: Rows) -> Seen | None:
+    """What weights that started elsewhere had seen of the samples that they are judged on; None: they did not."""
     if plan.start is None:
-        return {}
+        return None
     known = read_samples(directory)
     if known is not None and role == "validation":  # its own: the epoch is chosen on them, which everybody knows
         known = {split: samples for split, samples in known.items() if split != "validation"}
-    return {"seen": seen(known, Samples.of(plan.pack, rows), home=True)}
+    return seen(known, Samples.of(plan.pack, rows), home=True)

@@ -1,4 +1,4 @@
-"""What the training loop asks of samplers and schedules, and what it does not take for an answer."""
+"""What the training loop calls of samplers and schedules, and which of their results it refuses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @calls("sampler")
 def described(sampler: Sampler) -> dict[str, Any] | None:
-    """What a sampler says of the epoch that it is about to draw, a copy.
+    """How a sampler describes the epoch that it is about to draw, a copy.
 
     Raises:
         UserError: the record cannot hold it.
@@ -29,16 +29,16 @@ def described(sampler: Sampler) -> dict[str, Any] | None:
     describe = getattr(sampler, "describe", None)
     if describe is None:
         return None
-    said = describe()
+    description = describe()
     try:
-        text = json.dumps(said)
+        text = json.dumps(description)
     except (TypeError, ValueError) as error:
         fault = one_line(str(error))
     else:
-        if isinstance(said, dict):
+        if isinstance(description, dict):
             plain: dict[str, Any] = json.loads(text)
             return plain
-        fault = f"it is {type(said).__name__}"
+        fault = f"it is {type(description).__name__}"
     raise UserError(
         f"{in_use('sampler')} describes an epoch by what is no dictionary of plain values: {fault}",
         "let its describe() return a dictionary of numbers, texts, lists and dictionaries",
@@ -46,8 +46,8 @@ def described(sampler: Sampler) -> dict[str, Any] | None:
 
 
 @calls("sampler")
-def tell_scores(sampler: Sampler, scores: Scores) -> None:
-    """Let a sampler hear of an epoch, by a copy: the epoch's record is made of the scores later."""
+def pass_scores(sampler: Sampler, scores: Scores) -> None:
+    """Give a sampler a copy of an epoch's scores: the epoch's record is made of them later."""
     sampler.update(copy.deepcopy(scores))
 
 

@@ -12,23 +12,26 @@ from torch import Tensor, nn
 from ferbench.data.batches import Batches
 from ferbench.data.cuts import count_updates
 from ferbench.data.targets import LossValue, Outputs, Targets
-from ferbench.distributed.ranks import ALONE, Ranks
 from ferbench.errors import UserError
-from ferbench.experiment.plan import Plan
+from ferbench.experiment.plan import Plan, build_sampler
 from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.plugin.culprit import in_use
 from ferbench.training.asking import described, draw, rates_at
+from ferbench.training.building import build_model, check_budget, check_outputs, check_single_images
 from ferbench.training.ema import averaged
+from ferbench.training.evaluation import evaluating
 from ferbench.training.growing import planned_sizes
 from ferbench.training.loop import Sampler, Training
 from ferbench.training.loss_state import check_state, learnable
 from ferbench.training.mixing import Mixing
 from ferbench.training.parameter_groups import parameter_groups, scaled
 from ferbench.training.precision import Precision
+from ferbench.training.ranks import ALONE, Ranks
 from ferbench.training.scores import Scores
 from ferbench.training.selection import BestEpoch
 from ferbench.training.step import Loss, evaluate_loss, forward
 from ferbench.training.stopping import EarlyStopping
+from ferbench.training.summary import count_parameters
 
 
 def build_loss(plan: Plan, device: torch.device) -> Loss:
@@ -37,8 +40,22 @@ def build_loss(plan: Plan, device: torch.device) -> Loss:
     return loss.to(device) if isinstance(loss, nn.Module) else loss
 
 
+def checked_model(plan: Plan) -> nn.Module:
+    """The planned model on the CPU, tried with the planned loss.
+
+    Raises:
+        UserError: one of them, or both together, cannot serve the plan.
+    """
+    model = build_model(plan)
+    check_budget(plan, sum(count_parameters(model)))
+    check_outputs(plan, model)
+    check_single_images(plan, model)
+    check_loss(plan, model, build_loss(plan, torch.device("cpu")))
+    return model
+
+
 def check_loss(plan: Plan, model: nn.Module, loss: Loss) -> None:
-    """Try a loss on what the model says of two blank images, both on the CPU.
+    """Try a loss on what the model gives for two blank images, both on the CPU.
 
     Raises:
         UserError: the loss needs what the model or the data do not have, returns no scalar, has parameters to be
@@ -46,12 +63,9 @@ def check_loss(plan: Plan, model: nn.Module, loss: Loss) -> None:
     """
     blank = torch.zeros(2, plan.task.channels, plan.task.height, plan.task.width)
     affect = torch.zeros(2, 2) if plan.task.has_affect else None
-    was_training = model.training
-    model.eval()
-    with torch.no_grad():
+    with evaluating(model), torch.no_grad():
         targets = Targets(torch.zeros(2, dtype=torch.int64), affect=affect)
         evaluate_loss(loss, forward(model, blank), targets)
-    model.train(was_training)
     names = learnable(loss)  # after the call, which may make some
     if names:
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
@@ -98,7 +112,8 @@ def assemble(
     """
     chosen, settings = plan.resolved.components, plan.resolved.recipe.training
     precision = Precision(settings.precision, device)
-    sampler, drawn = build_sampler(plan, train.truth.labels), plan.epoch_samples
+    sampler: Sampler = build_sampler(plan.resolved, train.truth.labels, plan.task)
+    drawn = plan.epoch_samples
     check_epochs(plan, train.truth.labels)
     augment = chosen["augmentation"].build(plan.task)
     optimizer = scaled(chosen["optimizer"].build(parameter_groups(model, settings)))
@@ -140,22 +155,14 @@ def assemble(
     )
 
 
-def build_sampler(plan: Plan, labels: NDArray[np.int64]) -> Sampler:
-    """The planned sampler, with labels of its own: what it did to the run's would be the truth that is learnt."""
-    own, seed = labels.copy(), plan.resolved.recipe.training.seed
-    own.flags.writeable = False
-    sampler: Sampler = plan.resolved.components["sampler"].build(own, plan.task, seed=seed)
-    return sampler
-
-
 def check_epochs(plan: Plan, labels: NDArray[np.int64]) -> None:
-    """Draw the first two epochs and the last from a sampler of its own, which hears of no scores.
+    """Draw the first two epochs and the last from a sampler of its own, which is given no scores.
 
     Raises:
         UserError: they are not of the planned length, or the sampler draws what is not there or says what no record
             holds.
     """
-    epochs, trial = plan.resolved.recipe.training.epochs, build_sampler(plan, labels)
+    epochs, trial = plan.resolved.recipe.training.epochs, build_sampler(plan.resolved, labels, plan.task)
     for epoch in sorted({1, min(2, epochs), epochs} - {0}):
         draw(trial, epoch, len(labels), None if epoch == 1 else plan.epoch_samples)
         described(trial)

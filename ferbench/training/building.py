@@ -11,6 +11,7 @@ from ferbench.data.splits import Rows
 from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan, normalization
 from ferbench.training import runtime
+from ferbench.training.evaluation import evaluating
 from ferbench.training.growing import planned_sizes
 from ferbench.training.step import forward, is_too_few_to_normalise
 
@@ -37,9 +38,7 @@ def check_outputs(plan: Plan, model: nn.Module) -> None:
         UserError: naming the shape that it returns and the one that it should, or the size that it does not take.
     """
     blank = torch.zeros(2, plan.task.channels, plan.task.height, plan.task.width)
-    was_training = model.training
-    model.eval()
-    with torch.no_grad():
+    with evaluating(model), torch.no_grad():
         logits = forward(model, blank).logits
         for size in sorted(set(planned_sizes(plan) or ()) - {plan.task.height}):
             try:
@@ -49,7 +48,6 @@ def check_outputs(plan: Plan, model: nn.Module) -> None:
                     f"model '{plan.model_spec.name}' takes no images of {size}×{size}, as training.start_size asks",
                     "leave training.start_size out, or choose a model for images of any size, such as resnet9",
                 ) from error
-    model.train(was_training)
     wanted = (2, len(plan.task.class_names))
     if tuple(logits.shape) != wanted:
         raise UserError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,34 @@ from ferbench.runs.saved import loss_file, read_about
 from ferbench.runs.sealed import seal
 from ferbench.storage import replace_file, replace_json
 from ferbench.training.storable import pack, unpack
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsFacts:
+    """What the JSON beside weights says of them.
+
+    Attributes:
+        epoch: that they are of; 0: as they were built.
+        select: metric of validation that chose it.
+        value: its value there; None where it is not a number.
+        sha256: of the file of the weights.
+    """
+
+    epoch: int
+    select: str | None
+    value: float | None
+    sha256: str
+
+
+def read_facts(directory: Path, name: str) -> WeightsFacts:
+    """What the JSON beside the weights ``name`` says.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is damaged.
+    """
+    about = read_about(directory, name)
+    return WeightsFacts(about.get("epoch", 0), about.get("select"), about.get("value"), about.get("sha256", ""))
 
 
 def save_weights(directory: Path, name: str, model: nn.Module, about: Mapping[str, Any], loss: Any = None) -> None:
@@ -34,11 +63,28 @@ def save_weights(directory: Path, name: str, model: nn.Module, about: Mapping[st
         facts["loss"] = {"state": pack(loss, tensors, "loss")}
         if tensors:
             content = safetensors.torch.save(tensors)
-            replace_file(directory / loss_file(name), content)
-            facts["loss"]["sha256"] = hashlib.sha256(content).hexdigest()
-    content = to_bytes(model.state_dict())
-    replace_file(directory / f"{name}.safetensors", content)
-    replace_json(directory / f"{name}.json", seal({**facts, "sha256": hashlib.sha256(content).hexdigest()}))
+            facts["loss"]["sha256"] = write_tensors(directory / loss_file(name), content)
+    sha256 = write_tensors(directory / f"{name}.safetensors", to_bytes(model.state_dict()))
+    replace_json(directory / f"{name}.json", seal({**facts, "sha256": sha256}))
+
+
+def write_tensors(path: Path, content: bytes) -> str:
+    """Write a file of safetensors; its SHA-256."""
+    replace_file(path, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
+    """Tensors of a file, on the CPU.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: its SHA-256 is another one.
+    """
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError("its SHA-256 is not the recorded one")
+    return safetensors.torch.load(content)
 
 
 def read_loss(directory: Path, name: str) -> Any:
@@ -51,12 +97,7 @@ def read_loss(directory: Path, name: str) -> Any:
         kept = read_about(directory, name).get("loss")
         if kept is None:
             return None
-        tensors: dict[str, Tensor] = {}
-        if "sha256" in kept:
-            content = (directory / loss_file(name)).read_bytes()
-            if hashlib.sha256(content).hexdigest() != kept["sha256"]:
-                raise ValueError("its SHA-256 is not the recorded one")
-            tensors = safetensors.torch.load(content)
+        tensors = read_tensors(directory / loss_file(name), kept["sha256"]) if "sha256" in kept else {}
         return unpack(kept["state"], tensors)
     except (OSError, ValueError) as error:
         raise UserError(
@@ -82,7 +123,7 @@ def _untied(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return untied
 
 
-def read_weights(directory: Path, name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def read_weights(directory: Path, name: str) -> tuple[WeightsFacts, dict[str, Tensor]]:
     """What the JSON of ``name`` says, and the weights on the CPU.
 
     Raises:
@@ -90,29 +131,24 @@ def read_weights(directory: Path, name: str) -> tuple[dict[str, Any], dict[str, 
     """
     path = directory / f"{name}.safetensors"
     try:
-        about = read_about(directory, name)
-        content = path.read_bytes()
+        facts = read_facts(directory, name)
+        return facts, read_tensors(path, facts.sha256)
     except (OSError, ValueError) as error:
+        damaged = isinstance(error, ValueError)
         raise UserError(
-            f"there is no readable checkpoint at {path}",
+            f"checkpoint {path} is damaged: {error}" if damaged else f"there is no readable checkpoint at {path}",
             "give the same 'ferbench run' command again: it trains the run anew",
         ) from error
-    if hashlib.sha256(content).hexdigest() != about.get("sha256"):
-        raise UserError(
-            f"checkpoint {path} is damaged: its SHA-256 is not the recorded one",
-            "give the same 'ferbench run' command again: it trains the run anew",
-        )
-    return about, safetensors.torch.load(content)
 
 
-def load_weights(directory: Path, name: str, model: nn.Module, device: torch.device) -> dict[str, Any]:
+def load_weights(directory: Path, name: str, model: nn.Module, device: torch.device) -> WeightsFacts:
     """Load ``name`` into a model; what the JSON says of it comes back.
 
     Raises:
         UserError: the checkpoint is missing or damaged, or does not fit the model.
     """
     path = directory / f"{name}.safetensors"
-    about, state = read_weights(directory, name)
+    facts, state = read_weights(directory, name)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
@@ -121,4 +157,4 @@ def load_weights(directory: Path, name: str, model: nn.Module, device: torch.dev
             "use the plugin version that the run was trained with (ferbench plugins list)",
         ) from error
     model.to(device)
-    return about
+    return facts

@@ -78,7 +78,7 @@ def checkpoint_bytes(plan: Plan, model: nn.Module) -> CheckpointBytes:
     }
     tensors: dict[str, Tensor] = {}
     plain = {key: pack(value, tensors, key) for key, value in state.items()}
-    parts = sum(one.nbytes for one in tensors.values()) + len(json_bytes(plain))
+    parts = sum(tensor.nbytes for tensor in tensors.values()) + len(json_bytes(plain))
     return CheckpointBytes(weights, parts + weights * (1 if settings.ema is None else 2))
 
 

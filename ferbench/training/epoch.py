@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ferbench.metrics.classification import confusion_matrix, score
-from ferbench.training.evaluation import Evaluation
+from ferbench.records.epoch import EpochScores
+from ferbench.training.evaluation import SplitResult
 from ferbench.training.scores import Scores
 from ferbench.training.step import StepResult
 
@@ -54,14 +55,18 @@ class EpochSums:
         }
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any], device: torch.device) -> EpochSums:
+    def from_state(cls, state: Mapping[str, Any]) -> EpochSums:
         """What `to_state` was called on."""
-        return cls(
-            loss=state["loss"].to(device),
-            images=state["images"],
-            components={name: value.to(device) for name, value in state["components"].items()},
-            predicted=[state["predicted"].to(device)],
-            labels=[state["labels"].to(device)],
+        return cls(**{**state, "predicted": [state["predicted"]], "labels": [state["labels"]]})
+
+    def on(self, device: torch.device) -> EpochSums:
+        """A copy on a device."""
+        return EpochSums(
+            loss=self.loss.to(device, copy=True),  # which is added to in place
+            images=self.images,
+            components={name: value.to(device) for name, value in self.components.items()},
+            predicted=[part.to(device) for part in self.predicted],
+            labels=[part.to(device) for part in self.labels],
         )
 
 
@@ -79,8 +84,8 @@ def look(sums: EpochSums, step: int, epoch: int) -> float | None:
     return mean
 
 
-def summarise(sums: EpochSums, class_names: tuple[str, ...], epoch: int) -> tuple[dict[str, Any], dict[str, float]]:
-    """Training metrics of an epoch over the augmented batches as they went by, and F1 by class.
+def summarise(sums: EpochSums, class_names: tuple[str, ...], epoch: int) -> EpochScores:
+    """Training metrics of an epoch over the augmented batches as they went by.
 
     Raises:
         Diverged: the mean loss is NaN or infinite.
@@ -93,24 +98,23 @@ def summarise(sums: EpochSums, class_names: tuple[str, ...], epoch: int) -> tupl
     scored = score(confusion_matrix(labels, predicted, len(class_names)))
     f1 = {name: float(value) for name, value in zip(class_names, scored.f1, strict=True)}
     summary = scored.summary()
-    record = {
+    metrics = {
         "loss": mean,
         **{name: float(value) / sums.images for name, value in sums.components.items()},
         "accuracy": summary["accuracy"],
         "macro_f1": summary["macro_f1"],
-        "f1": f1,
     }
-    return record, f1
+    return EpochScores.model_validate({**metrics, "f1": f1})
 
 
-def scores_of(epoch: int, evaluation: Evaluation, class_names: tuple[str, ...], train_f1: dict[str, float]) -> Scores:
-    """What samplers, schedules and the selection hear of an epoch."""
+def scores_of(epoch: int, evaluation: SplitResult, class_names: tuple[str, ...], train: EpochScores) -> Scores:
+    """What samplers, schedules and the selection are given of an epoch."""
     scored = evaluation.scores
     return Scores(
         epoch=epoch,
         metrics=evaluation.summary(),
         f1={name: float(value) for name, value in zip(class_names, scored.f1, strict=True)},
         recall={name: float(value) for name, value in zip(class_names, scored.recall, strict=True)},
-        train_f1=train_f1,
+        train_f1={name: math.nan if value is None else value for name, value in train.f1.items()},
         support={name: int(value) for name, value in zip(class_names, scored.support, strict=True)},
     )

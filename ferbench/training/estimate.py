@@ -14,15 +14,8 @@ from ferbench.experiment.plan import Plan
 from ferbench.ids import digest
 from ferbench.plugin.culprit import using
 from ferbench.training import runtime
-from ferbench.training.assemble import build_loss, check_epochs, check_loss
-from ferbench.training.building import (
-    build_model,
-    check_budget,
-    check_devices,
-    check_outputs,
-    check_single_images,
-    split_batches,
-)
+from ferbench.training.assemble import build_loss, check_epochs, checked_model
+from ferbench.training.building import build_model, check_budget, check_devices, split_batches
 from ferbench.training.disk import CheckpointBytes, checkpoint_bytes, room
 from ferbench.training.growing import planned_sizes
 from ferbench.training.precision import Precision
@@ -116,13 +109,9 @@ class Estimator:
             ]
         )
         if key not in self._measured:
-            model = build_model(plan)
-            check_budget(plan, sum(count_parameters(model)))
+            model = checked_model(plan)
             if plan.start is not None:
                 begin(plan.start, model)
-            check_outputs(plan, model)
-            check_single_images(plan, model)
-            check_loss(plan, model, build_loss(plan, torch.device("cpu")))
         while key not in self._measured:
             try:
                 self._measured[key] = _measure(plan, device, batch_size)

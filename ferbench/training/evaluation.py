@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,20 +16,20 @@ from torch import Tensor, nn
 from ferbench.data.batches import Batches
 from ferbench.data.targets import Outputs
 from ferbench.data.views import PLAIN, View
-from ferbench.distributed.ranks import ALONE, Ranks, in_order
 from ferbench.errors import UserError
 from ferbench.metrics.affect import affect_scores
 from ferbench.metrics.classification import ClassificationScores, confusion_matrix, score
 from ferbench.metrics.probabilities import predicted_classes
-from ferbench.metrics.scoring import class_metrics, scores_record
+from ferbench.metrics.scoring import class_metrics
 from ferbench.metrics.selection import AFFECT_METRICS
 from ferbench.plugin.culprit import in_use
+from ferbench.training.ranks import ALONE, Ranks, in_order
 from ferbench.training.step import Loss, evaluate_loss, forward, is_out_of_memory
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
-    """A model's answers for one split, in the split's order.
+class SplitResult:
+    """A model's predictions for one split, in the split's order, and their scores.
 
     Attributes:
         loss: mean loss over the samples; None when it was not asked for.
@@ -83,7 +83,7 @@ def evaluate(
     views: Sequence[View] = (PLAIN,),
     before_batch: Callable[[], None] = lambda: None,
     ranks: Ranks = ALONE,
-) -> Evaluation:
+) -> SplitResult:
     """Run a model over a split in evaluation mode.
 
     Over several views of an image probabilities are averaged, and valence and arousal too. The loss is then that of
@@ -103,9 +103,7 @@ def evaluate(
         ranks: that share the run.
     """
     whole_batch = batch_size
-    was_training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         while True:
             try:
                 own = _of_rank(model, batches, classes, loss, (whole_batch, batch_size), views, before_batch, ranks)
@@ -117,9 +115,19 @@ def evaluate(
             gc.collect()
             if batches.device.type == "cuda":
                 torch.cuda.empty_cache()
-    finally:
-        model.train(was_training)
     return _together(own, batches, classes, ranks)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode; afterwards each module has the flag that it had, since parts of a model may differ."""
+    flags = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, flag in flags.items():
+            module.training = flag
 
 
 @dataclass(slots=True)
@@ -188,16 +196,16 @@ def _of_rank(
     return own
 
 
-def _together(own: _Sums, batches: Batches, classes: int, ranks: Ranks) -> Evaluation:
+def _together(own: _Sums, batches: Batches, classes: int, ranks: Ranks) -> SplitResult:
     """What all ranks have computed. The first one always has a batch, and knows what there is to exchange."""
     n, device = len(batches), batches.device
     with torch.inference_mode():
         kinds = {name: str(values.dtype).removeprefix("torch.") for name, values in own.components.items()}
-        kinds, width = ranks.hear([kinds, None if own.affect is None else own.affect.shape[1]])
-        unheard = sorted(own.components.keys() - kinds.keys())
-        if unheard:
+        kinds, width = ranks.broadcast([kinds, None if own.affect is None else own.affect.shape[1]])
+        unknown = sorted(own.components.keys() - kinds.keys())
+        if unknown:
             raise UserError(
-                f"{in_use('loss')} returns a component '{unheard[0]}' for some batches alone, which several devices "
+                f"{in_use('loss')} returns a component '{unknown[0]}' for some batches alone, which several devices "
                 "cannot put together",
                 "let it return every component for every batch, 0 where there is nothing to count",
             )
@@ -213,7 +221,7 @@ def _together(own: _Sums, batches: Batches, classes: int, ranks: Ranks) -> Evalu
             assert own.total is not None
             sums = own.components.get(name, torch.zeros_like(own.total, dtype=getattr(torch, kind)))
             components[name] = in_order(ranks.add(sums).cpu().numpy()) / n
-    return Evaluation(
+    return SplitResult(
         loss=total,
         components=components,
         truth=batches.truth.labels,
@@ -224,12 +232,12 @@ def _together(own: _Sums, batches: Batches, classes: int, ranks: Ranks) -> Evalu
     )
 
 
-def averaged(answers: Sequence[Outputs]) -> Outputs:
-    """One answer from those for several views: the mean of the probabilities, as logits, and of valence and arousal."""
-    if len(answers) == 1:
-        return answers[0]
-    mean = torch.stack([torch.softmax(answer.logits.float(), dim=1) for answer in answers]).mean(dim=0)
-    affect = [answer.affect.float() for answer in answers if answer.affect is not None]
+def averaged(outputs: Sequence[Outputs]) -> Outputs:
+    """Outputs for several views as one: the mean of the probabilities, as logits, and of valence and arousal."""
+    if len(outputs) == 1:
+        return outputs[0]
+    mean = torch.stack([torch.softmax(each.logits.float(), dim=1) for each in outputs]).mean(dim=0)
+    affect = [each.affect.float() for each in outputs if each.affect is not None]
     return Outputs(
         mean.clamp_min(torch.finfo(mean.dtype).tiny).log(), torch.stack(affect).mean(dim=0) if affect else None
     )
@@ -241,15 +249,3 @@ def _copied(outputs: Outputs) -> Outputs:
     copied.logits = outputs.logits.clone()
     copied.affect = None if outputs.affect is None else outputs.affect.clone()
     return copied
-
-
-def metrics_record(evaluation: Evaluation, class_names: tuple[str, ...]) -> dict[str, Any]:
-    """Scores of an evaluation as plain values for ``metrics.json``: those of every epoch and what takes longer."""
-    return scores_record(
-        evaluation.truth,
-        evaluation.probabilities,
-        class_names,
-        affect_truth=evaluation.affect_truth,
-        affect=evaluation.affect,
-        losses=evaluation.losses(),
-    )

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 #: Ctrl-C, the end of a job, and what schedulers send ahead of it (Slurm's --signal, submitit).
-_NAMES = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
+NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -30,7 +30,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interruption:
-    """Hears signals while it is entered.
+    """Receives signals while it is entered.
 
     Attributes:
         pending: the first signal that came, else None.
@@ -46,8 +46,7 @@ class Interruption:
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
-        numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
-        before: dict[int, Any] = {number: signal.signal(number, self._heard) for number in numbers}
+        before: dict[int, Any] = {number: signal.signal(number, self._receive) for number in NUMBERS}
         try:
             yield self
         finally:
@@ -65,7 +64,7 @@ class Interruption:
         if self.pending is not None:
             raise Interrupted(self.pending)
 
-    def _heard(self, number: int, _frame: FrameType | None) -> None:
+    def _receive(self, number: int, _frame: FrameType | None) -> None:
         first = self.pending is None
         if first:
             self.pending = number

@@ -7,7 +7,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -17,16 +17,18 @@ from torch import Tensor, nn
 
 from ferbench.data.batches import Augmentation, Batches, Mix
 from ferbench.data.targets import Targets
-from ferbench.distributed.ranks import ALONE, Ranks
-from ferbench.training.asking import described, draw, rates_at, tell_scores
+from ferbench.records.epoch import Epoch, EpochScores
+from ferbench.training.asking import described, draw, pass_scores, rates_at
 from ferbench.training.epoch import Diverged, EpochSums, look, scores_of, summarise
 from ferbench.training.evaluation import evaluate, evaluation_batch
 from ferbench.training.loss_state import put_state, state_of
 from ferbench.training.normalization import estimate_statistics
+from ferbench.training.position import Position, TrainingOutcome
 from ferbench.training.precision import Precision
+from ferbench.training.ranks import ALONE, Ranks
 from ferbench.training.scores import Scores
 from ferbench.training.selection import BestEpoch
-from ferbench.training.step import Loss, Stepper, tell_epoch
+from ferbench.training.step import Loss, Stepper, start_epoch
 from ferbench.training.stopping import EarlyStopping
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ class Sampler(Protocol):
         """int64[m] positions within the training split, epochs counted from 1."""
 
     def update(self, scores: Scores) -> None:
-        """Hear how the epoch went on validation."""
+        """Take note of how the epoch went on validation."""
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -55,87 +57,19 @@ Schedule = Callable[[int, Scores | None], tuple[float, ...]]
 
 
 class Observer:
-    """Hears how training goes; progress displays and trackers override what they care for."""
+    """Follows how training goes; progress displays and trackers override what they care for."""
 
     def batch_done(self, epoch: int, images: int, total: int, loss: float | None) -> None:
         """``images`` of ``total`` have gone by in this epoch; ``loss`` when it is known without waiting."""
 
-    def epoch_ended(self, record: dict[str, Any]) -> None:
-        """An epoch's history record."""
+    def epoch_ended(self, epoch: Epoch) -> None:
+        """An epoch is validated."""
 
     def resumed(self, at: Position) -> None:
         """Training goes on from a snapshot."""
 
     def stopped(self, epoch: int, reason: str) -> None:
         """Training ends with this epoch, before the last that was asked for."""
-
-
-@dataclass
-class TrainingOutcome:
-    """What a finished training reports.
-
-    Attributes:
-        seconds: of training and validation together.
-        images: training images that went through the model.
-        train_seconds: of training alone.
-        micro_batch: samples at once after memory ran out; None when whole batches fitted.
-        epochs: that were trained.
-        stopped: why it ended: ``epochs`` (all done) or ``patience``.
-    """
-
-    seconds: float = 0.0
-    images: int = 0
-    train_seconds: float = 0.0
-    micro_batch: int | None = None
-    epochs: int = 0
-    stopped: str = "epochs"
-
-
-@dataclass
-class Position:
-    """How far a training is: what the loop itself must know to go on from here.
-
-    Attributes:
-        epoch: the one that is being trained, from 1.
-        batches: of it that are done.
-        step: updates so far, over all epochs.
-        seconds: spent on the epoch so far.
-        scores: of the epoch before.
-        sums: of the epoch so far; None at its beginning.
-        outcome: of the epochs that are done.
-        record: history record of the epoch that ended last.
-    """
-
-    epoch: int = 1
-    batches: int = 0
-    step: int = 0
-    seconds: float = 0.0
-    scores: Scores | None = None
-    sums: EpochSums | None = None
-    outcome: TrainingOutcome = field(default_factory=TrainingOutcome)
-    record: dict[str, Any] | None = None
-
-    def to_state(self) -> dict[str, Any]:
-        """Plain values and tensors."""
-        own = {name: getattr(self, name) for name in ("epoch", "batches", "step", "seconds", "record")}
-        return {
-            **own,
-            "scores": None if self.scores is None else asdict(self.scores),
-            "sums": None if self.sums is None else self.sums.to_state(),
-            "outcome": asdict(self.outcome),
-        }
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any], device: torch.device) -> Position:
-        """What `to_state` was called on."""
-        return cls(
-            **{
-                **state,
-                "scores": None if state["scores"] is None else Scores(**state["scores"]),
-                "sums": None if state["sums"] is None else EpochSums.from_state(state["sums"], device),
-                "outcome": TrainingOutcome(**state["outcome"]),
-            }
-        )
 
 
 class Saver:
@@ -221,7 +155,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
 
     Args:
         training: what to train, with what, on what.
-        observer: hears every batch and epoch.
+        observer: called for every batch and epoch.
         saver: saves the training as it goes on, and the weights of the best epoch; None: nothing is saved.
 
     Raises:
@@ -248,13 +182,13 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
         order = ranks.order(draw(training.sampler, epoch, len(training.train), training.drawn))
         training.drawn = len(order)
         drawn = described(training.sampler)
-        heard = copy.deepcopy(at.scores)
+        scores_before = copy.deepcopy(at.scores)
         if at.sums is None:
             at.sums = EpochSums(loss=torch.zeros((), device=training.train.device))
         sums = at.sums
         training.model.train()
         if not at.batches:  # else `restore` has, before it gave the loss the state that it had after so many batches
-            tell_epoch(training.loss, epoch, training.epochs)
+            start_epoch(training.loss, epoch, training.epochs)
         size = None if training.sizes is None else training.sizes[epoch - 1]
         batches = training.train.training(
             order,
@@ -268,7 +202,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             shards=ranks.shards(paired=training.mix is not None) if ranks.count > 1 else None,
         )
         for group in _groups(batches, training.accumulate):
-            rates = rates_at(training.schedule, at.step, heard, len(training.optimizer.param_groups))
+            rates = rates_at(training.schedule, at.step, scores_before, len(training.optimizer.param_groups))
             for parameters, rate in zip(training.optimizer.param_groups, rates, strict=True):
                 parameters["lr"] = rate
             ranks.seed_step(training.seed, at.step)
@@ -282,7 +216,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             observer.batch_done(epoch, sums.images, len(order), look(sums, at.step, epoch))
             at.seconds = time.perf_counter() - started
             saver.batch_done(training)
-        train_record, train_f1 = summarise(sums, training.class_names, epoch)
+        train = summarise(sums, training.class_names, epoch)
         trained = time.perf_counter()
 
         ranks.copy_weights(training.validated)  # what is validated is what the first rank keeps
@@ -306,9 +240,9 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
         training.learnt = None
         if evaluation.loss is None or not math.isfinite(evaluation.loss):
             raise Diverged(f"the validation loss of epoch {epoch} is {evaluation.loss}")
-        scores = scores_of(epoch, evaluation, training.class_names, train_f1)
+        scores = scores_of(epoch, evaluation, training.class_names, train)
         improved = training.best.improves(scores)
-        tell_scores(training.sampler, scores)
+        pass_scores(training.sampler, scores)
         if epoch < training.epochs and training.stopping is not None and training.stopping.stops(scores):
             outcome.stopped = "patience"
 
@@ -317,18 +251,20 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
         outcome.train_seconds += trained - started
         outcome.seconds += ended - started
         outcome.epochs = epoch
-        at.record = {
-            "epoch": epoch,
-            "train": train_record,
-            "validation": {**evaluation.summary(), "f1": dict(scores.f1)},
-            "learning_rates": [float(group["lr"]) for group in training.optimizer.param_groups],
-            "best": improved,
-            "seconds": round(ended - started, 4),
-            "images_per_second": round(sums.images / (trained - started), 2),
-            "micro_batch": stepper.micro_batch,
-            **({} if drawn is None else {"sampler": drawn}),
-            **({} if size is None else {"image_size": size}),
-        }
+        at.record = Epoch(
+            epoch=epoch,
+            train=train,
+            validation=EpochScores.model_validate({**evaluation.summary(), "f1": dict(scores.f1)}),
+            learning_rates=[float(group["lr"]) for group in training.optimizer.param_groups],
+            best=bool(improved),
+            seconds=round(ended - started, 4),
+            images_per_second=round(sums.images / (trained - started), 2),
+            micro_batch=stepper.micro_batch,
+        )
+        if drawn is not None:
+            at.record.sampler = drawn
+        if size is not None:
+            at.record.image_size = size
         at.epoch, at.batches, at.seconds, at.sums, at.scores = epoch + 1, 0, 0.0, None, scores
         saver.epoch_done(training, improved)
         observer.epoch_ended(at.record)

@@ -88,7 +88,7 @@ def learnable(loss: object) -> list[str]:
     names: list[str] = []
     seen: set[int] = set()
     called = (getattr(type(loss), name, None) for name in ("forward", "__call__"))
-    waiting: deque[tuple[str, object]] = deque([("", loss), *(("", one) for one in called)])
+    waiting: deque[tuple[str, object]] = deque([("", loss), *(("", method) for method in called)])
     while waiting:
         name, held = waiting.popleft()
         if isinstance(held, _PLAIN) or id(held) in seen:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from ferbench.errors import UserError
 from ferbench.experiment.resolve import ChosenComponent
 from ferbench.plugin.culprit import using
 from ferbench.plugin.discovery import Component, Registry
+from ferbench.records.run import Run
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.pixels import form_of
 from ferbench.runs.saved import BEST
@@ -52,11 +52,11 @@ class TrainedModel:
     device: torch.device
     changed: str | None
     component: Component
-    plugin: Mapping[str, Any]
+    plugin: Mapping[str, str | None]
     doubt: str | None
 
     def classify(self, images: list[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """What the model says of images of any sizes, prepared as those of its training and its tests were.
+        """What the model predicts of images of any sizes, prepared as those of its training and its tests were.
 
         Args:
             images: n of uint8[C, h, w], decoded to the channels of ``form``.
@@ -66,33 +66,42 @@ class TrainedModel:
         """
         with using(self.component, innocent=is_out_of_memory), torch.inference_mode():
             stored = [torch.from_numpy(self.form.store(image))[None].to(self.device) for image in images]
-            seen = [torch.cat([view.of(image, self.shape.size) for image in stored]) for view in self.views]
-            outputs = averaged([forward(self.model, self.shape.prepare(one)) for one in seen])
+            batches = [torch.cat([view.of(image, self.shape.size) for image in stored]) for view in self.views]
+            outputs = averaged([forward(self.model, self.shape.prepare(batch)) for batch in batches])
             affect = None if outputs.affect is None else outputs.affect.float().cpu().numpy()
             return torch.softmax(outputs.logits.float(), dim=1).cpu().numpy(), affect
 
 
-def refuse_without_weights(directory: RunDirectory, record: Mapping[str, Any]) -> None:
+def refuse_without_weights(directory: RunDirectory, record: Run) -> None:
     """For a run whose model cannot be used, whatever it is to be used for.
 
     Raises:
         UserError: it is an ensemble, was imported or is not done.
     """
-    if "ensemble" in record:
-        members = [member["run"] for member in record["ensemble"]["members"]]
+    refuse_untrained(directory, record)
+    if record.status != "done":
+        raise UserError(
+            f"run {directory.path.name} has no model to use: its status is '{record.status}'",
+            "finish it with the same 'ferbench run' command",
+        )
+
+
+def refuse_untrained(directory: RunDirectory, record: Run) -> None:
+    """For a run that has no weights, done or not.
+
+    Raises:
+        UserError: it is an ensemble or was imported.
+    """
+    if record.kind == "ensemble":
+        members = [] if record.ensemble is None else [member.run for member in record.ensemble.members]
         raise UserError(
             f"run {directory.path.name} is an ensemble: it has no weights of its own",
             f"use its members: {', '.join(members)}",
         )
-    if "imported" in record:
+    if record.kind == "imported":
         raise UserError(
             f"run {directory.path.name} was imported: ferbench has its predictions, not its model",
-            "predict with the software that made it, and import that",
-        )
-    if record["status"] != "done":
-        raise UserError(
-            f"run {directory.path.name} has no model to use: its status is '{record['status']}'",
-            "finish it with the same 'ferbench run' command",
+            "name a run that ferbench trained; or predict with the software that made it, and import that",
         )
 
 
@@ -102,46 +111,46 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
     Raises:
         UserError: the run is not done, or its model plugin or checkpoint is missing or does not fit.
     """
-    record = directory.read()
+    record = directory.load()
     refuse_without_weights(directory, record)
-    recorded = record["components"]["model"]
+    recorded = record.components["model"]
     try:
-        component = registry.find("model", recorded["name"])
+        component = registry.find("model", recorded.name)
     except UserError as error:
         raise UserError(
-            f"run {directory.path.name} needs the model '{recorded['name']}' of plugin '{recorded['distribution']}', "
+            f"run {directory.path.name} needs the model '{recorded.name}' of plugin '{recorded.distribution}', "
             "which is not loaded",
             "name its file or module with --plugin, or install it",
         ) from error
-    chosen = ChosenComponent(component, component.options().validate(recorded["options"], "model"))
-    channels, height, width, mean, std = record["identity"]["covers"]["rows"]["input"]
-    counts = record["data"]["counts"]["train"]
-    class_names = tuple(record["data"]["class_names"])
+    chosen = ChosenComponent(component, component.options().validate(recorded.options, "model"))
+    channels, height, width, mean, std = record.identity.covers["rows"]["input"]
+    counts = record.data.counts["train"]
+    class_names = tuple(record.data.class_names)
     task = Task(
         class_names=class_names,
         channels=channels,
         height=height,
         width=width,
         train_counts=tuple(counts[name] for name in class_names),
-        has_affect=record["data"]["has_affect"],
+        has_affect=record.data.has_affect,
     )
     model = chosen.without_initial_weights().build(task)
     checkpoints.load_weights(directory.checkpoints, BEST, model, device)
     model = model.to(memory_format=torch.channels_last).eval()
-    now = chosen.describe()
+    installed, before = chosen.describe(), vars(recorded)
     # Older releases did not record the source of what is installed.
-    plugin = {key: now[key] for key in ("distribution", "version", "source")}
-    changed = [key for key, value in plugin.items() if None not in (value, recorded[key]) and value != recorded[key]]
+    plugin = {key: installed[key] for key in ("distribution", "version", "source")}
+    changed = [key for key, value in plugin.items() if None not in (value, before[key]) and value != before[key]]
     note = None
     if changed:
         note = f"model '{component.name}' has another {' and '.join(changed)} than when the run was trained"
-    form, doubt = form_of(directory.load())
+    form, doubt = form_of(record)
     return TrainedModel(
         model=model,
         task=task,
         shape=InputShape(channels, (height, width), tuple(mean), tuple(std)),
         form=form,
-        views=VIEWS[record["recipe"]["evaluation"].get("tta", "none")],
+        views=VIEWS[record.recipe.evaluation.get("tta", "none")],
         device=device,
         changed=note,
         component=component,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,14 +15,15 @@ from ferbench.data.views import VIEWS
 from ferbench.experiment.fingerprint import fields_with_role
 from ferbench.experiment.recipe import EvaluationSettings, Role
 from ferbench.ids import short
-from ferbench.metrics.scoring import scores_record
 from ferbench.plugin.culprit import using
-from ferbench.records.evaluation import evaluation_id
-from ferbench.runs.directory import Predictions, RunDirectory
+from ferbench.records.evaluation import TestedData, evaluation_id
+from ferbench.records.run import Run
+from ferbench.runs.directory import RunDirectory
 from ferbench.runs.learnt import Samples, read_samples, same_protocol, seen
 from ferbench.runs.lock import only_writer
-from ferbench.runs.pixels import STORED, stored_as, told_apart
+from ferbench.runs.pixels import stored_as
 from ferbench.training.evaluation import evaluate, evaluation_batch
+from ferbench.training.evaluation_record import write_evaluation
 from ferbench.training.record import now
 from ferbench.training.restore import TrainedModel
 from ferbench.training.step import is_out_of_memory
@@ -50,25 +50,25 @@ class Retest:
     options: EvaluationSettings
 
 
-def retest_id(record: dict[str, Any], test: Retest, trained: TrainedModel) -> str:
+def retest_id(record: Run, test: Retest, trained: TrainedModel) -> str:
     """The evaluation id. It is that of the run's own evaluation where samples, pixels, classes and options agree; what
     a changed plugin makes of the weights has an id of its own, unless the unchanged one has been asked already."""
     options = fields_with_role(test.options, Role.EVALUATION)
     mapping = test.mapping
     if mapping.only_model or mapping.unknown:
         options["scored"] = sorted(mapping.class_names[: mapping.scored])
-    training, rows = record["identity"]["training_id"], test.rows.digest
+    training, rows = record.identity.training_id, test.rows.digest
     stored = stored_as(test.pack, test.rows.rows)
     identifier = evaluation_id(training, rows, options, None if stored is None else stored.digest)
     older = evaluation_id(training, rows, options)
-    held = record["evaluations"].get(short(older))
-    if held is not None and STORED not in held:
+    held = record.evaluations.get(short(older))
+    if held is not None and "stored" not in held.model_fields_set:
         # Older releases gave this id to any size and fit; which ones those were, only the pack can tell.
-        if held.get("data", record["data"]).get("pack") == test.pack.digest:
+        if (held.data or record.data).pack == test.pack.digest:
             return older
         if stored is None:
             identifier = evaluation_id(training, rows, options, test.pack.digest)
-    if trained.changed and short(identifier) not in record["evaluations"]:
+    if trained.changed and short(identifier) not in record.evaluations:
         return evaluation_id(identifier, rows, {"plugin": dict(trained.plugin)})
     return identifier
 
@@ -89,33 +89,25 @@ def retest(directory: RunDirectory, trained: TrainedModel, test: Retest, batch_s
         UserError: another process is at work on the run.
     """
     with only_writer(directory):
-        record = directory.read()
+        record = directory.load()
         identifier = retest_id(record, test, trained)
         name = short(identifier)
-        if name in record["evaluations"] and directory.evaluation(name) is not None:
-            return name
-        with using(trained.component, innocent=is_out_of_memory):
-            metrics, predictions = _tested(directory, record, trained, test, batch_size)
-        metrics = {"evaluation_id": identifier, "training_id": record["identity"]["training_id"], **metrics}
-        directory.write_evaluation(name, metrics, predictions)
-        written = directory.evaluation(name)
-        assert written is not None
-        kept = {key: written[key] for key in ("split", "rows_digest", "options", STORED, "n", "metrics", "per_class")}
-        kept |= {key: written[key] for key in ("data", "left_out", "excluded", "seen")}
-        record["evaluations"][name] = {"id": identifier, **kept}
-        directory.write(record)
+        if name not in record.evaluations or directory.load_evaluation(name) is None:
+            with using(trained.component, innocent=is_out_of_memory):
+                _test(directory, record, identifier, trained, test, batch_size)
+            directory.save(record)
         return name
 
 
-def _tested(
-    directory: RunDirectory, record: dict[str, Any], trained: TrainedModel, test: Retest, batch_size: int
-) -> tuple[dict[str, Any], Predictions]:
+def _test(
+    directory: RunDirectory, record: Run, identifier: str, trained: TrainedModel, test: Retest, batch_size: int
+) -> None:
     started = time.perf_counter()
     pack, rows, mapping = test.pack, test.rows.rows, test.mapping
     affect = None if pack.affect is None else np.asarray(pack.affect[rows], dtype=np.float32)
     # Losses are not asked for, so that the model's own class ids are needed nowhere else.
     truth = Truth(mapping.columns[test.rows.labels], None, affect)
-    evaluation = evaluate(
+    result = evaluate(
         trained.model,
         Batches(pack.images, rows, truth, trained.shape, trained.device),
         len(trained.task.class_names),
@@ -123,56 +115,41 @@ def _tested(
         evaluation_batch(batch_size, trained.device),
         VIEWS[test.options.tta],
     )
-    predictions = Predictions(
-        ids=np.asarray(pack.ids[rows]),
-        truth=test.rows.labels,
-        probabilities=np.ascontiguousarray(evaluation.probabilities[:, mapping.columns]),
-        affect_truth=affect,
-        affect=evaluation.affect,
-        columns=pack.facts(rows),
-    )
-    scores = scores_record(
-        predictions.truth,
-        predictions.probabilities,
-        mapping.class_names,
-        affect_truth=affect,
-        affect=evaluation.affect,
-        over=range(mapping.scored),
-    )
-    stored = stored_as(pack, rows)
-    told = told_apart(directory.load(), test.part, test.rows.digest, stored, pack)
-    data = {
-        "dataset": pack.dataset,
-        "synthetic": test.synthetic,
-        "protocol": test.rows.protocol,
-        "class_names": list(mapping.class_names[: mapping.scored]),
-        "only_model": list(mapping.only_model),
-        "pack": pack.digest,
+    data = TestedData(
+        dataset=pack.dataset,
+        synthetic=test.synthetic,
+        protocol=test.rows.protocol,
+        class_names=list(mapping.class_names[: mapping.scored]),
+        only_model=list(mapping.only_model),
+        pack=pack.digest,
+        skipped_faulty=pack.skipped,
         **({} if pack.form is None else pack.form.record()),
-        "skipped_faulty": pack.skipped,
-    }
-    metrics = {
-        "split": test.part,
-        "rows_digest": test.rows.digest,
-        "dataset": pack.dataset,
-        "synthetic": test.synthetic,
-        "protocol": test.rows.protocol,
-        "options": {**test.options.model_dump(mode="json"), **told},
-        STORED: None if stored is None else stored.plain(),
-        "data": data,
-        "left_out": test.rows.left_out,
-        "excluded": test.rows.excluded,
-        "seen": _seen(directory, record, test),
-        "plugin_changed": trained.changed,
-        **scores,
-        "finished": now(),
-        "seconds": round(time.perf_counter() - started, 3),
-    }
-    return metrics, predictions
-
-
-def _seen(directory: RunDirectory, record: dict[str, Any], test: Retest) -> dict[str, Any]:
-    """What the run has seen of the samples before."""
-    tested = Samples.of(test.pack, test.rows.rows)
-    home = test.part == "test" and same_protocol(record["data"], test.pack.dataset, test.rows.protocol)
-    return seen(read_samples(directory), tested, home=home)
+    )
+    home = test.part == "test" and same_protocol(record.data, pack.dataset, test.rows.protocol)
+    write_evaluation(
+        directory,
+        record,
+        pack,
+        rows,
+        # In the class ids that results have.
+        replace(
+            result,
+            truth=test.rows.labels,
+            probabilities=np.ascontiguousarray(result.probabilities[:, mapping.columns]),
+        ),
+        mapping.class_names,
+        started,
+        test.options,
+        over=range(mapping.scored),
+        evaluation_id=identifier,
+        split=test.part,
+        rows_digest=test.rows.digest,
+        protocol=test.rows.protocol,
+        synthetic=test.synthetic,
+        excluded=test.rows.excluded,
+        data=data,
+        left_out=test.rows.left_out,
+        seen=seen(read_samples(directory), Samples.of(pack, rows), home=home),
+        plugin_changed=trained.changed,
+        finished=now(),
+    )

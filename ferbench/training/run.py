@@ -6,40 +6,41 @@ import contextlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
-from ferbench.distributed.ranks import ALONE, OutOfMemory, Ranks
 from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan
 from ferbench.plugin.culprit import blame, using
+from ferbench.records.epoch import Epoch
+from ferbench.records.run import ModelSize, Run, Session, Stopped
+from ferbench.records.run import Training as TrainingRecord
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.learnt import write_samples
 from ferbench.runs.lock import only_writer
-from ferbench.runs.saved import BEST, is_trained, read_about
+from ferbench.runs.saved import BEST, is_trained
 from ferbench.training import checkpoints, runtime
-from ferbench.training.ancestry import lineage_of, samples_of
-from ferbench.training.assemble import assemble, build_loss, check_loss
-from ferbench.training.building import build_model, check_budget, check_outputs, check_single_images, split_batches
+from ferbench.training.ancestry import add_changes, samples_of
+from ferbench.training.assemble import assemble, build_loss, checked_model
+from ferbench.training.building import build_model, split_batches
 from ferbench.training.epoch import Diverged
-from ferbench.training.final_evaluation import answers, evaluate_kept
+from ferbench.training.final_evaluation import evaluate_kept, evaluate_role
 from ferbench.training.interruption import Interruption
-from ferbench.training.loop import Observer, Position, Training, TrainingOutcome, fit
+from ferbench.training.loop import Observer, Training, fit
+from ferbench.training.position import Position, TrainingOutcome
+from ferbench.training.ranks import ALONE, OutOfMemory, Ranks
 from ferbench.training.record import first_record, now, write_failure
 from ferbench.training.saving import RunSaver
-from ferbench.training.snapshots import Snapshots, restore
+from ferbench.training.snapshots import Snapshots
 from ferbench.training.starting import begin_from
 from ferbench.training.step import Loss, is_out_of_memory
 from ferbench.training.stopping import Pruned
-from ferbench.training.summary import count_parameters, layer_table
+from ferbench.training.summary import layer_table
 from ferbench.training.trackers import Trackers
 
 
-def execute(
-    plan: Plan, results: Path, observer_for: Callable[[dict[str, Any]], Observer], ranks: Ranks = ALONE
-) -> dict[str, Any]:
+def execute(plan: Plan, results: Path, observer_for: Callable[[Run], Observer], ranks: Ranks = ALONE) -> Run:
     """Train and test a plan, or only evaluate it when its weights are there already.
 
     Args:
@@ -75,7 +76,7 @@ def _follow(plan: Plan, results: Path, ranks: Ranks) -> None:
     model = None
     loss = build_loss(plan, device)
     while True:
-        match ranks.hear():
+        match ranks.broadcast():
             case ["train", snapshot]:
                 model = _placed(build_model(plan), device)
                 ranks.copy_weights(model)
@@ -84,14 +85,14 @@ def _follow(plan: Plan, results: Path, ranks: Ranks) -> None:
                     state = Snapshots(directory.checkpoints, plan.training_id).read(snapshot)
                     if state is None:
                         raise RuntimeError(f"checkpoint {snapshot} is not what the first rank goes on from")
-                    restore(state, training)
+                    state.restore(training)
                 runtime.seed_everything(plan.resolved.recipe.training.seed)
                 with contextlib.suppress(Diverged):  # as on all ranks
                     fit(training, Observer())
             case ["evaluate", role, epoch]:
                 model = model or _trained_model(plan, device)
                 ranks.copy_weights(model)
-                answers(plan, model, loss, device, directory, role, epoch, ranks)
+                evaluate_role(plan, model, loss, device, directory, role, epoch, ranks)
 
 
 def _prepared(plan: Plan, ranks: Ranks) -> torch.device:
@@ -104,10 +105,10 @@ def _prepared(plan: Plan, ranks: Ranks) -> torch.device:
 def _execute(
     plan: Plan,
     results: Path,
-    observer_for: Callable[[dict[str, Any]], Observer],
+    observer_for: Callable[[Run], Observer],
     interruption: Interruption,
     ranks: Ranks,
-) -> dict[str, Any]:
+) -> Run:
     recipe = plan.resolved.recipe
     directory = plan.directory(results)
     device = _prepared(plan, ranks)
@@ -117,14 +118,9 @@ def _execute(
         record = first_record(plan, device, ranks.count)
         trackers = Trackers(plan.resolved.trackers)
         try:
-            model = build_model(plan)
-            check_budget(plan, sum(count_parameters(model)))
+            model = checked_model(plan)
             lost = begin_from(plan.start, model)
-            check_outputs(plan, model)
-            check_single_images(plan, model)
-            check_loss(plan, model, build_loss(plan, torch.device("cpu")))
-            table = layer_table(model, plan.task).to_dict()
-            record["model"] = {key: value for key, value in table.items() if key != "rows"}
+            record.model = ModelSize(**layer_table(model, plan.task).totals())
             model = _placed(model, device)
             loss = build_loss(plan, device)
             training = _assembled(plan, model, loss, device, ranks) if recipe.training.epochs else None
@@ -134,31 +130,29 @@ def _execute(
                 snapshots,
                 recipe.runtime.checkpoint_every,
                 interruption,
-                written=lambda checkpoint: trackers.tell("checkpoint_written", checkpoint),
+                written=lambda checkpoint: trackers.notify("checkpoint_written", checkpoint),
             )
             resumed = training is not None and _resume(training, directory, saver, record)
             if lost is not None and not resumed:
                 raise lost
             if plan.start is None or not resumed:  # a run that goes on may outlive the one that it started from
                 samples = samples_of(plan)
-                record["lineage"] = lineage_of(plan, record)
-                directory.write(record)
+                add_changes(plan, record)
+                directory.save(record)
                 if samples is not None:
                     write_samples(directory, samples)
             else:
-                directory.write(record)
+                directory.save(record)
             if not resumed:
                 snapshots.clear()
                 directory.start_history()
-            trackers.tell("run_started", record)
+            trackers.notify("run_started", record.plain())
             observer = _Recorder(directory, trackers, observer_for(record))
             if training is None:
                 _keep_initial(plan, model, directory, record)
-                path = str(directory.checkpoints / f"{BEST}.safetensors")
-                told = {"path": path, "kind": "best", "epoch": 0, "batches": 0, "step": 0}
-                trackers.tell("checkpoint_written", told)
+                saver.report("best", BEST, Position(epoch=1))
             else:
-                ranks.hear(["train", saver.resumed_from])
+                ranks.broadcast(["train", saver.resumed_from])
                 ranks.copy_weights(model)
                 # Initialisation of some plugin, or a tracker, may have drawn any number of random numbers.
                 runtime.seed_everything(recipe.training.seed)
@@ -167,8 +161,8 @@ def _execute(
                     saver.restore_random(device)
                 with interruption.waiting():
                     outcome = fit(training, observer, saver)
-                record["training"] = _training_record(plan, directory, outcome, ranks)
-                assert record["training"]["best_epoch"] == training.best.epoch
+                record.training = _training_record(plan, directory, outcome, ranks)
+                assert record.training.best_epoch == training.best.epoch
             checkpoints.load_weights(directory.checkpoints, BEST, model, device)
             evaluate_kept(plan, model, loss, device, directory, record, ranks)
         except BaseException as raised:
@@ -177,7 +171,7 @@ def _execute(
                 raise
             if not isinstance(error, UserError) or directory.exists():
                 write_failure(directory, record, error)
-                trackers.tell("run_failed", record)
+                trackers.notify("run_failed", record.plain())
             if isinstance(error, (Diverged, Pruned)):
                 return record
             if "does not have a deterministic implementation" in str(error):
@@ -188,15 +182,15 @@ def _execute(
             if error is not raised:
                 raise error from None
             raise
-        record["status"] = "done"
-        record["finished"] = now()
-        directory.write(record)
-        trackers.tell("run_finished", record)
+        record.status = "done"
+        record.finished = now()
+        directory.save(record)
+        trackers.notify("run_finished", record.plain())
     return record
 
 
 class _Recorder(Observer):
-    """Writes the history before anybody hears of an epoch."""
+    """Writes the history before trackers and the display get an epoch."""
 
     def __init__(self, directory: RunDirectory, trackers: Trackers, display: Observer) -> None:
         self._directory = directory
@@ -206,10 +200,10 @@ class _Recorder(Observer):
     def batch_done(self, epoch: int, images: int, total: int, loss: float | None) -> None:
         self._display.batch_done(epoch, images, total, loss)
 
-    def epoch_ended(self, record: dict[str, Any]) -> None:
-        self._directory.append_history(record)
-        self._trackers.tell("epoch_ended", record)
-        self._display.epoch_ended(record)  # which may end the run
+    def epoch_ended(self, epoch: Epoch) -> None:
+        self._directory.append_history(epoch.plain())
+        self._trackers.notify("epoch_ended", epoch.plain())
+        self._display.epoch_ended(epoch)  # which may end the run
 
     def resumed(self, at: Position) -> None:
         self._display.resumed(at)
@@ -227,13 +221,13 @@ def _trained_model(plan: Plan, device: torch.device) -> nn.Module:
     return _placed(plan.resolved.components["model"].without_initial_weights().build(plan.task), device)
 
 
-def _evaluate_again(plan: Plan, device: torch.device, directory: RunDirectory, ranks: Ranks) -> dict[str, Any]:
-    """Predictions of weights that are there already, for samples that they were not asked about before."""
-    record = directory.read()
+def _evaluate_again(plan: Plan, device: torch.device, directory: RunDirectory, ranks: Ranks) -> Run:
+    """Predictions of weights that are there already, for samples that they were not evaluated on before."""
+    record = directory.load()
     model = _trained_model(plan, device)
     checkpoints.load_weights(directory.checkpoints, BEST, model, device)
     evaluate_kept(plan, model, build_loss(plan, device), device, directory, record, ranks)
-    directory.write(record)
+    directory.save(record)
     return record
 
 
@@ -242,48 +236,50 @@ def _assembled(plan: Plan, model: nn.Module, loss: Loss, device: torch.device, r
     return assemble(plan, model, loss, train, split_batches(plan, plan.split.validation, device), device, ranks)
 
 
-def _keep_initial(plan: Plan, model: nn.Module, directory: RunDirectory, record: dict[str, Any]) -> None:
+def _keep_initial(plan: Plan, model: nn.Module, directory: RunDirectory, record: Run) -> None:
     """Zero epochs: the weights as they were built are what is kept."""
     about = {"epoch": 0, "select": plan.resolved.recipe.training.select, "value": None}
     checkpoints.save_weights(directory.checkpoints, BEST, model, about)
-    record["training"] = _training_record(plan, directory, TrainingOutcome(), ALONE)
+    record.training = _training_record(plan, directory, TrainingOutcome(), ALONE)
 
 
-def _resume(training: Training, directory: RunDirectory, saver: RunSaver, record: dict[str, Any]) -> bool:
-    """Go on from where an earlier process stopped; what the record says of that process stays."""
+def _resume(training: Training, directory: RunDirectory, saver: RunSaver, record: Run) -> bool:
+    """Go on from where an earlier process stopped; what the record has of that process stays."""
 
     def warn(line: str) -> None:
         print(f"warning: {line}", file=sys.stderr, flush=True)
 
     if not directory.exists() or not saver.resume(training, warn):
         return False
-    before = directory.read()
-    session = {"started": record["started"], "epoch": training.at.epoch, "batches": training.at.batches}
-    session |= {"environment": record["environment"]}
-    record["resumed"] = [*before.get("resumed", []), session]
-    for key in ("started", "environment", "lineage"):
-        record[key] = before[key]
+    before = directory.load()
+    assert record.started is not None
+    at, environment = training.at, record.environment
+    session = Session(started=record.started, epoch=at.epoch, batches=at.batches, environment=environment)
+    record.resumed = [*before.resumed, session]
+    record.started, record.environment, record.lineage = before.started, before.environment, before.lineage
     return True
 
 
-def _training_record(plan: Plan, directory: RunDirectory, outcome: TrainingOutcome, ranks: Ranks) -> dict[str, Any]:
-    """What ``run.json`` says of a training; of the kept weights, what stands beside them."""
+def _training_record(plan: Plan, directory: RunDirectory, outcome: TrainingOutcome, ranks: Ranks) -> TrainingRecord:
+    """A training as ``run.json`` has it; of the kept weights, what stands beside them."""
     settings = plan.resolved.recipe.training
-    kept = read_about(directory.checkpoints, BEST)
-    rate = round(outcome.images / outcome.train_seconds, 2) if outcome.train_seconds else None
-    return {
-        "epochs": outcome.epochs,
-        "stopped": {"reason": outcome.stopped, "epoch": outcome.epochs},
-        "best_epoch": kept["epoch"],
-        "select": kept["select"],
-        "best_value": kept["value"],
-        "seconds": round(outcome.seconds, 3),
-        "images_per_second": rate,
-        "batch_size": settings.batch_size,
-        "accumulate": settings.accumulate,
-        "effective_batch": settings.batch_size * settings.accumulate,
-        **({"last_batch": settings.batch_size + 1} if "last_batch" in plan.identity else {}),
-        **({"shards": [len(part) for part in ranks.shards().all(settings.batch_size)]} if ranks.count > 1 else {}),
-        "micro_batch": outcome.micro_batch,
-        "weights_sha256": kept["sha256"],
-    }
+    kept = checkpoints.read_facts(directory.checkpoints, BEST)
+    record = TrainingRecord(
+        epochs=outcome.epochs,
+        stopped=Stopped(reason=outcome.stopped, epoch=outcome.epochs),
+        best_epoch=kept.epoch,
+        select=kept.select,
+        best_value=kept.value,
+        seconds=round(outcome.seconds, 3),
+        images_per_second=round(outcome.images / outcome.train_seconds, 2) if outcome.train_seconds else None,
+        batch_size=settings.batch_size,
+        accumulate=settings.accumulate,
+        effective_batch=settings.batch_size * settings.accumulate,
+        micro_batch=outcome.micro_batch,
+        weights_sha256=kept.sha256,
+    )
+    if "last_batch" in plan.identity:
+        record.last_batch = settings.batch_size + 1
+    if ranks.count > 1:
+        record.shards = [len(part) for part in ranks.shards().all(settings.batch_size)]
+    return record

@@ -8,13 +8,13 @@ import platform
 import random
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import numpy as np
 import torch
 
 from ferbench.errors import UserError
 from ferbench.plugin.source import digest_sources, is_editable, source_roots
+from ferbench.records.environment import Environment, Gpu
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
@@ -59,23 +59,23 @@ def choose_device(name: str, option: str | None = None) -> torch.device:
     Raises:
         UserError: the name is not a device, or this machine has no such device.
     """
-    said = f"runtime.device = '{name}'" if option is None else f"{option} {name}"
+    given = f"runtime.device = '{name}'" if option is None else f"{option} {name}"
     cpu = "--set runtime.device=cpu" if option is None else f"{option} cpu"
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise UserError(f"{said} is not a device", "use auto, cpu, cuda, cuda:1 or mps") from error
+        raise UserError(f"{given} is not a device", "use auto, cpu, cuda, cuda:1 or mps") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UserError(
-            f"{said}, but torch sees {torch.cuda.device_count()} CUDA devices",
+            f"{given}, but torch sees {torch.cuda.device_count()} CUDA devices",
             f"use {cpu}, or install a CUDA build of torch and check the driver",
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise UserError(f"{said}, but torch sees no Apple GPU here", f"use {cpu}")
+        raise UserError(f"{given}, but torch sees no Apple GPU here", f"use {cpu}")
     if device.type not in ("cpu", "cuda", "mps"):
-        raise UserError(f"{said} is not supported", "use auto, cpu, cuda, cuda:1 or mps")
+        raise UserError(f"{given} is not supported", "use auto, cpu, cuda, cuda:1 or mps")
     return device
 
 
@@ -122,33 +122,33 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def environment(device: torch.device, devices: int = 1) -> dict[str, Any]:
-    """The bitwise environment: what two runs must share to give the same bits, and what helps to read timings."""
-    record: dict[str, Any] = {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "machine": platform.machine(),
-        "cpu": _cpu_name(),
-        "cores": available_cores(),
-        "threads": torch.get_num_threads(),
-        "device": str(device),
-        "devices": devices,
-        "deterministic": torch.are_deterministic_algorithms_enabled(),
-        "packages": {name: _version(name) for name in ("ferbench", "torch", "numpy", "pillow", "timm")},
-    }
+def environment(device: torch.device, devices: int = 1) -> Environment:
+    """Where this process computes on ``device``, one of ``devices`` that share the run."""
+    environment = Environment(
+        python=platform.python_version(),
+        platform=platform.platform(),
+        machine=platform.machine(),
+        cpu=_cpu_name(),
+        cores=available_cores(),
+        threads=torch.get_num_threads(),
+        device=str(device),
+        devices=devices,
+        deterministic=torch.are_deterministic_algorithms_enabled(),
+        packages={name: _version(name) for name in ("ferbench", "torch", "numpy", "pillow", "timm")},
+    )
     if is_editable("ferbench"):  # a release is told by its version
-        record["ferbench_source"] = digest_sources(source_roots("ferbench"))
+        environment.ferbench_source = digest_sources(source_roots("ferbench"))
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
-        record["gpu"] = {
-            "name": properties.name,
-            "memory_bytes": properties.total_memory,
-            "capability": f"{properties.major}.{properties.minor}",
-            "cuda": torch.version.cuda,
-            "cudnn": torch.backends.cudnn.version(),
-            "tf32_convolutions": torch.backends.cudnn.allow_tf32,
-        }
-    return record
+        environment.gpu = Gpu(
+            name=properties.name,
+            memory_bytes=properties.total_memory,
+            capability=f"{properties.major}.{properties.minor}",
+            cuda=torch.version.cuda,
+            cudnn=torch.backends.cudnn.version(),
+            tf32_convolutions=torch.backends.cudnn.allow_tf32,
+        )
+    return environment
 
 
 def _version(distribution: str) -> str | None:

@@ -10,12 +10,13 @@ import torch
 
 from ferbench.errors import UserError
 from ferbench.runs.directory import RunDirectory
-from ferbench.runs.saved import BEST, is_whole, read_about
+from ferbench.runs.saved import BEST, is_whole
 from ferbench.training import checkpoints
 from ferbench.training.interruption import Interrupted, Interruption
 from ferbench.training.loop import Saver, Training
 from ferbench.training.loss_state import state_of
-from ferbench.training.snapshots import Snapshots, restore, restore_random, snapshot_name
+from ferbench.training.position import Position
+from ferbench.training.snapshots import RandomState, Snapshots, restore_random
 
 
 class RunSaver(Saver):
@@ -28,8 +29,8 @@ class RunSaver(Saver):
         directory: of the run.
         snapshots: of the run.
         every: batches between two snapshots within an epoch; 0: none within an epoch.
-        interruption: where signals are heard.
-        written: is told of each checkpoint, what `TrackerSpec` says of one.
+        interruption: that signals ask for.
+        written: called with each checkpoint, as `TrackerSpec` describes one.
     """
 
     def __init__(
@@ -46,9 +47,9 @@ class RunSaver(Saver):
         self._every = every
         self._interruption = interruption
         self._saved = 0
-        self._state: dict[str, Any] | None = None
         self._ahead: int | None = None
-        #: The snapshot that the run goes on from.
+        self._random: RandomState | None = None
+        #: Name of the snapshot that the run goes on from.
         self.resumed_from: str | None = None
 
     def batch_done(self, training: Training) -> None:
@@ -72,7 +73,7 @@ class RunSaver(Saver):
         self._save(training)
         if improved:
             save_best(self._directory, training)
-            self._tell(training, "best", BEST)
+            self.report("best", BEST, training.at)
         elif training.at.epoch - 1 == self._ahead:
             raise UserError(
                 f"the best weights in {self._directory.checkpoints} are those of an epoch that this machine does not "
@@ -81,10 +82,10 @@ class RunSaver(Saver):
             )
 
     def _save(self, training: Training) -> None:
-        self._tell(training, "snapshot", self._snapshots.save(training, training.at))
+        self.report("snapshot", self._snapshots.save(training, training.at), training.at)
 
-    def _tell(self, training: Training, kind: str, name: str) -> None:
-        at = training.at
+    def report(self, kind: str, name: str, at: Position) -> None:
+        """Report a checkpoint that is written: its kind, ``best`` or ``snapshot``, its name, and where it was made."""
         self._written(
             {
                 "path": str(self._directory.checkpoints / f"{name}.safetensors"),
@@ -97,31 +98,31 @@ class RunSaver(Saver):
 
     def resume(self, training: Training, warn: Callable[[str], None]) -> bool:
         """Put a training to where its newest whole snapshot was; False when there is nothing to go on from."""
-        state = self._snapshots.newest(warn)
-        if state is None:
+        snapshot = self._snapshots.newest(warn)
+        if snapshot is None:
             return False
-        best, at, kept = state["best"][0], state["position"], _best_epoch(self._directory)
+        best, at, kept = snapshot.best[0], snapshot.position, _best_epoch(self._directory)
         lost = bool(best) and kept != best
-        here = best == at["epoch"] - 1 and not at["batches"]
+        here = best == at.epoch - 1 and not at.batches
         # Best weights of an epoch after the snapshot's: going on comes to that epoch again, and to the same weights.
-        self._ahead = kept if lost and not here and kept is not None and kept >= at["epoch"] else None
+        self._ahead = kept if lost and not here and kept is not None and kept >= at.epoch else None
         if lost and not here and self._ahead is None:
             warn(
                 f"the best weights in {self._directory.checkpoints / BEST}.safetensors are damaged: the run begins anew"
             )
             return False
-        restore(state, training)
+        snapshot.restore(training)
         if lost and here:
             save_best(self._directory, training)
-        self._state, self.resumed_from = state, snapshot_name(at["step"], at["batches"])
-        self._directory.keep_history(training.at.epoch - 1, training.at.record)
+        self._random, self.resumed_from = snapshot.random, snapshot.name
+        self._directory.keep_history(at.epoch - 1, None if at.record is None else at.record.plain())
         self._saved = training.at.batches
         return True
 
     def restore_random(self, device: torch.device) -> None:
         """Put the random generators to where the snapshot that was resumed has them."""
-        assert self._state is not None
-        restore_random(self._state, device)
+        assert self._random is not None
+        restore_random(self._random, device)
 
 
 def save_best(directory: RunDirectory, training: Training) -> None:
@@ -135,4 +136,4 @@ def _best_epoch(directory: RunDirectory) -> int | None:
     """The epoch whose weights are kept; None when they are damaged or not there."""
     if not is_whole(directory.checkpoints, BEST):
         return None
-    return read_about(directory.checkpoints, BEST).get("epoch")
+    return checkpoints.read_facts(directory.checkpoints, BEST).epoch

@@ -1,4 +1,4 @@
-"""What samplers and schedules hear after each epoch."""
+"""What samplers and schedules are given after each epoch."""
 
 from __future__ import annotations
 

@@ -8,11 +8,11 @@ checkpoints/
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import safetensors.torch
@@ -22,15 +22,123 @@ from torch import Tensor
 from ferbench.errors import UserError
 from ferbench.runs.saved import snapshot_names
 from ferbench.runs.sealed import seal, unseal
-from ferbench.storage import json_bytes, replace_file, replace_json, sync_directory, writing
-from ferbench.training.loop import Position, Training
+from ferbench.storage import json_bytes, replace_json, sync_directory, writing
+from ferbench.training.checkpoints import read_tensors, write_tensors
+from ferbench.training.loop import Training
 from ferbench.training.loss_state import put_state, state_of
-from ferbench.training.step import tell_epoch
+from ferbench.training.position import Position
+from ferbench.training.step import start_epoch
 from ferbench.training.storable import NotStorable, pack, unpack
 
 Keep = Literal["last2+best", "epochs", "all"]
 
 _VERSION = 1
+
+#: What ``state_dict()`` gives: plain values, arrays and tensors.
+_State = dict[str, Any]
+
+
+class RandomState(TypedDict):
+    """Where the global random generators are: of Python, numpy, torch on the CPU, and the training's GPU."""
+
+    python: tuple[Any, ...]
+    numpy: tuple[Any, ...]
+    torch: Tensor
+    cuda: Tensor | None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state of a training at one moment; tensors are on the CPU when it was read.
+
+    Attributes:
+        model: weights and buffers.
+        average: of the weights, likewise; None where none is kept.
+        loss: see `state_of`.
+        optimizer: of the optimiser.
+        scaler: of the gradients' scaler; None without one.
+        schedule: of the schedule; None for one without state.
+        sampler: of the sampler.
+        best: the best epoch so far and its value of the metric.
+        stopping: value and epochs waited of early stopping; None without it.
+        position: where the training is.
+        random: the random generators.
+    """
+
+    model: dict[str, Tensor]
+    average: dict[str, Tensor] | None
+    loss: Any
+    optimizer: _State
+    scaler: _State | None
+    schedule: _State | None
+    sampler: _State
+    best: tuple[int, float]
+    stopping: tuple[float, int] | None
+    position: Position
+    random: RandomState
+
+    @classmethod
+    def of(cls, training: Training, at: Position) -> Snapshot:
+        """Of a training as it is, at ``at``."""
+        describe = getattr(training.schedule, "state_dict", None)
+        scaler, stopping = training.precision.scaler, training.stopping
+        return cls(
+            model=training.model.state_dict(),
+            average=None if training.average is None else training.average.module.state_dict(),
+            loss=state_of(training.loss) if training.learnt is None else training.learnt,
+            optimizer=training.optimizer.state_dict(),
+            scaler=None if scaler is None else scaler.state_dict(),
+            schedule=None if describe is None else describe(),
+            sampler=training.sampler.state_dict(),
+            best=(training.best.epoch, training.best.value),
+            stopping=None if stopping is None else (stopping.value, stopping.waited),
+            position=at,
+            random=random_state(training.train.device),
+        )
+
+    @classmethod
+    def from_state(cls, state: _State) -> Snapshot:
+        """What `to_state` was called on."""
+        return cls(**{**state, "position": Position.from_state(state["position"])})
+
+    def to_state(self) -> _State:
+        """Plain values, arrays and tensors."""
+        state = {part.name: getattr(self, part.name) for part in fields(self)}
+        return {**state, "position": self.position.to_state()}
+
+    @property
+    def name(self) -> str:
+        """What its files are called."""
+        return snapshot_name(self.position.step, self.position.batches)
+
+    @property
+    def epoch(self) -> int:
+        """Whose weights it has: the one that had ended, or is going on."""
+        return self.position.epoch - (0 if self.position.batches else 1)
+
+    def restore(self, training: Training) -> None:
+        """Put it into a training that was built as the saved one was; all but the random generators."""
+        training.model.load_state_dict(self.model)
+        if training.average is not None:
+            assert self.average is not None
+            training.average.module.load_state_dict(self.average)
+        if self.position.batches:
+            start_epoch(training.loss, self.position.epoch, training.epochs)
+        put_state(training.loss, self.loss, training.train.device)
+        training.optimizer.load_state_dict(self.optimizer)
+        _lay_out(training.optimizer)
+        if training.precision.scaler is not None:
+            assert self.scaler is not None
+            training.precision.scaler.load_state_dict(self.scaler)
+        load = getattr(training.schedule, "load_state_dict", None)
+        if load is not None:
+            load(self.schedule)
+        training.sampler.load_state_dict(self.sampler)
+        training.best.epoch, training.best.value = self.best
+        if training.stopping is not None:
+            assert self.stopping is not None
+            training.stopping.value, training.stopping.waited = self.stopping
+        training.at = self.position.on(training.train.device)
 
 
 class Snapshots:
@@ -56,18 +164,18 @@ class Snapshots:
                 holds something that cannot be stored.
         """
         tensors: dict[str, Tensor] = {}
+        snapshot = Snapshot.of(training, at)
         try:
-            state = {key: pack(value, tensors, key) for key, value in _state(training, at).items()}
+            state = {key: pack(value, tensors, key) for key, value in snapshot.to_state().items()}
         except NotStorable as error:
             part = str(error).split(".")[0].split()[0]
             raise UserError(
                 f"the state of the {part} cannot be stored: {error}",
                 "let its state_dict() give numbers, texts, lists, dictionaries, arrays and tensors",
             ) from error
-        name = snapshot_name(at.step, at.batches)
+        name = snapshot.name
         content = safetensors.torch.save(tensors)
-        sha256 = hashlib.sha256(content).hexdigest()
-        replace_file(self._directory / f"{name}.safetensors", content)
+        sha256 = write_tensors(self._directory / f"{name}.safetensors", content)
         about = {"version": _VERSION, "training_id": self._training_id, "step": at.step, "epoch": at.epoch}
         about |= {"batches": at.batches, "sha256": sha256, "state": state}
         # The tensors' digest does not cover this file; its own stands in it.
@@ -91,12 +199,12 @@ class Snapshots:
         except OSError:
             return False
 
-    def newest(self, warn: Callable[[str], None]) -> dict[str, Any] | None:
-        """The state of the newest snapshot that is whole; each damaged one is named to ``warn``."""
+    def newest(self, warn: Callable[[str], None]) -> Snapshot | None:
+        """The newest one that is whole; each damaged one is named to ``warn``."""
         for name in reversed(self.names()):
-            state = self.read(name)
-            if state is not None:
-                return state
+            snapshot = self.read(name)
+            if snapshot is not None:
+                return snapshot
             warn(f"checkpoint {self._directory / name}.json is damaged or of another run; the one before it is tried")
         return None
 
@@ -117,17 +225,14 @@ class Snapshots:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def read(self, name: str) -> dict[str, Any] | None:
-        """The state of a snapshot; None when it is damaged or of another training."""
+    def read(self, name: str) -> Snapshot | None:
+        """A snapshot; None when it is damaged or of another training."""
         try:
             about = unseal((self._directory / f"{name}.json").read_bytes())
-            content = (self._directory / f"{name}.safetensors").read_bytes()
-            if hashlib.sha256(content).hexdigest() != about["sha256"]:
-                return None
+            tensors = read_tensors(self._directory / f"{name}.safetensors", about["sha256"])
             if (about["version"], about["training_id"]) != (_VERSION, self._training_id):
                 return None
-            tensors = safetensors.torch.load(content)
-            return {key: unpack(value, tensors) for key, value in about["state"].items()}
+            return Snapshot.from_state({key: unpack(value, tensors) for key, value in about["state"].items()})
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
@@ -155,48 +260,8 @@ def snapshot_name(step: int, batches: int) -> str:
     return f"step-{step:08d}" + ("" if batches else "-end")
 
 
-def restore(state: dict[str, Any], training: Training) -> None:
-    """Put a state into a training that was built as the saved one was; all but the random generators."""
-    training.model.load_state_dict(state["model"])
-    if training.average is not None:
-        training.average.module.load_state_dict(state["average"])
-    position = state["position"]
-    if position["batches"]:
-        tell_epoch(training.loss, position["epoch"], training.epochs)
-    put_state(training.loss, state["loss"], training.train.device)
-    training.optimizer.load_state_dict(state["optimizer"])
-    _lay_out(training.optimizer)
-    if training.precision.scaler is not None:
-        training.precision.scaler.load_state_dict(state["scaler"])
-    load = getattr(training.schedule, "load_state_dict", None)
-    if load is not None:
-        load(state["schedule"])
-    training.sampler.load_state_dict(state["sampler"])
-    training.best.epoch, training.best.value = state["best"]
-    if training.stopping is not None:
-        training.stopping.value, training.stopping.waited = state["stopping"]
-    training.at = Position.from_state(state["position"], training.train.device)
-
-
-def _state(training: Training, at: Position) -> dict[str, Any]:
-    describe = getattr(training.schedule, "state_dict", None)
-    return {
-        "model": training.model.state_dict(),
-        "average": None if training.average is None else training.average.module.state_dict(),
-        "loss": state_of(training.loss) if training.learnt is None else training.learnt,
-        "optimizer": training.optimizer.state_dict(),
-        "scaler": None if training.precision.scaler is None else training.precision.scaler.state_dict(),
-        "schedule": None if describe is None else describe(),
-        "sampler": training.sampler.state_dict(),
-        "best": (training.best.epoch, training.best.value),
-        "stopping": None if training.stopping is None else (training.stopping.value, training.stopping.waited),
-        "position": at.to_state(),
-        "random": random_state(training.train.device),
-    }
-
-
-def random_state(device: torch.device) -> dict[str, Any]:
-    """Where the global random generators are."""
+def random_state(device: torch.device) -> RandomState:
+    """Of this moment."""
     name, keys, position, has_gauss, gauss = np.random.get_state()
     return {
         "python": random.getstate(),
@@ -206,9 +271,8 @@ def random_state(device: torch.device) -> dict[str, Any]:
     }
 
 
-def restore_random(state: dict[str, Any], device: torch.device) -> None:
+def restore_random(state: RandomState, device: torch.device) -> None:
     """Put the global random generators where they were."""
-    state = state["random"]
     random.setstate(state["python"])
     np.random.set_state(state["numpy"])
     torch.set_rng_state(state["torch"])

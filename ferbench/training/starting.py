@@ -6,18 +6,19 @@ import hashlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor, nn
 
 from ferbench.errors import UserError
 from ferbench.experiment.start import Start, split_point
+from ferbench.records.run import Run
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.find import find_run
 from ferbench.runs.lock import is_held
 from ferbench.runs.saved import BEST
 from ferbench.training import checkpoints
-from ferbench.training.snapshots import Snapshots
+from ferbench.training.restore import refuse_untrained
+from ferbench.training.snapshots import Snapshot, Snapshots, snapshot_name
 
 
 def find_start(results: Path, given: str) -> Start:
@@ -33,16 +34,10 @@ def find_start(results: Path, given: str) -> Start:
     """
     name, point = split_point(given)
     directory = find_run(results, name)
-    record = directory.read()
+    record = directory.load()
     run = directory.path.name
-    if "ensemble" in record:
-        members = " ".join(one["run"] for one in record["ensemble"]["members"])
-        raise UserError(
-            f"run {run} is an ensemble: it has no weights of its own", f"name one of its members: {members}"
-        )
-    if "imported" in record:
-        raise UserError(f"run {run} was imported: it has no weights", "name a run that ferbench trained")
-    if point in ("best", "last") and record["status"] == "running" and is_held(directory):
+    refuse_untrained(directory, record)
+    if point in ("best", "last") and record.status == "running" and is_held(directory):
         raise UserError(
             f"run {run} is still being trained: its {point} checkpoint may be another one soon",
             f"wait for it, or name an epoch that is done: {_choices(run, points(directory, record))}",
@@ -52,13 +47,13 @@ def find_start(results: Path, given: str) -> Start:
     return Start(
         directory,
         f"{place}@{at}",
-        record.get("name"),
-        record["identity"]["training_id"],
-        record["identity"]["config_id"],
+        record.name,
+        record.identity.training_id,
+        record.identity.config_id,
         at,
         epoch,
         hashlib.sha256(checkpoints.to_bytes(state)).hexdigest(),
-        tuple(record["data"]["class_names"]),
+        tuple(record.data.class_names),
     )
 
 
@@ -68,7 +63,7 @@ def begin(start: Start, model: nn.Module) -> None:
     Raises:
         UserError: they are gone, are not those that the ids cover, or do not fit the model.
     """
-    _, _, state = _at_point(start.directory, start.directory.read(), start.at)
+    _, _, state = _at_point(start.directory, start.directory.load(), start.at)
     if hashlib.sha256(checkpoints.to_bytes(state)).hexdigest() != start.sha256:
         raise UserError(
             f"{start.label} no longer has the weights that this run starts from",
@@ -94,87 +89,84 @@ def begin_from(start: Start | None, model: nn.Module) -> UserError | None:
     return None
 
 
-def points(directory: RunDirectory, record: Mapping[str, Any]) -> dict[str, str]:
+def points(directory: RunDirectory, record: Run) -> dict[str, str]:
     """The checkpoints of a run: by point (``best``, ``12``, ``step3400``), in the order of training, ``best`` first.
 
     Returns:
         Names of files without suffix. Whether they are whole is not looked at.
     """
-    found = {BEST: BEST} if (directory.checkpoints / f"{BEST}.json").is_file() else {}
+    files = {BEST: BEST} if (directory.checkpoints / f"{BEST}.json").is_file() else {}
     snapshots = _snapshots(directory, record)
     for name in snapshots.names():
         position = snapshots.position(name)
         if position is not None:
             step, epoch, batches = position
-            found[f"step{step}" if batches else str(epoch - 1)] = name
-    return found
+            files[f"step{step}" if batches else str(epoch - 1)] = name
+    return files
 
 
 #: A point's lasting name, the epoch of the weights, and the weights: the average of them where the run keeps one.
 _Weights = tuple[str, int, dict[str, Tensor]]
 
 
-def _at_point(directory: RunDirectory, record: Mapping[str, Any], point: str) -> _Weights:
+def _at_point(directory: RunDirectory, record: Run, point: str) -> _Weights:
     """What a run has at a point.
 
     Raises:
         UserError: there is no such checkpoint, or it is damaged.
     """
-    found = points(directory, record)
+    files = points(directory, record)
     if point == "last":
-        return _last(directory, record, found)
-    name = found.get(point)
+        return _last(directory, record, files)
+    name = files.get(point)
     if name is None and point.startswith("step"):  # the update that ended an epoch
-        ended = f"step-{int(point.removeprefix('step')):08d}-end"
-        name = next((one for one in found.values() if one == ended), None)
+        ended = snapshot_name(int(point.removeprefix("step")), batches=0)
+        name = ended if ended in files.values() else None
     if name is not None and name != BEST:
-        state = _snapshots(directory, record).read(name)
-        if state is None:
-            left = {key: one for key, one in found.items() if one != name}
+        snapshot = _snapshots(directory, record).read(name)
+        if snapshot is None:
+            left = {key: other for key, other in files.items() if other != name}
             raise UserError(
                 f"checkpoint {directory.checkpoints / name}.safetensors is damaged", _remedy(directory, left)
             )
-        return _snapshot(point, state)
-    if BEST in found:  # the weights of an epoch that may have no snapshot any more
-        about, weights = checkpoints.read_weights(directory.checkpoints, BEST)
-        if point in (BEST, str(about["epoch"])):
-            return point, int(about["epoch"]), weights
-    raise UserError(f"run {directory.path.name} has no checkpoint at '{point}'", _remedy(directory, found))
+        return _weights(point, snapshot)
+    if BEST in files:  # the weights of an epoch that may have no snapshot any more
+        facts, weights = checkpoints.read_weights(directory.checkpoints, BEST)
+        if point in (BEST, str(facts.epoch)):
+            return point, facts.epoch, weights
+    raise UserError(f"run {directory.path.name} has no checkpoint at '{point}'", _remedy(directory, files))
 
 
-def _last(directory: RunDirectory, record: Mapping[str, Any], found: Mapping[str, str]) -> _Weights:
+def _last(directory: RunDirectory, record: Run, files: Mapping[str, str]) -> _Weights:
     """The newest checkpoint that is whole, the best weights when there is no other; damaged ones are named."""
-    for point, name in reversed(list(found.items())):
+    for point, name in reversed(list(files.items())):
         if name == BEST:
             return _at_point(directory, record, BEST)
-        state = _snapshots(directory, record).read(name)
-        if state is not None:
-            return _snapshot(point, state)
+        snapshot = _snapshots(directory, record).read(name)
+        if snapshot is not None:
+            return _weights(point, snapshot)
         print(f"warning: checkpoint {directory.checkpoints / name}.json is damaged", file=sys.stderr, flush=True)
     raise UserError(f"run {directory.path.name} has no checkpoint to start from", _remedy(directory, {}))
 
 
-def _snapshot(point: str, state: Mapping[str, Any]) -> _Weights:
-    position = state["position"]
-    weights = state["model"] if state["average"] is None else state["average"]
-    return point, position["epoch"] - (0 if position["batches"] else 1), weights
+def _weights(point: str, snapshot: Snapshot) -> _Weights:
+    return point, snapshot.epoch, snapshot.model if snapshot.average is None else snapshot.average
 
 
-def _remedy(directory: RunDirectory, found: Mapping[str, str]) -> str:
-    if not found:
+def _remedy(directory: RunDirectory, files: Mapping[str, str]) -> str:
+    if not files:
         return "give its 'ferbench run' command again"
-    return f"choose {_choices(directory.path.name, found)}; training.keep says which checkpoints a run keeps"
+    return f"choose {_choices(directory.path.name, files)}; training.keep says which checkpoints a run keeps"
 
 
-def _snapshots(directory: RunDirectory, record: Mapping[str, Any]) -> Snapshots:
-    return Snapshots(directory.checkpoints, record["identity"]["training_id"])
+def _snapshots(directory: RunDirectory, record: Run) -> Snapshots:
+    return Snapshots(directory.checkpoints, record.identity.training_id)
 
 
-def _choices(run: str, found: Mapping[str, str]) -> str:
-    names = list(found)
-    shown = names if len(names) <= 12 else [*names[:2], "…", *names[-9:]]
-    return ", ".join(one if one == "…" else f"{run}@{one}" for one in shown)
+def _choices(run: str, files: Mapping[str, str]) -> str:
+    shown = [f"{run}@{name}" for name in files]
+    return ", ".join(shown if len(shown) <= 12 else [*shown[:2], "…", *shown[-9:]])
 
 
-def _same(one: RunDirectory, other: RunDirectory) -> bool:
-    return other.exists() and one.path.resolve() == other.path.resolve()
+def _same(directory: RunDirectory, other: RunDirectory) -> bool:
+    return other.exists() and directory.path.resolve() == other.path.resolve()

@@ -15,14 +15,14 @@ from torch import Tensor, nn
 
 from ferbench.data.cuts import count_pieces, piece_bounds
 from ferbench.data.targets import LossValue, Outputs, Targets
-from ferbench.distributed.ranks import ALONE, OutOfMemory, Ranks
 from ferbench.errors import UserError
 from ferbench.metrics.measures import component_fault
 from ferbench.plugin.culprit import calls, in_use
 from ferbench.plugin.faults import one_line
 from ferbench.training.precision import Precision
+from ferbench.training.ranks import ALONE, OutOfMemory, Ranks
 
-_PARTS = tuple(one.name for one in fields(Targets))
+_PARTS = tuple(part.name for part in fields(Targets))
 
 Loss = Callable[[Outputs, Targets], LossValue | Tensor]
 
@@ -48,7 +48,7 @@ def _check_shape(name: str, part: object, wanted: tuple[int, int | None]) -> Non
     if isinstance(part, Tensor) and part.ndim == 2 and len(part) == n and width in (None, part.shape[1]):
         return
     raise UserError(
-        f"{in_use('model')} gives {_told(part)} as {name} for {n} images, not one of shape ({n}, {width or 'K'})",
+        f"{in_use('model')} gives {_shown(part)} as {name} for {n} images, not one of shape ({n}, {width or 'K'})",
         "let its forward() return ferbench.Outputs, or a tensor of logits[N, K]",
     )
 
@@ -58,7 +58,7 @@ def evaluate_loss(loss: Loss, outputs: Outputs, targets: Targets) -> LossValue:
     """Call a loss; a bare scalar is taken as the total.
 
     It gets targets of its own, since what it writes into them would be counted as the truth. Outputs are its own
-    already: whoever needs what a model said takes it before the loss is called.
+    already: whoever needs what a model gave takes it before the loss is called.
 
     Raises:
         UserError: the total is no scalar, or a component has the name of something else in the records or is none.
@@ -67,7 +67,7 @@ def evaluate_loss(loss: Loss, outputs: Outputs, targets: Targets) -> LossValue:
     value = value if isinstance(value, LossValue) else LossValue(total=value)
     if not is_number(value.total):
         raise UserError(
-            f"{in_use('loss')} returns {_told(value.total)} for {len(targets)} images, "
+            f"{in_use('loss')} returns {_shown(value.total)} for {len(targets)} images, "
             "not a tensor with a single number",
             "let it return the mean over the samples",
         )
@@ -84,7 +84,7 @@ def check_component(name: object, component: object) -> None:
     """
     fault = component_fault(name)
     if fault is None and not is_number(component):
-        got = _told(component) if isinstance(component, Tensor) else repr(component)
+        got = _shown(component) if isinstance(component, Tensor) else repr(component)
         fault = f"is {got}, not a tensor with a single number"
     if fault is not None:
         raise UserError(
@@ -106,7 +106,7 @@ def is_number(value: object) -> bool:
     return isinstance(value, Tensor) and not value.ndim and value.dtype != torch.bool and not value.is_complex()
 
 
-def _told(value: object) -> str:
+def _shown(value: object) -> str:
     """What a plugin gives, for a message."""
     if not isinstance(value, Tensor):
         return type(value).__name__
@@ -114,11 +114,11 @@ def _told(value: object) -> str:
 
 
 @calls("loss")
-def tell_epoch(loss: Loss, epoch: int, epochs: int) -> None:
-    """Tell a loss that listens which epoch it is for."""
-    listens = getattr(loss, "epoch_started", None)
-    if listens is not None:
-        listens(epoch, epochs)
+def start_epoch(loss: Loss, epoch: int, epochs: int) -> None:
+    """Call a loss's ``epoch_started``, if it has one, with the epoch that it is for."""
+    started = getattr(loss, "epoch_started", None)
+    if started is not None:
+        started(epoch, epochs)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -127,8 +127,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     text = str(error)
-    said = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
-    return isinstance(error, RuntimeError) and any(one in text for one in said)
+    texts = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(known in text for known in texts)
 
 
 def is_too_few_to_normalise(error: BaseException) -> bool:
@@ -176,7 +176,7 @@ class Stepper:
     over the pieces: the update stays the same. Batch normalisation sees the pieces, which is why the size is recorded.
 
     With several ranks each has its shard of every batch, and all do the same update: the loss is computed from the
-    outputs of all of them, and gradients are added up. What is said here of batches is said of whole ones.
+    outputs of all of them, and gradients are added up. Batches here are whole ones.
 
     Args:
         model: in training mode.
@@ -213,7 +213,7 @@ class Stepper:
         self._clip_norm = clip_norm
         self._ranks = ranks
         self._shards = ranks.shards(paired=paired)
-        self._parameters = [one for group in optimizer.param_groups for one in group["params"]]
+        self._parameters = [each for group in optimizer.param_groups for each in group["params"]]
         self.micro_batch: int | None = None
 
     def step(self, batches: Sequence[tuple[Tensor, Targets]]) -> StepResult:

@@ -41,11 +41,11 @@ def pack(value: Any, tensors: dict[str, Tensor], place: str) -> Any:
     if isinstance(value, np.generic) and value.dtype.kind in "biuf":
         return pack(value.item(), tensors, place)
     if isinstance(value, (list, tuple)):
-        items = [pack(one, tensors, f"{place}.{i}") for i, one in enumerate(value)]
+        items = [pack(item, tensors, f"{place}.{i}") for i, item in enumerate(value)]
         return {"tuple": items} if isinstance(value, tuple) else items
     if isinstance(value, Mapping):
         pairs = [
-            [pack(key, tensors, f"{place}.key"), pack(one, tensors, f"{place}.{key}")] for key, one in value.items()
+            [pack(key, tensors, f"{place}.key"), pack(item, tensors, f"{place}.{key}")] for key, item in value.items()
         ]
         return {"dict": pairs}
     raise NotStorable(f"{place} is a {type(value).__name__}")
@@ -54,7 +54,7 @@ def pack(value: Any, tensors: dict[str, Tensor], place: str) -> Any:
 def unpack(stored: Any, tensors: Mapping[str, Tensor]) -> Any:
     """The value that `pack` made ``stored`` of."""
     if isinstance(stored, list):
-        return [unpack(one, tensors) for one in stored]
+        return [unpack(item, tensors) for item in stored]
     if not isinstance(stored, dict):
         return stored
     ((kind, content),) = stored.items()
@@ -66,8 +66,8 @@ def unpack(stored: Any, tensors: Mapping[str, Tensor]) -> Any:
         case "array":
             return tensors[content].numpy()
         case "tuple":
-            return tuple(unpack(one, tensors) for one in content)
+            return tuple(unpack(item, tensors) for item in content)
         case "dict":
-            return {unpack(key, tensors): unpack(one, tensors) for key, one in content}
+            return {unpack(key, tensors): unpack(item, tensors) for key, item in content}
         case _:
             raise ValueError(f"unknown kind of value '{kind}'")

@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ferbench.data.targets import Outputs
 from ferbench.task import Task
+from ferbench.training.evaluation import evaluating
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,19 @@ class LayerTable:
         """Trainable, frozen and statistics together: what Keras calls total parameters."""
         return self.trainable + self.frozen + self.statistics
 
+    def totals(self) -> dict[str, int]:
+        """Totals by name, as the record of a run has them."""
+        return {
+            "parameters": self.parameters,
+            "trainable": self.trainable,
+            "frozen": self.frozen,
+            "statistics": self.statistics,
+            "flops": self.flops,
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """The table as plain values for JSON; ``parameters`` included."""
-        return {"parameters": self.parameters, **asdict(self)}
+        return {**self.totals(), "rows": [asdict(row) for row in self.rows]}
 
 
 def count_parameters(model: nn.Module) -> tuple[int, int, int]:
@@ -142,7 +153,7 @@ def _trace(model: nn.Module, image: Tensor) -> tuple[dict[nn.Module, int], dict[
         shapes[module] = None if tensor is None else tuple(tensor.shape[1:])
 
     with ExitStack() as stack:
-        stack.enter_context(_evaluating(model))
+        stack.enter_context(evaluating(model))
         stack.enter_context(torch.random.fork_rng(devices=[]))
         stack.enter_context(torch.no_grad())
         for module in model.modules():
@@ -154,18 +165,6 @@ def _trace(model: nn.Module, image: Tensor) -> tuple[dict[nn.Module, int], dict[
         stack.enter_context(counter)
         model(image)
     return flops, shapes
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode; afterwards each module has the flag that it had, since parts of a model may differ."""
-    flags = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, flag in flags.items():
-            module.training = flag
 
 
 @contextmanager

@@ -15,9 +15,11 @@ from ferbench.experiment.resolve import ResolvedRecipe, resolve
 from ferbench.experiment.settings import build_recipe
 from ferbench.experiment.start import Start
 from ferbench.plugin.discovery import load_registry
+from ferbench.records.epoch import Epoch
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.lock import AtWork
-from ferbench.training.loop import Observer, Position
+from ferbench.training.loop import Observer
+from ferbench.training.position import Position
 from ferbench.training.run import execute
 from ferbench.training.starting import find_start
 from ferbench.training.stopping import Pruned
@@ -76,12 +78,13 @@ def _execute(
 ) -> dict[str, Any]:
     directory = planned.directory(results)
     objective = objectives[0] if prunes and len(objectives) == 1 and objectives[0].by_epoch else None
+    observer = _Observer(directory, objective, reporter, planned.resolved.recipe.training.epochs)
     while True:
         if planned.is_complete(results):
             reporter.past(_history(directory, objective))
             return directory.read()
         try:
-            return execute(planned, results, lambda record: _Observer(directory, objective, reporter, record))
+            return execute(planned, results, lambda record: observer).plain()
         except AtWork:  # the same settings came up twice: what the other makes serves both
             time.sleep(_LOOK)
 
@@ -89,23 +92,21 @@ def _execute(
 class _Observer(Observer):
     """Tells the parent of epochs, and ends the run when the parent says so."""
 
-    def __init__(
-        self, directory: RunDirectory, objective: Objective | None, reporter: Reporter, record: dict[str, Any]
-    ) -> None:
+    def __init__(self, directory: RunDirectory, objective: Objective | None, reporter: Reporter, epochs: int) -> None:
         self._directory = directory
         self._objective = objective
         self._reporter = reporter
-        self._epochs = record["recipe"]["training"]["epochs"]
+        self._epochs = epochs
 
     def resumed(self, at: Position) -> None:
         past = _history(self._directory, self._objective)
         self._reporter.past([one for one in past if one[0] < at.epoch])
 
-    def epoch_ended(self, record: dict[str, Any]) -> None:
-        epoch = record["epoch"]
-        value = None if self._objective is None else self._objective.of_epoch(record)
-        if self._reporter.epoch(epoch, value, f"{epoch}/{self._epochs}") and epoch < self._epochs:
-            raise Pruned(f"other trials were better after epoch {epoch}")
+    def epoch_ended(self, epoch: Epoch) -> None:
+        number = epoch.epoch
+        value = None if self._objective is None else self._objective.of_epoch(epoch.plain())
+        if self._reporter.epoch(number, value, f"{number}/{self._epochs}") and number < self._epochs:
+            raise Pruned(f"other trials were better after epoch {number}")
 
 
 def _history(directory: RunDirectory, objective: Objective | None) -> list[tuple[int, float]]:

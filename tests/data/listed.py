@@ -12,7 +12,9 @@ import pytest
 
 import ferbench
 from ferbench import Fault, Sample
-from ferbench.data.pack import FaultyDataset, Pack, pack_dataset
+from ferbench.data.cache import pack_dataset
+from ferbench.data.pack import Pack
+from ferbench.data.packing import FaultyDataset
 
 CLASSES = ("calm", "glad")
 

@@ -13,7 +13,8 @@ from listed import Listed, good, pack, picture, reasons, with_image
 import ferbench
 from ferbench import Fault, PixelText, Sample, UserError
 from ferbench.data.decode import FORMAT_LIST
-from ferbench.data.pack import FaultyDataset, open_pack
+from ferbench.data.pack import open_pack
+from ferbench.data.packing import FaultyDataset
 
 
 def test_undecodable_image(tmp_path: Path) -> None:

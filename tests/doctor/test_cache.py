@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from filelock import FileLock
 
-from ferbench.data.cache import lock_path
-from ferbench.data.pack import pack_dataset
+from ferbench.data.cache import lock_path, pack_dataset
 from ferbench.doctor.cache import check_cache
 from ferbench_builtin.datasets.synthetic_faces import synthetic_faces
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ferbench.records.evaluation import Overlap
 from ferbench.runs.directory import RunDirectory
-from ferbench.runs.learnt import Overlap, Samples, inherited, overlap, read_samples, seen, write_samples
+from ferbench.runs.learnt import Samples, inherited, overlap, read_samples, seen, write_samples
 
 
 def samples(**pixels: int) -> Samples:
@@ -17,11 +18,11 @@ def samples(**pixels: int) -> Samples:
 @pytest.mark.parametrize(
     ("tested", "found"),
     [
-        (samples(a=9, b=9), Overlap(0, 0)),
-        (samples(a=1, b=9), Overlap(1, 1)),
-        (samples(other=1, b=9), Overlap(0, 1)),
-        (samples(raf__a=1), Overlap(1, 1)),
-        (samples(c=3), Overlap(1, 1)),
+        (samples(a=9, b=9), Overlap(same=0, copies=0)),
+        (samples(a=1, b=9), Overlap(same=1, copies=1)),
+        (samples(other=1, b=9), Overlap(same=0, copies=1)),
+        (samples(raf__a=1), Overlap(same=1, copies=1)),
+        (samples(c=3), Overlap(same=1, copies=1)),
     ],
 )
 def test_same_samples_and_mere_copies_are_told_apart(tested, found):
@@ -62,7 +63,7 @@ def learnt(one: Samples) -> dict[str, Samples]:
 def test_a_picture_is_known_again_in_gray_and_in_colour_and_it_is_said_where_that_cannot_be_told(
     trained, tested, contaminated
 ):
-    assert seen(learnt(trained), tested, home=False)["contaminated"] is contaminated
+    assert seen(learnt(trained), tested, home=False).contaminated is contaminated
 
 
 def test_what_images_are_in_gray_is_read_as_it_was_written_and_not_known_of_older_records(tmp_path):

@@ -16,6 +16,7 @@ from ferbench.experiment.plan import Plan, plan
 from ferbench.experiment.resolve import resolve
 from ferbench.experiment.settings import build_recipe
 from ferbench.plugin.discovery import load_registry
+from ferbench.records.epoch import Epoch
 from ferbench.training.assemble import assemble, build_loss
 from ferbench.training.building import build_model, split_batches
 from ferbench.training.loop import Observer, Training, fit
@@ -116,8 +117,8 @@ def test_the_schedule_is_planned_for_the_updates_that_are_made(batch_size, accum
     rates = []
 
     class Noting(Observer):
-        def epoch_ended(self, record: dict[str, Any]) -> None:
-            rates.extend(record["learning_rates"])
+        def epoch_ended(self, epoch: Epoch) -> None:
+            rates.extend(epoch.learning_rates)
 
     fit(job, Noting())
     total = 2 * updates

@@ -26,7 +26,7 @@ def model(seed: int) -> nn.Module:
 def test_weights_come_back_with_what_is_said_of_them(tmp_path):
     saved, other = model(1), model(2)
     save_weights(tmp_path, "best", saved, {"epoch": 3})
-    assert load_weights(tmp_path, "best", other, CPU)["epoch"] == 3
+    assert load_weights(tmp_path, "best", other, CPU).epoch == 3
     torch.testing.assert_close(other.state_dict(), saved.state_dict(), rtol=0, atol=0)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["best.json", "best.safetensors"]
 
@@ -84,4 +84,4 @@ def test_weights_of_an_older_release_are_read(tmp_path):
     del about["own"]
     replace_json(tmp_path / "best.json", about)
     assert is_whole(tmp_path, "best")
-    assert load_weights(tmp_path, "best", nn.Linear(2, 3), CPU)["epoch"] == 3
+    assert load_weights(tmp_path, "best", nn.Linear(2, 3), CPU).epoch == 3

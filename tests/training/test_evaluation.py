@@ -11,7 +11,8 @@ from torch import nn
 from ferbench.data.batches import Batches, InputShape, Truth
 from ferbench.data.targets import LossValue, Outputs
 from ferbench.data.views import VIEWS
-from ferbench.training.evaluation import evaluate, metrics_record
+from ferbench.metrics.scoring import scores_record
+from ferbench.training.evaluation import evaluate
 
 CLASSES = ("left", "right")
 
@@ -78,7 +79,8 @@ def test_a_last_batch_that_is_smaller_counts_less(batch_size):
 
 
 def test_without_annotation_there_are_no_scores_of_affect():
-    record = metrics_record(evaluate(Sides(), split(), 2, loss, 4), CLASSES)
+    result = evaluate(Sides(), split(), 2, loss, 4)
+    record = scores_record(result.truth, result.probabilities, CLASSES, affect_truth=None, affect=result.affect)
     assert not [name for name in record["metrics"] if name.startswith(("valence", "arousal"))]
 
 
@@ -88,7 +90,9 @@ def test_every_epoch_has_the_cheap_scores_and_the_end_all():
     cheap = {"kappa", "alpha", "top2_accuracy", "log_loss", "valence_rmse", "arousal_ccc"}
     assert cheap <= set(evaluation.summary())
     assert "valence_mae" not in evaluation.summary()
-    record = metrics_record(evaluation, CLASSES)
+    record = scores_record(
+        evaluation.truth, evaluation.probabilities, CLASSES, affect_truth=affect, affect=evaluation.affect
+    )
     assert cheap | {"roc_auc", "pr_auc", "valence_mae", "valence_n", "arousal_sagr"} <= set(record["metrics"])
     assert {"roc_auc", "pr_auc", "f1"} <= set(record["per_class"]["left"])
     # Two classes: the rest of one is the other, so both have the same ROC curve.

@@ -74,7 +74,7 @@ class Log(Observer):
         self.images.append((epoch, images, total))
 
     def epoch_ended(self, record):
-        self.epochs.append(record)
+        self.epochs.append(record.plain())
 
 
 def training(epochs: int = 3, rate: float = 0.1, **changed) -> Training:

@@ -99,7 +99,7 @@ def test_seeding_repeats_every_generator():
 
 def test_the_environment_names_versions_and_machine():
     record = runtime.environment(torch.device("cpu"))
-    assert record["packages"]["torch"].split("+")[0] == torch.__version__.split("+")[0]
-    assert record["device"] == "cpu"
-    assert record["cores"] >= 1
-    assert record["cpu"]
+    assert record.packages["torch"].split("+")[0] == torch.__version__.split("+")[0]
+    assert record.device == "cpu"
+    assert record.cores >= 1
+    assert record.cpu

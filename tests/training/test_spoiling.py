@@ -15,11 +15,11 @@ from torch import nn
 from ferbench import LossValue, Outputs, Targets, UserError
 from ferbench.data.batches import Batches, InputShape, Truth
 from ferbench.data.views import VIEWS
-from ferbench.distributed.ranks import Ranks
 from ferbench.training.asking import described
 from ferbench.training.evaluation import evaluate
 from ferbench.training.loop import Observer, fit
 from ferbench.training.loss_state import check_state, learnable, put_state, state_of
+from ferbench.training.ranks import Ranks
 from ferbench.training.step import Stepper, evaluate_loss, forward
 
 
@@ -197,7 +197,7 @@ def test_devices_refuse_a_component_that_only_one_of_them_has():
     class Second(Ranks):
         """What the second of two devices goes through: the first has no component."""
 
-        def hear(self, message=None):
+        def broadcast(self, message=None):
             return [{}, None]
 
     def loss(outputs, targets):
@@ -304,14 +304,17 @@ def test_a_component_that_is_no_single_number_is_refused(value, got):
 
 def test_everything_beside_the_components_in_histories_and_evaluations_has_a_name_that_none_may_have():
     from ferbench.metrics.measures import PARTS, TAKEN
-    from ferbench.training.evaluation import metrics_record
+    from ferbench.metrics.scoring import scores_record
 
     affect = np.random.default_rng(1).uniform(-1, 1, (10, 2)).astype(np.float32)
     log = Log()
     fit(training(epochs=1), log)
     evaluation = evaluate(Sides(), split(affect), 2, cross_entropy, 4)
     names = {*log.epochs[0], *log.epochs[0]["train"], *log.epochs[0]["validation"]}
-    names |= {*metrics_record(evaluation, CLASSES)["metrics"], *evaluation.summary()}
+    record = scores_record(
+        evaluation.truth, evaluation.probabilities, CLASSES, affect_truth=affect, affect=evaluation.affect
+    )
+    names |= {*record["metrics"], *evaluation.summary()}
     assert names - set(PARTS) <= TAKEN
 
 

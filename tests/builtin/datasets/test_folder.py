@@ -10,7 +10,8 @@ from kept_rules import broken_rules
 from PIL import Image
 
 from ferbench import Fault, Sample, UserError
-from ferbench.data.pack import FaultyDataset, pack_dataset
+from ferbench.data.cache import pack_dataset
+from ferbench.data.packing import FaultyDataset
 from ferbench_builtin.datasets.folder import folder
 
 

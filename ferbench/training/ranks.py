@@ -1,4 +1,4 @@
-"""What the processes of one run tell each other. Where there is only one, nothing."""
+"""What the processes of one run, its ranks, exchange. Where there is only one, nothing."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Ranks:
         """How batches are cut."""
         return Shards(self.count, self.index, paired)
 
-    def hear(self, message: Any = None) -> Any:
+    def broadcast(self, message: Any = None) -> Any:
         """What the first rank gives as ``message``, plain values, on all of them."""
         return message
 
@@ -153,22 +153,22 @@ class ConnectedRanks(Ranks):
     def device(self) -> torch.device:
         return self._device
 
-    def hear(self, message: Any = None) -> Any:
+    def broadcast(self, message: Any = None) -> Any:
         content = json.dumps(message).encode()
-        size = self._broadcast(torch.tensor([len(content)]))
+        size = self._from_first(torch.tensor([len(content)]))
         data = torch.zeros(int(size), dtype=torch.uint8)
         if self.index == 0:
             data = torch.frombuffer(bytearray(content), dtype=torch.uint8)
-        return json.loads(self._broadcast(data).numpy().tobytes())
+        return json.loads(self._from_first(data).numpy().tobytes())
 
     def order(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
-        size = int(self._broadcast(torch.tensor([len(order)])))
+        size = int(self._from_first(torch.tensor([len(order)])))
         theirs = torch.from_numpy(order.copy()) if self.index == 0 else torch.zeros(size, dtype=torch.int64)
-        return self._broadcast(theirs).numpy()
+        return self._from_first(theirs).numpy()
 
     def copy_weights(self, model: nn.Module) -> None:
         with torch.no_grad():
-            _in_buckets([*model.parameters(), *model.buffers()], self._broadcast)
+            _in_buckets([*model.parameters(), *model.buffers()], self._from_first)
 
     def add_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         had = self.add(torch.tensor([parameter.grad is not None for parameter in parameters], dtype=torch.int32))
@@ -195,7 +195,7 @@ class ConnectedRanks(Ranks):
         return Outputs(logits, affect)
 
     def batch_norms(self, samples: Sequence[int]) -> AbstractContextManager[object]:
-        from ferbench.distributed.batch_norm import CommonBatchNorm
+        from ferbench.training.rank_batch_norm import CommonBatchNorm
 
         return CommonBatchNorm(samples, self.index, self.add)
 
@@ -209,7 +209,7 @@ class ConnectedRanks(Ranks):
     def explain(self, error: BaseException) -> BaseException:
         return (self._cause() or error) if isinstance(error, PeerLost) else error
 
-    def _broadcast(self, values: Tensor) -> Tensor:
+    def _from_first(self, values: Tensor) -> Tensor:
         import torch.distributed as dist
 
         with _exchange():
@@ -250,11 +250,11 @@ def _in_buckets(tensors: Sequence[Tensor], exchange: Callable[[Tensor], Tensor])
         bucket: list[Tensor] = []
         for position, tensor in enumerate(alike):
             bucket.append(tensor)
-            size = sum(one.numel() * one.element_size() for one in bucket)
+            size = sum(each.numel() * each.element_size() for each in bucket)
             if size >= _BUCKET or position == len(alike) - 1:
-                flat = exchange(torch.cat([one.detach().reshape(-1) for one in bucket]))
-                for one, values in zip(bucket, flat.split([one.numel() for one in bucket]), strict=True):
-                    one.detach().copy_(values.view(one.shape))
+                flat = exchange(torch.cat([each.detach().reshape(-1) for each in bucket]))
+                for each, values in zip(bucket, flat.split([each.numel() for each in bucket]), strict=True):
+                    each.detach().copy_(values.view(each.shape))
                 bucket = []
 
 

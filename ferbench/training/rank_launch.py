@@ -12,37 +12,48 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from ferbench.distributed.messages import Audience, RankFailed, raised
 from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan
 from ferbench.experiment.start import Start
-from ferbench.link import Link, Message
+from ferbench.link import Link
+from ferbench.records.run import Run
 from ferbench.runs.lock import only_writer
 from ferbench.training.building import check_devices
-from ferbench.training.interruption import Interrupted
+from ferbench.training.interruption import Interrupted, Interruption
 from ferbench.training.loop import Observer
+from ferbench.training.rank_messages import (
+    Done,
+    Ending,
+    Failed,
+    MemoryFull,
+    Progress,
+    RankFailed,
+    Relay,
+    Setup,
+    Signalled,
+    from_plain,
+    to_plain,
+)
 from ferbench.training.record import write_failure
 
 #: Seconds that the first rank gets to write down that another one has failed, to end after it is done, and to end at
 #: a second Ctrl-C.
 _GRACE, _FAREWELL, _IMPATIENCE = 20.0, 30.0, 5.0
 
-_SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
-
 
 def execute(
     plan: Plan,
     results: Path,
-    observer_for: Callable[[dict[str, Any]], Observer],
+    observer_for: Callable[[Run], Observer],
     *,
     cache: Path,
     plugins: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> Run:
     """`ferbench.training.run.execute` over ``runtime.devices`` devices.
 
     Args:
@@ -59,39 +70,39 @@ def execute(
     """
     check_devices(plan)
     directory = plan.directory(results)
-    with only_writer(directory):  # said at once, not after the ranks have started
+    with only_writer(directory):  # refused at once, not after the ranks have started
         pass
-    setup: dict[str, Any] = {
-        "settings": _settings(plan),
-        "start": _start(plan.start),
-        "reads_test": plan.reads_test,
-        "training_id": plan.training_id,
-        "results": str(results),
-        "cache": str(cache),
-        "plugins": list(plugins),
-        "count": plan.resolved.recipe.runtime.devices,
-        "micro_batch": None,
-    }
-    audience = Audience(observer_for)
-    with _Signals() as signals:
+    setup = Setup(
+        settings=_settings(plan),
+        start=_start(plan.start),
+        reads_test=plan.reads_test,
+        training_id=plan.training_id,
+        results=str(results),
+        cache=str(cache),
+        plugins=list(plugins),
+        count=plan.resolved.recipe.runtime.devices,
+    )
+    relay = Relay(lambda: observer_for(directory.load()))
+    signals = _Forwarding()
+    with signals.listening():
         while True:
-            with Crew(setup, signals) as crew:
-                ending = crew.serve(audience)
-            if ending["type"] != "memory":
+            with RankProcesses(setup, signals) as ranks:
+                ending = ranks.serve(relay)
+            if not isinstance(ending, MemoryFull):
                 break
-            setup["micro_batch"] = (ending["size"] + 1) // 2
-    if ending["type"] == "done" and signals.asked is not None:  # too late for the run, not for those after it
-        raise Interrupted(signals.asked)
-    if ending["type"] == "done":
-        return directory.read()
-    if ending["type"] == "interrupted":
-        raise Interrupted(ending["signal"])
+            setup = replace(setup, micro_batch=(ending.size + 1) // 2)
+    if isinstance(ending, Signalled):
+        raise Interrupted(ending.signal)
+    if isinstance(ending, Done):
+        if signals.pending is not None:  # too late for the run, not for those after it
+            raise Interrupted(signals.pending)
+        return directory.load()
     try:
-        raise raised(ending, ending["rank"], setup["count"])
+        raise ending.exception(setup.count)
     except (UserError, RankFailed) as error:
         with contextlib.suppress(UserError), only_writer(directory):
-            record = directory.read()
-            if record["status"] == "running":  # the first rank could not say so
+            record = directory.load()
+            if record.status == "running":  # the first rank could not say so
                 write_failure(directory, record, error)
         raise
 
@@ -105,39 +116,27 @@ def _settings(plan: Plan) -> dict[str, Any]:
 def _start(start: Start | None) -> dict[str, Any] | None:
     if start is None:
         return None
-    plain = {one.name: getattr(start, one.name) for one in fields(start)}
+    plain = {field.name: getattr(start, field.name) for field in fields(start)}
     return plain | {"directory": str(start.directory.path), "class_names": list(start.class_names)}
 
 
-class _Signals:
+class _Forwarding(Interruption):
     """Passes the signals that end a run on to the first rank, which saves it.
 
     Attributes:
-        asked: the first of them; None: none came.
-        insisted: when Ctrl-C came after it; None: it did not.
+        insisted: when Ctrl-C came after the first signal; None: it did not.
         first: process id of the first rank; None: there is none.
     """
 
     def __init__(self) -> None:
-        self.asked: int | None = None
+        super().__init__()
         self.insisted: float | None = None
         self.first: int | None = None
-        self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> _Signals:
-        with contextlib.suppress(ValueError):  # only the main thread can
-            for number in (getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)):
-                self._before[number] = signal.signal(number, self._heard)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _heard(self, number: int, _frame: FrameType | None) -> None:
-        if self.asked is not None and number == signal.SIGINT:
+    def _receive(self, number: int, _frame: FrameType | None) -> None:
+        if self.pending is not None and number == signal.SIGINT:
             self.insisted = self.insisted or time.monotonic()
-        self.asked = self.asked or number
+        self.pending = self.pending or number
         if self.first is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.first, number)
@@ -145,35 +144,35 @@ class _Signals:
 
 @dataclass
 class _Rank:
-    """A rank's process, and how it ended: what it said last, if that is about its end."""
+    """A rank's process, and how it ended, once that is known."""
 
     index: int
     process: subprocess.Popen[bytes]
     link: Link
     log: Path | None
     there: bool = True
-    ending: Message | None = None
+    ending: Ending | None = None
 
 
 @dataclass
-class Crew:
+class RankProcesses:
     """The processes of one attempt; all are gone when it is left.
 
     Attributes:
-        setup: what each is told.
+        setup: what each is to do.
         signals: where the first rank's process id is wanted.
     """
 
-    setup: dict[str, Any]
-    signals: _Signals
+    setup: Setup
+    signals: _Forwarding
     _ranks: list[_Rank] = field(default_factory=list)
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _folder: tempfile.TemporaryDirectory[str] | None = None
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> RankProcesses:
         self._folder = tempfile.TemporaryDirectory(prefix="ferbench-ranks-")
         try:
-            for index in range(self.setup["count"]):
+            for index in range(self.setup.count):
                 self._start(index, Path(self._folder.name))
         except BaseException:
             self.__exit__()
@@ -190,33 +189,32 @@ class Crew:
         if self._folder is not None:
             self._folder.cleanup()
 
-    def serve(self, audience: Audience) -> Message:
-        """Hear the ranks until the run has ended, and how: ``done``, ``interrupted``, ``memory`` or ``failed``."""
+    def serve(self, relay: Relay) -> Ending:
+        """Receive what the ranks send until the run has ended, and how."""
         first, deadline = self._ranks[0], None
         while first.there:
-            for message in self._heard(0.5):
-                audience.hear(message)
-            known = [rank.ending for rank in self._ranks if rank.ending is not None]
-            for ending in known:
-                if ending["type"] == "memory":
-                    return ending
-            if first.ending is not None and first.ending["type"] != "failed":
-                return self._farewell(first)
-            failed = next((rank for rank in self._ranks[1:] if rank.ending is not None), None)
-            if failed is not None and deadline is None:
+            for progress in self._received(0.5):
+                relay.pass_on(progress)
+            for rank in self._ranks:
+                if isinstance(rank.ending, MemoryFull):
+                    return rank.ending
+            if first.ending is not None and not isinstance(first.ending, Failed):
+                self._farewell(first)
+                return first.ending
+            ended = next((rank.ending for rank in self._ranks[1:] if rank.ending is not None), None)
+            if ended is not None and deadline is None:
                 deadline = time.monotonic() + _GRACE
-                assert failed.ending is not None
-                first.link.send({"failure": failed.ending, "rank": failed.index})
+                first.link.send(to_plain(ended))
             if deadline is not None and time.monotonic() > deadline:
                 break
             if self.signals.insisted is not None and time.monotonic() > self.signals.insisted + _IMPATIENCE:
-                return {"type": "interrupted", "signal": signal.SIGINT}  # it waits for a rank that does not answer
+                return Signalled(int(signal.SIGINT))  # it waits for a rank that does not answer
         return self._failure()
 
     def _start(self, index: int, folder: Path) -> None:
         ours, theirs = socket.socketpair()
         log = folder / f"{index}.log" if index else None
-        command = [sys.executable, "-m", "ferbench.distributed.rank", str(theirs.fileno()), str(index)]
+        command = [sys.executable, "-m", "ferbench.training.rank_process", str(theirs.fileno()), str(index)]
         with theirs, contextlib.ExitStack() as stack:
             output = None if log is None else stack.enter_context(log.open("wb"))
             process = subprocess.Popen(
@@ -226,55 +224,51 @@ class Crew:
                 stderr=output,
                 pass_fds=(theirs.fileno(),),
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-                start_new_session=True,  # Ctrl-C is this process's to hear
+                start_new_session=True,  # Ctrl-C is this process's to handle
             )
         rank = _Rank(index, process, Link(ours), log)
         self._ranks.append(rank)
         self._selector.register(ours.fileno(), selectors.EVENT_READ, rank)
         if index == 0:
             self.signals.first = process.pid
-            if self.signals.asked is not None:
-                process.send_signal(self.signals.asked)
-        rank.link.send({**self.setup, "store": str(folder / "store")})
+            if self.signals.pending is not None:
+                process.send_signal(self.signals.pending)
+        rank.link.send(to_plain(replace(self.setup, store=str(folder / "store"))))
 
-    def _heard(self, seconds: float) -> Iterator[Message]:
+    def _received(self, seconds: float) -> Iterator[Progress]:
         for key, _ in self._selector.select(seconds):
             rank: _Rank = key.data
             messages, rank.there = rank.link.receive()
-            for message in messages:
-                if message["type"] in ("done", "interrupted", "memory", "failed"):
-                    rank.ending = message
-                else:
+            for message in map(from_plain, messages):
+                if isinstance(message, Progress):
                     yield message
+                elif not isinstance(message, Setup):
+                    rank.ending = message
             if not rank.there:
                 self._selector.unregister(key.fd)
                 rank.process.wait()
                 if rank.ending is None:
                     rank.ending = self._crash(rank)
 
-    def _crash(self, rank: _Rank) -> Message:
-        """What is known of a rank that ended without a word."""
+    def _crash(self, rank: _Rank) -> Ending:
+        """How a rank ended that sent no ending."""
         code = rank.process.returncode
-        if rank.index == 0 and self.signals.asked is not None and code == -self.signals.asked:
-            return {"type": "interrupted", "signal": self.signals.asked}  # before it could listen
+        if rank.index == 0 and self.signals.pending is not None and code == -self.signals.pending:
+            return Signalled(self.signals.pending)  # before it could handle signals
         how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
         lines = [] if rank.log is None else rank.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         last = f": {lines[-1][:300]}" if lines else ""
-        return {"type": "failed", "message": f"the process ended with {how}{last}", "remedy": None, "lost": False}
+        return Failed(f"the process ended with {how}{last}", rank=rank.index)
 
-    def _farewell(self, first: _Rank) -> Message:
+    def _farewell(self, first: _Rank) -> None:
         """Give the first rank time to end in order, and the others none."""
         for rank in self._ranks[1:]:
             rank.process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             first.process.wait(_FAREWELL)
-        assert first.ending is not None
-        return first.ending
 
-    def _failure(self) -> Message:
+    def _failure(self) -> Ending:
         """The failure that was first, as far as anybody knows: not that of a rank which lost another."""
-        failed = [rank for rank in self._ranks if rank.ending is not None and rank.ending["type"] != "done"]
-        own = [rank for rank in failed if rank.ending is not None and not rank.ending.get("lost")]
-        rank = (own or failed)[0]
-        assert rank.ending is not None
-        return {**rank.ending, "rank": rank.index}
+        endings = [rank.ending for rank in self._ranks if rank.ending is not None]
+        failed = [ending for ending in endings if not isinstance(ending, Done)]
+        return next((ending for ending in failed if not (isinstance(ending, Failed) and ending.lost)), failed[0])

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import nn
 
 from ferbench.data.targets import Outputs
-from ferbench.distributed.ranks import ALONE, ConnectedRanks, in_order
+from ferbench.training.ranks import ALONE, ConnectedRanks, in_order
 
 DEVICES = [
     "cpu",
@@ -26,10 +26,10 @@ def ranks(request, tmp_path):
     dist.destroy_process_group()
 
 
-def test_plain_values_are_heard_as_they_were_said(ranks):
-    said = ["train", None, {"a": [1, 2.5, "é"]}]
-    assert ranks.hear(said) == said
-    assert ALONE.hear(said) is said
+def test_plain_values_arrive_as_they_were_sent(ranks):
+    message = ["train", None, {"a": [1, 2.5, "é"]}]
+    assert ranks.broadcast(message) == message
+    assert ALONE.broadcast(message) is message
 
 
 def test_an_order_stays(ranks):

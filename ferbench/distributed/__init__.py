@@ -1,1 +1,0 @@
-"""One run on several devices: a process, a rank, for each."""

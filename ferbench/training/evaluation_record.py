@@ -1,0 +1,85 @@
+"""An evaluation as it is written down: of a run's own validation and test, or of its finished weights afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ferbench.data.pack import Pack
+from ferbench.data.splits import Rows
+from ferbench.experiment.recipe import EvaluationSettings
+from ferbench.ids import short
+from ferbench.metrics.scoring import scores_record
+from ferbench.records.evaluation import Evaluation, Seen, StoredPixels
+from ferbench.records.run import Run
+from ferbench.runs.directory import Predictions, RunDirectory
+from ferbench.runs.pixels import stored_as, told_apart
+from ferbench.training.evaluation import SplitResult
+
+
+def write_evaluation(
+    directory: RunDirectory,
+    record: Run,
+    pack: Pack,
+    rows: Rows,
+    result: SplitResult,
+    class_names: tuple[str, ...],
+    started: float,
+    options: EvaluationSettings,
+    *,
+    seen: Seen | None,
+    losses: Mapping[str, float] | None = None,
+    over: Sequence[int] | None = None,
+    **facts: Any,
+) -> None:
+    """Write an evaluation into the run's directory, and put its entry into the record, which is not written.
+
+    Args:
+        directory: of the run.
+        record: of the run.
+        pack: the data.
+        rows: of the pack, that were evaluated.
+        result: of these samples, in their order.
+        class_names: K names of its class ids.
+        started: `time.perf_counter` when it began.
+        options: what was done at test time.
+        seen: what the weights had seen of the samples before; None: nothing, they started from scratch.
+        losses: the run's loss and its components by name; None: they were not asked for.
+        over: class ids that macro averages are taken over; None: all K.
+        facts: further fields of the `Evaluation`: its id, ``split``, ``rows_digest`` and so on.
+    """
+    seconds = round(time.perf_counter() - started, 3)  # of the evaluation, not of scoring and writing it
+    stored = stored_as(pack, rows)
+    apart = told_apart(record, facts["split"], facts["rows_digest"], stored, pack)
+    scores = scores_record(
+        result.truth,
+        result.probabilities,
+        class_names,
+        affect_truth=result.affect_truth,
+        affect=result.affect,
+        losses=losses,
+        over=over,
+    )
+    evaluation = Evaluation(
+        **facts,
+        training_id=record.identity.training_id,
+        dataset=pack.dataset,
+        options={**options.model_dump(mode="json"), **apart},
+        stored=None if stored is None else StoredPixels.model_validate(stored),
+        **scores,
+        seconds=seconds,
+    )
+    if seen is not None:
+        evaluation.seen = seen
+    predictions = Predictions(
+        ids=np.asarray(pack.ids[rows]),
+        truth=result.truth,
+        probabilities=result.probabilities,
+        affect_truth=result.affect_truth,
+        affect=result.affect,
+        columns=pack.facts(rows),
+    )
+    record.evaluations[short(evaluation.evaluation_id)] = directory.save_evaluation(evaluation, predictions)

@@ -1,0 +1,150 @@
+"""A rank: a process that does its part of one run, for the process that started it, and ends with it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ferbench.link import Link
+from ferbench.training.interruption import NUMBERS
+
+if TYPE_CHECKING:
+    from ferbench.experiment.plan import Plan
+    from ferbench.link import Message
+    from ferbench.training.rank_messages import Setup
+
+#: Seconds that the cause of another rank's end may take to be known.
+_PATIENCE = 20
+
+
+def main() -> None:
+    """``python -m ferbench.training.rank_process FD INDEX``: serve the process at the other end of that socket."""
+    link, index = Link(socket.socket(fileno=int(sys.argv[1]))), int(sys.argv[2])
+    # The first rank saves the run when it is asked to; until then, and in the others, nothing would be lost.
+    for number in NUMBERS:
+        signal.signal(number, signal.SIG_IGN if index else signal.SIG_DFL)
+    received: queue.Queue[Message] = queue.Queue()
+    threading.Thread(target=_receive, args=(link, received), daemon=True).start()
+    setup = received.get()
+    with contextlib.suppress(ValueError, OSError):
+        _name_interface()
+    _serve(link, index, setup, received)
+
+
+def _serve(link: Link, index: int, plain: Message, received: queue.Queue[Message]) -> None:
+    from ferbench.training.interruption import Interrupted
+    from ferbench.training.rank_messages import (
+        Done,
+        Ending,
+        Failed,
+        MemoryFull,
+        RankFailed,
+        ReportingObserver,
+        Setup,
+        Signalled,
+        from_plain,
+        to_plain,
+    )
+    from ferbench.training.ranks import ConnectedRanks, OutOfMemory, PeerLost
+    from ferbench.training.run import execute, follow
+    from ferbench.training.runtime import choose_devices
+
+    ending: Ending = Done()
+    try:
+        setup = from_plain(plain)
+        assert isinstance(setup, Setup)
+        planned = plan_of(setup)
+        device = choose_devices(planned.resolved.recipe.runtime.device, setup.count)[index]
+        cause = _Cause(received, setup.count)
+        ranks = ConnectedRanks(Path(setup.store), index, setup.count, device, setup.micro_batch, cause.wait)
+        results = Path(setup.results)
+        if index:
+            follow(planned, results, ranks)
+        else:
+            execute(planned, results, lambda record: ReportingObserver(link), ranks)
+    except OutOfMemory as error:
+        ending = MemoryFull(error.size)
+    except Interrupted as error:
+        ending = Signalled(error.signal)
+    except KeyboardInterrupt:
+        ending = Signalled(int(signal.SIGINT))
+    except BaseException as error:
+        ending = Failed.of(error, rank=index, lost=isinstance(error, (PeerLost, RankFailed)))
+    link.send(to_plain(ending))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if index:
+        os._exit(0)  # what it shares with the others need not be taken down in order
+
+
+class _Cause:
+    """What the process that started all ranks knows of one that has ended."""
+
+    def __init__(self, received: queue.Queue[Message], count: int) -> None:
+        self._received, self._count = received, count
+
+    def wait(self) -> BaseException | None:
+        from ferbench.training.rank_messages import Failed, from_plain
+
+        try:
+            message = from_plain(self._received.get(timeout=_PATIENCE))
+        except queue.Empty:
+            return None
+        return message.exception(self._count) if isinstance(message, Failed) else None
+
+
+def plan_of(setup: Setup) -> Plan:
+    """The plan that the other process has, made anew.
+
+    Raises:
+        UserError: it has become another one.
+    """
+    from ferbench.errors import UserError
+    from ferbench.experiment.datasets import dataset_pack
+    from ferbench.experiment.plan import plan
+    from ferbench.experiment.resolve import resolve
+    from ferbench.experiment.settings import build_recipe
+    from ferbench.experiment.start import Start
+    from ferbench.plugin.discovery import load_registry
+    from ferbench.runs.directory import RunDirectory
+
+    resolved = resolve(build_recipe(setup.settings), load_registry(tuple(setup.plugins)))
+    pack = dataset_pack(resolved.components["dataset"], resolved.recipe.data, Path(setup.cache))
+    start = None
+    if setup.start is not None:
+        where, names = RunDirectory(Path(setup.start["directory"])), tuple(setup.start["class_names"])
+        start = Start(**setup.start | {"directory": where, "class_names": names})
+    planned = replace(plan(resolved, pack, start), reads_test=setup.reads_test)
+    if planned.training_id != setup.training_id:
+        raise UserError("the data or a plugin changed while the run started", "give the command again")
+    return planned
+
+
+def _receive(link: Link, received: queue.Queue[Message]) -> None:
+    """Take what the other process sends, and end with it."""
+    there = True
+    while there:
+        messages, there = link.receive()
+        for message in messages:
+            received.put(message)
+    os._exit(1)
+
+
+def _name_interface() -> None:
+    """The ranks are on one host: gloo need not look for its name, nor listen to others."""
+    for name in ("lo", "lo0"):
+        if socket.if_nametoindex(name):
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
+            return
+
+
+if __name__ == "__main__":
+    main()
