@@ -107,14 +107,16 @@ def differing(settings: Iterable[Mapping[str, Any]], ignored: Collection[str] = 
     return sorted(unlike, key=_rank)
 
 
-def telling(settings: Sequence[Mapping[str, Any]], ignored: Collection[str] = NO_EXPERIMENT) -> list[str]:
+def telling(settings: Iterable[Mapping[str, Any]], ignored: Collection[str] = NO_EXPERIMENT) -> list[str]:
     """Those of `differing` that say something new: not what already follows from another component or another version.
 
-    An option that some components lack, and that is the same wherever a component has it, follows from the component;
-    a source follows from component and version, the training samples from dataset and ``data`` fields.
+    An option that some components lack, and that is the same wherever a component has it, follows from the component,
+    and a field that older releases lack says nothing where it is the same for all others. A source follows from
+    component and version, the training samples from dataset and ``data`` fields.
     """
-    keys = differing(settings, ignored)
-    return [key for key in keys if not _follows(key, settings, keys)]
+    several = list(settings)
+    keys = differing(several, ignored)
+    return [key for key in keys if not _follows(key, several, keys)]
 
 
 def changes(before: Run, after: Run) -> dict[str, list[Any]]:
@@ -249,11 +251,13 @@ def _follows(key: str, settings: Sequence[Mapping[str, Any]], differing: Sequenc
         parents = [section, *(one for one in differing if one.endswith(" version"))]
     elif key.endswith(" version"):
         return len({mark(one[key]) for one in settings if key in one}) < 2
-    elif "." not in key or all(key in one for one in settings) or section not in differing:
+    elif "." not in key or all(key in one for one in settings) or section == "evaluation" or key == "training.from":
         return False
-    else:
-        parents = [section]
+    elif section in settings[0]:
+        parents = [section] if section in differing else []
+    else:  # a field that older releases did not have
+        return len({mark(one[key]) for one in settings if key in one}) < 2
     values: dict[tuple[str, ...], set[str]] = {}
-    for one in settings:
+    for one in settings if parents else ():
         values.setdefault(tuple(mark(one.get(parent)) for parent in parents), set()).add(mark(one.get(key)))
-    return all(len(same) == 1 for same in values.values())
+    return bool(parents) and all(len(same) == 1 for same in values.values())

@@ -95,6 +95,14 @@ def test_what_a_component_alone_has_follows_from_it():
     assert "optimizer.momentum" in telling([ADAM, SGD, {**SGD, "optimizer.momentum": 0.5}])
 
 
+def test_a_field_that_older_releases_lack_tells_nothing_by_itself_but_a_way_of_testing_does():
+    old = {"model": "a", "training.epochs": 3}
+    assert telling([old, {**old, "training.growing": 0.7}]) == []
+    assert telling([old, {**old, "training.growing": 0.7}, {**old, "training.growing": 0.5}]) == ["training.growing"]
+    assert telling([old, {**old, "evaluation.tta": "flip"}]) == ["evaluation.tta"]
+    assert telling([old, {**old, "training.from": "a@best"}]) == ["training.from"]
+
+
 def test_labels_say_no_more_than_it_takes():
     runs = [{**ADAM, "training.seed": seed, "optimizer.lr": lr} for lr in (0.1, 0.01) for seed in (0, 1)]
     assert labels(runs) == [
