@@ -9,6 +9,7 @@ import click
 from rich.table import Table
 
 from ferbench.cli.tables import fitting, show, table, terminal_width
+from ferbench.experiment.differences import beside_title
 from ferbench.plugin.faults import one_line
 from ferbench.runs.remarks import remarks
 from ferbench.tables.table import apart
@@ -92,17 +93,19 @@ def show_outcome(outcome: dict[str, Any], *, quiet: bool) -> None:
 
 
 def show_comparison(outcomes: Sequence[dict[str, Any]]) -> None:
-    """The runs of a grid side by side, in the order of the grid."""
+    """The runs of a grid side by side, in the order of the grid, with a column for each setting that varies."""
     rows = []
+    varied = list(beside_title(outcomes[0]["varied"]))
     for outcome in outcomes:
+        about = [outcome.get("run", ""), outcome["label"], *beside_title(outcome["varied"]).values()]
         if outcome["status"] == "done":
             role, evaluation = _measured(outcome)
             metrics = evaluation["metrics"]
             values = [f"{metrics[key]:.4f}" for key in ("accuracy", "macro_f1", "balanced_accuracy")]
-            rows.append([outcome["run"], outcome["label"], role, f"{evaluation['n']:,}", *values])
+            rows.append([*about, role, f"{evaluation['n']:,}", *values])
         else:
-            rows.append([outcome.get("run", ""), outcome["label"], outcome["status"], "", "", "", ""])
+            rows.append([*about, outcome["status"], "", "", "", ""])
     numbers = ("n", "accuracy", "macro-F1", "balanced accuracy")
-    columns = ["run", "combination", "split", *numbers]
+    columns = ["run", "combination", *varied, "split", *numbers]
     width = terminal_width()
-    show(fitting(columns, rows, width, spare=["balanced accuracy", "split", "n"], right=numbers), width)
+    show(fitting(columns, rows, width, spare=["balanced accuracy", "split", "n", *varied], right=numbers), width)

@@ -36,6 +36,7 @@ SEED, FOLD = "training.seed", "data.fold"
 
 #: Components that name a combination, whether they vary or not.
 _TITLE = ("dataset", "model", "loss", "sampler")
+
 _SAMPLES = "training samples"
 
 
@@ -168,6 +169,12 @@ def title(settings: Mapping[str, Any], varied: Sequence[str] = (), among: Sequen
     rest = [key for key in varied if key not in (*_TITLE, SEED, FOLD)]
     more = label(settings, [*rest, *last], among or [settings])
     return f"{names}, {more}" if more else names
+
+
+def beside_title(varied: Mapping[str, Any]) -> dict[str, str]:
+    """The cells of a table that has titles: what varies and is not in every `title`, empty where it is not set."""
+    shown = {key: value for key, value in varied.items() if key not in (*_TITLE, SEED, FOLD)}
+    return {key: "" if value is None else text(value) for key, value in shown.items()}
 
 
 def labels(settings: Sequence[Mapping[str, Any]], names: Sequence[str] | None = None) -> list[str]:
