@@ -136,7 +136,7 @@ def _sliced(directory: RunDirectory, evaluation: str, columns: tuple[str, ...], 
     if not columns:
         return []
     from ferbench.ranking.slice_columns import sliced_by
-    from ferbench.report.answers import slice_table
+    from ferbench.report.per_sample import slice_table
     from ferbench.tables.table import ids_of
 
     given = directory.predictions(evaluation)

@@ -34,10 +34,11 @@ NO_EXPERIMENT = frozenset(
 #: What is named last, and always by its own short name.
 SEED, FOLD = "training.seed", "data.fold"
 
+#: Key of the digest of the samples that a run learnt from.
+SAMPLES = "training samples"
+
 #: Components that name a combination, whether they vary or not.
 _TITLE = ("dataset", "model", "loss", "sampler")
-
-_SAMPLES = "training samples"
 
 
 def of_run(run: Run, tested: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -63,7 +64,7 @@ def of_run(run: Run, tested: Mapping[str, Any] | None = None) -> dict[str, Any]:
     if run.ensemble is not None:
         found["ensemble members"] = [f"{one.name or one.run}×{one.weight:.3g}" for one in run.ensemble.members]
     if run.data.train_digest:
-        found[_SAMPLES] = run.data.train_digest.removeprefix(VERSION)[:8]
+        found[SAMPLES] = run.data.train_digest.removeprefix(VERSION)[:8]
     return found
 
 
@@ -124,7 +125,7 @@ def changes(before: Run, after: Run) -> dict[str, list[Any]]:
     """What is not the same in two runs, of which one continues the other, by key: [old, new]; null where there is no
     such setting."""
     old, new = of_run(before), of_run(after)
-    old.pop(_SAMPLES, None), new.pop(_SAMPLES, None)
+    old.pop(SAMPLES, None), new.pop(SAMPLES, None)
     keys = [key for key in dict.fromkeys([*old, *new]) if mark(old.get(key)) != mark(new.get(key))]
     keys = [key for key in keys if not _is_ignored(key, _NO_CHANGE)]
     return {key: [old.get(key), new.get(key)] for key in keys if " " not in key or not _follows(key, (old, new), keys)}
@@ -243,7 +244,7 @@ def _is_ignored(key: str, ignored: Collection[str]) -> bool:
 
 def _rank(key: str) -> tuple[int, str]:
     if " " in key:  # versions before sources, and samples last
-        return 4 + (key.endswith(" source")) + 2 * (key == _SAMPLES), key
+        return 4 + (key.endswith(" source")) + 2 * (key == SAMPLES), key
     if "." not in key:
         return 0, ""  # as they come
     return {SEED: 2, FOLD: 3}.get(key, 1), key
@@ -252,7 +253,7 @@ def _rank(key: str) -> tuple[int, str]:
 def _follows(key: str, settings: Sequence[Mapping[str, Any]], differing: Sequence[str]) -> bool:
     """Whether a key says nothing beyond what others of the differing ones say."""
     section = re.split("[. ]", key, maxsplit=1)[0]
-    if key == _SAMPLES:
+    if key == SAMPLES:
         parents = [one for one in differing if re.match("dataset|data\\.", one)]
     elif key.endswith(" source"):
         parents = [section, *(one for one in differing if one.endswith(" version"))]
