@@ -92,13 +92,13 @@ def resolve_all(settings: Sequence[dict[str, Any]], registry: Registry) -> list[
 
 def name_combinations(combinations: Sequence[Combination]) -> None:
     """Say of each what it differs in from the others, and call it by that."""
-    from ferbench.experiment.differences import telling, title
+    from ferbench.experiment.differences import telling, titles
 
     several = named_settings(combinations)
     varied = telling(several, ignored=())
-    for combination, settings in zip(combinations, several, strict=True):
+    for combination, settings, title in zip(combinations, several, titles(several, varied), strict=True):
         combination.varied = {key: settings.get(key) for key in varied}
-        combination.label = title(settings, varied, several)
+        combination.label = title
 
 
 def named_settings(combinations: Sequence[Combination]) -> list[dict[str, Any]]:

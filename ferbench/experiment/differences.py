@@ -37,6 +37,8 @@ SEED, FOLD = "training.seed", "data.fold"
 #: Key of the digest of the samples that a run learnt from.
 SAMPLES = "training samples"
 
+_WORD = re.compile(r"[\w-]+")
+
 #: Components that name a combination, whether they vary or not.
 _TITLE = ("dataset", "model", "loss", "sampler")
 
@@ -84,14 +86,6 @@ def of_recipe(tables: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[st
                 _add(found, f"{section}.{field}", value)
     if tables.get("from") is not None:
         found["training.from"] = tables["from"]
-    return found
-
-
-def flat(tables: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested tables of any kind by dotted key."""
-    found: dict[str, Any] = {}
-    for key, value in tables.items():
-        _add(found, key, value)
     return found
 
 
@@ -145,31 +139,25 @@ def label(settings: Mapping[str, Any], keys: Iterable[str], among: Sequence[Mapp
             unlike whatever they stand beside, which shows in long values.
     """
     chosen = list(keys)
-    beside = [settings] if among is None else among
-    names = short_names(chosen, beside)
-    pieces = []
-    for key in chosen:
-        if key in settings:
-            others = None if among is None else [one[key] for one in beside if key in one]
-            bare = names[key] == "" and (among is None or all(key in one for one in beside))
-            value = shortened(settings[key], others, always_text=" " in key)
-            pieces.append(value if bare else f"{names[key] or key} {value}")
-    return ", ".join(pieces)
+    if among is None:
+        return _joined(_pieces(chosen, [settings], apart=False)[0], chosen)
+    return _joined(_pieces(chosen, [settings, *among])[0], chosen)
 
 
-def title(settings: Mapping[str, Any], varied: Sequence[str] = (), among: Sequence[Mapping[str, Any]] = ()) -> str:
-    """What a combination of a grid is called: ``faces × cnn4 × cross-entropy × shuffled, lr 0.01, seed 0``.
+def titles(settings: Sequence[Mapping[str, Any]], varied: Sequence[str] = ()) -> list[str]:
+    """What the combinations of a grid are called: ``faces × cnn4 × cross-entropy × shuffled, lr 0.01, seed 0``.
 
     Args:
-        settings: of the combination (`of_recipe`).
-        varied: the keys in which the combinations of the grid differ.
-        among: all of them.
+        settings: of each (`of_recipe`).
+        varied: the keys in which they differ.
     """
-    names = " × ".join(text(settings[key]) for key in _TITLE if key in settings)
-    last = [SEED, FOLD] if settings.get(FOLD) else [SEED]
-    rest = [key for key in varied if key not in (*_TITLE, SEED, FOLD)]
-    more = label(settings, [*rest, *last], among or [settings])
-    return f"{names}, {more}" if more else names
+    keys = [key for key in varied if key not in (*_TITLE, SEED, FOLD)] + [SEED, FOLD]
+    found = []
+    for one, pieces in zip(settings, _pieces(keys, settings), strict=True):
+        names = " × ".join(text(one[key]) for key in _TITLE if key in one)
+        last = keys if one.get(FOLD) else keys[:-1]
+        found.append(", ".join(filter(None, [names, _joined(pieces, last)])))
+    return found
 
 
 def beside_title(varied: Mapping[str, Any]) -> dict[str, str]:
@@ -190,16 +178,50 @@ def labels(settings: Sequence[Mapping[str, Any]], names: Sequence[str] | None = 
     private = {"data.path", "data.paths"}  # of no interest to others
     keys = telling(settings)
     keys += [key for key in differing(settings, private) if key not in keys]
-    found = [str(one) for one in names] if names is not None else [label(one, ["model"], settings) for one in settings]
-    for key in [*keys, *keys]:  # again, for names that look like what was added to others
+    pieces = _pieces(["model", *keys], settings)
+    found = [one.get("model", "") for one in pieces] if names is None else list(names)
+    for _ in range(2):  # again, for names that look like others with what was added to them
         count = Counter(found)
         for shared in [one for one, several in count.items() if several > 1]:
             places = [place for place, one in enumerate(found) if one == shared]
-            own = [label(settings[place], [key], settings) for place in places]
-            if len(set(own)) > 1:
-                for place, more in zip(places, own, strict=True):
-                    found[place] = f"{found[place]}, {more}" if more else found[place]
+            chosen: list[str] = []
+            for key in keys:
+                before, after = (
+                    len({_joined(pieces[place], some) for place in places}) for some in (chosen, [*chosen, key])
+                )
+                if after > before:
+                    chosen.append(key)
+            for place in places:
+                found[place] = ", ".join(filter(None, [found[place], _joined(pieces[place], chosen)]))
     return found
+
+
+def _pieces(keys: Sequence[str], among: Sequence[Mapping[str, Any]], *, apart: bool = True) -> list[dict[str, str]]:
+    """``lr 0.01`` for each key that settings have, of each of the settings.
+
+    Args:
+        keys: the keys.
+        among: the settings.
+        apart: no two that are unlike look alike among these; else wherever they stand.
+    """
+    names, found = short_names(keys, among), [dict[str, str]() for _ in among]
+    for key in keys:
+        values = {mark(one[key]): one[key] for one in among if key in one}
+        bare = names[key] == "" and (not apart or all(key in one for one in among))
+        called = names[key] or key
+        name = "" if bare else f"{called if called.isprintable() else text(called)} "
+        shown = {
+            marked: name + shortened(value, values.values() if apart else None, always_text=" " in key)
+            for marked, value in values.items()
+        }
+        for one, pieces in zip(among, found, strict=True):
+            if key in one:
+                pieces[key] = shown[mark(one[key])]
+    return found
+
+
+def _joined(pieces: Mapping[str, str], keys: Iterable[str]) -> str:
+    return ", ".join(pieces[key] for key in keys if key in pieces)
 
 
 def short_names(keys: Collection[str], settings: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -230,8 +252,8 @@ def mark(value: Any) -> str:
 
 
 def _add(found: dict[str, Any], key: str, value: Any) -> None:
-    """Add a value, or each of the values of a table under a key of its own."""
-    if isinstance(value, Mapping) and value:
+    """Add a value, or each of the values of a table under a key of its own, where its keys are words."""
+    if isinstance(value, Mapping) and value and all(_WORD.fullmatch(part) for part in value):
         for part, one in value.items():
             _add(found, f"{key}.{part}", one)
     else:

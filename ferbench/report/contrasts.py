@@ -108,7 +108,7 @@ def pareto(group: Comparison, key: str, name: str) -> Figure | None:
             "name": "best for the cost",
             "x": [points[place][0] for place in front],
             "y": [points[place][1] for place in front],
-            "text": [plain(shortened(points[place][2])) for place in front],
+            "text": [plain(name) for name in shortened([points[place][2] for place in front])],
             # Towards the middle, where there is room; costs are on a logarithmic axis.
             "textposition": [
                 "bottom right" if points[place][0] ** 2 < low * high else "bottom left" for place in front

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from made_runs import make_run
 
 from ferbench.experiment import differences
-from ferbench.experiment.differences import changes, differing, label, labels, mark, of_recipe, of_run, telling, title
+from ferbench.experiment.differences import changes, differing, label, labels, mark, of_recipe, of_run, telling, titles
 from ferbench.experiment.recipe import DEFAULT_COMPONENTS, DataSettings, Role, TrainingSettings
 
 ADAM = {"model": "cnn4", "optimizer": "adam", "optimizer.lr": 0.001, "training.seed": 0}
@@ -111,6 +111,10 @@ def test_labels_say_no_more_than_it_takes():
         "cnn4, lr 0.01, seed 0",
         "cnn4, lr 0.01, seed 1",
     ]
+    size = {"training.batch_size": 16}
+    assert labels([{**ADAM, **size}, {**SGD, **size}, {**SGD, "training.batch_size": 32}]) == [
+        *("cnn4, adam, batch_size 16", "cnn4, sgd, batch_size 16", "cnn4, sgd, batch_size 32")
+    ]
     assert labels([ADAM, {**ADAM, "model": "linear", "training.seed": 3}]) == ["cnn4", "linear"]
     assert labels([ADAM, SGD], ["mine", "mine"]) == ["mine, adam", "mine, sgd"]
 
@@ -123,14 +127,14 @@ def test_the_grid_of_optimizer_schedule_and_batch_size_has_eight_names():
     several = of(*tables)
     varied = telling(several)
     assert varied == ["optimizer", "schedule", "training.batch_size"]
-    names = [title(one, varied, several) for one in several]
+    names = titles(several, varied)
     assert names[0] == "synthetic-faces × basic-cnn × cross-entropy × shuffled, adam, constant, batch_size 32, seed 0"
     assert len(set(names)) == 8
 
 
 def test_a_single_combination_is_called_by_its_parts_seed_and_fold():
     (one,) = of({"model": {"name": "cnn4", "dropout": 0.1}, "data": {"fold": "2/5"}, "training": {"seed": 3}})
-    assert title(one) == "synthetic-faces × cnn4 × cross-entropy × shuffled, seed 3, fold 2/5"
+    assert titles([one]) == ["synthetic-faces × cnn4 × cross-entropy × shuffled, seed 3, fold 2/5"]
 
 
 def test_options_of_joined_datasets_and_nested_options_have_keys_of_their_own():
@@ -248,7 +252,7 @@ tables = st.fixed_dictionaries(
 def test_labels_of_unlike_settings_are_unlike(several):
     found = of(*several)
     keys = differing(found)
-    short, names = labels(found), [title(one, keys, found) for one in found]
+    short, names = labels(found), titles(found, keys)
     for one, other in itertools.combinations(range(len(found)), 2):
         if any(mark(found[one].get(key)) != mark(found[other].get(key)) for key in keys):
             assert short[one] != short[other]
