@@ -50,9 +50,7 @@ def of_run(run: Run, tested: Mapping[str, Any] | None = None) -> dict[str, Any]:
         run: its record.
         tested: options at test time, which become ``evaluation.OPTION``.
     """
-    found: dict[str, Any] = {}
-    for key, value in run.settings.items():
-        _add(found, key, value)
+    found = flat(run.settings)
     found |= {SEED: run.seed, **{f"evaluation.{key}": value for key, value in (tested or {}).items()}}
     for section, chosen in run.components.items():
         for name, member in (chosen.members or {}).items():
@@ -86,6 +84,14 @@ def of_recipe(tables: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[st
                 _add(found, f"{section}.{field}", value)
     if tables.get("from") is not None:
         found["training.from"] = tables["from"]
+    return found
+
+
+def flat(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested tables of any kind by dotted key."""
+    found: dict[str, Any] = {}
+    for key, value in tables.items():
+        _add(found, key, value)
     return found
 
 
@@ -158,6 +164,11 @@ def titles(settings: Sequence[Mapping[str, Any]], varied: Sequence[str] = ()) ->
         last = keys if one.get(FOLD) else keys[:-1]
         found.append(", ".join(filter(None, [names, _joined(pieces, last)])))
     return found
+
+
+def title(settings: Mapping[str, Any], varied: Sequence[str] = (), among: Sequence[Mapping[str, Any]] = ()) -> str:
+    """One of `titles`: of settings that stand ``among`` others."""
+    return titles([settings, *among], varied)[0]
 
 
 def beside_title(varied: Mapping[str, Any]) -> dict[str, str]:

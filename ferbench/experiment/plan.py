@@ -12,7 +12,7 @@ from ferbench.data.cuts import joins_last
 from ferbench.data.pack import Pack
 from ferbench.data.splits import Rows, Split, SplitRequest, cut, stored_digest
 from ferbench.errors import UserError
-from ferbench.experiment.differences import FOLD, SEED, titles
+from ferbench.experiment.differences import FOLD, SEED, title
 from ferbench.experiment.fingerprint import (
     config_id,
     evaluation_id,
@@ -76,7 +76,7 @@ class Plan:
         """What it is called where it stands alone."""
         recipe = self.resolved.recipe
         names = {section: chosen.component.name for section, chosen in self.resolved.components.items()}
-        return titles([{**names, SEED: recipe.training.seed, FOLD: recipe.data.fold}])[0]
+        return title({**names, SEED: recipe.training.seed, FOLD: recipe.data.fold})
 
     def directory(self, results: Path) -> RunDirectory:
         """Where the run lives."""

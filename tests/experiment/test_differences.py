@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from made_runs import make_run
 
 from ferbench.experiment import differences
-from ferbench.experiment.differences import changes, differing, label, labels, mark, of_recipe, of_run, telling, titles
+from ferbench.experiment.differences import (
+    changes,
+    differing,
+    flat,
+    label,
+    labels,
+    mark,
+    of_recipe,
+    of_run,
+    telling,
+    title,
+    titles,
+)
 from ferbench.experiment.recipe import DEFAULT_COMPONENTS, DataSettings, Role, TrainingSettings
 
 ADAM = {"model": "cnn4", "optimizer": "adam", "optimizer.lr": 0.001, "training.seed": 0}
@@ -134,7 +146,7 @@ def test_the_grid_of_optimizer_schedule_and_batch_size_has_eight_names():
 
 def test_a_single_combination_is_called_by_its_parts_seed_and_fold():
     (one,) = of({"model": {"name": "cnn4", "dropout": 0.1}, "data": {"fold": "2/5"}, "training": {"seed": 3}})
-    assert titles([one]) == ["synthetic-faces × cnn4 × cross-entropy × shuffled, seed 3, fold 2/5"]
+    assert title(one) == "synthetic-faces × cnn4 × cross-entropy × shuffled, seed 3, fold 2/5"
 
 
 def test_options_of_joined_datasets_and_nested_options_have_keys_of_their_own():
@@ -166,6 +178,11 @@ def test_whatever_a_recipe_says_is_told(first, second, keys, names):
     several = of(first, second)
     assert differing(several) == keys
     assert labels(several) == [f"basic-cnn, {name}" if name else "basic-cnn" for name in names]
+
+
+def test_nested_tables_are_compared_by_dotted_key():
+    before, after = {"a": {"b": {"c": 1, "d": (1, 2)}}, "e": {}}, {"a": {"b": {"c": 2, "d": [1, 2]}}, "e": {}}
+    assert differing([flat(before), flat(after)], ignored=()) == ["a.b.c"]
 
 
 def edited(run, **components):
