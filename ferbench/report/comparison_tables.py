@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ferbench.experiment.differences import SEED, telling
+from ferbench.experiment.differences import SEED, differing, telling
 from ferbench.metrics.measures import measure
 from ferbench.report.contents import Comparison, RunView
 from ferbench.tables.table import Cell, Column, Table, apart
@@ -25,13 +25,16 @@ def comparison(group: Comparison, name: str) -> Table:
     scores = [key for key in _SCORES if _have(group.runs, key)] + affect
     base = group.baseline
     compared = ("accuracy", "macro_f1") if base else ()
+    unlike, components = differing([run.settings for run in group.runs]), group.runs[0].record.components
+    shared = [kind for kind in _KINDS[1:] if kind not in unlike] if len(group.runs) > 1 else []
+    kinds = [kind for kind in _KINDS if kind not in shared]
     columns = [_RUN]
     for key in scores:
         columns.append(Column(key, measure(key).label, "score"))
         if key in compared:
             columns.append(Column(f"{key}_change", f"Δ {measure(key).label}", "change"))
             columns.append(Column(f"{key}_relative", f"Δ {measure(key).label}, relative", "percent"))
-    columns += [*(Column(kind, kind) for kind in _KINDS), Column("seed", "seed", "number")]
+    columns += [*(Column(kind, kind) for kind in kinds), Column("seed", "seed", "number")]
     columns += [Column("epochs", "epoch kept"), Column("parameters", "parameters", "count")]
     columns += [Column("seconds", "training", "seconds"), Column("id", "id", "id")]
     rows = []
@@ -43,7 +46,7 @@ def comparison(group: Comparison, name: str) -> Table:
             cells.append(value)
             if key in compared and base:
                 cells += _change(value, _score(base, key), run is base)
-        cells += [run.record.components[kind].name for kind in _KINDS]
+        cells += [run.record.components[kind].name for kind in kinds]
         cells += [run.record.seed, run.kept, None if size is None else size.parameters]
         cells += [None if training is None else training.seconds, run.id]
         rows.append(tuple(cells))
@@ -54,11 +57,8 @@ def comparison(group: Comparison, name: str) -> Table:
         )
     imported = [run.label for run in group.runs if run.record.kind == "imported"]
     notes += [f"Imported predictions: {', '.join(imported)}."] if imported else []
-    constant = [] if len(group.runs) == 1 else _constant(columns, rows, _KINDS[1:])
-    if constant:
-        kept = [i for i, column in enumerate(columns) if column.key not in dict(constant)]
-        columns, rows = [columns[i] for i in kept], [tuple(row[i] for i in kept) for row in rows]
-        notes.append("The same in all runs: " + ", ".join(f"{key} {value}" for key, value in constant) + ".")
+    if shared:
+        notes.append("The same in all runs: " + ", ".join(f"{kind} {components[kind].name}" for kind in shared) + ".")
     result = group.result
     return Table(
         id=name,
@@ -162,17 +162,6 @@ def _change(value: float, base: float, is_baseline: bool) -> list[Cell]:
 
 def _marked(run: RunView, baseline: RunView | None) -> str:
     return f"{run.label} (baseline)" if run is baseline else run.label
-
-
-def _constant(
-    columns: Sequence[Column], rows: Sequence[tuple[Cell, ...]], keys: Sequence[str]
-) -> list[tuple[str, str]]:
-    """Columns that say the same in every row."""
-    found = []
-    for i, column in enumerate(columns):
-        if column.key in keys and len({row[i] for row in rows}) == 1:
-            found.append((column.key, str(rows[0][i])))
-    return found
 
 
 def _count(n: int, noun: str) -> str:

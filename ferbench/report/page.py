@@ -207,7 +207,7 @@ def figures_page(name: str, drawn_figures: Sequence[Figure], **content: Any) -> 
     Args:
         name: of the template.
         drawn_figures: all that it shows.
-        content: what else the template is told.
+        content: what else the template shows.
     """
     drawn = {figure.id: {**figure.spec, "views": figure.views} for figure in drawn_figures}
     return _template(name).render(
