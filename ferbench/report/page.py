@@ -6,7 +6,7 @@ import base64
 import functools
 import gzip
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -16,16 +16,13 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.data.image_tree import left_out_line
 from ferbench.experiment.toml import recipe_toml
-from ferbench.metrics.measures import measure
 from ferbench.plugin.component import Component
 from ferbench.plugin.faults import one_line
 from ferbench.ranking.slice_columns import sliced_by
-from ferbench.records.run import AskedRecipe, Training
-from ferbench.report import comparison_figures, comparison_tables, per_sample, run_figures, run_tables
+from ferbench.report import about_run, comparison_figures, comparison_tables, per_sample, run_figures, run_tables
 from ferbench.report.charts import Figure
-from ferbench.report.contents import Comparison, Contents, RunView, Scored
+from ferbench.report.contents import Comparison, Contents, RunView
 from ferbench.report.contrasts import contrasts
 from ferbench.report.fold_tables import fold_table, fold_title
 from ferbench.report.gallery import Picture, worst_pictures
@@ -33,8 +30,6 @@ from ferbench.report.sections import Section, sections_of
 from ferbench.report.theme import template
 from ferbench.report.uncertainty import Probabilities, certain
 from ferbench.runs.lineage import parent_line
-from ferbench.runs.remarks import remarks
-from ferbench.runs.summary import excluded_line
 from ferbench.tables.table import Table, shown
 
 #: A report over more runs than this compares them and leaves out what concerns a single one.
@@ -42,15 +37,6 @@ MOST_DETAILED = 100
 
 #: Above this many runs each one is folded, to be opened by a click.
 _OPEN_RUNS = 3
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A number that is seen first."""
-
-    label: str
-    value: str
-    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +59,7 @@ class RunPart:
     id: str
     lead: str
     synthetic: bool
-    tiles: tuple[Tile, ...]
+    tiles: tuple[about_run.Tile, ...]
     notes: tuple[str, ...]
     scores: Table | None
     confusion: Figure | None
@@ -181,7 +167,7 @@ def compose(contents: Contents, sections: Sequence[Component] = (), extras: Extr
         notes.append("Runs that were measured on unlike samples stand in tables of their own: they cannot be compared.")
     return Report(
         title=contents.runs[0].label if not several else f"{len(contents.runs)} runs compared",
-        lead=_overview(contents),
+        lead=about_run.overview(contents),
         notes=tuple(notes),
         comparisons=_comparisons(contents) if several else (),
         without_result=comparison_tables.without_result(unfinished) if unfinished and several else None,
@@ -280,10 +266,10 @@ def _run(run: RunView, sections: Sequence[Component], extras: Extras) -> RunPart
     return RunPart(
         run=run,
         id=f"run-{run.id}",
-        lead=_lead(run),
+        lead=about_run.lead(run),
         synthetic=record.data.synthetic,
-        tiles=tuple(_tiles(run)),
-        notes=(*_notes(run), *(section.fault for section in added if section.fault)),
+        tiles=tuple(about_run.tiles(run)),
+        notes=(*about_run.notes(run), *(section.fault for section in added if section.fault)),
         scores=run_tables.per_class(run, result) if result is not None else None,
         confusion=parts[0] if matrix else None,
         confusion_table=run_tables.confusion(run, result) if matrix and result is not None else None,
@@ -309,126 +295,6 @@ def _run(run: RunView, sections: Sequence[Component], extras: Extras) -> RunPart
         if given is not None and extras.gallery
         else (),
     )
-
-
-def _overview(contents: Contents) -> str:
-    """One sentence over all runs: how many, of what, on what."""
-    if len(contents.runs) == 1:
-        return _lead(contents.runs[0])
-    datasets = sorted({run.record.data.dataset for run in contents.runs})
-    models = sorted({run.record.components["model"].name for run in contents.runs})
-    done = sum(1 for run in contents.runs if run.result is not None)
-    parts = [f"{len(contents.runs)} runs, {done} with a result", "on " + _listed(datasets), "with " + _listed(models)]
-    return one_line(", ".join(parts)) + "."
-
-
-def _lead(run: RunView) -> str:
-    """What was run and on what, in a sentence."""
-    record, data = run.record, run.record.data
-    names = {section: component.name for section, component in record.components.items()}
-    fold = f", fold {data.fold}" if data.fold else ""
-    where = f"on {data.dataset} (protocol {data.protocol}{fold}, {len(data.class_names)} classes)"
-    if record.ensemble is not None:
-        members = [f"{member.name or member.run} × {member.weight:.3g}" for member in record.ensemble.members]
-        return one_line(f"Mean of the probabilities of {_listed(members)} {where}.")
-    if record.kind == "imported":
-        return one_line(f"{names['model']} {where}: trained elsewhere, its predictions imported.")
-    return one_line(
-        f"{names['model']} {where}: trained on {sum(data.counts['train'].values()):,} samples with "
-        f"{names['loss']}, {names['sampler']} sampling, {names['augmentation']} augmentation and {names['optimizer']}, "
-        f"seed {record.seed}."
-    )
-
-
-def _worst(scored: Scored) -> str:
-    """Which class has the lowest F1, and how many share it."""
-    f1 = {name: scored.f1(name) for name in scored.per_class}
-    first, *others = [name for name, value in f1.items() if value == min(f1.values())]
-    return one_line(first) + (f" and {len(others)} more" if others else "")
-
-
-def _tiles(run: RunView) -> list[Tile]:
-    record, training, made = run.record, run.record.training, []
-    if run.result is not None:
-        metrics, n = run.result.metrics, f"{run.result.split}, n = {run.result.n:,}"
-        made += [Tile("accuracy", shown(metrics["accuracy"], "score"), n)]
-        made += [Tile("macro-F1", shown(metrics["macro_f1"], "score"), n)]
-        made += [Tile("worst class F1", shown(metrics["worst_class_f1"], "score"), _worst(run.result))]
-    else:
-        made.append(Tile("status", run.status, f"{len(run.history)} epochs done"))
-    if training is not None and record.kind != "ensemble":
-        chosen = f"by validation {_selected_by(training.select or '')}" if training.epochs else "not trained"
-        made.append(Tile("epoch kept", f"{training.best_epoch} of {training.epochs}", chosen))
-    if record.model is not None:
-        flops = record.model.flops
-        made.append(Tile("parameters", shown(record.model.parameters, "count"), _operations(flops) if flops else ""))
-    if training is not None:
-        speed = training.images_per_second
-        made.append(
-            Tile("training", shown(training.seconds, "seconds"), "" if speed is None else f"{speed:,.0f} images/s")
-        )
-    return made
-
-
-def _notes(run: RunView) -> list[str]:
-    """What a reader must know before believing the numbers."""
-    data, training, notes = run.record.data, run.record.training, []
-    if run.status == "running" and not run.at_work:
-        notes.append(
-            f"This run says that it is running, but {comparison_tables.LEFT}. "
-            "It has no result; its command does it again."
-        )
-    elif run.status != "done":
-        notes.append(f"This run is {run.status}" + (f": {run.failure}" if run.failure else ".") + " It has no result.")
-    elif run.result is None:
-        notes.append("This run holds no evaluation that it could be judged on.")
-    elif run.result.confusion is None:
-        notes.append("The file of this run's evaluation is gone: its confusion matrix cannot be shown.")
-    if run.result is not None:
-        others = [one.how for one in run.evaluations if one.split == run.result.split and one.id != run.result.id]
-        if run.result.options:
-            notes.append(f"Tested with {run.result.how}.")
-        if others:
-            notes.append(f"It was tested with {' and with '.join(others)} too: see All metrics.")
-    if data.fold:
-        notes.append("A fold is measured on its validation samples, on which its epoch was selected too.")
-    if data.skipped_faulty:
-        notes.append(f"{data.skipped_faulty:,} faulty samples of the dataset were left out.")
-    if line := left_out_line(data.notes):
-        notes.append(f"{line}.")
-    if taken := excluded_line(data.plain()):
-        notes.append(f"{taken} by data.exclude.")
-    notes += [] if training is None or run.record.kind == "ensemble" else _training_notes(training, run.record.recipe)
-    remarked = [(scored.title, line) for scored in run.evaluations for line in remarks(scored.entry.plain())]
-    return notes + [one_line(f"On {title}: {line}") for title, line in remarked]
-
-
-def _training_notes(training: Training, asked: AskedRecipe) -> Iterator[str]:
-    if training.epochs == 0:
-        yield "Nothing was trained: these are the weights as the model was built with them."
-    if training.stopped is not None and training.stopped.reason == "patience":
-        of = asked.training["epochs"]
-        yield f"Training stopped after {training.epochs} of {of} epochs, since validation gained no more."
-    if training.micro_batch:
-        yield f"Memory ran out: batches of {training.batch_size} went through {training.micro_batch} at a time."
-
-
-def _selected_by(select: str) -> str:
-    name, _, class_name = select.partition(":")
-    return f"{name.upper() if name == 'f1' else name} of {one_line(class_name)}" if class_name else measure(name).label
-
-
-def _operations(flops: float) -> str:
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if flops >= size:
-            return f"{flops / size:,.3g} {unit}FLOPs per image"
-    return f"{flops:,.0f} FLOPs per image"
-
-
-def _listed(names: Sequence[str]) -> str:
-    if len(names) > 6:
-        return f"{', '.join(names[:5])} and {len(names) - 5} more"
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
 
 
 @functools.cache

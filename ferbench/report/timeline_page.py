@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from ferbench.plugin.faults import one_line
-from ferbench.report.page import Tile, figures_page
+from ferbench.report.about_run import Tile
+from ferbench.report.page import figures_page
 from ferbench.report.timeline_figures import timeline_figures
 from ferbench.report.timeline_tables import class_table, episode_table, transition_table
 from ferbench.report.timeline_view import TimelineView, headline
