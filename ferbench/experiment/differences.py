@@ -105,7 +105,7 @@ def differing(settings: Iterable[Mapping[str, Any]], ignored: Collection[str] = 
     """
     several = list(settings)
     keys = list(dict.fromkeys(key for one in several for key in one))
-    unlike = [key for key in keys if not _is_ignored(key, ignored) and len({mark(one.get(key)) for one in several}) > 1]
+    unlike = [key for key in keys if not _is_ignored(key, ignored) and _vary([one.get(key) for one in several])]
     return sorted(unlike, key=_rank)
 
 
@@ -260,6 +260,14 @@ def mark(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"{{{','.join(sorted(f'{key!r}:{mark(one)}' for key, one in value.items()))}}}"
     return repr(value)
+
+
+def _vary(values: Sequence[Any]) -> bool:
+    """Whether not all have one `mark`; that of each is asked for only where a look does not tell, as they are many."""
+    types = set(map(type, values))
+    if types & {list, tuple, dict} or (len(types) > 1 and types & {bool, int, float}):
+        return len(set(map(mark, values))) > 1
+    return len(set(values)) > 1
 
 
 def _add(found: dict[str, Any], key: str, value: Any) -> None:
