@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +39,8 @@ class Combination:
         error: the full error behind ``skip``.
         start: the weights that it starts from, where that is known; else planning looks what the settings name.
         done: the run is there already.
+        label: what it is called among the others.
+        varied: its settings in what the combinations differ in, by key.
     """
 
     settings: dict[str, Any]
@@ -49,25 +50,8 @@ class Combination:
     error: UserError | None = None
     done: bool = False
     start: Start | None = None
-
-    @property
-    def label(self) -> str:
-        """What it is, in the form of a plan's label also where there is no plan."""
-        if self.plan is not None:
-            return self.plan.label
-        fold = self.settings.get("data", {}).get("fold")
-        seed = f", seed {self.settings.get('training', {}).get('seed', 0)}"
-        return self.components + seed + (f", fold {fold}" if fold else "")
-
-    @property
-    def components(self) -> str:
-        """Dataset, model, loss and sampler."""
-        from ferbench.experiment.recipe import DEFAULT_COMPONENTS
-
-        sections = ("dataset", "model", "loss", "sampler")
-        return " × ".join(
-            str(self.settings.get(section, {}).get("name", DEFAULT_COMPONENTS[section])) for section in sections
-        )
+    label: str = ""
+    varied: dict[str, Any] = field(default_factory=dict)
 
     @property
     def action(self) -> str:
@@ -102,7 +86,33 @@ def resolve_all(settings: Sequence[dict[str, Any]], registry: Registry) -> list[
         except UserError as error:
             combination.skip, combination.error = error.message, error
     refuse_if_all_skipped(combinations)
+    name_combinations(combinations)
     return combinations
+
+
+def name_combinations(combinations: Sequence[Combination]) -> None:
+    """Say of each what it differs in from the others, and call it by that."""
+    from ferbench.experiment.differences import telling, titles
+
+    several = named_settings(combinations)
+    varied = telling(several, ignored=())
+    for combination, settings, title in zip(combinations, several, titles(several, varied), strict=True):
+        combination.varied = {key: settings.get(key) for key in varied}
+        combination.label = title
+
+
+def named_settings(combinations: Sequence[Combination]) -> list[dict[str, Any]]:
+    """The settings of each by key; a component without the distribution that it comes with, unless that varies."""
+    from ferbench.experiment.differences import of_recipe
+    from ferbench.experiment.recipe import DEFAULT_COMPONENTS
+
+    several = [of_recipe(combination.settings, DEFAULT_COMPONENTS) for combination in combinations]
+    for section in DEFAULT_COMPONENTS:
+        bare = {str(one[section]): str(one[section]).rpartition(":")[2] for one in several}
+        if len(set(bare.values())) == len(bare):
+            for one in several:
+                one[section] = bare[str(one[section])]
+    return several
 
 
 def refuse_if_all_skipped(combinations: Sequence[Combination]) -> None:
@@ -223,24 +233,3 @@ def _list_faults(name: str, faults: Sequence[Fault], cache: Path) -> None:
         path = cache / "faults" / f"{name}.txt"
         replace_file(path, "".join(f"{one_line(str(fault))}\n" for fault in faults).encode())
         click.echo(f"… {len(faults) - _FAULTS_SHOWN:,} more; all of them are listed in {path}", err=True)
-
-
-def varied_keys(settings: Sequence[dict[str, Any]]) -> list[str]:
-    """Dotted keys on which the combinations differ, beyond what their labels say."""
-    labelled = {"dataset.name", "model.name", "loss.name", "sampler.name", "training.seed", "data.fold"}
-    keys = {
-        f"{section}.{field}"
-        for one in settings
-        for section, fields in one.items()
-        if isinstance(fields, dict)
-        for field in fields
-    }
-    return sorted(
-        key for key in keys - labelled if len({json.dumps(lookup(one, key), default=str) for one in settings}) > 1
-    )
-
-
-def lookup(settings: dict[str, Any], key: str) -> Any:
-    """The value of a dotted key."""
-    section, _, field = key.partition(".")
-    return settings.get(section, {}).get(field, "default")

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ferbench.cli.combinations import Combination, lookup, refuse_if_all_skipped, single_update, varied_keys
+from ferbench.cli.combinations import Combination, refuse_if_all_skipped, single_update
 from ferbench.cli.devices import shared_batch
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.progress import duration
 from ferbench.cli.tables import fitting, show, terminal_width
 from ferbench.data.shards import Shards
 from ferbench.errors import UserError
+from ferbench.experiment.differences import beside_title
 from ferbench.ids import short
 from ferbench.plugin.culprit import in_a_line
 from ferbench.tables.table import size
@@ -36,7 +37,7 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
             except Exception as error:  # a plugin's, whatever it may be
                 combination.skip = in_a_line(error)
                 remedy = "run that combination alone without --dry-run to see where"
-                combination.error = UserError(f"{combination.plan.label} cannot run: {combination.skip}", remedy)
+                combination.error = UserError(f"{combination.label} cannot run: {combination.skip}", remedy)
         estimates.append(estimate)
     refuse_if_all_skipped(combinations)
     planned = [combination.plan for combination in combinations if combination.plan and combination.action == "run"]
@@ -46,14 +47,14 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
         entries = [_plan_entry(c, e) for c, e in zip(combinations, estimates, strict=True)]
         echo_json(entries)
         return
-    varied = varied_keys([combination.settings for combination in combinations])
+    varied = list(beside_title(combinations[0].varied))
     rows = []
     for combination, estimate in zip(combinations, estimates, strict=True):
         plan = combination.plan
         rows.append(
             [
                 combination.label,
-                *(str(lookup(combination.settings, key)) for key in varied),
+                *beside_title(combination.varied).values(),
                 short(plan.training_id) if plan else "",
                 short(plan.config_id) if plan else "",
                 combination.action,
@@ -65,7 +66,11 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
     width = terminal_width()
     show(
         fitting(
-            ["combination", *varied, *ids, "action", *costs], rows, width, spare=["config id", "disk"], right=costs
+            ["combination", *varied, *ids, "action", *costs],
+            rows,
+            width,
+            spare=["config id", "disk", *varied],
+            right=costs,
         ),
         width,
     )
@@ -94,13 +99,14 @@ def _plan_entry(combination: Combination, estimate: Estimate | None) -> dict[str
     entry: dict[str, Any] = {
         "action": "skip" if combination.skip else "reuse" if combination.done else "run",
         "reason": combination.skip,
+        "label": combination.label,
+        "varied": combination.varied,
         "settings": combination.settings,
     }
     plan = combination.plan
     if plan is not None:
         split = plan.split
         entry |= {
-            "label": plan.label,
             "fold": plan.resolved.recipe.data.fold,
             "training_id": plan.training_id,
             "config_id": plan.config_id,

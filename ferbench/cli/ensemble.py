@@ -85,4 +85,4 @@ def _show(run: str, record: Run, *, reused: bool) -> None:
     facts += ["synthetic images"] if record.data.synthetic else []
     facts += ["reused"] if reused else []
     click.echo(f"{run}  {one_line('ensemble of ' + ', '.join(members))}\n{one_line('; '.join(facts))}\n")
-    show_scores(entry.plain())
+    show_scores(entry)

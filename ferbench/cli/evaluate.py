@@ -139,7 +139,7 @@ def _sliced(directory: RunDirectory, evaluation: str, columns: tuple[str, ...], 
     if not columns:
         return []
     from ferbench.ranking.slice_columns import sliced_by
-    from ferbench.report.answers import slice_table
+    from ferbench.report.per_sample import slice_table
     from ferbench.tables.table import ids_of
 
     given = directory.predictions(evaluation)
@@ -268,4 +268,4 @@ def _show(about: Mapping[str, Any], entry: EvaluationEntry, test: Retest) -> Non
     facts += ["reused"] if about["reused"] else []
     title = f"{about['run']}  trained on {about['trained_on']}, tested on {test.pack.dataset}"
     click.echo(f"{one_line(title)}\n{one_line('; '.join(facts))}\n")
-    show_scores(entry.plain())
+    show_scores(entry)

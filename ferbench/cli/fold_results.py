@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from ferbench.cli.combinations import Combination, lookup, varied_keys
+from ferbench.cli.combinations import Combination, named_settings
+from ferbench.experiment.differences import FOLD, SEED, telling, titles
 from ferbench.metrics.measures import measure
 from ferbench.plugin.faults import one_line
 from ferbench.ranking.folds import over_folds
@@ -109,7 +110,11 @@ def cross_validations(combinations: Sequence[Combination], outcomes: Sequence[di
         combinations: what was asked for.
         outcomes: what became of each.
     """
-    varied = [key for key in varied_keys([one.settings for one in combinations]) if key != "name"]
+    several = [
+        {key: value for key, value in settings.items() if key not in (SEED, FOLD)}
+        for settings in named_settings(combinations)
+    ]
+    named = titles(several, telling(several, ignored=()))
     found: dict[str, CrossValidation] = {}
     for number, (combination, outcome) in enumerate(zip(combinations, outcomes, strict=True)):
         settings = combination.settings
@@ -121,8 +126,7 @@ def cross_validations(combinations: Sequence[Combination], outcomes: Sequence[di
         about["data"] = {key: value for key, value in settings["data"].items() if key != "fold"}
         about["training"] = {key: value for key, value in settings.get("training", {}).items() if key != "seed"}
         key = json.dumps([of, about], sort_keys=True, default=str)
-        more = "".join(f", {one} {lookup(settings, one)}" for one in varied)
-        one = found.setdefault(key, CrossValidation(combination.components + more, of))
+        one = found.setdefault(key, CrossValidation(named[number], of))
         one.outcomes.setdefault((int(settings.get("training", {}).get("seed", 0)), place), outcome)
         one.members.append(number)
     return [one for one in found.values() if len({place for _, place in one.outcomes}) > 1]

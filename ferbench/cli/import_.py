@@ -106,7 +106,7 @@ def import_(
     facts += ["classes without probabilities"] if given.hard else []
     facts += ["reused"] if reused else []
     click.echo(f"{directory.path.name}  {one_line(chosen)}, imported\n{one_line('; '.join(facts))}\n")
-    show_scores(entry.plain())
+    show_scores(entry)
     if not quiet:
         click.echo(f"\nrecord: {directory.path}")
 

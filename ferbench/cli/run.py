@@ -217,12 +217,12 @@ def _execute(
     alone: bool,
 ) -> dict[str, Any]:
     if combination.plan is None or combination.skip:
-        return {"status": "skipped", "reason": combination.skip, "label": combination.label}
+        return {"status": "skipped", "reason": combination.skip, **_called(combination)}
     plan, (results, cache, plugins) = combination.plan, places
     directory = plan.directory(results)
     if combination.done:
         record = _named(directory, directory.read(), plan)
-        return _outcome(record, plan, directory.path, reused=True)
+        return _outcome(record, combination, plan, directory.path, reused=True)
     with contextlib.ExitStack() as stack:
 
         def observer_for(record: Run) -> Any:
@@ -233,7 +233,7 @@ def _execute(
             if plan.resolved.recipe.runtime.devices > 1 and not quiet:
                 click.echo(shared_batch(plan), err=True)
             return stack.enter_context(
-                _progress(position + _title(plan), plan.resolved.recipe.training.epochs, quiet=quiet)
+                _progress(position + _title(plan, combination.label), plan.resolved.recipe.training.epochs, quiet=quiet)
             )
 
         try:
@@ -253,7 +253,7 @@ def _execute(
                 "reason": error.message,
                 "run": directory.path.name,
                 "name": None,
-                "label": plan.label,
+                **_called(combination),
             }
         except KeyboardInterrupt:
             click.echo(f"interrupted: the same command goes on with run {directory.path.name}", err=True)
@@ -267,9 +267,9 @@ def _execute(
                 "reason": in_a_line(error),
                 "run": directory.path.name,
                 "name": None,
-                "label": plan.label,
+                **_called(combination),
             }
-    return _outcome(_named(directory, record, plan), plan, directory.path, reused=False)
+    return _outcome(_named(directory, record, plan), combination, plan, directory.path, reused=False)
 
 
 def _named(directory: RunDirectory, record: dict[str, Any], plan: Plan) -> dict[str, Any]:
@@ -305,9 +305,9 @@ def write_report(outcomes: Sequence[dict[str, Any]], results: Path, plugins: Seq
     return path
 
 
-def _title(plan: Plan) -> str:
+def _title(plan: Plan, label: str) -> str:
     name = plan.resolved.recipe.name
-    return f"{plan.directory(Path()).path.name}  {plan.label}" + (f"  ({name})" if name else "")
+    return f"{plan.directory(Path()).path.name}  {label}" + (f"  ({name})" if name else "")
 
 
 def _progress(title: str, epochs: int, *, quiet: bool) -> Any:
@@ -318,7 +318,13 @@ def _progress(title: str, epochs: int, *, quiet: bool) -> Any:
     return LineProgress(title, epochs, quiet=quiet)
 
 
-def _outcome(record: dict[str, Any], plan: Plan, path: Path, *, reused: bool) -> dict[str, Any]:
+def _called(combination: Combination) -> dict[str, Any]:
+    return {"label": combination.label, "varied": combination.varied}
+
+
+def _outcome(
+    record: dict[str, Any], combination: Combination, plan: Plan, path: Path, *, reused: bool
+) -> dict[str, Any]:
     """A run's result as plain values, for tables and ``--json``."""
     outcome: dict[str, Any] = {
         "run": path.name,
@@ -328,7 +334,7 @@ def _outcome(record: dict[str, Any], plan: Plan, path: Path, *, reused: bool) ->
         "directory": str(path),
         "training_id": plan.training_id,
         "config_id": plan.config_id,
-        "label": plan.label,
+        **_called(combination),
         "synthetic": record["data"]["synthetic"],
         "fold": record["data"]["fold"],
         "skipped_faulty": record["data"]["skipped_faulty"],

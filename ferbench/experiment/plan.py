@@ -13,7 +13,13 @@ from ferbench.data.cuts import joins_last
 from ferbench.data.pack import Pack
 from ferbench.data.splits import Rows, Split, SplitRequest, cut, stored_digest
 from ferbench.errors import UserError
-from ferbench.experiment.fingerprint import config_id, fields_with_role, training_id, training_identity
+from ferbench.experiment.differences import FOLD, SEED, title
+from ferbench.experiment.fingerprint import (
+    config_id,
+    fields_with_role,
+    training_id,
+    training_identity,
+)
 from ferbench.experiment.recipe import Role
 from ferbench.experiment.resolve import ResolvedRecipe
 from ferbench.experiment.start import Start
@@ -68,12 +74,10 @@ class Plan:
 
     @property
     def label(self) -> str:
-        """Short text that tells the combinations of a grid apart."""
-        chosen = self.resolved.components
-        names = [chosen[section].component.name for section in ("dataset", "model", "loss", "sampler")]
+        """What it is called where it stands alone."""
         recipe = self.resolved.recipe
-        fold = f", fold {recipe.data.fold}" if recipe.data.fold else ""
-        return " × ".join(names) + f", seed {recipe.training.seed}{fold}"
+        names = {section: chosen.component.name for section, chosen in self.resolved.components.items()}
+        return title({**names, SEED: recipe.training.seed, FOLD: recipe.data.fold})
 
     def directory(self, results: Path) -> RunDirectory:
         """Where the run lives."""

@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ferbench.plugin.faults import one_line
+from ferbench.report.about_run import Tile
 from ferbench.report.charts import Figure
-from ferbench.report.page import Tile, figures_page
+from ferbench.report.page import figures_page
 from ferbench.report.study_figures import MOST_SLICES, of_study
 from ferbench.report.study_view import Objective, StudyView
 from ferbench.tables.table import Cell, Column, Spread, Table, duration

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from ferbench.plugin.faults import one_line
-from ferbench.report.page import Tile, figures_page
+from ferbench.report.about_run import Tile
+from ferbench.report.page import figures_page
 from ferbench.report.timeline_figures import timeline_figures
 from ferbench.report.timeline_tables import class_table, episode_table, transition_table
 from ferbench.report.timeline_view import TimelineView, headline
@@ -15,7 +16,7 @@ from ferbench.temporal.patterns import Patterns
 
 def timeline_page(view: TimelineView, patterns: Patterns) -> str:
     """The page, one file."""
-    said = headline(view, patterns)
+    first, *_ = headline(view, patterns)
     drawn = timeline_figures(view, patterns)
     names = view.timeline.class_names
     tiles = [
@@ -38,7 +39,7 @@ def timeline_page(view: TimelineView, patterns: Patterns) -> str:
         "timeline.html.j2",
         drawn,
         title=f"Timeline of {one_line(view.source)}",
-        lead=f"{one_line(view.source)} frame by frame, as {_model(view)} sees it. {said[0][0].upper()}{said[0][1:]}.",
+        lead=f"{one_line(view.source)} frame by frame, as {_model(view)} sees it. {first[0].upper()}{first[1:]}.",
         notes=notes,
         synthetic=view.synthetic,
         tiles=tiles,

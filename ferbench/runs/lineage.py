@@ -12,29 +12,7 @@ from ferbench.records.lineage import Parent
 from ferbench.records.run import Run
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.index import summaries
-
-#: Settings that change no result.
-_NO_CHANGE = {"data.path", "data.paths", "data.num_classes", "training.keep", "training.parameter_budget"}
-_NO_CHANGE |= {"training.from"}  # where it stands is the change
-
-
-def changes(before: Run, after: Run) -> dict[str, list[Any]]:
-    """Settings of two records that are not the same, by dotted key: [old, new]; null where there is no such setting.
-
-    Options that only one of two components has stand beside the change of the component itself.
-    """
-    old, new = _settings(before), _settings(after)
-    keys = [key for key in dict.fromkeys([*old, *new]) if key not in _NO_CHANGE]
-    return {key: [old.get(key), new.get(key)] for key in keys if _plain(old.get(key)) != _plain(new.get(key))}
-
-
-def _settings(record: Run) -> dict[str, Any]:
-    return {**record.settings, "training.seed": record.seed}
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as the lists that JSON makes of them."""
-    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value
+from ferbench.tables.values import text
 
 
 def parent_line(parent: Parent) -> str:
@@ -64,9 +42,7 @@ def changed_words(changed: Mapping[str, list[Any]]) -> str:
 
 
 def _word(value: Any) -> str:
-    if isinstance(value, Mapping) and value:
-        return "{" + ", ".join(f"{key} = {_word(one)}" for key, one in value.items()) + "}"
-    return "—" if value is None or value == {} else str(value).lower() if isinstance(value, bool) else str(value)
+    return "—" if value is None or value == {} else text(value)
 
 
 @dataclass

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ferbench.data.splits import Rows
+from ferbench.experiment.differences import changes
 from ferbench.experiment.plan import Plan
 from ferbench.records.evaluation import Seen
 from ferbench.records.run import Data, Run
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.learnt import Samples, inherited, read_samples, same_protocol, seen
-from ferbench.runs.lineage import changes
 
 
 def add_changes(plan: Plan, record: Run) -> None:

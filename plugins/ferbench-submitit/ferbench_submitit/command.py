@@ -224,7 +224,7 @@ def _places(params: dict[str, Any]) -> list[str]:
 def _label(combination: Combination) -> str:
     if combination.plan is None:
         return str(combination.settings.get("name") or "a combination")
-    return f"{combination.plan.directory(Path()).path.name}  {combination.plan.label}"
+    return f"{combination.plan.directory(Path()).path.name}  {combination.label}"
 
 
 def _write_recipes(combinations: Sequence[Combination], folder: Path, *, write: bool) -> list[Path]:

@@ -1,0 +1,142 @@
+"""What a report says of a run in words and numbers, before any table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ferbench.data.image_tree import left_out_line
+from ferbench.metrics.measures import measure
+from ferbench.plugin.faults import one_line
+from ferbench.records.run import AskedRecipe, Training
+from ferbench.report.comparison_tables import LEFT
+from ferbench.report.contents import Contents, RunView, Scored
+from ferbench.runs.remarks import remarks
+from ferbench.runs.summary import excluded_line
+from ferbench.tables.table import shown
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A number that is seen first."""
+
+    label: str
+    value: str
+    about: str = ""
+
+
+def overview(contents: Contents) -> str:
+    """One sentence over all runs: how many, of what, on what."""
+    if len(contents.runs) == 1:
+        return lead(contents.runs[0])
+    datasets = sorted({run.record.data.dataset for run in contents.runs})
+    models = sorted({run.record.components["model"].name for run in contents.runs})
+    done = sum(1 for run in contents.runs if run.result is not None)
+    parts = [f"{len(contents.runs)} runs, {done} with a result", "on " + _listed(datasets), "with " + _listed(models)]
+    return one_line(", ".join(parts)) + "."
+
+
+def lead(run: RunView) -> str:
+    """What was run and on what, in a sentence."""
+    record, data = run.record, run.record.data
+    names = {section: component.name for section, component in record.components.items()}
+    fold = f", fold {data.fold}" if data.fold else ""
+    where = f"on {data.dataset} (protocol {data.protocol}{fold}, {len(data.class_names)} classes)"
+    if record.ensemble is not None:
+        members = [f"{member.name or member.run} × {member.weight:.3g}" for member in record.ensemble.members]
+        return one_line(f"Mean of the probabilities of {_listed(members)} {where}.")
+    if record.kind == "imported":
+        return one_line(f"{names['model']} {where}: trained elsewhere, its predictions imported.")
+    return one_line(
+        f"{names['model']} {where}: trained on {sum(data.counts['train'].values()):,} samples with "
+        f"{names['loss']}, {names['sampler']} sampling, {names['augmentation']} augmentation and {names['optimizer']}, "
+        f"seed {record.seed}."
+    )
+
+
+def _worst(scored: Scored) -> str:
+    """Which class has the lowest F1, and how many share it."""
+    f1 = {name: scored.f1(name) for name in scored.per_class}
+    first, *others = [name for name, value in f1.items() if value == min(f1.values())]
+    return one_line(first) + (f" and {len(others)} more" if others else "")
+
+
+def tiles(run: RunView) -> list[Tile]:
+    record, training, made = run.record, run.record.training, []
+    if run.result is not None:
+        metrics, n = run.result.metrics, f"{run.result.split}, n = {run.result.n:,}"
+        made += [Tile("accuracy", shown(metrics["accuracy"], "score"), n)]
+        made += [Tile("macro-F1", shown(metrics["macro_f1"], "score"), n)]
+        made += [Tile("worst class F1", shown(metrics["worst_class_f1"], "score"), _worst(run.result))]
+    else:
+        made.append(Tile("status", run.status, f"{len(run.history)} epochs done"))
+    if training is not None and record.kind != "ensemble":
+        chosen = f"by validation {_selected_by(training.select or '')}" if training.epochs else "not trained"
+        made.append(Tile("epoch kept", f"{training.best_epoch} of {training.epochs}", chosen))
+    if record.model is not None:
+        flops = record.model.flops
+        made.append(Tile("parameters", shown(record.model.parameters, "count"), _operations(flops) if flops else ""))
+    if training is not None:
+        speed = training.images_per_second
+        made.append(
+            Tile("training", shown(training.seconds, "seconds"), "" if speed is None else f"{speed:,.0f} images/s")
+        )
+    return made
+
+
+def notes(run: RunView) -> list[str]:
+    """What a reader must know before believing the numbers."""
+    data, training, notes = run.record.data, run.record.training, []
+    if run.status == "running" and not run.at_work:
+        notes.append(f"This run says that it is running, but {LEFT}. It has no result; its command does it again.")
+    elif run.status != "done":
+        notes.append(f"This run is {run.status}" + (f": {run.failure}" if run.failure else ".") + " It has no result.")
+    elif run.result is None:
+        notes.append("This run holds no evaluation that it could be judged on.")
+    elif run.result.confusion is None:
+        notes.append("The file of this run's evaluation is gone: its confusion matrix cannot be shown.")
+    if run.result is not None:
+        others = [one.how for one in run.evaluations if one.split == run.result.split and one.id != run.result.id]
+        if run.result.options:
+            notes.append(f"Tested with {run.result.how}.")
+        if others:
+            notes.append(f"It was tested with {' and with '.join(others)} too: see All metrics.")
+    if data.fold:
+        notes.append("A fold is measured on its validation samples, on which its epoch was selected too.")
+    if data.skipped_faulty:
+        notes.append(f"{data.skipped_faulty:,} faulty samples of the dataset were left out.")
+    if line := left_out_line(data.notes):
+        notes.append(f"{line}.")
+    if taken := excluded_line(data):
+        notes.append(f"{taken} by data.exclude.")
+    notes += [] if training is None or run.record.kind == "ensemble" else _training_notes(training, run.record.recipe)
+    remarked = [(scored.title, line) for scored in run.evaluations for line in remarks(scored.entry)]
+    return notes + [one_line(f"On {title}: {line}") for title, line in remarked]
+
+
+def _training_notes(training: Training, asked: AskedRecipe) -> Iterator[str]:
+    if training.epochs == 0:
+        yield "Nothing was trained: these are the weights as the model was built with them."
+    if training.stopped is not None and training.stopped.reason == "patience":
+        of = asked.training["epochs"]
+        yield f"Training stopped after {training.epochs} of {of} epochs, since validation gained no more."
+    if training.micro_batch:
+        yield f"Memory ran out: batches of {training.batch_size} went through {training.micro_batch} at a time."
+
+
+def _selected_by(select: str) -> str:
+    name, _, class_name = select.partition(":")
+    return f"{name.upper() if name == 'f1' else name} of {one_line(class_name)}" if class_name else measure(name).label
+
+
+def _operations(flops: float) -> str:
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if flops >= size:
+            return f"{flops / size:,.3g} {unit}FLOPs per image"
+    return f"{flops:,.0f} FLOPs per image"
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > 6:
+        return f"{', '.join(names[:5])} and {len(names) - 5} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
