@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,11 @@ from ferbench.metrics.probabilities import predicted_classes, with_predicted
 from ferbench.metrics.scoring import scores_record
 from ferbench.runs.directory import Predictions, RunDirectory, all_runs, run_path
 from ferbench.runs.lock import only_writer
-from ferbench.runs.sample_csv import ID_COLUMNS, column_called, id_column, read_csv, rows_by_id
 from ferbench.runs.summary import ELSEWHERE
+from ferbench.tables.reading import ID_COLUMNS, column_called, read_samples
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PREDICTED = ("predicted", "prediction", "predicted_class", "pred")
 TRUE = ("true", "truth", "true_class", "label")
@@ -110,29 +113,27 @@ def read_predictions(path: Path, test: KnownTestSet) -> Given:
     Raises:
         UserError: the file cannot be used, or its ids, classes or labels are not those of the test set.
     """
-    rows, header = read_csv(path)
-    key = id_column(path, header)
-    rows = _in_order(path, rows, key, test)
-    true = column_called(path, header, TRUE)
+    table = _in_order(path, read_samples(path), test)
+    true = column_called(table.columns, TRUE, str(path))
     if true is not None:
-        _check_truth(path, true, [row[true] for row in rows], test)
-    columns = _probability_columns(path, header, test)
-    predicted = column_called(path, header, PREDICTED)
+        _check_truth(path, true, table[true].tolist(), test)
+    columns = _probability_columns(path, table.columns.tolist(), test)
+    predicted = column_called(table.columns, PREDICTED, str(path))
     if columns is None and predicted is None:
         raise UserError(
             f"{path} has neither a column 'predicted' nor one for each class",
             f"name a column 'predicted', or columns {', '.join(map(_column_of, test.class_names))} with probabilities",
         )
-    classes = None if predicted is None else _classes(path, predicted, [row[predicted] for row in rows], test)
+    classes = None if predicted is None else _classes(path, predicted, table[predicted].tolist(), test)
     if columns is None:
         assert classes is not None
-        hard = np.zeros((len(rows), len(test.class_names)), dtype=np.float32)
-        hard[np.arange(len(rows)), classes] = 1
+        hard = np.zeros((len(table), len(test.class_names)), dtype=np.float32)
+        hard[np.arange(len(table)), classes] = 1
         return Given(hard, True)
-    probabilities = _probabilities(path, rows, columns)
+    probabilities = _probabilities(path, table[columns])
     if classes is None:
         classes = predicted_classes(probabilities)
-    own, highest = probabilities[np.arange(len(rows)), classes], probabilities.max(axis=1)
+    own, highest = probabilities[np.arange(len(table)), classes], probabilities.max(axis=1)
     if unlike := int((own < highest * (1 - _TIE)).sum()):
         raise UserError(
             f"{path}: in {unlike:,} rows the predicted class is not the most probable one",
@@ -141,11 +142,10 @@ def read_predictions(path: Path, test: KnownTestSet) -> Given:
     return Given(with_predicted(probabilities.astype(np.float32), classes), False)
 
 
-def _in_order(path: Path, rows: list[dict[str, str]], key: str, test: KnownTestSet) -> list[dict[str, str]]:
-    by_id = rows_by_id(path, rows, key)
+def _in_order(path: Path, table: pd.DataFrame, test: KnownTestSet) -> pd.DataFrame:
     known = test.ids.tolist()
-    lacking = [one for one in known if one not in by_id]
-    extra = sorted(set(by_id) - set(known))
+    lacking = [sample for sample in known if sample not in table.index]
+    extra = sorted({*table.index} - {*known})
     if lacking or extra:
         examples = [f"{what} '{some[0]}'" for what, some in (("missing", lacking), ("unknown", extra)) if some]
         raise UserError(
@@ -153,7 +153,7 @@ def _in_order(path: Path, rows: list[dict[str, str]], key: str, test: KnownTestS
             f"{len(lacking):,} of its samples are missing and {len(extra):,} ids are unknown ({', '.join(examples)})",
             "write one line for each sample of that test set, under its id there",
         )
-    return [by_id[one] for one in known]
+    return table.loc[known]
 
 
 def _classes(path: Path, column: str, texts: Sequence[str], test: KnownTestSet) -> NDArray[np.int64]:
@@ -220,9 +220,9 @@ def _column_of(name: str) -> str:
     return f"{_PREFIXES[1]}{name}" if name.lower() in _TAKEN else name
 
 
-def _probabilities(path: Path, rows: Sequence[dict[str, str]], columns: Sequence[str]) -> NDArray[np.float64]:
+def _probabilities(path: Path, table: pd.DataFrame) -> NDArray[np.float64]:
     try:
-        values = np.array([[float(row[column]) for column in columns] for row in rows])
+        values = table.to_numpy(dtype=np.float64)
     except ValueError as error:
         raise UserError(f"{path}: a probability is no number: {error}", "write numbers between 0 and 1") from error
     sums = values.sum(axis=1)
