@@ -19,10 +19,8 @@ from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import evaluation_id
 from ferbench.experiment.recipe import COMPONENT_SECTIONS
 from ferbench.ids import digest, short
-from ferbench.metrics.agreement import cohen_kappa, krippendorff_alpha
-from ferbench.metrics.classification import confusion_matrix, score
 from ferbench.metrics.probabilities import predicted_classes, with_predicted
-from ferbench.metrics.scoring import scores_record
+from ferbench.metrics.scoring import decisions_record, scores_record
 from ferbench.runs.directory import Predictions, RunDirectory, all_runs, run_path
 from ferbench.runs.lock import only_writer
 from ferbench.runs.summary import ELSEWHERE
@@ -264,9 +262,10 @@ def import_predictions(
         if directory.exists() and "imported" in directory.read():
             return directory, True
         predictions = Predictions(test.ids, test.truth, given.probabilities, columns=test.columns)
-        scores = scores_record(test.truth, given.probabilities, test.class_names)
         if given.hard:
-            scores = {**scores, **_of_classes(test, given)}
+            scores = decisions_record(test.truth, predicted_classes(given.probabilities), test.class_names)
+        else:
+            scores = scores_record(test.truth, given.probabilities, test.class_names)
         options = {"tta": "none"}
         identifier = evaluation_id(training, test.rows_digest, options)
         about = {"split": "test", "rows_digest": test.rows_digest, "options": options}
@@ -283,14 +282,6 @@ def import_predictions(
             entry["contaminated"] = contaminated
         directory.write(_record(test, name, model, seed, training, config, covers, {short(identifier): entry}))
     return directory, False
-
-
-def _of_classes(test: KnownTestSet, given: Given) -> dict[str, Any]:
-    """The scores that predicted classes alone allow: no losses, areas or calibration."""
-    matrix = confusion_matrix(test.truth, predicted_classes(given.probabilities), len(test.class_names))
-    scores = score(matrix)
-    metrics = {**scores.summary(), "kappa": cohen_kappa(matrix), "alpha": krippendorff_alpha(matrix)}
-    return {"metrics": metrics, "per_class": scores.per_class(test.class_names)}
 
 
 def _refuse_twin(results: Path, directory: RunDirectory, config: str, seed: int, test: KnownTestSet) -> None:

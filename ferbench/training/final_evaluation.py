@@ -61,8 +61,8 @@ def evaluate_kept(
             STORED: stored,
             "excluded": plan.split.excluded.get(role, 0),
             **seen_before(plan, directory, role, rows),
-            **metrics_record(evaluation, class_names),
             "seconds": round(time.perf_counter() - started, 3),
+            **metrics_record(evaluation, class_names),
         }
         directory.write_evaluation(short(identifier), metrics, _predictions(plan, rows, batches, evaluation))
         written = directory.evaluation(short(identifier))

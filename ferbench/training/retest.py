@@ -122,6 +122,7 @@ def _tested(
         evaluation_batch(batch_size, trained.device),
         VIEWS[test.options.tta],
     )
+    seconds = round(time.perf_counter() - started, 3)
     predictions = Predictions(
         ids=np.asarray(pack.ids[rows]),
         truth=test.rows.labels,
@@ -165,7 +166,7 @@ def _tested(
         "plugin_changed": trained.changed,
         **scores,
         "finished": now(),
-        "seconds": round(time.perf_counter() - started, 3),
+        "seconds": seconds,
     }
     return metrics, predictions
 
