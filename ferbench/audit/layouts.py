@@ -79,8 +79,8 @@ def _report(text: str, name: str) -> list[tuple[int, list[str]]]:
         if len(numbers) < columns:
             # What it says of accuracy alone stands below F1 and support.
             if title != "accuracy" or len(numbers) != columns - 2:
-                said = f"{len(numbers)} numbers for {columns} columns"
-                raise UserError(f"{name}, line {number}: {said}", "give every line as it was printed, or write CSV")
+                counts = f"{len(numbers)} numbers for {columns} columns"
+                raise UserError(f"{name}, line {number}: {counts}", "give every line as it was printed, or write CSV")
             numbers = ["", "", *numbers]
         lines.append((number, [title, *numbers]))
     return lines

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+
+from ferbench.ids import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,6 @@ COLUMNS: Mapping[str, Column] = {
 }
 
 
-def canonical_json(value: Any) -> bytes:
-    """The one JSON text of a value: sorted keys, no blanks, ASCII. What digests are taken over."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return text.encode("ascii")
-
-
 def content_digest(description: Mapping[str, Any]) -> str:
     """``"v1:"`` + SHA-256 of what a description says about content: classes, parts, image shape, columns.
 
@@ -56,7 +51,7 @@ def content_digest(description: Mapping[str, Any]) -> str:
         name: {"dtype": column["dtype"], "sha256": column["sha256"]} for name, column in description["columns"].items()
     }
     content = {key: description[key] for key in ("class_names", "parts", "rows", "image_shape")}
-    return "v1:" + hashlib.sha256(canonical_json({**content, "columns": columns})).hexdigest()
+    return digest({**content, "columns": columns})
 
 
 def array_sha256(array: np.ndarray) -> str:

@@ -89,10 +89,10 @@ def excluded_rows(path: str, ids: NDArray[np.str_], dataset: str) -> NDArray[np.
     Raises:
         UserError: the file cannot be read, has no column ``id``, or names no sample of the dataset.
     """
-    found = np.isin(ids, list(listed(path, "data.exclude")))
-    if not found.any():
+    named = np.isin(ids, list(listed(path, "data.exclude")))
+    if not named.any():
         raise UserError(
             f"data.exclude: {path} names no sample of '{dataset}', such as '{ids[0]}'",
             "write the list of this dataset, or leave data.exclude out",
         )
-    return found
+    return named

@@ -23,11 +23,12 @@ import numpy as np
 
 from ferbench.data.cache import building_directory, sync_tree, turn
 from ferbench.data.class_mapping import refuse_lookalikes
-from ferbench.data.columns import COLUMNS, array_sha256, canonical_json, content_digest
+from ferbench.data.columns import COLUMNS, array_sha256, content_digest
 from ferbench.data.fit import StoredForm
 from ferbench.data.gray import GRAY_FILE
 from ferbench.data.sample import Dataset, Fault
 from ferbench.errors import UserError
+from ferbench.ids import canonical_json
 from ferbench.storage import replace_file, sync_directory, writing
 
 #: Rises when the files of a pack change meaning; packs of another format are built anew.
