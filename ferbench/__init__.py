@@ -28,11 +28,20 @@ from ferbench.plugin.specs import (
 from ferbench.task import Task
 
 if TYPE_CHECKING:
+    from ferbench.data import augment, expressions, image_tree
+    from ferbench.data.class_mapping import unknown_label
     from ferbench.data.draws import Draws
-    from ferbench.data.sample import Crop, Dataset, Fault, PixelText, Sample
+    from ferbench.data.sample import Crop, Dataset, Fault, Fit, PixelText, Sample
     from ferbench.data.targets import LossValue, Outputs, Targets
+    from ferbench.hub import hub_file
+    from ferbench.metrics.selection import HIGHER_IS_BETTER
+    from ferbench.plugin.discovery import warn_on_stderr
+    from ferbench.plugin.faults import did_you_mean, one_line
+    from ferbench.storage import replace_file, writing
+    from ferbench.tables.reading import csv_columns, csv_rows, text_lines
     from ferbench.tables.table import Column, Table
     from ferbench.training.scores import Scores
+    from ferbench.training.selection import better
 
 __version__ = "0.1.0"
 
@@ -46,6 +55,8 @@ _LAZY = {
     "Dataset": "ferbench.data.sample",
     "Draws": "ferbench.data.draws",
     "Fault": "ferbench.data.sample",
+    "Fit": "ferbench.data.sample",
+    "HIGHER_IS_BETTER": "ferbench.metrics.selection",
     "LossValue": "ferbench.data.targets",
     "Outputs": "ferbench.data.targets",
     "PixelText": "ferbench.data.sample",
@@ -53,10 +64,29 @@ _LAZY = {
     "Scores": "ferbench.training.scores",
     "Table": "ferbench.tables.table",
     "Targets": "ferbench.data.targets",
+    "better": "ferbench.training.selection",
+    "csv_columns": "ferbench.tables.reading",
+    "csv_rows": "ferbench.tables.reading",
+    "did_you_mean": "ferbench.plugin.faults",
+    "hub_file": "ferbench.hub",
+    "one_line": "ferbench.plugin.faults",
+    "replace_file": "ferbench.storage",
+    "text_lines": "ferbench.tables.reading",
+    "unknown_label": "ferbench.data.class_mapping",
+    "warn_on_stderr": "ferbench.plugin.discovery",
+    "writing": "ferbench.storage",
+}
+
+#: Names of modules: of what augmentations are made of, of expressions and their spelling, of files of images.
+_MODULES = {
+    "augment": "ferbench.data.augment",
+    "expressions": "ferbench.data.expressions",
+    "image_tree": "ferbench.data.image_tree",
 }
 
 __all__ = [
     "API_VERSION",
+    "HIGHER_IS_BETTER",
     "AugmentationSpec",
     "Column",
     "CommandSpec",
@@ -65,6 +95,7 @@ __all__ = [
     "DatasetSpec",
     "Draws",
     "Fault",
+    "Fit",
     "InitialWeights",
     "LossSpec",
     "LossValue",
@@ -85,13 +116,29 @@ __all__ = [
     "Tunable",
     "UserError",
     "__version__",
+    "augment",
+    "better",
+    "csv_columns",
+    "csv_rows",
+    "did_you_mean",
+    "expressions",
     "hookimpl",
+    "hub_file",
+    "image_tree",
+    "one_line",
+    "replace_file",
+    "text_lines",
+    "unknown_label",
+    "warn_on_stderr",
+    "writing",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        from importlib import import_module
+    from importlib import import_module
 
+    if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     raise AttributeError(f"module 'ferbench' has no attribute {name!r}")

@@ -20,12 +20,22 @@ PINNED = Path(__file__).with_name("api.txt")
 def described(module: Any) -> Iterator[str]:
     for name in sorted(module.__all__):
         value = getattr(module, name)
-        if inspect.isclass(value):
+        if inspect.ismodule(value):
+            yield from _module(f"{module.__name__}.{name}", value)
+        elif inspect.isclass(value):
             yield from _class(f"{module.__name__}.{name}", value)
         elif callable(value):
             yield f"{module.__name__}.{name}{_signature(value)}"
         else:
             yield f"{module.__name__}.{name}: {type(value).__name__}"
+
+
+def _module(name: str, module: Any) -> Iterator[str]:
+    yield f"{name} (module)"
+    for member, value in sorted(vars(module).items()):
+        if not member.startswith("_") and getattr(value, "__module__", None) == module.__name__:
+            lines = _class(member, value) if inspect.isclass(value) else [f"{member}{_signature(value)}"]
+            yield from (f"  {line}" for line in lines)
 
 
 def _class(name: str, value: type) -> Iterator[str]:

@@ -5,25 +5,26 @@ python benchmarks/results/compare_samplers.py
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
 from scipy import stats
+
+from ferbench.tables.reading import read_table
 
 METRICS = ("accuracy", "macro_f1", "balanced_accuracy", "f1:disgust", "f1:fear")
 
 
 def read() -> dict[str, dict[str, np.ndarray]]:
     """Per cent by sampler and metric, in the order of the seeds; the sampler with the highest mean macro-F1 first."""
-    with Path(__file__).with_name("sampler-comparison.csv").open(encoding="utf-8", newline="") as file:
-        rows = sorted(csv.DictReader(file), key=lambda row: int(row["seed"]))
-    names = dict.fromkeys(row["sampler"] for row in rows)
-    found = {
-        name: {key: np.array([100 * float(row[key]) for row in rows if row["sampler"] == name]) for key in METRICS}
-        for name in names
+    table = read_table(Path(__file__).with_name("sampler-comparison.csv")).astype(
+        {"seed": int, **dict.fromkeys(METRICS, float)}
+    )
+    by_sampler = {
+        name: {key: 100 * rows[key].to_numpy() for key in METRICS}
+        for name, rows in table.sort_values("seed", kind="stable").groupby("sampler", sort=False)
     }
-    return dict(sorted(found.items(), key=lambda item: -item[1]["macro_f1"].mean()))
+    return dict(sorted(by_sampler.items(), key=lambda item: -item[1]["macro_f1"].mean()))
 
 
 def means() -> list[str]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 
-from ferbench.data.delimiter import delimiter
 from ferbench.errors import UserError
+from ferbench.tables.reading import records_of
 
 LAYOUT = (
     "the first line names the columns class, precision, recall, f1, support; then one line a class, and averages; as "
@@ -37,19 +35,11 @@ def lines_of(text: str, name: str) -> list[tuple[int, list[str]]]:
     elif any(_HEADER.fullmatch(line) for line in text.splitlines()):
         lines = _report(text, name)
     else:
-        lines = _csv(text, first, name)
+        lines = records_of(text, name)
     lines = [(number, row) for number, row in lines if any(cell.strip() for cell in row)]
     if len(lines) < 2:
         raise UserError(f"{name} has no rows", LAYOUT)
     return lines
-
-
-def _csv(text: str, first: str, name: str) -> list[tuple[int, list[str]]]:
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter(first), strict=True)
-        return [(reader.line_num, row) for row in reader]
-    except csv.Error as error:
-        raise UserError(f"{name} is not CSV: {error}", LAYOUT) from None
 
 
 def _markdown(text: str) -> list[tuple[int, list[str]]]:
@@ -89,8 +79,8 @@ def _report(text: str, name: str) -> list[tuple[int, list[str]]]:
         if len(numbers) < columns:
             # What it says of accuracy alone stands below F1 and support.
             if title != "accuracy" or len(numbers) != columns - 2:
-                said = f"{len(numbers)} numbers for {columns} columns"
-                raise UserError(f"{name}, line {number}: {said}", "give every line as it was printed, or write CSV")
+                counts = f"{len(numbers)} numbers for {columns} columns"
+                raise UserError(f"{name}, line {number}: {counts}", "give every line as it was printed, or write CSV")
             numbers = ["", "", *numbers]
         lines.append((number, [title, *numbers]))
     return lines

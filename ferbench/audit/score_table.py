@@ -23,6 +23,7 @@ from ferbench.audit.published import (
     PublishedTable,
 )
 from ferbench.errors import UserError
+from ferbench.tables.reading import read_text
 
 Unit = Literal["auto", "percent", "fraction"]
 
@@ -88,7 +89,7 @@ def read_table(path: Path, *, unit: Unit = "auto", decimals: int | None = None) 
     Raises:
         UserError: the file is no such table.
     """
-    return parse_table(_text(path), path.name, unit=unit, decimals=decimals)
+    return parse_table(read_text(path, path.name, _LARGEST_FILE), path.name, unit=unit, decimals=decimals)
 
 
 def parse_table(text: str, name: str, *, unit: Unit = "auto", decimals: int | None = None) -> PublishedTable:
@@ -140,17 +141,6 @@ def parse_table(text: str, name: str, *, unit: Unit = "auto", decimals: int | No
         ),
         name,
     )
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise UserError(f"{path.name} is too large for a table of scores", "give one line a class")
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise UserError(f"{path.name} is not text in UTF-8", "save the table in UTF-8") from None
-    except OSError as error:
-        raise UserError(f"{path.name} cannot be read: {error.strerror}", "check the path and its permissions") from None
 
 
 def _columns(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -138,17 +136,15 @@ def _show(answers: list[Answer], class_names: tuple[str, ...], layout: str) -> N
         ]
         echo_json(document)
     elif layout == "csv":
-        from ferbench.tables.formats import csv_text
+        from ferbench.tables.formats import csv_lines, csv_text
 
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
         own = ("image", "predicted", *affect)
-        writer.writerow([*own[:2], *distinct(map(csv_text, class_names), own), *affect])
+        rows = [[*own[:2], *distinct(map(csv_text, class_names), own), *affect]]
         for one in answers:
             numbers = (*one.probabilities, *(one.affect or ()))
             predicted = csv_text(class_names[one.label])
-            writer.writerow([csv_text(str(one.path)), predicted, *(f"{number:.6f}" for number in numbers)])
-        click.echo(text.getvalue(), nl=False)
+            rows.append([csv_text(str(one.path)), predicted, *(f"{number:.6f}" for number in numbers)])
+        click.echo(csv_lines(rows), nl=False)
     elif answers:
         from ferbench.cli.tables import fitting, show, terminal_width
 

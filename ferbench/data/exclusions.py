@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.data.delimiter import delimiter, refuse_repeated
 from ferbench.errors import UserError
 from ferbench.storage import replace_file
+from ferbench.tables.formats import csv_lines
+from ferbench.tables.reading import ID_COLUMNS, column_called, id_column, read_rows
 
 #: Reasons that a model's predictions gave. Without what a model gets wrong its test is that of another model: such
 #: samples may be left out of what is learnt from, and never of what is tested on.
@@ -25,11 +24,7 @@ def write_exclusions(path: Path, rows: Iterable[tuple[str, str]]) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["id", "reason"])
-    writer.writerows(rows)
-    replace_file(path, text.getvalue().encode())
+    replace_file(path, csv_lines([("id", "reason"), *rows]).encode())
 
 
 def listed(path: str | Path, option: str) -> dict[str, str]:
@@ -44,26 +39,19 @@ def listed(path: str | Path, option: str) -> dict[str, str]:
     Raises:
         UserError: the file cannot be read, has no column ``id``, or a column twice.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-        header = text.partition("\n")[0]
-        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter(header), strict=True)
-        names, rows = list(reader.fieldnames or ()), list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(f"{option}: {path} cannot be read: {reason}", "check the path; it must be CSV") from error
-    refuse_repeated(names, f"{option}: {path}")
-    if not rows or rows[0].get("id") is None:
+    rows = read_rows(Path(path), f"{option}: {path}")
+    if not any(name.lower() in ID_COLUMNS for name in rows.columns):
         raise UserError(
             f"{option}: {path} names no sample: it needs a column 'id' and rows",
             "write one with 'ferbench audit data DATASET --write-exclusions FILE'",
         )
-    found: dict[str, str] = {}
-    for row in rows:
-        sample, reason = row["id"] or "", " ".join((row.get("reason") or "").split()).lower()
-        if found.get(sample, FROM_PREDICTIONS[0]) in FROM_PREDICTIONS:
-            found[sample] = reason
-    return found
+    ids = rows.values(id_column(rows.columns, rows.where))
+    stated = column_called(rows.columns, ("reason",), rows.where)
+    reasons: dict[str, str] = {}
+    for sample, reason in zip(ids, rows.values(stated) if stated else [""] * len(ids), strict=True):
+        if reasons.get(sample, FROM_PREDICTIONS[0]) in FROM_PREDICTIONS:
+            reasons[sample] = " ".join(reason.split()).lower()
+    return reasons
 
 
 def refuse_predictions_for_tests(path: str, tested: NDArray[np.str_], remedy: str) -> None:
@@ -101,10 +89,10 @@ def excluded_rows(path: str, ids: NDArray[np.str_], dataset: str) -> NDArray[np.
     Raises:
         UserError: the file cannot be read, has no column ``id``, or names no sample of the dataset.
     """
-    found = np.isin(ids, list(listed(path, "data.exclude")))
-    if not found.any():
+    named = np.isin(ids, list(listed(path, "data.exclude")))
+    if not named.any():
         raise UserError(
             f"data.exclude: {path} names no sample of '{dataset}', such as '{ids[0]}'",
             "write the list of this dataset, or leave data.exclude out",
         )
-    return found
+    return named

@@ -125,8 +125,8 @@ class TrainingSettings(Section):
         seed: seed of initial weights, order, augmentation and dropout (``--seed``).
         select: validation metric that chooses the epoch whose weights are kept and tested: ``macro_f1``,
             ``accuracy``, ``balanced_accuracy``, ``weighted_f1``, ``macro_precision``, ``macro_recall``,
-            ``worst_class_f1``, ``top2_accuracy``, ``kappa``, ``alpha``, ``loss``, ``log_loss``, ``f1:CLASS`` or
-            ``recall:CLASS`` of one class, and ``valence_ccc``, ``arousal_ccc``, ``valence_rmse``, ``arousal_rmse``.
+            ``worst_class_f1``, ``top2_accuracy``, ``kappa``, ``alpha``, ``mcc``, ``loss``, ``log_loss``, ``f1:CLASS``
+            or ``recall:CLASS`` of one class, and ``valence_ccc``, ``arousal_ccc``, ``valence_rmse``, ``arousal_rmse``.
         patience: stop when ``select`` has not gained for this many epochs; None: never.
         min_gain: by how much, in units of the metric, an epoch must be better for ``patience`` to start anew.
         head_lr_factor: learning rate of the model's head, as a multiple of the optimiser's.

@@ -1,6 +1,6 @@
 """Agreement of predictions with the truth beyond chance, from a confusion matrix int64[K, K].
 
-Both treat truth and prediction as two raters of the same samples. They need the matrix alone, so that a validation
+All treat truth and prediction as two raters of the same samples. They need the matrix alone, so that a validation
 after every epoch costs nothing; ``tests/metrics`` holds them against scikit-learn and the ``krippendorff`` package.
 """
 
@@ -41,3 +41,14 @@ def krippendorff_alpha(confusion: NDArray[np.int64]) -> float:
     observed = 1 - float(np.trace(coincidences)) / values
     expected = 1 - float((by_class * (by_class - 1)).sum()) / (values * (values - 1))
     return 1 - observed / expected if expected > 0 else math.nan
+
+
+def matthews_correlation(confusion: NDArray[np.int64]) -> float:
+    """Matthews' correlation of truth and prediction, for K classes R_K (Gorodkin, 2004): from -1 to 1.
+
+    0 where it is undefined, as scikit-learn has it: for no samples, and where either knows one class only.
+    """
+    counts = confusion.astype(np.float64)
+    true, predicted, n = counts.sum(axis=1), counts.sum(axis=0), float(counts.sum())
+    spread = (n**2 - float(true @ true)) * (n**2 - float(predicted @ predicted))
+    return (float(np.trace(counts)) * n - float(true @ predicted)) / math.sqrt(spread) if spread > 0 else 0.0

@@ -158,11 +158,10 @@ def fitted_temperature(truth: NDArray[np.int64], probabilities: NDArray[np.float
 
 
 def calibration_metrics(truth: NDArray[np.int64], probabilities: NDArray[np.floating]) -> dict[str, float]:
-    """``ece``, ``ece_mass`` (bins of equally many samples), ``brier``, ``entropy`` (the mean) and ``aurc``."""
+    """``ece``, ``ece_mass`` (bins of equally many samples), ``entropy`` (the mean) and ``aurc``."""
     return {
         "ece": reliability(truth, probabilities).error,
         "ece_mass": reliability(truth, probabilities, equal_mass=True).error,
-        "brier": brier_score(truth, probabilities),
         "entropy": float(entropy(probabilities).mean()) if len(truth) else math.nan,
         "aurc": area_under_risk(truth, probabilities),
     }

@@ -58,7 +58,7 @@ KNOWN = {
         Measure("top2_accuracy", "top-2 accuracy", about="share of samples whose class is among the two most probable"),
         Measure("kappa", "kappa", headline=True, about="Cohen's kappa: agreement beyond chance"),
         Measure("alpha", "alpha", about="Krippendorff's alpha of truth and prediction"),
-        Measure("mcc", "MCC", about="Matthews correlation coefficient"),
+        Measure("mcc", "MCC", about="Matthews' correlation of truth and prediction, R_K for several classes"),
         Measure("roc_auc", "ROC-AUC", about="mean area under the ROC curve of each class against the others"),
         Measure("pr_auc", "PR-AUC", about="mean average precision of each class against the others"),
         Measure("log_loss", "log loss", False, about="mean negative logarithm of the true class's probability"),

@@ -1,7 +1,6 @@
 """Metrics of class probabilities float[n, K] against class ids int64[n].
 
-``tests/metrics`` holds them against scikit-learn. They are numpy's own work because importing scikit-learn's metrics
-takes longer than many a run's evaluation.
+``tests/metrics`` holds them against scikit-learn.
 """
 
 from __future__ import annotations
@@ -11,8 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-#: Probabilities are kept this far from 0 and 1 in the log loss: the resolution of float32, scikit-learn's choice too.
-#: Nearest to 0 and 1 that a probability counts in a logarithm.
+#: Nearest to 0 and 1 that a probability counts in the log loss: the resolution of float32, scikit-learn's choice too.
 SMALLEST = float(np.finfo(np.float32).eps)
 
 
@@ -52,50 +50,3 @@ def log_loss(truth: NDArray[np.int64], probabilities: NDArray[np.floating]) -> f
         return math.nan
     own = probabilities[np.arange(len(truth)), truth].astype(np.float64)
     return float(-np.log(np.clip(own, SMALLEST, 1 - SMALLEST)).mean())
-
-
-def roc_auc(positive: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
-    """Area under the ROC curve: the chance that a positive sample scores above a negative one, ties counting half.
-
-    Hanley and McNeil (Radiology, 1982). NaN without positives or without negatives.
-    """
-    positives = int(positive.sum())
-    negatives = len(positive) - positives
-    if positives == 0 or negatives == 0:
-        return math.nan
-    _, group, sizes = np.unique(scores, return_inverse=True, return_counts=True)
-    mean_rank = np.cumsum(sizes) - (sizes - 1) / 2
-    rank_sum = float(mean_rank[group][positive].sum())
-    return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
-
-
-def average_precision(positive: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
-    """Area under the precision–recall curve as average precision: Σ (R_i − R_(i−1)) P_i over the distinct thresholds.
-
-    No interpolation between points, which would be too kind (Davis and Goadrich, ICML 2006). NaN without positives.
-    """
-    positives = int(positive.sum())
-    if positives == 0:
-        return math.nan
-    order = np.argsort(-scores, kind="stable")
-    ranked = scores[order]
-    last_of_ties = np.append(ranked[1:] != ranked[:-1], True)
-    hits = np.cumsum(positive[order])[last_of_ties]
-    taken = np.flatnonzero(last_of_ties) + 1
-    return float((np.diff(hits, prepend=0) * (hits / taken)).sum() / positives)
-
-
-def one_vs_rest(
-    truth: NDArray[np.int64], probabilities: NDArray[np.floating]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """ROC-AUC float64[K] and average precision float64[K] of each class against all others."""
-    classes = range(probabilities.shape[1])
-    pairs = [(truth == k, probabilities[:, k]) for k in classes]
-    roc = np.array([roc_auc(positive, scores) for positive, scores in pairs])
-    return roc, np.array([average_precision(positive, scores) for positive, scores in pairs])
-
-
-def mean_of_defined(values: NDArray[np.float64]) -> float:
-    """Mean over the classes for which a value is defined; NaN where it is for none."""
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if defined.size else math.nan

@@ -14,6 +14,7 @@ HIGHER_IS_BETTER = {
     "top2_accuracy": True,
     "kappa": True,
     "alpha": True,
+    "mcc": True,
     "loss": False,
     "log_loss": False,
     "valence_rmse": False,

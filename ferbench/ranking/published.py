@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ferbench.data.delimiter import delimiter, refuse_repeated
 from ferbench.errors import UserError
+from ferbench.tables.reading import delimiter, refuse_repeated
 
 SUMMARY_FILE = "summary.csv"
 _SUMMARY = ["name", "dataset", "split", "n", "accuracy_percent", "note"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ferbench.errors import UserError
 from ferbench.plugin.faults import did_you_mean
-from ferbench.runs.sample_csv import id_column, read_csv, rows_by_id
+from ferbench.tables.reading import read_samples
 
 
 def sliced_by(
@@ -44,17 +44,11 @@ def sliced_by(
 
 
 def _table(path: Path, ids: NDArray[np.str_]) -> dict[str, NDArray[np.str_]]:
-    rows, header = read_csv(path)
-    key = id_column(path, header)
-    by_id = rows_by_id(path, rows, key)
-    if not any(one in by_id for one in ids.tolist()):
+    table = read_samples(path)
+    if not table.index.isin(ids.tolist()).any():
         raise UserError(
-            f"{path} knows none of the samples: its ids are like '{next(iter(by_id), '')}', theirs like '{ids[0]}'",
+            f"{path} knows none of the samples: its ids are like '{table.index[0]}', theirs like '{ids[0]}'",
             "write the sample ids as predictions have them ('ferbench compare A B --csv FILE' shows some)",
         )
-    nothing: dict[str, str] = {}
-    return {
-        name: np.array([(by_id.get(one, nothing).get(name) or "").strip() for one in ids.tolist()])
-        for name in header
-        if name != key
-    }
+    values = table.reindex(ids.tolist(), fill_value="")
+    return {name: np.array([text.strip() for text in values[name]]) for name in values}

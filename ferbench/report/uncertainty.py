@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ferbench.metrics.calibration import (
     BINS,
+    brier_score,
     calibration_metrics,
     fitted_temperature,
     reliability,
@@ -17,7 +18,7 @@ from ferbench.metrics.calibration import (
     scaled,
 )
 from ferbench.metrics.measures import measure
-from ferbench.metrics.probabilities import average_precision, log_loss, roc_auc
+from ferbench.metrics.probabilities import log_loss
 from ferbench.report.charts import DASHES, LINES, SYMBOLS, Figure, layout_of, plain
 from ferbench.report.contents import RunView
 from ferbench.runs.directory import Predictions
@@ -61,6 +62,7 @@ class Probabilities:
             if probabilities is not None:
                 found = calibration_metrics(self.truth, probabilities)
                 found["log_loss"] = log_loss(self.truth, probabilities)
+                found["brier"] = brier_score(self.truth, probabilities)
                 rows.append((name, 1.0 if probabilities is self.raw else self.temperature, *(found[k] for k in keys)))
         note = "The temperature has the lowest log loss on the run's validation samples; classes stay what they are."
         return Table(
@@ -157,10 +159,9 @@ class Probabilities:
             if not positive.any() or positive.all():
                 continue
             x, y = roc_points(positive, scores)
-            roc.append(_curve(x, y, k, f"{name} ({roc_auc(positive, scores):.3f})", "false", "true"))
+            roc.append(_curve(x, y, k, f"{name} ({np.diff(x) @ (y[1:] + y[:-1]) / 2:.3f})", "false", "true"))
             x, y = precision_recall_points(positive, scores)
-            label = f"{name} ({average_precision(positive, scores):.3f})"
-            recall.append(_curve(x, y, k, label, "recall", "precision"))
+            recall.append(_curve(x, y, k, f"{name} ({np.diff(x) @ y[1:]:.3f})", "recall", "precision"))
         if not roc:
             return []
         about = f"{self.run.label}: each class against all others, with the area under its curve in brackets."

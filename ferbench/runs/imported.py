@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,8 @@ from numpy.typing import NDArray
 from ferbench.data.class_mapping import find_class
 from ferbench.errors import UserError
 from ferbench.ids import digest, short
-from ferbench.metrics.agreement import cohen_kappa, krippendorff_alpha
-from ferbench.metrics.classification import confusion_matrix, score
 from ferbench.metrics.probabilities import predicted_classes, with_predicted
-from ferbench.metrics.scoring import scores_record
+from ferbench.metrics.scoring import decisions_record, scores_record
 from ferbench.records.environment import Environment
 from ferbench.records.evaluation import Evaluation, EvaluationEntry, evaluation_id
 from ferbench.records.lineage import Lineage
@@ -28,8 +26,11 @@ from ferbench.records.run import SECTIONS, AskedRecipe, Component, Data, Identit
 from ferbench.runs.directory import RunDirectory, all_runs, run_path
 from ferbench.runs.lock import only_writer
 from ferbench.runs.predictions import Predictions
-from ferbench.runs.sample_csv import ID_COLUMNS, column_called, id_column, read_csv, rows_by_id
 from ferbench.runs.summary import ELSEWHERE
+from ferbench.tables.reading import ID_COLUMNS, column_called, read_samples
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PREDICTED = ("predicted", "prediction", "predicted_class", "pred")
 TRUE = ("true", "truth", "true_class", "label")
@@ -113,29 +114,27 @@ def read_predictions(path: Path, test: KnownTestSet) -> Given:
     Raises:
         UserError: the file cannot be used, or its ids, classes or labels are not those of the test set.
     """
-    rows, header = read_csv(path)
-    key = id_column(path, header)
-    rows = _in_order(path, rows, key, test)
-    true = column_called(path, header, TRUE)
+    table = _in_order(path, read_samples(path), test)
+    true = column_called(table.columns, TRUE, str(path))
     if true is not None:
-        _check_truth(path, true, [row[true] for row in rows], test)
-    columns = _probability_columns(path, header, test)
-    predicted = column_called(path, header, PREDICTED)
+        _check_truth(path, true, table[true].tolist(), test)
+    columns = _probability_columns(path, table.columns.tolist(), test)
+    predicted = column_called(table.columns, PREDICTED, str(path))
     if columns is None and predicted is None:
         raise UserError(
             f"{path} has neither a column 'predicted' nor one for each class",
             f"name a column 'predicted', or columns {', '.join(map(_column_of, test.class_names))} with probabilities",
         )
-    classes = None if predicted is None else _classes(path, predicted, [row[predicted] for row in rows], test)
+    classes = None if predicted is None else _classes(path, predicted, table[predicted].tolist(), test)
     if columns is None:
         assert classes is not None
-        hard = np.zeros((len(rows), len(test.class_names)), dtype=np.float32)
-        hard[np.arange(len(rows)), classes] = 1
+        hard = np.zeros((len(table), len(test.class_names)), dtype=np.float32)
+        hard[np.arange(len(table)), classes] = 1
         return Given(hard, True)
-    probabilities = _probabilities(path, rows, columns)
+    probabilities = _probabilities(path, table[columns])
     if classes is None:
         classes = predicted_classes(probabilities)
-    own, highest = probabilities[np.arange(len(rows)), classes], probabilities.max(axis=1)
+    own, highest = probabilities[np.arange(len(table)), classes], probabilities.max(axis=1)
     if unlike := int((own < highest * (1 - _TIE)).sum()):
         raise UserError(
             f"{path}: in {unlike:,} rows the predicted class is not the most probable one",
@@ -144,11 +143,10 @@ def read_predictions(path: Path, test: KnownTestSet) -> Given:
     return Given(with_predicted(probabilities.astype(np.float32), classes), False)
 
 
-def _in_order(path: Path, rows: list[dict[str, str]], key: str, test: KnownTestSet) -> list[dict[str, str]]:
-    by_id = rows_by_id(path, rows, key)
+def _in_order(path: Path, table: pd.DataFrame, test: KnownTestSet) -> pd.DataFrame:
     known = test.ids.tolist()
-    lacking = [one for one in known if one not in by_id]
-    extra = sorted(set(by_id) - set(known))
+    lacking = [sample for sample in known if sample not in table.index]
+    extra = sorted({*table.index} - {*known})
     if lacking or extra:
         examples = [f"{what} '{some[0]}'" for what, some in (("missing", lacking), ("unknown", extra)) if some]
         raise UserError(
@@ -156,7 +154,7 @@ def _in_order(path: Path, rows: list[dict[str, str]], key: str, test: KnownTestS
             f"{len(lacking):,} of its samples are missing and {len(extra):,} ids are unknown ({', '.join(examples)})",
             "write one line for each sample of that test set, under its id there",
         )
-    return [by_id[one] for one in known]
+    return table.loc[known]
 
 
 def _classes(path: Path, column: str, texts: Sequence[str], test: KnownTestSet) -> NDArray[np.int64]:
@@ -223,9 +221,9 @@ def _column_of(name: str) -> str:
     return f"{_PREFIXES[1]}{name}" if name.lower() in _TAKEN else name
 
 
-def _probabilities(path: Path, rows: Sequence[dict[str, str]], columns: Sequence[str]) -> NDArray[np.float64]:
+def _probabilities(path: Path, table: pd.DataFrame) -> NDArray[np.float64]:
     try:
-        values = np.array([[float(row[column]) for column in columns] for row in rows])
+        values = table.to_numpy(dtype=np.float64)
     except ValueError as error:
         raise UserError(f"{path}: a probability is no number: {error}", "write numbers between 0 and 1") from error
     sums = values.sum(axis=1)
@@ -267,9 +265,10 @@ def import_predictions(
         if directory.exists() and directory.load().kind == "imported":
             return directory, True
         predictions = Predictions(test.ids, test.truth, given.probabilities, columns=test.columns)
-        scores = scores_record(test.truth, given.probabilities, test.class_names)
         if given.hard:
-            scores = {**scores, **_of_classes(test, given)}
+            scores = decisions_record(test.truth, predicted_classes(given.probabilities), test.class_names)
+        else:
+            scores = scores_record(test.truth, given.probabilities, test.class_names)
         options = {"tta": "none"}
         evaluation = Evaluation(
             evaluation_id=evaluation_id(training, test.rows_digest, options),
@@ -288,14 +287,6 @@ def import_predictions(
         identity = Identity(training_id=training, config_id=config, covers=covers)
         directory.save(_record(test, name, model, seed, identity, {short(evaluation.evaluation_id): entry}))
     return directory, False
-
-
-def _of_classes(test: KnownTestSet, given: Given) -> dict[str, Any]:
-    """The scores that predicted classes alone allow: no losses, areas or calibration."""
-    matrix = confusion_matrix(test.truth, predicted_classes(given.probabilities), len(test.class_names))
-    scores = score(matrix)
-    metrics = {**scores.summary(), "kappa": cohen_kappa(matrix), "alpha": krippendorff_alpha(matrix)}
-    return {"metrics": metrics, "per_class": scores.per_class(test.class_names)}
 
 
 def _refuse_twin(results: Path, directory: RunDirectory, config: str, seed: int, test: KnownTestSet) -> None:

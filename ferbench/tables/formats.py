@@ -28,12 +28,15 @@ def to_csv(table: Table) -> str:
     ``KEY_ci_high`` too. Text that a spreadsheet would run as a
     formula gets an apostrophe in front.
     """
+    header = [csv_text(key) for column in table.columns for key in _headers(column)]
+    rows = (zip(row, table.columns, strict=True) for row in table.rows)
+    return csv_lines([header, *([value for cell, column in row for value in _values(cell, column)] for row in rows)])
+
+
+def csv_lines(rows: Iterable[Iterable[object]]) -> str:
+    """Rows of cells as CSV, a line each, as they are: see `csv_text` for cells that somebody else wrote."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([csv_text(key) for column in table.columns for key in _headers(column)])
-    for row in table.rows:
-        cells = zip(row, table.columns, strict=True)
-        writer.writerow([value for cell, column in cells for value in _values(cell, column)])
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 

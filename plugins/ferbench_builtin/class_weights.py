@@ -8,8 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench import Task, UserError
-from ferbench.plugin.faults import did_you_mean
+from ferbench import Task, UserError, did_you_mean
 
 Scheme = Literal["inverse", "inverse-sqrt", "effective-number"]
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ferbench.errors import UserError
-from ferbench.plugin.faults import one_line
+from ferbench import UserError, one_line
 
 if TYPE_CHECKING:
     from submitit import Job
@@ -231,7 +230,7 @@ def _write_recipes(combinations: Sequence[Combination], folder: Path, *, write: 
     """Each combination as a recipe of its own, which is what its job runs."""
     import tomli_w
 
-    from ferbench.storage import replace_file
+    from ferbench import replace_file
 
     digits = len(str(len(combinations)))
     paths = [folder / "recipes" / f"{number:0{digits}}.toml" for number in range(1, len(combinations) + 1)]

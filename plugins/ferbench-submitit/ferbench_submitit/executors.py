@@ -12,8 +12,7 @@ from typing import Any
 from submitit import DebugExecutor, Job, LocalExecutor, SlurmExecutor
 from submitit.core.utils import FailedJobError, FailedSubmissionError, UncompletedJobError
 
-from ferbench.errors import UserError
-from ferbench.storage import writing
+from ferbench import UserError, writing
 from ferbench_submitit.jobs import FerbenchJob
 
 #: Seconds between two looks at jobs.

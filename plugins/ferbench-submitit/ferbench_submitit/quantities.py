@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ferbench.errors import UserError
+from ferbench import UserError
 
 _CLOCK = re.compile(r"(?:(?P<days>\d+)-)?(?P<rest>\d+(?::\d{1,2}){0,2})")
 _UNITS = {"s": 1 / 60, "m": 1.0, "h": 60.0, "d": 1440.0}

@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ferbench import InitialWeights, Outputs, Task, UserError
-from ferbench.plugin.discovery import warn_on_stderr
+from ferbench import InitialWeights, Outputs, Task, UserError, warn_on_stderr
 from ferbench_transformers.files import checkpoint_folder
 from ferbench_transformers.labels import rows_of_classes
 from ferbench_transformers.weights import load_weights

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ferbench import UserError
-from ferbench.hub import hub_file
+from ferbench import UserError, hub_file
 
 _WEIGHTS = "model.safetensors"
 _NEEDED = ("config.json", "preprocessor_config.json")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ferbench import UserError
-from ferbench.data.expressions import class_key
+from ferbench import UserError, expressions
 
 #: Words that a label of an expression classifier means an expression by, and that a dataset's class need not.
 _IN_CHECKPOINTS = {"normal": "neutral", "smile": "happy"}
@@ -64,4 +63,4 @@ def _plain(name: str) -> str:
 
 
 def _canonical(name: str) -> str:
-    return class_key(_IN_CHECKPOINTS.get(_plain(name), name))
+    return expressions.class_key(_IN_CHECKPOINTS.get(_plain(name), name))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ferbench import Draws, Task
-from ferbench.data.augment import resample
+from ferbench import Draws, Task, augment
 
 
 class Unchanged:
@@ -13,7 +12,7 @@ class Unchanged:
     else."""
 
     def __call__(self, images: Tensor, size: tuple[int, int], draws: Draws) -> Tensor:
-        return resample(images, size)
+        return augment.resample(images, size)
 
 
 def none(task: Task) -> Unchanged:

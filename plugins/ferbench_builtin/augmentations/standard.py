@@ -9,8 +9,7 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
-from ferbench import Draws, Task, Tunable
-from ferbench.data.augment import affine_matrices, erase, mirror, recolor, relight, resample, with_perspective
+from ferbench import Draws, Task, Tunable, augment
 
 #: Smallest erased area and range of its log(height / width), as in Zhong et al. (AAAI 2020) and torchvision.
 SMALLEST_ERASED_AREA = 0.02
@@ -108,12 +107,12 @@ class Standard:
             return draws.uniform(name, 1 - spread, 1 + spread) if spread else None
 
         if self.brightness or self.contrast:
-            result = relight(result, factor("brightness", self.brightness), factor("contrast", self.contrast))
+            result = augment.relight(result, factor("brightness", self.brightness), factor("contrast", self.contrast))
         if self.saturation or self.hue:
             hue = draws.uniform("hue", -self.hue, self.hue) if self.hue else None
-            result = recolor(result, factor("saturation", self.saturation), hue)
+            result = augment.recolor(result, factor("saturation", self.saturation), hue)
         if self.erase:
-            result = erase(
+            result = augment.erase(
                 result,
                 chosen=draws.chance("erase", self.erase),
                 area=draws.uniform("erase area", SMALLEST_ERASED_AREA, self.erase_area),
@@ -125,11 +124,11 @@ class Standard:
     def _move(self, images: Tensor, size: tuple[int, int], draws: Draws) -> Tensor:
         flip = draws.chance("flip", self.flip) if self.flip else None
         if not (self.rotation or self.shift or self.zoom or self.crop < 1 or self.perspective):
-            return resample(images if flip is None else mirror(images, flip), size)
+            return augment.resample(images if flip is None else augment.mirror(images, flip), size)
         crop = None
         if self.crop < 1:
             crop = torch.full((len(images),), self.crop), draws.uniform("crop", -1, 1, columns=2)
-        matrices = affine_matrices(
+        matrices = augment.affine_matrices(
             flip=flip if flip is not None else torch.zeros(len(images), dtype=torch.bool),
             rotation=draws.uniform("rotation", -self.rotation, self.rotation) if self.rotation else None,
             zoom=draws.uniform("zoom", 1 - self.zoom, 1 + self.zoom) if self.zoom else None,
@@ -140,5 +139,5 @@ class Standard:
         if self.perspective:
             inward = draws.uniform("perspective corners", 0, self.perspective_scale, columns=8).view(-1, 4, 2)
             inward = inward * draws.chance("perspective", self.perspective)[:, None, None]
-            matrices = with_perspective(torch.tensor(_CORNERS) * (1 - inward), matrices)
-        return resample(images, size, matrices)
+            matrices = augment.with_perspective(torch.tensor(_CORNERS) * (1 - inward), matrices)
+        return augment.resample(images, size, matrices)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ferbench.errors import UserError
+from ferbench import UserError
 
 
 @click.command("draw-faces")
@@ -27,8 +27,7 @@ def draw_faces(folder: Path, train: int, test: int, size: int, seed: int) -> Non
     import numpy as np
     from PIL import Image
 
-    from ferbench import Sample
-    from ferbench.storage import writing
+    from ferbench import Sample, writing
     from ferbench_builtin.datasets.synthetic_faces import synthetic_faces
 
     if folder.is_dir() and any(folder.iterdir()):

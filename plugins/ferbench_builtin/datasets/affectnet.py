@@ -19,10 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ferbench import Crop, Dataset, Fault, Sample
-from ferbench.data.expressions import EXPRESSIONS
-from ferbench.data.image_tree import Ignored, images, stamp
-from ferbench_builtin.datasets.csv_rows import csv_rows
+from ferbench import Crop, Dataset, Fault, Sample, csv_rows, expressions, image_tree
 from ferbench_builtin.datasets.image_files import Color, Fit, ImageFiles, LeftOut, Size, Stored
 from ferbench_builtin.datasets.layouts import directory_of, no_such_layout
 
@@ -86,9 +83,9 @@ def affectnet(
 
 def _from_sets(path: Path, sets: dict[str, Path], stored: Stored) -> Dataset:
     def listing(left_out: LeftOut) -> Iterator[Sample | Fault]:
-        ignored = Ignored()
+        ignored = image_tree.Ignored()
         for part, directory in sets.items():
-            for name in images(directory / "images", ignored):
+            for name in image_tree.images(directory / "images", ignored):
                 location = f"{directory}/images/{name}"
                 stem = Path(name).with_suffix("").as_posix()
                 values = [_annotation(directory / "annotations" / f"{stem}{suffix}") for suffix in _ANNOTATIONS]
@@ -114,13 +111,17 @@ def _from_sets(path: Path, sets: dict[str, Path], stored: Stored) -> Dataset:
         left_out.add_ignored(ignored)
 
     def stamped() -> dict[str, str]:
-        pictures = stamp(directory / "images" for directory in sets.values())
+        pictures = image_tree.stamp(directory / "images" for directory in sets.values())
         return {
             "images": pictures,
-            "annotations": stamp((directory / "annotations" for directory in sets.values()), suffixes=_ANNOTATIONS),
+            "annotations": image_tree.stamp(
+                (directory / "annotations" for directory in sets.values()), suffixes=_ANNOTATIONS
+            ),
         }
 
-    return ImageFiles(path, EXPRESSIONS, stored, layout="train_set and val_set", listing=listing, stamped=stamped)
+    return ImageFiles(
+        path, expressions.EXPRESSIONS, stored, layout="train_set and val_set", listing=listing, stamped=stamped
+    )
 
 
 def _annotation(file: Path) -> float | str:
@@ -171,11 +172,11 @@ def _from_tables(path: Path, tables: dict[str, Path], folder: Path, stored: Stor
 
     return ImageFiles(
         path,
-        EXPRESSIONS,
+        expressions.EXPRESSIONS,
         stored,
         layout="tables and Manually_Annotated_Images",
         listing=listing,
-        stamped=lambda: {"files": stamp([*tables.values(), folder]), "face_box": face_box},
+        stamped=lambda: {"files": image_tree.stamp([*tables.values(), folder]), "face_box": face_box},
         notes={"face_box": face_box},
     )
 

@@ -15,10 +15,7 @@ from typing import Annotated
 
 import annotated_types
 
-from ferbench import Dataset, Fault, Sample, UserError
-from ferbench.data.expressions import EXPRESSIONS, expression_named
-from ferbench.data.image_tree import Ignored, images, stamp, subdirectories
-from ferbench_builtin.datasets.csv_rows import csv_rows, text_lines
+from ferbench import Dataset, Fault, Sample, UserError, csv_rows, expressions, image_tree, text_lines
 from ferbench_builtin.datasets.fer2013_classes import SIZE
 from ferbench_builtin.datasets.fer2013_table import COLUMNS, pixel_row
 from ferbench_builtin.datasets.held_out import held_out
@@ -80,7 +77,11 @@ def ck_plus(
         return _from_table(path / _TABLE, stored)
     for directory in (path, path / "CK+48"):
         if directory.is_dir():
-            classes = {name: label for name in subdirectories(directory) if (label := expression_named(name))}
+            classes = {
+                name: label
+                for name in image_tree.subdirectories(directory)
+                if (label := expressions.expression_named(name))
+            }
             if len(classes) > 1:
                 return _from_folders(directory, classes, stored, frames)
     expected = f"cohn-kanade-images/ and Emotion/, folders named by expressions, or {_TABLE}"
@@ -89,7 +90,7 @@ def ck_plus(
 
 def _from_sequences(path: Path, sequences: Path, emotions: Path, stored: Stored, frames: int, neutral: bool) -> Dataset:
     def listing(left_out: LeftOut) -> Iterator[Sample | Fault]:
-        labels = list(images(emotions, suffixes=("_emotion.txt",)))
+        labels = list(image_tree.images(emotions, suffixes=("_emotion.txt",)))
         testers = held_out(name.partition("/")[0] for name in labels)
         labelled: set[str] = set()
         for name in labels:
@@ -100,13 +101,13 @@ def _from_sequences(path: Path, sequences: Path, emotions: Path, stored: Stored,
                 yield label
             else:
                 yield from _sequence(sequences, directory, label, testers)
-        ignored = Ignored()
-        all_sequences = {name.rpartition("/")[0] for name in images(sequences, ignored)}
+        ignored = image_tree.Ignored()
+        all_sequences = {name.rpartition("/")[0] for name in image_tree.images(sequences, ignored)}
         left_out.images = ignored.notes()
         left_out.add("sequences without an emotion", len(all_sequences - labelled))
 
     def _sequence(root: Path, directory: str, label: str, testers: frozenset[str]) -> Iterator[Sample | Fault]:
-        names = list(images(root / directory)) if (root / directory).is_dir() else []
+        names = list(image_tree.images(root / directory)) if (root / directory).is_dir() else []
         if not names:
             yield Fault(str(root / directory), None, f"no frame of a sequence that is labelled '{label}'")
             return
@@ -118,13 +119,13 @@ def _from_sequences(path: Path, sequences: Path, emotions: Path, stored: Stored,
 
     return ImageFiles(
         path,
-        EXPRESSIONS if neutral else _classes_of(emotions),
+        expressions.EXPRESSIONS if neutral else _classes_of(emotions),
         stored,
         layout="sequences",
         listing=listing,
         stamped=lambda: {
-            "files": stamp([sequences]),
-            "emotions": stamp([emotions], suffixes=("_emotion.txt",)),
+            "files": image_tree.stamp([sequences]),
+            "emotions": image_tree.stamp([emotions], suffixes=("_emotion.txt",)),
             "frames": frames,
             "neutral": neutral,
         },
@@ -134,8 +135,8 @@ def _from_sequences(path: Path, sequences: Path, emotions: Path, stored: Stored,
 
 def _classes_of(emotions: Path) -> Sequence[str]:
     """Contempt, disgust and so on; neutral only where a sequence is labelled so."""
-    found = {_emotion(emotions / name) for name in images(emotions, suffixes=("_emotion.txt",))}
-    return [name for name in EXPRESSIONS if name != "neutral" or name in found]
+    found = {_emotion(emotions / name) for name in image_tree.images(emotions, suffixes=("_emotion.txt",))}
+    return [name for name in expressions.EXPRESSIONS if name != "neutral" or name in found]
 
 
 def _emotion(file: Path) -> str | Fault:
@@ -150,8 +151,8 @@ def _emotion(file: Path) -> str | Fault:
 
 
 def _from_folders(directory: Path, classes: Mapping[str, str], stored: Stored, frames: int) -> Dataset:
-    ignored = Ignored()
-    found = [(folder, name) for folder in classes for name in images(directory / folder, ignored)]
+    ignored = image_tree.Ignored()
+    found = [(folder, name) for folder in classes for name in image_tree.images(directory / folder, ignored)]
     testers = held_out(match["subject"] for _, name in found if (match := _match(name)))
     latest = _last_frames((name for _, name in found), frames)
 
@@ -170,7 +171,7 @@ def _from_folders(directory: Path, classes: Mapping[str, str], stored: Stored, f
         stored,
         layout="class folders",
         listing=listing,
-        stamped=lambda: {"files": stamp([directory / folder for folder in classes]), "frames": frames},
+        stamped=lambda: {"files": image_tree.stamp([directory / folder for folder in classes]), "frames": frames},
         notes={"frames": frames},
     )
 
@@ -213,10 +214,10 @@ def _from_table(table: Path, stored: Stored) -> Dataset:
 
     return ImageFiles(
         table,
-        EXPRESSIONS,
+        expressions.EXPRESSIONS,
         stored,
         layout=_TABLE,
         listing=listing,
-        stamped=lambda: {"table": stamp([table])},
+        stamped=lambda: {"table": image_tree.stamp([table])},
         native_size=SIZE,
     )

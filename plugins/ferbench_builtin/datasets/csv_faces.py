@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ferbench import Dataset, Fault, Sample, UserError
-from ferbench.data.expressions import expression_named
-from ferbench.data.image_tree import images, stamp, stamp_named
-from ferbench_builtin.datasets.csv_rows import csv_columns, csv_rows
+from ferbench import Dataset, Fault, Sample, UserError, csv_columns, csv_rows, expressions, image_tree
 from ferbench_builtin.datasets.folder import PARTS
 from ferbench_builtin.datasets.image_files import Color, Fit, ImageFiles, LeftOut, Size, Stored
 
@@ -76,7 +73,11 @@ def csv_faces(
 
     def stamped() -> dict[str, object]:
         names = (row[0].strip() for _, row in csv_rows(table, [columns["path"]]) if not isinstance(row, str))
-        return {"table": stamp([table]), "images": stamp_named(names, directory), "columns": columns}
+        return {
+            "table": image_tree.stamp([table]),
+            "images": image_tree.stamp_named(names, directory),
+            "columns": columns,
+        }
 
     rows = [row[0] for _, row in csv_rows(table, [columns["label"]]) if not isinstance(row, str)]
     labels = {_label(text) for text in rows if _is_unicode(text)} - {""}
@@ -105,7 +106,7 @@ def _table(path: Path | None) -> Path:
         raise UserError(f"{path} does not exist", _REMEDY)
     if not path.is_dir():
         return path
-    tables = [path / name for name in images(path, suffixes=(".csv",), deep=False)]
+    tables = [path / name for name in image_tree.images(path, suffixes=(".csv",), deep=False)]
     if len(tables) != 1:
         there = ", ".join(file.name for file in tables[:8]) or "none"
         raise UserError(f"{path} should hold one CSV file; there is: {there}", _REMEDY)
@@ -138,7 +139,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def _label(text: str) -> str:
-    return expression_named(text) or text.strip()
+    return expressions.expression_named(text) or text.strip()
 
 
 def _sample(directory: Path, fields: Mapping[str, str], location: str) -> Sample | str:

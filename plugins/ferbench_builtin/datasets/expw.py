@@ -13,10 +13,7 @@ from typing import Annotated
 
 import annotated_types
 
-from ferbench import Crop, Dataset, Fault, Sample
-from ferbench.data.expressions import BASIC
-from ferbench.data.image_tree import stamp
-from ferbench_builtin.datasets.csv_rows import text_lines
+from ferbench import Crop, Dataset, Fault, Sample, expressions, image_tree, text_lines
 from ferbench_builtin.datasets.held_out import held_out
 from ferbench_builtin.datasets.image_files import Color, Fit, ImageFiles, LeftOut, Size, Stored
 from ferbench_builtin.datasets.layouts import directory_of, no_such_layout
@@ -78,11 +75,11 @@ def expw(
 
     return ImageFiles(
         path,
-        BASIC,
+        expressions.BASIC,
         Stored(size, color, fit),
         layout="label.lst and photos",
         listing=listing,
-        stamped=lambda: {"files": stamp([table, folder]), "min_confidence": min_confidence},
+        stamped=lambda: {"files": image_tree.stamp([table, folder]), "min_confidence": min_confidence},
     )
 
 

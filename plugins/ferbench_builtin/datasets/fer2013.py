@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ferbench import Dataset, UserError
-from ferbench.data.image_tree import subdirectories
+from ferbench import Dataset, UserError, image_tree
 from ferbench_builtin.datasets.fer2013_folders import Fer2013Folders, Split
 from ferbench_builtin.datasets.fer2013_table import Fer2013Table
 from ferbench_builtin.datasets.layouts import no_such_layout
@@ -54,7 +53,7 @@ def fer2013(path: Path | None, *, votes: bool = False) -> Dataset:
 
 def _from_directory(directory: Path, votes: bool) -> Dataset | None:
     tables = [directory / name for name in _TABLES if (directory / name).is_file()]
-    folders = {name.lower(): directory / name for name in subdirectories(directory)}
+    folders = {name.lower(): directory / name for name in image_tree.subdirectories(directory)}
     splits = _splits(folders)
     if tables:
         others = [file.name for file in tables[1:]] + [split.directory.name + "/" for split in splits]
@@ -90,7 +89,7 @@ def _splits(folders: dict[str, Path]) -> list[Split]:
 def _is_split(path: Path) -> bool:
     """One of the folders that make a copy, taken for the whole."""
     try:
-        beside = subdirectories(path.parent)
+        beside = image_tree.subdirectories(path.parent)
         return path in [one.directory for one in _splits({name.lower(): path.parent / name for name in beside})]
     except UserError:
         return False

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ferbench import Dataset, Fault, Sample, UserError
-from ferbench.data.image_tree import Ignored, images, stamp
+from ferbench import Dataset, Fault, Sample, UserError, image_tree
 from ferbench_builtin.datasets.fer2013_classes import CLASS_NAMES, PARTS, SIZE, class_named
 
 _TELLING_NAME = re.compile(r"(Training|PublicTest|PrivateTest)_[0-9]+")
@@ -50,17 +49,17 @@ class Fer2013Folders(Dataset):
         return self._notes
 
     def source(self) -> Mapping[str, Any]:
-        return {"folders": stamp(split.directory for split in self._splits)}
+        return {"folders": image_tree.stamp(split.directory for split in self._splits)}
 
     def samples(self) -> Iterator[Sample | Fault]:
-        ignored = Ignored()
+        ignored = image_tree.Ignored()
         counts = {part: dict.fromkeys(CLASS_NAMES, 0) for part in PARTS}
         repeated = self._repeated_names()
         for split in self._splits:
             if split.part is None:
                 _check_names_tell(split.directory)
             empty = True
-            for name in images(split.directory, ignored):
+            for name in image_tree.images(split.directory, ignored):
                 empty = False
                 item = _sample(split, name, repeated)
                 if isinstance(item, Sample):
@@ -76,7 +75,7 @@ class Fer2013Folders(Dataset):
         seen: set[str] = set()
         repeated: set[str] = set()
         for split in self._splits:
-            for name in images(split.directory):
+            for name in image_tree.images(split.directory):
                 stem = _stem(name)
                 (repeated if stem in seen else seen).add(stem)
         return repeated
@@ -84,7 +83,7 @@ class Fer2013Folders(Dataset):
 
 def _check_names_tell(directory: Path) -> None:
     first = None
-    for name in images(directory):
+    for name in image_tree.images(directory):
         if _TELLING_NAME.fullmatch(_stem(name)):
             return
         first = first or name

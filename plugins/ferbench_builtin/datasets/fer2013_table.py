@@ -8,9 +8,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from ferbench import Dataset, Fault, PixelText, Sample, UserError
-from ferbench.data.image_tree import stamp
-from ferbench_builtin.datasets.csv_rows import csv_rows
+from ferbench import Dataset, Fault, PixelText, Sample, UserError, csv_rows, image_tree
 from ferbench_builtin.datasets.fer2013_classes import BY_EMOTION, CLASS_NAMES, PARTS, SIZE, class_named
 from ferbench_builtin.datasets.fer2013_folders import images_per_part, training_gaps
 
@@ -59,7 +57,7 @@ class Fer2013Table(Dataset):
 
     def source(self) -> Mapping[str, Any]:
         files = [self.path] if self._votes is None else [self.path, self._votes]
-        return {"table": stamp(files), "votes": self._votes is not None}
+        return {"table": image_tree.stamp(files), "votes": self._votes is not None}
 
     def samples(self) -> Iterator[Sample | Fault]:
         counts = {part: dict.fromkeys(CLASS_NAMES, 0) for part in PARTS}

@@ -6,9 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ferbench import Dataset, Fault, Sample, UserError
-from ferbench.data.class_mapping import unknown_label
-from ferbench.data.image_tree import Ignored, images, stamp, subdirectories
+from ferbench import Dataset, Fault, Sample, UserError, image_tree, unknown_label
 from ferbench_builtin.datasets.image_files import Color, Fit, Size, Stored
 from ferbench_builtin.datasets.layouts import directory_of, listed
 
@@ -57,14 +55,14 @@ class Folder(Dataset):
         return self._notes
 
     def source(self) -> Mapping[str, Any]:
-        return {"folder": stamp(self._splits.values())}
+        return {"folder": image_tree.stamp(self._splits.values())}
 
     def samples(self) -> Iterator[Sample | Fault]:
-        ignored = Ignored()
+        ignored = image_tree.Ignored()
         counts: dict[str, int] = {}
         for part, directory in self._splits.items():
             per_class = dict.fromkeys(self.class_names, 0)
-            for name in images(directory, ignored):
+            for name in image_tree.images(directory, ignored):
                 location = f"{directory}/{name}"
                 label, _, rest = name.partition("/")
                 if not rest:
@@ -79,7 +77,7 @@ class Folder(Dataset):
             yield from self._gaps(part, per_class, ignored)
         self._notes |= {"images": counts, "ignored_files": ignored.count, **ignored.notes()}
 
-    def _gaps(self, part: str, per_class: Mapping[str, int], ignored: Ignored) -> Iterator[Fault]:
+    def _gaps(self, part: str, per_class: Mapping[str, int], ignored: image_tree.Ignored) -> Iterator[Fault]:
         directory = self._splits[part]
         if not any(per_class.values()):
             others = _undecodable(ignored, f"{directory.name}/")
@@ -91,7 +89,7 @@ class Folder(Dataset):
                     yield Fault(str(directory / label), None, f"class '{label}' has no image in part 'train'{others}")
 
 
-def _undecodable(ignored: Ignored, beginning: str) -> str:
+def _undecodable(ignored: image_tree.Ignored, beginning: str) -> str:
     """``, only 18 that cannot be decoded``, of those whose path begins so; empty where there is none."""
     count = sum(name.startswith(beginning) for name in ignored.images)
     return f", only {count:,} that cannot be decoded" if count else ""
@@ -118,7 +116,7 @@ def folder(
         UserError: no path, no ``train``, a split given twice, or fewer than two classes.
     """
     path = directory_of(path, "folder", "name the directory that holds train/ and test/ with --data")
-    here = subdirectories(path)
+    here = image_tree.subdirectories(path)
     splits: dict[str, Path] = {}
     for part in dict.fromkeys(PARTS.values()):
         names = [name for name in here if PARTS.get(name.lower()) == part]
@@ -134,7 +132,7 @@ def folder(
             f"no folder 'train' in {path}; there is: {listed(here, 'no folder')}",
             "arrange the images as train/<class>/<image> and test/<class>/<image>",
         )
-    class_names = tuple(subdirectories(splits["train"]))
+    class_names = tuple(image_tree.subdirectories(splits["train"]))
     if len(class_names) < 2:
         raise UserError(
             f"{splits['train']} holds fewer than two class folders: {listed(class_names, 'no folder')}",

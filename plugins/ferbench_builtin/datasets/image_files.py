@@ -10,9 +10,7 @@ from typing import Annotated, Any, Literal
 
 import annotated_types
 
-from ferbench import Dataset, Fault, Sample
-from ferbench.data.image_tree import Ignored
-from ferbench.data.sample import Fit
+from ferbench import Dataset, Fault, Fit, Sample, image_tree
 
 #: Options that every dataset of image files has.
 Size = Annotated[int, annotated_types.Interval(ge=8, le=4096)]
@@ -47,7 +45,7 @@ class LeftOut:
         if count:
             self.counts[reason] += count
 
-    def add_ignored(self, ignored: Ignored) -> None:
+    def add_ignored(self, ignored: image_tree.Ignored) -> None:
         """Also what a walk passed over."""
         self.add("other files", ignored.count)
         self.images = ignored.notes()

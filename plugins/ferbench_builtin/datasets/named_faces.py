@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ferbench import Dataset, Fault, Sample
-from ferbench.data.expressions import BASIC
-from ferbench.data.image_tree import Ignored, images, stamp
+from ferbench import Dataset, Fault, Sample, expressions, image_tree
 from ferbench_builtin.datasets.held_out import held_out
 from ferbench_builtin.datasets.image_files import ImageFiles, LeftOut, Stored
 from ferbench_builtin.datasets.layouts import no_such_layout
@@ -56,8 +54,8 @@ def named_faces(
     Raises:
         UserError: no image has such a name.
     """
-    ignored = Ignored()
-    found = [(file, pattern.fullmatch(_stem(file))) for file in images(path, ignored)]
+    ignored = image_tree.Ignored()
+    found = [(file, pattern.fullmatch(_stem(file))) for file in image_tree.images(path, ignored)]
     matches = [match for _, match in found if match is not None]
     if not matches:
         raise no_such_layout(name, path, f"images named as {example}, at any depth", where_to_get)
@@ -79,11 +77,11 @@ def named_faces(
 
     return ImageFiles(
         path,
-        BASIC,
+        expressions.BASIC,
         stored,
         layout="files named by person and expression",
         listing=listing,
-        stamped=lambda: {"files": stamp([path]), **(options or {})},
+        stamped=lambda: {"files": image_tree.stamp([path]), **(options or {})},
         notes={"people": len({match["subject"] for match in matches}), "test_people": sorted(testers)},
     )
 

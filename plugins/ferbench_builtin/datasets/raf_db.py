@@ -11,10 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from ferbench import Dataset, Fault, Sample, UserError
-from ferbench.data.expressions import BASIC, expression_named
-from ferbench.data.image_tree import Ignored, images, stamp
-from ferbench_builtin.datasets.csv_rows import csv_rows, text_lines
+from ferbench import Dataset, Fault, Sample, UserError, csv_rows, expressions, image_tree, text_lines
 from ferbench_builtin.datasets.image_files import Color, Fit, ImageFiles, LeftOut, Size, Stored
 from ferbench_builtin.datasets.layouts import directory_of, no_such_layout
 
@@ -87,11 +84,11 @@ def _from_authors(directory: Path, kind: str, stored: Stored) -> Dataset:
 
     return ImageFiles(
         directory,
-        BASIC,
+        expressions.BASIC,
         stored,
         layout="EmoLabel and Image",
         listing=listing,
-        stamped=lambda: {"files": stamp([directory / _LIST, folder]), "images": kind},
+        stamped=lambda: {"files": image_tree.stamp([directory / _LIST, folder]), "images": kind},
         notes={"which_images": kind},
     )
 
@@ -102,10 +99,10 @@ def _from_kaggle(directory: Path, kind: str, stored: Stored) -> Dataset:
     tables = {part: table for part in _PARTS if (table := _table_of(directory, part)) is not None}
 
     def listing(left_out: LeftOut) -> Iterator[Sample | Fault]:
-        ignored = Ignored()
+        ignored = image_tree.Ignored()
         for part in _PARTS:
             stated = _stated(tables[part]) if part in tables else None
-            for name in images(directory / part, ignored):
+            for name in image_tree.images(directory / part, ignored):
                 yield _kaggle_sample(directory / part, part, name, stated)
             for name, (row, _) in (stated or {}).items():
                 yield Fault(str(tables[part]), row, f"'{name}' is in no class folder")
@@ -113,11 +110,11 @@ def _from_kaggle(directory: Path, kind: str, stored: Stored) -> Dataset:
 
     return ImageFiles(
         directory,
-        BASIC,
+        expressions.BASIC,
         stored,
         layout="train and test folders",
         listing=listing,
-        stamped=lambda: {"files": stamp([*tables.values(), *(directory / part for part in _PARTS)])},
+        stamped=lambda: {"files": image_tree.stamp([*tables.values(), *(directory / part for part in _PARTS)])},
         notes={"which_images": kind, "labels_checked": sorted(table.name for table in tables.values())},
     )
 
@@ -142,10 +139,10 @@ def _stated(table: Path) -> dict[str, tuple[int, str]]:
 def _kaggle_sample(folder: Path, part: str, name: str, stated: dict[str, tuple[int, str]] | None) -> Sample | Fault:
     location = f"{folder}/{name}"
     class_folder, _, file_name = name.partition("/")
-    label = _BY_NUMBER.get(class_folder) or expression_named(class_folder)
+    label = _BY_NUMBER.get(class_folder) or expressions.expression_named(class_folder)
     if not file_name:
         return Fault(location, None, "lies in no class folder")
-    if label not in BASIC:
+    if label not in expressions.BASIC:
         return Fault(location, None, f"unknown label '{class_folder}', expected 1 to 7 or the name of an expression")
     match = _NAME.fullmatch(Path(file_name).stem)
     if match is None or match[2] != part:

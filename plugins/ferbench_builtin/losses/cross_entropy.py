@@ -8,8 +8,7 @@ from typing import Annotated
 import torch.nn.functional as F
 from annotated_types import Interval
 
-from ferbench import Task, Tunable
-from ferbench.data.targets import LossValue, Outputs, Targets
+from ferbench import LossValue, Outputs, Targets, Task, Tunable
 
 
 def cross_entropy(

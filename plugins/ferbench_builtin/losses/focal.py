@@ -8,8 +8,7 @@ import torch.nn.functional as F
 from annotated_types import Ge, Gt, Interval
 from torch import Tensor, nn
 
-from ferbench import Task, Tunable
-from ferbench.data.targets import LossValue, Outputs, Targets
+from ferbench import LossValue, Outputs, Targets, Task, Tunable
 from ferbench_builtin.class_weights import Scheme, loss_weights
 from ferbench_builtin.losses.expression import as_buffer, mean_over_samples, smoothed
 

@@ -9,8 +9,7 @@ import torch
 from annotated_types import Ge, Interval
 from torch import Tensor
 
-from ferbench import Task, Tunable, UserError
-from ferbench.data.targets import LossValue, Outputs, Targets
+from ferbench import LossValue, Outputs, Targets, Task, Tunable, UserError
 from ferbench_builtin.losses.cross_entropy import cross_entropy
 
 

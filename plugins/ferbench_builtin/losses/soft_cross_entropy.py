@@ -8,8 +8,7 @@ from typing import Annotated
 from annotated_types import Ge, Interval
 from torch.nn.functional import log_softmax
 
-from ferbench import Task, Tunable
-from ferbench.data.targets import LossValue, Outputs, Targets
+from ferbench import LossValue, Outputs, Targets, Task, Tunable
 from ferbench_builtin.losses.expression import mean_over_samples, smoothed
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
-from ferbench.data.targets import Outputs
+from ferbench import Outputs
 from ferbench_builtin.models.heads import Heads
 
 #: What ``freeze`` can say: with "backbone" only the head learns.

@@ -7,8 +7,7 @@ from typing import Annotated
 from annotated_types import Ge, Interval
 from torch import Tensor, nn
 
-from ferbench import Task, Tunable, UserError
-from ferbench.data.targets import Outputs
+from ferbench import Outputs, Task, Tunable, UserError
 from ferbench_builtin.models.backbone import Freezable, Freeze
 from ferbench_builtin.models.heads import affect_head
 from ferbench_builtin.models.weights import FileWeights, started

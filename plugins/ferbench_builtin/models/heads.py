@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ferbench import Task, UserError
-from ferbench.data.targets import Outputs
+from ferbench import Outputs, Task, UserError
 
 
 class AffectHead(nn.Module):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ferbench import Task
-from ferbench.data.targets import Outputs
+from ferbench import Outputs, Task
 from ferbench_builtin.models.heads import affect_head
 
 

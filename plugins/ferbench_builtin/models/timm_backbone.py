@@ -13,11 +13,7 @@ from annotated_types import Interval
 from timm.models import PretrainedCfg, get_pretrained_cfg, split_model_name_tag
 from torch import Tensor, nn
 
-from ferbench import InitialWeights, Task, Tunable, UserError
-from ferbench.data.targets import Outputs
-from ferbench.hub import hub_file
-from ferbench.plugin.discovery import warn_on_stderr
-from ferbench.plugin.faults import describe, did_you_mean
+from ferbench import InitialWeights, Outputs, Task, Tunable, UserError, did_you_mean, hub_file, one_line, warn_on_stderr
 from ferbench_builtin.models.backbone import BackboneAndHeads, Freeze
 from ferbench_builtin.models.heads import Heads
 from ferbench_builtin.models.weights import load_state, read_state
@@ -238,12 +234,16 @@ def _features(net: nn.Module, task: Task, backbone: str, config: PretrainedCfg) 
 
 def _refused(task: Task, backbone: str, config: PretrainedCfg, error: Exception) -> UserError:
     return UserError(
-        f"timm's '{backbone}' does not take {task.channels}×{task.height}×{task.width} images: {describe(error)}",
+        f"timm's '{backbone}' does not take {task.channels}×{task.height}×{task.width} images: {_reason(error)}",
         f"its own size is {config.input_size[-1]}: --set data.image_size={config.input_size[-1]}",
     )
 
 
+def _reason(error: Exception) -> str:
+    return one_line(str(error)) or type(error).__name__
+
+
 def _first_lines(error: Exception) -> str:
     """What torch says of missing and unexpected weights, or any other error, cut short."""
-    lines = [line.strip() for line in str(error).splitlines()[1:4]] or [describe(error)]
+    lines = [line.strip() for line in str(error).splitlines()[1:4]] or [_reason(error)]
     return "; ".join(line if len(line) < 160 else f"{line[:159]}…" for line in lines)

@@ -11,8 +11,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from ferbench import InitialWeights, UserError
-from ferbench.plugin.discovery import warn_on_stderr
+from ferbench import InitialWeights, UserError, warn_on_stderr
 from ferbench_builtin.models.backbone import Freezable, Freeze
 
 #: The option ``weights`` of a model that has no published weights.

@@ -8,8 +8,7 @@ import torch
 from annotated_types import Ge, Gt, Interval
 from torch import nn
 
-from ferbench import Tunable, UserError
-from ferbench.plugin.faults import did_you_mean, one_line
+from ferbench import Tunable, UserError, did_you_mean, one_line
 
 _LOOKAHEAD = "lookahead_"
 

@@ -9,8 +9,7 @@ import numpy as np
 from annotated_types import Ge, Interval
 from numpy.typing import NDArray
 
-from ferbench import Task, Tunable
-from ferbench.training.scores import Scores
+from ferbench import Scores, Task, Tunable
 from ferbench_builtin.samplers.drawing import Classes
 
 Source = Literal["validation", "train"]

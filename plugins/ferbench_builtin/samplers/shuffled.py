@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench import Task
-from ferbench.training.scores import Scores
+from ferbench import Scores, Task
 
 
 class Shuffled:

@@ -8,9 +8,7 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Interval
 
-from ferbench import Scores, Tunable, UserError
-from ferbench.metrics.selection import HIGHER_IS_BETTER
-from ferbench.training.selection import better
+from ferbench import HIGHER_IS_BETTER, Scores, Tunable, UserError, better
 from ferbench_builtin.schedules.warmup import Rates, Span, Warmup, WarmupUnit
 
 
