@@ -72,6 +72,11 @@ class Fixed:
     field: str
     value: Any
 
+    @property
+    def key(self) -> str:
+        """As of a `Dimension`."""
+        return ".".join(part for part in (self.section, self.component, self.field) if part is not None)
+
 
 @dataclass(frozen=True)
 class Space:
@@ -89,10 +94,8 @@ class Space:
 
     def describe(self) -> list[dict[str, Any]]:
         """The space as plain values, for the study's fingerprint."""
-        kept = [
-            {"key": ".".join(filter(None, (f.section, f.component, f.field))), "value": f.value} for f in self.fixed
-        ]
-        return [dimension.describe() for dimension in self.dimensions] + sorted(kept, key=lambda one: str(one["key"]))
+        fixed = [{"key": one.key, "value": one.value} for one in sorted(self.fixed, key=lambda one: one.key)]
+        return [dimension.describe() for dimension in self.dimensions] + fixed
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
         """Let a trial choose a value for each dimension that its choices of components leave it."""

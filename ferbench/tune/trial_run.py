@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,20 +15,23 @@ from ferbench.experiment.resolve import ResolvedRecipe, resolve
 from ferbench.experiment.settings import build_recipe
 from ferbench.experiment.start import Start
 from ferbench.plugin.discovery import load_registry
+from ferbench.records.epoch import Epoch
+from ferbench.records.run import Run
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.lock import AtWork
 from ferbench.training.loop import Observer, Position
 from ferbench.training.run import execute
 from ferbench.training.starting import find_start
 from ferbench.training.stopping import Pruned
+from ferbench.tune.messages import Job, JobEnded
 from ferbench.tune.objectives import Objective
-from ferbench.tune.worker import Job, Reporter
+from ferbench.tune.worker import Reporter
 
 #: Seconds between two looks at a run that another worker is at work on.
 _LOOK = 0.5
 
 
-def prepare(context: dict[str, Any]) -> Callable[[Job, Reporter], dict[str, Any]]:
+def prepare(context: Mapping[str, Any]) -> Callable[[Job, Reporter], JobEnded]:
     """What runs trials.
 
     Args:
@@ -52,11 +55,11 @@ def prepare(context: dict[str, Any]) -> Callable[[Job, Reporter], dict[str, Any]
             starts[given] = find_start(results, given)
         return None if given is None else starts[given]
 
-    def run(job: Job, reporter: Reporter) -> dict[str, Any]:
+    def run(job: Job, reporter: Reporter) -> JobEnded:
         resolved = resolve(build_recipe(_placed(job)), registry)
         planned = replace(plan(resolved, packed(resolved), started(resolved.recipe.start)), reads_test=job.test)
         record = _execute(planned, results, objectives, reporter, prunes=not job.test)
-        return {"run": planned.directory(results).path.name, **_ending(record, objectives)}
+        return replace(_ending(record, objectives), run=planned.directory(results).path.name)
 
     return run
 
@@ -71,59 +74,59 @@ def _placed(job: Job) -> dict[str, Any]:
     return {**job.settings, "runtime": runtime}
 
 
-def _execute(
-    planned: Plan, results: Path, objectives: Sequence[Objective], reporter: Reporter, *, prunes: bool
-) -> dict[str, Any]:
+def _execute(planned: Plan, results: Path, objectives: Sequence[Objective], reporter: Reporter, *, prunes: bool) -> Run:
     directory = planned.directory(results)
     objective = objectives[0] if prunes and len(objectives) == 1 and objectives[0].by_epoch else None
+    epochs = planned.resolved.recipe.training.epochs
     while True:
         if planned.is_complete(results):
             reporter.past(_history(directory, objective))
-            return directory.read()
+            return directory.load()
         try:
-            return execute(planned, results, lambda record: _Observer(directory, objective, reporter, record))
+            execute(planned, results, lambda _: _Observer(directory, objective, reporter, epochs))
+            return directory.load()
         except AtWork:  # the same settings came up twice: what the other makes serves both
             time.sleep(_LOOK)
 
 
 class _Observer(Observer):
-    """Tells the parent of epochs, and ends the run when the parent says so."""
+    """Reports epochs to the parent, and ends the run when the parent says so."""
 
-    def __init__(
-        self, directory: RunDirectory, objective: Objective | None, reporter: Reporter, record: dict[str, Any]
-    ) -> None:
+    def __init__(self, directory: RunDirectory, objective: Objective | None, reporter: Reporter, epochs: int) -> None:
         self._directory = directory
         self._objective = objective
         self._reporter = reporter
-        self._epochs = record["recipe"]["training"]["epochs"]
+        self._epochs = epochs
 
     def resumed(self, at: Position) -> None:
         past = _history(self._directory, self._objective)
-        self._reporter.past([one for one in past if one[0] < at.epoch])
+        self._reporter.past([(epoch, value) for epoch, value in past if epoch < at.epoch])
 
     def epoch_ended(self, record: dict[str, Any]) -> None:
-        epoch = record["epoch"]
-        value = None if self._objective is None else self._objective.of_epoch(record)
-        if self._reporter.epoch(epoch, value, f"{epoch}/{self._epochs}") and epoch < self._epochs:
-            raise Pruned(f"other trials were better after epoch {epoch}")
+        ended = Epoch.model_validate(record)
+        value = None if self._objective is None else self._objective.of_epoch(ended)
+        text = f"{ended.epoch}/{self._epochs}"
+        if self._reporter.epoch(ended.epoch, value, text) and ended.epoch < self._epochs:
+            raise Pruned(f"other trials were better after epoch {ended.epoch}")
 
 
 def _history(directory: RunDirectory, objective: Objective | None) -> list[tuple[int, float]]:
     """(epoch, value) of the epochs so far that have one."""
     if objective is None:
         return []
-    values = ((epoch["epoch"], objective.of_epoch(epoch)) for epoch in directory.history())
+    values = ((epoch.epoch, objective.of_epoch(epoch)) for epoch in directory.epochs())
     return [(epoch, value) for epoch, value in values if value is not None]
 
 
-def _ending(record: dict[str, Any], objectives: Sequence[Objective]) -> dict[str, Any]:
+def _ending(run: Run, objectives: Sequence[Objective]) -> JobEnded:
     """What the study learns of a run."""
-    if record["status"] in ("pruned", "diverged"):
+    if run.status in ("pruned", "diverged"):
         # A run that diverged says that its settings are bad; one that failed says nothing about them.
-        said = record["error"]["message"]
-        return {"ending": "pruned", "reason": said if record["status"] == "pruned" else f"diverged: {said}"}
-    values = [objective.of_run(record) for objective in objectives]
-    if None in values:
+        reason = "" if run.error is None else run.error.message
+        return JobEnded("pruned", reason=reason if run.status == "pruned" else f"diverged: {reason}")
+    values = [objective.of_run(run) for objective in objectives]
+    found = [value for value in values if value is not None]
+    if len(found) < len(values):
         name = objectives[values.index(None)].name
-        return {"ending": "failed", "reason": f"the run has no {name}, or it is not finite"}
-    return {"ending": "complete", "values": values}
+        return JobEnded("failed", reason=f"the run has no {name}, or it is not finite")
+    return JobEnded("complete", found)
