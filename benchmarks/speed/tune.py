@@ -116,7 +116,9 @@ def study(kind: Kind, took: Took, *, workers: int, threads: int) -> None:
         storage = Storage(sqlite_url(directory / "study.db"))
         trials = Trials(storage, "speed", OBJECTIVES, owner=secrets.token_hex(4))
         trials.use(make_sampler("tpe", OBJECTIVES, 0), make_pruner("median", 2))
-        processes = Workers(workers, kind.runner, {**kind.context, "results": name}, directory / "logs", threads=threads)
+        processes = Workers(
+            workers, kind.runner, {**kind.context, "results": name}, directory / "logs", threads=threads
+        )
         processes.start()
         try:
             while not all(worker.ready for worker in processes.all):

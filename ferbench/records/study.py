@@ -232,7 +232,7 @@ class ChosenBy(Record):
         return f"{self.algorithm} (start-up)" if self.start_up else self.algorithm
 
 
-class TestedTrials(Record):
+class RepeatedTrials(Record):
     """Which trials were repeated, over which seeds."""
 
     trials: list[Count]
@@ -241,10 +241,10 @@ class TestedTrials(Record):
     """Of the runs."""
 
 
-class TestedAt(Record):
+class RepeatedAt(Record):
     """Where the best trials were tested; an attribute of the study in a database that hosts share."""
 
-    of: TestedTrials
+    of: RepeatedTrials
     """Which trials."""
     at: str
     """Host and results directory."""

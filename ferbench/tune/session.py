@@ -14,7 +14,7 @@ import numpy as np
 
 from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan
-from ferbench.records.study import SCHEMA_VERSION, Dimension, Outcome, Samples, Study, TestedAt, TestedTrials
+from ferbench.records.study import SCHEMA_VERSION, Dimension, Outcome, RepeatedAt, RepeatedTrials, Samples, Study
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.training.interruption import Interruption
 from ferbench.tune import final
@@ -226,7 +226,7 @@ class Session:
         before = self.place.outcome()
         if before is not None and self._is_there(before, best, about):
             return before
-        tested = TestedTrials(trials=[one.number for one in best], seeds=list(self.settings.seeds))
+        tested = RepeatedTrials(trials=[one.number for one in best], seeds=list(self.settings.seeds))
         here = f"{socket.gethostname()}:{self.results.absolute()}"
         with trials.storage.claimed(f"{self.place.id} final") as mine:
             if not mine:
@@ -245,7 +245,7 @@ class Session:
             outcome = final.conclude(self.place, self.results, best, about)
             if not any(one.failed for one in outcome.finalists):
                 with contextlib.suppress(*AWAY):  # the outcome is in the results; only other hosts do not know
-                    trials.note_tested(TestedAt(of=tested, at=here))
+                    trials.note_tested(RepeatedAt(of=tested, at=here))
             return outcome
 
     def _is_there(self, outcome: Outcome, best: list[final.Candidate], about: Outcome) -> bool:

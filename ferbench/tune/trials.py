@@ -18,7 +18,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from ferbench.records.study import ChosenBy, TestedAt, TrialResult
+from ferbench.records.study import ChosenBy, RepeatedAt, TrialResult
 from ferbench.tune.objectives import Objective
 from ferbench.tune.storage import Storage, without_warnings
 
@@ -112,14 +112,14 @@ class Trials:
             if key not in self.study.user_attrs:
                 self.study.set_user_attr(key, value)
 
-    def note_tested(self, tested: TestedAt) -> None:
+    def note_tested(self, tested: RepeatedAt) -> None:
         """Let the other hosts know which trials this host has repeated and tested."""
         self.study.set_user_attr("outcome", tested.plain())
 
-    def tested(self) -> TestedAt | None:
+    def tested(self) -> RepeatedAt | None:
         """What `note_tested` noted last, on any host."""
         noted = self.study.user_attrs.get("outcome")
-        return None if noted is None else TestedAt.model_validate(noted)
+        return None if noted is None else RepeatedAt.model_validate(noted)
 
     @without_warnings()
     def fill(self, points: Iterator[dict[str, Any]], limit: int) -> int:

@@ -8,7 +8,7 @@ import light
 import pytest
 from optuna.trial import TrialState
 
-from ferbench.records.study import TestedAt, TestedTrials, TrialResult
+from ferbench.records.study import RepeatedAt, RepeatedTrials, TrialResult
 
 
 @pytest.fixture
@@ -87,6 +87,6 @@ def test_a_trial_that_has_ended_meanwhile_is_neither_begun_nor_gone_on_with_nor_
 def test_what_another_host_has_repeated_and_tested_is_known(hosts):
     first, other = hosts
     assert other.tested() is None
-    noted = TestedAt(of=TestedTrials(trials=[1], seeds=[0]), at="there:/results")
+    noted = RepeatedAt(of=RepeatedTrials(trials=[1], seeds=[0]), at="there:/results")
     first.note_tested(noted)
     assert other.tested() == noted
