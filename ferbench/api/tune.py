@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from ferbench.runs.directory import RunDirectory
     from ferbench.tune.conductor import StudyObserver
-    from ferbench.tune.session import Session
     from ferbench.tune.study import StudyDirectory
     from ferbench.tune.view import StudyView
 
@@ -242,18 +241,7 @@ def tune(
         storage=storage,
         grace=grace,
     ).session(lambda resolved: dataset_pack(resolved.components["dataset"], resolved.recipe.data, places))
-    return conduct(session, progress or StudyObserver(), finish=final)
-
-
-def conduct(session: Session, observer: StudyObserver, *, finish: bool = True) -> Study:
-    """Search as asked, test the best, and read what came of it.
-
-    Args:
-        session: what is asked for.
-        observer: follows the search.
-        finish: repeat and test the best trials.
-    """
-    session.conduct(observer, finish=finish)
+    session.conduct(progress or StudyObserver(), finish=final)
     return Study(session.place, session.results, session.storage)
 
 

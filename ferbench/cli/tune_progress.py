@@ -19,6 +19,7 @@ from ferbench.plugin.faults import one_line
 from ferbench.records.study import TrialResult
 from ferbench.tune.conductor import Conductor, StudyObserver
 from ferbench.tune.objectives import Objective, ranked
+from ferbench.tune.space import Chosen
 from ferbench.tune.trials import OpenTrial
 
 #: Ended trials that the live table keeps in sight.
@@ -121,7 +122,7 @@ class TrialProgress(StudyObserver):
         for number in set(self._started) - {trial.number for trial in conductor.working.values()}:
             del self._started[number]  # its worker died, or another host had its result first
 
-    def trial_ended(self, result: TrialResult, chosen: dict[str, Any]) -> None:
+    def trial_ended(self, result: TrialResult, chosen: Chosen) -> None:
         self._count(result)
         numbers = ", ".join(
             f"{objective.name} {value_text(value)}"
@@ -159,7 +160,7 @@ class LiveTrials(TrialProgress):
         self._console = Console(stderr=True, highlight=False)
         self._running: dict[int, tuple[OpenTrial, str, float | None]] = {}
         self._repeats = ""
-        self._recent: deque[tuple[TrialResult, dict[str, Any]]] = deque(maxlen=_RECENT)
+        self._recent: deque[tuple[TrialResult, Chosen]] = deque(maxlen=_RECENT)
         self._live = Live(self, console=self._console, refresh_per_second=2, transient=True)
 
     def search_begins(self, trials: Sequence[FrozenTrial], target: int) -> None:
@@ -178,7 +179,7 @@ class LiveTrials(TrialProgress):
     def epoch_ended(self, trial: OpenTrial, text: str, value: float | None) -> None:
         self._running[trial.number] = (trial, text, value)
 
-    def trial_ended(self, result: TrialResult, chosen: dict[str, Any]) -> None:
+    def trial_ended(self, result: TrialResult, chosen: Chosen) -> None:
         self._running.pop(result.trial, None)
         self._recent.append((result, chosen))
         if result.ending == "failed":

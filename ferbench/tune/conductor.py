@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from optuna.trial import FrozenTrial
 
@@ -14,7 +14,7 @@ from ferbench.records.study import TrialResult
 from ferbench.training.interruption import Interruption
 from ferbench.tune.messages import EpochEnded, Interrupted, Job, JobEnded, Message, PastEpochs
 from ferbench.tune.pending import PendingResults
-from ferbench.tune.space import Space
+from ferbench.tune.space import Chosen, Space
 from ferbench.tune.storage import AWAY
 from ferbench.tune.trials import MOST_ATTEMPTS, OpenTrial, Trials
 from ferbench.tune.workers import Worker, Workers
@@ -43,7 +43,7 @@ class StudyObserver:
     def epoch_ended(self, trial: OpenTrial, text: str, value: float | None) -> None:
         """A trial has finished an epoch; ``text`` says which of how many."""
 
-    def trial_ended(self, result: TrialResult, chosen: dict[str, Any]) -> None:
+    def trial_ended(self, result: TrialResult, chosen: Chosen) -> None:
         """A trial has ended."""
 
     def note(self, line: str) -> None:

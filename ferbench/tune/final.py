@@ -6,7 +6,6 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -20,7 +19,7 @@ from ferbench.training.interruption import Interruption
 from ferbench.tune.conductor import FAREWELL, StudyObserver
 from ferbench.tune.messages import EpochEnded, Interrupted, Job, JobEnded
 from ferbench.tune.objectives import Objective, ranked
-from ferbench.tune.space import Settings, Space
+from ferbench.tune.space import Chosen, Settings, Space
 from ferbench.tune.study import StudyDirectory
 from ferbench.tune.trials import MOST_ATTEMPTS, STATES
 from ferbench.tune.workers import Workers
@@ -64,7 +63,7 @@ class Candidate:
     rank: int
     number: int
     values: tuple[float, ...]
-    chosen: dict[str, Any]
+    chosen: Chosen
     settings: Settings
     runs: list[SeedJob] = field(default_factory=list)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ferbench.link import Link
     from ferbench.records.study import Ending
+    from ferbench.tune.space import Settings
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Job:
     """
 
     trial: int | None
-    settings: dict[str, Any]
+    settings: Settings
     test: bool = False
     threads: int | None = None
     device: str | None = None

@@ -27,7 +27,7 @@ from ferbench.tune.length import keep_within
 from ferbench.tune.objectives import Objective, read_objectives
 from ferbench.tune.session import Session
 from ferbench.tune.settings import read_tune
-from ferbench.tune.space import build_space
+from ferbench.tune.space import Settings, build_space
 from ferbench.tune.storage import check_shared
 from ferbench.tune.study import covers, place_of
 
@@ -171,7 +171,7 @@ class Request:
         return searches + [(key, values, "--search") for key, values in self.searches]
 
 
-def _take_seeds(raw: dict[str, Any], table: dict[str, Any]) -> None:
+def _take_seeds(raw: Settings, table: Settings) -> None:
     """A recipe's grid over seeds is over those of the final runs; any other grid is a search to be written as one."""
     for key, values in raw.pop("grid", {}).items():
         if key != "training.seed":

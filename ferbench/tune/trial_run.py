@@ -25,6 +25,7 @@ from ferbench.training.starting import find_start
 from ferbench.training.stopping import Pruned
 from ferbench.tune.messages import Job, JobEnded
 from ferbench.tune.objectives import Objective
+from ferbench.tune.space import Settings
 from ferbench.tune.worker import Reporter
 
 #: Seconds between two looks at a run that another worker is at work on.
@@ -64,7 +65,7 @@ def prepare(context: Mapping[str, Any]) -> Callable[[Job, Reporter], JobEnded]:
     return run
 
 
-def _placed(job: Job) -> dict[str, Any]:
+def _placed(job: Job) -> Settings:
     """The settings with the share of the machine that the worker has."""
     runtime = dict(job.settings.get("runtime", {}))
     if job.threads is not None:

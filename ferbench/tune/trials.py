@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ferbench.records.study import ChosenBy, RepeatedAt, TrialResult
 from ferbench.tune.objectives import Objective
+from ferbench.tune.space import Chosen
 from ferbench.tune.storage import Storage, without_warnings
 
 #: How often a trial is begun before it is given up: each time, its worker died.
@@ -38,7 +39,7 @@ STATES = {
 CHOSEN_BY = "chosen_by"
 
 #: Lets a trial choose its values, which it gives by key.
-Suggest = Callable[[optuna.Trial], dict[str, Any]]
+Suggest = Callable[[optuna.Trial], Chosen]
 
 
 @dataclass
@@ -55,7 +56,7 @@ class OpenTrial:
     """
 
     number: int
-    chosen: dict[str, Any]
+    chosen: Chosen
     attempt: int
     handle: optuna.Trial
     recorded: set[int]
@@ -122,7 +123,7 @@ class Trials:
         return None if noted is None else RepeatedAt.model_validate(noted)
 
     @without_warnings()
-    def fill(self, points: Iterator[dict[str, Any]], limit: int) -> int:
+    def fill(self, points: Iterator[Chosen], limit: int) -> int:
         """Put the first ``limit`` points in line, where they are not yet; gives how many there are in all.
 
         Points already in line are known by their order, so that the same grid continues.
