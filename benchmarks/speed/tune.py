@@ -21,9 +21,9 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from ferbench.tune.messages import Job, JobEnded
 from ferbench.tune.objectives import Objective
 from ferbench.tune.space import Space, build_space
-from ferbench.tune.worker import Job
 
 OBJECTIVES = (Objective("macro_f1"),)
 
@@ -35,7 +35,7 @@ class Kind:
     Attributes:
         runner: what runs them, as workers import it.
         space: what they choose from.
-        context: what the runner is told, besides the results directory.
+        context: what the runner is given, besides the results directory.
         trials: of a study.
     """
 
@@ -59,7 +59,7 @@ class Took:
 
 
 class Alone:
-    """Hears a run that has no parent."""
+    """Stands for the parent of a run that has none."""
 
     def past(self, values: Sequence[Any]) -> None:
         pass
@@ -68,13 +68,13 @@ class Alone:
         return False
 
 
-def sleep(context: dict[str, Any]) -> Callable[[Job, Any], dict[str, Any]]:
+def sleep(context: dict[str, Any]) -> Callable[[Job, Any], JobEnded]:
     """Trials that sleep."""
 
-    def run(job: Job, reporter: Any) -> dict[str, Any]:
+    def run(job: Job, reporter: Any) -> JobEnded:
         time.sleep(context["seconds"])
         reporter.epoch(1, 0.5, "1/1")
-        return {"ending": "complete", "values": [job.settings["optimizer"]["lr"]]}
+        return JobEnded("complete", [job.settings["optimizer"]["lr"]])
 
     return run
 
@@ -89,14 +89,14 @@ def draw(space: Space, trials: int) -> list[dict[str, Any]]:
 
 def bare(kind: Kind, took: Took) -> None:
     """The trials without a study."""
-    from ferbench.tune.trial import prepare
+    from ferbench.tune.trial_run import prepare
 
     jobs = [Job(i, settings, threads=1) for i, settings in enumerate(draw(kind.space, kind.trials))]
     with tempfile.TemporaryDirectory() as name:
         run = (sleep if kind.runner.endswith(":sleep") else prepare)({**kind.context, "results": name})
         wall, cpu = time.perf_counter(), time.process_time()
         for job in jobs:
-            assert run(job, Alone())["ending"] == "complete"  # type: ignore[arg-type]
+            assert run(job, Alone()).ending == "complete"  # type: ignore[arg-type]
         took.wall.append(time.perf_counter() - wall)
         took.cpu.append(time.process_time() - cpu)
 
@@ -105,30 +105,32 @@ def study(kind: Kind, took: Took, *, workers: int, threads: int) -> None:
     """The trials as a study in an SQLite file, with TPE."""
     from ferbench.training.interruption import Interruption
     from ferbench.tune.algorithms import make_pruner, make_sampler
-    from ferbench.tune.conductor import Conductor, Watch
-    from ferbench.tune.crew import Crew
-    from ferbench.tune.ledger import Ledger
-    from ferbench.tune.spool import Spool
+    from ferbench.tune.conductor import Conductor, StudyObserver
+    from ferbench.tune.pending import PendingResults
     from ferbench.tune.storage import Storage, sqlite_url
+    from ferbench.tune.trials import Trials
+    from ferbench.tune.workers import Workers
 
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         storage = Storage(sqlite_url(directory / "study.db"))
-        ledger = Ledger(storage, "speed", OBJECTIVES, owner=secrets.token_hex(4))
-        ledger.use(make_sampler("tpe", OBJECTIVES, 0), make_pruner("median", 2))
-        crew = Crew(workers, kind.runner, {**kind.context, "results": name}, directory / "logs", threads=threads)
-        crew.start()
+        trials = Trials(storage, "speed", OBJECTIVES, owner=secrets.token_hex(4))
+        trials.use(make_sampler("tpe", OBJECTIVES, 0), make_pruner("median", 2))
+        processes = Workers(
+            workers, kind.runner, {**kind.context, "results": name}, directory / "logs", threads=threads
+        )
+        processes.start()
         try:
-            while not all(worker.ready for worker in crew.workers):
-                list(crew.wait(0.5))
-            spool = Spool(directory / "spool")
-            conductor = Conductor(ledger, kind.space, crew, spool, kind.trials, Watch(), Interruption())
+            while not all(worker.ready for worker in processes.all):
+                list(processes.wait(0.5))
+            pending = PendingResults(directory / "spool")
+            conductor = Conductor(trials, kind.space, processes, pending, kind.trials, StudyObserver(), Interruption())
             wall, cpu = time.perf_counter(), time.process_time()
             conductor.run()
             took.wall.append(time.perf_counter() - wall)
             took.cpu.append(time.process_time() - cpu)
         finally:
-            crew.kill()
+            processes.kill()
             storage.close()
 
 
@@ -180,7 +182,7 @@ def kinds(cache: Path, trials: int, seconds: float) -> dict[str, Kind]:
     space = build_space(base, load_registry(()), searches=search, only=True)
     context = {"cache": str(cache), "plugins": [], "objectives": [objective.name for objective in OBJECTIVES]}
     return {
-        "train": Kind("ferbench.tune.trial:prepare", space, context, trials),
+        "train": Kind("ferbench.tune.trial_run:prepare", space, context, trials),
         "sleep": Kind(f"{Path(__file__).stem}:sleep", space, {"seconds": seconds}, trials),
     }
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +13,8 @@ from ferbench.cli.places import results_option
 from ferbench.errors import UserError
 
 if TYPE_CHECKING:
-    from ferbench.tune.storage import Storage
-    from ferbench.tune.study import StudyPlace
+    from ferbench.tune.study import StudyDirectory
+    from ferbench.tune.view import StudyView
 
 storage_option: Any = click.option(
     "--storage",
@@ -34,14 +32,14 @@ class StudyType(click.ParamType):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         import json
 
-        found: dict[str, None] = {}
+        words: list[str] = []
         for path in sorted((Path(ctx.params.get("results") or "results") / "studies").glob("*/study.json")):
-            try:
+            try:  # without the types of records, which take too long to import here
                 label = json.loads(path.read_text(encoding="utf-8")).get("label")
             except (OSError, ValueError, AttributeError):
                 label = None
-            found |= {word: None for word in (label, path.parent.name) if isinstance(word, str)}
-        return [CompletionItem(word) for word in found if word.startswith(incomplete)]
+            words += [word for word in (label, path.parent.name) if isinstance(word, str)]
+        return [CompletionItem(word) for word in dict.fromkeys(words) if word.startswith(incomplete)]
 
 
 @click.command()
@@ -54,52 +52,37 @@ def status(study: str, storage: str | None, as_json: bool, results: Path) -> Non
 
     STUDY is a name, an id or its first digits (at least four), or the path of a study's directory.
     """
-    from ferbench.cli.study_tables import show_finalists, show_trials
-    from ferbench.tune.algorithms import CHOSEN_BY
-    from ferbench.tune.final import counts
-    from ferbench.tune.ledger import load
+    from ferbench.cli.study_tables import show_finalists, show_trials, trials_json
+    from ferbench.tune.final import tally
     from ferbench.tune.study import find_study
-    from ferbench.tune.view import STATES, best_numbers
+    from ferbench.tune.view import read_view
 
     place = find_study(results, study)
-    about = place.read()
-    with opened(place, storage) as kept:
-        trials = load(kept, place.id).get_trials(deepcopy=False)
-    best = best_numbers(trials, about["objectives"])
-    tally = counts(trials)
-    outcome = place.outcome()
+    view = read_view(place, results, storage, importances=False)
+    record, outcome, tried = view.record, view.outcome, tally(view.trials)
     if as_json:
-        entries = [
-            {
-                "trial": trial.number,
-                "state": STATES[trial.state],
-                "values": dict(zip(about["objectives"], trial.values or [], strict=False)),
-                "params": trial.params,
-                "chosen_by": trial.user_attrs.get(CHOSEN_BY),
-                **{key: trial.user_attrs[key] for key in ("run", "seconds", "reason") if key in trial.user_attrs},
-            }
-            for trial in trials
-        ]
-        by = {key: about.get(key) for key in ("algorithm", "pruner", "seed")}
-        content = {"study": place.id, "label": about["label"], **by, "counts": tally, "best": best, "trials": entries}
-        echo_json({**content, "outcome": outcome})
+        content = {
+            **{"study": place.id, "label": record.label},
+            **{"algorithm": record.algorithm, "pruner": record.pruner, "seed": record.seed},
+            **{"counts": tried.plain(), "best": view.best, "trials": trials_json(view)},
+        }
+        echo_json({**content, "outcome": None if outcome is None else outcome.plain()})
         return
-    show_trials(trials, about["objectives"], set(best))
-    states = ", ".join(f"{number} {state}" for state, number in tally.items() if number and state != "all")
+    show_trials(view)
+    states = ", ".join(f"{number} {state}" for state, number in tried.plain().items() if number and state != "all")
     ended = f" ({states}); * marks the best" if states else ""
-    click.echo(f"\nstudy {place.id} ({about['label']}): {tally['all']} trials{ended}")
-    click.echo(
-        f"chosen by {about.get('algorithm')}, pruner {about.get('pruner')}, seed {about.get('seed', 'not recorded')}"
-    )
+    click.echo(f"\nstudy {place.id} ({record.label}): {tried.all} trials{ended}")
+    seed = "not recorded" if record.seed is None else record.seed
+    click.echo(f"chosen by {record.algorithm}, pruner {record.pruner}, seed {seed}")
     if storage is None:
         click.echo("a process is at work on it" if place.is_conducted() else "no process is at work on it")
     if outcome is not None:
         click.echo("")
-        if outcome["trials"]["all"] < tally["all"]:
-            more = tally["all"] - outcome["trials"]["all"]
+        more = tried.all - outcome.trials.all
+        if more > 0:
             last = "trial" if more == 1 else f"{more} trials"
             click.echo(f"before the last {last} ('ferbench tune' again repeats and tests the best of all):")
-        show_finalists(outcome, results)
+        show_finalists(view)
 
 
 @click.command()
@@ -110,55 +93,27 @@ def status(study: str, storage: str | None, as_json: bool, results: Path) -> Non
 @results_option
 def report(study: str, storage: str | None, output: Path | None, open_it: bool, results: Path) -> None:
     """Write a study's page: history, importance, parallel coordinates, slices, Pareto front."""
-    from ferbench.report.study_page import study_page
     from ferbench.storage import replace_file
-    from ferbench.tune.ledger import load
     from ferbench.tune.study import find_study
-    from ferbench.tune.view import read_study
+    from ferbench.tune.study_page import study_page
+    from ferbench.tune.view import read_view
 
     place = find_study(results, study)
-    with opened(place, storage) as kept:
-        page = study_page(read_study(place, load(kept, place.id), results))
     path = output or place.report
-    replace_file(path, page.encode())
+    replace_file(path, study_page(read_view(place, results, storage)).encode())
     click.echo(f"report: {path}")
     if open_it:
         click.launch(str(path))
 
 
-def write_report(place: StudyPlace, results: Path, storage: str | None) -> Path | None:
+def write_page(view: StudyView, place: StudyDirectory) -> Path | None:
     """Write the page of a study; None when there is no room for it, which loses no result."""
-    from ferbench.report.study_page import study_page
     from ferbench.storage import replace_file
-    from ferbench.tune.ledger import load
-    from ferbench.tune.view import read_study
+    from ferbench.tune.study_page import study_page
 
-    with opened(place, storage) as kept:
-        page = study_page(read_study(place, load(kept, place.id), results))
     try:
-        replace_file(place.report, page.encode())
+        replace_file(place.report, study_page(view).encode())
     except UserError as error:
         click.echo(f"no report was written: {error.message}\n  → {error.remedy}", err=True)
         return None
     return place.report
-
-
-@contextlib.contextmanager
-def opened(place: StudyPlace, storage: str | None) -> Iterator[Storage]:
-    """The storage of a study, to read."""
-    from ferbench.tune.storage import Storage, quiet_optuna
-
-    quiet_optuna()
-    if storage is None:
-        kept = place.read().get("storage")
-        if kept is not None:
-            raise UserError(
-                f"study {place.id} is kept in {kept}", "say so with --storage, with the password if it needs one"
-            )
-        if not place.database.is_file():
-            raise UserError(f"study {place.id} has no trial yet", "begin it with 'ferbench tune'")
-    opened = Storage(storage or f"sqlite:///{place.database.absolute()}")
-    try:
-        yield opened
-    finally:
-        opened.close()

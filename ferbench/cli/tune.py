@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ferbench.cli.completion import SettingType, plugin_option
+from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
-from ferbench.cli.recipe_options import (
-    add_trackers,
-    asked_settings,
-    asked_start,
-    recipe_options,
-    set_option,
-    skip_faulty_option,
-    start_option,
-)
+from ferbench.cli.recipe_options import recipe_options, set_option, skip_faulty_option, start_option
 from ferbench.cli.studies import report, status, storage_option
 from ferbench.errors import UserError
 from ferbench.plugin.faults import did_you_mean
 
+if TYPE_CHECKING:
+    from ferbench.cli.tune_progress import TrialProgress
+    from ferbench.tune.session import Session
+
 _SEARCH = "search"
-_NO_FOLDS = "search on one split, or one fold (data.fold=1/5); then run every fold: 'ferbench run best.toml --folds 5'"
 
 
 class OneOf(click.Choice[str]):
@@ -167,20 +164,12 @@ def search(
     ferbench tune RECIPE.toml --search optimizer.lr=1e-4..1e-2:log --search loss=cross-entropy,focal
     ferbench tune status STUDY
     """
-    from ferbench.cli.tune_request import Places, final_seeds, searches_of, session_of, take_seeds
+    from ferbench.cli.combinations import packed
     from ferbench.experiment.recipe import COMPONENT_SECTIONS
-    from ferbench.experiment.settings import read_recipe
-    from ferbench.experiment.start import continued
-    from ferbench.plugin.discovery import load_registry
-    from ferbench.tune.settings import read_tune
+    from ferbench.tune.request import Request
 
-    registry = load_registry(plugin)
-    raw = read_recipe(recipe) if recipe is not None else {}
-    found = asked_start(raw, start, results)
-    if found is not None:
-        raw = {**continued(found.directory.read(), raw, registry), "from": found.given}
-    add_trackers(raw, tracker_names)
-    flags = {
+    silent = as_json or quiet
+    asked = {
         "trials": trials,
         "objectives": tuple(objectives),
         "algorithm": algorithm,
@@ -188,29 +177,95 @@ def search(
         "only": only,
         "workers": workers,
         "best": best,
-        "seeds": None if seeds is None else final_seeds(seeds),
+        "seeds": None if seeds is None else _final_seeds(seeds),
     }
-    table = dict(raw.get("tune", {}))
-    take_seeds(raw, table)
-    settings = read_tune(table, flags)
-    components = {section: names[f"{section}_names"] for section in COMPONENT_SECTIONS}
-    first = {section: value[:1] for section, value in components.items()}
-    (base,) = asked_settings(raw, first, data, sets=sets, no_folds=_NO_FOLDS, skip_faulty=skip_faulty)
-    called = base.pop("name", None)
-    label = str(called or "tune") if name is None else name
-    asked = searches_of(settings.search, components, sets, searches)
-    places = Places(results, cache, tuple(plugin), storage, grace)
-    session = session_of(
-        base, label, settings, asked, registry, places, found, named=name is not None, quiet=as_json or quiet
-    )
+    session = Request(
+        results=results,
+        cache=cache,
+        recipe=recipe,
+        components={section: names[f"{section}_names"] for section in COMPONENT_SECTIONS},
+        trackers=tracker_names,
+        data=data,
+        sets=sets,
+        searches=[_search(text) for text in searches],
+        tune=asked,
+        start=start,
+        name=name,
+        skip_faulty=skip_faulty,
+        plugins=tuple(plugin),
+        storage=storage,
+        grace=grace,
+    ).session(lambda resolved: packed(resolved, cache, quiet=silent))
+    _warn(session, name, quiet=silent)
     if dry_run:
         from ferbench.cli.tune_space import show_space
 
         show_space(session, as_json=as_json)
         return
-    from ferbench.cli.tune_conduct import conduct
+    try:
+        outcome = session.conduct(_progress(session, quiet=silent), finish=final)
+    except KeyboardInterrupt:
+        click.echo(f"interrupted: the same command goes on with study {session.place.id}", err=True)
+        raise
+    from ferbench.cli.studies import write_page
+    from ferbench.cli.study_tables import show_best, show_finalists
+    from ferbench.tune.view import read_view
 
-    conduct(session, finish=final, quiet=quiet, as_json=as_json, with_report=with_report)
+    place = session.place
+    view = read_view(place, results, storage, importances=with_report)
+    page = write_page(view, place) if with_report else None
+    if as_json:
+        about = {"study": place.id, "directory": str(place.path), **({} if page is None else {"report": str(page)})}
+        echo_json({**about, **({} if outcome is None else outcome.plain())})
+        return
+    if outcome is not None:
+        show_finalists(view)
+        if place.best.is_file():
+            click.echo(f"\nbest recipe: {place.best}")
+    else:
+        show_best(view)
+    if page is not None:
+        click.echo(f"report: {page}")
+
+
+def _final_seeds(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise UserError(f"--seeds {text}: these are no seeds", "give whole numbers: --seeds 0,1,2")
+    return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+def _search(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip() or not value.strip():
+        raise UserError(f"--search {text!r} is not KEY=VALUES", "for example --search model.dropout=0.1..0.6")
+    return key.strip(), value.strip()
+
+
+def _warn(session: Session, name: str | None, *, quiet: bool) -> None:
+    """Say what a user should know before the first trial."""
+    from ferbench.cli.combinations import single_update
+    from ferbench.cli.naming import warn_of_digits
+
+    warn_of_digits(session.label, "study")
+    if name is not None and name != session.label:
+        about = f"study {session.place.id} is called '{session.label}' already, and keeps that name"
+        click.echo(f"warning: {about}", err=True)
+    if session.left_out and session.base.start is not None and not quiet:
+        keys = ", ".join(session.left_out)
+        click.echo(f"not searched, since the weights of {session.base.start.label} do not fit: {keys}", err=True)
+    warning = single_update(session.base)
+    searched = {dimension.key for dimension in session.space.dimensions}
+    if warning is not None and not {"training.batch_size", "training.accumulate"} & searched:
+        click.echo(warning, err=True)
+
+
+def _progress(session: Session, *, quiet: bool) -> TrialProgress:
+    from ferbench.cli.tune_progress import LiveTrials, TrialProgress
+
+    if sys.stderr.isatty() and not quiet:
+        return LiveTrials(session.objectives, session.settings.workers)
+    return TrialProgress(session.objectives, session.settings.workers, quiet=quiet)
 
 
 tune.add_command(status)

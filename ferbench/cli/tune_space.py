@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -15,47 +16,35 @@ if TYPE_CHECKING:
 
 def show_space(session: Session, *, as_json: bool) -> None:
     """``--dry-run``."""
-    from ferbench.tune.algorithms import searched_by
-    from ferbench.tune.session import DEFAULT_TRIALS
+    from ferbench.records.study import Dimension
 
-    space, place = session.space, session.place
+    space, place, by = session.space, session.place, session.by
     if as_json:
-        objectives = [objective.name for objective in session.objectives]
-        about = {"study": place.id, "exists": place.path.exists(), "label": session.label, "objectives": objectives}
-        about |= searched_by(session.settings, session.objectives)
-        echo_json({**about, "space": space.describe()})
+        about = {"study": place.id, "exists": place.path.exists(), "label": session.label, "objectives": session.goals}
+        echo_json({**about, **asdict(by), "space": space.describe()})
         return
-    rows = [
-        [one.key, one.values.text, one.values.scale, _where(one.section, one.component), one.source]
-        for one in space.dimensions
-    ]
+    rows = []
+    for one in space.dimensions:
+        values = Dimension(**one.describe())
+        rows.append([one.key, values.text, values.scale, _where(one.section, one.component), one.source])
     for fixed in space.fixed:
-        key = ".".join(filter(None, (fixed.section, fixed.component, fixed.field)))
-        rows.append([key, str(fixed.value), "not searched", _where(fixed.section, fixed.component), ""])
+        rows.append([fixed.key, str(fixed.value), "not searched", _where(fixed.section, fixed.component), ""])
     columns = ["parameter", "values", "scale", "only where", "from"]
     if not any(row[3] for row in rows):
         columns, rows = [*columns[:3], "from"], [[*row[:3], row[4]] for row in rows]
     width = terminal_width()
     show(fitting(columns, rows, width, spare=["from", "scale"]), width)
-    settings = session.settings
     goals = ", ".join(f"{one.name} ({'higher' if one.higher_is_better else 'lower'})" for one in session.objectives)
-    trials = settings.trials or (_points(session) if settings.algorithm == "grid" else DEFAULT_TRIALS)
-    seeds = ", ".join(map(str, settings.seeds))
-    pruner = searched_by(settings, session.objectives)["pruner"]
+    seeds = ", ".join(map(str, session.settings.seeds))
     there = "there already: it goes on" if place.path.exists() else "new"
     lines = (
         f"study {place.id} ({session.label}; {there})",
         f"base: {session.base.label}",
         f"better: {goals}, on validation",
-        f"{trials} trials chosen by {settings.algorithm}, pruner {pruner}; the best repeated over seeds {seeds}",
+        f"{session.target} trials chosen by {by.algorithm}, pruner {by.pruner}; the best repeated over seeds {seeds}",
     )
     click.echo("\n" + "\n".join(lines))
 
 
 def _where(section: str, component: str | None) -> str:
     return "" if component is None else f"{section} = {component}"
-
-
-def _points(session: Session) -> int:
-    """How many there are in a grid."""
-    return sum(1 for _ in session.space.grid())

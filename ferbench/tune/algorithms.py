@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ferbench.errors import UserError
+from ferbench.records.study import ChosenBy
 from ferbench.tune.objectives import Objective
 from ferbench.tune.settings import Algorithm, PrunerName, TuneSettings
 from ferbench.tune.storage import without_warnings
@@ -16,50 +17,54 @@ from ferbench.tune.storage import without_warnings
 #: Trials that are drawn at random before an algorithm has something to go by.
 STARTUP = 10
 
-
-#: Of a trial, among its attributes: what chose its values.
-CHOSEN_BY = "chosen_by"
-
-#: What an algorithm has something to go by from.
-_TOLD = {
+#: Trials that an algorithm learns from; before `STARTUP` of them it draws at random.
+_LEARNS_FROM = {
     "tpe": (TrialState.COMPLETE, TrialState.PRUNED),
     "cma-es": (TrialState.COMPLETE,),
     "gp": (TrialState.COMPLETE,),
 }
 
 
-def searched_by(settings: TuneSettings, objectives: Sequence[Objective]) -> dict[str, Any]:
-    """What chooses the trials of a study and ends them: ``algorithm``, ``pruner`` and ``seed``, none of them ``auto``.
+@dataclass(frozen=True)
+class Strategy:
+    """What chooses the trials of a study and ends them early.
 
-    Raises:
-        UserError: the pruner cannot be used with these objectives.
+    Attributes:
+        algorithm: chooses.
+        pruner: ends hopeless ones; never ``auto``.
+        seed: of the algorithm's own draws.
     """
-    pruner = choose_pruner(settings.pruner, objectives)
-    return {"algorithm": settings.algorithm, "pruner": pruner, "seed": settings.seed}
 
+    algorithm: Algorithm = "tpe"
+    pruner: PrunerName = "none"
+    seed: int = 0
 
-def choice(by: Mapping[str, Any], draws: int | None) -> Callable[[Sequence[FrozenTrial]], dict[str, Any]]:
-    """What is recorded of a trial whose values are chosen now, given the trials before it.
+    @classmethod
+    def of(cls, settings: TuneSettings, objectives: Sequence[Objective]) -> Strategy:
+        """What settings ask for.
 
-    Args:
-        by: `searched_by`.
-        draws: the seed that the sampler was made with.
-    """
-    algorithm = by["algorithm"]
-    fixed = {**by, "draws": draws, "optuna": optuna.__version__}
+        Raises:
+            UserError: the pruner cannot be used with these objectives.
+        """
+        return cls(settings.algorithm, choose_pruner(settings.pruner, objectives), settings.seed)
 
-    def recorded(trials: Sequence[FrozenTrial]) -> dict[str, Any]:
-        told = sum(trial.state in _TOLD.get(algorithm, ()) for trial in trials)
-        return {**fixed, "start_up": algorithm in _TOLD and told < STARTUP}
+    def chosen_by(self, trials: Sequence[FrozenTrial], draws: int | None) -> ChosenBy:
+        """What is recorded of a trial whose values are chosen now.
 
-    return recorded
-
-
-def choice_words(recorded: object) -> str:
-    """What chose a trial, in words: ``tpe``, ``tpe (start-up)`` where it drew at random, ``enqueued``."""
-    if not isinstance(recorded, Mapping) or "algorithm" not in recorded:
-        return "not recorded"
-    return f"{recorded['algorithm']}{' (start-up)' if recorded.get('start_up') else ''}"
+        Args:
+            trials: those before it.
+            draws: the seed that the sampler was made with.
+        """
+        states = _LEARNS_FROM.get(self.algorithm)
+        start_up = states is not None and sum(trial.state in states for trial in trials) < STARTUP
+        return ChosenBy(
+            algorithm=self.algorithm,
+            pruner=self.pruner,
+            seed=self.seed,
+            draws=draws,
+            optuna=optuna.__version__,
+            start_up=start_up,
+        )
 
 
 @without_warnings()
@@ -113,7 +118,7 @@ def choose_pruner(name: PrunerName, objectives: Sequence[Objective]) -> PrunerNa
 
 @without_warnings()
 def make_pruner(name: PrunerName, epochs: int) -> optuna.pruners.BasePruner:
-    """What ends hopeless trials, told the objective after every epoch, the first of which is 1.
+    """What ends hopeless trials by the objective after every epoch, the first of which is 1.
 
     Args:
         name: ``median``: worse than the median of the trials so far at the same epoch, after five trials;

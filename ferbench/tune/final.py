@@ -4,32 +4,51 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
 from ferbench.errors import UserError
 from ferbench.experiment.toml import recipe_toml
+from ferbench.records.study import Finalist, LostSeed, Outcome, SeedRun, Tally
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.lock import only_writer
 from ferbench.storage import replace_file
 from ferbench.training.interruption import Interruption
-from ferbench.tune.conductor import Watch
-from ferbench.tune.crew import Crew
-from ferbench.tune.ledger import MOST_ATTEMPTS
+from ferbench.tune.conductor import FAREWELL, StudyObserver
+from ferbench.tune.messages import EpochEnded, Interrupted, Job, JobEnded
 from ferbench.tune.objectives import Objective, ranked
-from ferbench.tune.space import Settings, Space
-from ferbench.tune.study import StudyPlace
-from ferbench.tune.worker import Job
+from ferbench.tune.space import Chosen, Settings, Space
+from ferbench.tune.study import StudyDirectory
+from ferbench.tune.trials import MOST_ATTEMPTS, STATES
+from ferbench.tune.workers import Workers
 
 #: So many trials of a Pareto front are repeated, unless ``best`` says otherwise.
 _OF_A_FRONT = 5
 
 
-@dataclass(frozen=True)
-class Finalist:
+@dataclass
+class SeedJob:
+    """A run of a finalist over one of the seeds.
+
+    Attributes:
+        seed: of the run.
+        job: as a worker gets it.
+        attempts: how often it was begun.
+        epoch: how far it is, for people.
+        ended: None until it has.
+    """
+
+    seed: int
+    job: Job
+    attempts: int = 0
+    epoch: str = ""
+    ended: JobEnded | None = None
+
+
+@dataclass
+class Candidate:
     """A trial that is worth a test.
 
     Attributes:
@@ -38,18 +57,20 @@ class Finalist:
         values: of the objectives, on validation.
         chosen: the trial's values by key.
         settings: the trial's recipe.
+        runs: that test it.
     """
 
     rank: int
     number: int
     values: tuple[float, ...]
-    chosen: dict[str, Any]
+    chosen: Chosen
     settings: Settings
+    runs: list[SeedJob] = field(default_factory=list)
 
 
-def finalists(
+def candidates(
     trials: Sequence[FrozenTrial], objectives: Sequence[Objective], space: Space, best: int | None
-) -> list[Finalist]:
+) -> list[Candidate]:
     """The best trials, no two with the same values of every parameter.
 
     Args:
@@ -57,10 +78,17 @@ def finalists(
         objectives: of the study.
         space: that the trials chose from.
         best: how many; None: one, or of a Pareto front up to five, from one end to the other.
+
+    Raises:
+        UserError: no trial is complete.
     """
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     if not complete:
-        return []
+        reasons = [trial.user_attrs["reason"] for trial in trials if trial.user_attrs.get("reason")]
+        raise UserError(
+            f"none of the {len(trials)} trials is complete" + (f": {reasons[-1]}" if reasons else ""),
+            "widen the search, or see with 'ferbench tune status' how the trials ended",
+        )
     order = ranked(objectives, [trial.values for trial in complete])
     unlike: dict[str, FrozenTrial] = {}
     for i in order:
@@ -71,7 +99,7 @@ def finalists(
     else:
         chosen = chosen[: best or 1]
     return [
-        Finalist(rank, trial.number, tuple(trial.values), dict(trial.params), space.settings(trial.params))
+        Candidate(rank, trial.number, tuple(trial.values), dict(trial.params), space.settings(trial.params))
         for rank, trial in enumerate(chosen, start=1)
     ]
 
@@ -85,148 +113,131 @@ def _spread(front: list[FrozenTrial], most: int) -> list[FrozenTrial]:
     return [front[round(i * (len(front) - 1) / (most - 1))] for i in range(most)]
 
 
-def final_jobs(found: Sequence[Finalist], seeds: Sequence[int], label: str) -> list[tuple[Finalist, int, Job]]:
-    """(finalist, seed, job) of every run that is tested."""
+def seed_jobs(candidate: Candidate, seeds: Sequence[int], label: str) -> list[SeedJob]:
+    """The runs that test a candidate."""
     jobs = []
-    for finalist in found:
-        for seed in seeds:
-            settings = copy.deepcopy(finalist.settings)
-            settings.setdefault("training", {})["seed"] = seed
-            settings["name"] = f"{label[:50]}-trial{finalist.number}-seed{seed}"
-            jobs.append((finalist, seed, Job(None, settings, test=True)))
+    for seed in seeds:
+        settings = copy.deepcopy(candidate.settings)
+        settings.setdefault("training", {})["seed"] = seed
+        settings["name"] = f"{label[:50]}-trial{candidate.number}-seed{seed}"
+        jobs.append(SeedJob(seed, Job(None, settings, test=True)))
     return jobs
 
 
-def run_jobs(crew: Crew, jobs: Sequence[Job], interruption: Interruption, watch: Watch) -> list[dict[str, Any]]:
-    """Run jobs that are no trials; gives each one's result, in their order.
+def run_jobs(workers: Workers, jobs: Sequence[SeedJob], interruption: Interruption, observer: StudyObserver) -> None:
+    """Run jobs that are no trials, until each has ended.
 
     Raises:
         Interrupted: a signal came, and the workers have ended.
     """
-    waiting = list(range(len(jobs)))
-    attempts = [0] * len(jobs)
-    working: dict[int, int] = {}
-    results: dict[int, dict[str, Any]] = {}
-    epochs: dict[int, str] = {}
+    waiting = list(jobs)
+    working: dict[int, SeedJob] = {}
+
+    def ended_ones() -> int:
+        return sum(one.ended is not None for one in jobs)
 
     def show() -> None:
-        at_work = [f"{jobs[number].settings['name']} {epochs.get(number, '')}".strip() for number in working.values()]
-        watch.repeating(len(results), len(jobs), at_work)
+        at_work = [f"{one.job.settings['name']} {one.epoch}".strip() for one in working.values()]
+        observer.repeating(ended_ones(), len(jobs), at_work)
 
     try:
         with interruption.waiting():
-            while len(results) < len(jobs) and interruption.pending is None:
-                for worker in crew.idle()[: len(waiting)]:
-                    number = waiting.pop(0)
-                    attempts[number] += 1
-                    working[worker.index] = number
-                    crew.give(worker, jobs[number])
+            while ended_ones() < len(jobs) and interruption.pending is None:
+                for worker in workers.idle()[: len(waiting)]:
+                    run = waiting.pop(0)
+                    run.attempts += 1
+                    working[worker.index] = run
+                    workers.give(worker, run.job)
                     show()
-                for worker, message in crew.wait(0.5):
-                    if message is None and worker.index in working:
-                        number = working.pop(worker.index)
-                        if attempts[number] < MOST_ATTEMPTS:
-                            waiting.append(number)
-                        else:
-                            results[number] = {"ending": "failed", "reason": f"its worker died; see {worker.log}"}
-                    elif message is not None and message["type"] == "epoch":
-                        epochs[working[worker.index]] = message["text"]
-                    elif message is not None and message["type"] == "interrupted":
-                        waiting.append(working.pop(worker.index))
-                    elif message is not None and message["type"] == "result":
-                        number = working.pop(worker.index)
-                        results[number] = message
-                        watch.said(f"run {message.get('run')} is {message['ending']} ({len(results)} of {len(jobs)})")
+                for worker, message in workers.wait(0.5):
+                    at_work = working.get(worker.index)
+                    if at_work is None:
+                        continue
+                    match message:
+                        case EpochEnded():
+                            at_work.epoch = message.text
+                        case JobEnded():
+                            at_work.ended = message
+                            observer.note(f"run {message.run} is {message.ending} ({ended_ones()} of {len(jobs)})")
+                        case None if at_work.attempts >= MOST_ATTEMPTS:
+                            at_work.ended = JobEnded("failed", reason=f"its worker died; see {worker.log}")
+                        case None | Interrupted():
+                            waiting.append(at_work)
+                    if message is None or isinstance(message, (JobEnded, Interrupted)):
+                        del working[worker.index]
                     show()
             if interruption.pending is not None:
-                for _ in crew.stop(60.0):
+                for _ in workers.stop(FAREWELL):
                     pass
     except BaseException:
-        crew.kill()
+        workers.kill()
         raise
-    return [results[i] for i in range(len(jobs))]
 
 
-def conclude(
-    place: StudyPlace,
-    results: Path,
-    found: Sequence[Finalist],
-    runs: Sequence[tuple[Finalist, int, dict[str, Any]]],
-    about: dict[str, Any],
-) -> dict[str, Any]:
+def conclude(place: StudyDirectory, results: Path, tested: Sequence[Candidate], about: Outcome) -> Outcome:
     """Write down what the search led to: which runs were tested, their recipes, and in each run where it comes from.
 
     Args:
         place: of the study.
         results: the results directory.
-        found: the finalists.
-        runs: (finalist, seed, result) of every run.
-        about: of the study, for the record of each run: study, objectives, trials by how they ended.
+        tested: the candidates, each with its runs.
+        about: of the study, without finalists.
 
     Returns:
         The outcome as written.
     """
-    entries = []
-    for finalist in found:
-        mine = [(seed, result) for one, seed, result in runs if one.rank == finalist.rank]
-        done = [(seed, result["run"]) for seed, result in mine if result["ending"] == "complete"]
-        recipe = None
-        for seed, run in done:
-            directory = RunDirectory(run_path(results, run))
-            with only_writer(directory):
-                record = directory.read()
-                record["tuning"] = {**about, "trial": finalist.number, "values": list(finalist.values)}
-                directory.write(record)
-            if recipe is None or seed == finalist.settings.get("training", {}).get("seed", 0):
-                name = f"{about['label'][:50]}-best{'' if finalist.rank == 1 else finalist.rank}"
-                recipe = {**record, "recipe": {**record["recipe"], "name": name}}
-        path = None
-        if recipe is not None:
-            path = place.best if finalist.rank == 1 else place.path / f"best-{finalist.rank}.toml"
-            head = _header(about, finalist, recipe)
-            replace_file(path, (head + recipe_toml(recipe)).encode())
-        entries.append(
-            {
-                "rank": finalist.rank,
-                "trial": finalist.number,
-                "values": list(finalist.values),
-                "chosen": finalist.chosen,
-                "runs": [{"seed": seed, "run": run} for seed, run in done],
-                "failed": [{"seed": s, "reason": r.get("reason", "")} for s, r in mine if r["ending"] != "complete"],
-                "recipe": None if path is None else path.name,
-            }
-        )
-    outcome = {**about, "finalists": entries}
-    place.write_outcome(outcome)
+    outcome = about.model_copy(update={"finalists": [_finalist(place, results, one, about) for one in tested]})
+    place.save_outcome(outcome)
     return outcome
 
 
-def _header(about: dict[str, Any], finalist: Finalist, record: dict[str, Any]) -> str:
-    values = ", ".join(f"{name} {value:.6g}" for name, value in zip(about["objectives"], finalist.values, strict=True))
-    tried = about["trials"]
+def _finalist(place: StudyDirectory, results: Path, candidate: Candidate, about: Outcome) -> Finalist:
+    runs: list[SeedRun] = []
+    failed: list[LostSeed] = []
+    recipe = None
+    for one in candidate.runs:
+        ended = one.ended
+        assert ended is not None
+        if ended.ending != "complete" or ended.run is None:
+            failed.append(LostSeed(seed=one.seed, reason=ended.reason))
+            continue
+        runs.append(SeedRun(seed=one.seed, run=ended.run))
+        directory = RunDirectory(run_path(results, ended.run))
+        with only_writer(directory):
+            record = directory.load()
+            tuning = {**about.plain(), "trial": candidate.number, "values": list(candidate.values)}
+            record.tuning = {key: value for key, value in tuning.items() if key != "finalists"}
+            directory.save(record)
+        if recipe is None or one.seed == candidate.settings.get("training", {}).get("seed", 0):
+            recipe = record
+    path = None
+    if recipe is not None:
+        number = "" if candidate.rank == 1 else f"-{candidate.rank}"
+        path = place.path / f"best{number}.toml"
+        recipe.recipe.name = f"{about.label[:50]}-best{number.removeprefix('-')}"
+        replace_file(path, (_header(about, candidate, path.name) + recipe_toml(recipe.plain())).encode())
+    return Finalist(
+        rank=candidate.rank,
+        trial=candidate.number,
+        values=list(candidate.values),
+        chosen=candidate.chosen,
+        runs=runs,
+        failed=failed,
+        recipe=None if path is None else path.name,
+    )
+
+
+def _header(about: Outcome, candidate: Candidate, file: str) -> str:
+    values = ", ".join(f"{name} {value:.6g}" for name, value in zip(about.objectives, candidate.values, strict=True))
+    tried = about.trials
     return (
-        f"# Trial {finalist.number} of study {about['study']}: {values} on validation, of {tried['all']} trials tried\n"
-        f"# ({tried['complete']} complete, {tried['pruned']} pruned, {tried['failed']} failed).\n#\n"
-        "#     ferbench run best.toml --data DIR\n\n"
-    ).replace("best.toml", "best.toml" if finalist.rank == 1 else f"best-{finalist.rank}.toml")
+        f"# Trial {candidate.number} of study {about.study}: {values} on validation, of {tried.all} trials tried\n"
+        f"# ({tried.complete} complete, {tried.pruned} pruned, {tried.failed} failed).\n#\n"
+        f"#     ferbench run {file} --data DIR\n\n"
+    )
 
 
-def refuse_without(found: Sequence[Finalist], trials: Sequence[FrozenTrial]) -> None:
-    """Refuse to end a study of which nothing came.
-
-    Raises:
-        UserError: no trial is complete.
-    """
-    if not found:
-        reasons = [trial.user_attrs.get("reason") for trial in trials if trial.user_attrs.get("reason")]
-        raise UserError(
-            f"none of the {len(trials)} trials is complete" + (f": {reasons[-1]}" if reasons else ""),
-            "widen the search, or see with 'ferbench tune status' how the trials ended",
-        )
-
-
-def counts(trials: Sequence[FrozenTrial]) -> dict[str, int]:
+def tally(trials: Sequence[FrozenTrial]) -> Tally:
     """How many trials there are, and how they ended."""
-    by = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
-    by |= {"running": TrialState.RUNNING, "waiting": TrialState.WAITING}
-    return {"all": len(trials), **{name: sum(t.state is state for t in trials) for name, state in by.items()}}
+    by_state = {name: sum(trial.state is state for trial in trials) for name, state in STATES.items()}
+    return Tally(all=len(trials), **by_state)

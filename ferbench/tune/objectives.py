@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from operator import attrgetter
+from typing import Literal
 
 from ferbench.errors import UserError
 from ferbench.metrics.selection import HIGHER_IS_BETTER
 from ferbench.plugin.faults import did_you_mean
+from ferbench.records.epoch import Epoch
+from ferbench.records.run import Run
 
-#: What a run costs, by where its record has it; less is better.
-COSTS = {
-    "seconds": ("training", "seconds"),
-    "parameters": ("model", "parameters"),
-    "flops": ("model", "flops"),
-}
+#: What a run costs, by where its record has it (`ferbench.records.run.Run`); less is better.
+COSTS = {"seconds": "training.seconds", "parameters": "model.parameters", "flops": "model.flops"}
 
 #: Metrics of one class; the name goes behind a colon.
 _OF_A_CLASS = ("f1", "recall")
@@ -38,6 +37,16 @@ class Objective:
         return self.name not in COSTS and HIGHER_IS_BETTER.get(self.name, True)
 
     @property
+    def is_metric(self) -> bool:
+        """Whether it is measured on validation; a cost is measured on nothing."""
+        return self.name not in COSTS
+
+    @property
+    def shown(self) -> str:
+        """What columns call it."""
+        return f"validation {self.name}" if self.is_metric else self.name
+
+    @property
     def direction(self) -> Literal["maximize", "minimize"]:
         """As Optuna calls it."""
         return "maximize" if self.higher_is_better else "minimize"
@@ -47,22 +56,23 @@ class Objective:
         """Whether every epoch of the history has it, so that a pruner can be fed with it."""
         return self.name in HIGHER_IS_BETTER or self.name.startswith("f1:")
 
-    def of_epoch(self, epoch: Mapping[str, Any]) -> float | None:
-        """Its value in a line of the history; None when it has none there."""
-        name, _, class_name = self.name.partition(":")
-        validation = epoch["validation"]
-        return _number(validation["f1"].get(class_name) if class_name and name == "f1" else validation.get(self.name))
+    def score(self, value: float) -> float:
+        """The value, turned so that higher is better."""
+        return value if self.higher_is_better else -value
 
-    def of_run(self, record: Mapping[str, Any]) -> float | None:
+    def of_epoch(self, epoch: Epoch) -> float | None:
+        """Its value in a line of the history; None when it has none there."""
+        metric, _, class_name = self.name.partition(":")
+        scores = epoch.validation.f1 if class_name and metric == "f1" else epoch.validation.metrics
+        return _finite(scores.get(class_name or self.name))
+
+    def of_run(self, run: Run) -> float | None:
         """Its value for a run that is done, on validation; None when it has none."""
         if self.name in COSTS:
-            section, key = COSTS[self.name]
-            return _number(record[section].get(key))
-        entry = next(
-            one for one in record["evaluations"].values() if one["split"] == "validation" and "data" not in one
-        )
-        name, _, class_name = self.name.partition(":")
-        return _number(entry["per_class"][class_name][name] if class_name else entry["metrics"].get(self.name))
+            return _finite(attrgetter(COSTS[self.name])(run))
+        entry = next(one for one in run.evaluations.values() if one.split == "validation" and one.data is None)
+        metric, _, class_name = self.name.partition(":")
+        return _finite(getattr(entry.per_class[class_name], metric) if class_name else entry.metrics.get(self.name))
 
 
 def read_objectives(names: Sequence[str]) -> tuple[Objective, ...]:
@@ -84,41 +94,24 @@ def read_objectives(names: Sequence[str]) -> tuple[Objective, ...]:
     return tuple(Objective(name) for name in names)
 
 
-def better(objective: Objective, value: float, than: float) -> bool:
-    """Whether a value is better than another."""
-    return value > than if objective.higher_is_better else value < than
-
-
-def dominates(objectives: Sequence[Objective], a: Sequence[float], b: Sequence[float]) -> bool:
-    """Whether ``a`` is at least as good as ``b`` in every objective and better in one."""
-    pairs = list(zip(objectives, a, b, strict=True))
-    return not any(better(o, y, x) for o, x, y in pairs) and any(better(o, x, y) for o, x, y in pairs)
-
-
 def pareto_front(objectives: Sequence[Objective], values: Sequence[Sequence[float]]) -> list[int]:
     """Positions of the values that none of the others dominates, best in the first objective first; of values that are
     equal in everything only the first. With one objective that is the single best."""
-    seen: set[tuple[float, ...]] = set()
-    front = []
-    for i, mine in enumerate(values):
-        if tuple(mine) in seen or any(dominates(objectives, other, mine) for other in values):
-            continue
-        seen.add(tuple(mine))
-        front.append(i)
-    sign = -1.0 if objectives[0].higher_is_better else 1.0
-    return sorted(front, key=lambda i: (sign * values[i][0], i))
+    scores = [tuple(o.score(v) for o, v in zip(objectives, mine, strict=True)) for mine in values]
+
+    def is_dominated(mine: tuple[float, ...]) -> bool:
+        return any(other != mine and all(a >= b for a, b in zip(other, mine, strict=True)) for other in scores)
+
+    front = [i for i, mine in enumerate(scores) if mine not in scores[:i] and not is_dominated(mine)]
+    return sorted(front, key=lambda i: -scores[i][0])
 
 
 def ranked(objectives: Sequence[Objective], values: Sequence[Sequence[float]]) -> list[int]:
     """Positions from best to worst: by the one objective, or for several those of the Pareto front alone."""
     if len(objectives) > 1:
         return pareto_front(objectives, values)
-    sign = -1.0 if objectives[0].higher_is_better else 1.0
-    return sorted(range(len(values)), key=lambda i: (sign * values[i][0], i))
+    return sorted(range(len(values)), key=lambda i: -objectives[0].score(values[i][0]))
 
 
-def _number(value: Any) -> float | None:
-    if value is None:
-        return None
-    number = float(value)
-    return number if math.isfinite(number) else None
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)

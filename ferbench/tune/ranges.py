@@ -77,18 +77,6 @@ class Range:
     def describe(self) -> dict[str, Any]:
         return {"low": self.low, "high": self.high, "log": self.log, "step": self.step, "whole": self.whole}
 
-    @property
-    def text(self) -> str:
-        """For people."""
-        return f"{self.low:g} to {self.high:g}"
-
-    @property
-    def scale(self) -> str:
-        """For people."""
-        parts = ["whole numbers"] * self.whole + ["logarithmic"] * self.log
-        parts += [f"step {self.step:g}"] if self.step is not None else []
-        return ", ".join(parts) or "linear"
-
 
 @dataclass(frozen=True)
 class Choices:
@@ -110,16 +98,6 @@ class Choices:
 
     def describe(self) -> dict[str, Any]:
         return {"choices": list(self.items)}
-
-    @property
-    def text(self) -> str:
-        """For people."""
-        return ", ".join(str(_plain(item)) for item in self.items)
-
-    @property
-    def scale(self) -> str:
-        """For people."""
-        return "choice"
 
 
 Values = Range | Choices

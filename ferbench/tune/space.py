@@ -27,7 +27,11 @@ if TYPE_CHECKING:
     from ferbench.plugin.discovery import Registry
     from ferbench.plugin.options import Option
 
+#: A recipe's raw settings: tables by section.
 Settings = dict[str, Any]
+
+#: A trial's values by key of the space.
+Chosen = dict[str, Any]
 
 #: Sections whose components can be searched: other data would make the trials' validation scores incomparable.
 _SEARCHED = tuple(section for section in COMPONENT_SECTIONS if section != "dataset")
@@ -72,6 +76,11 @@ class Fixed:
     field: str
     value: Any
 
+    @property
+    def key(self) -> str:
+        """As of a `Dimension`."""
+        return ".".join(part for part in (self.section, self.component, self.field) if part is not None)
+
 
 @dataclass(frozen=True)
 class Space:
@@ -89,14 +98,12 @@ class Space:
 
     def describe(self) -> list[dict[str, Any]]:
         """The space as plain values, for the study's fingerprint."""
-        kept = [
-            {"key": ".".join(filter(None, (f.section, f.component, f.field))), "value": f.value} for f in self.fixed
-        ]
-        return [dimension.describe() for dimension in self.dimensions] + sorted(kept, key=lambda one: str(one["key"]))
+        fixed = [{"key": one.key, "value": one.value} for one in sorted(self.fixed, key=lambda one: one.key)]
+        return [dimension.describe() for dimension in self.dimensions] + fixed
 
-    def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
+    def suggest(self, trial: optuna.Trial) -> Chosen:
         """Let a trial choose a value for each dimension that its choices of components leave it."""
-        chosen: dict[str, Any] = {}
+        chosen: Chosen = {}
         for dimension in self.dimensions:
             if self._exists(dimension, chosen):
                 chosen[dimension.key] = dimension.values.suggest(trial, dimension.key)
@@ -122,24 +129,28 @@ class Space:
                 made.setdefault(dimension.section, {})[dimension.field] = dimension.values.decode(chosen[dimension.key])
         return made
 
-    def grid(self) -> Iterator[dict[str, Any]]:
+    def grid(self) -> Iterator[Chosen]:
         """Every point of the space, as `suggest` would give it.
 
         Raises:
             UserError: a range is continuous.
         """
-        choices = [one for one in self.dimensions if one.field == "name"]
-        rest = [one for one in self.dimensions if one.field != "name"]
-        for names in itertools.product(*(one.values.points(one.key) for one in choices)):
-            chosen = {one.key: name for one, name in zip(choices, names, strict=True)}
-            there = [one for one in rest if self._exists(one, chosen)]
-            for values in itertools.product(*(one.values.points(one.key) for one in there)):
-                yield chosen | {one.key: value for one, value in zip(there, values, strict=True)}
+        choices = [dimension for dimension in self.dimensions if dimension.field == "name"]
+        rest = [dimension for dimension in self.dimensions if dimension.field != "name"]
+        for names in _points(choices):
+            there = [dimension for dimension in rest if self._exists(dimension, names)]
+            yield from (names | values for values in _points(there))
 
     def _exists(self, dimension: Dimension, chosen: Mapping[str, Any]) -> bool:
         if dimension.component is None or dimension.field == "name":
             return True
         return chosen.get(dimension.section, dimension.component) == dimension.component
+
+
+def _points(dimensions: Sequence[Dimension]) -> Iterator[Chosen]:
+    """Every combination of single values."""
+    for values in itertools.product(*(dimension.values.points(dimension.key) for dimension in dimensions)):
+        yield {dimension.key: value for dimension, value in zip(dimensions, values, strict=True)}
 
 
 def build_space(
@@ -210,7 +221,7 @@ def _component(settings: Mapping[str, Any], section: str) -> str | None:
 
 
 def _chosen_components(settings: Settings, given: Mapping[str, tuple[Any, str]]) -> dict[str, tuple[list[str], str]]:
-    """By section, the components that trials choose among, and who said so."""
+    """By section, the components that trials choose among, and where they were given."""
     found = {}
     for section in _SEARCHED:
         names, source = [str(_component(settings, section))], "default"

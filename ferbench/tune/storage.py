@@ -220,6 +220,6 @@ def _write_ahead(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """What a database said, without what its libraries wrap around it."""
+    """What went wrong in a database, without what its libraries wrap around it."""
     original = getattr(error, "orig", None) or error
     return (str(original).strip().splitlines() or [type(original).__name__])[0]

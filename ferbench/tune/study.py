@@ -16,7 +16,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +27,16 @@ from ferbench.experiment.fingerprint import fields_with_role
 from ferbench.experiment.plan import Plan
 from ferbench.experiment.recipe import Role
 from ferbench.ids import digest, short
+from ferbench.records.study import Outcome, Study, read_outcome, read_study
 from ferbench.runs import names
 from ferbench.storage import is_file, replace_json, writing
-from ferbench.tune.algorithms import choose_pruner
+from ferbench.tune.algorithms import Strategy, choose_pruner
 from ferbench.tune.objectives import Objective
 from ferbench.tune.space import Space
 
-SCHEMA_VERSION = 1
-
 
 @dataclass(frozen=True)
-class StudyPlace:
+class StudyDirectory:
     """Where a study lies.
 
     Attributes:
@@ -51,11 +50,15 @@ class StudyPlace:
         return self.path.name
 
     @property
+    def record_path(self) -> Path:
+        return self.path / "study.json"
+
+    @property
     def database(self) -> Path:
         return self.path / "study.db"
 
     @property
-    def spool(self) -> Path:
+    def pending(self) -> Path:
         return self.path / "spool"
 
     @property
@@ -66,33 +69,39 @@ class StudyPlace:
     def report(self) -> Path:
         return self.path / "report.html"
 
-    def read(self) -> dict[str, Any]:
+    def load(self) -> Study:
         """``study.json``.
 
         Raises:
             UserError: it is missing, damaged, or written by a newer ferbench.
         """
-        path = self.path / "study.json"
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path} cannot be read: {error}", "run 'ferbench tune' again to write it anew") from error
-        if not isinstance(content, dict) or content.get("schema") != SCHEMA_VERSION:
-            raise UserError(f"{path} was not written by this ferbench", "use the release that wrote it")
-        return content
+            content = self.record_path.read_bytes()
+        except OSError as error:
+            raise UserError(
+                f"{self.record_path} cannot be read: {error}", "run 'ferbench tune' again to write it anew"
+            ) from error
+        return read_study(content, self.record_path)
 
-    def write(self, content: Mapping[str, Any]) -> None:
-        replace_json(self.path / "study.json", {"schema": SCHEMA_VERSION, **content})
-
-    def outcome(self) -> dict[str, Any] | None:
-        """``outcome.json``; None while the best trials have not been repeated."""
+    def load_or_none(self) -> Study | None:
+        """``study.json``; None where there is none that can be read."""
         try:
-            return json.loads((self.path / "outcome.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return self.load()
+        except UserError:
             return None
 
-    def write_outcome(self, content: Mapping[str, Any]) -> None:
-        replace_json(self.path / "outcome.json", dict(content))
+    def save(self, study: Study) -> None:
+        replace_json(self.record_path, study.plain())
+
+    def outcome(self) -> Outcome | None:
+        """``outcome.json``; None while the best trials have not been repeated."""
+        try:
+            return read_outcome((self.path / "outcome.json").read_bytes())
+        except OSError:
+            return None
+
+    def save_outcome(self, outcome: Outcome) -> None:
+        replace_json(self.path / "outcome.json", outcome.plain())
 
     @contextlib.contextmanager
     def only_writer(self) -> Iterator[None]:
@@ -129,33 +138,29 @@ class StudyPlace:
         return False
 
 
-#: What searches where nobody says otherwise, and is therefore not in a study's fingerprint.
-_DEFAULT = {"algorithm": "tpe", "seed": 0}
-
-
-def covers(space: Space, objectives: Sequence[Objective], base: Plan, by: Mapping[str, Any]) -> dict[str, Any]:
+def covers(space: Space, objectives: Sequence[Objective], base: Plan, by: Strategy) -> dict[str, Any]:
     """Everything that makes a study the one it is, as plain values.
 
     Args:
         space: what is searched.
         objectives: what is made better.
         base: the recipe's own plan.
-        by: what chooses and ends trials (`ferbench.tune.algorithms.searched_by`).
+        by: what chooses and ends trials; what nobody chose is not covered.
     """
-    default = {**_DEFAULT, "pruner": choose_pruner("auto", objectives)}
-    unlike = {key: value for key, value in by.items() if value != default[key]}
+    usual = asdict(Strategy(pruner=choose_pruner("auto", objectives)))
+    unusual = {key: value for key, value in asdict(by).items() if value != usual[key]}
     return {
         "space": {one["key"]: {k: v for k, v in one.items() if k != "key"} for one in space.describe()},
         "objectives": [objective.name for objective in objectives],
         "base": base.identity,
         "evaluation": fields_with_role(base.resolved.recipe.evaluation, Role.EVALUATION),
-        **({"search": unlike} if unlike else {}),
+        **({"search": unusual} if unusual else {}),
     }
 
 
 def place_of(
-    results: Path, covered: Mapping[str, Any], by: Mapping[str, Any], objectives: Sequence[Objective]
-) -> StudyPlace:
+    results: Path, covered: Mapping[str, Any], by: Strategy, objectives: Sequence[Objective]
+) -> StudyDirectory:
     """Where the study lies whose fingerprint covers this; an older one of the same algorithm and pruner goes on.
 
     Fingerprints once left out what chooses the trials, so that an older study may lie where another one belongs.
@@ -165,71 +170,62 @@ def place_of(
     """
     place = _at(results, covered)
     older = _at(results, {key: value for key, value in covered.items() if key != "search"})
-    try:
-        said = older.read()
-        was = {"algorithm": said["algorithm"], "pruner": said["pruner"], "seed": said.get("seed", 0)}
-        was["pruner"] = choose_pruner(was["pruner"], objectives)
-    except (UserError, KeyError):  # there is none, or what it says is written anew
+    known = older.load_or_none()
+    if known is None:  # there is none, or its record is written anew
         return place
+    was = Strategy(known.algorithm, choose_pruner(known.pruner, objectives), known.seed or 0)  # type: ignore[arg-type]
     if was == by:
         return older
     if older == place:
         raise UserError(
-            f"study {place.id} ('{said.get('label')}') was made with --algorithm {was['algorithm']} --pruner "
-            f"{was['pruner']} by an older ferbench, whose studies did not keep algorithms apart",
+            f"study {place.id} ('{known.label}') was made with --algorithm {was.algorithm} --pruner "
+            f"{was.pruner} by an older ferbench, whose studies did not keep algorithms apart",
             "go on with these, or give another results directory for a study of its own (--results)",
         )
     return place
 
 
-def _at(results: Path, covered: Mapping[str, Any]) -> StudyPlace:
-    return StudyPlace(results / "studies" / short(digest({"kind": "study", **covered})))
+def _at(results: Path, covered: Mapping[str, Any]) -> StudyDirectory:
+    return StudyDirectory(results / "studies" / short(digest({"kind": "study", **covered})))
 
 
-def all_studies(results: Path) -> Iterator[StudyPlace]:
+def all_studies(results: Path) -> Iterator[StudyDirectory]:
     """Every study of a results directory, by id."""
-    try:
-        with os.scandir(results / "studies") as entries:
-            found = sorted(entry.name for entry in entries if not entry.name.startswith("."))
-    except FileNotFoundError:
-        return
-    for name in found:
-        place = StudyPlace(results / "studies" / name)
-        if (place.path / "study.json").is_file():
-            yield place
+    for path in sorted((results / "studies").glob("[!.]*/study.json")):
+        yield StudyDirectory(path.parent)
 
 
-def find_study(results: Path, name: str) -> StudyPlace:
+def find_study(results: Path, name: str) -> StudyDirectory:
     """The study that a user means by a path, its name, its id or a unique prefix of it.
 
     Raises:
         UserError: no study or several answer to ``name``.
     """
-    here = StudyPlace(Path(name).resolve()) if name and is_file(Path(name) / "study.json") else None
+    here = StudyDirectory(Path(name).resolve()) if name and is_file(Path(name) / "study.json") else None
     if here is not None and (Path(name).name != name or name == os.pardir):  # no bare word
         return here
-    studies = {one.id: one for one in all_studies(results)}
+    studies = {place.id: place for place in all_studies(results)}
     digits = names.digits_of(name)
     if len(digits) == names.WHOLE and digits in studies:
         return studies[digits]
-    meant = names.meant(name, {one: _label(place) for one, place in studies.items()})
-    found = [studies[one] for one in meant.all]
-    if here is not None and all(one.path.resolve() != here.path for one in found):
-        found.append(here)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise names.several(name, meant, [in_words(one) for one in found], "study", "studies")
-    shown = [in_words(one) for one in list(studies.values())[:8]]
+    meant = names.meant(name, {key: _label(place) for key, place in studies.items()})
+    places = [studies[key] for key in meant.all]
+    if here is not None and all(place.path.resolve() != here.path for place in places):
+        places.append(here)
+    if len(places) == 1:
+        return places[0]
+    if places:
+        raise names.several(name, meant, [in_words(place) for place in places], "study", "studies")
+    shown = [in_words(place) for place in list(studies.values())[:8]]
     more = f"; and {len(studies) - len(shown)} more" if len(studies) > len(shown) else ""
     there = f"studies: {'; '.join(shown)}{more}" if studies else "there is none yet"
     raise UserError(f"there is no study '{name}' in {results}", f"{there}; name the results directory with --results")
 
 
-def earlier(results: Path, label: str, place: StudyPlace) -> StudyPlace | None:
+def earlier(results: Path, label: str, place: StudyDirectory) -> StudyDirectory | None:
     """The latest other study of a recipe of that name."""
-    others = [one for one in all_studies(results) if one.id != place.id and _label(one) == label]
-    return max(others, key=lambda one: (one.path / "study.json").stat().st_mtime, default=None)
+    others = [other for other in all_studies(results) if other.id != place.id and _label(other) == label]
+    return max(others, key=lambda other: other.record_path.stat().st_mtime, default=None)
 
 
 def differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
@@ -241,20 +237,15 @@ def differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
         yield place
 
 
-def in_words(place: StudyPlace) -> str:
+def in_words(place: StudyDirectory) -> str:
     """A study by id, name, dataset, what is made better, algorithm and date."""
-    try:
-        said = place.read()
-    except UserError:
+    study = place.load_or_none()
+    if study is None:
         return f"{place.id} (no readable study.json)"
-    goals = " and ".join(map(str, said.get("objectives") or []))
-    about = [goals + (f" on {said['dataset']}" if said.get("dataset") else "")]
-    about += [f"by {said['algorithm']}" if said.get("algorithm") else "", names.minute(said.get("created"))]
-    return names.words(place.id, said.get("label"), about)
+    about = [f"{' and '.join(study.objectives)} on {study.dataset}", f"by {study.algorithm}"]
+    return names.words(place.id, study.label, [*about, names.minute(study.created)])
 
 
-def _label(place: StudyPlace) -> str | None:
-    try:
-        return place.read().get("label")
-    except UserError:
-        return None
+def _label(place: StudyDirectory) -> str | None:
+    study = place.load_or_none()
+    return None if study is None else study.label

@@ -1,6 +1,6 @@
-"""A worker: a process that runs one trial after another for the parent that started it, and ends with it.
+"""A worker: a process that runs one job after another for the parent that started it, and ends with it.
 
-It touches no storage of the study. What it has to say goes to the parent, which alone writes.
+It touches no storage of the study. What comes of a job goes to the parent, which alone writes.
 """
 
 from __future__ import annotations
@@ -15,13 +15,26 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ferbench.errors import UserError
-from ferbench.link import Link, Message
+from ferbench.link import Link
 from ferbench.plugin.culprit import blame, in_a_line
+from ferbench.tune.messages import (
+    EpochEnded,
+    Interrupted,
+    Job,
+    JobEnded,
+    Message,
+    PastEpochs,
+    Ready,
+    Setup,
+    Verdict,
+    receive,
+    send,
+)
 
 #: Seconds that the parent may take to say whether a trial goes on, before it goes on anyhow.
 _PATIENCE = 20
@@ -30,27 +43,8 @@ _PATIENCE = 20
 _FAREWELL = 60
 
 
-@dataclass(frozen=True)
-class Job:
-    """What a worker is to run.
-
-    Attributes:
-        trial: its number; None for a run that is no trial.
-        settings: the recipe's raw settings.
-        test: read the test set at the end.
-        threads: CPU threads; None: as the recipe has it.
-        device: where it runs; None: as the recipe has it.
-    """
-
-    trial: int | None
-    settings: dict[str, Any]
-    test: bool = False
-    threads: int | None = None
-    device: str | None = None
-
-
 class Reporter:
-    """How a running job speaks with the parent."""
+    """How a running job reports to the parent."""
 
     def __init__(self, link: Link, verdicts: queue.Queue[bool]) -> None:
         self._link = link
@@ -59,13 +53,13 @@ class Reporter:
     def past(self, values: list[tuple[int, float]]) -> None:
         """Epochs of an earlier process: (epoch, value of the objective)."""
         if values:
-            self._link.send({"type": "past", "values": values})
+            send(self._link, PastEpochs(values))
 
     def epoch(self, epoch: int, value: float | None, text: str = "") -> bool:
         """An epoch has ended; True when the run should end with it."""
         while not self._verdicts.empty():  # one that came too late
             self._verdicts.get_nowait()
-        if not self._link.send({"type": "epoch", "epoch": epoch, "value": value, "text": text}) or value is None:
+        if not send(self._link, EpochEnded(epoch, value, text)) or value is None:
             return False
         try:
             return self._verdicts.get(timeout=_PATIENCE)
@@ -73,9 +67,8 @@ class Reporter:
             return False
 
 
-#: What runs jobs: told once what all of them share, it gives a function of (job, reporter) that returns a `Result`
-#: without its trial's number, as plain values: ending, values, reason, run.
-Prepare = Callable[[dict[str, Any]], Callable[[Job, Reporter], dict[str, Any]]]
+#: What runs jobs: called once with what all of them share, it gives a function of (job, reporter).
+Prepare = Callable[[Mapping[str, Any]], Callable[[Job, Reporter], JobEnded]]
 
 
 def main() -> None:
@@ -86,36 +79,36 @@ def main() -> None:
     verdicts: queue.Queue[bool] = queue.Queue()
     threading.Thread(target=_listen, args=(link, jobs, verdicts), daemon=True).start()
     setup = jobs.get()
-    if setup is None:
+    if not isinstance(setup, Setup):
         return
-    module, _, attribute = setup["runner"].partition(":")
-    run = getattr(importlib.import_module(module), attribute)(setup["context"])
-    link.send({"type": "ready"})
-    while (message := jobs.get()) is not None:
+    module, _, attribute = setup.runner.partition(":")
+    run = getattr(importlib.import_module(module), attribute)(setup.context)
+    send(link, Ready())
+    while isinstance(job := jobs.get(), Job):
         started = time.perf_counter()
         try:
-            result = run(Job(**message["job"]), Reporter(link, verdicts))
+            ended: JobEnded = run(job, Reporter(link, verdicts))
         except KeyboardInterrupt:
-            link.send({"type": "interrupted"})
+            send(link, Interrupted())
             return
         except UserError as error:
-            result = {"ending": "failed", "reason": f"{error.message} → {error.remedy}"}
+            ended = JobEnded("failed", reason=f"{error.message} → {error.remedy}")
         except (Exception, SystemExit) as error:
             fault = blame(error)
             traceback.print_exception(fault)
-            result = {"ending": "failed", "reason": in_a_line(fault)}
+            ended = JobEnded("failed", reason=in_a_line(fault))
         sys.stdout.flush()
-        link.send({"type": "result", "seconds": time.perf_counter() - started, **result})
+        send(link, replace(ended, seconds=time.perf_counter() - started))
 
 
 def _listen(link: Link, jobs: queue.Queue[Message | None], verdicts: queue.Queue[bool]) -> None:
-    """Sort what the parent says, and end the process when it is gone."""
+    """Sort what the parent sends, and end the process when it is gone."""
     there = True
     while there:
-        messages, there = link.receive()
+        messages, there = receive(link)
         for message in messages:
-            if message["type"] == "verdict":
-                verdicts.put(bool(message["prune"]))
+            if isinstance(message, Verdict):
+                verdicts.put(message.prune)
             else:
                 jobs.put(message)
     jobs.put(None)

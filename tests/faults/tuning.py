@@ -37,11 +37,11 @@ from optuna.trial import TrialState
 
 from ferbench.training.interruption import Interruption
 from ferbench.tune.algorithms import make_pruner, make_sampler
-from ferbench.tune.conductor import Conductor, Watch
-from ferbench.tune.crew import Crew
-from ferbench.tune.ledger import Ledger
-from ferbench.tune.spool import Spool
+from ferbench.tune.conductor import Conductor, StudyObserver
+from ferbench.tune.pending import PendingResults
 from ferbench.tune.storage import Storage, quiet_optuna, sqlite_url
+from ferbench.tune.trials import Trials
+from ferbench.tune.workers import Workers
 
 #: Seconds that a study may take beyond what its trials sleep, on a busy machine.
 _PATIENCE = 240
@@ -73,23 +73,23 @@ class Scene:
         return f"{self.hosts} hosts of {workers}" if self.hosts > 1 else f"one host of {workers}"
 
 
-class _Diary(Watch):
-    """Writes down what a display would hear, for the process that watches the hosts."""
+class _Diary(StudyObserver):
+    """Writes down what a display would be given, for the process that watches the hosts."""
 
     def __init__(self, path: Path) -> None:
         self._lines = path.open("a", buffering=1)
 
-    def note(self, kind: str, **about: Any) -> None:
+    def write(self, kind: str, **about: Any) -> None:
         self._lines.write(json.dumps({"kind": kind, **about}) + "\n")
 
-    def began(self, ticket, worker) -> None:
-        self.note("began", trial=ticket.number)
+    def trial_begins(self, trial) -> None:
+        self.write("began", trial=trial.number)
 
-    def ended(self, result, chosen) -> None:
-        self.note("ended", trial=result.trial, ending=result.ending, values=result.values, x=chosen["model.x"])
+    def trial_ended(self, result, chosen) -> None:
+        self.write("ended", trial=result.trial, ending=result.ending, values=result.values, x=chosen["model.x"])
 
-    def said(self, line) -> None:
-        self.note("said", line=line)
+    def note(self, line) -> None:
+        self.write("said", line=line)
 
 
 @dataclass
@@ -135,24 +135,24 @@ class Host:
     def _conduct(self, scene: Scene, url: str) -> None:
         diary = _Diary(self.directory / "diary.jsonl")
         storage = Storage(url)
-        ledger = Ledger(
+        trials = Trials(
             storage, "light", light.OBJECTIVES, owner=f"{self.directory.name}-{os.getpid()}", grace=scene.grace
         )
         if not storage.shared:
-            ledger.reclaim()
-        ledger.use(make_sampler("random", light.OBJECTIVES, None), make_pruner("none", 9))
-        crew = Crew(scene.workers, "sleeping:prepare", {"seconds": scene.seconds, "epochs": 2}, self.directory)
-        crew.start()
-        diary.note("hired", workers=[worker.process.pid for worker in crew.workers])
+            trials.reclaim()
+        trials.use(make_sampler("random", light.OBJECTIVES, None), make_pruner("none", 9))
+        workers = Workers(scene.workers, "sleeping:prepare", {"seconds": scene.seconds, "epochs": 2}, self.directory)
+        workers.start()
+        diary.write("hired", workers=[worker.process.pid for worker in workers.all])
         while not (self.directory.parent / _BEGIN).exists():
             time.sleep(0.02)
-        spool = Spool(self.directory / "spool")
-        conductor = Conductor(ledger, light.SPACE, crew, spool, scene.trials, diary, Interruption(), scene.grace)
+        pending = PendingResults(self.directory / "spool")
+        conductor = Conductor(trials, light.SPACE, workers, pending, scene.trials, diary, Interruption(), scene.grace)
         try:
             conductor.run()
-            diary.note("left", workers=[worker.process.pid for worker in crew.workers])
+            diary.write("left", workers=[worker.process.pid for worker in workers.all])
         finally:
-            crew.kill()
+            workers.kill()
         storage.close()
 
     def heard(self, kind: str) -> list[dict[str, Any]]:
@@ -480,9 +480,9 @@ def prepare() -> None:
     quiet_optuna()
     with tempfile.TemporaryDirectory() as name:
         storage = Storage(sqlite_url(Path(name) / "study.db"))
-        ledger = Ledger(storage, "light", light.OBJECTIVES, owner="nobody")
-        ledger.use(make_sampler("random", light.OBJECTIVES, None), make_pruner("none", 9))
-        ledger.ask(light.SPACE.suggest, 1)
+        trials = Trials(storage, "light", light.OBJECTIVES, owner="nobody")
+        trials.use(make_sampler("random", light.OBJECTIVES, None), make_pruner("none", 9))
+        trials.ask(light.SPACE.suggest, 1)
         storage.close()
 
 

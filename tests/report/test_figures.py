@@ -6,21 +6,24 @@ import json
 from collections.abc import Iterator
 
 import numpy as np
+import optuna
 import plotly.graph_objects as go
 import pytest
 from made_runs import make_run
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 
+from ferbench.records.study import Dimension, Samples, Study
 from ferbench.report import comparison_figures, run_figures
 from ferbench.report.charts import Figure, named_axis, plain
 from ferbench.report.contents import read_runs
 from ferbench.report.page import compose
-from ferbench.report.study_figures import of_study
-from ferbench.report.study_view import Dimension, Objective, StudyView, TrialView
 from ferbench.report.theme import template
 from ferbench.report.timeline_figures import timeline_figures
 from ferbench.report.timeline_view import TimelineView
 from ferbench.temporal.patterns import find_patterns
 from ferbench.temporal.timeline import Timeline
+from ferbench.tune.study_figures import of_study
+from ferbench.tune.view import StudyView
 
 MANY = tuple(f"class {i}" for i in range(26))
 
@@ -144,21 +147,23 @@ def figures_of_runs(tmp_path, classes) -> Iterator[Figure]:
 
 def figures_of_a_study() -> Iterator[Figure]:
     choices = LOOK_LIKE_NUMBERS[:-1]
-    trials = [
-        TrialView(i, "complete", (i / 10,), {"1": one, "2026": 0.5}, {1: 0.1, 2: 0.2}, f"run{i}")
-        for i, one in enumerate(choices)
-    ]
-    dimensions = (Dimension("1", choices[0], choices[-1], choices=choices), Dimension("2026", 0.0, 1.0))
-    yield from of_study(
-        StudyView(
-            about={},
-            objectives=(Objective("macro_f1", True),),
-            dimensions=dimensions,
-            trials=tuple(trials),
-            front=frozenset({len(choices) - 1}),
-            importances={"macro_f1": {"1": 0.7, "2026": 0.3}},
+    trials = []
+    for i, one in enumerate(choices):
+        trials.append(
+            optuna.trial.create_trial(
+                value=i / 10,
+                params={"1": one, "2026": 0.5},
+                distributions={"1": CategoricalDistribution(choices), "2026": FloatDistribution(0.0, 1.0)},
+                intermediate_values={1: 0.1, 2: 0.2},
+            )
         )
+        trials[i].number = i
+    record = Study(
+        **{"id": "0" * 12, "label": "tiny", "objectives": ["macro_f1"], "algorithm": "tpe", "pruner": "none"},
+        **{"dataset": "d", "protocol": "p", "samples": Samples(train=1, validation=1)},
+        space=[Dimension(key="1", choices=list(choices)), Dimension(key="2026", low=0.0, high=1.0)],
     )
+    yield from of_study(StudyView(record, trials, importances={"macro_f1": {"1": 0.7, "2026": 0.3}}))
 
 
 def figures_of_a_timeline(classes) -> Iterator[Figure]:

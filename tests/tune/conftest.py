@@ -10,47 +10,48 @@ import light
 import pytest
 
 from ferbench.training.interruption import Interruption
-from ferbench.tune.algorithms import choice, make_pruner, make_sampler
-from ferbench.tune.conductor import Conductor, Watch
-from ferbench.tune.crew import Crew
-from ferbench.tune.ledger import Ledger
-from ferbench.tune.spool import Spool
+from ferbench.tune.algorithms import Strategy, make_pruner, make_sampler
+from ferbench.tune.conductor import Conductor, StudyObserver
+from ferbench.tune.pending import PendingResults
 from ferbench.tune.storage import Storage, quiet_optuna, sqlite_url
+from ferbench.tune.trials import Trials
+from ferbench.tune.workers import Workers
 
 quiet_optuna()
 
 
-class Heard(Watch):
-    """Everything that a display would hear."""
+class Noted(StudyObserver):
+    """Everything that a display would be given."""
 
     def __init__(self) -> None:
         self.results: list[Any] = []
         self.lines: list[str] = []
-        self.beats: list[Any] = []
+        self.ticks: list[Any] = []
 
-    def ended(self, result, chosen) -> None:
+    def trial_ended(self, result, chosen) -> None:
         self.results.append(result)
 
-    def said(self, line: str) -> None:
+    def note(self, line: str) -> None:
         self.lines.append(line)
 
-    def beat(self, conductor) -> None:
-        for act in self.beats:
+    def tick(self, conductor) -> None:
+        for act in self.ticks:
             act(conductor)
 
 
 @pytest.fixture
 def opened(tmp_path):
-    """``opened(url)`` gives a ledger; the default is an SQLite file in ``tmp_path``."""
+    """``opened(url)`` gives the trials of a study; the default is an SQLite file in ``tmp_path``."""
     storages = []
 
-    def call(url: str | None = None, *, pruner: str = "none", name: str = "light", grace: float = 60.0) -> Ledger:
+    def call(url: str | None = None, *, pruner: str = "none", name: str = "light", grace: float = 60.0) -> Trials:
         storage = Storage(url or sqlite_url(tmp_path / "study.db"))
         storages.append(storage)
-        ledger = Ledger(storage, name, light.OBJECTIVES, owner=secrets.token_hex(4), grace=grace)
-        by = {"algorithm": "random", "pruner": pruner, "seed": 0}
-        ledger.use(make_sampler("random", light.OBJECTIVES, 0), make_pruner(pruner, 9), choice(by, 0))
-        return ledger
+        trials = Trials(storage, name, light.OBJECTIVES, owner=secrets.token_hex(4), grace=grace)
+        by = Strategy("random", pruner, 0)
+        sampler = make_sampler("random", light.OBJECTIVES, 0)
+        trials.use(sampler, make_pruner(pruner, 9), lambda before: by.chosen_by(before, 0))
+        return trials
 
     yield call
     for storage in storages:
@@ -59,16 +60,16 @@ def opened(tmp_path):
 
 @pytest.fixture
 def conductor(tmp_path):
-    """``conductor(ledger, …)`` gives one that has not started."""
-    crews = []
+    """``conductor(trials, …)`` gives one that has not started."""
+    started = []
 
-    def call(ledger: Ledger, *, target: int = 4, workers: int = 2, grace: float = 60.0, **context: Any) -> Conductor:
-        crew = Crew(workers, "sleeping:prepare", context, Path(tmp_path / "logs"))
-        crews.append(crew)
-        crew.start()
-        spool = Spool(tmp_path / "spool")
-        return Conductor(ledger, light.SPACE, crew, spool, target, Heard(), Interruption(), grace)
+    def call(trials: Trials, *, target: int = 4, workers: int = 2, grace: float = 60.0, **context: Any) -> Conductor:
+        processes = Workers(workers, "sleeping:prepare", context, Path(tmp_path / "logs"))
+        started.append(processes)
+        processes.start()
+        pending = PendingResults(tmp_path / "spool")
+        return Conductor(trials, light.SPACE, processes, pending, target, Noted(), Interruption(), grace)
 
     yield call
-    for crew in crews:
-        crew.kill()
+    for processes in started:
+        processes.kill()

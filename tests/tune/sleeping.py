@@ -1,4 +1,4 @@
-"""Trials without torch, for tests of what hands them out: sleeps, reports epochs, answers.
+"""Trials without torch, for tests of what hands them out: sleeps, and reports of epochs.
 
 Workers import this module and nothing else, so that hundreds of them start in no time.
 """
@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ferbench.tune.messages import Job, JobEnded
+
 if TYPE_CHECKING:
-    from ferbench.tune.worker import Job, Reporter
+    from ferbench.tune.worker import Reporter
 
 
-def prepare(context: dict[str, Any]) -> Callable[[Job, Reporter], dict[str, Any]]:
+def prepare(context: Mapping[str, Any]) -> Callable[[Job, Reporter], JobEnded]:
     """Trials whose accuracy is 1 − (x − 0.3)².
 
     ``context``: ``seconds`` that a trial takes, ``epochs`` that it reports, ``dies`` the number of a trial that always
@@ -23,7 +25,7 @@ def prepare(context: dict[str, Any]) -> Callable[[Job, Reporter], dict[str, Any]
     """
     epochs = context.get("epochs", 1)
 
-    def run(job: Job, reporter: Reporter) -> dict[str, Any]:
+    def run(job: Job, reporter: Reporter) -> JobEnded:
         x = job.settings["model"]["x"]
         value = 1 - (x - 0.3) ** 2
         if context.get("dies") == job.trial:
@@ -35,7 +37,7 @@ def prepare(context: dict[str, Any]) -> Callable[[Job, Reporter], dict[str, Any]
             while time.monotonic() < deadline:
                 time.sleep(0.01)
             if reporter.epoch(epoch, value * epoch / epochs, f"{epoch}/{epochs}") and epoch < epochs:
-                return {"ending": "pruned", "reason": f"after epoch {epoch}"}
-        return {"ending": "complete", "values": [value]}
+                return JobEnded("pruned", reason=f"after epoch {epoch}")
+        return JobEnded("complete", [value])
 
     return run

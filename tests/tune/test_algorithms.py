@@ -7,7 +7,8 @@ import pytest
 from optuna.trial import TrialState
 
 from ferbench.errors import UserError
-from ferbench.tune.algorithms import STARTUP, choice, choice_words, choose_pruner, make_pruner, make_sampler
+from ferbench.records.study import chosen_by
+from ferbench.tune.algorithms import STARTUP, Strategy, choose_pruner, make_pruner, make_sampler
 from ferbench.tune.objectives import read_objectives
 from ferbench.tune.ranges import Choices, Range
 from ferbench.tune.space import Dimension, Space
@@ -53,17 +54,17 @@ def test_an_algorithm_goes_on_past_its_random_start_in_a_conditional_space(algor
 @pytest.mark.parametrize("algorithm", ["tpe", "cma-es", "gp"])
 def test_a_trial_is_recorded_as_drawn_at_random_exactly_while_the_sampler_draws_so(algorithm):
     """With the same seed a random sampler chooses the same, as long as the algorithm does nothing else."""
-    recorded = choice({"algorithm": algorithm, "pruner": "none", "seed": 0}, 5)
+    by = Strategy(algorithm)
 
     def chosen(sampler) -> list[tuple[bool, float]]:
         study = optuna.create_study(direction="maximize", sampler=sampler)
-        told = []
+        values = []
         for number in range(STARTUP + 3):
-            start_up = recorded(study.get_trials(deepcopy=False))["start_up"]
+            start_up = by.chosen_by(study.get_trials(deepcopy=False), 5).start_up
             trial = study.ask()
-            told.append((start_up, trial.suggest_float("x", 0, 1)))
-            study.tell(trial, told[-1][1] if number else None, state=None if number else TrialState.FAIL)
-        return told
+            values.append((start_up, trial.suggest_float("x", 0, 1)))
+            study.tell(trial, values[-1][1] if number else None, state=None if number else TrialState.FAIL)
+        return values
 
     mine = chosen(make_sampler(algorithm, ONE, 5))
     at_random = chosen(optuna.samplers.RandomSampler(seed=5))
@@ -74,10 +75,10 @@ def test_a_trial_is_recorded_as_drawn_at_random_exactly_while_the_sampler_draws_
 
 
 def test_what_chose_a_trial_in_words():
-    by = {"algorithm": "tpe", "pruner": "none", "seed": 0}
-    assert choice_words(choice(by, 1)([])) == "tpe (start-up)"
-    assert choice_words(choice({**by, "algorithm": "random"}, 1)([])) == "random"
-    assert choice_words(None) == "not recorded"
+    assert Strategy("tpe").chosen_by([], 1).text == "tpe (start-up)"
+    assert Strategy("random").chosen_by([], 1).text == "random"
+    assert chosen_by(None) is None
+    assert chosen_by({"pruner": "none"}) is None
 
 
 @pytest.mark.parametrize(

@@ -33,14 +33,14 @@ def url(request, tmp_path):
 
 
 def test_a_dashboard_shows_the_trials_and_their_values(opened, conductor, url):
-    ledger = opened(url)
-    conductor(ledger, target=3, epochs=2).run()
-    ledger.ask(lambda trial: {}, 4)
+    store = opened(url)
+    conductor(store, target=3, epochs=2).run()
+    store.ask(lambda trial: {}, 4)
     (study,) = asked(url, "/api/studies")["study_summaries"]
     assert study["study_name"] == "light"
     detail = asked(url, f"/api/studies/{study['study_id']}")
     assert [trial["state"] for trial in detail["trials"]] == ["Complete"] * 3 + ["Running"]
-    assert [trial["values"] for trial in detail["trials"][:3]] == [[t.value] for t in ledger.study.get_trials()[:3]]
+    assert [trial["values"] for trial in detail["trials"][:3]] == [[t.value] for t in store.study.get_trials()[:3]]
     assert all(len(trial["intermediate_values"]) == 2 for trial in detail["trials"][:3])
     assert {one["name"] for one in detail["union_search_space"]} == {"model.x", "model.n"}
     assert detail["objective_names"] == ["accuracy"]

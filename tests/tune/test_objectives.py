@@ -8,19 +8,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferbench.errors import UserError
+from ferbench.records.epoch import Epoch, EpochScores
+from ferbench.records.evaluation import ClassScores, EvaluationEntry
+from ferbench.records.run import ModelSize, Run, Training
 from ferbench.tune.algorithms import choose_pruner, make_pruner, make_sampler
 from ferbench.tune.objectives import Objective, pareto_front, ranked, read_objectives
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
-RECORD = {
-    "training": {"seconds": 12.5},
-    "model": {"parameters": 1000, "flops": None},
-    "evaluations": {
-        "t": {"split": "test", "metrics": {"macro_f1": 0.9}, "per_class": {}},
-        "v": {"split": "validation", "metrics": {"macro_f1": 0.5}, "per_class": {"sad": {"f1": 0.3, "recall": 0.4}}},
+
+def entry(split: str, macro_f1: float, **per_class: ClassScores) -> EvaluationEntry:
+    return EvaluationEntry(split=split, rows_digest="", n=1, metrics={"macro_f1": macro_f1}, per_class=per_class)
+
+
+RUN = Run.model_construct(
+    training=Training(epochs=1, best_epoch=1, seconds=12.5),
+    model=ModelSize(parameters=1000, flops=None),
+    evaluations={
+        "t": entry("test", 0.9),
+        "v": entry("validation", 0.5, sad=ClassScores(f1=0.3, recall=0.4)),
     },
-}
+)
 
 
 @pytest.mark.parametrize(
@@ -28,11 +36,12 @@ RECORD = {
     [("macro_f1", 0.5), ("f1:sad", 0.3), ("recall:sad", 0.4), ("seconds", 12.5), ("parameters", 1000), ("flops", None)],
 )
 def test_an_objective_is_read_from_validation_or_from_what_the_run_cost(name, value):
-    assert Objective(name).of_run(RECORD) == value
+    assert Objective(name).of_run(RUN) == value
 
 
 def test_an_epoch_has_the_metrics_of_validation_and_the_f1_of_classes():
-    epoch = {"validation": {"loss": 0.7, "accuracy": float("nan"), "f1": {"sad": 0.2}}}
+    validation = {"loss": 0.7, "accuracy": float("nan"), "f1": {"sad": 0.2}}
+    epoch = Epoch(epoch=1, train=EpochScores(), validation=EpochScores(**validation))
     names = ("loss", "f1:sad", "accuracy")
     assert [Objective(name).of_epoch(epoch) for name in names] == [0.7, 0.2, None]
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferbench.errors import UserError
+from ferbench.records.study import TrialResult
 from ferbench.tune.algorithms import make_pruner, make_sampler
-from ferbench.tune.spool import Result
 from ferbench.tune.storage import Storage, shown_url
 
 SECRET = "s3cret"
@@ -66,11 +66,11 @@ def test_a_storage_that_cannot_be_had_is_an_error_of_two_lines(url, what):
 def test_a_study_warns_of_nothing_and_leaves_the_warnings_of_others_alone(opened, recwarn):
     before = list(warnings.filters)
     for algorithm in ("tpe", "gp", "cma-es", "nsga-ii"):
-        ledger = opened(name=algorithm)
-        ledger.use(make_sampler(algorithm, light.OBJECTIVES, 0), make_pruner("hyperband", 9))
-        ticket = ledger.ask(light.SPACE.suggest, 1)
-        ledger.report(ticket, 1, 0.5)
-        assert ledger.tell(Result(ticket.number, "complete", (0.5,)))
+        store = opened(name=algorithm)
+        store.use(make_sampler(algorithm, light.OBJECTIVES, 0), make_pruner("hyperband", 9))
+        mine = store.ask(light.SPACE.suggest, 1)
+        store.report(mine, 1, 0.5)
+        assert store.tell(TrialResult(trial=mine.number, ending="complete", values=[0.5]))
     assert not [str(one.message) for one in recwarn]
     assert list(warnings.filters) == before
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from ferbench.experiment.settings import build_recipe
 from ferbench.experiment.start import Start
 from ferbench.plugin.discovery import load_registry
 from ferbench.records.epoch import Epoch
+from ferbench.records.run import Run
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.lock import AtWork
 from ferbench.training.loop import Observer
@@ -23,14 +24,16 @@ from ferbench.training.position import Position
 from ferbench.training.run import execute
 from ferbench.training.starting import find_start
 from ferbench.training.stopping import Pruned
+from ferbench.tune.messages import Job, JobEnded
 from ferbench.tune.objectives import Objective
-from ferbench.tune.worker import Job, Reporter
+from ferbench.tune.space import Settings
+from ferbench.tune.worker import Reporter
 
 #: Seconds between two looks at a run that another worker is at work on.
 _LOOK = 0.5
 
 
-def prepare(context: dict[str, Any]) -> Callable[[Job, Reporter], dict[str, Any]]:
+def prepare(context: Mapping[str, Any]) -> Callable[[Job, Reporter], JobEnded]:
     """What runs trials.
 
     Args:
@@ -54,16 +57,16 @@ def prepare(context: dict[str, Any]) -> Callable[[Job, Reporter], dict[str, Any]
             starts[given] = find_start(results, given)
         return None if given is None else starts[given]
 
-    def run(job: Job, reporter: Reporter) -> dict[str, Any]:
+    def run(job: Job, reporter: Reporter) -> JobEnded:
         resolved = resolve(build_recipe(_placed(job)), registry)
         planned = replace(plan(resolved, packed(resolved), started(resolved.recipe.start)), reads_test=job.test)
         record = _execute(planned, results, objectives, reporter, prunes=not job.test)
-        return {"run": planned.directory(results).path.name, **_ending(record, objectives)}
+        return replace(_ending(record, objectives), run=planned.directory(results).path.name)
 
     return run
 
 
-def _placed(job: Job) -> dict[str, Any]:
+def _placed(job: Job) -> Settings:
     """The settings with the share of the machine that the worker has."""
     runtime = dict(job.settings.get("runtime", {}))
     if job.threads is not None:
@@ -73,24 +76,22 @@ def _placed(job: Job) -> dict[str, Any]:
     return {**job.settings, "runtime": runtime}
 
 
-def _execute(
-    planned: Plan, results: Path, objectives: Sequence[Objective], reporter: Reporter, *, prunes: bool
-) -> dict[str, Any]:
+def _execute(planned: Plan, results: Path, objectives: Sequence[Objective], reporter: Reporter, *, prunes: bool) -> Run:
     directory = planned.directory(results)
     objective = objectives[0] if prunes and len(objectives) == 1 and objectives[0].by_epoch else None
-    observer = _Observer(directory, objective, reporter, planned.resolved.recipe.training.epochs)
+    epochs = planned.resolved.recipe.training.epochs
     while True:
         if planned.is_complete(results):
             reporter.past(_history(directory, objective))
-            return directory.read()
+            return directory.load()
         try:
-            return execute(planned, results, lambda record: observer).plain()
+            return execute(planned, results, lambda _: _Observer(directory, objective, reporter, epochs))
         except AtWork:  # the same settings came up twice: what the other makes serves both
             time.sleep(_LOOK)
 
 
 class _Observer(Observer):
-    """Tells the parent of epochs, and ends the run when the parent says so."""
+    """Reports epochs to the parent, and ends the run when the parent says so."""
 
     def __init__(self, directory: RunDirectory, objective: Objective | None, reporter: Reporter, epochs: int) -> None:
         self._directory = directory
@@ -100,11 +101,11 @@ class _Observer(Observer):
 
     def resumed(self, at: Position) -> None:
         past = _history(self._directory, self._objective)
-        self._reporter.past([one for one in past if one[0] < at.epoch])
+        self._reporter.past([(epoch, value) for epoch, value in past if epoch < at.epoch])
 
     def epoch_ended(self, epoch: Epoch) -> None:
         number = epoch.epoch
-        value = None if self._objective is None else self._objective.of_epoch(epoch.plain())
+        value = None if self._objective is None else self._objective.of_epoch(epoch)
         if self._reporter.epoch(number, value, f"{number}/{self._epochs}") and number < self._epochs:
             raise Pruned(f"other trials were better after epoch {number}")
 
@@ -113,18 +114,19 @@ def _history(directory: RunDirectory, objective: Objective | None) -> list[tuple
     """(epoch, value) of the epochs so far that have one."""
     if objective is None:
         return []
-    values = ((epoch["epoch"], objective.of_epoch(epoch)) for epoch in directory.history())
+    values = ((epoch.epoch, objective.of_epoch(epoch)) for epoch in directory.epochs())
     return [(epoch, value) for epoch, value in values if value is not None]
 
 
-def _ending(record: dict[str, Any], objectives: Sequence[Objective]) -> dict[str, Any]:
+def _ending(run: Run, objectives: Sequence[Objective]) -> JobEnded:
     """What the study learns of a run."""
-    if record["status"] in ("pruned", "diverged"):
+    if run.status in ("pruned", "diverged"):
         # A run that diverged says that its settings are bad; one that failed says nothing about them.
-        said = record["error"]["message"]
-        return {"ending": "pruned", "reason": said if record["status"] == "pruned" else f"diverged: {said}"}
-    values = [objective.of_run(record) for objective in objectives]
-    if None in values:
+        reason = "" if run.error is None else run.error.message
+        return JobEnded("pruned", reason=reason if run.status == "pruned" else f"diverged: {reason}")
+    values = [objective.of_run(run) for objective in objectives]
+    found = [value for value in values if value is not None]
+    if len(found) < len(values):
         name = objectives[values.index(None)].name
-        return {"ending": "failed", "reason": f"the run has no {name}, or it is not finite"}
-    return {"ending": "complete", "values": values}
+        return JobEnded("failed", reason=f"the run has no {name}, or it is not finite")
+    return JobEnded("complete", found)

@@ -9,11 +9,11 @@ import optuna
 import pytest
 from rich.console import Console
 
-from ferbench.cli import trials as shown
-from ferbench.cli.trials import LiveTrials, TrialProgress
-from ferbench.tune.ledger import Ticket
+from ferbench.cli import tune_progress as shown
+from ferbench.cli.tune_progress import LiveTrials, TrialProgress
+from ferbench.records.study import TrialResult
 from ferbench.tune.objectives import read_objectives
-from ferbench.tune.spool import Result
+from ferbench.tune.trials import OpenTrial
 
 ONE = read_objectives(["macro_f1"])
 CHOSEN = {"loss": "focal", "loss.focal.gamma": 1.5, "optimizer.lr": 0.001}
@@ -27,12 +27,13 @@ def clock(monkeypatch):
     return one
 
 
-def ticket(number: int, attempt: int = 1) -> Ticket:
-    return Ticket(number, dict(CHOSEN), attempt, trial=None, told=set())
+def begun(number: int) -> OpenTrial:
+    return OpenTrial(number, dict(CHOSEN), 1, handle=None, recorded=set())
 
 
-def result(number: int, value: float | None = 0.5, ending: str = "complete") -> Result:
-    return Result(number, ending, None if value is None else (value,), seconds=10.0)
+def result(number: int, value: float | None = 0.5, ending: str = "complete") -> TrialResult:
+    values = None if value is None else [value]
+    return TrialResult(trial=number, ending=ending, values=values, seconds=10.0)
 
 
 def complete(number: int, value: float) -> optuna.trial.FrozenTrial:
@@ -42,55 +43,57 @@ def complete(number: int, value: float) -> optuna.trial.FrozenTrial:
 
 
 def quiet(target: int, workers: int) -> TrialProgress:
-    return TrialProgress([], target, ONE, workers, quiet=True)
+    progress = TrialProgress(ONE, workers, quiet=True)
+    progress.search_begins([], target)
+    return progress
 
 
 class TestTimeLeft:
     def test_nothing_is_said_before_a_trial_has_ended_or_when_all_have(self, clock):
         progress = quiet(1, 1)
-        progress.began(ticket(0), 0)
+        progress.trial_begins(begun(0))
         assert progress.seconds_left() is None
-        progress.ended(result(0), CHOSEN)
+        progress.trial_ended(result(0), CHOSEN)
         assert progress.seconds_left() is None
 
     def test_what_a_running_trial_has_behind_it_counts(self, clock):
         progress = quiet(3, 1)
-        progress.began(ticket(0), 0)
+        progress.trial_begins(begun(0))
         clock.now += 10
-        progress.ended(result(0), CHOSEN)
+        progress.trial_ended(result(0), CHOSEN)
         assert progress.seconds_left() == pytest.approx(20)
-        progress.began(ticket(1), 0)
+        progress.trial_begins(begun(1))
         clock.now += 4
         assert progress.seconds_left() == pytest.approx(6 + 10)
 
     def test_workers_share_what_is_left_but_not_a_single_trial(self, clock):
         progress = quiet(4, 2)
         for number in (0, 1):
-            progress.began(ticket(number), number)
+            progress.trial_begins(begun(number))
         clock.now += 10
-        progress.ended(result(0), CHOSEN)
-        progress.began(ticket(2), 0)
-        progress.ended(result(1), CHOSEN)
+        progress.trial_ended(result(0), CHOSEN)
+        progress.trial_begins(begun(2))
+        progress.trial_ended(result(1), CHOSEN)
         assert progress.seconds_left() == pytest.approx(10)
         clock.now += 10
-        progress.ended(result(2), CHOSEN)
+        progress.trial_ended(result(2), CHOSEN)
         assert progress.seconds_left() == pytest.approx(10)
 
     def test_a_trial_that_takes_longer_than_the_others_is_not_due_in_the_past(self, clock):
         progress = quiet(2, 1)
-        progress.began(ticket(0), 0)
+        progress.trial_begins(begun(0))
         clock.now += 1
-        progress.ended(result(0), CHOSEN)
-        progress.began(ticket(1), 0)
+        progress.trial_ended(result(0), CHOSEN)
+        progress.trial_begins(begun(1))
         clock.now += 60
         assert progress.seconds_left() == 0
 
 
 def test_trials_of_other_hosts_count_once_and_may_be_the_best():
     progress = quiet(9, 1)
-    progress.ended(result(0, 0.5), CHOSEN)
+    progress.trial_ended(result(0, 0.5), CHOSEN)
     for _ in range(2):
-        progress.elsewhere([complete(0, 0.5), complete(1, 0.75), complete(2, 0.25)])
+        progress.ended_elsewhere([complete(0, 0.5), complete(1, 0.75), complete(2, 0.25)])
     assert progress.count == "3 of 9 trials"
     assert progress.best == "best macro_f1 0.7500 of trial 1"
 
@@ -98,7 +101,8 @@ def test_trials_of_other_hosts_count_once_and_may_be_the_best():
 @pytest.fixture
 def live(clock):
     def call(width: int, target: int = 9) -> LiveTrials:
-        display = LiveTrials([], target, ONE, 1)
+        display = LiveTrials(ONE, 1)
+        display.target = target
         display._console = Console(file=io.StringIO(), width=width, height=30)
         return display
 
@@ -114,12 +118,12 @@ def drawn(display: LiveTrials) -> list[str]:
 def test_the_table_fits_the_terminal_and_keeps_its_numbers(live, clock, width):
     display = live(width)
     for number in range(3):
-        display.began(ticket(number), 0)
+        display.trial_begins(begun(number))
         clock.now += 10
-        display.ended(result(number, 0.125 * (number + 1)), CHOSEN)
-    display.began(ticket(3), 0)
+        display.trial_ended(result(number, 0.125 * (number + 1)), CHOSEN)
+    display.trial_begins(begun(3))
     clock.now += 5
-    display.epoch(ticket(3), "7/16", 0.4321)
+    display.epoch_ended(begun(3), "7/16", 0.4321)
     header, *lines = drawn(display)
     rows, headline = lines[:4], " ".join(line.strip() for line in lines[4:])
     assert header.split()[:5] == ["trial", "state", "epoch", "macro_f1", "time"]
@@ -132,7 +136,7 @@ def test_the_table_fits_the_terminal_and_keeps_its_numbers(live, clock, width):
 
 def test_the_runs_over_seeds_are_shown_while_they_go_on(live):
     display = live(120, target=1)
-    display.ended(result(0), CHOSEN)
+    display.trial_ended(result(0), CHOSEN)
     display.repeating(1, 3, ["small-trial0-seed1 4/16"])
     assert drawn(display)[-1].endswith("1 of 3 runs tested · small-trial0-seed1 4/16")
     display.repeating(3, 3, [])

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
+from ferbench.records.study import Dimension
 from ferbench.report.charts import Figure, named_axis, places, plain
-from ferbench.report.study_view import Dimension, Objective, StudyView, TrialView
 from ferbench.tables.table import ids_of
+from ferbench.tune.objectives import Objective
+from ferbench.tune.view import StudyView
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: More parameters than this are not drawn one by one; the most important are.
 MOST_SLICES = 12
@@ -18,45 +23,39 @@ _MOST_LINES = 300
 
 def of_study(view: StudyView) -> list[Figure]:
     """Every figure that there is something to draw for."""
-    figures = [history(view, i) for i in range(len(view.objectives))] if view.complete else []
-    for i, objective in enumerate(view.objectives):
-        if view.importances.get(objective.name):
-            figures.append(importance(view, i))
-    n = len(view.objectives)
-    figures += [front(view, i, j) for i in range(n) for j in range(i + 1, n)] if view.complete else []
-    if any(trial.epochs for trial in view.trials):
+    n, complete = len(view.objectives), len(view.complete)
+    figures = [history(view, objective) for objective in view.objectives] if complete else []
+    figures += [importance(view, one) for one in view.objectives if view.importances.get(one.name)]
+    figures += [front(view, i, j) for i in range(n) for j in range(i + 1, n)] if complete else []
+    if len(view.epochs):
         figures.append(learning(view))
-    if len(view.complete) > 1:
+    if complete > 1:
         figures.append(parallel(view))
-        figures += [slice_of(view, dimension, 0) for dimension in view.by_importance()[:MOST_SLICES]]
+        figures += [slice_of(view, dimension) for dimension in view.by_importance()[:MOST_SLICES]]
     return figures
 
 
-def history(view: StudyView, i: int) -> Figure:
+def history(view: StudyView, objective: Objective) -> Figure:
     """Values in the order of the trials, and the best so far."""
-    objective = view.objectives[i]
     complete = view.complete
-    best, so_far = [], math.nan
-    for trial in complete:
-        value = trial.values[i]
-        so_far = value if math.isnan(so_far) or objective.better(value, so_far) else so_far
-        best.append(so_far)
+    values = complete[f"values_{objective.name}"]
     data = [
-        _points(complete, [t.values[i] for t in complete], "complete", "circle", view, objective),
+        _points(view, complete, values, "complete", "circle", objective),
         {
             "type": "scatter",
             "mode": "lines",
             "name": "best so far",
-            "x": [trial.number for trial in complete],
-            "y": best,
+            "x": complete["number"].tolist(),
+            "y": (values.cummax() if objective.higher_is_better else values.cummin()).tolist(),
             "line": {"shape": "hv", "width": 2},
             "hovertemplate": f"best so far {plain(objective.name)} %{{y:.4g}}<extra></extra>",
         },
     ]
-    pruned = [trial for trial in view.trials if trial.state == "pruned" and trial.epochs]
-    if pruned and len(view.objectives) == 1:
-        last = [trial.epochs[max(trial.epochs)] for trial in pruned]
-        data.append(_points(pruned, last, "pruned, at its last epoch", "x-thin-open", view, objective))
+    last = view.epochs.groupby("number")["value"].last()
+    pruned = view.frame[(view.frame["state"] == "pruned") & view.frame["number"].isin(last.index)]
+    if len(pruned) and len(view.objectives) == 1:
+        ends = last[pruned["number"]]
+        data.append(_points(view, pruned, ends, "pruned, at its last epoch", "x-thin-open", objective))
     return Figure(
         id=f"history-{_of(view, objective)}",
         title="Optimisation history" if len(view.objectives) == 1 else f"Optimisation history: {objective.name}",
@@ -66,9 +65,8 @@ def history(view: StudyView, i: int) -> Figure:
     )
 
 
-def importance(view: StudyView, i: int) -> Figure:
+def importance(view: StudyView, objective: Objective) -> Figure:
     """How much of the difference between good trials and all trials each parameter explains."""
-    objective = view.objectives[i]
     shares = sorted(view.importances[objective.name].items(), key=lambda one: one[1])[-20:]
     names = [key for key, _ in shares]
     layout = _layout("share of importance", "", entries=0)
@@ -97,30 +95,30 @@ def importance(view: StudyView, i: int) -> Figure:
 def front(view: StudyView, i: int, j: int) -> Figure:
     """Two objectives against each other, and the trials that nothing beats in all."""
     a, b = view.objectives[i], view.objectives[j]
-    best = [trial for trial in view.complete if trial.number in view.front]
-    others = [trial for trial in view.complete if trial.number not in view.front]
-    data = []
-    for trials, name, symbol in ((others, "others", "circle-open"), (best, "Pareto front", "diamond")):
-        trials = sorted(trials, key=lambda trial: trial.values[i])
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "markers+lines"
-                if trials is not others and name != "others" and len(view.objectives) == 2
-                else "markers",
-                "name": name,
-                "x": [trial.values[i] for trial in trials],
-                "y": [trial.values[j] for trial in trials],
-                "text": [_about(trial, view) for trial in trials],
-                "line": {"dash": "dot", "width": 1},
-                "marker": {"symbol": symbol, "size": 9},
-                "hovertemplate": "%{text}<extra></extra>",
-            }
+    complete = view.complete.sort_values(f"values_{a.name}", kind="stable")
+    is_best = complete["number"].isin(view.best)
+    lines = "markers+lines" if len(view.objectives) == 2 else "markers"
+    data = [
+        {
+            "type": "scatter",
+            "mode": mode,
+            "name": name,
+            "x": trials[f"values_{a.name}"].tolist(),
+            "y": trials[f"values_{b.name}"].tolist(),
+            "text": _hover(view, trials),
+            "line": {"dash": "dot", "width": 1},
+            "marker": {"symbol": symbol, "size": 9},
+            "hovertemplate": "%{text}<extra></extra>",
+        }
+        for trials, name, symbol, mode in (
+            (complete[~is_best], "others", "circle-open", "markers"),
+            (complete[is_best], "Pareto front", "diamond", lines),
         )
+    ]
     return Figure(
         id=f"front-{_of(view, a)}-{_of(view, b)}",
         title=f"Pareto front: {a.name} and {b.name}",
-        caption=f"{len(best)} of {len(view.complete)} complete trials are beaten by no other in every objective.",
+        caption=f"{is_best.sum()} of {len(complete)} complete trials are beaten by no other in every objective.",
         spec={"data": data, "layout": _layout(a.name, b.name, entries=2)},
         table="trials",
         height=380,
@@ -132,14 +130,16 @@ def learning(view: StudyView) -> Figure:
     objective = view.objectives[0]
     data = []
     for state, dash in (("complete", "solid"), ("pruned", "dot")):
+        of_state = view.frame[(view.frame["state"] == state) & view.frame["number"].isin(view.epochs["number"])]
+        trials = of_state.tail(_MOST_LINES)
         x: list[float | None] = []
         y: list[float | None] = []
         text: list[str] = []
-        for trial in [trial for trial in view.trials if trial.state == state and trial.epochs][-_MOST_LINES:]:
-            epochs = sorted(trial.epochs)
-            x += [*epochs, None]
-            y += [*(trial.epochs[epoch] for epoch in epochs), None]
-            text += [_about(trial, view)] * (len(epochs) + 1)
+        for number, about in zip(trials["number"], _hover(view, trials), strict=True):
+            epochs = view.epochs[view.epochs["number"] == number]
+            x += [*epochs["epoch"].tolist(), None]
+            y += [*epochs["value"].tolist(), None]
+            text += [about] * (len(epochs) + 1)
         if x:
             data.append(
                 {
@@ -167,24 +167,27 @@ def parallel(view: StudyView) -> Figure:
     """Parallel coordinates: every complete trial a line through its parameters to its value."""
     objective = view.objectives[0]
     dimensions = view.by_importance()[:_MOST_AXES]
-    order = sorted(view.complete, key=lambda t: t.values[0], reverse=objective.higher_is_better)[:_MOST_LINES]
+    value = f"values_{objective.name}"
+    order = view.complete.sort_values(value, ascending=not objective.higher_is_better, kind="stable").head(_MOST_LINES)
     quarter = max(1, len(order) // 4)
     names = [*(dimension.key for dimension in dimensions), objective.name]
-    low, high = min(t.values[0] for t in order), max(t.values[0] for t in order)
+    low, high = order[value].min(), order[value].max()
+    heights = [[_place(one, here) for here in order[f"params_{one.key}"]] for one in dimensions]
+    heights.append([(here - low) / (high - low) if high > low else 0.5 for here in order[value]])
+    about = _hover(view, order)
     data = []
     for trials, name, style in (
-        (order[quarter:], "others", {"dash": "dot", "width": 1}),
-        (order[1:quarter], "best quarter", {"width": 1.5}),
-        (order[:1], "best", {"width": 4}),
+        (range(quarter, len(order)), "others", {"dash": "dot", "width": 1}),
+        (range(1, quarter), "best quarter", {"width": 1.5}),
+        (range(1), "best", {"width": 4}),
     ):
         x: list[int | None] = []
         y: list[float | None] = []
         text: list[str] = []
-        for trial in trials:
-            heights = [_place(dimension, trial.params.get(dimension.key)) for dimension in dimensions]
+        for k in trials:
             x += [*places(names), None]
-            y += [*heights, (trial.values[0] - low) / (high - low) if high > low else 0.5, None]
-            text += [_about(trial, view)] * (len(names) + 1)
+            y += [*(column[k] for column in heights), None]
+            text += [about[k]] * (len(names) + 1)
         if trials:
             data.append(
                 {
@@ -202,7 +205,8 @@ def parallel(view: StudyView) -> Figure:
             )
     layout = _layout("", "", entries=len(data))
     layout["margin"] |= {"l": 48, "r": 48, "t": 40, "b": layout["margin"]["b"] + 70}
-    ends = [(_text(d.low), _text(d.high)) for d in dimensions] + [(_text(low), _text(high))]
+    ends = [(d.names[0], d.names[-1]) if d.names is not None else (_text(d.low), _text(d.high)) for d in dimensions]
+    ends.append((_text(low), _text(high)))
     layout["annotations"] = [
         {"x": k, "y": end, "text": plain(text), "showarrow": False, "yshift": shift, "xref": "x", "yref": "y"}
         for k, (bottom, top) in enumerate(ends)
@@ -223,19 +227,19 @@ def parallel(view: StudyView) -> Figure:
     )
 
 
-def slice_of(view: StudyView, dimension: Dimension, i: int) -> Figure:
-    """One parameter against the objective."""
-    objective = view.objectives[i]
-    trials = [trial for trial in view.complete if dimension.key in trial.params]
-    x = [trial.params[dimension.key] for trial in trials]
+def slice_of(view: StudyView, dimension: Dimension) -> Figure:
+    """One parameter against the first objective."""
+    objective, key = view.objectives[0], f"params_{dimension.key}"
+    trials = view.complete[view.complete[key].notna()]
+    x = trials[key].tolist()
     layout = _layout(dimension.key, objective.name, entries=0)
-    if dimension.choices is not None:
-        choices = list(dict.fromkeys([*dimension.choices, *map(str, x)]))
+    if dimension.names is not None:
+        choices = list(dict.fromkeys([*dimension.names, *map(str, x)]))
         layout["xaxis"] |= named_axis(choices)
         x = [choices.index(str(value)) for value in x]
     elif dimension.log:
         layout["xaxis"] |= {"type": "log", "exponentformat": "e", "minexponent": 2}
-    trace = _points(trials, [trial.values[i] for trial in trials], objective.name, "circle", view, objective)
+    trace = _points(view, trials, trials[f"values_{objective.name}"], objective.name, "circle", objective)
     return Figure(
         id=f"slice-{ids_of(one.key for one in view.dimensions)[dimension.key]}",
         title=dimension.key,
@@ -248,41 +252,51 @@ def slice_of(view: StudyView, dimension: Dimension, i: int) -> Figure:
 
 def _of(view: StudyView, objective: Objective) -> str:
     """What stands for an objective in ids."""
-    return ids_of(one.name for one in view.objectives)[objective.name]
+    return ids_of(view.record.objectives)[objective.name]
 
 
 def _points(
-    trials: Sequence[TrialView], values: Sequence[float], name: str, symbol: str, view: StudyView, objective: Objective
+    view: StudyView, trials: pd.DataFrame, values: pd.Series, name: str, symbol: str, objective: Objective
 ) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "markers",
         "name": name,
-        "x": [trial.number for trial in trials],
-        "y": list(values),
-        "text": [_about(trial, view) for trial in trials],
+        "x": trials["number"].tolist(),
+        "y": values.tolist(),
+        "text": _hover(view, trials),
         "marker": {"symbol": symbol, "size": 8, "line": {"width": 1.5}},
         "hovertemplate": f"{plain(objective.name)} %{{y:.4g}}<br>%{{text}}<extra></extra>",
     }
 
 
-def _about(trial: TrialView, view: StudyView) -> str:
-    values = [f"{plain(o.name)} {_text(v)}" for o, v in zip(view.objectives, trial.values, strict=False)]
-    chosen = [f"{plain(key)} {plain(_text(value))}" for key, value in trial.params.items()]
-    shown = chosen[:12] + ([f"and {len(chosen) - 12} more"] if len(chosen) > 12 else [])
-    return "<br>".join([f"trial {trial.number}, {trial.state}", *values, *shown])
+def _hover(view: StudyView, trials: pd.DataFrame) -> list[str]:
+    """What is shown of each trial under the pointer: its state, values and parameters."""
+
+    def texts(trial: dict[str, Any], kind: str, names: Sequence[str]) -> list[str]:
+        there = ((plain(name), trial[f"{kind}_{name}"]) for name in names)
+        return [f"{name} {plain(_text(value))}" for name, value in there if value is not None]
+
+    keys = [column.removeprefix("params_") for column in trials if column.startswith("params_")]
+    hovers = []
+    for trial in trials.astype(object).where(trials.notna(), None).to_dict("records"):
+        chosen = texts(trial, "params", keys)
+        shown = chosen[:12] + ([f"and {len(chosen) - 12} more"] if len(chosen) > 12 else [])
+        values = texts(trial, "values", view.record.objectives)
+        hovers.append("<br>".join([f"trial {trial['number']}, {trial['state']}", *values, *shown]))
+    return hovers
 
 
 def _place(dimension: Dimension, value: Any) -> float | None:
     """Where a value stands between the ends of its axis, 0 to 1; None where the trial has none."""
-    if value is None:
+    if value is None or value != value:  # a cell of a frame without a value
         return None
-    if dimension.choices is not None:
-        last = len(dimension.choices) - 1
-        return dimension.choices.index(str(value)) / last if last and str(value) in dimension.choices else 0.5
+    if dimension.names is not None:
+        last = len(dimension.names) - 1
+        return dimension.names.index(str(value)) / last if last and str(value) in dimension.names else 0.5
+    assert dimension.low is not None
+    assert dimension.high is not None
     low, high, here = dimension.low, dimension.high, float(value)
-    assert isinstance(low, float)
-    assert isinstance(high, float)
     if dimension.log:
         low, high, here = math.log(low), math.log(high), math.log(here)
     return (here - low) / (high - low) if high > low else 0.5
@@ -294,7 +308,7 @@ def _text(value: Any) -> str:
 
 def _layout(x: str, y: str, *, entries: int) -> dict[str, Any]:
     rows = math.ceil(entries / 2.5)
-    axes: Mapping[str, dict[str, Any]] = {
+    axes: dict[str, dict[str, Any]] = {
         "xaxis": {"title": {"text": plain(x)}, "automargin": True},
         "yaxis": {"title": {"text": plain(y)}, "automargin": True},
     }

@@ -6,7 +6,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
 from typing import Any, Literal
 
 from optuna.trial import FrozenTrial, TrialState
@@ -17,10 +16,11 @@ from rich.text import Text
 
 from ferbench.cli.progress import duration
 from ferbench.plugin.faults import one_line
-from ferbench.tune.conductor import Conductor, Watch
-from ferbench.tune.ledger import Ticket
-from ferbench.tune.objectives import Objective, better, pareto_front
-from ferbench.tune.spool import Result
+from ferbench.records.study import TrialResult
+from ferbench.tune.conductor import Conductor, StudyObserver
+from ferbench.tune.objectives import Objective, ranked
+from ferbench.tune.space import Chosen
+from ferbench.tune.trials import OpenTrial
 
 #: Ended trials that the live table keeps in sight.
 _RECENT = 12
@@ -43,27 +43,17 @@ def chosen_text(chosen: Mapping[str, Any]) -> str:
     )
 
 
-class TrialProgress(Watch):
+class TrialProgress(StudyObserver):
     """Keeps count; this one shows lines.
 
     Args:
-        trials: those there are already.
-        target: how many there shall be.
         objectives: of the study.
         workers: on this host.
-        quiet: say nothing.
+        quiet: print nothing.
     """
 
-    def __init__(
-        self,
-        trials: Sequence[FrozenTrial],
-        target: int,
-        objectives: Sequence[Objective],
-        workers: int,
-        *,
-        quiet: bool,
-    ) -> None:
-        self.target = target
+    def __init__(self, objectives: Sequence[Objective], workers: int, *, quiet: bool) -> None:
+        self.target = 0
         self.objectives = objectives
         self._workers = workers
         self._quiet = quiet
@@ -71,30 +61,22 @@ class TrialProgress(Watch):
         self._took: list[float] = []
         self._ended: set[int] = set()
         self.complete: list[tuple[int, tuple[float, ...]]] = []
-        self.elsewhere([trial for trial in trials if trial.state.is_finished()])
+
+    def search_begins(self, trials: Sequence[FrozenTrial], target: int) -> None:
+        self.target = target
+        self.ended_elsewhere([trial for trial in trials if trial.state.is_finished()])
         if self._ended:
-            self._say(f"going on with {len(self._ended)} of {target} trials done")
-
-    def __enter__(self) -> TrialProgress:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
+            self._print(f"going on with {len(self._ended)} of {target} trials done")
 
     @property
     def best(self) -> str:
         """The best so far as people read it."""
         if not self.complete:
             return ""
+        order = ranked(self.objectives, [values for _, values in self.complete])
         if len(self.objectives) > 1:
-            front = pareto_front(self.objectives, [values for _, values in self.complete])
-            return f"{len(front)} on the Pareto front"
-        number, values = self.complete[0]
-        for other, mine in self.complete:
-            if better(self.objectives[0], mine[0], values[0]):
-                number, values = other, mine
+            return f"{len(order)} on the Pareto front"
+        number, values = self.complete[order[0]]
         return f"best {self.objectives[0].name} {value_text(values[0])} of trial {number}"
 
     @property
@@ -120,28 +102,28 @@ class TrialProgress(Watch):
         seconds = self.seconds_left()
         return "" if seconds is None else f"about {duration(seconds)} left"
 
-    def _note(self, result: Result) -> None:
+    def _count(self, result: TrialResult) -> None:
         """Count a trial that has ended here."""
         self._ended.add(result.trial)
         started = self._started.pop(result.trial, None)
         if started is not None:
             self._took.append(time.monotonic() - started)
         if result.values is not None:
-            self.complete.append((result.trial, result.values))
+            self.complete.append((result.trial, tuple(result.values)))
 
-    def elsewhere(self, trials: Sequence[FrozenTrial]) -> None:
+    def ended_elsewhere(self, trials: Sequence[FrozenTrial]) -> None:
         for trial in trials:
             if trial.number not in self._ended:
                 self._ended.add(trial.number)
                 if trial.state is TrialState.COMPLETE:
                     self.complete.append((trial.number, tuple(trial.values)))
 
-    def beat(self, conductor: Conductor) -> None:
-        for number in set(self._started) - {ticket.number for ticket in conductor.working.values()}:
+    def tick(self, conductor: Conductor) -> None:
+        for number in set(self._started) - {trial.number for trial in conductor.working.values()}:
             del self._started[number]  # its worker died, or another host had its result first
 
-    def ended(self, result: Result, chosen: dict[str, Any]) -> None:
-        self._note(result)
+    def trial_ended(self, result: TrialResult, chosen: Chosen) -> None:
+        self._count(result)
         numbers = ", ".join(
             f"{objective.name} {value_text(value)}"
             for objective, value in zip(self.objectives, result.values or (), strict=False)
@@ -155,17 +137,17 @@ class TrialProgress(Watch):
             self.best,
             self.left,
         ]
-        self._say("  ".join(part for part in parts if part))
+        self._print("  ".join(part for part in parts if part))
 
-    def began(self, ticket: Ticket, worker: int) -> None:
-        self._started[ticket.number] = time.monotonic()
-        if ticket.attempt > 1:
-            self._say(f"trial {ticket.number} goes on (attempt {ticket.attempt})")
+    def trial_begins(self, trial: OpenTrial) -> None:
+        self._started[trial.number] = time.monotonic()
+        if trial.attempt > 1:
+            self._print(f"trial {trial.number} goes on (attempt {trial.attempt})")
 
-    def said(self, line: str) -> None:
-        self._say(one_line(line))
+    def note(self, line: str) -> None:
+        self._print(one_line(line))
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         if not self._quiet:
             print(line, file=sys.stderr, flush=True)
 
@@ -173,43 +155,42 @@ class TrialProgress(Watch):
 class LiveTrials(TrialProgress):
     """A table of the trials at work and those that ended last, for a terminal."""
 
-    def __init__(self, trials: Sequence[FrozenTrial], target: int, objectives: Sequence[Objective], workers: int):
+    def __init__(self, objectives: Sequence[Objective], workers: int) -> None:
+        super().__init__(objectives, workers, quiet=False)
         self._console = Console(stderr=True, highlight=False)
-        self._running: dict[int, tuple[Ticket, str, float | None]] = {}
+        self._running: dict[int, tuple[OpenTrial, str, float | None]] = {}
         self._repeats = ""
-        self._recent: deque[tuple[Result, dict[str, Any]]] = deque(maxlen=_RECENT)
-        super().__init__(trials, target, objectives, workers, quiet=False)
+        self._recent: deque[tuple[TrialResult, Chosen]] = deque(maxlen=_RECENT)
         self._live = Live(self, console=self._console, refresh_per_second=2, transient=True)
 
-    def __enter__(self) -> LiveTrials:
+    def search_begins(self, trials: Sequence[FrozenTrial], target: int) -> None:
+        super().search_begins(trials, target)
         self._live.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._live.stop()
-        self._console.print(Text(self._headline()))
+    def search_ended(self) -> None:
+        if self._live.is_started:
+            self._live.stop()
+            self._console.print(Text(self._headline()))
 
-    def began(self, ticket: Ticket, worker: int) -> None:
-        super().began(ticket, worker)
-        self._running[ticket.number] = (ticket, "", None)
+    def trial_begins(self, trial: OpenTrial) -> None:
+        super().trial_begins(trial)
+        self._running[trial.number] = (trial, "", None)
 
-    def epoch(self, ticket: Ticket, text: str, value: float | None) -> None:
-        self._running[ticket.number] = (ticket, text, value)
+    def epoch_ended(self, trial: OpenTrial, text: str, value: float | None) -> None:
+        self._running[trial.number] = (trial, text, value)
 
-    def ended(self, result: Result, chosen: dict[str, Any]) -> None:
+    def trial_ended(self, result: TrialResult, chosen: Chosen) -> None:
         self._running.pop(result.trial, None)
         self._recent.append((result, chosen))
         if result.ending == "failed":
-            self._say(f"trial {result.trial} failed: {one_line(result.reason)}")
-        self._note(result)
+            self._print(f"trial {result.trial} failed: {one_line(result.reason)}")
+        self._count(result)
 
     def repeating(self, done: int, of: int, at_work: Sequence[str]) -> None:
         self._repeats = " · ".join([f"{done} of {of} runs tested", *at_work]) if done < of else ""
 
-    def beat(self, conductor: Conductor) -> None:
-        super().beat(conductor)
+    def tick(self, conductor: Conductor) -> None:
+        super().tick(conductor)
         self._running = {number: one for number, one in self._running.items() if number in self._started}
 
     def __rich__(self) -> RenderableType:
@@ -239,17 +220,17 @@ class LiveTrials(TrialProgress):
         """(cells, style) of the trials that ended last, as many as there is room for."""
         room = max(3, self._console.height - len(self._running) - 4)
         for result, chosen in list(self._recent)[-room:]:
-            values = [value_text(value) for value in result.values or [None] * len(self.objectives)]
+            values = [value_text(value) for value in result.values or ()] or [""] * len(self.objectives)
             style = {"complete": "", "pruned": "dim", "failed": "red"}[result.ending]
             cells = [str(result.trial), result.ending, "", *values, duration(result.seconds), chosen_text(chosen)]
             yield cells, style
 
     def _running_rows(self) -> Iterator[tuple[list[str], str]]:
         now = time.monotonic()
-        for ticket, text, value in self._running.values():
+        for trial, text, value in self._running.values():
             values = [value_text(value), *[""] * (len(self.objectives) - 1)]
-            spent = duration(now - self._started.get(ticket.number, now))
-            cells = [str(ticket.number), "running", text, *values, spent, chosen_text(ticket.chosen)]
+            spent = duration(now - self._started.get(trial.number, now))
+            cells = [str(trial.number), "running", text, *values, spent, chosen_text(trial.chosen)]
             yield cells, "bold"
 
     def _headline(self) -> str:
@@ -257,5 +238,5 @@ class LiveTrials(TrialProgress):
         parts = [self.count, "" if begun else "the workers are starting", self.best, self.left, self._repeats]
         return " · ".join(part for part in parts if part)
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         self._console.print(Text(line))

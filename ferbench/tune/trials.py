@@ -1,4 +1,4 @@
-"""The trials of a study in its storage: handed out once, told once, taken over from hosts that fell silent.
+"""The trials of a study in its storage: handed out once, recorded once, taken over from hosts that fell silent.
 
 Optuna keeps the trials; what it leaves open is who is at work on one. Here a trial that nobody works on is ``WAITING``,
 never lost and never doubled: an interrupted one goes back to ``WAITING`` with its number and its values, and the next
@@ -18,40 +18,52 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from ferbench.errors import UserError
-from ferbench.tune.algorithms import CHOSEN_BY
+from ferbench.records.study import ChosenBy, RepeatedAt, TrialResult
 from ferbench.tune.objectives import Objective
-from ferbench.tune.spool import Result
+from ferbench.tune.space import Chosen
 from ferbench.tune.storage import Storage, without_warnings
 
 #: How often a trial is begun before it is given up: each time, its worker died.
 MOST_ATTEMPTS = 3
 
-_STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+#: Optuna's states of trials by the names of ours.
+STATES = {
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+    "running": TrialState.RUNNING,
+    "waiting": TrialState.WAITING,
+}
+
+#: Of a trial, among its attributes: what chose its values.
+CHOSEN_BY = "chosen_by"
+
+#: Lets a trial choose its values, which it gives by key.
+Suggest = Callable[[optuna.Trial], Chosen]
 
 
 @dataclass
-class Ticket:
+class OpenTrial:
     """A trial that this host works on.
 
     Attributes:
         number: of the trial, from 0.
         chosen: its values by key.
         attempt: how often it was begun, this time included.
-        trial: as Optuna has it.
-        told: epochs whose value the storage has.
-        values: of the objective by epoch, as far as workers told them to this process.
+        handle: as Optuna has it.
+        recorded: epochs whose value the storage has.
+        values: of the objective by epoch, as far as workers reported them to this process.
     """
 
     number: int
-    chosen: dict[str, Any]
+    chosen: Chosen
     attempt: int
-    trial: optuna.Trial
-    told: set[int]
+    handle: optuna.Trial
+    recorded: set[int]
     values: dict[int, float] = field(default_factory=dict)
 
 
-class Ledger:
+class Trials:
     """A study's trials.
 
     Args:
@@ -72,7 +84,7 @@ class Ledger:
         self._grace = grace
         self._beats = 0
         self._observed: dict[int, tuple[Any, float]] = {}
-        self._choice: Callable[[Sequence[FrozenTrial]], dict[str, Any]] | None = None
+        self._chosen_by: Callable[[Sequence[FrozenTrial]], ChosenBy] | None = None
         with storage.locked(name, starting=True):
             self.study = optuna.create_study(
                 storage=storage.optuna,
@@ -87,12 +99,13 @@ class Ledger:
         self,
         sampler: optuna.samplers.BaseSampler,
         pruner: optuna.pruners.BasePruner,
-        choice: Callable[[Sequence[FrozenTrial]], dict[str, Any]] | None = None,
+        chosen_by: Callable[[Sequence[FrozenTrial]], ChosenBy] | None = None,
     ) -> None:
-        """Choose trials and end hopeless ones with these from now on; ``choice`` says of each what chose it."""
+        """Choose trials and end hopeless ones with these from now on; ``chosen_by`` gives what is recorded of each,
+        from those before it."""
         self.study.sampler = sampler
         self.study.pruner = pruner
-        self._choice = choice
+        self._chosen_by = chosen_by
 
     def describe(self, about: Mapping[str, Any]) -> None:
         """Keep what a reader of the storage alone should know, once."""
@@ -100,42 +113,43 @@ class Ledger:
             if key not in self.study.user_attrs:
                 self.study.set_user_attr(key, value)
 
-    def note_outcome(self, about: Mapping[str, Any]) -> None:
+    def note_tested(self, tested: RepeatedAt) -> None:
         """Let the other hosts know which trials this host has repeated and tested."""
-        self.study.set_user_attr("outcome", dict(about))
+        self.study.set_user_attr("outcome", tested.plain())
 
-    def outcome(self) -> dict[str, Any] | None:
-        """What `note_outcome` noted last, on any host."""
-        return self.study.user_attrs.get("outcome")
+    def tested(self) -> RepeatedAt | None:
+        """What `note_tested` noted last, on any host."""
+        noted = self.study.user_attrs.get("outcome")
+        return None if noted is None else RepeatedAt.model_validate(noted)
 
     @without_warnings()
-    def fill(self, points: Iterator[dict[str, Any]], limit: int) -> int:
+    def fill(self, points: Iterator[Chosen], limit: int) -> int:
         """Put the first ``limit`` points in line, where they are not yet; gives how many there are in all.
 
         Points already in line are known by their order, so that the same grid continues.
         """
         with self.storage.locked(self.name, starting=True):
-            there = len(self.trials())
+            there = len(self.all())
+            about = {} if self._chosen_by is None else {CHOSEN_BY: self._chosen_by(()).plain()}
             count = 0
             for count, point in enumerate(points, start=1):
                 if count > limit:
                     return limit
                 if count > there:
-                    about = {} if self._choice is None else {CHOSEN_BY: self._choice(())}
                     self.study.enqueue_trial(point, user_attrs=about)
         return count
 
-    def trials(self) -> list[FrozenTrial]:
+    def all(self) -> list[FrozenTrial]:
         """All of them, by number."""
         return self.study.get_trials(deepcopy=False)
 
     def reclaim(self, active: Collection[int] = ()) -> list[int]:
-        """Put back in line what this host is said to work on but does not; gives the numbers.
+        """Put back in line what the storage has as this host's work and is not; gives the numbers.
 
-        That is what an earlier process left of a study that only one process writes, and what the storage was told of
-        a new trial before it went away.
+        That is what an earlier process left of a study that only one process writes, and a new trial that the storage
+        had recorded before it went away.
         """
-        return self._put_back_left(self.trials(), active)
+        return self._put_back_left(self.all(), active)
 
     def _put_back_left(self, trials: Iterable[FrozenTrial], active: Collection[int]) -> list[int]:
         left = [trial for trial in trials if trial.state is TrialState.RUNNING and trial.number not in active]
@@ -145,18 +159,16 @@ class Ledger:
         return [trial.number for trial in left]
 
     @without_warnings()
-    def ask(
-        self, suggest: Callable[[optuna.Trial], dict[str, Any]], target: int, active: Collection[int] | None = None
-    ) -> Ticket | None:
+    def ask(self, suggest: Suggest, target: int, active: Collection[int] | None = None) -> OpenTrial | None:
         """A trial to work on: one that waits, else a new one; None when there are ``target`` of them already.
 
         Args:
             suggest: chooses the values of a new one.
             target: trials that the study shall have.
-            active: what this host works on; what else is said to be its own waits again. None: nothing is known.
+            active: what this host works on; what else the storage has as its own waits again. None: not known.
         """
         with self.storage.locked(self.name):
-            trials = self.trials()
+            trials = self.all()
             left = [] if active is None else self._put_back_left(trials, active)
             if len(trials) >= target and not left and not any(trial.state is TrialState.WAITING for trial in trials):
                 return None
@@ -167,49 +179,49 @@ class Ledger:
                 trial.set_user_attr("beat", [self.owner, self._beats])
             self._record_choice(trial, frozen, trials)
             chosen = suggest(trial)
-        told = set(frozen.intermediate_values) if frozen is not None else set()
-        return Ticket(trial.number, chosen, attempt, trial, told)
+        recorded = set(frozen.intermediate_values) if frozen is not None else set()
+        return OpenTrial(trial.number, chosen, attempt, trial, recorded)
 
     def _record_choice(self, trial: optuna.Trial, frozen: FrozenTrial | None, trials: Sequence[FrozenTrial]) -> None:
         """Note what chooses a trial's values, unless they were chosen before."""
         in_line = frozen is not None and "fixed_params" in frozen.system_attrs
         if frozen is not None and (frozen.params or (in_line and CHOSEN_BY in frozen.user_attrs)):
             return
-        if in_line:  # whoever put it there did not say
-            trial.set_user_attr(CHOSEN_BY, {"algorithm": "enqueued"})
-        elif self._choice is not None:
-            trial.set_user_attr(CHOSEN_BY, self._choice(trials))
+        if in_line:  # by hand
+            trial.set_user_attr(CHOSEN_BY, ChosenBy(algorithm="enqueued").plain())
+        elif self._chosen_by is not None:
+            trial.set_user_attr(CHOSEN_BY, self._chosen_by(trials).plain())
 
     def unended(self) -> int:
         """How many trials have not ended yet, wherever they are."""
-        return sum(not trial.state.is_finished() for trial in self.trials())
+        return sum(not trial.state.is_finished() for trial in self.all())
 
-    def begun(self, ticket: Ticket) -> bool:
+    def begun(self, trial: OpenTrial) -> bool:
         """Note that a worker begins it: one that dies each time must not be begun for ever.
 
         Returns:
             False when the trial has ended meanwhile: the host that it was taken over from was only slow.
         """
         try:
-            ticket.trial.set_user_attr("attempts", ticket.attempt)
+            trial.handle.set_user_attr("attempts", trial.attempt)
         except UpdateFinishedTrialError:
             return False
         return True
 
     @without_warnings()
-    def report(self, ticket: Ticket, epoch: int, value: float) -> bool:
-        """Tell an epoch's value; True when the trial should end here."""
+    def report(self, trial: OpenTrial, epoch: int, value: float) -> bool:
+        """Record an epoch's value; True when the trial should end here."""
         try:
-            if epoch not in ticket.told:
-                ticket.trial.report(value, epoch)
-                ticket.told.add(epoch)
-            return ticket.trial.should_prune()
+            if epoch not in trial.recorded:
+                trial.handle.report(value, epoch)
+                trial.recorded.add(epoch)
+            return trial.handle.should_prune()
         except UpdateFinishedTrialError:  # another host took it over and was faster
             return True
 
     @without_warnings()
-    def tell(self, result: Result) -> bool:
-        """Tell how a trial ended, exactly once; False when the study has its end already, or another trial instead.
+    def tell(self, result: TrialResult) -> bool:
+        """Record how a trial ended, exactly once; False when the study has its end already, or another trial instead.
 
         A database that was made anew, or that lost what it had committed, has other trials by the same numbers.
         """
@@ -229,7 +241,7 @@ class Ledger:
                 return False
         return True
 
-    def _tell(self, trial: FrozenTrial, result: Result) -> None:
+    def _tell(self, trial: FrozenTrial, result: TrialResult) -> None:
         storage, identifier = self.storage.optuna, trial._trial_id
         if trial.state is TrialState.WAITING:
             storage.set_trial_state_values(identifier, TrialState.RUNNING)
@@ -241,13 +253,12 @@ class Ledger:
             for epoch, number in result.epochs:
                 if epoch not in trial.intermediate_values:
                     storage.set_trial_intermediate_value(identifier, epoch, number)
-        values = None if result.values is None else list(result.values)
-        self.study.tell(result.trial, values, state=_STATES[result.ending], skip_if_finished=True)
+        self.study.tell(result.trial, result.values, state=STATES[result.ending], skip_if_finished=True)
 
     def put_back(self, number: int) -> None:
         """Let others have a trial that this host will not finish."""
         with self.storage.locked(self.name):
-            trial = self.trials()[number]
+            trial = self.all()[number]
             if trial.state is TrialState.RUNNING and self._is_mine(trial):
                 self._put_back(trial)
 
@@ -256,7 +267,7 @@ class Ledger:
         if not self.storage.shared:
             return
         self._beats += 1
-        trials = self.trials()
+        trials = self.all()
         for number in numbers:
             if trials[number].state is TrialState.RUNNING and self._is_mine(trials[number]):
                 with contextlib.suppress(UpdateFinishedTrialError):
@@ -275,7 +286,7 @@ class Ledger:
         if not self.storage.shared:
             return []
         now = time.monotonic()
-        running = {t.number: t for t in self.trials() if t.state is TrialState.RUNNING and not self._is_mine(t)}
+        running = {t.number: t for t in self.all() if t.state is TrialState.RUNNING and not self._is_mine(t)}
         seen = {}
         silent = []
         for number, trial in running.items():
@@ -289,7 +300,7 @@ class Ledger:
             return []
         taken = []
         with self.storage.locked(self.name):
-            for trial in self.trials():
+            for trial in self.all():
                 if trial.number not in silent or trial.state is not TrialState.RUNNING:
                     continue
                 if trial.user_attrs.get("beat") == seen[trial.number][0]:
@@ -317,17 +328,3 @@ def _alike(chosen: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
         return False
     pairs = [(value, params[key]) for key, value in chosen.items()]
     return all(a == b or (isinstance(a, float) and math.isclose(a, b, rel_tol=1e-9)) for a, b in pairs)
-
-
-def load(storage: Storage, name: str) -> optuna.Study:
-    """A study to read.
-
-    Raises:
-        UserError: the storage has none of that name.
-    """
-    try:
-        return optuna.load_study(study_name=name, storage=storage.optuna)
-    except KeyError:
-        raise UserError(
-            f"{storage.shown} has no study '{name}'", "give the storage that the study was begun with (--storage)"
-        ) from None

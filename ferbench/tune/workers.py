@@ -11,17 +11,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ferbench.errors import UserError
-from ferbench.link import Link, Message
+from ferbench.link import Link
 from ferbench.storage import writing
-from ferbench.tune.worker import Job
+from ferbench.tune.messages import Interrupted, Job, JobEnded, Message, Ready, Setup, Verdict, receive, send
 
 #: So many workers in a row that die before they are ready are no accident.
-_MOST_STILLBORN = 3
+_MOST_FAILED_STARTS = 3
 
 
 @dataclass
@@ -29,9 +29,11 @@ class Worker:
     """A process.
 
     Attributes:
-        index: its place in the crew, from 0; one that is started in its stead has the same.
-        ready: it has said that it can work.
-        job: what it works on; None: nothing.
+        index: its place among the workers, from 0; one that is started in its stead has the same.
+        link: to it.
+        log: what its libraries print.
+        ready: it can work.
+        busy: it is at work on a job.
     """
 
     index: int
@@ -39,20 +41,21 @@ class Worker:
     link: Link
     log: Path
     ready: bool = False
-    job: Job | None = None
+    busy: bool = False
 
 
 @dataclass
-class Crew:
+class Workers:
     """Workers that are started anew when they die.
 
     Attributes:
         size: how many.
         runner: ``module:attribute`` of the `ferbench.tune.worker.Prepare` that they run jobs with.
-        context: what it is told.
+        context: what that is called with, of plain values.
         logs: directory of what they print.
         threads: CPU threads of each; None: what they would take.
         devices: one for each in turn; empty: the recipe's.
+        all: those that there are.
     """
 
     size: int
@@ -61,67 +64,67 @@ class Crew:
     logs: Path
     threads: int | None = None
     devices: tuple[str, ...] = ()
-    workers: list[Worker] = field(default_factory=list)
-    _stillborn: int = 0
+    all: list[Worker] = field(default_factory=list)
+    _failed_starts: int = 0
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
     def start(self) -> None:
         """Start all of them."""
-        while len(self.workers) < self.size:
-            self._hire(len(self.workers))
+        while len(self.all) < self.size:
+            self._start(len(self.all))
 
     def idle(self) -> list[Worker]:
-        return [worker for worker in self.workers if worker.ready and worker.job is None]
+        return [worker for worker in self.all if worker.ready and not worker.busy]
 
     def give(self, worker: Worker, job: Job) -> None:
         """Let a worker run a job."""
         device = self.devices[worker.index % len(self.devices)] if self.devices else None
-        worker.job = Job(job.trial, job.settings, job.test, self.threads, device)
-        worker.link.send({"type": "job", "job": asdict(worker.job)})
+        worker.busy = True
+        send(worker.link, replace(job, threads=self.threads, device=device))
 
     def verdict(self, worker: Worker, *, prune: bool) -> None:
-        """Answer a worker that has told an epoch."""
-        worker.link.send({"type": "verdict", "prune": prune})
+        """Say whether the trial ends with the epoch that the worker has reported."""
+        send(worker.link, Verdict(prune))
 
-    def wait(self, seconds: float, *, replace: bool = True) -> Iterator[tuple[Worker, Message | None]]:
-        """What workers say within that time, None of one that has died; ``replace`` starts another in its stead.
+    def wait(self, seconds: float, *, restart: bool = True) -> Iterator[tuple[Worker, Message | None]]:
+        """What workers send within that time, None of one that has died; ``restart`` starts another in its stead.
 
         Raises:
             UserError: workers do not get as far as to be ready.
         """
         for key, _ in self._selector.select(seconds):
             worker: Worker = key.data
-            messages, there = worker.link.receive()
+            messages, there = receive(worker.link)
             for message in messages:
-                if message["type"] == "ready":
-                    worker.ready, self._stillborn = True, 0
+                if isinstance(message, Ready):
+                    worker.ready, self._failed_starts = True, 0
                 else:
-                    if message["type"] in ("result", "interrupted"):
-                        worker.job = None
+                    if isinstance(message, (JobEnded, Interrupted)):
+                        worker.busy = False
                     yield worker, message
             if not there:
-                self._bury(worker)
+                self._remove(worker)
                 yield worker, None
-                if replace:
-                    self._hire(worker.index)
+                if restart:
+                    self._start(worker.index)
 
     def stop(self, patience: float) -> Iterator[tuple[Worker, Message | None]]:
         """End all of them: runs save themselves, and whatever is still there after ``patience`` seconds is killed."""
-        for worker in self.workers:
+        for worker in self.all:
             with contextlib.suppress(ProcessLookupError):
                 worker.process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + patience
-        while self.workers and time.monotonic() < deadline:
-            yield from self.wait(0.2, replace=False)
+        while self.all and time.monotonic() < deadline:
+            yield from self.wait(0.2, restart=False)
         self.kill()
 
     def kill(self) -> None:
         """End whatever is left of them at once."""
-        for worker in list(self.workers):
+        for worker in list(self.all):
             worker.process.kill()
-            self._bury(worker)
+            self._remove(worker)
 
-    def _hire(self, index: int) -> None:
+    def _start(self, index: int) -> None:
         ours, theirs = socket.socketpair()
         log = self.logs / f"worker-{index}.log"
         with writing(self.logs):
@@ -138,29 +141,30 @@ class Crew:
                 stderr=output,
                 pass_fds=(theirs.fileno(),),
                 env=environment,
-                start_new_session=True,  # Ctrl-C is the parent's to hear, which then asks the workers to end
+                start_new_session=True,  # Ctrl-C reaches the parent alone, which then asks the workers to end
             )
         worker = Worker(index, process, Link(ours), log)
-        worker.link.send({"type": "setup", "runner": self.runner, "context": dict(self.context)})
+        send(worker.link, Setup(self.runner, dict(self.context)))
         self._selector.register(worker.link.fileno(), selectors.EVENT_READ, worker)
-        self.workers.append(worker)
+        self.all.append(worker)
 
-    def _bury(self, worker: Worker) -> None:
+    def _remove(self, worker: Worker) -> None:
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(worker.link.fileno())
         worker.link.close()
-        self.workers.remove(worker)
+        self.all.remove(worker)
         try:
             worker.process.wait(timeout=10)
         except subprocess.TimeoutExpired:  # it has closed its end, yet goes on
             worker.process.kill()
             worker.process.wait()
         if not worker.ready:
-            self._stillborn += 1
-            if self._stillborn >= _MOST_STILLBORN:
+            self._failed_starts += 1
+            if self._failed_starts >= _MOST_FAILED_STARTS:
                 self.kill()
                 raise UserError(
-                    f"workers end before they can work: {_last_line(worker.log)}", f"see what they say in {worker.log}"
+                    f"workers end before they can work: {_last_line(worker.log)}",
+                    f"see what they print in {worker.log}",
                 )
 
 
@@ -169,4 +173,4 @@ def _last_line(log: Path) -> str:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:
         return "no log"
-    return lines[-1][:300] if lines else "they say nothing"
+    return lines[-1][:300] if lines else "they print nothing"

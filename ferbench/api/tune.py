@@ -1,0 +1,273 @@
+"""Searches from Python: `tune`, and what came of one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ferbench.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+    from ferbench.runs.directory import RunDirectory
+    from ferbench.tune.conductor import StudyObserver
+    from ferbench.tune.study import StudyDirectory
+    from ferbench.tune.view import StudyView
+
+
+@dataclass(frozen=True)
+class Best:
+    """A trial that was best on validation, with the runs over seeds that tested it.
+
+    Attributes:
+        trial: its number.
+        values: of the objectives, on validation, by name.
+        settings: the trial's values by key of the space, such as ``optimizer.lr``.
+        recipe: TOML file that runs it again; None while it is not tested.
+        runs: one a seed, each tested once; empty while it is not tested.
+    """
+
+    trial: int
+    values: dict[str, float]
+    settings: dict[str, Any]
+    recipe: Path | None
+    runs: list[RunDirectory]
+
+
+class Study:
+    """A search: its trials, the best of them, and figures.
+
+    Args:
+        place: where it lies.
+        results: the results directory.
+        storage: the database that hosts share it through; None: its own.
+    """
+
+    def __init__(self, place: StudyDirectory, results: Path, storage: str | None = None) -> None:
+        from ferbench.tune.view import read_view
+
+        self.place = place
+        self._results = results
+        self.view: StudyView = read_view(place, results, storage)
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.view.record.label
+
+    @property
+    def id(self) -> str:
+        """Twelve digits, which also name its directory."""
+        return self.place.id
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """One row a trial: ``number``, ``state``, ``values_NAME`` of each objective, ``epochs``, ``seconds``,
+        ``params_KEY`` of each parameter, ``chosen_by``, ``run``, ``reason``."""
+        return self.view.frame.copy()
+
+    @property
+    def front(self) -> list[Best]:
+        """The best trials: of several objectives the Pareto front, else the best one; empty while none is complete."""
+        return [self._best(number) for number in self.view.best]
+
+    @property
+    def best(self) -> Best:
+        """The best trial; of several objectives, the best in the first one.
+
+        Raises:
+            UserError: no trial is complete.
+        """
+        if not self.view.best:
+            raise UserError(f"study {self.id} ({self.name}) has no complete trial", "search on, or look at its trials")
+        return self._best(self.view.best[0])
+
+    def _best(self, number: int) -> Best:
+        from ferbench.runs.directory import RunDirectory, run_path
+
+        trial = self.view.trials[number]
+        finalist = next((one for one in self.view.finalists if one.trial == number), None)
+        return Best(
+            trial=number,
+            values=dict(zip(self.view.record.objectives, trial.values, strict=True)),
+            settings=dict(trial.params),
+            recipe=self.place.path / finalist.recipe if finalist is not None and finalist.recipe else None,
+            runs=[RunDirectory(run_path(self._results, one.run)) for one in finalist.runs] if finalist else [],
+        )
+
+    def figure(self, kind: str = "history") -> go.Figure:
+        """A figure of the study's page.
+
+        Args:
+            kind: ``history``, ``importance``, ``front``, ``learning``, ``parallel`` or ``slice``; of several of a kind
+                the first, or one by its whole name, such as ``slice-optimizer-lr``.
+
+        Raises:
+            UserError: the study has no such figure.
+        """
+        import plotly.graph_objects as go
+
+        from ferbench.report.theme import template
+        from ferbench.tune.study_figures import of_study
+
+        figures = {figure.id: figure for figure in of_study(self.view)}
+        named = [name for name in figures if name == kind or name.partition("-")[0] == kind]
+        if not named:
+            raise UserError(f"study {self.id} has no figure '{kind}'", f"figures: {', '.join(figures) or 'none yet'}")
+        figure = figures[named[0]]
+        layout = {**figure.spec["layout"], "template": template("light"), "height": figure.height}
+        return go.Figure(data=figure.spec["data"], layout=layout)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<p>study {self.id} ({escape(self.name)})</p>{self.view.frame.to_html(index=False)}"
+
+    def __repr__(self) -> str:
+        return f"<Study {self.id} '{self.name}', {len(self.view.trials)} trials>"
+
+
+def tune(
+    *,
+    recipe: str | Path | None = None,
+    dataset: str | None = None,
+    data: str | Path | None = None,
+    model: str | Sequence[str] | None = None,
+    loss: str | Sequence[str] | None = None,
+    sampler: str | Sequence[str] | None = None,
+    augmentation: str | Sequence[str] | None = None,
+    optimizer: str | Sequence[str] | None = None,
+    schedule: str | Sequence[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    space: Mapping[str, Any] | None = None,
+    only: bool = False,
+    objective: str | Sequence[str] = (),
+    trials: int | None = None,
+    algorithm: str | None = None,
+    pruner: str | None = None,
+    workers: int | None = None,
+    seeds: Iterable[int] | None = None,
+    best: int | None = None,
+    final: bool = True,
+    name: str | None = None,
+    start: str | None = None,
+    storage: str | None = None,
+    grace: float = 60.0,
+    results: str | Path = "results",
+    cache: str | Path | None = None,
+    plugins: Sequence[str] = (),
+    progress: StudyObserver | None = None,
+) -> Study:
+    """Search settings on validation, then test the best over several seeds; the same call goes on with the study.
+
+    Args:
+        recipe: a TOML file; what is given besides wins over it.
+        dataset: its name.
+        data: where the dataset's files are.
+        model: its name; of several the trials choose, as of every other component.
+        loss: as ``model``.
+        sampler: as ``model``.
+        augmentation: as ``model``.
+        optimizer: as ``model``.
+        schedule: as ``model``.
+        settings: fields of the recipe by dotted key, such as ``{"training.epochs": 10}``.
+        space: what is searched besides the options that plugins declare, by dotted key: ``"1e-4..1e-2:log"``,
+            a list of values, or ``{"low": 0, "high": 0.5}``.
+        only: search nothing but ``space`` and choices of components.
+        objective: what is made better; several give a Pareto front. Default: ``training.select``.
+        trials: in all, those of earlier calls included; default: 50.
+        algorithm: ``tpe``, ``cma-es``, ``gp``, ``random``, ``grid`` or ``nsga-ii``; default: ``tpe``.
+        pruner: ``median``, ``hyperband``, ``asha`` or ``none``; default: ``median``, with several objectives ``none``.
+        workers: processes on this host; default: 1.
+        seeds: of the runs that are tested in the end; default: 0, 1, 2.
+        best: how many of the best trials are repeated over the seeds.
+        final: repeat and test the best trials.
+        name: of the study; default: the recipe's name.
+        start: run whose weights every trial starts from, as ``RUN`` or ``RUN@12``.
+        storage: url of a PostgreSQL database that hosts share.
+        grace: seconds of silence after which trials of another host are taken over.
+        results: the results directory.
+        cache: where packed datasets are kept; default: the user's cache directory.
+        plugins: files or modules of further plugins.
+        progress: follows the search.
+
+    Returns:
+        The study as it is when the call ends.
+
+    Raises:
+        UserError: something that is asked for makes no sense, or no trial is complete.
+    """
+    from ferbench.experiment.datasets import dataset_pack
+    from ferbench.tune.conductor import StudyObserver
+    from ferbench.tune.request import Request
+
+    components = {
+        "dataset": dataset,
+        "model": model,
+        "loss": loss,
+        "sampler": sampler,
+        "augmentation": augmentation,
+        "optimizer": optimizer,
+        "schedule": schedule,
+    }
+    asked = {
+        "trials": trials,
+        "objectives": _names(objective),
+        "algorithm": algorithm,
+        "pruner": pruner,
+        "only": only,
+        "workers": workers,
+        "best": best,
+        "seeds": None if seeds is None else tuple(seeds),
+    }
+    places = _cache(cache)
+    session = Request(
+        results=Path(results),
+        cache=places,
+        recipe=None if recipe is None else Path(recipe),
+        components={kind: _names(given) for kind, given in components.items()},
+        data=() if data is None else (str(data),),
+        sets=[f"{key}={json.dumps(value)}" for key, value in (settings or {}).items()],
+        searches=list((space or {}).items()),
+        tune=asked,
+        start=start,
+        name=name,
+        plugins=tuple(plugins),
+        storage=storage,
+        grace=grace,
+    ).session(lambda resolved: dataset_pack(resolved.components["dataset"], resolved.recipe.data, places))
+    session.conduct(progress or StudyObserver(), finish=final)
+    return Study(session.place, session.results, session.storage)
+
+
+def load_study(study: str, results: str | Path = "results", storage: str | None = None) -> Study:
+    """A study that is there already.
+
+    Args:
+        study: its name, its id or the first digits of it, or its directory.
+        results: the results directory.
+        storage: the database that hosts share it through; None: its own.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
+    from ferbench.tune.study import find_study
+
+    return Study(find_study(Path(results), study), Path(results), storage)
+
+
+def _names(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    return () if given is None else (given,) if isinstance(given, str) else tuple(given)
+
+
+def _cache(given: str | Path | None) -> Path:
+    if given is not None:
+        return Path(given)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("ferbench"))
