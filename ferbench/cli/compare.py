@@ -73,7 +73,7 @@ def compare(
     ferbench compare my-run baseline --slice subject --json
     """
     from ferbench.ranking.compare import compare as made
-    from ferbench.ranking.compare_tables import tables
+    from ferbench.report.paired_tables import tables
     from ferbench.ranking.sides import find_side, on_one_test_set, over_seeds, refuse_selections
     from ferbench.ranking.slice_columns import sliced_by
     from ferbench.runs.index import summaries
@@ -104,7 +104,7 @@ def compare(
 
 
 def _write_samples(comparison: Comparison, path: Path) -> None:
-    from ferbench.ranking.compare_tables import unlike_samples
+    from ferbench.report.paired_tables import unlike_samples
     from ferbench.storage import replace_file
     from ferbench.tables.formats import to_csv
 

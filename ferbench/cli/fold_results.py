@@ -12,7 +12,7 @@ import click
 from ferbench.cli.combinations import Combination, lookup, varied_keys
 from ferbench.metrics.measures import measure
 from ferbench.plugin.faults import one_line
-from ferbench.ranking.folds import over_folds
+from ferbench.ranking.cross_validation import over_folds
 from ferbench.runs.folds import listed, place_of
 from ferbench.tables.table import Spread, shown
 

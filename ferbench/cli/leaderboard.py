@@ -13,7 +13,7 @@ from ferbench.cli.json_output import chosen_format, echo_json
 from ferbench.cli.places import results_option
 
 if TYPE_CHECKING:
-    from ferbench.ranking.columns import Board
+    from ferbench.report.leaderboard_columns import Board
     from ferbench.ranking.leaderboard import Contaminated, Row, Unfinished
     from ferbench.ranking.published import Published
     from ferbench.runs.summary import Summary
@@ -52,7 +52,7 @@ class ColumnType(click.ParamType):
     name = "column"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from ferbench.ranking.columns import Board
+        from ferbench.report.leaderboard_columns import Board
         from ferbench.ranking.leaderboard import group
 
         single = bool(ctx.params.get("single"))
@@ -128,7 +128,7 @@ def leaderboard(
     ferbench leaderboard --runs --per-class --format csv > runs.csv
     """
     from ferbench.ranking import filters
-    from ferbench.ranking.columns import Board, hidden_note, unfinished_table, unranked_table, without_note
+    from ferbench.report.leaderboard_columns import Board, hidden_note, unfinished_table, unranked_table, without_note
     from ferbench.ranking.hidden import among_all, on_the_same
     from ferbench.ranking.leaderboard import contaminated, diverged, group, lost, short
     from ferbench.ranking.standing import with_standings
@@ -191,7 +191,7 @@ def _published(directory: Path | None) -> list[Published]:
 
 def _unranked(spoilt: Sequence[Contaminated], reported: Sequence[Published]) -> dict[str, Any]:
     """Results without a rank as JSON has them."""
-    from ferbench.ranking.columns import unranked_table
+    from ferbench.report.leaderboard_columns import unranked_table
     from ferbench.tables.formats import to_json_value
 
     return {"unranked": to_json_value(unranked_table(spoilt, reported))["rows"]}
@@ -236,7 +236,7 @@ def _print(form: str, tables: Sequence[Table], others: Sequence[Table], sort: st
 def _print_lines(tables: Sequence[Table], others: Sequence[Table], sort: str | None, ranked_by: str) -> None:
     from ferbench.cli.tables import terminal_width
     from ferbench.plugin.faults import one_line
-    from ferbench.ranking.columns import COSTS, SHARED
+    from ferbench.report.leaderboard_columns import COSTS, SHARED
     from ferbench.ranking.standing import RANKED_BY
     from ferbench.tables.terminal import BRACKETS, to_terminal
 

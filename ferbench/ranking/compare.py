@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.metrics.measures import measure as measure_named
-from ferbench.ranking.answers import Answers, Samples, read, with_facts
+from ferbench.ranking.aligned import Answers, Samples, read, with_facts
 from ferbench.ranking.leaderboard import group
 from ferbench.ranking.sides import Side
 from ferbench.runs.summary import Summary

@@ -1,25 +1,29 @@
 """Finished runs side by side, grouped by the test set that they were measured on.
 
-The runs of one configuration, which differ in their seed alone, are one row; folds are seen to by
-`ferbench.ranking.folds`. Ranks within a group come from `ferbench.ranking.standing`. Results on generated images stand
-in groups of their own by nature, since their test set is another one, and are marked.
+The runs of one configuration, which differ in their seed alone, are one row; so are its folds, see
+`ferbench.ranking.cross_validation`. Ranks within a group come from `ferbench.ranking.standing`. Results on generated
+images stand in groups of their own by nature, since their test set is another one, and are marked.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ferbench.ranking.folds import Bucket, Held, Member, Partition, by_seed, over_folds
+from ferbench.ranking.cross_validation import Held, Partition, over_folds
 from ferbench.ranking.standing import Standing
 from ferbench.runs.folds import place_of
+from ferbench.runs.frame import evaluations
 from ferbench.runs.index import summaries
 from ferbench.runs.summary import Scores, Summary
 from ferbench.tables.table import Cell, Spread
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Settings in which rows may differ without being another experiment.
 NO_EXPERIMENT = {
@@ -217,44 +221,106 @@ def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group]
         runs: what to group.
         single: a row for each run instead of each configuration.
     """
-    groups: dict[tuple[Any, ...], dict[str, list[Member]]] = {}
-    folds: dict[tuple[str, bool], Bucket] = {}
-    names: dict[tuple[Any, ...], tuple[str, ...]] = {}
-    unfinished = []
-    seen: dict[str, str] = {}
-    for run in runs:
-        if not run.scores:
-            unfinished.append(Unfinished(run.run, run.name, run.status, run.reason))
-            continue
-        first = seen.setdefault(run.training, run.run)
-        if first != run.run:  # the same seed would count twice
-            unfinished.append(Unfinished(run.run, run.name, "copy", f"it has the training id of {first}"))
-            continue
-        data = run.data
-        for scores in run.scores:
-            if scores.contaminated:
-                continue
-            if data["fold"] and not scores.data:
-                of = place_of(data["fold"])[1]
-                folds.setdefault((run.partition, data["synthetic"]), Bucket(of)).add(run, scores)
-                continue
-            on = scores.data or data
-            # Not the dataset: joined with another one, it is still tested on its own test set. Nor the order of the
-            # classes, which no score depends on.
-            key = (on["protocol"], frozenset(on["class_names"]), scores.rows, on["synthetic"], scores.n)
-            names.setdefault(key, tuple(on["class_names"]))
-            rows = groups.setdefault(key, {})
-            # The same weights tested in another way are another row.
-            row = f"{run.run if single else run.config} {scores.options}"
-            rows.setdefault(row, []).append((run, scores))
-    made = []
-    for key, rows in groups.items():
-        protocol, _, digest, synthetic, n = key
-        best_first = _best_first(map(_row, rows.values()))
-        made.append(Group(_datasets(rows), protocol, names[key], digest, digest, synthetic, n, best_first))
-    made += [_fold_group(part, single=single) for bucket in folds.values() for part in bucket.apart()]
+    import pandas as pd
+
+    every = list(runs)
+    pairs = [(run, scores) for run in every for scores in run.scores or (None,)]
+    table = evaluations(every, settings=False, metrics=False)
+    tested = table[table["evaluation"].notna()]
+    # The same seed would count twice.
+    first = tested.groupby(tested["training_id"].fillna(""))["run"].transform("first")
+    copies = {run: of for run, of in zip(tested["run"], first, strict=True) if run != of}
+    unfinished = [
+        Unfinished(run.run, run.name, "copy", f"it has the training id of {copies[run.run]}")
+        if run.scores
+        else Unfinished(run.run, run.name, run.status, run.reason)
+        for run in every
+        if run.run in copies or not run.scores
+    ]
+    clean = tested[(tested["run"] == first) & (tested["contaminated"] == "")]
+    held = clean["own"] & clean["fold"].notna()
+    clean = clean.assign(
+        seed=clean["seed"].fillna(0),
+        place=pd.Series([place_of(fold)[0] for fold in clean["fold"][held]], clean.index[held]),
+        known=clean["classes"].map(lambda names: "\n".join(sorted(names))),
+    )
+    members = _Members(pairs, single)
+    # Not by the dataset: joined with another one, it is still tested on its own test set. Nor by the order of the
+    # classes, which no score depends on.
+    same = ["protocol", "known", "rows_digest", "synthetic", "n"]
+    made = [members.group(part) for _, part in clean[~held].groupby(same, sort=False)]
+    for _, part in clean[held].groupby(["partition", "synthetic"], sort=False):
+        if part.groupby("place")["rows_digest"].nunique().max() == 1:
+            made.append(members.fold_group(part, mixed=False))
+        else:  # a fold is not the same samples in all runs: who knows which of them are parts of one partition
+            apart = part.groupby(["place", "rows_digest"])
+            made += [members.fold_group(alone, mixed=True) for _, alone in apart]
     made.sort(key=lambda g: (g.synthetic, -sum(len(row.runs) for row in g.rows), g.dataset, g.protocol, g.rows_digest))
     return made, unfinished
+
+
+@dataclass(frozen=True)
+class _Members:
+    """Makes groups of rows of a frame, whose index is the place of each run and evaluation.
+
+    Attributes:
+        pairs: each run and its evaluation.
+        single: a row for each run.
+    """
+
+    pairs: Sequence[tuple[Summary, Scores | None]]
+    single: bool
+
+    def group(self, part: pd.DataFrame) -> Group:
+        """What was measured on one test set; the same weights tested in another way are another row."""
+        first = part.iloc[0]
+        datasets = ", ".join(sorted(part["dataset"].unique()))
+        rows = _best_first(map(self._row, _parts(part, ["run" if self.single else "config_id", "how"])))
+        digest, synthetic = first["rows_digest"], bool(first["synthetic"])
+        return Group(datasets, first["protocol"], first["classes"], digest, digest, synthetic, int(first["n"]), rows)
+
+    def fold_group(self, part: pd.DataFrame, *, mixed: bool) -> Group:
+        """Folds of one partition. Seeds that lack a fold are a row of their own, which has no mean."""
+        lowest = [-self._row([place]).scores[0].values.get("macro_f1", -math.inf) for place in part.index]
+        part = part.assign(lowest=lowest).sort_values(["place", "lowest", "unfolded_id", "run"], kind="stable")
+        first = part.iloc[0]
+        sizes = {int(place): int(n) for place, n in part.groupby("place")["n"].last().items()}
+        partition = Partition(place_of(first["fold"])[1], sizes, mixed=mixed)
+        if self.single:
+            rows = tuple(self._row([place]) for place in part.index)
+        else:
+            places = part.groupby(["unfolded_id", "how", "seed"])["place"].transform("nunique")
+            part = part.assign(whole=places == len(sizes))
+            rows = _best_first(
+                replace(row, held=Held(partition.of, tuple(Counter(run.seed or 0 for run in row.runs).values()), whole))
+                for whole, several in part.groupby("whole")
+                for row in map(self._row, _parts(several, ["unfolded_id", "how"]))
+            )
+        return Group(
+            dataset=first["dataset"],
+            protocol=f"{first['protocol']}, {partition.title}",
+            class_names=first["classes"],
+            test_digest=None,
+            rows_digest=first["rows_digest"] if len(sizes) == 1 else first["partition"],
+            synthetic=bool(first["synthetic"]),
+            n=partition.n,
+            rows=rows,
+            partition=partition,
+        )
+
+    def _row(self, places: Iterable[int]) -> Row:
+        runs, scores = zip(*(self.pairs[place] for place in places), strict=True)
+        return Row(runs, scores)
+
+
+def _parts(table: pd.DataFrame, keys: list[str]) -> list[list[int]]:
+    """The index of what is alike in ``keys``, by seed and by fold within a seed; as they first appear."""
+    import numpy as np
+
+    numbered = table.assign(part=table.groupby(keys, sort=False).ngroup())
+    numbered = numbered[["part", "seed", "place", "run"]].sort_values(["part", "seed", "place", "run"], kind="stable")
+    ends = np.flatnonzero(np.diff(numbered["part"])) + 1
+    return [part.tolist() for part in np.split(numbered.index.to_numpy(), ends)]
 
 
 def ordered(rows: Iterable[Row], value: Callable[[Row], Cell], *, descending: bool) -> tuple[Row, ...]:
@@ -286,37 +352,6 @@ def several_settings(rows: Iterable[Row]) -> Collection[Mapping[str, Any]]:
     """The settings of rows; what many of them share is looked at once."""
     each = [row.settings for row in rows]
     return {id(one): one for one in each}.values()
-
-
-def _fold_group(bucket: Bucket, *, single: bool) -> Group:
-    first, scores = bucket.members[0]
-    partition = Partition(bucket.of, dict(sorted(bucket.sizes.items())), mixed=bucket.mixed)
-    if single:
-        rows = tuple(Row((run,), (one,)) for run, one in bucket.members)
-    else:
-        rows = _best_first(replace(_row(members), held=held) for members, held in bucket.parts())
-    return Group(
-        dataset=first.data["dataset"],
-        protocol=f"{first.data['protocol']}, {partition.title}",
-        class_names=tuple(first.data["class_names"]),
-        test_digest=None,
-        rows_digest=scores.rows if len(partition.sizes) == 1 else first.partition,
-        synthetic=first.data["synthetic"],
-        n=partition.n,
-        rows=rows,
-        partition=partition,
-    )
-
-
-def _datasets(rows: dict[str, list[Member]]) -> str:
-    return ", ".join(
-        sorted({(scores.data or run.data)["dataset"] for members in rows.values() for run, scores in members})
-    )
-
-
-def _row(members: list[Member]) -> Row:
-    members.sort(key=by_seed)
-    return Row(tuple(run for run, _ in members), tuple(scores for _, scores in members))
 
 
 def _best_first(rows: Iterable[Row]) -> tuple[Row, ...]:

@@ -21,7 +21,7 @@ from ferbench.metrics.probabilities import predicted_classes
 from ferbench.storage import replace_file
 
 if TYPE_CHECKING:
-    from ferbench.ranking.answers import Samples
+    from ferbench.ranking.aligned import Samples
     from ferbench.ranking.leaderboard import Group, Row
     from ferbench.statistics.influences import Said
 
@@ -223,7 +223,7 @@ def _read(
     which are taken at once so that no probabilities need be kept; and why some rows cannot be read."""
     import numpy as np
 
-    from ferbench.ranking.answers import read
+    from ferbench.ranking.aligned import read
     from ferbench.statistics.influences import Said
 
     predicted: dict[int, Any] = {}

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ferbench.data.exclusions import FROM_PREDICTIONS, listed
 from ferbench.errors import UserError
-from ferbench.ranking.answers import Samples, read, with_facts
-from ferbench.ranking.folds import over_folds
+from ferbench.ranking.aligned import Samples, read, with_facts
+from ferbench.ranking.cross_validation import over_folds
 from ferbench.ranking.leaderboard import Group, Row, spread
 from ferbench.ranking.standing import RANKED_BY
 from ferbench.statistics.estimates import interval

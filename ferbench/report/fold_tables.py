@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ferbench.metrics.measures import measure
-from ferbench.ranking.folds import over_folds
+from ferbench.ranking.cross_validation import over_folds
 from ferbench.ranking.leaderboard import short
 from ferbench.report.contents import RunView, labels
 from ferbench.runs.folds import listed, place_of

@@ -1,7 +1,7 @@
 """Results as frames of pandas: one row an evaluation, a sample, an epoch, or a class.
 
-Text is of the dtype ``str``, counts are ``Int64`` (they may be missing), measurements ``float64``. Names of classes that
-look like missing values (``NA``, ``None``, ``nan``) stay what they are.
+Text is of the dtype ``str``, counts are ``Int64`` (they may be missing), measurements ``float64``. Names of classes
+that look like missing values (``NA``, ``None``, ``nan``) stay what they are.
 """
 
 from __future__ import annotations
@@ -65,6 +65,12 @@ RUN_COLUMNS = (
     OfRun("skipped", "Int64", "faulty samples of the dataset that were left out", lambda run: run.skipped),
     OfRun("training_id", "str", "the training id in full", lambda run: run.training or None),
     OfRun("config_id", "str", "the configuration id in full; of a fold, its own", lambda run: run.config or None),
+    OfRun(
+        "unfolded_id",
+        "str",
+        "of a fold: what folds and seeds of a configuration share",
+        lambda run: run.unfolded or None,
+    ),
     OfRun("partition", "str", "of a fold: which samples were cut, and how", lambda run: run.partition or None),
 )
 
@@ -83,6 +89,7 @@ EVALUATION_COLUMNS = (
     ),
     OfEvaluation("rows_digest", "str", "of the samples, which makes two test sets the same", lambda run, one: one.rows),
     OfEvaluation("n", "Int64", "samples", lambda run, one: one.n),
+    OfEvaluation("how", "str", "what was done at test time, empty for nothing", lambda run, one: _how(one.options)),
     OfEvaluation("contaminated", "str", "why it says nothing of unseen samples", lambda run, one: one.contaminated),
 )
 
@@ -102,9 +109,7 @@ def evaluations(runs: Iterable[Summary], *, settings: bool = True, metrics: bool
     """
     import pandas as pd
 
-    pairs: list[tuple[Summary, Scores | None]] = [
-        (run, scores) for run in runs for scores in (run.scores or (None,))
-    ]
+    pairs: list[tuple[Summary, Scores | None]] = [(run, scores) for run in runs for scores in (run.scores or (None,))]
     columns: dict[str, Any] = {}
     for of_run in RUN_COLUMNS:
         columns[of_run.key] = _array([of_run.value(run) for run, _ in pairs], of_run.dtype)
@@ -198,6 +203,10 @@ def confusion(matrix: Sequence[Sequence[int]], class_names: Sequence[str]) -> pd
 
     true, predicted = (pd.Index(list(class_names), dtype="str", name=name) for name in ("true", "predicted"))
     return pd.DataFrame(matrix, index=true, columns=predicted, dtype="int64")
+
+
+def _how(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={value!r}" for key, value in options.items())
 
 
 def _options(scores: Scores | None) -> dict[str, Any]:

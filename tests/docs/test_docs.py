@@ -22,7 +22,7 @@ from ferbench.cli.runs import runs
 from ferbench.experiment.recipe import COMPONENT_SECTIONS, DEFAULT_COMPONENTS, Recipe
 from ferbench.experiment.settings import build_recipe, read_recipe
 from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
-from ferbench.ranking.columns import Board
+from ferbench.report.leaderboard_columns import Board
 from ferbench.ranking.filters import KEYS
 
 ROOT = Path(__file__).parents[2]

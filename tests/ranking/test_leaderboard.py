@@ -14,7 +14,7 @@ from made_runs import make_run
 
 from ferbench.errors import UserError
 from ferbench.experiment.recipe import Recipe, Role
-from ferbench.ranking.columns import Board
+from ferbench.report.leaderboard_columns import Board
 from ferbench.ranking.leaderboard import NO_EXPERIMENT, collect, contaminated, group, ordered, spread
 from ferbench.ranking.standing import with_standings
 from ferbench.runs.index import summaries

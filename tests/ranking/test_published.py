@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ferbench.errors import UserError
-from ferbench.ranking.columns import unranked_table
+from ferbench.report.leaderboard_columns import unranked_table
 from ferbench.ranking.published import read_published
 
 PUBLISHED = Path(__file__).parents[2] / "benchmarks" / "published"

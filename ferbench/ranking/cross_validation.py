@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from ferbench.runs.folds import listed, place_of
-from ferbench.runs.summary import Scores, Summary
+from ferbench.runs.folds import listed
 from ferbench.tables.table import Spread
-
-Member = tuple[Summary, Scores]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,60 +56,6 @@ class Held:
     def __str__(self) -> str:
         fewest, most = min(self.counts), max(self.counts)
         return f"{fewest} of {self.of}" if fewest == most else f"{fewest}–{most} of {self.of}"
-
-
-@dataclass
-class Bucket:
-    """Fold runs of one partition, on their way to a group.
-
-    Attributes:
-        of: how many folds there are.
-        digests: of the samples, by fold.
-        sizes: samples by fold.
-        rows: runs by configuration and way of testing.
-        mixed: it was taken out of a bucket whose folds were not the same samples in all runs.
-    """
-
-    of: int
-    digests: dict[int, set[str]] = field(default_factory=dict)
-    sizes: dict[int, int] = field(default_factory=dict)
-    rows: dict[str, list[Member]] = field(default_factory=dict)
-    mixed: bool = False
-
-    def add(self, run: Summary, scores: Scores) -> None:
-        place, _ = place_of(run.data["fold"])
-        self.digests.setdefault(place, set()).add(scores.rows)
-        self.sizes[place] = scores.n
-        self.rows.setdefault(f"{run.unfolded} {scores.options}", []).append((run, scores))
-
-    @property
-    def members(self) -> list[Member]:
-        """In the order of the folds; within each the best macro-F1 first."""
-        return sorted((one for members in self.rows.values() for one in members), key=_by_fold)
-
-    def apart(self) -> list[Bucket]:
-        """This one; or where a fold is not the same samples in all runs, a bucket for every fold and its samples: who
-        knows which of them are parts of one partition."""
-        if all(len(digests) == 1 for digests in self.digests.values()):
-            return [self]
-        found: dict[tuple[int, str], Bucket] = {}
-        for run, scores in self.members:
-            found.setdefault((place_of(run.data["fold"])[0], scores.rows), Bucket(self.of, mixed=True)).add(run, scores)
-        return list(found.values())
-
-    def parts(self) -> list[tuple[list[Member], Held]]:
-        """The runs of each row. Seeds that lack a fold are a row of their own, which has no mean."""
-        found = []
-        for members in self.rows.values():
-            seeds: dict[int, list[Member]] = {}
-            for run, scores in sorted(members, key=by_seed):
-                seeds.setdefault(run.seed or 0, []).append((run, scores))
-            for whole in (True, False):
-                chosen = [several for several in seeds.values() if (_places(several) == set(self.sizes)) is whole]
-                if chosen:
-                    counts = tuple(len(several) for several in chosen)
-                    found.append(([one for several in chosen for one in several], Held(self.of, counts, whole)))
-        return found
 
 
 def over_folds(values: Iterable[tuple[int, float]]) -> Spread:
@@ -160,19 +103,3 @@ def fold_notes(partition: Partition, rows: Sequence[Any], *, single: bool) -> li
             "single folds with --runs."
         )
     return notes
-
-
-def _places(members: Sequence[Member]) -> set[int]:
-    return {place_of(run.data["fold"])[0] for run, _ in members}
-
-
-def by_seed(member: Member) -> tuple[int, int, str]:
-    """The order of the runs of a row: by seed, and by fold within a seed."""
-    run, scores = member
-    fold = None if scores.data else run.data["fold"]
-    return run.seed or 0, place_of(fold)[0] if fold else 0, run.run
-
-
-def _by_fold(member: Member) -> tuple[int, float, str, str]:
-    run, scores = member
-    return place_of(run.data["fold"])[0], -scores.values.get("macro_f1", -math.inf), run.unfolded, run.run

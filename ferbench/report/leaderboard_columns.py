@@ -10,9 +10,9 @@ from typing import Any
 from ferbench.errors import UserError
 from ferbench.metrics.measures import KNOWN, PER_CLASS, measure
 from ferbench.plugin.faults import did_you_mean
-from ferbench.ranking.clusters import clusters_note
+from ferbench.report.cluster_notes import clusters_note
 from ferbench.ranking.filters import as_text
-from ferbench.ranking.folds import fold_notes
+from ferbench.ranking.cross_validation import fold_notes
 from ferbench.ranking.leaderboard import Contaminated, Group, Row, Unfinished, ordered, several_settings, short, spread
 from ferbench.ranking.published import Published
 from ferbench.ranking.standing import RANKED_BY, WITH_INTERVALS
