@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,6 +137,7 @@ def leaderboard(
 
     form = chosen_format(form, as_json)
     found = summaries(results)
+    gc.freeze()  # all of it is needed to the end: no use in looking through it for garbage
     selected = filters.select(found, filters.parse(where))
     groups, unfinished = group(selected, single=single)
     everything = on_the_same(groups, group(found, single=single)[0]) if where else groups

@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,10 @@ NO_EXPERIMENT = {
     "training.keep",
     "training.parameter_budget",
 }
+
+#: What groups and rows are made by.
+_GROUPED_BY = {"run", "training_id", "config_id", "unfolded_id", "partition", "seed", "fold", "evaluation"}
+_GROUPED_BY |= {"dataset", "protocol", "own", "synthetic", "classes", "rows_digest", "n", "how", "contaminated"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,11 +230,12 @@ def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group]
 
     every = list(runs)
     pairs = [(run, scores) for run in every for scores in run.scores or (None,)]
-    table = evaluations(every, settings=False, metrics=False)
+    table = evaluations(every, _GROUPED_BY)
     tested = table[table["evaluation"].notna()]
     # The same seed would count twice.
     first = tested.groupby(tested["training_id"].fillna(""))["run"].transform("first")
-    copies = {run: of for run, of in zip(tested["run"], first, strict=True) if run != of}
+    again = tested["run"] != first
+    copies = dict(zip(tested["run"][again], first[again], strict=True))
     unfinished = [
         Unfinished(run.run, run.name, "copy", f"it has the training id of {copies[run.run]}")
         if run.scores
@@ -237,12 +243,12 @@ def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group]
         for run in every
         if run.run in copies or not run.scores
     ]
-    clean = tested[(tested["run"] == first) & (tested["contaminated"] == "")]
+    clean = tested[~again & (tested["contaminated"] == "")]
     held = clean["own"] & clean["fold"].notna()
     clean = clean.assign(
         seed=clean["seed"].fillna(0),
         place=pd.Series([place_of(fold)[0] for fold in clean["fold"][held]], clean.index[held]),
-        known=clean["classes"].map(lambda names: "\n".join(sorted(names))),
+        known=clean["classes"].map(cache(lambda names: "\n".join(sorted(names)))),
     )
     members = _Members(pairs, single)
     # Not by the dataset: joined with another one, it is still tested on its own test set. Nor by the order of the

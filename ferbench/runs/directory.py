@@ -22,7 +22,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,14 +30,15 @@ from numpy.typing import NDArray
 from ferbench.errors import UserError
 from ferbench.ids import short
 from ferbench.metrics.probabilities import predicted_classes
-from ferbench.records.epoch import Epoch
-from ferbench.records.evaluation import Evaluation, EvaluationEntry
-from ferbench.records.reading import read_epoch, read_evaluation, read_run
-from ferbench.records.run import Run
 from ferbench.records.upgrades import SCHEMA_VERSION, upgraded
 from ferbench.runs import names
 from ferbench.runs.shape import EVALUATION, REMEDY, misplaced, parts, shape_of
 from ferbench.storage import is_file, replace_file, replace_json, writing
+
+if TYPE_CHECKING:
+    from ferbench.records.epoch import Epoch
+    from ferbench.records.evaluation import Evaluation, EvaluationEntry
+    from ferbench.records.run import Run
 
 #: Before the name of a column of the samples among the arrays of predictions.
 _COLUMN = "column:"
@@ -119,6 +120,8 @@ class RunDirectory:
         Raises:
             UserError: it is missing, damaged, or written by a newer ferbench.
         """
+        from ferbench.records.reading import read_run  # with pydantic, which a leaderboard does without
+
         try:
             content = self.record_path.read_bytes()
         except OSError as error:
@@ -133,6 +136,8 @@ class RunDirectory:
 
     def epochs(self) -> list[Epoch]:
         """The epochs so far; a last line cut short by a crash is left out."""
+        from ferbench.records.reading import read_epoch
+
         try:
             lines = (self.path / "history.jsonl").read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
@@ -142,6 +147,8 @@ class RunDirectory:
 
     def load_evaluation(self, short_id: str) -> Evaluation | None:
         """``metrics.json`` of an evaluation, None when there is none, or one that is damaged."""
+        from ferbench.records.reading import read_evaluation
+
         content = self._metrics(short_id)
         return None if content is None else read_evaluation(content)
 

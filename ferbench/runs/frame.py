@@ -6,7 +6,7 @@ that look like missing values (``NA``, ``None``, ``nan``) stay what they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ferbench.ids import short
@@ -94,7 +94,7 @@ EVALUATION_COLUMNS = (
 )
 
 
-def evaluations(runs: Iterable[Summary], *, settings: bool = True, metrics: bool = True) -> pd.DataFrame:
+def evaluations(runs: Iterable[Summary], only: Collection[str] | None = None) -> pd.DataFrame:
     """One row an evaluation; a run without any has one row, in which ``evaluation`` is missing.
 
     Columns are `RUN_COLUMNS` and `EVALUATION_COLUMNS`; then the settings: components by section (``model``, ``loss``),
@@ -104,22 +104,22 @@ def evaluations(runs: Iterable[Summary], *, settings: bool = True, metrics: bool
 
     Args:
         runs: summaries, as the index has them.
-        settings: with the columns of settings.
-        metrics: with the columns of metrics.
+        only: these of `RUN_COLUMNS` and `EVALUATION_COLUMNS`; None: every column.
     """
     import pandas as pd
 
     pairs: list[tuple[Summary, Scores | None]] = [(run, scores) for run in runs for scores in (run.scores or (None,))]
     columns: dict[str, Any] = {}
     for of_run in RUN_COLUMNS:
-        columns[of_run.key] = _array([of_run.value(run) for run, _ in pairs], of_run.dtype)
+        if only is None or of_run.key in only:
+            columns[of_run.key] = _array([of_run.value(run) for run, _ in pairs], of_run.dtype)
     for of_test in EVALUATION_COLUMNS:
-        given = [None if scores is None else of_test.value(run, scores) for run, scores in pairs]
-        columns[of_test.key] = _array(given, of_test.dtype)
-    if settings:
+        if only is None or of_test.key in only:
+            given = [None if scores is None else of_test.value(run, scores) for run, scores in pairs]
+            columns[of_test.key] = _array(given, of_test.dtype)
+    if only is None:
         columns |= _settings([run.settings for run, _ in pairs])
         columns |= _settings([_options(scores) for _, scores in pairs])
-    if metrics:
         found = _numbers([{} if scores is None else scores.values for _, scores in pairs])
         columns |= {f"measured_{key}" if key in columns else key: numbers for key, numbers in found.items()}
     return pd.DataFrame(columns)
