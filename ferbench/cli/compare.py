@@ -73,9 +73,9 @@ def compare(
     ferbench compare my-run baseline --slice subject --json
     """
     from ferbench.ranking.compare import compare as made
-    from ferbench.report.paired_tables import tables
     from ferbench.ranking.sides import find_side, on_one_test_set, over_seeds, refuse_selections
     from ferbench.ranking.slice_columns import sliced_by
+    from ferbench.report.paired_tables import tables
     from ferbench.runs.index import summaries
     from ferbench.statistics import ENOUGH_SEEDS
 

@@ -14,9 +14,9 @@ from ferbench.cli.json_output import chosen_format, echo_json
 from ferbench.cli.places import results_option
 
 if TYPE_CHECKING:
-    from ferbench.report.leaderboard_columns import Board
     from ferbench.ranking.leaderboard import Contaminated, Row, Unfinished
     from ferbench.ranking.published import Published
+    from ferbench.report.board import Board
     from ferbench.runs.summary import Summary
     from ferbench.tables.table import Table
 
@@ -53,8 +53,8 @@ class ColumnType(click.ParamType):
     name = "column"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from ferbench.report.leaderboard_columns import Board
         from ferbench.ranking.leaderboard import group
+        from ferbench.report.board import Board
 
         single = bool(ctx.params.get("single"))
         board = Board(group(_completed(ctx), single=single)[0], single=single)
@@ -128,11 +128,14 @@ def leaderboard(
     ferbench leaderboard --sort f1:happy --columns model,seeds,f1:happy,optimizer.lr
     ferbench leaderboard --runs --per-class --format csv > runs.csv
     """
+    from ferbench.ids import short
     from ferbench.ranking import filters
-    from ferbench.report.leaderboard_columns import Board, hidden_note, unfinished_table, unranked_table, without_note
     from ferbench.ranking.hidden import among_all, on_the_same
-    from ferbench.ranking.leaderboard import contaminated, diverged, group, lost, short
+    from ferbench.ranking.leaderboard import contaminated, diverged, group, lost
     from ferbench.ranking.standing import with_standings
+    from ferbench.report.board import Board
+    from ferbench.report.leaderboard_notes import hidden_note, without_note
+    from ferbench.report.unranked_tables import unfinished_table, unranked_table
     from ferbench.runs.index import summaries
 
     form = chosen_format(form, as_json)
@@ -193,7 +196,7 @@ def _published(directory: Path | None) -> list[Published]:
 
 def _unranked(spoilt: Sequence[Contaminated], reported: Sequence[Published]) -> dict[str, Any]:
     """Results without a rank as JSON has them."""
-    from ferbench.report.leaderboard_columns import unranked_table
+    from ferbench.report.unranked_tables import unranked_table
     from ferbench.tables.formats import to_json_value
 
     return {"unranked": to_json_value(unranked_table(spoilt, reported))["rows"]}
@@ -238,8 +241,8 @@ def _print(form: str, tables: Sequence[Table], others: Sequence[Table], sort: st
 def _print_lines(tables: Sequence[Table], others: Sequence[Table], sort: str | None, ranked_by: str) -> None:
     from ferbench.cli.tables import terminal_width
     from ferbench.plugin.faults import one_line
-    from ferbench.report.leaderboard_columns import COSTS, SHARED
     from ferbench.ranking.standing import RANKED_BY
+    from ferbench.report.leaderboard_columns import COSTS, SHARED
     from ferbench.tables.terminal import BRACKETS, to_terminal
 
     width = terminal_width()

@@ -6,9 +6,8 @@ A mean over folds is over the same samples for every row that has the same folds
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ferbench.runs.folds import listed
 from ferbench.tables.table import Spread
@@ -71,35 +70,3 @@ def over_folds(values: Iterable[tuple[int, float]]) -> Spread:
     means = [math.fsum(several) / len(several) for several in seeds.values()]
     low, high = min(every), max(every)
     return Spread(min(max(math.fsum(means) / len(means), low), high), low, high)
-
-
-def fold_notes(partition: Partition, rows: Sequence[Any], *, single: bool) -> list[str]:
-    """What stands below a table of folds.
-
-    Args:
-        partition: of the group.
-        rows: `ferbench.ranking.leaderboard.Row`.
-        single: they are single runs.
-    """
-    if partition.mixed:
-        return [
-            "Folds are not put together here: runs of one fold were measured on unlike samples, as when the list "
-            "behind data.exclude has changed, or the way of cutting between two versions."
-        ]
-    if single:
-        return ["A row is one fold; only rows of the same fold were measured on the same samples."]
-    several = len(partition.sizes) > 1
-    notes = []
-    if several:
-        seeds = "over the folds of each seed, then over seeds" if any(row.seeds > 1 for row in rows) else "over folds"
-        notes.append(
-            f"Metrics are means {seeds}, the lowest and highest fold in brackets. Folds share training samples, so "
-            "they are not independent, and their mean has no interval."
-        )
-    lacking = [f"{row.config} ({row.held})" for row in rows if row.held is not None and not row.held.whole]
-    if lacking:
-        notes.append(
-            f"Without a mean, since folds are missing: {', '.join(lacking)}. It would be over other samples; see "
-            "single folds with --runs."
-        )
-    return notes

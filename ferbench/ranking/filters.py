@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ferbench.errors import UserError
+from ferbench.ids import short
 from ferbench.plugin.faults import did_you_mean
-from ferbench.ranking.leaderboard import short
 from ferbench.runs.summary import Summary
 
 #: What a condition may ask for beside the dotted settings; ``None`` where a run has no such thing.

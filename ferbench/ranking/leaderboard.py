@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferbench.ids import short
 from ferbench.ranking.cross_validation import Held, Partition, over_folds
 from ferbench.ranking.standing import Standing
 from ferbench.runs.folds import place_of
@@ -347,11 +348,6 @@ def differing(several: Collection[Mapping[str, Any]]) -> list[str]:
     """Dotted keys of settings that are not the same in all of ``several``, and make another experiment."""
     keys = sorted({key for settings in several for key in settings if "." in key} - NO_EXPERIMENT)
     return [key for key in keys if len({repr(settings.get(key)) for settings in several}) > 1]
-
-
-def short(identifier: str) -> str:
-    """Twelve digits of an id."""
-    return identifier.removeprefix("v1:")[:12]
 
 
 def several_settings(rows: Iterable[Row]) -> Collection[Mapping[str, Any]]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ferbench.errors import UserError
-from ferbench.ranking.leaderboard import lost, short
+from ferbench.ids import short
+from ferbench.ranking.leaderboard import lost
 from ferbench.ranking.standing import a_selection
 from ferbench.runs.directory import RunDirectory, find_run, in_words, run_path
 from ferbench.runs.names import WHOLE, digits_of

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ferbench.metrics.affect import DIMENSIONS, dimension_scores
 from ferbench.metrics.measures import measure
 from ferbench.ranking.aligned import Samples, coarser
-from ferbench.report.cluster_notes import unknown_note
 from ferbench.report.charts import Figure, epochs_axis, layout_of, named_axis, places, plain
+from ferbench.report.cluster_notes import unknown_note
 from ferbench.report.contents import RunView
 from ferbench.runs.directory import Predictions
 from ferbench.statistics.slices import METRICS, slices

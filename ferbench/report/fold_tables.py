@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ferbench.ids import short
 from ferbench.metrics.measures import measure
 from ferbench.ranking.cross_validation import over_folds
-from ferbench.ranking.leaderboard import short
 from ferbench.report.contents import RunView, labels
 from ferbench.runs.folds import listed, place_of
 from ferbench.tables.table import Cell, Column, Spread, Table

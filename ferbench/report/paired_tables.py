@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.report.cluster_notes import unknown_note
 from ferbench.ranking.compare import Comparison, label_of, sample_rows, slice_changes
+from ferbench.report.cluster_notes import unknown_note
 from ferbench.runs.remarks import of_absent, only_models
 from ferbench.tables.table import Column, Table, ids_of
 

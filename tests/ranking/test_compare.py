@@ -16,8 +16,8 @@ from statsmodels.stats.multitest import multipletests
 
 from ferbench.errors import UserError
 from ferbench.ranking.compare import compare, slice_changes
-from ferbench.report.paired_tables import tables
 from ferbench.ranking.sides import find_side, on_one_test_set
+from ferbench.report.paired_tables import tables
 from ferbench.runs.directory import Predictions, RunDirectory
 from ferbench.runs.index import summaries
 

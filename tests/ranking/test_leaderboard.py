@@ -14,9 +14,9 @@ from made_runs import make_run
 
 from ferbench.errors import UserError
 from ferbench.experiment.recipe import Recipe, Role
-from ferbench.report.leaderboard_columns import Board
 from ferbench.ranking.leaderboard import NO_EXPERIMENT, collect, contaminated, group, ordered, spread
 from ferbench.ranking.standing import with_standings
+from ferbench.report.board import Board
 from ferbench.runs.index import summaries
 from ferbench.tables.table import Spread
 

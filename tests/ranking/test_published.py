@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ferbench.errors import UserError
-from ferbench.report.leaderboard_columns import unranked_table
 from ferbench.ranking.published import read_published
+from ferbench.report.unranked_tables import unranked_table
 
 PUBLISHED = Path(__file__).parents[2] / "benchmarks" / "published"
 SUMMARY = (
