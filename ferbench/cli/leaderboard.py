@@ -191,7 +191,10 @@ def _published(directory: Path | None) -> list[Published]:
     usual = Path("benchmarks", "published")
     if directory is None and not usual.is_dir():
         return []
-    return read_published(directory or usual)
+    published, others = read_published(directory or usual)
+    for path in others if directory is not None else ():
+        click.echo(f"{path} is not shown: it is no summary, and no table of classes or models", err=True)
+    return published
 
 
 def _unranked(spoilt: Sequence[Contaminated], reported: Sequence[Published]) -> dict[str, Any]:

@@ -124,6 +124,7 @@ class Group:
         unclustered: samples without a value there, which are drawn on their own.
         lacking: why there are too few samples for a test and an interval, by metric.
         hidden: rows of the test set that are not shown; ranks and tests are among them too.
+        hidden_runs: runs on the test set that are not shown, in such rows and in those that are.
         hidden_leader: what the leader is called, where it is one of them; else empty.
         hidden_few: how many of them are ranked and have too few seeds to say something of others.
         partition: the folds that rows are over, or single runs are of; None for what was tested on a test set.
@@ -144,6 +145,7 @@ class Group:
     unclustered: int = 0
     lacking: Mapping[str, str] = field(default_factory=dict)
     hidden: int = 0
+    hidden_runs: int = 0
     hidden_leader: str = ""
     hidden_few: int = 0
     partition: Partition | None = None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from ferbench.ids import short
 from ferbench.metrics.measures import measure
 from ferbench.ranking.cross_validation import Partition
-from ferbench.ranking.leaderboard import Group
+from ferbench.ranking.leaderboard import Group, Row
 from ferbench.ranking.standing import WITH_INTERVALS
 from ferbench.report.cluster_notes import clusters_note
 from ferbench.report.leaderboard_columns import SHARED, alike
