@@ -99,8 +99,8 @@ def compare(
         click.echo(f"samples: {csv_file}", err=True)
     more = [len(side.runs) for side in whole]
     if not seeds and not comparison.over_seeds and min(more) >= ENOUGH_SEEDS:
-        told = f"the configurations have {more[0]} and {more[1]} seeds"
-        click.echo(f"{told}; compare over them, not single runs, with --seeds", err=True)
+        seeds_there = f"the configurations have {more[0]} and {more[1]} seeds"
+        click.echo(f"{seeds_there}; compare over them, not single runs, with --seeds", err=True)
 
 
 def _write_samples(comparison: Comparison, path: Path) -> None:

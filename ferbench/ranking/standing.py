@@ -23,7 +23,7 @@ from ferbench.storage import replace_file
 if TYPE_CHECKING:
     from ferbench.ranking.aligned import Samples
     from ferbench.ranking.leaderboard import Group, Row
-    from ferbench.statistics.influences import Said
+    from ferbench.statistics.influences import ModelOutputs
 
 #: What rows may be ranked by. `WITH_INTERVALS` is what intervals are known of.
 RANKED_BY = ("macro_f1", "accuracy", "balanced_accuracy")
@@ -224,7 +224,7 @@ def _read(
     import numpy as np
 
     from ferbench.ranking.aligned import read
-    from ferbench.statistics.influences import Said
+    from ferbench.statistics.influences import ModelOutputs
 
     predicted: dict[int, Any] = {}
     others: dict[int, dict[str, tuple[float, float]]] = {}
@@ -237,29 +237,29 @@ def _read(
                 one = read(results, run.run, scores.evaluation, base)
                 first = first or one.samples
                 base = (base or first).with_facts_of(one.predictions)
-                several.append(Said(base.truth, one.probabilities, one.affect_truth, one.affect))
+                several.append(ModelOutputs(base.truth, one.probabilities, one.affect_truth, one.affect))
         except UserError as error:
             refused[place] = error.message
             continue
         predicted[place] = np.stack([predicted_classes(one.probabilities).astype(np.int16) for one in several])
         others[place] = _other_intervals(base, several, set(row.scores[0].values))
-    if base is not first:  # what is known of the samples was said late, and what came before has to know it too
+    if base is not first:  # what is known of the samples came late, and what came before has to know it too
         return _read(results, rows, base)
     return base, predicted, others, refused
 
 
 def _other_intervals(
-    base: Samples | None, several: Sequence[Said], recorded: set[str]
+    base: Samples | None, several: Sequence[ModelOutputs], recorded: set[str]
 ) -> dict[str, tuple[float, float]]:
     from ferbench.statistics.estimates import interval
-    from ferbench.statistics.influences import SCALES, measure_said
+    from ferbench.statistics.influences import SCALES, measure_outputs
 
     assert base is not None
     found = {}
     for name in (one for one in WITH_INTERVALS if one in SCALES and one in recorded and len(several) != 2):
         labelled = several[0].labelled(name)
         design = base.design(None if labelled.all() else labelled)
-        measured = measure_said(name, design, several)
+        measured = measure_outputs(name, design, several)
         ends = None if measured is None else interval(measured, design, scale=SCALES[name])
         if ends is not None:
             found[name] = (ends.low, ends.high)

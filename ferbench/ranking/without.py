@@ -78,10 +78,10 @@ def _group(results: Path, group: Group, reasons: Mapping[str, str], tests: Itera
         for place, row in enumerate(group.rows)
     ]
     left_out = [] if base is None else base.ids[np.isin(base.ids, ids)].tolist()
-    return _told(replace(group, rows=tuple(rows)), left_out, reasons) if left_out else group
+    return _counted(replace(group, rows=tuple(rows)), left_out, reasons) if left_out else group
 
 
-def _told(group: Group, left_out: Sequence[str], reasons: Mapping[str, str]) -> Group:
+def _counted(group: Group, left_out: Sequence[str], reasons: Mapping[str, str]) -> Group:
     """The group, which says how many samples are left out and why.
 
     Raises:
@@ -111,7 +111,7 @@ def _folds(results: Path, group: Group, reasons: Mapping[str, str]) -> Group:
     lost = [sample for fold in left_out.values() for sample in fold]
     if len(lost) == group.n:
         raise UserError(_EVERY, _ONLY_SOME)
-    return _told(replace(group, rows=tuple(rows)), lost, reasons) if lost else group
+    return _counted(replace(group, rows=tuple(rows)), lost, reasons) if lost else group
 
 
 def _over_folds(results: Path, row: Row, ids: NDArray[np.str_], left_out: dict[str, list[str]]) -> dict[str, Spread]:

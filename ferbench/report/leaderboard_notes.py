@@ -45,8 +45,8 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
     if (tested or measured) and group.clustered_by is not None:
         yield clusters_note(group.clustered_by, group.unclustered, group.n)
     absent = dict.fromkeys(name for row in group.rows for one in row.scores for name in one.absent)
-    if said := of_absent(list(absent), len(group.class_names), "test" if group.partition is None else "validation"):
-        yield f"{said}."
+    if note := of_absent(list(absent), len(group.class_names), "test" if group.partition is None else "validation"):
+        yield f"{note}."
     for why in dict.fromkeys(group.lacking.values()):
         names = [measure(key).label for key in WITH_INTERVALS if group.lacking.get(key) == why and key in keys]
         if names:
