@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ferbench.errors import UserError
 from ferbench.ids import short
@@ -26,7 +27,11 @@ from ferbench.report.leaderboard_columns import (
     without_column,
 )
 from ferbench.report.leaderboard_notes import above, caption, fold_notes, ranking_notes, several, shared, without_note
+from ferbench.tables.formats import to_frame
 from ferbench.tables.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ALL = "all"
 
@@ -188,6 +193,15 @@ class Board:
                 for row in ordered_rows
             ),
         )
+
+    def frame(self, keys: Sequence[str] | None = None) -> pd.DataFrame:
+        """All groups in one frame, a row a configuration, laid out as CSV is.
+
+        Args:
+            keys: of the columns; None: those that a program gets unasked, with the scores of each class.
+        """
+        chosen = self.default(self.groups, people=False, per_class=True) if keys is None else keys
+        return to_frame(self.joint_table(chosen, [group.rows for group in self.groups]))
 
 
 def _told(group: Group, key: str) -> bool:
