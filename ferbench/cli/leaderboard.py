@@ -53,7 +53,7 @@ class ColumnType(click.ParamType):
     name = "column"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from ferbench.ranking.leaderboard import group
+        from ferbench.ranking.grouping import group
         from ferbench.report.board import Board
 
         single = bool(ctx.params.get("single"))
@@ -130,8 +130,9 @@ def leaderboard(
     """
     from ferbench.ids import short
     from ferbench.ranking import filters
+    from ferbench.ranking.grouping import group
     from ferbench.ranking.hidden import among_all, on_the_same
-    from ferbench.ranking.leaderboard import contaminated, diverged, group, lost
+    from ferbench.ranking.leaderboard import contaminated, diverged, lost
     from ferbench.ranking.standing import with_standings
     from ferbench.report.board import Board
     from ferbench.report.leaderboard_notes import hidden_note, without_note

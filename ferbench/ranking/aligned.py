@@ -189,6 +189,26 @@ def read(results: Path, run: str, evaluation: str, base: Samples | None = None) 
     return Aligned(base, given.probabilities[order][:, columns], given, *affects)
 
 
+def read_row(results: Path, tests: Iterable[tuple[str, str]], base: Samples | None) -> tuple[list[Aligned], Samples]:
+    """The predictions of several runs, and the samples with what they know of them.
+
+    Args:
+        results: the results directory.
+        tests: run and evaluation of each, at least one.
+        base: as in `read`; None: the first one's.
+
+    Raises:
+        UserError: as in `read`.
+    """
+    several = []
+    for run, evaluation in tests:
+        given = read(results, run, evaluation, base)
+        base = (base or given.samples).with_facts_of(given.predictions)
+        several.append(given)
+    assert base is not None
+    return several, base
+
+
 def with_facts(results: Path, tests: Iterable[tuple[str, str]], samples: Samples) -> Samples:
     """The samples with what other runs say of them, where those at hand say nothing, as predictions of older releases
     and of other software may.

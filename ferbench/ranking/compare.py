@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.metrics.measures import measure as measure_named
-from ferbench.ranking.aligned import Aligned, Samples, read, with_facts
-from ferbench.ranking.leaderboard import group
+from ferbench.ranking.aligned import Aligned, Samples, read_row, with_facts
+from ferbench.ranking.grouping import group
 from ferbench.ranking.sides import Side
 from ferbench.runs.summary import Summary
 from ferbench.statistics import ENOUGH_SEEDS
@@ -179,15 +179,10 @@ def compare(
     samples: Samples | None = None
     predictions: list[tuple[Aligned, ...]] = []
     for side in (first, second):
-        own = []
-        for run, scores in zip(side.runs, side.scores, strict=True):
-            one = read(results, run.run, scores.evaluation, samples)
-            samples = (samples or one.samples).with_facts_of(one.predictions)
-            own.append(one)
+        own, samples = read_row(results, side.tests, samples)
         predictions.append(tuple(own))
     assert samples is not None
-    test = first.runs[0].run, first.scores[0].evaluation
-    known = next((one for one in group(runs)[0] if test in one.tests), None)
+    known = next((one for one in group(runs)[0] if first.tests[0] in one.tests), None)
     samples = with_facts(results, [] if known is None else known.tests, samples)
     a, b = (np.stack([one.predicted for one in side]) for side in predictions)
     single = len(a) == len(b) == 1

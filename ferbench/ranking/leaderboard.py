@@ -9,23 +9,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferbench.ids import short
 from ferbench.ranking.cross_validation import Held, Partition, over_folds
 from ferbench.ranking.standing import Standing
-from ferbench.runs.folds import place_of
-from ferbench.runs.frame import evaluations
-from ferbench.runs.index import summaries
 from ferbench.runs.summary import Scores, Summary
 from ferbench.tables.table import Cell, Spread
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 #: Settings in which rows may differ without being another experiment.
 NO_EXPERIMENT = {
@@ -36,10 +31,6 @@ NO_EXPERIMENT = {
     "training.keep",
     "training.parameter_budget",
 }
-
-#: What groups and rows are made by.
-_GROUPED_BY = {"run", "training_id", "config_id", "unfolded_id", "partition", "seed", "fold", "evaluation"}
-_GROUPED_BY |= {"dataset", "protocol", "own", "synthetic", "classes", "rows_digest", "n", "how", "contaminated"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +56,11 @@ class Row:
         """Twelve digits of the configuration id; of a fold, of what the folds of a configuration share."""
         first = self.runs[0]
         return short(first.config if self.scores[0].data else first.unfolded or first.config)
+
+    @property
+    def tests(self) -> list[tuple[str, str]]:
+        """Run and evaluation of each."""
+        return [(run.run, scores.evaluation) for run, scores in zip(self.runs, self.scores, strict=True)]
 
     @property
     def seeds(self) -> int:
@@ -153,7 +149,7 @@ class Group:
     @property
     def tests(self) -> list[tuple[str, str]]:
         """Run and evaluation of all that was measured."""
-        return [(run.run, one.evaluation) for row in self.rows for run, one in zip(row.runs, row.scores, strict=True)]
+        return [test for row in self.rows for test in row.tests]
 
     @property
     def varied(self) -> list[str]:
@@ -201,11 +197,6 @@ class Contaminated:
     scores: Scores
 
 
-def collect(results: Path) -> tuple[list[Group], list[Unfinished]]:
-    """Groups of comparable runs (real data first, larger groups first), and the runs without a result."""
-    return group(summaries(results))
-
-
 def contaminated(runs: Iterable[Summary]) -> list[Contaminated]:
     """Results that stand in no group."""
     return [Contaminated(run, one) for run in runs for one in run.scores if one.contaminated]
@@ -220,116 +211,6 @@ def lost(runs: Iterable[Summary], *statuses: str) -> Counter[str]:
     """How many runs of each configuration ended so. Folds count for what they share with each other, too."""
     there = {run.training: run for run in runs if run.status in statuses}
     return Counter(key for run in there.values() for key in {run.config, run.unfolded or run.config})
-
-
-def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group], list[Unfinished]]:
-    """The same for given runs.
-
-    Args:
-        runs: what to group.
-        single: a row for each run instead of each configuration.
-    """
-    import pandas as pd
-
-    every = list(runs)
-    pairs = [(run, scores) for run in every for scores in run.scores or (None,)]
-    table = evaluations(every, _GROUPED_BY)
-    tested = table[table["evaluation"].notna()]
-    # The same seed would count twice.
-    first = tested.groupby(tested["training_id"].fillna(""))["run"].transform("first")
-    again = tested["run"] != first
-    copies = dict(zip(tested["run"][again], first[again], strict=True))
-    unfinished = [
-        Unfinished(run.run, run.name, "copy", f"it has the training id of {copies[run.run]}")
-        if run.scores
-        else Unfinished(run.run, run.name, run.status, run.reason)
-        for run in every
-        if run.run in copies or not run.scores
-    ]
-    clean = tested[~again & (tested["contaminated"] == "")]
-    held = clean["own"] & clean["fold"].notna()
-    clean = clean.assign(
-        seed=clean["seed"].fillna(0),
-        place=pd.Series([place_of(fold)[0] for fold in clean["fold"][held]], clean.index[held]),
-        known=clean["classes"].map(cache(lambda names: "\n".join(sorted(names)))),
-    )
-    members = _Members(pairs, single)
-    # Not by the dataset: joined with another one, it is still tested on its own test set. Nor by the order of the
-    # classes, which no score depends on.
-    same = ["protocol", "known", "rows_digest", "synthetic", "n"]
-    made = [members.group(part) for _, part in clean[~held].groupby(same, sort=False)]
-    for _, part in clean[held].groupby(["partition", "synthetic"], sort=False):
-        if part.groupby("place")["rows_digest"].nunique().max() == 1:
-            made.append(members.fold_group(part, mixed=False))
-        else:  # a fold is not the same samples in all runs: who knows which of them are parts of one partition
-            apart = part.groupby(["place", "rows_digest"])
-            made += [members.fold_group(alone, mixed=True) for _, alone in apart]
-    made.sort(key=lambda g: (g.synthetic, -sum(len(row.runs) for row in g.rows), g.dataset, g.protocol, g.rows_digest))
-    return made, unfinished
-
-
-@dataclass(frozen=True)
-class _Members:
-    """Makes groups of rows of a frame, whose index is the place of each run and evaluation.
-
-    Attributes:
-        pairs: each run and its evaluation.
-        single: a row for each run.
-    """
-
-    pairs: Sequence[tuple[Summary, Scores | None]]
-    single: bool
-
-    def group(self, part: pd.DataFrame) -> Group:
-        """What was measured on one test set; the same weights tested in another way are another row."""
-        first = part.iloc[0]
-        datasets = ", ".join(sorted(part["dataset"].unique()))
-        rows = _best_first(map(self._row, _parts(part, ["run" if self.single else "config_id", "how"])))
-        digest, synthetic = first["rows_digest"], bool(first["synthetic"])
-        return Group(datasets, first["protocol"], first["classes"], digest, digest, synthetic, int(first["n"]), rows)
-
-    def fold_group(self, part: pd.DataFrame, *, mixed: bool) -> Group:
-        """Folds of one partition. Seeds that lack a fold are a row of their own, which has no mean."""
-        lowest = [-self._row([place]).scores[0].values.get("macro_f1", -math.inf) for place in part.index]
-        part = part.assign(lowest=lowest).sort_values(["place", "lowest", "unfolded_id", "run"], kind="stable")
-        first = part.iloc[0]
-        sizes = {int(place): int(n) for place, n in part.groupby("place")["n"].last().items()}
-        partition = Partition(place_of(first["fold"])[1], sizes, mixed=mixed)
-        if self.single:
-            rows = tuple(self._row([place]) for place in part.index)
-        else:
-            places = part.groupby(["unfolded_id", "how", "seed"])["place"].transform("nunique")
-            part = part.assign(whole=places == len(sizes))
-            rows = _best_first(
-                replace(row, held=Held(partition.of, tuple(Counter(run.seed or 0 for run in row.runs).values()), whole))
-                for whole, several in part.groupby("whole")
-                for row in map(self._row, _parts(several, ["unfolded_id", "how"]))
-            )
-        return Group(
-            dataset=first["dataset"],
-            protocol=f"{first['protocol']}, {partition.title}",
-            class_names=first["classes"],
-            test_digest=None,
-            rows_digest=first["rows_digest"] if len(sizes) == 1 else first["partition"],
-            synthetic=bool(first["synthetic"]),
-            n=partition.n,
-            rows=rows,
-            partition=partition,
-        )
-
-    def _row(self, places: Iterable[int]) -> Row:
-        runs, scores = zip(*(self.pairs[place] for place in places), strict=True)
-        return Row(runs, scores)
-
-
-def _parts(table: pd.DataFrame, keys: list[str]) -> list[list[int]]:
-    """The index of what is alike in ``keys``, by seed and by fold within a seed; as they first appear."""
-    import numpy as np
-
-    numbered = table.assign(part=table.groupby(keys, sort=False).ngroup())
-    numbered = numbered[["part", "seed", "place", "run"]].sort_values(["part", "seed", "place", "run"], kind="stable")
-    ends = np.flatnonzero(np.diff(numbered["part"])) + 1
-    return [part.tolist() for part in np.split(numbered.index.to_numpy(), ends)]
 
 
 def ordered(rows: Iterable[Row], value: Callable[[Row], Cell], *, descending: bool) -> tuple[Row, ...]:
@@ -358,7 +239,7 @@ def several_settings(rows: Iterable[Row]) -> Collection[Mapping[str, Any]]:
     return {id(one): one for one in each}.values()
 
 
-def _best_first(rows: Iterable[Row]) -> tuple[Row, ...]:
+def best_first(rows: Iterable[Row]) -> tuple[Row, ...]:
     return ordered(rows, lambda row: row.metric("macro_f1"), descending=True)
 
 

@@ -38,6 +38,11 @@ class Side:
         return self.label if len(self.runs) == 1 else f"{self.label} ({len(self.runs)} seeds)"
 
     @property
+    def tests(self) -> list[tuple[str, str]]:
+        """Run and evaluation of each."""
+        return [(run.run, scores.evaluation) for run, scores in zip(self.runs, self.scores, strict=True)]
+
+    @property
     def what(self) -> str:
         if len(self.runs) == 1:
             return f"run {self.runs[0].run}"

@@ -96,7 +96,7 @@ def _ranked(results: Path, group: Group, diverged: Counter[str], metric: str, ca
         marks: list[list[Any]] = []
         if not reason:
             try:
-                marks = [_mark(results, run.run, one.evaluation) for run, one in zip(row.runs, row.scores, strict=True)]
+                marks = [_mark(results, *test) for test in row.tests]
             except OSError:
                 reason = "predictions are missing"
         reasons.append(reason)
@@ -223,7 +223,7 @@ def _read(
     which are taken at once so that no probabilities need be kept; and why some rows cannot be read."""
     import numpy as np
 
-    from ferbench.ranking.aligned import read
+    from ferbench.ranking.aligned import read_row
     from ferbench.statistics.influences import ModelOutputs
 
     predicted: dict[int, Any] = {}
@@ -231,16 +231,13 @@ def _read(
     refused: dict[int, str] = {}
     first = base
     for place, row in enumerate(rows):
-        several = []
         try:
-            for run, scores in zip(row.runs, row.scores, strict=True):
-                one = read(results, run.run, scores.evaluation, base)
-                first = first or one.samples
-                base = (base or first).with_facts_of(one.predictions)
-                several.append(ModelOutputs(base.truth, one.probabilities, one.affect_truth, one.affect))
+            given, base = read_row(results, row.tests, base)
         except UserError as error:
             refused[place] = error.message
             continue
+        first = first or given[0].samples
+        several = [ModelOutputs(base.truth, one.probabilities, one.affect_truth, one.affect) for one in given]
         predicted[place] = np.stack([predicted_classes(one.probabilities).astype(np.int16) for one in several])
         others[place] = _other_intervals(base, several, set(row.scores[0].values))
     if base is not first:  # what is known of the samples came late, and what came before has to know it too

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ferbench.data.exclusions import FROM_PREDICTIONS, listed
 from ferbench.errors import UserError
-from ferbench.ranking.aligned import Samples, read, with_facts
+from ferbench.ranking.aligned import Samples, read, read_row, with_facts
 from ferbench.ranking.cross_validation import over_folds
 from ferbench.ranking.leaderboard import Group, Row, spread
 from ferbench.ranking.standing import RANKED_BY
@@ -63,15 +63,9 @@ def _group(results: Path, group: Group, reasons: Mapping[str, str], tests: Itera
     base: Samples | None = None
     predicted: dict[int, NDArray[np.int64]] = {}
     for place, row in enumerate(group.rows):
-        several = []
-        try:
-            for run, scores in zip(row.runs, row.scores, strict=True):
-                one = read(results, run.run, scores.evaluation, base)
-                base = (base or one.samples).with_facts_of(one.predictions)
-                several.append(one.predicted)
-        except UserError:
-            continue
-        predicted[place] = np.stack(several)
+        with contextlib.suppress(UserError):
+            several, base = read_row(results, row.tests, base)
+            predicted[place] = np.stack([given.predicted for given in several])
     base = None if base is None else with_facts(results, tests, base)
     rows = [
         replace(row, without=_without(base, predicted[place], ids)) if place in predicted else row

@@ -11,7 +11,7 @@ import pytest
 from made_runs import make_run
 
 from ferbench.ranking.aligned import Samples
-from ferbench.ranking.leaderboard import group
+from ferbench.ranking.grouping import group
 from ferbench.ranking.standing import with_standings
 from ferbench.runs.index import summaries
 

@@ -10,7 +10,7 @@ import pytest
 from made_records import made_record, write_runs
 
 from ferbench.ranking import filters
-from ferbench.ranking.leaderboard import group
+from ferbench.ranking.grouping import group
 from ferbench.ranking.standing import with_standings
 from ferbench.report.board import Board
 from ferbench.report.leaderboard_notes import caption

@@ -12,8 +12,9 @@ from made_records import made_record, write_runs
 from made_runs import make_run
 
 from ferbench.ranking import filters
+from ferbench.ranking.grouping import group
 from ferbench.ranking.hidden import A_SELECTION, among_all, on_the_same
-from ferbench.ranking.leaderboard import diverged, group
+from ferbench.ranking.leaderboard import diverged
 from ferbench.ranking.standing import with_standings
 from ferbench.runs.index import summaries
 

@@ -7,7 +7,7 @@ import io
 import pandas as pd
 from made_runs import make_run
 
-from ferbench.ranking.leaderboard import group
+from ferbench.ranking.grouping import group
 from ferbench.report.board import Board
 from ferbench.runs.index import summaries
 from ferbench.tables.formats import to_csv, to_frame
