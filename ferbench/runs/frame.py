@@ -76,21 +76,29 @@ RUN_COLUMNS = (
 
 #: What `evaluations` says of the evaluation, after `RUN_COLUMNS`; all missing for a run without one.
 EVALUATION_COLUMNS = (
-    OfEvaluation("evaluation", "str", "twelve digits of the evaluation id", lambda run, one: one.evaluation),
-    OfEvaluation("dataset", "str", "that it was measured on", lambda run, one: (one.data or run.data)["dataset"]),
-    OfEvaluation("protocol", "str", "how that was split", lambda run, one: (one.data or run.data)["protocol"]),
-    OfEvaluation("own", "boolean", "it is the run's own test set, or fold", lambda run, one: not one.data),
-    OfEvaluation("synthetic", "boolean", "images are generated", lambda run, one: (one.data or run.data)["synthetic"]),
+    OfEvaluation("evaluation", "str", "twelve digits of the evaluation id", lambda run, scores: scores.evaluation),
+    OfEvaluation("dataset", "str", "that it was measured on", lambda run, scores: (scores.data or run.data)["dataset"]),
+    OfEvaluation("protocol", "str", "how that was split", lambda run, scores: (scores.data or run.data)["protocol"]),
+    OfEvaluation("own", "boolean", "it is the run's own test set, or fold", lambda run, scores: not scores.data),
+    OfEvaluation(
+        "synthetic", "boolean", "images are generated", lambda run, scores: (scores.data or run.data)["synthetic"]
+    ),
     OfEvaluation(
         "classes",
         "object",
         "a tuple of names, in the order of class ids",
-        lambda run, one: tuple((one.data or run.data)["class_names"]),
+        lambda run, scores: tuple((scores.data or run.data)["class_names"]),
     ),
-    OfEvaluation("rows_digest", "str", "of the samples, which makes two test sets the same", lambda run, one: one.rows),
-    OfEvaluation("n", "Int64", "samples", lambda run, one: one.n),
-    OfEvaluation("how", "str", "what was done at test time, empty for nothing", lambda run, one: _how(one.options)),
-    OfEvaluation("contaminated", "str", "why it says nothing of unseen samples", lambda run, one: one.contaminated),
+    OfEvaluation(
+        "rows_digest", "str", "of the samples, which makes two test sets the same", lambda run, scores: scores.rows
+    ),
+    OfEvaluation("n", "Int64", "samples", lambda run, scores: scores.n),
+    OfEvaluation(
+        "how", "str", "what was done at test time, empty for nothing", lambda run, scores: _how(scores.options)
+    ),
+    OfEvaluation(
+        "contaminated", "str", "why it says nothing of unseen samples", lambda run, scores: scores.contaminated
+    ),
 )
 
 
@@ -120,8 +128,8 @@ def evaluations(runs: Iterable[Summary], only: Collection[str] | None = None) ->
     if only is None:
         columns |= _settings([run.settings for run, _ in pairs])
         columns |= _settings([_options(scores) for _, scores in pairs])
-        found = _numbers([{} if scores is None else scores.values for _, scores in pairs])
-        columns |= {f"measured_{key}" if key in columns else key: numbers for key, numbers in found.items()}
+        metrics = _numbers([{} if scores is None else scores.values for _, scores in pairs])
+        columns |= {f"measured_{key}" if key in columns else key: numbers for key, numbers in metrics.items()}
     return pd.DataFrame(columns)
 
 
@@ -148,7 +156,7 @@ def samples(given: Predictions, class_names: Sequence[str]) -> pd.DataFrame:
     }
     for suffix, affect in (("_true", given.affect_truth), ("", given.affect)):
         if affect is not None:
-            columns |= {f"{one}{suffix}": affect[:, place] for place, one in enumerate(("valence", "arousal"))}
+            columns |= {f"{name}{suffix}": affect[:, place] for place, name in enumerate(("valence", "arousal"))}
     for name, values in given.columns.items():
         known = [value or None for value in values.tolist()]
         columns[f"column:{name}" if name in columns else name] = _array(known, "str")
@@ -169,15 +177,15 @@ def epochs(history: Iterable[Epoch]) -> pd.DataFrame:
 
     several = list(history)
     columns: dict[str, Any] = {
-        "epoch": _array([one.epoch for one in several], "Int64"),
-        "best": _array([one.best for one in several], "boolean"),
-        "learning_rate": _array([next(iter(one.learning_rates), None) for one in several], "float64"),
-        "seconds": _array([one.seconds for one in several], "float64"),
-        "images_per_second": _array([one.images_per_second for one in several], "float64"),
+        "epoch": _array([epoch.epoch for epoch in several], "Int64"),
+        "best": _array([epoch.best for epoch in several], "boolean"),
+        "learning_rate": _array([next(iter(epoch.learning_rates), None) for epoch in several], "float64"),
+        "seconds": _array([epoch.seconds for epoch in several], "float64"),
+        "images_per_second": _array([epoch.images_per_second for epoch in several], "float64"),
     }
     for split in ("train", "validation"):
-        scores = [getattr(one, split) for one in several]
-        by_name = _numbers([one.metrics | {f"f1:{name}": value for name, value in one.f1.items()} for one in scores])
+        parts = [getattr(epoch, split) for epoch in several]
+        by_name = _numbers([part.metrics | {f"f1:{name}": value for name, value in part.f1.items()} for part in parts])
         columns |= {f"{split}.{name}": numbers for name, numbers in by_name.items()}
     return pd.DataFrame(columns)
 
@@ -193,7 +201,7 @@ def classes(evaluation: EvaluationEntry) -> pd.DataFrame:
     columns = {"class": _array(list(evaluation.per_class), "str")}
     for key in ("precision", "recall", "f1", "support", "roc_auc", "pr_auc"):
         dtype = "Int64" if key == "support" else "float64"
-        columns[key] = _array([getattr(one, key) for one in scores], dtype)
+        columns[key] = _array([getattr(of_class, key) for of_class in scores], dtype)
     return pd.DataFrame(columns)
 
 
@@ -217,12 +225,12 @@ def _settings(several: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A column for each key; runs of one configuration share their settings, which are looked at once."""
     import numpy as np
 
-    unlike = {id(one): one for one in several}
+    unlike = {id(settings): settings for settings in several}
     places = dict(zip(unlike, range(len(unlike)), strict=True))
-    codes = np.fromiter((places[id(one)] for one in several), np.int64, len(several))
-    keys = dict.fromkeys(key for layout in {tuple(one) for one in unlike.values()} for key in sorted(layout))
+    codes = np.fromiter((places[id(settings)] for settings in several), np.int64, len(several))
+    keys = dict.fromkeys(key for layout in {tuple(settings) for settings in unlike.values()} for key in sorted(layout))
     ordered = sorted(keys, key=lambda key: ("." in key, key))
-    return {key: _plain([one.get(key) for one in unlike.values()]).take(codes) for key in ordered}
+    return {key: _plain([settings.get(key) for settings in unlike.values()]).take(codes) for key in ordered}
 
 
 def _numbers(several: Sequence[Mapping[str, float | None]]) -> dict[str, Any]:
@@ -230,15 +238,15 @@ def _numbers(several: Sequence[Mapping[str, float | None]]) -> dict[str, Any]:
     import numpy as np
 
     layouts: dict[tuple[str, ...], list[int]] = {}
-    for place, one in enumerate(several):
-        layouts.setdefault(tuple(one), []).append(place)
+    for place, values in enumerate(several):
+        layouts.setdefault(tuple(values), []).append(place)
     names = dict.fromkeys(name for layout in sorted(layouts, key=len, reverse=True) for name in layout)
-    found = {name: np.full(len(several), np.nan) for name in names}
+    columns = {name: np.full(len(several), np.nan) for name in names}
     for layout, places in layouts.items():
         numbers = np.array([list(several[place].values()) for place in places], dtype=np.float64)
         for number, name in enumerate(layout):
-            found[name][places] = numbers[:, number]
-    return found
+            columns[name][places] = numbers[:, number]
+    return columns
 
 
 def _array(values: Sequence[Any], dtype: str) -> Any:
