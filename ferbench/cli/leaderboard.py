@@ -14,7 +14,7 @@ from ferbench.cli.json_output import chosen_format, echo_json
 from ferbench.cli.places import results_option
 
 if TYPE_CHECKING:
-    from ferbench.ranking.leaderboard import Contaminated, Row, Unfinished
+    from ferbench.ranking.leaderboard import Row, Unfinished
     from ferbench.ranking.published import Published
     from ferbench.report.board import Board
     from ferbench.runs.summary import Summary
@@ -138,6 +138,7 @@ def leaderboard(
     from ferbench.report.leaderboard_notes import hidden_note, without_note
     from ferbench.report.unranked_tables import unfinished_table, unranked_table
     from ferbench.runs.index import summaries
+    from ferbench.tables.formats import to_json_value
 
     form = chosen_format(form, as_json)
     found = summaries(results)
@@ -179,8 +180,8 @@ def leaderboard(
         same = sum(earlier.rows_digest == one.rows_digest for earlier in groups[: number + 1])
         tables.append(board.table(one, same, chosen, rows[number]))
     if form == "json":
-        document = _document(board, tables, rows, unfinished)
-        echo_json({**document, **_unranked(spoilt, reported)})
+        unranked = to_json_value(unranked_table(spoilt, reported))["rows"]
+        echo_json({**_document(board, tables, rows, unfinished), "unranked": unranked})
         return
     extra = [unranked_table(spoilt, reported)] if spoilt or reported else []
     _print(form, tables, [*extra, *([unfinished_table(unfinished)] if unfinished else [])], sort, rank_by)
@@ -196,14 +197,6 @@ def _published(directory: Path | None) -> list[Published]:
     for path in others if directory is not None else ():
         click.echo(f"{path} is not shown: it is no summary, and no table of classes or models", err=True)
     return published
-
-
-def _unranked(spoilt: Sequence[Contaminated], reported: Sequence[Published]) -> dict[str, Any]:
-    """Results without a rank as JSON has them."""
-    from ferbench.report.unranked_tables import unranked_table
-    from ferbench.tables.formats import to_json_value
-
-    return {"unranked": to_json_value(unranked_table(spoilt, reported))["rows"]}
 
 
 def _with(sort: str | None, keys: list[str]) -> list[str]:
