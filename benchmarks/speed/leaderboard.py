@@ -5,6 +5,10 @@
 With ``--predictions N`` every finished run has predictions of N test samples, so that rows are tested and ranked, and
 one more call is made without the tests that were kept.
 
+With ``--against CHECKOUT``, another checkout of ferbench with its ``.venv``, both show the same records in turn, each
+with an index of its own, and the ratio is printed. ``frame`` makes a frame of pandas of all results, as
+``ferbench.load_results`` does.
+
 Each call is a process of its own. In every round: a bare loop that parses every record with the standard library, no
 index, then the index of the call before, then the index after one in a hundred records was rewritten, then the same
 again. Processor time is shown beside wall time, since only that means something on a busy machine. Records are as
@@ -18,6 +22,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -140,15 +145,22 @@ for path in pathlib.Path(sys.argv[1], "runs").glob("*/run.json"):
     json.loads(path.read_bytes())
 """
 LEADERBOARD = "from ferbench.cli import main; main()"
+FRAME = """
+import pathlib, sys
+from ferbench.runs.frame import evaluations
+from ferbench.runs.index import summaries
+evaluations(summaries(pathlib.Path(sys.argv[1])))
+assert "torch" not in sys.modules
+"""
 
 
-def call(results: Path, code: str, *arguments: str) -> tuple[float, float]:
+def call(results: Path, code: str, *arguments: str, python: str = sys.executable) -> tuple[float, float]:
     """Seconds that a fresh process takes, and those of the processor."""
     # Compiled modules are kept as in any installation, even where the environment forbids it.
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = str(results / ".pycache")
     start, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-c", code, *arguments], check=True, stdout=subprocess.DEVNULL, env=environment)
+    subprocess.run([python, "-c", code, *arguments], check=True, stdout=subprocess.DEVNULL, env=environment)
     then = resource.getrusage(resource.RUSAGE_CHILDREN)
     processor = then.ru_utime - used.ru_utime + then.ru_stime - used.ru_stime
     return time.perf_counter() - start, processor
@@ -174,8 +186,28 @@ def write_predictions(directory: Path, record: dict[str, Any], samples: int) -> 
         path.write_bytes(given.to_bytes())
 
 
-def measure(runs: int, rounds: int, samples: int, arguments: list[str]) -> None:
-    sides = ("bare loop", "no index", "index", "1 % changed", "index again")
+def compare(results: Path, other: Path, rounds: int, arguments: list[str]) -> None:
+    """Both checkouts with an index each, in turn; the second reads a copy of the records."""
+    copy = results.with_name(f"{results.name}-copy")
+    shutil.copytree(results, copy)
+    time.sleep(2.5)
+    sides = {"this": (results, sys.executable), "other": (copy, str(other / ".venv" / "bin" / "python"))}
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
+    for turn in range(rounds + 1):
+        for name, (own, python) in sides.items():
+            taken = call(own, LEADERBOARD, "leaderboard", "--results", str(own), *arguments, python=python)
+            if turn:  # the first makes the index
+                seconds[name].append(taken)
+    shutil.rmtree(copy)
+    for place, what in enumerate(("wall", "processor")):
+        ratios = [a[place] / b[place] for a, b in zip(seconds["this"], seconds["other"], strict=True)]
+        medians = {name: statistics.median(taken[place] for taken in several) for name, several in seconds.items()}
+        shown = ", ".join(f"{name} {median:.2f} s" for name, median in medians.items())
+        print(f"  {what}: {shown}; ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+
+
+def measure(runs: int, rounds: int, samples: int, arguments: list[str], other: Path | None) -> None:
+    sides = ("bare loop", "no index", "index", "1 % changed", "index again", "frame")
     sides += ("no tests",) if samples else ()
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
     with tempfile.TemporaryDirectory() as folder:
@@ -203,10 +235,13 @@ def measure(runs: int, rounds: int, samples: int, arguments: list[str]) -> None:
             time.sleep(2.5)
             seconds["1 % changed"].append(call(*board))
             seconds["index again"].append(call(*board))
+            seconds["frame"].append(call(results, FRAME, str(results)))
             if samples:
                 (results / ".tests.json").unlink()
                 seconds["no tests"].append(call(*board))
         index = (results / ".index.json").stat().st_size
+        if other is not None:
+            compare(results, other, rounds, arguments)
     print(f"{runs:,} runs, {size / 1000:.1f} kB a record, index {index / 1e6:.2f} MB, {rounds} rounds")
     print("                     wall                     processor")
     for name, values in seconds.items():
@@ -226,11 +261,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, nargs="+", default=[1000, 10000])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--predictions", type=int, default=0, metavar="N", help="test samples; 0: no predictions")
+    parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="another checkout, called in turn")
     parser.add_argument("arguments", nargs="*", help="for ferbench leaderboard, after --")
     options = parser.parse_args()
     print(f"cores: {os.cpu_count()}, load before: {os.getloadavg()[0]:.1f}")
     for runs in options.runs:
-        measure(runs, options.rounds, options.predictions, options.arguments)
+        measure(runs, options.rounds, options.predictions, options.arguments, options.against)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from ferbench.statistics import sampling
 from ferbench.statistics.bootstrap import paired_bootstrap
 from ferbench.statistics.estimates import all_pairs, difference, interval, mcnemar_pairs, ranks
-from ferbench.statistics.influences import SCALES, Said, measure_said
+from ferbench.statistics.influences import SCALES, ModelOutputs, measure_outputs
 from ferbench.statistics.measured import values
 from ferbench.statistics.sampling import Design, confusions, measure
 
@@ -101,7 +101,7 @@ def coverage(metric: str, seeds: int, repetitions: int, world: World, *, seed: i
     return float(((low <= target) & (target <= high)).mean()), float((high - low).mean())
 
 
-def said_by_models(world: World, design: Design, seeds: int, rng: np.random.Generator) -> list[Said]:
+def said_by_models(world: World, design: Design, seeds: int, rng: np.random.Generator) -> list[ModelOutputs]:
     """Probabilities, too sure of themselves, and valence and arousal, of the models of one configuration."""
     classes, shape = len(COUNTS), (design.n, len(COUNTS))
     hard = rng.normal(0, 1.0, shape)  # what is hard is so for all models
@@ -115,7 +115,7 @@ def said_by_models(world: World, design: Design, seeds: int, rng: np.random.Gene
         grown = np.exp(logits - logits.max(axis=1, keepdims=True))
         wrong = doubtful + rng.standard_t(6, (design.n, 2)) * 0.15
         predicted = np.clip((0.7 + skill) * annotated + 0.05 + wrong, -1, 1)
-        found.append(Said(design.truth, grown / grown.sum(axis=1, keepdims=True), annotated, predicted))
+        found.append(ModelOutputs(design.truth, grown / grown.sum(axis=1, keepdims=True), annotated, predicted))
     return found
 
 
@@ -127,7 +127,7 @@ def coverage_of_others(seeds: int, repetitions: int, world: World, *, seed: int 
     for _ in range(repetitions):
         models = said_by_models(world, design, seeds, rng)
         for metric, scale in SCALES.items():
-            one = measure_said(metric, design, models)
+            one = measure_outputs(metric, design, models)
             assert one is not None
             found = interval(one, design, scale=scale)
             assert found is not None

@@ -73,9 +73,9 @@ def compare(
     ferbench compare my-run baseline --slice subject --json
     """
     from ferbench.ranking.compare import compare as made
-    from ferbench.ranking.compare_tables import tables
     from ferbench.ranking.sides import find_side, on_one_test_set, over_seeds, refuse_selections
     from ferbench.ranking.slice_columns import sliced_by
+    from ferbench.report.paired_tables import tables
     from ferbench.runs.index import summaries
     from ferbench.statistics import ENOUGH_SEEDS
 
@@ -99,12 +99,12 @@ def compare(
         click.echo(f"samples: {csv_file}", err=True)
     more = [len(side.runs) for side in whole]
     if not seeds and not comparison.over_seeds and min(more) >= ENOUGH_SEEDS:
-        told = f"the configurations have {more[0]} and {more[1]} seeds"
-        click.echo(f"{told}; compare over them, not single runs, with --seeds", err=True)
+        seeds_there = f"the configurations have {more[0]} and {more[1]} seeds"
+        click.echo(f"{seeds_there}; compare over them, not single runs, with --seeds", err=True)
 
 
 def _write_samples(comparison: Comparison, path: Path) -> None:
-    from ferbench.ranking.compare_tables import unlike_samples
+    from ferbench.report.paired_tables import unlike_samples
     from ferbench.storage import replace_file
     from ferbench.tables.formats import to_csv
 

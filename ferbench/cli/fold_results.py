@@ -13,7 +13,7 @@ from ferbench.cli.combinations import Combination, named_settings
 from ferbench.experiment.differences import FOLD, SEED, telling, titles
 from ferbench.metrics.measures import measure
 from ferbench.plugin.faults import one_line
-from ferbench.ranking.folds import over_folds
+from ferbench.ranking.cross_validation import over_folds
 from ferbench.runs.folds import listed, place_of
 from ferbench.tables.table import Spread, shown
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,9 @@ from ferbench.cli.json_output import chosen_format, echo_json
 from ferbench.cli.places import results_option
 
 if TYPE_CHECKING:
-    from ferbench.ranking.columns import Board
-    from ferbench.ranking.leaderboard import Contaminated, Row, Unfinished
+    from ferbench.ranking.leaderboard import Row, Unfinished
     from ferbench.ranking.published import Published
+    from ferbench.report.board import Board
     from ferbench.runs.summary import Summary
     from ferbench.tables.table import Table
 
@@ -52,8 +53,8 @@ class ColumnType(click.ParamType):
     name = "column"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from ferbench.ranking.columns import Board
-        from ferbench.ranking.leaderboard import group
+        from ferbench.ranking.grouping import group
+        from ferbench.report.board import Board
 
         single = bool(ctx.params.get("single"))
         board = Board(group(_completed(ctx), single=single)[0], single=single)
@@ -127,15 +128,21 @@ def leaderboard(
     ferbench leaderboard --sort f1:happy --columns model,seeds,f1:happy,optimizer.lr
     ferbench leaderboard --runs --per-class --format csv > runs.csv
     """
+    from ferbench.ids import short
     from ferbench.ranking import filters
-    from ferbench.ranking.columns import Board, hidden_note, unfinished_table, unranked_table, without_note
+    from ferbench.ranking.grouping import group
     from ferbench.ranking.hidden import among_all, on_the_same
-    from ferbench.ranking.leaderboard import contaminated, diverged, group, lost, short
+    from ferbench.ranking.leaderboard import contaminated, diverged, lost
     from ferbench.ranking.standing import with_standings
+    from ferbench.report.board import Board
+    from ferbench.report.leaderboard_notes import hidden_note, without_note
+    from ferbench.report.unranked_tables import unfinished_table, unranked_table
     from ferbench.runs.index import summaries
+    from ferbench.tables.formats import to_json_value
 
     form = chosen_format(form, as_json)
     found = summaries(results)
+    gc.freeze()  # all of it is needed to the end: no use in looking through it for garbage
     selected = filters.select(found, filters.parse(where))
     groups, unfinished = group(selected, single=single)
     everything = on_the_same(groups, group(found, single=single)[0]) if where else groups
@@ -173,8 +180,8 @@ def leaderboard(
         same = sum(earlier.rows_digest == one.rows_digest for earlier in groups[: number + 1])
         tables.append(board.table(one, same, chosen, rows[number]))
     if form == "json":
-        document = _document(board, tables, rows, unfinished)
-        echo_json({**document, **_unranked(spoilt, reported)})
+        unranked = to_json_value(unranked_table(spoilt, reported))["rows"]
+        echo_json({**_document(board, tables, rows, unfinished), "unranked": unranked})
         return
     extra = [unranked_table(spoilt, reported)] if spoilt or reported else []
     _print(form, tables, [*extra, *([unfinished_table(unfinished)] if unfinished else [])], sort, rank_by)
@@ -186,15 +193,10 @@ def _published(directory: Path | None) -> list[Published]:
     usual = Path("benchmarks", "published")
     if directory is None and not usual.is_dir():
         return []
-    return read_published(directory or usual)
-
-
-def _unranked(spoilt: Sequence[Contaminated], reported: Sequence[Published]) -> dict[str, Any]:
-    """Results without a rank as JSON has them."""
-    from ferbench.ranking.columns import unranked_table
-    from ferbench.tables.formats import to_json_value
-
-    return {"unranked": to_json_value(unranked_table(spoilt, reported))["rows"]}
+    published, others = read_published(directory or usual)
+    for path in others if directory is not None else ():
+        click.echo(f"{path} is not shown: it is no summary, and no table of classes or models", err=True)
+    return published
 
 
 def _with(sort: str | None, keys: list[str]) -> list[str]:
@@ -236,8 +238,8 @@ def _print(form: str, tables: Sequence[Table], others: Sequence[Table], sort: st
 def _print_lines(tables: Sequence[Table], others: Sequence[Table], sort: str | None, ranked_by: str) -> None:
     from ferbench.cli.tables import terminal_width
     from ferbench.plugin.faults import one_line
-    from ferbench.ranking.columns import COSTS, SHARED
     from ferbench.ranking.standing import RANKED_BY
+    from ferbench.report.leaderboard_columns import COSTS, SHARED
     from ferbench.tables.terminal import BRACKETS, to_terminal
 
     width = terminal_width()

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.metrics.measures import measure as measure_named
-from ferbench.ranking.answers import Answers, Samples, read, with_facts
-from ferbench.ranking.leaderboard import group
+from ferbench.ranking.aligned import Aligned, Samples, read_row, with_facts
+from ferbench.ranking.grouping import group
 from ferbench.ranking.sides import Side
 from ferbench.runs.summary import Summary
 from ferbench.statistics import ENOUGH_SEEDS
@@ -87,12 +87,12 @@ class Discordance:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that is said of two sides.
+    """Everything that is known of two sides.
 
     Attributes:
         sides: A and B.
         samples: that both were measured on.
-        answers: of each side's runs.
+        predictions: of each side's runs.
         changes: accuracy, macro-F1, balanced accuracy and the F1 of each class.
         discordance: None unless both sides are single runs.
         over_seeds: seeds are a source of variance, and the claim is about the configurations.
@@ -101,7 +101,7 @@ class Comparison:
 
     sides: tuple[Side, Side]
     samples: Samples
-    answers: tuple[tuple[Answers, ...], tuple[Answers, ...]]
+    predictions: tuple[tuple[Aligned, ...], tuple[Aligned, ...]]
     changes: tuple[Change, ...]
     discordance: Discordance | None
     over_seeds: bool
@@ -109,7 +109,7 @@ class Comparison:
 
     def right(self, side: int) -> NDArray[np.float64]:
         """float64[n]: the share of a side's runs that get each sample right."""
-        return np.mean([one.predicted == self.samples.truth for one in self.answers[side]], axis=0)
+        return np.mean([one.predicted == self.samples.truth for one in self.predictions[side]], axis=0)
 
     def only(self, side: int) -> NDArray[np.int64]:
         """Samples that most runs of a side get right and most of the other get wrong, in the order of their ids."""
@@ -140,14 +140,14 @@ class Comparison:
         ahead = accuracy.difference >= 0
         first, second = (a, b) if ahead else (b, a)
         ends = (accuracy.low, accuracy.high) if ahead else (-accuracy.high, -accuracy.low)
-        said = (
+        gap_words = (
             f"{_points(abs(accuracy.difference))} points of accuracy, 95 % interval {_points(ends[0])} to "
             f"{_points(ends[1])}, p {_p(accuracy.p)}"
         )
         if accuracy.p < ALPHA:
-            start = f"{first} is more accurate than {second} ({said})"
+            start = f"{first} is more accurate than {second} ({gap_words})"
         else:
-            start = f"{first} and {second} cannot be told apart in accuracy ({said})"
+            start = f"{first} and {second} cannot be told apart in accuracy ({gap_words})"
         gap = f"({_points(abs(macro.difference))} points, p {_p(macro.p)})"
         if macro.lacks:
             end = f"and macro-F1 is not tested: {macro.lacks}"
@@ -177,26 +177,21 @@ def compare(
         UserError: predictions are missing, damaged, or of unlike samples, truths or classes.
     """
     samples: Samples | None = None
-    answers: list[tuple[Answers, ...]] = []
+    predictions: list[tuple[Aligned, ...]] = []
     for side in (first, second):
-        own = []
-        for run, scores in zip(side.runs, side.scores, strict=True):
-            one = read(results, run.run, scores.evaluation, samples)
-            samples = (samples or one.samples).with_facts_of(one.predictions)
-            own.append(one)
-        answers.append(tuple(own))
+        own, samples = read_row(results, side.tests, samples)
+        predictions.append(tuple(own))
     assert samples is not None
-    test = first.runs[0].run, first.scores[0].evaluation
-    known = next((one for one in group(runs)[0] if test in one.tests), None)
+    known = next((one for one in group(runs)[0] if first.tests[0] in one.tests), None)
     samples = with_facts(results, [] if known is None else known.tests, samples)
-    a, b = (np.stack([one.predicted for one in side]) for side in answers)
+    a, b = (np.stack([one.predicted for one in side]) for side in predictions)
     single = len(a) == len(b) == 1
     discordance = discord(samples.truth, a[0], b[0]) if single else None
     changes = _changes(samples, a, b, discordance, draws)
     over_seeds = min(len(a), len(b)) >= ENOUGH_SEEDS
     family = 0 if known is None else len(known.rows)
     sides = (first, second)
-    return Comparison(sides, samples, (answers[0], answers[1]), tuple(changes), discordance, over_seeds, family)
+    return Comparison(sides, samples, (predictions[0], predictions[1]), tuple(changes), discordance, over_seeds, family)
 
 
 def discord(truth: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]) -> Discordance:
@@ -253,7 +248,7 @@ def slice_changes(comparison: Comparison, column: NDArray[np.str_], name: str = 
         column: its values.
         name: of the column.
     """
-    a, b = (np.stack([one.predicted for one in side]) for side in comparison.answers)
+    a, b = (np.stack([one.predicted for one in side]) for side in comparison.predictions)
     found = []
     for value in np.unique(column[column != ""]):
         mask = column == value
@@ -268,7 +263,7 @@ def slice_changes(comparison: Comparison, column: NDArray[np.str_], name: str = 
 def sample_rows(comparison: Comparison, side: int, rows: Sequence[int]) -> list[dict[str, Any]]:
     """What both sides say of samples: id, truth, what most runs predict, and how many of them are right."""
     names, samples = comparison.samples.class_names, comparison.samples
-    votes = [_majority(answers, len(names)) for answers in comparison.answers]
+    votes = [_majority(predictions, len(names)) for predictions in comparison.predictions]
     right = [comparison.right(0), comparison.right(1)]
     return [
         {
@@ -286,10 +281,10 @@ def sample_rows(comparison: Comparison, side: int, rows: Sequence[int]) -> list[
     ]
 
 
-def _majority(answers: Sequence[Answers], classes: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _majority(predictions: Sequence[Aligned], classes: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The class that most runs predict (of equally many the first), and the mean probabilities."""
-    counts = np.stack([np.bincount(one, minlength=classes) for one in np.stack([a.predicted for a in answers]).T])
-    return counts.argmax(axis=1), np.mean([one.probabilities for one in answers], axis=0, dtype=np.float64)
+    counts = np.stack([np.bincount(one, minlength=classes) for one in np.stack([a.predicted for a in predictions]).T])
+    return counts.argmax(axis=1), np.mean([one.probabilities for one in predictions], axis=0, dtype=np.float64)
 
 
 def label_of(metric: str) -> str:

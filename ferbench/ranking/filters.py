@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ferbench.errors import UserError
+from ferbench.ids import short
 from ferbench.plugin.faults import did_you_mean
-from ferbench.ranking.leaderboard import short
 from ferbench.runs.summary import Summary
 
 #: What a condition may ask for beside the dotted settings; ``None`` where a run has no such thing.
@@ -75,7 +75,7 @@ def select(runs: Sequence[Summary], conditions: Sequence[Condition]) -> list[Sum
     if not chosen:
         return chosen
     for condition in conditions:
-        values = {run.run: _answers(run, condition.key) for run in runs}
+        values = {run.run: _values_of(run, condition.key) for run in runs}
         there = {as_text(value): value for several in values.values() for value in several}
         if not there and condition.key not in KEYS:
             raise _unknown(condition.key, runs)
@@ -112,7 +112,7 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
-def _answers(run: Summary, key: str) -> list[Any]:
+def _values_of(run: Summary, key: str) -> list[Any]:
     """What a run has for a key: of a fold also its own configuration id, which other folds do not share."""
     several = [_value(run, key), short(run.config) if key == "config" and run.unfolded else None]
     return [value for value in several if value is not None]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from ferbench.ranking.leaderboard import Group, Row
 from ferbench.ranking.standing import A_FOLD, Standing
@@ -18,9 +17,9 @@ A_SELECTION = "some of its seeds are hidden by --where, so that the others are a
 
 
 def on_the_same(shown: Sequence[Group], everything: Sequence[Group]) -> list[Group]:
-    """Those of ``everything`` that are of the same samples as one of ``shown``."""
-    wanted = {_samples(group) for group in shown}
-    return [group for group in everything if _samples(group) in wanted]
+    """Those of ``everything`` that have a result of one that is shown."""
+    wanted = {test for group in shown for row in group.rows for test in _tests(row)}
+    return [group for group in everything if any(_tests(row) & wanted for row in group.rows)]
 
 
 def among_all(shown: Sequence[Group], everything: Sequence[Group]) -> list[Group]:
@@ -30,46 +29,41 @@ def among_all(shown: Sequence[Group], everything: Sequence[Group]) -> list[Group
         shown: groups of some runs.
         everything: groups of all runs, with their standings.
     """
-    whole = {_samples(group): group for group in everything}
-    return [_among(group, whole[_samples(group)]) for group in shown]
+    return [_among(group, on_the_same([group], everything)) for group in shown]
 
 
-def _among(group: Group, whole: Group) -> Group:
-    rows = tuple(replace(row, standing=_standing(group, row, whole)) for row in group.rows)
+def _among(group: Group, whole: Sequence[Group]) -> Group:
+    """The group as a part of one, or of several where folds are not put together among all runs."""
+    every = [row for one in whole for row in one.rows]
+    rows = tuple(replace(row, standing=_standing(group, row, every)) for row in group.rows)
     shown = set().union(*map(_tests, group.rows))
-    hidden = [row for row in whole.rows if not _tests(row) & shown]
+    hidden = [row for row in every if not _tests(row) & shown]
     leaders = [row for row in hidden if row.standing and row.standing.best and row.standing.gap is None]
     return replace(
         group,
         rows=rows,
-        ranked_by=whole.ranked_by,
-        clustered_by=whole.clustered_by,
-        unclustered=whole.unclustered,
-        lacking=whole.lacking,
+        ranked_by=whole[0].ranked_by,
+        clustered_by=whole[0].clustered_by,
+        unclustered=whole[0].unclustered,
+        lacking=whole[0].lacking,
         hidden=len(hidden),
+        hidden_runs=sum(len(_tests(row) - shown) for row in every),
         hidden_leader=_called(leaders[0]) if leaders else "",
         hidden_few=sum(row.seeds < ENOUGH_SEEDS for row in hidden if row.standing and row.standing.best),
     )
 
 
-def _standing(group: Group, row: Row, whole: Group) -> Standing | None:
+def _standing(group: Group, row: Row, every: Sequence[Row]) -> Standing | None:
     if group.partition is not None:
         return Standing(reason=A_FOLD)
-    full = next(one for one in whole.rows if _tests(row) <= _tests(one))
+    full = next(one for one in every if _tests(row) <= _tests(one))
     return full.standing if len(full.runs) == len(row.runs) else Standing(reason=A_SELECTION)
 
 
-def _samples(group: Group) -> tuple[Any, ...]:
-    """What all rows on the same samples share, whichever of them are looked at."""
-    if group.partition is None:
-        return (group.protocol, frozenset(group.class_names), group.rows_digest, group.synthetic, group.n)
-    first = group.rows[0].runs[0]
-    return ("folds", first.partition, group.synthetic, group.rows_digest if group.partition.mixed else "")
-
-
-def _tests(row: Row) -> set[tuple[str, str]]:
-    """The runs of a row, of which a copy is the same run, each with how it was tested."""
-    return {(run.training, repr(one.options)) for run, one in zip(row.runs, row.scores, strict=True)}
+def _tests(row: Row) -> set[tuple[str, str, str]]:
+    """The runs of a row, of which a copy is the same run, each with the samples and the way of testing."""
+    pairs = zip(row.runs, row.scores, strict=True)
+    return {(run.training, scores.rows, repr(scores.options)) for run, scores in pairs}
 
 
 def _called(row: Row) -> str:

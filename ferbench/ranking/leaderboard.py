@@ -1,8 +1,8 @@
 """Finished runs side by side, grouped by the test set that they were measured on.
 
-The runs of one configuration, which differ in their seed alone, are one row; folds are seen to by
-`ferbench.ranking.folds`. Ranks within a group come from `ferbench.ranking.standing`. Results on generated images stand
-in groups of their own by nature, since their test set is another one, and are marked.
+The runs of one configuration, which differ in their seed alone, are one row; so are its folds, see
+`ferbench.ranking.cross_validation`. Ranks within a group come from `ferbench.ranking.standing`. Results on generated
+images stand in groups of their own by nature, since their test set is another one, and are marked.
 """
 
 from __future__ import annotations
@@ -11,14 +11,12 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from ferbench.experiment.differences import differing, telling
-from ferbench.ranking.folds import Bucket, Held, Member, Partition, by_seed, over_folds
+from ferbench.ids import short
+from ferbench.ranking.cross_validation import Held, Partition, over_folds
 from ferbench.ranking.standing import Standing
-from ferbench.runs.folds import place_of
-from ferbench.runs.index import summaries
 from ferbench.runs.summary import Scores, Summary
 from ferbench.tables.table import Cell, Spread
 
@@ -46,6 +44,11 @@ class Row:
         """Twelve digits of the configuration id; of a fold, of what the folds of a configuration share."""
         first = self.runs[0]
         return short(first.config if self.scores[0].data else first.unfolded or first.config)
+
+    @property
+    def tests(self) -> list[tuple[str, str]]:
+        """Run and evaluation of each."""
+        return [(run.run, scores.evaluation) for run, scores in zip(self.runs, self.scores, strict=True)]
 
     @property
     def seeds(self) -> int:
@@ -105,6 +108,7 @@ class Group:
         unclustered: samples without a value there, which are drawn on their own.
         lacking: why there are too few samples for a test and an interval, by metric.
         hidden: rows of the test set that are not shown; ranks and tests are among them too.
+        hidden_runs: runs on the test set that are not shown, in such rows and in those that are.
         hidden_leader: what the leader is called, where it is one of them; else empty.
         hidden_few: how many of them are ranked and have too few seeds to say something of others.
         partition: the folds that rows are over, or single runs are of; None for what was tested on a test set.
@@ -125,6 +129,7 @@ class Group:
     unclustered: int = 0
     lacking: Mapping[str, str] = field(default_factory=dict)
     hidden: int = 0
+    hidden_runs: int = 0
     hidden_leader: str = ""
     hidden_few: int = 0
     partition: Partition | None = None
@@ -132,7 +137,7 @@ class Group:
     @property
     def tests(self) -> list[tuple[str, str]]:
         """Run and evaluation of all that was measured."""
-        return [(run.run, one.evaluation) for row in self.rows for run, one in zip(row.runs, row.scores, strict=True)]
+        return [test for row in self.rows for test in row.tests]
 
     @property
     def varied(self) -> list[str]:
@@ -187,11 +192,6 @@ class Contaminated:
     scores: Scores
 
 
-def collect(results: Path) -> tuple[list[Group], list[Unfinished]]:
-    """Groups of comparable runs (real data first, larger groups first), and the runs without a result."""
-    return group(summaries(results))
-
-
 def contaminated(runs: Iterable[Summary]) -> list[Contaminated]:
     """Results that stand in no group."""
     return [Contaminated(run, one) for run in runs for one in run.scores if one.contaminated]
@@ -208,53 +208,6 @@ def lost(runs: Iterable[Summary], *statuses: str) -> Counter[str]:
     return Counter(key for run in there.values() for key in {run.config, run.unfolded or run.config})
 
 
-def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group], list[Unfinished]]:
-    """The same for given runs.
-
-    Args:
-        runs: what to group.
-        single: a row for each run instead of each configuration.
-    """
-    groups: dict[tuple[Any, ...], dict[str, list[Member]]] = {}
-    folds: dict[tuple[str, bool], Bucket] = {}
-    names: dict[tuple[Any, ...], tuple[str, ...]] = {}
-    unfinished = []
-    seen: dict[str, str] = {}
-    for run in runs:
-        if not run.scores:
-            unfinished.append(Unfinished(run.run, run.name, run.status, run.reason))
-            continue
-        first = seen.setdefault(run.training, run.run)
-        if first != run.run:  # the same seed would count twice
-            unfinished.append(Unfinished(run.run, run.name, "copy", f"it has the training id of {first}"))
-            continue
-        data = run.data
-        for scores in run.scores:
-            if scores.contaminated:
-                continue
-            if data["fold"] and not scores.data:
-                of = place_of(data["fold"])[1]
-                folds.setdefault((run.partition, data["synthetic"]), Bucket(of)).add(run, scores)
-                continue
-            on = scores.data or data
-            # Not the dataset: joined with another one, it is still tested on its own test set. Nor the order of the
-            # classes, which no score depends on.
-            key = (on["protocol"], frozenset(on["class_names"]), scores.rows, on["synthetic"], scores.n)
-            names.setdefault(key, tuple(on["class_names"]))
-            rows = groups.setdefault(key, {})
-            # The same weights tested in another way are another row.
-            row = f"{run.run if single else run.config} {scores.options}"
-            rows.setdefault(row, []).append((run, scores))
-    made = []
-    for key, rows in groups.items():
-        protocol, _, digest, synthetic, n = key
-        best_first = _best_first(map(_row, rows.values()))
-        made.append(Group(_datasets(rows), protocol, names[key], digest, digest, synthetic, n, best_first))
-    made += [_fold_group(part, single=single) for bucket in folds.values() for part in bucket.apart()]
-    made.sort(key=lambda g: (g.synthetic, -sum(len(row.runs) for row in g.rows), g.dataset, g.protocol, g.rows_digest))
-    return made, unfinished
-
-
 def ordered(rows: Iterable[Row], value: Callable[[Row], Cell], *, descending: bool) -> tuple[Row, ...]:
     """Rows by a value of theirs, those without it last."""
     stable = sorted(rows, key=lambda row: (row.config, row.runs[0].run))
@@ -269,49 +222,13 @@ def spread(values: list[float]) -> Spread:
     return Spread(min(max(math.fsum(values) / len(values), low), high), low, high)
 
 
-def short(identifier: str) -> str:
-    """Twelve digits of an id."""
-    return identifier.removeprefix("v1:")[:12]
-
-
 def several_settings(rows: Iterable[Row]) -> Collection[Mapping[str, Any]]:
     """The settings of rows; what many of them share is looked at once."""
     each = [row.settings for row in rows]
     return {id(one): one for one in each}.values()
 
 
-def _fold_group(bucket: Bucket, *, single: bool) -> Group:
-    first, scores = bucket.members[0]
-    partition = Partition(bucket.of, dict(sorted(bucket.sizes.items())), mixed=bucket.mixed)
-    if single:
-        rows = tuple(Row((run,), (one,)) for run, one in bucket.members)
-    else:
-        rows = _best_first(replace(_row(members), held=held) for members, held in bucket.parts())
-    return Group(
-        dataset=first.data["dataset"],
-        protocol=f"{first.data['protocol']}, {partition.title}",
-        class_names=tuple(first.data["class_names"]),
-        test_digest=None,
-        rows_digest=scores.rows if len(partition.sizes) == 1 else first.partition,
-        synthetic=first.data["synthetic"],
-        n=partition.n,
-        rows=rows,
-        partition=partition,
-    )
-
-
-def _datasets(rows: dict[str, list[Member]]) -> str:
-    return ", ".join(
-        sorted({(scores.data or run.data)["dataset"] for members in rows.values() for run, scores in members})
-    )
-
-
-def _row(members: list[Member]) -> Row:
-    members.sort(key=by_seed)
-    return Row(tuple(run for run, _ in members), tuple(scores for _, scores in members))
-
-
-def _best_first(rows: Iterable[Row]) -> tuple[Row, ...]:
+def best_first(rows: Iterable[Row]) -> tuple[Row, ...]:
     return ordered(rows, lambda row: row.metric("macro_f1"), descending=True)
 
 

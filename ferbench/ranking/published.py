@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ferbench.errors import UserError
@@ -36,9 +36,9 @@ class Published:
         name: of the table.
         dataset: as it is called there.
         split: what it was measured on.
-        n: samples; None where not said.
+        n: samples; None where it is not known.
         values: metrics in [0, 1] by name, ``f1:CLASS`` among them.
-        note: what is said of it.
+        note: a remark on it.
     """
 
     name: str
@@ -49,8 +49,8 @@ class Published:
     note: str = ""
 
 
-def read_published(directory: Path) -> list[Published]:
-    """Every experiment of a directory, those of the summary first; tables of another layout are left out.
+def read_published(directory: Path) -> tuple[list[Published], list[Path]]:
+    """Every experiment of a directory, those of the summary first, and the files that are of another layout.
 
     Raises:
         UserError: there is no such directory, or a file of it is damaged.
@@ -66,13 +66,19 @@ def read_published(directory: Path) -> list[Published]:
                 f"{directory / SUMMARY_FILE}: two lines are called '{one.name}'", "give each a name of its own"
             )
         named[one.name] = one
-    tables = {path.stem: _table(path, rows) for path, rows in files.items() if _has_any(rows, _TABLE[:4])}
-    for name, (n, values) in tables.items():
-        known = named.get(name, Published(name, n=n))
-        merged = {**values, **known.values}
-        named[name] = Published(name, known.dataset, known.split, known.n or n, merged, known.note)
-    several = [one for path, rows in files.items() if _has_any(rows, _MULTITASK[3:]) for one in _multitask(path, rows)]
-    return [*named.values(), *several]
+    others = []
+    several: list[Published] = []
+    for path, rows in files.items():
+        if _has_any(rows, _TABLE[:4]):
+            n, values = _table(path, rows)
+            known = named.get(path.stem, Published(path.stem, n=n))
+            merged = {**values, **known.values}
+            named[path.stem] = replace(known, n=known.n or n, values=merged)
+        elif _has_any(rows, _MULTITASK[3:]):
+            several += _multitask(path, rows)
+        else:
+            others.append(path)
+    return [*named.values(), *several], others
 
 
 def _experiment(path: Path, row: dict[str, str]) -> Published:
@@ -90,9 +96,10 @@ def _multitask(path: Path, rows: list[dict[str, str]]) -> list[Published]:
     for row in rows:
         keys = {"accuracy": "expression_accuracy", "valence_rmse": "valence_rmse", "arousal_rmse": "arousal_rmse"}
         values = {key: _number(path, row[column]) for key, column in keys.items() if row[column]}
-        told = [f"{one} r {row[f'{one}_correlation']}" for one in ("valence", "arousal") if row[f"{one}_correlation"]]
+        dimensions = [one for one in ("valence", "arousal") if row[f"{one}_correlation"]]
+        note = ", ".join(f"{one} r {row[f'{one}_correlation']}" for one in dimensions)
         name = f"{path.stem.removesuffix('-summary')} {row['model']}, {row['epochs']} epochs"
-        found.append(Published(name, split=row["split"], values=values, note=", ".join(told)))
+        found.append(Published(name, split=row["split"], values=values, note=note))
     return found
 
 
@@ -170,7 +177,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def _has_any(rows: Sequence[dict[str, str]], columns: Sequence[str]) -> bool:
-    """Whether a file is of a layout: one that lacks some of its columns is, and is told which."""
+    """Whether a file is of a layout: one that lacks some of its columns is, and the error names them."""
     return any(column in rows[0] for column in columns)
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ferbench.errors import UserError
-from ferbench.ranking.leaderboard import lost, short
+from ferbench.ids import short
+from ferbench.ranking.leaderboard import lost
 from ferbench.ranking.standing import a_selection
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.find import find_run, in_words
@@ -36,6 +37,11 @@ class Side:
     def title(self) -> str:
         """The label, with the number of seeds where there are several."""
         return self.label if len(self.runs) == 1 else f"{self.label} ({len(self.runs)} seeds)"
+
+    @property
+    def tests(self) -> list[tuple[str, str]]:
+        """Run and evaluation of each."""
+        return [(run.run, scores.evaluation) for run, scores in zip(self.runs, self.scores, strict=True)]
 
     @property
     def what(self) -> str:

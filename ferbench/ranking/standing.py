@@ -21,9 +21,9 @@ from ferbench.metrics.probabilities import predicted_classes
 from ferbench.storage import replace_file
 
 if TYPE_CHECKING:
-    from ferbench.ranking.answers import Samples
+    from ferbench.ranking.aligned import Samples
     from ferbench.ranking.leaderboard import Group, Row
-    from ferbench.statistics.influences import Said
+    from ferbench.statistics.influences import ModelOutputs
 
 #: What rows may be ranked by. `WITH_INTERVALS` is what intervals are known of.
 RANKED_BY = ("macro_f1", "accuracy", "balanced_accuracy")
@@ -96,7 +96,7 @@ def _ranked(results: Path, group: Group, diverged: Counter[str], metric: str, ca
         marks: list[list[Any]] = []
         if not reason:
             try:
-                marks = [_mark(results, run.run, one.evaluation) for run, one in zip(row.runs, row.scores, strict=True)]
+                marks = [_mark(results, *test) for test in row.tests]
             except OSError:
                 reason = "predictions are missing"
         reasons.append(reason)
@@ -223,43 +223,40 @@ def _read(
     which are taken at once so that no probabilities need be kept; and why some rows cannot be read."""
     import numpy as np
 
-    from ferbench.ranking.answers import read
-    from ferbench.statistics.influences import Said
+    from ferbench.ranking.aligned import read_row
+    from ferbench.statistics.influences import ModelOutputs
 
     predicted: dict[int, Any] = {}
     others: dict[int, dict[str, tuple[float, float]]] = {}
     refused: dict[int, str] = {}
     first = base
     for place, row in enumerate(rows):
-        several = []
         try:
-            for run, scores in zip(row.runs, row.scores, strict=True):
-                one = read(results, run.run, scores.evaluation, base)
-                first = first or one.samples
-                base = (base or first).with_facts_of(one.predictions)
-                several.append(Said(base.truth, one.probabilities, one.affect_truth, one.affect))
+            given, base = read_row(results, row.tests, base)
         except UserError as error:
             refused[place] = error.message
             continue
+        first = first or given[0].samples
+        several = [ModelOutputs(base.truth, one.probabilities, one.affect_truth, one.affect) for one in given]
         predicted[place] = np.stack([predicted_classes(one.probabilities).astype(np.int16) for one in several])
         others[place] = _other_intervals(base, several, set(row.scores[0].values))
-    if base is not first:  # what is known of the samples was said late, and what came before has to know it too
+    if base is not first:  # what is known of the samples came late, and what came before has to know it too
         return _read(results, rows, base)
     return base, predicted, others, refused
 
 
 def _other_intervals(
-    base: Samples | None, several: Sequence[Said], recorded: set[str]
+    base: Samples | None, several: Sequence[ModelOutputs], recorded: set[str]
 ) -> dict[str, tuple[float, float]]:
     from ferbench.statistics.estimates import interval
-    from ferbench.statistics.influences import SCALES, measure_said
+    from ferbench.statistics.influences import SCALES, measure_outputs
 
     assert base is not None
     found = {}
     for name in (one for one in WITH_INTERVALS if one in SCALES and one in recorded and len(several) != 2):
         labelled = several[0].labelled(name)
         design = base.design(None if labelled.all() else labelled)
-        measured = measure_said(name, design, several)
+        measured = measure_outputs(name, design, several)
         ends = None if measured is None else interval(measured, design, scale=SCALES[name])
         if ends is not None:
             found[name] = (ends.low, ends.high)

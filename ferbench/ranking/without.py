@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ferbench.data.exclusions import FROM_PREDICTIONS, listed
 from ferbench.errors import UserError
-from ferbench.ranking.answers import Samples, read, with_facts
-from ferbench.ranking.folds import over_folds
+from ferbench.ranking.aligned import Samples, read, read_row, with_facts
+from ferbench.ranking.cross_validation import over_folds
 from ferbench.ranking.leaderboard import Group, Row, spread
 from ferbench.ranking.standing import RANKED_BY
 from ferbench.statistics.estimates import interval
@@ -63,25 +63,19 @@ def _group(results: Path, group: Group, reasons: Mapping[str, str], tests: Itera
     base: Samples | None = None
     predicted: dict[int, NDArray[np.int64]] = {}
     for place, row in enumerate(group.rows):
-        several = []
-        try:
-            for run, scores in zip(row.runs, row.scores, strict=True):
-                one = read(results, run.run, scores.evaluation, base)
-                base = (base or one.samples).with_facts_of(one.predictions)
-                several.append(one.predicted)
-        except UserError:
-            continue
-        predicted[place] = np.stack(several)
+        with contextlib.suppress(UserError):
+            several, base = read_row(results, row.tests, base)
+            predicted[place] = np.stack([given.predicted for given in several])
     base = None if base is None else with_facts(results, tests, base)
     rows = [
         replace(row, without=_without(base, predicted[place], ids)) if place in predicted else row
         for place, row in enumerate(group.rows)
     ]
     left_out = [] if base is None else base.ids[np.isin(base.ids, ids)].tolist()
-    return _told(replace(group, rows=tuple(rows)), left_out, reasons) if left_out else group
+    return _counted(replace(group, rows=tuple(rows)), left_out, reasons) if left_out else group
 
 
-def _told(group: Group, left_out: Sequence[str], reasons: Mapping[str, str]) -> Group:
+def _counted(group: Group, left_out: Sequence[str], reasons: Mapping[str, str]) -> Group:
     """The group, which says how many samples are left out and why.
 
     Raises:
@@ -111,7 +105,7 @@ def _folds(results: Path, group: Group, reasons: Mapping[str, str]) -> Group:
     lost = [sample for fold in left_out.values() for sample in fold]
     if len(lost) == group.n:
         raise UserError(_EVERY, _ONLY_SOME)
-    return _told(replace(group, rows=tuple(rows)), lost, reasons) if lost else group
+    return _counted(replace(group, rows=tuple(rows)), lost, reasons) if lost else group
 
 
 def _over_folds(results: Path, row: Row, ids: NDArray[np.str_], left_out: dict[str, list[str]]) -> dict[str, Spread]:

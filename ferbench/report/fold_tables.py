@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ferbench.experiment.differences import FOLD, SAMPLES, SEED, labels
 from ferbench.ids import short
 from ferbench.metrics.measures import measure
-from ferbench.ranking.folds import over_folds
+from ferbench.ranking.cross_validation import over_folds
 from ferbench.report.contents import RunView
 from ferbench.runs.folds import listed, place_of
 from ferbench.tables.table import Cell, Column, Spread, Table

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from ferbench.metrics.affect import DIMENSIONS, dimension_scores
 from ferbench.metrics.measures import measure
-from ferbench.ranking.answers import Samples, coarser
-from ferbench.ranking.clusters import unknown_note
+from ferbench.ranking.aligned import Samples, coarser
 from ferbench.records.epoch import Epoch
 from ferbench.report.charts import Figure, epochs_axis, layout_of, named_axis, places, plain
+from ferbench.report.cluster_notes import unknown_note
 from ferbench.report.contents import RunView
 from ferbench.runs.directory import Predictions
 from ferbench.statistics.slices import METRICS, slices

@@ -64,6 +64,7 @@ class RunDirectory:
         Raises:
             UserError: it is missing, damaged, or written by a newer ferbench.
         """
+
         try:
             content = self.record_path.read_bytes()
         except OSError as error:

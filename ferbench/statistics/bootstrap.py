@@ -103,8 +103,8 @@ def paired_bootstrap(
                 drawn = drawn + rng.standard_t(side.seeds - 1, draws) * np.sqrt(side.seeding)
         low, high = np.quantile(drawn, [0.025, 0.975])
         tail = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
-        answers = [side.answers for side in sides if side.answers is not None]
-        least = float(smallest_p(unlike(answers, design)[0, 1]))
+        outcomes = [side.outcomes for side in sides if side.outcomes is not None]
+        least = float(smallest_p(unlike(outcomes, design)[0, 1]))
         p = max(least, min(1.0, 2 * (tail + 1) / (draws + 1)))
         resampled.append(Resampled(metric, sides[0].mean, sides[1].mean, float(low), float(high), p))
     return resampled

@@ -99,8 +99,8 @@ def difference(first: Measured, second: Measured, design: Design, level: float =
     if first.lacks or second.lacks:
         return Difference(value, float("nan"), float("nan"), float("nan"), over_seeds)
     half, p = float(half_width(several, level)), float(p_value(value, several))
-    if first.answers is not None and second.answers is not None:
-        p = max(p, float(smallest_p(unlike([first.answers, second.answers], design)[0, 1])))
+    if first.outcomes is not None and second.outcomes is not None:
+        p = max(p, float(smallest_p(unlike([first.outcomes, second.outcomes], design)[0, 1])))
     return Difference(value, value - half, value + half, p, over_seeds)
 
 
@@ -143,8 +143,8 @@ def all_pairs(several: Sequence[Measured], design: Design) -> NDArray[np.float64
         if a and b:
             together += [Source(seeding[i], a - 1), Source(seeding[j], b - 1)]
         found[i, j] = found[j, i] = p_value(gaps[chosen], together)
-    answers = [one.answers for one in several if one.answers is not None]
-    return np.maximum(found, smallest_p(unlike(answers, design))) if len(answers) == len(several) > 1 else found
+    outcomes = [one.outcomes for one in several if one.outcomes is not None]
+    return np.maximum(found, smallest_p(unlike(outcomes, design))) if len(outcomes) == len(several) > 1 else found
 
 
 def _sampling_of_pairs(

@@ -32,7 +32,7 @@ SCALES: dict[str, Scale] = {
 
 
 @dataclass(frozen=True)
-class Said:
+class ModelOutputs:
     """What one model says of the samples.
 
     Attributes:
@@ -56,12 +56,12 @@ class Said:
         return ~np.isnan(self.affect_truth[:, _OF_AFFECT[metric][0]])
 
 
-def measure_said(metric: str, design: Design, several: Sequence[Said]) -> Measured | None:
+def measure_outputs(metric: str, design: Design, several: Sequence[ModelOutputs]) -> Measured | None:
     """A metric of what the models of several seeds say of the samples of a design; None where it is not defined.
 
     Args:
         metric: one of `SCALES`.
-        design: of the samples that the metric is over (`Said.labelled`).
+        design: of the samples that the metric is over (`ModelOutputs.labelled`).
         several: a model for each seed.
     """
     rows = several[0].labelled(metric)

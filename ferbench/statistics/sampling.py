@@ -156,7 +156,7 @@ class Measured:
         deviations: float64[units] of the mean over the seeds; see `Design.deviations`.
         interaction: variance that the samples alone give the difference between two seeds, halved; NaN for one seed.
         lacks: why there is neither a test nor an interval, as `Design.lacks` has it; empty where there is.
-        answers: what the seeds say of each sample as far as the metric sees it, small integers [S, n]; None where
+        outcomes: what the seeds say of each sample as far as the metric sees it, small integers [S, n]; None where
             nothing is compared.
         flip: by how much the answer to one sample can change the metric, at most.
     """
@@ -165,7 +165,7 @@ class Measured:
     deviations: NDArray[np.float64]
     interaction: float
     lacks: str = ""
-    answers: NDArray[np.integer] | None = None
+    outcomes: NDArray[np.integer] | None = None
     flip: float = 0.0
 
     @classmethod
@@ -175,14 +175,14 @@ class Measured:
         parts: NDArray[np.float64],
         design: Design,
         lacks: str = "",
-        answers: NDArray[np.integer] | None = None,
+        outcomes: NDArray[np.integer] | None = None,
         flip: float = 0.0,
     ) -> Measured:
         """From the values [S] of the seeds and the influence [S, n] of each sample on each."""
         deviations = design.deviations(parts)
         mean, seeds = deviations.mean(axis=0), len(values)
         interaction = float(((deviations - mean) ** 2).sum() / (seeds - 1)) if seeds > 1 else float("nan")
-        return cls(values, mean, interaction, lacks, answers, flip)
+        return cls(values, mean, interaction, lacks, outcomes, flip)
 
     @property
     def mean(self) -> float:
@@ -227,9 +227,9 @@ def measure(metric: str, design: Design, predicted: NDArray[np.integer]) -> Meas
     parts = np.stack([one[design.truth, row] for one, row in zip(slopes, rows, strict=True)])
     there = np.unique(design.truth)
     flip = max(float(np.ptp(one[there], axis=1).max()) for one in slopes)
-    answers = _seen_by(metric, design, predicted)
+    outcomes = _seen_by(metric, design, predicted)
     found = values(metric, matrices, design.scored)
-    return Measured.of(found, parts, design, design.lacks(metric), answers, flip)
+    return Measured.of(found, parts, design, design.lacks(metric), outcomes, flip)
 
 
 def _seen_by(metric: str, design: Design, predicted: NDArray[np.integer]) -> NDArray[np.integer]:
@@ -243,7 +243,7 @@ def unlike(several: Sequence[NDArray[np.integer]], design: Design) -> NDArray[np
     """int64[R, R]: in how many units, samples or clusters, two configurations do not say the same.
 
     Args:
-        several: answers [S, n] of R configurations, a row for each seed.
+        several: outcomes [S, n] of R configurations, a row for each seed.
         design: of the samples.
     """
     common = math.lcm(*(len(one) for one in several))
@@ -251,18 +251,18 @@ def unlike(several: Sequence[NDArray[np.integer]], design: Design) -> NDArray[np
         return _unlike(np.concatenate(several), design)
     # Shares of each answer among the seeds, as one number a sample: equal shares are equal numbers.
     codes = np.random.default_rng(0).integers(0, 2**64, 1 + max(int(one.max(initial=0)) for one in several), np.uint64)
-    said = np.stack([(codes[one] * np.uint64(common // len(one))).sum(axis=0, dtype=np.uint64) for one in several])
-    return _unlike(said, design)
+    seen = np.stack([(codes[one] * np.uint64(common // len(one))).sum(axis=0, dtype=np.uint64) for one in several])
+    return _unlike(seen, design)
 
 
-def _unlike(said: NDArray[np.integer], design: Design) -> NDArray[np.int64]:
+def _unlike(seen: NDArray[np.integer], design: Design) -> NDArray[np.int64]:
     """The same of one number [R, n] for each sample."""
     if design.clusters is not None:
         order = np.argsort(design.clusters, kind="stable")
-        said, starts = said[:, order], np.flatnonzero(np.diff(design.clusters[order], prepend=-1))
-    found = np.zeros((len(said), len(said)), dtype=np.int64)
-    for place in range(len(said) - 1):
-        apart = said[place] != said[place + 1 :]
+        seen, starts = seen[:, order], np.flatnonzero(np.diff(design.clusters[order], prepend=-1))
+    found = np.zeros((len(seen), len(seen)), dtype=np.int64)
+    for place in range(len(seen) - 1):
+        apart = seen[place] != seen[place + 1 :]
         if design.clusters is not None:
             apart = np.logical_or.reduceat(apart, starts, axis=1)
         found[place, place + 1 :] = found[place + 1 :, place] = apart.sum(axis=1)
@@ -272,7 +272,7 @@ def _unlike(said: NDArray[np.integer], design: Design) -> NDArray[np.int64]:
 def smallest_p(units: ArrayLike) -> NDArray[np.float64]:
     """The least p that a comparison can have in which two models say something unlike of so many units.
 
-    If neither is better, which of the two answers of a unit is whose is a toss of a coin: of the 2^units ways that the
+    If neither is better, which of the two outcomes of a unit is whose is a toss of a coin: of the 2^units ways that the
     coins can fall, at least two are as uneven as what was seen (Fisher's randomization test, 1935).
     """
     return np.exp2(np.minimum(0.0, 1.0 - np.asarray(units, dtype=np.float64)))

@@ -11,10 +11,13 @@ import io
 import re
 import unicodedata
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ferbench.plugin.faults import one_line
 from ferbench.tables.table import Cell, Column, Spread, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _PARTS = ("mean", "min", "max")
 _ENDS = ("ci_low", "ci_high")
@@ -30,7 +33,9 @@ def to_csv(table: Table) -> str:
     """
     header = [csv_text(key) for column in table.columns for key in _headers(column)]
     rows = (zip(row, table.columns, strict=True) for row in table.rows)
-    return csv_lines([header, *([value for cell, column in row for value in _values(cell, column)] for row in rows)])
+    return csv_lines(
+        [header, *([_exact(value) for cell, column in row for value in _values(cell, column)] for row in rows)]
+    )
 
 
 def csv_lines(rows: Iterable[Iterable[object]]) -> str:
@@ -38,6 +43,28 @@ def csv_lines(rows: Iterable[Iterable[object]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
+
+
+def to_frame(table: Table) -> pd.DataFrame:
+    """The table as a frame with the columns of `to_csv`, less the rows that summarise others.
+
+    Whole numbers are ``Int64``, other numbers ``float64``, text is ``str``; an empty cell is missing.
+    """
+    import pandas as pd
+
+    body = table.rows[: len(table.rows) - table.summary]
+    headers = [(key, column) for column in table.columns for key in _headers(column)]
+    rows = [
+        [value for cell, column in zip(row, table.columns, strict=True) for value in _values(cell, column)]
+        for row in body
+    ]
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(headers)
+    found = {}
+    for (key, column), values in zip(headers, columns, strict=True):
+        whole = all(value is None or isinstance(value, int) for value in values)
+        dtype = "str" if not column.numeric else "Int64" if whole and column.kind in ("count", "number") else "float64"
+        found[key] = pd.array([None if value != value else value for value in values], dtype=dtype)
+    return pd.DataFrame(found)
 
 
 def to_json_value(table: Table) -> dict[str, Any]:
@@ -131,13 +158,13 @@ def _headers(column: Column) -> list[str]:
     return [*keys, *(f"{column.key}_{end}" for end in _ENDS)] if column.interval else keys
 
 
-def _values(cell: Cell, column: Column) -> list[str]:
+def _values(cell: Cell, column: Column) -> tuple[Cell, ...]:
     parts: tuple[Cell, ...] = (cell.mean if isinstance(cell, Spread) else cell,)
     if column.spread:
         parts = (cell.mean, cell.low, cell.high) if isinstance(cell, Spread) else (cell,) * 3
     if column.interval:
         parts += (cell.interval if isinstance(cell, Spread) else None) or (None, None)
-    return [_exact(part) for part in parts]
+    return parts
 
 
 def _exact(cell: Cell) -> str:

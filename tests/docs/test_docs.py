@@ -22,8 +22,8 @@ from ferbench.cli.runs import runs
 from ferbench.experiment.recipe import COMPONENT_SECTIONS, DEFAULT_COMPONENTS, Recipe
 from ferbench.experiment.settings import build_recipe, read_recipe
 from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
-from ferbench.ranking.columns import Board
 from ferbench.ranking.filters import KEYS
+from ferbench.report.board import Board
 
 ROOT = Path(__file__).parents[2]
 RECIPE_PAGE = (ROOT / "docs" / "reference" / "recipe.md").read_text(encoding="utf-8")

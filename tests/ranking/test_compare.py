@@ -16,8 +16,8 @@ from statsmodels.stats.multitest import multipletests
 
 from ferbench.errors import UserError
 from ferbench.ranking.compare import compare, slice_changes
-from ferbench.ranking.compare_tables import tables
 from ferbench.ranking.sides import find_side, on_one_test_set
+from ferbench.report.paired_tables import tables
 from ferbench.runs.directory import Predictions, RunDirectory
 from ferbench.runs.index import summaries
 
@@ -215,7 +215,7 @@ def test_it_does_not_matter_which_side_says_who_is_shown(tmp_path, near, knowing
     found = made(tmp_path)
     assert found.samples.clustered_by == "subject"
     truth = found.samples.truth
-    gains = (found.answers[0][0].predicted == truth).astype(int) - (found.answers[1][0].predicted == truth)
+    gains = (found.predictions[0][0].predicted == truth).astype(int) - (found.predictions[1][0].predicted == truth)
     sums = np.bincount([int(people[i][1:]) for i in found.samples.ids], gains)  # of ten people with 35 pictures each
     # Nine of ten are drawn, each counts for 10/9, and what comes out is spread as Student's t is beside the normal.
     drawn = np.random.default_rng(1).choice(sums, (4000, 9)).sum(axis=1) * 10 / 9 / 350

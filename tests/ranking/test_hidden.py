@@ -8,11 +8,13 @@ import json
 from collections import Counter
 
 import pytest
+from made_records import made_record, write_runs
 from made_runs import make_run
 
 from ferbench.ranking import filters
+from ferbench.ranking.grouping import group
 from ferbench.ranking.hidden import A_SELECTION, among_all, on_the_same
-from ferbench.ranking.leaderboard import diverged, group
+from ferbench.ranking.leaderboard import diverged
 from ferbench.ranking.standing import with_standings
 from ferbench.runs.index import summaries
 
@@ -154,3 +156,25 @@ def test_seeds_that_failed_are_said_to_be_in_no_mean(ferbench_cli, tmp_path):
     make_run(tmp_path, model="a", seed=2, status="interrupted")
     shown = ferbench_cli("leaderboard", "--results", tmp_path).stdout
     assert f"Seeds without a result are in no mean: {config} (1 failed, 1 interrupted)." in shown
+
+
+def test_hidden_seeds_of_rows_that_are_shown_are_counted(tmp_path, ferbench_cli):
+    for seed in (0, 1, 2):
+        make_run(tmp_path, name=f"same-{seed}", model="same", seed=seed)
+        make_run(tmp_path, name=f"other-{seed}", model="other", seed=seed, skill=0.5)
+    done = ferbench_cli("leaderboard", "--results", tmp_path, "--where", "seed=1", "--json")
+    (one,) = json.loads(done.stdout)["groups"]
+    assert (one["hidden"], one["hidden_runs"]) == (0, 4)
+    done = ferbench_cli("leaderboard", "--results", tmp_path, "--where", "model=same", "--json")
+    (one,) = json.loads(done.stdout)["groups"]
+    assert (one["hidden"], one["hidden_runs"]) == (1, 3)
+
+
+def test_a_fold_is_shown_though_others_of_its_partition_were_measured_on_unlike_samples(tmp_path, ferbench_cli):
+    def fold(run, place, test):
+        return made_record(run, config=run[0], fold=f"{place}/2", test=test, n=10)
+
+    write_runs(tmp_path, fold("a1", 1, "v1:x"), fold("a2", 2, "v1:y"), fold("b1", 1, "v1:unlike"))
+    done = ferbench_cli("leaderboard", "--results", tmp_path, "--where", "run=b100", "--json")
+    (one,) = json.loads(done.stdout)["groups"]
+    assert (len(one["rows"]), one["hidden"]) == (1, 0)

@@ -13,16 +13,17 @@ from made_records import made_record, write_runs
 from made_runs import make_run
 
 from ferbench.errors import UserError
-from ferbench.ranking.columns import Board
-from ferbench.ranking.leaderboard import collect, contaminated, group, ordered, spread
+from ferbench.ranking.grouping import group
+from ferbench.ranking.leaderboard import contaminated, ordered, spread
 from ferbench.ranking.standing import with_standings
+from ferbench.report.board import Board
 from ferbench.runs.index import summaries
 from ferbench.tables.table import Spread
 
 
 def board(results, *records):
     write_runs(results, *records)
-    return collect(results)
+    return group(summaries(results))
 
 
 def score(row, key="macro_f1"):
@@ -126,13 +127,13 @@ def test_a_damaged_record_does_not_hide_the_others(tmp_path):
     for name, content in (("b", json.dumps({"schema": 1, "status": "done"})), ("c", "{")):
         (tmp_path / "runs" / name).mkdir()
         (tmp_path / "runs" / name / "run.json").write_text(content)
-    groups, unfinished = collect(tmp_path)
+    groups, unfinished = group(summaries(tmp_path))
     assert [len(one.rows) for one in groups] == [1]
     assert [one.status for one in unfinished] == ["damaged", "damaged"]
 
 
 def test_no_results_directory_is_an_empty_board(tmp_path):
-    assert collect(tmp_path / "none") == ([], [])
+    assert group(summaries(tmp_path / "none")) == ([], [])
 
 
 def test_a_group_names_what_its_configurations_differ_in(tmp_path):
@@ -180,7 +181,7 @@ def test_people_read_metrics_before_the_size_of_the_run(tmp_path):
 
 def test_people_see_what_a_row_cost_and_how_it_was_selected(tmp_path):
     make_run(tmp_path)
-    (one,), _ = collect(tmp_path)
+    (one,), _ = group(summaries(tmp_path))
     keys = Board([one], single=False).default([one], people=True, per_class=False)
     wanted = ["train", "epochs", "best_epoch", "select", "parameters", "flops", "images_per_second", "seconds", "kind"]
     assert [key for key in keys if key in wanted] == wanted
@@ -189,7 +190,7 @@ def test_people_see_what_a_row_cost_and_how_it_was_selected(tmp_path):
 def test_components_that_all_rows_share_stand_in_a_note(tmp_path):
     for loss in ("cross-entropy", "focal"):
         make_run(tmp_path, loss=loss)
-    (one,), _ = collect(tmp_path)
+    (one,), _ = group(summaries(tmp_path))
     board = Board([one], single=False)
     keys = board.default([one], people=True, per_class=False)
     assert "loss" in keys
@@ -205,7 +206,7 @@ def test_components_that_all_rows_share_stand_in_a_note(tmp_path):
 def test_notes_speak_of_the_columns_that_are_shown(tmp_path):
     for loss in ("cross-entropy", "focal"):
         make_run(tmp_path, loss=loss)
-    (one,) = with_standings(tmp_path, collect(tmp_path)[0], Counter(), "macro_f1")
+    (one,) = with_standings(tmp_path, group(summaries(tmp_path))[0], Counter(), "macro_f1")
     board = Board([one], single=False)
 
     def said(*keys):
@@ -280,7 +281,7 @@ def test_it_shows_that_contamination_is_not_known(tmp_path):
 
 def test_columns_of_classes_with_commas_in_their_names_can_be_chosen(tmp_path):
     make_run(tmp_path, classes=("happy, surprised", "happy", "a,b,c"))
-    shown = Board(collect(tmp_path)[0], single=False)
+    shown = Board(group(summaries(tmp_path))[0], single=False)
     asked = "model,f1:happy, surprised, f1:a,b,c ,f1:happy,seeds"
     assert shown.chosen(asked) == ["model", "f1:happy, surprised", "f1:a,b,c", "f1:happy", "seeds"]
     with pytest.raises(UserError, match="there is no column 'f1:a'"):

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ferbench.errors import UserError
-from ferbench.ranking.columns import unranked_table
 from ferbench.ranking.published import read_published
+from ferbench.report.unranked_tables import unranked_table
 
 PUBLISHED = Path(__file__).parents[2] / "benchmarks" / "published"
 SUMMARY = (
@@ -23,7 +23,8 @@ def test_a_summary_and_its_tables_are_one_experiment_each(tmp_path):
     (tmp_path / "first.csv").write_text(TABLE)
     (tmp_path / "alone.csv").write_text(TABLE)
     (tmp_path / "epochs.csv").write_text("epoch,loss\n1,0.5\n")
-    first, second, alone = read_published(tmp_path)
+    (first, second, alone), others = read_published(tmp_path)
+    assert others == [tmp_path / "epochs.csv"]
     assert (first.name, first.n, first.values["accuracy"]) == ("first", 7178, pytest.approx(0.8831))
     assert first.values["f1:happy"] == pytest.approx(0.3333)
     assert (second.values, second.n, second.note) == ({}, None, "a bound")
@@ -40,7 +41,7 @@ def test_a_table_with_a_broken_line_is_an_error(tmp_path, text):
 def test_models_with_valence_and_arousal_have_a_line_each(tmp_path):
     header = "model,epochs,split,expression_accuracy,valence_rmse,arousal_rmse,valence_correlation,arousal_correlation"
     (tmp_path / "s9-multitask-summary.csv").write_text(f"{header}\nnet,34,validation,0.480,0.393,0.346,0.583,0.457\n")
-    (one,) = read_published(tmp_path)
+    ((one,), _) = read_published(tmp_path)
     assert (one.name, one.split, one.note) == (
         "s9-multitask net, 34 epochs",
         "validation",
@@ -58,7 +59,7 @@ def test_models_with_valence_and_arousal_have_a_line_each(tmp_path):
 
 
 def test_every_published_experiment_is_shown(tmp_path):
-    names = {one.name for one in read_published(PUBLISHED)}
+    names = {one.name for one in read_published(PUBLISHED)[0]}
     tables = {path.stem for path in PUBLISHED.glob("s[0-9]*.csv")}
     assert tables - names == {"s4-adaptive-epochs", "s5-multitask-summary"}
     assert "s5-multitask resnet50-v2, 15 epochs" in names
@@ -111,19 +112,19 @@ def test_what_cannot_be_shown_is_said_in_two_lines(ferbench_cli, tmp_path, file,
 @pytest.mark.parametrize("accuracy", ["88.31 %", "88.31%", " 88.31"])
 def test_a_percent_sign_changes_nothing(tmp_path, accuracy):
     (tmp_path / "summary.csv").write_text(HEADER + LINE.format(accuracy))
-    assert read_published(tmp_path)[0].values["accuracy"] == pytest.approx(0.8831)
+    assert read_published(tmp_path)[0][0].values["accuracy"] == pytest.approx(0.8831)
 
 
 def test_columns_may_stand_in_another_order(tmp_path):
     (tmp_path / "one.csv").write_text("support,class,f1_percent,recall_percent,precision_percent\n4,sad,40,30,60%\n")
-    (one,) = read_published(tmp_path)
+    ((one,), _) = read_published(tmp_path)
     assert one.values == pytest.approx({"precision:sad": 0.6, "recall:sad": 0.3, "f1:sad": 0.4})
 
 
 @pytest.mark.parametrize("between", [";", "\t", ", "])
 def test_a_table_of_a_spreadsheet_is_shown_as_well(tmp_path, between):
     (tmp_path / "one.csv").write_text(TABLE.replace(",", between))
-    (one,) = read_published(tmp_path)
+    ((one,), _) = read_published(tmp_path)
     assert (one.n, one.values["accuracy"]) == (4, pytest.approx(0.25))
 
 
@@ -144,3 +145,13 @@ def test_published_tables_stand_unranked_below_the_groups(ferbench_cli, tmp_path
     assert tables[1].startswith("not ranked: reported by others")
     assert "88.31" not in shown
     assert "0.8831" in tables[1]
+
+
+def test_a_file_of_another_layout_is_named_where_the_directory_was_asked_for(ferbench_cli, tmp_path):
+    published = tmp_path / "benchmarks" / "published"
+    published.mkdir(parents=True)
+    (published / "summary.csv").write_text(SUMMARY)
+    (published / "epochs.csv").write_text("epoch,loss\n1,0.5\n")
+    done = ferbench_cli("leaderboard", "--published", published, "--json")
+    assert f"{published / 'epochs.csv'} is not shown: it is no summary" in done.stderr
+    assert "epochs.csv" not in ferbench_cli("leaderboard", "--json").stderr

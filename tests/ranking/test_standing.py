@@ -14,9 +14,10 @@ from scipy.stats import ttest_rel
 from sklearn.metrics import f1_score
 
 from ferbench.ranking import standing
-from ferbench.ranking.columns import ranking_notes
-from ferbench.ranking.leaderboard import diverged, group
+from ferbench.ranking.grouping import group
+from ferbench.ranking.leaderboard import diverged
 from ferbench.ranking.standing import TESTS_FILE, WITH_INTERVALS, with_standings
+from ferbench.report.leaderboard_notes import ranking_notes
 from ferbench.runs.directory import Predictions
 from ferbench.runs.index import summaries
 from ferbench.statistics.estimates import difference, interval

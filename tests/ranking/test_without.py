@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from ferbench.data.exclusions import write_exclusions
 from ferbench.errors import UserError
-from ferbench.ranking.leaderboard import group
+from ferbench.ranking.grouping import group
 from ferbench.ranking.without import with_and_without
 from ferbench.runs.directory import Predictions, RunDirectory
 from ferbench.runs.index import summaries

@@ -224,3 +224,14 @@ def test_a_contaminated_test_elsewhere_comes_back_as_it_was(results, reads):
     assert reads == []
     assert first.scores[1].data == data
     assert "2 in train" in first.scores[1].contaminated
+
+
+def test_classes_without_a_sample_come_back_from_the_index(results, reads):
+    record = made_record("d")
+    record["evaluations"]["e2"]["per_class"]["sad"]["support"] = 0
+    write_runs(results, record)
+    first = summaries(results)
+    reads.clear()
+    assert [run.scores[0].absent for run in summaries(results)] == [run.scores[0].absent for run in first]
+    assert first[-1].scores[0].absent == ["sad"]
+    assert reads == []

@@ -8,7 +8,7 @@ import pytest
 from ferbench.metrics.affect import affect_scores
 from ferbench.metrics.scoring import scores_record
 from ferbench.statistics.estimates import OVER_SAMPLES, OVER_SEEDS, interval
-from ferbench.statistics.influences import SCALES, Said, measure_said
+from ferbench.statistics.influences import SCALES, ModelOutputs, measure_outputs
 from ferbench.statistics.sampling import Design
 from ferbench.statistics.spread import even_on
 
@@ -23,7 +23,7 @@ def said(seed, missing=0):
     annotated = np.random.default_rng(99).uniform(-1, 1, (N, 2))
     predicted = np.clip(0.6 * annotated + generator.normal(0, 0.3, (N, 2)), -1, 1)
     annotated[:missing] = np.nan
-    return Said(truth, probabilities, annotated, predicted)
+    return ModelOutputs(truth, probabilities, annotated, predicted)
 
 
 def value(metric, one, rows):
@@ -35,7 +35,7 @@ def value(metric, one, rows):
 def test_the_value_is_the_metric_and_the_variance_that_of_the_jackknife(metric):
     one = said(0)
     design = Design(one.truth, CLASSES)
-    measured = measure_said(metric, design, [one])
+    measured = measure_outputs(metric, design, [one])
     assert measured.mean == pytest.approx(value(metric, one, np.arange(N)), rel=1e-9)
     without = np.array([value(metric, one, np.delete(np.arange(N), row)) for row in range(N)])
     means = np.array([without[one.truth == k].mean() for k in range(CLASSES)])
@@ -46,15 +46,15 @@ def test_the_value_is_the_metric_and_the_variance_that_of_the_jackknife(metric):
 def test_samples_without_valence_are_left_out_of_its_metrics():
     one = said(0, missing=100)
     rows = one.labelled("valence_ccc")
-    measured = measure_said("valence_ccc", Design(one.truth[rows], CLASSES), [one])
+    measured = measure_outputs("valence_ccc", Design(one.truth[rows], CLASSES), [one])
     assert rows.sum() == 300
     assert measured.mean == pytest.approx(value("valence_ccc", one, np.flatnonzero(rows)))
     assert one.labelled("ece").all()
 
 
 def test_a_model_without_that_head_has_no_concordance():
-    one = Said(said(0).truth, said(0).probabilities)
-    assert measure_said("arousal_rmse", Design(one.truth, CLASSES), [one]) is None
+    one = ModelOutputs(said(0).truth, said(0).probabilities)
+    assert measure_outputs("arousal_rmse", Design(one.truth, CLASSES), [one]) is None
 
 
 def test_intervals_are_about_the_model_or_the_configuration_and_hold_the_value():
@@ -62,11 +62,11 @@ def test_intervals_are_about_the_model_or_the_configuration_and_hold_the_value()
     design = Design(several[0].truth, CLASSES)
     for metric, scale in SCALES.items():
         for models, what in ((several[:1], OVER_SAMPLES), (several, OVER_SEEDS)):
-            measured = measure_said(metric, design, models)
+            measured = measure_outputs(metric, design, models)
             found = interval(measured, design, scale=scale)
             assert found.low < measured.mean < found.high
             assert found.estimand == what
-    assert interval(measure_said("ece", design, several[:2]), design, scale="share") is None
+    assert interval(measure_outputs("ece", design, several[:2]), design, scale="share") is None
 
 
 def test_of_few_samples_the_calibration_error_still_lies_between_0_and_1():
@@ -74,9 +74,9 @@ def test_of_few_samples_the_calibration_error_still_lies_between_0_and_1():
     truth = np.arange(28) % 7
     probabilities = np.full((28, 7), 1 / 7)
     probabilities[np.arange(28), (truth + np.arange(28) // 4) % 7] += 1e-3
-    one = Said(truth, probabilities / probabilities.sum(axis=1, keepdims=True))
+    one = ModelOutputs(truth, probabilities / probabilities.sum(axis=1, keepdims=True))
     design = Design(truth, 7)
-    measured = measure_said("ece", design, [one])
+    measured = measure_outputs("ece", design, [one])
     found = interval(measured, design, scale=SCALES["ece"])
     assert measured.mean < 0.1
     assert 0 <= found.low < measured.mean < found.high < 1

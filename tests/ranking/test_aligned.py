@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from made_runs import make_run
 
-from ferbench.ranking.answers import Samples
-from ferbench.ranking.leaderboard import group
+from ferbench.ranking.aligned import Samples
+from ferbench.ranking.grouping import group
 from ferbench.ranking.standing import with_standings
 from ferbench.runs.index import summaries
 

@@ -10,9 +10,10 @@ import pytest
 from made_records import made_record, write_runs
 
 from ferbench.ranking import filters
-from ferbench.ranking.columns import Board, caption
-from ferbench.ranking.leaderboard import group
+from ferbench.ranking.grouping import group
 from ferbench.ranking.standing import with_standings
+from ferbench.report.board import Board
+from ferbench.report.leaderboard_notes import caption
 from ferbench.runs.index import summaries
 from ferbench.tables.table import Spread
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.ranking.clusters import unknown_note
 from ferbench.ranking.compare import Comparison, label_of, sample_rows, slice_changes
+from ferbench.report.cluster_notes import unknown_note
 from ferbench.runs.remarks import of_absent, only_models
 from ferbench.tables.table import Column, Table, ids_of
 
@@ -40,8 +40,8 @@ def metrics(comparison: Comparison) -> Table:
     samples = comparison.samples
     support = np.bincount(samples.truth, minlength=len(samples.scored))
     absent = [name for name, n in zip(samples.scored, support.tolist(), strict=True) if not n]
-    if said := of_absent(absent, len(support)):
-        notes.append(f"{said}.")
+    if note := of_absent(absent, len(support)):
+        notes.append(f"{note}.")
     if only := samples.class_names[len(samples.scored) :]:
         notes.append(f"T{only_models(only)[1:]}.")
     notes.append("Adjusted p of a class: Holm's correction over the classes.")

@@ -1,4 +1,4 @@
-"""What several models say of the same samples, brought into one order of samples and classes."""
+"""Predictions of several models for the same samples, brought into one order of samples and classes."""
 
 from __future__ import annotations
 
@@ -85,11 +85,11 @@ class Samples:
         keys, unknown, used = self.ids, np.ones(len(self.ids), np.bool_), []
         for name in CLUSTERS:
             values = self.columns.get(name)
-            if name in known or values is None or not (told := unknown & (values != "")).any():
+            if name in known or values is None or not (tells := unknown & (values != "")).any():
                 continue
             # What a column calls a value, no other column means by it.
-            keys = np.where(told, np.char.add(f"{name}:", values), keys)
-            unknown = unknown & ~told
+            keys = np.where(tells, np.char.add(f"{name}:", values), keys)
+            unknown = unknown & ~tells
             used.append(name)
         if not used:
             return None
@@ -135,7 +135,7 @@ class Samples:
 
 
 @dataclass(frozen=True)
-class Answers:
+class Aligned:
     """The predictions of one run.
 
     Attributes:
@@ -157,7 +157,7 @@ class Answers:
         return predicted_classes(self.probabilities)
 
 
-def read(results: Path, run: str, evaluation: str, base: Samples | None = None) -> Answers:
+def read(results: Path, run: str, evaluation: str, base: Samples | None = None) -> Aligned:
     """The predictions of a run's evaluation.
 
     Args:
@@ -171,12 +171,12 @@ def read(results: Path, run: str, evaluation: str, base: Samples | None = None) 
     """
     directory = RunDirectory(run_path(results, run))
     given = directory.predictions(evaluation)
-    stored = directory.evaluation(evaluation) or {}
-    names = tuple(stored.get("class_names") or directory.read()["data"]["class_names"])
+    stored = directory.load_evaluation(evaluation)
+    names = tuple(directory.load().data.class_names if stored is None else stored.class_names)
     if base is None:
-        only = len((stored.get("data") or {}).get("only_model") or ())
+        only = 0 if stored is None or stored.data is None else len(stored.data.only_model)
         samples = Samples(given.ids, given.truth.astype(np.int64), names, given.columns, only)
-        return Answers(samples, given.probabilities, given, given.affect_truth, given.affect)
+        return Aligned(samples, given.probabilities, given, given.affect_truth, given.affect)
     order = same_samples(base.ids, given.ids, run)
     columns = same_classes(base.class_names, names, run)
     # columns[k]: where the run has class k; its own ids are the inverse of that.
@@ -186,7 +186,27 @@ def read(results: Path, run: str, evaluation: str, base: Samples | None = None) 
             f"run {run} has another true class than the others for {wrong:,} samples", "compare runs on the same labels"
         )
     affects = (None if one is None else one[order] for one in (given.affect_truth, given.affect))
-    return Answers(base, given.probabilities[order][:, columns], given, *affects)
+    return Aligned(base, given.probabilities[order][:, columns], given, *affects)
+
+
+def read_row(results: Path, tests: Iterable[tuple[str, str]], base: Samples | None) -> tuple[list[Aligned], Samples]:
+    """The predictions of several runs, and the samples with what they know of them.
+
+    Args:
+        results: the results directory.
+        tests: run and evaluation of each, at least one.
+        base: as in `read`; None: the first one's.
+
+    Raises:
+        UserError: as in `read`.
+    """
+    several = []
+    for run, evaluation in tests:
+        given = read(results, run, evaluation, base)
+        base = (base or given.samples).with_facts_of(given.predictions)
+        several.append(given)
+    assert base is not None
+    return several, base
 
 
 def with_facts(results: Path, tests: Iterable[tuple[str, str]], samples: Samples) -> Samples:

@@ -1,0 +1,72 @@
+"""Folds on a leaderboard: the runs of a configuration on the parts of one partition are one row, over all its samples.
+
+A mean over folds is over the same samples for every row that has the same folds. A row that lacks some has no mean.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ferbench.runs.folds import listed
+from ferbench.tables.table import Spread
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """The folds of one partition that there are runs of.
+
+    Attributes:
+        of: how many folds the samples were cut into.
+        sizes: samples by fold, of the folds that any run has.
+        mixed: there are runs that say the same of their data, but had other samples in a fold.
+    """
+
+    of: int
+    sizes: Mapping[int, int]
+    mixed: bool = False
+
+    @property
+    def n(self) -> int:
+        """Samples of these folds."""
+        return sum(self.sizes.values())
+
+    @property
+    def title(self) -> str:
+        """``5 folds``, or which of them there are."""
+        return f"{self.of} folds" if len(self.sizes) == self.of else f"{listed(self.sizes)} of {self.of}"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How many folds a row has.
+
+    Attributes:
+        of: how many there are in the partition.
+        counts: of each seed.
+        whole: every seed has every fold that any row of the group has.
+    """
+
+    of: int
+    counts: tuple[int, ...]
+    whole: bool
+
+    def __str__(self) -> str:
+        fewest, most = min(self.counts), max(self.counts)
+        return f"{fewest} of {self.of}" if fewest == most else f"{fewest}–{most} of {self.of}"
+
+
+def over_folds(values: Iterable[tuple[int, float]]) -> Spread:
+    """The mean over the folds of each seed, then over seeds; the lowest and highest of all folds.
+
+    Args:
+        values: of at least one fold, each with its seed.
+    """
+    seeds: dict[int, list[float]] = {}
+    for seed, value in values:
+        seeds.setdefault(seed, []).append(value)
+    every = [value for several in seeds.values() for value in several]
+    means = [math.fsum(several) / len(several) for several in seeds.values()]
+    low, high = min(every), max(every)
+    return Spread(min(max(math.fsum(means) / len(means), low), high), low, high)

@@ -1,0 +1,213 @@
+"""A leaderboard as tables: which columns are shown unasked, which were asked for, in what order rows stand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ferbench.errors import UserError
+from ferbench.ids import short
+from ferbench.metrics.measures import PER_CLASS, measure
+from ferbench.plugin.faults import did_you_mean
+from ferbench.ranking.leaderboard import Group, Row, ordered, several_settings
+from ferbench.ranking.standing import RANKED_BY
+from ferbench.report.leaderboard_columns import (
+    COSTS,
+    GROUP_COLUMNS,
+    SHARED,
+    BoardColumn,
+    alike,
+    base_columns,
+    group_cells,
+    metric_column,
+    metrics_in_order,
+    of_class,
+    setting_column,
+    without_column,
+)
+from ferbench.report.leaderboard_notes import above, caption, fold_notes, ranking_notes, several, shared, without_note
+from ferbench.tables.formats import to_frame
+from ferbench.tables.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ALL = "all"
+
+
+class Board:
+    """Groups as tables.
+
+    Args:
+        groups: what to show.
+        single: their rows are single runs.
+        ended: how many runs of each configuration ended without a result, by how they did, such as ``failed``.
+    """
+
+    def __init__(
+        self, groups: Sequence[Group], *, single: bool, ended: Mapping[str, Mapping[str, int]] | None = None
+    ) -> None:
+        self.groups = groups
+        self.single = single
+        self._ended = ended or {}
+        base = {one.column.key: one for one in base_columns(single)}
+        taken = {*base, *(column.key for column in GROUP_COLUMNS)}
+        self._measured = {f"measured_{key}" if key in taken else key: key for key in metrics_in_order(groups)}
+        settings = several_settings(row for group in groups for row in group.rows)
+        dotted = sorted({key for one in settings for key in one if "." in key})
+        self._without = RANKED_BY if any(group.left_out for group in groups) else ()
+        self.columns: dict[str, BoardColumn] = {
+            **base,
+            **{key: metric_column(key, name, single) for key, name in self._measured.items()},
+            **{f"{key}_without": without_column(key, single) for key in self._without},
+            **{key: setting_column(key, [one.get(key) for one in settings]) for key in dotted},
+        }
+
+    def default(self, groups: Sequence[Group], *, people: bool, per_class: bool) -> list[str]:
+        """Keys of the columns that these groups are shown with unasked.
+
+        Args:
+            groups: of this board.
+            people: leave out what is empty or rarely looked at; a program gets every metric.
+            per_class: with the scores of each class.
+        """
+        rows = [row for group in groups for row in group.rows]
+        keys = list(self.columns)[: len(base_columns(self.single))]
+        if people:
+            same = {section for section in SHARED if alike(rows, section)}
+            elsewhere = any(
+                run.data["dataset"] != group.dataset for group in groups for row in group.rows for run in row.runs
+            )
+            same |= set() if elsewhere else {"trained_on"}
+            hidden = {"rank", "unranked", *same, *(() if any(row.name for row in rows) else ("name",))}
+            hidden |= set() if any(group.partition for group in groups) else {"fold", "folds"}
+            hidden |= {key for key in COSTS if all(self.columns[key].cell(row) is None for row in rows)}
+            hidden |= set() if any(row.standing and row.standing.best for row in rows) else {"rank_range", "gap", "p"}
+            keys = [key for key in keys if key not in hidden]
+        present = {name for group in groups for name in group.metrics}
+        shown = [(key, name) for key, name in self._measured.items() if name in present]
+        overall = [key for key, name in shown if not of_class(name) and (measure(name).headline or not people)]
+        classes = [key for key, name in shown if of_class(name)] if per_class else []
+        if classes:  # as the task orders them, not as another task with some of them does
+            tasks = sorted((group.class_names for group in groups), key=len, reverse=True)
+            order = {name: place for place, name in enumerate(dict.fromkeys(name for task in tasks for name in task))}
+            classes.sort(key=lambda key: order.get(key.partition(":")[2], len(order)))
+        varied = list(dict.fromkeys(key for group in groups for key in (group.telling if people else group.varied)))
+        costs = [key for key in COSTS if key in keys] if people else []
+        standing = [key for key in keys if key in ("gap", "p")] if people else []
+        first = [key for key in keys if key == "rank_range"] if people else []
+        last = [key for key in keys if key == "config"] if people else []
+        named = [key for key in keys if key not in (*costs, *standing, *first, *last, "runs")]
+        without = [f"{key}_without" for key in self._without if any(group.left_out for group in groups)]
+        ranked = [key for key in overall if people and key in RANKED_BY]
+        others = [key for key in overall if key not in ranked]
+        found = [*first, *named, *ranked, *standing, *others, *without, *classes, *varied, *costs, *last]
+        return found if self.single else [*found, "runs"]
+
+    def chosen(self, text: str) -> list[str]:
+        """Keys from ``a,b,c``, or of all columns from ``all``. A class may have commas in its name.
+
+        Raises:
+            UserError: there is no such column.
+        """
+        if text.strip() == ALL:
+            return list(self.columns)
+        words, keys = text.split(","), []
+        while words:
+            joined = [",".join(words[:count]).strip() for count in range(len(words), 1, -1)]
+            key = next((one for one in joined if one in self.columns), words[0].strip())
+            keys.append(self.find(key, "--columns"))
+            words = words[key.count(",") + 1 :]
+        return list(dict.fromkeys(keys))
+
+    def find(self, key: str, option: str) -> str:
+        """``key``, when there is such a column.
+
+        Raises:
+            UserError: there is none.
+        """
+        if key not in self.columns:
+            classes = [one for one, name in self._measured.items() if of_class(name)]
+            listed = [one for one in self.columns if one not in classes and "." not in one]
+            more = [f"{which}:CLASS" for which in PER_CLASS] if classes else []
+            raise UserError(
+                f"{option}: there is no column '{key}'",
+                f"{did_you_mean(key, self.columns)}columns: {', '.join([*listed, *more])}, and settings such as "
+                "optimizer.lr",
+            )
+        return key
+
+    def rows(self, group: Group, sort: str | None, reverse: bool) -> tuple[Row, ...]:
+        """The group's rows by a column, best first, or with ``reverse`` last; as they are when ``sort`` is None."""
+        if sort is None and group.partition is not None and self.single:  # by fold
+            return group.rows[::-1] if reverse else group.rows
+        column = self.columns.get(sort or group.ranked_by or "macro_f1")
+        if column is None or (sort is None and not reverse and group.ranked_by in ("", "macro_f1")):
+            return group.rows
+        return ordered(group.rows, column.cell, descending=column.descending != reverse)
+
+    def table(self, group: Group, number: int, keys: Sequence[str], rows: Iterable[Row]) -> Table:
+        """One group; ``number`` tells groups with one test set apart."""
+        chosen = [self.columns[key] for key in keys]
+        slug = re.sub(r"[^a-z0-9]+", "-", f"leaderboard-{group.dataset}-{short(group.rows_digest)}".lower())
+        notes = list(ranking_notes(group, keys))
+        notes += filter(None, [without_note(group)])
+        notes += [] if self.single else list(self._without_result(group))
+        if group.partition is not None:
+            notes[:0] = fold_notes(group.partition, group.rows, single=self.single)
+        elif any(len(row.runs) > 1 for row in group.rows):
+            notes.insert(0, "Metrics are means over the seeds of a configuration, the lowest and highest in brackets.")
+        notes[:0] = shared(group, keys)
+        return Table(
+            id=slug if number == 1 else f"{slug}-{number}",
+            caption=caption(group),
+            columns=tuple(one.column for one in chosen),
+            rows=tuple(tuple(one.cell(row) for one in chosen) for row in rows),
+            notes=tuple(notes),
+            above=tuple(above(group, keys)),
+        )
+
+    def _without_result(self, group: Group) -> Iterable[str]:
+        """Which rows lack seeds that were begun: the mean is over the others."""
+        found = []
+        for row in group.rows:
+            key = row.runs[0].config if group.partition is None else row.runs[0].unfolded
+            counts = {how: number for how, several in self._ended.items() if (number := several.get(key, 0))}
+            if counts:
+                found.append(f"{row.config} ({', '.join(f'{number} {how}' for how, number in counts.items())})")
+        if found:
+            what = "Runs" if group.partition is not None else "Seeds"
+            yield f"{what} without a result are in no mean: {several(found)}."
+
+    def joint_table(self, keys: Sequence[str], rows: Sequence[Iterable[Row]]) -> Table:
+        """All groups in one table, whose first columns say which samples a row was measured on."""
+        chosen = [self.columns[key] for key in keys]
+        return Table(
+            id="leaderboard",
+            caption="Finished runs; rows may be compared where test_set, protocol and classes are the same.",
+            columns=(*GROUP_COLUMNS, *(one.column for one in chosen)),
+            rows=tuple(
+                (*group_cells(group), *(one.cell(row) for one in chosen))
+                for group, ordered_rows in zip(self.groups, rows, strict=True)
+                for row in ordered_rows
+            ),
+        )
+
+    def frame(self, keys: Sequence[str] | None = None) -> pd.DataFrame:
+        """All groups in one frame, a row a configuration, laid out as CSV is.
+
+        Args:
+            keys: of the columns; None: those that a program gets unasked, with the scores of each class.
+        """
+        chosen = self.default(self.groups, people=False, per_class=True) if keys is None else keys
+        return to_frame(self.joint_table(chosen, [group.rows for group in self.groups]))
+
+
+def _told(group: Group, key: str) -> bool:
+    """Whether rows that have a setting differ in it: of what only another component has, its name tells already.
+
+    A row without a way of testing was tested plainly, which nothing else tells.
+    """
+    values = {repr(row.settings[key]) for row in group.rows if key in row.settings}
+    return len(values) > 1 or key.startswith("evaluation.")

@@ -1,0 +1,148 @@
+"""What stands above and below the tables of a leaderboard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ferbench.ids import short
+from ferbench.metrics.measures import measure
+from ferbench.ranking.cross_validation import Partition
+from ferbench.ranking.leaderboard import Group, Row
+from ferbench.ranking.standing import WITH_INTERVALS
+from ferbench.report.cluster_notes import clusters_note
+from ferbench.report.leaderboard_columns import SHARED, alike
+from ferbench.runs.remarks import of_absent
+from ferbench.runs.summary import ELSEWHERE
+from ferbench.statistics import ENOUGH_SEEDS
+
+
+def caption(group: Group) -> str:
+    """What a group was measured on, in a line."""
+    measured = f", test set {short(group.test_digest)}" if group.test_digest else ""
+    text = f"{group.dataset}, {group.protocol}{measured}, n = {group.n:,}, {len(group.class_names)} classes: "
+    text += ", ".join(group.class_names)
+    return f"SYNTHETIC IMAGES, not comparable with real data: {text}" if group.synthetic else text
+
+
+def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
+    """What ranks and intervals in the columns ``keys`` mean, and which rows have no rank, and why."""
+    ranked = any(row.standing is not None and row.standing.best is not None for row in group.rows)
+    tested = ranked and bool({"rank", "rank_range", "p"} & set(keys))
+    known = any(row.standing is not None and row.standing.intervals for row in group.rows)
+    measured = known and any(key.removesuffix("_without") in WITH_INTERVALS for key in keys)
+    if tested:
+        label = measure(group.ranked_by).label
+        yield (
+            f"Rank: from 1 + the rows that are significantly better in {label} (paired tests of all pairs, Holm's "
+            "correction, 5 %) to the rows less those that are significantly worse; what cannot be told apart shares it."
+        )
+    if measured:
+        yield (
+            "±, or [from, to] where it is uneven: 95 % interval; of one seed that of this trained model over samples, "
+            "of three or more that of the configuration over seeds and samples; two seeds have none. Tests take seeds "
+            "into account where both rows have three or more."
+        )
+    if (tested or measured) and group.clustered_by is not None:
+        yield clusters_note(group.clustered_by, group.unclustered, group.n)
+    absent = dict.fromkeys(name for row in group.rows for one in row.scores for name in one.absent)
+    if note := of_absent(list(absent), len(group.class_names), "test" if group.partition is None else "validation"):
+        yield f"{note}."
+    for why in dict.fromkeys(group.lacking.values()):
+        names = [measure(key).label for key in WITH_INTERVALS if group.lacking.get(key) == why and key in keys]
+        if names:
+            yield f"No interval of {', '.join(names)}: {why}."
+    reasons: dict[str, list[str]] = {}
+    for row in group.rows:
+        if row.standing is not None and row.standing.reason:
+            who = row.config if len(row.runs) > 1 else row.runs[0].run
+            reasons.setdefault(row.standing.reason.removeprefix(f"{row.runs[0].run} "), []).append(who)
+    for reason, rows in reasons.items():
+        which = "No row is ranked" if len(rows) == len(group.rows) else f"Not ranked: {several(rows)}"
+        yield f"{which}: {reason}."
+
+
+def hidden_note(group: Group) -> str:
+    """How many rows of a test set are not shown, and that they count; empty where all are."""
+    if not group.hidden:
+        return ""
+    total = group.hidden + len(group.rows)
+    be = "is" if group.hidden == 1 else "are"
+    text = f"{group.hidden:,} of the {total:,} rows of this test set {be} hidden by --where"
+    if group.partition is not None:
+        return f"{text}."
+    leader = f"; the leader is one of them: {group.hidden_leader}" if group.hidden_leader else ""
+    return f"{text}; ranks and adjusted p are among all {total:,}{leader}."
+
+
+def without_note(group: Group) -> str:
+    """How many samples the list of ``--without`` leaves out and why; empty where it leaves out none."""
+    if not group.left_out:
+        return ""
+    why = ", ".join(f"{reason or 'no reason given'} {count:,}" for reason, count in group.left_out_for.items())
+    return (
+        f"Without: the same without the {group.left_out:,} of {group.n:,} samples "
+        f"({group.left_out / group.n:.1%}) that the list names: {why}. Ranks are on all samples."
+    )
+
+
+def fold_notes(partition: Partition, rows: Sequence[Row], *, single: bool) -> list[str]:
+    """What stands below a table of folds.
+
+    Args:
+        partition: of the group.
+        rows: of the group.
+        single: they are single runs.
+    """
+    if partition.mixed:
+        return [
+            "Folds are not put together here: runs of one fold were measured on unlike samples, as when the list "
+            "behind data.exclude has changed, or the way of cutting between two versions."
+        ]
+    if single:
+        return ["A row is one fold; only rows of the same fold were measured on the same samples."]
+    several = len(partition.sizes) > 1
+    notes = []
+    if several:
+        seeds = "over the folds of each seed, then over seeds" if any(row.seeds > 1 for row in rows) else "over folds"
+        notes.append(
+            f"Metrics are means {seeds}, the lowest and highest fold in brackets. Folds share training samples, so "
+            "they are not independent, and their mean has no interval."
+        )
+    lacking = [f"{row.config} ({row.held})" for row in rows if row.held is not None and not row.held.whole]
+    if lacking:
+        notes.append(
+            f"Without a mean, since folds are missing: {', '.join(lacking)}. It would be over other samples; see "
+            "single folds with --runs."
+        )
+    return notes
+
+
+def above(group: Group, keys: Sequence[str]) -> Iterable[str]:
+    """What has to be known before the ranks are read."""
+    if note := hidden_note(group):
+        yield note
+    ranked = [row for row in group.rows if row.standing is not None and row.standing.best is not None]
+    few, total = sum(row.seeds < ENOUGH_SEEDS for row in ranked) + group.hidden_few, len(ranked) + group.hidden
+    if not ranked or total < 2 or not few or not {"rank", "rank_range", "p"} & set(keys):
+        return
+    if few == total:
+        yield f"Ranks and p compare these trained weights, not the models: no row has {ENOUGH_SEEDS} seeds."
+    else:
+        yield (
+            f"Where a row has fewer than {ENOUGH_SEEDS} seeds ({few:,} of {total:,} have), ranks and p compare its "
+            "trained weights, not the models."
+        )
+
+
+def several(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 5 else f"{', '.join(names[:4])} and {len(names) - 4} more"
+
+
+def shared(group: Group, keys: Sequence[str]) -> Iterable[str]:
+    """A note on the components that all rows share and that are in no column."""
+    own = [row for row in group.rows if row.settings.get("loss") != ELSEWHERE]
+    hidden = [section for section in SHARED if section not in keys and alike(own, section)]
+    named = [f"{section} {name}" for section in hidden if own and (name := own[0].settings.get(section))]
+    if named:
+        where = "rows" if len(own) == len(group.rows) else "rows that were trained here"
+        yield f"The same in all {where}: {', '.join(named)}."
