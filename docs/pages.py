@@ -17,10 +17,10 @@ import click
 import ferbench
 from ferbench.cli import COMMANDS, cli
 from ferbench.cli.component_page import describe, search_range, shown_value
+from ferbench.kinds import WITH_RULES, WITH_SCAFFOLD
 from ferbench.plugin import hookspecs
 from ferbench.plugin.discovery import load_registry
 from ferbench.plugin.loading import HOOKS
-from ferbench.plugin.registry import KINDS
 from ferbench.plugin.specs import Spec
 from ferbench.scaffold import plugin as scaffold
 
@@ -88,9 +88,9 @@ def options() -> str:
         "`--set section.option=value`; the search range is what [`ferbench tune`](commands.md) tries by default.\n",
     ]
     registry = load_registry(environ={"FERBENCH_PLUGINS": ""})
-    for kind in KINDS:
+    for kind in WITH_RULES:
         components = registry.components(kind)
-        if not components or kind in ("command", "report-section"):
+        if not components:
             continue
         parts.append(f"## {kind.capitalize()}\n")
         for component in components:
@@ -163,7 +163,7 @@ def _hook(hook: str, spec: type[Spec]) -> Iterator[str]:
     if len(dataclasses.fields(spec)) > len(shared):
         yield _fields(spec, shared)
     name = f"my-{'section' if spec.kind == 'report-section' else spec.kind}"
-    if spec.kind in scaffold.KINDS:
+    if spec.kind in WITH_SCAFFOLD:
         file, example = scaffold.single_file(spec.kind, name)
         data = " --data DIR" if spec.kind == "dataset" else ""
         yield f"`ferbench plugins new {spec.kind} {name} --single-file` writes `{file}`:\n"

@@ -12,7 +12,7 @@ import click
 
 from ferbench.cli.completion import ComponentType, plugin_option
 from ferbench.cli.json_output import echo_json
-from ferbench.plugin.component import KINDS
+from ferbench.kinds import BY_NAME
 
 if TYPE_CHECKING:
     from ferbench.plugin.component import Component
@@ -24,7 +24,7 @@ _COLOURS = {"passed": "green", "failed": "red"}
 
 @click.command()
 @click.argument("name", type=ComponentType())
-@click.option("--kind", type=click.Choice(KINDS), help="Only a component of this kind.")
+@click.option("--kind", type=click.Choice(list(BY_NAME)), help="Only a component of this kind.")
 @plugin_option
 @click.option("--set", "sets", multiple=True, metavar="OPTION=VALUE", help="An option of the component. Repeatable.")
 @click.option("--data", type=click.Path(path_type=Path, exists=True), help="The files of a dataset that reads some.")

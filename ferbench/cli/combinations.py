@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferbench.errors import UserError
+from ferbench.kinds import DEFAULTS, IN_LABELS
 from ferbench.plugin.faults import one_line
 from ferbench.storage import replace_file
 
@@ -62,12 +63,7 @@ class Combination:
     @property
     def components(self) -> str:
         """Dataset, model, loss and sampler."""
-        from ferbench.experiment.recipe import DEFAULT_COMPONENTS
-
-        sections = ("dataset", "model", "loss", "sampler")
-        return " × ".join(
-            str(self.settings.get(section, {}).get("name", DEFAULT_COMPONENTS[section])) for section in sections
-        )
+        return " × ".join(str(self.settings.get(section, {}).get("name", DEFAULTS[section])) for section in IN_LABELS)
 
     @property
     def action(self) -> str:

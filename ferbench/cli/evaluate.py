@@ -234,7 +234,7 @@ def _test(
 
     spec = resolved.components["dataset"].component.spec
     assert isinstance(spec, DatasetSpec)
-    given = resolved.recipe.dataset.options
+    given = resolved.recipe.components["dataset"].options
     form = None if trained is None else lambda own: _as_trained(own, trained, given)
     pack = packed(resolved, cache, quiet=quiet, form=form)
     request = SplitRequest(**resolved.recipe.data.model_dump(include=set(SplitRequest.__dataclass_fields__)))

@@ -10,21 +10,19 @@ import click
 
 from ferbench.cli.completion import ComponentType, RunPointType, SettingType
 from ferbench.errors import UserError
+from ferbench.kinds import BY_NAME, SECTIONS
 
 if TYPE_CHECKING:
     from ferbench.experiment.start import Start
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_KINDS = {
-    "dataset": "Dataset plugin.",
-    "model": "Model plugin.",
-    "loss": "Loss plugin.",
-    "sampler": "Sampler plugin.",
-    "augmentation": "Augmentation plugin.",
-    "optimizer": "Optimiser plugin.",
-    "schedule": "Learning-rate schedule plugin.",
-}
+
+def _component_option(kind: str, text: str) -> Callable[[_Command], _Command]:
+    """The flag of a kind, which may be repeated; its names arrive as ``KIND_names``."""
+    return click.option(
+        f"--{kind}", f"{kind}_names", type=ComponentType(kind), multiple=True, metavar="NAME", help=text
+    )
 
 
 def recipe_options(repeated: str) -> Callable[[_Command], _Command]:
@@ -38,27 +36,11 @@ def recipe_options(repeated: str) -> Callable[[_Command], _Command]:
 
     def decorate(command: _Command) -> _Command:
         options = [click.argument("recipe", required=False, type=click.Path(path_type=Path, dir_okay=False))]
-        for kind, text in _KINDS.items():
-            note = f" {repeated}" if kind == "dataset" else ""
-            options.append(
-                click.option(
-                    f"--{kind}",
-                    f"{kind}_names",
-                    type=ComponentType(kind),
-                    multiple=True,
-                    metavar="NAME",
-                    help=text + note,
-                )
-            )
+        for kind in SECTIONS:
+            text = f"{BY_NAME[kind].noun.capitalize()} plugin." + (f" {repeated}" if kind == SECTIONS[0] else "")
+            options.append(_component_option(kind, text))
         options += [
-            click.option(
-                "--tracker",
-                "tracker_names",
-                type=ComponentType("tracker"),
-                multiple=True,
-                metavar="NAME",
-                help="Also tell these.",
-            ),
+            _component_option("tracker", "Also tell these."),
             click.option(
                 "--data",
                 type=click.Path(),

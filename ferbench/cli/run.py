@@ -29,6 +29,7 @@ from ferbench.cli.recipe_options import (
 )
 from ferbench.cli.results import show_comparison, show_outcome
 from ferbench.errors import UserError
+from ferbench.kinds import SECTIONS
 from ferbench.plugin.culprit import in_a_line
 from ferbench.plugin.faults import one_line
 
@@ -158,7 +159,6 @@ def asked_combinations(
         UserError: something of it is wrong, or no combination makes sense.
     """
     from ferbench.experiment.folds import axis
-    from ferbench.experiment.recipe import COMPONENT_SECTIONS
     from ferbench.experiment.settings import read_recipe
     from ferbench.experiment.start import continued
 
@@ -167,7 +167,7 @@ def asked_combinations(
     if found is not None:
         raw = {**continued(found.directory.read(), raw, registry), "from": found.given}
     add_trackers(raw, tracker_names)
-    components = {section: component_names[f"{section}_names"] for section in COMPONENT_SECTIONS}
+    components = {section: component_names[f"{section}_names"] for section in SECTIONS}
     fields: dict[str, Sequence[Any]] = {
         "training.seed": seeds,
         "runtime.devices": [] if devices is None else [devices],

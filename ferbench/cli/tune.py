@@ -168,9 +168,9 @@ def search(
     ferbench tune status STUDY
     """
     from ferbench.cli.tune_request import Places, final_seeds, searches_of, session_of, take_seeds
-    from ferbench.experiment.recipe import COMPONENT_SECTIONS
     from ferbench.experiment.settings import read_recipe
     from ferbench.experiment.start import continued
+    from ferbench.kinds import SECTIONS
     from ferbench.plugin.discovery import load_registry
     from ferbench.tune.settings import read_tune
 
@@ -193,7 +193,7 @@ def search(
     table = dict(raw.get("tune", {}))
     take_seeds(raw, table)
     settings = read_tune(table, flags)
-    components = {section: names[f"{section}_names"] for section in COMPONENT_SECTIONS}
+    components = {section: names[f"{section}_names"] for section in SECTIONS}
     first = {section: value[:1] for section, value in components.items()}
     (base,) = asked_settings(raw, first, data, sets=sets, no_folds=_NO_FOLDS, skip_faulty=skip_faulty)
     called = base.pop("name", None)

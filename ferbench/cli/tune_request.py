@@ -52,14 +52,14 @@ def searches_of(
     table: dict[str, Any], components: dict[str, Sequence[str]], sets: Sequence[str], flags: Sequence[str]
 ) -> list[tuple[str, Any, str]]:
     """(key, values, source), those that win last."""
-    from ferbench.experiment.recipe import COMPONENT_SECTIONS
     from ferbench.experiment.settings import parse_value
+    from ferbench.kinds import SECTIONS
 
     found: list[tuple[str, Any, str]] = []
     for text in sets:  # checked already
         key, _, value = text.partition("=")
         section, _, field = key.strip().partition(".")
-        if section in COMPONENT_SECTIONS and section != "dataset" and field != "name":
+        if section in SECTIONS and section != "dataset" and field != "name":
             found.append((key.strip(), [parse_value(value.strip())], "--set"))
     found += [(key, value, "[tune.search]") for key, value in table.items()]
     if len(components["dataset"]) > 1:

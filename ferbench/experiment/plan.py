@@ -23,6 +23,7 @@ from ferbench.experiment.recipe import Role
 from ferbench.experiment.resolve import ResolvedRecipe
 from ferbench.experiment.start import Start
 from ferbench.ids import digest, short
+from ferbench.kinds import IN_LABELS
 from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.plugin.specs import DatasetSpec, ModelSpec
 from ferbench.runs.directory import RunDirectory, run_path
@@ -74,7 +75,7 @@ class Plan:
     def label(self) -> str:
         """Short text that tells the combinations of a grid apart."""
         chosen = self.resolved.components
-        names = [chosen[section].component.name for section in ("dataset", "model", "loss", "sampler")]
+        names = [chosen[section].component.name for section in IN_LABELS]
         recipe = self.resolved.recipe
         fold = f", fold {recipe.data.fold}" if recipe.data.fold else ""
         return " × ".join(names) + f", seed {recipe.training.seed}{fold}"

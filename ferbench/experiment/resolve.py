@@ -10,10 +10,10 @@ from typing import Any
 import ferbench
 from ferbench.errors import UserError
 from ferbench.experiment.file_content import content_digest
-from ferbench.experiment.fingerprint import WEIGHT_COMPONENTS
 from ferbench.experiment.initial_weights import identify_weights
-from ferbench.experiment.recipe import COMPONENT_SECTIONS, Recipe
 from ferbench.experiment.recipe import Component as Asked
+from ferbench.experiment.recipe import Recipe
+from ferbench.kinds import IN_IDS
 from ferbench.plugin.culprit import blame
 from ferbench.plugin.discovery import Component, PluginRecord, Registry
 from ferbench.plugin.specs import DatasetSpec, ModelSpec
@@ -165,7 +165,7 @@ class ResolvedRecipe:
 
     def identify(self) -> dict[str, dict[str, Any]]:
         """By section, what the ids cover. A dataset acts through the rows that it yields."""
-        return {section: self.components[section].identify() for section in WEIGHT_COMPONENTS}
+        return {section: self.components[section].identify() for section in IN_IDS}
 
 
 def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:
@@ -184,10 +184,10 @@ def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:
 
     for name in recipe.data.paths or {}:
         registry.find("dataset", name)
-    components = {section: choose(section, getattr(recipe, section)) for section in COMPONENT_SECTIONS}
+    components = {section: choose(section, asked) for section, asked in recipe.components.items()}
     if recipe.start is not None:
         components["model"] = _started_elsewhere(components["model"], recipe.start)
-    for section in WEIGHT_COMPONENTS:
+    for section in IN_IDS:
         components[section].check_files()
     loaded = tuple(plugin for plugin in registry.plugins if plugin.status == "ok")
     return ResolvedRecipe(recipe, components, tuple(choose("tracker", asked) for asked in recipe.trackers), loaded)

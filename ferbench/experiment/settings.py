@@ -20,14 +20,13 @@ from pydantic import ValidationError
 from ferbench.errors import UserError
 from ferbench.experiment import folds
 from ferbench.experiment.recipe import (
-    COMPONENT_SECTIONS,
-    DEFAULT_COMPONENTS,
     DataSettings,
     EvaluationSettings,
     Recipe,
     RuntimeSettings,
     TrainingSettings,
 )
+from ferbench.kinds import DEFAULTS, SECTIONS
 from ferbench.plugin.faults import did_you_mean
 from ferbench.plugin.options import complaint
 from ferbench.plugin.signature import expectation
@@ -40,7 +39,7 @@ FIELDS = {
     "evaluation": tuple(EvaluationSettings.model_fields),
     "runtime": tuple(RuntimeSettings.model_fields),
 }
-_SECTIONS = (*COMPONENT_SECTIONS, *FIELDS)
+_ALL_SECTIONS = (*SECTIONS, *FIELDS)
 _DATASET_NAME = re.compile(r"([A-Za-z0-9._-]+:)?[a-z0-9]+(-[a-z0-9]+)*")
 _RUN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}")
 
@@ -71,7 +70,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
                 raise UserError(f"recipe {path}: 'trackers' is not a list of tables", "write each as [[trackers]]")
         elif key not in ("name", "from"):
             _check_section(key, f"recipe {path}")
-            if key in COMPONENT_SECTIONS and isinstance(value, str):
+            if key in SECTIONS and isinstance(value, str):
                 raw[key] = {"name": value}
             elif not isinstance(value, dict):
                 raise UserError(f"recipe {path}: '{key}' is not a table", f"write it as a section: [{key}]")
@@ -91,8 +90,8 @@ def _grid_axes(path: Path, table: object) -> dict[str, list[Any]]:
 
 
 def _check_section(section: str, where: str) -> None:
-    if section not in _SECTIONS:
-        raise UserError(f"{where}: there is no section '{section}'", suggestion(section, _SECTIONS, "sections"))
+    if section not in _ALL_SECTIONS:
+        raise UserError(f"{where}: there is no section '{section}'", suggestion(section, _ALL_SECTIONS, "sections"))
 
 
 def suggestion(name: str, choices: Iterable[str], what: str) -> str:
@@ -177,7 +176,7 @@ def place(settings: Sequence[dict[str, Any]], paths: Mapping[str, str]) -> None:
     """
     keys: dict[str, str] = {}
     for one in settings:
-        name = one.get("dataset", {}).get("name", DEFAULT_COMPONENTS["dataset"])
+        name = one.get("dataset", {}).get("name", DEFAULTS["dataset"])
         members = [part.strip() for part in str(name).split("+")]
         for member in members:
             bare = member.rpartition(":")[2]
@@ -237,7 +236,7 @@ def grid(
         settings = copy.deepcopy(base)
         for key, value in zip(varied, values, strict=True):
             _assign(settings, key, value)
-        for section in COMPONENT_SECTIONS:
+        for section in SECTIONS:
             _drop_options_of_another(settings, raw, section, set_keys)
         combinations.append(settings)
     return combinations
@@ -254,7 +253,7 @@ def _drop_options_of_another(
     """A flag that names another component than the recipe's leaves the recipe's options for the recipe's behind."""
     written = raw.get(section, {})
     chosen = settings.get(section, {})
-    if "name" in chosen and chosen["name"] != written.get("name", DEFAULT_COMPONENTS[section]):
+    if "name" in chosen and chosen["name"] != written.get("name", DEFAULTS[section]):
         for option in written:
             if option != "name" and f"{section}.{option}" not in set_keys:
                 chosen.pop(option, None)
@@ -281,8 +280,8 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
         UserError: a field is unknown, of the wrong type or out of bounds.
     """
     complete = dict(settings)
-    for section in COMPONENT_SECTIONS:
-        complete[section] = {"name": DEFAULT_COMPONENTS[section], **complete.get(section, {})}
+    for section in SECTIONS:
+        complete[section] = {"name": DEFAULTS[section], **complete.get(section, {})}
     if "exclude" in complete["dataset"]:  # people look for it beside the dataset's own options
         complete["data"] = {**complete.get("data", {}), "exclude": complete["dataset"].pop("exclude")}
     if complete.get("name") is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ferbench.errors import UserError
-from ferbench.experiment.recipe import COMPONENT_SECTIONS, DEFAULT_COMPONENTS
+from ferbench.kinds import DEFAULTS
 from ferbench.plugin.discovery import Registry
 from ferbench.runs.directory import RunDirectory, find_run
 
@@ -132,7 +132,7 @@ def continued(record: Mapping[str, Any], changes: Mapping[str, Any], registry: R
             settings[key] = copy.deepcopy(value)
             continue
         mine = settings.get(key, {})
-        if key in COMPONENT_SECTIONS and value.get("name", mine["name"]) != mine.get("name", DEFAULT_COMPONENTS[key]):
+        if key in DEFAULTS and value.get("name", mine["name"]) != mine.get("name", DEFAULTS[key]):
             mine = {}
         settings[key] = {**mine, **copy.deepcopy(dict(value))}
     return settings

@@ -8,7 +8,7 @@ from typing import Any
 
 import tomli_w
 
-from ferbench.experiment.recipe import COMPONENT_SECTIONS
+from ferbench.kinds import SECTIONS
 
 _HIDDEN = re.compile(r"[^\x20-\x7e\n]")
 
@@ -29,7 +29,7 @@ def recipe_toml(record: dict[str, Any]) -> str:
     if asked.get("from") is not None:  # as an id, where the record may have a path
         (parent,) = record["lineage"]["parents"]
         document["from"] = f"{parent['run']}@{parent['at']}"
-    for section in COMPONENT_SECTIONS:
+    for section in SECTIONS:
         component = record["components"][section]
         document[section] = {"name": component["name"], **_given(component["options"])}
         for name, member in component.get("members", {}).items():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ferbench.errors import UserError
+from ferbench.kinds import IN_IDS
 from ferbench.metrics.measures import KNOWN, PER_CLASS, measure
 from ferbench.plugin.faults import did_you_mean
 from ferbench.ranking.clusters import clusters_note
@@ -27,7 +28,7 @@ ALL = "all"
 COSTS = ("train", "epochs", "best_epoch", "select", "parameters", "flops", "images_per_second", "seconds", "kind")
 
 #: Of these people see the ones that tell rows apart; what all rows share is said in a note.
-SHARED = ("loss", "sampler", "augmentation", "optimizer", "schedule")
+SHARED = tuple(section for section in IN_IDS if section != "model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,7 +373,7 @@ def _base(single: bool) -> list[BoardColumn]:
             lambda row: row.config,
         ),
         BoardColumn(Column("name", "name"), lambda row: row.name),
-        *(_component(section) for section in ("model", "loss", "sampler", "augmentation", "optimizer", "schedule")),
+        *(_component(section) for section in IN_IDS),
         seed if single else seeds,
         fold if single else folds,
         BoardColumn(

@@ -15,8 +15,8 @@ import numpy as np
 
 from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import evaluation_id
-from ferbench.experiment.recipe import COMPONENT_SECTIONS
 from ferbench.ids import digest, short
+from ferbench.kinds import SECTIONS
 from ferbench.metrics.scoring import scores_record
 from ferbench.runs.directory import Predictions, RunDirectory, run_path
 from ferbench.runs.lock import only_writer
@@ -197,7 +197,7 @@ def _record(ensemble: Ensemble, entries: dict[str, Any], name: str | None) -> di
         }
         for one, weight in zip(ensemble.members, ensemble.weights, strict=True)
     ]
-    recipe = {key: _shared([record["recipe"].get(key) for record in records]) for key in COMPONENT_SECTIONS}
+    recipe = {key: _shared([record["recipe"].get(key) for record in records]) for key in SECTIONS}
     for section in ("data", "training", "evaluation"):
         fields = [record["recipe"].get(section, {}) for record in records]
         recipe[section] = {key: _shared([one.get(key) for one in fields]) for key in fields[0]}
@@ -249,7 +249,7 @@ def _record(ensemble: Ensemble, entries: dict[str, Any], name: str | None) -> di
 def _components(ensemble: Ensemble) -> dict[str, Any]:
     """What the members share; of a section that they do not, the names joined."""
     found: dict[str, Any] = {}
-    for section in COMPONENT_SECTIONS:
+    for section in SECTIONS:
         theirs = [one.record["components"][section] for one in ensemble.members]
         same = all(one == theirs[0] for one in theirs)
         names = " + ".join(sorted({one["name"] for one in theirs}))

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from ferbench.data.class_mapping import find_class
 from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import evaluation_id
-from ferbench.experiment.recipe import COMPONENT_SECTIONS
 from ferbench.ids import digest, short
+from ferbench.kinds import SECTIONS
 from ferbench.metrics.agreement import cohen_kappa, krippendorff_alpha
 from ferbench.metrics.classification import confusion_matrix, score
 from ferbench.metrics.probabilities import predicted_classes, with_predicted
@@ -320,7 +320,7 @@ def _record(
     evaluations: dict[str, Any],
 ) -> dict[str, Any]:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    names = {**dict.fromkeys(COMPONENT_SECTIONS, ELSEWHERE), "dataset": test.dataset, "model": model}
+    names = {**dict.fromkeys(SECTIONS, ELSEWHERE), "dataset": test.dataset, "model": model}
     counts = np.bincount(test.truth, minlength=len(test.class_names)).tolist()
     return {
         "name": name,

@@ -46,8 +46,8 @@ def test_flags_win_over_sets_over_the_recipe_over_defaults():
     recipe = build_recipe(settings)
     assert recipe.training.epochs == 4
     assert recipe.training.batch_size == 16
-    assert recipe.model.name == "basic-cnn"
-    assert recipe.loss.name == "cross-entropy"
+    assert recipe.components["model"].name == "basic-cnn"
+    assert recipe.components["loss"].name == "cross-entropy"
 
 
 def test_two_models_two_seeds_and_two_batch_sizes_are_eight_runs():
