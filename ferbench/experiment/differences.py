@@ -1,0 +1,259 @@
+"""What differs between runs or settings, and what to call each of them by it: the one place that says so.
+
+Settings are plain values by key. ``model`` is the name of a component, ``model.width`` an option of it,
+``training.seed`` a field of the harness, ``ferbench version`` and ``model source`` tell which code was run. They come
+from the record of a run (`of_run`) or from the tables of a recipe (`of_recipe`). A setting that is not there is as good
+as None.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ferbench.ids import VERSION
+from ferbench.tables.values import shortened, text
+
+if TYPE_CHECKING:
+    from ferbench.records.run import Run
+
+#: Settings in which runs may differ without being another experiment.
+NO_EXPERIMENT = frozenset(
+    {
+        "data.path",
+        "data.paths",
+        "data.num_classes",
+        "data.skip_faulty",
+        "training.keep",
+        "training.parameter_budget",
+    }
+)
+
+#: What is named last, and always by its own short name.
+SEED, FOLD = "training.seed", "data.fold"
+
+#: Components that name a combination, whether they vary or not.
+_TITLE = ("dataset", "model", "loss", "sampler")
+_SAMPLES = "training samples"
+
+
+def of_run(run: Run, tested: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The settings of a run, with the code and the samples that it learnt from.
+
+    Args:
+        run: its record.
+        tested: options at test time, which become ``evaluation.OPTION``.
+    """
+    found: dict[str, Any] = {}
+    for key, value in run.settings.items():
+        _add(found, key, value)
+    found |= {SEED: run.seed, **{f"evaluation.{key}": value for key, value in (tested or {}).items()}}
+    for section, chosen in run.components.items():
+        for name, member in (chosen.members or {}).items():
+            _add(found, f"{section}.{name}", member.options)
+        for used in (chosen, *(chosen.members or {}).values()):
+            if used.version:
+                found[f"{used.distribution} version"] = used.version
+        source = [used.source for used in (chosen, *(chosen.members or {}).values()) if used.source]
+        if source:
+            found[f"{section} source"] = "+".join(one[:8] for one in source)
+    if run.ensemble is not None:
+        found["ensemble members"] = [f"{one.name or one.run}×{one.weight:.3g}" for one in run.ensemble.members]
+    if run.data.train_digest:
+        found[_SAMPLES] = run.data.train_digest.removeprefix(VERSION)[:8]
+    return found
+
+
+def of_recipe(tables: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[str, Any]:
+    """The settings that a recipe asks for; names of runs and trackers change nothing and are left out.
+
+    Args:
+        tables: of the recipe, as TOML has them.
+        defaults: the components that are used where it names none, by section.
+    """
+    found: dict[str, Any] = {**defaults, SEED: 0}
+    for section, fields in tables.items():
+        for field, value in fields.items() if isinstance(fields, Mapping) else ():
+            if field == "name":
+                found[section] = value
+            else:
+                _add(found, f"{section}.{field}", value)
+    if tables.get("from") is not None:
+        found["training.from"] = tables["from"]
+    return found
+
+
+def flat(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested tables of any kind by dotted key."""
+    found: dict[str, Any] = {}
+    for key, value in tables.items():
+        _add(found, key, value)
+    return found
+
+
+def differing(settings: Iterable[Mapping[str, Any]], ignored: Collection[str] = NO_EXPERIMENT) -> list[str]:
+    """The keys in which settings differ: components in their order, options and fields by name, seed and fold, and at
+    last versions, sources and samples.
+
+    Args:
+        settings: of each run.
+        ignored: keys, or the beginnings of keys before a dot, in which they may differ.
+    """
+    several = list(settings)
+    keys = list(dict.fromkeys(key for one in several for key in one))
+    unlike = [key for key in keys if not _is_ignored(key, ignored) and len({mark(one.get(key)) for one in several}) > 1]
+    return sorted(unlike, key=_rank)
+
+
+def telling(settings: Sequence[Mapping[str, Any]], ignored: Collection[str] = NO_EXPERIMENT) -> list[str]:
+    """Those of `differing` that say something new: not what already follows from another component or another version.
+
+    An option that some components lack, and that is the same wherever a component has it, follows from the component;
+    a source follows from component and version, the training samples from dataset and ``data`` fields.
+    """
+    keys = differing(settings, ignored)
+    return [key for key in keys if not _follows(key, settings, keys)]
+
+
+def changes(before: Run, after: Run) -> dict[str, list[Any]]:
+    """What is not the same in two runs, of which one continues the other, by key: [old, new]; null where there is no
+    such setting."""
+    old, new = of_run(before), of_run(after)
+    old.pop(_SAMPLES, None), new.pop(_SAMPLES, None)
+    keys = [key for key in dict.fromkeys([*old, *new]) if mark(old.get(key)) != mark(new.get(key))]
+    keys = [key for key in keys if not _is_ignored(key, _NO_CHANGE)]
+    return {key: [old.get(key), new.get(key)] for key in keys if " " not in key or not _follows(key, (old, new), keys)}
+
+
+#: Of what a run that continues another has else, where it stands says it all.
+_NO_CHANGE = (NO_EXPERIMENT - {"data.skip_faulty"}) | {"training.from"}
+
+
+def label(settings: Mapping[str, Any], keys: Iterable[str], among: Sequence[Mapping[str, Any]] | None = None) -> str:
+    """What settings are called by some of their keys: ``cnn4, lr 0.01, seed 0``; without those that they lack.
+
+    Args:
+        settings: to be named.
+        keys: the keys to name them by, in order.
+        among: what they are named among, so that no two that differ in these keys are called alike; None: names are
+            unlike whatever they stand beside, which shows in long values.
+    """
+    chosen = list(keys)
+    beside = [settings] if among is None else among
+    names = short_names(chosen, beside)
+    pieces = []
+    for key in chosen:
+        if key in settings:
+            others = None if among is None else [one[key] for one in beside if key in one]
+            bare = names[key] == "" and (among is None or all(key in one for one in beside))
+            value = shortened(settings[key], others, always_text=" " in key)
+            pieces.append(value if bare else f"{names[key] or key} {value}")
+    return ", ".join(pieces)
+
+
+def title(settings: Mapping[str, Any], varied: Sequence[str] = (), among: Sequence[Mapping[str, Any]] = ()) -> str:
+    """What a combination of a grid is called: ``faces × cnn4 × cross-entropy × shuffled, lr 0.01, seed 0``.
+
+    Args:
+        settings: of the combination (`of_recipe`).
+        varied: the keys in which the combinations of the grid differ.
+        among: all of them.
+    """
+    names = " × ".join(text(settings[key]) for key in _TITLE if key in settings)
+    last = [SEED, FOLD] if settings.get(FOLD) else [SEED]
+    rest = [key for key in varied if key not in (*_TITLE, SEED, FOLD)]
+    more = label(settings, [*rest, *last], among or [settings])
+    return f"{names}, {more}" if more else names
+
+
+def labels(settings: Sequence[Mapping[str, Any]], names: Sequence[str] | None = None) -> list[str]:
+    """What to call each of several runs: a name, and as much of what differs as it takes to tell them apart.
+
+    Unlike settings have unlike labels.
+
+    Args:
+        settings: of each.
+        names: what they are called so far; None: their models.
+    """
+    private = {"data.path", "data.paths"}  # of no interest to others
+    keys = telling(settings)
+    keys += [key for key in differing(settings, private) if key not in keys]
+    found = [str(one) for one in names] if names is not None else [label(one, ["model"], settings) for one in settings]
+    for key in [*keys, *keys]:  # again, for names that look like what was added to others
+        count = Counter(found)
+        for shared in [one for one, several in count.items() if several > 1]:
+            places = [place for place, one in enumerate(found) if one == shared]
+            own = [label(settings[place], [key], settings) for place in places]
+            if len(set(own)) > 1:
+                for place, more in zip(places, own, strict=True):
+                    found[place] = f"{found[place]}, {more}" if more else found[place]
+    return found
+
+
+def short_names(keys: Collection[str], settings: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """What each key is called beside a value: ``lr``, or ``optimizer.lr`` where another part has an ``lr`` too; empty
+    for a component, whose name says enough."""
+    every = list(dict.fromkeys([*keys, *(key for one in settings for key in one)]))
+    ends = Counter(key.split(".", start)[-1] for key in every if "." in key for start in range(1, key.count(".") + 1))
+    found = {}
+    for key in keys:
+        if key in (SEED, FOLD):
+            found[key] = key.rpartition(".")[2]
+        elif "." not in key or " " in key:
+            found[key] = key if " " in key else ""
+        else:
+            tries = [key.split(".", start)[-1] for start in range(key.count("."), 0, -1)]
+            free = (one for one in tries if ends[one] == 1 and one not in ("seed", "fold"))
+            found[key] = next(free, key)
+    return found
+
+
+def mark(value: Any) -> str:
+    """Equal for equal values only: 1, 1.0 and true are three; a list and the tuple that it was read from are one."""
+    if isinstance(value, (list, tuple)):
+        return f"[{','.join(map(mark, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{','.join(sorted(f'{key!r}:{mark(one)}' for key, one in value.items()))}}}"
+    return repr(value)
+
+
+def _add(found: dict[str, Any], key: str, value: Any) -> None:
+    """Add a value, or each of the values of a table under a key of its own."""
+    if isinstance(value, Mapping) and value:
+        for part, one in value.items():
+            _add(found, f"{key}.{part}", one)
+    else:
+        found[key] = value
+
+
+def _is_ignored(key: str, ignored: Collection[str]) -> bool:
+    return key in ignored or ".".join(key.split(".", 2)[:2]) in ignored
+
+
+def _rank(key: str) -> tuple[int, str]:
+    if " " in key:  # versions before sources, and samples last
+        return 4 + (key.endswith(" source")) + 2 * (key == _SAMPLES), key
+    if "." not in key:
+        return 0, ""  # as they come
+    return {SEED: 2, FOLD: 3}.get(key, 1), key
+
+
+def _follows(key: str, settings: Sequence[Mapping[str, Any]], differing: Sequence[str]) -> bool:
+    """Whether a key says nothing beyond what others of the differing ones say."""
+    section = re.split("[. ]", key, maxsplit=1)[0]
+    if key == _SAMPLES:
+        parents = [one for one in differing if re.match("dataset|data\\.", one)]
+    elif key.endswith(" source"):
+        parents = [section, *(one for one in differing if one.endswith(" version"))]
+    elif key.endswith(" version"):
+        return len({mark(one[key]) for one in settings if key in one}) < 2
+    elif "." not in key or all(key in one for one in settings) or section not in differing:
+        return False
+    else:
+        parents = [section]
+    values: dict[tuple[str, ...], set[str]] = {}
+    for one in settings:
+        values.setdefault(tuple(mark(one.get(parent)) for parent in parents), set()).add(mark(one.get(key)))
+    return all(len(same) == 1 for same in values.values())
