@@ -40,7 +40,7 @@ def run_audit(
 ) -> None:
     """Audit a dataset; the arguments are the command's options."""
     from ferbench.audit.findings import KINDS, examine
-    from ferbench.cli.combinations import packed
+    from ferbench.cli.packed import packed
     from ferbench.plugin.faults import did_you_mean
     from ferbench.plugin.specs import DatasetSpec
 

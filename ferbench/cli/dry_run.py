@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ferbench.cli.combinations import Combination, lookup, refuse_if_all_skipped, single_update, varied_keys
 from ferbench.cli.devices import shared_batch
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.progress import duration
 from ferbench.cli.tables import fitting, show, terminal_width
 from ferbench.data.shards import Shards
 from ferbench.errors import UserError
+from ferbench.experiment.differences import FOLD, SEED, of_recipe, title
+from ferbench.experiment.plan import single_update
+from ferbench.experiment.prepare import Combination, refuse_if_all_skipped
 from ferbench.ids import short
+from ferbench.kinds import DEFAULTS, IN_LABELS
 from ferbench.plugin.culprit import in_a_line
 from ferbench.tables.table import size
+from ferbench.tables.values import text
 from ferbench.training.estimate import Estimator
 
 if TYPE_CHECKING:
@@ -32,11 +36,11 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
             try:
                 estimate = estimator.estimate(combination.plan)
             except UserError as error:
-                combination.skip, combination.error = error.message, error
+                combination.refuse(error)
             except Exception as error:  # a plugin's, whatever it may be
                 combination.skip = in_a_line(error)
                 remedy = "run that combination alone without --dry-run to see where"
-                combination.error = UserError(f"{combination.plan.label} cannot run: {combination.skip}", remedy)
+                combination.error = UserError(f"{combination.label} cannot run: {combination.skip}", remedy)
         estimates.append(estimate)
     refuse_if_all_skipped(combinations)
     planned = [combination.plan for combination in combinations if combination.plan and combination.action == "run"]
@@ -46,17 +50,18 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
         entries = [_plan_entry(c, e) for c, e in zip(combinations, estimates, strict=True)]
         echo_json(entries)
         return
-    varied = varied_keys([combination.settings for combination in combinations])
+    named = (*IN_LABELS, SEED, FOLD)
+    varied = [key for key in combinations[0].varied if key not in named]
     rows = []
     for combination, estimate in zip(combinations, estimates, strict=True):
         plan = combination.plan
         rows.append(
             [
-                combination.label,
-                *(str(lookup(combination.settings, key)) for key in varied),
+                title(of_recipe(combination.settings, DEFAULTS)),
+                *("default" if (value := combination.varied[key]) is None else text(value) for key in varied),
                 short(plan.training_id) if plan else "",
                 short(plan.config_id) if plan else "",
-                combination.action,
+                f"skip ({combination.skip})" if combination.skip else combination.action,
                 duration(estimate.seconds) if estimate else "",
                 size(estimate.disk_bytes) if estimate else "",
             ]
@@ -92,15 +97,16 @@ def _shared(combination: Combination) -> str | None:
 
 def _plan_entry(combination: Combination, estimate: Estimate | None) -> dict[str, Any]:
     entry: dict[str, Any] = {
-        "action": "skip" if combination.skip else "reuse" if combination.done else "run",
+        "action": combination.action,
         "reason": combination.skip,
+        "label": combination.label,
+        "varied": combination.varied,
         "settings": combination.settings,
     }
     plan = combination.plan
     if plan is not None:
         split = plan.split
         entry |= {
-            "label": plan.label,
             "fold": plan.resolved.recipe.data.fold,
             "training_id": plan.training_id,
             "config_id": plan.config_id,

@@ -223,7 +223,7 @@ def _test(
     strict: bool,
     quiet: bool,
 ) -> Retest:
-    from ferbench.cli.combinations import packed
+    from ferbench.cli.packed import packed
     from ferbench.data.class_mapping import match_classes
     from ferbench.data.splits import SplitRequest, choose_protocol
     from ferbench.data.tested_rows import asked_classes, choose_rows

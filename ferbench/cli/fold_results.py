@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ferbench.cli.combinations import Combination, lookup, varied_keys
+from ferbench.experiment.differences import FOLD, SEED, differing, of_recipe, title
+from ferbench.kinds import DEFAULTS
 from ferbench.metrics.measures import measure
 from ferbench.plugin.faults import one_line
 from ferbench.ranking.folds import over_folds
 from ferbench.runs.folds import listed, place_of
 from ferbench.tables.table import Spread, shown
+
+if TYPE_CHECKING:
+    from ferbench.experiment.prepare import Combination
 
 _METRICS = ("accuracy", "macro_f1")
 
@@ -109,7 +113,8 @@ def cross_validations(combinations: Sequence[Combination], outcomes: Sequence[di
         combinations: what was asked for.
         outcomes: what became of each.
     """
-    varied = [key for key in varied_keys([one.settings for one in combinations]) if key != "name"]
+    flat = [of_recipe(one.settings, DEFAULTS) for one in combinations]
+    varied = differing(flat)
     found: dict[str, CrossValidation] = {}
     for number, (combination, outcome) in enumerate(zip(combinations, outcomes, strict=True)):
         settings = combination.settings
@@ -121,8 +126,8 @@ def cross_validations(combinations: Sequence[Combination], outcomes: Sequence[di
         about["data"] = {key: value for key, value in settings["data"].items() if key != "fold"}
         about["training"] = {key: value for key, value in settings.get("training", {}).items() if key != "seed"}
         key = json.dumps([of, about], sort_keys=True, default=str)
-        more = "".join(f", {one} {lookup(settings, one)}" for one in varied)
-        one = found.setdefault(key, CrossValidation(combination.components + more, of))
+        configuration = {key: value for key, value in flat[number].items() if key not in (SEED, FOLD)}
+        one = found.setdefault(key, CrossValidation(title(configuration, varied, flat), of))
         one.outcomes.setdefault((int(settings.get("training", {}).get("seed", 0)), place), outcome)
         one.members.append(number)
     return [one for one in found.values() if len({place for _, place in one.outcomes}) > 1]

@@ -11,9 +11,6 @@ import click
 from ferbench.cli.completion import SettingType, plugin_option
 from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.recipe_options import (
-    add_trackers,
-    asked_settings,
-    asked_start,
     recipe_options,
     set_option,
     skip_faulty_option,
@@ -167,19 +164,14 @@ def search(
     ferbench tune RECIPE.toml --search optimizer.lr=1e-4..1e-2:log --search loss=cross-entropy,focal
     ferbench tune status STUDY
     """
+    from ferbench.api.request import asked_settings, asked_tables
     from ferbench.cli.tune_request import Places, final_seeds, searches_of, session_of, take_seeds
-    from ferbench.experiment.settings import read_recipe
-    from ferbench.experiment.start import continued
     from ferbench.kinds import SECTIONS
     from ferbench.plugin.discovery import load_registry
     from ferbench.tune.settings import read_tune
 
     registry = load_registry(plugin)
-    raw = read_recipe(recipe) if recipe is not None else {}
-    found = asked_start(raw, start, results)
-    if found is not None:
-        raw = {**continued(found.directory.read(), raw, registry), "from": found.given}
-    add_trackers(raw, tracker_names)
+    raw, found = asked_tables(recipe, start, tracker_names, results, registry)
     flags = {
         "trials": trials,
         "objectives": tuple(objectives),

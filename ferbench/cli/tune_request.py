@@ -115,11 +115,10 @@ def session_of(
         named: the user chose the name.
         quiet: show no progress of packing, and leave unsaid what the weights rule out.
     """
-    from ferbench.cli.combinations import packed, single_update
     from ferbench.cli.naming import warn_of_digits
-    from ferbench.experiment.plan import check_selection, plan
-    from ferbench.experiment.resolve import resolve
-    from ferbench.experiment.settings import build_recipe, check_run_name
+    from ferbench.cli.packed import preparer
+    from ferbench.experiment.plan import check_selection, single_update
+    from ferbench.experiment.settings import check_run_name
     from ferbench.tune.algorithms import make_sampler, searched_by
     from ferbench.tune.length import keep_within
     from ferbench.tune.objectives import COSTS, read_objectives
@@ -133,7 +132,8 @@ def session_of(
     if places.storage is not None:
         check_shared(places.storage)
     space = build_space(base, registry, searches=asked, only=settings.only)
-    resolved = resolve(build_recipe(space.base), registry)
+    prepares = preparer(registry, places.results, places.cache, quiet=quiet)
+    resolved = prepares.resolve(space.base)
     if resolved.recipe.runtime.devices > 1:
         raise UserError(
             "a search trains each trial on one device, but runtime.devices = "
@@ -143,7 +143,7 @@ def session_of(
     objectives = read_objectives(settings.objectives or (resolved.recipe.training.select,))
     by = searched_by(settings, objectives)
     make_sampler(settings.algorithm, objectives, 0)
-    planned = plan(resolved, packed(resolved, places.cache, quiet=quiet), start)
+    planned = prepares.plan(resolved, start)
     for objective in objectives:
         if objective.name not in COSTS:
             affect = planned.task.has_affect and planned.model_spec.affect

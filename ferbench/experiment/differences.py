@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ferbench.ids import VERSION
+from ferbench.kinds import IN_LABELS
 from ferbench.tables.values import shortened, text
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ NO_EXPERIMENT = frozenset(
 SEED, FOLD = "training.seed", "data.fold"
 
 #: Components that name a combination, whether they vary or not.
-_TITLE = ("dataset", "model", "loss", "sampler")
+_TITLE = IN_LABELS
 _SAMPLES = "training samples"
 
 

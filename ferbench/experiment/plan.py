@@ -23,7 +23,6 @@ from ferbench.experiment.recipe import Role
 from ferbench.experiment.resolve import ResolvedRecipe
 from ferbench.experiment.start import Start
 from ferbench.ids import digest, short
-from ferbench.kinds import IN_LABELS
 from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.plugin.specs import DatasetSpec, ModelSpec
 from ferbench.runs.directory import RunDirectory, run_path
@@ -71,15 +70,6 @@ class Plan:
         assert isinstance(spec, ModelSpec)
         return spec
 
-    @property
-    def label(self) -> str:
-        """Short text that tells the combinations of a grid apart."""
-        chosen = self.resolved.components
-        names = [chosen[section].component.name for section in IN_LABELS]
-        recipe = self.resolved.recipe
-        fold = f", fold {recipe.data.fold}" if recipe.data.fold else ""
-        return " × ".join(names) + f", seed {recipe.training.seed}{fold}"
-
     def directory(self, results: Path) -> RunDirectory:
         """Where the run lives."""
         return RunDirectory(run_path(results, short(self.training_id)))
@@ -89,9 +79,10 @@ class Plan:
         directory = self.directory(results)
         return (
             is_trained(directory)
-            and directory.read().get("identity", {}).get("training_id") == self.training_id
+            and directory.load().identity.training_id == self.training_id
             and all(
-                directory.evaluation(short(self.evaluation_id(role))) is not None for role in self.evaluation_rows()
+                directory.load_evaluation(short(self.evaluation_id(role))) is not None
+                for role in self.evaluation_rows()
             )
         )
 
@@ -215,6 +206,19 @@ def normalization(spec: ModelSpec, channels: int) -> tuple[tuple[float, ...], tu
     return fitted(spec.mean), fitted(spec.std)
 
 
+def check_metric(metric: str, field: str = "training.select") -> None:
+    """Refuse a selection metric that does not exist, whatever the data.
+
+    Raises:
+        UserError: naming the metrics there are.
+    """
+    name, colon, _ = metric.partition(":")
+    if metric not in HIGHER_IS_BETTER and not (colon and name in ("f1", "recall")):
+        raise UserError(
+            f"{field} = '{metric}' is no metric", f"choose {', '.join(HIGHER_IS_BETTER)}, f1:CLASS or recall:CLASS"
+        )
+
+
 def check_selection(
     metric: str, class_names: tuple[str, ...], has_affect: bool, field: str = "training.select"
 ) -> None:
@@ -225,23 +229,30 @@ def check_selection(
     Raises:
         UserError: naming the metrics there are.
     """
-    name, colon, class_name = metric.partition(":")
-    if colon and name in ("f1", "recall"):
-        if class_name not in class_names:
-            raise UserError(
-                f"{field} = '{metric}': there is no class '{class_name}'",
-                f"choose among: {', '.join(class_names)}",
-            )
-    elif metric not in HIGHER_IS_BETTER:
+    check_metric(metric, field)
+    _, colon, class_name = metric.partition(":")
+    if colon and class_name not in class_names:
         raise UserError(
-            f"{field} = '{metric}' is no metric",
-            f"choose {', '.join(HIGHER_IS_BETTER)}, f1:CLASS or recall:CLASS",
+            f"{field} = '{metric}': there is no class '{class_name}'", f"choose among: {', '.join(class_names)}"
         )
-    elif metric in AFFECT_METRICS and not has_affect:
+    if metric in AFFECT_METRICS and not has_affect:
         raise UserError(
             f"{field} = '{metric}' needs a dataset with valence and arousal, and a model that predicts them",
             "select by a metric of the classes, such as macro_f1, or choose such a dataset and model",
         )
+
+
+def single_update(plan: Plan) -> str | None:
+    """A warning where a batch is larger than an epoch; None: it is not."""
+    training = plan.resolved.recipe.training
+    size, drawn = training.batch_size * training.accumulate, plan.epoch_samples
+    if not training.epochs or size <= drawn:
+        return None
+    asked = "training.batch_size" if training.accumulate == 1 else "training.batch_size × training.accumulate"
+    return (
+        f"warning: {asked} = {size:,}, but an epoch has {drawn:,} training samples: each epoch is a single update; "
+        "use a smaller batch for more"
+    )
 
 
 def dataset_key(resolved: ResolvedRecipe) -> str:

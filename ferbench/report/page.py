@@ -22,6 +22,7 @@ from ferbench.metrics.measures import measure
 from ferbench.plugin.component import Component
 from ferbench.plugin.faults import one_line
 from ferbench.ranking.slice_columns import sliced_by
+from ferbench.records.run import Run
 from ferbench.report import answers, comparison_figures, comparison_tables, run_figures, run_tables
 from ferbench.report.charts import Figure
 from ferbench.report.contents import Comparison, Contents, RunView
@@ -294,7 +295,7 @@ def _run(run: RunView, sections: Sequence[Component], extras: Extras) -> RunPart
         samples=run_tables.samples(run),
         components=run_tables.components(run),
         environment=run_tables.environment(run),
-        recipe="" if "ensemble" in record or "imported" in record else recipe_toml(record),
+        recipe="" if "ensemble" in record or "imported" in record else recipe_toml(Run.model_validate(record)),
         lineage=tuple(one_line(parent_line(one)) for one in record["lineage"]["parents"]),
         relation="Made of" if "ensemble" in record else "Continues",
         sections=tuple(section for section in added if section.tables),

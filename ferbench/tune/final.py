@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ferbench.errors import UserError
 from ferbench.experiment.toml import recipe_toml
+from ferbench.records.run import Run
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.lock import only_writer
 from ferbench.storage import replace_file
@@ -184,7 +185,7 @@ def conclude(
         if recipe is not None:
             path = place.best if finalist.rank == 1 else place.path / f"best-{finalist.rank}.toml"
             head = _header(about, finalist, recipe)
-            replace_file(path, (head + recipe_toml(recipe)).encode())
+            replace_file(path, (head + recipe_toml(Run.model_validate(recipe))).encode())
         entries.append(
             {
                 "rank": finalist.rank,

@@ -19,6 +19,7 @@ from ferbench.experiment.recipe import Recipe, Role
 from ferbench.experiment.resolve import resolve
 from ferbench.experiment.settings import FIELDS, build_recipe, suggestion
 from ferbench.kinds import DEFAULTS, SECTIONS
+from ferbench.plugin.refusals import unknown_option
 from ferbench.plugin.signature import type_text
 from ferbench.tune.ranges import Choices, Range, Values, read_values
 
@@ -279,7 +280,7 @@ def _field_type(section: str, field: str, source: str) -> str:
         why = "it cannot be searched: it is every fold of one setting"
         raise UserError(f"{source} {folds.KEY}: {why}", folds.ELSEWHERE)
     if field not in fields:
-        raise UserError(f"{source}: [{section}] has no field '{field}'", suggestion(field, tuple(fields), "fields"))
+        raise unknown_option(field, tuple(fields), f"[{section}]")
     (role,) = (entry for entry in fields[field].metadata if isinstance(entry, Role))
     if role not in (Role.WEIGHTS, Role.EVALUATION):
         why = {

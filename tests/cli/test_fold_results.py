@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ferbench.cli.combinations import Combination
 from ferbench.cli.fold_results import cross_validations
+from ferbench.experiment.prepare import Combination
 
 
 def asked(place, *, of=3, seed=0, accuracy=0.5, status="done", **settings):
@@ -31,7 +31,7 @@ def test_a_mean_over_seeds_is_one_of_means_over_folds():
 
 def test_configurations_are_told_apart_by_what_varies():
     several = [asked(p, optimizer={"lr": lr}) for lr in (0.1, 0.2) for p in (1, 2, 3)]
-    assert [one.partition(" folds")[0] for one in lines(*several)] == [", optimizer.lr 0.1, 3", ", optimizer.lr 0.2, 3"]
+    assert [one.partition(" folds")[0] for one in lines(*several)] == [", lr 0.1, 3", ", lr 0.2, 3"]
 
 
 def test_what_is_missing_is_said_by_seed_and_reason():

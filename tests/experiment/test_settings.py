@@ -116,7 +116,7 @@ def test_a_set_of_folds_wins_over_the_recipe():
         ),
         ({"sets": ["training.folds=3"], "fields": {"data.fold": ["1/3"]}}, "--folds is given too", "leave one of them"),
         ({"axes": ["training.folds=3,5"]}, "is no axis of a grid", "training.folds = 5"),
-        ({"sets": ["training.fold=3"]}, "[training] has no field 'fold'", "did you mean 'folds'?"),
+        ({"sets": ["training.fold=3"]}, "unknown option 'fold' for [training]", "did you mean 'folds'?"),
     ],
 )
 def test_mistakes_about_folds_are_named(given, message, remedy):
@@ -149,7 +149,7 @@ def test_options_from_set_stay_whatever_the_component():
 @pytest.mark.parametrize(
     ("sets", "message", "remedy"),
     [
-        (["training.epoch=3"], "[training] has no field 'epoch'", "did you mean 'epochs'?"),
+        (["training.epoch=3"], "unknown option 'epoch' for [training]", "did you mean 'epochs'?"),
         (["trainning.epochs=3"], "no section 'trainning'", "did you mean 'training'?"),
         (["epochs=3"], "not section.field=value", "training.epochs=10"),
         (["training.epochs"], "not section.field=value", "--set"),
