@@ -124,24 +124,18 @@ def run_all(
         Exception: whatever a plugin raises in the only combination.
         KeyboardInterrupt: a signal came; the run is saved.
     """
-    from ferbench.experiment.plan import single_update
-
     progress = progress or Progress()
     outcomes: list[Outcome] = []
-    warned: set[str] = set()
+    warned: set[str | None] = {None}
     for number, combination in enumerate(combinations, start=1):
         plan = combination.plan
         if plan is None or combination.skip:
             outcome = Outcome(combination, "skipped", reason=combination.skip, error=combination.error)
         else:
             directory = plan.directory(results)
-            warning = None if combination.done else single_update(plan)
-            if warning is not None and warning not in warned:
-                warned.add(warning)
-                progress.warn(warning)
             try:
                 if not combination.done:
-                    _train(number, combination, plan, results, cache, plugins, progress)
+                    _train(number, combination, plan, (results, cache, plugins), progress, warned)
                 record = _named(directory, plan, progress)
                 reason = None if record.error is None else record.error.message
                 outcome = Outcome(combination, record.status, directory, record, combination.done, reason)
@@ -162,14 +156,21 @@ def _train(
     number: int,
     combination: Combination,
     plan: Plan,
-    results: Path,
-    cache: Path,
-    plugins: Sequence[str],
+    places: tuple[Path, Path, Sequence[str]],
     progress: Progress,
+    warned: set[str | None],
 ) -> None:
+    """Train one combination; what has been warned of already is not said again."""
+    from ferbench.experiment.plan import single_update
+
+    results, cache, plugins = places
     with ExitStack() as stack:
 
         def observer_for(record: Any) -> Observer:
+            warning = single_update(plan)
+            if warning is not None and warning not in warned:
+                progress.warn(warning)
+            warned.add(warning)
             return stack.enter_context(progress.begins(number, combination))
 
         if plan.resolved.recipe.runtime.devices > 1:
