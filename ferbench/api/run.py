@@ -220,7 +220,8 @@ class _Shown(Progress):
 
     def ended(self, outcome: Outcome) -> None:
         if outcome.status != "done":
-            self.warn(f"{outcome.combination.label} was {outcome.status}: {outcome.reason}")
+            ending = "was skipped" if outcome.status == "skipped" else outcome.status
+            self.warn(f"{outcome.combination.label} {ending}: {outcome.reason}")
 
     def warn(self, line: str) -> None:
         warnings.warn(line.removeprefix("warning: "), stacklevel=4)

@@ -260,4 +260,4 @@ def dataset_key(resolved: ResolvedRecipe) -> str:
     chosen = resolved.components["dataset"]
     data = resolved.recipe.data
     where = {"path": data.path, "paths": data.paths}
-    return digest({"dataset": chosen.describe(), **where, "skip_faulty": data.skip_faulty})
+    return digest({"dataset": chosen.describe().plain(), **where, "skip_faulty": data.skip_faulty})

@@ -65,16 +65,6 @@ class PluginRecord:
             return f"'{self.name}' ({self.origin})" if self.file else f"'{self.name}' (local)"
         return f"'{self.name}' ({self.distribution} {self.version})"
 
-    def describe(self) -> dict[str, Any]:
-        """What a run's record says of a plugin that was loaded: also the SHA-256 of its source, where there is any."""
-        return {
-            "name": self.name,
-            "distribution": self.distribution,
-            "version": self.version,
-            "origin": self.file.name if self.file is not None else self.origin,
-            "source": self.source_of(),
-        }
-
     def source_of(self, module: str = "") -> str | None:
         """SHA-256 of the source of the plugin and of a module that it names, and of what they import, see
         `ferbench.plugin.source`; None where there is no source."""

@@ -30,8 +30,8 @@ def first_record(plan: Plan, device: torch.device, devices: int = 1) -> dict[str
             "covers": plan.identity,
         },
         "recipe": recipe.model_dump(mode="json", by_alias=True),
-        "components": plan.resolved.describe(),
-        "plugins": [plugin.describe() for plugin in plan.resolved.plugins],
+        "components": {section: used.plain() for section, used in plan.resolved.describe().items()},
+        "plugins": [plugin.plain() for plugin in plan.resolved.loaded()],
         "data": {
             "dataset": pack.dataset,
             "synthetic": plan.dataset_spec.synthetic,

@@ -130,7 +130,7 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
     model = model.to(memory_format=torch.channels_last).eval()
     now = chosen.describe()
     # Older releases did not record the source of what is installed.
-    plugin = {key: now[key] for key in ("distribution", "version", "source")}
+    plugin = {"distribution": now.distribution, "version": now.version, "source": now.source}
     changed = [key for key, value in plugin.items() if None not in (value, recorded[key]) and value != recorded[key]]
     note = None
     if changed:

@@ -100,7 +100,12 @@ def test_one_that_cannot_run_is_warned_of_and_the_others_run(places):
 def test_every_fold_is_run(places):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        runs = run(model="linear", folds=2, settings={**TINY, "data.classes": ["happy", "sad"]}, **places)
+        runs = run(
+            model="linear",
+            folds=2,
+            settings={**TINY, "data.classes": ["happy", "sad"], "training.batch_size": 4},
+            **places,
+        )
     assert [one.load().data.fold for one in runs] == ["1/2", "2/2"]
 
 
