@@ -70,8 +70,8 @@ class ShownUserError(click.ClickException):
 
 def as_user_error(error: click.UsageError) -> UserError:
     """What click says of a command line, as everything else is said: what is wrong, and what to do."""
-    said = " ".join(error.format_message().split())
-    wrong, _, hint = said.partition("Did you mean ")
+    message = " ".join(error.format_message().split())
+    wrong, _, hint = message.partition("Did you mean ")
     wrong, hint = wrong.rstrip(" (").removesuffix("."), hint.removesuffix(")")
     remedy = f"'{error.ctx.command_path} --help' says what there is" if error.ctx else "--help says what there is"
     return UserError(wrong[:1].lower() + wrong[1:], f"did you mean {hint} {remedy}" if hint else remedy)

@@ -69,8 +69,10 @@ def check(
         echo_json(record)
     else:
         tried = sum(verdict.status in ("passed", "failed") for verdict in verdicts)
-        said = f"{len(broken)} broken: {', '.join(broken)}" if broken else f"all {tried} rules that were tried are kept"
-        click.echo(f"{component.where}: {said}")
+        summary = (
+            f"{len(broken)} broken: {', '.join(broken)}" if broken else f"all {tried} rules that were tried are kept"
+        )
+        click.echo(f"{component.where}: {summary}")
     if broken:
         raise click.exceptions.Exit(1)
 
@@ -99,5 +101,5 @@ def _verdicts(
         found.append(verdict)
         if not quiet:
             mark = click.style(f"{_MARKS[verdict.status]:8}", fg=_COLOURS.get(verdict.status))
-            said = f" · {verdict.said}" if verdict.said else ""
-            click.echo(f"{mark}{verdict.rule}: {verdict.summary}{said}")
+            note = f" · {verdict.said}" if verdict.said else ""
+            click.echo(f"{mark}{verdict.rule}: {verdict.summary}{note}")

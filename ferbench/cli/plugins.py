@@ -168,8 +168,8 @@ def _notes(registry: Registry, kind: str | None) -> list[str]:
     for clashing_kind, name in sorted(registry.ambiguous()):
         owners = [c for c in registry.components(clashing_kind) if c.name == name]
         if kind in (None, clashing_kind):
-            said = " or ".join(component.qualified_name for component in owners)
-            notes.append(f"clash: {clashing_kind} '{name}' is offered by {len(owners)} plugins; say {said}")
+            names = " or ".join(component.qualified_name for component in owners)
+            notes.append(f"clash: {clashing_kind} '{name}' is offered by {len(owners)} plugins; say {names}")
     notes += [f"broken: {record.title}: {record.error}" for record in registry.broken()]
     notes += [
         f"slow: {record.title} {_slowness(record)}, at every command; leave heavy imports to the builders"

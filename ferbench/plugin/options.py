@@ -207,8 +207,8 @@ def _make_model(parameters: Collection[Parameter]) -> type[pydantic.BaseModel]:
         try:
             create_model("Options", __config__=config, **{name: field})
         except (PydanticUserError, SchemaError, TypeError) as error:
-            said = one_line(str(error)).partition(". ")[0].rpartition("Error: ")[2]
-            raise TypeError(f"option '{name}' has a type that cannot be checked: {said}") from error
+            cause = one_line(str(error)).partition(". ")[0].rpartition("Error: ")[2]
+            raise TypeError(f"option '{name}' has a type that cannot be checked: {cause}") from error
     return create_model("Options", __config__=config, **fields)
 
 
@@ -251,7 +251,7 @@ def _check_tunable(parameter: Parameter) -> None:
         return
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-    said = f"option '{parameter.name}': the search range {tunable.low:g} to {tunable.high:g}"
+    where = f"option '{parameter.name}': the search range {tunable.low:g} to {tunable.high:g}"
     check = TypeAdapter(parameter.annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
     for end in (tunable.low, tunable.high):
         try:
@@ -259,9 +259,9 @@ def _check_tunable(parameter: Parameter) -> None:
         except ValidationError as error:
             bounds = f" ({parameter.bounds})" if parameter.bounds else f" of type {parameter.type_text}"
             what = refusal(error.errors(include_url=False)[0])
-            raise ValueError(f"{said} lies outside the option{bounds}: {what}") from None
+            raise ValueError(f"{where} lies outside the option{bounds}: {what}") from None
         if isinstance(got, bool) or not isinstance(got, int | float):
-            raise TypeError(f"{said} is no use for an option of type {parameter.type_text}")
+            raise TypeError(f"{where} is no use for an option of type {parameter.type_text}")
 
 
 def _to_json(value: object) -> object:

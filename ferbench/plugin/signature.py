@@ -236,13 +236,13 @@ def item_type(annotation: Any) -> Any | None:
 def _bounds_in_words(metadata: Iterable[object]) -> str:
     bounds: dict[str, Any] = {type(item).__name__: item for item in metadata}
     between = "Ge" in bounds and "Le" in bounds
-    said = [
-        words.format(_number(getattr(bounds[kind], field)))
-        for kind, field, words in _BOUNDS
+    words = [
+        template.format(_number(getattr(bounds[kind], field)))
+        for kind, field, template in _BOUNDS
         if kind in bounds and not (between and kind in ("Ge", "Le"))
     ]
     ends = f" from {_number(bounds['Ge'].ge)} to {_number(bounds['Le'].le)}" if between else ""
-    return ends + (f", {' and '.join(said)}" if said else "")
+    return ends + (f", {' and '.join(words)}" if words else "")
 
 
 def _number(value: object) -> str:

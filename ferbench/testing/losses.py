@@ -81,7 +81,7 @@ class LossBench:
     def targets(self) -> Targets:
         return Targets(self.labels.clone(), affect=self.affect.clone())
 
-    def answers(self, right: float) -> Outputs:
+    def predictions(self, right: float) -> Outputs:
         """Predictions that are right (1), without opinion (0) or wrong (-1)."""
         one_hot = torch.nn.functional.one_hot(self.labels, self.classes).float()
         wrong = one_hot.roll(1, dims=1)
@@ -112,13 +112,13 @@ def first_and_last(check: Callable[[LossBench], str | None]) -> Callable[[LossBe
 
     @functools.wraps(check)
     def both(bench: LossBench) -> str | None:
-        said, last = check(bench), bench.in_last_epoch()
+        note, last = check(bench), bench.in_last_epoch()
         if last is not None:
             try:
                 check(last)
             except Violation as violation:
                 raise Violation(f"in the last epoch {violation}") from None
-        return said
+        return note
 
     return both
 
@@ -271,13 +271,15 @@ def gradient(bench: LossBench) -> None:
 @RULES.rule()
 @first_and_last
 def lower_for_better(bench: LossBench) -> str:
-    """Right answers cost less than none, and none less than wrong ones."""
+    """Right predictions cost less than none, and none less than wrong ones."""
     with torch.no_grad():
         right, none, wrong = (
-            float(total_of(bench.build(), bench.answers(way), bench.targets())) for way in (1.0, 0.0, -1.0)
+            float(total_of(bench.build(), bench.predictions(way), bench.targets())) for way in (1.0, 0.0, -1.0)
         )
     if not right < none < wrong:
-        raise Violation(f"right answers cost {right:.4g}, answers without opinion {none:.4g}, wrong ones {wrong:.4g}")
+        raise Violation(
+            f"right predictions cost {right:.4g}, those without opinion {none:.4g}, wrong ones {wrong:.4g}"
+        )
     return f"{right:.3g} < {none:.3g} < {wrong:.3g}"
 
 

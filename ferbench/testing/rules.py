@@ -166,13 +166,13 @@ def _try(rule: Rule, on: Any) -> Verdict:
     start = time.perf_counter()
     status: Status = "noted" if rule.informational else "passed"
     try:
-        said = rule.check(on) or ""
+        note = rule.check(on) or ""
     except NotApplicable as reason:
-        status, said = "skipped", str(reason)
+        status, note = "skipped", str(reason)
     except Violation as error:
-        status, said = "noted" if rule.informational else "failed", str(error)
+        status, note = "noted" if rule.informational else "failed", str(error)
     except UserError as error:
-        status, said = "noted" if rule.informational else "failed", f"{error.message} ({error.remedy})"
+        status, note = "noted" if rule.informational else "failed", f"{error.message} ({error.remedy})"
     except (Exception, SystemExit) as error:
-        status, said = "noted" if rule.informational else "failed", describe(error)
-    return Verdict(rule.name, rule.summary, status, one_line(said), time.perf_counter() - start)
+        status, note = "noted" if rule.informational else "failed", describe(error)
+    return Verdict(rule.name, rule.summary, status, one_line(note), time.perf_counter() - start)

@@ -112,12 +112,12 @@ def plain_description(bench: SamplerBench) -> str:
     sampler = bench.build()
     for epoch in (1, 2):
         try:
-            said = described(sampler)
+            description = described(sampler)
         except UserError as error:
             raise Violation(error.message.removeprefix("the sampler ")) from error
         sampler.indices(epoch)
         sampler.update(bench.scores(epoch))
-    return "it describes nothing" if said is None else ", ".join(said)
+    return "it describes nothing" if description is None else ", ".join(description)
 
 
 @RULES.rule()

@@ -130,6 +130,6 @@ def _live(tracker: Any, end: str, record: dict[str, Any]) -> None:
     for epoch in (1, 2):
         events += [("checkpoint_written", {**_CHECKPOINT, "epoch": epoch}), ("epoch_ended", {**_EPOCH, "epoch": epoch})]
     for event, content in [*events, (end, record)]:
-        hear = getattr(tracker, event, None)
-        if callable(hear):
-            hear(copy.deepcopy(content))
+        method = getattr(tracker, event, None)
+        if callable(method):
+            method(copy.deepcopy(content))
