@@ -8,14 +8,14 @@ from typing import Any
 
 from ferbench.errors import UserError
 from ferbench.experiment.prepare import Combination, Preparer, resolve_all
-from ferbench.experiment.settings import check_run_name, grid, place, read_recipe, split_paths
+from ferbench.experiment.settings import Tables, check_run_name, grid, place, read_recipe, split_paths
 from ferbench.experiment.start import Start, continued
 from ferbench.plugin.discovery import Registry
 
 
 def asked_tables(
     recipe: Path | None, start: str | None, trackers: Sequence[str], results: Path, registry: Registry
-) -> tuple[dict[str, Any], Start | None]:
+) -> tuple[Tables, Start | None]:
     """The tables of a recipe, laid over the settings of the run that is started from, if any.
 
     Args:
@@ -54,7 +54,7 @@ def asked_settings(
     fields: Mapping[str, Sequence[Any]] | None = None,
     no_folds: str | None = None,
     skip_faulty: bool = False,
-) -> list[dict[str, Any]]:
+) -> list[Tables]:
     """Every combination that a recipe and flags ask for, as raw settings.
 
     Args:
@@ -119,7 +119,7 @@ def asked_combinations(
     return combinations
 
 
-def name_runs(settings: Sequence[dict[str, Any]], name: str | None) -> None:
+def name_runs(settings: Sequence[Tables], name: str | None) -> None:
     """Name the runs of a grid as is asked for, or as the recipe says; several are numbered.
 
     Raises:

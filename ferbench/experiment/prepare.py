@@ -17,7 +17,7 @@ from ferbench.experiment.datasets import dataset_pack, places
 from ferbench.experiment.differences import differing, of_recipe, title
 from ferbench.experiment.plan import Plan, check_metric, dataset_key, plan
 from ferbench.experiment.resolve import ResolvedRecipe, resolve
-from ferbench.experiment.settings import build_recipe
+from ferbench.experiment.settings import Tables, build_recipe
 from ferbench.experiment.start import Start
 from ferbench.kinds import DEFAULTS
 from ferbench.plugin.discovery import Registry
@@ -42,7 +42,7 @@ class Preparer:
     _packs: dict[str, Pack | UserError] = field(default_factory=dict, repr=False)
     _starts: dict[str, Start | UserError] = field(default_factory=dict, repr=False)
 
-    def prepare(self, settings: dict[str, Any], start: Start | None = None, *, reads_test: bool = True) -> Plan:
+    def prepare(self, settings: Tables, start: Start | None = None, *, reads_test: bool = True) -> Plan:
         """A run of raw settings, ready to start.
 
         Args:
@@ -58,7 +58,7 @@ class Preparer:
                 del known[key]
         return self.plan(self.resolve(settings), start, reads_test=reads_test)
 
-    def resolve(self, settings: dict[str, Any]) -> ResolvedRecipe:
+    def resolve(self, settings: Tables) -> ResolvedRecipe:
         """All that can be checked without data: see `prepare`."""
         resolved = resolve(build_recipe(settings), self.registry)
         check_metric(resolved.recipe.training.select)
@@ -109,7 +109,7 @@ class Combination:
         done: the run is there already.
     """
 
-    settings: dict[str, Any]
+    settings: Tables
     label: str = ""
     varied: dict[str, Any] = field(default_factory=dict)
     resolved: ResolvedRecipe | None = None
@@ -129,7 +129,7 @@ class Combination:
         return "skip" if self.skip else "reuse" if self.done else "run"
 
 
-def resolve_all(settings: Sequence[dict[str, Any]], preparer: Preparer) -> list[Combination]:
+def resolve_all(settings: Sequence[Tables], preparer: Preparer) -> list[Combination]:
     """Check every combination without data. One that makes no sense is skipped.
 
     Raises:

@@ -34,6 +34,9 @@ from ferbench.runs.names import refuse_id
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+#: Tables of a recipe by section, as TOML has them: raw settings, of which nothing is checked yet.
+Tables = dict[str, Any]
+
 #: The harness's own sections and their fields.
 FIELDS = {
     "data": tuple(DataSettings.model_fields),
@@ -46,7 +49,7 @@ _DATASET_NAME = re.compile(r"([A-Za-z0-9._-]+:)?[a-z0-9]+(-[a-z0-9]+)*")
 _RUN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}")
 
 
-def read_recipe(path: Path) -> dict[str, Any]:
+def read_recipe(path: Path) -> Tables:
     """The tables of a recipe file.
 
     Raises:
@@ -171,7 +174,7 @@ def split_paths(given: Sequence[str]) -> tuple[str | None, dict[str, str]]:
     return plain, named
 
 
-def place(settings: Sequence[dict[str, Any]], paths: Mapping[str, str]) -> None:
+def place(settings: Sequence[Tables], paths: Mapping[str, str]) -> None:
     """Write directories by name of the dataset into settings, over what these say.
 
     There may be more than are asked for, so that one list of places serves many commands.
@@ -199,7 +202,7 @@ def grid(
     components: Mapping[str, Sequence[str]] | None = None,
     fields: Mapping[str, Sequence[Any]] | None = None,
     no_folds: str | None = folds.ELSEWHERE,
-) -> list[dict[str, Any]]:
+) -> list[Tables]:
     """Every combination that a recipe and flags ask for, as raw settings in a stable order.
 
     Args:
@@ -248,14 +251,12 @@ def grid(
     return combinations
 
 
-def _assign(settings: dict[str, Any], key: str, value: Any) -> None:
+def _assign(settings: Tables, key: str, value: Any) -> None:
     section, _, field = key.partition(".")
     settings.setdefault(section, {})[field] = value
 
 
-def _drop_options_of_another(
-    settings: dict[str, Any], raw: Mapping[str, Any], section: str, set_keys: set[str]
-) -> None:
+def _drop_options_of_another(settings: Tables, raw: Mapping[str, Any], section: str, set_keys: set[str]) -> None:
     """A flag that names another component than the recipe's leaves the recipe's options for the recipe's behind."""
     written = raw.get(section, {})
     chosen = settings.get(section, {})
