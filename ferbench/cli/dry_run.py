@@ -13,14 +13,12 @@ from ferbench.cli.progress import duration
 from ferbench.cli.tables import fitting, show, terminal_width
 from ferbench.data.shards import Shards
 from ferbench.errors import UserError
-from ferbench.experiment.differences import FOLD, SEED, of_recipe, title
+from ferbench.experiment.differences import beside_title
 from ferbench.experiment.plan import single_update
 from ferbench.experiment.prepare import Combination, refuse_if_all_skipped
 from ferbench.ids import short
-from ferbench.kinds import DEFAULTS, IN_LABELS
 from ferbench.plugin.culprit import in_a_line
 from ferbench.tables.table import size
-from ferbench.tables.values import text
 from ferbench.training.estimate import Estimator
 
 if TYPE_CHECKING:
@@ -50,15 +48,14 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
         entries = [_plan_entry(c, e) for c, e in zip(combinations, estimates, strict=True)]
         echo_json(entries)
         return
-    named = (*IN_LABELS, SEED, FOLD)
-    varied = [key for key in combinations[0].varied if key not in named]
+    varied = list(beside_title(combinations[0].varied))
     rows = []
     for combination, estimate in zip(combinations, estimates, strict=True):
         plan = combination.plan
         rows.append(
             [
-                title(of_recipe(combination.settings, DEFAULTS)),
-                *("default" if (value := combination.varied[key]) is None else text(value) for key in varied),
+                combination.label,
+                *beside_title(combination.varied).values(),
                 short(plan.training_id) if plan else "",
                 short(plan.config_id) if plan else "",
                 f"skip ({combination.skip})" if combination.skip else combination.action,
@@ -70,7 +67,11 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
     width = terminal_width()
     show(
         fitting(
-            ["combination", *varied, *ids, "action", *costs], rows, width, spare=["config id", "disk"], right=costs
+            ["combination", *varied, *ids, "action", *costs],
+            rows,
+            width,
+            spare=["config id", "disk", *varied],
+            right=costs,
         ),
         width,
     )

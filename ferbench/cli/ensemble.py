@@ -72,6 +72,7 @@ def _numbers(text: str | None) -> list[float] | None:
 def _show(run: str, record: dict[str, Any], splits: dict[str, Any], *, reused: bool) -> None:
     from ferbench.cli.results import show_scores
     from ferbench.plugin.faults import one_line
+    from ferbench.records.evaluation import EvaluationEntry
 
     split = "test" if "test" in splits else "validation"
     entry = splits[split]
@@ -80,4 +81,4 @@ def _show(run: str, record: dict[str, Any], splits: dict[str, Any], *, reused: b
     facts += ["synthetic images"] if record["data"]["synthetic"] else []
     facts += ["reused"] if reused else []
     click.echo(f"{run}  {one_line('ensemble of ' + ', '.join(members))}\n{one_line('; '.join(facts))}\n")
-    show_scores(entry)
+    show_scores(EvaluationEntry.model_validate(entry))

@@ -136,7 +136,7 @@ def _sliced(directory: RunDirectory, evaluation: str, columns: tuple[str, ...], 
     if not columns:
         return []
     from ferbench.ranking.slice_columns import sliced_by
-    from ferbench.report.answers import slice_table
+    from ferbench.report.per_sample import slice_table
     from ferbench.tables.table import ids_of
 
     given = directory.predictions(evaluation)
@@ -253,6 +253,7 @@ def _test(
 
 def _show(about: dict[str, Any], entry: dict[str, Any], test: Retest) -> None:
     from ferbench.cli.results import show_scores
+    from ferbench.records.evaluation import EvaluationEntry
 
     facts = [f"{test.part}, n = {entry['n']:,}", f"protocol {test.rows.protocol}"]
     if entry["options"]["tta"] != "none":
@@ -265,4 +266,4 @@ def _show(about: dict[str, Any], entry: dict[str, Any], test: Retest) -> None:
     facts += ["reused"] if about["reused"] else []
     title = f"{about['run']}  trained on {about['trained_on']}, tested on {test.pack.dataset}"
     click.echo(f"{one_line(title)}\n{one_line('; '.join(facts))}\n")
-    show_scores(entry)
+    show_scores(EvaluationEntry.model_validate(entry))

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ferbench.experiment.differences import FOLD, SEED, differing, of_recipe, title
-from ferbench.kinds import DEFAULTS
+from ferbench.experiment.differences import FOLD, SEED, telling, titles
 from ferbench.metrics.measures import measure
 from ferbench.plugin.faults import one_line
 from ferbench.ranking.folds import over_folds
@@ -113,8 +112,13 @@ def cross_validations(combinations: Sequence[Combination], outcomes: Sequence[di
         combinations: what was asked for.
         outcomes: what became of each.
     """
-    flat = [of_recipe(one.settings, DEFAULTS) for one in combinations]
-    varied = differing(flat)
+    from ferbench.experiment.prepare import named_settings
+
+    several = [
+        {key: value for key, value in settings.items() if key not in (SEED, FOLD)}
+        for settings in named_settings([combination.settings for combination in combinations])
+    ]
+    named = titles(several, telling(several, ignored=()))
     found: dict[str, CrossValidation] = {}
     for number, (combination, outcome) in enumerate(zip(combinations, outcomes, strict=True)):
         settings = combination.settings
@@ -126,8 +130,7 @@ def cross_validations(combinations: Sequence[Combination], outcomes: Sequence[di
         about["data"] = {key: value for key, value in settings["data"].items() if key != "fold"}
         about["training"] = {key: value for key, value in settings.get("training", {}).items() if key != "seed"}
         key = json.dumps([of, about], sort_keys=True, default=str)
-        configuration = {key: value for key, value in flat[number].items() if key not in (SEED, FOLD)}
-        one = found.setdefault(key, CrossValidation(title(configuration, varied, flat), of))
+        one = found.setdefault(key, CrossValidation(named[number], of))
         one.outcomes.setdefault((int(settings.get("training", {}).get("seed", 0)), place), outcome)
         one.members.append(number)
     return [one for one in found.values() if len({place for _, place in one.outcomes}) > 1]

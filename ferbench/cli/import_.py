@@ -101,12 +101,13 @@ def import_(
         return
     from ferbench.cli.results import show_scores
     from ferbench.plugin.faults import one_line
+    from ferbench.records.evaluation import EvaluationEntry
 
     facts = [f"test set of {test.dataset} ({test.protocol}), n = {entry['n']:,}"]
     facts += ["classes without probabilities"] if given.hard else []
     facts += ["reused"] if reused else []
     click.echo(f"{directory.path.name}  {one_line(chosen)}, imported\n{one_line('; '.join(facts))}\n")
-    show_scores(entry)
+    show_scores(EvaluationEntry.model_validate(entry))
     if not quiet:
         click.echo(f"\nrecord: {directory.path}")
 

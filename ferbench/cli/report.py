@@ -115,7 +115,7 @@ def _watch(chosen: Sequence[RunDirectory], write: Callable[..., None], seen: lis
             write(refresh=_REFRESH)
     write(refresh=None)
     for run in chosen:
-        status = run.read()["status"]
+        status = run.load().status
         if status == "running":
             click.echo(f"run {run.path.name} says that it is running, but no process is at work on it", err=True)
         else:
@@ -125,7 +125,7 @@ def _watch(chosen: Sequence[RunDirectory], write: Callable[..., None], seen: lis
 def _going_on(chosen: Sequence[RunDirectory]) -> bool:
     from ferbench.runs.lock import is_held
 
-    return any(run.read()["status"] == "running" and is_held(run) for run in chosen)
+    return any(run.load().status == "running" and is_held(run) for run in chosen)
 
 
 def _stamps(chosen: Sequence[RunDirectory]) -> list[tuple[int, int]]:

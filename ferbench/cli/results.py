@@ -2,56 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
 from rich.table import Table
 
 from ferbench.cli.tables import fitting, show, table, terminal_width
+from ferbench.experiment.differences import beside_title
 from ferbench.plugin.faults import one_line
+from ferbench.records.evaluation import EvaluationEntry
 from ferbench.runs.remarks import remarks
-from ferbench.tables.table import apart
+from ferbench.tables.table import apart, shown
 
 _COLUMNS = ("class", "precision", "recall", "F1", "support")
 
 
-def per_class_table(per_class: Mapping[str, Mapping[str, Any]], metrics: Mapping[str, float]) -> Table:
-    """Precision, recall, F1 and support by class, then macro and weighted averages and accuracy.
-
-    Args:
-        per_class: scores by class name, as ``metrics.json`` has them.
-        metrics: scalar metrics by name.
-    """
-    total = f"{sum(int(scores['support']) for scores in per_class.values()):,}"
+def per_class_table(evaluation: EvaluationEntry) -> Table:
+    """Precision, recall, F1 and support by class, then macro and weighted averages and accuracy."""
+    per_class, metrics = evaluation.per_class, evaluation.metrics
+    total = f"{sum(scores.support for scores in per_class.values()):,}"
     rows = [
-        (name, *(f"{scores[key]:.4f}" for key in ("precision", "recall", "f1")), f"{scores['support']:,}")
-        for name, scores in per_class.items()
+        (name, *(shown(value, "score") for value in (by.precision, by.recall, by.f1)), f"{by.support:,}")
+        for name, by in per_class.items()
     ]
-    macro = [f"{metrics[key]:.4f}" for key in ("macro_precision", "macro_recall", "macro_f1")]
+    macro = [shown(metrics[key], "score") for key in ("macro_precision", "macro_recall", "macro_f1")]
     # The mean of recall weighted by support is the accuracy.
-    weighted = [f"{metrics[key]:.4f}" for key in ("weighted_precision", "accuracy", "weighted_f1")]
+    weighted = [shown(metrics[key], "score") for key in ("weighted_precision", "accuracy", "weighted_f1")]
     made = table(_COLUMNS, rows, whole=_COLUMNS, right=_COLUMNS[1:])
     if made.row_count:
         made.rows[-1].end_section = True
     made.add_row(apart("macro average", per_class), *macro, total)
     made.add_row(apart("weighted average", per_class), *weighted, total)
-    made.add_row(apart("accuracy", per_class), "", "", f"{metrics['accuracy']:.4f}", total)
+    made.add_row(apart("accuracy", per_class), "", "", shown(metrics["accuracy"], "score"), total)
     return made
 
 
-def show_scores(evaluation: Mapping[str, Any]) -> None:
+def show_scores(evaluation: EvaluationEntry) -> None:
     """Print `per_class_table`, how well valence and arousal were predicted, where they were, and `remarks`."""
-    metrics = evaluation["metrics"]
-    show([per_class_table(evaluation["per_class"], metrics)], terminal_width())
-    found = [name for name in ("valence", "arousal") if metrics.get(f"{name}_rmse") is not None]
-    if found:
+    metrics = evaluation.metrics
+    show([per_class_table(evaluation)], terminal_width())
+    affect = [name for name in ("valence", "arousal") if metrics.get(f"{name}_rmse") is not None]
+    if affect:
         click.echo()
-    for name in found:
+    for name in affect:
         ccc = metrics.get(f"{name}_ccc")
         agreement = "" if ccc is None else f"CCC {ccc:.4f}, "
         click.echo(f"{name}: {agreement}RMSE {metrics[f'{name}_rmse']:.4f}")
-    for line in remarks(evaluation):
+    for line in remarks(evaluation.plain()):
         click.echo(f"\n{one_line(line)}")
 
 
@@ -86,23 +84,25 @@ def show_outcome(outcome: dict[str, Any], *, quiet: bool) -> None:
     if outcome["reused"]:
         about.append("reused")
     click.echo(f"{outcome['run']}  {one_line(outcome['label'])}\n{one_line('; '.join(about))}\n")
-    show_scores(evaluation)
+    show_scores(EvaluationEntry.model_validate(evaluation))
     if not quiet:
         click.echo(f"\nrecord: {outcome['directory']}\n")
 
 
 def show_comparison(outcomes: Sequence[dict[str, Any]]) -> None:
-    """The runs of a grid side by side, in the order of the grid."""
+    """The runs of a grid side by side, in the order of the grid, with a column for each setting that varies."""
     rows = []
+    varied = list(beside_title(outcomes[0]["varied"]))
     for outcome in outcomes:
+        about = [outcome.get("run", ""), outcome["label"], *beside_title(outcome["varied"]).values()]
         if outcome["status"] == "done":
             role, evaluation = _measured(outcome)
             metrics = evaluation["metrics"]
             values = [f"{metrics[key]:.4f}" for key in ("accuracy", "macro_f1", "balanced_accuracy")]
-            rows.append([outcome["run"], outcome["label"], role, f"{evaluation['n']:,}", *values])
+            rows.append([*about, role, f"{evaluation['n']:,}", *values])
         else:
-            rows.append([outcome.get("run", ""), outcome["label"], outcome["status"], "", "", "", ""])
+            rows.append([*about, outcome["status"], "", "", "", ""])
     numbers = ("n", "accuracy", "macro-F1", "balanced accuracy")
-    columns = ["run", "combination", "split", *numbers]
+    columns = ["run", "combination", *varied, "split", *numbers]
     width = terminal_width()
-    show(fitting(columns, rows, width, spare=["balanced accuracy", "split", "n"], right=numbers), width)
+    show(fitting(columns, rows, width, spare=["balanced accuracy", "split", "n", *varied], right=numbers), width)

@@ -35,9 +35,13 @@ NO_EXPERIMENT = frozenset(
 #: What is named last, and always by its own short name.
 SEED, FOLD = "training.seed", "data.fold"
 
+#: Key of the digest of the samples that a run learnt from.
+SAMPLES = "training samples"
+
+_WORD = re.compile(r"[\w-]+")
+
 #: Components that name a combination, whether they vary or not.
 _TITLE = IN_LABELS
-_SAMPLES = "training samples"
 
 
 def of_run(run: Run, tested: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -47,9 +51,7 @@ def of_run(run: Run, tested: Mapping[str, Any] | None = None) -> dict[str, Any]:
         run: its record.
         tested: options at test time, which become ``evaluation.OPTION``.
     """
-    found: dict[str, Any] = {}
-    for key, value in run.settings.items():
-        _add(found, key, value)
+    found = flat(run.settings)
     found |= {SEED: run.seed, **{f"evaluation.{key}": value for key, value in (tested or {}).items()}}
     for section, chosen in run.components.items():
         for name, member in (chosen.members or {}).items():
@@ -63,7 +65,7 @@ def of_run(run: Run, tested: Mapping[str, Any] | None = None) -> dict[str, Any]:
     if run.ensemble is not None:
         found["ensemble members"] = [f"{one.name or one.run}×{one.weight:.3g}" for one in run.ensemble.members]
     if run.data.train_digest:
-        found[_SAMPLES] = run.data.train_digest.removeprefix(VERSION)[:8]
+        found[SAMPLES] = run.data.train_digest.removeprefix(VERSION)[:8]
     return found
 
 
@@ -108,21 +110,23 @@ def differing(settings: Iterable[Mapping[str, Any]], ignored: Collection[str] = 
     return sorted(unlike, key=_rank)
 
 
-def telling(settings: Sequence[Mapping[str, Any]], ignored: Collection[str] = NO_EXPERIMENT) -> list[str]:
+def telling(settings: Iterable[Mapping[str, Any]], ignored: Collection[str] = NO_EXPERIMENT) -> list[str]:
     """Those of `differing` that say something new: not what already follows from another component or another version.
 
-    An option that some components lack, and that is the same wherever a component has it, follows from the component;
-    a source follows from component and version, the training samples from dataset and ``data`` fields.
+    An option that some components lack, and that is the same wherever a component has it, follows from the component,
+    and a field that older releases lack says nothing where it is the same for all others. A source follows from
+    component and version, the training samples from dataset and ``data`` fields.
     """
-    keys = differing(settings, ignored)
-    return [key for key in keys if not _follows(key, settings, keys)]
+    several = list(settings)
+    keys = differing(several, ignored)
+    return [key for key in keys if not _follows(key, several, keys)]
 
 
 def changes(before: Run, after: Run) -> dict[str, list[Any]]:
     """What is not the same in two runs, of which one continues the other, by key: [old, new]; null where there is no
     such setting."""
     old, new = of_run(before), of_run(after)
-    old.pop(_SAMPLES, None), new.pop(_SAMPLES, None)
+    old.pop(SAMPLES, None), new.pop(SAMPLES, None)
     keys = [key for key in dict.fromkeys([*old, *new]) if mark(old.get(key)) != mark(new.get(key))]
     keys = [key for key in keys if not _is_ignored(key, _NO_CHANGE)]
     return {key: [old.get(key), new.get(key)] for key in keys if " " not in key or not _follows(key, (old, new), keys)}
@@ -142,31 +146,36 @@ def label(settings: Mapping[str, Any], keys: Iterable[str], among: Sequence[Mapp
             unlike whatever they stand beside, which shows in long values.
     """
     chosen = list(keys)
-    beside = [settings] if among is None else among
-    names = short_names(chosen, beside)
-    pieces = []
-    for key in chosen:
-        if key in settings:
-            others = None if among is None else [one[key] for one in beside if key in one]
-            bare = names[key] == "" and (among is None or all(key in one for one in beside))
-            value = shortened(settings[key], others, always_text=" " in key)
-            pieces.append(value if bare else f"{names[key] or key} {value}")
-    return ", ".join(pieces)
+    if among is None:
+        return _joined(_pieces(chosen, [settings], apart=False)[0], chosen)
+    return _joined(_pieces(chosen, [settings, *among])[0], chosen)
+
+
+def titles(settings: Sequence[Mapping[str, Any]], varied: Sequence[str] = ()) -> list[str]:
+    """What the combinations of a grid are called: ``faces × cnn4 × cross-entropy × shuffled, lr 0.01, seed 0``.
+
+    Args:
+        settings: of each (`of_recipe`).
+        varied: the keys in which they differ.
+    """
+    keys = [key for key in varied if key not in (*_TITLE, SEED, FOLD)] + [SEED, FOLD]
+    found = []
+    for one, pieces in zip(settings, _pieces(keys, settings), strict=True):
+        names = " × ".join(text(one[key]) for key in _TITLE if key in one)
+        last = keys if one.get(FOLD) else keys[:-1]
+        found.append(", ".join(filter(None, [names, _joined(pieces, last)])))
+    return found
 
 
 def title(settings: Mapping[str, Any], varied: Sequence[str] = (), among: Sequence[Mapping[str, Any]] = ()) -> str:
-    """What a combination of a grid is called: ``faces × cnn4 × cross-entropy × shuffled, lr 0.01, seed 0``.
+    """One of `titles`: of settings that stand ``among`` others."""
+    return titles([settings, *among], varied)[0]
 
-    Args:
-        settings: of the combination (`of_recipe`).
-        varied: the keys in which the combinations of the grid differ.
-        among: all of them.
-    """
-    names = " × ".join(text(settings[key]) for key in _TITLE if key in settings)
-    last = [SEED, FOLD] if settings.get(FOLD) else [SEED]
-    rest = [key for key in varied if key not in (*_TITLE, SEED, FOLD)]
-    more = label(settings, [*rest, *last], among or [settings])
-    return f"{names}, {more}" if more else names
+
+def beside_title(varied: Mapping[str, Any]) -> dict[str, str]:
+    """The cells of a table that has titles: what varies and is not in every `title`, empty where it is not set."""
+    shown = {key: value for key, value in varied.items() if key not in (*_TITLE, SEED, FOLD)}
+    return {key: "" if value is None else text(value) for key, value in shown.items()}
 
 
 def labels(settings: Sequence[Mapping[str, Any]], names: Sequence[str] | None = None) -> list[str]:
@@ -181,16 +190,50 @@ def labels(settings: Sequence[Mapping[str, Any]], names: Sequence[str] | None = 
     private = {"data.path", "data.paths"}  # of no interest to others
     keys = telling(settings)
     keys += [key for key in differing(settings, private) if key not in keys]
-    found = [str(one) for one in names] if names is not None else [label(one, ["model"], settings) for one in settings]
-    for key in [*keys, *keys]:  # again, for names that look like what was added to others
+    pieces = _pieces(["model", *keys], settings)
+    found = [one.get("model", "") for one in pieces] if names is None else list(names)
+    for _ in range(2):  # again, for names that look like others with what was added to them
         count = Counter(found)
         for shared in [one for one, several in count.items() if several > 1]:
             places = [place for place, one in enumerate(found) if one == shared]
-            own = [label(settings[place], [key], settings) for place in places]
-            if len(set(own)) > 1:
-                for place, more in zip(places, own, strict=True):
-                    found[place] = f"{found[place]}, {more}" if more else found[place]
+            chosen: list[str] = []
+            for key in keys:
+                before, after = (
+                    len({_joined(pieces[place], some) for place in places}) for some in (chosen, [*chosen, key])
+                )
+                if after > before:
+                    chosen.append(key)
+            for place in places:
+                found[place] = ", ".join(filter(None, [found[place], _joined(pieces[place], chosen)]))
     return found
+
+
+def _pieces(keys: Sequence[str], among: Sequence[Mapping[str, Any]], *, apart: bool = True) -> list[dict[str, str]]:
+    """``lr 0.01`` for each key that settings have, of each of the settings.
+
+    Args:
+        keys: the keys.
+        among: the settings.
+        apart: no two that are unlike look alike among these; else wherever they stand.
+    """
+    names, found = short_names(keys, among), [dict[str, str]() for _ in among]
+    for key in keys:
+        values = {mark(one[key]): one[key] for one in among if key in one}
+        bare = names[key] == "" and (not apart or all(key in one for one in among))
+        called = names[key] or key
+        name = "" if bare else f"{called if called.isprintable() else text(called)} "
+        shown = {
+            marked: name + shortened(value, values.values() if apart else None, always_text=" " in key)
+            for marked, value in values.items()
+        }
+        for one, pieces in zip(among, found, strict=True):
+            if key in one:
+                pieces[key] = shown[mark(one[key])]
+    return found
+
+
+def _joined(pieces: Mapping[str, str], keys: Iterable[str]) -> str:
+    return ", ".join(pieces[key] for key in keys if key in pieces)
 
 
 def short_names(keys: Collection[str], settings: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -221,8 +264,8 @@ def mark(value: Any) -> str:
 
 
 def _add(found: dict[str, Any], key: str, value: Any) -> None:
-    """Add a value, or each of the values of a table under a key of its own."""
-    if isinstance(value, Mapping) and value:
+    """Add a value, or each of the values of a table under a key of its own, where its keys are words."""
+    if isinstance(value, Mapping) and value and all(_WORD.fullmatch(part) for part in value):
         for part, one in value.items():
             _add(found, f"{key}.{part}", one)
     else:
@@ -235,7 +278,7 @@ def _is_ignored(key: str, ignored: Collection[str]) -> bool:
 
 def _rank(key: str) -> tuple[int, str]:
     if " " in key:  # versions before sources, and samples last
-        return 4 + (key.endswith(" source")) + 2 * (key == _SAMPLES), key
+        return 4 + (key.endswith(" source")) + 2 * (key == SAMPLES), key
     if "." not in key:
         return 0, ""  # as they come
     return {SEED: 2, FOLD: 3}.get(key, 1), key
@@ -244,17 +287,19 @@ def _rank(key: str) -> tuple[int, str]:
 def _follows(key: str, settings: Sequence[Mapping[str, Any]], differing: Sequence[str]) -> bool:
     """Whether a key says nothing beyond what others of the differing ones say."""
     section = re.split("[. ]", key, maxsplit=1)[0]
-    if key == _SAMPLES:
+    if key == SAMPLES:
         parents = [one for one in differing if re.match("dataset|data\\.", one)]
     elif key.endswith(" source"):
         parents = [section, *(one for one in differing if one.endswith(" version"))]
     elif key.endswith(" version"):
         return len({mark(one[key]) for one in settings if key in one}) < 2
-    elif "." not in key or all(key in one for one in settings) or section not in differing:
+    elif "." not in key or all(key in one for one in settings) or section == "evaluation" or key == "training.from":
         return False
-    else:
-        parents = [section]
+    elif section in settings[0]:
+        parents = [section] if section in differing else []
+    else:  # a field that older releases did not have
+        return len({mark(one[key]) for one in settings if key in one}) < 2
     values: dict[tuple[str, ...], set[str]] = {}
-    for one in settings:
+    for one in settings if parents else ():
         values.setdefault(tuple(mark(one.get(parent)) for parent in parents), set()).add(mark(one.get(key)))
-    return all(len(same) == 1 for same in values.values())
+    return bool(parents) and all(len(same) == 1 for same in values.values())

@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 from ferbench.data.pack import Pack
 from ferbench.errors import UserError
 from ferbench.experiment.datasets import dataset_pack, places
-from ferbench.experiment.differences import differing, of_recipe, title
+from ferbench.experiment.differences import of_recipe, telling, titles
 from ferbench.experiment.plan import Plan, check_metric, dataset_key, plan
 from ferbench.experiment.resolve import ResolvedRecipe, resolve
 from ferbench.experiment.settings import Tables, build_recipe
 from ferbench.experiment.start import Start
-from ferbench.kinds import DEFAULTS
+from ferbench.kinds import DEFAULTS, SECTIONS
 from ferbench.plugin.discovery import Registry
 
 _Value = TypeVar("_Value")
@@ -135,11 +135,11 @@ def resolve_all(settings: Sequence[Tables], preparer: Preparer) -> list[Combinat
     Raises:
         UserError: none makes sense.
     """
-    flat = [of_recipe(one, DEFAULTS) for one in settings]
-    varied = differing(flat)
+    several = named_settings(settings)
+    varied = telling(several, ignored=())
     combinations = [
-        Combination(tables, title(own, varied, flat), {key: own.get(key) for key in varied})
-        for tables, own in zip(settings, flat, strict=True)
+        Combination(tables, label, {key: named.get(key) for key in varied})
+        for tables, named, label in zip(settings, several, titles(several, varied), strict=True)
     ]
     for combination in combinations:
         try:
@@ -148,6 +148,18 @@ def resolve_all(settings: Sequence[Tables], preparer: Preparer) -> list[Combinat
             combination.refuse(error)
     refuse_if_all_skipped(combinations)
     return combinations
+
+
+def named_settings(settings: Sequence[Tables]) -> list[dict[str, Any]]:
+    """The settings of each combination by key; a component without the distribution that it comes with, unless that
+    varies."""
+    several = [of_recipe(tables, DEFAULTS) for tables in settings]
+    for section in SECTIONS:
+        bare = {str(named[section]): str(named[section]).rpartition(":")[2] for named in several}
+        if len(set(bare.values())) == len(bare):
+            for named in several:
+                named[section] = bare[str(named[section])]
+    return several
 
 
 def plan_all(combinations: Sequence[Combination], preparer: Preparer, results: Path) -> None:

@@ -103,7 +103,7 @@ class Board:
             tasks = sorted((group.class_names for group in groups), key=len, reverse=True)
             order = {name: place for place, name in enumerate(dict.fromkeys(name for task in tasks for name in task))}
             classes.sort(key=lambda key: order.get(key.partition(":")[2], len(order)))
-        varied = list(dict.fromkeys(key for group in groups for key in group.varied if not people or _told(group, key)))
+        varied = list(dict.fromkeys(key for group in groups for key in (group.telling if people else group.varied)))
         costs = [key for key in COSTS if key in keys] if people else []
         standing = [key for key in keys if key in ("gap", "p")] if people else []
         first = [key for key in keys if key == "rank_range"] if people else []
@@ -493,15 +493,6 @@ def _shared(group: Group, keys: Sequence[str]) -> Iterable[str]:
     if named:
         where = "rows" if len(own) == len(group.rows) else "rows that were trained here"
         yield f"The same in all {where}: {', '.join(named)}."
-
-
-def _told(group: Group, key: str) -> bool:
-    """Whether rows that have a setting differ in it: of what only another component has, its name tells already.
-
-    A row without a way of testing was tested plainly, which nothing else tells.
-    """
-    values = {repr(row.settings[key]) for row in group.rows if key in row.settings}
-    return len(values) > 1 or key.startswith("evaluation.")
 
 
 def _of_class(name: str) -> bool:

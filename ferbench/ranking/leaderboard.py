@@ -14,22 +14,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ferbench.experiment.differences import differing, telling
 from ferbench.ranking.folds import Bucket, Held, Member, Partition, by_seed, over_folds
 from ferbench.ranking.standing import Standing
 from ferbench.runs.folds import place_of
 from ferbench.runs.index import summaries
 from ferbench.runs.summary import Scores, Summary
 from ferbench.tables.table import Cell, Spread
-
-#: Settings in which rows may differ without being another experiment.
-NO_EXPERIMENT = {
-    "data.path",
-    "data.paths",
-    "data.num_classes",
-    "data.skip_faulty",
-    "training.keep",
-    "training.parameter_budget",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +138,16 @@ class Group:
     def varied(self) -> list[str]:
         """Keys of options and fields that are not the same in all rows; all have one protocol, named or not, and
         folds are no setting where rows are over or of them."""
-        keys = differing(several_settings(self.rows))
-        said = {"data.protocol"} if self.partition is None else {"data.protocol", "data.fold"}
-        return [key for key in keys if key not in said]
+        return self._settings(differing(several_settings(self.rows)))
+
+    @property
+    def telling(self) -> list[str]:
+        """Those of `varied` that do not follow from the components: what people see."""
+        return self._settings(telling(several_settings(self.rows)))
+
+    def _settings(self, keys: Iterable[str]) -> list[str]:
+        known = {"data.protocol"} if self.partition is None else {"data.protocol", "data.fold"}
+        return sorted(key for key in keys if "." in key and key not in known)
 
     @property
     def metrics(self) -> list[str]:
@@ -269,12 +267,6 @@ def spread(values: list[float]) -> Spread:
     """Mean, lowest and highest of at least one value."""
     low, high = min(values), max(values)
     return Spread(min(max(math.fsum(values) / len(values), low), high), low, high)
-
-
-def differing(several: Collection[Mapping[str, Any]]) -> list[str]:
-    """Dotted keys of settings that are not the same in all of ``several``, and make another experiment."""
-    keys = sorted({key for settings in several for key in settings if "." in key} - NO_EXPERIMENT)
-    return [key for key in keys if len({repr(settings.get(key)) for settings in several}) > 1]
 
 
 def short(identifier: str) -> str:

@@ -70,7 +70,7 @@ def named_axis(names: Sequence[str], *, reverse: bool = False) -> dict[str, Any]
         "range": ends[::-1] if reverse else ends,
         "tickmode": "array",
         "tickvals": places(names),
-        "ticktext": [plain(shortened(name)) for name in names],
+        "ticktext": [plain(name) for name in shortened(names)],
         "zeroline": False,
         "automargin": True,
     }
@@ -81,10 +81,14 @@ def places(names: Sequence[str]) -> list[int]:
     return list(range(len(names)))
 
 
-def shortened(name: str) -> str:
-    """A name in one line, a long one without its middle."""
-    half, name = _LONGEST_TICK // 2, one_line(name)
-    return name if len(name) <= _LONGEST_TICK else f"{name[:half]}…{name[1 - half :]}"
+def shortened(names: Sequence[str]) -> list[str]:
+    """Names in one line each, long ones without their middle, as far as unlike ones stay unlike."""
+    lines = [one_line(name) for name in names]
+    for longest in (_LONGEST_TICK, 2 * _LONGEST_TICK):
+        cut = [line if len(line) <= longest else f"{line[: longest // 2]}…{line[1 - longest // 2 :]}" for line in lines]
+        if len(set(cut)) == len(set(lines)):
+            return cut
+    return lines
 
 
 def layout_of(left: int = 56, entries: int = 0) -> dict[str, Any]:

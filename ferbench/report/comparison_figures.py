@@ -60,7 +60,7 @@ def f1_by_class(group: Comparison, name: str, table: str) -> Figure:
     """F1 of each class and run as cells."""
     classes = group.result.class_names
     labels = [run.label for run in group.runs]
-    z = [[run.result.per_class[one]["f1"] for one in classes] for run in group.runs if run.result is not None]
+    z = [[run.result.f1(one) for one in classes] for run in group.runs if run.result is not None]
     trace = {
         "type": "heatmap",
         "z": z,

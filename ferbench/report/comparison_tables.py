@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ferbench.experiment.differences import SEED, differing, telling
 from ferbench.metrics.measures import measure
-from ferbench.ranking.filters import as_text
-from ferbench.ranking.leaderboard import differing
 from ferbench.report.contents import Comparison, RunView
 from ferbench.tables.table import Cell, Column, Table, apart
+from ferbench.tables.values import text
 
 _RUN = Column("run", "run")
-#: What is said of a run that died without a word.
+_KINDS = ("model", "loss", "sampler", "augmentation", "optimizer")
+_IN_COMPARISON = (*_KINDS, SEED)
+#: Why a run that died without a word has no result.
 LEFT = "no process is at work on it any more"
 _SCORES = ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "worst_class_f1")
 
@@ -23,7 +25,9 @@ def comparison(group: Comparison, name: str) -> Table:
     scores = [key for key in _SCORES if _have(group.runs, key)] + affect
     base = group.baseline
     compared = ("accuracy", "macro_f1") if base else ()
-    kinds = ("model", "loss", "sampler", "augmentation", "optimizer")
+    unlike, components = differing([run.settings for run in group.runs]), group.runs[0].record.components
+    shared = [kind for kind in _KINDS[1:] if kind not in unlike] if len(group.runs) > 1 else []
+    kinds = [kind for kind in _KINDS if kind not in shared]
     columns = [_RUN]
     for key in scores:
         columns.append(Column(key, measure(key).label, "score"))
@@ -35,36 +39,26 @@ def comparison(group: Comparison, name: str) -> Table:
     columns += [Column("seconds", "training", "seconds"), Column("id", "id", "id")]
     rows = []
     for run in group.runs:
-        record, training = run.record, run.record.get("training")
+        training, size = run.record.training, run.record.model
         cells: list[Cell] = [_marked(run, base)]
         for key in scores:
             value = _score(run, key)
             cells.append(value)
             if key in compared and base:
                 cells += _change(value, _score(base, key), run is base)
-        cells += [record["components"][kind]["name"] for kind in kinds]
-        cells.append(record["recipe"]["training"]["seed"])
-        if training:
-            cells += [f"{training['best_epoch']}/{training['epochs']}", record["model"]["parameters"]]
-            cells.append(training["seconds"])
-        else:  # trained elsewhere
-            cells += [None, None, None]
-        cells.append(run.id)
+        cells += [run.record.components[kind].name for kind in kinds]
+        cells += [run.record.seed, run.kept, None if size is None else size.parameters]
+        cells += [None if training is None else training.seconds, run.id]
         rows.append(tuple(cells))
     notes = [] if len(group.runs) == 1 else ["A difference between single runs may be chance: each is one seed."]
     if base:
         notes.insert(
             0, f"Δ is the change against the baseline {base.label}; relative: divided by the baseline's value."
         )
-    imported = [run.label for run in group.runs if "imported" in run.record]
+    imported = [run.label for run in group.runs if run.record.kind == "imported"]
     notes += [f"Imported predictions: {', '.join(imported)}."] if imported else []
-    constant = (
-        [] if len(group.runs) == 1 else _constant(columns, rows, ("loss", "sampler", "augmentation", "optimizer"))
-    )
-    if constant:
-        kept = [i for i, column in enumerate(columns) if column.key not in dict(constant)]
-        columns, rows = [columns[i] for i in kept], [tuple(row[i] for i in kept) for row in rows]
-        notes.append("The same in all runs: " + ", ".join(f"{key} {value}" for key, value in constant) + ".")
+    if shared:
+        notes.append("The same in all runs: " + ", ".join(f"{kind} {components[kind].name}" for kind in shared) + ".")
     result = group.result
     return Table(
         id=name,
@@ -77,9 +71,7 @@ def comparison(group: Comparison, name: str) -> Table:
 
 def differences(group: Comparison, name: str) -> Table | None:
     """The settings in which the runs differ, beyond what `comparison` has columns for; None when they do not."""
-    settings = [run.settings for run in group.runs]
-    keys = [key for key in ("dataset", "schedule") if len({one.get(key) for one in settings}) > 1]
-    keys += [key for key in differing(settings) if not _told_by_its_component(key, settings)]
+    keys = [key for key in telling(run.settings for run in group.runs) if key not in _IN_COMPARISON]
     if not keys:
         return None
     return Table(
@@ -91,17 +83,6 @@ def differences(group: Comparison, name: str) -> Table | None:
             (_marked(run, group.baseline), *(_setting(run.settings, key) for key in keys)) for run in group.runs
         ),
     )
-
-
-def _told_by_its_component(key: str, settings: Sequence[dict[str, Any]]) -> bool:
-    """An option that some runs' components lack, and that is the same wherever a component has it."""
-    section = key.partition(".")[0]
-    if all(key in one for one in settings) or section not in settings[0]:
-        return False
-    values: dict[Any, set[str]] = {}
-    for one in settings:
-        values.setdefault(one.get(section), set()).add(repr(one.get(key)))
-    return len(values) > 1 and all(len(same) == 1 for same in values.values())
 
 
 def class_comparison(group: Comparison, name: str) -> Table:
@@ -142,10 +123,8 @@ def without_result(runs: Sequence[RunView]) -> Table:
     """Runs that have no result to compare, and why."""
     rows = []
     for run in runs:
-        error = run.record.get("error") or {}
-        said = (str(error.get("message") or "").splitlines() or [""])[0]
-        said = LEFT if run.status == "running" and not run.at_work else said
-        rows.append((run.label, run.id, run.status, len(run.history), said))
+        why = LEFT if run.status == "running" and not run.at_work else run.failure
+        rows.append((run.label, run.id, run.status, len(run.history), why))
     return Table(
         id="without-result",
         caption="Runs without a result.",
@@ -168,7 +147,7 @@ def _score(run: RunView, key: str) -> float:
 
 def _class_f1(run: RunView, name: str) -> float:
     assert run.result is not None
-    return float(run.result.per_class[name]["f1"])
+    return run.result.f1(name)
 
 
 def _have(runs: Sequence[RunView], key: str) -> bool:
@@ -185,22 +164,9 @@ def _marked(run: RunView, baseline: RunView | None) -> str:
     return f"{run.label} (baseline)" if run is baseline else run.label
 
 
-def _constant(
-    columns: Sequence[Column], rows: Sequence[tuple[Cell, ...]], keys: Sequence[str]
-) -> list[tuple[str, str]]:
-    """Columns that say the same in every row."""
-    found = []
-    for i, column in enumerate(columns):
-        if column.key in keys and len({row[i] for row in rows}) == 1:
-            found.append((column.key, str(rows[0][i])))
-    return found
-
-
 def _count(n: int, noun: str) -> str:
     return f"{n:,} {noun}" + ("" if n == 1 else "s")
 
 
 def _setting(settings: dict[str, Any], key: str) -> str | None:
-    if key not in settings:
-        return None
-    return "none" if settings[key] is None else as_text(settings[key])
+    return text(settings[key]) if key in settings else None

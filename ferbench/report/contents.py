@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.errors import UserError
+from ferbench.experiment import differences
+from ferbench.experiment.differences import of_run
+from ferbench.ids import short
 from ferbench.plugin.faults import one_line
+from ferbench.records.epoch import Epoch
+from ferbench.records.evaluation import ClassScores, EvaluationEntry
+from ferbench.records.run import Run
 from ferbench.runs.directory import Predictions, RunDirectory
 from ferbench.runs.folds import partition_id, unfolded_id
 from ferbench.runs.lock import is_held
-from ferbench.runs.summary import plain_options, settings_of
+from ferbench.runs.summary import plain_options
 
 
 @dataclass(frozen=True)
@@ -24,29 +29,43 @@ class Scored:
 
     Attributes:
         id: twelve digits of the evaluation id.
-        split: ``test`` or ``validation``.
+        entry: as ``run.json`` has it.
         dataset: whose samples.
-        rows_digest: of the samples.
-        n: samples.
         class_names: K names.
-        metrics: scalars by name.
-        per_class: precision, recall, F1 and support by class name.
         confusion: int64[K, K], rows true, columns predicted; None when the evaluation's file is gone.
         options: how it was tested where that is not the plain way, such as ``{"tta": "flip"}``.
-        entry: of ``run.json``.
     """
 
     id: str
-    split: str
+    entry: EvaluationEntry
     dataset: str
-    rows_digest: str
-    n: int
     class_names: tuple[str, ...]
-    metrics: dict[str, float]
-    per_class: dict[str, dict[str, Any]]
     confusion: NDArray[np.int64] | None
     options: dict[str, Any] = field(default_factory=dict)
-    entry: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def split(self) -> str:
+        """``test``, ``validation``, or another of `EvaluationEntry`."""
+        return self.entry.split
+
+    @property
+    def n(self) -> int:
+        """Samples."""
+        return self.entry.n
+
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """Scalars by name."""
+        return self.entry.metrics
+
+    @property
+    def per_class(self) -> dict[str, ClassScores]:
+        """Precision, recall, F1 and support by class name."""
+        return self.entry.per_class
+
+    def f1(self, name: str) -> float:
+        """F1 of a class."""
+        return self.per_class[name].f1 or 0.0
 
     @property
     def how(self) -> str:
@@ -55,14 +74,13 @@ class Scored:
 
     @property
     def tested_on(self) -> str:
-        """Which samples, so that two tables can be told to speak of the same ones."""
-        digest = self.rows_digest.removeprefix("v1:")[:12]
-        return f"{self.dataset}, {self.split} samples {digest}, n = {self.n:,}"
+        """Which samples, so that a reader sees whether two tables are about the same ones."""
+        return f"{self.dataset}, {self.split} samples {short(self.entry.rows_digest)}, n = {self.n:,}"
 
     @property
     def later(self) -> bool:
         """Made by ``ferbench evaluate``, after the run's own."""
-        return "data" in self.entry
+        return self.entry.data is not None
 
     @property
     def title(self) -> str:
@@ -76,42 +94,65 @@ class RunView:
     """One run, ready to be shown.
 
     Attributes:
-        id: twelve digits of the training id.
         label: tells the run from the others in the report.
-        status: as ``run.json`` has it.
         record: ``run.json``.
-        history: one record per epoch.
+        history: the epochs.
         result: what the run is judged on: its test evaluation, or validation for a fold, the plain one where it was
             evaluated in several ways; None without a result.
         evaluations: all of them, the run's own first and of those validation, the plain ones before others.
         at_work: a process is at work on it.
-        settings: component names, options and fields by dotted key, as `ferbench.runs.summary.Summary` has them.
+        settings: component names, options and fields by key (`ferbench.experiment.differences`).
         directory: where it lies.
         unfolded: of a fold: an id that the folds and seeds of its configuration share; else empty.
         partition: of a fold: an id of the samples and of how they were cut into folds; else empty.
     """
 
-    id: str
     label: str
-    status: str
-    record: dict[str, Any]
-    history: list[dict[str, Any]]
+    record: Run
+    history: list[Epoch]
     result: Scored | None
     evaluations: tuple[Scored, ...]
     at_work: bool
     settings: dict[str, Any]
-    directory: RunDirectory | None = None
+    directory: RunDirectory
     unfolded: str = ""
     partition: str = ""
 
+    @property
+    def id(self) -> str:
+        """Twelve digits of the training id."""
+        return self.directory.path.name
+
+    @property
+    def status(self) -> str:
+        """As ``run.json`` has it."""
+        return self.record.status
+
+    @property
+    def failure(self) -> str:
+        """Why it has no result, in a line; empty where nothing is said."""
+        message = "" if self.record.error is None else self.record.error.message
+        return one_line(next(iter(message.splitlines()), ""))
+
+    @property
+    def kept(self) -> str | None:
+        """``12/20``: the epoch whose weights were kept, of those that were trained; None where nothing was."""
+        training = self.record.training
+        return None if training is None else f"{training.best_epoch}/{training.epochs}"
+
     def predictions(self, scored: Scored | None) -> Predictions | None:
         """Those of an evaluation; None where there is no evaluation, or its predictions are gone or damaged."""
-        if scored is None or self.directory is None:
+        if scored is None:
             return None
         try:
             return self.directory.predictions(scored.id)
         except UserError:
             return None
+
+    def curve(self, split: Literal["train", "validation"], metric: str) -> list[float | None]:
+        """A metric of one split by epoch; None where an epoch has none."""
+        scores = [epoch.train if split == "train" else epoch.validation for epoch in self.history]
+        return [one.metrics.get(metric) for one in scores]
 
     @property
     def validation(self) -> Scored | None:
@@ -124,7 +165,7 @@ class RunView:
         """Equal for runs whose results may stand in one table; None without a result."""
         if self.result is None:
             return None
-        return (self.record["data"]["synthetic"], self.result.class_names, self.result.rows_digest)
+        return (self.record.data.synthetic, self.result.class_names, self.result.entry.rows_digest)
 
 
 @dataclass(frozen=True)
@@ -147,7 +188,7 @@ class Comparison:
 
     @property
     def synthetic(self) -> bool:
-        return bool(self.runs[0].record["data"]["synthetic"])
+        return self.runs[0].record.data.synthetic
 
 
 @dataclass(frozen=True)
@@ -175,19 +216,12 @@ def read_runs(directories: Sequence[RunDirectory], baseline: RunDirectory | None
         baseline: is put first when it is not among them.
 
     Raises:
-        UserError: a record is damaged, or lacks what a record has.
+        UserError: a record is damaged.
     """
     chosen = {directory.path.name: directory for directory in directories}
     if baseline is not None and baseline.path.name not in chosen:
         chosen = {baseline.path.name: baseline, **chosen}
-    views = []
-    for directory in chosen.values():
-        try:
-            views.append(_view(directory, directory.read()))
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise UserError(
-                f"{directory.record_path} lacks what a record has: {error}", "remove that run directory and run again"
-            ) from error
+    views = [_view(directory) for directory in chosen.values()]
     runs = [replace(view, label=label) for view, label in zip(views, labels(views), strict=True)]
     named = None if baseline is None else next(run for run in runs if run.id == baseline.path.name)
     if named is not None and named.result is None:
@@ -198,127 +232,91 @@ def read_runs(directories: Sequence[RunDirectory], baseline: RunDirectory | None
     return Contents(tuple(runs), tuple(_comparisons(others, named)), named, partitions)
 
 
-def _view(directory: RunDirectory, record: dict[str, Any]) -> RunView:
+def _view(directory: RunDirectory) -> RunView:
     """A run that still goes by its own name, as other runs may."""
-    data, _ = record["data"], record["recipe"]["training"]["seed"]
-    class_names = tuple(data["class_names"])
-    evaluations = tuple(
-        sorted(
-            (
-                _scored(directory, short_id, entry, data["dataset"], class_names)
-                for short_id, entry in record["evaluations"].items()
-            ),
-            key=lambda scored: (
-                scored.later,
-                scored.split != "validation",
-                bool(scored.options),
-                scored.how,
-                scored.id,
-            ),
-        )
-    )
-    judged = "validation" if data["fold"] else "test"
+    record = directory.load()
+    data = record.data
+    scored = [_scored(directory, short_id, entry, record) for short_id, entry in record.evaluations.items()]
+    scored.sort(key=lambda one: (one.later, one.split != "validation", bool(one.options), one.how, one.id))
+    judged = "validation" if data.fold else "test"
     result = None
-    if record["status"] == "done":
-        result = next((scored for scored in evaluations if scored.split == judged and not scored.later), None)
+    if record.status == "done":
+        result = next((one for one in scored if one.split == judged and not one.later), None)
     return RunView(
-        id=directory.path.name,
-        label=one_line(record.get("name") or record["components"]["model"]["name"]),
-        status=record["status"],
+        label=one_line(record.name or record.components["model"].name),
         record=record,
         history=_history(directory),
         result=result,
-        evaluations=evaluations,
-        at_work=record["status"] == "running" and is_held(directory),
-        settings=settings_of(record, {} if result is None else result.options),
+        evaluations=tuple(scored),
+        at_work=record.status == "running" and is_held(directory),
+        settings=of_run(record, {} if result is None else result.options),
         directory=directory,
-        unfolded=unfolded_id(record) if data["fold"] else "",
-        partition=partition_id(record) if data["fold"] else "",
+        unfolded=unfolded_id(record.plain()) if data.fold else "",
+        partition=partition_id(record.plain()) if data.fold else "",
     )
 
 
-def _history(directory: RunDirectory) -> list[dict[str, Any]]:
+def _history(directory: RunDirectory) -> list[Epoch]:
     """The epochs of a run.
 
     Raises:
         UserError: the file holds something else.
     """
     path = directory.path / "history.jsonl"
-    remedy = "remove that file to have a report without learning curves, or run again"
+    content = path.read_bytes() if path.exists() else b""
     try:
-        epochs = directory.history()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is damaged: it is no text", remedy) from error
-    for number, epoch in enumerate(epochs, 1):
-        try:
-            whole = all(isinstance(part, dict) for part in (epoch["train"], epoch["validation"]["f1"]))
-            whole = whole and isinstance(epoch["epoch"], int)
-        except (KeyError, TypeError):
-            whole = False
-        if not whole:
-            raise UserError(f"{path} is damaged: line {number} is no epoch", remedy)
+        epochs = directory.epochs()
+    except UnicodeDecodeError:
+        epochs = []
+    # A line without an end is one that a crash cut short; we write nothing but ASCII.
+    if len(epochs) < (content.count(b"\n") if content.isascii() else len(content.splitlines())):
+        raise UserError(
+            f"{path} is damaged: line {len(epochs) + 1} is no epoch",
+            "remove that file to have a report without learning curves, or run again",
+        )
     return epochs
 
 
-def _scored(
-    directory: RunDirectory, short_id: str, entry: dict[str, Any], dataset: str, class_names: tuple[str, ...]
-) -> Scored:
-    stored = directory.evaluation(short_id) or {}
-    confusion = stored.get("confusion")
-    names = tuple(stored.get("class_names", class_names))
+def _scored(directory: RunDirectory, short_id: str, entry: EvaluationEntry, record: Run) -> Scored:
+    stored = directory.load_evaluation(short_id)
+    names = tuple(record.data.class_names if stored is None else stored.class_names)
     matrix = None
-    if confusion is not None:
-        matrix = np.asarray(confusion, dtype=np.int64)
+    if stored is not None and stored.confusion is not None:
+        matrix = np.asarray(stored.confusion, dtype=np.int64)
         if matrix.shape != (len(names), len(names)):
-            raise ValueError(f"evaluation {short_id} has a confusion matrix of shape {matrix.shape}")
+            raise UserError(
+                f"{directory.path}: evaluation {short_id} has a confusion matrix of shape {matrix.shape}",
+                "remove that evaluation and run again",
+            )
     return Scored(
         id=short_id,
-        split=entry["split"],
-        dataset=stored.get("dataset", dataset),
-        rows_digest=entry["rows_digest"],
-        n=entry["n"],
-        class_names=names,
-        metrics=entry["metrics"],
-        per_class=entry["per_class"],
-        confusion=matrix,
-        options=plain_options(entry),
         entry=entry,
+        dataset=record.data.dataset if stored is None or stored.dataset is None else stored.dataset,
+        class_names=names,
+        confusion=matrix,
+        options=plain_options(entry.plain()),
     )
 
 
 def labels(runs: Sequence[RunView]) -> list[str]:
-    """Labels that tell the runs apart: their own, then what they differ in, seed and fold, and at last the id."""
-    parts = [[run.label] for run in runs]
-    for kind in ("loss", "sampler", "augmentation", "optimizer"):
-        _extend(parts, [one_line(run.record["components"][kind]["name"]) for run in runs])
-    _extend(parts, [f"seed {run.record['recipe']['training']['seed']}" for run in runs])
-    _extend(parts, [f"fold {run.record['data']['fold']}" for run in runs])
-    _extend(parts, [run.id[:6] for run in runs])
-    return [" · ".join(one) for one in parts]
-
-
-def _extend(parts: list[list[str]], values: list[str]) -> None:
-    """Add a value where it helps to tell runs apart that look the same so far."""
-    so_far = [tuple(one) for one in parts]
-    shared = {key for key, count in Counter(so_far).items() if count > 1}
-    for key in shared:
-        places = [i for i, one in enumerate(so_far) if one == key]
-        if len({values[i] for i in places}) > 1:
-            for i in places:
-                parts[i].append(values[i])
+    """Labels that tell the runs apart: their own, then what they differ in, and at last the id."""
+    named = differences.labels([run.settings for run in runs], [run.label for run in runs])
+    return [
+        f"{label}, {run.id[:6]}" if named.count(label) > 1 else label for run, label in zip(runs, named, strict=True)
+    ]
 
 
 def _partitions(runs: Sequence[RunView]) -> tuple[tuple[RunView, ...], ...]:
     """Those runs that were measured on more than one fold of a partition, if each fold is the same samples for all."""
     found: dict[tuple[str, bool], list[RunView]] = {}
     for run in runs:
-        if run.result is not None and run.record["data"]["fold"]:
-            found.setdefault((run.partition, run.record["data"]["synthetic"]), []).append(run)
+        if run.result is not None and run.record.data.fold:
+            found.setdefault((run.partition, run.record.data.synthetic), []).append(run)
     return tuple(
         tuple(several)
         for several in found.values()
-        if len(folds := {run.record["data"]["fold"] for run in several}) > 1
-        and len({(run.record["data"]["fold"], run.comparable) for run in several}) == len(folds)
+        if len(folds := {run.record.data.fold for run in several}) > 1
+        and len({(run.record.data.fold, run.comparable) for run in several}) == len(folds)
     )
 
 

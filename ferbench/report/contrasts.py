@@ -88,7 +88,7 @@ def pareto(group: Comparison, key: str, name: str) -> Figure | None:
     known = [(run, cost) for run in group.runs if run.result is not None and (cost := _cost(run, key))]
     if len({cost for _, cost in known}) < 2:
         return None
-    points = [(cost, float(run.result.metrics["accuracy"]), run.label) for run, cost in known if run.result is not None]
+    points = [(cost, run.result.metrics["accuracy"] or 0.0, run.label) for run, cost in known if run.result is not None]
     front = frontier([(cost, accuracy) for cost, accuracy, _ in points])
     low, high = (end(cost for cost, _, _ in points) for end in (min, max))
     data = [
@@ -108,7 +108,7 @@ def pareto(group: Comparison, key: str, name: str) -> Figure | None:
             "name": "best for the cost",
             "x": [points[place][0] for place in front],
             "y": [points[place][1] for place in front],
-            "text": [plain(shortened(points[place][2])) for place in front],
+            "text": [plain(name) for name in shortened([points[place][2] for place in front])],
             # Towards the middle, where there is room; costs are on a logarithmic axis.
             "textposition": [
                 "bottom right" if points[place][0] ** 2 < low * high else "bottom left" for place in front
@@ -148,5 +148,5 @@ def frontier(points: list[tuple[float, float]]) -> list[int]:
 
 
 def _cost(run: RunView, key: str) -> float | None:
-    part = "training" if key == "seconds" else "model"
-    return (run.record.get(part) or {}).get(key)
+    part = run.record.training if key == "seconds" else run.record.model
+    return getattr(part, key, None)

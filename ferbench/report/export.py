@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ferbench.errors import UserError
-from ferbench.report.answers import errors
 from ferbench.report.charts import Figure
 from ferbench.report.page import Report, report_page
+from ferbench.report.per_sample import errors
 from ferbench.report.theme import template
 from ferbench.runs.directory import RunDirectory
 from ferbench.storage import replace_file

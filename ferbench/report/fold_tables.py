@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
+from ferbench.experiment.differences import FOLD, SAMPLES, SEED, labels
+from ferbench.ids import short
 from ferbench.metrics.measures import measure
 from ferbench.ranking.folds import over_folds
-from ferbench.ranking.leaderboard import short
-from ferbench.report.contents import RunView, labels
+from ferbench.report.contents import RunView
 from ferbench.runs.folds import listed, place_of
 from ferbench.tables.table import Cell, Column, Spread, Table
 
@@ -19,8 +19,8 @@ _NUMBERED = re.compile(r"(.+)-\d+")
 
 def fold_title(runs: Sequence[RunView]) -> str:
     """``fer2013, public-test, 5 folds, n = 28,709``."""
-    data, sizes = runs[0].record["data"], {_place(run): run.result.n for run in runs if run.result is not None}
-    return f"{data['dataset']}, {data['protocol']}, {_which(sizes, _of(runs))}, n = {sum(sizes.values()):,}"
+    data, sizes = runs[0].record.data, {_place(run): run.result.n for run in runs if run.result is not None}
+    return f"{data.dataset}, {data.protocol}, {_which(sizes, _of(runs))}, n = {sum(sizes.values()):,}"
 
 
 def fold_table(runs: Sequence[RunView], name: str) -> Table:
@@ -47,7 +47,7 @@ def fold_table(runs: Sequence[RunView], name: str) -> Table:
         notes.append("Means over unlike folds are over unlike samples: they cannot be compared.")
     return Table(
         id=name,
-        caption=f"{fold_title(runs)}, {len(chosen[0].record['data']['class_names'])} classes.",
+        caption=f"{fold_title(runs)}, {len(chosen[0].record.data.class_names)} classes.",
         columns=(
             Column("run", "run"),
             Column("fold", "fold"),
@@ -65,16 +65,13 @@ def fold_table(runs: Sequence[RunView], name: str) -> Table:
 
 def _row(run: RunView, keys: Sequence[str]) -> tuple[Cell, ...]:
     assert run.result is not None
-    training = run.record["training"]
     scores = [_value(run, key) for key in keys]
-    kept = f"{training['best_epoch']}/{training['epochs']}"
-    seed = run.record["recipe"]["training"]["seed"]
-    return (run.label, run.record["data"]["fold"], seed, run.result.n, *scores, kept, run.id)
+    return (run.label, run.record.data.fold, run.record.seed, run.result.n, *scores, run.kept, run.id)
 
 
 def _mean(label: str, runs: Sequence[RunView], keys: Sequence[str]) -> tuple[Cell, ...]:
     sizes = {_place(run): run.result.n for run in runs if run.result is not None}
-    seeds = {run.record["recipe"]["training"]["seed"] for run in runs}
+    seeds = {run.record.seed for run in runs}
     per_seed = f" × {len(seeds)} seeds" if len(seeds) > 1 else ""
     lacking = len(runs) < len(sizes) * len(seeds)
     per_seed += ", some of them missing" if lacking else ""
@@ -85,7 +82,7 @@ def _mean(label: str, runs: Sequence[RunView], keys: Sequence[str]) -> tuple[Cel
 
 
 def _over(runs: Sequence[RunView], key: str) -> Spread | None:
-    values = [(int(run.record["recipe"]["training"]["seed"]), _value(run, key)) for run in runs]
+    values = [(run.record.seed, _value(run, key)) for run in runs]
     known = [(seed, value) for seed, value in values if value is not None]
     return over_folds(known) if len(known) == len(values) else None
 
@@ -94,12 +91,15 @@ def _names(several: dict[str, list[RunView]]) -> list[str]:
     """What each configuration is called: the name that its runs share, or its model and what tells it from others."""
     first = []
     for runs in several.values():
-        names = {run.record.get("name") for run in runs}
+        names = {run.record.name for run in runs}
         shared = {name and (found[1] if (found := _NUMBERED.fullmatch(name)) else name) for name in names}
         label = next(iter(shared)) if len(shared) == 1 else None
-        own = label or runs[0].record["components"]["model"]["name"]
-        first.append(replace(runs[0], label=own, id=short(runs[0].unfolded)))
-    return labels(first)
+        first.append(label or runs[0].record.components["model"].name)
+    settings = [
+        {key: value for key, value in runs[0].settings.items() if key not in (FOLD, SEED, SAMPLES)}
+        for runs in several.values()
+    ]
+    return labels(settings, first)
 
 
 def _value(run: RunView, key: str) -> float | None:
@@ -108,11 +108,11 @@ def _value(run: RunView, key: str) -> float | None:
 
 
 def _place(run: RunView) -> int:
-    return place_of(run.record["data"]["fold"])[0]
+    return place_of(run.record.data.fold or "")[0]
 
 
 def _of(runs: Sequence[RunView]) -> int:
-    return place_of(runs[0].record["data"]["fold"])[1]
+    return place_of(runs[0].record.data.fold or "")[1]
 
 
 def _which(places: dict[int, int], of: int) -> str:

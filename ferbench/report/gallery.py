@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ferbench.errors import UserError
-from ferbench.report.answers import worst_errors
 from ferbench.report.contents import RunView
+from ferbench.report.per_sample import worst_errors
 from ferbench.runs.directory import Predictions
 
 
@@ -39,7 +39,7 @@ def worst_pictures(run: RunView, given: Predictions, most: int, cache: Path | No
     from ferbench.data.pack import open_pack
 
     assert run.result is not None
-    digest = str(run.record["data"].get("pack") or "")
+    digest = run.record.data.pack or ""
     path = (cache or Path()) / "packs" / digest.removeprefix("v1:")[:16]
     if not digest or not path.is_dir():
         raise UserError(

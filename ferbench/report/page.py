@@ -6,7 +6,7 @@ import base64
 import functools
 import gzip
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -22,10 +22,10 @@ from ferbench.metrics.measures import measure
 from ferbench.plugin.component import Component
 from ferbench.plugin.faults import one_line
 from ferbench.ranking.slice_columns import sliced_by
-from ferbench.records.run import Run
-from ferbench.report import answers, comparison_figures, comparison_tables, run_figures, run_tables
+from ferbench.records.run import AskedRecipe, Training
+from ferbench.report import comparison_figures, comparison_tables, per_sample, run_figures, run_tables
 from ferbench.report.charts import Figure
-from ferbench.report.contents import Comparison, Contents, RunView
+from ferbench.report.contents import Comparison, Contents, RunView, Scored
 from ferbench.report.contrasts import contrasts
 from ferbench.report.fold_tables import fold_table, fold_title
 from ferbench.report.gallery import Picture, worst_pictures
@@ -35,7 +35,7 @@ from ferbench.report.uncertainty import Probabilities, certain
 from ferbench.runs.lineage import parent_line
 from ferbench.runs.remarks import remarks
 from ferbench.runs.summary import excluded_line
-from ferbench.tables.table import Table, duration, shown
+from ferbench.tables.table import Table, shown
 
 #: A report over more runs than this compares them and leaves out what concerns a single one.
 MOST_DETAILED = 100
@@ -207,7 +207,7 @@ def figures_page(name: str, drawn_figures: Sequence[Figure], **content: Any) -> 
     Args:
         name: of the template.
         drawn_figures: all that it shows.
-        content: what else the template is told.
+        content: what else the template shows.
     """
     drawn = {figure.id: {**figure.spec, "views": figure.views} for figure in drawn_figures}
     return _template(name).render(
@@ -233,7 +233,7 @@ def _comparisons(contents: Contents) -> tuple[ComparisonPart, ...]:
         ComparisonPart(
             id=f"folds-{i}",
             title=fold_title(runs),
-            synthetic=bool(runs[0].record["data"]["synthetic"]),
+            synthetic=runs[0].record.data.synthetic,
             tables={"": fold_table(runs, f"fold-scores-{i}")},
             figures=(),
             heading="Folds",
@@ -281,7 +281,7 @@ def _run(run: RunView, sections: Sequence[Component], extras: Extras) -> RunPart
         run=run,
         id=f"run-{run.id}",
         lead=_lead(run),
-        synthetic=bool(record["data"]["synthetic"]),
+        synthetic=record.data.synthetic,
         tiles=tuple(_tiles(run)),
         notes=(*_notes(run), *(section.fault for section in added if section.fault)),
         scores=run_tables.per_class(run, result) if result is not None else None,
@@ -295,16 +295,16 @@ def _run(run: RunView, sections: Sequence[Component], extras: Extras) -> RunPart
         samples=run_tables.samples(run),
         components=run_tables.components(run),
         environment=run_tables.environment(run),
-        recipe="" if "ensemble" in record or "imported" in record else recipe_toml(Run.model_validate(record)),
-        lineage=tuple(one_line(parent_line(one)) for one in record["lineage"]["parents"]),
-        relation="Made of" if "ensemble" in record else "Continues",
+        recipe=recipe_toml(record) if record.kind == "trained" else "",
+        lineage=tuple(one_line(parent_line(parent.plain())) for parent in record.lineage.parents),
+        relation="Made of" if record.kind == "ensemble" else "Continues",
         sections=tuple(section for section in added if section.tables),
         calibration=likely.table() if likely is not None else None,
         uncertainty=tuple(likely.figures()) if likely is not None else (),
-        affect=tuple(answers.affect_figures(run, given)) if given is not None else (),
-        focus=answers.focus(run),
-        errors=answers.errors(run, given) if given is not None else None,
-        slices=tuple(answers.by_slice(run, given, sliced)) if given is not None else (),
+        affect=tuple(per_sample.affect_figures(run, given)) if given is not None else (),
+        focus=per_sample.focus(run),
+        errors=per_sample.errors(run, given) if given is not None else None,
+        slices=tuple(per_sample.by_slice(run, given, sliced)) if given is not None else (),
         gallery=worst_pictures(run, given, extras.gallery, extras.cache)
         if given is not None and extras.gallery
         else (),
@@ -315,8 +315,8 @@ def _overview(contents: Contents) -> str:
     """One sentence over all runs: how many, of what, on what."""
     if len(contents.runs) == 1:
         return _lead(contents.runs[0])
-    datasets = sorted({run.record["data"]["dataset"] for run in contents.runs})
-    models = sorted({run.record["components"]["model"]["name"] for run in contents.runs})
+    datasets = sorted({run.record.data.dataset for run in contents.runs})
+    models = sorted({run.record.components["model"].name for run in contents.runs})
     done = sum(1 for run in contents.runs if run.result is not None)
     parts = [f"{len(contents.runs)} runs, {done} with a result", "on " + _listed(datasets), "with " + _listed(models)]
     return one_line(", ".join(parts)) + "."
@@ -324,66 +324,62 @@ def _overview(contents: Contents) -> str:
 
 def _lead(run: RunView) -> str:
     """What was run and on what, in a sentence."""
-    data, components = run.record["data"], run.record["components"]
-    names = {kind: one["name"] for kind, one in components.items()}
-    k = len(data["class_names"])
-    protocol = f"protocol {data['protocol']}" + (f", fold {data['fold']}" if data["fold"] else "")
-    trained = sum(data["counts"]["train"].values())
-    if "ensemble" in run.record:
-        members = run.record["ensemble"]["members"]
-        made_of = _listed([f"{one['name'] or one['run']} × {one['weight']:.3g}" for one in members])
-        return one_line(f"Mean of the probabilities of {made_of} on {data['dataset']} ({protocol}, {k} classes).")
-    if "imported" in run.record:
-        what = f"{names['model']} on {data['dataset']} ({protocol}, {k} classes)"
-        return one_line(f"{what}: trained elsewhere, its predictions imported.")
+    record, data = run.record, run.record.data
+    names = {section: component.name for section, component in record.components.items()}
+    fold = f", fold {data.fold}" if data.fold else ""
+    where = f"on {data.dataset} (protocol {data.protocol}{fold}, {len(data.class_names)} classes)"
+    if record.ensemble is not None:
+        members = [f"{member.name or member.run} × {member.weight:.3g}" for member in record.ensemble.members]
+        return one_line(f"Mean of the probabilities of {_listed(members)} {where}.")
+    if record.kind == "imported":
+        return one_line(f"{names['model']} {where}: trained elsewhere, its predictions imported.")
     return one_line(
-        f"{names['model']} on {data['dataset']} ({protocol}, {k} classes): trained on {trained:,} samples with "
+        f"{names['model']} {where}: trained on {sum(data.counts['train'].values()):,} samples with "
         f"{names['loss']}, {names['sampler']} sampling, {names['augmentation']} augmentation and {names['optimizer']}, "
-        f"seed {run.record['recipe']['training']['seed']}."
+        f"seed {record.seed}."
     )
 
 
-def _worst(per_class: Mapping[str, Mapping[str, Any]]) -> str:
+def _worst(scored: Scored) -> str:
     """Which class has the lowest F1, and how many share it."""
-    lowest = min(scores["f1"] for scores in per_class.values())
-    first, *others = [name for name, scores in per_class.items() if scores["f1"] == lowest]
+    f1 = {name: scored.f1(name) for name in scored.per_class}
+    first, *others = [name for name, value in f1.items() if value == min(f1.values())]
     return one_line(first) + (f" and {len(others)} more" if others else "")
 
 
 def _tiles(run: RunView) -> list[Tile]:
-    record, made = run.record, []
-    training = record.get("training") or {}
+    record, training, made = run.record, run.record.training, []
     if run.result is not None:
         metrics, n = run.result.metrics, f"{run.result.split}, n = {run.result.n:,}"
         made += [Tile("accuracy", shown(metrics["accuracy"], "score"), n)]
         made += [Tile("macro-F1", shown(metrics["macro_f1"], "score"), n)]
-        made += [Tile("worst class F1", shown(metrics["worst_class_f1"], "score"), _worst(run.result.per_class))]
+        made += [Tile("worst class F1", shown(metrics["worst_class_f1"], "score"), _worst(run.result))]
     else:
         made.append(Tile("status", run.status, f"{len(run.history)} epochs done"))
-    if training and "ensemble" not in record:
-        chosen = f"by validation {_selected_by(training['select'])}" if training["epochs"] else "not trained"
-        made.append(Tile("epoch kept", f"{training['best_epoch']} of {training['epochs']}", chosen))
-    if "model" in record:
-        flops = record["model"].get("flops")
-        made.append(Tile("parameters", f"{record['model']['parameters']:,}", "" if not flops else _operations(flops)))
-    if training:
-        speed = training["images_per_second"]
-        made.append(Tile("training", duration(training["seconds"]), "" if speed is None else f"{speed:,.0f} images/s"))
+    if training is not None and record.kind != "ensemble":
+        chosen = f"by validation {_selected_by(training.select or '')}" if training.epochs else "not trained"
+        made.append(Tile("epoch kept", f"{training.best_epoch} of {training.epochs}", chosen))
+    if record.model is not None:
+        flops = record.model.flops
+        made.append(Tile("parameters", shown(record.model.parameters, "count"), _operations(flops) if flops else ""))
+    if training is not None:
+        speed = training.images_per_second
+        made.append(
+            Tile("training", shown(training.seconds, "seconds"), "" if speed is None else f"{speed:,.0f} images/s")
+        )
     return made
 
 
 def _notes(run: RunView) -> list[str]:
     """What a reader must know before believing the numbers."""
-    data, notes = run.record["data"], []
+    data, training, notes = run.record.data, run.record.training, []
     if run.status == "running" and not run.at_work:
         notes.append(
             f"This run says that it is running, but {comparison_tables.LEFT}. "
             "It has no result; its command does it again."
         )
     elif run.status != "done":
-        error = run.record.get("error") or {}
-        said = one_line((str(error.get("message") or "").splitlines() or [""])[0])
-        notes.append(f"This run is {run.status}" + (f": {said}" if said else ".") + " It has no result.")
+        notes.append(f"This run is {run.status}" + (f": {run.failure}" if run.failure else ".") + " It has no result.")
     elif run.result is None:
         notes.append("This run holds no evaluation that it could be judged on.")
     elif run.result.confusion is None:
@@ -394,25 +390,27 @@ def _notes(run: RunView) -> list[str]:
             notes.append(f"Tested with {run.result.how}.")
         if others:
             notes.append(f"It was tested with {' and with '.join(others)} too: see All metrics.")
-    if data["fold"]:
+    if data.fold:
         notes.append("A fold is measured on its validation samples, on which its epoch was selected too.")
-    if data.get("skipped_faulty"):
-        notes.append(f"{data['skipped_faulty']:,} faulty samples of the dataset were left out.")
-    if line := left_out_line(data.get("notes") or {}):
+    if data.skipped_faulty:
+        notes.append(f"{data.skipped_faulty:,} faulty samples of the dataset were left out.")
+    if line := left_out_line(data.notes):
         notes.append(f"{line}.")
-    if taken := excluded_line(data):
+    if taken := excluded_line(data.plain()):
         notes.append(f"{taken} by data.exclude.")
-    training = run.record.get("training") or {}
-    if training and training["epochs"] == 0 and "ensemble" not in run.record:
-        notes.append("Nothing was trained: these are the weights as the model was built with them.")
-    if (training.get("stopped") or {}).get("reason") == "patience":
-        asked = run.record["recipe"]["training"]["epochs"]
-        notes.append(f"Training stopped after {training['epochs']} of {asked} epochs, since validation gained no more.")
-    if training.get("micro_batch"):
-        notes.append(
-            f"Memory ran out: batches of {training['batch_size']} went through {training['micro_batch']} at a time."
-        )
-    return notes + [one_line(f"On {one.title}: {line}") for one in run.evaluations for line in remarks(one.entry)]
+    notes += [] if training is None or run.record.kind == "ensemble" else _training_notes(training, run.record.recipe)
+    remarked = [(scored.title, line) for scored in run.evaluations for line in remarks(scored.entry.plain())]
+    return notes + [one_line(f"On {title}: {line}") for title, line in remarked]
+
+
+def _training_notes(training: Training, asked: AskedRecipe) -> Iterator[str]:
+    if training.epochs == 0:
+        yield "Nothing was trained: these are the weights as the model was built with them."
+    if training.stopped is not None and training.stopped.reason == "patience":
+        of = asked.training["epochs"]
+        yield f"Training stopped after {training.epochs} of {of} epochs, since validation gained no more."
+    if training.micro_batch:
+        yield f"Memory ran out: batches of {training.batch_size} went through {training.micro_batch} at a time."
 
 
 def _selected_by(select: str) -> str:

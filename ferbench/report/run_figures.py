@@ -15,14 +15,13 @@ from ferbench.report.charts import (
     SYMBOLS,
     Figure,
     epochs_axis,
-    finite,
     layout_of,
     named_axis,
     places,
     plain,
 )
 from ferbench.report.contents import RunView, Scored
-from ferbench.report.run_tables import curve_metrics
+from ferbench.report.run_tables import SPLITS, curve_metrics
 
 
 def of_run(run: RunView) -> list[Figure]:
@@ -103,21 +102,19 @@ def curves(run: RunView) -> list[Figure]:
     if not run.history:
         return []
     figures = [_curve(run, name) for name in curve_metrics(run.history)]
-    classes = list(run.history[0]["validation"]["f1"])
+    classes = list(run.history[0].validation.f1)
     figures.append(_class_lines(run, classes) if len(classes) <= LINES else _class_cells(run, classes))
     return figures
 
 
 def _curve(run: RunView, name: str) -> Figure:
     label = measure(name).label
-    epochs = [record["epoch"] for record in run.history]
+    epochs = [epoch.epoch for epoch in run.history]
     data = []
-    for number, (split, dash) in enumerate((("train", "dash"), ("validation", "solid"))):
-        values = [finite(record[split].get(name)) for record in run.history]
+    for split, dash, symbol in zip(SPLITS, ("dash", "solid"), SYMBOLS, strict=False):
+        values = run.curve(split, name)
         if any(value is not None for value in values):
-            data.append(
-                _line(epochs, values, split, dash, SYMBOLS[number], hover=f"epoch %{{x}}<br>{label} %{{y:.4f}}")
-            )
+            data.append(_line(epochs, values, split, dash, symbol, hover=f"epoch %{{x}}<br>{label} %{{y:.4f}}"))
     return Figure(
         id=f"curve-{name.replace('_', '-')}-{run.id}",
         title=f"{label[0].upper()}{label[1:]} by epoch",
@@ -136,10 +133,10 @@ def _curve(run: RunView, name: str) -> Figure:
 
 
 def _class_lines(run: RunView, classes: Sequence[str]) -> Figure:
-    epochs = [record["epoch"] for record in run.history]
+    epochs = [epoch.epoch for epoch in run.history]
     data = []
     for i, name in enumerate(classes):
-        values = [finite(record["validation"]["f1"].get(name)) for record in run.history]
+        values = [epoch.validation.f1.get(name) for epoch in run.history]
         data.append(_line(epochs, values, name, DASHES[i % len(DASHES)], SYMBOLS[i], hover="epoch %{x}<br>F1 %{y:.4f}"))
     return Figure(
         id=f"curve-class-f1-{run.id}",
@@ -160,8 +157,8 @@ def _class_lines(run: RunView, classes: Sequence[str]) -> Figure:
 
 
 def _class_cells(run: RunView, classes: Sequence[str]) -> Figure:
-    epochs = [record["epoch"] for record in run.history]
-    z = [[finite(record["validation"]["f1"].get(name)) for record in run.history] for name in classes]
+    epochs = [epoch.epoch for epoch in run.history]
+    z = [[epoch.validation.f1.get(name) for epoch in run.history] for name in classes]
     trace = {
         "type": "heatmap",
         "z": z,
@@ -251,16 +248,16 @@ def _kept_words(run: RunView) -> str:
 
 def _anchor(run: RunView, epoch: int) -> str:
     """Words at an epoch stand so that they do not leave the figure."""
-    first, last = run.history[0]["epoch"], run.history[-1]["epoch"]
+    first, last = run.history[0].epoch, run.history[-1].epoch
     place = (epoch - first) / (last - first) if last > first else 0.5
     return "left" if place < 0.3 else "right" if place > 0.7 else "center"
 
 
 def _unended(run: RunView) -> bool:
     """Training did not come to its end, or has not yet: another epoch may be kept."""
-    return "training" not in run.record
+    return run.record.training is None
 
 
 def _kept_epoch(run: RunView) -> int | None:
-    best = [record["epoch"] for record in run.history if record.get("best")]
+    best = [epoch.epoch for epoch in run.history if epoch.best]
     return best[-1] if best else None

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ferbench.ids import SHORT
 from ferbench.metrics.measures import measure
+from ferbench.records.epoch import Epoch
 from ferbench.report.contents import RunView, Scored
 from ferbench.runs.remarks import absent_line
 from ferbench.tables.table import Cell, Column, Table, apart, duration
+from ferbench.tables.values import text
 
 #: Pairs of classes that are listed as most confused.
 _PAIRS = 10
 
 STRONG, WEAK = 0.85, 0.60
 _TIERS = {"strong": "▲ strong", "fair": "● fair", "weak": "▼ weak"}
+
+#: What an epoch is measured on.
+SPLITS: tuple[Literal["train", "validation"], ...] = ("train", "validation")
 
 #: No metrics, but of how many samples one is known.
 _COUNTS = ("valence_n", "arousal_n")
@@ -31,11 +37,11 @@ def tier(f1: float) -> str:
 def per_class(run: RunView, scored: Scored) -> Table:
     """Precision, recall, F1, support and tier of each class, with macro and weighted averages."""
     rows: list[tuple[Cell, ...]] = [
-        (name, one["precision"], one["recall"], one["f1"], one["support"], _TIERS[tier(one["f1"])])
+        (name, one.precision, one.recall, one.f1, one.support, _TIERS[tier(scored.f1(name))])
         for name, one in scored.per_class.items()
     ]
     scores = scored.metrics
-    absent = absent_line({**scored.entry, "split": scored.split, "per_class": scored.per_class})
+    absent = absent_line(scored.entry.plain())
     rows.append(("macro average", *(scores[f"macro_{key}"] for key in ("precision", "recall", "f1")), scored.n, None))
     # The mean of recall weighted by support is the accuracy.
     rows.append(
@@ -145,10 +151,11 @@ def epochs(run: RunView) -> Table:
     measured = [
         (split, name)
         for name in curve_metrics(run.history)
-        for split in ("train", "validation")
-        if any(name in record[split] for record in run.history)
+        for split in SPLITS
+        if any(value is not None for value in run.curve(split, name))
     ]
-    classes = list(run.history[0]["validation"]["f1"]) if run.history else []
+    curves = [run.curve(split, name) for split, name in measured]
+    classes = list(run.history[0].validation.f1) if run.history else []
     return Table(
         id=f"epochs-{run.id}",
         caption=f"Every epoch of {run.label}: training metrics over the augmented batches as they went by, validation "
@@ -161,22 +168,22 @@ def epochs(run: RunView) -> Table:
         ),
         rows=tuple(
             (
-                record["epoch"],
-                *(record[split].get(name) for split, name in measured),
-                *(record["validation"]["f1"].get(name) for name in classes),
-                record.get("seconds"),
+                epoch.epoch,
+                *(curve[place] for curve in curves),
+                *(epoch.validation.f1.get(name) for name in classes),
+                epoch.seconds,
             )
-            for record in run.history
+            for place, epoch in enumerate(run.history)
         ),
     )
 
 
 def sampling(run: RunView) -> Table | None:
-    """What the sampler said of how it drew each epoch; None for one that says nothing."""
-    said = [(record["epoch"], record["sampler"]) for record in run.history if isinstance(record.get("sampler"), dict)]
+    """How the sampler drew each epoch, as it describes itself; None for one that does not."""
+    drawn = [(epoch.epoch, epoch.sampler) for epoch in run.history if epoch.sampler is not None]
     keys: dict[tuple[str, str | None], bool] = {}
-    for _, one in said:
-        for key, value in one.items():
+    for _, description in drawn:
+        for key, value in description.items():
             for name in value if isinstance(value, dict) else (None,):
                 part = value if name is None else value[name]
                 numeric = isinstance(part, (int, float)) and not isinstance(part, bool)
@@ -188,8 +195,8 @@ def sampling(run: RunView) -> Table | None:
         label = _words(key) if name is None else f"{_words(key)}: {name}"
         columns.append(Column(key if name is None else f"{key}_{name}", label, "number" if numeric else "text"))
 
-    def cell(one: dict[str, Any], key: str, name: str | None) -> Cell:
-        value = one.get(key)
+    def cell(description: dict[str, Any], key: str, name: str | None) -> Cell:
+        value = description.get(key)
         value = value.get(name) if name is not None and isinstance(value, dict) else value
         if isinstance(value, (list, tuple)):
             return ", ".join(map(str, value))
@@ -199,29 +206,30 @@ def sampling(run: RunView) -> Table | None:
         id=f"sampling-{run.id}",
         caption=f"How the sampler of {run.label} drew each epoch.",
         columns=tuple(columns),
-        rows=tuple((epoch, *(cell(one, key, name) for key, name in keys)) for epoch, one in said),
+        rows=tuple((epoch, *(cell(description, *key) for key in keys)) for epoch, description in drawn),
     )
 
 
-def curve_metrics(history: Sequence[dict[str, Any]]) -> list[str]:
+def curve_metrics(history: Sequence[Epoch]) -> list[str]:
     """Metrics that learning curves are drawn of, where the history has them."""
     if not history:
         return []
-    known = history[0]["validation"]
+    known = history[0].validation.metrics
     affect = [f"{dimension}_{name}" for dimension in ("valence", "arousal") for name in ("rmse", "ccc")]
     return [name for name in ("loss", "accuracy", "macro_f1", *affect) if name in known]
 
 
 def samples(run: RunView) -> Table:
     """Samples by split and class."""
-    counts: dict[str, dict[str, int]] = run.record["data"]["counts"]
-    splits = list(counts)
-    rows = [(name, *(counts[split].get(name, 0) for split in splits)) for name in run.record["data"]["class_names"]]
-    rows.append(("total", *(sum(counts[split].values()) for split in splits)))
+    counts = run.record.data.counts
+    rows: list[tuple[Cell, ...]] = [
+        (name, *(by_class.get(name, 0) for by_class in counts.values())) for name in run.record.data.class_names
+    ]
+    rows.append(("total", *(sum(by_class.values()) for by_class in counts.values())))
     return Table(
         id=f"samples-{run.id}",
         caption="Samples by split and class.",
-        columns=(Column("class", "class"), *(Column(split, split, "count") for split in splits)),
+        columns=(Column("class", "class"), *(Column(split, split, "count") for split in counts)),
         rows=tuple(rows),
         summary=1,
     )
@@ -229,21 +237,21 @@ def samples(run: RunView) -> Table:
 
 def environment(run: RunView) -> Table:
     """Where the run was computed."""
-    record = run.record
-    known = record["environment"]
-    training = record.get("training") or {}
+    record, training = run.record, run.record.training
+    known = record.environment.plain()
     rows: list[tuple[Cell, ...]] = [(_words(key), str(value)) for key, value in known.items() if key != "packages"]
-    rows += [(f"{name} (package)", version) for name, version in known.get("packages", {}).items()]
-    if training:
-        rows.append(("training time", duration(training["seconds"])))
-        if training.get("last_batch"):
-            rows.append(("samples of an epoch's last batch", str(training["last_batch"])))
-        if training.get("shards"):
-            shares = " + ".join(map(str, training["shards"]))
-            rows.append(("samples of a batch by device", f"{shares} = {training['batch_size']}"))
-        if training["images_per_second"] is not None:
-            rows.append(("images per second in training", f"{training['images_per_second']:,.0f}"))
-    rows += [("started", record["started"]), ("finished", record.get("finished") or "")]
+    rows += [(f"{name} (package)", version) for name, version in record.environment.packages.items()]
+    if training is not None:
+        if training.seconds is not None:
+            rows.append(("training time", duration(training.seconds)))
+        if training.last_batch:
+            rows.append(("samples of an epoch's last batch", str(training.last_batch)))
+        if training.shards:
+            shares = " + ".join(map(str, training.shards))
+            rows.append(("samples of a batch by device", f"{shares} = {training.batch_size}"))
+        if training.images_per_second is not None:
+            rows.append(("images per second in training", f"{training.images_per_second:,.0f}"))
+    rows += [("started", record.started), ("finished", record.finished or "")]
     return Table(
         id=f"environment-{run.id}",
         caption=f"Where {run.label} was computed.",
@@ -257,12 +265,12 @@ def components(run: RunView) -> Table:
     rows = [
         (
             kind,
-            one["name"],
-            f"{one['distribution']} {one['version']}".strip(),
-            (one.get("source") or "")[:12],
-            ", ".join(f"{key} = {_plain(value)}" for key, value in one["options"].items()),
+            component.name,
+            f"{component.distribution} {component.version}".strip(),
+            (component.source or "")[:SHORT],
+            ", ".join(f"{key} = {text(value)}" for key, value in component.options.items()),
         )
-        for kind, one in run.record["components"].items()
+        for kind, component in run.record.components.items()
     ]
     return Table(
         id=f"components-{run.id}",
@@ -288,7 +296,3 @@ def _unique(titles: list[str], evaluations: Sequence[Scored]) -> list[str]:
 
 def _words(key: str) -> str:
     return key.replace("_", " ")
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)

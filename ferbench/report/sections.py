@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -52,7 +51,7 @@ def sections_of(run: RunView, components: Sequence[Component]) -> list[Section]:
         title = component.spec.title or name.replace("-", " ").capitalize()
         try:
             with contextlib.redirect_stdout(sys.stderr):
-                made = list(component.builder()(copy.deepcopy(run.record), copy.deepcopy(run.history)))
+                made = list(component.builder()(run.record.plain(), [epoch.plain() for epoch in run.history]))
                 tables = tuple(replace(table, id=f"{name}-{table.id}-{run.id}") for table in made)
         except (Exception, SystemExit) as error:
             cause = f"section '{name}' of plugin {component.plugin.title} could not be made: {describe(error)}"

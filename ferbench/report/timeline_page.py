@@ -15,7 +15,7 @@ from ferbench.temporal.patterns import Patterns
 
 def timeline_page(view: TimelineView, patterns: Patterns) -> str:
     """The page, one file."""
-    said = headline(view, patterns)
+    first, *_ = headline(view, patterns)
     drawn = timeline_figures(view, patterns)
     names = view.timeline.class_names
     tiles = [
@@ -38,7 +38,7 @@ def timeline_page(view: TimelineView, patterns: Patterns) -> str:
         "timeline.html.j2",
         drawn,
         title=f"Timeline of {one_line(view.source)}",
-        lead=f"{one_line(view.source)} frame by frame, as {_model(view)} sees it. {said[0][0].upper()}{said[0][1:]}.",
+        lead=f"{one_line(view.source)} frame by frame, as {_model(view)} sees it. {first[0].upper()}{first[1:]}.",
         notes=notes,
         synthetic=view.synthetic,
         tiles=tiles,

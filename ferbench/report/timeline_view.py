@@ -50,21 +50,21 @@ def headline(view: TimelineView, patterns: Patterns) -> list[str]:
     """What there is to say, in a few sentences."""
     names = view.timeline.class_names
     dominant = patterns.dominant
-    said = [
+    lines = [
         f"dominant: {names[dominant]}, {100 * patterns.share[dominant]:.0f} % of {patterns.frames:,} frames"
         + (f" in {duration(patterns.seconds)}" if patterns.seconds > 0 else "")
     ]
     if math.isnan(patterns.volatility):
-        said.append("no frame follows another, so there are no transitions")
-        return said
+        lines.append("no frame follows another, so there are no transitions")
+        return lines
     rate = f", {patterns.switches_per_minute:.1f} a minute" if patterns.seconds > 0 else ""
     often = ""
     if patterns.transitions:
         before, after, count = patterns.transitions[0]
         often = f", most often {names[before]} → {names[after]} ({count:,})"
-    said.append(f"transitions: {patterns.switches:,} in {int(patterns.steps.sum()):,} steps{rate}{often}")
-    said.append(f"volatility: {patterns.volatility:.4f}, the mean change of the probabilities from frame to frame")
-    return said
+    lines.append(f"transitions: {patterns.switches:,} in {int(patterns.steps.sum()):,} steps{rate}{often}")
+    lines.append(f"volatility: {patterns.volatility:.4f}, the mean change of the probabilities from frame to frame")
+    return lines
 
 
 def document(view: TimelineView, patterns: Patterns) -> dict[str, Any]:

@@ -10,30 +10,8 @@ from typing import Any
 from ferbench.errors import UserError
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.index import summaries
-from ferbench.runs.summary import parents_of, settings_of
-
-#: Settings that change no result.
-_NO_CHANGE = {"data.path", "data.paths", "data.num_classes", "training.keep", "training.parameter_budget"}
-_NO_CHANGE |= {"training.from"}  # where it stands is the change
-
-
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Settings of two records that are not the same, by dotted key: [old, new]; null where there is no such setting.
-
-    Options that only one of two components has stand beside the change of the component itself.
-    """
-    old, new = _settings(before), _settings(after)
-    keys = [key for key in dict.fromkeys([*old, *new]) if key not in _NO_CHANGE]
-    return {key: [old.get(key), new.get(key)] for key in keys if _plain(old.get(key)) != _plain(new.get(key))}
-
-
-def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {**settings_of(record), "training.seed": record["recipe"]["training"]["seed"]}
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as the lists that JSON makes of them."""
-    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value
+from ferbench.runs.summary import parents_of
+from ferbench.tables.values import text
 
 
 def parent_line(parent: Mapping[str, Any]) -> str:
@@ -54,14 +32,12 @@ def point_words(parent: Mapping[str, Any]) -> str:
 
 def changed_words(changed: Mapping[str, Any]) -> str:
     """``sampler shuffled → weighted, training.epochs 10 → 5``; without what is no setting on either side."""
-    told = {key: [_word(old), _word(new)] for key, (old, new) in changed.items()}
-    return ", ".join(f"{key} {old} → {new}" for key, (old, new) in told.items() if old != new)
+    words = {key: [_word(old), _word(new)] for key, (old, new) in changed.items()}
+    return ", ".join(f"{key} {old} → {new}" for key, (old, new) in words.items() if old != new)
 
 
 def _word(value: Any) -> str:
-    if isinstance(value, Mapping) and value:
-        return "{" + ", ".join(f"{key} = {_word(one)}" for key, one in value.items()) + "}"
-    return "—" if value is None or value == {} else str(value).lower() if isinstance(value, bool) else str(value)
+    return "—" if value is None or value == {} else text(value)
 
 
 @dataclass

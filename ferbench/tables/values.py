@@ -39,8 +39,10 @@ def shortened(value: Any, others: Iterable[Any] | None = None, *, always_text: b
     """
     whole = value if always_text and isinstance(value, str) and _is_word(value) else text(value)
     cut = _cut(whole)
+    if cut == whole:
+        return whole
     beside = set() if others is None else {text(one) for one in others} - {whole, text(value)}
-    if cut == whole or (others is not None and cut not in beside | set(map(_cut, beside))):
+    if others is not None and cut not in beside | set(map(_cut, beside)):
         return cut
     return f"{cut} ({digest(whole).removeprefix(VERSION)[:6]})"
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from ferbench.data.splits import Rows
+from ferbench.experiment.differences import changes
 from ferbench.experiment.plan import Plan
+from ferbench.records.run import Run
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.learnt import Samples, inherited, read_samples, same_protocol, seen
-from ferbench.runs.lineage import changes
 
 
 def lineage_of(plan: Plan, record: dict[str, Any]) -> dict[str, Any]:
     """The run that this one starts from, and what is not as it was there."""
     if plan.start is None:
         return {"parents": []}
-    return {"parents": [{**plan.start.to_record(), "changed": changes(plan.start.directory.read(), record)}]}
+    own = Run.model_validate_json(json.dumps({"kind": "trained", **record}))
+    return {"parents": [{**plan.start.to_record(), "changed": changes(plan.start.directory.load(), own)}]}
 
 
 def samples_of(plan: Plan) -> dict[str, Samples] | None:

@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from made_runs import make_run
 
 from ferbench.experiment import differences
-from ferbench.experiment.differences import changes, differing, label, labels, mark, of_recipe, of_run, telling, title
+from ferbench.experiment.differences import (
+    changes,
+    differing,
+    flat,
+    label,
+    labels,
+    mark,
+    of_recipe,
+    of_run,
+    telling,
+    title,
+    titles,
+)
 from ferbench.experiment.recipe import DataSettings, Role, TrainingSettings
 from ferbench.kinds import DEFAULTS
 
@@ -96,6 +108,14 @@ def test_what_a_component_alone_has_follows_from_it():
     assert "optimizer.momentum" in telling([ADAM, SGD, {**SGD, "optimizer.momentum": 0.5}])
 
 
+def test_a_field_that_older_releases_lack_tells_nothing_by_itself_but_a_way_of_testing_does():
+    old = {"model": "a", "training.epochs": 3}
+    assert telling([old, {**old, "training.growing": 0.7}]) == []
+    assert telling([old, {**old, "training.growing": 0.7}, {**old, "training.growing": 0.5}]) == ["training.growing"]
+    assert telling([old, {**old, "evaluation.tta": "flip"}]) == ["evaluation.tta"]
+    assert telling([old, {**old, "training.from": "a@best"}]) == ["training.from"]
+
+
 def test_labels_say_no_more_than_it_takes():
     runs = [{**ADAM, "training.seed": seed, "optimizer.lr": lr} for lr in (0.1, 0.01) for seed in (0, 1)]
     assert labels(runs) == [
@@ -103,6 +123,10 @@ def test_labels_say_no_more_than_it_takes():
         "cnn4, lr 0.1, seed 1",
         "cnn4, lr 0.01, seed 0",
         "cnn4, lr 0.01, seed 1",
+    ]
+    size = {"training.batch_size": 16}
+    assert labels([{**ADAM, **size}, {**SGD, **size}, {**SGD, "training.batch_size": 32}]) == [
+        *("cnn4, adam, batch_size 16", "cnn4, sgd, batch_size 16", "cnn4, sgd, batch_size 32")
     ]
     assert labels([ADAM, {**ADAM, "model": "linear", "training.seed": 3}]) == ["cnn4", "linear"]
     assert labels([ADAM, SGD], ["mine", "mine"]) == ["mine, adam", "mine, sgd"]
@@ -116,7 +140,7 @@ def test_the_grid_of_optimizer_schedule_and_batch_size_has_eight_names():
     several = of(*tables)
     varied = telling(several)
     assert varied == ["optimizer", "schedule", "training.batch_size"]
-    names = [title(one, varied, several) for one in several]
+    names = titles(several, varied)
     assert names[0] == "synthetic-faces × basic-cnn × cross-entropy × shuffled, adam, constant, batch_size 32, seed 0"
     assert len(set(names)) == 8
 
@@ -155,6 +179,11 @@ def test_whatever_a_recipe_says_is_told(first, second, keys, names):
     several = of(first, second)
     assert differing(several) == keys
     assert labels(several) == [f"basic-cnn, {name}" if name else "basic-cnn" for name in names]
+
+
+def test_nested_tables_are_compared_by_dotted_key():
+    before, after = {"a": {"b": {"c": 1, "d": (1, 2)}}, "e": {}}, {"a": {"b": {"c": 2, "d": [1, 2]}}, "e": {}}
+    assert differing([flat(before), flat(after)], ignored=()) == ["a.b.c"]
 
 
 def edited(run, **components):
@@ -241,7 +270,7 @@ tables = st.fixed_dictionaries(
 def test_labels_of_unlike_settings_are_unlike(several):
     found = of(*several)
     keys = differing(found)
-    short, names = labels(found), [title(one, keys, found) for one in found]
+    short, names = labels(found), titles(found, keys)
     for one, other in itertools.combinations(range(len(found)), 2):
         if any(mark(found[one].get(key)) != mark(found[other].get(key)) for key in keys):
             assert short[one] != short[other]

@@ -13,9 +13,8 @@ from made_records import made_record, write_runs
 from made_runs import make_run
 
 from ferbench.errors import UserError
-from ferbench.experiment.recipe import Recipe, Role
 from ferbench.ranking.columns import Board
-from ferbench.ranking.leaderboard import NO_EXPERIMENT, collect, contaminated, group, ordered, spread
+from ferbench.ranking.leaderboard import collect, contaminated, group, ordered, spread
 from ferbench.ranking.standing import with_standings
 from ferbench.runs.index import summaries
 from ferbench.tables.table import Spread
@@ -144,17 +143,6 @@ def test_a_group_names_what_its_configurations_differ_in(tmp_path):
     (one,), _ = board(tmp_path, *made)
     assert one.varied == ["data.train_limit", "optimizer.lr"]
     assert {row.settings["optimizer.lr"] for row in one.rows} == {0.1, 0.2}
-
-
-def test_what_enters_no_id_is_no_difference():
-    """Name the new field in NO_EXPERIMENT."""
-    neutral = {
-        f"{section}.{name}"
-        for section in ("data", "training")
-        for name, field in Recipe.model_fields[section].annotation.model_fields.items()
-        if Role.ENVIRONMENT in field.metadata
-    }
-    assert neutral <= NO_EXPERIMENT
 
 
 def test_rows_without_a_value_come_last_either_way(tmp_path):

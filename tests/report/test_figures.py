@@ -91,7 +91,7 @@ def test_the_kept_epoch_is_marked(tmp_path):
 
 def test_a_loss_that_is_no_number_leaves_a_gap(tmp_path):
     contents = read_runs([make_run(tmp_path)])
-    contents.runs[0].history[2]["train"]["loss"] = None
+    contents.runs[0].history[2].train.loss = None
     figure = run_figures.curves(contents.runs[0])[0]
     assert figure.spec["data"][0]["y"][2] is None
 

@@ -66,4 +66,4 @@ def test_runs_on_one_and_the_same_fold_are_compared_as_ever(tmp_path):
 
 def test_labels_say_the_fold(tmp_path):
     labels = [run.label for run in read_runs([fold(tmp_path, place) for place in (1, 2)]).runs]
-    assert labels == ["some-net · fold 1/3", "some-net · fold 2/3"]
+    assert labels == ["some-net, fold 1/3", "some-net, fold 2/3"]

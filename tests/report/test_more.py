@@ -15,7 +15,7 @@ from ferbench.data.sample import Dataset, Sample
 from ferbench.errors import UserError
 from ferbench.metrics.calibration import fitted_temperature
 from ferbench.metrics.probabilities import log_loss
-from ferbench.report import answers
+from ferbench.report import per_sample
 from ferbench.report.contents import read_runs
 from ferbench.report.contrasts import confusion_difference, frontier, pareto
 from ferbench.report.export import write_tables
@@ -111,7 +111,7 @@ def test_every_class_with_samples_has_its_curves(run):
 def test_the_surest_errors_come_first_and_the_csv_has_all(run, tmp_path):
     given = predictions(run)
     wrong = given.probabilities.argmax(axis=1) != given.truth
-    table = answers.errors(view(run), given)
+    table = per_sample.errors(view(run), given)
     sure = [row[3] for row in table.rows]
     assert len(table.rows) == 32
     assert sure == sorted(sure, reverse=True)
@@ -192,12 +192,12 @@ def test_of_how_many_samples_valence_is_known_is_no_metric(run):
 
 def test_the_samplers_weights_are_drawn_by_epoch(tmp_path):
     made = make_run(tmp_path, name="one", epochs=3)
-    assert answers.focus(view(made)) is None
+    assert per_sample.focus(view(made)) is None
     epochs = made.history()
     made.start_history()
     for one, weight in zip(epochs, (1.0, 3.0, 9.0), strict=True):
         made.append_history({**one, "sampler": {"focus": ["fear"], "weights": {"fear": weight, "happy": 1.0}}})
-    figure = answers.focus(view(made))
+    figure = per_sample.focus(view(made))
     assert figure.spec["data"][0]["z"] == [[1.0, 3.0, 9.0], [1.0, 1.0, 1.0]]
 
 

@@ -149,8 +149,8 @@ def test_classes_that_share_the_lowest_f1_are_counted(tmp_path):
     contents = read_runs([run])
     scores = contents.runs[0].result.per_class
     for name in ("fear", "happy", "sad"):
-        scores[name]["f1"] = 0.0
+        scores[name].f1 = 0.0
     assert "fear and 2 more" in report_page(compose(contents))
     for name in ("happy", "sad"):
-        scores[name]["f1"] = 0.1
+        scores[name].f1 = 0.1
     assert "fear and" not in report_page(compose(contents))

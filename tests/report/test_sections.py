@@ -51,7 +51,7 @@ def test_a_section_that_fails_is_said_and_the_report_is_whole(report):
 
 
 def test_what_a_section_does_to_the_record_stays_there(report):
-    assert report[1].runs[0].run.record["status"] == "done"
+    assert report[1].runs[0].run.record.status == "done"
 
 
 def test_without_plugins_there_are_no_sections(tmp_path):

@@ -100,15 +100,15 @@ def test_every_epoch_stands_in_the_table_of_the_curves(tmp_path):
     table = run_tables.epochs(one)
     assert column(table, "epoch") == [1, 2, 3, 4]
     assert column(table, "validation_valence_rmse") == pytest.approx([0.49, 0.48, 0.47, 0.46])
-    assert column(table, "f1_fear") == [record["validation"]["f1"]["fear"] for record in one.history]
+    assert column(table, "f1_fear") == [epoch.validation.f1["fear"] for epoch in one.history]
 
 
 def test_what_an_adaptive_sampler_drew_stands_epoch_by_epoch(tmp_path):
     run = make_run(tmp_path, epochs=2)
     one = view(run)
     assert run_tables.sampling(one) is None
-    one.history[0]["sampler"] = {"focus": [], "weights": {"fear": 1.0, "sad": 1.0}}
-    one.history[1]["sampler"] = {"focus": ["fear", "sad"], "weights": {"fear": 3.0, "sad": 3.0}}
+    one.history[0].sampler = {"focus": [], "weights": {"fear": 1.0, "sad": 1.0}}
+    one.history[1].sampler = {"focus": ["fear", "sad"], "weights": {"fear": 3.0, "sad": 3.0}}
     table = run_tables.sampling(one)
     assert [column.key for column in table.columns] == ["epoch", "focus", "weights_fear", "weights_sad"]
     assert table.rows == ((1, "", 1.0, 1.0), (2, "fear, sad", 3.0, 3.0))
@@ -117,7 +117,7 @@ def test_what_an_adaptive_sampler_drew_stands_epoch_by_epoch(tmp_path):
 def test_a_last_batch_that_a_single_sample_joined_is_said(tmp_path):
     one = view(make_run(tmp_path))
     assert "samples of an epoch's last batch" not in dict(run_tables.environment(one).rows)
-    one.record["training"]["last_batch"] = 17
+    one.record.training.last_batch = 17
     assert dict(run_tables.environment(one).rows)["samples of an epoch's last batch"] == "17"
 
 

@@ -1,9 +1,8 @@
-"""What a report says of single samples: errors, slices, valence and arousal, and what the sampler looked at."""
+"""What a report shows of single samples: errors, slices, valence and arousal, and what the sampler looked at."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from ferbench.metrics.affect import DIMENSIONS, dimension_scores
 from ferbench.metrics.measures import measure
 from ferbench.ranking.answers import Samples, coarser
 from ferbench.ranking.clusters import unknown_note
+from ferbench.records.epoch import Epoch
 from ferbench.report.charts import Figure, epochs_axis, layout_of, named_axis, places, plain
 from ferbench.report.contents import RunView
 from ferbench.runs.directory import Predictions
@@ -174,22 +174,23 @@ def affect_figures(run: RunView, given: Predictions) -> list[Figure]:
 
 
 def focus(run: RunView) -> Figure | None:
-    """The sampler's weight of each class by epoch; None for a sampler that says none."""
-    said = [(one["epoch"], _weights(one)) for one in run.history]
-    classes = list(dict.fromkeys(name for _, weights in said for name in weights))
+    """The sampler's weight of each class by epoch; None for a sampler that records none."""
+    epochs = [epoch.epoch for epoch in run.history]
+    weights = [_weights(epoch) for epoch in run.history]
+    classes = list(dict.fromkeys(name for by_class in weights for name in by_class))
     if not classes:
         return None
-    z = [[weights.get(name) for _, weights in said] for name in classes]
+    z = [[by_class.get(name) for by_class in weights] for name in classes]
     trace = {
         "type": "heatmap",
         "z": z,
-        "x": [epoch for epoch, _ in said],
+        "x": epochs,
         "y": places(classes),
-        "customdata": [[plain(name)] * len(said) for name in classes],
+        "customdata": [[plain(name)] * len(epochs) for name in classes],
         "hovertemplate": "epoch %{x}<br>%{customdata}<br>weight %{z:.3g}<extra></extra>",
         "colorbar": {"title": {"text": "weight"}, "thickness": 12},
     }
-    if len(said) <= 20:
+    if len(epochs) <= 20:
         trace |= {"text": [["" if v is None else f"{v:.3g}" for v in row] for row in z], "texttemplate": "%{text}"}
     return Figure(
         id=f"focus-{run.id}",
@@ -199,7 +200,7 @@ def focus(run: RunView) -> Figure | None:
             "data": [trace],
             "layout": {
                 **layout_of(left=8),
-                "xaxis": epochs_axis([epoch for epoch, _ in said]),
+                "xaxis": epochs_axis(epochs),
                 "yaxis": {"showgrid": False, **named_axis(classes, reverse=True)},
             },
         },
@@ -210,11 +211,7 @@ def focus(run: RunView) -> Figure | None:
     )
 
 
-def _weights(epoch: dict[str, Any]) -> dict[str, float]:
-    said = epoch.get("sampler")
-    weights = said.get("weights") if isinstance(said, dict) else None
-    return (
-        {str(k): float(v) for k, v in weights.items() if isinstance(v, (int, float))}
-        if isinstance(weights, dict)
-        else {}
-    )
+def _weights(epoch: Epoch) -> dict[str, float]:
+    weights = (epoch.sampler or {}).get("weights")
+    several = weights.items() if isinstance(weights, dict) else ()
+    return {name: float(weight) for name, weight in several if isinstance(weight, (int, float))}
