@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ferbench.api.results import Run
     from ferbench.audit.counts import ZeroDivision
-    from ferbench.audit.findings import Findings, Kind
+    from ferbench.audit.findings import Findings
     from ferbench.audit.mislabelled import Doubts, Suspect
     from ferbench.audit.problem import MacroF1
     from ferbench.audit.published import Rounding

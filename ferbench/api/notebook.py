@@ -228,7 +228,7 @@ def _source(thing: Any, what: str) -> tuple[str, bool]:
         text = "".join(linecache.getlines(code.co_filename))
         if (found := _definition(text, thing.__name__, code.co_firstlineno)) is not None:
             return found, bool(code.co_flags & annotations.compiler_flag)
-    for text in reversed(_cells()):  # a class without methods says nowhere which cell it is of
+    for text in _cells(thing):  # a class without methods says nowhere which cell it is of
         if inspect.isclass(thing) and (found := _definition(text, thing.__name__)) is not None:
             return found, False
     needs = "" if what.endswith(f" {thing.__name__}") else f"{what} uses it; "
@@ -265,17 +265,18 @@ def _definition(text: str, name: str, line: int | None = None) -> str | None:
     return found
 
 
-def _cells() -> list[str]:
-    """What was executed in this notebook so far; empty outside one."""
+def _cells(thing: Any) -> Iterator[str]:
+    """What was executed in this notebook, the last cell first; then the file that is run."""
     shell = getattr(builtins, "get_ipython", lambda: None)()
-    return [str(cell) for cell in getattr(shell, "user_ns", {}).get("In", [])]
+    yield from reversed(getattr(shell, "user_ns", {}).get("In", []))
+    yield "".join(linecache.getlines(getattr(sys.modules.get(thing.__module__), "__file__", None) or ""))
 
 
 def _globals_of(thing: Any) -> Mapping[str, Any]:
     if not inspect.isclass(thing):
         return inspect.unwrap(thing).__globals__
     functions = [one for one in vars(thing).values() if inspect.isfunction(one) and one.__module__ == thing.__module__]
-    return functions[0].__globals__ if functions else vars(sys.modules[thing.__module__])
+    return functions[0].__globals__ if functions else getattr(sys.modules.get(thing.__module__), "__dict__", {})
 
 
 def _literal(value: Any) -> str | None:

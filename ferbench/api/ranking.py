@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 RankedBy = Literal["macro_f1", "accuracy", "balanced_accuracy"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Board:
     """A leaderboard: runs side by side, grouped by the test set that they were measured on.
 
@@ -45,6 +45,8 @@ class Board:
     def __str__(self) -> str:
         parts = ["\n".join([table.caption, *table.above, *to_terminal(table, None)]) for table in self.tables]
         return "\n\n".join(parts) or "no results yet"
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         return "".join(map(table_html, self.tables)) or "<p>no results yet</p>"
@@ -110,7 +112,7 @@ def leaderboard(
     return Board(groups, tables, frames.of_table(joint), unfinished)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Two runs or configurations on the same samples.
 
@@ -131,6 +133,8 @@ class Comparison:
 
     def __str__(self) -> str:
         return "\n".join([self.sentence, "", *to_terminal(self.table, None)])
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         from html import escape

@@ -293,7 +293,8 @@ class Results(Sequence[Run]):
     def __repr__(self) -> str:
         states = Counter(run.status for run in self._runs)
         counts = ", ".join(f"{count:,} {status}" for status, count in states.most_common())
-        return f"<Results: {len(self):,} runs{f': {counts}' if counts else ''}>"
+        many = "1 run" if len(self) == 1 else f"{len(self):,} runs"
+        return f"<Results: {many}{f': {counts}' if counts else ''}>"
 
     def _repr_html_(self) -> str:
         frame = self.frame()
