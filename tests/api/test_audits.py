@@ -49,7 +49,7 @@ def test_a_dataset_is_audited(tmp_path):
     assert list(audit.frame) == ["id", "reason"]
     audit.write_exclusions(tmp_path / "out.csv")
     assert (tmp_path / "out.csv").is_file()
-    with pytest.raises(fb.UserError, match="training.epochs has no say in an audit"):
+    with pytest.raises(fb.UserError, match=r"training\.epochs has no say in an audit"):
         fb.audit_data("synthetic-faces", settings={"training.epochs": 1}, cache=tmp_path)
     with pytest.raises(fb.UserError, match="there is no kind 'leek'"):
         audit.exclusions(["leek"])

@@ -81,7 +81,9 @@ def test_options_are_keyword_only_parameters_with_their_docs(tmp_path):
             image_size, channels = 32, 3
             mean = (0.5, 0.5, 0.5)
 
-            def __init__(self, num_classes, *, width: Annotated[int, fb.Tunable(2, 8)] = 4, way: Literal["a b"] = "a b"):
+            def __init__(
+                self, num_classes, *, width: Annotated[int, fb.Tunable(2, 8)] = 4, way: Literal["a b"] = "a b"
+            ):
                 super().__init__()
                 self.head = nn.Linear(width, num_classes)
     '''

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_runs import make_run
 
-from ferbench.cli import cli
 from ferbench.api.classify import Classified
+from ferbench.cli import cli
 from ferbench.cli.predict import _show
 from ferbench.cli.results import per_class_table
 from ferbench.metrics.measures import KNOWN, measure
