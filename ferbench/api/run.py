@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import inspect
 import os
-import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferbench.api.conduct import Outcome, Progress, run_all
+from ferbench.api.notebook import FOLDER, plugin_of
+from ferbench.api.places import cache_directory, data_places
+from ferbench.api.results import Results
 from ferbench.errors import UserError
 from ferbench.kinds import SECTIONS
 from ferbench.plugin.faults import did_you_mean, one_line
 
 if TYPE_CHECKING:
     from ferbench.experiment.prepare import Combination
-    from ferbench.runs.directory import RunDirectory
     from ferbench.training.loop import Observer
 
 #: A component: its name, or a class or function that builds it.
@@ -45,7 +46,7 @@ def run(
     plugins: Sequence[_Place] = (),
     progress: bool | Progress | None = None,
     **components: Chosen | Sequence[Chosen],
-) -> list[RunDirectory]:
+) -> Results:
     """Train combinations of plugins and test each once, as ``ferbench run`` does.
 
     Runs that are done already are reused. Where several values are given, every combination is run; one that cannot be
@@ -66,8 +67,7 @@ def run(
         results: the results directory.
         cache: where packed datasets are kept; None: the user's cache directory.
         plugins: local plugins: ``.py`` files or importable modules.
-        progress: None shows progress in a notebook and nothing elsewhere, True shows lines on stderr, False nothing;
-            or an observer of your own.
+        progress: show epochs as they end; None: in a notebook. Or an observer of your own.
         components: ``dataset``, ``model``, ``loss``, ``sampler``, ``augmentation``, ``optimizer``, ``schedule``: the
             name of a plugin component, a class or function that builds one, or several of them.
 
@@ -77,13 +77,14 @@ def run(
     Raises:
         UserError: something that is asked for is wrong, or nothing can be run.
     """
+    from ferbench.api.progress import in_notebook
     from ferbench.api.request import asked_combinations
     from ferbench.experiment.folds import axis
     from ferbench.experiment.prepare import Preparer, pack_in, plan_all
     from ferbench.plugin.discovery import load_registry
     from ferbench.training.starting import find_start
 
-    kept, packs = Path(results), _cache(cache)
+    kept, packs = Path(results), cache_directory(cache)
     local = [os.fspath(plugin) for plugin in plugins]
     names = {section: _names(section, chosen, kept, local) for section, chosen in components.items()}
     preparer = Preparer(load_registry(local), pack_in(packs), lambda given: find_start(kept, given))
@@ -99,7 +100,7 @@ def run(
         names,
         recipe=None if recipe is None else Path(recipe),
         trackers=trackers,
-        data=_places(data),
+        data=data_places(data),
         start=start,
         name=name,
         values={key: _plain(value) for key, value in (settings or {}).items()},
@@ -107,9 +108,11 @@ def run(
         skip_faulty=skip_faulty,
     )
     plan_all(combinations, preparer, kept)
-    outcomes = run_all(combinations, kept, packs, local, _observer(progress, len(combinations)))
+    if not isinstance(progress, Progress):
+        progress = _Shown(len(combinations), shown=in_notebook() if progress is None else progress)
+    outcomes = run_all(combinations, kept, packs, local, progress)
     directories = [outcome.directory for outcome in outcomes if outcome.directory is not None]
-    return [directory for directory in directories if directory.exists()]  # merging: Results(Run(one) for one in …)
+    return Results.of(kept, [directory.path.name for directory in directories if directory.exists()])
 
 
 def _signature() -> inspect.Signature:
@@ -148,8 +151,6 @@ def _names(section: str, chosen: Chosen | Sequence[Chosen] | None, results: Path
         if isinstance(one, str):
             found.append(one)
             continue
-        from ferbench.api.notebook import FOLDER, plugin_of  # type: ignore[import-not-found, unused-ignore]
-
         component, file = plugin_of(section, one, results / FOLDER)
         found.append(component)
         plugins.append(str(file))
@@ -169,54 +170,20 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _places(data: _Place | Mapping[str, _Place] | None) -> list[str]:
-    """As ``--data`` has them; a directory that looks like ``NAME=DIR`` is written ``./NAME=DIR``."""
-    if data is None:
-        return []
-    if isinstance(data, Mapping):
-        return [f"{dataset}={os.fspath(place)}" for dataset, place in data.items()]
-    place = os.fspath(data)
-    return [f"./{place}" if "=" in place and not Path(place).is_absolute() else place]
-
-
-def _cache(given: _Place | None) -> Path:
-    if given is not None:
-        return Path(given)
-    import platformdirs
-
-    return Path(os.environ.get("FERBENCH_CACHE") or platformdirs.user_cache_dir("ferbench"))
-
-
-def _observer(progress: bool | Progress | None, count: int) -> Progress:
-    if isinstance(progress, Progress):
-        return progress
-    if progress is None:
-        return _Shown(count, quiet=True)  # merging: in a notebook, NotebookProgress of ferbench.api.progress
-    return _Shown(count, quiet=not progress)
-
-
 class _Shown(Progress):
-    """Warns of what cannot be run; shows the epochs as lines on stderr unless it is quiet."""
+    """Warns of what cannot be run; shows the epochs of runs in a notebook's own way where that is asked for."""
 
-    def __init__(self, count: int, *, quiet: bool) -> None:
-        self._count, self._quiet = count, quiet
+    def __init__(self, count: int, *, shown: bool) -> None:
+        self._count, self._shown = count, shown
 
     def begins(self, number: int, combination: Combination) -> AbstractContextManager[Observer]:
-        if self._quiet:
+        if not self._shown:
             return super().begins(number, combination)
-        from ferbench.training.loop import Observer
+        from ferbench.api.progress import NotebookProgress
 
-        plan, title = combination.plan, f"{number}/{self._count} {combination.label}"
-        assert plan is not None
-        epochs = plan.resolved.recipe.training.epochs
-
-        class Lines(Observer):
-            def epoch_ended(self, record: dict[str, Any]) -> None:
-                scores = record["validation"]
-                line = f"accuracy {scores['accuracy']:.4f}, macro-F1 {scores['macro_f1']:.4f}"
-                print(f"{title}: epoch {record['epoch']}/{epochs}, validation {line}", file=sys.stderr, flush=True)
-
-        return nullcontext(Lines())
+        assert combination.plan is not None
+        position = f"{number}/{self._count} " if self._count > 1 else ""
+        return NotebookProgress(position + combination.label, combination.plan.resolved.recipe.training.epochs)
 
     def ended(self, outcome: Outcome) -> None:
         if outcome.status != "done":

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lineage": ("ferbench.cli.lineage:lineage", "Show what a run continues, and what continues it."),
     "ensemble": ("ferbench.cli.ensemble:ensemble", "Average the predictions of finished runs."),
     "import": ("ferbench.cli.import_:import_", "Take in predictions that other software made."),
+    "export": ("ferbench.cli.export:export", "Write what a run predicts for each sample: CSV or Parquet."),
     "predict": ("ferbench.cli.predict:predict", "Classify images with a trained model."),
     "timeline": ("ferbench.cli.timeline:timeline", "Follow expressions over a video or a folder of frames."),
     "report": ("ferbench.cli.report:report", "Make a report of runs: one self-contained HTML page."),

@@ -30,7 +30,7 @@ from ferbench.runs.summary import ELSEWHERE
 
 PREDICTED = ("predicted", "prediction", "predicted_class", "pred")
 TRUE = ("true", "truth", "true_class", "label")
-_PREFIXES = ("probability_", "prob_", "p_")
+_PREFIXES = ("probability:", "probability_", "prob_", "p_")
 #: Columns of these names say something of a sample; that of a class of such a name needs a prefix.
 _TAKEN = (*ID_COLUMNS, *PREDICTED, *TRUE)
 #: How far the probability of a stated class may be below the highest one: what float32 does not tell apart.
@@ -217,7 +217,7 @@ def _probability_columns(path: Path, header: Sequence[str], test: KnownTestSet) 
 
 def _column_of(name: str) -> str:
     """What the column of a class may be called."""
-    return f"{_PREFIXES[1]}{name}" if name.lower() in _TAKEN else name
+    return f"{_PREFIXES[2]}{name}" if name.lower() in _TAKEN else name
 
 
 def _probabilities(path: Path, rows: Sequence[dict[str, str]], columns: Sequence[str]) -> NDArray[np.float64]:

@@ -105,8 +105,10 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
     record = directory.read()
     refuse_without_weights(directory, record)
     recorded = record["components"]["model"]
+    own = f"{recorded['distribution']}:{recorded['name']}"  # another plugin may offer a model of that name, too
+    there = any(one.qualified_name == own for one in registry.components("model"))
     try:
-        component = registry.find("model", recorded["name"])
+        component = registry.find("model", own if there else recorded["name"])
     except UserError as error:
         raise UserError(
             f"run {directory.path.name} needs the model '{recorded['name']}' of plugin '{recorded['distribution']}', "

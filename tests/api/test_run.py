@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from ferbench.api.conduct import Outcome, Progress
+from ferbench.api.places import data_places
 from ferbench.api.request import asked_settings
-from ferbench.api.run import _places, run
+from ferbench.api.run import run
 from ferbench.errors import UserError
 from ferbench.kinds import SECTIONS
 
@@ -52,7 +53,7 @@ def test_models_and_seeds_make_a_grid_that_is_reused(places):
     told = Told()
     asked = {"model": ["linear", "basic-cnn"], "seed": (0, 1), "settings": TINY, "name": "mine", **places}
     runs = run(**asked, progress=told)
-    records = [directory.load() for directory in runs]
+    records = [one.record for one in runs]
     assert [(one.recipe.model.name, one.seed, one.name) for one in records] == [
         ("linear", 0, "mine-1"),
         ("linear", 1, "mine-2"),
@@ -71,10 +72,14 @@ def test_models_and_seeds_make_a_grid_that_is_reused(places):
 
 @pytest.mark.parametrize(
     ("data", "settings"),
-    [("a=b", {"path": "./a=b"}), (Path("x"), {"path": "x"}), ({"fer2013": Path("x")}, {"paths": {"fer2013": "x"}})],
+    [
+        ("a=b", {"path": str(Path("a=b").absolute())}),
+        (Path("x"), {"path": "x"}),
+        ({"fer2013": Path("x")}, {"paths": {"fer2013": "x"}}),
+    ],
 )
 def test_places_of_files_are_never_taken_for_something_else(data, settings):
-    (asked,) = asked_settings({}, {"dataset": ["fer2013"]}, _places(data))
+    (asked,) = asked_settings({}, {"dataset": ["fer2013"]}, data_places(data))
     assert asked["data"] == settings
 
 
@@ -86,15 +91,15 @@ def test_a_recipe_is_read_and_lists_are_taken_as_they_are(places):
         grid={"optimizer.lr": [0.1, 0.01]},
         **places,
     )
-    assert first.load().data.class_names == ["happy", "sad"]
-    assert [one.load().components["optimizer"].options["lr"] for one in (first, second)] == [0.1, 0.01]
-    assert first.load().training.epochs == 1
+    assert first.record.data.class_names == ["happy", "sad"]
+    assert [one.record.components["optimizer"].options["lr"] for one in (first, second)] == [0.1, 0.01]
+    assert first.record.training.epochs == 1
 
 
 def test_one_that_cannot_run_is_warned_of_and_the_others_run(places):
     with pytest.warns(UserWarning, match=r"linear.* was skipped: unknown option 'dropout'"):
         runs = run(model=["linear", "basic-cnn"], grid={"model.dropout": [0.1]}, settings=TINY, **places)
-    assert [one.load().recipe.model.name for one in runs] == ["basic-cnn"]
+    assert [one.record.recipe.model.name for one in runs] == ["basic-cnn"]
 
 
 def test_every_fold_is_run(places):
@@ -106,7 +111,7 @@ def test_every_fold_is_run(places):
             settings={**TINY, "data.classes": ["happy", "sad"], "training.batch_size": 4},
             **places,
         )
-    assert [one.load().data.fold for one in runs] == ["1/2", "2/2"]
+    assert [one.record.data.fold for one in runs] == ["1/2", "2/2"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,262 @@
+"""Results as frames of pandas: one row an evaluation, a sample, an epoch, or a class.
+
+Text is of the dtype ``str``, counts are ``Int64`` (they may be missing), measurements ``float64``. Names of classes
+that look like missing values (``NA``, ``None``, ``nan``) stay what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ferbench.ids import short
+from ferbench.runs.summary import Scores, Summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ferbench.records.epoch import Epoch
+    from ferbench.records.evaluation import EvaluationEntry
+    from ferbench.runs.directory import Predictions
+
+
+class OfRun(NamedTuple):
+    """A column that says something of a run."""
+
+    key: str
+    dtype: str
+    about: str
+    value: Callable[[Summary], Any]
+
+
+class OfEvaluation(NamedTuple):
+    """A column that says something of an evaluation."""
+
+    key: str
+    dtype: str
+    about: str
+    value: Callable[[Summary, Scores], Any]
+
+
+#: What `evaluations` says of the run, in this order.
+RUN_COLUMNS = (
+    OfRun("run", "str", "twelve digits of the training id: the name of its directory", lambda run: run.run),
+    OfRun("name", "str", "as --name gave it", lambda run: run.name),
+    OfRun("kind", "str", "measured here, or imported", lambda run: run.kind),
+    OfRun("status", "str", "done, running, failed, diverged, interrupted, pruned, damaged", lambda run: run.status),
+    OfRun("reason", "str", "why there is no result", lambda run: run.reason or None),
+    OfRun(
+        "config",
+        "str",
+        "twelve digits of the configuration id, which seeds share, and folds",
+        lambda run: short(run.unfolded or run.config) or None,
+    ),
+    OfRun("seed", "Int64", "of training", lambda run: run.seed),
+    OfRun("fold", "str", "which part of how many", lambda run: run.data.get("fold")),
+    OfRun("trained_on", "str", "the dataset, or several joined", lambda run: run.data.get("dataset")),
+    OfRun("train", "Int64", "training samples", lambda run: run.data.get("train")),
+    OfRun("epochs", "Int64", "trained", lambda run: run.epochs),
+    OfRun("best_epoch", "Int64", "the epoch whose weights were tested", lambda run: run.best_epoch),
+    OfRun("select", "str", "the metric of validation that chose the epoch", lambda run: run.select or None),
+    OfRun("parameters", "Int64", "of the model, running statistics included", lambda run: run.parameters),
+    OfRun("flops", "Int64", "of one image's forward pass", lambda run: run.flops),
+    OfRun("seconds", "float64", "of training", lambda run: run.seconds),
+    OfRun("images_per_second", "float64", "in training", lambda run: run.speed),
+    OfRun("skipped", "Int64", "faulty samples of the dataset that were left out", lambda run: run.skipped),
+    OfRun("training_id", "str", "the training id in full", lambda run: run.training or None),
+    OfRun("config_id", "str", "the configuration id in full; of a fold, its own", lambda run: run.config or None),
+    OfRun(
+        "unfolded_id",
+        "str",
+        "of a fold: what folds and seeds of a configuration share",
+        lambda run: run.unfolded or None,
+    ),
+    OfRun("partition", "str", "of a fold: which samples were cut, and how", lambda run: run.partition or None),
+)
+
+#: What `evaluations` says of the evaluation, after `RUN_COLUMNS`; all missing for a run without one.
+EVALUATION_COLUMNS = (
+    OfEvaluation("evaluation", "str", "twelve digits of the evaluation id", lambda run, one: one.evaluation),
+    OfEvaluation("dataset", "str", "that it was measured on", lambda run, one: (one.data or run.data)["dataset"]),
+    OfEvaluation("protocol", "str", "how that was split", lambda run, one: (one.data or run.data)["protocol"]),
+    OfEvaluation("own", "boolean", "it is the run's own test set, or fold", lambda run, one: not one.data),
+    OfEvaluation("synthetic", "boolean", "images are generated", lambda run, one: (one.data or run.data)["synthetic"]),
+    OfEvaluation(
+        "classes",
+        "object",
+        "a tuple of names, in the order of class ids",
+        lambda run, one: tuple((one.data or run.data)["class_names"]),
+    ),
+    OfEvaluation("rows_digest", "str", "of the samples, which makes two test sets the same", lambda run, one: one.rows),
+    OfEvaluation("n", "Int64", "samples", lambda run, one: one.n),
+    OfEvaluation("how", "str", "what was done at test time, empty for nothing", lambda run, one: _how(one.options)),
+    OfEvaluation("contaminated", "str", "why it says nothing of unseen samples", lambda run, one: one.contaminated),
+)
+
+
+def evaluations(runs: Iterable[Summary], only: Collection[str] | None = None) -> pd.DataFrame:
+    """One row an evaluation; a run without any has one row, in which ``evaluation`` is missing.
+
+    Columns are `RUN_COLUMNS` and `EVALUATION_COLUMNS`; then the settings: components by section (``model``, ``loss``),
+    their options and the fields of ``[data]`` and ``[training]`` by dotted key (``optimizer.lr``), and what was done at
+    test time (``evaluation.tta``); then the metrics, and ``precision:CLASS``, ``recall:CLASS`` and ``f1:CLASS`` of each
+    class. A metric that is called as a column before it is ``measured_NAME``. The index numbers the rows.
+
+    Args:
+        runs: summaries, as the index has them.
+        only: these of `RUN_COLUMNS` and `EVALUATION_COLUMNS`; None: every column.
+    """
+    import pandas as pd
+
+    pairs: list[tuple[Summary, Scores | None]] = [(run, scores) for run in runs for scores in (run.scores or (None,))]
+    columns: dict[str, Any] = {}
+    for of_run in RUN_COLUMNS:
+        if only is None or of_run.key in only:
+            columns[of_run.key] = _array([of_run.value(run) for run, _ in pairs], of_run.dtype)
+    for of_test in EVALUATION_COLUMNS:
+        if only is None or of_test.key in only:
+            given = [None if scores is None else of_test.value(run, scores) for run, scores in pairs]
+            columns[of_test.key] = _array(given, of_test.dtype)
+    if only is None:
+        columns |= _settings([run.settings for run, _ in pairs])
+        columns |= _settings([_options(scores) for _, scores in pairs])
+        found = _numbers([{} if scores is None else scores.values for _, scores in pairs])
+        columns |= {f"measured_{key}" if key in columns else key: numbers for key, numbers in found.items()}
+    return pd.DataFrame(columns)
+
+
+def samples(given: Predictions, class_names: Sequence[str]) -> pd.DataFrame:
+    """One row a sample, in the order of the predictions.
+
+    Columns: ``id``; ``true`` and ``predicted``, categories in the order of class ids; ``probability:CLASS`` of each
+    class; ``valence_true``, ``arousal_true``, ``valence`` and ``arousal`` where they are known; and what else is known
+    of the samples (subject, clip, source, part), as ``column:NAME`` where a column before it is called so.
+
+    Args:
+        given: the predictions of an evaluation.
+        class_names: K names in the order of class ids.
+    """
+    import numpy as np
+    import pandas as pd
+
+    names = pd.CategoricalDtype(list(class_names))
+    columns: dict[str, Any] = {
+        "id": _array(given.ids.tolist(), "str"),
+        "true": pd.Categorical.from_codes(given.truth.astype(np.int64), dtype=names),
+        "predicted": pd.Categorical.from_codes(given.predicted, dtype=names),
+        **{f"probability:{name}": given.probabilities[:, k] for k, name in enumerate(class_names)},
+    }
+    for suffix, affect in (("_true", given.affect_truth), ("", given.affect)):
+        if affect is not None:
+            columns |= {f"{one}{suffix}": affect[:, place] for place, one in enumerate(("valence", "arousal"))}
+    for name, values in given.columns.items():
+        known = [value or None for value in values.tolist()]
+        columns[f"column:{name}" if name in columns else name] = _array(known, "str")
+    return pd.DataFrame(columns)
+
+
+def epochs(history: Iterable[Epoch]) -> pd.DataFrame:
+    """One row an epoch.
+
+    Columns: ``epoch``, ``best``, ``learning_rate`` (of the first group of parameters), ``seconds``,
+    ``images_per_second``, and every metric as ``train.NAME`` and ``validation.NAME``, ``validation.f1:CLASS`` among
+    them.
+
+    Args:
+        history: of a run.
+    """
+    import pandas as pd
+
+    several = list(history)
+    columns: dict[str, Any] = {
+        "epoch": _array([one.epoch for one in several], "Int64"),
+        "best": _array([one.best for one in several], "boolean"),
+        "learning_rate": _array([next(iter(one.learning_rates), None) for one in several], "float64"),
+        "seconds": _array([one.seconds for one in several], "float64"),
+        "images_per_second": _array([one.images_per_second for one in several], "float64"),
+    }
+    for split in ("train", "validation"):
+        scores = [getattr(one, split) for one in several]
+        by_name = _numbers([one.metrics | {f"f1:{name}": value for name, value in one.f1.items()} for one in scores])
+        columns |= {f"{split}.{name}": numbers for name, numbers in by_name.items()}
+    return pd.DataFrame(columns)
+
+
+def classes(evaluation: EvaluationEntry) -> pd.DataFrame:
+    """One row a class, in the order of class ids.
+
+    Columns: ``class``, ``precision``, ``recall``, ``f1``, ``support``, ``roc_auc``, ``pr_auc``.
+    """
+    import pandas as pd
+
+    scores = list(evaluation.per_class.values())
+    columns = {"class": _array(list(evaluation.per_class), "str")}
+    for key in ("precision", "recall", "f1", "support", "roc_auc", "pr_auc"):
+        dtype = "Int64" if key == "support" else "float64"
+        columns[key] = _array([getattr(one, key) for one in scores], dtype)
+    return pd.DataFrame(columns)
+
+
+def confusion(matrix: Sequence[Sequence[int]], class_names: Sequence[str]) -> pd.DataFrame:
+    """Samples by true class (the index, ``true``) and predicted class (the columns, ``predicted``), K × K."""
+    import pandas as pd
+
+    true, predicted = (pd.Index(list(class_names), dtype="str", name=name) for name in ("true", "predicted"))
+    return pd.DataFrame(matrix, index=true, columns=predicted, dtype="int64")
+
+
+def _how(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={value!r}" for key, value in options.items())
+
+
+def _options(scores: Scores | None) -> dict[str, Any]:
+    return {} if scores is None else {f"evaluation.{key}": value for key, value in scores.options.items()}
+
+
+def _settings(several: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A column for each key; runs of one configuration share their settings, which are looked at once."""
+    import numpy as np
+
+    unlike = {id(one): one for one in several}
+    places = dict(zip(unlike, range(len(unlike)), strict=True))
+    codes = np.fromiter((places[id(one)] for one in several), np.int64, len(several))
+    keys = dict.fromkeys(key for layout in {tuple(one) for one in unlike.values()} for key in sorted(layout))
+    ordered = sorted(keys, key=lambda key: ("." in key, key))
+    return {key: _plain([one.get(key) for one in unlike.values()]).take(codes) for key in ordered}
+
+
+def _numbers(several: Sequence[Mapping[str, float | None]]) -> dict[str, Any]:
+    """A column float64 for each name, NaN where a mapping lacks it; names in the order of the longest mappings."""
+    import numpy as np
+
+    layouts: dict[tuple[str, ...], list[int]] = {}
+    for place, one in enumerate(several):
+        layouts.setdefault(tuple(one), []).append(place)
+    names = dict.fromkeys(name for layout in sorted(layouts, key=len, reverse=True) for name in layout)
+    found = {name: np.full(len(several), np.nan) for name in names}
+    for layout, places in layouts.items():
+        numbers = np.array([list(several[place].values()) for place in places], dtype=np.float64)
+        for number, name in enumerate(layout):
+            found[name][places] = numbers[:, number]
+    return found
+
+
+def _array(values: Sequence[Any], dtype: str) -> Any:
+    """Values as an array of a dtype; None is missing."""
+    import numpy as np
+    import pandas as pd
+
+    if dtype != "object":
+        return pd.array(values, dtype=dtype)
+    made = np.empty(len(values), dtype=object)
+    made[:] = values
+    return made
+
+
+def _plain(values: Sequence[Any]) -> Any:
+    """Values of a setting as an array: of booleans, counts or numbers where all that are known are; else objects."""
+    kinds = {type(value) for value in values if value is not None}
+    for of, dtype in (({bool}, "boolean"), ({int}, "Int64"), ({int, float}, "float64"), ({str}, "str")):
+        if kinds and kinds <= of:
+            return _array(values, dtype)
+    return _array(values, "object")
