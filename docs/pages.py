@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import re
 from collections.abc import Iterator, Sequence
@@ -15,12 +16,15 @@ from typing import Any
 import click
 
 import ferbench
+from ferbench.api.audits import DataAudit, TableAudit
+from ferbench.api.ranking import Board, Comparison
+from ferbench.api.results import Results, Run
 from ferbench.cli import COMMANDS, cli
 from ferbench.cli.component_page import describe, search_range, shown_value
+from ferbench.kinds import WITH_RULES, WITH_SCAFFOLD
 from ferbench.plugin import hookspecs
 from ferbench.plugin.discovery import load_registry
 from ferbench.plugin.loading import HOOKS
-from ferbench.plugin.registry import KINDS
 from ferbench.plugin.specs import Spec
 from ferbench.scaffold import plugin as scaffold
 
@@ -88,9 +92,9 @@ def options() -> str:
         "`--set section.option=value`; the search range is what [`ferbench tune`](commands.md) tries by default.\n",
     ]
     registry = load_registry(environ={"FERBENCH_PLUGINS": ""})
-    for kind in KINDS:
+    for kind in WITH_RULES:
         components = registry.components(kind)
-        if not components or kind in ("command", "report-section"):
+        if not components:
             continue
         parts.append(f"## {kind.capitalize()}\n")
         for component in components:
@@ -155,6 +159,85 @@ def hooks() -> str:
     return "\n".join(parts)
 
 
+#: Functions of the page on Python, and the classes of what they return, in its order.
+_FUNCTIONS = (
+    "run",
+    "load_results",
+    "load_run",
+    "leaderboard",
+    "compare",
+    "import_predictions",
+    "audit_table",
+    "audit_data",
+)
+_CLASSES = (Results, Run, Board, Comparison, TableAudit, DataAudit)
+
+
+def python() -> str:
+    """Every function of the front door, and what they return."""
+    parts = [
+        "# Python\n",
+        _NOTE,
+        "What `import ferbench` gives to people who work in Python, as in [a notebook](../how-to/notebook.md); the "
+        "commands are made of the same functions. Mistakes are `ferbench.UserError`, whose text says what to do. What "
+        "plugins use of `ferbench` is in [hooks](hooks.md).\n",
+    ]
+    for name in _FUNCTIONS:
+        parts += [f"## `{name}`\n", *_callable(f"ferbench.{name}", getattr(ferbench, name))]
+    parts.append("## What they return\n")
+    for thing in _CLASSES:
+        text, attributes = _documented(thing)
+        parts += [f"### `{thing.__name__}`\n", f"{_prose(text)}\n"]
+        fields = [field.name for field in dataclasses.fields(thing)] if dataclasses.is_dataclass(thing) else []
+        rows = [[f"`{name}`", _prose(attributes[name])] for name in fields]
+        rows += [
+            [f"`{name}`", _prose(_documented(member)[0])]
+            for name, member in vars(thing).items()
+            if not name.startswith("_") and isinstance(member, (property, functools.cached_property))
+        ]
+        parts += [_table(["attribute", "meaning"], rows)] if rows else []
+        for name, member in vars(thing).items():
+            function = getattr(member, "__func__", member)
+            if not name.startswith("_") and inspect.isfunction(function) and function.__doc__:
+                parts += [f"#### `{thing.__name__}.{name}`\n", *_callable(name, function)]
+    return "\n".join(parts)
+
+
+def _callable(name: str, function: Any) -> Iterator[str]:
+    """A function's signature, prose, arguments, and what it raises."""
+    text, arguments = _documented(function)
+    yield "\n".join(["```python", *_shown_signature(name, inspect.signature(function)), "```\n"])
+    yield f"{_prose(text)}\n"
+    if arguments:
+        yield _table(["argument", "meaning"], [[f"`{key}`", meaning] for key, meaning in arguments.items()])
+    sections = dict(re.findall(r"^(Returns|Raises):\n((?: {4}.*\n?)+)", inspect.getdoc(function) or "", re.MULTILINE))
+    if "Returns" in sections:
+        yield f"Returns: {' '.join(sections['Returns'].split())}\n"
+    if "Raises" in sections:
+        yield f"Raises {' '.join(sections['Raises'].replace('UserError:', '`UserError` when').split())}\n"
+
+
+def _shown_signature(name: str, signature: inspect.Signature) -> Iterator[str]:
+    """A signature in one line, or, where that is long, with a line for each argument."""
+    shown: list[str] = []
+    for one in signature.parameters.values():
+        if one.name in ("self", "cls"):
+            continue
+        if one.kind is one.KEYWORD_ONLY and not any(text.startswith("*") for text in shown):
+            shown.append("*")
+        stars = "**" if one.kind is one.VAR_KEYWORD else ""
+        default = "" if one.default is one.empty else f" = {one.default!r}"
+        shown.append(f"{stars}{one.name}: {one.annotation}{default}")
+        if one.kind is one.POSITIONAL_ONLY:
+            shown.append("/")
+    end = f") -> {signature.return_annotation}"
+    line = f"{name}({', '.join(shown)}{end}"
+    if len(line) <= 100:
+        yield line
+    else:
+        yield from (f"{name}(", *(f"    {text}," for text in shown), end)
+
+
 def _hook(hook: str, spec: type[Spec]) -> Iterator[str]:
     first = inspect.getdoc(getattr(hookspecs, hook)).splitlines()[0]
     contract = _prose(_documented(spec)[0]).partition(". ")[2]
@@ -163,7 +246,7 @@ def _hook(hook: str, spec: type[Spec]) -> Iterator[str]:
     if len(dataclasses.fields(spec)) > len(shared):
         yield _fields(spec, shared)
     name = f"my-{'section' if spec.kind == 'report-section' else spec.kind}"
-    if spec.kind in scaffold.KINDS:
+    if spec.kind in WITH_SCAFFOLD:
         file, example = scaffold.single_file(spec.kind, name)
         data = " --data DIR" if spec.kind == "dataset" else ""
         yield f"`ferbench plugins new {spec.kind} {name} --single-file` writes `{file}`:\n"
@@ -229,7 +312,7 @@ def _cell(text: str) -> str:
 
 
 #: The pages by file name.
-PAGES = {"commands.md": commands, "hooks.md": hooks, "options.md": options}
+PAGES = {"commands.md": commands, "hooks.md": hooks, "options.md": options, "python.md": python}
 
 
 def main() -> None:

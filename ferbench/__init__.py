@@ -1,7 +1,8 @@
 """ferbench: find out what really works in facial expression recognition.
 
-This module is what a plugin author needs. Importing it imports neither torch nor numpy nor pydantic; names that need
-torch or numpy (``Outputs``, ``Targets``, ``LossValue``, ``Sample``, …) are loaded when they are first asked for.
+This module is what people who work in Python need (`run`, `load_results`, `leaderboard`, `compare`, …), and what a
+plugin author needs. Importing it imports neither torch nor numpy nor pandas nor pydantic; names that need one of them
+are loaded when they are first asked for.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ from ferbench.plugin.specs import (
 from ferbench.task import Task
 
 if TYPE_CHECKING:
+    from ferbench.api.audits import audit_data, audit_table
+    from ferbench.api.imports import import_predictions
+    from ferbench.api.ranking import Board, Comparison, compare, leaderboard
+    from ferbench.api.results import Results, Run, load_results, load_run
+    from ferbench.api.run import run
     from ferbench.data import augment, expressions, image_tree
     from ferbench.data.class_mapping import unknown_label
     from ferbench.data.draws import Draws
@@ -50,7 +56,9 @@ __version__ = "0.1.0"
 API_VERSION = 1
 
 _LAZY = {
+    "Board": "ferbench.api.ranking",
     "Column": "ferbench.tables.table",
+    "Comparison": "ferbench.api.ranking",
     "Crop": "ferbench.data.sample",
     "Dataset": "ferbench.data.sample",
     "Draws": "ferbench.data.draws",
@@ -60,6 +68,8 @@ _LAZY = {
     "LossValue": "ferbench.data.targets",
     "Outputs": "ferbench.data.targets",
     "PixelText": "ferbench.data.sample",
+    "Results": "ferbench.api.results",
+    "Run": "ferbench.api.results",
     "Sample": "ferbench.data.sample",
     "Scores": "ferbench.training.scores",
     "Table": "ferbench.tables.table",
@@ -82,14 +92,24 @@ _MODULES = {
     "augment": "ferbench.data.augment",
     "expressions": "ferbench.data.expressions",
     "image_tree": "ferbench.data.image_tree",
+    "audit_data": "ferbench.api.audits",
+    "audit_table": "ferbench.api.audits",
+    "compare": "ferbench.api.ranking",
+    "import_predictions": "ferbench.api.imports",
+    "leaderboard": "ferbench.api.ranking",
+    "load_results": "ferbench.api.results",
+    "load_run": "ferbench.api.results",
+    "run": "ferbench.api.run",
 }
 
 __all__ = [
     "API_VERSION",
     "HIGHER_IS_BETTER",
     "AugmentationSpec",
+    "Board",
     "Column",
     "CommandSpec",
+    "Comparison",
     "Crop",
     "Dataset",
     "DatasetSpec",
@@ -105,6 +125,8 @@ __all__ = [
     "PixelText",
     "Protocol",
     "ReportSectionSpec",
+    "Results",
+    "Run",
     "Sample",
     "SamplerSpec",
     "ScheduleSpec",
@@ -116,8 +138,11 @@ __all__ = [
     "Tunable",
     "UserError",
     "__version__",
+    "audit_data",
+    "audit_table",
     "augment",
     "better",
+    "compare",
     "csv_columns",
     "csv_rows",
     "did_you_mean",
@@ -125,8 +150,13 @@ __all__ = [
     "hookimpl",
     "hub_file",
     "image_tree",
+    "import_predictions",
+    "leaderboard",
+    "load_results",
+    "load_run",
     "one_line",
     "replace_file",
+    "run",
     "text_lines",
     "unknown_label",
     "warn_on_stderr",
@@ -142,3 +172,7 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(_MODULES[name])
     raise AttributeError(f"module 'ferbench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -11,7 +11,7 @@ from typing import Any
 
 import ferbench
 import ferbench.testing
-from ferbench.plugin.component import GIVEN
+from ferbench.kinds import BY_NAME
 from ferbench.plugin.loading import HOOKS, SPOKEN
 
 PINNED = Path(__file__).with_name("api.txt")
@@ -66,7 +66,8 @@ def _signature(value: Any) -> str:
 def api() -> str:
     lines = [f"API_VERSION {ferbench.API_VERSION}", *described(ferbench), *described(ferbench.testing)]
     lines += [
-        f"hook {hook} -> {spec.__name__}, built with {GIVEN[spec.kind]} positional" for hook, spec in HOOKS.items()
+        f"hook {hook} -> {spec.__name__}, built with {BY_NAME[spec.kind].given} positional"
+        for hook, spec in HOOKS.items()
     ]
     lines += [f"event {event}" for event in ferbench.TrackerSpec.EVENTS]
     return "\n".join(lines) + "\n"

@@ -27,6 +27,23 @@ class Suspect:
     of_label: float
 
 
+@dataclass(frozen=True)
+class Doubts:
+    """What a run doubts of a dataset's labels.
+
+    Attributes:
+        run: as it was named.
+        suspects: each with the names of its label and of the predicted class, the surest first.
+        judged: samples that the run was not trained on.
+        right: those of them whose label it predicts.
+    """
+
+    run: str
+    suspects: tuple[tuple[Suspect, str, str], ...]
+    judged: int
+    right: int
+
+
 def suspects(ids: NDArray[np.str_], truth: NDArray[np.int64], probabilities: NDArray[np.float32]) -> list[Suspect]:
     """The samples that confident learning counts as mislabelled, the surest first.
 

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lineage": ("ferbench.cli.lineage:lineage", "Show what a run continues, and what continues it."),
     "ensemble": ("ferbench.cli.ensemble:ensemble", "Average the predictions of finished runs."),
     "import": ("ferbench.cli.import_:import_", "Take in predictions that other software made."),
+    "export": ("ferbench.cli.export:export", "Write what a run predicts for each sample: CSV or Parquet."),
     "predict": ("ferbench.cli.predict:predict", "Classify images with a trained model."),
     "timeline": ("ferbench.cli.timeline:timeline", "Follow expressions over a video or a folder of frames."),
     "report": ("ferbench.cli.report:report", "Make a report of runs: one self-contained HTML page."),
@@ -70,8 +71,8 @@ class ShownUserError(click.ClickException):
 
 def as_user_error(error: click.UsageError) -> UserError:
     """What click says of a command line, as everything else is said: what is wrong, and what to do."""
-    said = " ".join(error.format_message().split())
-    wrong, _, hint = said.partition("Did you mean ")
+    message = " ".join(error.format_message().split())
+    wrong, _, hint = message.partition("Did you mean ")
     wrong, hint = wrong.rstrip(" (").removesuffix("."), hint.removesuffix(")")
     remedy = f"'{error.ctx.command_path} --help' says what there is" if error.ctx else "--help says what there is"
     return UserError(wrong[:1].lower() + wrong[1:], f"did you mean {hint} {remedy}" if hint else remedy)

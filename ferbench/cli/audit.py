@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ferbench.cli.completion import ComponentType, RunType, SettingType, plugin_option
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
-
-if TYPE_CHECKING:
-    from ferbench.audit.contradiction import Contradiction
-    from ferbench.audit.problem import Solution
-    from ferbench.audit.published import Cell, PublishedTable
-    from ferbench.audit.signatures import Signature
-    from ferbench.audit.verdict import Audit
-
-_WIDE = 12  # classes; larger matrices are for --json
 
 
 @click.group()
@@ -53,7 +44,20 @@ def audit() -> None:
 @results_option
 @cache_option
 @plugin_option
-def audit_data(dataset: str, **options: Any) -> None:
+def audit_data(
+    dataset: str,
+    data: Sequence[str],
+    sets: Sequence[str],
+    near: bool,
+    run: str | None,
+    write_exclusions: Path | None,
+    exclude: str,
+    skip_faulty: bool,
+    as_json: bool,
+    results: Path,
+    cache: Path,
+    plugin: Sequence[str],
+) -> None:
     """Find copies, leaks, conflicting labels and other faults of DATASET that decoding does not see.
 
     \b
@@ -61,9 +65,36 @@ def audit_data(dataset: str, **options: Any) -> None:
     ferbench audit data fer2013 --data DIR --write-exclusions left-out.csv --exclude leak,constant
     ferbench run --dataset fer2013 --data DIR --set data.exclude=left-out.csv
     """
-    from ferbench.cli.audit_data import run_audit
+    from ferbench.api.audits import audit_data as audited
+    from ferbench.api.audits import check_kinds
+    from ferbench.cli.packed import packed
+    from ferbench.experiment.settings import parse_value, split_assignment
 
-    run_audit(dataset, **options)
+    kinds = check_kinds([kind.strip() for kind in exclude.split(",") if kind.strip()], near=near, run=run)
+    done = audited(
+        dataset,
+        data,
+        settings={key: parse_value(value) for key, value in (split_assignment(text, "--set") for text in sets)},
+        near=near,
+        run=run,
+        skip_faulty=skip_faulty,
+        results=results,
+        cache=cache,
+        plugins=plugin,
+        pack=lambda resolved, place: packed(resolved, place, quiet=as_json),
+    )
+    if write_exclusions is not None:
+        done.write_exclusions(write_exclusions, kinds)
+    if as_json:
+        echo_json(done.document())
+        return
+    click.echo(str(done))
+    if write_exclusions is not None:
+        count = len(done.exclusions(kinds))
+        click.echo(f"\n{count:,} samples to leave out: {write_exclusions} (--set data.exclude={write_exclusions})")
+        if spared := done.spared(kinds):
+            samples = "1 likely mislabelled sample is" if spared == 1 else f"{spared:,} likely mislabelled samples are"
+            click.echo(f"{samples} not listed: what a model gets wrong stays in the test set that it is judged on")
 
 
 @audit.command("table")
@@ -117,223 +148,18 @@ def audit_table(
     ferbench audit table paper.csv
     ferbench audit table paper.csv --json | jq .verdict
     """
-    from ferbench.audit.score_table import read_table
-    from ferbench.audit.signatures import signatures
-    from ferbench.audit.verdict import ZERO_DIVISIONS
-    from ferbench.audit.verdict import audit as examine
+    from ferbench.api.audits import audit_table as audited
 
-    table = read_table(file, unit=unit, decimals=decimals)
-    zeros = {one.replace(" ", "-"): one for one in ZERO_DIVISIONS}
-    done = examine(
-        table,
+    done = audited(
+        file,
+        unit=unit,
+        decimals=decimals,
         rounding=None if rounding == "any" else rounding,
         macro_f1=None if macro_f1 == "any" else macro_f1,
-        zero_division=zeros.get(zero_division),
+        zero_division=None if zero_division == "any" else zero_division.replace("-", " "),  # type: ignore[arg-type]
     )
-    signs = signatures(done)
     if as_json:
-        echo_json(_document(done, signs))
+        echo_json(done.document())
     else:
-        click.echo("\n".join(_lines(file.name, done, signs)))
+        click.echo(str(done))
     click.get_current_context().exit(1 if done.verdict == "inconsistent" else 0)
-
-
-def _lines(name: str, audit: Audit, signs: Sequence[Signature]) -> Iterator[str]:
-    from ferbench.plugin.faults import one_line
-
-    table = audit.table
-    images = "an unknown number of images" if table.total is None else f"{table.total:,} images"
-    printed = "percent" if table.unit == "percent" else "fractions of 1"
-    scores = "1 score" if len(table.scores) == 1 else f"{len(table.scores)} scores"
-    yield one_line(f"{name}: {len(table.classes)} classes, {images}, {scores} in {printed}")
-    yield from (one_line(f"note: {note}") for note in table.notes)
-    said = {
-        "consistent": "consistent: there is a confusion matrix that gives every score",
-        "inconsistent": "inconsistent: no confusion matrix gives these scores",
-        "underdetermined": f"underdetermined: {audit.reason}",
-    }
-    yield said[audit.verdict]
-    yield f"  read with {_conventions(audit)}"
-    if audit.verdict == "inconsistent":
-        yield ""
-        yield from map(one_line, _faults(audit))
-    if signs:
-        yield ""
-        yield from (one_line(f"{one.id}: {one.text}") for one in signs)
-    matrix = audit.matrix
-    if matrix is not None and len(table.classes) <= _WIDE:
-        fits = "these scores" if audit.verdict == "consistent" else "the rest"
-        only = " (rows true, columns predicted; there are others)"
-        yield ""
-        yield f"a confusion matrix that gives {fits}{only}:"
-        yield from _matrix_lines(table, matrix)
-
-
-def _conventions(audit: Audit) -> str:
-    said = ["scores rounded to the nearest" if audit.conventions.rounding == "nearest" else "scores cut off"]
-    macro = "macro F1 as the mean of the classes' F1"
-    said.append(macro if audit.conventions.macro_f1 == "mean" else "macro F1 as the F1 of macro precision and recall")
-    zero = audit.conventions.zero_division
-    said.append("0/0 left out" if zero == "left out" else f"0/0 as {zero}")
-    return ", ".join(said)
-
-
-def _faults(audit: Audit) -> Iterator[str]:
-    table, diagnosis = audit.table, audit.diagnosis
-    assert diagnosis is not None
-    for cell in audit.totals:
-        add_up = f"add up to {sum(support or 0 for support in table.supports):,}"
-        yield f"{cell} is {table.totals[cell]:,}, but the supports of the classes {add_up}"
-    for number, one in enumerate(diagnosis.contradictions, start=1):
-        yield f"{number}. {_sentence(table, one)}"
-    if not diagnosis.contradictions:
-        return
-    left_out = [one.without for one in diagnosis.contradictions]
-    if len(left_out) == len(table.scores):
-        pass  # nothing is left that could hold together
-    elif audit.solved.answer == "yes":
-        values = _and([_would_be(audit, cell, audit.solved.solution) for cell in left_out])
-        yield f"Without {_and([str(cell) for cell in left_out])} the rest holds together; there, {values}."
-    elif audit.solved.answer == "unknown":
-        yield f"Whether the rest holds without {_and([str(cell) for cell in left_out])} was not decided."
-    others = [pair for pair in diagnosis.menders if pair[0] not in left_out]
-    if others:
-        values = " or ".join(_would_be(audit, cell, solution) for cell, solution in others)
-        yield f"Another single number would mend it as well: {values}."
-
-
-def _would_be(audit: Audit, cell: Cell, solution: Solution | None) -> str:
-    from ferbench.audit.verdict import value_of
-
-    assert solution is not None
-    value = value_of(cell, audit.table, audit.conventions, solution)
-    printed = audit.table.show(audit.table.scores[cell].value)
-    return f"{cell} {printed} could be {'undefined' if value is None else audit.table.show(value)}"
-
-
-def _sentence(table: PublishedTable, one: Contradiction) -> str:
-    others = [cell for cell in one.cells if cell != one.cell]
-    if one.cell is not None and not others:
-        # The supports matter to an average by their sum alone.
-        images = f" with {table.total:,} images" if one.supports else ""
-        printed = table.show(table.scores[one.cell].value)
-        return f"{one.cell} {printed} is not possible{images}{_nearest(table, one.cell)}"
-    held = f"{_listed(table, others)}{_at(table, one.supports)}"
-    if one.cell is None:
-        return (
-            f"{held} cannot hold together: no whole numbers of images give them"
-            if len(others) > 1 or one.supports
-            else f"{held} is no score"
-        )
-    printed = f"{one.cell} {table.show(table.scores[one.cell].value)}"
-    if one.bounds is None:
-        return f"{printed} cannot hold together with {held}"
-    value = table.scores[one.cell].value
-    if value < one.bounds.low:
-        needed = f"at least {table.show(one.bounds.low, bound='low')}"
-    else:
-        needed = f"at most {table.show(one.bounds.high, bound='high')}"
-    return f"{held} needs {one.cell} to be {needed}; printed is {table.show(value)}"
-
-
-def _nearest(table: PublishedTable, cell: Cell) -> str:
-    """The accuracies on both sides of one that no number of images gives."""
-    from fractions import Fraction
-
-    from ferbench.audit.published import ACCURACY, MICRO
-
-    value, total = table.scores[cell].value, table.total
-    if cell.row not in (ACCURACY, MICRO) or total is None or not 0 <= value < 1:
-        return ""
-    counts = (int(value * total), int(value * total) + 1)
-    return ": " + ", ".join(f"{right:,} right give {table.show(Fraction(right, total))}" for right in counts)
-
-
-def _listed(table: PublishedTable, cells: Sequence[Cell]) -> str:
-    """Cells with their numbers; those of one measure together."""
-    groups: dict[str, list[Cell]] = {}
-    for cell in cells:
-        groups.setdefault(cell.measure if cell.of_class else str(cell), []).append(cell)
-    said = []
-    for same in groups.values():
-        values = [table.show(table.scores[cell].value) for cell in same]
-        if len(same) == 1:
-            said.append(f"{same[0]} {values[0]}")
-        else:
-            measure = "F1" if same[0].measure == "f1" else same[0].measure
-            rows = ", ".join(f"{cell.row} {value}" for cell, value in zip(same, values, strict=True))
-            said.append(f"{measure} ({rows})")
-    return _and(said)
-
-
-def _at(table: PublishedTable, supports: Sequence[str]) -> str:
-    if not supports:
-        return ""
-    if len(supports) == 1:
-        support = table.supports[table.classes.index(supports[0])]
-        return f" at a support of {support:,}"
-    return " at these supports"
-
-
-def _and(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _matrix_lines(table: PublishedTable, matrix: Any) -> list[str]:
-    from ferbench.tables.table import Column, Table
-    from ferbench.tables.terminal import to_terminal
-
-    columns = [Column("class", ""), *(Column(f"c{k}", name, "count") for k, name in enumerate(table.classes))]
-    rows: tuple[tuple[str | int, ...], ...] = tuple(
-        (name, *map(int, counts)) for name, counts in zip(table.classes, matrix, strict=True)
-    )
-    return to_terminal(Table("matrix", "", tuple(columns), rows), None)
-
-
-def _document(audit: Audit, signs: Sequence[Signature]) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from ferbench.audit.verdict import value_of
-
-    table, matrix = audit.table, audit.matrix
-    document: dict[str, Any] = {
-        "verdict": audit.verdict,
-        "reason": audit.reason or None,
-        "conventions": asdict(audit.conventions),
-        "unit": table.unit,
-        "classes": list(table.classes),
-        "supports": list(table.supports),
-        "notes": list(table.notes),
-        "contradictions": [],
-        "menders": [],
-        "signatures": [asdict(one) for one in signs],
-        "counts": None,
-        "matrix": None if matrix is None else matrix.tolist(),
-    }
-    for cell in audit.totals:
-        numbers = [{**cell._asdict(), "printed": table.totals[cell]}]
-        document["contradictions"].append(
-            {"numbers": numbers, "supports": list(table.classes), "bounded": None, "without": cell._asdict()}
-        )
-    if audit.diagnosis is not None:
-        for one in audit.diagnosis.contradictions:
-            bounds = None
-            if one.cell is not None and one.bounds is not None:
-                bounds = {**one.cell._asdict(), "low": float(one.bounds.low), "high": float(one.bounds.high)}
-            document["contradictions"].append(
-                {
-                    "numbers": [{**cell._asdict(), "printed": float(table.scores[cell].value)} for cell in one.cells],
-                    "supports": list(one.supports),
-                    "bounded": bounds,
-                    "without": one.without._asdict(),
-                }
-            )
-        for cell, solution in audit.diagnosis.menders:
-            value = value_of(cell, table, audit.conventions, solution)
-            document["menders"].append({**cell._asdict(), "value": None if value is None else float(value)})
-    if audit.solved.right is not None and audit.solved.predicted is not None:
-        document["counts"] = {
-            name: {"right": list(right), "predicted": list(predicted)}
-            for name, right, predicted in zip(table.classes, audit.solved.right, audit.solved.predicted, strict=True)
-        }
-    return document

@@ -12,7 +12,7 @@ import click
 
 from ferbench.cli.completion import ComponentType, plugin_option
 from ferbench.cli.json_output import echo_json
-from ferbench.plugin.component import KINDS
+from ferbench.kinds import BY_NAME
 
 if TYPE_CHECKING:
     from ferbench.plugin.component import Component
@@ -24,7 +24,7 @@ _COLOURS = {"passed": "green", "failed": "red"}
 
 @click.command()
 @click.argument("name", type=ComponentType())
-@click.option("--kind", type=click.Choice(KINDS), help="Only a component of this kind.")
+@click.option("--kind", type=click.Choice(list(BY_NAME)), help="Only a component of this kind.")
 @plugin_option
 @click.option("--set", "sets", multiple=True, metavar="OPTION=VALUE", help="An option of the component. Repeatable.")
 @click.option("--data", type=click.Path(path_type=Path, exists=True), help="The files of a dataset that reads some.")
@@ -69,8 +69,10 @@ def check(
         echo_json(record)
     else:
         tried = sum(verdict.status in ("passed", "failed") for verdict in verdicts)
-        said = f"{len(broken)} broken: {', '.join(broken)}" if broken else f"all {tried} rules that were tried are kept"
-        click.echo(f"{component.where}: {said}")
+        summary = (
+            f"{len(broken)} broken: {', '.join(broken)}" if broken else f"all {tried} rules that were tried are kept"
+        )
+        click.echo(f"{component.where}: {summary}")
     if broken:
         raise click.exceptions.Exit(1)
 
@@ -99,5 +101,5 @@ def _verdicts(
         found.append(verdict)
         if not quiet:
             mark = click.style(f"{_MARKS[verdict.status]:8}", fg=_COLOURS.get(verdict.status))
-            said = f" · {verdict.said}" if verdict.said else ""
-            click.echo(f"{mark}{verdict.rule}: {verdict.summary}{said}")
+            note = f" · {verdict.said}" if verdict.said else ""
+            click.echo(f"{mark}{verdict.rule}: {verdict.summary}{note}")

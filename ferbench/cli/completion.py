@@ -32,7 +32,7 @@ class ComponentType(click.ParamType):
     """The name of a component: converts to the text itself, and completes to what the plugins offer.
 
     Args:
-        kind: one of `ferbench.plugin.discovery.KINDS`; None for all of them, or what ``--kind`` says.
+        kind: a kind of `ferbench.kinds`; None for all of them, or what ``--kind`` says.
     """
 
     name = "name"

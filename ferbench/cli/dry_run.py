@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ferbench.cli.combinations import Combination, refuse_if_all_skipped, single_update
 from ferbench.cli.devices import shared_batch
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.progress import duration
@@ -15,6 +14,8 @@ from ferbench.cli.tables import fitting, show, terminal_width
 from ferbench.data.shards import Shards
 from ferbench.errors import UserError
 from ferbench.experiment.differences import beside_title
+from ferbench.experiment.plan import single_update
+from ferbench.experiment.prepare import Combination, refuse_if_all_skipped
 from ferbench.ids import short
 from ferbench.plugin.culprit import in_a_line
 from ferbench.tables.table import size
@@ -33,7 +34,7 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
             try:
                 estimate = estimator.estimate(combination.plan)
             except UserError as error:
-                combination.skip, combination.error = error.message, error
+                combination.refuse(error)
             except Exception as error:  # a plugin's, whatever it may be
                 combination.skip = in_a_line(error)
                 remedy = "run that combination alone without --dry-run to see where"
@@ -57,7 +58,7 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
                 *beside_title(combination.varied).values(),
                 short(plan.training_id) if plan else "",
                 short(plan.config_id) if plan else "",
-                combination.action,
+                f"skip ({combination.skip})" if combination.skip else combination.action,
                 duration(estimate.seconds) if estimate else "",
                 size(estimate.disk_bytes) if estimate else "",
             ]
@@ -97,7 +98,7 @@ def _shared(combination: Combination) -> str | None:
 
 def _plan_entry(combination: Combination, estimate: Estimate | None) -> dict[str, Any]:
     entry: dict[str, Any] = {
-        "action": "skip" if combination.skip else "reuse" if combination.done else "run",
+        "action": combination.action,
         "reason": combination.skip,
         "label": combination.label,
         "varied": combination.varied,

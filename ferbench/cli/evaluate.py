@@ -226,7 +226,7 @@ def _test(
     strict: bool,
     quiet: bool,
 ) -> Retest:
-    from ferbench.cli.combinations import packed
+    from ferbench.cli.packed import packed
     from ferbench.data.class_mapping import match_classes
     from ferbench.data.splits import SplitRequest, choose_protocol
     from ferbench.data.tested_rows import asked_classes, choose_rows
@@ -237,7 +237,7 @@ def _test(
 
     spec = resolved.components["dataset"].component.spec
     assert isinstance(spec, DatasetSpec)
-    given = resolved.recipe.dataset.options
+    given = resolved.recipe.components["dataset"].options
     form = None if trained is None else lambda own: _as_trained(own, trained, given)
     pack = packed(resolved, cache, quiet=quiet, form=form)
     request = SplitRequest(**resolved.recipe.data.model_dump(include=set(SplitRequest.__dataclass_fields__)))

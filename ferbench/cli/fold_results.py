@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ferbench.cli.combinations import Combination, named_settings
 from ferbench.experiment.differences import FOLD, SEED, telling, titles
 from ferbench.metrics.measures import measure
 from ferbench.plugin.faults import one_line
 from ferbench.ranking.cross_validation import over_folds
 from ferbench.runs.folds import listed, place_of
 from ferbench.tables.table import Spread, shown
+
+if TYPE_CHECKING:
+    from ferbench.experiment.prepare import Combination
 
 _METRICS = ("accuracy", "macro_f1")
 
@@ -110,9 +112,11 @@ def cross_validations(combinations: Sequence[Combination], outcomes: Sequence[di
         combinations: what was asked for.
         outcomes: what became of each.
     """
+    from ferbench.experiment.prepare import named_settings
+
     several = [
         {key: value for key, value in settings.items() if key not in (SEED, FOLD)}
-        for settings in named_settings(combinations)
+        for settings in named_settings([combination.settings for combination in combinations])
     ]
     named = titles(several, telling(several, ignored=()))
     found: dict[str, CrossValidation] = {}

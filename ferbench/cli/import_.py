@@ -117,7 +117,7 @@ def _of_dataset(
     """The test set of a dataset, packed as for a run."""
     import numpy as np
 
-    from ferbench.cli.combinations import packed
+    from ferbench.cli.packed import packed
     from ferbench.data.class_mapping import match_classes
     from ferbench.data.splits import SplitRequest
     from ferbench.data.tested_rows import asked_classes, choose_rows

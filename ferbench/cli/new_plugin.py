@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-_KINDS = ("model", "dataset", "loss", "sampler", "augmentation", "optimizer", "schedule", "tracker")
+from ferbench.kinds import WITH_SCAFFOLD
 
 
 @click.command("new")
-@click.argument("kind", type=click.Choice(_KINDS))
+@click.argument("kind", type=click.Choice(WITH_SCAFFOLD))
 @click.argument("name")
 @click.option(
     "--output",
@@ -27,14 +27,14 @@ def new_plugin(kind: str, name: str, output: Path, single_file: bool) -> None:
     rules of its kind, and a README. It works as it is written.
     """
     from ferbench.cli.completion import silent_registry
-    from ferbench.scaffold.plugin import check_name, write_plugin
+    from ferbench.scaffold.plugin import check_name, data_flag, write_plugin
 
     check_name(kind, name, silent_registry(()))
     target, *files = write_plugin(kind, name, output, single_file)
     click.echo(f"{target}")
     for file in files:
         click.echo(f"  {file.relative_to(target)}")
-    data = " --data DIR" if kind == "dataset" else ""
+    data = data_flag(kind)
     click.echo("Next:")
     if single_file:
         click.echo(f"  ferbench plugins check {name} --kind {kind} --plugin {target}{data}")

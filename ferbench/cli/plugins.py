@@ -12,7 +12,7 @@ from ferbench.cli.json_output import echo_json
 from ferbench.cli.new_plugin import new_plugin
 from ferbench.cli.option_values import assignments
 from ferbench.errors import UserError
-from ferbench.plugin.component import KINDS
+from ferbench.kinds import BY_NAME
 
 if TYPE_CHECKING:
     from ferbench.plugin.discovery import Component, PluginRecord, Registry
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _SLOW = 0.5  # seconds of import after which a plugin slows every command down noticeably
 
-_kind_option = click.option("--kind", type=click.Choice(KINDS), help="Only components of this kind.")
+_kind_option = click.option("--kind", type=click.Choice(list(BY_NAME)), help="Only components of this kind.")
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -168,8 +168,8 @@ def _notes(registry: Registry, kind: str | None) -> list[str]:
     for clashing_kind, name in sorted(registry.ambiguous()):
         owners = [c for c in registry.components(clashing_kind) if c.name == name]
         if kind in (None, clashing_kind):
-            said = " or ".join(component.qualified_name for component in owners)
-            notes.append(f"clash: {clashing_kind} '{name}' is offered by {len(owners)} plugins; say {said}")
+            names = " or ".join(component.qualified_name for component in owners)
+            notes.append(f"clash: {clashing_kind} '{name}' is offered by {len(owners)} plugins; say {names}")
     notes += [f"broken: {record.title}: {record.error}" for record in registry.broken()]
     notes += [
         f"slow: {record.title} {_slowness(record)}, at every command; leave heavy imports to the builders"

@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from ferbench.api.classify import AFFECT, Classified, classify, image_files
 from ferbench.cli.completion import RunType, plugin_option
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import results_option
-from ferbench.errors import UserError
 from ferbench.plugin.faults import one_line
-
-if TYPE_CHECKING:
-    from ferbench.training.restore import TrainedModel
-
-AFFECT = ("valence", "arousal")
-_BATCH = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the model says of an image; valence and arousal where it predicts them."""
-
-    path: Path
-    probabilities: list[float]
-    affect: list[float] | None
-
-    @property
-    def label(self) -> int:
-        return self.probabilities.index(max(self.probabilities))
 
 
 @click.command()
@@ -54,7 +34,7 @@ def predict(run: str, images: Sequence[Path], layout: str, device: str, results:
     from ferbench.data.decode import FORMAT_LIST
     from ferbench.runs.find import find_run
 
-    paths = list(_expand(images))
+    paths = list(image_files(images, lambda text: click.echo(one_line(f"warning: {text}"), err=True)))
     directory = find_run(results, run)
     from ferbench.plugin.discovery import load_registry
     from ferbench.training.restore import restore
@@ -65,49 +45,14 @@ def predict(run: str, images: Sequence[Path], layout: str, device: str, results:
     trained = restore(directory, load_registry(plugin), chosen_device)
     for warning in filter(None, (trained.changed, trained.doubt)):
         click.echo(one_line(f"warning: {warning}; probabilities may differ"), err=True)
-    answers, faults = _classify(trained, paths)
-    _show(answers, trained.task.class_names, layout)
+    classified, faults = classify(trained, [(path, path) for path in paths])
+    _show(classified, trained.task.class_names, layout)
     for path, reason in faults:
         click.echo(one_line(f"error: {path}: {reason}"), err=True)
     if faults:
         what = "1 image" if len(faults) == 1 else f"{len(faults)} images"
         click.echo(f"  → {what} could not be classified; give {FORMAT_LIST} files", err=True)
         sys.exit(2)
-
-
-def _expand(given: Sequence[Path]) -> Iterator[Path]:
-    from ferbench.data.image_tree import images_in
-
-    for path in given:
-        if path.is_dir():
-            found, warning = images_in(path, deep=True)
-            if warning:
-                click.echo(one_line(f"warning: {warning}"), err=True)
-            yield from found
-        elif path.exists():
-            yield path
-        else:
-            raise UserError(f"there is no file {path}", "give the path of an image, or of a directory of images")
-
-
-def _classify(trained: TrainedModel, paths: Sequence[Path]) -> tuple[list[Answer], list[tuple[Path, str]]]:
-    """The answers, and what could not be decoded, with the reason."""
-    from ferbench.data.decode import DecodeError, decode
-
-    answers: list[Answer] = []
-    faults: list[tuple[Path, str]] = []
-    for start in range(0, len(paths), _BATCH):
-        decoded = []
-        for path in paths[start : start + _BATCH]:
-            try:
-                decoded.append((path, decode(path, trained.form.channels)))
-            except DecodeError as error:
-                faults.append((path, str(error)))
-        if decoded:
-            probabilities, affect = trained.classify([image for _, image in decoded])
-            for i, (path, _) in enumerate(decoded):
-                answers.append(Answer(path, probabilities[i].tolist(), None if affect is None else affect[i].tolist()))
-    return answers, faults
 
 
 def distinct(class_names: Iterable[str], own: Sequence[str]) -> list[str]:
@@ -122,17 +67,17 @@ def distinct(class_names: Iterable[str], own: Sequence[str]) -> list[str]:
     return columns
 
 
-def _show(answers: list[Answer], class_names: tuple[str, ...], layout: str) -> None:
-    affect = AFFECT if any(one.affect for one in answers) else ()
+def _show(classified: list[Classified], class_names: tuple[str, ...], layout: str) -> None:
+    affect = AFFECT if any(one.affect for one in classified) else ()
     if layout == "json":
         document: list[dict[str, Any]] = [
             {
-                "image": str(one.path),
+                "image": str(one.image),
                 "predicted": class_names[one.label],
                 "probabilities": dict(zip(class_names, one.probabilities, strict=True)),
                 **({} if one.affect is None else dict(zip(AFFECT, one.affect, strict=True))),
             }
-            for one in answers
+            for one in classified
         ]
         echo_json(document)
     elif layout == "csv":
@@ -140,22 +85,22 @@ def _show(answers: list[Answer], class_names: tuple[str, ...], layout: str) -> N
 
         own = ("image", "predicted", *affect)
         rows = [[*own[:2], *distinct(map(csv_text, class_names), own), *affect]]
-        for one in answers:
+        for one in classified:
             numbers = (*one.probabilities, *(one.affect or ()))
             predicted = csv_text(class_names[one.label])
-            rows.append([csv_text(str(one.path)), predicted, *(f"{number:.6f}" for number in numbers)])
+            rows.append([csv_text(str(one.image)), predicted, *(f"{number:.6f}" for number in numbers)])
         click.echo(csv_lines(rows), nl=False)
-    elif answers:
+    elif classified:
         from ferbench.cli.tables import fitting, show, terminal_width
 
         rows = [
             [
-                str(one.path),
+                str(one.image),
                 class_names[one.label],
                 *(f"{100 * p:.1f} %" for p in one.probabilities),
                 *(f"{value:+.2f}" for value in one.affect or ()),
             ]
-            for one in answers
+            for one in classified
         ]
         columns = ["image", "predicted", *distinct(class_names, ("image", "predicted", *affect)), *affect]
         width = terminal_width()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +15,7 @@ from ferbench.errors import UserError
 
 if TYPE_CHECKING:
     from ferbench.plugin.discovery import Registry
+    from ferbench.records.run import Run
 
 
 @click.command()
@@ -45,76 +45,60 @@ def resume(
     ferbench resume my-run
     """
     devices = asked_devices(devices)
-    from ferbench.cli.combinations import plan_all, resolve_all
-    from ferbench.cli.run import execute_all, write_report
+    from ferbench.cli.packed import preparer
+    from ferbench.cli.run import conduct
+    from ferbench.experiment.differences import differing, flat
+    from ferbench.experiment.prepare import plan_all, resolve_all
     from ferbench.experiment.settings import split_paths
     from ferbench.experiment.start import recorded_start
     from ferbench.plugin.discovery import load_registry
     from ferbench.runs.find import find_run
 
     directories = [find_run(results, name) for name in dict.fromkeys(runs)]
-    records = [directory.read() for directory in directories]
+    records = [directory.load() for directory in directories]
     path, paths = split_paths(data)
     settings = []
     for record in records:
-        asked = {key: value for key, value in record["recipe"].items() if value is not None}
-        asked["data"] = {key: value for key, value in asked["data"].items() if value is not None}
+        asked = {key: value for key, value in record.recipe.plain().items() if value is not None}
+        asked["data"] = {key: value for key, value in record.recipe.data.items() if value is not None}
         if path is not None:
             asked["data"]["path"] = path
         if paths:
             asked["data"]["paths"] = {**(asked["data"].get("paths") or {}), **paths}
         if devices is not None:
-            asked["runtime"] = {**asked["runtime"], "devices": devices}
+            asked["runtime"] = {**record.recipe.runtime, "devices": devices}
         settings.append(asked)
     registry = load_registry(plugin)
     for directory, record in zip(directories, records, strict=True):
         _refuse_lacking_plugins(directory.path.name, record, registry)
-    combinations = resolve_all(settings, registry)
+    prepares = preparer(registry, results, cache, quiet=quiet)
+    combinations = resolve_all(settings, prepares)
     for record, combination in zip(records, combinations, strict=True):
         combination.start = recorded_start(results, record)
-    plan_all(combinations, results, cache, quiet=quiet)
+    plan_all(combinations, prepares, results)
     for directory, record, combination in zip(directories, records, combinations, strict=True):
         if combination.error is not None:
             raise combination.error
         plan = combination.plan
-        if plan is not None and plan.training_id != record["identity"]["training_id"]:
-            unlike = ", ".join(_differences(record["identity"]["covers"], plan.identity))
+        if plan is not None and plan.training_id != record.identity.training_id:
+            unlike = ", ".join(differing([flat(record.identity.covers), flat(plan.identity)], ignored=()))
             raise UserError(
                 f"run {directory.path.name} cannot go on: it is no longer the same experiment ({unlike})",
                 "put that back as it was, or start a new run with 'ferbench run'",
             )
-    outcomes = execute_all(combinations, results, cache, plugin, quiet=quiet, tables=True)
-    page = write_report(outcomes, results, plugin)
-    if page is not None:
-        click.echo(f"report: {page}")
-    if any(outcome["status"] in ("failed", "diverged") for outcome in outcomes):
-        sys.exit(1)
+    conduct(combinations, results, cache, plugin, quiet=quiet)
 
 
-def _refuse_lacking_plugins(run: str, record: Mapping[str, Any], registry: Registry) -> None:
+def _refuse_lacking_plugins(run: str, record: Run, registry: Registry) -> None:
     """Name the local plugins of a run that were not given again.
 
     Raises:
         UserError: there are some.
     """
-    local = {one["distribution"] for one in record["components"].values() if one["version"] == "local"}
-    lacking = sorted(local - {one.distribution for one in registry.plugins})
+    local = {component.distribution for component in record.components.values() if component.version == "local"}
+    lacking = sorted(local - {plugin.distribution for plugin in registry.plugins})
     if lacking:
         raise UserError(
             f"run {run} needs the local plugin {', '.join(lacking)}, which was not given",
             f"give its file or module, such as {' '.join(f'--plugin {name}.py' for name in lacking)}",
         )
-
-
-def _differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
-    """The keys whose values differ, dotted."""
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key in dict.fromkeys([*before, *after]):
-            yield from _differences(before.get(key), after.get(key), f"{place}.{key}" if place else str(key))
-    elif _plain(before) != _plain(after):
-        yield place
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as the lists that JSON makes of them."""
-    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value

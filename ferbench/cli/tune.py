@@ -164,8 +164,8 @@ def search(
     ferbench tune RECIPE.toml --search optimizer.lr=1e-4..1e-2:log --search loss=cross-entropy,focal
     ferbench tune status STUDY
     """
-    from ferbench.cli.combinations import packed
-    from ferbench.experiment.recipe import COMPONENT_SECTIONS
+    from ferbench.cli.packed import packed
+    from ferbench.kinds import SECTIONS
     from ferbench.tune.request import Request
 
     silent = as_json or quiet
@@ -183,7 +183,7 @@ def search(
         results=results,
         cache=cache,
         recipe=recipe,
-        components={section: names[f"{section}_names"] for section in COMPONENT_SECTIONS},
+        components={section: names[f"{section}_names"] for section in SECTIONS},
         trackers=tracker_names,
         data=data,
         sets=sets,
@@ -244,8 +244,8 @@ def _search(text: str) -> tuple[str, str]:
 
 def _warn(session: Session, name: str | None, *, quiet: bool) -> None:
     """Say what a user should know before the first trial."""
-    from ferbench.cli.combinations import single_update
     from ferbench.cli.naming import warn_of_digits
+    from ferbench.experiment.plan import single_update
 
     warn_of_digits(session.label, "study")
     if name is not None and name != session.label:

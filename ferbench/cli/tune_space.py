@@ -9,6 +9,8 @@ import click
 
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.tables import fitting, show, terminal_width
+from ferbench.experiment.differences import of_recipe, title
+from ferbench.kinds import DEFAULTS
 
 if TYPE_CHECKING:
     from ferbench.tune.session import Session
@@ -39,7 +41,7 @@ def show_space(session: Session, *, as_json: bool) -> None:
     there = "there already: it goes on" if place.path.exists() else "new"
     lines = (
         f"study {place.id} ({session.label}; {there})",
-        f"base: {session.base.label}",
+        f"base: {title(of_recipe(space.base, DEFAULTS))}",
         f"better: {goals}, on validation",
         f"{session.target} trials chosen by {by.algorithm}, pruner {by.pruner}; the best repeated over seeds {seeds}",
     )

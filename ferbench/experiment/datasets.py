@@ -57,28 +57,40 @@ def build_dataset(chosen: ChosenComponent, data: DataSettings) -> Dataset:
     Raises:
         UserError: it is not said where files are, or what the dataset itself raises.
     """
+    paths = places(chosen, data)
     if not isinstance(chosen, JoinedDatasets):
-        name = chosen.component.name
-        path = (data.paths or {}).get(name, data.path)
-        dataset = _build(chosen, path, 'give --data DIR, or path = "DIR" under [data] in the recipe')
+        dataset: Dataset = chosen.build(paths[chosen.component.name])
         _check_fit(chosen, dataset, "dataset.fit")
         return dataset
     members = []
     for name, member in chosen.members.items():
-        remedy = f'give --data {name}=DIR, or {name} = "DIR" under [data.paths] in the recipe'
-        dataset = _build(member, (data.paths or {}).get(name), remedy)
+        dataset = member.build(paths[name])
         _check_fit(member, dataset, f"dataset.{name}.fit")
         members.append(Member(name, dataset, _spec(member).protocols[0].train))
-    union = chosen.build(members)
+    union: Dataset = chosen.build(members)
     _check_fit(chosen, union, "dataset.fit")
     return union
 
 
-def _build(chosen: ChosenComponent, path: str | None, remedy: str) -> Dataset:
-    spec = _spec(chosen)
-    if path is None and spec.needs_path:
-        raise UserError(f"dataset '{spec.name}' needs to know where its files are", remedy)
-    return chosen.build(None if path is None else Path(path).expanduser())
+def places(chosen: ChosenComponent, data: DataSettings) -> dict[str, Path | None]:
+    """Where the files of a dataset, or of each member of a union, are said to be; None where nothing is said.
+
+    Raises:
+        UserError: it is not said of one that needs it.
+    """
+    joined = isinstance(chosen, JoinedDatasets)
+    found: dict[str, Path | None] = {}
+    for name, member in chosen.members.items() if isinstance(chosen, JoinedDatasets) else [("", chosen)]:
+        spec = _spec(member)
+        name = name or spec.name
+        path = (data.paths or {}).get(name, None if joined else data.path)
+        if path is None and spec.needs_path:
+            remedy = 'give --data DIR, or path = "DIR" under [data] in the recipe'
+            if joined:
+                remedy = f'give --data {name}=DIR, or {name} = "DIR" under [data.paths] in the recipe'
+            raise UserError(f"dataset '{spec.name}' needs to know where its files are", remedy)
+        found[name] = None if path is None else Path(path).expanduser()
+    return found
 
 
 def _check_fit(chosen: ChosenComponent, dataset: Dataset, key: str) -> None:

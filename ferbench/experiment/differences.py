@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ferbench.ids import VERSION
+from ferbench.kinds import IN_LABELS
 from ferbench.tables.values import shortened, text
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ SAMPLES = "training samples"
 _WORD = re.compile(r"[\w-]+")
 
 #: Components that name a combination, whether they vary or not.
-_TITLE = ("dataset", "model", "loss", "sampler")
+_TITLE = IN_LABELS
 
 
 def of_run(run: Run, tested: Mapping[str, Any] | None = None) -> dict[str, Any]:

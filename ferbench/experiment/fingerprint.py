@@ -7,12 +7,10 @@ from typing import Any
 
 from ferbench.experiment.recipe import Added, Recipe, Role, Section, TrainingSettings
 from ferbench.ids import digest
+from ferbench.kinds import IN_IDS
 
 #: Rises when a change of the harness changes the weights that a recipe gives.
 NUMERICS_VERSION = 1
-
-#: Sections whose component changes the weights. The dataset acts through the digests of its rows.
-WEIGHT_COMPONENTS = ("model", "loss", "sampler", "augmentation", "optimizer", "schedule")
 
 
 def fields_with_role(section: Section, *roles: Role) -> dict[str, Any]:
@@ -49,7 +47,7 @@ def training_identity(
     """
     identity: dict[str, Any] = {
         "numerics": NUMERICS_VERSION,
-        "components": {section: dict(components[section]) for section in WEIGHT_COMPONENTS},
+        "components": {section: dict(components[section]) for section in IN_IDS},
         "rows": dict(rows),
         "data": fields_with_role(recipe.data, Role.WEIGHTS),
         "training": fields_with_role(recipe.training, Role.WEIGHTS, Role.SEED),

@@ -13,7 +13,6 @@ from ferbench.data.cuts import joins_last
 from ferbench.data.pack import Pack
 from ferbench.data.splits import Rows, Split, SplitRequest, cut, stored_digest
 from ferbench.errors import UserError
-from ferbench.experiment.differences import FOLD, SEED, title
 from ferbench.experiment.fingerprint import (
     config_id,
     fields_with_role,
@@ -72,13 +71,6 @@ class Plan:
         assert isinstance(spec, ModelSpec)
         return spec
 
-    @property
-    def label(self) -> str:
-        """What it is called where it stands alone."""
-        recipe = self.resolved.recipe
-        names = {section: chosen.component.name for section, chosen in self.resolved.components.items()}
-        return title({**names, SEED: recipe.training.seed, FOLD: recipe.data.fold})
-
     def directory(self, results: Path) -> RunDirectory:
         """Where the run lives."""
         return RunDirectory(run_path(results, short(self.training_id)))
@@ -88,9 +80,10 @@ class Plan:
         directory = self.directory(results)
         return (
             is_trained(directory)
-            and directory.read().get("identity", {}).get("training_id") == self.training_id
+            and directory.load().identity.training_id == self.training_id
             and all(
-                directory.evaluation(short(self.evaluation_id(role))) is not None for role in self.evaluation_rows()
+                directory.load_evaluation(short(self.evaluation_id(role))) is not None
+                for role in self.evaluation_rows()
             )
         )
 
@@ -223,6 +216,19 @@ def normalization(spec: ModelSpec, channels: int) -> tuple[tuple[float, ...], tu
     return fitted(spec.mean), fitted(spec.std)
 
 
+def check_metric(metric: str, field: str = "training.select") -> None:
+    """Refuse a selection metric that does not exist, whatever the data.
+
+    Raises:
+        UserError: naming the metrics there are.
+    """
+    name, colon, _ = metric.partition(":")
+    if metric not in HIGHER_IS_BETTER and not (colon and name in ("f1", "recall")):
+        raise UserError(
+            f"{field} = '{metric}' is no metric", f"choose {', '.join(HIGHER_IS_BETTER)}, f1:CLASS or recall:CLASS"
+        )
+
+
 def check_selection(
     metric: str, class_names: tuple[str, ...], has_affect: bool, field: str = "training.select"
 ) -> None:
@@ -233,23 +239,30 @@ def check_selection(
     Raises:
         UserError: naming the metrics there are.
     """
-    name, colon, class_name = metric.partition(":")
-    if colon and name in ("f1", "recall"):
-        if class_name not in class_names:
-            raise UserError(
-                f"{field} = '{metric}': there is no class '{class_name}'",
-                f"choose among: {', '.join(class_names)}",
-            )
-    elif metric not in HIGHER_IS_BETTER:
+    check_metric(metric, field)
+    _, colon, class_name = metric.partition(":")
+    if colon and class_name not in class_names:
         raise UserError(
-            f"{field} = '{metric}' is no metric",
-            f"choose {', '.join(HIGHER_IS_BETTER)}, f1:CLASS or recall:CLASS",
+            f"{field} = '{metric}': there is no class '{class_name}'", f"choose among: {', '.join(class_names)}"
         )
-    elif metric in AFFECT_METRICS and not has_affect:
+    if metric in AFFECT_METRICS and not has_affect:
         raise UserError(
             f"{field} = '{metric}' needs a dataset with valence and arousal, and a model that predicts them",
             "select by a metric of the classes, such as macro_f1, or choose such a dataset and model",
         )
+
+
+def single_update(plan: Plan) -> str | None:
+    """A warning where a batch is larger than an epoch; None: it is not."""
+    training = plan.resolved.recipe.training
+    size, drawn = training.batch_size * training.accumulate, plan.epoch_samples
+    if not training.epochs or size <= drawn:
+        return None
+    asked = "training.batch_size" if training.accumulate == 1 else "training.batch_size × training.accumulate"
+    return (
+        f"warning: {asked} = {size:,}, but an epoch has {drawn:,} training samples: each epoch is a single update; "
+        "use a smaller batch for more"
+    )
 
 
 def dataset_key(resolved: ResolvedRecipe) -> str:
@@ -257,4 +270,4 @@ def dataset_key(resolved: ResolvedRecipe) -> str:
     chosen = resolved.components["dataset"]
     data = resolved.recipe.data
     where = {"path": data.path, "paths": data.paths}
-    return digest({"dataset": chosen.describe(), **where, "skip_faulty": data.skip_faulty})
+    return digest({"dataset": chosen.describe().plain(), **where, "skip_faulty": data.skip_faulty})

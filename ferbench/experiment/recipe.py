@@ -8,18 +8,7 @@ from typing import Annotated, Any, Literal
 import annotated_types as at
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-#: Sections of a recipe that choose a plugin component, in the order of the data flow.
-COMPONENT_SECTIONS = ("dataset", "model", "loss", "sampler", "augmentation", "optimizer", "schedule")
-
-DEFAULT_COMPONENTS = {
-    "dataset": "synthetic-faces",
-    "model": "basic-cnn",
-    "loss": "cross-entropy",
-    "sampler": "shuffled",
-    "augmentation": "standard",
-    "optimizer": "adam",
-    "schedule": "constant",
-}
+from ferbench.kinds import SECTIONS
 
 
 class Role(enum.Enum):
@@ -217,22 +206,25 @@ class Recipe(Section):
     """One run, as asked for: what every section says, with the harness's defaults filled in. The options of
     components are still unchecked; ``experiment.resolve`` checks them against the plugins.
 
+    Sections that choose a component are those of `ferbench.kinds.SECTIONS`: see `components`.
+
     Attributes:
         name: of the run (``--name``).
         start: whose weights it starts from, ``from`` in a recipe (``--from``): a run, and with ``@`` at which point.
     """
 
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Component]
+
     name: Annotated[str | None, Role.ENVIRONMENT] = None
     start: Annotated[str | None, Role.STARTS, Field(alias="from")] = None
-    dataset: Component
-    model: Component
-    loss: Component
-    sampler: Component
-    augmentation: Component
-    optimizer: Component
-    schedule: Component
     trackers: Annotated[tuple[Component, ...], Role.ENVIRONMENT] = ()
     data: DataSettings = DataSettings()
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     runtime: RuntimeSettings = RuntimeSettings()
+
+    @property
+    def components(self) -> dict[str, Component]:
+        """The chosen components by section."""
+        return {section: self.__pydantic_extra__[section] for section in SECTIONS}

@@ -7,16 +7,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 import ferbench
 from ferbench.errors import UserError
 from ferbench.experiment.file_content import content_digest
-from ferbench.experiment.fingerprint import WEIGHT_COMPONENTS
 from ferbench.experiment.initial_weights import identify_weights
-from ferbench.experiment.recipe import COMPONENT_SECTIONS, Recipe
 from ferbench.experiment.recipe import Component as Asked
+from ferbench.experiment.recipe import Recipe
+from ferbench.kinds import IN_IDS
 from ferbench.plugin.culprit import blame
 from ferbench.plugin.discovery import Component, PluginRecord, Registry
+from ferbench.plugin.refusals import complaint
 from ferbench.plugin.specs import DatasetSpec, ModelSpec
+from ferbench.records.run import Component as Used
+from ferbench.records.run import LoadedPlugin
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class ChosenComponent:
         for option in self.component.options().fields:
             if option.initial_weights is not None:
                 covered[option.name] = identify_weights(option.initial_weights, self.options[option.name], self.options)
-        return {**self.describe(), "options": covered}
+        return {**self.describe().plain(), "options": covered}
 
     def origin(self) -> dict[str, Any]:
         """All that decides what a dataset yields, beside the files that its ``source()`` stamps: as `identify`, but
@@ -69,7 +74,7 @@ class ChosenComponent:
         def content(where: str, path: Path) -> str:
             return f"sha256:{content_digest(path, where)}" if path.is_file() else str(path.resolve())
 
-        return {**self.describe(), "options": self._covered(content)}
+        return {**self.describe().plain(), "options": self._covered(content)}
 
     def check_files(self) -> None:
         """Look whether the files and folders that options name are there.
@@ -97,15 +102,25 @@ class ChosenComponent:
 
         return schema.covered(self.options, found)
 
-    def describe(self) -> dict[str, Any]:
-        """What the record says of it."""
-        return {
-            "name": self.component.name,
-            "distribution": self.component.distribution,
-            "version": self.component.version,
-            "source": self.component.source_hash(),
-            "options": dict(self.options),
-        }
+    def describe(self) -> Used:
+        """What the record says of it.
+
+        Raises:
+            UserError: an option has a value that no record holds.
+        """
+        try:
+            return Used(
+                name=self.component.name,
+                distribution=self.component.distribution,
+                version=self.component.version,
+                source=self.component.source_hash(),
+                options=dict(self.options),
+            )
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise UserError(
+                f"an option of {self.component.where} {complaint(first)}", "give a value that a record can hold"
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -118,9 +133,10 @@ class JoinedDatasets(ChosenComponent):
 
     members: Mapping[str, ChosenComponent] = field(default_factory=dict)
 
-    def describe(self) -> dict[str, Any]:
-        members = {name: member.describe() for name, member in self.members.items()}
-        return {**super().describe(), "members": members}
+    def describe(self) -> Used:
+        used = super().describe()
+        used.members = {name: member.describe() for name, member in self.members.items()}
+        return used
 
     def origin(self) -> dict[str, Any]:
         members = {name: member.origin() for name, member in self.members.items()}
@@ -160,12 +176,26 @@ class ResolvedRecipe:
             isinstance(spec, ModelSpec) and spec.affect and bool(self.components["model"].options.get("affect", True))
         )
 
-    def describe(self) -> dict[str, dict[str, Any]]:
+    def describe(self) -> dict[str, Used]:
+        """By section, what the record says of the components."""
         return {section: chosen.describe() for section, chosen in self.components.items()}
+
+    def loaded(self) -> list[LoadedPlugin]:
+        """What the record says of the plugins."""
+        return [
+            LoadedPlugin(
+                name=plugin.name,
+                distribution=plugin.distribution,
+                version=plugin.version,
+                origin=plugin.origin if plugin.file is None else plugin.file.name,
+                source=plugin.source_of(),
+            )
+            for plugin in self.plugins
+        ]
 
     def identify(self) -> dict[str, dict[str, Any]]:
         """By section, what the ids cover. A dataset acts through the rows that it yields."""
-        return {section: self.components[section].identify() for section in WEIGHT_COMPONENTS}
+        return {section: self.components[section].identify() for section in IN_IDS}
 
 
 def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:
@@ -184,10 +214,10 @@ def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:
 
     for name in recipe.data.paths or {}:
         registry.find("dataset", name)
-    components = {section: choose(section, getattr(recipe, section)) for section in COMPONENT_SECTIONS}
+    components = {section: choose(section, asked) for section, asked in recipe.components.items()}
     if recipe.start is not None:
         components["model"] = _started_elsewhere(components["model"], recipe.start)
-    for section in WEIGHT_COMPONENTS:
+    for section in IN_IDS:
         components[section].check_files()
     loaded = tuple(plugin for plugin in registry.plugins if plugin.status == "ok")
     return ResolvedRecipe(recipe, components, tuple(choose("tracker", asked) for asked in recipe.trackers), loaded)

@@ -13,25 +13,29 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from ferbench.errors import UserError
 from ferbench.experiment import folds
 from ferbench.experiment.recipe import (
-    COMPONENT_SECTIONS,
-    DEFAULT_COMPONENTS,
     DataSettings,
     EvaluationSettings,
     Recipe,
     RuntimeSettings,
     TrainingSettings,
 )
+from ferbench.kinds import DEFAULTS, SECTIONS
 from ferbench.plugin.faults import did_you_mean
-from ferbench.plugin.options import complaint
-from ferbench.plugin.signature import expectation
+from ferbench.plugin.refusals import complaint, shown, unknown_option, wrong_value
 from ferbench.runs.names import refuse_id
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+#: Tables of a recipe by section, as TOML has them: raw settings, of which nothing is checked yet.
+Tables = dict[str, Any]
 
 #: The harness's own sections and their fields.
 FIELDS = {
@@ -40,12 +44,12 @@ FIELDS = {
     "evaluation": tuple(EvaluationSettings.model_fields),
     "runtime": tuple(RuntimeSettings.model_fields),
 }
-_SECTIONS = (*COMPONENT_SECTIONS, *FIELDS)
+_ALL_SECTIONS = (*SECTIONS, *FIELDS)
 _DATASET_NAME = re.compile(r"([A-Za-z0-9._-]+:)?[a-z0-9]+(-[a-z0-9]+)*")
 _RUN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}")
 
 
-def read_recipe(path: Path) -> dict[str, Any]:
+def read_recipe(path: Path) -> Tables:
     """The tables of a recipe file.
 
     Raises:
@@ -71,7 +75,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
                 raise UserError(f"recipe {path}: 'trackers' is not a list of tables", "write each as [[trackers]]")
         elif key not in ("name", "from"):
             _check_section(key, f"recipe {path}")
-            if key in COMPONENT_SECTIONS and isinstance(value, str):
+            if key in SECTIONS and isinstance(value, str):
                 raw[key] = {"name": value}
             elif not isinstance(value, dict):
                 raise UserError(f"recipe {path}: '{key}' is not a table", f"write it as a section: [{key}]")
@@ -91,8 +95,8 @@ def _grid_axes(path: Path, table: object) -> dict[str, list[Any]]:
 
 
 def _check_section(section: str, where: str) -> None:
-    if section not in _SECTIONS:
-        raise UserError(f"{where}: there is no section '{section}'", suggestion(section, _SECTIONS, "sections"))
+    if section not in _ALL_SECTIONS:
+        raise UserError(f"{where}: there is no section '{section}'", suggestion(section, _ALL_SECTIONS, "sections"))
 
 
 def suggestion(name: str, choices: Iterable[str], what: str) -> str:
@@ -151,7 +155,7 @@ def _check_key(key: str, where: str) -> None:
     fields = FIELDS.get(section)
     if fields is not None and field not in fields and key != folds.KEY:
         choices = (*fields, "folds") if section == "training" else fields
-        raise UserError(f"{where}: [{section}] has no field '{field}'", suggestion(field, choices, "fields"))
+        raise unknown_option(field, choices, f"[{section}]")
 
 
 def split_paths(given: Sequence[str]) -> tuple[str | None, dict[str, str]]:
@@ -170,14 +174,14 @@ def split_paths(given: Sequence[str]) -> tuple[str | None, dict[str, str]]:
     return plain, named
 
 
-def place(settings: Sequence[dict[str, Any]], paths: Mapping[str, str]) -> None:
+def place(settings: Sequence[Tables], paths: Mapping[str, str]) -> None:
     """Write directories by name of the dataset into settings, over what these say.
 
     There may be more than are asked for, so that one list of places serves many commands.
     """
     keys: dict[str, str] = {}
     for one in settings:
-        name = one.get("dataset", {}).get("name", DEFAULT_COMPONENTS["dataset"])
+        name = one.get("dataset", {}).get("name", DEFAULTS["dataset"])
         members = [part.strip() for part in str(name).split("+")]
         for member in members:
             bare = member.rpartition(":")[2]
@@ -193,16 +197,18 @@ def grid(
     raw: Mapping[str, Any],
     *,
     sets: Sequence[str] = (),
+    values: Mapping[str, Any] | None = None,
     axes: Sequence[str] = (),
     components: Mapping[str, Sequence[str]] | None = None,
     fields: Mapping[str, Sequence[Any]] | None = None,
     no_folds: str | None = folds.ELSEWHERE,
-) -> list[dict[str, Any]]:
+) -> list[Tables]:
     """Every combination that a recipe and flags ask for, as raw settings in a stable order.
 
     Args:
         raw: tables of a recipe (``read_recipe``), empty without one; its ``[grid]`` is an axis list of its own.
         sets: ``--set`` texts.
+        values: the same as values by dotted key.
         axes: ``--grid`` texts.
         components: component flags; more than one name is an axis.
         fields: other flags by dotted key (``training.seed``); more than one value is an axis.
@@ -211,50 +217,50 @@ def grid(
     base = copy.deepcopy(dict(raw))
     base.pop("tune", None)  # how `ferbench tune` searches, nothing of a run
     varied: dict[str, list[Any]] = {}
-    for key, values in base.pop("grid", {}).items():
+    for key, choices in base.pop("grid", {}).items():
         _check_key(key, "[grid]")
-        varied[key] = list(values)
-    for text in sets:
-        key, value = split_assignment(text, "--set")
-        _assign(base, key, parse_value(value))
+        varied[key] = list(choices)
+    assigned = {key: parse_value(value) for key, value in (split_assignment(text, "--set") for text in sets)}
+    for key, value in (values or {}).items():
+        _check_key(key, "settings")
+        assigned[key] = value
+    for key, value in assigned.items():
+        _assign(base, key, value)
         varied.pop(key, None)
     for text in axes:
         key, value = split_assignment(text, "--grid")
         if not value:
             raise UserError(f"--grid {text} has no values", f"for example --grid {key}=v1,v2")
         varied[key] = [parse_value(part.strip()) for part in split_commas(value)]
-    for section, names in (components or {}).items():
-        if names:
-            varied[f"{section}.name"] = list(dict.fromkeys(names))
-    for key, values in (fields or {}).items():
-        if values:
-            varied[key] = list(dict.fromkeys(values))
+    flags = {f"{section}.name": names for section, names in (components or {}).items()} | dict(fields or {})
+    for key, choices in flags.items():
+        if choices:
+            _check_key(key, "grid")
+            varied[key] = [value for place, value in enumerate(choices) if value not in choices[:place]]
     folds.take_folds(base, varied, fields or {}, refused=no_folds)
 
-    set_keys = {split_assignment(text, "--set")[0] for text in sets} | set(varied)
+    set_keys = {*assigned, *varied}
     combinations = []
-    for values in itertools.product(*varied.values()):
+    for chosen in itertools.product(*varied.values()):
         settings = copy.deepcopy(base)
-        for key, value in zip(varied, values, strict=True):
+        for key, value in zip(varied, chosen, strict=True):
             _assign(settings, key, value)
-        for section in COMPONENT_SECTIONS:
+        for section in SECTIONS:
             _drop_options_of_another(settings, raw, section, set_keys)
         combinations.append(settings)
     return combinations
 
 
-def _assign(settings: dict[str, Any], key: str, value: Any) -> None:
+def _assign(settings: Tables, key: str, value: Any) -> None:
     section, _, field = key.partition(".")
     settings.setdefault(section, {})[field] = value
 
 
-def _drop_options_of_another(
-    settings: dict[str, Any], raw: Mapping[str, Any], section: str, set_keys: set[str]
-) -> None:
+def _drop_options_of_another(settings: Tables, raw: Mapping[str, Any], section: str, set_keys: set[str]) -> None:
     """A flag that names another component than the recipe's leaves the recipe's options for the recipe's behind."""
     written = raw.get(section, {})
     chosen = settings.get(section, {})
-    if "name" in chosen and chosen["name"] != written.get("name", DEFAULT_COMPONENTS[section]):
+    if "name" in chosen and chosen["name"] != written.get("name", DEFAULTS[section]):
         for option in written:
             if option != "name" and f"{section}.{option}" not in set_keys:
                 chosen.pop(option, None)
@@ -281,8 +287,8 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
         UserError: a field is unknown, of the wrong type or out of bounds.
     """
     complete = dict(settings)
-    for section in COMPONENT_SECTIONS:
-        complete[section] = {"name": DEFAULT_COMPONENTS[section], **complete.get(section, {})}
+    for section in SECTIONS:
+        complete[section] = {"name": DEFAULTS[section], **complete.get(section, {})}
     if "exclude" in complete["dataset"]:  # people look for it beside the dataset's own options
         complete["data"] = {**complete.get("data", {}), "exclude": complete["dataset"].pop("exclude")}
     if complete.get("name") is not None:
@@ -298,29 +304,21 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
     try:
         return Recipe.model_validate_json(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        section, _, field = key.partition(".")
-        if first["type"] == "extra_forbidden" and section in FIELDS:
-            raise UserError(
-                f"[{section}] has no field '{field}'", suggestion(field, FIELDS[section], "fields")
-            ) from error
-        given = first.get("input")
-        remedy = f"change {key} in the recipe or with --set"
-        if isinstance(given, list) and first["type"] != "tuple_type":
-            remedy = f"give one value; to try several, use --grid {key}=v1,v2"
-        elif first["type"] == "tuple_type":
-            remedy = f"write a list: --set {key}=[a,b]"
-        elif first["type"] == "string_type" and key.startswith("data.classes."):  # a class called 1
-            remedy = f'write it in quotes: "{given}"'
-        elif first["type"] != "value_error" and (wanted := _wanted(section, field)):
-            remedy = f"set {key} to {wanted}, in the recipe or with --set"
-        raise UserError(f"{key} = {json.dumps(given, default=str)[:80]}: {complaint(first)}", remedy) from error
+        raise _mistake(error.errors(include_url=False)) from error
 
 
-def _wanted(section: str, field: str) -> str | None:
-    """What a field of the harness takes, in plain words; None for a component's."""
-    if field not in FIELDS.get(section, ()):
-        return None
-    about = Recipe.model_fields[section].annotation.model_fields[field]  # type: ignore[union-attr]
-    return expectation(about.annotation, about.metadata)
+def _mistake(errors: list[ErrorDetails]) -> UserError:
+    first = errors[0]
+    section, *below = first["loc"]
+    if section in FIELDS and below:
+        field = str(below[0])
+        if first["type"] == "extra_forbidden":
+            return unknown_option(field, FIELDS[str(section)], f"[{section}]")
+        about = Recipe.model_fields[str(section)].annotation.model_fields[field]  # type: ignore[union-attr]
+        same = [error for error in errors if error["loc"][:2] == first["loc"][:2]]
+        return wrong_value(same, f"{section}.{field}", 2, about.annotation, about.metadata, f"[{section}]")
+    key = ".".join(map(str, first["loc"]))
+    remedy = f"change {key} in the recipe or with --set"
+    if below == ["name"]:
+        remedy = f"change {key} to the name of a {section}"
+    return UserError(f"{key} = {shown(first['input'])}: {complaint(first)}", remedy)

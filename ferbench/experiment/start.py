@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ferbench.errors import UserError
-from ferbench.experiment.recipe import COMPONENT_SECTIONS, DEFAULT_COMPONENTS
+from ferbench.kinds import DEFAULTS
 from ferbench.plugin.discovery import Registry
-from ferbench.runs.directory import RunDirectory
+from ferbench.records.lineage import Parent
+from ferbench.records.run import Run
+from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.find import find_run
 
 _POINT = re.compile(r"best|last|(?:epoch)?\d{1,9}|step\d{1,12}")
@@ -72,27 +74,38 @@ class Start:
         }
 
 
-def recorded_start(results: Path, record: Mapping[str, Any]) -> Start | None:
-    """The start of a run by its own record, whether its parent is still there or not; None: it began from scratch."""
-    given = record["recipe"].get("from")
+def recorded_start(results: Path, record: Run) -> Start | None:
+    """The start of a run by its own record, whether its parent is still there or not; None: it began from scratch.
+
+    Raises:
+        UserError: the record does not say all of it.
+    """
+    given = record.recipe.start
     if given is None:
         return None
-    (parent,) = record["lineage"]["parents"]
+    match record.lineage.parents:
+        case [
+            Parent(
+                name=name,
+                training_id=str(training_id),
+                config_id=str(config_id),
+                at=str(at),
+                epoch=int(epoch),
+                weights_sha256=str(sha256),
+            ) as parent
+        ]:
+            pass
+        case _:
+            raise UserError(
+                f"the record of a run from '{given}' does not say whose weights these are",
+                "start a new run with 'ferbench run'",
+            )
     try:
         directory = find_run(results, split_point(given)[0])
     except UserError:
-        directory = RunDirectory(results / "runs" / parent["run"])
-    return Start(
-        directory,
-        given,
-        parent["name"],
-        parent["training_id"],
-        parent["config_id"],
-        parent["at"],
-        parent["epoch"],
-        parent["weights_sha256"],
-        tuple(record["data"]["class_names"]),
-    )
+        directory = RunDirectory(run_path(results, parent.run))
+    classes = tuple(record.data.class_names)
+    return Start(directory, given, name, training_id, config_id, at, epoch, sha256, classes)
 
 
 def split_point(given: str) -> tuple[str, str]:
@@ -113,18 +126,18 @@ def split_point(given: str) -> tuple[str, str]:
     return run, point if not digits.isdecimal() else f"{'step' if point[0] == 's' else ''}{int(digits)}"
 
 
-def continued(record: Mapping[str, Any], changes: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+def continued(record: Run, changes: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
     """The settings of a child: those of its parent, with a recipe's laid over them.
 
     What the parent was called, where it started from and which initial weights its model had stays behind. A section
     that names another component leaves the options of the parent's behind.
 
     Args:
-        record: the parent's ``run.json``.
+        record: the parent's.
         changes: tables of a recipe (`ferbench.experiment.settings.read_recipe`), empty without one.
         registry: where the parent's model is looked up.
     """
-    settings = {key: _given(value) for key, value in record["recipe"].items() if key not in ("name", "from")}
+    settings = {key: _given(value) for key, value in record.recipe.plain().items() if key not in ("name", "from")}
     settings = copy.deepcopy({key: value for key, value in settings.items() if value is not None})
     for option in _initial_weights(settings["model"]["name"], registry):
         settings["model"].pop(option, None)
@@ -133,7 +146,7 @@ def continued(record: Mapping[str, Any], changes: Mapping[str, Any], registry: R
             settings[key] = copy.deepcopy(value)
             continue
         mine = settings.get(key, {})
-        if key in COMPONENT_SECTIONS and value.get("name", mine["name"]) != mine.get("name", DEFAULT_COMPONENTS[key]):
+        if key in DEFAULTS and value.get("name", mine["name"]) != mine.get("name", DEFAULTS[key]):
             mine = {}
         settings[key] = {**mine, **copy.deepcopy(dict(value))}
     return settings
@@ -141,7 +154,7 @@ def continued(record: Mapping[str, Any], changes: Mapping[str, Any], registry: R
 
 def _given(value: Any) -> Any:
     """A section without the fields that were not set."""
-    return {key: one for key, one in value.items() if one is not None} if isinstance(value, Mapping) else value
+    return {key: field for key, field in value.items() if field is not None} if isinstance(value, Mapping) else value
 
 
 def _initial_weights(model: str, registry: Registry) -> list[str]:

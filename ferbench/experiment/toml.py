@@ -8,7 +8,8 @@ from typing import Any
 
 import tomli_w
 
-from ferbench.experiment.recipe import COMPONENT_SECTIONS
+from ferbench.kinds import SECTIONS
+from ferbench.records.run import Run
 
 _HIDDEN = re.compile(r"[^\x20-\x7e\n]")
 
@@ -16,34 +17,34 @@ _HIDDEN = re.compile(r"[^\x20-\x7e\n]")
 _PRIVATE = ("path", "paths")
 
 
-def recipe_toml(record: dict[str, Any]) -> str:
+def recipe_toml(record: Run) -> str:
     """The recipe of a run as TOML, with every option spelled out so that it outlives changed defaults.
 
     Left out: where the data lies, trackers and the runtime section; none of them enters an id.
 
     Args:
-        record: ``run.json``.
+        record: of the run.
     """
-    asked = record["recipe"]
-    document: dict[str, Any] = {} if asked.get("name") is None else {"name": asked["name"]}
-    if asked.get("from") is not None:  # as an id, where the record may have a path
-        (parent,) = record["lineage"]["parents"]
-        document["from"] = f"{parent['run']}@{parent['at']}"
-    for section in COMPONENT_SECTIONS:
-        component = record["components"][section]
-        document[section] = {"name": component["name"], **_given(component["options"])}
-        for name, member in component.get("members", {}).items():
-            document[section][name] = _given(member["options"])
-    document["data"] = {key: value for key, value in _given(asked["data"]).items() if key not in _PRIVATE}
-    document["training"] = _given(asked["training"])
-    if asked.get("evaluation"):  # records of the first release have none
-        document["evaluation"] = _given(asked["evaluation"])
+    asked = record.recipe
+    document: dict[str, Any] = {} if asked.name is None else {"name": asked.name}
+    if asked.start is not None:  # as an id, where the record may have a path
+        (parent,) = record.lineage.parents
+        document["from"] = f"{parent.run}@{parent.at}"
+    for section in SECTIONS:
+        component = record.components[section]
+        document[section] = {"name": component.name, **_given(component.options)}
+        for name, member in (component.members or {}).items():
+            document[section][name] = _given(member.options)
+    document["data"] = {key: value for key, value in _given(asked.data).items() if key not in _PRIVATE}
+    document["training"] = _given(asked.training)
+    if asked.evaluation:  # records of the first release have none
+        document["evaluation"] = _given(asked.evaluation)
     return _HIDDEN.sub(_escaped, tomli_w.dumps(document))
 
 
-def _escaped(found: re.Match[str]) -> str:
+def _escaped(match: re.Match[str]) -> str:
     """What TOML allows in a text and nobody sees, such as marks that turn the direction of reading, as an escape."""
-    character = found[0]
+    character = match[0]
     if unicodedata.category(character) not in ("Cc", "Cf", "Zl", "Zp"):
         return character
     return f"\\U{ord(character):08X}" if ord(character) > 0xFFFF else f"\\u{ord(character):04X}"

@@ -12,31 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferbench.errors import UserError
+from ferbench.kinds import BY_NAME
 from ferbench.plugin.culprit import remember
 from ferbench.plugin.faults import describe, did_you_mean
-from ferbench.plugin.loading import HOOKS
 from ferbench.plugin.source import Root, digest_sources, source_roots, with_imported
 from ferbench.plugin.specs import Spec
 
 if TYPE_CHECKING:
     from ferbench.plugin.options import OptionSchema
-
-#: The kinds of components, in the order of listings.
-KINDS = tuple(spec.kind for spec in HOOKS.values())
-
-#: How many arguments the harness gives by position to a builder of each kind; the contracts are in `specs`.
-GIVEN = {
-    "dataset": 1,
-    "model": 1,
-    "loss": 1,
-    "sampler": 2,
-    "augmentation": 1,
-    "optimizer": 1,
-    "schedule": 3,
-    "tracker": 0,
-    "command": 0,
-    "report-section": 2,
-}
 
 
 class UnusableComponent(UserError):
@@ -81,16 +64,6 @@ class PluginRecord:
         if self.local:
             return f"'{self.name}' ({self.origin})" if self.file else f"'{self.name}' (local)"
         return f"'{self.name}' ({self.distribution} {self.version})"
-
-    def describe(self) -> dict[str, Any]:
-        """What a run's record says of a plugin that was loaded: also the SHA-256 of its source, where there is any."""
-        return {
-            "name": self.name,
-            "distribution": self.distribution,
-            "version": self.version,
-            "origin": self.file.name if self.file is not None else self.origin,
-            "source": self.source_of(),
-        }
 
     def source_of(self, module: str = "") -> str | None:
         """SHA-256 of the source of the plugin and of a module that it names, and of what they import, see
@@ -178,7 +151,7 @@ class Component:
         if self.kind == "command":  # its options are click's
             return OptionSchema.of(lambda: None)
         try:
-            return OptionSchema.of(builder, given=GIVEN[self.kind], owner=self.where)
+            return OptionSchema.of(builder, given=BY_NAME[self.kind].given, owner=self.where)
         except (TypeError, ValueError) as error:
             raise self._unusable(str(error)) from error
 

@@ -23,13 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferbench.errors import UserError
-from ferbench.plugin.component import KINDS, Component, PluginRecord
+from ferbench.plugin.component import Component, PluginRecord
 from ferbench.plugin.faults import PluginFault, describe, did_you_mean, one_line
 from ferbench.plugin.loading import collect_specs, import_file
 from ferbench.plugin.registry import Registry, canonical
 from ferbench.plugin.specs import Spec
 
-__all__ = ["KINDS", "Component", "PluginRecord", "Registry", "load_registry"]
+__all__ = ["Component", "PluginRecord", "Registry", "load_registry"]
 
 GROUP = "ferbench"
 BUILT_IN = "ferbench"  # the distribution whose entries always load

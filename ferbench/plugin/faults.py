@@ -39,12 +39,12 @@ def describe(error: BaseException, own_module: str = "") -> str:
     if isinstance(error, ModuleNotFoundError) and error.name and not _contains(error.name, own_module):
         return one_line(f"missing dependency: no module named '{error.name}'")
     try:
-        said = one_line(str(error))
+        text = one_line(str(error))
     except Exception:  # a __str__ that raises must not take the listing down
-        said = ""
-    if len(said) > _LONGEST_CAUSE:
-        said = said[: _LONGEST_CAUSE - 1] + "…"
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+        text = ""
+    if len(text) > _LONGEST_CAUSE:
+        text = text[: _LONGEST_CAUSE - 1] + "…"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

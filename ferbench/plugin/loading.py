@@ -13,35 +13,13 @@ from types import ModuleType
 
 import pluggy
 
-from ferbench.plugin import hookspecs
+from ferbench.kinds import KINDS
+from ferbench.plugin import hookspecs, specs
 from ferbench.plugin.faults import PluginFault, did_you_mean, one_line
-from ferbench.plugin.specs import (
-    AugmentationSpec,
-    CommandSpec,
-    DatasetSpec,
-    LossSpec,
-    ModelSpec,
-    OptimizerSpec,
-    ReportSectionSpec,
-    SamplerSpec,
-    ScheduleSpec,
-    Spec,
-    TrackerSpec,
-)
+from ferbench.plugin.specs import Spec
 
 #: Which specs each hook gives, in the order of listings.
-HOOKS: Mapping[str, type[Spec]] = {
-    "ferbench_datasets": DatasetSpec,
-    "ferbench_models": ModelSpec,
-    "ferbench_losses": LossSpec,
-    "ferbench_samplers": SamplerSpec,
-    "ferbench_augmentations": AugmentationSpec,
-    "ferbench_optimizers": OptimizerSpec,
-    "ferbench_schedules": ScheduleSpec,
-    "ferbench_trackers": TrackerSpec,
-    "ferbench_commands": CommandSpec,
-    "ferbench_report_sections": ReportSectionSpec,
-}
+HOOKS: Mapping[str, type[Spec]] = {kind.hook: getattr(specs, kind.spec) for kind in KINDS}
 
 #: The versions of the plugin interface that plugins may be written for (their ``FERBENCH_API``), oldest first; the last
 #: is `ferbench.API_VERSION`.
@@ -75,17 +53,17 @@ def collect_specs(plugin: object, own_stem: str | None = None) -> tuple[Spec, ..
         raise PluginFault(one_line(str(error))) from error
     callers = {caller.name: caller for caller in hooks.get_hookcallers(plugin) or ()}
     _check_hook_names(plugin, callers)
-    specs: list[Spec] = []
+    collected: list[Spec] = []
     for hook, wanted in HOOKS.items():
         if hook in callers:
             for given in callers[hook]():
-                specs += [_checked(spec, hook, wanted, own_stem) for spec in _iterate(given, hook)]
+                collected += [_checked(spec, hook, wanted, own_stem) for spec in _iterate(given, hook)]
     seen: set[tuple[str, str]] = set()
-    for spec in specs:
+    for spec in collected:
         if (spec.kind, spec.name) in seen:
             raise PluginFault(f"two {spec.kind} specs are named '{spec.name}'")
         seen.add((spec.kind, spec.name))
-    return tuple(specs)
+    return tuple(collected)
 
 
 def import_file(path: Path) -> ModuleType:

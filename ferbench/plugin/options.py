@@ -21,15 +21,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferbench.errors import UserError
-from ferbench.plugin.faults import did_you_mean, one_line
-from ferbench.plugin.signature import Parameter, expectation, names_paths, read_parameters
+from ferbench.plugin.faults import one_line
+from ferbench.plugin.refusals import refusal, shown, unknown_option, wrong_value
+from ferbench.plugin.signature import Parameter, names_paths, read_parameters
 from ferbench.plugin.specs import InitialWeights, Tunable
 
 if TYPE_CHECKING:
     import pydantic
     from pydantic_core import ErrorDetails
-
-_LONGEST_VALUE = 60
 
 
 @dataclass(frozen=True)
@@ -167,11 +166,7 @@ class OptionSchema:
         where = self.owner or where
         for name in values:
             if name not in self.names:
-                choices = f"options: {', '.join(self.names)}" if self.names else "it has no options"
-                raise UserError(
-                    f"unknown option '{one_line(str(name))}' for {where}",
-                    f"{did_you_mean(str(name), self.names)}{choices}",
-                )
+                raise unknown_option(str(name), self.names, where)
         # Defaults as JSON too, or those that are paths would be refused as no texts.
         defaults = {option.name: option.default for option in self.fields if not option.required}
         try:
@@ -187,18 +182,10 @@ class OptionSchema:
         first = errors[0]
         if not first["loc"]:  # text that JSON cannot carry, such as half of a surrogate pair
             return UserError(f"{prefix}: {one_line(first['msg'])}", f"give plain values for the options of {where}")
-        name = first["loc"][0]
-        option = next(option for option in self.fields if option.name == name)
+        name = str(first["loc"][0])
+        field = next(field for key, field in self.model.model_fields.items() if (field.alias or key) == name)
         same = [error for error in errors if error["loc"][0] == name]
-        key = next(key for key, field in self.model.model_fields.items() if (field.alias or key) == name)
-        field = self.model.model_fields[key]
-        expected = f"{where} takes {name}: {expectation(field.annotation, field.metadata)}"
-        if first["type"] == "missing":
-            return UserError(f"{prefix}.{name}: {where} requires it", expected)
-        place = "".join(f"[{part}]" for part in first["loc"][1:] if isinstance(part, int))
-        if len(same) > 1 and all(any(isinstance(part, str) for part in error["loc"][1:]) for error in same):
-            return UserError(f"{prefix}.{name} = {_shown(first['input'])}: must be {option.type}", expected)
-        return UserError(f"{prefix}.{name}{place} = {_shown(first['input'])}: {complaint(first)}", expected)
+        return wrong_value(same, f"{prefix}.{name}", 1, field.annotation, field.metadata, where)
 
 
 def _make_model(parameters: Collection[Parameter]) -> type[pydantic.BaseModel]:
@@ -220,8 +207,8 @@ def _make_model(parameters: Collection[Parameter]) -> type[pydantic.BaseModel]:
         try:
             create_model("Options", __config__=config, **{name: field})
         except (PydanticUserError, SchemaError, TypeError) as error:
-            said = one_line(str(error)).partition(". ")[0].rpartition("Error: ")[2]
-            raise TypeError(f"option '{name}' has a type that cannot be checked: {said}") from error
+            cause = one_line(str(error)).partition(". ")[0].rpartition("Error: ")[2]
+            raise TypeError(f"option '{name}' has a type that cannot be checked: {cause}") from error
     return create_model("Options", __config__=config, **fields)
 
 
@@ -235,7 +222,7 @@ def _checked_defaults(parameters: Collection[Parameter], model: type[pydantic.Ba
         return _plain(create_model("Defaults", __config__=model.model_config, **optional)())
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise ValueError(f"option '{first['loc'][0]}': its default {_complaint(first)}") from error
+        raise ValueError(f"option '{first['loc'][0]}': its default {refusal(first)}") from error
 
 
 def _plain(parsed: pydantic.BaseModel, content: Callable[[str, PathLike[str]], str] | None = None) -> dict[str, Any]:
@@ -264,17 +251,17 @@ def _check_tunable(parameter: Parameter) -> None:
         return
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-    said = f"option '{parameter.name}': the search range {tunable.low:g} to {tunable.high:g}"
+    where = f"option '{parameter.name}': the search range {tunable.low:g} to {tunable.high:g}"
     check = TypeAdapter(parameter.annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
     for end in (tunable.low, tunable.high):
         try:
             got = check.validate_python(int(end) if float(end).is_integer() else end)
         except ValidationError as error:
             bounds = f" ({parameter.bounds})" if parameter.bounds else f" of type {parameter.type_text}"
-            what = _complaint(error.errors(include_url=False)[0])
-            raise ValueError(f"{said} lies outside the option{bounds}: {what}") from None
+            what = refusal(error.errors(include_url=False)[0])
+            raise ValueError(f"{where} lies outside the option{bounds}: {what}") from None
         if isinstance(got, bool) or not isinstance(got, int | float):
-            raise TypeError(f"{said} is no use for an option of type {parameter.type_text}")
+            raise TypeError(f"{where} is no use for an option of type {parameter.type_text}")
 
 
 def _to_json(value: object) -> object:
@@ -285,47 +272,4 @@ def _to_json(value: object) -> object:
         return fspath(value)
     if type(value).__module__ == "numpy" and hasattr(value, "item"):
         return value.item()
-    raise TypeError(f"{_shown(value)} is {type(value).__name__}, no value for an option")
-
-
-def _shown(value: object) -> str:
-    text = one_line(repr(value))
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
-
-
-_COMPLAINTS: Mapping[str, str] = {
-    "less_than": "must be less than {lt:.15g}",
-    "less_than_equal": "must be at most {le:.15g}",
-    "greater_than": "must be greater than {gt:.15g}",
-    "greater_than_equal": "must be at least {ge:.15g}",
-    "multiple_of": "must be a multiple of {multiple_of:.15g}",
-    "literal_error": "must be {expected}",
-    "enum": "must be {expected}",
-    "float_type": "must be a number",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "bool_type": "must be true or false",
-    "string_type": "must be text",
-    "path_type": "must be a path",
-    "list_type": "must be a list",
-    "tuple_type": "must be a list",
-    "dict_type": "must be a table",
-    "model_type": "must be a table",
-    "model_attributes_type": "must be a table",
-    "finite_number": "must be a finite number",
-    "none_required": "must be null",
-    "too_short": "must have at least {min_length} items",
-    "too_long": "must have at most {max_length} items",
-    "string_too_short": "must have at least {min_length} characters",
-    "string_too_long": "must have at most {max_length} characters",
-}
-
-
-def complaint(error: ErrorDetails) -> str:
-    """What pydantic found wrong with a value, in plain words: ``must be at least 1``."""
-    said = _COMPLAINTS.get(error["type"])
-    return one_line(error["msg"].removeprefix("Value error, ")) if said is None else said.format(**error.get("ctx", {}))
-
-
-def _complaint(error: ErrorDetails) -> str:
-    return f"{_shown(error['input'])} {'' if error['type'] in _COMPLAINTS else 'is refused: '}{complaint(error)}"
+    raise TypeError(f"{shown(value)} is {type(value).__name__}, no value for an option")

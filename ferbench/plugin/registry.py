@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ferbench.errors import UserError
-from ferbench.plugin.component import KINDS, Component, PluginRecord
+from ferbench.kinds import BY_NAME
+from ferbench.plugin.component import Component, PluginRecord
 from ferbench.plugin.faults import did_you_mean, one_line
 
 
@@ -32,7 +33,8 @@ class Registry:
         """The components of one kind, or of all, by kind and name."""
         found = [Component(spec.kind, spec, plugin) for plugin in self.plugins for spec in plugin.components]
         wanted = [component for component in found if kind is None or component.kind == kind]
-        return sorted(wanted, key=lambda c: (KINDS.index(c.kind), c.name, canonical(c.distribution)))
+        order = list(BY_NAME)
+        return sorted(wanted, key=lambda c: (order.index(c.kind), c.name, canonical(c.distribution)))
 
     def broken(self) -> list[PluginRecord]:
         """The plugins that could not be loaded."""
@@ -51,14 +53,14 @@ class Registry:
         """The component that ``name`` or ``distribution:name`` means.
 
         Args:
-            kind: one of `KINDS`, or None to search them all.
+            kind: a kind of `ferbench.kinds`, or None to search them all.
             name: what the user typed.
 
         Raises:
             UserError: unknown (with the nearest name, the choices and the broken plugins that might own it),
                 offered by two plugins, or of a broken plugin.
         """
-        if kind is not None and kind not in KINDS:
+        if kind is not None and kind not in BY_NAME:
             raise ValueError(f"no such kind of component: {kind!r}")
         owner, _, bare = name.rpartition(":")
         found = [

@@ -221,16 +221,28 @@ def expectation(annotation: Any, metadata: Iterable[object] = ()) -> str:
     return plain + _bounds_in_words(metadata)
 
 
+def item_type(annotation: Any) -> Any | None:
+    """The type of a list's items, ``str`` where that is not said; None: a value of the type is no list."""
+    origin, arguments = typing.get_origin(annotation) or annotation, typing.get_args(annotation)
+    if origin is Annotated:
+        return item_type(arguments[0])
+    if origin in (Union, types.UnionType):
+        return next((item for member in arguments if (item := item_type(member)) is not None), None)
+    if inspect.isclass(origin) and issubclass(origin, list | tuple | set | frozenset):
+        return arguments[0] if arguments else str
+    return None
+
+
 def _bounds_in_words(metadata: Iterable[object]) -> str:
     bounds: dict[str, Any] = {type(item).__name__: item for item in metadata}
     between = "Ge" in bounds and "Le" in bounds
-    said = [
-        words.format(_number(getattr(bounds[kind], field)))
-        for kind, field, words in _BOUNDS
+    words = [
+        template.format(_number(getattr(bounds[kind], field)))
+        for kind, field, template in _BOUNDS
         if kind in bounds and not (between and kind in ("Ge", "Le"))
     ]
     ends = f" from {_number(bounds['Ge'].ge)} to {_number(bounds['Le'].le)}" if between else ""
-    return ends + (f", {' and '.join(said)}" if said else "")
+    return ends + (f", {' and '.join(words)}" if words else "")
 
 
 def _number(value: object) -> str:

@@ -7,12 +7,13 @@ distributions are installed, such as a neighbour of a local file, or that the sa
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.util
 import json
 import os
-import re
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -25,15 +26,6 @@ _OUR_MODULES = ("ferbench", "ferbench_builtin")
 #: Of a package: code, and data that code reads. Not compiled extensions, which differ from machine to machine, nor
 #: weights, which packages also download into themselves.
 _COVERED = frozenset((".py", ".csv", ".json", ".npy", ".npz", ".toml", ".tsv", ".txt", ".yaml", ".yml"))
-
-_IMPORT = re.compile(
-    r"(?:^|[;:])[ \t]*(?:from[ \t]+(\.*[ \t]*[\w.]*)[ \t]+import[ \t]*(\((?:#[^\n]*|[^)#])*\)|[^\n;#]*)"
-    r"|import[ \t]+([^\n;#]+))"
-    r"|(?:import_module|__import__)\([ \t\n]*[\"']([\w.]+)[\"']",
-    re.MULTILINE,
-)
-_COMMENT = re.compile(r"#[^\n]*")
-_NAME = re.compile(r"[^\W\d][\w.]*")
 
 
 def is_editable(distribution: str) -> bool:
@@ -154,20 +146,28 @@ def _imported(path: Path) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1024)
 def _imported_by(path: Path, size: int, changed: int) -> tuple[str, ...]:
-    """The modules that a file may import, wherever in it that is said; ``from a import b`` may be of ``a.b``."""
+    """The modules that a file may import, wherever in it that is said; ``from a import b`` may be of ``a.b``.
+
+    Of a file that is no Python of this version nothing is known.
+    """
     found: list[str] = []
-    text = path.read_bytes().decode("utf-8", "replace").replace("\\\r\n", " ").replace("\\\n", " ")
-    for origin, members, several, named in _IMPORT.findall(text):
-        if named:
-            found.append(named)
-        for one in several.split(","):
-            found += _NAME.findall(one)[:1]
-        if origin:
-            origin = origin.replace(" ", "")
-            dot = "" if origin.endswith(".") else "."
-            found.append(origin)
-            parts = _COMMENT.sub("", members).split(",")
-            found += [origin + dot + name for part in parts for name in _NAME.findall(part)[:1]]
+    try:
+        with warnings.catch_warnings(action="ignore"):  # what Python thinks of the author's escapes
+            tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, RecursionError):
+        return ()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                found += [alias.name for alias in names]
+            case ast.ImportFrom(module=module, names=names, level=level):
+                origin = "." * level + (module or "")
+                dot = "" if origin.endswith(".") else "."
+                found += [origin, *(origin + dot + alias.name for alias in names if alias.name != "*")]
+            case ast.Call(
+                func=ast.Name(id=function) | ast.Attribute(attr=function), args=[ast.Constant(value=str(name)), *_]
+            ) if function in ("import_module", "__import__"):
+                found.append(name)
     return tuple(dict.fromkeys(found))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ferbench.errors import UserError
 from ferbench.ids import short
+from ferbench.kinds import IN_IDS
 from ferbench.plugin.faults import did_you_mean
 from ferbench.runs.summary import Summary
 
@@ -17,12 +18,7 @@ from ferbench.runs.summary import Summary
 KEYS: dict[str, Callable[[Summary], Any]] = {
     "dataset": lambda run: run.data.get("dataset"),
     "protocol": lambda run: run.data.get("protocol"),
-    "model": lambda run: run.settings.get("model"),
-    "loss": lambda run: run.settings.get("loss"),
-    "sampler": lambda run: run.settings.get("sampler"),
-    "augmentation": lambda run: run.settings.get("augmentation"),
-    "optimizer": lambda run: run.settings.get("optimizer"),
-    "schedule": lambda run: run.settings.get("schedule"),
+    **{section: lambda run, section=section: run.settings.get(section) for section in IN_IDS},  # type: ignore[misc]
     "seed": lambda run: run.seed,
     "name": lambda run: run.name,
     "run": lambda run: run.run,

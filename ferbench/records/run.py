@@ -13,9 +13,6 @@ from ferbench.records.lineage import Ensemble, Lineage
 
 Status = Literal["running", "done", "failed", "diverged", "interrupted", "pruned"]
 
-#: The sections of a recipe that each name a component.
-SECTIONS = ("dataset", "model", "loss", "sampler", "augmentation", "optimizer", "schedule")
-
 #: Stands for what the members of an ensemble have unlike values of.
 Various = Literal["various"]
 VARIOUS: Various = "various"

@@ -281,7 +281,7 @@ def _run(run: RunView, sections: Sequence[Component], extras: Extras) -> RunPart
         samples=run_tables.samples(run),
         components=run_tables.components(run),
         environment=run_tables.environment(run),
-        recipe=recipe_toml(record.plain()) if record.kind == "trained" else "",
+        recipe=recipe_toml(record) if record.kind == "trained" else "",
         lineage=tuple(one_line(parent_line(parent)) for parent in record.lineage.parents),
         relation="Made of" if record.kind == "ensemble" else "Continues",
         sections=tuple(section for section in added if section.tables),

@@ -15,6 +15,7 @@ import numpy as np
 
 from ferbench.errors import UserError
 from ferbench.ids import digest, short
+from ferbench.kinds import SECTIONS
 from ferbench.metrics.scoring import scores_record
 from ferbench.records.environment import Environment
 from ferbench.records.evaluation import EvaluatedMember, Evaluation, EvaluationEntry, Seen, evaluation_id
@@ -22,7 +23,6 @@ from ferbench.records.lineage import Ensemble as EnsembleRecord
 from ferbench.records.lineage import Lineage, Parent
 from ferbench.records.lineage import Member as MemberRecord
 from ferbench.records.run import (
-    SECTIONS,
     VARIOUS,
     AskedRecipe,
     Component,

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from ferbench.data.class_mapping import find_class
 from ferbench.errors import UserError
 from ferbench.ids import digest, short
+from ferbench.kinds import SECTIONS
 from ferbench.metrics.probabilities import predicted_classes, with_predicted
 from ferbench.metrics.scoring import decisions_record, scores_record
 from ferbench.records.environment import Environment
 from ferbench.records.evaluation import Evaluation, EvaluationEntry, evaluation_id
 from ferbench.records.lineage import Lineage
-from ferbench.records.run import SECTIONS, AskedRecipe, Component, Data, Identity, Run
+from ferbench.records.run import AskedRecipe, Component, Data, Identity, Run
 from ferbench.runs.directory import RunDirectory, all_runs, run_path
 from ferbench.runs.lock import only_writer
 from ferbench.runs.predictions import Predictions
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 PREDICTED = ("predicted", "prediction", "predicted_class", "pred")
 TRUE = ("true", "truth", "true_class", "label")
-_PREFIXES = ("probability_", "prob_", "p_")
+_PREFIXES = ("probability:", "probability_", "prob_", "p_")
 #: Columns of these names say something of a sample; that of a class of such a name needs a prefix.
 _TAKEN = (*ID_COLUMNS, *PREDICTED, *TRUE)
 #: How far the probability of a stated class may be below the highest one: what float32 does not tell apart.
@@ -218,7 +219,7 @@ def _probability_columns(path: Path, header: Sequence[str], test: KnownTestSet) 
 
 def _column_of(name: str) -> str:
     """What the column of a class may be called."""
-    return f"{_PREFIXES[1]}{name}" if name.lower() in _TAKEN else name
+    return f"{_PREFIXES[2]}{name}" if name.lower() in _TAKEN else name
 
 
 def _probabilities(path: Path, table: pd.DataFrame) -> NDArray[np.float64]:

@@ -6,14 +6,14 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
 import ferbench
 from ferbench.errors import UserError
+from ferbench.kinds import BY_NAME, Scaffold
 from ferbench.plugin.faults import one_line
-from ferbench.plugin.loading import HOOKS, NAME
+from ferbench.plugin.loading import NAME
 from ferbench.plugin.registry import Registry
 from ferbench.storage import writing
 
@@ -21,37 +21,11 @@ _TEMPLATES = Path(__file__).with_name("templates")
 _LONGEST_NAME = 40
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """What differs from kind to kind: the module, the class or function that builds, the spec, how to run it."""
-
-    module: str
-    attribute: str
-    run: str
-    spec: tuple[str, ...] = ()
-    check: str = ""
-
-
-_KINDS: Mapping[str, _Kind] = {
-    "dataset": _Kind("faces", "build", "--dataset $name --data DIR", check=" --data DIR"),
-    "model": _Kind("net", "build", "--model $name", ("image_size=48", "image_sizes=(32, 64)", "channels=1")),
-    "loss": _Kind("loss", "build", "--loss $name"),
-    "sampler": _Kind("sampler", "Sampler", "--sampler $name"),
-    "augmentation": _Kind("augmentation", "Augmentation", "--augmentation $name"),
-    "optimizer": _Kind("optimizer", "build", "--optimizer $name"),
-    "schedule": _Kind("schedule", "build", "--schedule $name"),
-    "tracker": _Kind("tracker", "Tracker", "--tracker $name"),
-}
-
-#: The kinds that there are templates for.
-KINDS = tuple(_KINDS)
-
-
 def package_files(kind: str, name: str) -> dict[str, str]:
     """Texts by path, relative to the package's folder: pyproject, light ``plugin.py``, implementation, test, README."""
     values = _values(kind, name)
     package, module = values["package"], values["module"]
-    test = "test_dataset.py" if kind == "dataset" else "test.py"
+    test = "test_dataset.py" if _scaffold(kind).needs_data else "test.py"
     return {
         "pyproject.toml": _filled("pyproject.toml", values),
         "README.md": _filled("README.md", values),
@@ -94,7 +68,7 @@ def write_plugin(kind: str, name: str, folder: Path, single: bool) -> list[Path]
     """Write a new plugin into ``folder``: all of it, or nothing.
 
     Args:
-        kind: one of `KINDS`.
+        kind: one of `ferbench.kinds.WITH_SCAFFOLD`.
         name: of the component, which `check_name` let pass.
         folder: an existing directory.
         single: one file instead of a package in a folder of its own.
@@ -127,27 +101,37 @@ def write_plugin(kind: str, name: str, folder: Path, single: bool) -> list[Path]
     return [target] if single else [target, *(target / path for path in files)]
 
 
+def data_flag(kind: str) -> str:
+    """What a command line says of the files of a component of a kind, after a blank; empty where it needs none."""
+    return " --data DIR" if _scaffold(kind).needs_data else ""
+
+
+def _scaffold(kind: str) -> Scaffold:
+    scaffold = BY_NAME[kind].scaffold
+    assert scaffold is not None
+    return scaffold
+
+
 def _values(kind: str, name: str) -> dict[str, str]:
-    about = _KINDS[kind]
-    values = {
+    data = data_flag(kind)
+    return {
         "kind": kind,
         "name": name,
         "title": name.replace("-", " ").capitalize(),
         "camel": "".join(part.capitalize() for part in name.split("-")),
         "distribution": f"ferbench-{name}",
         "package": f"ferbench_{name.replace('-', '_')}",
-        "module": about.module,
+        "module": _scaffold(kind).module,
         "version": ferbench.__version__,
-        "check": about.check,
+        "check": data,
+        "run": f"--{kind} {name}{data}",
     }
-    return {**values, "run": Template(about.run).substitute(values)}
 
 
 def _hook(kind: str, name: str, module: str) -> str:
     """The lines that describe the component, for a module that has imported ferbench."""
-    (hook,) = (hook for hook, spec in HOOKS.items() if spec.kind == kind)
-    spec, about = HOOKS[hook].__name__, _KINDS[kind]
-    more = "".join(f"\n            {argument}," for argument in about.spec)
+    hook, spec, about = BY_NAME[kind].hook, BY_NAME[kind].spec, _scaffold(kind)
+    more = "".join(f"\n            {argument}," for argument in about.arguments)
     return f"""
 #: The version of ferbench's plugin interface that this is written for.
 FERBENCH_API = {ferbench.API_VERSION}

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ferbench.data.draws import Draws
 from ferbench.task import Task
-from ferbench.testing.rules import NotApplicable, RuleBook, Subject, Violation
+from ferbench.testing.rules import NotApplicable, RuleSet, Subject, Violation
 from ferbench.training.runtime import seed_everything
 
 _SIZE = 32
@@ -52,16 +52,16 @@ class AugmentationBench:
         return torch.equal(*results)
 
 
-BOOK = RuleBook(AugmentationBench)
+RULES = RuleSet(AugmentationBench)
 
 
-@BOOK.rule(gate=True)
+@RULES.rule(gate=True)
 def builds(bench: AugmentationBench) -> None:
     """The builder returns something that can be called."""
     bench.build()
 
 
-@BOOK.rule(gate=True)
+@RULES.rule(gate=True)
 def range_and_dtype(bench: AugmentationBench) -> None:
     """Bytes become float32[N, C, H, W] within [0, 1], of the size that is asked for, gray or colour."""
     for channels, size in ((1, (_SIZE, _SIZE)), (3, (_SIZE, _SIZE)), (3, (24, 20))):
@@ -80,14 +80,14 @@ def range_and_dtype(bench: AugmentationBench) -> None:
                 raise Violation(f"{given} becomes values from {low:.3g} to {high:.3g}, not within 0 and 1")
 
 
-@BOOK.rule()
+@RULES.rule()
 def determinism(bench: AugmentationBench) -> None:
     """The same draws give the same images, to the bit."""
     if not bench.repeats:
         raise Violation("another state of the global generators gives other images: take random numbers from `draws`")
 
 
-@BOOK.rule()
+@RULES.rule()
 def draws_per_sample(bench: AugmentationBench) -> str:
     """What happens to an image does not depend on the others in its batch."""
     if not bench.repeats:
@@ -103,7 +103,7 @@ def draws_per_sample(bench: AugmentationBench) -> str:
     return f"8 equal images become {len(torch.unique(same.flatten(1), dim=0))}"
 
 
-@BOOK.rule()
+@RULES.rule()
 def input_unchanged(bench: AugmentationBench) -> None:
     """The images that it is given stay as they are."""
     images = bench.images()

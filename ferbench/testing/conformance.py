@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ferbench.testing.rules import CLASS_NAMES, NotApplicable, Rule, Subject, book_of, rules_of
+from ferbench.testing.rules import CLASS_NAMES, NotApplicable, Rule, Subject, rule_set, rules_of
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def cases(
         UserError: there is no such component, or it is ambiguous or broken.
     """
     subject = _subject(kind, name, options, data, plugins, image_size, class_names)
-    bench = book_of(kind).bench(subject)
+    bench = rule_set(kind).bench(subject)
     return [Case(rule, subject if rule.every else bench, name) for rule in _that_can_fail(kind)]
 
 
@@ -130,6 +130,6 @@ class Conformance:
         if "_tried" not in vars(own):  # what takes long to build is built once for all rules
             data = self.data(tmp_path_factory.mktemp("data"))
             subject = _subject(own.kind, own.name, own.options, data, own.plugins, own.image_size, own.class_names)
-            own._tried = subject, book_of(own.kind).bench(subject)
+            own._tried = subject, rule_set(own.kind).bench(subject)
         subject, bench = own._tried
         Case(rule, subject if rule.every else bench, own.name).check()

@@ -21,7 +21,7 @@ from ferbench.data.sample import Dataset, Fault, Sample
 from ferbench.data.splits import SplitRequest, cut
 from ferbench.errors import UserError
 from ferbench.plugin.specs import DatasetSpec, Protocol
-from ferbench.testing.rules import NotApplicable, RuleBook, Subject, Violation
+from ferbench.testing.rules import NotApplicable, RuleSet, Subject, Violation
 
 
 class DatasetBench:
@@ -70,10 +70,10 @@ class DatasetBench:
         return self.packed()
 
 
-BOOK = RuleBook(DatasetBench)
+RULES = RuleSet(DatasetBench)
 
 
-@BOOK.rule(gate=True)
+@RULES.rule(gate=True)
 def empty_directory(bench: DatasetBench) -> str:
     """An empty directory is an error that says what is missing and what to do."""
     if not bench.spec.needs_path:
@@ -88,7 +88,7 @@ def empty_directory(bench: DatasetBench) -> str:
     raise Violation(f"it is taken for a dataset with {found} samples; raise ferbench.UserError")
 
 
-@BOOK.rule(gate=True)
+@RULES.rule(gate=True)
 def builds(bench: DatasetBench) -> str:
     """The builder returns a ferbench.Dataset with samples."""
     dataset = bench.build()
@@ -97,7 +97,7 @@ def builds(bench: DatasetBench) -> str:
     return f"{len(bench.samples):,} samples of {len(dataset.class_names)} classes"
 
 
-@BOOK.rule()
+@RULES.rule()
 def stable_ids(bench: DatasetBench) -> None:
     """Ids are unique, and the same in the same order at every reading."""
     ids, again = [sample.id for sample in bench.samples], bench.ids_again
@@ -111,7 +111,7 @@ def stable_ids(bench: DatasetBench) -> None:
         raise Violation(f"the id '{twice}' stands for {times} samples")
 
 
-@BOOK.rule()
+@RULES.rule()
 def labels_in_range(bench: DatasetBench) -> str:
     """Labels are among class_names; valence and arousal lie in [-1, 1]; votes are one non-negative number a class."""
     names = tuple(bench.build().class_names)
@@ -130,7 +130,7 @@ def labels_in_range(bench: DatasetBench) -> str:
     return f"no sample of {', '.join(absent)}" if absent else f"all of {', '.join(names)}"
 
 
-@BOOK.rule(gate=True)
+@RULES.rule(gate=True)
 def stamp(bench: DatasetBench) -> None:
     """source() is plain and the same while nothing changes, so that the images are decoded once."""
     stamps = []
@@ -144,7 +144,7 @@ def stamp(bench: DatasetBench) -> None:
         raise Violation("source() differs between two readings: everything would be decoded at every run")
 
 
-@BOOK.rule()
+@RULES.rule()
 def faults(bench: DatasetBench) -> str | None:
     """At least half of what it reads can be used."""
     pack, read = bench.pack, len(bench.read)
@@ -153,7 +153,7 @@ def faults(bench: DatasetBench) -> str | None:
     return f"{pack.skipped:,} faulty; the first: {pack.faults[0]}" if pack.skipped else None
 
 
-@BOOK.rule()
+@RULES.rule()
 def same_digest(bench: DatasetBench) -> str:
     """Reading it twice gives the same pack: the same ids, labels and pixels, to the bit."""
     if [sample.id for sample in bench.samples] != bench.ids_again:
@@ -174,7 +174,7 @@ def _difference(one: Pack, other: Pack) -> str:
     return ", ".join(changed).replace("pixel_hashes", "pixels") or "valence, arousal, votes, subjects or clips"
 
 
-@BOOK.rule()
+@RULES.rule()
 def disjoint_splits(bench: DatasetBench) -> str:
     """No sample, and nobody whom a protocol keeps together, is in two of train, validation and test."""
     worked, refused = [], []
@@ -208,7 +208,7 @@ def _are_apart(pack: Pack, protocol: Protocol, roles: Mapping[str, np.ndarray]) 
                 raise Violation(f"{protocol.group_by} '{shared[0]}' is {where}")
 
 
-@BOOK.rule(informational=True)
+@RULES.rule(informational=True)
 def copies(bench: DatasetBench) -> str:
     """How many test images are also, pixel by pixel, among those to learn from."""
     for protocol in bench.spec.protocols:

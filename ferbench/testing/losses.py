@@ -17,7 +17,7 @@ from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench.errors import UserError
 from ferbench.metrics.measures import component_fault
 from ferbench.task import Task
-from ferbench.testing.rules import NotApplicable, RuleBook, Subject, Violation
+from ferbench.testing.rules import NotApplicable, RuleSet, Subject, Violation
 from ferbench.training import storable
 from ferbench.training.loss_state import learnable, put_state, state_of
 from ferbench.training.step import is_number
@@ -81,7 +81,7 @@ class LossBench:
     def targets(self) -> Targets:
         return Targets(self.labels.clone(), affect=self.affect.clone())
 
-    def answers(self, right: float) -> Outputs:
+    def predictions(self, right: float) -> Outputs:
         """Predictions that are right (1), without opinion (0) or wrong (-1)."""
         one_hot = torch.nn.functional.one_hot(self.labels, self.classes).float()
         wrong = one_hot.roll(1, dims=1)
@@ -89,7 +89,7 @@ class LossBench:
         return Outputs(logits, right * self.affect)
 
 
-BOOK = RuleBook(LossBench)
+RULES = RuleSet(LossBench)
 
 
 def value_of(loss: Any, outputs: Outputs, targets: Targets) -> Any:
@@ -112,24 +112,24 @@ def first_and_last(check: Callable[[LossBench], str | None]) -> Callable[[LossBe
 
     @functools.wraps(check)
     def both(bench: LossBench) -> str | None:
-        said, last = check(bench), bench.in_last_epoch()
+        note, last = check(bench), bench.in_last_epoch()
         if last is not None:
             try:
                 check(last)
             except Violation as violation:
                 raise Violation(f"in the last epoch {violation}") from None
-        return said
+        return note
 
     return both
 
 
-@BOOK.rule(gate=True)
+@RULES.rule(gate=True)
 def builds(bench: LossBench) -> None:
     """The builder returns something that can be called."""
     bench.build()
 
 
-@BOOK.rule(gate=True)
+@RULES.rule(gate=True)
 @first_and_last
 def scalar(bench: LossBench) -> str:
     """It returns one number, and components of one number each."""
@@ -144,7 +144,7 @@ def scalar(bench: LossBench) -> str:
     return f"components: {', '.join(value.components) or 'none'}"
 
 
-@BOOK.rule()
+@RULES.rule()
 @first_and_last
 def component_names(bench: LossBench) -> None:
     """Its components have names of their own, which nothing else in the records has."""
@@ -155,7 +155,7 @@ def component_names(bench: LossBench) -> None:
             raise Violation(f"component {name!r} {fault}")
 
 
-@BOOK.rule()
+@RULES.rule()
 @first_and_last
 def inputs_unchanged(bench: LossBench) -> None:
     """Outputs and targets that it is given stay as they are."""
@@ -178,7 +178,7 @@ def inputs_unchanged(bench: LossBench) -> None:
                     raise Violation(f"it changes {name} in place: compute with a copy, such as {name}.clone()")
 
 
-@BOOK.rule()
+@RULES.rule()
 @first_and_last
 def parameters(bench: LossBench) -> None:
     """It has no parameters to be trained: the optimiser has the model's alone."""
@@ -189,7 +189,7 @@ def parameters(bench: LossBench) -> None:
         raise Violation(f"{', '.join(names[:3])} would never be trained: use buffers, or requires_grad_(False)")
 
 
-@BOOK.rule()
+@RULES.rule()
 @first_and_last
 def state_round_trip(bench: LossBench) -> str:
     """A loss that is restored goes on as the one that went on."""
@@ -220,7 +220,7 @@ def state_round_trip(bench: LossBench) -> str:
     return "it changes with what it is given" if len({*before, here}) > 1 else "it keeps nothing"
 
 
-@BOOK.rule()
+@RULES.rule()
 @first_and_last
 def finite(bench: LossBench) -> None:
     """Value and gradient are finite, however sure the model is."""
@@ -230,7 +230,7 @@ def finite(bench: LossBench) -> None:
         _is_finite(bench.build(), outputs, bench.targets(), at, "compute logarithms with log_softmax")
 
 
-@BOOK.rule()
+@RULES.rule()
 @first_and_last
 def absent_class(bench: LossBench) -> None:
     """Value and gradient are finite where a class has no training samples, though validation may have some."""
@@ -253,7 +253,7 @@ def _is_finite(loss: Any, outputs: Outputs, targets: Targets, at: str, remedy: s
                 raise Violation(f"{at} its gradient is not finite; {remedy}")
 
 
-@BOOK.rule()
+@RULES.rule()
 @first_and_last
 def gradient(bench: LossBench) -> None:
     """Its gradient reaches the logits of every sample."""
@@ -268,20 +268,20 @@ def gradient(bench: LossBench) -> None:
         raise Violation(f"no gradient reaches the logits of {without} of {_SAMPLES} samples")
 
 
-@BOOK.rule()
+@RULES.rule()
 @first_and_last
 def lower_for_better(bench: LossBench) -> str:
-    """Right answers cost less than none, and none less than wrong ones."""
+    """Right predictions cost less than none, and none less than wrong ones."""
     with torch.no_grad():
         right, none, wrong = (
-            float(total_of(bench.build(), bench.answers(way), bench.targets())) for way in (1.0, 0.0, -1.0)
+            float(total_of(bench.build(), bench.predictions(way), bench.targets())) for way in (1.0, 0.0, -1.0)
         )
     if not right < none < wrong:
-        raise Violation(f"right answers cost {right:.4g}, answers without opinion {none:.4g}, wrong ones {wrong:.4g}")
+        raise Violation(f"right predictions cost {right:.4g}, those without opinion {none:.4g}, wrong ones {wrong:.4g}")
     return f"{right:.3g} < {none:.3g} < {wrong:.3g}"
 
 
-@BOOK.rule()
+@RULES.rule()
 @first_and_last
 def mean_over_samples(bench: LossBench) -> None:
     """The same samples twice cost what they cost once."""
@@ -295,7 +295,7 @@ def mean_over_samples(bench: LossBench) -> None:
         raise Violation(f"once {once:.4g}, twice {doubled:.4g}: return the mean, so that micro-batches can be weighted")
 
 
-@BOOK.rule(informational=True)
+@RULES.rule(informational=True)
 @first_and_last
 def adds_up(bench: LossBench) -> str:
     """Two parts of a batch, weighted by their sizes, cost what the batch costs."""
@@ -316,7 +316,7 @@ def adds_up(bench: LossBench) -> str:
     return "yes"
 
 
-@BOOK.rule()
+@RULES.rule()
 @first_and_last
 def distributions(bench: LossBench) -> None:
     """Where targets are distributions (votes, Mixup), these count; a loss that cannot use them raises a UserError."""
@@ -337,7 +337,7 @@ def distributions(bench: LossBench) -> None:
         )
 
 
-@BOOK.rule()
+@RULES.rule()
 @first_and_last
 def device(bench: LossBench) -> None:
     """It works on the device that the predictions are on."""
@@ -358,7 +358,7 @@ def device(bench: LossBench) -> None:
         raise NotApplicable("it looks at values, which a trial without a second device has none of") from None
 
 
-@BOOK.rule()
+@RULES.rule()
 @first_and_last
 def missing_labels(bench: LossBench) -> None:
     """Samples without valence or arousal (NaN) add nothing there."""
@@ -382,7 +382,7 @@ def missing_labels(bench: LossBench) -> None:
         raise Violation("predictions are pulled somewhere where there is no label")
 
 
-@BOOK.rule()
+@RULES.rule()
 def any_epoch(bench: LossBench) -> str | None:
     """Told of an epoch alone, as when a run goes on, it costs what it costs when told of those before too."""
     went = bench.build()
@@ -400,7 +400,7 @@ def any_epoch(bench: LossBench) -> str | None:
     return None
 
 
-@BOOK.rule()
+@RULES.rule()
 @first_and_last
 def class_order(bench: LossBench) -> None:
     """Classes in another order cost the same."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ferbench.data.targets import Outputs
 from ferbench.plugin.specs import ModelSpec
 from ferbench.task import Task
-from ferbench.testing.rules import NotApplicable, RuleBook, Subject, Violation
+from ferbench.testing.rules import NotApplicable, RuleSet, Subject, Violation
 from ferbench.training.runtime import seed_everything
 from ferbench.training.step import forward
 
@@ -69,7 +69,7 @@ class ModelBench:
             raise NotApplicable("its outputs change from call to call")
 
 
-BOOK = RuleBook(ModelBench)
+RULES = RuleSet(ModelBench)
 
 
 def both(model: nn.Module, images: Tensor) -> Tensor:
@@ -79,13 +79,13 @@ def both(model: nn.Module, images: Tensor) -> Tensor:
     return outputs.logits if outputs.affect is None else torch.cat([outputs.logits, outputs.affect], dim=1)
 
 
-@BOOK.rule(gate=True)
+@RULES.rule(gate=True)
 def builds(bench: ModelBench) -> str:
     """The builder returns a module."""
     return f"{sum(p.numel() for p in bench.model.parameters()):,} parameters"
 
 
-@BOOK.rule(gate=True)
+@RULES.rule(gate=True)
 def shapes(bench: ModelBench) -> str:
     """Logits are float[N, K], valence and arousal float[N, 2], at every image size that it claims."""
     for size in bench.sizes:
@@ -111,7 +111,7 @@ def _is_shaped(name: str, values: Any, wanted: tuple[int, int], size: int) -> No
         raise Violation(f"{name} {at} are {values.dtype} or not finite")
 
 
-@BOOK.rule()
+@RULES.rule()
 def unnormalised_logits(bench: ModelBench) -> None:
     """Logits are no probabilities, nor their logarithms: losses and records make them so."""
     with torch.no_grad():
@@ -126,7 +126,7 @@ def _are_all(values: Tensor, value: float) -> bool:
     return torch.allclose(values, torch.full_like(values, value), rtol=1e-4)
 
 
-@BOOK.rule()
+@RULES.rule()
 def looks_at_the_images(bench: ModelBench) -> None:
     """Other images give other logits, at the latest after two steps of training."""
     for seed in range(_DRAWS):  # under some initial weights every ReLU of a small layer is off
@@ -141,7 +141,7 @@ def looks_at_the_images(bench: ModelBench) -> None:
     raise Violation("four images that differ have the same logits: what it computes does not depend on the images")
 
 
-@BOOK.rule()
+@RULES.rule()
 def gradients(bench: ModelBench) -> str:
     """Gradients reach every trainable parameter."""
     trainable = [name for name, p in bench.model.named_parameters() if p.requires_grad]
@@ -177,7 +177,7 @@ def _reached(model: nn.Module, bench: ModelBench) -> set[str]:
     return reached
 
 
-@BOOK.rule()
+@RULES.rule()
 def same_output_in_evaluation(bench: ModelBench) -> None:
     """In evaluation mode the same images give the same outputs, to the bit."""
     if not bench.repeats:
@@ -186,7 +186,7 @@ def same_output_in_evaluation(bench: ModelBench) -> None:
         )
 
 
-@BOOK.rule()
+@RULES.rule()
 def batch_of_one(bench: ModelBench) -> None:
     """One image alone gives what it gives beside others."""
     alone = both(bench.model, bench.images(2)[:1])
@@ -197,7 +197,7 @@ def batch_of_one(bench: ModelBench) -> None:
         raise Violation(f"the outputs differ by up to {away:.3g}: batch statistics are used in evaluation mode")
 
 
-@BOOK.rule()
+@RULES.rule()
 def input_unchanged(bench: ModelBench) -> None:
     """The images that it is given stay as they are."""
     images = bench.images()
@@ -206,7 +206,7 @@ def input_unchanged(bench: ModelBench) -> None:
         raise Violation("it changes them in place; another model, or the next epoch, would see other images")
 
 
-@BOOK.rule()
+@RULES.rule()
 def state_dict_round_trip(bench: ModelBench) -> None:
     """A state dict carries the whole model: loaded into one with other weights, it gives the same outputs."""
     bench.needs_repeats()
@@ -216,7 +216,7 @@ def state_dict_round_trip(bench: ModelBench) -> None:
         raise Violation("the outputs differ: something is in no parameter and no buffer (register_buffer)")
 
 
-@BOOK.rule()
+@RULES.rule()
 def same_seed_same_weights(bench: ModelBench) -> None:
     """The same seed gives the same weights, to the bit."""
     again = bench.build().state_dict()
@@ -225,7 +225,7 @@ def same_seed_same_weights(bench: ModelBench) -> None:
             raise Violation(f"{name} differs: take random numbers from torch's, numpy's or Python's global generator")
 
 
-@BOOK.rule(informational=True)
+@RULES.rule(informational=True)
 def exportable(bench: ModelBench) -> str:
     """torch.export takes the model."""
     try:

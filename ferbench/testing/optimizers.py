@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ferbench.testing.rules import RuleBook, Subject, Violation
+from ferbench.testing.rules import RuleSet, Subject, Violation
 from ferbench.training import storable
 
 
@@ -46,10 +46,10 @@ class OptimizerBench:
         return self.loss(layer).item()
 
 
-BOOK = RuleBook(OptimizerBench)
+RULES = RuleSet(OptimizerBench)
 
 
-@BOOK.rule(gate=True)
+@RULES.rule(gate=True)
 def builds(bench: OptimizerBench) -> str:
     """The builder returns a torch optimiser whose groups have a learning rate."""
     optimizer = bench.build(list(bench.layer().parameters()))
@@ -59,7 +59,7 @@ def builds(bench: OptimizerBench) -> str:
     return f"lr {optimizer.param_groups[0]['lr']:g}"
 
 
-@BOOK.rule()
+@RULES.rule()
 def lowers_a_loss(bench: OptimizerBench) -> str:
     """Fifty steps on a linear regression lower its loss."""
     layer = bench.layer()
@@ -70,7 +70,7 @@ def lowers_a_loss(bench: OptimizerBench) -> str:
     return f"{before:.3g} to {after:.3g}"
 
 
-@BOOK.rule()
+@RULES.rule()
 def groups_keep_their_settings(bench: OptimizerBench) -> None:
     """A group's own learning rate and weight decay stay its own."""
     layer = bench.layer()
@@ -86,7 +86,7 @@ def groups_keep_their_settings(bench: OptimizerBench) -> None:
         )
 
 
-@BOOK.rule()
+@RULES.rule()
 def heeds_the_schedule(bench: OptimizerBench) -> None:
     """A learning rate that a schedule sets to 0 stops the weights."""
     layer = bench.layer()
@@ -100,7 +100,7 @@ def heeds_the_schedule(bench: OptimizerBench) -> None:
         raise Violation("weights move at lr 0: read the rate from the group at every step")
 
 
-@BOOK.rule()
+@RULES.rule()
 def state_round_trip(bench: OptimizerBench) -> None:
     """One that is restored goes on as the one that went on."""
     layer = bench.layer()

@@ -10,22 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ferbench.errors import UserError
+from ferbench.kinds import BY_NAME, WITH_RULES
 from ferbench.plugin.component import Component
 from ferbench.plugin.faults import describe, one_line
 
 Status = Literal["passed", "failed", "skipped", "noted"]
-
-#: Where the rules of each kind are; the other kinds of specs are no components of a run and have none.
-BOOKS: Mapping[str, str] = {
-    "dataset": "ferbench.testing.datasets",
-    "model": "ferbench.testing.models",
-    "loss": "ferbench.testing.losses",
-    "sampler": "ferbench.testing.samplers",
-    "augmentation": "ferbench.testing.augmentations",
-    "optimizer": "ferbench.testing.optimizers",
-    "schedule": "ferbench.testing.schedules",
-    "tracker": "ferbench.testing.trackers",
-}
 
 #: The classes of the tasks that components are built for, unless the caller names others; options that take class names
 #: (weights, emphasis) can be checked with them.
@@ -86,7 +75,7 @@ class Rule:
     every: bool = False
 
 
-class RuleBook:
+class RuleSet:
     """The rules of one kind of component, in the order in which they are tried.
 
     Args:
@@ -129,22 +118,23 @@ class Verdict:
     seconds: float
 
 
-def book_of(kind: str) -> RuleBook:
+def rule_set(kind: str) -> RuleSet:
     """The rules of a kind.
 
     Raises:
         UserError: there are none.
     """
-    if kind not in BOOKS:
-        raise UserError(f"there are no rules for a {kind}", f"check a {', '.join(BOOKS)}")
-    return importlib.import_module(BOOKS[kind]).BOOK
+    module = BY_NAME[kind].rules if kind in BY_NAME else None
+    if module is None:
+        raise UserError(f"there are no rules for a {kind}", f"check a {', '.join(WITH_RULES)}")
+    return importlib.import_module(module).RULES
 
 
 def rules_of(kind: str) -> list[Rule]:
     """Every rule of a kind, those that all kinds share first."""
     from ferbench.testing.every import RULES
 
-    return [*RULES, *book_of(kind).rules]
+    return [*RULES, *rule_set(kind).rules]
 
 
 def check(subject: Subject, informational: bool = True) -> Iterator[Verdict]:
@@ -153,7 +143,7 @@ def check(subject: Subject, informational: bool = True) -> Iterator[Verdict]:
     Nothing that the component raises ends the check but ``KeyboardInterrupt``. When a rule fails without which the
     others make no sense, those are skipped.
     """
-    bench = book_of(subject.component.kind).bench(subject)
+    bench = rule_set(subject.component.kind).bench(subject)
     closed: str | None = None
     for rule in rules_of(subject.component.kind):
         if rule.informational and not informational:
@@ -176,13 +166,13 @@ def _try(rule: Rule, on: Any) -> Verdict:
     start = time.perf_counter()
     status: Status = "noted" if rule.informational else "passed"
     try:
-        said = rule.check(on) or ""
+        note = rule.check(on) or ""
     except NotApplicable as reason:
-        status, said = "skipped", str(reason)
+        status, note = "skipped", str(reason)
     except Violation as error:
-        status, said = "noted" if rule.informational else "failed", str(error)
+        status, note = "noted" if rule.informational else "failed", str(error)
     except UserError as error:
-        status, said = "noted" if rule.informational else "failed", f"{error.message} ({error.remedy})"
+        status, note = "noted" if rule.informational else "failed", f"{error.message} ({error.remedy})"
     except (Exception, SystemExit) as error:
-        status, said = "noted" if rule.informational else "failed", describe(error)
-    return Verdict(rule.name, rule.summary, status, one_line(said), time.perf_counter() - start)
+        status, note = "noted" if rule.informational else "failed", describe(error)
+    return Verdict(rule.name, rule.summary, status, one_line(note), time.perf_counter() - start)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ferbench.errors import UserError
 from ferbench.task import Task
-from ferbench.testing.rules import NotApplicable, RuleBook, Subject, Violation
+from ferbench.testing.rules import NotApplicable, RuleSet, Subject, Violation
 from ferbench.training import storable
 from ferbench.training.asking import described
 from ferbench.training.runtime import seed_everything
@@ -78,16 +78,16 @@ class SamplerBench:
         return all(np.array_equal(a, b) for a, b in zip(first, [*again[1:], again[0]], strict=True))
 
 
-BOOK = RuleBook(SamplerBench)
+RULES = RuleSet(SamplerBench)
 
 
-@BOOK.rule(gate=True)
+@RULES.rule(gate=True)
 def builds(bench: SamplerBench) -> None:
     """The builder returns an object with indices, update, state_dict and load_state_dict."""
     bench.build()
 
 
-@BOOK.rule(gate=True)
+@RULES.rule(gate=True)
 def length_and_range(bench: SamplerBench) -> str:
     """An epoch is int64[m] of positions in the training split, m the same in every epoch."""
     sampler, n, lengths = bench.build(), len(bench.labels), set()
@@ -106,21 +106,21 @@ def length_and_range(bench: SamplerBench) -> str:
     return f"{lengths.pop()} draws of {n} samples"
 
 
-@BOOK.rule()
+@RULES.rule()
 def plain_description(bench: SamplerBench) -> str:
     """What describe() says of an epoch, where it has that method, is a dictionary of plain values."""
     sampler = bench.build()
     for epoch in (1, 2):
         try:
-            said = described(sampler)
+            description = described(sampler)
         except UserError as error:
             raise Violation(error.message.removeprefix("the sampler ")) from error
         sampler.indices(epoch)
         sampler.update(bench.scores(epoch))
-    return "it describes nothing" if said is None else ", ".join(said)
+    return "it describes nothing" if description is None else ", ".join(description)
 
 
-@BOOK.rule()
+@RULES.rule()
 def inputs_unchanged(bench: SamplerBench) -> None:
     """The labels and scores that it is given stay as they are."""
     labels, scores = bench.labels.copy(), bench.scores(1)
@@ -138,7 +138,7 @@ def inputs_unchanged(bench: SamplerBench) -> None:
         raise Violation("it changes the scores that update() is given: work with a copy, such as dict(scores.f1)")
 
 
-@BOOK.rule()
+@RULES.rule()
 def heeds_the_seed(bench: SamplerBench) -> None:
     """Another seed draws otherwise."""
     first, *others = (np.array(bench.build(seed=seed).indices(1)) for seed in (5, 6, 7))
@@ -146,7 +146,7 @@ def heeds_the_seed(bench: SamplerBench) -> None:
         raise Violation("every seed gives the same draws: make a generator of (seed, epoch)")
 
 
-@BOOK.rule()
+@RULES.rule()
 def new_draws_every_epoch(bench: SamplerBench) -> None:
     """Another epoch draws otherwise."""
     sampler = bench.build()
@@ -155,14 +155,14 @@ def new_draws_every_epoch(bench: SamplerBench) -> None:
         raise Violation("every epoch is the same: make a generator of (seed, epoch)")
 
 
-@BOOK.rule()
+@RULES.rule()
 def determinism(bench: SamplerBench) -> None:
     """Draws depend on the seed, the epoch and the state alone."""
     if not bench.repeats:
         raise Violation("the same seed and epoch give other draws: make a generator of (seed, epoch) for each epoch")
 
 
-@BOOK.rule()
+@RULES.rule()
 def state_round_trip(bench: SamplerBench) -> None:
     """A sampler that is restored goes on as the one that went on."""
     first = bench.build()
@@ -185,7 +185,7 @@ def state_round_trip(bench: SamplerBench) -> None:
         restored.update(bench.scores(epoch))
 
 
-@BOOK.rule()
+@RULES.rule()
 def every_class(bench: SamplerBench) -> None:
     """Every class with samples is drawn within thirty epochs."""
     sampler = bench.build()
@@ -199,7 +199,7 @@ def every_class(bench: SamplerBench) -> None:
         raise Violation(f"class {k}, with {size} of {len(bench.labels)} samples, is never drawn in {_EPOCHS} epochs")
 
 
-@BOOK.rule()
+@RULES.rule()
 def cost_at_a_million(bench: SamplerBench) -> str:
     """An epoch of 1,000,000 samples is drawn in reasonable time."""
     spent: list[float] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ferbench.testing.rules import RuleBook, Subject, Violation
+from ferbench.testing.rules import RuleSet, Subject, Violation
 from ferbench.training import storable
 from ferbench.training.scores import Scores
 
@@ -40,16 +40,16 @@ class ScheduleBench:
         return [schedule(step, self.scores(epoch)) for epoch, step in steps]
 
 
-BOOK = RuleBook(ScheduleBench)
+RULES = RuleSet(ScheduleBench)
 
 
-@BOOK.rule(gate=True)
+@RULES.rule(gate=True)
 def builds(bench: ScheduleBench) -> None:
     """The builder returns something that can be called."""
     bench.build()
 
 
-@BOOK.rule(gate=True)
+@RULES.rule(gate=True)
 def one_rate_per_group(bench: ScheduleBench) -> None:
     """Every step gives a finite rate of at least 0 for each group."""
     for step, rates in enumerate(bench.rates(bench.build())):
@@ -59,7 +59,7 @@ def one_rate_per_group(bench: ScheduleBench) -> None:
             raise Violation(f"step {step} gives {rates}; rates are finite and at least 0")
 
 
-@BOOK.rule()
+@RULES.rule()
 def inputs_unchanged(bench: ScheduleBench) -> None:
     """The scores that it is given stay as they are."""
     schedule, scores = bench.build(), bench.scores(2)
@@ -68,7 +68,7 @@ def inputs_unchanged(bench: ScheduleBench) -> None:
         raise Violation("it changes the scores: work with a copy, such as dict(scores.metrics)")
 
 
-@BOOK.rule()
+@RULES.rule()
 def proportions(bench: ScheduleBench) -> None:
     """Twice the optimiser's rates give twice the rates."""
     plain = bench.rates(bench.build())
@@ -78,7 +78,7 @@ def proportions(bench: ScheduleBench) -> None:
             raise Violation(f"step {step} gives {one} and {two}: scale the rates that the builder is given")
 
 
-@BOOK.rule()
+@RULES.rule()
 def state_round_trip(bench: ScheduleBench) -> None:
     """One that is restored goes on as the one that went on."""
     half = _EPOCHS // 2

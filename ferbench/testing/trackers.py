@@ -13,7 +13,7 @@ from typing import Any
 
 from ferbench.plugin.faults import did_you_mean
 from ferbench.plugin.specs import TrackerSpec
-from ferbench.testing.rules import RuleBook, Subject, Violation
+from ferbench.testing.rules import RuleSet, Subject, Violation
 
 EVENTS = TrackerSpec.EVENTS
 
@@ -81,10 +81,10 @@ class TrackerBench:
                 os.chdir(before)
 
 
-BOOK = RuleBook(TrackerBench)
+RULES = RuleSet(TrackerBench)
 
 
-@BOOK.rule(gate=True)
+@RULES.rule(gate=True)
 def builds(bench: TrackerBench) -> None:
     """The builder returns an object."""
     with bench.tracker() as tracker:
@@ -92,7 +92,7 @@ def builds(bench: TrackerBench) -> None:
             raise Violation("the builder returns None")
 
 
-@BOOK.rule(gate=True)
+@RULES.rule(gate=True)
 def hears_something(bench: TrackerBench) -> str:
     """It has a method for one event at least, each taking what is told."""
     with bench.tracker() as tracker:
@@ -109,14 +109,14 @@ def hears_something(bench: TrackerBench) -> str:
     return ", ".join(heard)
 
 
-@BOOK.rule()
+@RULES.rule()
 def whole_life(bench: TrackerBench) -> None:
     """It hears a run from start to end without raising."""
     with bench.tracker() as tracker:
         _live(tracker, "run_finished", {**_RECORD, **_RESULTS, "status": "done"})
 
 
-@BOOK.rule()
+@RULES.rule()
 def failed_run(bench: TrackerBench) -> None:
     """It hears of a run that fails, or is interrupted, without raising."""
     for status in ("failed", "interrupted", "diverged"):
@@ -130,6 +130,6 @@ def _live(tracker: Any, end: str, record: dict[str, Any]) -> None:
     for epoch in (1, 2):
         events += [("checkpoint_written", {**_CHECKPOINT, "epoch": epoch}), ("epoch_ended", {**_EPOCH, "epoch": epoch})]
     for event, content in [*events, (end, record)]:
-        hear = getattr(tracker, event, None)
-        if callable(hear):
-            hear(copy.deepcopy(content))
+        method = getattr(tracker, event, None)
+        if callable(method):
+            method(copy.deepcopy(content))

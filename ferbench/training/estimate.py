@@ -80,7 +80,7 @@ class Estimator:
 
     def _checkpoint_bytes(self, plan: Plan) -> CheckpointBytes:
         settings = plan.resolved.recipe.training
-        chosen = {name: plan.resolved.components[name].describe() for name in ("model", "loss", "optimizer")}
+        chosen = {name: plan.resolved.components[name].describe().plain() for name in ("model", "loss", "optimizer")}
         groups = [settings.decay_all, settings.head_lr_factor, settings.ema is None, settings.epochs == 0]
         key = digest([chosen, groups, plan.identity["rows"]["input"], len(plan.task.class_names)])
         if key not in self._checkpoints:
@@ -95,7 +95,7 @@ class Estimator:
         largest = min(settings.batch_size, len(plan.split.train))
         batch_size = max(-(-largest // count), min(largest, 2))  # batch norm needs two, which devices have together
         sections = ("model", "loss", "augmentation")
-        chosen: dict[str, Any] = {name: plan.resolved.components[name].describe() for name in sections}
+        chosen: dict[str, Any] = {name: plan.resolved.components[name].describe().plain() for name in sections}
         key = digest(
             [
                 chosen,

@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,21 +107,17 @@ def plan_of(setup: Setup) -> Plan:
         UserError: it has become another one.
     """
     from ferbench.errors import UserError
-    from ferbench.experiment.datasets import dataset_pack
-    from ferbench.experiment.plan import plan
-    from ferbench.experiment.resolve import resolve
-    from ferbench.experiment.settings import build_recipe
+    from ferbench.experiment.prepare import Preparer, pack_in
     from ferbench.experiment.start import Start
     from ferbench.plugin.discovery import load_registry
     from ferbench.runs.directory import RunDirectory
 
-    resolved = resolve(build_recipe(setup.settings), load_registry(tuple(setup.plugins)))
-    pack = dataset_pack(resolved.components["dataset"], resolved.recipe.data, Path(setup.cache))
     start = None
     if setup.start is not None:
         where, names = RunDirectory(Path(setup.start["directory"])), tuple(setup.start["class_names"])
         start = Start(**setup.start | {"directory": where, "class_names": names})
-    planned = replace(plan(resolved, pack, start), reads_test=setup.reads_test)
+    preparer = Preparer(load_registry(tuple(setup.plugins)), pack_in(Path(setup.cache)))
+    planned = preparer.prepare(setup.settings, start, reads_test=setup.reads_test)
     if planned.training_id != setup.training_id:
         raise UserError("the data or a plugin changed while the run started", "give the command again")
     return planned

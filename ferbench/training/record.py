@@ -10,7 +10,7 @@ import torch
 from ferbench.experiment.plan import Plan
 from ferbench.plugin.culprit import named
 from ferbench.records.lineage import Lineage, Parent
-from ferbench.records.run import AskedRecipe, Component, Data, Failure, Identity, LoadedPlugin, Run, Status
+from ferbench.records.run import AskedRecipe, Data, Failure, Identity, Run, Status
 from ferbench.runs.directory import RunDirectory
 from ferbench.training import runtime
 from ferbench.training.epoch import Diverged
@@ -50,8 +50,8 @@ def first_record(plan: Plan, device: torch.device, devices: int = 1) -> Run:
         finished=None,
         identity=Identity(training_id=plan.training_id, config_id=plan.config_id, covers=plan.identity),
         recipe=AskedRecipe.model_validate(recipe.model_dump(mode="json", by_alias=True)),
-        components={name: Component.model_validate(chosen) for name, chosen in plan.resolved.describe().items()},
-        plugins=[LoadedPlugin.model_validate(plugin.describe()) for plugin in plan.resolved.plugins],
+        components=plan.resolved.describe(),
+        plugins=plan.resolved.loaded(),
         data=data,
         environment=runtime.environment(device, devices),
         lineage=Lineage(parents=[] if plan.start is None else [Parent.model_validate(plan.start.to_record())]),

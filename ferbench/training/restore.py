@@ -114,8 +114,10 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
     record = directory.load()
     refuse_without_weights(directory, record)
     recorded = record.components["model"]
+    own = f"{recorded.distribution}:{recorded.name}"  # another plugin may offer a model of that name, too
+    there = any(one.qualified_name == own for one in registry.components("model"))
     try:
-        component = registry.find("model", recorded.name)
+        component = registry.find("model", own if there else recorded.name)
     except UserError as error:
         raise UserError(
             f"run {directory.path.name} needs the model '{recorded.name}' of plugin '{recorded.distribution}', "
@@ -137,10 +139,14 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
     model = chosen.without_initial_weights().build(task)
     checkpoints.load_weights(directory.checkpoints, BEST, model, device)
     model = model.to(memory_format=torch.channels_last).eval()
-    installed, before = chosen.describe(), vars(recorded)
+    now = chosen.describe()
     # Older releases did not record the source of what is installed.
-    plugin = {key: installed[key] for key in ("distribution", "version", "source")}
-    changed = [key for key, value in plugin.items() if None not in (value, before[key]) and value != before[key]]
+    plugin = {"distribution": now.distribution, "version": now.version, "source": now.source}
+    changed = [
+        key
+        for key, value in plugin.items()
+        if None not in (value, getattr(recorded, key)) and value != getattr(recorded, key)
+    ]
     note = None
     if changed:
         note = f"model '{component.name}' has another {' and '.join(changed)} than when the run was trained"

@@ -215,7 +215,7 @@ def _finalist(place: StudyDirectory, results: Path, candidate: Candidate, about:
         number = "" if candidate.rank == 1 else f"-{candidate.rank}"
         path = place.path / f"best{number}.toml"
         recipe.recipe.name = f"{about.label[:50]}-best{number.removeprefix('-')}"
-        replace_file(path, (_header(about, candidate, path.name) + recipe_toml(recipe.plain())).encode())
+        replace_file(path, (_header(about, candidate, path.name) + recipe_toml(recipe)).encode())
     return Finalist(
         rank=candidate.rank,
         trial=candidate.number,

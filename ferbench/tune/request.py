@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan, check_selection, plan
-from ferbench.experiment.recipe import COMPONENT_SECTIONS
 from ferbench.experiment.resolve import ResolvedRecipe, resolve
 from ferbench.experiment.settings import (
     build_recipe,
@@ -21,6 +20,7 @@ from ferbench.experiment.settings import (
     split_paths,
 )
 from ferbench.experiment.start import Start, continued
+from ferbench.kinds import SECTIONS
 from ferbench.plugin.discovery import load_registry
 from ferbench.tune.algorithms import Strategy, make_sampler
 from ferbench.tune.length import keep_within
@@ -88,7 +88,7 @@ class Request:
         raw = read_recipe(self.recipe) if self.recipe is not None else {}
         start = self._start(raw)
         if start is not None:
-            raw = {**continued(start.directory.read(), raw, registry), "from": start.given}
+            raw = {**continued(start.directory.load(), raw, registry), "from": start.given}
         if self.trackers:
             raw["trackers"] = [*raw.get("trackers", []), *({"name": name} for name in self.trackers)]
         table = dict(raw.get("tune", {}))
@@ -160,7 +160,7 @@ class Request:
         for text in self.sets:  # checked already
             key, _, value = text.partition("=")
             section, _, name = key.strip().partition(".")
-            if section in COMPONENT_SECTIONS and section != "dataset" and name != "name":
+            if section in SECTIONS and section != "dataset" and name != "name":
                 searches.append((key.strip(), [parse_value(value.strip())], "--set"))
         searches += [(key, value, "[tune.search]") for key, value in table.items()]
         searches += [

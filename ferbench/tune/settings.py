@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from ferbench.errors import UserError
 from ferbench.experiment.recipe import Section
-from ferbench.experiment.settings import suggestion
+from ferbench.plugin.refusals import unknown_option
 
 Algorithm = Literal["tpe", "cma-es", "gp", "random", "grid", "nsga-ii"]
 PrunerName = Literal["auto", "median", "hyperband", "asha", "none"]
@@ -59,7 +59,7 @@ def read_tune(table: Mapping[str, Any], flags: Mapping[str, Any]) -> TuneSetting
     fields = tuple(TuneSettings.model_fields)
     for name in table:
         if name not in fields:
-            raise UserError(f"[tune] has no field '{name}'", suggestion(name, fields, "fields"))
+            raise unknown_option(name, fields, "[tune]")
     merged = {**table, **given}
     for name in ("objectives", "seeds"):  # TOML has lists only
         if isinstance(merged.get(name), list):

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from ferbench.errors import UserError
 from ferbench.experiment import folds
-from ferbench.experiment.recipe import COMPONENT_SECTIONS, DEFAULT_COMPONENTS, Recipe, Role
+from ferbench.experiment.recipe import Recipe, Role
 from ferbench.experiment.resolve import resolve
 from ferbench.experiment.settings import FIELDS, build_recipe, suggestion
+from ferbench.kinds import DEFAULTS, SECTIONS
+from ferbench.plugin.refusals import unknown_option
 from ferbench.plugin.signature import type_text
 from ferbench.tune.ranges import Choices, Range, Values, read_values
 
@@ -34,7 +36,7 @@ Settings = dict[str, Any]
 Chosen = dict[str, Any]
 
 #: Sections whose components can be searched: other data would make the trials' validation scores incomparable.
-_SEARCHED = tuple(section for section in COMPONENT_SECTIONS if section != "dataset")
+_SEARCHED = tuple(section for section in SECTIONS if section != "dataset")
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,7 @@ def build_space(
 
 
 def _component(settings: Mapping[str, Any], section: str) -> str | None:
-    return settings.get(section, {}).get("name", DEFAULT_COMPONENTS.get(section))
+    return settings.get(section, {}).get("name", DEFAULTS.get(section))
 
 
 def _chosen_components(settings: Settings, given: Mapping[str, tuple[Any, str]]) -> dict[str, tuple[list[str], str]]:
@@ -289,7 +291,7 @@ def _field_type(section: str, field: str, source: str) -> str:
         why = "it cannot be searched: it is every fold of one setting"
         raise UserError(f"{source} {folds.KEY}: {why}", folds.ELSEWHERE)
     if field not in fields:
-        raise UserError(f"{source}: [{section}] has no field '{field}'", suggestion(field, tuple(fields), "fields"))
+        raise unknown_option(field, tuple(fields), f"[{section}]")
     (role,) = (entry for entry in fields[field].metadata if isinstance(entry, Role))
     if role not in (Role.WEIGHTS, Role.EVALUATION):
         why = {

@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ferbench.data.pack import Pack
-from ferbench.experiment.datasets import dataset_pack
-from ferbench.experiment.plan import Plan, dataset_key, plan
-from ferbench.experiment.resolve import ResolvedRecipe, resolve
-from ferbench.experiment.settings import build_recipe
-from ferbench.experiment.start import Start
+from ferbench.experiment.plan import Plan
+from ferbench.experiment.prepare import Preparer, pack_in
 from ferbench.plugin.discovery import load_registry
 from ferbench.records.epoch import Epoch
 from ferbench.records.run import Run
@@ -40,26 +37,14 @@ def prepare(context: Mapping[str, Any]) -> Callable[[Job, Reporter], JobEnded]:
         context: ``results`` and ``cache`` (directories), ``plugins`` (as ``--plugin`` names them), ``objectives``
             (names).
     """
-    registry = load_registry(tuple(context["plugins"]))
-    results, cache = Path(context["results"]), Path(context["cache"])
+    results = Path(context["results"])
     objectives = tuple(Objective(name) for name in context["objectives"])
-    packs: dict[str, Pack] = {}
-    starts: dict[str, Start] = {}
-
-    def packed(resolved: ResolvedRecipe) -> Pack:
-        key = dataset_key(resolved)
-        if key not in packs:
-            packs[key] = dataset_pack(resolved.components["dataset"], resolved.recipe.data, cache)
-        return packs[key]
-
-    def started(given: str | None) -> Start | None:
-        if given is not None and given not in starts:
-            starts[given] = find_start(results, given)
-        return None if given is None else starts[given]
+    preparer = Preparer(
+        load_registry(tuple(context["plugins"])), pack_in(Path(context["cache"])), partial(find_start, results)
+    )
 
     def run(job: Job, reporter: Reporter) -> JobEnded:
-        resolved = resolve(build_recipe(_placed(job)), registry)
-        planned = replace(plan(resolved, packed(resolved), started(resolved.recipe.start)), reads_test=job.test)
+        planned = preparer.prepare(_placed(job), reads_test=job.test)
         record = _execute(planned, results, objectives, reporter, prunes=not job.test)
         return replace(_ending(record, objectives), run=planned.directory(results).path.name)
 

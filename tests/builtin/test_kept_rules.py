@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from kept_rules import broken_rules
 
+from ferbench.kinds import WITH_RULES
 from ferbench.plugin.discovery import load_registry
-from ferbench.testing.rules import BOOKS
 
 #: Options that a component is checked with besides its defaults, or (first) instead of them.
 OPTIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
@@ -36,7 +36,7 @@ CASES = [
     for options in OPTIONS.get(
         (component.kind, component.name), [{"affect": True} if component.kind == "model" else {}]
     )
-    if component.kind in BOOKS and (component.kind != "dataset" or not component.spec.needs_path)
+    if component.kind in WITH_RULES and (component.kind != "dataset" or not component.spec.needs_path)
 ]
 
 

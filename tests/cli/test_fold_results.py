@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ferbench.cli.combinations import Combination
 from ferbench.cli.fold_results import cross_validations
+from ferbench.experiment.prepare import Combination
 
 
 def asked(place, *, of=3, seed=0, accuracy=0.5, status="done", **settings):

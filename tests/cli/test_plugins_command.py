@@ -172,7 +172,10 @@ MISTAKES = {
         "unknown option 'drpout' for model 'basic-cnn'",
         "did you mean 'dropout'?",
     ),
-    ("basic-cnn", "--set", "dropout=1.5"): ("model.dropout = 1.5: must be less than 1", "takes dropout: a number"),
+    ("basic-cnn", "--set", "dropout=1.5"): (
+        "model.dropout = 1.5: must be less than 1",
+        "set model.dropout to a number, at least 0 and less than 1,",
+    ),
     ("basic-cnn", "--set", "dropout"): ("--set 'dropout' is not option=value", "for example"),
     ("shuffled", "--set", "x=1"): ("sampler 'shuffled' has no layers", "leave --set"),
     ("basic-cnn", "--plugin", "nowhere.py"): (

@@ -19,8 +19,9 @@ from ferbench.cli.leaderboard import leaderboard
 from ferbench.cli.plugins import plugins
 from ferbench.cli.report import report
 from ferbench.cli.runs import runs
-from ferbench.experiment.recipe import COMPONENT_SECTIONS, DEFAULT_COMPONENTS, Recipe
+from ferbench.experiment.recipe import Recipe
 from ferbench.experiment.settings import build_recipe, read_recipe
+from ferbench.kinds import DEFAULTS, WITH_RULES
 from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.ranking.filters import KEYS
 from ferbench.report.board import Board
@@ -45,7 +46,7 @@ def test_every_field_of_a_recipe_is_documented_with_its_default(section):
 
 def test_every_component_section_is_documented_with_its_default():
     rows = re.findall(r"^\| `\[(\w+)\]` \| `--(\w+)` \| `([\w-]+)` \|", RECIPE_PAGE, flags=re.MULTILINE)
-    assert rows == [(section, section, DEFAULT_COMPONENTS[section]) for section in COMPONENT_SECTIONS]
+    assert rows == [(section, section, default) for section, default in DEFAULTS.items()]
 
 
 @pytest.mark.parametrize("kind", ["loss", "sampler", "augmentation", "optimizer", "schedule"])
@@ -198,11 +199,11 @@ PLUGINS_PAGE = (ROOT / "docs" / "reference" / "plugins.md").read_text(encoding="
 
 def test_every_rule_of_the_conformance_kit_is_documented():
     from ferbench.testing.every import RULES
-    from ferbench.testing.rules import BOOKS, book_of
+    from ferbench.testing.rules import rule_set
 
     text = PLUGINS_PAGE.partition("\n## The rules\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `([\w-]+)` \| (.*?)(?: \(for information\))? \|$", text, flags=re.MULTILINE)
-    rules = [*RULES, *(rule for kind in BOOKS for rule in book_of(kind).rules)]
+    rules = [*RULES, *(rule for kind in WITH_RULES for rule in rule_set(kind).rules)]
     assert rows == [(rule.name, rule.summary) for rule in rules]
 
 

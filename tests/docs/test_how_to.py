@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import test_notebook_page as test_notebook  # noqa: F401 - what that page says is done there
 from followed import BLOCK, DOCS, FACES, SMALL, do, text_of
 from PIL import Image
 

@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_runs import make_run
 
+from ferbench.api.classify import Classified
 from ferbench.cli import cli
-from ferbench.cli.predict import Answer, _show
+from ferbench.cli.predict import _show
 from ferbench.cli.results import per_class_table
 from ferbench.metrics.measures import KNOWN, measure
 from ferbench.report.contents import read_runs
@@ -122,7 +123,7 @@ def test_predictions_have_a_column_for_every_class(classes, affect):
     probabilities = [(k + 1) / 64 for k in range(len(classes))]
     text = io.StringIO()
     with contextlib.redirect_stdout(text):
-        _show([Answer(Path("a.png"), probabilities, [0.5, -0.5] if affect else None)], classes, "csv")
+        _show([Classified(Path("a.png"), probabilities, [0.5, -0.5] if affect else None)], classes, "csv")
     (row,) = rows_of(text.getvalue())
     assert row["image"] == "a.png"
     assert plain(row["predicted"]) == classes[-1]
@@ -130,7 +131,7 @@ def test_predictions_have_a_column_for_every_class(classes, affect):
 
 
 def test_a_class_of_a_column_s_name_has_a_prefix_in_predictions(capsys):
-    _show([Answer(Path("a.png"), [0.25, 0.75], None)], ("predicted", "sad"), "csv")
+    _show([Classified(Path("a.png"), [0.25, 0.75], None)], ("predicted", "sad"), "csv")
     assert capsys.readouterr().out.splitlines()[0] == "image,predicted,prob_predicted,sad"
 
 

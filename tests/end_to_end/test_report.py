@@ -51,7 +51,7 @@ def test_a_grid_ends_with_one_report_and_its_recipe_gives_the_same_run(ferbench_
     assert len(list(Path("r/reports").iterdir())) == 1
     from ferbench.experiment.toml import recipe_toml
 
-    record = RunDirectory(Path(outcomes[1]["directory"])).read()
+    record = RunDirectory(Path(outcomes[1]["directory"])).load()
     Path("again.toml").write_text(recipe_toml(record))
     again = ferbench_cli("run", "again.toml", "--results", "r", "--cache", "c", "--json", "--no-report", "--quiet")
     (reused,) = json.loads(again.stdout)

@@ -23,14 +23,15 @@ from ferbench.experiment.differences import (
     title,
     titles,
 )
-from ferbench.experiment.recipe import DEFAULT_COMPONENTS, DataSettings, Role, TrainingSettings
+from ferbench.experiment.recipe import DataSettings, Role, TrainingSettings
+from ferbench.kinds import DEFAULTS
 
 ADAM = {"model": "cnn4", "optimizer": "adam", "optimizer.lr": 0.001, "training.seed": 0}
 SGD = {"model": "cnn4", "optimizer": "sgd", "optimizer.lr": 0.1, "optimizer.momentum": 0.9, "training.seed": 0}
 
 
 def of(*tables):
-    return [of_recipe(one, DEFAULT_COMPONENTS) for one in tables]
+    return [of_recipe(one, DEFAULTS) for one in tables]
 
 
 def test_a_label_names_components_bare_and_other_settings_by_their_last_word():

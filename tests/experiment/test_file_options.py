@@ -100,7 +100,7 @@ def test_one_content_in_two_places_is_one_value(builder, tmp_path, monkeypatch):
 def test_the_record_and_the_builder_have_the_path(builder, tmp_path, monkeypatch):
     (tmp_path / "table.csv").write_text("one")
     one = chosen(builder, monkeypatch, x=HOLDERS[builder](str(tmp_path / "table.csv")))
-    assert str(tmp_path / "table.csv") in repr(one.describe()["options"])
+    assert str(tmp_path / "table.csv") in repr(one.describe().options)
     assert str(tmp_path / "table.csv") in repr(one.component.options().arguments(one.options))
 
 

@@ -7,14 +7,15 @@ import hashlib
 import pytest
 
 from ferbench.experiment import fingerprint
-from ferbench.experiment.recipe import COMPONENT_SECTIONS, Component, Recipe, Role
+from ferbench.experiment.recipe import Component, Recipe, Role
 from ferbench.experiment.settings import build_recipe
 from ferbench.ids import digest
+from ferbench.kinds import IN_IDS, SECTIONS
 from ferbench.records.evaluation import evaluation_id
 
 COMPONENTS = {
     section: {"name": section, "distribution": "ferbench", "version": "1", "source": None, "options": {}}
-    for section in COMPONENT_SECTIONS
+    for section in SECTIONS
 }
 ROWS = {"classes": ["a", "b"], "train": "v1:1", "validation": "v1:2", "input": [1, 64, 64, [0.0], [1.0]]}
 LOOP_FEATURES = {
@@ -89,7 +90,7 @@ def test_a_seed_is_another_run_of_the_same_configuration():
 
 
 @pytest.mark.parametrize("key", ["name", "distribution", "version", "source", "options"])
-@pytest.mark.parametrize("section", fingerprint.WEIGHT_COMPONENTS)
+@pytest.mark.parametrize("section", IN_IDS)
 def test_every_fact_of_a_component_counts(section, key):
     value = {"x": 1} if key == "options" else "changed"
     changed = {**COMPONENTS, section: {**COMPONENTS[section], key: value}}

@@ -18,12 +18,12 @@ from made_packs import make_pack
 from ferbench.data.fit import StoredForm
 from ferbench.data.pack import Pack
 from ferbench.experiment import fingerprint
-from ferbench.experiment.fingerprint import WEIGHT_COMPONENTS
 from ferbench.experiment.plan import dataset_key, plan
 from ferbench.experiment.recipe import Component, Recipe
 from ferbench.experiment.resolve import ChosenComponent, ResolvedRecipe, resolve
 from ferbench.experiment.settings import build_recipe
 from ferbench.experiment.start import Start
+from ferbench.kinds import IN_IDS
 from ferbench.plugin.discovery import load_registry
 from ferbench.plugin.options import Option
 from ferbench.runs.directory import RunDirectory
@@ -229,7 +229,7 @@ def with_and_without(registry, kind: str, name: str, option_name: str) -> tuple[
 
 def training_and_config(base: ResolvedRecipe, section: str, described: dict[str, Any]) -> set[str]:
     """The ids with another component in a section, without planning anew for each of some 200 options."""
-    components = {**{key: {} for key in WEIGHT_COMPONENTS}, section: described}
+    components = {**{key: {} for key in IN_IDS}, section: described}
     identity = fingerprint.training_identity(base.recipe, components, {})
     return {fingerprint.training_id(identity), fingerprint.config_id(identity)}
 
@@ -238,7 +238,7 @@ def with_component(base: ResolvedRecipe, section: str, chosen: ChosenComponent) 
     return dataclasses.replace(base, components={**base.components, section: chosen})
 
 
-@pytest.mark.parametrize(("kind", "name", "option"), every_option(WEIGHT_COMPONENTS))
+@pytest.mark.parametrize(("kind", "name", "option"), every_option(IN_IDS))
 def test_every_option_of_every_component_changes_the_weights(kind, name, option, registry, base):
     one, other = (chosen.identify() for chosen in with_and_without(registry, kind, name, option))
     assert training_and_config(base, kind, one).isdisjoint(training_and_config(base, kind, other))
@@ -271,7 +271,7 @@ def released_anew(request, monkeypatch) -> Callable[[ChosenComponent], ChosenCom
     return edited
 
 
-@pytest.mark.parametrize("section", WEIGHT_COMPONENTS)
+@pytest.mark.parametrize("section", IN_IDS)
 def test_another_release_of_a_component_changes_the_weights(section, base, released_anew):
     other = with_component(base, section, released_anew(base.components[section]))
     assert changed(ids(base), ids(other)) >= WEIGHTS

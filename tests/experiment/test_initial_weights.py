@@ -72,6 +72,6 @@ def test_a_model_is_identified_by_its_weights_and_described_by_their_path(name, 
     component = load_registry().find("model", name)
     options = {"weights": str(path), **({"backbone": "resnet18"} if name == "timm" else {})}
     chosen = ChosenComponent(component, component.options().validate(options, "model"))
-    assert chosen.describe()["options"]["weights"] == str(path)
+    assert chosen.describe().options["weights"] == str(path)
     assert chosen.identify()["options"]["weights"] == "sha256:" + hashlib.sha256(b"weights").hexdigest()
     assert chosen.without_initial_weights().options == {**chosen.options, "weights": "none"}

@@ -46,8 +46,8 @@ def test_flags_win_over_sets_over_the_recipe_over_defaults():
     recipe = build_recipe(settings)
     assert recipe.training.epochs == 4
     assert recipe.training.batch_size == 16
-    assert recipe.model.name == "basic-cnn"
-    assert recipe.loss.name == "cross-entropy"
+    assert recipe.components["model"].name == "basic-cnn"
+    assert recipe.components["loss"].name == "cross-entropy"
 
 
 def test_two_models_two_seeds_and_two_batch_sizes_are_eight_runs():
@@ -116,7 +116,7 @@ def test_a_set_of_folds_wins_over_the_recipe():
         ),
         ({"sets": ["training.folds=3"], "fields": {"data.fold": ["1/3"]}}, "--folds is given too", "leave one of them"),
         ({"axes": ["training.folds=3,5"]}, "is no axis of a grid", "training.folds = 5"),
-        ({"sets": ["training.fold=3"]}, "[training] has no field 'fold'", "did you mean 'folds'?"),
+        ({"sets": ["training.fold=3"]}, "unknown option 'fold' for [training]", "did you mean 'folds'?"),
     ],
 )
 def test_mistakes_about_folds_are_named(given, message, remedy):
@@ -149,7 +149,7 @@ def test_options_from_set_stay_whatever_the_component():
 @pytest.mark.parametrize(
     ("sets", "message", "remedy"),
     [
-        (["training.epoch=3"], "[training] has no field 'epoch'", "did you mean 'epochs'?"),
+        (["training.epoch=3"], "unknown option 'epoch' for [training]", "did you mean 'epochs'?"),
         (["trainning.epochs=3"], "no section 'trainning'", "did you mean 'training'?"),
         (["epochs=3"], "not section.field=value", "training.epochs=10"),
         (["training.epochs"], "not section.field=value", "--set"),

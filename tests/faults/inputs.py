@@ -223,7 +223,8 @@ def _annotations(directory: Path) -> Kind:
 
 
 def _recipes(path: Path) -> Kind:
-    from ferbench.cli.combinations import name_runs, resolve_all
+    from ferbench.api.request import name_runs
+    from ferbench.experiment.prepare import Preparer, pack_in, resolve_all
     from ferbench.experiment.settings import FIELDS, grid, read_recipe
     from ferbench.plugin.discovery import load_registry
 
@@ -236,7 +237,7 @@ def _recipes(path: Path) -> Kind:
         try:
             cells = grid(read_recipe(path))[:2]  # the other cells of a grid are checked in the same way
             name_runs(cells, None)
-            combinations = resolve_all(cells, registry)
+            combinations = resolve_all(cells, Preparer(registry, pack_in(path)))
         except UserError:
             return None
         kind.accepted["recipe"] += 1

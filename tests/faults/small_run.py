@@ -238,10 +238,11 @@ def remember_plugins() -> Callable[[], None]:
     Returns:
         What undoes it.
     """
+    from ferbench.kinds import BY_NAME
     from ferbench.plugin import component
 
     def schema(self: component.Component) -> Any:
-        return _schema(self.builder(), component.GIVEN[self.kind], self.where)
+        return _schema(self.builder(), BY_NAME[self.kind].given, self.where)
 
     before = component.Component.options, component.digest_sources
     component.Component.options = schema  # type: ignore[method-assign]

@@ -256,15 +256,15 @@ def test_anything_but_an_int_is_no_int(value):
         ({"dropout": 1.5}, "model.dropout = 1.5: must be less than 1"),
         ({"dropout": -0.1}, "model.dropout = -0.1: must be at least 0"),
         ({"dropout": float("nan")}, "model.dropout = nan: must be a finite number"),
-        ({"dropout": True}, "model.dropout = True: must be a number"),
-        ({"width": "3"}, "model.width = '3': must be a whole number"),
-        ({"width": True}, "model.width = True: must be a whole number"),
+        ({"dropout": True}, "model.dropout = true: must be a number"),
+        ({"width": "3"}, 'model.width = "3": must be a whole number'),
+        ({"width": True}, "model.width = true: must be a whole number"),
         ({"width": 3.0}, "model.width = 3.0: must be a whole number"),
         ({"rate": 0}, "model.rate = 0: must be greater than 0"),
-        ({"norm": "group"}, "model.norm = 'group': must be 'batch' or 'layer'"),
-        ({"side": "up"}, "model.side = 'up': must be 'left' or 'right'"),
+        ({"norm": "group"}, "model.norm = \"group\": must be 'batch' or 'layer'"),
+        ({"side": "up"}, "model.side = \"up\": must be 'left' or 'right'"),
         ({"sizes": 3}, "model.sizes = 3: must be a list"),
-        ({"sizes": [1, "a"]}, "model.sizes[1] = 'a': must be a number"),
+        ({"sizes": [1, "a"]}, 'model.sizes[1] = "a": must be a number'),
         ({"copy": 1}, "model.copy = 1: must be true or false"),
         ({"either": [1]}, "model.either = [1]: must be int | str"),
         ({"channels": 12}, "model.channels = 12: must be a multiple of 8"),
@@ -285,7 +285,9 @@ def test_half_a_surrogate_pair_is_refused_in_one_line():
 def test_the_remedy_says_what_the_option_takes():
     with pytest.raises(UserError) as caught:
         check(dropout=2)
-    assert caught.value.remedy == "model 'net' takes dropout: a number, at least 0 and less than 1"
+    assert (
+        caught.value.remedy == "set model.dropout to a number, at least 0 and less than 1, in the recipe or with --set"
+    )
 
 
 @pytest.mark.parametrize(
@@ -385,7 +387,7 @@ def bounds_of_another_type(task, *, width: Annotated[int, Lt("a")] = 1): ...
         (unresolvable, "the type of option 'width' cannot be resolved: name 'NoSuchType' is not defined"),
         (uncheckable, "option 'parts' has a type that cannot be checked"),
         (default_outside, "option 'rate': its default 0.0 must be greater than 0"),
-        (default_of_another_type, "option 'width': its default '3' must be a whole number"),
+        (default_of_another_type, "option 'width': its default \"3\" must be a whole number"),
         (range_outside, r"search range 0 to 1 lies outside the option \(x > 0\): 0 must be greater than 0"),
         (range_of_halves, "0.5 must be a whole number"),
         (range_of_text, "outside the option of type str"),

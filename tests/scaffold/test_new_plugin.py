@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from ferbench import UserError
-from ferbench.scaffold.plugin import KINDS, check_name, package_files, write_plugin
+from ferbench.kinds import WITH_SCAFFOLD as KINDS
+from ferbench.scaffold.plugin import check_name, package_files, write_plugin
 
 
 def install(package: Path, site: Path) -> None:

@@ -18,7 +18,7 @@ from ferbench import UserError, one_line
 if TYPE_CHECKING:
     from submitit import Job
 
-    from ferbench.cli.combinations import Combination
+    from ferbench.experiment.prepare import Combination
     from ferbench_submitit.executors import Ended, Resources
     from ferbench_submitit.jobs import FerbenchJob
 
@@ -96,8 +96,9 @@ def submit_run(arguments: tuple[str, ...], **asked: Any) -> None:
     ferbench submit run RECIPE.toml --data DIR --seed 0 --seed 1 --time 4h --gpus 1
     ferbench submit run RECIPE.toml --grid optimizer.lr=1e-4,1e-3 --executor local --at-once 2
     """
-    from ferbench.cli.combinations import plan_all
-    from ferbench.cli.run import asked_combinations, run
+    from ferbench.cli.packed import preparer
+    from ferbench.cli.run import combinations_of, run
+    from ferbench.experiment.prepare import plan_all
     from ferbench.plugin.discovery import load_registry
     from ferbench_submitit.executors import check
     from ferbench_submitit.jobs import FerbenchJob
@@ -107,10 +108,12 @@ def submit_run(arguments: tuple[str, ...], **asked: Any) -> None:
     places = _places(params)
     own = {"dry_run", "as_json", "with_report", "quiet", "results", "cache", "plugin"}
     rest = {key: value for key, value in params.items() if key not in own}
-    combinations = asked_combinations(load_registry(params["plugin"]), params["results"], **rest)
+    registry = load_registry(params["plugin"])
+    prepares = preparer(registry, params["results"], params["cache"], quiet=params["quiet"])
+    combinations = combinations_of(prepares, params["results"], **rest)
     _check_gpus(combinations, resources.gpus)
     check(resources)
-    plan_all(combinations, params["results"], params["cache"], quiet=params["quiet"])
+    plan_all(combinations, prepares, params["results"])
     wanted = [one for one in combinations if one.skip is None and not one.done]
     for one in combinations:
         if one.skip is not None or one.done:

@@ -1,0 +1,320 @@
+"""What is wrong with data, and are published numbers possible together?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ferbench.api.places import cache_directory, data_places
+from ferbench.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ferbench.api.results import Run
+    from ferbench.audit.counts import ZeroDivision
+    from ferbench.audit.findings import Findings
+    from ferbench.audit.mislabelled import Doubts, Suspect
+    from ferbench.audit.problem import MacroF1
+    from ferbench.audit.published import Rounding
+    from ferbench.audit.score_table import Unit
+    from ferbench.audit.signatures import Signature
+    from ferbench.audit.verdict import Audit, Verdict
+    from ferbench.data.pack import Pack
+    from ferbench.experiment.resolve import ResolvedRecipe
+
+#: Why samples are left out unless it is said otherwise.
+USUAL_KINDS = ("constant", "conflict", "leak", "copy")
+
+
+@dataclass(frozen=True)
+class TableAudit:
+    """What arithmetic says of a published table. As text, ``str(…)``, it is what ``ferbench audit table`` prints.
+
+    Attributes:
+        name: of the table.
+        audit: everything that is known.
+        signatures: what the numbers look as if, such as two columns swapped.
+    """
+
+    name: str
+    audit: Audit
+    signatures: Sequence[Signature]
+
+    @property
+    def verdict(self) -> Verdict:
+        """``consistent`` (a confusion matrix gives every score), ``inconsistent`` (none does), or
+        ``underdetermined``."""
+        return self.audit.verdict
+
+    @property
+    def confusion(self) -> pd.DataFrame | None:
+        """A confusion matrix that gives every score that fits, rows true, columns predicted; there may be others. None
+        where none was found."""
+        import pandas as pd
+
+        names, matrix = list(self.audit.table.classes), self.audit.matrix
+        if matrix is None:
+            return None
+        return pd.DataFrame(matrix, index=pd.Index(names, name="true"), columns=pd.Index(names, name="predicted"))
+
+    def document(self) -> dict[str, Any]:
+        """As plain values: what ``ferbench audit table --json`` prints."""
+        from ferbench.audit.words import document
+
+        return document(self.audit, self.signatures)
+
+    def __str__(self) -> str:
+        from ferbench.audit.words import lines
+
+        return "\n".join(lines(self.name, self.audit, self.signatures))
+
+    def __repr__(self) -> str:
+        return f"<TableAudit of {self.name}: {self.verdict}>"
+
+    def _repr_html_(self) -> str:
+        return _preformatted(str(self))
+
+
+def audit_table(
+    table: pd.DataFrame | str | PathLike[str],
+    *,
+    unit: Unit = "auto",
+    decimals: int | None = None,
+    rounding: Rounding | None = None,
+    macro_f1: MacroF1 | None = None,
+    zero_division: ZeroDivision | None = None,
+) -> TableAudit:
+    """Are the scores of a published table possible together?
+
+    Args:
+        table: a frame or a file: a row for each class with precision, recall, f1 and support, then rows such as macro
+            avg, weighted avg and accuracy; what is not published is left empty. Classes may be the frame's index.
+        unit: of the scores: ``percent``, ``fraction``, or ``auto``.
+        decimals: of every score, where trailing zeros were lost, as they are in a frame of numbers.
+        rounding: ``nearest`` or ``truncate``; None: any.
+        macro_f1: ``mean`` of the classes' F1, or ``harmonic`` mean of macro precision and recall; None: any.
+        zero_division: what a score with a denominator of 0 is: ``0``, ``1`` or ``left out``; None: any.
+
+    Raises:
+        UserError: it is no such table.
+    """
+    from ferbench.audit.score_table import parse_table, read_table
+    from ferbench.audit.signatures import signatures
+    from ferbench.audit.verdict import audit
+
+    if isinstance(table, (str, PathLike)):
+        name = Path(table).name
+        published = read_table(Path(table), unit=unit, decimals=decimals)
+    else:
+        name = "the frame"
+        numbered = table.index.name is None and table.index.dtype.kind == "i"
+        frame = table if numbered else table.rename_axis(index="class").reset_index()
+        published = parse_table(frame.to_csv(index=False), name, unit=unit, decimals=decimals)
+    found = audit(published, rounding=rounding, macro_f1=macro_f1, zero_division=zero_division)
+    return TableAudit(name, found, signatures(found))
+
+
+@dataclass(frozen=True)
+class DataAudit:
+    """What is wrong with a dataset. As text, ``str(…)``, it is what ``ferbench audit data`` prints.
+
+    Attributes:
+        pack: the dataset.
+        findings: copies, leaks, conflicts, constant images, tiny classes; rows are places in ``pack.ids``.
+        doubts: what a run doubts of the labels, where one was named.
+    """
+
+    pack: Pack
+    findings: Findings
+    doubts: Doubts | None
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row a sample that may be left out: ``id`` and the first ``reason`` that holds of any kind."""
+        import pandas as pd
+
+        from ferbench.audit.findings import KINDS
+
+        return pd.DataFrame(self.exclusions(KINDS), columns=["id", "reason"])
+
+    def exclusions(self, kinds: Sequence[str] = USUAL_KINDS) -> list[tuple[str, str]]:
+        """Samples to leave out, with their first reason, in the order of the dataset.
+
+        Args:
+            kinds: of ``constant``, ``conflict``, ``leak``, ``copy``, ``near-leak``, ``near-conflict``, ``near-copy``,
+                ``mislabelled``; the last one leaves out no sample that is tested on.
+        """
+        return self._listed(kinds)[0]
+
+    def spared(self, kinds: Sequence[str] = USUAL_KINDS) -> int:
+        """How many samples look mislabelled and are not left out, since they are tested on."""
+        return self._listed(kinds)[1]
+
+    def write_exclusions(self, path: str | PathLike[str], kinds: Sequence[str] = USUAL_KINDS) -> None:
+        """Write samples to leave out as a list for ``data.exclude``."""
+        from ferbench.data.exclusions import write_exclusions
+
+        write_exclusions(Path(path), self.exclusions(kinds))
+
+    def document(self) -> dict[str, Any]:
+        """As plain values: what ``ferbench audit data --json`` prints."""
+        from ferbench.audit.data_words import document
+
+        return document(self.pack, self.findings, self.doubts)
+
+    def __str__(self) -> str:
+        from ferbench.audit.data_words import lines
+
+        return "\n".join(lines(self.pack, self.findings, self.doubts))
+
+    def __repr__(self) -> str:
+        return f"<DataAudit of {self.pack.dataset}: {len(self.pack):,} images>"
+
+    def _repr_html_(self) -> str:
+        return _preformatted(str(self))
+
+    def _listed(self, kinds: Sequence[str]) -> tuple[list[tuple[str, str]], int]:
+        from ferbench.audit.findings import KINDS
+
+        check_kinds(kinds, near=True, run="any")
+        reasons: dict[int, str] = {}
+        spared = 0
+        for kind in KINDS:
+            if kind in kinds:
+                rows = self.findings.rows(kind).tolist()
+                if kind == "mislabelled":
+                    learnt = [number for number, role in enumerate(self.findings.roles) if role != "test"]
+                    rows = [row for row in self._doubted if self.findings.role[row] in learnt]
+                    spared = sum(row not in rows and row not in reasons for row in self._doubted)
+                for row in rows:
+                    reasons.setdefault(row, kind)
+        return [(str(self.pack.ids[row]), reasons[row]) for row in sorted(reasons)], spared
+
+    @cached_property
+    def _doubted(self) -> list[int]:
+        """Rows whose label a run doubts, the surest first."""
+        if self.doubts is None:
+            return []
+        places = {str(sample): place for place, sample in enumerate(self.pack.ids.tolist())}
+        return [places[suspect.id] for suspect, _, _ in self.doubts.suspects]
+
+
+def audit_data(
+    dataset: str,
+    data: str | PathLike[str] | Mapping[str, str | PathLike[str]] | Sequence[str] | None = None,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    near: bool = True,
+    run: Run | str | None = None,
+    skip_faulty: bool = False,
+    results: str | PathLike[str] = "results",
+    cache: str | PathLike[str] | None = None,
+    plugins: Sequence[str] = (),
+    pack: Callable[[ResolvedRecipe, Path], Pack] | None = None,
+) -> DataAudit:
+    """Find copies, leaks, conflicting labels and other faults of a dataset that decoding does not see.
+
+    Args:
+        dataset: its name; several joined with ``+``.
+        data: where its files are; of several datasets by name.
+        settings: options of the dataset (``dataset.NAME``), and ``data.protocol``, which says what is train and test.
+        near: look for near copies too.
+        run: a finished run, whose disagreements with labels are listed too.
+        skip_faulty: leave faulty samples out.
+        results: where a run that is named is looked for.
+        cache: where packed datasets are kept; None: the user's cache.
+        plugins: local plugins, as ``--plugin``.
+        pack: packs what was resolved into the cache; None: quietly.
+
+    Raises:
+        UserError: a setting has no say in an audit, or the dataset cannot be read.
+    """
+    from ferbench.audit.findings import examine
+    from ferbench.experiment.datasets import dataset_pack
+    from ferbench.experiment.resolve import resolve
+    from ferbench.experiment.settings import build_recipe, grid, place, split_paths
+    from ferbench.plugin.discovery import load_registry
+    from ferbench.plugin.specs import DatasetSpec
+
+    path, paths = split_paths(data_places(data))
+    raw: dict[str, Any] = {"dataset": {"name": dataset}, "data": {"path": path, "skip_faulty": skip_faulty}}
+    for key, value in (settings or {}).items():
+        if key == "dataset.exclude" or (key != "data.protocol" and not key.startswith("dataset.")):
+            raise UserError(f"{key} has no say in an audit", "set options of the dataset, or data.protocol")
+        section, _, field = key.partition(".")
+        raw[section][field] = value
+    (chosen,) = grid(raw)
+    place([chosen], paths)
+    resolved = resolve(build_recipe(chosen), load_registry(plugins))
+    spec = resolved.components["dataset"].component.spec
+    assert isinstance(spec, DatasetSpec)
+    if pack is None:
+        packed = dataset_pack(resolved.components["dataset"], resolved.recipe.data, cache_directory(cache))
+    else:
+        packed = pack(resolved, cache_directory(cache))
+    findings = examine(packed, spec.protocols, resolved.recipe.data.protocol, near=near)
+    return DataAudit(packed, findings, None if run is None else _doubts(Path(results), run, packed))
+
+
+def check_kinds(kinds: Sequence[str], *, near: bool, run: Run | str | None) -> list[str]:
+    """Kinds of samples to leave out, if there are such.
+
+    Raises:
+        UserError: there is no such kind, or it is not looked for.
+    """
+    from ferbench.audit.findings import KINDS
+    from ferbench.plugin.faults import did_you_mean
+
+    for kind in kinds:
+        if kind not in KINDS:
+            hint = did_you_mean(kind, KINDS) or f"choose among: {', '.join(KINDS)}"
+            raise UserError(f"--exclude: there is no kind '{kind}'", hint)
+    if "mislabelled" in kinds and run is None:
+        raise UserError("--exclude mislabelled needs a model's predictions", "name a finished run with --run")
+    if not near and any(kind.startswith("near-") for kind in kinds):
+        raise UserError("--exclude names near copies, which --no-near does not look for", "leave --no-near out")
+    return list(kinds)
+
+
+def _doubts(results: Path, named: Run | str, pack: Pack) -> Doubts:
+    """What a run says of the labels of samples that it was not trained on."""
+    import numpy as np
+
+    from ferbench.api.results import Run, load_run
+    from ferbench.audit.mislabelled import Doubts, suspects
+
+    run = named if isinstance(named, Run) else load_run(named, results)
+    title = str(run.name or run.id) if isinstance(named, Run) else named
+    found: dict[str, tuple[Suspect, str, str]] = {}
+    right: dict[str, bool] = {}
+    for key in run.record.evaluations:
+        evaluation = run.directory.load_evaluation(key)
+        predictions = run.directory.predictions(key)
+        if evaluation is None or evaluation.split in ("train", "all"):
+            continue
+        if evaluation.seen is not None and evaluation.seen.contaminated:
+            continue
+        names = evaluation.class_names
+        here = np.isin(predictions.ids, pack.ids)
+        is_right = predictions.predicted == predictions.truth
+        right |= dict(zip(predictions.ids[here].tolist(), is_right[here].tolist(), strict=True))
+        for suspect in suspects(predictions.ids, predictions.truth, predictions.probabilities):
+            found.setdefault(suspect.id, (suspect, names[suspect.label], names[suspect.predicted]))
+    if not right:
+        raise UserError(
+            f"run '{title}' has no predictions for samples of '{pack.dataset}'", "name a run on this dataset"
+        )
+    kept = [entry for entry in found.values() if entry[0].id in right]
+    surest = sorted(kept, key=lambda entry: entry[0].of_label - entry[0].probability)
+    return Doubts(title, tuple(surest), len(right), sum(right.values()))
+
+
+def _preformatted(text: str) -> str:
+    from html import escape
+
+    return f"<pre>{escape(text)}</pre>"

@@ -1,0 +1,127 @@
+"""What a trained model says of images that are no part of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ferbench.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ferbench.data.sample import ImageSource
+    from ferbench.training.restore import TrainedModel
+
+AFFECT = ("valence", "arousal")
+_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """What the model says of an image.
+
+    Attributes:
+        image: its path, or its place among those given, from 0.
+        probabilities: of each class.
+        affect: valence and arousal, where the model predicts them.
+    """
+
+    image: Path | int
+    probabilities: list[float]
+    affect: list[float] | None
+
+    @property
+    def label(self) -> int:
+        """The most probable class."""
+        return self.probabilities.index(max(self.probabilities))
+
+
+def image_files(given: Sequence[Path], warn: Callable[[str], None]) -> Iterator[Path]:
+    """Every image that is given or lies below a given directory.
+
+    Raises:
+        UserError: there is no such file, or no image in a directory.
+    """
+    from ferbench.data.image_tree import images_in
+
+    for path in given:
+        if path.is_dir():
+            found, warning = images_in(path, deep=True)
+            if warning:
+                warn(warning)
+            yield from found
+        elif path.exists():
+            yield path
+        else:
+            raise UserError(f"there is no file {path}", "give the path of an image, or of a directory of images")
+
+
+def classify(
+    trained: TrainedModel, images: Sequence[tuple[Path | int, ImageSource]]
+) -> tuple[list[Classified], list[tuple[Path | int, str]]]:
+    """What a model says of images.
+
+    Args:
+        trained: the model.
+        images: what each is called in the result, and where its pixels are from.
+
+    Returns:
+        What it says of those that can be decoded, in order; and of the others why they cannot.
+    """
+    from ferbench.data.decode import DecodeError, decode
+
+    results: list[Classified] = []
+    faults: list[tuple[Path | int, str]] = []
+    for start in range(0, len(images), _BATCH):
+        decoded = []
+        for name, source in images[start : start + _BATCH]:
+            try:
+                decoded.append((name, decode(source, trained.form.channels)))
+            except DecodeError as error:
+                faults.append((name, str(error)))
+        if decoded:
+            probabilities, affect = trained.classify([image for _, image in decoded])
+            for i, (name, _) in enumerate(decoded):
+                results.append(
+                    Classified(name, probabilities[i].tolist(), None if affect is None else affect[i].tolist())
+                )
+    return results, faults
+
+
+def as_sources(images: Any) -> list[tuple[Path | int, ImageSource]]:
+    """Images as Python users have them: paths (a directory stands for the images below it), arrays uint8[H, W] or
+    uint8[H, W, 3], or pictures of Pillow; one, or a sequence of them."""
+    import warnings
+
+    import numpy as np
+
+    several = [images] if isinstance(images, (str, Path, np.ndarray)) or hasattr(images, "convert") else list(images)
+    found: list[tuple[Path | int, ImageSource]] = []
+    for place, one in enumerate(several):
+        if isinstance(one, (str, Path)):
+            paths = image_files([Path(one)], lambda text: warnings.warn(text, stacklevel=4))
+            found += [(path, path) for path in paths]
+        else:
+            picture = one.convert("L" if one.mode in ("L", "1", "I;16") else "RGB") if hasattr(one, "convert") else one
+            found.append((place, np.asarray(picture)))
+    return found
+
+
+def frame_of(results: Sequence[Classified], class_names: Sequence[str]) -> pd.DataFrame:
+    """One row an image: ``image``, ``predicted``, ``probability:CLASS``; ``valence`` and ``arousal`` where the model
+    predicts them."""
+    import pandas as pd
+
+    columns: dict[str, Any] = {
+        "image": [one.image if isinstance(one.image, int) else str(one.image) for one in results],
+        "predicted": [class_names[one.label] for one in results],
+    }
+    for k, name in enumerate(class_names):
+        columns[f"probability:{name}"] = [one.probabilities[k] for one in results]
+    for k, name in enumerate(AFFECT):
+        if any(one.affect for one in results):
+            columns[name] = [None if one.affect is None else one.affect[k] for one in results]
+    return pd.DataFrame(columns)

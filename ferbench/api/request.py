@@ -1,0 +1,133 @@
+"""From a recipe and what is laid over it to the combinations of a grid, for the command line and for Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ferbench.errors import UserError
+from ferbench.experiment.prepare import Combination, Preparer, resolve_all
+from ferbench.experiment.settings import Tables, check_run_name, grid, place, read_recipe, split_paths
+from ferbench.experiment.start import Start, continued
+from ferbench.plugin.discovery import Registry
+
+
+def asked_tables(
+    recipe: Path | None, start: str | None, trackers: Sequence[str], results: Path, registry: Registry
+) -> tuple[Tables, Start | None]:
+    """The tables of a recipe, laid over the settings of the run that is started from, if any.
+
+    Args:
+        recipe: the TOML file.
+        start: ``--from``, over ``from`` in the recipe.
+        trackers: added to the recipe's own.
+        results: where that run is looked for.
+        registry: the plugins.
+
+    Raises:
+        UserError: the recipe cannot be read, or there is no such run or point.
+    """
+    raw = read_recipe(recipe) if recipe is not None else {}
+    given = start if start is not None else raw.get("from")
+    found = None
+    if given is not None:
+        if not isinstance(given, str) or not given:
+            raise UserError(f"from = {given!r} names no run", 'write from = "RUN" or from = "RUN@12"')
+        from ferbench.training.starting import find_start
+
+        found = find_start(results, given)
+        raw = {**continued(found.directory.load(), raw, registry), "from": found.given}
+    if trackers:
+        raw["trackers"] = [*raw.get("trackers", []), *({"name": name} for name in trackers)]
+    return raw, found
+
+
+def asked_settings(
+    raw: Mapping[str, Any],
+    components: Mapping[str, Sequence[str]],
+    data: Sequence[str],
+    *,
+    sets: Sequence[str] = (),
+    values: Mapping[str, Any] | None = None,
+    axes: Sequence[str] = (),
+    fields: Mapping[str, Sequence[Any]] | None = None,
+    no_folds: str | None = None,
+    skip_faulty: bool = False,
+) -> list[Tables]:
+    """Every combination that a recipe and flags ask for, as raw settings.
+
+    Args:
+        raw: tables of the recipe, empty without one.
+        components: names by section; more than one is an axis.
+        data: ``--data`` texts.
+        sets: ``--set`` texts.
+        values: values by dotted key, where they are no texts.
+        axes: ``--grid`` texts.
+        fields: other flags by dotted key; more than one value is an axis.
+        no_folds: what to do instead of ``training.folds``, where there can be no grid.
+        skip_faulty: leave faulty samples out.
+
+    Raises:
+        UserError: something is asked for that there is not.
+    """
+    path, paths = split_paths(data)
+    more: dict[str, Sequence[Any]] = {
+        **(fields or {}),
+        "data.path": [path] if path is not None else [],
+        "data.skip_faulty": [True] if skip_faulty else [],
+    }
+    settings = grid(raw, sets=sets, values=values, axes=axes, components=components, fields=more, no_folds=no_folds)
+    place(settings, paths)
+    return settings
+
+
+def asked_combinations(
+    preparer: Preparer,
+    results: Path,
+    components: Mapping[str, Sequence[str]],
+    *,
+    recipe: Path | None = None,
+    trackers: Sequence[str] = (),
+    data: Sequence[str] = (),
+    start: str | None = None,
+    name: str | None = None,
+    **laid_over: Any,
+) -> list[Combination]:
+    """The combinations that are asked for, with everything checked that needs no data.
+
+    Args:
+        preparer: prepares them.
+        results: where the run that is started from is looked for.
+        components: names by section; more than one is an axis.
+        recipe: the TOML file.
+        trackers: added to the recipe's own.
+        data: ``--data`` texts.
+        start: the weights to start from, ``RUN@POINT``.
+        name: of the run; a grid numbers its runs.
+        laid_over: see `asked_settings`.
+
+    Raises:
+        UserError: something of it is wrong, or no combination makes sense.
+    """
+    raw, found = asked_tables(recipe, start, trackers, results, preparer.registry)
+    settings = asked_settings(raw, components, data, **laid_over)
+    name_runs(settings, name)
+    combinations = resolve_all(settings, preparer)
+    for combination in combinations:
+        combination.start = found
+    return combinations
+
+
+def name_runs(settings: Sequence[Tables], name: str | None) -> None:
+    """Name the runs of a grid as is asked for, or as the recipe says; several are numbered.
+
+    Raises:
+        UserError: a name cannot name a run.
+    """
+    digits = len(str(len(settings)))
+    for number, tables in enumerate(settings, start=1):
+        chosen = name if name is not None else tables.get("name")
+        if chosen is not None:
+            check_run_name(chosen)
+            tables["name"] = chosen if len(settings) == 1 else f"{chosen}-{number:0{digits}}"

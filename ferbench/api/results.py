@@ -1,0 +1,337 @@
+"""Runs as Python users see them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from ferbench.api.conditions import conditions
+from ferbench.api.notebook import FOLDER, plugins_in
+from ferbench.errors import UserError
+from ferbench.runs import frame as frames
+from ferbench.runs.directory import RunDirectory, run_path
+from ferbench.runs.find import find_run
+from ferbench.runs.index import summaries
+from ferbench.runs.summary import Summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+    from torch import nn
+
+    from ferbench.records.evaluation import EvaluationEntry
+    from ferbench.records.run import Run as RunRecord
+    from ferbench.training.restore import TrainedModel
+
+#: What a notebook shows of many runs.
+_SHOWN = ("name", "run", "dataset", "model", "loss", "sampler", "seed", "fold", "accuracy", "macro_f1")
+
+
+class Run:
+    """One run, finished or not.
+
+    Args:
+        directory: where it lies.
+        summary: what the index says of it, where that has been read.
+    """
+
+    def __init__(self, directory: RunDirectory, summary: Summary | None = None) -> None:
+        self.directory = directory
+        self._summary = summary
+
+    @property
+    def id(self) -> str:
+        """Twelve digits of its training id, which its directory is called by."""
+        return self.directory.path.name
+
+    @property
+    def path(self) -> Path:
+        """Its directory."""
+        return self.directory.path
+
+    @property
+    def results(self) -> Path:
+        """The results directory that it is in."""
+        return self.directory.path.parent.parent
+
+    @cached_property
+    def record(self) -> RunRecord:
+        """What ``run.json`` says, typed: see the reference of the run directory."""
+        return self.directory.load()
+
+    @cached_property
+    def summary(self) -> Summary:
+        """The run in short, as lists and leaderboards read it."""
+        if self._summary is not None:
+            return self._summary
+        found = next((one for one in summaries(self.results) if one.run == self.id), None)
+        if found is None:
+            raise UserError(f"run {self.path} is in no results directory", "give a run of RESULTS/runs")
+        return found
+
+    @property
+    def name(self) -> str | None:
+        """As ``name=`` or ``--name`` gave it."""
+        return self.summary.name
+
+    @property
+    def status(self) -> str:
+        """``running``, ``done``, ``failed``, ``diverged``, ``interrupted``, ``pruned``, or ``damaged``."""
+        return self.summary.status
+
+    @property
+    def reason(self) -> str:
+        """Why there is no result, in one line; empty where there is one."""
+        return self.summary.reason
+
+    @property
+    def kind(self) -> str:
+        """``trained``, ``ensemble``, or ``imported``."""
+        return self.record.kind
+
+    @property
+    def seed(self) -> int | None:
+        """Of training."""
+        return self.summary.seed
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Names of components by section (``model``), their options and the harness's fields by dotted key
+        (``optimizer.lr``, ``training.epochs``)."""
+        return dict(self.summary.settings)
+
+    def metrics(self, split: str | None = None) -> dict[str, float | None]:
+        """Metrics by name on a split: ``validation``, ``test``; None: what the run is judged on."""
+        return dict(self._entry(split)[1].metrics)
+
+    @property
+    def per_class(self) -> pd.DataFrame:
+        """Precision, recall, F1 and support of each class, on what the run is judged on; one row a class."""
+        return frames.classes(self._entry(None)[1]).set_index("class")
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch, by its number: ``train.loss``, ``validation.loss``, ``validation.macro_f1``,
+        ``validation.f1:CLASS`` and every other metric, ``learning_rate``, ``best``, ``seconds``."""
+        return frames.epochs(self.directory.epochs()).set_index("epoch")
+
+    def predictions(self, split: str | None = None) -> pd.DataFrame:
+        """One row a sample: ``id``, ``true`` and ``predicted`` class, ``probability:CLASS``, valence and arousal where
+        they are predicted (``…_true`` where annotated), and what else is known of it, such as ``subject``."""
+        key, _ = self._entry(split)
+        return frames.samples(self.directory.predictions(key), self._evaluation(key).class_names)
+
+    def confusion(self, split: str | None = None) -> pd.DataFrame:
+        """Samples by true class (rows) and predicted class (columns)."""
+        key, _ = self._entry(split)
+        evaluation = self._evaluation(key)
+        if evaluation.confusion is None:
+            raise UserError(f"run {self.id} has no confusion matrix of {split or 'its test'}", "use its predictions")
+        return frames.confusion(evaluation.confusion, evaluation.class_names)
+
+    def predict(self, images: Any, *, device: str = "auto", plugins: Sequence[str] = ()) -> pd.DataFrame:
+        """Classify images: paths (a directory stands for those below it), arrays uint8[H, W] or uint8[H, W, 3], or
+        pictures of Pillow. Each should show one face, cropped as the training images were.
+
+        Args:
+            images: one, or a sequence of them.
+            device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+            plugins: local plugins that the model needs, as ``--plugin``; those of a notebook are found.
+
+        Raises:
+            UserError: an image cannot be decoded, or there is no model to use.
+        """
+        from ferbench.api.classify import as_sources, classify, frame_of
+
+        sources = as_sources(images)
+        trained = self._trained(device, plugins)
+        found, faults = classify(trained, sources)
+        if faults:
+            what = "1 image" if len(faults) == 1 else f"{len(faults)} images"
+            name, reason = faults[0]
+            raise UserError(f"{what} could not be decoded, first {name}: {reason}", "leave them out")
+        return frame_of(found, trained.task.class_names)
+
+    def model(self, *, device: str = "cpu", plugins: Sequence[str] = ()) -> nn.Module:
+        """The trained model with the weights that were kept, in evaluation mode.
+
+        It takes images as the harness prepares them: ``float[N, C, H, W]``, normalised as `ferbench.ModelSpec` says.
+        """
+        return self._trained(device, plugins).model
+
+    def figure(self, kind: str = "confusion") -> go.Figure:
+        """A figure of the run's report: ``confusion``, or a learning curve: ``loss``, ``accuracy``, ``macro_f1``,
+        ``class_f1``.
+
+        Raises:
+            UserError: the run has no such figure.
+        """
+        from ferbench.report.contents import read_runs
+        from ferbench.report.run_figures import of_run
+
+        (view,) = read_runs([self.directory]).runs
+        drawn = {}
+        for figure in of_run(view):
+            name = figure.id.removesuffix(f"-{view.id}").removeprefix("curve-").removesuffix("-plot")
+            drawn[name.replace("-", "_")] = figure
+        if kind not in drawn:
+            raise UserError(
+                f"run {self.id} has no figure '{kind}'", f"choose among: {', '.join(drawn) or 'none, it has no result'}"
+            )
+        from ferbench.api.figures import plotly_figure
+
+        return plotly_figure(drawn[kind])
+
+    def _trained(self, device: str, plugins: Sequence[str]) -> TrainedModel:
+        from ferbench.plugin.discovery import load_registry
+        from ferbench.training.restore import restore
+        from ferbench.training.runtime import choose_device, prepare
+
+        chosen = choose_device(device)
+        prepare(chosen, None, deterministic=True)
+        own = plugins_in(self.results / FOLDER, [one.distribution for one in self.record.components.values()])
+        trained = restore(self.directory, load_registry([*plugins, *map(str, own)]), chosen)
+        for warning in filter(None, (trained.changed, trained.doubt)):
+            import warnings
+
+            warnings.warn(f"{warning}; probabilities may differ", stacklevel=3)
+        return trained
+
+    def _entry(self, split: str | None) -> tuple[str, EvaluationEntry]:
+        """The run's own evaluation on a split, the plain one first; by its id that of ``ferbench evaluate``."""
+        evaluations = self.record.evaluations
+        if split in evaluations:
+            return split, evaluations[split]
+        wanted = split or ("validation" if self.record.data.fold else "test")
+        own = [(key, entry) for key, entry in evaluations.items() if entry.split == wanted and entry.data is None]
+        if not own:
+            there = [f"{entry.split} ({key})" for key, entry in evaluations.items()]
+            raise UserError(
+                f"run {self.id} was not evaluated on {wanted}: its status is '{self.record.status}'",
+                f"it has: {', '.join(there)}" if there else "choose a finished run, or finish it",
+            )
+        return min(own, key=lambda one: one[1].options.get("tta", "none") != "none")
+
+    def _evaluation(self, key: str) -> Any:
+        evaluation = self.directory.load_evaluation(key)
+        if evaluation is None:
+            raise UserError(
+                f"evaluation {key} of run {self.id} is damaged or gone", "see 'ferbench runs verify', or run again"
+            )
+        return evaluation
+
+    def __repr__(self) -> str:
+        named = f" {self.name}" if self.name else ""
+        return f"<Run {self.id}{named}: {self.status}{f', {self.reason}' if self.reason else ''}>"
+
+
+class Results(Sequence[Run]):
+    """Runs, in an order. A slice is `Results` too; ``results["name"]`` is the run of that name or id.
+
+    Args:
+        runs: the runs.
+    """
+
+    def __init__(self, runs: Iterable[Run]) -> None:
+        self._runs = tuple(runs)
+
+    @classmethod
+    def of(cls, results: Path, ids: Iterable[str]) -> Results:
+        """Runs of a results directory by the names of their directories."""
+        known = {one.run: one for one in summaries(results)}
+        return cls(Run(RunDirectory(run_path(results, one)), known.get(one)) for one in dict.fromkeys(ids))
+
+    @overload
+    def __getitem__(self, place: int | str) -> Run: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Results: ...
+
+    def __getitem__(self, place: int | str | slice) -> Run | Results:
+        if isinstance(place, slice):
+            return Results(self._runs[place])
+        if isinstance(place, int):
+            return self._runs[place]
+        found = [run for run in self._runs if place in (run.id, run.name)]
+        if len(found) != 1:
+            names = ", ".join(str(run.name or run.id) for run in self._runs[:10])
+            many = "no run" if not found else f"{len(found)} runs"
+            raise UserError(f"{many} of these {len(self):,} is called '{place}'", f"they are: {names}")
+        return found[0]
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self._runs)
+
+    def frame(self) -> pd.DataFrame:
+        """One row an evaluation: the test of a run, for a fold that of its validation samples, and those of ``ferbench
+        evaluate``; a run without a result has a row in which ``evaluation`` is missing. Columns: who it is (``run``,
+        ``name``, ``status``, ``seed``, …), what was tested, components, every setting (``optimizer.lr``), every metric,
+        and ``f1:CLASS``, ``precision:CLASS``, ``recall:CLASS``."""
+        return frames.evaluations(run.summary for run in self._runs)
+
+    def where(self, conditions_: Mapping[str, Any] | None = None, /, **more: Any) -> Results:
+        """The runs that meet every condition, as ``--where`` has them: ``where(model="linear", seed=[0, 1])``,
+        ``where({"optimizer.lr": 0.01})``.
+
+        Raises:
+            UserError: no run has such a key or value.
+        """
+        from ferbench.ranking import filters
+
+        kept = filters.select(
+            [run.summary for run in self._runs], filters.parse(conditions({**(conditions_ or {}), **more}))
+        )
+        there = {one.run for one in kept}
+        return Results(run for run in self._runs if run.id in there)
+
+    def __repr__(self) -> str:
+        states = Counter(run.status for run in self._runs)
+        counts = ", ".join(f"{count:,} {status}" for status, count in states.most_common())
+        many = "1 run" if len(self) == 1 else f"{len(self):,} runs"
+        return f"<Results: {many}{f': {counts}' if counts else ''}>"
+
+    def _repr_html_(self) -> str:
+        frame = self.frame()
+        frame = frame[frame["evaluation"].notna()]
+        shown = frame[[key for key in _SHOWN if key in frame and frame[key].notna().any()]]
+        without = [run for run in self._runs if not run.summary.scores]
+        said = "".join(f"<li>{_escaped(repr(run))}</li>" for run in without[:20])
+        more = f"<p>without a result: {len(without):,}</p><ul>{said}</ul>" if without else ""
+        return f"{shown.to_html(max_rows=20, index=False, na_rep='')}{more}"
+
+
+def load_results(results: str | PathLike[str] = "results") -> Results:
+    """Every run of a results directory, by id.
+
+    Args:
+        results: the results directory.
+
+    Raises:
+        UserError: there is no such directory.
+    """
+    path = Path(results)
+    if not path.is_dir():
+        raise UserError(f"there is no results directory {path}", "give the path of one, as ferbench.run(results=…) did")
+    return Results(Run(RunDirectory(run_path(path, one.run)), one) for one in summaries(path))
+
+
+def load_run(run: str | PathLike[str], results: str | PathLike[str] = "results") -> Run:
+    """A run by name, id, the first digits of an id, or path.
+
+    Raises:
+        UserError: no run or several answer to it.
+    """
+    return Run(find_run(Path(results), str(run)))
+
+
+def _escaped(text: str) -> str:
+    from html import escape
+
+    return escape(text)

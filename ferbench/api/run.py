@@ -1,0 +1,194 @@
+"""``ferbench.run``: train and evaluate combinations of plugins from Python."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ferbench.api.conduct import Outcome, Progress, run_all
+from ferbench.api.notebook import FOLDER, plugin_of
+from ferbench.api.places import cache_directory, data_places
+from ferbench.api.results import Results
+from ferbench.errors import UserError
+from ferbench.kinds import SECTIONS
+from ferbench.plugin.faults import did_you_mean, one_line
+
+if TYPE_CHECKING:
+    from ferbench.experiment.prepare import Combination
+    from ferbench.training.loop import Observer
+
+#: A component: its name, or a class or function that builds it.
+Chosen = str | Callable[..., Any]
+
+_Place = str | os.PathLike[str]
+
+
+def run(
+    *,
+    recipe: _Place | None = None,
+    data: _Place | Mapping[str, _Place] | None = None,
+    seed: int | Sequence[int] | None = None,
+    folds: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    start: str | None = None,
+    name: str | None = None,
+    trackers: Sequence[str] = (),
+    devices: int | None = None,
+    skip_faulty: bool = False,
+    results: _Place = "results",
+    cache: _Place | None = None,
+    plugins: Sequence[_Place] = (),
+    progress: bool | Progress | None = None,
+    **components: Chosen | Sequence[Chosen],
+) -> Results:
+    """Train combinations of plugins and test each once, as ``ferbench run`` does.
+
+    Runs that are done already are reused. Where several values are given, every combination is run; one that cannot be
+    run is warned of, unless it is the only one.
+
+    Args:
+        recipe: a TOML file; everything else is laid over it.
+        data: where the dataset's files are; with several datasets, by name.
+        seed: of training; several are repeats of a configuration.
+        folds: run every fold of so many.
+        settings: fields and options by dotted key: ``{"training.epochs": 10, "optimizer.lr": 0.01}``.
+        grid: several values by dotted key: ``{"optimizer.lr": [0.01, 0.001]}``.
+        start: start from the weights of a run, ``RUN`` or ``RUN@POINT``, with its settings where nothing else is said.
+        name: of the run; several are numbered.
+        trackers: names of trackers that observe the runs.
+        devices: share each run among so many GPUs, or processes on the CPU.
+        skip_faulty: leave faulty samples out, and record how many.
+        results: the results directory.
+        cache: where packed datasets are kept; None: the user's cache directory.
+        plugins: local plugins: ``.py`` files or importable modules.
+        progress: show epochs as they end; None: in a notebook. Or an observer of your own.
+        components: ``dataset``, ``model``, ``loss``, ``sampler``, ``augmentation``, ``optimizer``, ``schedule``: the
+            name of a plugin component, a class or function that builds one, or several of them.
+
+    Returns:
+        The runs, in the order of the combinations.
+
+    Raises:
+        UserError: something that is asked for is wrong, or nothing can be run.
+    """
+    from ferbench.api.progress import in_notebook
+    from ferbench.api.request import asked_combinations
+    from ferbench.experiment.folds import axis
+    from ferbench.experiment.prepare import Preparer, pack_in, plan_all
+    from ferbench.plugin.discovery import load_registry
+    from ferbench.training.starting import find_start
+
+    kept, packs = Path(results), cache_directory(cache)
+    local = [os.fspath(plugin) for plugin in plugins]
+    names = {section: _names(section, chosen, kept, local) for section, chosen in components.items()}
+    preparer = Preparer(load_registry(local), pack_in(packs), lambda given: find_start(kept, given))
+    fields: dict[str, Sequence[Any]] = {
+        "training.seed": [] if seed is None else _several(seed),
+        "runtime.devices": [] if devices is None else [devices],
+        "data.fold": [] if folds is None else axis(folds),
+        **{key: [_plain(value) for value in _several(values)] for key, values in (grid or {}).items()},
+    }
+    combinations = asked_combinations(
+        preparer,
+        kept,
+        names,
+        recipe=None if recipe is None else Path(recipe),
+        trackers=trackers,
+        data=data_places(data),
+        start=start,
+        name=name,
+        values={key: _plain(value) for key, value in (settings or {}).items()},
+        fields=fields,
+        skip_faulty=skip_faulty,
+    )
+    plan_all(combinations, preparer, kept)
+    if not isinstance(progress, Progress):
+        progress = _Shown(len(combinations), shown=in_notebook() if progress is None else progress)
+    outcomes = run_all(combinations, kept, packs, local, progress)
+    directories = [outcome.directory for outcome in outcomes if outcome.directory is not None]
+    return Results.of(kept, [directory.path.name for directory in directories if directory.exists()])
+
+
+def _signature() -> inspect.Signature:
+    """What help and completion show: a parameter for each section of a recipe."""
+    own = inspect.signature(run)
+    chosen = [
+        inspect.Parameter(
+            section, inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Chosen | Sequence[Chosen] | None"
+        )
+        for section in SECTIONS
+    ]
+    rest = [one for one in own.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+    return own.replace(parameters=[*chosen, *rest])
+
+
+run.__signature__ = _signature()  # type: ignore[attr-defined]
+
+
+def _several(value: Any) -> list[Any]:
+    return [value] if isinstance(value, str | bytes) or not isinstance(value, Sequence) else list(value)
+
+
+def _names(section: str, chosen: Chosen | Sequence[Chosen] | None, results: Path, plugins: list[str]) -> list[str]:
+    """Names of components; a class or function becomes a local plugin, which is added to ``plugins``.
+
+    Raises:
+        UserError: there is no such section, or what is given is no component.
+    """
+    if section not in SECTIONS:
+        raise UserError(
+            f"ferbench.run takes no '{one_line(section)}'",
+            f"{did_you_mean(section, SECTIONS)}components: {', '.join(SECTIONS)}; options and fields go into settings",
+        )
+    found = []
+    for one in [] if chosen is None else _several(chosen):
+        if isinstance(one, str):
+            found.append(one)
+            continue
+        component, file = plugin_of(section, one, results / FOLDER)
+        found.append(component)
+        plugins.append(str(file))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """A value as a recipe may hold it: paths as texts, tuples as lists, numpy's numbers as Python's."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(member) for member in value]
+    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+        return value.tolist()
+    return value
+
+
+class _Shown(Progress):
+    """Warns of what cannot be run; shows the epochs of runs in a notebook's own way where that is asked for."""
+
+    def __init__(self, count: int, *, shown: bool) -> None:
+        self._count, self._shown = count, shown
+
+    def begins(self, number: int, combination: Combination) -> AbstractContextManager[Observer]:
+        if not self._shown:
+            return super().begins(number, combination)
+        from ferbench.api.progress import NotebookProgress
+
+        assert combination.plan is not None
+        position = f"{number}/{self._count} " if self._count > 1 else ""
+        return NotebookProgress(position + combination.label, combination.plan.resolved.recipe.training.epochs)
+
+    def ended(self, outcome: Outcome) -> None:
+        if outcome.status != "done":
+            ending = "was skipped" if outcome.status == "skipped" else outcome.status
+            self.warn(f"{outcome.combination.label} {ending}: {outcome.reason}")
+
+    def warn(self, line: str) -> None:
+        warnings.warn(line.removeprefix("warning: "), stacklevel=4)

@@ -1,0 +1,132 @@
+"""What the audit of a dataset says, for people and for programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from ferbench.audit.duplicates import LEAST_CORRELATION, MOST_BITS
+from ferbench.audit.findings import TINY, Copies, Findings
+from ferbench.audit.mislabelled import Doubts
+from ferbench.data.image_tree import left_out_images, left_out_line
+from ferbench.data.pack import Pack
+from ferbench.plugin.faults import one_line
+from ferbench.tables.table import Column, Table
+from ferbench.tables.terminal import to_terminal
+
+_SHOWN = 10  # suspects
+_PAIRS = 5  # of label and predicted class
+
+
+def lines(pack: Pack, findings: Findings, doubts: Doubts | None) -> Iterator[str]:
+    """The audit as lines of text."""
+    yield f"{pack.dataset}: {len(pack):,} images, protocol {findings.protocol}"
+    outside = int((findings.role < 0).sum())
+    if line := left_out_line(pack.notes):
+        yield one_line(line)
+    if outside:
+        yield f"{outside:,} images are in no part of this protocol and were left aside"
+    yield ""
+    yield from _counts(pack, findings)
+    yield ""
+    yield from _copies("exact copies (same pixels)", findings.exact)
+    if findings.near is not None:
+        title = f"near copies (up to {MOST_BITS} of 64 bits, correlation {LEAST_CORRELATION} or more; exact ones too)"
+        yield from _copies(title, findings.near)
+    yield f"constant images: {len(findings.constant):,}{_by_role(findings)}"
+    for role, name, count in findings.tiny:
+        yield one_line(f"tiny class: {name} has {count:,} images in {role}, fewer than {TINY}")
+    yield f"imbalance of train: {findings.imbalance:.1f} : 1"
+    if doubts is not None:
+        suspects = doubts.suspects
+        yield ""
+        yield (
+            f"likely mislabelled by run {doubts.run}: {len(suspects):,} of the {doubts.judged:,} samples that it was "
+            f"not trained on; its accuracy there is {100 * doubts.right / doubts.judged:.1f} %"
+        )
+        pairs = Counter((label, predicted) for _, label, predicted in suspects)
+        often = [f"{label} as {predicted} {count:,}" for (label, predicted), count in pairs.most_common(_PAIRS)]
+        yield from [one_line(f"most often: {', '.join(often)}"), "the surest:"] if often else ()
+        for suspect, label, predicted in suspects[:_SHOWN]:
+            text = f"labelled {label} ({suspect.of_label:.2f}), predicted {predicted} ({suspect.probability:.2f})"
+            yield one_line(f"{suspect.id}: {text}")
+        if len(suspects) > _SHOWN:
+            yield f"… {len(suspects) - _SHOWN:,} more: --json, or --exclude mislabelled --write-exclusions FILE"
+
+
+def _counts(pack: Pack, findings: Findings) -> list[str]:
+    columns = (Column("class", ""), *(Column(role, role, "count") for role in findings.roles))
+    rows: tuple[tuple[str | int, ...], ...] = tuple(
+        (name, *map(int, findings.counts[:, k])) for k, name in enumerate(pack.class_names)
+    )
+    return to_terminal(Table("counts", "", columns, rows), None)
+
+
+def _by_role(findings: Findings) -> str:
+    """`` (train 11, test 1)``; empty where there is nothing to divide."""
+    if not len(findings.constant) or len(findings.roles) < 2:
+        return ""
+    roles = findings.role[findings.constant].tolist()
+    return f" ({', '.join(f'{name} {roles.count(number):,}' for number, name in enumerate(findings.roles))})"
+
+
+def _copies(title: str, copies: Copies) -> Iterator[str]:
+    yield f"{title}: {len(copies.groups):,} groups, {copies.images:,} images in them"
+    yield f"  groups spanning splits: {copies.spanning:,}"
+    yield f"  groups with conflicting labels: {copies.conflicting:,}"
+    yield f"  test images with a twin in train: {len(copies.leaked_test):,}"
+    for role in copies.within if len(copies.within) > 1 else ():
+        counts = f"{role.groups:,} groups, {role.images:,} images, {role.conflicting:,} with conflicting labels"
+        yield f"  within {role.role} alone: {counts}"
+
+
+def document(pack: Pack, findings: Findings, doubts: Doubts | None) -> dict[str, Any]:
+    """The audit as plain values for JSON."""
+
+    def ids(rows: Any) -> list[str]:
+        return [str(sample) for sample in pack.ids[rows].tolist()]
+
+    def record(copies: Copies | None) -> dict[str, Any] | None:
+        if copies is None:
+            return None
+        return {
+            "groups": len(copies.groups),
+            "images": copies.images,
+            "spanning": copies.spanning,
+            "conflicting": copies.conflicting,
+            "test_with_twin_in_train": len(copies.leaked_test),
+            "within": [asdict(role) for role in copies.within],
+            "members": [ids(group) for group in copies.groups],
+        }
+
+    return {
+        "dataset": pack.dataset,
+        "pack": pack.digest,
+        "images": len(pack),
+        "left_out_images": left_out_images(pack.notes),
+        "protocol": findings.protocol,
+        "counts": {
+            role: dict(zip(pack.class_names, map(int, findings.counts[k]), strict=True))
+            for k, role in enumerate(findings.roles)
+        },
+        "exact": record(findings.exact),
+        "near": record(findings.near),
+        "constant": ids(findings.constant),
+        "tiny": [{"role": role, "class": name, "images": count} for role, name, count in findings.tiny],
+        "imbalance": None if findings.imbalance == float("inf") else round(findings.imbalance, 3),
+        "run": None
+        if doubts is None
+        else {"name": doubts.run, "judged": doubts.judged, "accuracy": doubts.right / doubts.judged},
+        "mislabelled": [
+            {
+                "id": suspect.id,
+                "label": label,
+                "predicted": predicted,
+                "probability": round(suspect.probability, 4),
+                "of_label": round(suspect.of_label, 4),
+            }
+            for suspect, label, predicted in (() if doubts is None else doubts.suspects)
+        ],
+    }

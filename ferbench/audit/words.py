@@ -1,0 +1,207 @@
+"""What the audit of a published table says, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from fractions import Fraction
+from typing import Any
+
+from ferbench.audit.contradiction import Contradiction
+from ferbench.audit.problem import Solution
+from ferbench.audit.published import ACCURACY, MICRO, Cell, PublishedTable
+from ferbench.audit.signatures import Signature
+from ferbench.audit.verdict import Audit, value_of
+from ferbench.plugin.faults import one_line
+from ferbench.tables.table import Column, Table
+from ferbench.tables.terminal import to_terminal
+
+_WIDE = 12  # classes; larger matrices are for programs
+
+
+def lines(name: str, audit: Audit, signatures: Sequence[Signature]) -> Iterator[str]:
+    """The audit of a table called ``name`` as lines of text."""
+    table = audit.table
+    images = "an unknown number of images" if table.total is None else f"{table.total:,} images"
+    printed = "percent" if table.unit == "percent" else "fractions of 1"
+    scores = "1 score" if len(table.scores) == 1 else f"{len(table.scores)} scores"
+    yield one_line(f"{name}: {len(table.classes)} classes, {images}, {scores} in {printed}")
+    yield from (one_line(f"note: {note}") for note in table.notes)
+    words = {
+        "consistent": "consistent: there is a confusion matrix that gives every score",
+        "inconsistent": "inconsistent: no confusion matrix gives these scores",
+        "underdetermined": f"underdetermined: {audit.reason}",
+    }
+    yield words[audit.verdict]
+    yield f"  read with {_conventions(audit)}"
+    if audit.verdict == "inconsistent":
+        yield ""
+        yield from map(one_line, _faults(audit))
+    if signatures:
+        yield ""
+        yield from (one_line(f"{sign.id}: {sign.text}") for sign in signatures)
+    matrix = audit.matrix
+    if matrix is not None and len(table.classes) <= _WIDE:
+        fits = "these scores" if audit.verdict == "consistent" else "the rest"
+        only = " (rows true, columns predicted; there are others)"
+        yield ""
+        yield f"a confusion matrix that gives {fits}{only}:"
+        yield from _matrix_lines(table, matrix)
+
+
+def _conventions(audit: Audit) -> str:
+    words = ["scores rounded to the nearest" if audit.conventions.rounding == "nearest" else "scores cut off"]
+    macro = "macro F1 as the mean of the classes' F1"
+    words.append(macro if audit.conventions.macro_f1 == "mean" else "macro F1 as the F1 of macro precision and recall")
+    zero = audit.conventions.zero_division
+    words.append("0/0 left out" if zero == "left out" else f"0/0 as {zero}")
+    return ", ".join(words)
+
+
+def _faults(audit: Audit) -> Iterator[str]:
+    table, diagnosis = audit.table, audit.diagnosis
+    assert diagnosis is not None
+    for cell in audit.totals:
+        add_up = f"add up to {sum(support or 0 for support in table.supports):,}"
+        yield f"{cell} is {table.totals[cell]:,}, but the supports of the classes {add_up}"
+    for number, one in enumerate(diagnosis.contradictions, start=1):
+        yield f"{number}. {_sentence(table, one)}"
+    if not diagnosis.contradictions:
+        return
+    left_out = [one.without for one in diagnosis.contradictions]
+    if len(left_out) == len(table.scores):
+        pass  # nothing is left that could hold together
+    elif audit.solved.answer == "yes":
+        values = _and([_would_be(audit, cell, audit.solved.solution) for cell in left_out])
+        yield f"Without {_and([str(cell) for cell in left_out])} the rest holds together; there, {values}."
+    elif audit.solved.answer == "unknown":
+        yield f"Whether the rest holds without {_and([str(cell) for cell in left_out])} was not decided."
+    others = [pair for pair in diagnosis.menders if pair[0] not in left_out]
+    if others:
+        values = " or ".join(_would_be(audit, cell, solution) for cell, solution in others)
+        yield f"Another single number would mend it as well: {values}."
+
+
+def _would_be(audit: Audit, cell: Cell, solution: Solution | None) -> str:
+    assert solution is not None
+    value = value_of(cell, audit.table, audit.conventions, solution)
+    printed = audit.table.show(audit.table.scores[cell].value)
+    return f"{cell} {printed} could be {'undefined' if value is None else audit.table.show(value)}"
+
+
+def _sentence(table: PublishedTable, one: Contradiction) -> str:
+    others = [cell for cell in one.cells if cell != one.cell]
+    if one.cell is not None and not others:
+        # The supports matter to an average by their sum alone.
+        images = f" with {table.total:,} images" if one.supports else ""
+        printed = table.show(table.scores[one.cell].value)
+        return f"{one.cell} {printed} is not possible{images}{_nearest(table, one.cell)}"
+    held = f"{_listed(table, others)}{_at(table, one.supports)}"
+    if one.cell is None:
+        return (
+            f"{held} cannot hold together: no whole numbers of images give them"
+            if len(others) > 1 or one.supports
+            else f"{held} is no score"
+        )
+    printed = f"{one.cell} {table.show(table.scores[one.cell].value)}"
+    if one.bounds is None:
+        return f"{printed} cannot hold together with {held}"
+    value = table.scores[one.cell].value
+    if value < one.bounds.low:
+        needed = f"at least {table.show(one.bounds.low, bound='low')}"
+    else:
+        needed = f"at most {table.show(one.bounds.high, bound='high')}"
+    return f"{held} needs {one.cell} to be {needed}; printed is {table.show(value)}"
+
+
+def _nearest(table: PublishedTable, cell: Cell) -> str:
+    """The accuracies on both sides of one that no number of images gives."""
+    value, total = table.scores[cell].value, table.total
+    if cell.row not in (ACCURACY, MICRO) or total is None or not 0 <= value < 1:
+        return ""
+    counts = (int(value * total), int(value * total) + 1)
+    return ": " + ", ".join(f"{right:,} right give {table.show(Fraction(right, total))}" for right in counts)
+
+
+def _listed(table: PublishedTable, cells: Sequence[Cell]) -> str:
+    """Cells with their numbers; those of one measure together."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(cell.measure if cell.of_class else str(cell), []).append(cell)
+    words = []
+    for same in groups.values():
+        values = [table.show(table.scores[cell].value) for cell in same]
+        if len(same) == 1:
+            words.append(f"{same[0]} {values[0]}")
+        else:
+            measure = "F1" if same[0].measure == "f1" else same[0].measure
+            rows = ", ".join(f"{cell.row} {value}" for cell, value in zip(same, values, strict=True))
+            words.append(f"{measure} ({rows})")
+    return _and(words)
+
+
+def _at(table: PublishedTable, supports: Sequence[str]) -> str:
+    if not supports:
+        return ""
+    if len(supports) == 1:
+        support = table.supports[table.classes.index(supports[0])]
+        return f" at a support of {support:,}"
+    return " at these supports"
+
+
+def _and(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _matrix_lines(table: PublishedTable, matrix: Any) -> list[str]:
+    columns = [Column("class", ""), *(Column(f"c{k}", name, "count") for k, name in enumerate(table.classes))]
+    rows: tuple[tuple[str | int, ...], ...] = tuple(
+        (name, *map(int, counts)) for name, counts in zip(table.classes, matrix, strict=True)
+    )
+    return to_terminal(Table("matrix", "", tuple(columns), rows), None)
+
+
+def document(audit: Audit, signatures: Sequence[Signature]) -> dict[str, Any]:
+    """The audit as plain values for JSON."""
+    table, matrix = audit.table, audit.matrix
+    values: dict[str, Any] = {
+        "verdict": audit.verdict,
+        "reason": audit.reason or None,
+        "conventions": asdict(audit.conventions),
+        "unit": table.unit,
+        "classes": list(table.classes),
+        "supports": list(table.supports),
+        "notes": list(table.notes),
+        "contradictions": [],
+        "menders": [],
+        "signatures": [asdict(sign) for sign in signatures],
+        "counts": None,
+        "matrix": None if matrix is None else matrix.tolist(),
+    }
+    for cell in audit.totals:
+        numbers = [{**cell._asdict(), "printed": table.totals[cell]}]
+        values["contradictions"].append(
+            {"numbers": numbers, "supports": list(table.classes), "bounded": None, "without": cell._asdict()}
+        )
+    if audit.diagnosis is not None:
+        for one in audit.diagnosis.contradictions:
+            bounds = None
+            if one.cell is not None and one.bounds is not None:
+                bounds = {**one.cell._asdict(), "low": float(one.bounds.low), "high": float(one.bounds.high)}
+            values["contradictions"].append(
+                {
+                    "numbers": [{**cell._asdict(), "printed": float(table.scores[cell].value)} for cell in one.cells],
+                    "supports": list(one.supports),
+                    "bounded": bounds,
+                    "without": one.without._asdict(),
+                }
+            )
+        for cell, solution in audit.diagnosis.menders:
+            value = value_of(cell, table, audit.conventions, solution)
+            values["menders"].append({**cell._asdict(), "value": None if value is None else float(value)})
+    if audit.solved.right is not None and audit.solved.predicted is not None:
+        values["counts"] = {
+            name: {"right": list(right), "predicted": list(predicted)}
+            for name, right, predicted in zip(table.classes, audit.solved.right, audit.solved.predicted, strict=True)
+        }
+    return values

@@ -1,0 +1,97 @@
+"""Packing a dataset, as commands show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ferbench.errors import UserError
+from ferbench.plugin.faults import one_line
+from ferbench.storage import replace_file
+
+if TYPE_CHECKING:
+    from ferbench.data.fit import StoredForm
+    from ferbench.data.pack import Pack
+    from ferbench.data.sample import Fault
+    from ferbench.experiment.prepare import Preparer
+    from ferbench.experiment.resolve import ResolvedRecipe
+    from ferbench.plugin.discovery import Registry
+
+#: Faults of a dataset that are printed; beyond that, a file lists them all.
+_FAULTS_SHOWN = 20
+
+
+def preparer(registry: Registry, results: Path, cache: Path, *, quiet: bool) -> Preparer:
+    """What prepares the recipes of a command: it shows how datasets are packed, and what is wrong with them."""
+    from ferbench.experiment.prepare import Preparer
+
+    def find_start(given: str) -> Any:
+        from ferbench.training.starting import find_start
+
+        return find_start(results, given)
+
+    return Preparer(registry, lambda resolved: packed(resolved, cache, quiet=quiet), find_start)
+
+
+def packed(
+    resolved: ResolvedRecipe,
+    cache: Path,
+    *,
+    quiet: bool,
+    form: Callable[[StoredForm], StoredForm] | None = None,
+) -> Pack:
+    """The pack of a recipe's dataset.
+
+    Args:
+        resolved: the recipe.
+        cache: where packs are kept.
+        quiet: no progress.
+        form: gives what the pack makes of images from what the dataset asks for; None: just that.
+
+    Raises:
+        UserError: it cannot be read, or has faults, which are then listed on stderr.
+    """
+    from ferbench.cli.progress import PackingProgress
+    from ferbench.data.class_mapping import of_one_expression
+    from ferbench.data.packing import FaultyDataset
+    from ferbench.experiment.datasets import build_dataset, dataset_pack
+
+    chosen = resolved.components["dataset"]
+    name = chosen.component.name
+    data = resolved.recipe.data
+    dataset = build_dataset(chosen, data)
+    try:
+        with PackingProgress(name, quiet=quiet) as progress:
+            pack = dataset_pack(chosen, data, cache, progress, dataset=dataset, form=form)
+    except UserError as error:
+        if isinstance(error, FaultyDataset):
+            _list_faults(name, error.faults, cache)
+        _warn_of_left_out(name, dataset.notes)
+        raise
+    _warn_of_left_out(name, pack.notes)
+    if pack.skipped and not quiet:
+        click.echo(f"{name}: {pack.skipped:,} faulty samples left out, first {one_line(str(pack.faults[0]))}", err=True)
+    for first, second in [] if quiet else of_one_expression(pack.class_names):
+        line = f"{name}: '{first}' and '{second}' mean one expression; they are kept as two classes"
+        click.echo(one_line(line), err=True)
+    return pack
+
+
+def _warn_of_left_out(name: str, notes: Mapping[str, Any]) -> None:
+    from ferbench.data.image_tree import left_out_line
+
+    if line := left_out_line(notes):
+        click.echo(one_line(f"warning: {name}: {line}; convert them to PNG or JPEG to use them"), err=True)
+
+
+def _list_faults(name: str, faults: Sequence[Fault], cache: Path) -> None:
+    """Name the faults on stderr, and all of them in a file when they are many."""
+    for fault in faults[:_FAULTS_SHOWN]:
+        click.echo(one_line(str(fault)), err=True)
+    if len(faults) > _FAULTS_SHOWN:
+        path = cache / "faults" / f"{name}.txt"
+        replace_file(path, "".join(f"{one_line(str(fault))}\n" for fault in faults).encode())
+        click.echo(f"… {len(faults) - _FAULTS_SHOWN:,} more; all of them are listed in {path}", err=True)

@@ -1,0 +1,198 @@
+"""From raw settings to plans: the one way that runs, searches, ranks, dry runs and Python take.
+
+In this order, so that what costs little is refused first: the recipe is validated, its components are found and their
+options checked, what it starts from is looked up, its dataset is packed, the split is cut, and the ids are computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ferbench.data.pack import Pack
+from ferbench.errors import UserError
+from ferbench.experiment.datasets import dataset_pack, places
+from ferbench.experiment.differences import of_recipe, telling, titles
+from ferbench.experiment.plan import Plan, check_metric, dataset_key, plan
+from ferbench.experiment.resolve import ResolvedRecipe, resolve
+from ferbench.experiment.settings import Tables, build_recipe
+from ferbench.experiment.start import Start
+from ferbench.kinds import DEFAULTS, SECTIONS
+from ferbench.plugin.discovery import Registry
+
+_Value = TypeVar("_Value")
+
+
+@dataclass
+class Preparer:
+    """Prepares recipes one after the other: what they share is packed and looked up once.
+
+    Attributes:
+        registry: the plugins.
+        pack: gives the pack of a recipe's dataset, see `pack_in`.
+        find_start: gives the weights that a recipe's ``from`` names; None: those that start from a run are refused,
+            unless the weights are given.
+    """
+
+    registry: Registry
+    pack: Callable[[ResolvedRecipe], Pack]
+    find_start: Callable[[str], Start] | None = None
+    _packs: dict[str, Pack | UserError] = field(default_factory=dict, repr=False)
+    _starts: dict[str, Start | UserError] = field(default_factory=dict, repr=False)
+
+    def prepare(self, settings: Tables, start: Start | None = None, *, reads_test: bool = True) -> Plan:
+        """A run of raw settings, ready to start.
+
+        Args:
+            settings: tables of a recipe, as `ferbench.experiment.settings.grid` gives them.
+            start: the weights that it starts from, where they are known; else its ``from`` is looked up.
+            reads_test: whether it is tested at the end.
+
+        Raises:
+            UserError: something of it is wrong; what went wrong before is tried again.
+        """
+        for known in (self._packs, self._starts):
+            for key in [key for key, value in known.items() if isinstance(value, UserError)]:
+                del known[key]
+        return self.plan(self.resolve(settings), start, reads_test=reads_test)
+
+    def resolve(self, settings: Tables) -> ResolvedRecipe:
+        """All that can be checked without data: see `prepare`."""
+        resolved = resolve(build_recipe(settings), self.registry)
+        check_metric(resolved.recipe.training.select)
+        places(resolved.components["dataset"], resolved.recipe.data)
+        return resolved
+
+    def plan(self, resolved: ResolvedRecipe, start: Start | None = None, *, reads_test: bool = True) -> Plan:
+        """The rest: see `prepare`."""
+        given = resolved.recipe.start
+        if start is None and given is not None and self.find_start is not None:
+            find = self.find_start
+            start = _once(self._starts, given, lambda: find(given))
+        pack = _once(self._packs, dataset_key(resolved), lambda: self.pack(resolved))
+        return replace(plan(resolved, pack, start), reads_test=reads_test)
+
+
+def _once(known: dict[str, _Value | UserError], key: str, make: Callable[[], _Value]) -> _Value:
+    """The value of a key, made when it is first asked for; what could not be made is refused again."""
+    if key not in known:
+        try:
+            known[key] = make()
+        except UserError as error:
+            known[key] = error
+    value = known[key]
+    if isinstance(value, UserError):
+        raise value
+    return value
+
+
+def pack_in(cache: Path) -> Callable[[ResolvedRecipe], Pack]:
+    """Packs datasets in a cache, without showing anything."""
+    return lambda resolved: dataset_pack(resolved.components["dataset"], resolved.recipe.data, cache)
+
+
+@dataclass
+class Combination:
+    """One cell of a grid on its way to a run.
+
+    Attributes:
+        settings: raw settings.
+        label: what it is called beside the others of its grid.
+        varied: the settings in which the combinations of the grid differ, by dotted key, as it has them.
+        resolved: None when the combination makes no sense.
+        plan: known once the data is packed.
+        skip: why it is not run, else None.
+        error: the full error behind ``skip``.
+        start: the weights that it starts from, where they are known; else planning looks what the settings name.
+        done: the run is there already.
+    """
+
+    settings: Tables
+    label: str = ""
+    varied: dict[str, Any] = field(default_factory=dict)
+    resolved: ResolvedRecipe | None = None
+    plan: Plan | None = None
+    skip: str | None = None
+    error: UserError | None = None
+    done: bool = False
+    start: Start | None = None
+
+    def refuse(self, error: UserError) -> None:
+        """Skip it for an error."""
+        self.skip, self.error = error.message, error
+
+    @property
+    def action(self) -> str:
+        """``run``, ``reuse`` or ``skip``."""
+        return "skip" if self.skip else "reuse" if self.done else "run"
+
+
+def resolve_all(settings: Sequence[Tables], preparer: Preparer) -> list[Combination]:
+    """Check every combination without data. One that makes no sense is skipped.
+
+    Raises:
+        UserError: none makes sense.
+    """
+    several = named_settings(settings)
+    varied = telling(several, ignored=())
+    combinations = [
+        Combination(tables, label, {key: named.get(key) for key in varied})
+        for tables, named, label in zip(settings, several, titles(several, varied), strict=True)
+    ]
+    for combination in combinations:
+        try:
+            combination.resolved = preparer.resolve(combination.settings)
+        except UserError as error:
+            combination.refuse(error)
+    refuse_if_all_skipped(combinations)
+    return combinations
+
+
+def named_settings(settings: Sequence[Tables]) -> list[dict[str, Any]]:
+    """The settings of each combination by key; a component without the distribution that it comes with, unless that
+    varies."""
+    several = [of_recipe(tables, DEFAULTS) for tables in settings]
+    for section in SECTIONS:
+        bare = {str(named[section]): str(named[section]).rpartition(":")[2] for named in several}
+        if len(set(bare.values())) == len(bare):
+            for named in several:
+                named[section] = bare[str(named[section])]
+    return several
+
+
+def plan_all(combinations: Sequence[Combination], preparer: Preparer, results: Path) -> None:
+    """Pack each dataset once, then cut splits, compute ids and look for finished runs.
+
+    Raises:
+        UserError: none can be run.
+    """
+    seen: set[str] = set()
+    for combination in combinations:
+        if combination.resolved is None:
+            continue
+        try:
+            made = preparer.plan(combination.resolved, combination.start)
+        except UserError as error:
+            combination.refuse(error)
+            continue
+        combination.plan, combination.start = made, made.start
+        if made.training_id in seen:
+            combination.skip = "the same run as one above"
+            continue
+        seen.add(made.training_id)
+        combination.done = made.is_complete(results)
+    refuse_if_all_skipped(combinations)
+
+
+def refuse_if_all_skipped(combinations: Sequence[Combination]) -> None:
+    """Raise the first error where no combination is left.
+
+    Raises:
+        UserError: that error.
+    """
+    if all(combination.skip for combination in combinations):
+        error = combinations[0].error
+        assert error is not None
+        raise error
