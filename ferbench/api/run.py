@@ -71,7 +71,8 @@ def run(
     from ferbench.experiment.recipe import COMPONENT_SECTIONS
     from ferbench.plugin.discovery import load_registry
 
-    place, files, names = Path(results), list(plugins), {}
+    place, files = Path(results), list(plugins)
+    names: dict[str, list[str]] = {}
     given = dict(
         zip(COMPONENT_SECTIONS, (dataset, model, loss, sampler, augmentation, optimizer, schedule), strict=True)
     )
