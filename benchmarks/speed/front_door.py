@@ -24,9 +24,8 @@ from leaderboard import AGED, make_record, write
 
 SIDES = {"import click, pluggy": "import click, pluggy", "import ferbench": "import ferbench"}
 FRAME = "import ferbench; frame = ferbench.load_results({results!r}).frame()"
-LOADED = (
-    "; import sys; print(len(frame), *sorted({'numpy', 'pandas', 'torch', 'sklearn', 'plotly'} & set(sys.modules)))"
-)
+HEAVY = {"numpy", "pandas", "plotly", "pydantic", "sklearn", "torch"}
+LOADED = f"; import sys; print(len(frame), *sorted({HEAVY} & set(sys.modules)))"
 
 
 def took(code: str, compiled: Path) -> tuple[float, float, str]:

@@ -57,7 +57,7 @@ def import_predictions(
     directory, _ = imported(
         place, _read(predictions, test), test, name=chosen, model=model, seed=seed, contaminated=contaminated
     )
-    return Run(directory)
+    return Run(directory.path)
 
 
 def _read(predictions: pd.DataFrame | str | PathLike[str], test: KnownTestSet) -> Given:

@@ -9,12 +9,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from ferbench.api.conditions import conditions
-from ferbench.api.notebook import FOLDER, plugins_in
 from ferbench.errors import UserError
 from ferbench.runs import frame as frames
-from ferbench.runs.directory import RunDirectory, run_path
-from ferbench.runs.find import find_run
 from ferbench.runs.index import summaries
 from ferbench.runs.summary import Summary
 
@@ -23,8 +19,9 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from torch import nn
 
-    from ferbench.records.evaluation import EvaluationEntry
+    from ferbench.records.evaluation import Evaluation, EvaluationEntry
     from ferbench.records.run import Run as RunRecord
+    from ferbench.runs.directory import RunDirectory
     from ferbench.training.restore import TrainedModel
 
 #: What a notebook shows of many runs.
@@ -35,28 +32,30 @@ class Run:
     """One run, finished or not.
 
     Args:
-        directory: where it lies.
+        path: its directory, ``RESULTS/runs/ID``.
         summary: what the index says of it, where that has been read.
     """
 
-    def __init__(self, directory: RunDirectory, summary: Summary | None = None) -> None:
-        self.directory = directory
+    def __init__(self, path: Path, summary: Summary | None = None) -> None:
+        self.path = path
         self._summary = summary
 
     @property
     def id(self) -> str:
         """Twelve digits of its training id, which its directory is called by."""
-        return self.directory.path.name
+        return self.path.name
 
-    @property
-    def path(self) -> Path:
-        """Its directory."""
-        return self.directory.path
+    @cached_property
+    def directory(self) -> RunDirectory:
+        """Its files, as `ferbench.runs.directory` reads them."""
+        from ferbench.runs.directory import RunDirectory
+
+        return RunDirectory(self.path)
 
     @property
     def results(self) -> Path:
         """The results directory that it is in."""
-        return self.directory.path.parent.parent
+        return self.path.parent.parent
 
     @cached_property
     def record(self) -> RunRecord:
@@ -68,7 +67,7 @@ class Run:
         """The run in short, as lists and leaderboards read it."""
         if self._summary is not None:
             return self._summary
-        found = next((one for one in summaries(self.results) if one.run == self.id), None)
+        found = next((summary for summary in summaries(self.results) if summary.run == self.id), None)
         if found is None:
             raise UserError(f"run {self.path} is in no results directory", "give a run of RESULTS/runs")
         return found
@@ -187,6 +186,7 @@ class Run:
         return plotly_figure(drawn[kind])
 
     def _trained(self, device: str, plugins: Sequence[str]) -> TrainedModel:
+        from ferbench.api.notebook import FOLDER, plugins_in
         from ferbench.plugin.discovery import load_registry
         from ferbench.training.restore import restore
         from ferbench.training.runtime import choose_device, prepare
@@ -216,7 +216,7 @@ class Run:
             )
         return min(own, key=lambda one: one[1].options.get("tta", "none") != "none")
 
-    def _evaluation(self, key: str) -> Any:
+    def _evaluation(self, key: str) -> Evaluation:
         evaluation = self.directory.load_evaluation(key)
         if evaluation is None:
             raise UserError(
@@ -242,8 +242,8 @@ class Results(Sequence[Run]):
     @classmethod
     def of(cls, results: Path, ids: Iterable[str]) -> Results:
         """Runs of a results directory by the names of their directories."""
-        known = {one.run: one for one in summaries(results)}
-        return cls(Run(RunDirectory(run_path(results, one)), known.get(one)) for one in dict.fromkeys(ids))
+        known = {summary.run: summary for summary in summaries(results)}
+        return cls(Run(results / "runs" / run, known.get(run)) for run in dict.fromkeys(ids))
 
     @overload
     def __getitem__(self, place: int | str) -> Run: ...
@@ -283,6 +283,7 @@ class Results(Sequence[Run]):
         Raises:
             UserError: no run has such a key or value.
         """
+        from ferbench.api.conditions import conditions
         from ferbench.ranking import filters
 
         kept = filters.select(
@@ -319,7 +320,7 @@ def load_results(results: str | PathLike[str] = "results") -> Results:
     path = Path(results)
     if not path.is_dir():
         raise UserError(f"there is no results directory {path}", "give the path of one, as ferbench.run(results=…) did")
-    return Results(Run(RunDirectory(run_path(path, one.run)), one) for one in summaries(path))
+    return Results(Run(path / "runs" / summary.run, summary) for summary in summaries(path))
 
 
 def load_run(run: str | PathLike[str], results: str | PathLike[str] = "results") -> Run:
@@ -328,7 +329,9 @@ def load_run(run: str | PathLike[str], results: str | PathLike[str] = "results")
     Raises:
         UserError: no run or several answer to it.
     """
-    return Run(find_run(Path(results), str(run)))
+    from ferbench.runs.find import find_run
+
+    return Run(find_run(Path(results), str(run)).path)
 
 
 def _escaped(text: str) -> str:

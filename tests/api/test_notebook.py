@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import builtins
-import linecache
 import sys
 import textwrap
-from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cells import Kernel
 
 from ferbench.api.notebook import plugin_of
 from ferbench.errors import UserError
@@ -18,7 +17,6 @@ from ferbench.plugin.discovery import load_registry
 from ferbench.task import Task
 
 TASK = Task(("a", "b", "c"), 1, 24, 24, (5, 5, 5))
-NUMBERS = count()
 
 NET = """
     import torch
@@ -32,22 +30,6 @@ NET = """
         def forward(self, images):
             return self.head(images.flatten(1)[:, :4])
 """
-
-
-class Kernel:
-    """A namespace that cells are executed in one after the other, as a notebook's."""
-
-    def __init__(self) -> None:
-        self.cells: list[str] = []
-        self.names: dict[str, Any] = {"__name__": f"cells_{next(NUMBERS)}"}
-
-    def run(self, *cells: str) -> dict[str, Any]:
-        for cell in cells:
-            text, name = textwrap.dedent(cell), f"<cell {next(NUMBERS)}>"
-            linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
-            self.cells.append(text)
-            exec(compile(text, name, "exec"), self.names)  # noqa: S102
-        return self.names
 
 
 def component(kind: str, thing: Any, folder):

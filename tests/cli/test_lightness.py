@@ -130,3 +130,12 @@ def test_importing_ferbench_imports_nothing_heavy():
     code = "import json, sys, ferbench; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not HEAVY & set(json.loads(done.stdout))
+
+
+def test_a_frame_of_results_imports_no_torch(tmp_path):
+    make_run(tmp_path, name="one")
+    code = (
+        "import json, sys, ferbench; ferbench.load_results(sys.argv[1]).frame(); print(json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert not (HEAVY - {"numpy", "pandas", "pydantic"}) & set(json.loads(done.stdout))
