@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from ferbench.cli.progress import duration
 from ferbench.cli.tables import fitting, show, terminal_width
-from ferbench.cli.tune_progress import chosen_text, value_text
 from ferbench.plugin.faults import one_line
-from ferbench.tables.table import shown
+from ferbench.tables.table import duration, shown
 from ferbench.tune.trials import CHOSEN_BY
 from ferbench.tune.view import TESTED, StudyView
+
+
+def value_text(value: float | None) -> str:
+    """A value of an objective as people read it."""
+    if value is None:
+        return ""
+    return f"{value:.4f}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+def chosen_text(chosen: Mapping[str, Any]) -> str:
+    """A trial's values as people read them; of ``loss.focal.gamma`` the last part says enough."""
+    return one_line(
+        ", ".join(f"{key.rpartition('.')[2]} {f'{v:.4g}' if isinstance(v, float) else v}" for key, v in chosen.items())
+    )
 
 
 def show_finalists(view: StudyView) -> None:

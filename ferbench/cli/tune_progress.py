@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console, Group, RenderableType
@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ferbench.cli.progress import duration
+from ferbench.cli.study_tables import chosen_text, value_text
 from ferbench.plugin.faults import one_line
 from ferbench.records.study import TrialResult
 from ferbench.tune.conductor import Conductor, StudyObserver
@@ -27,20 +28,6 @@ _RECENT = 12
 
 #: Columns that settings need to say anything.
 _LEAST_SETTINGS = 12
-
-
-def value_text(value: float | None) -> str:
-    """A value of an objective as people read it."""
-    if value is None:
-        return ""
-    return f"{value:.4f}" if abs(value) < 100 else f"{value:,.0f}"
-
-
-def chosen_text(chosen: Mapping[str, Any]) -> str:
-    """A trial's values as people read them; of ``loss.focal.gamma`` the last part says enough."""
-    return one_line(
-        ", ".join(f"{key.rpartition('.')[2]} {f'{v:.4g}' if isinstance(v, float) else v}" for key, v in chosen.items())
-    )
 
 
 class TrialProgress(StudyObserver):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,14 @@ def test_it_shows_and_reports(study, ferbench_cli):
     made = ferbench_cli("tune", "report", "tiny", "--output", "page.html")
     assert made.exit_code == 0, made.stderr
     assert "All 3 trials" in Path("page.html").read_text()
+
+
+def test_its_status_needs_no_torch(study, tmp_path):
+    command = ["tune", "status", "tiny", "--results", str(tmp_path / "results")]
+    probe = f"import sys; from ferbench.cli import cli; cli({command!r}, standalone_mode=False)"
+    probe += "; assert 'torch' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_it_goes_on(study, ferbench_cli, tmp_path):
