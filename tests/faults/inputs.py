@@ -130,7 +130,8 @@ def _csv(directory: Path) -> Kind:
 
     def states(fields: dict[str, str]) -> tuple[str, ...]:
         label = fields["label"].strip()
-        plain = label.lower()
+        # Whatever cannot be seen is no part of a class's name.
+        plain = re.sub("[\u200b\u202e\ufeff]", "", label).lower()
         known = _CLASSES.get(plain, plain)
         return (known if known in _AFFECTNET else label,)
 
