@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
 
@@ -26,9 +26,14 @@ class Record(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
-def _finite(value: Any) -> Any:
-    """A score as JSON can hold it: a component of a loss may be NaN or infinite, which becomes null."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _score(value: Any) -> Any:
+    """A score as JSON can hold it: a component of a loss may be NaN or infinite, which becomes null. Counts, such as
+    ``valence_n``, stay whole numbers."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63):
+        return value
+    raise PydanticCustomError("float_type", "should be a number")
 
 
 def _plain(value: Any) -> Any:
@@ -78,7 +83,7 @@ Count = Annotated[int, Field(ge=0, lt=2**63)]
 Side = Annotated[int, Field(gt=0, lt=2**15)]
 
 #: A score; None where it is not defined.
-Score = Annotated[float | None, BeforeValidator(_finite)]
+Score = Annotated[int | float | None, PlainValidator(_score)]
 
 #: Any plain value. Nothing that a record says freely is looked at twice: the checks of pydantic cost much more.
 Json = Annotated[Any, PlainValidator(_plain)]

@@ -185,8 +185,8 @@ class Evaluation(EvaluationEntry):
     """Samples by true class (rows) and predicted class (columns), K × K."""
     parents: list[EvaluatedMember] | None = None
     """Of an ensemble: the evaluations whose probabilities were averaged."""
-    plugin_changed: bool | None = None
-    """The model's plugin is not the one that trained the weights."""
+    plugin_changed: str | None = None
+    """How the model's plugin differs from the one that trained the weights; null where it does not."""
     finished: str | None = None
     """When, in UTC, ISO 8601."""
     seconds: float | None = None
