@@ -10,7 +10,6 @@ from rich.table import Table
 
 from ferbench.cli.tables import fitting, show, table, terminal_width
 from ferbench.plugin.faults import one_line
-from ferbench.records.evaluation import EvaluationEntry
 from ferbench.runs.remarks import remarks
 from ferbench.tables.table import apart
 
@@ -43,6 +42,8 @@ def per_class_table(per_class: Mapping[str, Mapping[str, Any]], metrics: Mapping
 
 def show_scores(evaluation: Mapping[str, Any]) -> None:
     """Print `per_class_table`, how well valence and arousal were predicted, where they were, and `remarks`."""
+    from ferbench.records.evaluation import EvaluationEntry
+
     metrics = evaluation["metrics"]
     show([per_class_table(evaluation["per_class"], metrics)], terminal_width())
     found = [name for name in ("valence", "arousal") if metrics.get(f"{name}_rmse") is not None]
