@@ -11,7 +11,8 @@ import inspect
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
 
@@ -26,6 +27,10 @@ from ferbench.plugin import hookspecs
 from ferbench.plugin.discovery import load_registry
 from ferbench.plugin.loading import HOOKS
 from ferbench.plugin.specs import Spec
+from ferbench.records.base import Record
+from ferbench.records.epoch import Epoch
+from ferbench.records.evaluation import Evaluation
+from ferbench.records.run import Run
 from ferbench.scaffold import plugin as scaffold
 
 _EXAMPLES = Path(__file__).parent / "examples"
@@ -311,8 +316,83 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("``", "`").replace("|", "\\|").replace("<", "\\<")
 
 
+#: Where the part of a page begins that is made; what stands before it is written by hand.
+_MADE = "<!-- Below this line `make docs` writes from the code. -->\n"
+
+#: The files of a run directory, with the type of what is in each.
+_FILES = {
+    "run.json": (
+        Run,
+        "One object. A field without a value is not written; readers know older versions of `schema` too.",
+    ),
+    "history.jsonl": (Epoch, "One object a line, for each epoch."),
+    "metrics.json": (Evaluation, "Of one evaluation, in its directory. `run.json` has the first part of it."),
+}
+
+
+def run_directory() -> str:
+    """What stands by hand, then every field of a run's files."""
+    written, _, _ = (_REFERENCE / "run-directory.md").read_text(encoding="utf-8").partition(_MADE)
+    parts = [f"{written}{_MADE}"]
+    described: list[type[Record]] = []
+    for file, (record, text) in _FILES.items():
+        parts += [f"## Fields of `{file}`\n", f"{text}\n", _record_fields(record)]
+        for inner in _inner_records(record, described):
+            parts += [f"### {inner.__name__}\n", f"{_prose(inspect.getdoc(inner) or '')}\n", _record_fields(inner)]
+    return "\n".join(parts)
+
+
+def _inner_records(record: type[Record], described: list[type[Record]]) -> Iterator[type[Record]]:
+    """The records that the fields of one are of, each once."""
+    for inner in _records_in([field.annotation for field in record.model_fields.values()]):
+        if inner not in described:
+            described.append(inner)
+            yield inner
+            yield from _inner_records(inner, described)
+
+
+def _records_in(annotations: Sequence[Any]) -> Iterator[type[Record]]:
+    for annotation in annotations:
+        if isinstance(annotation, type) and issubclass(annotation, Record):
+            yield annotation
+        yield from _records_in(get_args(annotation))
+
+
+def _record_fields(record: type[Record]) -> str:
+    rows = [
+        [f"`{field.alias or name}`", _kind(field.annotation), field.description or ""]
+        for name, field in record.model_fields.items()
+    ]
+    return _table(["field", "value", "meaning"], rows)
+
+
+def _kind(annotation: Any) -> str:
+    """A type of a record's field as a reader of JSON knows it."""
+    arguments, origin = get_args(annotation), get_origin(annotation)
+    if origin is Annotated:
+        return _kind(arguments[0])
+    if origin in (Union, UnionType):
+        return " or ".join(_kind(one) for one in arguments if one is not NoneType)
+    if origin is Literal:
+        return ", ".join(f"`{one}`" for one in arguments)
+    if origin is list:
+        return f"list: {_kind(arguments[0])}"
+    if origin is dict:
+        return "table" if arguments[1] is Any else f"by name: {_kind(arguments[1])}"
+    if isinstance(annotation, type) and issubclass(annotation, Record):
+        return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
+    names = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+    return names.get(annotation, "anything")
+
+
 #: The pages by file name.
-PAGES = {"commands.md": commands, "hooks.md": hooks, "options.md": options, "python.md": python}
+PAGES = {
+    "commands.md": commands,
+    "hooks.md": hooks,
+    "options.md": options,
+    "python.md": python,
+    "run-directory.md": run_directory,
+}
 
 
 def main() -> None:

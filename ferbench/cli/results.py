@@ -11,7 +11,6 @@ from rich.table import Table
 from ferbench.cli.tables import fitting, show, table, terminal_width
 from ferbench.experiment.differences import beside_title
 from ferbench.plugin.faults import one_line
-from ferbench.records.evaluation import EvaluationEntry
 from ferbench.runs.remarks import remarks
 from ferbench.tables.table import apart, shown
 

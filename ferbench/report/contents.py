@@ -264,10 +264,7 @@ def _history(directory: RunDirectory) -> list[Epoch]:
     """
     path = directory.path / "history.jsonl"
     content = path.read_bytes() if path.exists() else b""
-    try:
-        epochs = directory.epochs()
-    except UnicodeDecodeError:
-        epochs = []
+    epochs = directory.epochs()
     # A line without an end is one that a crash cut short; we write nothing but ASCII.
     if len(epochs) < (content.count(b"\n") if content.isascii() else len(content.splitlines())):
         raise UserError(
