@@ -30,7 +30,7 @@ from ferbench.plugin.specs import Spec
 from ferbench.records.base import Record
 from ferbench.records.epoch import Epoch
 from ferbench.records.evaluation import Evaluation
-from ferbench.records.run import Run
+from ferbench.records.run import Run as RunRecord
 from ferbench.scaffold import plugin as scaffold
 
 _EXAMPLES = Path(__file__).parent / "examples"
@@ -322,7 +322,7 @@ _MADE = "<!-- Below this line `make docs` writes from the code. -->\n"
 #: The files of a run directory, with the type of what is in each.
 _FILES = {
     "run.json": (
-        Run,
+        RunRecord,
         "One object. A field without a value is not written; readers know older versions of `schema` too.",
     ),
     "history.jsonl": (Epoch, "One object a line, for each epoch."),

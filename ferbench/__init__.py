@@ -27,6 +27,7 @@ from ferbench.plugin.specs import (
     Tunable,
 )
 from ferbench.task import Task
+from ferbench.version import API_VERSION, __version__
 
 if TYPE_CHECKING:
     from ferbench.api.audits import audit_data, audit_table
@@ -42,18 +43,12 @@ if TYPE_CHECKING:
     from ferbench.hub import hub_file
     from ferbench.metrics.selection import HIGHER_IS_BETTER
     from ferbench.plugin.discovery import warn_on_stderr
-    from ferbench.plugin.faults import did_you_mean, one_line
     from ferbench.storage import replace_file, writing
     from ferbench.tables.reading import csv_columns, csv_rows, text_lines
     from ferbench.tables.table import Column, Table
     from ferbench.training.scores import Scores
     from ferbench.training.selection import better
-
-__version__ = "0.1.0"
-
-#: The version of the plugin interface. It rises when a plugin written for the one before may break; a plugin says with
-#: ``FERBENCH_API`` which one it is written for.
-API_VERSION = 1
+    from ferbench.wording import did_you_mean, one_line
 
 _LAZY = {
     "Board": "ferbench.api.ranking",
@@ -77,9 +72,9 @@ _LAZY = {
     "better": "ferbench.training.selection",
     "csv_columns": "ferbench.tables.reading",
     "csv_rows": "ferbench.tables.reading",
-    "did_you_mean": "ferbench.plugin.faults",
+    "did_you_mean": "ferbench.wording",
     "hub_file": "ferbench.hub",
-    "one_line": "ferbench.plugin.faults",
+    "one_line": "ferbench.wording",
     "replace_file": "ferbench.storage",
     "text_lines": "ferbench.tables.reading",
     "unknown_label": "ferbench.data.class_mapping",

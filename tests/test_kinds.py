@@ -61,7 +61,7 @@ from ferbench.ranking.columns import SHARED
 from ferbench.ranking.filters import KEYS
 from ferbench.scaffold.plugin import _hook
 from ferbench.testing.rules import rules_of
-from ferbench.tune.space import _SEARCHED
+from ferbench.tuning.space import _SEARCHED
 
 registry = load_registry(["face_plugin"], environ={"FERBENCH_PLUGINS": ""})
 counts = {part: {"angry": 20, "happy": 20} for part in ("train", "test")}

@@ -21,9 +21,9 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from ferbench.tune.messages import Job, JobEnded
-from ferbench.tune.objectives import Objective
-from ferbench.tune.space import Space, build_space
+from ferbench.tuning.messages import Job, JobEnded
+from ferbench.tuning.objectives import Objective
+from ferbench.tuning.space import Space, build_space
 
 OBJECTIVES = (Objective("macro_f1"),)
 
@@ -89,7 +89,7 @@ def draw(space: Space, trials: int) -> list[dict[str, Any]]:
 
 def bare(kind: Kind, took: Took) -> None:
     """The trials without a study."""
-    from ferbench.tune.trial_run import prepare
+    from ferbench.tuning.trial_run import prepare
 
     jobs = [Job(i, settings, threads=1) for i, settings in enumerate(draw(kind.space, kind.trials))]
     with tempfile.TemporaryDirectory() as name:
@@ -104,12 +104,12 @@ def bare(kind: Kind, took: Took) -> None:
 def study(kind: Kind, took: Took, *, workers: int, threads: int) -> None:
     """The trials as a study in an SQLite file, with TPE."""
     from ferbench.training.interruption import Interruption
-    from ferbench.tune.algorithms import make_pruner, make_sampler
-    from ferbench.tune.conductor import Conductor, StudyObserver
-    from ferbench.tune.pending import PendingResults
-    from ferbench.tune.storage import Storage, sqlite_url
-    from ferbench.tune.trials import Trials
-    from ferbench.tune.workers import Workers
+    from ferbench.tuning.algorithms import make_pruner, make_sampler
+    from ferbench.tuning.conductor import Conductor, StudyObserver
+    from ferbench.tuning.pending import PendingResults
+    from ferbench.tuning.storage import Storage, sqlite_url
+    from ferbench.tuning.trials import Trials
+    from ferbench.tuning.workers import Workers
 
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
@@ -182,7 +182,7 @@ def kinds(cache: Path, trials: int, seconds: float) -> dict[str, Kind]:
     space = build_space(base, load_registry(()), searches=search, only=True)
     context = {"cache": str(cache), "plugins": [], "objectives": [objective.name for objective in OBJECTIVES]}
     return {
-        "train": Kind("ferbench.tune.trial_run:prepare", space, context, trials),
+        "train": Kind("ferbench.tuning.trial_run:prepare", space, context, trials),
         "sleep": Kind(f"{Path(__file__).stem}:sleep", space, {"seconds": seconds}, trials),
     }
 
@@ -194,7 +194,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="default: 5")
     parser.add_argument("--seconds", type=float, default=1.0, help="that a trial sleeps; default: 1")
     options = parser.parse_args()
-    from ferbench.tune.storage import quiet_optuna
+    from ferbench.tuning.storage import quiet_optuna
 
     quiet_optuna()
     print(f"cores: {os.cpu_count()}, load before: {os.getloadavg()[0]:.1f}")

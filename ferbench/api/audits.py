@@ -268,7 +268,7 @@ def check_kinds(kinds: Sequence[str], *, near: bool, run: Run | str | None) -> l
         UserError: there is no such kind, or it is not looked for.
     """
     from ferbench.audit.findings import KINDS
-    from ferbench.plugin.faults import did_you_mean
+    from ferbench.wording import did_you_mean
 
     for kind in kinds:
         if kind not in KINDS:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ferbench.errors import UserError
 from ferbench.ids import short
 from ferbench.plugin.culprit import in_a_line
-from ferbench.plugin.faults import one_line
+from ferbench.wording import one_line
 
 if TYPE_CHECKING:
     from ferbench.experiment.plan import Plan

@@ -16,7 +16,7 @@ from ferbench.api.places import cache_directory, data_places
 from ferbench.api.results import Results
 from ferbench.errors import UserError
 from ferbench.kinds import SECTIONS
-from ferbench.plugin.faults import did_you_mean, one_line
+from ferbench.wording import did_you_mean, one_line
 
 if TYPE_CHECKING:
     from ferbench.experiment.prepare import Combination

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from ferbench.runs.directory import RunDirectory
-    from ferbench.tune.conductor import StudyObserver
-    from ferbench.tune.study import StudyDirectory
-    from ferbench.tune.view import StudyView
+    from ferbench.tuning.conductor import StudyObserver
+    from ferbench.tuning.study import StudyDirectory
+    from ferbench.tuning.view import StudyView
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Study:
     """
 
     def __init__(self, place: StudyDirectory, results: Path, storage: str | None = None) -> None:
-        from ferbench.tune.view import read_view
+        from ferbench.tuning.view import read_view
 
         self.place = place
         self._results = results
@@ -113,7 +113,7 @@ class Study:
         import plotly.graph_objects as go
 
         from ferbench.report.theme import template
-        from ferbench.tune.study_figures import of_study
+        from ferbench.tuning.study_figures import of_study
 
         figures = {figure.id: figure for figure in of_study(self.view)}
         named = [name for name in figures if name == kind or name.partition("-")[0] == kind]
@@ -203,8 +203,8 @@ def tune(
         UserError: something that is asked for makes no sense, or no trial is complete.
     """
     from ferbench.experiment.datasets import dataset_pack
-    from ferbench.tune.conductor import StudyObserver
-    from ferbench.tune.request import Request
+    from ferbench.tuning.conductor import StudyObserver
+    from ferbench.tuning.request import Request
 
     components = {
         "dataset": dataset,
@@ -256,7 +256,7 @@ def load_study(study: str, results: str | Path = "results", storage: str | None 
     Raises:
         UserError: there is none, or it cannot be read.
     """
-    from ferbench.tune.study import find_study
+    from ferbench.tuning.study import find_study
 
     return Study(find_study(Path(results), study), Path(results), storage)
 

@@ -12,9 +12,9 @@ from ferbench.audit.findings import TINY, Copies, Findings
 from ferbench.audit.mislabelled import Doubts
 from ferbench.data.image_tree import left_out_images, left_out_line
 from ferbench.data.pack import Pack
-from ferbench.plugin.faults import one_line
 from ferbench.tables.table import Column, Table
 from ferbench.tables.terminal import to_terminal
+from ferbench.wording import one_line
 
 _SHOWN = 10  # suspects
 _PAIRS = 5  # of label and predicted class

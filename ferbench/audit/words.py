@@ -12,9 +12,9 @@ from ferbench.audit.problem import Solution
 from ferbench.audit.published import ACCURACY, MICRO, Cell, PublishedTable
 from ferbench.audit.signatures import Signature
 from ferbench.audit.verdict import Audit, value_of
-from ferbench.plugin.faults import one_line
 from ferbench.tables.table import Column, Table
 from ferbench.tables.terminal import to_terminal
+from ferbench.wording import one_line
 
 _WIDE = 12  # classes; larger matrices are for programs
 

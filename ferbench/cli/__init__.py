@@ -13,9 +13,10 @@ from typing import IO, Any, NoReturn, TypeGuard
 import click
 from click.shell_completion import CompletionItem
 
-from ferbench import UserError, __version__
 from ferbench.cli.mistakes import mistake_of, shortened
 from ferbench.cli.streams import note_lost, prepare_streams
+from ferbench.errors import UserError
+from ferbench.version import __version__
 
 #: Where each command lives, and its line in ``ferbench --help``, which imports none of them.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -63,7 +64,7 @@ class ShownUserError(click.ClickException):
         self.remedy = error.remedy
 
     def show(self, file: IO[Any] | None = None) -> None:
-        from ferbench.plugin.faults import one_line
+        from ferbench.wording import one_line
 
         click.echo(f"error: {shortened(one_line(self.message))}", file=file, err=file is None)
         click.echo(f"  → {shortened(one_line(self.remedy))}", file=file, err=file is None)
@@ -124,7 +125,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             from ferbench.cli.plugin_commands import offered
-            from ferbench.plugin.faults import did_you_mean, one_line
+            from ferbench.wording import did_you_mean, one_line
 
             names = [*COMMANDS, *offered()]
             hint = did_you_mean(args[0], names).strip() or f"commands: {', '.join(names)}"

@@ -119,8 +119,8 @@ def _print(form: str, comparison: Comparison, shown: Sequence[Table]) -> None:
         return
     if form == "terminal":
         from ferbench.cli.tables import terminal_width
-        from ferbench.plugin.faults import one_line
         from ferbench.tables.terminal import to_terminal
+        from ferbench.wording import one_line
 
         width = terminal_width()
         parts = [[one_line(comparison.conclusion)]]

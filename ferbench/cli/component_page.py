@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from ferbench.cli import tables
-from ferbench.plugin.faults import one_line
 from ferbench.plugin.specs import DatasetSpec, ModelSpec
+from ferbench.wording import one_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

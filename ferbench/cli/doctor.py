@@ -60,7 +60,7 @@ def _fixed(finding: Finding) -> bool:
 
 
 def _show(findings: list[Finding], fixed: list[Finding]) -> None:
-    from ferbench.plugin.faults import one_line
+    from ferbench.wording import one_line
 
     area = ""
     for one in findings:

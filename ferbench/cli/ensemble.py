@@ -75,7 +75,7 @@ def _numbers(text: str | None) -> list[float] | None:
 
 def _show(run: str, record: Run, *, reused: bool) -> None:
     from ferbench.cli.results import show_scores
-    from ferbench.plugin.faults import one_line
+    from ferbench.wording import one_line
 
     by_split = {entry.split: entry for entry in record.evaluations.values()}
     entry = by_split["test" if "test" in by_split else "validation"]

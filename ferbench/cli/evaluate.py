@@ -14,7 +14,7 @@ from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.slices import slice_options
 from ferbench.errors import UserError
-from ferbench.plugin.faults import one_line
+from ferbench.wording import one_line
 
 if TYPE_CHECKING:
     from ferbench.data.fit import StoredForm
@@ -151,8 +151,8 @@ def _sliced(directory: RunDirectory, evaluation: str, columns: tuple[str, ...], 
 
 def _show_slices(tables: Sequence[Table]) -> None:
     from ferbench.cli.tables import terminal_width
-    from ferbench.plugin.faults import one_line
     from ferbench.tables.terminal import to_terminal
+    from ferbench.wording import one_line
 
     for table in tables:
         lines = [one_line(table.caption), *to_terminal(table, terminal_width()), *map(one_line, table.notes)]

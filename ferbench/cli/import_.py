@@ -100,7 +100,7 @@ def import_(
         echo_json({**about, **entry.plain()})
         return
     from ferbench.cli.results import show_scores
-    from ferbench.plugin.faults import one_line
+    from ferbench.wording import one_line
 
     facts = [f"test set of {test.dataset} ({test.protocol}), n = {entry.n:,}"]
     facts += ["classes without probabilities"] if given.hard else []

@@ -237,10 +237,10 @@ def _print(form: str, tables: Sequence[Table], others: Sequence[Table], sort: st
 
 def _print_lines(tables: Sequence[Table], others: Sequence[Table], sort: str | None, ranked_by: str) -> None:
     from ferbench.cli.tables import terminal_width
-    from ferbench.plugin.faults import one_line
     from ferbench.ranking.standing import RANKED_BY
     from ferbench.report.leaderboard_columns import COSTS, SHARED
     from ferbench.tables.terminal import BRACKETS, to_terminal
+    from ferbench.wording import one_line
 
     width = terminal_width()
     parts = []

@@ -61,7 +61,7 @@ def _lines(
     relatives: Mapping[str, Relative], run: str, parent: str | None, first: str, rest: str, shown: set[str]
 ) -> Sequence[str]:
     """A run and what comes from it, as lines of a tree."""
-    from ferbench.plugin.faults import one_line
+    from ferbench.wording import one_line
 
     relative = relatives[run]
     about = [one_line(f"{relative.name} ({run})" if relative.name else run)]

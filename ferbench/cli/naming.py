@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from ferbench.plugin.faults import one_line
 from ferbench.runs.names import digits_of
+from ferbench.wording import one_line
 
 
 def warn_of_digits(name: str, kind: str = "run") -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferbench.errors import UserError
-from ferbench.plugin.faults import one_line
 from ferbench.storage import replace_file
+from ferbench.wording import one_line
 
 if TYPE_CHECKING:
     from ferbench.data.fit import StoredForm

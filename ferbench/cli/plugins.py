@@ -162,7 +162,7 @@ def _slowness(record: PluginRecord) -> str | None:
 
 
 def _notes(registry: Registry, kind: str | None) -> list[str]:
-    from ferbench.plugin.faults import one_line
+    from ferbench.wording import one_line
 
     notes = []
     for clashing_kind, name in sorted(registry.ambiguous()):

@@ -13,7 +13,7 @@ from ferbench.api.classify import AFFECT, Classified, classify, image_files
 from ferbench.cli.completion import RunType, plugin_option
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import results_option
-from ferbench.plugin.faults import one_line
+from ferbench.wording import one_line
 
 
 @click.command()

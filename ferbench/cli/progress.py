@@ -19,10 +19,10 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from ferbench.plugin.faults import one_line
 from ferbench.records.epoch import Epoch
 from ferbench.training.loop import Observer
 from ferbench.training.position import Position
+from ferbench.wording import one_line
 
 
 def duration(seconds: float) -> str:

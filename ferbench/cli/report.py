@@ -13,7 +13,7 @@ from ferbench.cli.completion import RunType, plugin_option
 from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.slices import slice_options
 from ferbench.errors import UserError
-from ferbench.plugin.faults import one_line
+from ferbench.wording import one_line
 
 if TYPE_CHECKING:
     from ferbench.runs.directory import RunDirectory

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
 
 from ferbench.cli.tables import fitting, show, table, terminal_width
 from ferbench.experiment.differences import beside_title
-from ferbench.plugin.faults import one_line
 from ferbench.runs.remarks import remarks
 from ferbench.tables.table import apart, shown
+from ferbench.wording import one_line
+
+if TYPE_CHECKING:
+    from ferbench.records.evaluation import EvaluationEntry
 
 _COLUMNS = ("class", "precision", "recall", "F1", "support")
 
@@ -83,6 +86,8 @@ def show_outcome(outcome: dict[str, Any], *, quiet: bool) -> None:
     if outcome["reused"]:
         about.append("reused")
     click.echo(f"{outcome['run']}  {one_line(outcome['label'])}\n{one_line('; '.join(about))}\n")
+    from ferbench.records.evaluation import EvaluationEntry
+
     show_scores(EvaluationEntry.model_validate(evaluation))
     if not quiet:
         click.echo(f"\nrecord: {outcome['directory']}\n")

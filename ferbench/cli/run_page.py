@@ -140,10 +140,10 @@ def plain(page: Page) -> dict[str, Any]:
 def show(page: Page) -> None:
     """Print a page for people."""
     from ferbench.data.image_tree import left_out_line
-    from ferbench.plugin.faults import one_line
     from ferbench.runs.lineage import parent_line
     from ferbench.runs.summary import excluded_line
     from ferbench.tables.table import size
+    from ferbench.wording import one_line
 
     record, data, recipe = page.record, page.record.data, page.record.recipe
     click.echo(one_line("  ".join([page.run, *([record.name] if record.name else []), page.status])))

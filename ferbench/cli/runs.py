@@ -170,13 +170,13 @@ def remove_runs(names: tuple[str, ...], yes: bool, force: bool, dry_run: bool, r
     process is at work on stays, and without --force one that an ensemble or a later run was made from, or that a study
     tested. The run of any other trial may go: the study has its values.
     """
-    from ferbench.plugin.faults import one_line
     from ferbench.runs.find import in_words
     from ferbench.runs.listing import size_of
     from ferbench.runs.lock import at_work
     from ferbench.runs.removal import dependents, find_to_remove, remove
     from ferbench.runs.studies import needed_by_studies
     from ferbench.tables.table import size
+    from ferbench.wording import one_line
 
     found = {run.path.name: run for run in (find_to_remove(results, name) for name in names)}
     titles = {name: one_line(in_words(run)) for name, run in found.items()}
@@ -230,10 +230,10 @@ def verify_runs(names: tuple[str, ...], as_json: bool, quiet: bool, results: Pat
     """
     from dataclasses import asdict
 
-    from ferbench.plugin.faults import one_line
     from ferbench.runs.lock import at_work
     from ferbench.runs.studies import verify_studies
     from ferbench.runs.verify import verify
+    from ferbench.wording import one_line
 
     findings, skipped, checked = [], [], 0
     for run in _asked(results, names):

@@ -13,8 +13,8 @@ from ferbench.cli.places import results_option
 from ferbench.errors import UserError
 
 if TYPE_CHECKING:
-    from ferbench.tune.study import StudyDirectory
-    from ferbench.tune.view import StudyView
+    from ferbench.tuning.study import StudyDirectory
+    from ferbench.tuning.view import StudyView
 
 storage_option: Any = click.option(
     "--storage",
@@ -53,9 +53,9 @@ def status(study: str, storage: str | None, as_json: bool, results: Path) -> Non
     STUDY is a name, an id or its first digits (at least four), or the path of a study's directory.
     """
     from ferbench.cli.study_tables import show_finalists, show_trials, trials_json
-    from ferbench.tune.final import tally
-    from ferbench.tune.study import find_study
-    from ferbench.tune.view import read_view
+    from ferbench.tuning.final import tally
+    from ferbench.tuning.study import find_study
+    from ferbench.tuning.view import read_view
 
     place = find_study(results, study)
     view = read_view(place, results, storage, importances=False)
@@ -94,9 +94,9 @@ def status(study: str, storage: str | None, as_json: bool, results: Path) -> Non
 def report(study: str, storage: str | None, output: Path | None, open_it: bool, results: Path) -> None:
     """Write a study's page: history, importance, parallel coordinates, slices, Pareto front."""
     from ferbench.storage import replace_file
-    from ferbench.tune.study import find_study
-    from ferbench.tune.study_page import study_page
-    from ferbench.tune.view import read_view
+    from ferbench.tuning.study import find_study
+    from ferbench.tuning.study_page import study_page
+    from ferbench.tuning.view import read_view
 
     place = find_study(results, study)
     path = output or place.report
@@ -109,7 +109,7 @@ def report(study: str, storage: str | None, output: Path | None, open_it: bool, 
 def write_page(view: StudyView, place: StudyDirectory) -> Path | None:
     """Write the page of a study; None when there is no room for it, which loses no result."""
     from ferbench.storage import replace_file
-    from ferbench.tune.study_page import study_page
+    from ferbench.tuning.study_page import study_page
 
     try:
         replace_file(place.report, study_page(view).encode())

@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from ferbench.cli.tables import fitting, show, terminal_width
-from ferbench.plugin.faults import one_line
 from ferbench.tables.table import duration, shown
-from ferbench.tune.trials import CHOSEN_BY
-from ferbench.tune.view import TESTED, StudyView
+from ferbench.tuning.trials import CHOSEN_BY
+from ferbench.tuning.view import TESTED, StudyView
+from ferbench.wording import one_line
 
 
 def value_text(value: float | None) -> str:

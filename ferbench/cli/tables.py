@@ -11,7 +11,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ferbench.plugin.faults import one_line
+from ferbench.wording import one_line
 
 _ENDLESS = 100_000
 _FOLDED = 32  # columns that a folded cell has at least

@@ -14,7 +14,7 @@ from ferbench.cli.completion import RunType, plugin_option
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import results_option
 from ferbench.errors import UserError
-from ferbench.plugin.faults import one_line
+from ferbench.wording import one_line
 
 if TYPE_CHECKING:
     from ferbench.report.timeline_view import TimelineView

@@ -15,11 +15,11 @@ from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.recipe_options import recipe_options, set_option, skip_faulty_option, start_option
 from ferbench.cli.studies import report, status, storage_option
 from ferbench.errors import UserError
-from ferbench.plugin.faults import did_you_mean
+from ferbench.wording import did_you_mean
 
 if TYPE_CHECKING:
     from ferbench.cli.tune_progress import TrialProgress
-    from ferbench.tune.session import Session
+    from ferbench.tuning.session import Session
 
 _SEARCH = "search"
 
@@ -166,7 +166,7 @@ def search(
     """
     from ferbench.cli.packed import packed
     from ferbench.kinds import SECTIONS
-    from ferbench.tune.request import Request
+    from ferbench.tuning.request import Request
 
     silent = as_json or quiet
     asked = {
@@ -209,7 +209,7 @@ def search(
         raise
     from ferbench.cli.studies import write_page
     from ferbench.cli.study_tables import show_best, show_finalists
-    from ferbench.tune.view import read_view
+    from ferbench.tuning.view import read_view
 
     place = session.place
     view = read_view(place, results, storage, importances=with_report)

@@ -16,12 +16,12 @@ from rich.text import Text
 
 from ferbench.cli.progress import duration
 from ferbench.cli.study_tables import chosen_text, value_text
-from ferbench.plugin.faults import one_line
 from ferbench.records.study import TrialResult
-from ferbench.tune.conductor import Conductor, StudyObserver
-from ferbench.tune.objectives import Objective, ranked
-from ferbench.tune.space import Chosen
-from ferbench.tune.trials import OpenTrial
+from ferbench.tuning.conductor import Conductor, StudyObserver
+from ferbench.tuning.objectives import Objective, ranked
+from ferbench.tuning.space import Chosen
+from ferbench.tuning.trials import OpenTrial
+from ferbench.wording import one_line
 
 #: Ended trials that the live table keeps in sight.
 _RECENT = 12

@@ -13,7 +13,7 @@ from ferbench.experiment.differences import of_recipe, title
 from ferbench.kinds import DEFAULTS
 
 if TYPE_CHECKING:
-    from ferbench.tune.session import Session
+    from ferbench.tuning.session import Session
 
 
 def show_space(session: Session, *, as_json: bool) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-import ferbench
 from ferbench.errors import UserError
 from ferbench.experiment.file_content import content_digest
 from ferbench.experiment.initial_weights import identify_weights
@@ -22,6 +21,7 @@ from ferbench.plugin.refusals import complaint
 from ferbench.plugin.specs import DatasetSpec, ModelSpec
 from ferbench.records.run import Component as Used
 from ferbench.records.run import LoadedPlugin
+from ferbench.version import __version__
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ def _started_elsewhere(model: ChosenComponent, start: str) -> ChosenComponent:
 _HARNESS = PluginRecord(
     name="ferbench",
     distribution="ferbench",
-    version=ferbench.__version__,
+    version=__version__,
     origin="ferbench.data.union",
     status="ok",
     error=None,

@@ -27,9 +27,9 @@ from ferbench.experiment.recipe import (
     TrainingSettings,
 )
 from ferbench.kinds import DEFAULTS, SECTIONS
-from ferbench.plugin.faults import did_you_mean
 from ferbench.plugin.refusals import complaint, shown, unknown_option, wrong_value
 from ferbench.runs.names import refuse_id
+from ferbench.wording import did_you_mean
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from ferbench.errors import UserError
 from ferbench.kinds import BY_NAME
 from ferbench.plugin.culprit import remember
-from ferbench.plugin.faults import describe, did_you_mean
+from ferbench.plugin.faults import describe
 from ferbench.plugin.source import Root, digest_sources, source_roots, with_imported
 from ferbench.plugin.specs import Spec
+from ferbench.wording import did_you_mean
 
 if TYPE_CHECKING:
     from ferbench.plugin.options import OptionSchema

@@ -24,10 +24,11 @@ from pathlib import Path
 
 from ferbench.errors import UserError
 from ferbench.plugin.component import Component, PluginRecord
-from ferbench.plugin.faults import PluginFault, describe, did_you_mean, one_line
+from ferbench.plugin.faults import PluginFault, describe
 from ferbench.plugin.loading import collect_specs, import_file
 from ferbench.plugin.registry import Registry, canonical
 from ferbench.plugin.specs import Spec
+from ferbench.wording import did_you_mean, one_line
 
 __all__ = ["Component", "PluginRecord", "Registry", "load_registry"]
 

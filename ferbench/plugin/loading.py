@@ -15,8 +15,9 @@ import pluggy
 
 from ferbench.kinds import KINDS
 from ferbench.plugin import hookspecs, specs
-from ferbench.plugin.faults import PluginFault, did_you_mean, one_line
+from ferbench.plugin.faults import PluginFault
 from ferbench.plugin.specs import Spec
+from ferbench.wording import did_you_mean, one_line
 
 #: Which specs each hook gives, in the order of listings.
 HOOKS: Mapping[str, type[Spec]] = {kind.hook: getattr(specs, kind.spec) for kind in KINDS}

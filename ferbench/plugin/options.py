@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferbench.errors import UserError
-from ferbench.plugin.faults import one_line
 from ferbench.plugin.refusals import refusal, shown, unknown_option, wrong_value
 from ferbench.plugin.signature import Parameter, names_paths, read_parameters
 from ferbench.plugin.specs import InitialWeights, Tunable
+from ferbench.wording import one_line
 
 if TYPE_CHECKING:
     import pydantic

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ferbench.errors import UserError
-from ferbench.plugin.faults import did_you_mean, one_line
 from ferbench.plugin.signature import expectation, item_type, type_text
+from ferbench.wording import did_you_mean, one_line
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ferbench.errors import UserError
 from ferbench.kinds import BY_NAME
 from ferbench.plugin.component import Component, PluginRecord
-from ferbench.plugin.faults import did_you_mean, one_line
+from ferbench.wording import did_you_mean, one_line
 
 
 def canonical(distribution: str) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 from ferbench.errors import UserError
 from ferbench.ids import short
 from ferbench.kinds import IN_IDS
-from ferbench.plugin.faults import did_you_mean
 from ferbench.runs.summary import Summary
+from ferbench.wording import did_you_mean
 
 #: What a condition may ask for beside the dotted settings; ``None`` where a run has no such thing.
 KEYS: dict[str, Callable[[Summary], Any]] = {

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.errors import UserError
-from ferbench.plugin.faults import did_you_mean
 from ferbench.tables.reading import read_samples
+from ferbench.wording import did_you_mean
 
 
 def sliced_by(

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from ferbench.data.image_tree import left_out_line
 from ferbench.metrics.measures import measure
-from ferbench.plugin.faults import one_line
 from ferbench.records.run import AskedRecipe, Training
 from ferbench.report.comparison_tables import LEFT
 from ferbench.report.contents import Contents, RunView, Scored
 from ferbench.runs.remarks import remarks
 from ferbench.runs.summary import excluded_line
 from ferbench.tables.table import shown
+from ferbench.wording import one_line
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from ferbench.errors import UserError
 from ferbench.ids import short
 from ferbench.metrics.measures import PER_CLASS, measure
-from ferbench.plugin.faults import did_you_mean
 from ferbench.ranking.leaderboard import Group, Row, ordered, several_settings
 from ferbench.ranking.standing import RANKED_BY
 from ferbench.report.leaderboard_columns import (
@@ -29,6 +28,7 @@ from ferbench.report.leaderboard_columns import (
 from ferbench.report.leaderboard_notes import above, caption, fold_notes, ranking_notes, several, shared, without_note
 from ferbench.tables.formats import to_frame
 from ferbench.tables.table import Table
+from ferbench.wording import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd

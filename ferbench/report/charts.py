@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ferbench.plugin.faults import one_line
+from ferbench.wording import one_line
 
 #: More classes than this are drawn as a heat map: so many lines cannot be told apart.
 LINES = 10

@@ -13,7 +13,6 @@ from ferbench.errors import UserError
 from ferbench.experiment import differences
 from ferbench.experiment.differences import of_run
 from ferbench.ids import short
-from ferbench.plugin.faults import one_line
 from ferbench.records.epoch import Epoch
 from ferbench.records.evaluation import ClassScores, EvaluationEntry
 from ferbench.records.run import Run
@@ -21,6 +20,7 @@ from ferbench.runs.directory import Predictions, RunDirectory
 from ferbench.runs.folds import partition_id, unfolded_id
 from ferbench.runs.lock import is_held
 from ferbench.runs.summary import plain_options
+from ferbench.wording import one_line
 
 
 @dataclass(frozen=True)

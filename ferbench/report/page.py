@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from ferbench.experiment.toml import recipe_toml
 from ferbench.plugin.component import Component
-from ferbench.plugin.faults import one_line
 from ferbench.ranking.slice_columns import sliced_by
 from ferbench.report import about_run, comparison_figures, comparison_tables, per_sample, run_figures, run_tables
 from ferbench.report.charts import Figure
@@ -31,6 +30,7 @@ from ferbench.report.theme import template
 from ferbench.report.uncertainty import Probabilities, certain
 from ferbench.runs.lineage import parent_line
 from ferbench.tables.table import Table, shown
+from ferbench.wording import one_line
 
 #: A report over more runs than this compares them and leaves out what concerns a single one.
 MOST_DETAILED = 100

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.plugin.faults import one_line
 from ferbench.report.charts import DASHES, LINES, Figure, layout_of, named_axis, places, plain
 from ferbench.report.timeline_view import TimelineView, number
 from ferbench.temporal.patterns import Patterns
+from ferbench.wording import one_line
 
 #: More frames than this are drawn as means over some in a row.
 MOST_POINTS = 2000

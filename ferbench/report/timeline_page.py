@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from ferbench.plugin.faults import one_line
 from ferbench.report.about_run import Tile
 from ferbench.report.page import figures_page
 from ferbench.report.timeline_figures import timeline_figures
@@ -12,6 +11,7 @@ from ferbench.report.timeline_tables import class_table, episode_table, transiti
 from ferbench.report.timeline_view import TimelineView, headline
 from ferbench.tables.table import duration
 from ferbench.temporal.patterns import Patterns
+from ferbench.wording import one_line
 
 
 def timeline_page(view: TimelineView, patterns: Patterns) -> str:

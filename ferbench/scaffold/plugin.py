@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
-import ferbench
 from ferbench.errors import UserError
 from ferbench.kinds import BY_NAME, Scaffold
-from ferbench.plugin.faults import one_line
 from ferbench.plugin.loading import NAME
 from ferbench.plugin.registry import Registry
 from ferbench.storage import writing
+from ferbench.version import API_VERSION, __version__
+from ferbench.wording import one_line
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _LONGEST_NAME = 40
@@ -122,7 +122,7 @@ def _values(kind: str, name: str) -> dict[str, str]:
         "distribution": f"ferbench-{name}",
         "package": f"ferbench_{name.replace('-', '_')}",
         "module": _scaffold(kind).module,
-        "version": ferbench.__version__,
+        "version": __version__,
         "check": data,
         "run": f"--{kind} {name}{data}",
     }
@@ -134,7 +134,7 @@ def _hook(kind: str, name: str, module: str) -> str:
     more = "".join(f"\n            {argument}," for argument in about.arguments)
     return f"""
 #: The version of ferbench's plugin interface that this is written for.
-FERBENCH_API = {ferbench.API_VERSION}
+FERBENCH_API = {API_VERSION}
 
 
 @ferbench.hookimpl

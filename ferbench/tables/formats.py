@@ -13,8 +13,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ferbench.plugin.faults import one_line
 from ferbench.tables.table import Cell, Column, Spread, Table
+from ferbench.wording import one_line
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from ferbench.plugin.faults import one_line
 from ferbench.tables.table import Table, shown
+from ferbench.wording import one_line
 
 _GAP = 2
 

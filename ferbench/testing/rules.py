@@ -12,7 +12,8 @@ from typing import Any, Literal
 from ferbench.errors import UserError
 from ferbench.kinds import BY_NAME, WITH_RULES
 from ferbench.plugin.component import Component
-from ferbench.plugin.faults import describe, one_line
+from ferbench.plugin.faults import describe
+from ferbench.wording import one_line
 
 Status = Literal["passed", "failed", "skipped", "noted"]
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ferbench.plugin.faults import did_you_mean
 from ferbench.plugin.specs import TrackerSpec
 from ferbench.testing.rules import RuleSet, Subject, Violation
+from ferbench.wording import did_you_mean
 
 EVENTS = TrackerSpec.EVENTS
 

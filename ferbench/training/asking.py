@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ferbench.errors import UserError
 from ferbench.plugin.culprit import calls, in_use
-from ferbench.plugin.faults import one_line
+from ferbench.wording import one_line
 
 if TYPE_CHECKING:
     from ferbench.training.loop import Sampler, Schedule

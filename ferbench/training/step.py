@@ -18,9 +18,9 @@ from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench.errors import UserError
 from ferbench.metrics.measures import component_fault
 from ferbench.plugin.culprit import calls, in_use
-from ferbench.plugin.faults import one_line
 from ferbench.training.precision import Precision
 from ferbench.training.ranks import ALONE, OutOfMemory, Ranks
+from ferbench.wording import one_line
 
 _PARTS = tuple(part.name for part in fields(Targets))
 

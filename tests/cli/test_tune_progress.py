@@ -12,8 +12,8 @@ from rich.console import Console
 from ferbench.cli import tune_progress as shown
 from ferbench.cli.tune_progress import LiveTrials, TrialProgress
 from ferbench.records.study import TrialResult
-from ferbench.tune.objectives import read_objectives
-from ferbench.tune.trials import OpenTrial
+from ferbench.tuning.objectives import read_objectives
+from ferbench.tuning.trials import OpenTrial
 
 ONE = read_objectives(["macro_f1"])
 CHOSEN = {"loss": "focal", "loss.focal.gamma": 1.5, "optimizer.lr": 0.001}

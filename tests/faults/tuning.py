@@ -5,8 +5,8 @@
     python tests/faults/tuning.py --rounds 2          fewer rounds
 
 Parts: starts, workers, hosts, outages. A host is a process that conducts the study, with a directory of its own; its
-trials sleep (``tests/tune/sleeping.py``), the rest is what ``ferbench tune`` runs. The database is a PostgreSQL server
-of this command's own.
+trials sleep (``tests/tuning/sleeping.py``), the rest is what ``ferbench tune`` runs. The database is a PostgreSQL
+server of this command's own.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ import psutil
 from optuna.trial import TrialState
 
 from ferbench.training.interruption import Interruption
-from ferbench.tune.algorithms import make_pruner, make_sampler
-from ferbench.tune.conductor import Conductor, StudyObserver
-from ferbench.tune.pending import PendingResults
-from ferbench.tune.storage import Storage, quiet_optuna, sqlite_url
-from ferbench.tune.trials import Trials
-from ferbench.tune.workers import Workers
+from ferbench.tuning.algorithms import make_pruner, make_sampler
+from ferbench.tuning.conductor import Conductor, StudyObserver
+from ferbench.tuning.pending import PendingResults
+from ferbench.tuning.storage import Storage, quiet_optuna, sqlite_url
+from ferbench.tuning.trials import Trials
+from ferbench.tuning.workers import Workers
 
 #: Seconds that a study may take beyond what its trials sleep, on a busy machine.
 _PATIENCE = 240

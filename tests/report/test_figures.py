@@ -22,8 +22,8 @@ from ferbench.report.timeline_figures import timeline_figures
 from ferbench.report.timeline_view import TimelineView
 from ferbench.temporal.patterns import find_patterns
 from ferbench.temporal.timeline import Timeline
-from ferbench.tune.study_figures import of_study
-from ferbench.tune.view import StudyView
+from ferbench.tuning.study_figures import of_study
+from ferbench.tuning.view import StudyView
 
 MANY = tuple(f"class {i}" for i in range(26))
 

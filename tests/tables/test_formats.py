@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from ferbench.plugin.faults import one_line
 from ferbench.tables.formats import to_csv, to_json_value, to_latex, to_markdown
 from ferbench.tables.table import Column, Spread, Table
+from ferbench.wording import one_line
 
 TABLE = Table(
     id="board",

@@ -1,0 +1,117 @@
+"""A trial as an ordinary run, in a worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ferbench.experiment.plan import Plan
+from ferbench.experiment.prepare import Preparer, pack_in
+from ferbench.plugin.discovery import load_registry
+from ferbench.records.epoch import Epoch
+from ferbench.records.run import Run
+from ferbench.runs.directory import RunDirectory
+from ferbench.runs.lock import AtWork
+from ferbench.training.loop import Observer
+from ferbench.training.position import Position
+from ferbench.training.run import execute
+from ferbench.training.starting import find_start
+from ferbench.training.stopping import Pruned
+from ferbench.tuning.messages import Job, JobEnded
+from ferbench.tuning.objectives import Objective
+from ferbench.tuning.space import Settings
+from ferbench.tuning.worker import Reporter
+
+#: Seconds between two looks at a run that another worker is at work on.
+_LOOK = 0.5
+
+
+def prepare(context: Mapping[str, Any]) -> Callable[[Job, Reporter], JobEnded]:
+    """What runs trials.
+
+    Args:
+        context: ``results`` and ``cache`` (directories), ``plugins`` (as ``--plugin`` names them), ``objectives``
+            (names).
+    """
+    results = Path(context["results"])
+    objectives = tuple(Objective(name) for name in context["objectives"])
+    preparer = Preparer(
+        load_registry(tuple(context["plugins"])), pack_in(Path(context["cache"])), partial(find_start, results)
+    )
+
+    def run(job: Job, reporter: Reporter) -> JobEnded:
+        planned = preparer.prepare(_placed(job), reads_test=job.test)
+        record = _execute(planned, results, objectives, reporter, prunes=not job.test)
+        return replace(_ending(record, objectives), run=planned.directory(results).path.name)
+
+    return run
+
+
+def _placed(job: Job) -> Settings:
+    """The settings with the share of the machine that the worker has."""
+    runtime = dict(job.settings.get("runtime", {}))
+    if job.threads is not None:
+        runtime["threads"] = job.threads
+    if job.device is not None and runtime.get("device", "auto") == "auto":
+        runtime["device"] = job.device
+    return {**job.settings, "runtime": runtime}
+
+
+def _execute(planned: Plan, results: Path, objectives: Sequence[Objective], reporter: Reporter, *, prunes: bool) -> Run:
+    directory = planned.directory(results)
+    objective = objectives[0] if prunes and len(objectives) == 1 and objectives[0].by_epoch else None
+    epochs = planned.resolved.recipe.training.epochs
+    while True:
+        if planned.is_complete(results):
+            reporter.past(_history(directory, objective))
+            return directory.load()
+        try:
+            return execute(planned, results, lambda _: _Observer(directory, objective, reporter, epochs))
+        except AtWork:  # the same settings came up twice: what the other makes serves both
+            time.sleep(_LOOK)
+
+
+class _Observer(Observer):
+    """Reports epochs to the parent, and ends the run when the parent says so."""
+
+    def __init__(self, directory: RunDirectory, objective: Objective | None, reporter: Reporter, epochs: int) -> None:
+        self._directory = directory
+        self._objective = objective
+        self._reporter = reporter
+        self._epochs = epochs
+
+    def resumed(self, at: Position) -> None:
+        past = _history(self._directory, self._objective)
+        self._reporter.past([(epoch, value) for epoch, value in past if epoch < at.epoch])
+
+    def epoch_ended(self, epoch: Epoch) -> None:
+        number = epoch.epoch
+        value = None if self._objective is None else self._objective.of_epoch(epoch)
+        if self._reporter.epoch(number, value, f"{number}/{self._epochs}") and number < self._epochs:
+            raise Pruned(f"other trials were better after epoch {number}")
+
+
+def _history(directory: RunDirectory, objective: Objective | None) -> list[tuple[int, float]]:
+    """(epoch, value) of the epochs so far that have one."""
+    if objective is None:
+        return []
+    values = ((epoch.epoch, objective.of_epoch(epoch)) for epoch in directory.epochs())
+    return [(epoch, value) for epoch, value in values if value is not None]
+
+
+def _ending(run: Run, objectives: Sequence[Objective]) -> JobEnded:
+    """What the study learns of a run."""
+    if run.status in ("pruned", "diverged"):
+        # A run that diverged says that its settings are bad; one that failed says nothing about them.
+        reason = "" if run.error is None else run.error.message
+        return JobEnded("pruned", reason=reason if run.status == "pruned" else f"diverged: {reason}")
+    values = [objective.of_run(run) for objective in objectives]
+    found = [value for value in values if value is not None]
+    if len(found) < len(values):
+        name = objectives[values.index(None)].name
+        return JobEnded("failed", reason=f"the run has no {name}, or it is not finite")
+    return JobEnded("complete", found)

@@ -1,0 +1,203 @@
+"""A study as status, page and Python users see it: its record, its trials as frames, and what was tested."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from ferbench.errors import UserError
+from ferbench.records.study import Dimension, Finalist, Outcome, Study, chosen_by
+from ferbench.runs.directory import RunDirectory, run_path
+from ferbench.tables.table import Spread
+from ferbench.tuning.objectives import Objective, ranked, read_objectives
+from ferbench.tuning.storage import Storage, quiet_optuna, sqlite_url, without_warnings
+from ferbench.tuning.study import StudyDirectory
+from ferbench.tuning.trials import CHOSEN_BY, STATES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Metrics of the runs that were tested.
+TESTED = ("accuracy", "macro_f1", "worst_class_f1")
+
+_NAMES = {state: name for name, state in STATES.items()}
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """A study, read.
+
+    Attributes:
+        record: ``study.json``.
+        trials: all of them, by number.
+        importances: share of each parameter in what tells good trials from the others, by objective and key; empty
+            where there are too few trials.
+        outcome: what was repeated and tested; None: nothing yet.
+        tested: metrics on the test set by run and name; without runs that are gone.
+        recipes: TOML of the finalists by the number of their trials.
+    """
+
+    record: Study
+    trials: Sequence[FrozenTrial]
+    importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    outcome: Outcome | None = None
+    tested: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    recipes: Mapping[int, str] = field(default_factory=dict)
+
+    @cached_property
+    def objectives(self) -> tuple[Objective, ...]:
+        return read_objectives(self.record.objectives)
+
+    @property
+    def dimensions(self) -> list[Dimension]:
+        """What is searched."""
+        return [dimension for dimension in self.record.space if dimension.is_searched]
+
+    @cached_property
+    def best(self) -> list[int]:
+        """Numbers of the best trial, or of all on the Pareto front."""
+        complete = [trial for trial in self.trials if trial.state is TrialState.COMPLETE]
+        order = ranked(self.objectives, [trial.values for trial in complete])
+        return [complete[i].number for i in (order if len(self.objectives) > 1 else order[:1])]
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row a trial, named as Optuna names columns: ``number``, ``state`` (``complete``, ``pruned``, ``failed``,
+        ``running``, ``waiting``), ``values_NAME`` of each objective, ``epochs``, ``seconds``, ``params_KEY`` of each
+        parameter, ``chosen_by``, ``run``, ``reason``."""
+        import pandas as pd
+
+        trials, none = self.trials, [None] * len(self.objectives)
+        columns: dict[str, Any] = {
+            "number": pd.Series([trial.number for trial in trials], dtype=int),
+            "state": pd.Series([_NAMES[trial.state] for trial in trials], dtype=object),
+        }
+        values = [trial.values if trial.state is TrialState.COMPLETE else none for trial in trials]
+        for i, objective in enumerate(self.objectives):
+            columns[f"values_{objective.name}"] = pd.Series([one[i] for one in values], dtype=float)
+        columns["epochs"] = pd.Series([max(t.intermediate_values, default=None) for t in trials], dtype="Int64")
+        columns["seconds"] = pd.Series([trial.user_attrs.get("seconds") for trial in trials], dtype=float)
+        ranges = {one.key for one in self.dimensions if one.choices is None}
+        for key in dict.fromkeys([*(one.key for one in self.dimensions), *(k for t in trials for k in t.params)]):
+            chosen = [str(t.params[key]) if t.params.get(key, "") is None else t.params.get(key) for t in trials]
+            is_float = key in ranges and not any(isinstance(one, int) for one in chosen)
+            columns[f"params_{key}"] = pd.Series(chosen, dtype=float if is_float else object)
+        by = [chosen_by(trial.user_attrs.get(CHOSEN_BY)) for trial in trials]
+        columns["chosen_by"] = pd.Series(["not recorded" if one is None else one.text for one in by], dtype=object)
+        for key in ("run", "reason"):
+            columns[key] = pd.Series([str(trial.user_attrs.get(key, "")) for trial in trials], dtype=object)
+        return pd.DataFrame(columns)
+
+    @cached_property
+    def epochs(self) -> pd.DataFrame:
+        """One row an epoch, where pruners go by it: ``number`` of the trial, ``epoch``, ``value`` of the objective."""
+        import pandas as pd
+
+        rows = [(t.number, epoch, value) for t in self.trials for epoch, value in sorted(t.intermediate_values.items())]
+        return pd.DataFrame(rows, columns=["number", "epoch", "value"])
+
+    @property
+    def complete(self) -> pd.DataFrame:
+        """The rows of `frame` that have values."""
+        return self.frame[self.frame["state"] == "complete"]
+
+    @property
+    def finalists(self) -> list[Finalist]:
+        """The trials that were repeated and tested, the best first."""
+        return self.outcome.finalists if self.outcome is not None else []
+
+    def scores(self, finalist: Finalist) -> dict[str, Spread]:
+        """Test metrics of a finalist over its seeds, by name; of the runs that are still there."""
+        runs = [self.tested[run.run] for run in finalist.runs if self.tested.get(run.run)]
+        values = {name: [run[name] for run in runs if name in run] for name in TESTED}
+        return {name: Spread(sum(of) / len(of), min(of), max(of)) for name, of in values.items() if of}
+
+    def by_importance(self) -> list[Dimension]:
+        """The dimensions that complete trials have, the most important for the first objective first."""
+        shares = self.importances.get(self.objectives[0].name, {})
+        there = {key for trial in self.trials if trial.state is TrialState.COMPLETE for key in trial.params}
+        return sorted((d for d in self.dimensions if d.key in there), key=lambda d: -shares.get(d.key, 0.0))
+
+
+def read_view(
+    place: StudyDirectory, results: Path, storage: str | None = None, *, importances: bool = True
+) -> StudyView:
+    """Read a study.
+
+    Args:
+        place: where it lies.
+        results: the directory of the runs.
+        storage: the database that hosts share it through; None: its own.
+        importances: compute them, which takes a while.
+
+    Raises:
+        UserError: its record is damaged, or its storage cannot be read or does not have it.
+    """
+    record, outcome = place.load(), place.outcome()
+    with _opened(place, record, storage) as study:
+        trials = study.get_trials(deepcopy=False)
+        shares = {name: _importances(study, i) for i, name in enumerate(record.objectives)} if importances else {}
+    finalists = outcome.finalists if outcome is not None else []
+    recipes = {one.trial: place.path / one.recipe for one in finalists if one.recipe}
+    return StudyView(
+        record=record,
+        trials=trials,
+        importances=shares,
+        outcome=outcome,
+        tested={run: _test_metrics(results, run) for run in (outcome.runs if outcome is not None else [])},
+        recipes={trial: path.read_text(encoding="utf-8") for trial, path in recipes.items() if path.is_file()},
+    )
+
+
+@contextlib.contextmanager
+def _opened(place: StudyDirectory, record: Study, url: str | None) -> Iterator[optuna.Study]:
+    """A study's trials in its storage."""
+    quiet_optuna()
+    if url is None:
+        if record.storage is not None:
+            raise UserError(
+                f"study {place.id} is kept in {record.storage}",
+                "say so with --storage, with the password if it needs one",
+            )
+        if not place.database.is_file():
+            raise UserError(f"study {place.id} has no trial yet", "begin it with 'ferbench tune'")
+    storage = Storage(url or sqlite_url(place.database))
+    try:
+        try:
+            study = optuna.load_study(study_name=place.id, storage=storage.optuna)
+        except KeyError:
+            raise UserError(
+                f"{storage.shown} has no study '{place.id}'",
+                "give the storage that the study was begun with (--storage)",
+            ) from None
+        yield study
+    finally:
+        storage.close()
+
+
+def _importances(study: optuna.Study, i: int) -> dict[str, float]:
+    target = None if len(study.directions) == 1 else lambda trial: trial.values[i]
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+    try:
+        with without_warnings():
+            shares = optuna.importance.get_param_importances(study, evaluator=evaluator, target=target)
+    except (ValueError, RuntimeError):  # too few trials, or all of them alike
+        return {}
+    return {key: float(share) for key, share in shares.items() if share == share}
+
+
+def _test_metrics(results: Path, run: str) -> dict[str, float]:
+    """Scores of a run on its test set; empty when it has none or is gone."""
+    try:
+        record = RunDirectory(run_path(results, run)).load()
+    except UserError:
+        return {}
+    own = [entry for entry in record.evaluations.values() if entry.data is None and entry.split == "test"]
+    return {name: score for name, score in own[0].metrics.items() if score is not None} if own else {}

@@ -1,0 +1,43 @@
+"""Trials without torch, for tests of what hands them out: sleeps, and reports of epochs.
+
+Workers import this module and nothing else, so that hundreds of them start in no time.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ferbench.tuning.messages import Job, JobEnded
+
+if TYPE_CHECKING:
+    from ferbench.tuning.worker import Reporter
+
+
+def prepare(context: Mapping[str, Any]) -> Callable[[Job, Reporter], JobEnded]:
+    """Trials whose accuracy is 1 − (x − 0.3)².
+
+    ``context``: ``seconds`` that a trial takes, ``epochs`` that it reports, ``dies`` the number of a trial that always
+    kills its worker, ``fails``: every trial raises.
+    """
+    epochs = context.get("epochs", 1)
+
+    def run(job: Job, reporter: Reporter) -> JobEnded:
+        x = job.settings["model"]["x"]
+        value = 1 - (x - 0.3) ** 2
+        if context.get("dies") == job.trial:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if context.get("fails"):
+            raise RuntimeError("nothing works")
+        for epoch in range(1, epochs + 1):
+            deadline = time.monotonic() + context.get("seconds", 0.0) / epochs
+            while time.monotonic() < deadline:
+                time.sleep(0.01)
+            if reporter.epoch(epoch, value * epoch / epochs, f"{epoch}/{epochs}") and epoch < epochs:
+                return JobEnded("pruned", reason=f"after epoch {epoch}")
+        return JobEnded("complete", [value])
+
+    return run

@@ -1,0 +1,114 @@
+"""Where studies are kept: what can be opened, and that no password is shown."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+
+import light
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ferbench.errors import UserError
+from ferbench.records.study import TrialResult
+from ferbench.tuning.algorithms import make_pruner, make_sampler
+from ferbench.tuning.storage import Storage, shown_url
+
+SECRET = "s3cret"
+
+urls_with_a_secret = st.builds(
+    "{}://{}:{}@{}".format,
+    st.sampled_from(["postgresql+psycopg", "postgresql", "postgres", "mysql"]),
+    st.text("user", max_size=3),
+    st.builds(f"{{}}{SECRET}{{}}".format, *[st.text("ab1:/?#@%&=[]. ", max_size=4)] * 2),
+    st.sampled_from(["127.0.0.1:1/x", "127.0.0.1:1", "127.0.0.1:1/x?sslmode=disable", "/x", "127.0.0.1:port/x"]),
+)
+
+
+@given(url=urls_with_a_secret)
+def test_no_part_of_a_password_is_shown_however_it_is_written(url):
+    assert SECRET not in shown_url(url)
+    with pytest.raises(UserError) as caught:
+        Storage(url)
+    assert SECRET not in caught.value.message + caught.value.remedy
+
+
+def test_a_password_among_the_url_s_options_is_not_shown_either():
+    shown = shown_url(f"postgresql+psycopg://me@there/studies?password={SECRET}&sslpassword={SECRET}&sslmode=require")
+    assert SECRET not in shown
+    assert shown.startswith("postgresql+psycopg://me@there/studies?")
+    assert "sslmode=require" in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("nonsense", "is no database url"),
+        ("", "is no database url"),
+        ("postgresql+psycopg://me@there:five/x", "is no database url"),
+        ("mysql://me@there/x", "PostgreSQL and psycopg alone"),
+        ("postgresql+pg8000://me@there/x", "PostgreSQL and psycopg alone"),
+        ("postgresql+psycopg://me@127.0.0.1:1/x", "cannot be opened"),
+        ("postgresql+psycopg:///x?host=/nowhere", "cannot be opened"),
+        ("postgresql+psycopg://me@127.0.0.1:1/x?nothing=1", "cannot be opened"),
+        ("sqlite:////nowhere/study.db", "cannot be opened"),
+    ],
+)
+def test_a_storage_that_cannot_be_had_is_an_error_of_two_lines(url, what):
+    with pytest.raises(UserError) as caught:
+        Storage(url)
+    assert what in caught.value.message
+    assert "\n" not in caught.value.message + caught.value.remedy
+    assert "--storage" in caught.value.remedy or "write it as" in caught.value.remedy
+
+
+def test_a_study_warns_of_nothing_and_leaves_the_warnings_of_others_alone(opened, recwarn):
+    before = list(warnings.filters)
+    for algorithm in ("tpe", "gp", "cma-es", "nsga-ii"):
+        store = opened(name=algorithm)
+        store.use(make_sampler(algorithm, light.OBJECTIVES, 0), make_pruner("hyperband", 9))
+        mine = store.ask(light.SPACE.suggest, 1)
+        store.report(mine, 1, 0.5)
+        assert store.tell(TrialResult(trial=mine.number, ending="complete", values=[0.5]))
+    assert not [str(one.message) for one in recwarn]
+    assert list(warnings.filters) == before
+
+
+def test_a_host_that_starts_waits_for_one_that_creates_the_study(opened, postgresql_server):
+    url = postgresql_server.new_database()
+    creator = Storage(url)
+    with creator.locked("light", starting=True):
+        waiting = threading.Thread(target=opened, args=(url,), daemon=True)
+        waiting.start()
+        waiting.join(1)
+        assert waiting.is_alive()
+    waiting.join(60)
+    assert not waiting.is_alive()
+    creator.close()
+
+
+def test_one_host_at_a_time_claims_something(postgresql_server):
+    url = postgresql_server.new_database()
+    first, second = Storage(url), Storage(url)
+    with first.claimed("final") as mine:
+        assert mine
+        with second.claimed("final") as too:
+            assert not too
+        with second.claimed("something else") as other:
+            assert other
+    with second.claimed("final") as mine:
+        assert mine
+    first.close()
+    second.close()
+
+
+def test_a_claim_ends_without_an_error_when_the_database_went_away_meanwhile(postgresql_server):
+    storage = Storage(postgresql_server.new_database())
+    with storage.claimed("final") as mine:
+        assert mine
+        postgresql_server.stop(at_once=True)
+        postgresql_server.start()
+    with storage.claimed("final") as mine:
+        assert mine
+    storage.close()
