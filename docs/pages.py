@@ -20,6 +20,7 @@ import ferbench
 from ferbench.api.audits import DataAudit, TableAudit
 from ferbench.api.ranking import Board, Comparison
 from ferbench.api.results import Results, Run
+from ferbench.api.tune import Best, Study
 from ferbench.cli import COMMANDS, cli
 from ferbench.cli.component_page import describe, search_range, shown_value
 from ferbench.kinds import WITH_RULES, WITH_SCAFFOLD
@@ -172,10 +173,12 @@ _FUNCTIONS = (
     "leaderboard",
     "compare",
     "import_predictions",
+    "tune",
+    "load_study",
     "audit_table",
     "audit_data",
 )
-_CLASSES = (Results, Run, Board, Comparison, TableAudit, DataAudit)
+_CLASSES = (Results, Run, Board, Comparison, Study, Best, TableAudit, DataAudit)
 
 
 def python() -> str:

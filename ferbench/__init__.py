@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ferbench.api.ranking import Board, Comparison, compare, leaderboard
     from ferbench.api.results import Results, Run, load_results, load_run
     from ferbench.api.run import run
+    from ferbench.api.tune import Study, load_study, tune
     from ferbench.data import augment, expressions, image_tree
     from ferbench.data.class_mapping import unknown_label
     from ferbench.data.draws import Draws
@@ -67,16 +68,27 @@ _LAZY = {
     "Run": "ferbench.api.results",
     "Sample": "ferbench.data.sample",
     "Scores": "ferbench.training.scores",
+    "Study": "ferbench.api.tune",
     "Table": "ferbench.tables.table",
     "Targets": "ferbench.data.targets",
+    "audit_data": "ferbench.api.audits",
+    "audit_table": "ferbench.api.audits",
     "better": "ferbench.training.selection",
+    "compare": "ferbench.api.ranking",
     "csv_columns": "ferbench.tables.reading",
     "csv_rows": "ferbench.tables.reading",
     "did_you_mean": "ferbench.wording",
     "hub_file": "ferbench.hub",
+    "import_predictions": "ferbench.api.imports",
+    "leaderboard": "ferbench.api.ranking",
+    "load_results": "ferbench.api.results",
+    "load_run": "ferbench.api.results",
+    "load_study": "ferbench.api.tune",
     "one_line": "ferbench.wording",
     "replace_file": "ferbench.storage",
+    "run": "ferbench.api.run",
     "text_lines": "ferbench.tables.reading",
+    "tune": "ferbench.api.tune",
     "unknown_label": "ferbench.data.class_mapping",
     "warn_on_stderr": "ferbench.plugin.discovery",
     "writing": "ferbench.storage",
@@ -87,14 +99,6 @@ _MODULES = {
     "augment": "ferbench.data.augment",
     "expressions": "ferbench.data.expressions",
     "image_tree": "ferbench.data.image_tree",
-    "audit_data": "ferbench.api.audits",
-    "audit_table": "ferbench.api.audits",
-    "compare": "ferbench.api.ranking",
-    "import_predictions": "ferbench.api.imports",
-    "leaderboard": "ferbench.api.ranking",
-    "load_results": "ferbench.api.results",
-    "load_run": "ferbench.api.results",
-    "run": "ferbench.api.run",
 }
 
 __all__ = [
@@ -126,6 +130,7 @@ __all__ = [
     "SamplerSpec",
     "ScheduleSpec",
     "Scores",
+    "Study",
     "Table",
     "Targets",
     "Task",
@@ -149,10 +154,12 @@ __all__ = [
     "leaderboard",
     "load_results",
     "load_run",
+    "load_study",
     "one_line",
     "replace_file",
     "run",
     "text_lines",
+    "tune",
     "unknown_label",
     "warn_on_stderr",
     "writing",
