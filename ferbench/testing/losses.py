@@ -277,9 +277,7 @@ def lower_for_better(bench: LossBench) -> str:
             float(total_of(bench.build(), bench.predictions(way), bench.targets())) for way in (1.0, 0.0, -1.0)
         )
     if not right < none < wrong:
-        raise Violation(
-            f"right predictions cost {right:.4g}, those without opinion {none:.4g}, wrong ones {wrong:.4g}"
-        )
+        raise Violation(f"right predictions cost {right:.4g}, those without opinion {none:.4g}, wrong ones {wrong:.4g}")
     return f"{right:.3g} < {none:.3g} < {wrong:.3g}"
 
 
