@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 #: A component: its name, or a class or function that builds it.
 Chosen = str | Callable[..., Any]
 
-_Place = str | os.PathLike[str]
+#: Where something lies.
+Place = str | os.PathLike[str]
 
 
 def run(
     *,
-    recipe: _Place | None = None,
-    data: _Place | Mapping[str, _Place] | None = None,
+    recipe: Place | None = None,
+    data: Place | Mapping[str, Place] | None = None,
     seed: int | Sequence[int] | None = None,
     folds: int | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -41,9 +42,9 @@ def run(
     trackers: Sequence[str] = (),
     devices: int | None = None,
     skip_faulty: bool = False,
-    results: _Place = "results",
-    cache: _Place | None = None,
-    plugins: Sequence[_Place] = (),
+    results: Place = "results",
+    cache: Place | None = None,
+    plugins: Sequence[Place] = (),
     progress: bool | Progress | None = None,
     **components: Chosen | Sequence[Chosen],
 ) -> Results:

@@ -20,7 +20,6 @@ from ferbench.cli.naming import warn_of_names
 from ferbench.cli.packed import preparer
 from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.recipe_options import recipe_options, set_option, skip_faulty_option, start_option
-from ferbench.cli.results import show_comparison, show_outcome
 from ferbench.errors import UserError
 from ferbench.kinds import SECTIONS
 
@@ -152,6 +151,8 @@ def conduct(
     plain = [outcome.plain() for outcome in outcomes]
     several = cross_validations(combinations, plain)
     if tables and len(combinations) > 1:
+        from ferbench.cli.results import show_comparison
+
         show_comparison(plain)
         show_cross_validations(several)
     page = write_report(outcomes, results, plugins) if with_report else None
@@ -194,6 +195,8 @@ class _Shown(Progress):
         if outcome.status == "failed" and outcome.error is not None and not isinstance(outcome.error, UserError):
             traceback.print_exception(outcome.error)
         if self._tables:
+            from ferbench.cli.results import show_outcome
+
             show_outcome(outcome.plain(), quiet=self._quiet)
 
     def interrupted(self, run: str) -> None:
