@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ferbench.records.base import Count, Json, Record
+from ferbench.records.base import Count, Json, Record, lacking
 
 
 class Parent(Record):
@@ -34,6 +34,14 @@ class Parent(Record):
     """Of a member: twelve digits of its evaluation on validation."""
     test: str | None = None
     """Of a member: twelve digits of its evaluation on the test set."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Parent:
+        """A member has a weight; what weights were taken of has a point, and the epoch that it is of."""
+        for key in ("at", "epoch") if self.weight is None else ():
+            if getattr(self, key) is None:
+                raise lacking(key)
+        return self
 
 
 class Lineage(Record):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from made_records import made_record
+from made_records import made_record, typed
 
 from ferbench.errors import UserError
 from ferbench.ranking.filters import Condition, keys, parse, select, values
@@ -12,16 +12,18 @@ from ferbench.runs.summary import summarise
 RUNS = [
     summarise(
         run * 12,
-        made_record(
-            run,
-            config=run,
-            seed=seed,
-            model=model,
-            name=name,
-            status=status,
-            optimizer={"lr": rate},
-            loss={"gamma": None, "weighted": seed == 0},
-            data={"classes": ["happy", "sad"]},
+        typed(
+            made_record(
+                run,
+                config=run,
+                seed=seed,
+                model=model,
+                name=name,
+                status=status,
+                optimizer={"lr": rate},
+                loss={"gamma": None, "weighted": seed == 0},
+                data={"classes": ["happy", "sad"]},
+            )
         ),
     )
     for run, seed, model, name, status, rate in (
