@@ -31,8 +31,9 @@ from ferbench.version import API_VERSION, __version__
 
 if TYPE_CHECKING:
     from ferbench.api.audits import audit_data, audit_table
+    from ferbench.api.comparing import Comparison, compare
     from ferbench.api.imports import import_predictions
-    from ferbench.api.ranking import Board, Comparison, compare, leaderboard
+    from ferbench.api.ranking import Board, leaderboard
     from ferbench.api.results import Results, Run, load_results, load_run
     from ferbench.api.run import run
     from ferbench.api.tune import Study, load_study, tune
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "Board": "ferbench.api.ranking",
     "Column": "ferbench.tables.table",
-    "Comparison": "ferbench.api.ranking",
+    "Comparison": "ferbench.api.comparing",
     "Crop": "ferbench.data.sample",
     "Dataset": "ferbench.data.sample",
     "Draws": "ferbench.data.draws",
@@ -74,7 +75,7 @@ _LAZY = {
     "audit_data": "ferbench.api.audits",
     "audit_table": "ferbench.api.audits",
     "better": "ferbench.training.selection",
-    "compare": "ferbench.api.ranking",
+    "compare": "ferbench.api.comparing",
     "csv_columns": "ferbench.tables.reading",
     "csv_rows": "ferbench.tables.reading",
     "did_you_mean": "ferbench.wording",

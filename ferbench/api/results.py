@@ -34,10 +34,12 @@ class Run:
     Args:
         path: its directory, ``RESULTS/runs/ID``.
         summary: what the index says of it, where that has been read.
+        reused: the call that gave it found it there.
     """
 
-    def __init__(self, path: Path, summary: Summary | None = None) -> None:
+    def __init__(self, path: Path, summary: Summary | None = None, *, reused: bool = False) -> None:
         self.path = path
+        self.reused = reused
         self._summary = summary
 
     @property
@@ -240,10 +242,10 @@ class Results(Sequence[Run]):
         self._runs = tuple(runs)
 
     @classmethod
-    def of(cls, results: Path, ids: Iterable[str]) -> Results:
-        """Runs of a results directory by the names of their directories."""
+    def of(cls, results: Path, runs: Mapping[str, bool]) -> Results:
+        """Runs of a results directory by the names of their directories, and whether each was there before."""
         known = {summary.run: summary for summary in summaries(results)}
-        return cls(Run(results / "runs" / run, known.get(run)) for run in dict.fromkeys(ids))
+        return cls(Run(results / "runs" / run, known.get(run), reused=reused) for run, reused in runs.items())
 
     @overload
     def __getitem__(self, place: int | str) -> Run: ...

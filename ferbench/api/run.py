@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ferbench.api.conduct import Outcome, Progress, run_all
 from ferbench.api.notebook import FOLDER, plugin_of
-from ferbench.api.places import cache_directory, data_places
+from ferbench.api.places import Places, cache_directory, data_places, quiet_preparer
 from ferbench.api.results import Results
 from ferbench.errors import UserError
 from ferbench.kinds import SECTIONS
@@ -32,7 +32,7 @@ Place = str | os.PathLike[str]
 def run(
     *,
     recipe: Place | None = None,
-    data: Place | Mapping[str, Place] | None = None,
+    data: Places = None,
     seed: int | Sequence[int] | None = None,
     folds: int | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -81,14 +81,12 @@ def run(
     from ferbench.api.progress import in_notebook
     from ferbench.api.request import asked_combinations
     from ferbench.experiment.folds import axis
-    from ferbench.experiment.prepare import Preparer, pack_in, plan_all
-    from ferbench.plugin.discovery import load_registry
-    from ferbench.training.starting import find_start
+    from ferbench.experiment.prepare import plan_all
 
     kept, packs = Path(results), cache_directory(cache)
     local = [os.fspath(plugin) for plugin in plugins]
     names = {section: _names(section, chosen, kept, local) for section, chosen in components.items()}
-    preparer = Preparer(load_registry(local), pack_in(packs), lambda given: find_start(kept, given))
+    preparer = quiet_preparer(packs, local, kept)
     fields: dict[str, Sequence[Any]] = {
         "training.seed": [] if seed is None else _several(seed),
         "runtime.devices": [] if devices is None else [devices],
@@ -112,8 +110,8 @@ def run(
     if not isinstance(progress, Progress):
         progress = _Shown(len(combinations), shown=in_notebook() if progress is None else progress)
     outcomes = run_all(combinations, kept, packs, local, progress)
-    directories = [outcome.directory for outcome in outcomes if outcome.directory is not None]
-    return Results.of(kept, [directory.path.name for directory in directories if directory.exists()])
+    there = [outcome for outcome in outcomes if outcome.directory is not None and outcome.directory.exists()]
+    return Results.of(kept, {outcome.directory.path.name: outcome.reused for outcome in there if outcome.directory})
 
 
 def _signature() -> inspect.Signature:

@@ -67,21 +67,20 @@ def audit_data(
     """
     from ferbench.api.audits import audit_data as audited
     from ferbench.api.audits import check_kinds
-    from ferbench.cli.packed import packed
-    from ferbench.experiment.settings import parse_value, split_assignment
+    from ferbench.cli.packed import preparer
+    from ferbench.experiment.settings import assignments
+    from ferbench.plugin.discovery import load_registry
 
     kinds = check_kinds([kind.strip() for kind in exclude.split(",") if kind.strip()], near=near, run=run)
     done = audited(
         dataset,
         data,
-        settings={key: parse_value(value) for key, value in (split_assignment(text, "--set") for text in sets)},
+        settings=assignments(sets),
         near=near,
         run=run,
         skip_faulty=skip_faulty,
         results=results,
-        cache=cache,
-        plugins=plugin,
-        pack=lambda resolved, place: packed(resolved, place, quiet=as_json),
+        preparer=preparer(load_registry(plugin), results, cache, quiet=as_json),
     )
     if write_exclusions is not None:
         done.write_exclusions(write_exclusions, kinds)

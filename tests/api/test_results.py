@@ -81,9 +81,9 @@ def test_a_board_is_a_frame_and_html_and_text(results):
     board = fb.leaderboard(results, where={"seed": [0, 1, 2]})
     (group,) = board.groups
     assert [row.runs[0].settings["model"] for row in group.rows] == ["good", "bad"]
-    first, second = board.frame.to_dict("records")
+    first, second = board.frame().to_dict("records")
     assert (first["model"], first["rank"]) == ("good", 1)
-    assert first["macro_f1_ci_low"] < first["macro_f1"] < first["macro_f1_ci_high"]
+    assert first["macro_f1_ci_low"] < first["macro_f1_mean"] < first["macro_f1_ci_high"]
     assert second["rank"] == 2
     assert "<table>" in board._repr_html_()
     assert "Rank: from 1" in board._repr_html_()
@@ -91,18 +91,18 @@ def test_a_board_is_a_frame_and_html_and_text(results):
     runs = fb.load_results(results).where(model="bad")
     hidden = fb.leaderboard(runs)
     assert hidden.groups[0].hidden == 1
-    assert hidden.frame["rank"].tolist() == [2]
+    assert hidden.frame()["rank"].tolist() == [2]
     with pytest.raises(fb.UserError, match="ranks nothing"):
-        fb.leaderboard(results, metric="loss")
+        fb.leaderboard(results, rank_by="loss")
 
 
 def test_two_runs_or_configurations_are_compared(results):
     runs = fb.load_results(results)
     found = fb.compare(runs["good-0"], runs["bad-0"])
     assert found.sentence.startswith("good-0 is more accurate than bad-0")
-    accuracy = found.frame.set_index("metric").loc["accuracy"]
+    accuracy = found.frame().set_index("metric").loc["accuracy"]
     assert accuracy["low"] < accuracy["difference"] < accuracy["high"]
-    assert set(found.samples["right"]) == {"A", "B"}
+    assert set(found.samples()["right"]) == {"A", "B"}
     assert found.sentence in str(found)
     whole = fb.compare("good", "bad", seeds=True, results=results)
     assert "over seeds (3 and 3)" in whole.sentence
