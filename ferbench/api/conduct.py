@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from ferbench.wording import one_line
 if TYPE_CHECKING:
     from ferbench.experiment.plan import Plan
     from ferbench.experiment.prepare import Combination
+    from ferbench.records.evaluation import EvaluationEntry
     from ferbench.records.run import Run
     from ferbench.runs.directory import RunDirectory
     from ferbench.training.loop import Observer
@@ -30,6 +31,7 @@ class Outcome:
         status: of the run; ``skipped`` where there is none, ``failed`` also where it could not start.
         directory: of the run; None where there is none.
         record: of the run; None where it could not start.
+        evaluations: of the run's own result, by split; empty where there is none.
         reused: the run was there already.
         reason: why there is no result.
         error: the exception behind the reason, where there is one.
@@ -39,6 +41,7 @@ class Outcome:
     status: str
     directory: RunDirectory | None = None
     record: Run | None = None
+    evaluations: dict[str, EvaluationEntry] = field(default_factory=dict)
     reused: bool = False
     reason: str | None = None
     error: BaseException | None = None
@@ -67,13 +70,17 @@ class Outcome:
             "skipped_faulty": record.data.skipped_faulty,
             "excluded": record.data.excluded,
         }
-        if record.status != "done" or record.training is None:
+        if not self.evaluations or record.training is None:
             return {**outcome, "reason": self.reason}
         outcome["training"] = record.training.plain()
-        outcome["evaluations"] = {
-            role: record.evaluations[short(plan.evaluation_id(role))].plain() for role in plan.evaluation_rows()
-        }
+        outcome["evaluations"] = {split: entry.plain() for split, entry in self.evaluations.items()}
         return outcome
+
+    @property
+    def judged(self) -> tuple[str, EvaluationEntry]:
+        """The split that the result is judged on, test, or validation for a fold, and what was measured there."""
+        split = "test" if "test" in self.evaluations else "validation"
+        return split, self.evaluations[split]
 
 
 class Progress:
@@ -138,7 +145,8 @@ def run_all(
                     _train(number, combination, plan, (results, cache, plugins), progress, warned)
                 record = _named(directory, plan, progress)
                 reason = None if record.error is None else record.error.message
-                outcome = Outcome(combination, record.status, directory, record, combination.done, reason)
+                measured = _evaluations(record, plan)
+                outcome = Outcome(combination, record.status, directory, record, measured, combination.done, reason)
             except KeyboardInterrupt:
                 progress.interrupted(directory.path.name)
                 raise
@@ -181,6 +189,13 @@ def _train(
             from ferbench.training.run import execute
 
             execute(plan, results, observer_for)
+
+
+def _evaluations(record: Run, plan: Plan) -> dict[str, EvaluationEntry]:
+    """What a plan's run was measured on, by split; empty where it has no result."""
+    if record.status != "done":
+        return {}
+    return {split: record.evaluations[short(plan.evaluation_id(split))] for split in plan.evaluation_rows()}
 
 
 def _named(directory: RunDirectory, plan: Plan, progress: Progress) -> Run:

@@ -17,7 +17,8 @@ from ferbench.tables.table import Spread, shown
 from ferbench.wording import one_line
 
 if TYPE_CHECKING:
-    from ferbench.experiment.prepare import Combination
+    from ferbench.api.conduct import Outcome
+    from ferbench.records.evaluation import EvaluationEntry
 
 _METRICS = ("accuracy", "macro_f1")
 
@@ -35,7 +36,7 @@ class CrossValidation:
 
     label: str
     of: int
-    outcomes: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
+    outcomes: dict[tuple[int, int], Outcome] = field(default_factory=dict)
     members: list[int] = field(default_factory=list)
 
     @property
@@ -48,28 +49,26 @@ class CrossValidation:
         found = []
         for seed in self.seeds:
             for place in range(1, self.of + 1):
-                status = self.outcomes.get((seed, place), {"status": "not asked for"})["status"]
+                outcome = self.outcomes.get((seed, place))
+                status = "not asked for" if outcome is None else outcome.status
                 if status != "done":
                     found.append({"seed": seed, "fold": f"{place}/{self.of}", "status": status})
         return found
 
     @property
-    def done(self) -> dict[tuple[int, int], dict[str, Any]]:
+    def done(self) -> dict[tuple[int, int], EvaluationEntry]:
         """Evaluations of validation, by (seed, fold)."""
-        return {
-            place: outcome["evaluations"]["validation"]
-            for place, outcome in sorted(self.outcomes.items())
-            if outcome["status"] == "done"
-        }
+        there = {place: self.outcomes[place].evaluations for place in sorted(self.outcomes)}
+        return {place: evaluations["validation"] for place, evaluations in there.items() if evaluations}
 
     @property
     def n(self) -> int:
         """Samples of the folds that have a result, each fold once."""
-        return sum({place: evaluation["n"] for (_, place), evaluation in self.done.items()}.values())
+        return sum({place: evaluation.n for (_, place), evaluation in self.done.items()}.values())
 
     def metric(self, key: str) -> Spread | None:
         """The mean over folds within each seed, then over seeds."""
-        values = [(seed, one["metrics"].get(key)) for (seed, _), one in self.done.items()]
+        values = [(seed, entry.metrics.get(key)) for (seed, _), entry in self.done.items()]
         return over_folds(values) if values and all(value is not None for _, value in values) else None
 
     @property
@@ -105,23 +104,17 @@ class CrossValidation:
         }
 
 
-def cross_validations(combinations: Sequence[Combination], outcomes: Sequence[dict[str, Any]]) -> list[CrossValidation]:
-    """Those configurations of a command of which more than one fold was asked for.
-
-    Args:
-        combinations: what was asked for.
-        outcomes: what became of each.
-    """
+def cross_validations(outcomes: Sequence[Outcome]) -> list[CrossValidation]:
+    """Those configurations of a command of which more than one fold was asked for, with what became of each."""
     from ferbench.experiment.prepare import named_settings
 
+    asked = [outcome.combination.settings for outcome in outcomes]
     several = [
-        {key: value for key, value in settings.items() if key not in (SEED, FOLD)}
-        for settings in named_settings([combination.settings for combination in combinations])
+        {key: value for key, value in settings.items() if key not in (SEED, FOLD)} for settings in named_settings(asked)
     ]
     named = titles(several, telling(several, ignored=()))
-    found: dict[str, CrossValidation] = {}
-    for number, (combination, outcome) in enumerate(zip(combinations, outcomes, strict=True)):
-        settings = combination.settings
+    by_configuration: dict[str, CrossValidation] = {}
+    for number, (settings, outcome) in enumerate(zip(asked, outcomes, strict=True)):
         fold = str(settings.get("data", {}).get("fold") or "")
         if not _is_a_fold(fold):
             continue
@@ -130,10 +123,11 @@ def cross_validations(combinations: Sequence[Combination], outcomes: Sequence[di
         about["data"] = {key: value for key, value in settings["data"].items() if key != "fold"}
         about["training"] = {key: value for key, value in settings.get("training", {}).items() if key != "seed"}
         key = json.dumps([of, about], sort_keys=True, default=str)
-        one = found.setdefault(key, CrossValidation(named[number], of))
-        one.outcomes.setdefault((int(settings.get("training", {}).get("seed", 0)), place), outcome)
-        one.members.append(number)
-    return [one for one in found.values() if len({place for _, place in one.outcomes}) > 1]
+        configuration = by_configuration.setdefault(key, CrossValidation(named[number], of))
+        seed = int(settings.get("training", {}).get("seed", 0))
+        configuration.outcomes.setdefault((seed, place), outcome)
+        configuration.members.append(number)
+    return [one for one in by_configuration.values() if len({place for _, place in one.outcomes}) > 1]
 
 
 def show_cross_validations(several: Sequence[CrossValidation]) -> None:

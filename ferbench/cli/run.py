@@ -148,15 +148,15 @@ def conduct(
     """Run what is to be run, show it, and end with exit code 1 where something failed."""
     shown = _Shown(len(combinations), quiet=quiet, tables=tables)
     outcomes = run_all(combinations, results, cache, plugins, shown)
-    plain = [outcome.plain() for outcome in outcomes]
-    several = cross_validations(combinations, plain)
+    several = cross_validations(outcomes)
     if tables and len(combinations) > 1:
         from ferbench.cli.results import show_comparison
 
-        show_comparison(plain)
+        show_comparison(outcomes)
         show_cross_validations(several)
     page = write_report(outcomes, results, plugins) if with_report else None
     if not tables:
+        plain = [outcome.plain() for outcome in outcomes]
         about = {} if page is None else {"report": str(page)}
         for validation in several:
             for number in validation.members:
@@ -197,7 +197,7 @@ class _Shown(Progress):
         if self._tables:
             from ferbench.cli.results import show_outcome
 
-            show_outcome(outcome.plain(), quiet=self._quiet)
+            show_outcome(outcome, quiet=self._quiet)
 
     def interrupted(self, run: str) -> None:
         click.echo(f"interrupted: the same command goes on with run {run}", err=True)
