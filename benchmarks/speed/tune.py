@@ -170,6 +170,7 @@ def show(title: str, kind: Kind, found: dict[str, Took]) -> None:
 
 
 def kinds(cache: Path, trials: int, seconds: float) -> dict[str, Kind]:
+    from ferbench.experiment.prepare import Preparer, pack_in
     from ferbench.plugin.discovery import load_registry
 
     base = {
@@ -179,7 +180,7 @@ def kinds(cache: Path, trials: int, seconds: float) -> dict[str, Kind]:
         "training": {"epochs": 2, "batch_size": 32},
     }
     search = [("optimizer.lr", "1e-4..1e-2:log", "--search")]
-    space = build_space(base, load_registry(()), searches=search, only=True)
+    space = build_space(base, Preparer(load_registry(()), pack_in(cache)), searches=search, only=True)
     context = {"cache": str(cache), "plugins": [], "objectives": [objective.name for objective in OBJECTIVES]}
     return {
         "train": Kind("ferbench.tuning.trial_run:prepare", space, context, trials),

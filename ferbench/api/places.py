@@ -74,7 +74,7 @@ def chosen_dataset(
     Raises:
         UserError: there is no such dataset or setting.
     """
-    from ferbench.api.request import asked_settings
+    from ferbench.experiment.request import asked_settings
     from ferbench.plugin.specs import DatasetSpec
 
     (tables,) = asked_settings({}, {"dataset": [name]}, data_places(data), values=settings, skip_faulty=skip_faulty)

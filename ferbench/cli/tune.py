@@ -164,9 +164,10 @@ def search(
     ferbench tune RECIPE.toml --search optimizer.lr=1e-4..1e-2:log --search loss=cross-entropy,focal
     ferbench tune status STUDY
     """
-    from ferbench.cli.packed import packed
+    from ferbench.cli.packed import preparer
     from ferbench.kinds import SECTIONS
-    from ferbench.tuning.request import Request
+    from ferbench.plugin.discovery import load_registry
+    from ferbench.tuning.search import prepare_search
 
     silent = as_json or quiet
     asked = {
@@ -179,9 +180,10 @@ def search(
         "best": best,
         "seeds": None if seeds is None else _final_seeds(seeds),
     }
-    session = Request(
-        results=results,
-        cache=cache,
+    session = prepare_search(
+        preparer(load_registry(plugin), results, cache, quiet=silent),
+        results,
+        cache,
         recipe=recipe,
         components={section: names[f"{section}_names"] for section in SECTIONS},
         trackers=tracker_names,
@@ -192,10 +194,10 @@ def search(
         start=start,
         name=name,
         skip_faulty=skip_faulty,
-        plugins=tuple(plugin),
+        plugins=plugin,
         storage=storage,
         grace=grace,
-    ).session(lambda resolved: packed(resolved, cache, quiet=silent))
+    )
     _warn(session, name, quiet=silent)
     if dry_run:
         from ferbench.cli.tune_space import show_space

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ferbench.errors import UserError
 from ferbench.experiment import folds
 from ferbench.experiment.recipe import Recipe, Role
-from ferbench.experiment.resolve import resolve
-from ferbench.experiment.settings import FIELDS, build_recipe, suggestion
+from ferbench.experiment.settings import FIELDS, suggestion
 from ferbench.kinds import DEFAULTS, SECTIONS
 from ferbench.plugin.refusals import unknown_option
 from ferbench.plugin.signature import type_text
@@ -26,7 +25,7 @@ from ferbench.tuning.ranges import Choices, Range, Values, read_values
 if TYPE_CHECKING:
     import optuna
 
-    from ferbench.plugin.discovery import Registry
+    from ferbench.experiment.prepare import Preparer
     from ferbench.plugin.options import Option
 
 #: A recipe's raw settings: tables by section.
@@ -157,7 +156,7 @@ def _points(dimensions: Sequence[Dimension]) -> Iterator[Chosen]:
 
 def build_space(
     base: Mapping[str, Any],
-    registry: Registry,
+    preparer: Preparer,
     *,
     searches: Sequence[tuple[str, Any, str]] = (),
     only: bool = False,
@@ -166,7 +165,7 @@ def build_space(
 
     Args:
         base: the recipe's settings.
-        registry: the plugins.
+        preparer: knows the plugins, and checks recipes.
         searches: (key, values, source): ``--search`` and ``[tune.search]`` in the order in which they are laid over the
             default; later ones win.
         only: leave the default space out.
@@ -190,7 +189,7 @@ def build_space(
     for section, (names, _) in components.items():
         for name in names:
             owner = name if len(names) > 1 else None
-            for option in registry.find(section, name).options().fields:
+            for option in preparer.registry.find(section, name).options().fields:
                 one = Dimension(section, option.name, Choices(()), owner)
                 options[one.key] = (section, owner, option)
                 if option.tunable is not None and not only:
@@ -214,7 +213,7 @@ def build_space(
     if not chosen:
         raise UserError("there is nothing to search", "name something, such as --search optimizer.lr=1e-4..1e-2:log")
     space = Space(settings, tuple(chosen), tuple(fixed.values()))
-    _check(space, registry)
+    _check(space, preparer)
     return space
 
 
@@ -302,7 +301,7 @@ def _field_type(section: str, field: str, source: str) -> str:
     return type_text(fields[field].annotation)
 
 
-def _check(space: Space, registry: Registry) -> None:
+def _check(space: Space, preparer: Preparer) -> None:
     """Refuse values that no trial could run with: both ends of each range and every choice are resolved once."""
     first = {
         one.section: one.values.items[0]
@@ -313,11 +312,11 @@ def _check(space: Space, registry: Registry) -> None:
         for value in dimension.values.extremes():
             chosen = dict(first) if dimension.component is None else {**first, dimension.section: dimension.component}
             try:
-                resolve(build_recipe(space.settings({**chosen, dimension.key: value})), registry)
+                preparer.resolve(space.settings({**chosen, dimension.key: value}))
             except UserError as error:
                 if dimension.source == "default":
                     raise
                 raise UserError(f"{dimension.source} {dimension.key}: {error.message}", error.remedy) from error
     for one in space.fixed:
         chosen = dict(first) if one.component is None else {**first, one.section: one.component}
-        resolve(build_recipe(space.settings(chosen)), registry)
+        preparer.resolve(space.settings(chosen))

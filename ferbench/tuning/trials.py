@@ -192,10 +192,6 @@ class Trials:
         elif self._chosen_by is not None:
             trial.set_user_attr(CHOSEN_BY, self._chosen_by(trials).plain())
 
-    def unended(self) -> int:
-        """How many trials have not ended yet, wherever they are."""
-        return sum(not trial.state.is_finished() for trial in self.all())
-
     def begun(self, trial: OpenTrial) -> bool:
         """Note that a worker begins it: one that dies each time must not be begun for ever.
 
