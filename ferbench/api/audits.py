@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferbench.api.html import preformatted
 from ferbench.api.places import Places, chosen_dataset, quiet_preparer
 from ferbench.errors import UserError
 
@@ -77,7 +78,7 @@ class TableAudit:
         return f"<TableAudit of {self.name}: {self.verdict}>"
 
     def _repr_html_(self) -> str:
-        return _preformatted(str(self))
+        return preformatted(str(self))
 
 
 def audit_table(
@@ -115,8 +116,8 @@ def audit_table(
         numbered = table.index.name is None and table.index.dtype.kind == "i"
         frame = table if numbered else table.rename_axis(index="class").reset_index()
         published = parse_table(frame.to_csv(index=False), name, unit=unit, decimals=decimals)
-    found = audit(published, rounding=rounding, macro_f1=macro_f1, zero_division=zero_division)
-    return TableAudit(name, found, signatures(found))
+    audited = audit(published, rounding=rounding, macro_f1=macro_f1, zero_division=zero_division)
+    return TableAudit(name, audited, signatures(audited))
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ class DataAudit:
         return f"<DataAudit of {self.pack.dataset}: {len(self.pack):,} images>"
 
     def _repr_html_(self) -> str:
-        return _preformatted(str(self))
+        return preformatted(str(self))
 
     def _listed(self, kinds: Sequence[str]) -> tuple[list[tuple[str, str]], int]:
         from ferbench.audit.findings import KINDS
@@ -274,7 +275,7 @@ def _doubts(results: Path, named: Run | str, pack: Pack) -> Doubts:
 
     run = named if isinstance(named, Run) else load_run(named, results)
     title = str(run.name or run.id) if isinstance(named, Run) else named
-    found: dict[str, tuple[Suspect, str, str]] = {}
+    suspected: dict[str, tuple[Suspect, str, str]] = {}
     right: dict[str, bool] = {}
     for key in run.record.evaluations:
         evaluation = run.directory.load_evaluation(key)
@@ -288,17 +289,11 @@ def _doubts(results: Path, named: Run | str, pack: Pack) -> Doubts:
         is_right = predictions.predicted == predictions.truth
         right |= dict(zip(predictions.ids[here].tolist(), is_right[here].tolist(), strict=True))
         for suspect in suspects(predictions.ids, predictions.truth, predictions.probabilities):
-            found.setdefault(suspect.id, (suspect, names[suspect.label], names[suspect.predicted]))
+            suspected.setdefault(suspect.id, (suspect, names[suspect.label], names[suspect.predicted]))
     if not right:
         raise UserError(
             f"run '{title}' has no predictions for samples of '{pack.dataset}'", "name a run on this dataset"
         )
-    kept = [entry for entry in found.values() if entry[0].id in right]
+    kept = [entry for entry in suspected.values() if entry[0].id in right]
     surest = sorted(kept, key=lambda entry: entry[0].of_label - entry[0].probability)
     return Doubts(title, tuple(surest), len(right), sum(right.values()))
-
-
-def _preformatted(text: str) -> str:
-    from html import escape
-
-    return f"<pre>{escape(text)}</pre>"

@@ -102,13 +102,13 @@ def _test_set_of(dataset: str, data: Places, settings: Mapping[str, Any] | None,
     import numpy as np
 
     from ferbench.data.class_mapping import match_classes
-    from ferbench.data.splits import SplitRequest
     from ferbench.data.tested_rows import asked_classes, choose_rows
+    from ferbench.experiment.plan import split_request
     from ferbench.runs.imported import KnownTestSet
 
     resolved, spec = chosen_dataset(preparer, dataset, data, settings)
     pack = preparer.pack(resolved)
-    request = SplitRequest(**resolved.recipe.data.model_dump(include=set(SplitRequest.__dataclass_fields__)))
+    request = split_request(resolved.recipe.data)
     class_names = asked_classes(pack, request)
     rows = choose_rows(pack, spec.protocols, request, "test", match_classes(class_names, class_names))
     return KnownTestSet(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ferbench.cli.completion import RunType
-from ferbench.cli.formats import format_options, print_tables
+from ferbench.cli.formats import format_options, in_terminal, print_tables
 from ferbench.cli.json_output import chosen_format, echo_json
 from ferbench.cli.places import results_option
 from ferbench.cli.slices import slice_options
@@ -100,15 +100,8 @@ def _print(form: str, comparison: Comparison, samples: int) -> None:
         click.echo(to_csv(tables[0]), nl=False)
         click.echo(comparison.sentence, err=True)
     elif form == "terminal":
-        from ferbench.cli.tables import terminal_width
-        from ferbench.tables.terminal import to_terminal
         from ferbench.wording import one_line
 
-        width = terminal_width()
-        parts = [[one_line(comparison.sentence)]]
-        for table in tables:
-            lines = to_terminal(table, width, spare=_SPARE)
-            parts.append([one_line(table.caption), *lines, *map(one_line, table.notes)])
-        click.echo("\n\n".join("\n".join(lines) for lines in parts))
+        click.echo("\n\n".join([one_line(comparison.sentence), *in_terminal(tables, _SPARE)]))
     else:
         print_tables(form, "Comparison", tables, lead=comparison.sentence)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +19,24 @@ def format_options(command: Any) -> Any:
         "--format", "form", type=click.Choice(FORMATS), default="terminal", show_default=True, help="Print as."
     )
     return form(click.option("--json", "as_json", is_flag=True, help="Short for --format json.")(command))
+
+
+def in_terminal(tables: Iterable[Table], spare: Sequence[str] = ()) -> list[str]:
+    """Tables for the terminal that stdout is, each with its caption and notes.
+
+    Args:
+        tables: the tables.
+        spare: keys of columns that a narrow terminal goes without, first to go first.
+    """
+    from ferbench.cli.tables import terminal_width
+    from ferbench.tables.terminal import to_terminal
+    from ferbench.wording import one_line
+
+    width = terminal_width()
+    return [
+        "\n".join([one_line(table.caption), *to_terminal(table, width, spare=spare), *map(one_line, table.notes)])
+        for table in tables
+    ]
 
 
 def print_tables(form: str, title: str, tables: Sequence[Table], lead: str = "") -> None:

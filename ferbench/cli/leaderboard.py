@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from ferbench.cli.formats import format_options, print_tables
+from ferbench.cli.formats import format_options, in_terminal, print_tables
 from ferbench.cli.json_output import chosen_format, echo_json
 from ferbench.cli.places import results_option
 
@@ -38,10 +38,10 @@ class ConditionType(click.ParamType):
         runs = _completed(ctx)
         key, equals, typed = incomplete.partition("=")
         if not equals:
-            return [CompletionItem(f"{one}=") for one in filters.keys(runs) if one.startswith(key)]
+            return [CompletionItem(f"{known}=") for known in filters.keys(runs) if known.startswith(key)]
         before, comma, last = typed.rpartition(",")
-        found = [one for one in filters.values(runs, key) if one.startswith(last)]
-        return [CompletionItem(f"{key}={before}{comma}{one}") for one in found]
+        there = [value for value in filters.values(runs, key) if value.startswith(last)]
+        return [CompletionItem(f"{key}={before}{comma}{value}") for value in there]
 
 
 class ColumnType(click.ParamType):
@@ -56,7 +56,7 @@ class ColumnType(click.ParamType):
         single = bool(ctx.params.get("single"))
         board = Board(group(_completed(ctx), single=single)[0], single=single)
         before, comma, last = incomplete.rpartition(",")
-        return [CompletionItem(f"{before}{comma}{one}") for one in board.columns if one.startswith(last)]
+        return [CompletionItem(f"{before}{comma}{key}") for key in board.columns if key.startswith(last)]
 
 
 @click.command()
@@ -179,12 +179,12 @@ def _print_lines(board: Board, sort: str | None, ranked_by: str) -> None:
         spare = [key for key in spare if key not in (sort, ranked_by, f"{ranked_by}_without")]
         own = [note for note in table.notes if any(note not in other.notes for other in tables)]
         head = [one_line(table.caption), *map(one_line, table.above)]
-        parts.append([*head, *to_terminal(table, width, spare=spare), *map(one_line, own)])
-    parts += [[table.caption, *to_terminal(table, width, spare=("run", "split"))] for table in board.other_tables()]
-    # What all tables say is said once.
+        parts.append("\n".join([*head, *to_terminal(table, width, spare=spare), *map(one_line, own)]))
+    parts += in_terminal(board.other_tables(), ("run", "split"))
+    # What all tables say stands there once.
     notes = [note for note in tables[0].notes if all(note in other.notes for other in tables)] if tables else []
-    parts += [list(map(one_line, notes))] if notes else []
-    click.echo("\n\n".join("\n".join(lines) for lines in parts))
+    parts += ["\n".join(map(one_line, notes))] if notes else []
+    click.echo("\n\n".join(parts))
 
 
 def _print_csv(board: Board) -> None:
