@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from ferbench.cli.completion import ComponentType, RunType, SettingType, plugin_option
+from ferbench.cli.completion import ComponentType, RunType, plugin_option
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
+from ferbench.cli.recipe_options import sets_option
 
 
 @click.group()
@@ -21,14 +22,7 @@ def audit() -> None:
 @audit.command("data")
 @click.argument("dataset", type=ComponentType("dataset"))
 @click.option("--data", type=click.Path(), multiple=True, metavar="[NAME=]DIR", help="Where the dataset's files are.")
-@click.option(
-    "--set",
-    "sets",
-    type=SettingType(),
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Set an option of the dataset, or data.protocol, which says what is train and what is test.",
-)
+@sets_option("Set an option of the dataset, or data.protocol, which says what is train and what is test.")
 @click.option("--near/--no-near", default=True, show_default=True, help="Look for near copies too.")
 @click.option("--run", type=RunType(), metavar="RUN", help="List samples that this finished run disagrees with.")
 @click.option("--write-exclusions", type=click.Path(dir_okay=False, path_type=Path), help="List samples to leave out.")

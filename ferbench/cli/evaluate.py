@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ferbench.cli.completion import ComponentType, RunType, SettingType, plugin_option
+from ferbench.cli.completion import ComponentType, RunType, plugin_option
 from ferbench.cli.formats import in_terminal
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
+from ferbench.cli.recipe_options import sets_option
 from ferbench.cli.slices import slice_options
 from ferbench.errors import UserError
 from ferbench.wording import one_line
@@ -48,14 +49,7 @@ _SECTIONS = ("dataset", "data", "evaluation", "runtime")
     show_default=True,
     help="Which part of the dataset; all: every sample, whatever its part.",
 )
-@click.option(
-    "--set",
-    "sets",
-    type=SettingType(),
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Set a field of dataset, data, evaluation or runtime, e.g. evaluation.tta=flip.",
-)
+@sets_option("Set a field of dataset, data, evaluation or runtime, e.g. evaluation.tta=flip.")
 @click.option("--strict", is_flag=True, help="Refuse a dataset with samples of classes that the model does not know.")
 @click.option("--skip-faulty", is_flag=True, help="Leave faulty samples out, and record how many.")
 @slice_options("Show scores by the values of")
@@ -121,7 +115,7 @@ def evaluate(
     if as_json:
         from ferbench.tables.formats import to_json_value
 
-        about = {"run": directory.path.name, "name": record.name, "evaluation": name, "reused": there}
+        about: dict[str, Any] = {"run": directory.path.name, "name": record.name, "evaluation": name, "reused": there}
         slices = {table.columns[0].label: to_json_value(table) for table in sliced}
         about |= {"trained_on": record.data.dataset, **({"slices": slices} if slices else {})}
         echo_json({**about, **entry.plain()})
@@ -174,7 +168,7 @@ def _resolved(
             raise UserError(f"--set {text}: an evaluation of finished weights uses one device", "leave it out")
     base: dict[str, Any] = {}
     if dataset is None:
-        base["dataset"] = record.recipe.dataset.plain()
+        base["dataset"] = record.recipe.plain()["dataset"]
         base["data"] = {key: value for key, value in record.recipe.data.items() if key not in _OF_TRAINING}
         if part in ("test", "all"):
             base["data"].pop("fold", None)

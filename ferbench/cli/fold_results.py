@@ -69,7 +69,8 @@ class CrossValidation:
     def metric(self, key: str) -> Spread | None:
         """The mean over folds within each seed, then over seeds."""
         values = [(seed, entry.metrics.get(key)) for (seed, _), entry in self.done.items()]
-        return over_folds(values) if values and all(value is not None for _, value in values) else None
+        known = [(seed, value) for seed, value in values if value is not None]
+        return over_folds(known) if known and len(known) == len(values) else None
 
     @property
     def line(self) -> str:

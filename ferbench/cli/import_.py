@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from ferbench.cli.completion import ComponentType, RunType, SettingType, plugin_option
+from ferbench.cli.completion import ComponentType, RunType, plugin_option
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.naming import warn_of_names
 from ferbench.cli.places import cache_option, results_option
+from ferbench.cli.recipe_options import sets_option
 
 
 @click.command(name="import")
@@ -18,14 +19,7 @@ from ferbench.cli.places import cache_option, results_option
 @click.option("--like", type=RunType(), metavar="RUN", help="The test set that this run was measured on.")
 @click.option("--dataset", type=ComponentType("dataset"), metavar="NAME", help="Or: the test set of this dataset.")
 @click.option("--data", type=click.Path(), multiple=True, metavar="[NAME=]DIR", help="Where the dataset's files are.")
-@click.option(
-    "--set",
-    "sets",
-    type=SettingType(),
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Set a field of dataset or data, e.g. data.protocol=official.",
-)
+@sets_option("Set a field of dataset or data, e.g. data.protocol=official.")
 @click.option("--name", help="Name of the result; seeds of one name are one configuration.  [default: the file's]")
 @click.option("--model", default="elsewhere", show_default=True, help="What made the predictions.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the training.")
