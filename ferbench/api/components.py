@@ -27,7 +27,7 @@ def takes_components(function: _Function) -> _Function:
         inspect.Parameter(section, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
         for section in SECTIONS
     ]
-    rest = [one for one in own.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+    rest = [argument for argument in own.parameters.values() if argument.kind is not argument.VAR_KEYWORD]
     function.__signature__ = own.replace(parameters=[*chosen, *rest])  # type: ignore[attr-defined]
     return function
 

@@ -59,12 +59,12 @@ class Board:
 
     def tables(self, *, people: bool = True) -> list[Table]:
         """A table for each group; of the usual columns, a program gets every metric, people those that tell apart."""
-        found = []
+        tables = []
         for number, group in enumerate(self.groups, start=1):
             same = sum(earlier.rows_digest == group.rows_digest for earlier in self.groups[:number])
             keys = self._keys([group], people=people)
-            found.append(self.layout.table(group, same, keys, self._rows(group)))
-        return found
+            tables.append(self.layout.table(group, same, keys, self._rows(group)))
+        return tables
 
     def joint_table(self) -> Table:
         """All groups in one table, for programs; its first columns say which samples a row was measured on."""

@@ -91,7 +91,7 @@ class Study:
 
     def _best(self, number: int) -> Best:
         trial = self.view.trials[number]
-        finalist = next((one for one in self.view.finalists if one.trial == number), None)
+        finalist = next((finalist for finalist in self.view.finalists if finalist.trial == number), None)
         return Best(
             trial=number,
             values=dict(zip(self.view.record.objectives, trial.values, strict=True)),

@@ -234,17 +234,16 @@ def _test(
 
 
 def _show(record: Run, entry: EvaluationEntry, test: Retest, *, run: str, reused: bool) -> None:
-    from ferbench.cli.results import show_scores
+    from ferbench.cli.results import show_result
 
-    facts = [f"{test.part}, n = {entry.n:,}", f"protocol {test.rows.protocol}"]
-    if not entry.is_plain:
-        facts.append(f"test-time augmentation: {entry.options['tta']}")
-    if "stored" in entry.options:
-        facts.append(f"images stored {entry.options['stored']}")
-    facts += ["synthetic images"] if test.synthetic else []
-    facts += [f"{test.pack.skipped:,} faulty samples left out"] if test.pack.skipped else []
-    facts += [f"images stored as {test.pack.form}"] if test.pack.dataset != record.data.dataset else []
-    facts += ["reused"] if reused else []
-    title = f"{run}  trained on {record.data.dataset}, tested on {test.pack.dataset}"
-    click.echo(f"{one_line(title)}\n{one_line('; '.join(facts))}\n")
-    show_scores(entry)
+    facts = [
+        f"{test.part}, n = {entry.n:,}",
+        f"protocol {test.rows.protocol}",
+        "" if entry.is_plain else f"test-time augmentation: {entry.options['tta']}",
+        f"images stored {entry.options['stored']}" if "stored" in entry.options else "",
+        "synthetic images" if test.synthetic else "",
+        f"{test.pack.skipped:,} faulty samples left out" if test.pack.skipped else "",
+        f"images stored as {test.pack.form}" if test.pack.dataset != record.data.dataset else "",
+        "reused" if reused else "",
+    ]
+    show_result(run, f"trained on {record.data.dataset}, tested on {test.pack.dataset}", facts, entry)

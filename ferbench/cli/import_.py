@@ -84,13 +84,13 @@ def import_(
         about = {"run": run.id, "name": record.name, "evaluation": evaluation, "reused": run.reused}
         echo_json({**about, **entry.plain()})
         return
-    from ferbench.cli.results import show_scores
-    from ferbench.wording import one_line
+    from ferbench.cli.results import show_result
 
-    facts = [f"test set of {record.data.dataset} ({record.data.protocol}), n = {entry.n:,}"]
-    facts += [] if "log_loss" in entry.metrics else ["classes without probabilities"]
-    facts += ["reused"] if run.reused else []
-    click.echo(f"{run.id}  {one_line(str(record.name))}, imported\n{one_line('; '.join(facts))}\n")
-    show_scores(entry)
+    facts = [
+        f"test set of {record.data.dataset} ({record.data.protocol}), n = {entry.n:,}",
+        "" if "log_loss" in entry.metrics else "classes without probabilities",
+        "reused" if run.reused else "",
+    ]
+    show_result(run.id, f"{record.name}, imported", facts, entry)
     if not quiet:
         click.echo(f"\nrecord: {run.path}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -56,6 +56,12 @@ def show_scores(evaluation: EvaluationEntry) -> None:
         click.echo(f"\n{one_line(line)}")
 
 
+def show_result(run: str, title: str, facts: Iterable[str], evaluation: EvaluationEntry) -> None:
+    """Print whose result it is, facts about it, of which empty ones are none, and `show_scores`."""
+    click.echo(f"{run}  {one_line(title)}\n{one_line('; '.join(filter(None, facts)))}\n")
+    show_scores(evaluation)
+
+
 def show_outcome(outcome: Outcome, *, quiet: bool) -> None:
     """Print what became of a combination: its scores, or why it has none."""
     label, record = outcome.combination.label, outcome.record
@@ -65,24 +71,19 @@ def show_outcome(outcome: Outcome, *, quiet: bool) -> None:
         return
     split, evaluation = outcome.judged
     training = record.training
-    about = [f"{split}, n = {evaluation.n:,}"]
-    if training.epochs:
-        about.append(f"epoch {training.best_epoch} of {training.epochs}")
-        about.append(f"selected by validation {training.select}")
-    else:
-        about.append("weights as they were built, without training")
-    if not evaluation.is_plain:
-        about.append(f"test-time augmentation: {evaluation.options['tta']}")
-    if record.data.synthetic:
-        about.append("synthetic images")
-    if faulty := record.data.skipped_faulty:
-        about.append(f"{number_of(faulty, 'faulty sample')} left out")
-    if taken := sum(record.data.excluded.values()):
-        about.append(f"{number_of(taken, 'sample')} excluded")
-    if outcome.reused:
-        about.append("reused")
-    click.echo(f"{outcome.directory.path.name}  {one_line(label)}\n{one_line('; '.join(about))}\n")
-    show_scores(evaluation)
+    faulty, taken = record.data.skipped_faulty, sum(record.data.excluded.values())
+    facts = [
+        f"{split}, n = {evaluation.n:,}",
+        f"epoch {training.best_epoch} of {training.epochs}; selected by validation {training.select}"
+        if training.epochs
+        else "weights as they were built, without training",
+        "" if evaluation.is_plain else f"test-time augmentation: {evaluation.options['tta']}",
+        "synthetic images" if record.data.synthetic else "",
+        f"{number_of(faulty, 'faulty sample')} left out" if faulty else "",
+        f"{number_of(taken, 'sample')} excluded" if taken else "",
+        "reused" if outcome.reused else "",
+    ]
+    show_result(outcome.directory.path.name, label, facts, evaluation)
     if not quiet:
         click.echo(f"\nrecord: {outcome.directory.path}\n")
 
