@@ -48,7 +48,7 @@ def ferbench_side(folder: Path, threads: int) -> Callable[[], int]:
     import torch
 
     from ferbench.data.batches import Batches, InputShape, Truth
-    from ferbench.data.cache import pack_dataset
+    from ferbench.data.pack_cache import pack_dataset
     from ferbench.plugin.discovery import load_registry
     from ferbench.task import Task
     from ferbench.training import runtime

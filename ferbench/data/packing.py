@@ -1,4 +1,4 @@
-"""How a pack is built: threads decode samples in chunks, which are written in order; memory stays flat.
+"""How a pack is built: threads decode samples in chunks, which are written in order; images do not stay in memory.
 
 Threads, not processes: on two cores FER2013's 48-pixel JPEGs take about 200 µs each either way (Pillow's
 header parsing holds the interpreter), larger images decode outside the interpreter's lock, and threads
@@ -26,8 +26,8 @@ from ferbench.data.decode import DecodeError, decode
 from ferbench.data.fit import StoredForm
 from ferbench.data.gray import UNKNOWN, luma
 from ferbench.data.pack import PACK_FORMAT, pixel_hash
+from ferbench.data.pack_table import PackTable, Row, fault_at, wrong_shape
 from ferbench.data.sample import Dataset, Fault, Sample
-from ferbench.data.table import PackTable, Row, fault_at, wrong_shape
 from ferbench.errors import UserError
 from ferbench.storage import writing
 
