@@ -179,7 +179,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
     while at.epoch <= training.epochs and outcome.stopped == "epochs":
         epoch = at.epoch
         started = time.perf_counter() - at.seconds
-        order = ranks.order(draw(training.sampler, epoch, len(training.train), training.drawn))
+        order = ranks.broadcast(draw(training.sampler, epoch, len(training.train), training.drawn))
         training.drawn = len(order)
         drawn = described(training.sampler)
         scores_before = copy.deepcopy(at.scores)
