@@ -54,7 +54,7 @@ def ferbench_side(folder: Path, threads: int) -> Callable[[], int]:
     from ferbench.training import runtime
     from ferbench.training.loop import Observer, Training, fit
     from ferbench.training.position import Position
-    from ferbench.training.selection import BestEpoch
+    from ferbench.training.stopping import BestEpoch
 
     device = torch.device("cpu")
     runtime.prepare(device, threads, deterministic=True)

@@ -92,7 +92,7 @@ def build(
     with writing(directory.parent):
         table = PackTable(directory, class_names)
     try:
-        for chunk in _decoded(dataset, form, workers or _cores()):
+        for chunk in _decoded(dataset, form, workers or available_cores()):
             done += len(chunk)
             rows = []
             for item in chunk:
@@ -247,7 +247,8 @@ def _one_line(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in valid)
 
 
-def _cores() -> int:
+def available_cores() -> int:
+    """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -14,7 +14,7 @@ from ferbench.data.decode import FORMATS, MAX_PIXELS, SUFFIXES, DecodeError, dec
 from ferbench.data.image_tree import images_in
 from ferbench.errors import UserError
 from ferbench.temporal import video
-from ferbench.temporal.frame import Frame, seen
+from ferbench.temporal.timeline import Frame, seen
 
 #: Formats of Pillow that can hold several frames with times of their own.
 _ANIMATED = tuple(one for one in ("GIF", "WEBP", "PNG", "AVIF") if one in FORMATS)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ferbench.data.decode import MAX_PIXELS, DecodeError, decode
 from ferbench.errors import UserError
-from ferbench.temporal.frame import Frame, seen
+from ferbench.temporal.timeline import Frame, seen
 
 _REMEDY = "take its frames into a folder where you can, such as with 'ffmpeg -i VIDEO frames/%06d.png', and name that"
 

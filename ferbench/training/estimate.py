@@ -18,10 +18,10 @@ from ferbench.training.assemble import build_loss, check_epochs, checked_model
 from ferbench.training.building import build_model, check_budget, check_devices, split_batches
 from ferbench.training.disk import CheckpointBytes, checkpoint_bytes, room
 from ferbench.training.growing import planned_sizes
+from ferbench.training.layers import count_parameters
 from ferbench.training.precision import Precision
 from ferbench.training.starting import begin
 from ferbench.training.step import evaluate_loss, forward, is_out_of_memory
-from ferbench.training.summary import count_parameters
 
 _ROUNDS = 3
 

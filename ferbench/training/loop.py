@@ -27,9 +27,8 @@ from ferbench.training.position import Position, TrainingOutcome
 from ferbench.training.precision import Precision
 from ferbench.training.ranks import ALONE, Ranks
 from ferbench.training.scores import Scores
-from ferbench.training.selection import BestEpoch
 from ferbench.training.step import Loss, Stepper, start_epoch
-from ferbench.training.stopping import EarlyStopping
+from ferbench.training.stopping import BestEpoch, EarlyStopping
 
 if TYPE_CHECKING:
     from timm.utils import ModelEmaV3

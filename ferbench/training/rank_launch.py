@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import selectors
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection, Pipe
+from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -156,7 +155,6 @@ class RankProcesses:
     setup: Setup
     signals: _Forwarding
     _ranks: list[_Rank] = field(default_factory=list)
-    _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> RankProcesses:
@@ -175,7 +173,6 @@ class RankProcesses:
             rank.process.kill()
             rank.process.wait()
             rank.line.close()
-        self._selector.close()
         if self._folder is not None:
             self._folder.cleanup()
 
@@ -218,7 +215,6 @@ class RankProcesses:
             )
         rank = _Rank(index, process, ours, log)
         self._ranks.append(rank)
-        self._selector.register(ours.fileno(), selectors.EVENT_READ, rank)
         if index == 0:
             self.signals.first = process.pid
             if self.signals.pending is not None:
@@ -226,13 +222,12 @@ class RankProcesses:
         send(ours, replace(self.setup, store=folder / "store"))
 
     def _received(self, seconds: float) -> Iterator[Progress]:
-        for key, _ in self._selector.select(seconds):
-            rank: _Rank = key.data
+        ready = wait([rank.line for rank in self._ranks if rank.there], seconds)
+        for rank in [rank for rank in self._ranks if rank.line in ready]:
             try:
                 message: Progress | Ending = rank.line.recv()
             except (EOFError, OSError):
                 rank.there = False
-                self._selector.unregister(key.fd)
                 rank.process.wait()
                 rank.ending = rank.ending or self._crash(rank)
                 continue

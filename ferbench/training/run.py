@@ -27,6 +27,7 @@ from ferbench.training.building import build_model, split_batches
 from ferbench.training.epoch import Diverged
 from ferbench.training.final_evaluation import evaluate_kept, evaluate_role
 from ferbench.training.interruption import Interruption
+from ferbench.training.layers import layer_table
 from ferbench.training.loop import Observer, Training, fit
 from ferbench.training.position import Position, TrainingOutcome
 from ferbench.training.ranks import ALONE, OutOfMemory, Ranks
@@ -36,7 +37,6 @@ from ferbench.training.snapshots import Snapshots
 from ferbench.training.starting import begin_from
 from ferbench.training.step import Loss, is_out_of_memory
 from ferbench.training.stopping import Pruned
-from ferbench.training.summary import layer_table
 from ferbench.training.trackers import Trackers
 
 

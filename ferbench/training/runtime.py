@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 import torch
 
+from ferbench.data.packing import available_cores
 from ferbench.errors import UserError
 from ferbench.plugin.source import digest_sources, is_editable, source_roots
 from ferbench.records.environment import Environment, Gpu
@@ -37,11 +38,6 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):
         return False
     return all(done)
-
-
-def available_cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _asked_threads() -> int | None:

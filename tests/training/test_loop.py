@@ -17,8 +17,7 @@ from ferbench.training.evaluation import evaluate
 from ferbench.training.loop import Observer, Saver, Training, fit
 from ferbench.training.mixing import Mixing
 from ferbench.training.scores import Scores
-from ferbench.training.selection import BestEpoch
-from ferbench.training.stopping import EarlyStopping
+from ferbench.training.stopping import BestEpoch, EarlyStopping
 
 CPU = torch.device("cpu")
 CLASSES = ("dark", "light")
