@@ -56,9 +56,16 @@ def _serve(line: Connection, index: int, setup: Setup, received: queue.Queue[Mes
     try:
         planned = plan_of(setup)
         device = choose_devices(planned.resolved.recipe.runtime.device, setup.count)[index]
-        cause = _Cause(received, setup.count)
+
+        def cause() -> BaseException | None:
+            """What the process that started all ranks knows of one that has ended."""
+            with contextlib.suppress(queue.Empty):
+                message = received.get(timeout=_PATIENCE)
+                return message.exception(setup.count) if isinstance(message, Failed) else None
+            return None
+
         assert setup.store is not None
-        ranks = ConnectedRanks(setup.store, index, setup.count, device, setup.micro_batch, cause.wait)
+        ranks = ConnectedRanks(setup.store, index, setup.count, device, setup.micro_batch, cause)
         if index:
             follow(planned, setup.results, ranks)
         else:
@@ -76,22 +83,6 @@ def _serve(line: Connection, index: int, setup: Setup, received: queue.Queue[Mes
     sys.stderr.flush()
     if index:
         os._exit(0)  # what it shares with the others need not be taken down in order
-
-
-class _Cause:
-    """What the process that started all ranks knows of one that has ended."""
-
-    def __init__(self, received: queue.Queue[Message], count: int) -> None:
-        self._received, self._count = received, count
-
-    def wait(self) -> BaseException | None:
-        from ferbench.training.rank_messages import Failed
-
-        try:
-            message = self._received.get(timeout=_PATIENCE)
-        except queue.Empty:
-            return None
-        return message.exception(self._count) if isinstance(message, Failed) else None
 
 
 def plan_of(setup: Setup) -> Plan:
