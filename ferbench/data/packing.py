@@ -200,15 +200,9 @@ def _complaint(class_names: Sequence[str], sample: Sample) -> str | None:
     """What is wrong with what is stated about a sample."""
     if not isinstance(sample, Sample):
         raise TypeError(f"a dataset yields Sample or Fault, not {type(sample).__name__}")
-    texts = {
-        "id": sample.id,
-        "part": sample.part,
-        "subject": sample.subject,
-        "clip": sample.clip,
-        "source": sample.source,
-    }
-    for what, text in texts.items():
-        if text is None and what in ("subject", "clip", "source"):
+    for what in ("id", "part", "subject", "clip", "source"):
+        text = getattr(sample, what)
+        if text is None and what not in ("id", "part"):
             continue
         if not isinstance(text, str) or not text or len(text) > _LONGEST_TEXT or "\0" in text:
             return f"{what} is not a text of 1 to {_LONGEST_TEXT} characters"

@@ -161,8 +161,8 @@ def excluded_of(pack: Pack, parts: Sequence[str], request: SplitRequest) -> int:
     """How many samples of some parts the list of excluded samples takes out of the task."""
     if request.exclude is None:
         return 0
-    with_all = select_classes(pack, replace(request, exclude=None))[1]
-    return len(rows_of_parts(pack, parts, with_all)) - len(rows_of_parts(pack, parts, select_classes(pack, request)[1]))
+    rows = rows_of_parts(pack, parts, select_classes(pack, replace(request, exclude=None))[1])
+    return int(excluded_rows(request.exclude, pack.ids, pack.dataset)[rows].sum())
 
 
 def rows_of_parts(pack: Pack, parts: Sequence[str], labels: NDArray[np.int64]) -> Rows:

@@ -139,8 +139,7 @@ def _measure(plan: Plan, device: torch.device, batch_size: int) -> tuple[float, 
 
     def look() -> None:
         with torch.inference_mode():
-            for images, _ in batches.evaluation(batch_size):
-                forward(model, images)
+            forward(model, batches.images(order))
 
     rates = []
     for action in (learn, look):
