@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.tables.table import duration
-from ferbench.temporal.frame import Frame
 from ferbench.temporal.patterns import Patterns
-from ferbench.temporal.timeline import Timeline
+from ferbench.temporal.timeline import Frame, Timeline
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 from made_runs import make_run
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
-from ferbench.data.cache import pack_dataset
+from ferbench.data.pack_cache import pack_dataset
 from ferbench.data.sample import Dataset, Sample
 from ferbench.errors import UserError
 from ferbench.metrics.calibration import fitted_temperature
