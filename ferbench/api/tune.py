@@ -205,7 +205,7 @@ def tune(
     from ferbench.plugin.discovery import load_registry
     from ferbench.training.starting import find_start
     from ferbench.tuning.conductor import StudyObserver
-    from ferbench.tuning.search import prepare_search
+    from ferbench.tuning.prepare_search import prepare_search
 
     components = {
         "dataset": dataset,

@@ -167,7 +167,7 @@ def search(
     from ferbench.cli.packed import preparer
     from ferbench.kinds import SECTIONS
     from ferbench.plugin.discovery import load_registry
-    from ferbench.tuning.search import prepare_search
+    from ferbench.tuning.prepare_search import prepare_search
 
     silent = as_json or quiet
     asked = {

@@ -273,17 +273,8 @@ def read_study(content: bytes, where: Path) -> Study:
         raise UserError(f"{where} is damaged: {complaint(error)}", remedy) from error
 
 
-def read_outcome(content: bytes) -> Outcome | None:
-    """``outcome.json``; None when it is damaged."""
-    return _read_or_none(Outcome, content)
-
-
-def read_result(content: bytes) -> TrialResult | None:
-    """A file of ``spool/``; None when it is damaged."""
-    return _read_or_none(TrialResult, content)
-
-
-def _read_or_none(kind: type[_Kind], content: bytes) -> _Kind | None:
+def read_or_none(kind: type[_Kind], content: bytes) -> _Kind | None:
+    """``outcome.json`` as an `Outcome`, or a file of ``spool/`` as a `TrialResult`; None when it is damaged."""
     try:
         return kind.model_validate_json(content)
     except ValidationError:

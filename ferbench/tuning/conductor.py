@@ -12,10 +12,10 @@ from optuna.trial import FrozenTrial
 from ferbench.errors import UserError
 from ferbench.records.study import TrialResult
 from ferbench.training.interruption import Interruption
+from ferbench.tuning.database import AWAY
 from ferbench.tuning.messages import EpochEnded, Interrupted, Job, JobEnded, Message, PastEpochs
 from ferbench.tuning.pending import PendingResults
 from ferbench.tuning.space import Chosen, Space
-from ferbench.tuning.storage import AWAY
 from ferbench.tuning.trials import MOST_ATTEMPTS, OpenTrial, Trials
 from ferbench.tuning.workers import Worker, Workers
 

@@ -20,14 +20,14 @@ from ferbench.training.interruption import Interruption
 from ferbench.tuning import final
 from ferbench.tuning.algorithms import Strategy, make_pruner, make_sampler
 from ferbench.tuning.conductor import Conductor, StudyObserver
+from ferbench.tuning.database import AWAY, Storage, first_line, quiet_optuna, shown_url, sqlite_url
 from ferbench.tuning.objectives import Objective
 from ferbench.tuning.pending import PendingResults
 from ferbench.tuning.ranges import Range
-from ferbench.tuning.settings import TuneSettings
 from ferbench.tuning.space import Space
-from ferbench.tuning.storage import AWAY, Storage, first_line, quiet_optuna, shown_url, sqlite_url
 from ferbench.tuning.study import StudyDirectory, covers, differences, earlier
 from ferbench.tuning.trials import Trials
+from ferbench.tuning.tune_settings import TuneSettings
 from ferbench.tuning.workers import Workers
 
 #: Trials of a study when nobody says how many.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ferbench.records.study import Dimension
@@ -132,29 +132,14 @@ def learning(view: StudyView) -> Figure:
     for state, dash in (("complete", "solid"), ("pruned", "dot")):
         of_state = view.frame[(view.frame["state"] == state) & view.frame["number"].isin(view.epochs["number"])]
         trials = of_state.tail(_MOST_LINES)
-        x: list[float | None] = []
-        y: list[float | None] = []
-        text: list[str] = []
+        lines = []
         for number, about in zip(trials["number"], _hover(view, trials), strict=True):
             epochs = view.epochs[view.epochs["number"] == number]
-            x += [*epochs["epoch"].tolist(), None]
-            y += [*epochs["value"].tolist(), None]
-            text += [about] * (len(epochs) + 1)
-        if x:
-            data.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines+markers",
-                    "name": state,
-                    "x": x,
-                    "y": y,
-                    "text": text,
-                    "opacity": 0.7,
-                    "line": {"dash": dash, "width": 1.2},
-                    "marker": {"size": 4, "symbol": "circle" if state == "complete" else "x"},
-                    "hovertemplate": "epoch %{x}, %{y:.4f}<br>%{text}<extra></extra>",
-                }
-            )
+            lines.append((epochs["epoch"].tolist(), epochs["value"].tolist(), about))
+        if lines:
+            style = {"line": {"dash": dash, "width": 1.2}, "opacity": 0.7}
+            style["marker"] = {"size": 4, "symbol": "circle" if state == "complete" else "x"}
+            data.append(_lines(state, lines, "epoch %{x}, %{y:.4f}<br>%{text}<extra></extra>", **style))
     return Figure(
         id="learning",
         title="Trials by epoch",
@@ -176,33 +161,16 @@ def parallel(view: StudyView) -> Figure:
     heights.append([(here - low) / (high - low) if high > low else 0.5 for here in order[value]])
     about = _hover(view, order)
     data = []
-    for trials, name, style in (
+    for trials, name, line in (
         (range(quarter, len(order)), "others", {"dash": "dot", "width": 1}),
         (range(1, quarter), "best quarter", {"width": 1.5}),
         (range(1), "best", {"width": 4}),
     ):
-        x: list[int | None] = []
-        y: list[float | None] = []
-        text: list[str] = []
-        for k in trials:
-            x += [*places(names), None]
-            y += [*(column[k] for column in heights), None]
-            text += [about[k]] * (len(names) + 1)
         if trials:
-            data.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines+markers",
-                    "name": name,
-                    "x": x,
-                    "y": y,
-                    "text": text,
-                    "line": style,
-                    "marker": {"size": 4 if name != "best" else 8},
-                    "opacity": 0.55 if name == "others" else 1,
-                    "hovertemplate": "%{text}<extra></extra>",
-                }
-            )
+            lines = [(places(names), [column[k] for column in heights], about[k]) for k in trials]
+            style = {"line": line, "marker": {"size": 4 if name != "best" else 8}}
+            style["opacity"] = 0.55 if name == "others" else 1
+            data.append(_lines(name, lines, "%{text}<extra></extra>", **style))
     layout = _layout("", "", entries=len(data))
     layout["margin"] |= {"l": 48, "r": 48, "t": 40, "b": layout["margin"]["b"] + 70}
     ends = [(d.names[0], d.names[-1]) if d.names is not None else (_text(d.low), _text(d.high)) for d in dimensions]
@@ -253,6 +221,21 @@ def slice_of(view: StudyView, dimension: Dimension) -> Figure:
 def _of(view: StudyView, objective: Objective) -> str:
     """What stands for an objective in ids."""
     return ids_of(view.record.objectives)[objective.name]
+
+
+def _lines(
+    name: str, lines: Iterable[tuple[Sequence[float], Sequence[float | None], str]], hover: str, **style: Any
+) -> dict[str, Any]:
+    """A trace of several lines, each of its x, its y and what is shown of it under the pointer, with gaps between."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    text: list[str] = []
+    for across, up, about in lines:
+        x += [*across, None]
+        y += [*up, None]
+        text += [about] * (len(across) + 1)
+    trace = {"type": "scatter", "mode": "lines+markers", "name": name, "x": x, "y": y, "text": text}
+    return {**trace, "hovertemplate": hover, **style}
 
 
 def _points(

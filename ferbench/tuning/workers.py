@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import selectors
 import signal
@@ -18,7 +19,7 @@ from typing import Any
 from ferbench.errors import UserError
 from ferbench.link import Link
 from ferbench.storage import writing
-from ferbench.tuning.messages import Interrupted, Job, JobEnded, Message, Ready, Setup, Verdict, receive, send
+from ferbench.tuning.messages import Interrupted, Job, JobEnded, Message, Ready, Verdict, receive, send
 
 #: So many workers in a row that die before they are ready are no accident.
 _MOST_FAILED_STARTS = 3
@@ -126,6 +127,7 @@ class Workers:
 
     def _start(self, index: int) -> None:
         ours, theirs = socket.socketpair()
+        context = json.dumps(dict(self.context))
         log = self.logs / f"worker-{index}.log"
         with writing(self.logs):
             self.logs.mkdir(parents=True, exist_ok=True)
@@ -135,7 +137,7 @@ class Workers:
             environment["OMP_NUM_THREADS"] = str(self.threads)
         with output, theirs:
             process = subprocess.Popen(
-                [sys.executable, "-m", "ferbench.tuning.worker", str(theirs.fileno())],
+                [sys.executable, "-m", "ferbench.tuning.worker", str(theirs.fileno()), self.runner, context],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -144,7 +146,6 @@ class Workers:
                 start_new_session=True,  # Ctrl-C reaches the parent alone, which then asks the workers to end
             )
         worker = Worker(index, process, Link(ours), log)
-        send(worker.link, Setup(self.runner, dict(self.context)))
         self._selector.register(worker.link.fileno(), selectors.EVENT_READ, worker)
         self.all.append(worker)
 

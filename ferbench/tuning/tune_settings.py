@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from ferbench.errors import UserError
 from ferbench.experiment.recipe import Section
-from ferbench.plugin.refusals import unknown_option
+from ferbench.plugin.refusals import complaint, shown, unknown_option
 
 Algorithm = Literal["tpe", "cma-es", "gp", "random", "grid", "nsga-ii"]
 PrunerName = Literal["auto", "median", "hyperband", "asha", "none"]
@@ -68,10 +68,10 @@ def read_tune(table: Mapping[str, Any], flags: Mapping[str, Any]) -> TuneSetting
     try:
         return TuneSettings(**merged)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise UserError(
-            f"tune.{key} = {first.get('input')!r}: {first['msg']}", f"change {key} in [tune] or by its flag"
+            f"tune.{key} = {shown(first['input'])}: {complaint(first)}", f"change {key} in [tune] or by its flag"
         ) from error
 
 

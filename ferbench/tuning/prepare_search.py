@@ -14,13 +14,13 @@ from ferbench.experiment.request import asked_settings, asked_tables
 from ferbench.experiment.settings import check_run_name, parse_value
 from ferbench.kinds import SECTIONS
 from ferbench.tuning.algorithms import Strategy, make_sampler
+from ferbench.tuning.database import check_shared
 from ferbench.tuning.length import keep_within
 from ferbench.tuning.objectives import read_objectives
 from ferbench.tuning.session import Session
-from ferbench.tuning.settings import read_tune
 from ferbench.tuning.space import build_space
-from ferbench.tuning.storage import check_shared
 from ferbench.tuning.study import covers, place_of
+from ferbench.tuning.tune_settings import read_tune
 
 _NO_FOLDS = "search on one split, or one fold (data.fold=1/5); then run every fold: 'ferbench run best.toml --folds 5'"
 
@@ -112,7 +112,7 @@ def prepare_search(
     space = keep_within(space, planned, preparer)
     left_out: list[str] = []
     if begun is not None:
-        from ferbench.tuning.weights import keep_fitting
+        from ferbench.tuning.fitting_weights import keep_fitting
 
         space, left_out = keep_fitting(space, planned, begun, preparer)
     directory = place_of(results, covers(space, objectives, planned, by), by, objectives)
