@@ -59,8 +59,8 @@ class TuneGroup(click.Group):
         search = self.commands[_SEARCH]
         search.format_help(click.Context(search, parent=ctx.parent, info_name=ctx.info_name), formatter)
         with formatter.section("Commands"):
-            shown = [(name, one) for name, one in self.commands.items() if not one.hidden]
-            formatter.write_dl([(f"{name} STUDY", one.get_short_help_str(100)) for name, one in shown])
+            shown = [(name, command) for name, command in self.commands.items() if not command.hidden]
+            formatter.write_dl([(f"{name} STUDY", command.get_short_help_str(100)) for name, command in shown])
 
 
 @click.group(cls=TuneGroup)

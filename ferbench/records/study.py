@@ -61,7 +61,7 @@ class Dimension(Record):
         """The values of a choice, as trials have them, for people; None for a range."""
         if self.choices is None:
             return None
-        return [json.dumps(one) if isinstance(one, (list, dict)) else str(one) for one in self.choices]
+        return [json.dumps(choice) if isinstance(choice, (list, dict)) else str(choice) for choice in self.choices]
 
     @property
     def text(self) -> str:

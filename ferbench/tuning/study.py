@@ -150,7 +150,9 @@ def covers(space: Space, objectives: Sequence[Objective], base: Plan, by: Strate
     usual = asdict(Strategy(pruner=choose_pruner("auto", objectives)))
     unusual = {key: value for key, value in asdict(by).items() if value != usual[key]}
     return {
-        "space": {one["key"]: {k: v for k, v in one.items() if k != "key"} for one in space.describe()},
+        "space": {
+            dimension["key"]: {k: v for k, v in dimension.items() if k != "key"} for dimension in space.describe()
+        },
         "objectives": [objective.name for objective in objectives],
         "base": base.identity,
         "evaluation": fields_with_role(base.resolved.recipe.evaluation, Role.EVALUATION),

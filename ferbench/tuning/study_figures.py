@@ -25,7 +25,7 @@ def of_study(view: StudyView) -> list[Figure]:
     """Every figure that there is something to draw for."""
     n, complete = len(view.objectives), len(view.complete)
     figures = [history(view, objective) for objective in view.objectives] if complete else []
-    figures += [importance(view, one) for one in view.objectives if view.importances.get(one.name)]
+    figures += [importance(view, objective) for objective in view.objectives if view.importances.get(objective.name)]
     figures += [front(view, i, j) for i in range(n) for j in range(i + 1, n)] if complete else []
     if len(view.epochs):
         figures.append(learning(view))
@@ -67,7 +67,7 @@ def history(view: StudyView, objective: Objective) -> Figure:
 
 def importance(view: StudyView, objective: Objective) -> Figure:
     """How much of the difference between good trials and all trials each parameter explains."""
-    shares = sorted(view.importances[objective.name].items(), key=lambda one: one[1])[-20:]
+    shares = sorted(view.importances[objective.name].items(), key=lambda share: share[1])[-20:]
     names = [key for key, _ in shares]
     layout = _layout("share of importance", "", entries=0)
     layout["yaxis"] = {"showgrid": False, **named_axis(names)}
@@ -137,9 +137,10 @@ def learning(view: StudyView) -> Figure:
             epochs = view.epochs[view.epochs["number"] == number]
             lines.append((epochs["epoch"].tolist(), epochs["value"].tolist(), about))
         if lines:
-            style = {"line": {"dash": dash, "width": 1.2}, "opacity": 0.7}
-            style["marker"] = {"size": 4, "symbol": "circle" if state == "complete" else "x"}
-            data.append(_lines(state, lines, "epoch %{x}, %{y:.4f}<br>%{text}<extra></extra>", **style))
+            line = {"dash": dash, "width": 1.2}
+            marker = {"size": 4, "symbol": "circle" if state == "complete" else "x"}
+            hover = "epoch %{x}, %{y:.4f}<br>%{text}<extra></extra>"
+            data.append(_lines(state, lines, hover, line=line, marker=marker, opacity=0.7))
     return Figure(
         id="learning",
         title="Trials by epoch",
@@ -157,7 +158,7 @@ def parallel(view: StudyView) -> Figure:
     quarter = max(1, len(order) // 4)
     names = [*(dimension.key for dimension in dimensions), objective.name]
     low, high = order[value].min(), order[value].max()
-    heights = [[_place(one, here) for here in order[f"params_{one.key}"]] for one in dimensions]
+    heights = [[_place(dimension, here) for here in order[f"params_{dimension.key}"]] for dimension in dimensions]
     heights.append([(here - low) / (high - low) if high > low else 0.5 for here in order[value]])
     about = _hover(view, order)
     data = []
@@ -168,9 +169,8 @@ def parallel(view: StudyView) -> Figure:
     ):
         if trials:
             lines = [(places(names), [column[k] for column in heights], about[k]) for k in trials]
-            style = {"line": line, "marker": {"size": 4 if name != "best" else 8}}
-            style["opacity"] = 0.55 if name == "others" else 1
-            data.append(_lines(name, lines, "%{text}<extra></extra>", **style))
+            marker, opacity = {"size": 4 if name != "best" else 8}, 0.55 if name == "others" else 1
+            data.append(_lines(name, lines, "%{text}<extra></extra>", line=line, marker=marker, opacity=opacity))
     layout = _layout("", "", entries=len(data))
     layout["margin"] |= {"l": 48, "r": 48, "t": 40, "b": layout["margin"]["b"] + 70}
     ends = [(d.names[0], d.names[-1]) if d.names is not None else (_text(d.low), _text(d.high)) for d in dimensions]
@@ -209,7 +209,7 @@ def slice_of(view: StudyView, dimension: Dimension) -> Figure:
         layout["xaxis"] |= {"type": "log", "exponentformat": "e", "minexponent": 2}
     trace = _points(view, trials, trials[f"values_{objective.name}"], objective.name, "circle", objective)
     return Figure(
-        id=f"slice-{ids_of(one.key for one in view.dimensions)[dimension.key]}",
+        id=f"slice-{ids_of(d.key for d in view.dimensions)[dimension.key]}",
         title=dimension.key,
         caption=f"{objective.name} of {len(trials)} complete trials by {dimension.key}.",
         spec={"data": [{**trace, "x": x}], "layout": layout},

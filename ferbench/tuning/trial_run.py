@@ -110,8 +110,8 @@ def _ending(run: Run, objectives: Sequence[Objective]) -> JobEnded:
         reason = "" if run.error is None else run.error.message
         return JobEnded("pruned", reason=reason if run.status == "pruned" else f"diverged: {reason}")
     values = [objective.of_run(run) for objective in objectives]
-    found = [value for value in values if value is not None]
-    if len(found) < len(values):
+    finite = [value for value in values if value is not None]
+    if len(finite) < len(values):
         name = objectives[values.index(None)].name
         return JobEnded("failed", reason=f"the run has no {name}, or it is not finite")
-    return JobEnded("complete", found)
+    return JobEnded("complete", finite)

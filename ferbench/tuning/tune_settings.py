@@ -81,11 +81,11 @@ def _flat(table: Any, place: str = "") -> list[tuple[str, Any]]:
         raise UserError(
             "[tune.search] is no table", 'write it as [tune.search] with lines like model.dropout = "0..0.5"'
         )
-    found: list[tuple[str, Any]] = []
+    values: list[tuple[str, Any]] = []
     for key, value in table.items():
         dotted = f"{place}.{key}" if place else key
         if isinstance(value, Mapping) and not {"low", "high"} & set(value):
-            found += _flat(value, dotted)
+            values += _flat(value, dotted)
         else:
-            found.append((dotted, value))
-    return found
+            values.append((dotted, value))
+    return values

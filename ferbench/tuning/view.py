@@ -81,16 +81,20 @@ class StudyView:
         }
         values = [trial.values if trial.state is TrialState.COMPLETE else none for trial in trials]
         for i, objective in enumerate(self.objectives):
-            columns[f"values_{objective.name}"] = pd.Series([one[i] for one in values], dtype=float)
+            columns[f"values_{objective.name}"] = pd.Series([trial_values[i] for trial_values in values], dtype=float)
         columns["epochs"] = pd.Series([max(t.intermediate_values, default=None) for t in trials], dtype="Int64")
         columns["seconds"] = pd.Series([trial.user_attrs.get("seconds") for trial in trials], dtype=float)
-        ranges = {one.key for one in self.dimensions if one.choices is None}
-        for key in dict.fromkeys([*(one.key for one in self.dimensions), *(k for t in trials for k in t.params)]):
+        ranges = {dimension.key for dimension in self.dimensions if dimension.choices is None}
+        for key in dict.fromkeys(
+            [*(dimension.key for dimension in self.dimensions), *(k for t in trials for k in t.params)]
+        ):
             chosen = [str(t.params[key]) if t.params.get(key, "") is None else t.params.get(key) for t in trials]
-            is_float = key in ranges and not any(isinstance(one, int) for one in chosen)
+            is_float = key in ranges and not any(isinstance(value, int) for value in chosen)
             columns[f"params_{key}"] = pd.Series(chosen, dtype=float if is_float else object)
         by = [chosen_by(trial.user_attrs.get(CHOSEN_BY)) for trial in trials]
-        columns["chosen_by"] = pd.Series(["not recorded" if one is None else one.text for one in by], dtype=object)
+        columns["chosen_by"] = pd.Series(
+            ["not recorded" if recorded is None else recorded.text for recorded in by], dtype=object
+        )
         for key in ("run", "reason"):
             columns[key] = pd.Series([str(trial.user_attrs.get(key, "")) for trial in trials], dtype=object)
         return pd.DataFrame(columns)
@@ -159,7 +163,7 @@ def read_view(
         trials = study.get_trials(deepcopy=False)
         shares = {name: _importances(study, i) for i, name in enumerate(record.objectives)} if importances else {}
     finalists = outcome.finalists if outcome is not None else []
-    recipes = {one.trial: place.path / one.recipe for one in finalists if one.recipe}
+    recipes = {finalist.trial: place.path / finalist.recipe for finalist in finalists if finalist.recipe}
     return StudyView(
         record=record,
         trials=trials,
