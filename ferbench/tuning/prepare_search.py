@@ -9,7 +9,6 @@ from typing import Any
 from ferbench.errors import UserError
 from ferbench.experiment.plan import check_selection
 from ferbench.experiment.prepare import Preparer
-from ferbench.experiment.recipe import RuntimeSettings
 from ferbench.experiment.request import asked_settings, asked_tables
 from ferbench.experiment.settings import check_run_name, parse_value
 from ferbench.kinds import SECTIONS
@@ -103,7 +102,12 @@ def prepare_search(
     objectives = read_objectives(settings.objectives or (resolved.recipe.training.select,))
     by = Strategy.of(settings, objectives)
     make_sampler(settings.algorithm, objectives, 0)  # which refuses some
-    _check_devices(resolved.recipe.runtime)
+    devices = resolved.recipe.runtime.devices
+    if devices > 1:
+        raise UserError(
+            f"a search trains each trial on one device, but runtime.devices = {devices} asks for more",
+            "leave it out; --workers N runs N trials at a time, and 'ferbench run' of the best recipe takes --devices",
+        )
     planned = preparer.plan(resolved, begun)
     for objective in objectives:
         if objective.is_metric:
@@ -140,11 +144,3 @@ def _of_components(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         section, _, field = key.partition(".")
         if section in SECTIONS and section != "dataset" and field != "name":
             yield key, value
-
-
-def _check_devices(runtime: RuntimeSettings) -> None:
-    if runtime.devices > 1:
-        raise UserError(
-            f"a search trains each trial on one device, but runtime.devices = {runtime.devices} asks for more",
-            "leave it out; --workers N runs N trials at a time, and 'ferbench run' of the best recipe takes --devices",
-        )

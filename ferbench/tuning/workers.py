@@ -19,7 +19,7 @@ from typing import Any
 from ferbench.errors import UserError
 from ferbench.link import Link
 from ferbench.storage import writing
-from ferbench.tuning.messages import Interrupted, Job, JobEnded, Message, Ready, Verdict, receive, send
+from ferbench.tuning.messages import Interrupted, Job, JobEnded, Message, Ready, receive, send
 
 #: So many workers in a row that die before they are ready are no accident.
 _MOST_FAILED_STARTS = 3
@@ -82,10 +82,6 @@ class Workers:
         device = self.devices[worker.index % len(self.devices)] if self.devices else None
         worker.busy = True
         send(worker.link, replace(job, threads=self.threads, device=device))
-
-    def verdict(self, worker: Worker, *, prune: bool) -> None:
-        """Say whether the trial ends with the epoch that the worker has reported."""
-        send(worker.link, Verdict(prune))
 
     def wait(self, seconds: float, *, restart: bool = True) -> Iterator[tuple[Worker, Message | None]]:
         """What workers send within that time, None of one that has died; ``restart`` starts another in its stead.
