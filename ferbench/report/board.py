@@ -202,12 +202,3 @@ class Board:
         """
         chosen = self.default(self.groups, people=False, per_class=True) if keys is None else keys
         return to_frame(self.joint_table(chosen, [group.rows for group in self.groups]))
-
-
-def _told(group: Group, key: str) -> bool:
-    """Whether rows that have a setting differ in it: of what only another component has, its name tells already.
-
-    A row without a way of testing was tested plainly, which nothing else tells.
-    """
-    values = {repr(row.settings[key]) for row in group.rows if key in row.settings}
-    return len(values) > 1 or key.startswith("evaluation.")

@@ -124,6 +124,12 @@ class RunView:
         return self.directory.path.name
 
     @property
+    def scored(self) -> Scored:
+        """The result of a run that has one."""
+        assert self.result is not None
+        return self.result
+
+    @property
     def status(self) -> str:
         """As ``run.json`` has it."""
         return self.record.status
@@ -183,8 +189,7 @@ class Comparison:
     @property
     def result(self) -> Scored:
         """The result of the first run, for what all of them share."""
-        assert self.runs[0].result is not None
-        return self.runs[0].result
+        return self.runs[0].scored
 
     @property
     def synthetic(self) -> bool:

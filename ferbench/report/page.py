@@ -261,7 +261,6 @@ def _run(run: RunView, sections: Sequence[Component], extras: Extras) -> RunPart
     if given is not None and extras.slices:
         sliced = sliced_by(given.ids, given.columns, extras.slices, extras.slice_table)
     matrix = result is not None and result.confusion is not None
-    parts = run_figures.of_run(run)
     added = sections_of(run, sections)
     return RunPart(
         run=run,
@@ -271,10 +270,10 @@ def _run(run: RunView, sections: Sequence[Component], extras: Extras) -> RunPart
         tiles=tuple(about_run.tiles(run)),
         notes=(*about_run.notes(run), *(section.fault for section in added if section.fault)),
         scores=run_tables.per_class(run, result) if result is not None else None,
-        confusion=parts[0] if matrix else None,
+        confusion=run_figures.confusion(run) if matrix else None,
         confusion_table=run_tables.confusion(run, result) if matrix and result is not None else None,
         pairs=run_tables.confused_pairs(run, result) if matrix and result is not None else None,
-        curves=tuple(parts[1:] if matrix else parts),
+        curves=tuple(run_figures.curves(run)),
         epochs=run_tables.epochs(run) if run.history else None,
         sampling=run_tables.sampling(run),
         metrics=run_tables.metrics(run) if run.evaluations else None,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Literal
+from typing import Literal, TypeVar
 
+T = TypeVar("T")
 Kind = Literal["text", "id", "count", "score", "change", "percent", "seconds", "bytes", "number", "p"]
 
 
@@ -107,6 +108,24 @@ class Table:
         """The rows as people read them."""
         for row in self.rows:
             yield [shown(cell, column.kind) for cell, column in zip(row, self.columns, strict=True)]
+
+
+def table_of(
+    identifier: str,
+    caption: str,
+    items: Iterable[T],
+    fields: Sequence[tuple[Column, Callable[[T], Cell]]],
+    notes: Iterable[str] = (),
+) -> Table:
+    """A table with a row for each item; a field is a column and how its cell is got from an item."""
+    columns = tuple(column for column, _ in fields)
+    return Table(
+        identifier,
+        caption,
+        columns,
+        tuple(tuple(cell(item) for _, cell in fields) for item in items),
+        notes=tuple(notes),
+    )
 
 
 def apart(label: str, names: Iterable[str]) -> str:
