@@ -36,8 +36,14 @@ def comparison(group: Comparison, name: str) -> Table:
     fields += [
         (Column("seed", "seed", "number"), lambda run: run.record.seed),
         (Column("epochs", "epoch kept"), lambda run: run.kept),
-        (Column("parameters", "parameters", "count"), lambda run: run.record.model and run.record.model.parameters),
-        (Column("seconds", "training", "seconds"), lambda run: run.record.training and run.record.training.seconds),
+        (
+            Column("parameters", "parameters", "count"),
+            lambda run: run.record.model.parameters if run.record.model else None,
+        ),
+        (
+            Column("seconds", "training", "seconds"),
+            lambda run: run.record.training.seconds if run.record.training else None,
+        ),
         (Column("id", "id", "id"), lambda run: run.id),
     ]
     notes = []

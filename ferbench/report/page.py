@@ -98,24 +98,21 @@ class Report:
 
     def tables(self) -> list[Table]:
         """All tables, in the order of the page."""
-        found = [table for part in self.comparisons for table in part.tables.values()]
-        found += [self.without_result] if self.without_result else []
+        tables: list[Table | None] = [table for part in self.comparisons for table in part.tables.values()]
+        tables.append(self.without_result)
         for part in self.runs:
-            several = (part.scores, part.confusion_table, part.pairs, *part.slices, part.calibration, part.errors)
-            several += (part.epochs, part.sampling, part.metrics)
-            found += [table for table in several if table is not None]
-            found += [table for section in part.sections for table in section.tables]
-            found += [part.samples, part.components, part.environment]
-        return found
+            tables += [part.scores, part.confusion_table, part.pairs, *part.slices, part.calibration, part.errors]
+            tables += [part.epochs, part.sampling, part.metrics]
+            tables += [table for section in part.sections for table in section.tables]
+            tables += [part.samples, part.components, part.environment]
+        return [table for table in tables if table is not None]
 
     def figures(self) -> list[Figure]:
         """All figures, in the order of the page."""
-        found = [figure for part in self.comparisons for figure in part.figures]
+        figures: list[Figure | None] = [figure for part in self.comparisons for figure in part.figures]
         for part in self.runs:
-            found += [part.confusion] if part.confusion else []
-            found += [*part.uncertainty, *part.affect, *part.curves]
-            found += [part.focus] if part.focus else []
-        return found
+            figures += [part.confusion, *part.uncertainty, *part.affect, *part.curves, part.focus]
+        return [figure for figure in figures if figure is not None]
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def affect_figures(run: RunView, given: Predictions) -> list[Figure]:
     """Predicted against annotated valence and arousal; none where either is not there."""
     if given.affect is None or given.affect_truth is None:
         return []
-    found = []
+    figures = []
     for column, dimension in enumerate(DIMENSIONS):
         truth, predicted = given.affect_truth[:, column], given.affect[:, column]
         rows = np.flatnonzero(~np.isnan(truth))
@@ -139,7 +139,7 @@ def affect_figures(run: RunView, given: Predictions) -> list[Figure]:
         )
         corner = {"showarrow": False, "xref": "paper", "yref": "paper", "x": 0.02, "y": 0.98}
         part = "" if len(kept) == len(rows) else f" ({len(kept):,} shown)"
-        found.append(
+        figures.append(
             Figure(
                 id=f"{dimension}-{run.id}",
                 title=f"{dimension.capitalize()}: predicted against annotated",
@@ -158,7 +158,7 @@ def affect_figures(run: RunView, given: Predictions) -> list[Figure]:
                 table=f"metrics-{run.id}",
             )
         )
-    return found
+    return figures
 
 
 def focus(run: RunView) -> Figure | None:

@@ -152,7 +152,7 @@ def shown(cell: Cell, kind: Kind, *, brief: bool = False) -> str:
             middle += ends if cell.even else f" [{shown(low, kind)}, {shown(high, kind)}]"
         if brief or cell.low == cell.high:
             return middle
-        low_high = [_rounded(one) if kind == "number" else shown(one, kind) for one in (cell.low, cell.high)]
+        low_high = [_rounded(end) if kind == "number" else shown(end, kind) for end in (cell.low, cell.high)]
         return f"{middle} ({'–'.join(low_high)})"
     if isinstance(cell, str):
         return cell
@@ -202,9 +202,9 @@ def size(count: float) -> str:
 
 def ids_of(names: Iterable[str]) -> dict[str, str]:
     """What stands for each name in ids, ``[a-z0-9-]+``: another for each, though names may differ in other signs."""
-    found: dict[str, str] = {}
+    ids: dict[str, str] = {}
     for name in dict.fromkeys(names):
         plain = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") or "column"
         tries = (plain if number == 1 else f"{plain}-{number}" for number in count(1))
-        found[name] = next(one for one in tries if one not in found.values())
-    return found
+        ids[name] = next(tried for tried in tries if tried not in ids.values())
+    return ids
