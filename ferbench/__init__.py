@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from ferbench.tables.reading import csv_columns, csv_rows, text_lines
     from ferbench.tables.table import Column, Table
     from ferbench.training.scores import Scores
-    from ferbench.training.selection import better
+    from ferbench.training.stopping import better
     from ferbench.wording import did_you_mean, one_line
 
 #: What is loaded when it is first asked for, by module.
@@ -72,7 +72,7 @@ _LAZY = {
     "ferbench.tables.reading": ("csv_columns", "csv_rows", "text_lines"),
     "ferbench.tables.table": ("Column", "Table"),
     "ferbench.training.scores": ("Scores",),
-    "ferbench.training.selection": ("better",),
+    "ferbench.training.stopping": ("better",),
     "ferbench.wording": ("did_you_mean", "one_line"),
 }
 

@@ -106,8 +106,8 @@ def study(kind: Kind, took: Took, *, workers: int, threads: int) -> None:
     from ferbench.training.interruption import Interruption
     from ferbench.tuning.algorithms import make_pruner, make_sampler
     from ferbench.tuning.conductor import Conductor, StudyObserver
+    from ferbench.tuning.database import Storage, sqlite_url
     from ferbench.tuning.pending import PendingResults
-    from ferbench.tuning.storage import Storage, sqlite_url
     from ferbench.tuning.trials import Trials
     from ferbench.tuning.workers import Workers
 
@@ -195,7 +195,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="default: 5")
     parser.add_argument("--seconds", type=float, default=1.0, help="that a trial sleeps; default: 1")
     options = parser.parse_args()
-    from ferbench.tuning.storage import quiet_optuna
+    from ferbench.tuning.database import quiet_optuna
 
     quiet_optuna()
     print(f"cores: {os.cpu_count()}, load before: {os.getloadavg()[0]:.1f}")

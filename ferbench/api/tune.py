@@ -193,7 +193,7 @@ def tune(
         UserError: something that is asked for makes no sense, or no trial is complete.
     """
     from ferbench.tuning.conductor import StudyObserver
-    from ferbench.tuning.search import prepare_search
+    from ferbench.tuning.prepare_search import prepare_search
 
     kept, packs = Path(results), cache_directory(cache)
     local = [str(plugin) for plugin in plugins]

@@ -191,7 +191,7 @@ def _layers(
     from ferbench.plugin.faults import describe
     from ferbench.plugin.specs import ModelSpec
     from ferbench.task import Task
-    from ferbench.training.summary import layer_table
+    from ferbench.training.layers import layer_table
 
     spec = component.spec
     assert isinstance(spec, ModelSpec)

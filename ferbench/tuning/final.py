@@ -108,10 +108,10 @@ def run_jobs(workers: Workers, jobs: Sequence[SeedJob], interruption: Interrupti
     working: dict[int, SeedJob] = {}
 
     def ended_ones() -> int:
-        return sum(one.ended is not None for one in jobs)
+        return sum(job.ended is not None for job in jobs)
 
     def show() -> None:
-        at_work = [f"{one.job.settings['name']} {one.epoch}".strip() for one in working.values()]
+        at_work = [f"{run.job.settings['name']} {run.epoch}".strip() for run in working.values()]
         observer.repeating(ended_ones(), len(jobs), at_work)
 
     try:
@@ -160,19 +160,19 @@ def conclude(place: StudyDirectory, results: Path, jobs: Sequence[SeedJob], outc
     """
     about = {key: value for key, value in outcome.plain().items() if key != "finalists"}
     recipes: dict[int, Run] = {}
-    for one in jobs:
-        finalist, ended = one.finalist, one.ended
+    for job in jobs:
+        finalist, ended = job.finalist, job.ended
         assert ended is not None
         if ended.ending != "complete" or ended.run is None:
-            finalist.failed.append(LostSeed(seed=one.seed, reason=ended.reason))
+            finalist.failed.append(LostSeed(seed=job.seed, reason=ended.reason))
             continue
-        finalist.runs.append(SeedRun(seed=one.seed, run=ended.run))
+        finalist.runs.append(SeedRun(seed=job.seed, run=ended.run))
         directory = RunDirectory(run_path(results, ended.run))
         with only_writer(directory):
             run = directory.load()
             run.tuning = {**about, "trial": finalist.trial, "values": finalist.values}
             directory.save(run)
-        if finalist.trial not in recipes or one.seed == seed:
+        if finalist.trial not in recipes or job.seed == seed:
             recipes[finalist.trial] = run
     for finalist in outcome.finalists:
         if finalist.trial in recipes:

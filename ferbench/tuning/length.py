@@ -59,11 +59,11 @@ def _chosen(dimension: Dimension, value: float, space: Space) -> dict[str, objec
     chosen: dict[str, object] = {dimension.key: value}
     if dimension.component is not None:
         chosen[dimension.section] = dimension.component
-    for one in space.dimensions:
-        if one.key == "training.epochs":
-            chosen[one.key] = min(one.values.extremes())
-        elif one.key == "training.batch_size":
-            chosen[one.key] = max(one.values.extremes())
+    for other in space.dimensions:
+        if other.key == "training.epochs":
+            chosen[other.key] = min(other.values.extremes())
+        elif other.key == "training.batch_size":
+            chosen[other.key] = max(other.values.extremes())
     return chosen
 
 

@@ -20,14 +20,14 @@ from ferbench.training.interruption import Interruption
 from ferbench.tuning import final
 from ferbench.tuning.algorithms import Strategy, make_pruner, make_sampler
 from ferbench.tuning.conductor import Conductor, StudyObserver
+from ferbench.tuning.database import AWAY, Storage, first_line, quiet_optuna, shown_url, sqlite_url
 from ferbench.tuning.objectives import Objective
 from ferbench.tuning.pending import PendingResults
 from ferbench.tuning.ranges import Range
-from ferbench.tuning.settings import TuneSettings
 from ferbench.tuning.space import Space
-from ferbench.tuning.storage import AWAY, Storage, first_line, quiet_optuna, shown_url, sqlite_url
 from ferbench.tuning.study import StudyDirectory, covers, differences, earlier
 from ferbench.tuning.trials import Trials
+from ferbench.tuning.tune_settings import TuneSettings
 from ferbench.tuning.workers import Workers
 
 #: Trials of a study when nobody says how many.
@@ -76,7 +76,7 @@ class Session:
         for dimension in self.space.dimensions:
             if dimension.key == "training.epochs":
                 values = dimension.values
-                return int(values.high) if isinstance(values, Range) else max(int(one) for one in values.items)
+                return int(values.high) if isinstance(values, Range) else max(int(value) for value in values.items)
         return self.base.resolved.recipe.training.epochs
 
     def threads(self) -> int | None:
@@ -202,7 +202,7 @@ class Session:
                 protocol=split.protocol,
                 synthetic=self.base.dataset_spec.synthetic,
                 samples=Samples(train=len(split.train), validation=len(split.validation)),
-                space=[Dimension(**one) for one in self.space.describe()],
+                space=[Dimension(**dimension) for dimension in self.space.describe()],
                 covers=covered,
             )
         )
@@ -227,7 +227,7 @@ class Session:
         before = self.place.outcome()
         if before is not None and self._is_there(before, outcome):
             return before
-        tested = RepeatedTrials(trials=[one.trial for one in best], seeds=seeds)
+        tested = RepeatedTrials(trials=[finalist.trial for finalist in best], seeds=seeds)
         here = f"{socket.gethostname()}:{self.results.absolute()}"
         with trials.storage.claimed(f"{self.place.id} final") as mine:
             if not mine:
@@ -237,12 +237,12 @@ class Session:
             if there is not None and there.of == tested and there.at != here:
                 observer.note(f"the best trials have been repeated and tested: see {there.at}")
                 return None
-            jobs = [job for one in best for job in final.seed_jobs(one, self.space, seeds, self.label)]
+            jobs = [job for finalist in best for job in final.seed_jobs(finalist, self.space, seeds, self.label)]
             observer.note(f"repeating the best of {len(tried)} trials: {len(jobs)} runs, each tested once")
             workers.start()
             final.run_jobs(workers, jobs, interruption, observer)
             final.conclude(self.place, self.results, jobs, outcome, self.base.resolved.recipe.training.seed)
-            if not any(one.failed for one in outcome.finalists):
+            if not any(finalist.failed for finalist in outcome.finalists):
                 with contextlib.suppress(*AWAY):  # the outcome is in the results; only other hosts do not know
                     trials.note_tested(RepeatedAt(of=tested, at=here))
             return outcome
@@ -251,7 +251,7 @@ class Session:
         """Whether an earlier outcome is of these trials and seeds, and its runs are still there."""
         if before.model_copy(update={"finalists": asked.finalists}) != asked:
             return False
-        have = [(one.trial, [run.seed for run in one.runs]) for one in before.finalists]
-        return have == [(one.trial, list(self.settings.seeds)) for one in asked.finalists] and all(
+        have = [(finalist.trial, [run.seed for run in finalist.runs]) for finalist in before.finalists]
+        return have == [(finalist.trial, list(self.settings.seeds)) for finalist in asked.finalists] and all(
             RunDirectory(run_path(self.results, run)).exists() for run in before.runs
         )

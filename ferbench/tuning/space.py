@@ -99,7 +99,9 @@ class Space:
 
     def describe(self) -> list[dict[str, Any]]:
         """The space as plain values, for the study's fingerprint."""
-        fixed = [{"key": one.key, "value": one.value} for one in sorted(self.fixed, key=lambda one: one.key)]
+        fixed = [
+            {"key": option.key, "value": option.value} for option in sorted(self.fixed, key=lambda option: option.key)
+        ]
         return [dimension.describe() for dimension in self.dimensions] + fixed
 
     def suggest(self, trial: optuna.Trial) -> Chosen:
@@ -122,9 +124,9 @@ class Space:
                 name = dimension.values.decode(chosen[dimension.key])
                 if name != _component(self.base, dimension.section):
                     made[dimension.section] = {"name": name}
-        for one in self.fixed:
-            if one.component in (None, _component(made, one.section)):
-                made.setdefault(one.section, {})[one.field] = one.value
+        for option in self.fixed:
+            if option.component in (None, _component(made, option.section)):
+                made.setdefault(option.section, {})[option.field] = option.value
         for dimension in self.dimensions:
             if dimension.field != "name" and dimension.key in chosen:
                 made.setdefault(dimension.section, {})[dimension.field] = dimension.values.decode(chosen[dimension.key])
@@ -190,26 +192,26 @@ def build_space(
         for name in names:
             owner = name if len(names) > 1 else None
             for option in preparer.registry.find(section, name).options().fields:
-                one = Dimension(section, option.name, Choices(()), owner)
-                options[one.key] = (section, owner, option)
+                dimension = Dimension(section, option.name, Choices(()), owner)
+                options[dimension.key] = (section, owner, option)
                 if option.tunable is not None and not only:
                     whole = option.type.partition(" ")[0] == "int"
-                    dimensions[one.key] = replace(one, values=Range.of(option.tunable, whole=whole))
+                    dimensions[dimension.key] = replace(dimension, values=Range.of(option.tunable, whole=whole))
     fixed: dict[str, Fixed] = {}
     for key, (value, source) in given.items():
         if key in _SEARCHED:
             continue
         for section, owner, field, kind in _meant(key, options, components, source):
             values = read_values(value, key, source, whole=kind.partition(" ")[0] == "int")
-            one = Dimension(section, field, values, owner, source)
+            dimension = Dimension(section, field, values, owner, source)
             if isinstance(values, Choices) and len(values.items) == 1:
-                dimensions.pop(one.key, None)
-                fixed[one.key] = Fixed(section, owner, field, values.items[0])
+                dimensions.pop(dimension.key, None)
+                fixed[dimension.key] = Fixed(section, owner, field, values.items[0])
             else:
-                dimensions[one.key] = one
-                fixed.pop(one.key, None)
+                dimensions[dimension.key] = dimension
+                fixed.pop(dimension.key, None)
     order = {section: i for i, section in enumerate((*_SEARCHED, *FIELDS))}
-    chosen = sorted(dimensions.values(), key=lambda one: (one.field != "name", order[one.section]))
+    chosen = sorted(dimensions.values(), key=lambda dimension: (dimension.field != "name", order[dimension.section]))
     if not chosen:
         raise UserError("there is nothing to search", "name something, such as --search optimizer.lr=1e-4..1e-2:log")
     space = Space(settings, tuple(chosen), tuple(fixed.values()))
@@ -223,7 +225,7 @@ def _component(settings: Mapping[str, Any], section: str) -> str | None:
 
 def _chosen_components(settings: Settings, given: Mapping[str, tuple[Any, str]]) -> dict[str, tuple[list[str], str]]:
     """By section, the components that trials choose among, and where they were given."""
-    found = {}
+    components = {}
     for section in _SEARCHED:
         names, source = [str(_component(settings, section))], "default"
         if section in given:
@@ -235,8 +237,8 @@ def _chosen_components(settings: Settings, given: Mapping[str, tuple[Any, str]])
                     f"name them: {section}={names[0]},… ('ferbench plugins list' shows what there is)",
                 )
             names = list(values.items)
-        found[section] = (names, source)
-    return found
+        components[section] = (names, source)
+    return components
 
 
 def _meant(
@@ -304,9 +306,9 @@ def _field_type(section: str, field: str, source: str) -> str:
 def _check(space: Space, preparer: Preparer) -> None:
     """Refuse values that no trial could run with: both ends of each range and every choice are resolved once."""
     first = {
-        one.section: one.values.items[0]
-        for one in space.dimensions
-        if one.field == "name" and isinstance(one.values, Choices)
+        dimension.section: dimension.values.items[0]
+        for dimension in space.dimensions
+        if dimension.field == "name" and isinstance(dimension.values, Choices)
     }
     for dimension in space.dimensions:
         for value in dimension.values.extremes():
@@ -317,6 +319,6 @@ def _check(space: Space, preparer: Preparer) -> None:
                 if dimension.source == "default":
                     raise
                 raise UserError(f"{dimension.source} {dimension.key}: {error.message}", error.remedy) from error
-    for one in space.fixed:
-        chosen = dict(first) if one.component is None else {**first, one.section: one.component}
+    for option in space.fixed:
+        chosen = dict(first) if option.component is None else {**first, option.section: option.component}
         preparer.resolve(space.settings(chosen))

@@ -87,10 +87,10 @@ def tiles(view: StudyView) -> list[Tile]:
 def finalists_table(view: StudyView) -> Table:
     """The trials that were tested."""
     rows = tuple(
-        (f"trial {one.trial}", *one.values, len(one.runs), *map(view.scores(one).get, _TESTED))
-        for one in view.finalists
+        (f"trial {finalist.trial}", *finalist.values, len(finalist.runs), *map(view.scores(finalist).get, _TESTED))
+        for finalist in view.finalists
     )
-    seeds = sorted({run.seed for one in view.finalists for run in one.runs})
+    seeds = sorted({run.seed for finalist in view.finalists for run in finalist.runs})
     return Table(
         "finalists",
         f"The best trials, each over seeds {', '.join(map(str, seeds))}: mean and extremes on test.",
@@ -102,9 +102,10 @@ def finalists_table(view: StudyView) -> Table:
         ),
         rows,
         notes=tuple(
-            f"Trial {one.trial} has no result with seed {lost.seed}, which is in no mean: {lost.reason or 'failed'}."
-            for one in view.finalists
-            for lost in one.failed
+            f"Trial {finalist.trial} has no result with seed {lost.seed}, which is in no mean: "
+            f"{lost.reason or 'failed'}."
+            for finalist in view.finalists
+            for lost in finalist.failed
         ),
     )
 
@@ -112,8 +113,13 @@ def finalists_table(view: StudyView) -> Table:
 def _space(view: StudyView) -> Table:
     names = view.record.objectives
     rows = tuple(
-        (one.key, one.text, one.scale, *(view.importances.get(name, {}).get(one.key) for name in names))
-        for one in view.dimensions
+        (
+            dimension.key,
+            dimension.text,
+            dimension.scale,
+            *(view.importances.get(name, {}).get(dimension.key) for name in names),
+        )
+        for dimension in view.dimensions
     )
     return Table(
         "space",
@@ -129,7 +135,7 @@ def _space(view: StudyView) -> Table:
 
 
 def _trials(view: StudyView) -> Table:
-    keys = [f"params_{one.key}" for one in view.dimensions]
+    keys = [f"params_{dimension.key}" for dimension in view.dimensions]
     values = [f"values_{name}" for name in view.record.objectives]
     frame = view.frame[["number", "state", *values, "epochs", "seconds", *keys, "chosen_by", "run", "reason"]]
     frame = frame.assign(
@@ -146,7 +152,10 @@ def _trials(view: StudyView) -> Table:
             *(Column(name, name, "number") for name in view.record.objectives),
             Column("epochs", "epochs", "count"),
             Column("seconds", "time", "seconds"),
-            *(Column(one.key, one.key, "text" if one.choices is not None else "number") for one in view.dimensions),
+            *(
+                Column(dimension.key, dimension.key, "text" if dimension.choices is not None else "number")
+                for dimension in view.dimensions
+            ),
             Column("chosen_by", "chosen by"),
             Column("run", "run", "id"),
             Column("reason", "why it ended"),

@@ -9,18 +9,17 @@ from typing import Any
 from ferbench.errors import UserError
 from ferbench.experiment.plan import check_selection
 from ferbench.experiment.prepare import Preparer
-from ferbench.experiment.recipe import RuntimeSettings
 from ferbench.experiment.request import asked_settings, asked_tables
 from ferbench.experiment.settings import check_run_name, parse_value
 from ferbench.kinds import SECTIONS
 from ferbench.tuning.algorithms import Strategy, make_sampler
+from ferbench.tuning.database import check_shared
 from ferbench.tuning.length import keep_within
 from ferbench.tuning.objectives import read_objectives
 from ferbench.tuning.session import Session
-from ferbench.tuning.settings import read_tune
 from ferbench.tuning.space import build_space
-from ferbench.tuning.storage import check_shared
 from ferbench.tuning.study import covers, place_of
+from ferbench.tuning.tune_settings import read_tune
 
 _NO_FOLDS = "search on one split, or one fold (data.fold=1/5); then run every fold: 'ferbench run best.toml --folds 5'"
 
@@ -103,7 +102,12 @@ def prepare_search(
     objectives = read_objectives(settings.objectives or (resolved.recipe.training.select,))
     by = Strategy.of(settings, objectives)
     make_sampler(settings.algorithm, objectives, 0)  # which refuses some
-    _check_devices(resolved.recipe.runtime)
+    devices = resolved.recipe.runtime.devices
+    if devices > 1:
+        raise UserError(
+            f"a search trains each trial on one device, but runtime.devices = {devices} asks for more",
+            "leave it out; --workers N runs N trials at a time, and 'ferbench run' of the best recipe takes --devices",
+        )
     planned = preparer.plan(resolved, begun)
     for objective in objectives:
         if objective.is_metric:
@@ -112,7 +116,7 @@ def prepare_search(
     space = keep_within(space, planned, preparer)
     left_out: list[str] = []
     if begun is not None:
-        from ferbench.tuning.weights import keep_fitting
+        from ferbench.tuning.fitting_weights import keep_fitting
 
         space, left_out = keep_fitting(space, planned, begun, preparer)
     directory = place_of(results, covers(space, objectives, planned, by), by, objectives)
@@ -140,11 +144,3 @@ def _of_components(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         section, _, field = key.partition(".")
         if section in SECTIONS and section != "dataset" and field != "name":
             yield key, value
-
-
-def _check_devices(runtime: RuntimeSettings) -> None:
-    if runtime.devices > 1:
-        raise UserError(
-            f"a search trains each trial on one device, but runtime.devices = {runtime.devices} asks for more",
-            "leave it out; --workers N runs N trials at a time, and 'ferbench run' of the best recipe takes --devices",
-        )
