@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from ferbench.plugin.discovery import Component
-    from ferbench.plugin.options import Option, OptionSchema
+    from ferbench.plugin.options import OptionSchema
+    from ferbench.plugin.signature import Option
 
 
 def describe(component: Component, options: OptionSchema) -> dict[str, Any]:

@@ -245,9 +245,6 @@ _HARNESS = PluginRecord(
     distribution="ferbench",
     version=__version__,
     origin="ferbench.data.union",
-    status="ok",
-    error=None,
-    seconds=0.0,
     module="ferbench.data.union",
 )
 

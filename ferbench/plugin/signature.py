@@ -19,35 +19,36 @@ from ferbench.plugin.specs import InitialWeights, Tunable
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """A keyword-only parameter, with its annotation resolved.
+class Option:
+    """One option of a component: a keyword-only parameter of its builder.
 
     Attributes:
-        name: the parameter's name.
-        annotation: its type with all metadata.
-        default: its default; meaningless where ``required``.
-        required: whether it has no default.
-        type_text: its type for people, without metadata.
-        bounds: its bounds for people.
-        tunable: its search range.
-        initial_weights: how it names initial weights, if it does.
-        description: what the docstring says of it.
+        name: what users type.
+        annotation: its type with all metadata, resolved.
+        default: as the signature has it; of the options of an `OptionSchema`, as a JSON value. None where the option is
+            required.
+        required: whether there is no default.
+        type: readable text such as ``float``, ``'a' | 'b'`` or ``list[str]``.
+        bounds: readable text such as ``0 ≤ x < 1``; empty without bounds.
+        tunable: the range that ``ferbench tune`` searches, if the author gave one.
+        initial_weights: how its value names a model's initial weights, if it does.
+        description: from the builder's docstring.
     """
 
     name: str
     annotation: Any
     default: Any
     required: bool
-    type_text: str
+    type: str
     bounds: str
     tunable: Tunable | None
     initial_weights: InitialWeights | None
     description: str
 
 
-def read_parameters(
+def read_options(
     builder: Callable[..., Any], skip: Collection[str] = (), given: int | None = None
-) -> tuple[Parameter, ...]:
+) -> tuple[Option, ...]:
     """The keyword-only parameters of a builder, but for those in ``skip``.
 
     Args:
@@ -81,19 +82,19 @@ def read_parameters(
     return tuple(found)
 
 
-def _read(parameter: inspect.Parameter, builder: Callable[..., Any], description: str) -> Parameter:
+def _read(parameter: inspect.Parameter, builder: Callable[..., Any], description: str) -> Option:
     annotation = _resolve(parameter, builder)
     metadata = list(_metadata(annotation))
     ranges = [item for item in metadata if isinstance(item, Tunable)]
     if len(ranges) > 1:
         raise TypeError(f"option '{parameter.name}' has {len(ranges)} search ranges")
     required = parameter.default is parameter.empty
-    return Parameter(
+    return Option(
         name=parameter.name,
         annotation=annotation,
         default=None if required else parameter.default,
         required=required,
-        type_text=type_text(annotation),
+        type=type_text(annotation),
         bounds=_bounds_text(metadata),
         tunable=ranges[0] if ranges else None,
         initial_weights=next((item for item in metadata if isinstance(item, InitialWeights)), None),

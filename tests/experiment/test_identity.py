@@ -25,7 +25,7 @@ from ferbench.experiment.settings import build_recipe
 from ferbench.experiment.start import Start
 from ferbench.kinds import IN_IDS
 from ferbench.plugin.discovery import load_registry
-from ferbench.plugin.options import Option
+from ferbench.plugin.signature import Option
 from ferbench.runs.directory import RunDirectory
 
 CLASSES = ("angry", "happy", "sad")
