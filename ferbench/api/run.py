@@ -80,7 +80,7 @@ def run(
     """
     from ferbench.api.progress import in_notebook
     from ferbench.api.request import asked_combinations
-    from ferbench.experiment.folds import axis
+    from ferbench.experiment.fold_axis import axis
     from ferbench.experiment.prepare import Preparer, pack_in, plan_all
     from ferbench.plugin.discovery import load_registry
     from ferbench.training.starting import find_start

@@ -202,7 +202,7 @@ def tune(
     Raises:
         UserError: something that is asked for makes no sense, or no trial is complete.
     """
-    from ferbench.experiment.datasets import dataset_pack
+    from ferbench.experiment.dataset_pack import dataset_pack
     from ferbench.tuning.conductor import StudyObserver
     from ferbench.tuning.request import Request
 

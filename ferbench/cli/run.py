@@ -124,7 +124,7 @@ def combinations_of(
         UserError: something of it is wrong, or no combination makes sense.
     """
     from ferbench.api.request import asked_combinations
-    from ferbench.experiment.folds import axis
+    from ferbench.experiment.fold_axis import axis
 
     components = {section: asked.pop(f"{section}_names") for section in SECTIONS}
     fields: dict[str, Sequence[Any]] = {

@@ -199,8 +199,8 @@ def _plain(parsed: pydantic.BaseModel, content: Callable[[str, PathLike[str]], s
             values = (walk(option, *pair) for pair in zip(plain.values(), typed.values(), strict=True))
             return dict(zip(keys, values, strict=True))
         if isinstance(typed, Collection) and isinstance(plain, list):
-            found = [walk(option, *pair) for pair in zip(plain, typed, strict=True)]
-            return sorted(found, key=json.dumps) if isinstance(typed, AbstractSet) else found
+            items = [walk(option, *pair) for pair in zip(plain, typed, strict=True)]
+            return sorted(items, key=json.dumps) if isinstance(typed, AbstractSet) else items
         return plain
 
     return {name: walk(name, plain[name], typed[name]) for name in plain}

@@ -65,7 +65,7 @@ def read_options(
     except ValueError as error:
         raise TypeError(f"the signature of {name} cannot be read: {error}") from error
     described = _argument_docs(builder)
-    found = []
+    options = []
     positional = 0
     for parameter in signature.parameters.values():
         if parameter.kind is parameter.VAR_KEYWORD:
@@ -78,8 +78,8 @@ def read_options(
                     f"put it behind a '*' to make it an option"
                 )
         if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in skip:
-            found.append(_read(parameter, builder, described.get(parameter.name, "")))
-    return tuple(found)
+            options.append(_read(parameter, builder, described.get(parameter.name, "")))
+    return tuple(options)
 
 
 def _read(parameter: inspect.Parameter, builder: Callable[..., Any], description: str) -> Option:
@@ -209,11 +209,13 @@ def expectation(annotation: Any, metadata: Iterable[object] = ()) -> str:
     """
     metadata = [*_flatten(metadata), *_metadata(annotation)]
     while typing.get_origin(annotation) in (Annotated, Union, types.UnionType):
-        members = [one for one in typing.get_args(annotation) if one is not types.NoneType]
+        members = [argument for argument in typing.get_args(annotation) if argument is not types.NoneType]
         if typing.get_origin(annotation) is not Annotated and len(members) > 1:
             break
         annotation = members[0]
-    choices = [repr(one) for one in typing.get_args(annotation)] if typing.get_origin(annotation) is Literal else []
+    choices = (
+        [repr(argument) for argument in typing.get_args(annotation)] if typing.get_origin(annotation) is Literal else []
+    )
     if inspect.isclass(annotation) and issubclass(annotation, Enum):
         choices = [repr(member.value) for member in annotation]
     if choices:
@@ -289,14 +291,14 @@ def _argument_docs(builder: Callable[..., Any]) -> dict[str, str]:
     while isinstance(function, functools.partial):
         function = function.func
     sources = [function, function.__init__] if inspect.isclass(function) else [function]
-    found: dict[str, str] = {}
+    described: dict[str, str] = {}
     for source in sources:
-        found |= _args_section(inspect.cleandoc(source.__doc__ or ""))
-    return found
+        described |= _args_section(inspect.cleandoc(source.__doc__ or ""))
+    return described
 
 
 def _args_section(docstring: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    described: dict[str, str] = {}
     inside, indent, current = False, 0, ""
     for line in docstring.splitlines():
         depth = len(line) - len(line.lstrip())
@@ -310,7 +312,7 @@ def _args_section(docstring: str) -> dict[str, str]:
             match = _ARGUMENT.match(line.strip()) if depth == indent else None
             if match:
                 current = match[1]
-                found[current] = match[2]
+                described[current] = match[2]
             elif current:
-                found[current] += f" {line.strip()}"
-    return found
+                described[current] += f" {line.strip()}"
+    return described

@@ -141,9 +141,9 @@ def scalar(bench: LossBench) -> str:
     if not isinstance(value, LossValue | Tensor):
         raise Violation(f"it returns {type(value).__name__}, neither LossValue nor a tensor")
     value = value if isinstance(value, LossValue) else LossValue(value)
-    for name, one in {"the total": value.total, **value.components}.items():
-        if not is_number(one):
-            got = f"{one.dtype}{list(one.shape)}" if isinstance(one, Tensor) else type(one).__name__
+    for name, part in {"the total": value.total, **value.components}.items():
+        if not is_number(part):
+            got = f"{part.dtype}{list(part.shape)}" if isinstance(part, Tensor) else type(part).__name__
             raise Violation(f"{name} is {got} for {_SAMPLES} samples, no single number; return the mean")
     return f"components: {', '.join(value.components) or 'none'}"
 

@@ -69,9 +69,9 @@ class SamplerBench:
     @functools.cached_property
     def repeats(self) -> bool:
         """Whether two samplers with one seed draw the same, whatever was asked before."""
-        one, other = self.build(), self.build()
+        sampler, other = self.build(), self.build()
         seed_everything(1)
-        first = [np.array(one.indices(epoch)) for epoch in (1, 2, 3)]
+        first = [np.array(sampler.indices(epoch)) for epoch in (1, 2, 3)]
         seed_everything(2)
         again = [np.array(other.indices(epoch)) for epoch in (3, 1, 2)]
         return all(np.array_equal(a, b) for a, b in zip(first, [*again[1:], again[0]], strict=True))

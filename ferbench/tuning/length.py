@@ -8,7 +8,6 @@ from ferbench.data.cuts import count_updates
 from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan, samples_per_epoch
 from ferbench.experiment.resolve import resolve
-from ferbench.experiment.settings import build_recipe
 from ferbench.plugin.discovery import Registry
 from ferbench.tuning.ranges import Range
 from ferbench.tuning.space import Dimension, Settings, Space
@@ -70,7 +69,7 @@ def _chosen(dimension: Dimension, value: float, space: Space) -> dict[str, objec
 
 
 def _build(settings: Settings, base: Plan, registry: Registry) -> None:
-    resolved = resolve(build_recipe(settings), registry)
+    resolved = resolve(settings, registry)
     training = resolved.recipe.training
     if training.epochs:
         drawn = samples_per_epoch(resolved, base.split, base.task)

@@ -11,7 +11,6 @@ from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan, check_selection, plan
 from ferbench.experiment.resolve import ResolvedRecipe, resolve
 from ferbench.experiment.settings import (
-    build_recipe,
     check_run_name,
     grid,
     parse_value,
@@ -112,7 +111,7 @@ class Request:
         if self.storage is not None:
             check_shared(self.storage)
         space = build_space(base, registry, searches=self._searches(settings.search), only=settings.only)
-        resolved = resolve(build_recipe(space.base), registry)
+        resolved = resolve(space.base, registry)
         objectives = read_objectives(settings.objectives or (resolved.recipe.training.select,))
         by = Strategy.of(settings, objectives)
         make_sampler(settings.algorithm, objectives, 0)

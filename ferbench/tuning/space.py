@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ferbench.errors import UserError
-from ferbench.experiment import folds
+from ferbench.experiment import fold_axis
 from ferbench.experiment.recipe import Recipe, Role
 from ferbench.experiment.resolve import resolve
-from ferbench.experiment.settings import FIELDS, build_recipe, suggestion
+from ferbench.experiment.settings import FIELDS, suggestion
 from ferbench.kinds import DEFAULTS, SECTIONS
 from ferbench.plugin.refusals import unknown_option
 from ferbench.plugin.signature import type_text
@@ -287,9 +287,9 @@ def _field_type(section: str, field: str, source: str) -> str:
     model = Recipe.model_fields[section].annotation
     assert model is not None
     fields = model.model_fields
-    if f"{section}.{field}" == folds.KEY:
+    if f"{section}.{field}" == fold_axis.KEY:
         why = "it cannot be searched: it is every fold of one setting"
-        raise UserError(f"{source} {folds.KEY}: {why}", folds.ELSEWHERE)
+        raise UserError(f"{source} {fold_axis.KEY}: {why}", fold_axis.ELSEWHERE)
     if field not in fields:
         raise unknown_option(field, tuple(fields), f"[{section}]")
     (role,) = (entry for entry in fields[field].metadata if isinstance(entry, Role))
@@ -313,11 +313,11 @@ def _check(space: Space, registry: Registry) -> None:
         for value in dimension.values.extremes():
             chosen = dict(first) if dimension.component is None else {**first, dimension.section: dimension.component}
             try:
-                resolve(build_recipe(space.settings({**chosen, dimension.key: value})), registry)
+                resolve(space.settings({**chosen, dimension.key: value}), registry)
             except UserError as error:
                 if dimension.source == "default":
                     raise
                 raise UserError(f"{dimension.source} {dimension.key}: {error.message}", error.remedy) from error
     for one in space.fixed:
         chosen = dict(first) if one.component is None else {**first, one.section: one.component}
-        resolve(build_recipe(space.settings(chosen)), registry)
+        resolve(space.settings(chosen), registry)

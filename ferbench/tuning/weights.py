@@ -7,7 +7,6 @@ from dataclasses import replace
 from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan, plan
 from ferbench.experiment.resolve import resolve
-from ferbench.experiment.settings import build_recipe
 from ferbench.experiment.start import Start
 from ferbench.plugin.discovery import Registry
 from ferbench.training.building import build_model
@@ -57,7 +56,7 @@ def keep_fitting(space: Space, base: Plan, start: Start, registry: Registry) -> 
 
 def _fits(dimension: Dimension, space: Space, base: Plan, start: Start, registry: Registry) -> bool:
     for value in dimension.values.extremes():
-        resolved = resolve(build_recipe(space.settings({dimension.key: value})), registry)
+        resolved = resolve(space.settings({dimension.key: value}), registry)
         model = build_model(plan(resolved, base.pack, start))
         try:
             begin(start, model)
