@@ -93,10 +93,8 @@ def run(
 
 def _warn_of_names(combinations: Sequence[Combination], results: Path) -> None:
     plans = [combination.plan for combination in combinations if combination.plan is not None]
-    named = [(plan.resolved.recipe.name, plan) for plan in plans]
-    warn_of_names(
-        results, [(name, plan.directory(results).path.name, plan.config_id) for name, plan in named if name is not None]
-    )
+    named = [(plan.resolved.recipe.name, plan.directory(results).path.name, plan.config_id) for plan in plans]
+    warn_of_names(results, [(name, run, config) for name, run, config in named if name is not None])
 
 
 def combinations_of(
@@ -153,7 +151,7 @@ def conduct(
     if tables and len(combinations) > 1:
         from ferbench.cli.results import show_comparison
 
-        show_comparison(plain)
+        show_comparison(outcomes)
         show_cross_validations(several)
     page = write_report(outcomes, results, plugins) if with_report else None
     if not tables:
@@ -197,7 +195,7 @@ class _Shown(Progress):
         if self._tables:
             from ferbench.cli.results import show_outcome
 
-            show_outcome(outcome.plain(), quiet=self._quiet)
+            show_outcome(outcome, quiet=self._quiet)
 
     def interrupted(self, run: str) -> None:
         click.echo(f"interrupted: the same command goes on with run {run}", err=True)

@@ -8,7 +8,7 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from os import PathLike
@@ -151,30 +151,39 @@ def _flatten(metadata: Iterable[object]) -> Iterator[object]:
             yield item
 
 
+#: The ``annotated_types`` constraints that have a short form: where each keeps its limit, and what it says in words. What
+#: has none is left to the error.
+_LIMITS = {
+    "Ge": ("ge", "at least {}"),
+    "Gt": ("gt", "greater than {}"),
+    "Le": ("le", "at most {}"),
+    "Lt": ("lt", "less than {}"),
+    "MultipleOf": ("multiple_of", "a multiple of {}"),
+    "MinLen": ("min_length", "at least {} long"),
+    "MaxLen": ("max_length", "at most {} long"),
+}
+
+
+def _limits(metadata: Iterable[object]) -> dict[str, str]:
+    """The limits that constraints set, as texts by the constraint's class."""
+    known = [(item, type(item).__name__) for item in metadata]
+    return {kind: _number(getattr(item, _LIMITS[kind][0])) for item, kind in known if kind in _LIMITS}
+
+
+def _worded(limits: Mapping[str, str], forms: Mapping[str, str]) -> list[str]:
+    return [form.format(limits[kind]) for kind, form in forms.items() if kind in limits]
+
+
 def _bounds_text(metadata: Iterable[object]) -> str:
-    """``0 ≤ x < 1`` from ``annotated_types`` constraints; what has no short form is left to the error."""
-    low = high = ""
-    rest = []
-    for item in metadata:
-        kind = type(item).__name__
-        if kind in ("Ge", "Gt"):
-            low = f"{_number(getattr(item, kind.lower()))} {'≤' if kind == 'Ge' else '<'}"
-        elif kind in ("Le", "Lt"):
-            high = f"{'≤' if kind == 'Le' else '<'} {_number(getattr(item, kind.lower()))}"
-        elif kind == "MultipleOf":
-            rest.append(f"multiple of {_number(item.multiple_of)}")  # type: ignore[attr-defined]
-        elif kind == "MinLen":
-            rest.append(f"length ≥ {item.min_length}")  # type: ignore[attr-defined]
-        elif kind == "MaxLen":
-            rest.append(f"length ≤ {item.max_length}")  # type: ignore[attr-defined]
+    """``0 ≤ x < 1``."""
+    limits = _limits(metadata)
+    low, high = _worded(limits, {"Ge": "{} ≤", "Gt": "{} <"}), _worded(limits, {"Le": "≤ {}", "Lt": "< {}"})
     if low and high:
-        rest.insert(0, f"{low} x {high}")
-    elif low:
-        number, sign = low.rsplit(" ", 1)
-        rest.insert(0, f"x {'≥' if sign == '≤' else '>'} {number}")
-    elif high:
-        rest.insert(0, f"x {high}")
-    return ", ".join(rest)
+        ends = [f"{low[0]} x {high[0]}"]
+    else:
+        ends = _worded(limits, {"Ge": "x ≥ {}", "Gt": "x > {}", "Le": "x ≤ {}", "Lt": "x < {}"})
+    rest = {"MultipleOf": "multiple of {}", "MinLen": "length ≥ {}", "MaxLen": "length ≤ {}"}
+    return ", ".join([*ends, *_worded(limits, rest)])
 
 
 _PLAIN_TYPES = {
@@ -187,17 +196,6 @@ _PLAIN_TYPES = {
     dict: "a table",
     Path: "a path",
 }
-
-
-_BOUNDS = (
-    ("Ge", "ge", "at least {}"),
-    ("Gt", "gt", "greater than {}"),
-    ("Le", "le", "at most {}"),
-    ("Lt", "lt", "less than {}"),
-    ("MultipleOf", "multiple_of", "a multiple of {}"),
-    ("MinLen", "min_length", "at least {} long"),
-    ("MaxLen", "max_length", "at most {} long"),
-)
 
 
 def expectation(annotation: Any, metadata: Iterable[object] = ()) -> str:
@@ -237,14 +235,10 @@ def item_type(annotation: Any) -> Any | None:
 
 
 def _bounds_in_words(metadata: Iterable[object]) -> str:
-    bounds: dict[str, Any] = {type(item).__name__: item for item in metadata}
-    between = "Ge" in bounds and "Le" in bounds
-    words = [
-        template.format(_number(getattr(bounds[kind], field)))
-        for kind, field, template in _BOUNDS
-        if kind in bounds and not (between and kind in ("Ge", "Le"))
-    ]
-    ends = f" from {_number(bounds['Ge'].ge)} to {_number(bounds['Le'].le)}" if between else ""
+    limits, ends = _limits(metadata), ""
+    if "Ge" in limits and "Le" in limits:
+        ends = f" from {limits.pop('Ge')} to {limits.pop('Le')}"
+    words = _worded(limits, {kind: words for kind, (_, words) in _LIMITS.items()})
     return ends + (f", {' and '.join(words)}" if words else "")
 
 

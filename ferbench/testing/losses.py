@@ -95,7 +95,7 @@ RULES = RuleSet(LossBench)
 def copied(given: Part) -> Part:
     """Outputs or targets that may be written into; gradients reach the given."""
     parts = (getattr(given, field.name) for field in fields(given))
-    return type(given)(*(None if part is None else part.clone() for part in parts))
+    return type(given)(*(None if part is None else part.clone() for part in parts))  # type: ignore[arg-type]
 
 
 def value_of(loss: Any, outputs: Outputs, targets: Targets) -> Any:
@@ -166,10 +166,11 @@ def inputs_unchanged(bench: LossBench) -> None:
         for learning in (True, False):
             outputs, targets = copied(bench.outputs()), bench.targets()
             targets.soft = None if soft is None else soft.clone()
-            known = copied(outputs), copied(targets)
+            pairs: list[tuple[Outputs | Targets, Outputs | Targets]]
+            pairs = [(copied(outputs), outputs), (copied(targets), targets)]
             with torch.set_grad_enabled(learning), contextlib.suppress(UserError):  # of one that takes no distributions
                 bench.build()(outputs, targets)
-            for before, after in zip(known, (outputs, targets), strict=True):
+            for before, after in pairs:
                 for field in fields(before):
                     was, is_now = getattr(before, field.name), getattr(after, field.name)
                     if was is not is_now and (was is None or is_now is None or not torch.equal(was, is_now)):
