@@ -151,8 +151,8 @@ def _flatten(metadata: Iterable[object]) -> Iterator[object]:
             yield item
 
 
-#: The ``annotated_types`` constraints that have a short form: where each keeps its limit, and what it says in words. What
-#: has none is left to the error.
+#: The ``annotated_types`` constraints that have a short form: where each keeps its limit, and what it says in words.
+#: What has none is left to the error.
 _LIMITS = {
     "Ge": ("ge", "at least {}"),
     "Gt": ("gt", "greater than {}"),
