@@ -79,7 +79,7 @@ def run(
         UserError: something that is asked for is wrong, or nothing can be run.
     """
     from ferbench.api.progress import in_notebook
-    from ferbench.experiment.folds import axis
+    from ferbench.experiment.fold_axis import axis
     from ferbench.experiment.prepare import Preparer, pack_in, plan_all
     from ferbench.experiment.request import asked_combinations
     from ferbench.plugin.discovery import load_registry
