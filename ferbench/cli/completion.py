@@ -79,12 +79,12 @@ class RunType(click.ParamType):
         found: dict[str, CompletionItem] = {}
         for run in all_runs(Path(ctx.params.get("results") or "results")):
             try:
-                name = run.read().get("name")
+                name = run.load().name
             except UserError:
                 continue
             for word in (name, run.path.name):
-                if word and str(word).startswith(incomplete):
-                    found.setdefault(str(word), CompletionItem(str(word)))
+                if word and word.startswith(incomplete):
+                    found.setdefault(word, CompletionItem(word))
         return list(found.values())
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ferbench.records.epoch import Epoch
     from ferbench.records.evaluation import EvaluationEntry
-    from ferbench.runs.directory import Predictions
+    from ferbench.runs.predictions import Predictions
 
 
 class OfRun(NamedTuple):

@@ -13,6 +13,7 @@ import sys
 
 import pytest
 from made_runs import make_run
+from record_files import read_record, write_record
 
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.lock import holder_path, lock_path, only_writer
@@ -52,7 +53,7 @@ def test_a_list_has_finished_and_unfinished_runs(results, listed):
     make_run(results, name="bad", status="failed", message="out of luck\nline two")
     found = listed()
     assert (found["good"]["status"], found["good"]["epochs"], found["good"]["planned"]) == ("done", 3, 3)
-    scores = {entry["split"]: entry["metrics"]["macro_f1"] for entry in done.read()["evaluations"].values()}
+    scores = {entry["split"]: entry["metrics"]["macro_f1"] for entry in read_record(done)["evaluations"].values()}
     assert found["good"]["test_macro_f1"] == scores["test"]
     assert found["good"]["validation_macro_f1"] == scores["validation"]
     on_disk = sum(path.stat().st_size for path in done.path.rglob("*") if path.is_file())
@@ -114,7 +115,7 @@ def test_show_tells_what_a_run_is_and_what_can_be_done(results, ferbench_cli):
     parent = make_run(results, name="parent")
     child = make_run(results, name="child", parents=[{"run": parent.path.name, "at": "best"}])
     shown = ferbench_cli("runs", "show", "parent").stdout
-    record = parent.read()
+    record = read_record(parent)
     for text in (
         record["identity"]["training_id"],
         "some-net",
@@ -165,7 +166,7 @@ def test_rm_says_what_goes_before_and_after(results, ferbench_cli):
 def called(results, run, identifier, name=None):
     """Give a made run another id and a name that may be anything."""
     moved = RunDirectory(run.path.rename(run.path.with_name(identifier)))
-    moved.write({**moved.read(), "name": name})
+    write_record(moved, {**read_record(moved), "name": name})
     return moved
 
 

@@ -6,6 +6,7 @@ from statistics import fmean
 
 import pytest
 from made_runs import make_run
+from record_files import read_record
 
 from ferbench.report.contents import read_runs
 from ferbench.report.page import compose, report_page
@@ -18,7 +19,7 @@ def fold(results, place, *, seed=0, skill=0.6, **more):
 
 
 def score(run, key="macro_f1"):
-    (one,) = run.read()["evaluations"].values()
+    (one,) = read_record(run)["evaluations"].values()
     return one["metrics"][key]
 
 

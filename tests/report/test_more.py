@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made_runs import make_run
+from record_files import read_metrics, read_record, write_metrics, write_record
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
 from ferbench.data.cache import pack_dataset
@@ -26,14 +27,14 @@ from ferbench.runs.directory import RunDirectory
 
 
 def evaluation_of(run: RunDirectory, split="test"):
-    (key,) = [key for key, one in run.read()["evaluations"].items() if one["split"] == split]
+    (key,) = [key for key, one in read_record(run)["evaluations"].items() if one["split"] == split]
     return key
 
 
 def rewrite(run, split="test", **changes):
     key = evaluation_of(run, split)
     old = run.predictions(key)
-    run.write_evaluation(key, run.evaluation(key), replace(old, **changes))
+    write_metrics(run, read_metrics(run, key), replace(old, **changes))
 
 
 @pytest.fixture
@@ -178,10 +179,10 @@ def test_valence_and_arousal_are_drawn_with_their_ccc(run):
 
 
 def test_of_how_many_samples_valence_is_known_is_no_metric(run):
-    record = run.read()
+    record = read_record(run)
     for one in record["evaluations"].values():
         one["metrics"] |= {"valence_n": 340.0, "arousal_n": 350.0, "valence_ccc": 0.5}
-    run.write(record)
+    write_record(run, record)
     table = metrics(view(run))
     labels = [row[0] for row in table.rows]
     assert "valence CCC" in labels
@@ -193,10 +194,11 @@ def test_of_how_many_samples_valence_is_known_is_no_metric(run):
 def test_the_samplers_weights_are_drawn_by_epoch(tmp_path):
     made = make_run(tmp_path, name="one", epochs=3)
     assert per_sample.focus(view(made)) is None
-    epochs = made.history()
+    epochs = made.epochs()
     made.start_history()
     for one, weight in zip(epochs, (1.0, 3.0, 9.0), strict=True):
-        made.append_history({**one, "sampler": {"focus": ["fear"], "weights": {"fear": weight, "happy": 1.0}}})
+        one.sampler = {"focus": ["fear"], "weights": {"fear": weight, "happy": 1.0}}
+        made.append_history(one)
     figure = per_sample.focus(view(made))
     assert figure.spec["data"][0]["z"] == [[1.0, 3.0, 9.0], [1.0, 1.0, 1.0]]
 
@@ -226,9 +228,9 @@ def test_the_frontier_joins_what_nothing_cheaper_reaches():
 
 def test_accuracy_is_drawn_against_a_cost_that_differs(tmp_path):
     runs = [make_run(tmp_path, name=name) for name in "ab"]
-    record = runs[0].read()
+    record = read_record(runs[0])
     record["model"]["parameters"] = 10
-    runs[0].write(record)
+    write_record(runs[0], record)
     (group,) = read_runs(runs).comparisons
     assert pareto(group, "flops", "x") is None
     runs, best = pareto(group, "parameters", "x").spec["data"]
@@ -254,9 +256,9 @@ class Noise(Dataset):
 
 def test_pictures_of_errors_are_embedded_on_request_only(run, tmp_path):
     pack = pack_dataset(Noise(), name="noise", cache=tmp_path / "cache")
-    record = run.read()
+    record = read_record(run)
     record["data"]["pack"] = pack.digest
-    run.write(record)
+    write_record(run, record)
     assert "data:image/png" not in report_page(compose(read_runs([run])))
     with pytest.raises(UserError, match="the images of one are not in the cache"):
         view(run, gallery=1, cache=tmp_path / "none")

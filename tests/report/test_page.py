@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_runs import make_run
+from record_files import read_record, write_record
 
 from ferbench.report import page
 from ferbench.report.contents import read_runs
@@ -81,12 +82,12 @@ def test_an_unfinished_run_says_why_it_has_no_result(tmp_path):
 
 def test_a_run_that_stopped_early_or_trained_nothing_says_so(tmp_path):
     run = make_run(tmp_path)
-    record = run.read()
+    record = read_record(run)
     record["training"] |= {"epochs": 3, "stopped": {"reason": "patience", "epoch": 3}}
-    run.write(record)
+    write_record(run, record)
     assert "Training stopped after 3 of 5 epochs" in made([run])
     record["training"] |= {"epochs": 0, "best_epoch": 0, "images_per_second": None, "stopped": {"reason": "epochs"}}
-    run.write(record)
+    write_record(run, record)
     assert "Nothing was trained" in made([run])
 
 
