@@ -14,19 +14,17 @@ class Finding:
     """What was found.
 
     Attributes:
-        area: ``environment``, ``cache`` or ``results``.
         level: ``ok``; ``note``: worth knowing; ``problem``: something is to be done.
         what: in one line.
         remedy: what to do, in one line; empty when nothing is.
         fix: does it, where that is safe: what it removes is of no use to anybody.
     """
 
-    area: str
     level: Level
     what: str
     remedy: str = ""
     fix: Callable[[], None] | None = None
 
     def to_record(self) -> dict[str, Any]:
-        about = {"area": self.area, "level": self.level, "what": self.what, "remedy": self.remedy}
-        return {**about, "fixable": self.fix is not None}
+        """For ``--json``."""
+        return {"level": self.level, "what": self.what, "remedy": self.remedy, "fixable": self.fix is not None}

@@ -10,7 +10,7 @@ from ferbench.ids import short
 from ferbench.metrics.measures import measure
 from ferbench.ranking.cross_validation import over_folds
 from ferbench.report.contents import RunView
-from ferbench.runs.folds import listed, place_of
+from ferbench.runs.partitions import listed, place_of
 from ferbench.tables.table import Cell, Column, Spread, Table
 
 _SCORES = ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "worst_class_f1")

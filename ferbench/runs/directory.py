@@ -158,10 +158,10 @@ def all_runs(results: Path) -> Iterator[RunDirectory]:
     """Every run directory with a record, by id."""
     try:
         with os.scandir(results / "runs") as entries:
-            found = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+            names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
     except FileNotFoundError:
         return
-    for name in found:
+    for name in names:
         run = RunDirectory(results / "runs" / name)
         if run.exists():
             yield run

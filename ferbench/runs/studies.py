@@ -20,12 +20,12 @@ _AGAIN = "give the study's 'ferbench tune' command again"
 
 def needed_by_studies(results: Path, names: Collection[str]) -> dict[str, list[str]]:
     """Ids of the studies that tested each of these runs; only of those that one has."""
-    found: dict[str, list[str]] = {}
+    needed: dict[str, list[str]] = {}
     for study in _studies(results):
         for run in dict.fromkeys(_tested(study)):
             if run in names:
-                found.setdefault(run, []).append(study.name)
-    return found
+                needed.setdefault(run, []).append(study.name)
+    return needed
 
 
 def verify_studies(results: Path) -> Iterator[Finding]:
@@ -51,8 +51,8 @@ def _studies(results: Path) -> Iterator[Path]:
 
 def _tested(study: Path) -> Iterator[str]:
     finalists = (_read(study / "outcome.json") or {}).get("finalists", [])
-    for one in finalists if isinstance(finalists, list) else []:
-        runs = one.get("runs") if isinstance(one, dict) else None
+    for finalist in finalists if isinstance(finalists, list) else []:
+        runs = finalist.get("runs") if isinstance(finalist, dict) else None
         for run in runs if isinstance(runs, list) else []:
             if isinstance(run, dict) and isinstance(run.get("run"), str):
                 yield run["run"]
@@ -73,9 +73,9 @@ def _database_damage(path: Path) -> str:
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
         try:
-            (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         finally:
             connection.close()
     except sqlite3.Error as error:
         return f"it cannot be read: {error}"
-    return "" if said == "ok" else f"it is damaged: {said}"
+    return "" if verdict == "ok" else f"it is damaged: {verdict}"

@@ -113,7 +113,7 @@ def test_a_damaged_record_is_listed(results, listed):
 
 def test_show_tells_what_a_run_is_and_what_can_be_done(results, ferbench_cli):
     parent = make_run(results, name="parent")
-    child = make_run(results, name="child", parents=[{"run": parent.path.name, "at": "best"}])
+    child = make_run(results, name="child", parents=[{"run": parent.path.name, "at": "best", "epoch": 1}])
     shown = ferbench_cli("runs", "show", "parent").stdout
     record = read_record(parent)
     for text in (
@@ -246,7 +246,7 @@ def test_rm_refuses_a_run_that_is_being_written_and_removes_none(results, ferben
 
 def test_rm_refuses_a_run_that_others_were_made_from(results, ferbench_cli):
     parent = make_run(results, name="parent")
-    child = make_run(results, name="child", parents=[{"run": parent.path.name}])
+    child = make_run(results, name="child", parents=[{"run": parent.path.name, "at": "best", "epoch": 1}])
     refused = ferbench_cli("runs", "rm", "parent", "--yes")
     assert refused.exit_code == 2
     assert re.search(f"{parent.path.name} 'parent' .* is needed by {child.path.name}", refused.stderr)
@@ -307,7 +307,7 @@ def test_a_list_chooses_pruned_runs(results, listed):
 
 def test_rm_takes_parent_and_child_together(results, ferbench_cli):
     parent = make_run(results, name="parent")
-    make_run(results, name="child", parents=[{"run": parent.path.name}])
+    make_run(results, name="child", parents=[{"run": parent.path.name, "at": "best", "epoch": 1}])
     assert ferbench_cli("runs", "rm", "parent", "child", "--yes").exit_code == 0
     assert list(parent.path.parent.iterdir()) == []
 
