@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 Level = Literal["ok", "note", "problem"]
@@ -28,3 +29,11 @@ class Finding:
     def to_record(self) -> dict[str, Any]:
         """For ``--json``."""
         return {"level": self.level, "what": self.what, "remedy": self.remedy, "fixable": self.fix is not None}
+
+
+def entries(directory: Path) -> list[Path]:
+    """What lies in a directory, by name; nothing where it cannot be read."""
+    try:
+        return sorted(directory.iterdir())
+    except OSError:
+        return []

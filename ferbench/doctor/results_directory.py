@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from ferbench.doctor.finding import Finding
+from ferbench.doctor.finding import Finding, entries
 from ferbench.runs import index
 from ferbench.runs.directory import SHORT_ID, RunDirectory
 from ferbench.runs.listing import size_of
@@ -31,8 +31,8 @@ def check_results(results: Path) -> Iterator[Finding]:
     if not results.is_dir():
         yield Finding("ok", f"results {results}: there are none yet")
         return
-    entries = _entries(results / "runs")
-    yield from _room(results, entries)
+    runs = entries(results / "runs")
+    yield from _room(results, runs)
     for link in (results / "runs", results / "reports"):
         if link.is_symlink():
             what = f"{link} is a symbolic link: nothing is written through it"
@@ -40,20 +40,13 @@ def check_results(results: Path) -> Iterator[Finding]:
     if index.state(results) == "damaged":
         what = f"{results / index.INDEX_FILE} is damaged or of another release"
         yield Finding("note", what, "nothing: it is made again when runs are listed")
-    yield from _hidden(entries)
+    yield from _hidden(runs)
     yield from _leftovers(results)
-    yield from _runs(results, entries)
+    yield from _runs(results, runs)
 
 
-def _entries(directory: Path) -> list[Path]:
-    try:
-        return sorted(directory.iterdir())
-    except OSError:
-        return []
-
-
-def _room(results: Path, entries: list[Path]) -> Iterator[Finding]:
-    sizes = [size_of(path) for path in entries if SHORT_ID.fullmatch(path.name)]
+def _room(results: Path, runs: list[Path]) -> Iterator[Finding]:
+    sizes = [size_of(path) for path in runs if SHORT_ID.fullmatch(path.name)]
     room, needed = shutil.disk_usage(results).free, max(_LEAST_ROOM, 2 * max(sizes, default=0))
     what = f"results {results}: {len(sizes)} runs, {size(sum(sizes))}; {size(room)} of room"
     if not all(os.access(path, os.W_OK) for path in (results, results / "runs") if path.exists()):
@@ -69,9 +62,9 @@ def _room(results: Path, entries: list[Path]) -> Iterator[Finding]:
         yield Finding("ok", what)
 
 
-def _hidden(entries: list[Path]) -> Iterator[Finding]:
+def _hidden(runs: list[Path]) -> Iterator[Finding]:
     """Locks, holders and half-removed runs."""
-    for path in entries:
+    for path in runs:
         name = path.name
         if REMOVING in name and name.startswith(".") and path.is_dir() and not path.is_symlink():
             what = f"{path} ({size(size_of(path))}) is what is left of a run that was removed"
@@ -115,9 +108,9 @@ def _leftovers(results: Path) -> Iterator[Finding]:
         yield Finding("problem", f"{path} was left behind by a write that was cut short", _FIX, path.unlink)
 
 
-def _runs(results: Path, entries: list[Path]) -> Iterator[Finding]:
+def _runs(results: Path, runs: list[Path]) -> Iterator[Finding]:
     summaries = {summary.run: summary for summary in index.summaries(results)}
-    for path in entries:
+    for path in runs:
         name = path.name
         if name.startswith("."):
             continue

@@ -260,9 +260,15 @@ def make_study(results, tested):
     """A study that says it tested these runs, with a database of its own."""
     folder = results / "studies" / "0123456789ab"
     folder.mkdir(parents=True)
-    (folder / "study.json").write_text(json.dumps({"schema": 1, "label": "tiny"}))
+    about = {"id": folder.name, "label": "tiny", "objectives": ["macro_f1"]}
+    how = {"algorithm": "random", "pruner": "none", "dataset": "faces", "protocol": "official", "space": []}
+    samples = {"train": 10, "validation": 5}
+    (folder / "study.json").write_text(json.dumps({"schema": 1, **about, **how, "samples": samples}))
     runs = [{"seed": seed, "run": run.path.name} for seed, run in enumerate(tested)]
-    (folder / "outcome.json").write_text(json.dumps({"finalists": [{"rank": 1, "runs": runs}]}))
+    first = {"rank": 1, "trial": 0, "values": [0.5], "chosen": {}, "runs": runs}
+    tally = {"all": 1, "complete": 1, "pruned": 0, "failed": 0}
+    outcome = {"study": folder.name, "label": "tiny", "objectives": ["macro_f1"], "trials": tally}
+    (folder / "outcome.json").write_text(json.dumps({**outcome, "finalists": [first]}))
     connection = sqlite3.connect(folder / "study.db")
     connection.execute("CREATE TABLE trials (number INTEGER)")
     connection.executemany("INSERT INTO trials VALUES (?)", [(n,) for n in range(5000)])
