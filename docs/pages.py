@@ -18,7 +18,8 @@ import click
 
 import ferbench
 from ferbench.api.audits import DataAudit, TableAudit
-from ferbench.api.ranking import Board, Comparison
+from ferbench.api.comparing import Comparison
+from ferbench.api.ranking import Board
 from ferbench.api.results import Results, Run
 from ferbench.api.tune import Best, Study
 from ferbench.cli import COMMANDS, cli

@@ -76,11 +76,17 @@ class Outcome:
             "skipped_faulty": record.data.skipped_faulty,
             "excluded": record.data.excluded,
         }
-        if record.status != "done" or record.training is None:
+        if not self.evaluations or record.training is None:
             return {**outcome, "reason": self.reason}
         outcome["training"] = record.training.plain()
-        outcome["evaluations"] = {role: evaluation.plain() for role, evaluation in self.evaluations.items()}
+        outcome["evaluations"] = {split: entry.plain() for split, entry in self.evaluations.items()}
         return outcome
+
+    @property
+    def judged(self) -> tuple[str, EvaluationEntry]:
+        """The split that the result is judged on, test, or validation for a fold, and what was measured there."""
+        split = "test" if "test" in self.evaluations else "validation"
+        return split, self.evaluations[split]
 
 
 class Progress:

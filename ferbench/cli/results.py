@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +12,7 @@ from ferbench.cli.tables import fitting, show, table, terminal_width
 from ferbench.experiment.differences import beside_title
 from ferbench.runs.remarks import remarks
 from ferbench.tables.table import apart, shown
-from ferbench.wording import one_line
+from ferbench.wording import number_of, one_line
 
 if TYPE_CHECKING:
     from ferbench.api.conduct import Outcome
@@ -56,41 +56,36 @@ def show_scores(evaluation: EvaluationEntry) -> None:
         click.echo(f"\n{one_line(line)}")
 
 
-def _judged(outcome: Outcome) -> tuple[str, EvaluationEntry]:
-    """The split that the result is judged on, test, or validation for a fold; and its scores."""
-    role = "test" if "test" in outcome.evaluations else "validation"
-    return role, outcome.evaluations[role]
+def show_result(run: str, title: str, facts: Iterable[str], evaluation: EvaluationEntry) -> None:
+    """Print whose result it is, facts about it, of which empty ones are none, and `show_scores`."""
+    click.echo(f"{run}  {one_line(title)}\n{one_line('; '.join(filter(None, facts)))}\n")
+    show_scores(evaluation)
 
 
 def show_outcome(outcome: Outcome, *, quiet: bool) -> None:
-    label, directory, record = outcome.combination.label, outcome.directory, outcome.record
-    if outcome.status != "done" or directory is None or record is None or record.training is None:
-        where = f"{label} was" if directory is None else f"run {directory.path.name}"
+    """Print what became of a combination: its scores, or why it has none."""
+    label, record = outcome.combination.label, outcome.record
+    if not outcome.evaluations or record is None or record.training is None or outcome.directory is None:
+        where = f"{label} was" if outcome.directory is None else f"run {outcome.directory.path.name}"
         click.echo(one_line(f"{where} {outcome.status}: {outcome.reason}"), err=True)
         return
-    role, evaluation = _judged(outcome)
-    training, data = record.training, record.data
-    about = [f"{role}, n = {evaluation.n:,}"]
-    if training.epochs:
-        about.append(f"epoch {training.best_epoch} of {training.epochs}")
-        about.append(f"selected by validation {training.select}")
-    else:
-        about.append("weights as they were built, without training")
-    tta = evaluation.options["tta"]
-    if tta != "none":
-        about.append(f"test-time augmentation: {tta}")
-    if data.synthetic:
-        about.append("synthetic images")
-    if faulty := data.skipped_faulty:
-        about.append("1 faulty sample left out" if faulty == 1 else f"{faulty:,} faulty samples left out")
-    if taken := sum(data.excluded.values()):
-        about.append("1 sample excluded" if taken == 1 else f"{taken:,} samples excluded")
-    if outcome.reused:
-        about.append("reused")
-    click.echo(f"{directory.path.name}  {one_line(label)}\n{one_line('; '.join(about))}\n")
-    show_scores(evaluation)
+    split, evaluation = outcome.judged
+    training = record.training
+    faulty, taken = record.data.skipped_faulty, sum(record.data.excluded.values())
+    facts = [
+        f"{split}, n = {evaluation.n:,}",
+        f"epoch {training.best_epoch} of {training.epochs}; selected by validation {training.select}"
+        if training.epochs
+        else "weights as they were built, without training",
+        "" if evaluation.is_plain else f"test-time augmentation: {evaluation.options['tta']}",
+        "synthetic images" if record.data.synthetic else "",
+        f"{number_of(faulty, 'faulty sample')} left out" if faulty else "",
+        f"{number_of(taken, 'sample')} excluded" if taken else "",
+        "reused" if outcome.reused else "",
+    ]
+    show_result(outcome.directory.path.name, label, facts, evaluation)
     if not quiet:
-        click.echo(f"\nrecord: {directory.path}\n")
+        click.echo(f"\nrecord: {outcome.directory.path}\n")
 
 
 def show_comparison(outcomes: Sequence[Outcome]) -> None:
@@ -98,13 +93,12 @@ def show_comparison(outcomes: Sequence[Outcome]) -> None:
     rows = []
     varied = list(beside_title(outcomes[0].combination.varied))
     for outcome in outcomes:
-        combination = outcome.combination
         run = "" if outcome.directory is None else outcome.directory.path.name
-        about = [run, combination.label, *beside_title(combination.varied).values()]
-        if outcome.status == "done":
-            role, evaluation = _judged(outcome)
+        about = [run, outcome.combination.label, *beside_title(outcome.combination.varied).values()]
+        if outcome.evaluations:
+            split, evaluation = outcome.judged
             values = [f"{evaluation.metrics[key]:.4f}" for key in ("accuracy", "macro_f1", "balanced_accuracy")]
-            rows.append([*about, role, f"{evaluation.n:,}", *values])
+            rows.append([*about, split, f"{evaluation.n:,}", *values])
         else:
             rows.append([*about, outcome.status, "", "", "", ""])
     numbers = ("n", "accuracy", "macro-F1", "balanced accuracy")

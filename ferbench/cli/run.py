@@ -144,8 +144,7 @@ def conduct(
     """Run what is to be run, show it, and end with exit code 1 where something failed."""
     shown = _Shown(len(combinations), quiet=quiet, tables=tables)
     outcomes = run_all(combinations, results, cache, plugins, shown)
-    plain = [outcome.plain() for outcome in outcomes]
-    several = cross_validations(combinations, plain)
+    several = cross_validations(outcomes)
     if tables and len(combinations) > 1:
         from ferbench.cli.results import show_comparison
 
@@ -153,6 +152,7 @@ def conduct(
         show_cross_validations(several)
     page = write_report(outcomes, results, plugins) if with_report else None
     if not tables:
+        plain = [outcome.plain() for outcome in outcomes]
         about = {} if page is None else {"report": str(page)}
         for validation in several:
             for number in validation.members:

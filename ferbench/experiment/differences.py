@@ -303,9 +303,9 @@ def _follows(key: str, settings: Sequence[Mapping[str, Any]], differing: Sequenc
         return len({mark(each[key]) for each in settings if key in each}) < 2
     elif "." not in key or all(key in each for each in settings) or section == "evaluation" or key == "training.from":
         return False
-    elif section in settings[0]:
-        parents = [section] if section in differing else []
-    else:  # a field that older releases did not have
+    elif section in differing:
+        parents = [section]
+    else:  # of one component or none: a field that older releases did not have
         return len({mark(each[key]) for each in settings if key in each}) < 2
     values: dict[tuple[str, ...], set[str]] = {}
     for each in settings if parents else ():

@@ -149,6 +149,15 @@ def split_assignment(text: str, flag: str) -> tuple[str, str]:
     return key, value.strip()
 
 
+def assignments(sets: Sequence[str]) -> dict[str, Any]:
+    """``--set`` texts as values by dotted key.
+
+    Raises:
+        UserError: as `split_assignment`.
+    """
+    return {key: parse_value(value) for key, value in (split_assignment(text, "--set") for text in sets)}
+
+
 def _check_key(key: str, where: str) -> None:
     section, _, field = key.partition(".")
     _check_section(section, where)
@@ -220,7 +229,7 @@ def grid(
     for key, choices in base.pop("grid", {}).items():
         _check_key(key, "[grid]")
         varied[key] = list(choices)
-    assigned = {key: parse_value(value) for key, value in (split_assignment(text, "--set") for text in sets)}
+    assigned = assignments(sets)
     for key, value in (values or {}).items():
         _check_key(key, "settings")
         assigned[key] = value
