@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from ferbench.data.sample import Crop, Dataset, Fault, Fit, PixelText, Sample
     from ferbench.data.targets import LossValue, Outputs, Targets
     from ferbench.hub import hub_file
-    from ferbench.metrics.selection import HIGHER_IS_BETTER
+    from ferbench.metrics.measures import HIGHER_IS_BETTER
     from ferbench.plugin.discovery import warn_on_stderr
     from ferbench.storage import replace_file, writing
     from ferbench.tables.reading import csv_columns, csv_rows, text_lines
@@ -60,7 +60,7 @@ _LAZY = {
     "Draws": "ferbench.data.draws",
     "Fault": "ferbench.data.sample",
     "Fit": "ferbench.data.sample",
-    "HIGHER_IS_BETTER": "ferbench.metrics.selection",
+    "HIGHER_IS_BETTER": "ferbench.metrics.measures",
     "LossValue": "ferbench.data.targets",
     "Outputs": "ferbench.data.targets",
     "PixelText": "ferbench.data.sample",

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.ranking.compare import Comparison, label_of, sample_rows, slice_changes
+from ferbench.metrics.measures import measure
+from ferbench.ranking.compare import Comparison, sample_rows, slice_changes
 from ferbench.report.cluster_notes import unknown_note
 from ferbench.runs.remarks import of_absent, only_models
 from ferbench.tables.table import Column, Table, ids_of
@@ -51,7 +52,7 @@ def metrics(comparison: Comparison) -> Table:
             counts = ", ".join(f"{count} {how}" for how, count in side.ended.items())
             notes.append(f"Other seeds of {name}'s configuration have no result: {counts}.")
     for why in dict.fromkeys(one.lacks for one in comparison.changes if one.lacks):
-        labels = ", ".join(label_of(one.metric) for one in comparison.changes if one.lacks == why)
+        labels = ", ".join(measure(one.metric).label for one in comparison.changes if one.lacks == why)
         notes.append(f"Not tested: {labels}: {why}.")
     return Table(
         id="compare",
@@ -69,7 +70,7 @@ def metrics(comparison: Comparison) -> Table:
         ),
         rows=tuple(
             (
-                label_of(one.metric),
+                measure(one.metric).label,
                 one.first,
                 one.second,
                 one.difference,
