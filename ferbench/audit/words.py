@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
@@ -46,7 +46,7 @@ def lines(name: str, audit: Audit, signatures: Sequence[Signature]) -> Iterator[
         only = " (rows true, columns predicted; there are others)"
         yield ""
         yield f"a confusion matrix that gives {fits}{only}:"
-        yield from _matrix_lines(table, matrix)
+        yield from count_lines(table.classes, table.classes, matrix)
 
 
 def _conventions(audit: Audit) -> str:
@@ -153,12 +153,11 @@ def _and(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _matrix_lines(table: PublishedTable, matrix: Any) -> list[str]:
-    columns = [Column("class", ""), *(Column(f"c{k}", name, "count") for k, name in enumerate(table.classes))]
-    rows: tuple[tuple[str | int, ...], ...] = tuple(
-        (name, *map(int, counts)) for name, counts in zip(table.classes, matrix, strict=True)
-    )
-    return to_terminal(Table("matrix", "", tuple(columns), rows), None)
+def count_lines(names: Sequence[str], columns: Sequence[str], counts: Iterable[Iterable[int]]) -> list[str]:
+    """Counts as a table for a terminal: a row for each name, a column for each of ``columns``."""
+    heads = (Column("class", ""), *(Column(f"c{k}", column, "count") for k, column in enumerate(columns)))
+    rows = tuple((name, *map(int, row)) for name, row in zip(names, counts, strict=True))
+    return to_terminal(Table("counts", "", heads, rows), None)
 
 
 def document(audit: Audit, signatures: Sequence[Signature]) -> dict[str, Any]:
