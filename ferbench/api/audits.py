@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ferbench.audit.counts import ZeroDivision
     from ferbench.audit.findings import Findings
     from ferbench.audit.mislabelled import Doubts, Suspect
+    from ferbench.audit.printed import Rounding
     from ferbench.audit.problem import MacroF1
-    from ferbench.audit.published import Rounding
     from ferbench.audit.score_table import Unit
     from ferbench.audit.signatures import Signature
     from ferbench.audit.verdict import Audit, Verdict

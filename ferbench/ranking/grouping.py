@@ -126,10 +126,6 @@ class _Members:
         return Row(runs, scores)
 
 
-def _folds_by_seed(row: Row) -> tuple[int, ...]:
-    return tuple(Counter(run.seed or 0 for run in row.runs).values())
-
-
 def _parts(table: pd.DataFrame, keys: list[str]) -> list[list[int]]:
     """The index of what is alike in ``keys``, by seed and by fold within a seed; as they first appear."""
     import numpy as np

@@ -10,7 +10,7 @@ from ferbench.ids import short
 from ferbench.kinds import SECTIONS
 from ferbench.metrics.measures import KNOWN, PER_CLASS, measure
 from ferbench.ranking.filters import as_text
-from ferbench.ranking.leaderboard import Group, Row, spread
+from ferbench.ranking.leaderboard import Group, Row
 from ferbench.ranking.standing import WITH_INTERVALS
 from ferbench.runs.summary import ELSEWHERE
 from ferbench.tables.table import Cell, Column, Spread
@@ -171,7 +171,7 @@ def _over_runs(values: Sequence[float | None], single: bool) -> Cell:
     known = [value for value in values if value is not None]
     if len(known) < len(values):
         return None
-    return known[0] if single else spread(known)
+    return known[0] if single else Spread.of(known)
 
 
 def _same(values: Sequence[Cell]) -> Cell:

@@ -22,7 +22,7 @@ from ferbench.cli.runs import runs
 from ferbench.experiment.recipe import Recipe
 from ferbench.experiment.settings import read_recipe
 from ferbench.kinds import DEFAULTS, WITH_RULES
-from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
+from ferbench.metrics.measures import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.ranking.filters import KEYS
 from ferbench.report.board import Board
 
