@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ferbench.api.given import checked
 from ferbench.api.results import Run, load_run
 from ferbench.errors import UserError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ferbench.runs.imported import Given, KnownTestSet
 
 
+@checked
 def import_predictions(
     predictions: pd.DataFrame | str | PathLike[str],
     *,

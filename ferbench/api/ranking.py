@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ferbench.api import frames
 from ferbench.api.conditions import conditions
+from ferbench.api.given import checked
 from ferbench.api.html import table_html
 from ferbench.api.results import Results, Run
 from ferbench.errors import UserError
@@ -52,6 +53,7 @@ class Board:
         return "".join(map(table_html, self.tables)) or "<p>no results yet</p>"
 
 
+@checked
 def leaderboard(
     results: str | PathLike[str] | Results = "results",
     *,
@@ -143,6 +145,7 @@ class Comparison:
         return f"<p>{escape(self.sentence)}</p>{table_html(self.table)}"
 
 
+@checked
 def compare(
     first: Run | str,
     second: Run | str,

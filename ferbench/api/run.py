@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferbench.api.conduct import Outcome, Progress, run_all
+from ferbench.api.given import checked
 from ferbench.api.notebook import FOLDER, plugin_of
 from ferbench.api.places import cache_directory, data_places
 from ferbench.api.results import Results
@@ -29,6 +30,7 @@ Chosen = str | Callable[..., Any]
 Place = str | os.PathLike[str]
 
 
+@checked
 def run(
     *,
     recipe: Place | None = None,
@@ -93,7 +95,7 @@ def run(
         "training.seed": [] if seed is None else _several(seed),
         "runtime.devices": [] if devices is None else [devices],
         "data.fold": [] if folds is None else axis(folds),
-        **{key: [_plain(value) for value in _several(values)] for key, values in (grid or {}).items()},
+        **{key: _several(_plain(values)) for key, values in (grid or {}).items()},
     }
     combinations = asked_combinations(
         preparer,
@@ -168,6 +170,8 @@ def _plain(value: Any) -> Any:
         return [_plain(member) for member in value]
     if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
         return value.tolist()
+    if not isinstance(value, str | int | float | None):
+        raise UserError(f"a setting is of type {type(value).__name__}", "use numbers, text and lists")
     return value
 
 
@@ -192,4 +196,4 @@ class _Shown(Progress):
             self.warn(f"{outcome.combination.label} {ending}: {outcome.reason}")
 
     def warn(self, line: str) -> None:
-        warnings.warn(line.removeprefix("warning: "), stacklevel=4)
+        warnings.warn(line.removeprefix("warning: "), stacklevel=5)

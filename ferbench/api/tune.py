@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferbench.api.given import checked
 from ferbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ class Study:
         return f"<Study {self.id} '{self.name}', {len(self.view.trials)} trials>"
 
 
+@checked
 def tune(
     *,
     recipe: str | Path | None = None,
