@@ -61,7 +61,7 @@ class SettingType(click.ParamType):
     name = "setting"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from ferbench.experiment.folds import KEY
+        from ferbench.experiment.fold_axis import KEY
         from ferbench.experiment.settings import FIELDS
 
         keys = [f"{section}.{field}=" for section, fields in FIELDS.items() for field in fields] + [f"{KEY}="]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ferbench.data.cache import directory_name, lock_path
 from ferbench.data.pack import open_pack
+from ferbench.data.pack_cache import directory_name, lock_path
 from ferbench.doctor.finding import Finding, Level
 from ferbench.errors import UserError
 from ferbench.runs.listing import size_of

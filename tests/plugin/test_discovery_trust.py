@@ -75,6 +75,7 @@ WORK = {
     "leaderboard": [["leaderboard"]],
     "compare": [["compare", "one", "two"]],
     "import": [["import", "theirs.csv", "--like", "one"]],
+    "export": [["export", "one", "--predictions", "out.csv"]],
     "runs": [["runs", "list"], ["runs", "show", "one"], ["runs", "verify"], ["runs", "rm", "one", "--dry-run"]],
     "doctor": [["doctor", "--cache", "cache"]],
     "audit": [["audit", "table", "published.csv"]],
