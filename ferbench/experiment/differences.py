@@ -114,8 +114,8 @@ def telling(settings: Iterable[Mapping[str, Any]], ignored: Collection[str] = NO
     """Those of `differing` that say something new: not what already follows from another component or another version.
 
     An option that some components lack, and that is the same wherever a component has it, follows from the component,
-    and a field that older releases lack says nothing where it is the same for all others. A source follows from
-    component and version, the training samples from dataset and ``data`` fields.
+    and a field that older releases or other software lack says nothing where it is the same for all others. A source
+    follows from component and version, the training samples from dataset and ``data`` fields.
     """
     several = list(settings)
     keys = differing(several, ignored)
@@ -303,10 +303,11 @@ def _follows(key: str, settings: Sequence[Mapping[str, Any]], differing: Sequenc
         return len({mark(each[key]) for each in settings if key in each}) < 2
     elif "." not in key or all(key in each for each in settings) or section == "evaluation" or key == "training.from":
         return False
-    elif section in differing:
+    else:
+        known = [each for each in settings if any(other.startswith(f"{section}.") for other in each)]
+        if section not in differing or all(key in each for each in known):  # the others are older, or other software's
+            return len({mark(each[key]) for each in known if key in each}) < 2
         parents = [section]
-    else:  # of one component or none: a field that older releases did not have
-        return len({mark(each[key]) for each in settings if key in each}) < 2
     values: dict[tuple[str, ...], set[str]] = {}
     for each in settings if parents else ():
         values.setdefault(tuple(mark(each.get(parent)) for parent in parents), set()).add(mark(each.get(key)))
