@@ -21,6 +21,7 @@ from ferbench.cli import cli
 from ferbench.cli.predict import _show
 from ferbench.cli.results import per_class_table
 from ferbench.metrics.measures import KNOWN, measure
+from ferbench.records.evaluation import EvaluationEntry
 from ferbench.report.contents import read_runs
 from ferbench.report.run_tables import confusion, epochs, per_class, samples
 from ferbench.tables.formats import to_csv, to_json_value
@@ -139,7 +140,9 @@ def test_averages_are_told_from_classes_of_their_name():
     scores = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 4}
     metrics = {f"macro_{key}": 0.25 for key in ("precision", "recall", "f1")}
     metrics |= {"weighted_precision": 0.25, "accuracy": 0.25, "weighted_f1": 0.25}
-    made = per_class_table({"accuracy": scores, "Macro average": scores}, metrics)
+    per_class = {"accuracy": scores, "Macro average": scores}
+    entry = {"id": "v1:0", "split": "test", "rows_digest": "v1:0", "n": 8, "metrics": metrics, "per_class": per_class}
+    made = per_class_table(EvaluationEntry.model_validate(entry))
     names = [str(cell) for cell in made.columns[0].cells]
     assert names == ["accuracy", "Macro average", "macro average (no class)", "weighted average", "accuracy (no class)"]
 
