@@ -93,10 +93,8 @@ def run(
 
 def _warn_of_names(combinations: Sequence[Combination], results: Path) -> None:
     plans = [combination.plan for combination in combinations if combination.plan is not None]
-    named = [(plan.resolved.recipe.name, plan) for plan in plans]
-    warn_of_names(
-        results, [(name, plan.directory(results).path.name, plan.config_id) for name, plan in named if name is not None]
-    )
+    named = [(plan.resolved.recipe.name, plan.directory(results).path.name, plan.config_id) for plan in plans]
+    warn_of_names(results, [(name, run, config) for name, run, config in named if name is not None])
 
 
 def combinations_of(
@@ -121,7 +119,7 @@ def combinations_of(
     Raises:
         UserError: something of it is wrong, or no combination makes sense.
     """
-    from ferbench.experiment.folds import axis
+    from ferbench.experiment.fold_axis import axis
     from ferbench.experiment.request import asked_combinations
 
     components = {section: asked.pop(f"{section}_names") for section in SECTIONS}
@@ -146,15 +144,15 @@ def conduct(
     """Run what is to be run, show it, and end with exit code 1 where something failed."""
     shown = _Shown(len(combinations), quiet=quiet, tables=tables)
     outcomes = run_all(combinations, results, cache, plugins, shown)
-    plain = [outcome.plain() for outcome in outcomes]
-    several = cross_validations(combinations, plain)
+    several = cross_validations(outcomes)
     if tables and len(combinations) > 1:
         from ferbench.cli.results import show_comparison
 
-        show_comparison(plain)
+        show_comparison(outcomes)
         show_cross_validations(several)
     page = write_report(outcomes, results, plugins) if with_report else None
     if not tables:
+        plain = [outcome.plain() for outcome in outcomes]
         about = {} if page is None else {"report": str(page)}
         for validation in several:
             for number in validation.members:
@@ -195,7 +193,7 @@ class _Shown(Progress):
         if self._tables:
             from ferbench.cli.results import show_outcome
 
-            show_outcome(outcome.plain(), quiet=self._quiet)
+            show_outcome(outcome, quiet=self._quiet)
 
     def interrupted(self, run: str) -> None:
         click.echo(f"interrupted: the same command goes on with run {run}", err=True)

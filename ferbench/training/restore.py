@@ -55,6 +55,11 @@ class TrainedModel:
     plugin: Mapping[str, str | None]
     doubt: str | None
 
+    @property
+    def warnings(self) -> list[str]:
+        """Why what it predicts may not be what the run's own tests say."""
+        return [warning for warning in (self.changed, self.doubt) if warning is not None]
+
     def classify(self, images: list[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """What the model predicts of images of any sizes, prepared as those of its training and its tests were.
 
