@@ -235,9 +235,9 @@ def audit_data(
         UserError: a setting has no say in an audit, or the dataset cannot be read.
     """
     from ferbench.audit.findings import examine
-    from ferbench.experiment.datasets import dataset_pack
+    from ferbench.experiment.dataset_pack import dataset_pack
     from ferbench.experiment.resolve import resolve
-    from ferbench.experiment.settings import build_recipe, grid, place, split_paths
+    from ferbench.experiment.settings import grid, place, split_paths
     from ferbench.plugin.discovery import load_registry
     from ferbench.plugin.specs import DatasetSpec
 
@@ -250,7 +250,7 @@ def audit_data(
         raw[section][field] = value
     (chosen,) = grid(raw)
     place([chosen], paths)
-    resolved = resolve(build_recipe(chosen), load_registry(plugins))
+    resolved = resolve(chosen, load_registry(plugins))
     spec = resolved.components["dataset"].component.spec
     assert isinstance(spec, DatasetSpec)
     if pack is None:

@@ -170,7 +170,7 @@ def _resolved(
 ) -> ResolvedRecipe:
     """The dataset and options as a recipe; its other components are defaults that nobody asks for."""
     from ferbench.experiment.resolve import resolve
-    from ferbench.experiment.settings import build_recipe, grid, place, split_assignment, split_paths, suggestion
+    from ferbench.experiment.settings import grid, place, split_assignment, split_paths, suggestion
 
     for text in sets:
         section, _, field = split_assignment(text, "--set")[0].partition(".")
@@ -196,7 +196,7 @@ def _resolved(
     }
     (settings,) = grid(base, sets=sets, components={"dataset": [dataset] if dataset else []}, fields=fields)
     place([settings], paths)
-    return resolve(build_recipe(settings), registry)
+    return resolve(settings, registry)
 
 
 def _as_trained(own: StoredForm, trained: StoredForm, given: Mapping[str, Any]) -> StoredForm:

@@ -122,7 +122,7 @@ def _of_dataset(
     from ferbench.data.splits import SplitRequest
     from ferbench.data.tested_rows import asked_classes, choose_rows
     from ferbench.experiment.resolve import resolve
-    from ferbench.experiment.settings import build_recipe, grid, place, split_paths
+    from ferbench.experiment.settings import grid, place, split_paths
     from ferbench.plugin.discovery import load_registry
     from ferbench.plugin.specs import DatasetSpec
     from ferbench.runs.imported import KnownTestSet
@@ -131,7 +131,7 @@ def _of_dataset(
     fields = {"data.path": [] if path is None else [path]}
     (settings,) = grid({}, sets=sets, components={"dataset": [dataset]}, fields=fields)
     place([settings], paths)
-    resolved = resolve(build_recipe(settings), load_registry(plugins))
+    resolved = resolve(settings, load_registry(plugins))
     spec = resolved.components["dataset"].component.spec
     assert isinstance(spec, DatasetSpec)
     pack = packed(resolved, cache, quiet=quiet)

@@ -52,11 +52,11 @@ class Start:
         """What messages call it."""
         return f"{self.directory.path.name}@{self.at}"
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, str]:
         """What the child's training id covers: which weights, not whose."""
         return {"weights": f"sha256:{self.sha256}"}
 
-    def configuration(self) -> dict[str, Any]:
+    def configuration(self) -> dict[str, str]:
         """What the child's configuration id covers instead: seeds of one configuration, each continued at the same
         point, are seeds of one configuration again."""
         return {"config": self.config_id, "at": self.at}
