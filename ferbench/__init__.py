@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from ferbench.tables.reading import csv_columns, csv_rows, text_lines
     from ferbench.tables.table import Column, Table
     from ferbench.training.scores import Scores
-    from ferbench.training.selection import better
+    from ferbench.training.stopping import better
     from ferbench.wording import did_you_mean, one_line
 
 _LAZY = {
@@ -73,7 +73,7 @@ _LAZY = {
     "Targets": "ferbench.data.targets",
     "audit_data": "ferbench.api.audits",
     "audit_table": "ferbench.api.audits",
-    "better": "ferbench.training.selection",
+    "better": "ferbench.training.stopping",
     "compare": "ferbench.api.ranking",
     "csv_columns": "ferbench.tables.reading",
     "csv_rows": "ferbench.tables.reading",

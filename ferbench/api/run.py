@@ -79,9 +79,9 @@ def run(
         UserError: something that is asked for is wrong, or nothing can be run.
     """
     from ferbench.api.progress import in_notebook
-    from ferbench.api.request import asked_combinations
     from ferbench.experiment.fold_axis import axis
     from ferbench.experiment.prepare import Preparer, pack_in, plan_all
+    from ferbench.experiment.request import asked_combinations
     from ferbench.plugin.discovery import load_registry
     from ferbench.training.starting import find_start
 
@@ -97,7 +97,6 @@ def run(
     }
     combinations = asked_combinations(
         preparer,
-        kept,
         names,
         recipe=None if recipe is None else Path(recipe),
         trackers=trackers,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -202,9 +201,11 @@ def tune(
     Raises:
         UserError: something that is asked for makes no sense, or no trial is complete.
     """
-    from ferbench.experiment.dataset_pack import dataset_pack
+    from ferbench.experiment.prepare import Preparer, pack_in
+    from ferbench.plugin.discovery import load_registry
+    from ferbench.training.starting import find_start
     from ferbench.tuning.conductor import StudyObserver
-    from ferbench.tuning.request import Request
+    from ferbench.tuning.prepare_search import prepare_search
 
     components = {
         "dataset": dataset,
@@ -225,22 +226,23 @@ def tune(
         "best": best,
         "seeds": None if seeds is None else tuple(seeds),
     }
-    places = _cache(cache)
-    session = Request(
-        results=Path(results),
-        cache=places,
+    kept, packs = Path(results), _cache(cache)
+    session = prepare_search(
+        Preparer(load_registry(plugins), pack_in(packs), lambda given: find_start(kept, given)),
+        kept,
+        packs,
         recipe=None if recipe is None else Path(recipe),
         components={kind: _names(given) for kind, given in components.items()},
         data=() if data is None else (str(data),),
-        sets=[f"{key}={json.dumps(value)}" for key, value in (settings or {}).items()],
+        values=settings,
         searches=list((space or {}).items()),
         tune=asked,
         start=start,
         name=name,
-        plugins=tuple(plugins),
+        plugins=plugins,
         storage=storage,
         grace=grace,
-    ).session(lambda resolved: dataset_pack(resolved.components["dataset"], resolved.recipe.data, places))
+    )
     session.conduct(progress or StudyObserver(), finish=final)
     return Study(session.place, session.results, session.storage)
 

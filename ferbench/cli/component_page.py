@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ferbench.plugin.discovery import Component
     from ferbench.plugin.signature import Option
-    from ferbench.training.summary import LayerTable
+    from ferbench.training.layers import LayerTable
 
 _OPTION = ("name", "type", "default", "required", "bounds")
 

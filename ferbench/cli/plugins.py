@@ -17,7 +17,7 @@ from ferbench.kinds import BY_NAME
 
 if TYPE_CHECKING:
     from ferbench.plugin.discovery import Component, PluginRecord, Registry
-    from ferbench.training.summary import LayerTable
+    from ferbench.training.layers import LayerTable
 
 _SLOW = 0.5  # seconds of import after which a plugin slows every command down noticeably
 
@@ -189,7 +189,7 @@ def _layers(component: Component, settings: Mapping[str, Any], classes: int, siz
     from ferbench.plugin.faults import describe
     from ferbench.plugin.specs import ModelSpec
     from ferbench.task import Task
-    from ferbench.training.summary import layer_table
+    from ferbench.training.layers import layer_table
 
     spec = component.spec
     assert isinstance(spec, ModelSpec)

@@ -80,7 +80,7 @@ def run(
     from ferbench.plugin.discovery import load_registry
 
     prepares = preparer(load_registry(plugin), results, cache, quiet=quiet or as_json)
-    combinations = combinations_of(prepares, results, devices=devices, **asked)
+    combinations = combinations_of(prepares, devices=devices, **asked)
     plan_all(combinations, prepares, results)
     _warn_of_names(combinations, results)
     if dry_run:
@@ -99,7 +99,6 @@ def _warn_of_names(combinations: Sequence[Combination], results: Path) -> None:
 
 def combinations_of(
     prepares: Preparer,
-    results: Path,
     *,
     tracker_names: Sequence[str],
     seeds: Sequence[int],
@@ -111,18 +110,17 @@ def combinations_of(
 
     Args:
         prepares: prepares them.
-        results: where the run that ``--from`` names is looked for.
         tracker_names: ``--tracker``.
         seeds: ``--seed``.
         folds: ``--folds``.
         devices: ``--devices``.
-        asked: the flags of components, as ``model_names``; the others go to `ferbench.api.request`.
+        asked: the flags of components, as ``model_names``; the others go to `ferbench.experiment.request`.
 
     Raises:
         UserError: something of it is wrong, or no combination makes sense.
     """
-    from ferbench.api.request import asked_combinations
     from ferbench.experiment.fold_axis import axis
+    from ferbench.experiment.request import asked_combinations
 
     components = {section: asked.pop(f"{section}_names") for section in SECTIONS}
     fields: dict[str, Sequence[Any]] = {
@@ -130,7 +128,7 @@ def combinations_of(
         "runtime.devices": [] if devices is None else [devices],
         "data.fold": axis(folds) if folds is not None else [],
     }
-    return asked_combinations(prepares, results, components, trackers=tracker_names, fields=fields, **asked)
+    return asked_combinations(prepares, components, trackers=tracker_names, fields=fields, **asked)
 
 
 def conduct(

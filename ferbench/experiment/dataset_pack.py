@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ferbench.data.cache import pack_dataset
 from ferbench.data.fit import StoredForm
 from ferbench.data.pack import Pack
+from ferbench.data.pack_cache import pack_dataset
 from ferbench.data.sample import Dataset
 from ferbench.data.union import Member
 from ferbench.errors import UserError
@@ -36,7 +36,7 @@ def dataset_pack(
         form: gives what the pack makes of images from what the dataset asks for; None: just that.
 
     Raises:
-        UserError: as `build_dataset` and `ferbench.data.cache.pack_dataset` do.
+        UserError: as `build_dataset` and `ferbench.data.pack_cache.pack_dataset` do.
     """
     origin = chosen.origin()
     dataset = dataset or build_dataset(chosen, data)

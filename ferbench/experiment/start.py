@@ -62,7 +62,7 @@ class Start:
         point, are seeds of one configuration again."""
         return {"config": self.config_id, "at": self.at}
 
-    def parent(self) -> Parent:
+    def as_parent(self) -> Parent:
         """The entry in the child's ``lineage.parents``."""
         return Parent(
             run=self.directory.path.name,

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ferbench.data.class_mapping import order_of_classes
 from ferbench.errors import UserError
 from ferbench.metrics.probabilities import predicted_classes
-from ferbench.runs.directory import Predictions, RunDirectory, run_path
+from ferbench.runs.directory import RunDirectory, run_path
+from ferbench.runs.predictions import Predictions
 from ferbench.statistics.sampling import Design
 
 #: Columns of the samples that say which of them are drawn together; of each sample the first that is known counts.

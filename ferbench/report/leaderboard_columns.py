@@ -13,7 +13,7 @@ from ferbench.ranking.filters import as_text
 from ferbench.ranking.leaderboard import Group, Row, spread
 from ferbench.ranking.standing import WITH_INTERVALS
 from ferbench.runs.summary import ELSEWHERE
-from ferbench.tables.table import Cell, Column
+from ferbench.tables.table import Cell, Column, Spread
 
 #: What people look at after the metrics: how a result came about, and what it cost.
 COSTS = ("train", "epochs", "best_epoch", "select", "parameters", "flops", "images_per_second", "seconds", "kind")
@@ -58,7 +58,7 @@ def base_columns(single: bool) -> list[BoardColumn]:
     run = BoardColumn(Column("run", "run", "id", about="twelve digits of the training id"), lambda row: row.runs[0].run)
     runs = BoardColumn(
         Column("runs", "runs", about="the runs of the configuration, by seed"),
-        lambda row: " ".join(one.run for one in row.runs),
+        lambda row: " ".join(run.run for run in row.runs),
     )
     seed = BoardColumn(Column("seed", "seed", "number"), lambda row: row.runs[0].seed)
     seeds = BoardColumn(Column("seeds", "seeds", "count", about="how many seeds there are"), lambda row: row.seeds)
@@ -140,29 +140,25 @@ def _component(section: str) -> BoardColumn:
 
 def metric_column(key: str, name: str, single: bool) -> BoardColumn:
     known = measure(name)
-
-    def cell(row: Row) -> Cell:
-        found = row.metric(name)
-        return found.mean if found is not None and single and found.interval is None else found
-
     label = known.label if key == name else f"measured {known.label}"
     column = Column(key, label, "score", not single, known.about, interval=name in WITH_INTERVALS)
-    return BoardColumn(column, cell, known.higher_is_better)
+    return BoardColumn(column, lambda row: _plain(row.metric(name), single), known.higher_is_better)
 
 
 def without_column(key: str, single: bool) -> BoardColumn:
     label, about = f"{measure(key).label} without", "the same without the samples of the list"
+    column = Column(f"{key}_without", label, "score", not single, about, interval=True)
+    return BoardColumn(column, lambda row: _plain(row.without.get(key), single), True)
 
-    def cell(row: Row) -> Cell:
-        found = row.without.get(key)
-        return found.mean if found is not None and single and found.interval is None else found
 
-    return BoardColumn(Column(f"{key}_without", label, "score", not single, about, interval=True), cell, True)
+def _plain(score: Spread | None, single: bool) -> Cell:
+    """Of a single run without an interval there is a number, and no spread."""
+    return score.mean if score is not None and single and score.interval is None else score
 
 
 def setting_column(key: str, values: Iterable[Any]) -> BoardColumn:
     given = [value for value in values if value is not None]
-    numeric = bool(given) and all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in given)
+    numeric = bool(given) and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in given)
 
     def cell(row: Row) -> Cell:
         value = row.settings.get(key)

@@ -188,11 +188,11 @@ def _probability_columns(path: Path, header: Sequence[str], test: KnownTestSet) 
 
     A column that is called exactly as a class is that class's; only another one may have a prefix in front.
     """
-    found: dict[int, str] = {}
+    columns: dict[int, str] = {}
     for name in header:
         if name.lower() in _TAKEN:
             continue
-        prefix = next((one for one in _PREFIXES if name.lower().startswith(one)), "")
+        prefix = next((start for start in _PREFIXES if name.lower().startswith(start)), "")
         prefix = "" if name in test.class_names else prefix
         place = find_class(name[len(prefix) :], test.class_names)
         place = find_class(name, test.class_names) if place is None else place
@@ -203,18 +203,18 @@ def _probability_columns(path: Path, header: Sequence[str], test: KnownTestSet) 
                     f"classes: {', '.join(test.class_names)}",
                 )
             continue
-        if place in found:
-            raise UserError(f"{path}: columns '{found[place]}' and '{name}' are of one class", "leave one out")
-        found[place] = name
-    if not found:
+        if place in columns:
+            raise UserError(f"{path}: columns '{columns[place]}' and '{name}' are of one class", "leave one out")
+        columns[place] = name
+    if not columns:
         return None
-    lacking = [name for place, name in enumerate(test.class_names) if place not in found]
+    lacking = [name for place, name in enumerate(test.class_names) if place not in columns]
     if lacking:
         raise UserError(
             f"{path} has no probability of {', '.join(lacking)}",
             f"write a column for each class of the test set: {', '.join(map(_column_of, test.class_names))}",
         )
-    return [found[place] for place in range(len(test.class_names))]
+    return [columns[place] for place in range(len(test.class_names))]
 
 
 def _column_of(name: str) -> str:

@@ -102,10 +102,10 @@ def column_called(columns: Iterable[str], names: Sequence[str], where: str) -> s
     Raises:
         UserError: several have.
     """
-    found = [column for column in columns if column.lower() in names]
-    if len(found) > 1:
-        raise UserError(f"{where}: columns '{found[0]}' and '{found[1]}' say the same thing", "keep one of them")
-    return found[0] if found else None
+    called = [column for column in columns if column.lower() in names]
+    if len(called) > 1:
+        raise UserError(f"{where}: columns '{called[0]}' and '{called[1]}' say the same thing", "keep one of them")
+    return called[0] if called else None
 
 
 def id_column(columns: Iterable[str], where: str) -> str:

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ferbench.data.cache import pack_dataset
 from ferbench.data.pack import Pack
+from ferbench.data.pack_cache import pack_dataset
 from ferbench.data.sample import Dataset, Fault, Sample
 from ferbench.data.splits import SplitRequest, cut
 from ferbench.errors import UserError

@@ -54,7 +54,7 @@ def first_record(plan: Plan, device: torch.device, devices: int = 1) -> Run:
         plugins=plan.resolved.loaded(),
         data=data,
         environment=runtime.environment(device, devices),
-        lineage=Lineage(parents=[] if plan.start is None else [plan.start.parent()]),
+        lineage=Lineage(parents=[] if plan.start is None else [plan.start.as_parent()]),
         evaluations={},
     )
 

@@ -115,7 +115,7 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
     refuse_without_weights(directory, record)
     recorded = record.components["model"]
     own = f"{recorded.distribution}:{recorded.name}"  # another plugin may offer a model of that name, too
-    there = any(one.qualified_name == own for one in registry.components("model"))
+    there = any(model.qualified_name == own for model in registry.components("model"))
     try:
         component = registry.find("model", own if there else recorded.name)
     except UserError as error:

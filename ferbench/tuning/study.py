@@ -26,7 +26,7 @@ from ferbench.experiment.fingerprint import fields_with_role
 from ferbench.experiment.plan import Plan
 from ferbench.experiment.recipe import Role
 from ferbench.ids import digest, short
-from ferbench.records.study import Outcome, Study, read_outcome, read_study
+from ferbench.records.study import Outcome, Study, read_or_none, read_study
 from ferbench.runs import names
 from ferbench.storage import is_file, replace_json, writing
 from ferbench.tuning.algorithms import Strategy, choose_pruner
@@ -95,7 +95,7 @@ class StudyDirectory:
     def outcome(self) -> Outcome | None:
         """``outcome.json``; None while the best trials have not been repeated."""
         try:
-            return read_outcome((self.path / "outcome.json").read_bytes())
+            return read_or_none(Outcome, (self.path / "outcome.json").read_bytes())
         except OSError:
             return None
 
@@ -149,7 +149,9 @@ def covers(space: Space, objectives: Sequence[Objective], base: Plan, by: Strate
     usual = asdict(Strategy(pruner=choose_pruner("auto", objectives)))
     unusual = {key: value for key, value in asdict(by).items() if value != usual[key]}
     return {
-        "space": {one["key"]: {k: v for k, v in one.items() if k != "key"} for one in space.describe()},
+        "space": {
+            dimension["key"]: {k: v for k, v in dimension.items() if k != "key"} for dimension in space.describe()
+        },
         "objectives": [objective.name for objective in objectives],
         "base": base.identity,
         "evaluation": fields_with_role(base.resolved.recipe.evaluation, Role.EVALUATION),

@@ -146,7 +146,7 @@ def test_every_signature_of_a_published_table_is_documented():
 def test_every_recipe_is_valid(path, transformers_plugin):
     from ferbench.experiment.resolve import resolve
     from ferbench.plugin.discovery import load_registry
-    from ferbench.tuning.settings import read_tune
+    from ferbench.tuning.tune_settings import read_tune
 
     settings = read_recipe(path)
     settings.pop("grid", None)

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_runs import make_run
+from record_files import read_record
 
 from ferbench.api.classify import Classified
 from ferbench.cli import cli
@@ -75,7 +76,7 @@ def plain(cell: str) -> str:
 def test_every_class_keeps_its_own_scores_in_every_table(classes):
     with tempfile.TemporaryDirectory() as folder:
         run = make_run(Path(folder), name="ours", classes=classes, n=60, epochs=2)
-        (scored,) = [one["per_class"] for one in run.read()["evaluations"].values() if one["split"] == "test"]
+        (scored,) = [one["per_class"] for one in read_record(run)["evaluations"].values() if one["split"] == "test"]
         f1 = {name: repr(scored[name]["f1"]) for name in classes}
 
         (row,) = rows_of(said("leaderboard", "--per-class", "--runs", "--format", "csv", "--results", folder))
@@ -99,7 +100,7 @@ def test_every_class_keeps_its_own_scores_in_every_table(classes):
 def test_predictions_of_other_software_are_scored_by_every_class(classes):
     with tempfile.TemporaryDirectory() as folder:
         run = make_run(Path(folder), name="ours", classes=classes, n=60, epochs=1)
-        (key,) = [key for key, one in run.read()["evaluations"].items() if one["split"] == "test"]
+        (key,) = [key for key, one in read_record(run)["evaluations"].items() if one["split"] == "test"]
         test = run.predictions(key)
         one_hot = np.eye(len(classes))[test.truth]
         ids, labels = test.ids.tolist(), [classes[label] for label in test.truth]
