@@ -20,6 +20,9 @@ from ferbench.tables.values import shortened, text
 if TYPE_CHECKING:
     from ferbench.records.run import Run
 
+#: Plain values by dotted key.
+Settings = dict[str, Any]
+
 #: Settings in which runs may differ without being another experiment.
 NO_EXPERIMENT = frozenset(
     {
@@ -44,7 +47,7 @@ _WORD = re.compile(r"[\w-]+")
 _TITLE = IN_LABELS
 
 
-def of_run(run: Run, tested: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def of_run(run: Run, tested: Mapping[str, Any] | None = None) -> Settings:
     """The settings of a run, with the code and the samples that it learnt from.
 
     Args:
@@ -69,14 +72,14 @@ def of_run(run: Run, tested: Mapping[str, Any] | None = None) -> dict[str, Any]:
     return settings
 
 
-def of_recipe(tables: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[str, Any]:
+def of_recipe(tables: Mapping[str, Any], defaults: Mapping[str, str]) -> Settings:
     """The settings that a recipe asks for; names of runs and trackers change nothing and are left out.
 
     Args:
         tables: of the recipe, as TOML has them.
         defaults: the components that are used where it names none, by section.
     """
-    settings: dict[str, Any] = {**defaults, SEED: 0}
+    settings: Settings = {**defaults, SEED: 0}
     for section, fields in tables.items():
         for field, value in fields.items() if isinstance(fields, Mapping) else ():
             if field == "name":
@@ -88,9 +91,9 @@ def of_recipe(tables: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[st
     return settings
 
 
-def flat(tables: Mapping[str, Any]) -> dict[str, Any]:
+def flat(tables: Mapping[str, Any]) -> Settings:
     """Nested tables of any kind by dotted key."""
-    settings: dict[str, Any] = {}
+    settings: Settings = {}
     for key, value in tables.items():
         _add(settings, key, value)
     return settings
@@ -271,7 +274,7 @@ def _vary(values: Sequence[Any]) -> bool:
     return len(set(values)) > 1
 
 
-def _add(settings: dict[str, Any], key: str, value: Any) -> None:
+def _add(settings: Settings, key: str, value: Any) -> None:
     """Add a value, or each of the values of a table under a key of its own, where its keys are words."""
     if isinstance(value, Mapping) and value and all(_WORD.fullmatch(part) for part in value):
         for part, inner in value.items():
