@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ferbench.data.sample import Crop, Dataset, Fault, Fit, PixelText, Sample
     from ferbench.data.targets import LossValue, Outputs, Targets
     from ferbench.hub import hub_file
-    from ferbench.metrics.selection import HIGHER_IS_BETTER
+    from ferbench.metrics.measures import HIGHER_IS_BETTER
     from ferbench.plugin.discovery import warn_on_stderr
     from ferbench.storage import replace_file, writing
     from ferbench.tables.reading import csv_columns, csv_rows, text_lines
@@ -66,7 +66,7 @@ _LAZY = {
     "ferbench.data.sample": ("Crop", "Dataset", "Fault", "Fit", "PixelText", "Sample"),
     "ferbench.data.targets": ("LossValue", "Outputs", "Targets"),
     "ferbench.hub": ("hub_file",),
-    "ferbench.metrics.selection": ("HIGHER_IS_BETTER",),
+    "ferbench.metrics.measures": ("HIGHER_IS_BETTER",),
     "ferbench.plugin.discovery": ("warn_on_stderr",),
     "ferbench.storage": ("replace_file", "writing"),
     "ferbench.tables.reading": ("csv_columns", "csv_rows", "text_lines"),

@@ -26,7 +26,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ferbench.audit.matrix import make_matrix
-from ferbench.audit.published import PublishedTable
+from ferbench.audit.printed import PublishedTable
 from ferbench.audit.score_table import parse_table
 from ferbench.audit.verdict import audit, judge
 

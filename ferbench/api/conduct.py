@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,6 @@ class Outcome:
         status: of the run; ``skipped`` where there is none, ``failed`` also where it could not start.
         directory: of the run; None where there is none.
         record: of the run; None where it could not start.
-        evaluations: of the run's own result, by split; empty where there is none.
         reused: the run was there already.
         reason: why there is no result.
         error: the exception behind the reason, where there is one.
@@ -41,13 +40,20 @@ class Outcome:
     status: str
     directory: RunDirectory | None = None
     record: Run | None = None
-    evaluations: dict[str, EvaluationEntry] = field(default_factory=dict)
     reused: bool = False
     reason: str | None = None
     error: BaseException | None = None
 
+    @property
+    def evaluations(self) -> dict[str, EvaluationEntry]:
+        """Of a run that is done: the evaluations that were asked for, by split."""
+        plan, record = self.combination.plan, self.record
+        if plan is None or record is None or record.status != "done":
+            return {}
+        return {role: record.evaluations[short(plan.evaluation_id(role))] for role in plan.evaluation_rows()}
+
     def plain(self) -> dict[str, Any]:
-        """As plain values, for tables and JSON."""
+        """As plain values, for JSON."""
         combination = self.combination
         common = {"status": self.status, "label": combination.label, "varied": combination.varied}
         if self.directory is None:
@@ -145,8 +151,7 @@ def run_all(
                     _train(number, combination, plan, (results, cache, plugins), progress, warned)
                 record = _named(directory, plan, progress)
                 reason = None if record.error is None else record.error.message
-                measured = _evaluations(record, plan)
-                outcome = Outcome(combination, record.status, directory, record, measured, combination.done, reason)
+                outcome = Outcome(combination, record.status, directory, record, combination.done, reason)
             except KeyboardInterrupt:
                 progress.interrupted(directory.path.name)
                 raise
@@ -189,13 +194,6 @@ def _train(
             from ferbench.training.run import execute
 
             execute(plan, results, observer_for)
-
-
-def _evaluations(record: Run, plan: Plan) -> dict[str, EvaluationEntry]:
-    """What a plan's run was measured on, by split; empty where it has no result."""
-    if record.status != "done":
-        return {}
-    return {split: record.evaluations[short(plan.evaluation_id(split))] for split in plan.evaluation_rows()}
 
 
 def _named(directory: RunDirectory, plan: Plan, progress: Progress) -> Run:

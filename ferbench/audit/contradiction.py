@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from ferbench.audit import ratios, relaxation
-from ferbench.audit.problem import Conventions, Solution, TooLargeError, pose
-from ferbench.audit.published import (
+from ferbench.audit.printed import (
     ACCURACY,
     AVERAGES,
     BALANCED,
@@ -20,6 +19,7 @@ from ferbench.audit.published import (
     Interval,
     PublishedTable,
 )
+from ferbench.audit.problem import Conventions, Solution, TooLargeError, pose
 from ferbench.audit.solve import Solved, solve
 
 _MOST = 8  # contradictions of one table
@@ -75,25 +75,25 @@ def refuted(table: PublishedTable, cells: Collection[Cell], conventions: Convent
 def diagnose(table: PublishedTable, conventions: Conventions) -> Diagnosis:
     """Find what is wrong with a table that `refuted` refutes."""
     cells = list(table.scores)
-    found: list[Contradiction] = []
+    contradictions: list[Contradiction] = []
     menders: tuple[tuple[Cell, Solution], ...] = ()
     rest = Solved("unknown")
-    while cells and len(found) < _MOST:
+    while cells and len(contradictions) < _MOST:
         contradiction = _smallest(table, cells, conventions)
         if contradiction is None:
             break
         solved = _menders(table, cells, contradiction.cells, conventions)
-        if not found:
+        if not contradictions:
             menders = tuple(solved.items())
         if solved and contradiction.without not in solved:
             contradiction = replace(contradiction, without=next(iter(solved)))
-        found.append(contradiction)
+        contradictions.append(contradiction)
         cells.remove(contradiction.without)
         if table.total is not None:
             rest = solve(pose(table, cells, conventions))
             if rest.answer != "no":
                 break
-    return Diagnosis(tuple(found), rest, menders)
+    return Diagnosis(tuple(contradictions), rest, menders)
 
 
 def _menders(
@@ -103,7 +103,7 @@ def _menders(
         return {}
     solved = {}
     for cell in suspects:
-        answer = solve(pose(table, [one for one in cells if one != cell], conventions))
+        answer = solve(pose(table, [kept for kept in cells if kept != cell], conventions))
         if answer.solution is not None:
             solved[cell] = answer.solution
     return solved
@@ -158,7 +158,7 @@ def _described(
 ) -> Contradiction:
     averages = [cell for cell in kept if not cell.of_class]
     cell = min(averages, key=_rank) if averages else None
-    bounds = None if cell is None else _bounds(table, cell, [one for one in kept if one != cell], conventions)
+    bounds = None if cell is None else _bounds(table, cell, [other for other in kept if other != cell], conventions)
     return Contradiction(tuple(kept), supports, cell, bounds, without=cell or kept[-1])
 
 
@@ -172,7 +172,7 @@ def _rank(cell: Cell) -> int:
 def _shrink(family: Sequence[Cell], test: Callable[[Sequence[Cell]], bool]) -> list[Cell]:
     kept = list(family)
     for cell in family:
-        fewer = [one for one in kept if one != cell]
+        fewer = [other for other in kept if other != cell]
         if fewer and test(fewer):
             kept = fewer
     return kept
@@ -224,7 +224,7 @@ def _bounds(table: PublishedTable, cell: Cell, others: Sequence[Cell], conventio
         row = MACRO if cell.row == BALANCED else cell.row
         if problem is None or not all(map(len, problem.choices)):
             return None
-        places = [k for k, one in enumerate(problem.sums) if (one.row, one.measure) == (row, cell.measure)]
+        places = [k for k, total in enumerate(problem.sums) if (total.row, total.measure) == (row, cell.measure)]
         return relaxation.reach(problem, places[0]) if places else None
     except TooLargeError:
         return None
@@ -235,7 +235,7 @@ def _bounds_of_right(table: PublishedTable, others: Sequence[Cell], conventions:
     problem = pose(table, others, conventions)
     if problem is None or not all(map(len, problem.choices)):
         return None
-    low = sum(int(one.low.min()) for one in problem.choices)
-    high = sum(int(one.high.max()) for one in problem.choices)
+    low = sum(int(choices.low.min()) for choices in problem.choices)
+    high = sum(int(choices.high.max()) for choices in problem.choices)
     low, high = max(low, problem.right[0]), min(high, problem.right[1])
     return Interval(Fraction(low, problem.total), Fraction(high, problem.total)) if low <= high else None

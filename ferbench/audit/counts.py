@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from ferbench.audit.published import ANY, Interval
+from ferbench.audit.printed import ANY, Interval
 
 #: What a score is whose denominator is 0; "left out": of averages too.
 ZeroDivision = Literal["0", "1", "left out"]

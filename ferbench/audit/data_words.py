@@ -10,10 +10,9 @@ from typing import Any
 from ferbench.audit.duplicates import LEAST_CORRELATION, MOST_BITS
 from ferbench.audit.findings import TINY, Copies, Findings
 from ferbench.audit.mislabelled import Doubts
+from ferbench.audit.words import count_lines
 from ferbench.data.image_tree import left_out_images, left_out_line
 from ferbench.data.pack import Pack
-from ferbench.tables.table import Column, Table
-from ferbench.tables.terminal import to_terminal
 from ferbench.wording import one_line
 
 _SHOWN = 10  # suspects
@@ -29,7 +28,7 @@ def lines(pack: Pack, findings: Findings, doubts: Doubts | None) -> Iterator[str
     if outside:
         yield f"{outside:,} images are in no part of this protocol and were left aside"
     yield ""
-    yield from _counts(pack, findings)
+    yield from count_lines(pack.class_names, findings.roles, findings.counts.T)
     yield ""
     yield from _copies("exact copies (same pixels)", findings.exact)
     if findings.near is not None:
@@ -54,14 +53,6 @@ def lines(pack: Pack, findings: Findings, doubts: Doubts | None) -> Iterator[str
             yield one_line(f"{suspect.id}: {text}")
         if len(suspects) > _SHOWN:
             yield f"… {len(suspects) - _SHOWN:,} more: --json, or --exclude mislabelled --write-exclusions FILE"
-
-
-def _counts(pack: Pack, findings: Findings) -> list[str]:
-    columns = (Column("class", ""), *(Column(role, role, "count") for role in findings.roles))
-    rows: tuple[tuple[str | int, ...], ...] = tuple(
-        (name, *map(int, findings.counts[:, k])) for k, name in enumerate(pack.class_names)
-    )
-    return to_terminal(Table("counts", "", columns, rows), None)
 
 
 def _by_role(findings: Findings) -> str:

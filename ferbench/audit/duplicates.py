@@ -38,17 +38,17 @@ def exact_groups(pack: Pack) -> NDArray[np.int64]:
         known = gray if gray.any(axis=1).all() else pack.pixel_hashes  # packs of older releases know no luma
         digests = (row.tobytes() for row in known)
     numbers: dict[bytes, int] = {}
-    return np.array([numbers.setdefault(one, len(numbers)) for one in digests], dtype=np.int64)
+    return np.array([numbers.setdefault(digest, len(numbers)) for digest in digests], dtype=np.int64)
 
 
 def constant_images(images: NDArray[np.uint8]) -> NDArray[np.int64]:
     """The numbers of the images (uint8[N, C, H, W]) in which every channel has one value."""
-    found = []
+    constant = []
     for start in range(0, len(images), _CHUNK):
         chunk = np.asarray(images[start : start + _CHUNK])
         flat = chunk.reshape(*chunk.shape[:2], -1)
-        found.append(start + np.flatnonzero((flat.min(axis=2) == flat.max(axis=2)).all(axis=1)))
-    return np.concatenate(found) if found else np.zeros(0, np.int64)
+        constant.append(start + np.flatnonzero((flat.min(axis=2) == flat.max(axis=2)).all(axis=1)))
+    return np.concatenate(constant) if constant else np.zeros(0, np.int64)
 
 
 def perceptual_hashes(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -93,7 +93,7 @@ def near_groups(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[n
 
 def correlations(images: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.float32]:
     """The correlation of the pixels of each pair, float32[n] in [-1, 1]; 0 where an image is constant."""
-    found = np.zeros(len(pairs), np.float32)
+    coefficients = np.zeros(len(pairs), np.float32)
     for start in range(0, len(pairs), _CHUNK):
         chunk = pairs[start : start + _CHUNK]
         sides = []
@@ -102,8 +102,8 @@ def correlations(images: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray
             side -= side.mean(axis=1, keepdims=True)
             length = np.linalg.norm(side, axis=1, keepdims=True)
             sides.append(np.divide(side, length, out=np.zeros_like(side), where=length > 0))
-        found[start : start + len(chunk)] = (sides[0] * sides[1]).sum(axis=1)
-    return found
+        coefficients[start : start + len(chunk)] = (sides[0] * sides[1]).sum(axis=1)
+    return coefficients
 
 
 def joined(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:

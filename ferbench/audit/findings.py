@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +14,13 @@ from ferbench.data.pack import Pack
 from ferbench.errors import UserError
 from ferbench.plugin.specs import Protocol
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Kind = Literal["constant", "conflict", "leak", "copy", "near-leak", "near-conflict", "near-copy", "mislabelled"]
 
 #: Why an image may be left out, in the order in which a reason is chosen for it.
-KINDS: tuple[Kind, ...] = (
-    "constant",
-    "conflict",
-    "leak",
-    "copy",
-    "near-leak",
-    "near-conflict",
-    "near-copy",
-    "mislabelled",
-)
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 #: Classes with fewer images in a role are called tiny.
 TINY = 50
@@ -108,25 +102,13 @@ class Findings:
 
     def rows(self, kind: Kind) -> Rows:
         """The rows that would be left out for one reason; none for ``mislabelled``, which needs a run."""
-        near = self.near
-        nothing = np.zeros(0, np.int64)
-        match kind:
-            case "constant":
-                return self.constant
-            case "conflict":
-                return self.exact.conflicts
-            case "leak":
-                return self.exact.leaked
-            case "copy":
-                return self.exact.further
-            case "near-leak":
-                return nothing if near is None else near.leaked
-            case "near-conflict":
-                return nothing if near is None else near.conflicts
-            case "near-copy":
-                return nothing if near is None else near.further
-            case _:
-                return nothing
+        if kind == "constant":
+            return self.constant
+        copies = self.near if kind.startswith("near-") else self.exact
+        if copies is None or kind == "mislabelled":
+            return np.zeros(0, np.int64)
+        of = {"leak": copies.leaked, "conflict": copies.conflicts, "copy": copies.further}
+        return of[kind.removeprefix("near-")]
 
 
 def examine(pack: Pack, protocols: Sequence[Protocol], protocol: str | None, *, near: bool = True) -> Findings:
@@ -181,10 +163,15 @@ def _protocol(pack: Pack, protocols: Sequence[Protocol], name: str | None) -> Pr
         chosen = choose_protocol(protocols, name, pack.dataset)
         present_parts(pack, (*chosen.train, *chosen.test), chosen, protocols)
         return chosen
-    for one in protocols:
-        needed = {*one.train, *one.train_only, *one.test, *(() if one.cut_if_missing else one.validation)}
+    for protocol in protocols:
+        needed = {
+            *protocol.train,
+            *protocol.train_only,
+            *protocol.test,
+            *(() if protocol.cut_if_missing else protocol.validation),
+        }
         if needed <= set(pack.parts):
-            return one
+            return protocol
     raise UserError(
         f"'{pack.dataset}' has no protocol for the parts that are there: {', '.join(pack.parts)}",
         "add the missing files",
@@ -201,39 +188,33 @@ def _near_groups(pack: Pack, exact: Rows, constant: Rows) -> Rows:
 
 
 def _copies(groups: Rows, role: Rows, labels: Rows, roles: Sequence[str]) -> Copies:
-    rows = np.flatnonzero(role >= 0)
-    rows = rows[np.argsort(groups[rows], kind="stable")]
-    together = np.split(rows, np.flatnonzero(np.diff(groups[rows])) + 1) if len(rows) else []
-    several = sorted((group for group in together if len(group) > 1), key=lambda group: int(group[0]))
-    train = roles.index("train")
-    leaked, conflicts, further = [], [], []
-    spanning = 0
-    for group in several:
-        in_roles = role[group]
-        spanning += len(set(in_roles.tolist())) > 1
-        if train in in_roles:
-            leaked.append(group[in_roles != train])
-        if len(set(labels[group].tolist())) > 1:
-            conflicts.append(group)
-        further += [group[in_roles == one][1:] for one in set(in_roles.tolist())]
-    all_leaked = _sorted(leaked)
-    tested = role[all_leaked] == (roles.index("test") if "test" in roles else -2)
+    import pandas as pd
+
+    every = pd.DataFrame({"row": np.arange(len(role)), "group": groups, "role": role, "label": labels})
+    several = _in_groups(every[every["role"] >= 0])
+    of_group = several.groupby("group", sort=False)
+    conflicting = of_group["label"].nunique() > 1
+    train = several["role"] == roles.index("train")
+    leaked = several[several["group"].isin(several["group"][train]) & ~train]
+    tested = leaked["role"] == (roles.index("test") if "test" in roles else -2)
     return Copies(
-        groups=tuple(several),
-        spanning=spanning,
-        conflicting=len(conflicts),
-        leaked=all_leaked,
-        leaked_test=all_leaked[tested],
-        conflicts=_sorted(conflicts),
-        further=_sorted(further),
-        within=tuple(_within(several, role == number, labels, name) for number, name in enumerate(roles)),
+        groups=tuple(rows.to_numpy() for _, rows in of_group["row"]),
+        spanning=int((of_group["role"].nunique() > 1).sum()),
+        conflicting=int(conflicting.sum()),
+        leaked=leaked["row"].to_numpy(),
+        leaked_test=leaked["row"][tested].to_numpy(),
+        conflicts=several["row"][several["group"].isin(conflicting.index[conflicting])].to_numpy(),
+        further=several["row"][several.duplicated(["group", "role"])].to_numpy(),
+        within=tuple(_within(several[several["role"] == number], name) for number, name in enumerate(roles)),
     )
 
 
-def _within(groups: Sequence[Rows], chosen: NDArray[np.bool_], labels: Rows, role: str) -> Within:
-    own = [part for group in groups if len(part := group[chosen[group]]) > 1]
-    return Within(role, len(own), sum(map(len, own)), sum(len(set(labels[part].tolist())) > 1 for part in own))
+def _within(images: pd.DataFrame, role: str) -> Within:
+    own = _in_groups(images)
+    labels = own.groupby("group")["label"].nunique()
+    return Within(role, len(labels), len(own), int((labels > 1).sum()))
 
 
-def _sorted(parts: Sequence[Rows]) -> Rows:
-    return np.sort(np.concatenate([*parts, np.zeros(0, np.int64)]).astype(np.int64))
+def _in_groups(images: pd.DataFrame) -> pd.DataFrame:
+    """Those that share their group with another one."""
+    return images[images.duplicated("group", keep=False)]

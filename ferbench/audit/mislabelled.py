@@ -61,8 +61,8 @@ def suspects(ids: NDArray[np.str_], truth: NDArray[np.int64], probabilities: NDA
     confident = np.where(probabilities >= own, probabilities, -1.0)
     predicted = confident.argmax(axis=1)
     rows = np.arange(len(truth))
-    found = np.flatnonzero((confident[rows, predicted] >= 0) & (predicted != truth))
-    margin = probabilities[found, predicted[found]] - probabilities[found, truth[found]]
+    doubted = np.flatnonzero((confident[rows, predicted] >= 0) & (predicted != truth))
+    margin = probabilities[doubted, predicted[doubted]] - probabilities[doubted, truth[doubted]]
     return [
         Suspect(
             str(ids[row]),
@@ -71,5 +71,5 @@ def suspects(ids: NDArray[np.str_], truth: NDArray[np.int64], probabilities: NDA
             float(probabilities[row, predicted[row]]),
             float(probabilities[row, truth[row]]),
         )
-        for row in found[np.argsort(-margin, kind="stable")]
+        for row in doubted[np.argsort(-margin, kind="stable")]
     ]

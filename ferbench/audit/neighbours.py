@@ -59,12 +59,12 @@ def _of_all(hashes: Hashes, most_bits: int) -> Iterator[tuple[Rows, Rows]]:
     for left, right in _equal(ordered):
         yield order[left], order[right]
     distinct, first, members = np.unique(ordered, return_index=True, return_counts=True)
-    for one, two in _of_distinct(distinct, most_bits):
-        ends = np.cumsum(members[one] * members[two])
+    for lower, upper in _of_distinct(distinct, most_bits):
+        ends = np.cumsum(members[lower] * members[upper])
         for start in range(0, int(ends[-1]), _AT_ONCE):
             place = np.arange(start, min(start + _AT_ONCE, int(ends[-1])))
             row = np.searchsorted(ends, place, "right")
-            left, right = one[row], two[row]
+            left, right = lower[row], upper[row]
             in_left, in_right = np.divmod(place - ends[row] + members[left] * members[right], members[right])
             yield order[first[left] + in_left], order[first[right] + in_right]
 
@@ -102,12 +102,12 @@ def _cut(hashes: Hashes, most_bits: int) -> tuple[list[Block], int]:
         blocks = [(low, high - low) for low, high in pairwise(ends)]
         if sum(sorted(width for _, width in blocks)[-agreeing:]) + _width(len(hashes)) > _BITS:
             break  # a key and a place have to fit together
-        found = 0
+        pairs = 0
         for _ in range(_TRIED):
             chosen = rng.permutation(len(blocks))[:agreeing].tolist()
             members = np.unique(_key(sample, [blocks[number] for number in chosen]), return_counts=True)[1]
-            found += int((members * (members - 1) // 2).sum())
-        cost = math.comb(len(blocks), agreeing) * (_SORTING * len(hashes) + found / _TRIED * scale)
+            pairs += int((members * (members - 1) // 2).sum())
+        cost = math.comb(len(blocks), agreeing) * (_SORTING * len(hashes) + pairs / _TRIED * scale)
         if best is not None and cost >= best[0]:
             break
         best = cost, blocks, agreeing

@@ -14,7 +14,7 @@ import numpy as np
 from ferbench.audit import counts
 from ferbench.audit.counts import Choices, ZeroDivision
 from ferbench.audit.matrix import has_matrix
-from ferbench.audit.published import (
+from ferbench.audit.printed import (
     ACCURACY,
     ANY,
     BALANCED,
@@ -116,13 +116,13 @@ class Problem:
         Raises:
             TooLargeError: there are too many to hold.
         """
-        found: list[Choices] = []
+        listed: list[Choices] = []
         for support, printed, undefined in zip(self.supports, self.printed, self.undefined, strict=True):
             cells = tuple(sorted(printed.items()))
-            found.append(_choices(support, self.total, cells, self.zero_division, undefined))
-            if sum(map(len, found)) > _MOST_CHOICES:
+            listed.append(_choices(support, self.total, cells, self.zero_division, undefined))
+            if sum(map(len, listed)) > _MOST_CHOICES:
                 raise TooLargeError
-        return found
+        return listed
 
     def contributions(self, place: int, pairs: np.ndarray) -> np.ndarray:
         """What pairs (t, p) of one class add to each sum: float64[n, 2 + sums] of p, t and `sums`.
@@ -131,10 +131,10 @@ class Problem:
         """
         columns = [pairs[:, 1].astype(float), pairs[:, 0].astype(float)]
         known: dict[str, np.ndarray] = {}
-        for one in self.sums:
-            if one.measure not in known:
-                known[one.measure] = counts.scores(one.measure, pairs, self.supports[place], self.zero_division)
-            columns.append(known[one.measure] * float(one.weights[place]))
+        for wanted in self.sums:
+            if wanted.measure not in known:
+                known[wanted.measure] = counts.scores(wanted.measure, pairs, self.supports[place], self.zero_division)
+            columns.append(known[wanted.measure] * float(wanted.weights[place]))
         return np.stack(columns).T
 
     def holds(self, right: Sequence[int], predicted: Sequence[int]) -> bool:
@@ -155,8 +155,11 @@ class Problem:
                 value = values[measure][place]
                 if value is None or value not in interval:
                     return False
-        for one in self.sums:
-            if sum(w * (v or 0) for w, v in zip(one.weights, values[one.measure], strict=True)) not in one.bounds:
+        for wanted in self.sums:
+            if (
+                sum(w * (v or 0) for w, v in zip(wanted.weights, values[wanted.measure], strict=True))
+                not in wanted.bounds
+            ):
                 return False
         if self.harmonic is None:
             return True

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from fractions import Fraction
 from functools import lru_cache
 
+from ferbench.audit.printed import ANY, BALANCED, MACRO, MEASURES, WEIGHTED, Cell, Interval, PublishedTable
 from ferbench.audit.problem import Conventions, harmonic_mean
-from ferbench.audit.published import ANY, BALANCED, MACRO, MEASURES, WEIGHTED, Cell, Interval, PublishedTable
 
 
 def contradict(table: PublishedTable, cells: Collection[Cell], conventions: Conventions) -> bool:
@@ -36,7 +36,7 @@ def contradict(table: PublishedTable, cells: Collection[Cell], conventions: Conv
 
 def implied(table: PublishedTable, cell: Cell, others: Collection[Cell], conventions: Conventions) -> Interval | None:
     """What an average can be by the classes' scores among ``others``; None where this page has no rule for it."""
-    known = {one: table.scores[one].interval(conventions.rounding).meet(ANY) for one in others}
+    known = {other: table.scores[other].interval(conventions.rounding).meet(ANY) for other in others}
     columns = _columns(table, known)
     kind = MACRO if cell.row == BALANCED else cell.row
     if columns is None or kind not in (MACRO, WEIGHTED) or _left_out(table, cell.measure, conventions):
@@ -50,8 +50,8 @@ def implied(table: PublishedTable, cell: Cell, others: Collection[Cell], convent
         return _between(columns[cell.measure])
     weights = [Fraction(support or 0) for support in table.supports]
     column = columns[cell.measure]
-    low = sum((weight * one.low for weight, one in zip(weights, column, strict=True)), Fraction())
-    high = sum((weight * one.high for weight, one in zip(weights, column, strict=True)), Fraction())
+    low = sum((weight * interval.low for weight, interval in zip(weights, column, strict=True)), Fraction())
+    high = sum((weight * interval.high for weight, interval in zip(weights, column, strict=True)), Fraction())
     return Interval(low / total, high / total)
 
 
@@ -100,10 +100,10 @@ def _partner(f1: Interval, other: Interval) -> Interval:
 
 def _mean(column: list[Interval]) -> Interval:
     return Interval(
-        sum((one.low for one in column), Fraction()) / len(column),
-        sum((one.high for one in column), Fraction()) / len(column),
+        sum((interval.low for interval in column), Fraction()) / len(column),
+        sum((interval.high for interval in column), Fraction()) / len(column),
     )
 
 
 def _between(column: list[Interval]) -> Interval:
-    return Interval(min(one.low for one in column), max(one.high for one in column))
+    return Interval(min(interval.low for interval in column), max(interval.high for interval in column))

@@ -15,8 +15,8 @@ from fractions import Fraction
 import numpy as np
 
 from ferbench.audit.counts import Choices
+from ferbench.audit.printed import Interval
 from ferbench.audit.problem import Problem, Solution, TooLargeError
-from ferbench.audit.published import Interval
 from ferbench.audit.search import find, sum_bounds
 
 _PROOF = 1e-9  # a distance that rounding errors of floating point do not reach
@@ -53,7 +53,7 @@ class _Pool:
 
 def _pool(problem: Problem, free: int | None = None) -> _Pool:
     """Everything is linear in t for a given p, so that the lowest and highest t are enough."""
-    pairs = [one.ends() for one in problem.choices]
+    pairs = [choices.ends() for choices in problem.choices]
     scale = np.ones(2 + len(problem.sums))
     scale[:2] = problem.total
     low, high = (bound / scale for bound in sum_bounds(problem))
@@ -61,7 +61,7 @@ def _pool(problem: Problem, free: int | None = None) -> _Pool:
     low[1], high[1] = problem.right[0] / problem.total, problem.right[1] / problem.total
     if free is not None:
         low[free], high[free] = -len(pairs), len(pairs)
-    return _Pool(pairs, [problem.contributions(k, one) / scale for k, one in enumerate(pairs)], low, high)
+    return _Pool(pairs, [problem.contributions(k, ends) / scale for k, ends in enumerate(pairs)], low, high)
 
 
 def relax(problem: Problem) -> Relaxed:
@@ -76,8 +76,8 @@ def relax(problem: Problem) -> Relaxed:
     for _ in range(_ROUNDS):
         prices, weights = _master(pool, chosen, None)
         middle = np.stack([weights[k] @ pool.pairs[k][chosen[k]] for k in range(len(chosen))])
-        cheapest = [one @ prices for one in pool.values]
-        bound = sum(one.min() for one in cheapest) - np.maximum(prices * pool.low, prices * pool.high).sum()
+        cheapest = [values @ prices for values in pool.values]
+        bound = sum(values.min() for values in cheapest) - np.maximum(prices * pool.low, prices * pool.high).sum()
         if bound > _PROOF:
             return Relaxed(True, middle)
         if not _extend(chosen, cheapest):
@@ -100,10 +100,10 @@ def reach(problem: Problem, which: int) -> Interval | None:
         for _ in range(_ROUNDS):
             prices, _ = _master(pool, chosen, sign * np.eye(len(pool.low))[2 + which])
             prices[2 + which] = sign
-            cheapest = [one @ prices for one in pool.values]
+            cheapest = [values @ prices for values in pool.values]
             bounds = np.maximum(prices * pool.low, prices * pool.high)
             bounds[2 + which] = 0
-            best = max(best, sum(one.min() for one in cheapest) - bounds.sum())
+            best = max(best, sum(price.min() for price in cheapest) - bounds.sum())
             if not _extend(chosen, cheapest):
                 break
         ends.append(sign * best)
@@ -123,10 +123,10 @@ def _corners(pool: _Pool) -> list[list[int]]:
 def _extend(chosen: list[list[int]], prices: Sequence[np.ndarray]) -> bool:
     """Add each class's cheapest pair; False when that brings nothing."""
     grown = False
-    for one, price in zip(chosen, prices, strict=True):
+    for corners, price in zip(chosen, prices, strict=True):
         best = int(price.argmin())
-        if price[best] < price[one].min() - 1e-12:
-            one.append(best)
+        if price[best] < price[corners].min() - 1e-12:
+            corners.append(best)
             grown = True
     return grown
 
@@ -144,8 +144,8 @@ def _master(
     """
     from scipy.optimize import linprog
 
-    columns = np.concatenate([pool.values[k][one] for k, one in enumerate(chosen)]).T
-    owners = np.repeat(np.arange(len(chosen)), [len(one) for one in chosen])
+    columns = np.concatenate([pool.values[k][corners] for k, corners in enumerate(chosen)]).T
+    owners = np.repeat(np.arange(len(chosen)), [len(corners) for corners in chosen])
     size, sums = len(owners), len(columns)
     penalty = 1.0 if objective is None else 1000.0
     cost = np.concatenate([np.zeros(size) if objective is None else objective @ columns, np.full(2 * sums, penalty)])
@@ -190,11 +190,11 @@ def near(problem: Problem, middle: np.ndarray) -> Solution | None:
                 for k, choices in enumerate(problem.choices)
             ]
             try:
-                found = find(problem, pairs)
+                solution = find(problem, pairs)
             except TooLargeError:
                 continue
-            if found is not None:
-                return found
+            if solution is not None:
+                return solution
     return None
 
 
@@ -221,9 +221,9 @@ def _settled(problem: Problem, middle: np.ndarray) -> tuple[np.ndarray, float]:
     if size > _MOST_SETTLED:
         return middle, 0.0
     supports = np.array(problem.supports, float)
-    lowest = np.array([[one.low.min(), one.predicted.min()] for one in problem.choices], float)
-    highest = np.array([[one.high.max(), one.predicted.max()] for one in problem.choices], float)
-    weights = [np.array([float(weight) for weight in one.weights]) for one in problem.sums]
+    lowest = np.array([[choices.low.min(), choices.predicted.min()] for choices in problem.choices], float)
+    highest = np.array([[choices.high.max(), choices.predicted.max()] for choices in problem.choices], float)
+    weights = [np.array([float(weight) for weight in wanted.weights]) for wanted in problem.sums]
 
     def distances(flat: np.ndarray) -> np.ndarray:
         right, predicted = flat.reshape(size, 2).T
@@ -234,8 +234,8 @@ def _settled(problem: Problem, middle: np.ndarray) -> tuple[np.ndarray, float]:
         }
         far = [predicted.sum() - problem.total, _beyond(right.sum(), problem.right[0], problem.right[1], 0.5)]
         far += [
-            _beyond(weight @ values[one.measure], *one.bounds)
-            for one, weight in zip(problem.sums, weights, strict=True)
+            _beyond(weight @ values[wanted.measure], *wanted.bounds)
+            for wanted, weight in zip(problem.sums, weights, strict=True)
         ]
         for place, printed in enumerate(problem.printed):
             far += [_beyond(values[measure][place], *bounds) for measure, bounds in printed.items()]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from ferbench.audit.layouts import LAYOUT, lines_of
-from ferbench.audit.published import (
+from ferbench.audit.printed import (
     ACCURACY,
     AVERAGES,
     BALANCED,
@@ -112,7 +112,7 @@ def parse_table(text: str, name: str, *, unit: Unit = "auto", decimals: int | No
             raise UserError(f"{where}: '{title}' is there twice", "leave one line for each class and average")
         seen.add(row)
         is_class = row not in AVERAGES and row != "total"
-        found: dict[str, _Score] = {}
+        of_row: dict[str, _Score] = {}
         for measure in MEASURES:
             written = cells[columns[measure]] if measure in columns and columns[measure] < len(cells) else ""
             if written.strip().lower() == "nan":
@@ -121,18 +121,18 @@ def parse_table(text: str, name: str, *, unit: Unit = "auto", decimals: int | No
             elif written.strip().lower() not in _EMPTY:
                 # An average may be in percent, as its name says, below classes in fractions.
                 says = percent[measure] or (None if is_class else _says_percent(title))
-                found[measure] = _score(written, says, decimals, f"{where}, {measure}")
+                of_row[measure] = _score(written, says, decimals, f"{where}, {measure}")
         written = cells[columns["support"]] if "support" in columns and columns["support"] < len(cells) else ""
         if is_class:
             supports[row] = _support(written, where)
-            raw |= {Cell(row, measure): score for measure, score in found.items()}
+            raw |= {Cell(row, measure): score for measure, score in of_row.items()}
             continue
-        copied = row == ACCURACY and found and _same_number(written, found)  # pandas repeats it in every column
+        copied = row == ACCURACY and of_row and _same_number(written, of_row)  # pandas repeats it in every column
         total = None if copied else _support(written, where)
         if total is not None:
             totals[Cell(row, "support")] = total
-        raw |= _average(row, found, where)
-        if row == "total" and found:
+        raw |= _average(row, of_row, where)
+        if row == "total" and of_row:
             notes.append(f"scores of '{title}' not read: it does not say which average they are")
     scores, shown = _in_unit(raw, unit)
     return _checked(
@@ -222,29 +222,29 @@ def _support(written: str, where: str) -> int | None:
     return int(match[1])
 
 
-def _same_number(written: str, found: dict[str, _Score]) -> bool:
+def _same_number(written: str, scores: dict[str, _Score]) -> bool:
     try:
-        return _score(written, None, None, "").value in {score.value for score in found.values()}
+        return _score(written, None, None, "").value in {score.value for score in scores.values()}
     except UserError:
         return False
 
 
-def _average(row: str, found: dict[str, _Score], where: str) -> dict[Cell, _Score]:
+def _average(row: str, scores: dict[str, _Score], where: str) -> dict[Cell, _Score]:
     """The numbers of a row that is no class."""
     if row in (MACRO, WEIGHTED):
-        return {Cell(row, measure): score for measure, score in found.items()}
-    values = {score.value for score in found.values()}
+        return {Cell(row, measure): score for measure, score in scores.items()}
+    values = {score.value for score in scores.values()}
     if row == MICRO and len(values) > 1:
         raise UserError(
             f"{where}: micro-averaged precision and recall differ, so images may have several classes or classes are "
             "left out",
             "audit a table in which every image has one class and every class one line",
         )
-    if row == "total" or not found:
+    if row == "total" or not scores:
         return {}
     if len(values) > 1:
         raise UserError(f"{where}: there are several numbers", f"the {row} is one number; leave the other cells empty")
-    finest = min(found.values(), key=lambda score: score.step)
+    finest = min(scores.values(), key=lambda score: score.step)
     return {Cell(row, "recall" if row == BALANCED else "f1"): finest}
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ferbench.audit.printed import MACRO
 from ferbench.audit.problem import Problem, Solution, TooLargeError
-from ferbench.audit.published import MACRO
 
 #: In sums of fractions; rounding errors of floating point are a millionth of it.
 SLACK = 1e-9
@@ -65,8 +65,16 @@ class _Half:
 
 def sum_bounds(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """The lowest and highest allowed sums, float64[D] each, in the order of `Problem.contributions`."""
-    low = [problem.total - 0.25, problem.right[0] - 0.25, *(float(one.bounds.low) - SLACK for one in problem.sums)]
-    high = [problem.total + 0.25, problem.right[1] + 0.25, *(float(one.bounds.high) + SLACK for one in problem.sums)]
+    low = [
+        problem.total - 0.25,
+        problem.right[0] - 0.25,
+        *(float(wanted.bounds.low) - SLACK for wanted in problem.sums),
+    ]
+    high = [
+        problem.total + 0.25,
+        problem.right[1] + 0.25,
+        *(float(wanted.bounds.high) + SLACK for wanted in problem.sums),
+    ]
     return np.array(low), np.array(high)
 
 
@@ -78,46 +86,46 @@ def possible_pairs(problem: Problem) -> list[np.ndarray] | None:
     """
     ranges = list(problem.choices)
     while True:
-        if any(len(one) == 0 for one in ranges):
+        if any(len(choices) == 0 for choices in ranges):
             return None
-        sizes = [len(one) for one in ranges], [one.count for one in ranges]
+        sizes = [len(choices) for choices in ranges], [choices.count for choices in ranges]
         for of, allowed in ((0, (problem.total, problem.total)), (1, problem.right)):
-            lows = [int(one.predicted.min() if of == 0 else one.low.min()) for one in ranges]
-            highs = [int(one.predicted.max() if of == 0 else one.high.max()) for one in ranges]
-            for place, one in enumerate(ranges):
+            lows = [int(choices.predicted.min() if of == 0 else choices.low.min()) for choices in ranges]
+            highs = [int(choices.predicted.max() if of == 0 else choices.high.max()) for choices in ranges]
+            for place, choices in enumerate(ranges):
                 span = (
                     allowed[0] - sum(highs) + highs[place],
                     allowed[1] - sum(lows) + lows[place],
                 )
                 if span[0] > lows[place] or span[1] < highs[place]:
                     everything = (0, problem.total)
-                    ranges[place] = one.within(*((span, everything) if of == 0 else (everything, span)))
-            if any(len(one) == 0 for one in ranges):
+                    ranges[place] = choices.within(*((span, everything) if of == 0 else (everything, span)))
+            if any(len(choices) == 0 for choices in ranges):
                 return None
-        if sizes == ([len(one) for one in ranges], [one.count for one in ranges]):
+        if sizes == ([len(choices) for choices in ranges], [choices.count for choices in ranges]):
             break
-    if any(one.count > _WRITTEN_OUT for one in ranges):
+    if any(choices.count > _WRITTEN_OUT for choices in ranges):
         raise TooLargeError
-    return _pruned(problem, [one.pairs() for one in ranges])
+    return _pruned(problem, [choices.pairs() for choices in ranges])
 
 
 def _pruned(problem: Problem, pairs: list[np.ndarray]) -> list[np.ndarray] | None:
     low, high = sum_bounds(problem)
-    values = [problem.contributions(place, one) for place, one in enumerate(pairs)]
+    values = [problem.contributions(place, own) for place, own in enumerate(pairs)]
     while True:
-        lows = np.stack([one.min(axis=0) for one in values])
-        highs = np.stack([one.max(axis=0) for one in values])
+        lows = np.stack([own.min(axis=0) for own in values])
+        highs = np.stack([own.max(axis=0) for own in values])
         others_low, others_high = lows.sum(axis=0) - lows, highs.sum(axis=0) - highs
         keep = [
-            ((one + others_high[place] >= low) & (one + others_low[place] <= high)).all(axis=1)
-            for place, one in enumerate(values)
+            ((own + others_high[place] >= low) & (own + others_low[place] <= high)).all(axis=1)
+            for place, own in enumerate(values)
         ]
-        if not all(one.any() for one in keep):
+        if not all(own.any() for own in keep):
             return None
-        if all(one.all() for one in keep):
+        if all(own.all() for own in keep):
             return pairs
-        pairs = [one[chosen] for one, chosen in zip(pairs, keep, strict=True)]
-        values = [one.T[:, chosen].T for one, chosen in zip(values, keep, strict=True)]
+        pairs = [own[chosen] for own, chosen in zip(pairs, keep, strict=True)]
+        values = [own.T[:, chosen].T for own, chosen in zip(values, keep, strict=True)]
 
 
 def find(problem: Problem, pairs: Sequence[np.ndarray], effort: Effort = WHOLE) -> Solution | None:
@@ -126,13 +134,13 @@ def find(problem: Problem, pairs: Sequence[np.ndarray], effort: Effort = WHOLE) 
     Raises:
         TooLargeError: there are too many combinations to tell.
     """
-    values = [problem.contributions(place, one) for place, one in enumerate(pairs)]
-    loads = [problem.supports[place] + one[:, 1] - 2 * one[:, 0] for place, one in enumerate(pairs)]
+    values = [problem.contributions(place, own) for place, own in enumerate(pairs)]
+    loads = [problem.supports[place] + own[:, 1] - 2 * own[:, 0] for place, own in enumerate(pairs)]
     low, high = sum_bounds(problem)
-    spare_low = np.sum([one.min(axis=0) for one in values], axis=0)
-    spare_high = np.sum([one.max(axis=0) for one in values], axis=0)
+    spare_low = np.sum([own.min(axis=0) for own in values], axis=0)
+    spare_high = np.sum([own.max(axis=0) for own in values], axis=0)
     halves = []
-    for classes in _split([len(one) for one in pairs]):
+    for classes in _split([len(own) for own in pairs]):
         half = _Half((), np.zeros((1, len(low))), np.zeros(1, np.int64), np.zeros((1, 0), np.int32))
         inner_low, inner_high = spare_low, spare_high
         for place in classes:
@@ -179,7 +187,9 @@ def _grown(
 ) -> _Half:
     """A half with one class more, without sums outside of these bounds."""
     low, high = low - SLACK, high + SLACK
-    columns = sorted(range(len(low)), key=lambda one: (high[one] - low[one]) / (np.ptp(values[:, one]) + SLACK))
+    columns = sorted(
+        range(len(low)), key=lambda column: (high[column] - low[column]) / (np.ptp(values[:, column]) + SLACK)
+    )
     tightest = columns[0]
     order = np.argsort(values[:, tightest], kind="stable")
     along = values[order, tightest]
@@ -214,7 +224,9 @@ def _joined(
     problem: Problem, first: _Half, second: _Half, low: np.ndarray, high: np.ndarray, effort: Effort
 ) -> Iterator[tuple[int, int]]:
     """The states of two halves that add up."""
-    columns = sorted(range(len(low)), key=lambda one: (high[one] - low[one]) / (np.ptp(second.sums[:, one]) + SLACK))
+    columns = sorted(
+        range(len(low)), key=lambda column: (high[column] - low[column]) / (np.ptp(second.sums[:, column]) + SLACK)
+    )
     rows, start, end, order = _ranges(problem, first, second, low, high, columns)
     second = _Half(second.classes, second.sums.T[:, order].T, second.load[order], second.picked)
     sizes = np.maximum(end - start, 0)
@@ -227,13 +239,13 @@ def _joined(
         looked_at += int(sizes[row:stop].sum())
         if looked_at > effort.joined:
             raise TooLargeError
-        one, two = _listed(rows[row:stop], start[row:stop], sizes[row:stop])
+        left, right = _listed(rows[row:stop], start[row:stop], sizes[row:stop])
         for column in columns:
-            sums = first.sums[one, column] + second.sums[two, column]
+            sums = first.sums[left, column] + second.sums[right, column]
             fits = (sums >= low[column]) & (sums <= high[column])
-            one, two = one[fits], two[fits]
-        fits = _allowed(problem, first, second, one, two)
-        yield from zip(map(int, one[fits]), map(int, order[two[fits]]), strict=True)
+            left, right = left[fits], right[fits]
+        fits = _allowed(problem, first, second, left, right)
+        yield from zip(map(int, left[fits]), map(int, order[right[fits]]), strict=True)
         row = stop
 
 
@@ -249,7 +261,7 @@ def _ranges(
         states of the first half; where each one's range starts and ends; the order of the second half.
     """
     few = problem.right[1] - problem.right[0] < _FEW
-    column = next((one for one in columns if one > int(few)), 0)
+    column = next((place for place in columns if place > int(few)), 0)
     width = problem.total + 1
     keys = np.rint(second.sums[:, 0])
     if few:
@@ -271,22 +283,22 @@ def _ranges(
             key, fits = wanted * width + others, fits & (others >= 0)
         places = np.flatnonzero(fits)
         away = first.sums[places, column] + base
-        least, most = (np.clip(one[column] - away, -slack, scale / 2) for one in (low, high))
+        least, most = (np.clip(bound[column] - away, -slack, scale / 2) for bound in (low, high))
         rows.append(places)
         starts.append(np.searchsorted(along, key[places] * scale + least - slack, "left"))
         ends.append(np.searchsorted(along, key[places] * scale + most + slack, "right"))
     return np.concatenate(rows), np.concatenate(starts), np.concatenate(ends), order
 
 
-def _allowed(problem: Problem, first: _Half, second: _Half, one: np.ndarray, two: np.ndarray) -> np.ndarray:
+def _allowed(problem: Problem, first: _Half, second: _Half, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Which pairs of states meet what is no sum: a confusion matrix exists, and F1 of macro precision and recall."""
-    errors = problem.total - first.sums[one, 1] - second.sums[two, 1]
-    fits = np.maximum(first.load[one], second.load[two]) <= errors + 0.25
+    errors = problem.total - first.sums[left, 1] - second.sums[right, 1]
+    fits = np.maximum(first.load[left], second.load[right]) <= errors + 0.25
     if problem.harmonic is not None:
         macro = {}
         for column, wanted in enumerate(problem.sums, start=2):
             if wanted.row == MACRO:
-                macro[wanted.measure] = first.sums[one, column] + second.sums[two, column]
+                macro[wanted.measure] = first.sums[left, column] + second.sums[right, column]
         if len(macro) >= 2:
             whole = macro["precision"] + macro["recall"]
             f1 = 2 * macro["precision"] * macro["recall"] / np.where(whole > 0, whole, 1)

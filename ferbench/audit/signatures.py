@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from ferbench.audit import ratios
+from ferbench.audit.printed import ACCURACY, BALANCED, MACRO, MEASURES, WEIGHTED, Cell, Interval, PublishedTable
 from ferbench.audit.problem import Conventions, harmonic_mean, pose
-from ferbench.audit.published import ACCURACY, BALANCED, MACRO, MEASURES, WEIGHTED, Cell, Interval, PublishedTable
 from ferbench.audit.solve import solve
-from ferbench.audit.splits import known_supports
+from ferbench.audit.test_sets import known_supports
 from ferbench.audit.verdict import Audit
 
 IDS = (
@@ -46,12 +46,12 @@ class Signature:
 
 def signatures(audit: Audit) -> list[Signature]:
     """All that fit an audited table."""
-    found = [*_of_conventions(audit), *_of_counts(audit)]
+    signs = [*_of_conventions(audit), *_of_counts(audit)]
     if audit.verdict == "inconsistent":
         moved = [] if audit.totals else list(_of_transposed(audit))
         # Where everything fits once something has its place again, averages are what they are called.
-        found += [*(moved or _of_averages(audit)), *_shuffled_summary(audit)]
-    return found
+        signs += [*(moved or _of_averages(audit)), *_shuffled_summary(audit)]
+    return signs
 
 
 def _of_conventions(audit: Audit) -> Iterator[Signature]:
@@ -75,15 +75,17 @@ def _of_averages(audit: Audit) -> Iterator[Signature]:
     assert audit.diagnosis is not None
     table, conventions = audit.table, audit.conventions
     wrong = {contradiction.without for contradiction in audit.diagnosis.contradictions}
-    wrong |= {cell for one in audit.diagnosis.contradictions for cell in one.cells if not cell.of_class}
+    wrong |= {
+        cell for contradiction in audit.diagnosis.contradictions for cell in contradiction.cells if not cell.of_class
+    }
     for cell in sorted(wrong & {Cell(row, measure) for row in (MACRO, WEIGHTED, BALANCED) for measure in MEASURES}):
         interval = table.scores[cell].interval(conventions.rounding)
-        of_classes = [table.scores[one] for name in table.classes if (one := Cell(name, cell.measure)) in table.scores]
+        of_classes = [table.scores[own] for name in table.classes if (own := Cell(name, cell.measure)) in table.scores]
         other = WEIGHTED if cell.row != WEIGHTED else MACRO
-        others = [one for one in table.scores if one.of_class]
+        others = [other for other in table.scores if other.of_class]
         if len(of_classes) == len(table.classes):
             if cell.row != WEIGHTED:
-                mean = sum((one.value for one in of_classes), Fraction()) / len(of_classes)
+                mean = sum((printed.value for printed in of_classes), Fraction()) / len(of_classes)
                 if mean in interval:
                     yield Signature("mean-of-rounded", f"{cell} is the mean of the printed scores, rounded once more")
                     continue
@@ -121,7 +123,7 @@ def _shuffled_summary(audit: Audit) -> Iterator[Signature]:
         return
     classes = len(supports)
     deviation = math.sqrt(sum(1 / (4 * support) for support in supports)) / classes
-    involved = {cell for one in audit.diagnosis.contradictions for cell in one.cells}
+    involved = {cell for contradiction in audit.diagnosis.contradictions for cell in contradiction.cells}
     accuracy = Cell(ACCURACY, "f1")
     for cell in (Cell(MACRO, "recall"), Cell(BALANCED, "recall")):
         if cell in involved and accuracy in involved:

@@ -55,9 +55,9 @@ def _solve(problem: Problem, prove_only: bool) -> Solved:
         pairs = possible_pairs(problem)
         if pairs is None:
             return Solved("no")
-        ranges = [[(int(one[:, k].min()), int(one[:, k].max())) for one in pairs] for k in (0, 1)]
-        found = find(problem, pairs, BRIEF if prove_only else WHOLE)
-        return Solved("no" if found is None else "yes", found, tuple(ranges[0]), tuple(ranges[1]))
+        ranges = [[(int(own[:, k].min()), int(own[:, k].max())) for own in pairs] for k in (0, 1)]
+        solution = find(problem, pairs, BRIEF if prove_only else WHOLE)
+        return Solved("no" if solution is None else "yes", solution, tuple(ranges[0]), tuple(ranges[1]))
     except TooLargeError:
         pass
     relaxed = relaxation.relax(problem)
@@ -65,5 +65,5 @@ def _solve(problem: Problem, prove_only: bool) -> Solved:
         return Solved("no")
     if prove_only:
         return Solved("unknown")
-    found = relaxation.near(problem, relaxed.middle)
-    return Solved("unknown" if found is None else "yes", found)
+    solution = relaxation.near(problem, relaxed.middle)
+    return Solved("unknown" if solution is None else "yes", solution)

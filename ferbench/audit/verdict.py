@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -13,16 +13,15 @@ from ferbench.audit import counts, ratios
 from ferbench.audit.contradiction import Diagnosis, diagnose
 from ferbench.audit.counts import ZeroDivision
 from ferbench.audit.matrix import make_matrix
+from ferbench.audit.printed import ACCURACY, BALANCED, MACRO, MEASURES, MICRO, Cell, PublishedTable, Rounding
 from ferbench.audit.problem import Conventions, MacroF1, Solution, harmonic_mean, pose
-from ferbench.audit.published import ACCURACY, BALANCED, MACRO, MEASURES, MICRO, Cell, PublishedTable, Rounding
 from ferbench.audit.solve import Solved, solve
 
 Verdict = Literal["consistent", "inconsistent", "underdetermined"]
 
-ROUNDINGS: tuple[Rounding, ...] = ("nearest", "truncate")
-MACRO_F1S: tuple[MacroF1, ...] = ("mean", "harmonic")
-ZERO_DIVISIONS: tuple[ZeroDivision, ...] = ("0", "1", "left out")
-
+ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
+MACRO_F1S: tuple[MacroF1, ...] = get_args(MacroF1)
+ZERO_DIVISIONS: tuple[ZeroDivision, ...] = get_args(ZeroDivision)
 
 _MANY = 8  # scores
 _FEW = 2  # contradictions; with more of them it may be the convention that is another one
@@ -106,7 +105,7 @@ def _judged(table: PublishedTable, tried: Sequence[Conventions]) -> tuple[Conven
             answer = Solved("no" if ratios.contradict(table, list(table.scores), conventions) else "unknown")
         else:
             answer = solve(pose(table, list(table.scores), conventions))
-        either = len({one.rounding for one in tried}) > 1
+        either = len({conventions.rounding for conventions in tried}) > 1
         if answer.answer != "no" and not (either and _one_cut(table, conventions, answer)):
             return conventions, answer
     return tried[0], Solved("no")

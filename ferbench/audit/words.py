@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
 from ferbench.audit.contradiction import Contradiction
+from ferbench.audit.printed import ACCURACY, MICRO, Cell, PublishedTable
 from ferbench.audit.problem import Solution
-from ferbench.audit.published import ACCURACY, MICRO, Cell, PublishedTable
 from ferbench.audit.signatures import Signature
 from ferbench.audit.verdict import Audit, value_of
 from ferbench.tables.table import Column, Table
@@ -46,7 +46,7 @@ def lines(name: str, audit: Audit, signatures: Sequence[Signature]) -> Iterator[
         only = " (rows true, columns predicted; there are others)"
         yield ""
         yield f"a confusion matrix that gives {fits}{only}:"
-        yield from _matrix_lines(table, matrix)
+        yield from count_lines(table.classes, table.classes, matrix)
 
 
 def _conventions(audit: Audit) -> str:
@@ -64,11 +64,11 @@ def _faults(audit: Audit) -> Iterator[str]:
     for cell in audit.totals:
         add_up = f"add up to {sum(support or 0 for support in table.supports):,}"
         yield f"{cell} is {table.totals[cell]:,}, but the supports of the classes {add_up}"
-    for number, one in enumerate(diagnosis.contradictions, start=1):
-        yield f"{number}. {_sentence(table, one)}"
+    for number, fault in enumerate(diagnosis.contradictions, start=1):
+        yield f"{number}. {_sentence(table, fault)}"
     if not diagnosis.contradictions:
         return
-    left_out = [one.without for one in diagnosis.contradictions]
+    left_out = [fault.without for fault in diagnosis.contradictions]
     if len(left_out) == len(table.scores):
         pass  # nothing is left that could hold together
     elif audit.solved.answer == "yes":
@@ -89,29 +89,29 @@ def _would_be(audit: Audit, cell: Cell, solution: Solution | None) -> str:
     return f"{cell} {printed} could be {'undefined' if value is None else audit.table.show(value)}"
 
 
-def _sentence(table: PublishedTable, one: Contradiction) -> str:
-    others = [cell for cell in one.cells if cell != one.cell]
-    if one.cell is not None and not others:
+def _sentence(table: PublishedTable, fault: Contradiction) -> str:
+    others = [cell for cell in fault.cells if cell != fault.cell]
+    if fault.cell is not None and not others:
         # The supports matter to an average by their sum alone.
-        images = f" with {table.total:,} images" if one.supports else ""
-        printed = table.show(table.scores[one.cell].value)
-        return f"{one.cell} {printed} is not possible{images}{_nearest(table, one.cell)}"
-    held = f"{_listed(table, others)}{_at(table, one.supports)}"
-    if one.cell is None:
+        images = f" with {table.total:,} images" if fault.supports else ""
+        printed = table.show(table.scores[fault.cell].value)
+        return f"{fault.cell} {printed} is not possible{images}{_nearest(table, fault.cell)}"
+    held = f"{_listed(table, others)}{_at(table, fault.supports)}"
+    if fault.cell is None:
         return (
             f"{held} cannot hold together: no whole numbers of images give them"
-            if len(others) > 1 or one.supports
+            if len(others) > 1 or fault.supports
             else f"{held} is no score"
         )
-    printed = f"{one.cell} {table.show(table.scores[one.cell].value)}"
-    if one.bounds is None:
+    printed = f"{fault.cell} {table.show(table.scores[fault.cell].value)}"
+    if fault.bounds is None:
         return f"{printed} cannot hold together with {held}"
-    value = table.scores[one.cell].value
-    if value < one.bounds.low:
-        needed = f"at least {table.show(one.bounds.low, bound='low')}"
+    value = table.scores[fault.cell].value
+    if value < fault.bounds.low:
+        needed = f"at least {table.show(fault.bounds.low, bound='low')}"
     else:
-        needed = f"at most {table.show(one.bounds.high, bound='high')}"
-    return f"{held} needs {one.cell} to be {needed}; printed is {table.show(value)}"
+        needed = f"at most {table.show(fault.bounds.high, bound='high')}"
+    return f"{held} needs {fault.cell} to be {needed}; printed is {table.show(value)}"
 
 
 def _nearest(table: PublishedTable, cell: Cell) -> str:
@@ -153,12 +153,11 @@ def _and(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _matrix_lines(table: PublishedTable, matrix: Any) -> list[str]:
-    columns = [Column("class", ""), *(Column(f"c{k}", name, "count") for k, name in enumerate(table.classes))]
-    rows: tuple[tuple[str | int, ...], ...] = tuple(
-        (name, *map(int, counts)) for name, counts in zip(table.classes, matrix, strict=True)
-    )
-    return to_terminal(Table("matrix", "", tuple(columns), rows), None)
+def count_lines(names: Sequence[str], columns: Sequence[str], counts: Iterable[Iterable[int]]) -> list[str]:
+    """Counts as a table for a terminal: a row for each name, a column for each of ``columns``."""
+    heads = (Column("class", ""), *(Column(f"c{k}", column, "count") for k, column in enumerate(columns)))
+    rows: list[tuple[str | int, ...]] = [(name, *map(int, row)) for name, row in zip(names, counts, strict=True)]
+    return to_terminal(Table("counts", "", heads, tuple(rows)), None)
 
 
 def document(audit: Audit, signatures: Sequence[Signature]) -> dict[str, Any]:
@@ -184,16 +183,20 @@ def document(audit: Audit, signatures: Sequence[Signature]) -> dict[str, Any]:
             {"numbers": numbers, "supports": list(table.classes), "bounded": None, "without": cell._asdict()}
         )
     if audit.diagnosis is not None:
-        for one in audit.diagnosis.contradictions:
+        for fault in audit.diagnosis.contradictions:
             bounds = None
-            if one.cell is not None and one.bounds is not None:
-                bounds = {**one.cell._asdict(), "low": float(one.bounds.low), "high": float(one.bounds.high)}
+            if fault.cell is not None and fault.bounds is not None:
+                bounds = {
+                    **fault.cell._asdict(),
+                    "low": float(fault.bounds.low),
+                    "high": float(fault.bounds.high),
+                }
             values["contradictions"].append(
                 {
-                    "numbers": [{**cell._asdict(), "printed": float(table.scores[cell].value)} for cell in one.cells],
-                    "supports": list(one.supports),
+                    "numbers": [{**cell._asdict(), "printed": float(table.scores[cell].value)} for cell in fault.cells],
+                    "supports": list(fault.supports),
                     "bounded": bounds,
-                    "without": one.without._asdict(),
+                    "without": fault.without._asdict(),
                 }
             )
         for cell, solution in audit.diagnosis.menders:

@@ -154,7 +154,7 @@ def _resolved(
     """The dataset and options as a recipe; its other components are defaults that nobody asks for."""
     from ferbench.experiment.request import asked_settings
     from ferbench.experiment.resolve import resolve
-    from ferbench.experiment.settings import build_recipe, split_assignment, suggestion
+    from ferbench.experiment.settings import split_assignment, suggestion
 
     for text in sets:
         section, _, field = split_assignment(text, "--set")[0].partition(".")
@@ -174,7 +174,7 @@ def _resolved(
             base["data"].pop("fold", None)
     chosen = {"dataset": [] if dataset is None else [dataset]}
     (settings,) = asked_settings(base, chosen, places, sets=sets, skip_faulty=skip_faulty)
-    return resolve(build_recipe(settings), registry)
+    return resolve(settings, registry)
 
 
 def _as_trained(own: StoredForm, trained: StoredForm, given: Mapping[str, Any]) -> StoredForm:

@@ -12,7 +12,7 @@ import click
 from ferbench.experiment.differences import FOLD, SEED, telling, titles
 from ferbench.metrics.measures import measure
 from ferbench.ranking.cross_validation import over_folds
-from ferbench.runs.folds import listed, place_of
+from ferbench.runs.partitions import listed, place_of
 from ferbench.tables.table import Spread, shown
 from ferbench.wording import one_line
 

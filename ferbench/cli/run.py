@@ -93,10 +93,8 @@ def run(
 
 def _warn_of_names(combinations: Sequence[Combination], results: Path) -> None:
     plans = [combination.plan for combination in combinations if combination.plan is not None]
-    named = [(plan.resolved.recipe.name, plan) for plan in plans]
-    warn_of_names(
-        results, [(name, plan.directory(results).path.name, plan.config_id) for name, plan in named if name is not None]
-    )
+    named = [(plan.resolved.recipe.name, plan.directory(results).path.name, plan.config_id) for plan in plans]
+    warn_of_names(results, [(name, run, config) for name, run, config in named if name is not None])
 
 
 def combinations_of(
@@ -121,7 +119,7 @@ def combinations_of(
     Raises:
         UserError: something of it is wrong, or no combination makes sense.
     """
-    from ferbench.experiment.folds import axis
+    from ferbench.experiment.fold_axis import axis
     from ferbench.experiment.request import asked_combinations
 
     components = {section: asked.pop(f"{section}_names") for section in SECTIONS}

@@ -23,7 +23,7 @@ from ferbench.experiment.recipe import DataSettings, Role
 from ferbench.experiment.resolve import ResolvedRecipe
 from ferbench.experiment.start import Start
 from ferbench.ids import digest, short
-from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
+from ferbench.metrics.measures import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.plugin.specs import DatasetSpec, ModelSpec
 from ferbench.records.evaluation import evaluation_id
 from ferbench.runs.directory import RunDirectory, run_path

@@ -67,7 +67,7 @@ def reliability(
         order = np.argsort(confidence, kind="stable")
         place = np.empty(n, dtype=np.int64)
         place[order] = np.arange(n) * bins // max(n, 1)
-        highest = [confidence[order[place[order] == one]].max(initial=0.0) for one in range(bins)]
+        highest = [confidence[order[place[order] == number]].max(initial=0.0) for number in range(bins)]
         edges = np.concatenate([[confidence.min(initial=1.0)], np.maximum.accumulate(highest)])
     else:
         edges = np.arange(bins + 1) / bins
@@ -144,7 +144,7 @@ def fitted_temperature(truth: NDArray[np.int64], probabilities: NDArray[np.float
     ratio = (math.sqrt(5) - 1) / 2
     low, high = 1 / 20, 20.0
     inner = [high - ratio * (high - low), low + ratio * (high - low)]
-    values = [loss(one) for one in inner]
+    values = [loss(sharpness) for sharpness in inner]
     while high - low > 1e-7 * high:
         if values[0] <= values[1]:
             high, inner[1], values[1] = inner[1], inner[0], values[0]

@@ -45,8 +45,8 @@ def _affect(dimension: str) -> tuple[Measure, ...]:
 
 #: In the order in which tables show them.
 KNOWN = {
-    one.key: one
-    for one in (
+    metric.key: metric
+    for metric in (
         Measure("accuracy", "accuracy", headline=True, about="share of samples that are right"),
         Measure("macro_f1", "macro-F1", headline=True, about="mean F1 of the classes, each counting alike"),
         Measure("balanced_accuracy", "balanced accuracy", headline=True, about="mean recall of the classes"),
@@ -73,6 +73,19 @@ KNOWN = {
         *(Measure(part, f"{part} loss", False, about=f"the part of the loss that is over {part}") for part in PARTS),
     )
 }
+
+#: By what an epoch can be selected: computed after every epoch. Each with whether a higher value is better.
+HIGHER_IS_BETTER = {
+    key: KNOWN[key].higher_is_better
+    for key in (
+        *("macro_f1", "weighted_f1", "accuracy", "balanced_accuracy", "macro_precision", "macro_recall"),
+        *("worst_class_f1", "top2_accuracy", "kappa", "alpha", "mcc", "loss", "log_loss"),
+        *("valence_rmse", "valence_ccc", "arousal_rmse", "arousal_ccc"),
+    )
+}
+
+#: Those that need valence/arousal labels and a model that predicts them.
+AFFECT_METRICS = tuple(key for key in HIGHER_IS_BETTER if key.startswith(("valence_", "arousal_")))
 
 #: What stands beside the components of a loss in histories, evaluations and tables of them, and so names none.
 TAKEN = frozenset(
@@ -102,7 +115,7 @@ def _plain(label: str) -> str:
 
 
 #: A class called ``weighted`` must not pass for what averages are called.
-_LABELS = {_plain(one.label) for one in KNOWN.values()}
+_LABELS = {_plain(metric.label) for metric in KNOWN.values()}
 
 
 def measure(key: str) -> Measure:

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.data.class_mapping import order_of_classes
 from ferbench.errors import UserError
-from ferbench.metrics.probabilities import predicted_classes
-from ferbench.runs.directory import Predictions, RunDirectory, run_path
+from ferbench.runs.directory import RunDirectory, run_path
+from ferbench.runs.predictions import Predictions, Unlike, aligned
 from ferbench.statistics.sampling import Design
 
 #: Columns of the samples that say which of them are drawn together; of each sample the first that is known counts.
@@ -93,27 +92,19 @@ class Samples:
             used.append(name)
         if not used:
             return None
-        found, numbers = np.unique(np.where(unknown, np.char.add("alone:", self.ids), keys), return_inverse=True)
-        if len(found) == len(self.ids) > 1:
+        distinct, numbers = np.unique(np.where(unknown, np.char.add("alone:", self.ids), keys), return_inverse=True)
+        if len(distinct) == len(self.ids) > 1:
             return None
         return Clusters(" or ".join(used), numbers.astype(np.int64), int(unknown.sum()))
 
-    def with_facts_of(self, given: Predictions) -> Samples:
-        """These samples, in their order, with what a run knows of them where nothing was known: who they are of.
-
-        Raises:
-            UserError: the run has other samples.
-        """
-        lacking = [name for name in given.columns if name not in self.columns or (self.columns[name] == "").any()]
-        if not lacking:
-            return self
-        order = same_samples(self.ids, given.ids, "a run")
-        columns = dict(self.columns)
-        for name in lacking:
-            theirs, own = given.columns[name][order], self.columns.get(name)
-            columns[name] = theirs if own is None else np.where(own == "", theirs, own)
-        changed = any(name not in self.columns or (columns[name] != self.columns[name]).any() for name in lacking)
-        return replace(self, columns=columns) if changed else self
+    def with_facts(self, columns: Mapping[str, NDArray[np.str_]]) -> Samples:
+        """The samples with what a run knows of them, in their order, where nothing was known: who they are of."""
+        merged = dict(self.columns)
+        for name, theirs in columns.items():
+            own = self.columns.get(name)
+            merged[name] = theirs if own is None else np.where(own == "", theirs, own)
+        new = any(name not in self.columns or (merged[name] != self.columns[name]).any() for name in columns)
+        return replace(self, columns=merged) if new else self
 
     def design(self, rows: NDArray[Any] | None = None, within: str = "") -> Design:
         """How the samples would be drawn again.
@@ -127,38 +118,15 @@ class Samples:
         alone = Design(self.truth[chosen], len(self.class_names), scored=len(self.scored))
         if clusters is None:
             return alone
-        found, numbers = np.unique(clusters.of[chosen], return_inverse=True)
-        if len(found) == len(numbers) > 1:
+        distinct, numbers = np.unique(clusters.of[chosen], return_inverse=True)
+        if len(distinct) == len(numbers) > 1:
             return alone
         unit = "group" if " " in clusters.by else clusters.by
         return replace(alone, clusters=numbers.astype(np.int64), unit=unit)
 
 
-@dataclass(frozen=True)
-class Aligned:
-    """The predictions of one run.
-
-    Attributes:
-        samples: whose order they have.
-        probabilities: float32[n, K].
-        predictions: as the run has them, in its own order.
-        affect_truth: float[n, 2] annotated valence and arousal; None where there are none.
-        affect: float[n, 2] predicted; None for a model without that head.
-    """
-
-    samples: Samples
-    probabilities: NDArray[np.float32]
-    predictions: Predictions
-    affect_truth: NDArray[np.floating] | None = None
-    affect: NDArray[np.floating] | None = None
-
-    @property
-    def predicted(self) -> NDArray[np.int64]:
-        return predicted_classes(self.probabilities)
-
-
-def read(results: Path, run: str, evaluation: str, base: Samples | None = None) -> Aligned:
-    """The predictions of a run's evaluation.
+def read(results: Path, run: str, evaluation: str, base: Samples | None = None) -> tuple[Predictions, Samples]:
+    """The predictions of a run's evaluation, and the samples with what they know of them.
 
     Args:
         results: the results directory.
@@ -175,21 +143,17 @@ def read(results: Path, run: str, evaluation: str, base: Samples | None = None) 
     names = tuple(directory.load().data.class_names if stored is None else stored.class_names)
     if base is None:
         only = 0 if stored is None or stored.data is None else len(stored.data.only_model)
-        samples = Samples(given.ids, given.truth.astype(np.int64), names, given.columns, only)
-        return Aligned(samples, given.probabilities, given, given.affect_truth, given.affect)
-    order = same_samples(base.ids, given.ids, run)
-    columns = same_classes(base.class_names, names, run)
-    # columns[k]: where the run has class k; its own ids are the inverse of that.
-    truth = np.argsort(columns)[given.truth[order]]
-    if wrong := int((truth != base.truth).sum()):
-        raise UserError(
-            f"run {run} has another true class than the others for {wrong:,} samples", "compare runs on the same labels"
-        )
-    affects = (None if one is None else one[order] for one in (given.affect_truth, given.affect))
-    return Aligned(base, given.probabilities[order][:, columns], given, *affects)
+        return given, Samples(given.ids, given.truth.astype(np.int64), names, given.columns, only)
+    try:
+        ordered = aligned(base, base.class_names, given, names)
+    except Unlike as error:
+        raise _refused(error, run, base.class_names, names) from None
+    return ordered, base.with_facts(ordered.columns)
 
 
-def read_row(results: Path, tests: Iterable[tuple[str, str]], base: Samples | None) -> tuple[list[Aligned], Samples]:
+def read_row(
+    results: Path, tests: Iterable[tuple[str, str]], base: Samples | None
+) -> tuple[list[Predictions], Samples]:
     """The predictions of several runs, and the samples with what they know of them.
 
     Args:
@@ -202,8 +166,7 @@ def read_row(results: Path, tests: Iterable[tuple[str, str]], base: Samples | No
     """
     several = []
     for run, evaluation in tests:
-        given = read(results, run, evaluation, base)
-        base = (base or given.samples).with_facts_of(given.predictions)
+        given, base = read(results, run, evaluation, base)
         several.append(given)
     assert base is not None
     return several, base
@@ -222,38 +185,24 @@ def with_facts(results: Path, tests: Iterable[tuple[str, str]], samples: Samples
         if "part" in samples.columns:  # which every run says that says anything
             break
         with contextlib.suppress(UserError):
-            samples = samples.with_facts_of(RunDirectory(run_path(results, run)).predictions(evaluation))
+            _, samples = read(results, run, evaluation, samples)
     return samples
 
 
-def same_samples(base: NDArray[np.str_], given: NDArray[np.str_], what: str) -> NDArray[np.int64]:
-    """int64[n]: where ``given`` has each id of ``base``.
-
-    Raises:
-        UserError: they are not the same samples.
-    """
-    lacking, extra = np.setdiff1d(base, given), np.setdiff1d(given, base)
-    if len(lacking) or len(extra) or len(base) != len(given):
-        examples = ", ".join(f"'{one}'" for one in [*lacking[:2], *extra[:2]])
-        raise UserError(
-            f"{what} has other samples: {len(lacking):,} are missing, {len(extra):,} are not in the test set"
-            + (f", such as {examples}" if examples else ", or one stands there twice"),
-            "choose results on one test set: 'ferbench leaderboard' shows them by test set",
-        )
-    places = np.argsort(given, kind="stable")
-    return places[np.searchsorted(given, base, sorter=places)].astype(np.int64)
-
-
-def same_classes(base: Sequence[str], given: Sequence[str], what: str) -> NDArray[np.int64]:
-    """int64[K]: where ``given`` has each class of ``base``.
-
-    Raises:
-        UserError: they are not the same classes.
-    """
-    order = order_of_classes(base, given)
-    if order is None:
-        raise UserError(
-            f"{what} knows the classes {', '.join(given)}; the test set has {', '.join(base)}",
+def _refused(error: Unlike, run: str, base: Sequence[str], given: Sequence[str]) -> UserError:
+    if error.what == "classes":
+        return UserError(
+            f"{run} knows the classes {', '.join(given)}; the test set has {', '.join(base)}",
             "choose results on the same classes",
         )
-    return order
+    if error.what == "truth":
+        wrong = f"{len(error.missing):,} samples"
+        return UserError(
+            f"run {run} has another true class than the others for {wrong}", "compare runs on the same labels"
+        )
+    examples = ", ".join(f"'{sample}'" for sample in [*error.missing[:2], *error.further[:2]])
+    return UserError(
+        f"{run} has other samples: {len(error.missing):,} are missing, {len(error.further):,} are not in the test set"
+        + (f", such as {examples}" if examples else ", or one stands there twice"),
+        "choose results on one test set: 'ferbench leaderboard' shows them by test set",
+    )

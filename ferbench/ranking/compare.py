@@ -10,54 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.metrics.measures import measure as measure_named
-from ferbench.ranking.aligned import Aligned, Samples, read_row, with_facts
+from ferbench.ranking.aligned import Samples, read_row, with_facts
 from ferbench.ranking.grouping import group
 from ferbench.ranking.sides import Side
+from ferbench.runs.predictions import Predictions
 from ferbench.runs.summary import Summary
 from ferbench.statistics import ENOUGH_SEEDS
-from ferbench.statistics.bootstrap import DRAWS, paired_bootstrap
+from ferbench.statistics.bootstrap import DRAWS, Change, paired_bootstrap
 from ferbench.statistics.estimates import Difference, difference
 from ferbench.statistics.holm import holm
 from ferbench.statistics.mcnemar import mcnemar_exact, mcnemar_mid_p
 from ferbench.statistics.sampling import measure
 
 ALPHA = 0.05
-
-
-@dataclass(frozen=True)
-class Change:
-    """One metric on both sides.
-
-    Attributes:
-        metric: its key; ``f1:CLASS`` for a class.
-        first: of A, the mean over its seeds.
-        second: of B.
-        low: 95 % interval of A − B, from the bootstrap; NaN where there are too few samples.
-        high: its upper end.
-        p: of accuracy without clusters, seeds or several runs McNemar's mid-p, else the bootstrap's; NaN where there
-            are too few samples.
-        adjusted: after Holm's correction over the classes; for other metrics None.
-        lacks: why there are too few samples, in words.
-    """
-
-    metric: str
-    first: float
-    second: float
-    low: float
-    high: float
-    p: float
-    adjusted: float | None = None
-    lacks: str = ""
-
-    @property
-    def difference(self) -> float:
-        return self.first - self.second
-
-    @property
-    def improvement(self) -> float | None:
-        """Relative: (A − B) / B; None where B is 0."""
-        return self.difference / self.second if self.second else None
 
 
 @dataclass(frozen=True)
@@ -93,7 +58,8 @@ class Comparison:
         sides: A and B.
         samples: that both were measured on.
         predictions: of each side's runs.
-        changes: accuracy, macro-F1, balanced accuracy and the F1 of each class.
+        changes: accuracy, macro-F1, balanced accuracy and ``f1:CLASS`` of each class, whose p is adjusted by Holm's
+            correction over the classes. Of accuracy without clusters, between single runs, p is McNemar's mid-p.
         discordance: None unless both sides are single runs.
         over_seeds: seeds are a source of variance, and the claim is about the configurations.
         family: how many configurations have results on these samples, A and B among them; 0: not known.
@@ -101,7 +67,7 @@ class Comparison:
 
     sides: tuple[Side, Side]
     samples: Samples
-    predictions: tuple[tuple[Aligned, ...], tuple[Aligned, ...]]
+    predictions: tuple[tuple[Predictions, ...], tuple[Predictions, ...]]
     changes: tuple[Change, ...]
     discordance: Discordance | None
     over_seeds: bool
@@ -109,12 +75,12 @@ class Comparison:
 
     def right(self, side: int) -> NDArray[np.float64]:
         """float64[n]: the share of a side's runs that get each sample right."""
-        return np.mean([one.predicted == self.samples.truth for one in self.predictions[side]], axis=0)
+        return np.mean([given.predicted == self.samples.truth for given in self.predictions[side]], axis=0)
 
     def only(self, side: int) -> NDArray[np.int64]:
         """Samples that most runs of a side get right and most of the other get wrong, in the order of their ids."""
-        one, other = self.right(side), self.right(1 - side)
-        rows = np.flatnonzero((one > 0.5) & (other < 0.5))
+        own, other = self.right(side), self.right(1 - side)
+        rows = np.flatnonzero((own > 0.5) & (other < 0.5))
         return rows[np.argsort(self.samples.ids[rows], kind="stable")]
 
     @property
@@ -177,14 +143,14 @@ def compare(
         UserError: predictions are missing, damaged, or of unlike samples, truths or classes.
     """
     samples: Samples | None = None
-    predictions: list[tuple[Aligned, ...]] = []
+    predictions: list[tuple[Predictions, ...]] = []
     for side in (first, second):
         own, samples = read_row(results, side.tests, samples)
         predictions.append(tuple(own))
     assert samples is not None
-    known = next((one for one in group(runs)[0] if first.tests[0] in one.tests), None)
+    known = next((tested for tested in group(runs)[0] if first.tests[0] in tested.tests), None)
     samples = with_facts(results, [] if known is None else known.tests, samples)
-    a, b = (np.stack([one.predicted for one in side]) for side in predictions)
+    a, b = (np.stack([given.predicted for given in side]) for side in predictions)
     single = len(a) == len(b) == 1
     discordance = discord(samples.truth, a[0], b[0]) if single else None
     changes = _changes(samples, a, b, discordance, draws)
@@ -205,16 +171,16 @@ def _changes(
 ) -> list[Change]:
     classes = [f"f1:{k}" for k in range(len(samples.scored))]
     overall = ["accuracy", "macro_f1", "balanced_accuracy"]
-    found = {one.metric: one for one in paired_bootstrap(samples.design(), a, b, [*overall, *classes], draws=draws)}
-    adjusted = dict(zip(classes, holm([found[key].p for key in classes]).tolist(), strict=True))
-    changes = []
-    for key, one in found.items():
-        p = one.p
-        if key == "accuracy" and discordance is not None and samples.clusters is None and not one.lacks:
-            p = discordance.mid_p
-        name = f"f1:{samples.class_names[int(key[3:])]}" if key in adjusted else key
-        changes.append(Change(name, one.first, one.second, one.low, one.high, p, adjusted.get(key), one.lacks))
-    return changes
+    changes = paired_bootstrap(samples.design(), a, b, [*overall, *classes], draws=draws)
+    of_classes = changes[len(overall) :]
+    if discordance is not None and samples.clusters is None and not changes[0].lacks:
+        changes[0] = replace(changes[0], p=discordance.mid_p)
+    adjusted = holm([change.p for change in of_classes]).tolist()
+    named = zip(of_classes, samples.scored, adjusted, strict=True)
+    return [
+        *changes[: len(overall)],
+        *(replace(change, metric=f"f1:{name}", adjusted=p) for change, name, p in named),
+    ]
 
 
 @dataclass(frozen=True)
@@ -248,16 +214,16 @@ def slice_changes(comparison: Comparison, column: NDArray[np.str_], name: str = 
         column: its values.
         name: of the column.
     """
-    a, b = (np.stack([one.predicted for one in side]) for side in comparison.predictions)
-    found = []
+    a, b = (np.stack([given.predicted for given in side]) for side in comparison.predictions)
+    changes = []
     for value in np.unique(column[column != ""]):
         mask = column == value
         design = comparison.samples.design(mask, within=name)
-        first, second = (measure("accuracy", design, one[:, mask]) for one in (a, b))
+        first, second = (measure("accuracy", design, predicted[:, mask]) for predicted in (a, b))
         gap = difference(first, second, design)
-        found.append(SliceChange(str(value), int(mask.sum()), first.mean, second.mean, gap, 1.0, first.lacks))
-    adjusted = holm([one.gap.p for one in found]).tolist()
-    return [replace(one, adjusted=p) for one, p in zip(found, adjusted, strict=True)]
+        changes.append(SliceChange(str(value), int(mask.sum()), first.mean, second.mean, gap, 1.0, first.lacks))
+    adjusted = holm([change.gap.p for change in changes]).tolist()
+    return [replace(change, adjusted=p) for change, p in zip(changes, adjusted, strict=True)]
 
 
 def sample_rows(comparison: Comparison, side: int, rows: Sequence[int]) -> list[dict[str, Any]]:
@@ -281,15 +247,11 @@ def sample_rows(comparison: Comparison, side: int, rows: Sequence[int]) -> list[
     ]
 
 
-def _majority(predictions: Sequence[Aligned], classes: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _majority(predictions: Sequence[Predictions], classes: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The class that most runs predict (of equally many the first), and the mean probabilities."""
-    counts = np.stack([np.bincount(one, minlength=classes) for one in np.stack([a.predicted for a in predictions]).T])
-    return counts.argmax(axis=1), np.mean([one.probabilities for one in predictions], axis=0, dtype=np.float64)
-
-
-def label_of(metric: str) -> str:
-    """What people call a metric."""
-    return measure_named(metric).label
+    votes = np.stack([given.predicted for given in predictions])
+    counts = np.stack([(votes == k).sum(axis=0) for k in range(classes)], axis=1)
+    return counts.argmax(axis=1), np.mean([given.probabilities for given in predictions], axis=0, dtype=np.float64)
 
 
 def _points(value: float) -> str:

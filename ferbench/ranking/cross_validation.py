@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ferbench.runs.folds import listed
+from ferbench.runs.partitions import listed
 from ferbench.tables.table import Spread
 
 
@@ -66,7 +66,6 @@ def over_folds(values: Iterable[tuple[int, float]]) -> Spread:
     seeds: dict[int, list[float]] = {}
     for seed, value in values:
         seeds.setdefault(seed, []).append(value)
+    means = Spread.of([math.fsum(several) / len(several) for several in seeds.values()])
     every = [value for several in seeds.values() for value in several]
-    means = [math.fsum(several) / len(several) for several in seeds.values()]
-    low, high = min(every), max(every)
-    return Spread(min(max(math.fsum(means) / len(means), low), high), low, high)
+    return replace(means, low=min(every), high=max(every))

@@ -104,7 +104,7 @@ def as_text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (list, tuple)):
-        return f"[{','.join(as_text(one) for one in value)}]"
+        return f"[{','.join(map(as_text, value))}]"
     return str(value)
 
 
@@ -145,5 +145,5 @@ def _unknown(key: str, runs: Sequence[Summary]) -> UserError:
 def _no_run(key: str, wanted: str, there: list[str]) -> UserError:
     there = sorted(there)
     more = f" and {len(there) - _MOST_CHOICES} more" if len(there) > _MOST_CHOICES else ""
-    found = f"runs have: {', '.join(there[:_MOST_CHOICES])}{more}" if there else f"no run has a {key}"
-    return UserError(f"--where {key}={wanted}: no run has that", f"{did_you_mean(wanted, there)}{found}")
+    others = f"runs have: {', '.join(there[:_MOST_CHOICES])}{more}" if there else f"no run has a {key}"
+    return UserError(f"--where {key}={wanted}: no run has that", f"{did_you_mean(wanted, there)}{others}")

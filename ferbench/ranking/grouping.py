@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from ferbench.ranking.cross_validation import Held, Partition
 from ferbench.ranking.leaderboard import Group, Row, Unfinished, best_first
-from ferbench.runs.folds import place_of
 from ferbench.runs.frame import evaluations
+from ferbench.runs.partitions import place_of
 from ferbench.runs.summary import Scores, Summary
 
 if TYPE_CHECKING:
@@ -124,10 +124,6 @@ class _Members:
     def _row(self, places: Iterable[int]) -> Row:
         runs, scores = zip(*(self.pairs[place] for place in places), strict=True)
         return Row(runs, scores)
-
-
-def _folds_by_seed(row: Row) -> tuple[int, ...]:
-    return tuple(Counter(run.seed or 0 for run in row.runs).values())
 
 
 def _parts(table: pd.DataFrame, keys: list[str]) -> list[list[int]]:

@@ -34,7 +34,7 @@ def among_all(shown: Sequence[Group], everything: Sequence[Group]) -> list[Group
 
 def _among(group: Group, whole: Sequence[Group]) -> Group:
     """The group as a part of one, or of several where folds are not put together among all runs."""
-    every = [row for one in whole for row in one.rows]
+    every = [row for group in whole for row in group.rows]
     rows = tuple(replace(row, standing=_standing(group, row, every)) for row in group.rows)
     shown = set().union(*map(_tests, group.rows))
     hidden = [row for row in every if not _tests(row) & shown]
@@ -56,7 +56,7 @@ def _among(group: Group, whole: Sequence[Group]) -> Group:
 def _standing(group: Group, row: Row, every: Sequence[Row]) -> Standing | None:
     if group.partition is not None:
         return Standing(reason=A_FOLD)
-    full = next(one for one in every if _tests(row) <= _tests(one))
+    full = next(whole for whole in every if _tests(row) <= _tests(whole))
     return full.standing if len(full.runs) == len(row.runs) else Standing(reason=A_SELECTION)
 
 

@@ -7,7 +7,6 @@ images stand in groups of their own by nature, since their test set is another o
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -77,15 +76,14 @@ class Row:
 
     def metric(self, key: str) -> Spread | None:
         """A metric over the runs; None unless every run has it, and every fold is there."""
-        values = [one.values.get(key) for one in self.scores]
+        values = [scores.values.get(key) for scores in self.scores]
         known = [value for value in values if value is not None]
         if len(known) < len(values) or (self.held is not None and not self.held.whole):
             return None
         if self.held is not None:
             return over_folds((run.seed or 0, value) for run, value in zip(self.runs, known, strict=True))
-        found = spread(known)
         ends = self.standing.intervals.get(key) if self.standing else None
-        return replace(found, interval=ends) if ends else found
+        return replace(Spread.of(known), interval=ends)
 
 
 @dataclass(frozen=True)
@@ -157,7 +155,7 @@ class Group:
     @property
     def metrics(self) -> list[str]:
         """Metrics that any row has, per-class ones among them, in the order of the records."""
-        layouts = {tuple(one.values) for row in self.rows for one in row.scores}
+        layouts = {tuple(scores.values) for row in self.rows for scores in row.scores}
         return list(dict.fromkeys(key for layout in sorted(layouts, key=len, reverse=True) for key in layout))
 
 
@@ -194,7 +192,7 @@ class Contaminated:
 
 def contaminated(runs: Iterable[Summary]) -> list[Contaminated]:
     """Results that stand in no group."""
-    return [Contaminated(run, one) for run in runs for one in run.scores if one.contaminated]
+    return [Contaminated(run, scores) for run in runs for scores in run.scores if scores.contaminated]
 
 
 def diverged(runs: Iterable[Summary]) -> Counter[str]:
@@ -212,30 +210,16 @@ def ordered(rows: Iterable[Row], value: Callable[[Row], Cell], *, descending: bo
     """Rows by a value of theirs, those without it last."""
     stable = sorted(rows, key=lambda row: (row.config, row.runs[0].run))
     keyed = [(value(row), row) for row in stable]
-    having = sorted(((_sortable(v), row) for v, row in keyed if v is not None), key=_first, reverse=descending)
-    return tuple([row for _, row in having] + [row for v, row in keyed if v is None])
-
-
-def spread(values: list[float]) -> Spread:
-    """Mean, lowest and highest of at least one value."""
-    low, high = min(values), max(values)
-    return Spread(min(max(math.fsum(values) / len(values), low), high), low, high)
+    having = [(cell.mean if isinstance(cell, Spread) else cell, row) for cell, row in keyed if cell is not None]
+    having.sort(key=lambda pair: (isinstance(pair[0], str), pair[0]), reverse=descending)
+    return tuple([row for _, row in having] + [row for cell, row in keyed if cell is None])
 
 
 def several_settings(rows: Iterable[Row]) -> Collection[Mapping[str, Any]]:
     """The settings of rows; what many of them share is looked at once."""
     each = [row.settings for row in rows]
-    return {id(one): one for one in each}.values()
+    return {id(settings): settings for settings in each}.values()
 
 
 def best_first(rows: Iterable[Row]) -> tuple[Row, ...]:
     return ordered(rows, lambda row: row.metric("macro_f1"), descending=True)
-
-
-def _sortable(value: Cell) -> tuple[bool, Any]:
-    value = value.mean if isinstance(value, Spread) else value
-    return isinstance(value, str), value
-
-
-def _first(pair: tuple[tuple[bool, Any], Row]) -> tuple[bool, Any]:
-    return pair[0]

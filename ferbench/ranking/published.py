@@ -8,14 +8,18 @@ file of models with valence and arousal each line is an experiment, in fractions
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ferbench.errors import UserError
-from ferbench.tables.reading import delimiter, refuse_repeated
+from ferbench.metrics.affect import DIMENSIONS
+from ferbench.tables.reading import read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SUMMARY_FILE = "summary.csv"
 _SUMMARY = ["name", "dataset", "split", "n", "accuracy_percent", "note"]
@@ -57,28 +61,40 @@ def read_published(directory: Path) -> tuple[list[Published], list[Path]]:
     """
     if not directory.is_dir():
         raise UserError(f"there is no directory {directory}", "name the one with the published tables")
-    files = {path: _rows(path) for path in sorted(directory.glob("*.csv"))}
     named: dict[str, Published] = {}
-    for row in files.pop(directory / SUMMARY_FILE, []):
-        one = _experiment(directory / SUMMARY_FILE, row)
-        if one.name in named:
-            raise UserError(
-                f"{directory / SUMMARY_FILE}: two lines are called '{one.name}'", "give each a name of its own"
-            )
-        named[one.name] = one
-    others = []
     several: list[Published] = []
-    for path, rows in files.items():
-        if _has_any(rows, _TABLE[:4]):
-            n, values = _table(path, rows)
+    others = []
+    # The summary first, whatever it is sorted behind.
+    for path in sorted(directory.glob("*.csv"), key=lambda path: (path.name != SUMMARY_FILE, path)):
+        table = read_table(path)
+        # A file that lacks some columns of a layout is of that layout, and the error names them.
+        if path.name == SUMMARY_FILE:
+            for row in _records(path, table, _SUMMARY, unique="name"):
+                named[row["name"]] = _experiment(path, row)
+        elif {*_TABLE[:4]} & {*table}:
+            n, values = _table(path, _records(path, table, _TABLE, unique="class"))
             known = named.get(path.stem, Published(path.stem, n=n))
-            merged = {**values, **known.values}
-            named[path.stem] = replace(known, n=known.n or n, values=merged)
-        elif _has_any(rows, _MULTITASK[3:]):
-            several += _multitask(path, rows)
+            named[path.stem] = replace(known, n=known.n or n, values=values | known.values)
+        elif {*_MULTITASK[3:]} & {*table}:
+            several += [_multitask(path, row) for row in _records(path, table, _MULTITASK)]
         else:
             others.append(path)
     return [*named.values(), *several], others
+
+
+def _records(path: Path, table: pd.DataFrame, wanted: Sequence[str], unique: str = "") -> list[dict[str, str]]:
+    """The lines of a table by column.
+
+    Raises:
+        UserError: it lacks a wanted column, or two lines have one value in the ``unique`` one.
+    """
+    lacking = [f"'{column}'" for column in wanted if column not in table]
+    if lacking:
+        missing = f"{'columns' if len(lacking) > 1 else 'column'} {', '.join(lacking)}"
+        raise UserError(f"{path} has no {missing}", f"its header should be {','.join(wanted)}; it is {','.join(table)}")
+    if unique and (twice := table[unique].duplicated()).any():
+        raise UserError(f"{path}: two lines are of '{table[unique][twice].iloc[0]}'", "leave one of them")
+    return [{str(name): str(text) for name, text in row.items()} for row in table.to_dict("records")]
 
 
 def _experiment(path: Path, row: dict[str, str]) -> Published:
@@ -89,34 +105,23 @@ def _experiment(path: Path, row: dict[str, str]) -> Published:
     return Published(row["name"], row["dataset"], row["split"], _count(path, row["n"]), values, row["note"])
 
 
-def _multitask(path: Path, rows: list[dict[str, str]]) -> list[Published]:
-    """A line for each model: accuracy, and errors and correlations of valence and arousal."""
-    _refuse_lacking(path, rows[0], _MULTITASK)
-    found = []
-    for row in rows:
-        keys = {"accuracy": "expression_accuracy", "valence_rmse": "valence_rmse", "arousal_rmse": "arousal_rmse"}
-        values = {key: _number(path, row[column]) for key, column in keys.items() if row[column]}
-        dimensions = [one for one in ("valence", "arousal") if row[f"{one}_correlation"]]
-        note = ", ".join(f"{one} r {row[f'{one}_correlation']}" for one in dimensions)
-        name = f"{path.stem.removesuffix('-summary')} {row['model']}, {row['epochs']} epochs"
-        found.append(Published(name, split=row["split"], values=values, note=note))
-    return found
+def _multitask(path: Path, row: dict[str, str]) -> Published:
+    """A line of models: accuracy, and errors and correlations of valence and arousal."""
+    keys = {"accuracy": "expression_accuracy", "valence_rmse": "valence_rmse", "arousal_rmse": "arousal_rmse"}
+    values = {key: _number(path, row[column]) for key, column in keys.items() if row[column]}
+    dimensions = [dimension for dimension in DIMENSIONS if row[f"{dimension}_correlation"]]
+    note = ", ".join(f"{dimension} r {row[f'{dimension}_correlation']}" for dimension in dimensions)
+    name = f"{path.stem.removesuffix('-summary')} {row['model']}, {row['epochs']} epochs"
+    return Published(name, split=row["split"], values=values, note=note)
 
 
 def _table(path: Path, rows: list[dict[str, str]]) -> tuple[int | None, dict[str, float]]:
-    _refuse_lacking(path, rows[0], _TABLE)
+    """The samples and the scores of a table by class."""
     values: dict[str, float] = {}
-    seen: set[str] = set()
     n = None
     for row in rows:
-        if row["class"] in seen:
-            raise UserError(f"{path}: two lines are of '{row['class']}'", "give each class one line")
-        seen.add(row["class"])
-        numbers = {
-            key: _percent(path, row[f"{key}_percent"])
-            for key in ("precision", "recall", "f1")
-            if row[f"{key}_percent"].strip()
-        }
+        texts = {key: row[f"{key}_percent"] for key in ("precision", "recall", "f1")}
+        numbers = {key: _percent(path, text) for key, text in texts.items() if text.strip()}
         count = _count(path, row["support"])
         if row["class"] == "accuracy":
             n = count
@@ -150,40 +155,3 @@ def _count(path: Path, text: str) -> int | None:
     if not _COUNT.fullmatch(text.strip()):
         raise UserError(f"{path}: '{text}' is no number of samples", "write a whole number; leave empty if not known")
     return int(text)
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    """The lines of a file, at least one.
-
-    Raises:
-        UserError: it cannot be read, is empty, or lines, header and columns do not fit each other.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter=delimiter(file.readline()))
-            file.seek(0)
-            reader.fieldnames = header = [name.strip() for name in reader.fieldnames or []]
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"cannot read {path}: {error}", "correct or remove that file") from error
-    refuse_repeated(header, str(path))
-    if not rows:
-        raise UserError(f"{path} has no line below its header" if header else f"{path} is empty", "remove that file")
-    if any(None in row or None in row.values() for row in rows):
-        raise UserError(f"{path}: a line has not as many fields as the header", "correct that line")
-    if path.name == SUMMARY_FILE:
-        _refuse_lacking(path, rows[0], _SUMMARY)
-    return rows
-
-
-def _has_any(rows: Sequence[dict[str, str]], columns: Sequence[str]) -> bool:
-    """Whether a file is of a layout: one that lacks some of its columns is, and the error names them."""
-    return any(column in rows[0] for column in columns)
-
-
-def _refuse_lacking(path: Path, there: Iterable[str], wanted: Sequence[str]) -> None:
-    there = list(there)
-    lacking = [f"'{column}'" for column in wanted if column not in there]
-    if lacking:
-        missing = f"{'columns' if len(lacking) > 1 else 'column'} {', '.join(lacking)}"
-        raise UserError(f"{path} has no {missing}", f"its header should be {','.join(wanted)}; it is {','.join(there)}")

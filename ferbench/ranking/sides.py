@@ -71,10 +71,11 @@ def find_side(results: Path, name: str, runs: Sequence[Summary]) -> Side:
     seeds = [run for run in runs if digits and short(run.config).startswith(digits)]
     if len(digits) == WHOLE and (begun or seeds):
         named = []
-    meanings = [{run.run for run in one} for one in (named, begun, seeds) if one]
-    if any(one != meanings[0] for one in meanings):
-        lines = [in_words(RunDirectory(run_path(results, one))) for one in sorted({r.run for r in (*named, *begun)})]
-        lines += [f"configuration {one}" for one in _configurations(seeds)]
+    meanings = [{run.run for run in runs} for runs in (named, begun, seeds) if runs]
+    if any(meaning != meanings[0] for meaning in meanings):
+        single = sorted({run.run for run in (*named, *begun)})
+        lines = [in_words(RunDirectory(run_path(results, run))) for run in single]
+        lines += [f"configuration {configuration}" for configuration in _configurations(seeds)]
         raise UserError(
             f"'{name}' may mean any of these, by name or id: {'; '.join(lines)}",
             "give the id of the one that you mean, in full",
@@ -91,16 +92,16 @@ def find_side(results: Path, name: str, runs: Sequence[Summary]) -> Side:
         ids = _configurations(named)
         raise UserError(f"the runs {name}-… are of {len(ids)} configurations", f"say which one: {', '.join(ids)}")
     directory = find_run(results, name)
-    found = next((run for run in runs if run.run == directory.path.name), None)
-    if found is None or directory.path.resolve().parent != (results / "runs").resolve():
+    summary = next((run for run in runs if run.run == directory.path.name), None)
+    if summary is None or directory.path.resolve().parent != (results / "runs").resolve():
         raise UserError(
             f"run {directory.path} is not in {results}", "give its results directory with --results, for both sides"
         )
-    if not found.scores:
+    if not summary.scores:
         raise UserError(
-            f"run {found.run} has no result: its status is '{found.status}'", "choose a finished run, or finish it"
+            f"run {summary.run} has no result: its status is '{summary.status}'", "choose a finished run, or finish it"
         )
-    return Side(found.name or found.run, (found,), ended=_ended(found, runs))
+    return Side(summary.name or summary.run, (summary,), ended=_ended(summary, runs))
 
 
 def _configurations(runs: Sequence[Summary]) -> list[str]:
@@ -109,9 +110,9 @@ def _configurations(runs: Sequence[Summary]) -> list[str]:
     for run in runs:
         of.setdefault(short(run.config), []).append(run)
     return [
-        f"{one} ({theirs[0].settings.get('model')} on {theirs[0].data.get('dataset')}: "
+        f"{config} ({theirs[0].settings.get('model')} on {theirs[0].data.get('dataset')}: "
         f"{', '.join(sorted(run.name or run.run for run in theirs))})"
-        for one, theirs in sorted(of.items())
+        for config, theirs in sorted(of.items())
     ]
 
 
@@ -183,22 +184,21 @@ def on_one_test_set(first: Side, second: Side) -> tuple[Side, Side]:
     """
     if first.runs == second.runs:
         raise UserError(f"{first.label} and {second.label} are the same", "name two runs or configurations")
-    everything = [_by_test_set(run) for side in (first, second) for run in side.runs]
-    shared = [key for key in everything[0] if all(key in one for one in everything)]
-    if not shared:
+    tested = [_by_test_set(run) for side in (first, second) for run in side.runs]
+    key = next((key for key in tested[0] if all(key in scores for scores in tested)), None)
+    if key is None:
         own = [(side.label, side.runs[0].scores[0]) for side in (first, second)]
-        which = [f"{label} on {short(one.rows)} (n = {one.n:,})" for label, one in own]
+        which = [f"{label} on {short(scores.rows)} (n = {scores.n:,})" for label, scores in own]
         raise UserError(
             f"they were measured on unlike test sets: {' and '.join(which)}",
             "test one on the other's data with 'ferbench evaluate', or choose runs of one table of the leaderboard",
         )
-    key = shared[0]
     a, b = (replace(side, scores=tuple(_by_test_set(run)[key] for run in side.runs)) for side in (first, second))
     return a, b
 
 
 def _by_test_set(run: Summary) -> dict[tuple[str, str], Scores]:
     """Scores by samples and the way of testing, plain ones first; what a run had seen before is left out."""
-    clean = [one for one in run.scores if not one.contaminated]
-    clean.sort(key=lambda one: (bool(one.data), bool(one.options)))
-    return {(one.rows, repr(sorted(one.options.items()))): one for one in clean}
+    clean = [scores for scores in run.scores if not scores.contaminated]
+    clean.sort(key=lambda scores: (bool(scores.data), bool(scores.options)))
+    return {(scores.rows, repr(sorted(scores.options.items()))): scores for scores in clean}

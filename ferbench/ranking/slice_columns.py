@@ -31,7 +31,7 @@ def sliced_by(
         UserError: there is no such column, or the table cannot be used.
     """
     columns = {**known, **(_table(table, ids) if table is not None else {})}
-    found = {}
+    chosen = {}
     for name in dict.fromkeys(wanted):
         if name not in columns:
             there = ", ".join(columns) or "none"
@@ -39,8 +39,8 @@ def sliced_by(
                 f"--slice {name}: the samples have no such column",
                 f"{did_you_mean(name, columns)}columns: {there}; give others by sample id with --slice-table FILE.csv",
             )
-        found[name] = columns[name]
-    return found
+        chosen[name] = columns[name]
+    return chosen
 
 
 def _table(path: Path, ids: NDArray[np.str_]) -> dict[str, NDArray[np.str_]]:

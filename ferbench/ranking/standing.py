@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferbench.errors import UserError
-from ferbench.metrics.probabilities import predicted_classes
 from ferbench.storage import replace_file
 
 if TYPE_CHECKING:
     from ferbench.ranking.aligned import Samples
     from ferbench.ranking.leaderboard import Group, Row
+    from ferbench.runs.summary import Summary
     from ferbench.statistics.influences import ModelOutputs
 
 #: What rows may be ranked by. `WITH_INTERVALS` is what intervals are known of.
@@ -102,7 +102,6 @@ def _ranked(results: Path, group: Group, diverged: Counter[str], metric: str, ca
         reasons.append(reason)
         files.append(marks)
     chosen = [place for place, reason in enumerate(reasons) if not reason]
-    found: dict[int, Standing] = {}
     tested = _Tested([])
     if chosen:
         key = _key(metric, group.class_names, [files[place] for place in chosen])
@@ -111,9 +110,9 @@ def _ranked(results: Path, group: Group, diverged: Counter[str], metric: str, ca
             kept = _computed(results, [group.rows[place] for place in chosen], metric)
             cache.put(key, kept)
         tested = kept
-        found = dict(zip(chosen, tested.standings, strict=True))
+    known = dict(zip(chosen, tested.standings, strict=True))
     rows = [
-        replace(row, standing=found.get(place) or Standing(reason=reasons[place]))
+        replace(row, standing=known.get(place) or Standing(reason=reasons[place]))
         for place, row in enumerate(group.rows)
     ]
     return replace(
@@ -143,14 +142,14 @@ def a_selection(diverged: int, left: int) -> str:
     return f"{diverged} of its {diverged + left} seeds diverged, so that the others are a selection"
 
 
-def _own(row: Row) -> list[Any]:
+def _own(row: Row) -> list[Summary]:
     """Runs that were tested on their own dataset, whose faulty samples their record counts."""
-    return [run for run, one in zip(row.runs, row.scores, strict=True) if not one.data and not run.elsewhere]
+    return [run for run, scores in zip(row.runs, row.scores, strict=True) if not scores.data and not run.elsewhere]
 
 
 def _mark(results: Path, run: str, evaluation: str) -> list[Any]:
-    found = os.stat(f"{results}/runs/{run}/evaluations/{evaluation}/predictions.npz")  # noqa: PTH116 - a Path is slow
-    return [run, evaluation, found.st_size, found.st_mtime_ns]
+    file = os.stat(f"{results}/runs/{run}/evaluations/{evaluation}/predictions.npz")  # noqa: PTH116 - a Path is slow
+    return [run, evaluation, file.st_size, file.st_mtime_ns]
 
 
 def _key(metric: str, class_names: Sequence[str], files: Any) -> str:
@@ -187,28 +186,28 @@ def _computed(results: Path, rows: Sequence[Row], metric: str) -> _Tested:
     design, places = base.design(), list(predicted)
     measured = {name: [measure(name, design, predicted[place]) for place in places] for name in RANKED_BY}
     chosen = measured[metric]
-    means = np.array([one.mean for one in chosen])
+    means = np.array([measurement.mean for measurement in chosen])
     p = all_pairs(chosen, design)
-    alone = [number for number, one in enumerate(chosen) if one.seeds == 1]
+    alone = [number for number, measurement in enumerate(chosen) if measurement.seeds == 1]
     lacking = {name: why for name in WITH_INTERVALS if (why := design.lacks(name))}
     if metric == "accuracy" and design.clusters is None and len(alone) > 1 and not lacking.get(metric):
         right = np.stack([predicted[places[number]][0] == design.truth for number in alone])
         p[np.ix_(alone, alone)] = mcnemar_pairs(right)
-    found = ranks(means, p)
+    ranked = ranks(means, p)
     leader = int(means.argmax())
     standings: dict[int, Standing] = {place: Standing(reason=reason) for place, reason in refused.items()}
     for number, place in enumerate(places):
         several = {name: interval(measured[name][number], design) for name in RANKED_BY}
-        ends = {name: (one.low, one.high) for name, one in several.items() if one is not None} | others[place]
+        ends = {name: (of.low, of.high) for name, of in several.items() if of is not None} | others[place]
         if why := lacking.get(metric, ""):
             instead = "" if "accuracy" in lacking else "; --rank-by accuracy does without"
             standings[place] = Standing(intervals=ends, reason=f"{why}{instead}")
             continue
         standings[place] = Standing(
-            int(found.best[number]),
-            int(found.worst[number]),
+            int(ranked.best[number]),
+            int(ranked.worst[number]),
             None if number == leader else float(means[number] - means[leader]),
-            None if number == leader else float(found.adjusted[number, leader]),
+            None if number == leader else float(ranked.adjusted[number, leader]),
             ends,
         )
     clusters = base.clusters
@@ -236,9 +235,9 @@ def _read(
         except UserError as error:
             refused[place] = error.message
             continue
-        first = first or given[0].samples
-        several = [ModelOutputs(base.truth, one.probabilities, one.affect_truth, one.affect) for one in given]
-        predicted[place] = np.stack([predicted_classes(one.probabilities).astype(np.int16) for one in several])
+        first = first or base
+        several = [ModelOutputs(base.truth, of.probabilities, of.affect_truth, of.affect) for of in given]
+        predicted[place] = np.stack([of.predicted.astype(np.int16) for of in given])
         others[place] = _other_intervals(base, several, set(row.scores[0].values))
     if base is not first:  # what is known of the samples came late, and what came before has to know it too
         return _read(results, rows, base)
@@ -246,21 +245,20 @@ def _read(
 
 
 def _other_intervals(
-    base: Samples | None, several: Sequence[ModelOutputs], recorded: set[str]
+    base: Samples, several: Sequence[ModelOutputs], recorded: set[str]
 ) -> dict[str, tuple[float, float]]:
     from ferbench.statistics.estimates import interval
     from ferbench.statistics.influences import SCALES, measure_outputs
 
-    assert base is not None
-    found = {}
-    for name in (one for one in WITH_INTERVALS if one in SCALES and one in recorded and len(several) != 2):
+    intervals = {}
+    for name in (name for name in SCALES if name in recorded and len(several) != 2):
         labelled = several[0].labelled(name)
         design = base.design(None if labelled.all() else labelled)
         measured = measure_outputs(name, design, several)
         ends = None if measured is None else interval(measured, design, scale=SCALES[name])
         if ends is not None:
-            found[name] = (ends.low, ends.high)
-    return found
+            intervals[name] = (ends.low, ends.high)
+    return intervals
 
 
 def _restored(
@@ -284,17 +282,17 @@ class _Cache:
         try:
             kept = dict(boards[key])
             by, unclustered, lacking = kept["clustered_by"], int(kept["unclustered"]), dict(kept["lacking"])
-            found = [_restored(*values) for values in kept["rows"]]
+            standings = [_restored(*values) for values in kept["rows"]]
         except (TypeError, ValueError, AttributeError, LookupError):
             return None
         if next(reversed(boards)) != key and len(boards) >= _MOST_KEPT:
             boards[key] = boards.pop(key)
             self._changed = True
-        return _Tested(found, by if isinstance(by, str) else None, unclustered, lacking)
+        return _Tested(standings, by if isinstance(by, str) else None, unclustered, lacking)
 
     def put(self, key: str, tested: _Tested) -> None:
-        about = {one: getattr(tested, one) for one in ("clustered_by", "unclustered", "lacking")}
-        self._read()[key] = {**about, "rows": [list(asdict(one).values()) for one in tested.standings]}
+        about = {name: getattr(tested, name) for name in ("clustered_by", "unclustered", "lacking")}
+        self._read()[key] = {**about, "rows": [list(asdict(standing).values()) for standing in tested.standings]}
         self._changed = True
 
     def save(self) -> None:

@@ -15,7 +15,7 @@ from ferbench.data.exclusions import FROM_PREDICTIONS, listed
 from ferbench.errors import UserError
 from ferbench.ranking.aligned import Samples, read, read_row, with_facts
 from ferbench.ranking.cross_validation import over_folds
-from ferbench.ranking.leaderboard import Group, Row, spread
+from ferbench.ranking.leaderboard import Group, Row
 from ferbench.ranking.standing import RANKED_BY
 from ferbench.statistics.estimates import interval
 from ferbench.statistics.sampling import measure
@@ -44,18 +44,18 @@ def with_and_without(
     """
     reasons = listed(path, "--without")
     tests = {group.rows_digest: group.tests for group in everything}
-    found = [
+    made = [
         _folds(results, group, reasons)
         if group.partition is not None
         else _group(results, group, reasons, tests.get(group.rows_digest, []))
         for group in groups
     ]
-    if groups and not any(group.left_out for group in found):
+    if groups and not any(group.left_out for group in made):
         raise UserError(
             f"--without: {path} names no sample that the runs were tested on",
             "write the list of this dataset with 'ferbench audit data DATASET --write-exclusions FILE'",
         )
-    return found
+    return made
 
 
 def _group(results: Path, group: Group, reasons: Mapping[str, str], tests: Iterable[tuple[str, str]]) -> Group:
@@ -111,14 +111,14 @@ def _folds(results: Path, group: Group, reasons: Mapping[str, str]) -> Group:
 def _over_folds(results: Path, row: Row, ids: NDArray[np.str_], left_out: dict[str, list[str]]) -> dict[str, Spread]:
     values: dict[str, list[tuple[int, float]]] = {name: [] for name in RANKED_BY}
     for run, scores in zip(row.runs, row.scores, strict=True):
-        one = read(results, run.run, scores.evaluation, None)
-        kept = ~np.isin(one.samples.ids, ids)
-        left_out[run.data["fold"]] = one.samples.ids[~kept].tolist()
+        given, samples = read(results, run.run, scores.evaluation)
+        kept = ~np.isin(samples.ids, ids)
+        left_out[run.data["fold"]] = samples.ids[~kept].tolist()
         if not kept.any():
             return {}
-        design = one.samples.design(kept)
+        design = samples.design(kept)
         for name in RANKED_BY:
-            value = measure(name, design, one.predicted[kept][None]).values[0]
+            value = measure(name, design, given.predicted[kept][None]).values[0]
             values[name].append((run.seed or 0, float(value)))
     return {name: over_folds(several) for name, several in values.items()}
 
@@ -131,10 +131,11 @@ def _without(base: Samples | None, predicted: NDArray[np.int64], ids: NDArray[np
     if not kept.any():
         raise UserError(_EVERY, _ONLY_SOME)
     design = base.design(kept)
-    found = {}
+    without = {}
     for name in RANKED_BY:
         measured = measure(name, design, predicted[:, kept])
         ends = interval(measured, design)
-        plain = spread(measured.values.tolist())
-        found[name] = plain if ends is None else replace(plain, interval=(ends.low, ends.high))
-    return found
+        without[name] = replace(
+            Spread.of(measured.values.tolist()), interval=None if ends is None else (ends.low, ends.high)
+        )
+    return without

@@ -16,9 +16,10 @@ from ferbench.ids import short
 from ferbench.records.epoch import Epoch
 from ferbench.records.evaluation import ClassScores, EvaluationEntry
 from ferbench.records.run import Run
-from ferbench.runs.directory import Predictions, RunDirectory
-from ferbench.runs.folds import partition_id, unfolded_id
+from ferbench.runs.directory import RunDirectory
 from ferbench.runs.lock import is_held
+from ferbench.runs.partitions import partition_id, unfolded_id
+from ferbench.runs.predictions import Predictions
 from ferbench.runs.summary import plain_options
 from ferbench.wording import one_line
 

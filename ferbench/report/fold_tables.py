@@ -11,7 +11,7 @@ from ferbench.metrics.measures import measure
 from ferbench.ranking.cross_validation import over_folds
 from ferbench.report.comparison_tables import SCORES
 from ferbench.report.contents import RunView
-from ferbench.runs.folds import listed, place_of
+from ferbench.runs.partitions import listed, place_of
 from ferbench.tables.table import Cell, Column, Spread, Table
 
 _NUMBERED = re.compile(r"(.+)-\d+")

@@ -12,7 +12,7 @@ import numpy as np
 from ferbench.errors import UserError
 from ferbench.report.contents import RunView
 from ferbench.report.per_sample import worst_errors
-from ferbench.runs.directory import Predictions
+from ferbench.runs.predictions import Predictions
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ferbench.ids import short
+from ferbench.kinds import SECTIONS
 from ferbench.metrics.measures import KNOWN, PER_CLASS, measure
 from ferbench.ranking.filters import as_text
-from ferbench.ranking.leaderboard import Group, Row, spread
+from ferbench.ranking.leaderboard import Group, Row
 from ferbench.ranking.standing import WITH_INTERVALS
 from ferbench.runs.summary import ELSEWHERE
 from ferbench.tables.table import Cell, Column, Spread
@@ -19,7 +20,7 @@ COSTS = ("train", "epochs", "best_epoch", "select", "parameters", "flops", "imag
 
 
 #: Of these people see the ones that tell rows apart; what all rows share is said in a note.
-SHARED = ("loss", "sampler", "augmentation", "optimizer", "schedule")
+SHARED = tuple(section for section in SECTIONS if section not in ("dataset", "model"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def base_columns(single: bool) -> list[BoardColumn]:
             lambda row: row.config,
         ),
         BoardColumn(Column("name", "name"), lambda row: row.name),
-        *(_component(section) for section in ("model", "loss", "sampler", "augmentation", "optimizer", "schedule")),
+        *(_component(section) for section in ("model", *SHARED)),
         seed if single else seeds,
         fold if single else folds,
         BoardColumn(
@@ -170,7 +171,7 @@ def _over_runs(values: Sequence[float | None], single: bool) -> Cell:
     known = [value for value in values if value is not None]
     if len(known) < len(values):
         return None
-    return known[0] if single else spread(known)
+    return known[0] if single else Spread.of(known)
 
 
 def _same(values: Sequence[Cell]) -> Cell:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.ranking.compare import Comparison, label_of, sample_rows, slice_changes
+from ferbench.metrics.measures import measure
+from ferbench.ranking.compare import Comparison, sample_rows, slice_changes
 from ferbench.report.cluster_notes import unknown_note
 from ferbench.runs.remarks import of_absent, only_models
 from ferbench.tables.table import Column, Table, ids_of
@@ -62,7 +63,7 @@ def metrics(comparison: Comparison) -> Table:
             counts = ", ".join(f"{count} {how}" for how, count in side.ended.items())
             notes.append(f"Other seeds of {name}'s configuration have no result: {counts}.")
     for why in dict.fromkeys(change.lacks for change in comparison.changes if change.lacks):
-        labels = ", ".join(label_of(change.metric) for change in comparison.changes if change.lacks == why)
+        labels = ", ".join(measure(change.metric).label for change in comparison.changes if change.lacks == why)
         notes.append(f"Not tested: {labels}: {why}.")
     return Table(
         id="compare",
@@ -73,7 +74,7 @@ def metrics(comparison: Comparison) -> Table:
             Column("improvement", "improvement", "percent", about="(A − B) / B"),
         ),
         rows=tuple(
-            (label_of(c.metric), c.first, c.second, c.difference, c.low, c.high, c.p, c.adjusted, c.improvement)
+            (measure(c.metric).label, c.first, c.second, c.difference, c.low, c.high, c.p, c.adjusted, c.improvement)
             for c in comparison.changes
         ),
         notes=tuple(notes),

@@ -14,7 +14,7 @@ from ferbench.records.epoch import Epoch
 from ferbench.report.charts import Figure, axis, class_cells, layout_of, trace
 from ferbench.report.cluster_notes import unknown_note
 from ferbench.report.contents import RunView
-from ferbench.runs.directory import Predictions
+from ferbench.runs.predictions import Predictions
 from ferbench.statistics.slices import METRICS, slices
 from ferbench.tables.table import Cell, Column, Table, ids_of
 

@@ -18,7 +18,7 @@ from ferbench.metrics.measures import measure
 from ferbench.metrics.probabilities import log_loss
 from ferbench.report.charts import DASHES, LINES, SYMBOLS, Figure, Plotly, axis, layout_of, plain, trace
 from ferbench.report.contents import RunView
-from ferbench.runs.directory import Predictions
+from ferbench.runs.predictions import Predictions
 from ferbench.tables.table import Cell, Column, Table
 
 #: Points of a curve: more than a screen can show make a page heavy.

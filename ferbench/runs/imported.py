@@ -183,8 +183,9 @@ def _classes(where: str, column: str, texts: Sequence[str], test: KnownTestSet) 
             f"call the column of the class's probability {_column_of(column)}",
         )
     if unknown:
+        shown = ", ".join(text or "(empty)" for text in unknown[:5])
         raise UserError(
-            f"{where}: column '{column}' has classes that the test set does not have: {', '.join(unknown[:5])}",
+            f"{where}: column '{column}' has classes that the test set does not have: {shown}",
             f"write names, not numbers: {', '.join(test.class_names)}",
         )
     return np.array([places[text] for text in texts], dtype=np.int64)
@@ -204,11 +205,11 @@ def _probability_columns(where: str, header: Sequence[str], test: KnownTestSet) 
 
     A column that is called exactly as a class is that class's; only another one may have a prefix in front.
     """
-    found: dict[int, str] = {}
+    columns: dict[int, str] = {}
     for name in header:
         if name.lower() in _TAKEN:
             continue
-        prefix = next((one for one in _PREFIXES if name.lower().startswith(one)), "")
+        prefix = next((start for start in _PREFIXES if name.lower().startswith(start)), "")
         prefix = "" if name in test.class_names else prefix
         place = find_class(name[len(prefix) :], test.class_names)
         place = find_class(name, test.class_names) if place is None else place
@@ -219,18 +220,18 @@ def _probability_columns(where: str, header: Sequence[str], test: KnownTestSet) 
                     f"classes: {', '.join(test.class_names)}",
                 )
             continue
-        if place in found:
-            raise UserError(f"{where}: columns '{found[place]}' and '{name}' are of one class", "leave one out")
-        found[place] = name
-    if not found:
+        if place in columns:
+            raise UserError(f"{where}: columns '{columns[place]}' and '{name}' are of one class", "leave one out")
+        columns[place] = name
+    if not columns:
         return None
-    lacking = [name for place, name in enumerate(test.class_names) if place not in found]
+    lacking = [name for place, name in enumerate(test.class_names) if place not in columns]
     if lacking:
         raise UserError(
             f"{where} has no probability of {', '.join(lacking)}",
             f"write a column for each class of the test set: {', '.join(map(_column_of, test.class_names))}",
         )
-    return [found[place] for place in range(len(test.class_names))]
+    return [columns[place] for place in range(len(test.class_names))]
 
 
 def _column_of(name: str) -> str:
@@ -270,8 +271,10 @@ def import_predictions(
         Its run directory, and whether it was there.
 
     Raises:
-        UserError: there are other predictions under that name and seed on that test set.
+        UserError: there are other predictions under that name and seed on that test set, or it is no seed.
     """
+    if type(seed) is not int or not 0 <= seed < 2**32:
+        raise UserError(f"seed {seed!r} is none", f"give a whole number, at least 0 and less than {2**32}")
     content = hashlib.sha256(np.ascontiguousarray(given.probabilities).tobytes()).hexdigest()
     config = digest({"kind": "imported configuration", "name": name, "model": model})
     covers = {"kind": "import", "config": config, "seed": seed, "rows_digest": test.rows_digest, "predictions": content}

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,9 +116,17 @@ class Unlike(ValueError):
         self.further = further
 
 
-def aligned(
-    base: Predictions, class_names: Sequence[str], given: Predictions, given_names: Sequence[str]
-) -> Predictions:
+class Ordered(Protocol):
+    """Samples in an order: `Predictions`, or the samples that several are of."""
+
+    @property
+    def ids(self) -> NDArray[np.str_]: ...
+
+    @property
+    def truth(self) -> NDArray[np.int64]: ...
+
+
+def aligned(base: Ordered, class_names: Sequence[str], given: Predictions, given_names: Sequence[str]) -> Predictions:
     """Predictions with samples and classes in the order of others. Samples are joined by id, classes by name.
 
     Args:

@@ -13,8 +13,9 @@ _SEAL = "own"
 
 
 def seal(about: Mapping[str, Any]) -> dict[str, Any]:
-    """``about`` with its digest, to be written with `replace_json`."""
-    return {**about, _SEAL: own_digest(about)}
+    """``about`` with its digest, to be written with `replace_json`; one that it had before is replaced."""
+    content = {key: value for key, value in about.items() if key != _SEAL}
+    return {**content, _SEAL: own_digest(content)}
 
 
 def unseal(content: bytes, *, older: str | None = None) -> dict[str, Any]:

@@ -31,18 +31,19 @@ _AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
-class Resampled:
-    """The bootstrap of one metric's difference A − B.
+class Change:
+    """One metric on both sides, and the bootstrap of its difference A − B.
 
     Attributes:
         metric: as `ferbench.statistics.measured` calls it.
-        first: mean of A over its seeds.
-        second: mean of B.
-        low: 2.5 % quantile of the draws; NaN where there are too few samples.
-        high: 97.5 % quantile.
+        first: of A, the mean over its seeds.
+        second: of B.
+        low: 95 % interval of A − B, the 2.5 % quantile of the draws; NaN where there are too few samples.
+        high: its upper end, the 97.5 % quantile.
         p: twice the smaller share of draws on one side of 0, (count + 1) / (draws + 1); NaN where there are too few
             samples.
         lacks: why there are too few, in words.
+        adjusted: p after a correction over several metrics; None without one.
     """
 
     metric: str
@@ -52,10 +53,16 @@ class Resampled:
     high: float
     p: float
     lacks: str = ""
+    adjusted: float | None = None
 
     @property
     def difference(self) -> float:
         return self.first - self.second
+
+    @property
+    def improvement(self) -> float | None:
+        """Relative: (A − B) / B; None where B is 0."""
+        return self.difference / self.second if self.second else None
 
 
 def paired_bootstrap(
@@ -66,7 +73,7 @@ def paired_bootstrap(
     *,
     draws: int = DRAWS,
     seed: int = 0,
-) -> list[Resampled]:
+) -> list[Change]:
     """Bootstrap the differences in several metrics with the same draws.
 
     Args:
@@ -82,16 +89,15 @@ def paired_bootstrap(
     models = np.concatenate([first, second]).astype(np.int64)
     for matrices in _drawn(design, models, draws, rng):
         for metric in metrics:
-            found = values(metric, matrices, design.scored)  # [draws, S + S']
-            deltas[metric].append(found[:, : len(first)].mean(axis=1) - found[:, len(first) :].mean(axis=1))
+            measured = values(metric, matrices, design.scored)  # [draws, S + S']
+            deltas[metric].append(measured[:, : len(first)].mean(axis=1) - measured[:, len(first) :].mean(axis=1))
     over_seeds = min(len(first), len(second)) >= ENOUGH_SEEDS
-    resampled = []
+    changes = []
     for metric in metrics:
         drawn = np.concatenate(deltas[metric])
         sides = [measure(metric, design, side) for side in (first, second)]
         if sides[0].lacks:
-            nothing = (float("nan"),) * 3
-            resampled.append(Resampled(metric, sides[0].mean, sides[1].mean, *nothing, sides[0].lacks))
+            changes.append(Change(metric, sides[0].mean, sides[1].mean, *(float("nan"),) * 3, sides[0].lacks))
             continue
         gap = sides[0].deviations - sides[1].deviations
         freedom = design.freedom(gap)
@@ -106,8 +112,8 @@ def paired_bootstrap(
         outcomes = [side.outcomes for side in sides if side.outcomes is not None]
         least = float(smallest_p(unlike(outcomes, design)[0, 1]))
         p = max(least, min(1.0, 2 * (tail + 1) / (draws + 1)))
-        resampled.append(Resampled(metric, sides[0].mean, sides[1].mean, float(low), float(high), p))
-    return resampled
+        changes.append(Change(metric, sides[0].mean, sides[1].mean, float(low), float(high), p))
+    return changes
 
 
 def _expanded(drawn: NDArray[np.float64], centre: float, freedom: float) -> NDArray[np.float64]:

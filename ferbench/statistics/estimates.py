@@ -45,7 +45,7 @@ def interval(measured: Measured, design: Design, level: float = 0.95, scale: Sca
     if measured.seeds == 2 or measured.lacks:
         return None
     several = sources(measured, design)
-    variance = float(sum(np.asarray(one.variance) for one in several))
+    variance = float(sum(np.asarray(source.variance) for source in several))
     half = float(half_width(several, level))
     if scale == "share":
         plain = float(half_width([Source(1.0, design.units - 1)], level))
@@ -61,8 +61,8 @@ def sources(measured: Measured, design: Design) -> list[Source]:
     # cover 96.5 %. With all of the shortfall taken off they cover 94 %; a third keeps them nearest to 95 %, as
     # benchmarks/statistics shows.
     sampling = max(0.0, measured.sampling - measured.shortfall / 3)
-    found = [Source(sampling, design.freedom(measured.deviations))]
-    return [*found, Source(measured.seeding, measured.seeds - 1)] if measured.seeds > 1 else found
+    own = [Source(sampling, design.freedom(measured.deviations))]
+    return [*own, Source(measured.seeding, measured.seeds - 1)] if measured.seeds > 1 else own
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def difference(first: Measured, second: Measured, design: Design, level: float =
     over_seeds = min(first.seeds, second.seeds) >= ENOUGH_SEEDS
     several = [Source(at_least_some(gap @ gap, least_variance([first, second], design)[0, 1]), design.freedom(gap))]
     if over_seeds:
-        several += [Source(one.seeding, one.seeds - 1) for one in (first, second)]
+        several += [Source(side.seeding, side.seeds - 1) for side in (first, second)]
     value = first.mean - second.mean
     if first.lacks or second.lacks:
         return Difference(value, float("nan"), float("nan"), float("nan"), over_seeds)
@@ -108,7 +108,7 @@ def least_variance(several: Sequence[Measured], design: Design) -> NDArray[np.fl
     """Variances [R, R] of differences that no sample at hand makes vary: as if one more sample, or cluster, were
     answered otherwise, since of those that were not drawn one may be."""
     size = 1 if design.clusters is None else int(np.bincount(design.clusters).max())
-    flips = np.array([one.flip for one in several])
+    flips = np.array([measured.flip for measured in several])
     return np.square(size * np.maximum.outer(flips, flips))
 
 
@@ -122,19 +122,19 @@ def all_pairs(several: Sequence[Measured], design: Design) -> NDArray[np.float64
 
     NaN of all pairs where there are too few samples.
     """
-    if any(one.lacks for one in several):
+    if any(measured.lacks for measured in several):
         return np.where(np.eye(len(several), dtype=bool), 1.0, np.nan)
-    sampling, freedom = _sampling_of_pairs(np.stack([one.deviations for one in several]), design)
+    sampling, freedom = _sampling_of_pairs(np.stack([measured.deviations for measured in several]), design)
     sampling = at_least_some(sampling, least_variance(several, design))
-    means = np.array([one.mean for one in several])
+    means = np.array([measured.mean for measured in several])
     first, second = np.triu_indices(len(several), 1)
     gaps = means[first] - means[second]
     gaps[np.abs(gaps) < 1e-12] = 0.0
-    seeds = np.array([one.seeds for one in several])
-    seeding = np.array([one.seeding for one in several])
+    seeds = np.array([measured.seeds for measured in several])
+    seeding = np.array([measured.seeding for measured in several])
     enough = np.where(seeds >= ENOUGH_SEEDS, seeds, 0)
     alike = np.stack([enough[first], enough[second], freedom[first, second]])
-    found = np.ones((len(several), len(several)))
+    p = np.ones((len(several), len(several)))
     kinds, which = np.unique(alike, axis=1, return_inverse=True)
     for number, (a, b, own) in enumerate(kinds.T.tolist()):
         chosen = which == number
@@ -142,9 +142,9 @@ def all_pairs(several: Sequence[Measured], design: Design) -> NDArray[np.float64
         together = [Source(sampling[i, j], own)]
         if a and b:
             together += [Source(seeding[i], a - 1), Source(seeding[j], b - 1)]
-        found[i, j] = found[j, i] = p_value(gaps[chosen], together)
-    outcomes = [one.outcomes for one in several if one.outcomes is not None]
-    return np.maximum(found, smallest_p(unlike(outcomes, design))) if len(outcomes) == len(several) > 1 else found
+        p[i, j] = p[j, i] = p_value(gaps[chosen], together)
+    outcomes = [measured.outcomes for measured in several if measured.outcomes is not None]
+    return np.maximum(p, smallest_p(unlike(outcomes, design))) if len(outcomes) == len(several) > 1 else p
 
 
 def _sampling_of_pairs(
@@ -155,7 +155,7 @@ def _sampling_of_pairs(
         parts = _squares(deviations)[None]
         return parts[0], np.full(parts[0].shape, max(1.0, design.units - 1))
     strata = [deviations[:, design.strata == label] for label in range(design.classes)]
-    parts = np.stack([_squares(one) for one in strata])
+    parts = np.stack([_squares(part) for part in strata])
     return parts.sum(axis=0), design.combined_freedom(parts)
 
 
@@ -172,9 +172,9 @@ def mcnemar_pairs(right: NDArray[np.bool_]) -> NDArray[np.float64]:
     both = counts @ counts.T
     own = np.diag(both)
     only_first, only_second = own[:, None] - both, own[None, :] - both
-    found = mcnemar_mid_p(np.rint(only_first), np.rint(only_second))
-    np.fill_diagonal(found, 1.0)
-    return found
+    p = mcnemar_mid_p(np.rint(only_first), np.rint(only_second))
+    np.fill_diagonal(p, 1.0)
+    return p
 
 
 @dataclass(frozen=True)

@@ -65,22 +65,22 @@ def measure_outputs(metric: str, design: Design, several: Sequence[ModelOutputs]
         several: a model for each seed.
     """
     rows = several[0].labelled(metric)
-    if int(rows.sum()) < 2 or not all(np.array_equal(rows, one.labelled(metric)) for one in several):
+    if int(rows.sum()) < 2 or not all(np.array_equal(rows, model.labelled(metric)) for model in several):
         return None
-    found = []
-    for one in several:
+    influences = []
+    for model in several:
         if metric in _OF_AFFECT:
             column, which = _OF_AFFECT[metric]
-            assert one.affect_truth is not None
-            assert one.affect is not None
-            y, p = (side[rows, column].astype(np.float64) for side in (one.affect_truth, one.affect))
-            found.append(_ccc(y, p) if which == "ccc" else _rmse(y, p))
+            assert model.affect_truth is not None
+            assert model.affect is not None
+            y, p = (side[rows, column].astype(np.float64) for side in (model.affect_truth, model.affect))
+            influences.append(_ccc(y, p) if which == "ccc" else _rmse(y, p))
         else:
-            found.append(_OF_CLASSES[metric](one.truth, one.probabilities))
-    values = np.array([value for value, _ in found])
+            influences.append(_OF_CLASSES[metric](model.truth, model.probabilities))
+    values = np.array([value for value, _ in influences])
     if not np.isfinite(values).all():
         return None
-    return Measured.of(values, np.stack([parts for _, parts in found]), design, design.lacks(metric))
+    return Measured.of(values, np.stack([parts for _, parts in influences]), design, design.lacks(metric))
 
 
 _OF_AFFECT = {
@@ -117,11 +117,11 @@ def _brier(truth: NDArray[np.int64], probabilities: NDArray[np.floating]) -> _Pa
 
 def _ece(truth: NDArray[np.int64], probabilities: NDArray[np.floating]) -> _Parts:
     """Each bin counts with the sign of its gap, which is taken for given."""
-    found = reliability(truth, probabilities)
+    binned = reliability(truth, probabilities)
     top = predicted_classes(probabilities)
     confidence = probabilities[np.arange(len(truth)), top].astype(np.float64)
-    sign = np.sign(np.nan_to_num(found.accuracy - found.confidence))
-    return found.error, sign[found.place] * ((top == truth) - confidence) / len(truth)
+    sign = np.sign(np.nan_to_num(binned.accuracy - binned.confidence))
+    return binned.error, sign[binned.place] * ((top == truth) - confidence) / len(truth)
 
 
 def _ccc(y: NDArray[np.float64], p: NDArray[np.float64]) -> _Parts:

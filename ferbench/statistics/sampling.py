@@ -100,8 +100,8 @@ class Design:
         support = np.bincount(self.strata, minlength=self.classes)
         own = np.maximum(1, support - 1).reshape(-1, *[1] * (parts.ndim - 1))
         total, squares = parts.sum(axis=0) ** 2, (parts**2 / own).sum(axis=0)
-        found = np.divide(total, squares, out=np.full(total.shape, float(max(1, self.n - 1))), where=squares > 0)
-        return STEPS[np.maximum(0, np.searchsorted(STEPS, found * (1 + 1e-9), side="right") - 1)]
+        freedom = np.divide(total, squares, out=np.full(total.shape, float(max(1, self.n - 1))), where=squares > 0)
+        return STEPS[np.maximum(0, np.searchsorted(STEPS, freedom * (1 + 1e-9), side="right") - 1)]
 
     def deviations(self, parts: NDArray[np.float64]) -> NDArray[np.float64]:
         """Contributions [..., n] of samples as deviations [..., units], whose squares sum to the variance."""
@@ -222,14 +222,14 @@ class Measured:
 def measure(metric: str, design: Design, predicted: NDArray[np.integer]) -> Measured:
     """A metric of predicted class ids [S, n], a row for each seed."""
     matrices = confusions(design, predicted)
-    slopes = [gradient(metric, one, design.scored) for one in matrices]
+    slopes = [gradient(metric, matrix, design.scored) for matrix in matrices]
     rows = predicted.astype(np.int64)
-    parts = np.stack([one[design.truth, row] for one, row in zip(slopes, rows, strict=True)])
+    parts = np.stack([slope[design.truth, row] for slope, row in zip(slopes, rows, strict=True)])
     there = np.unique(design.truth)
-    flip = max(float(np.ptp(one[there], axis=1).max()) for one in slopes)
+    flip = max(float(np.ptp(slope[there], axis=1).max()) for slope in slopes)
     outcomes = _seen_by(metric, design, predicted)
-    found = values(metric, matrices, design.scored)
-    return Measured.of(found, parts, design, design.lacks(metric), outcomes, flip)
+    scores = values(metric, matrices, design.scored)
+    return Measured.of(scores, parts, design, design.lacks(metric), outcomes, flip)
 
 
 def _seen_by(metric: str, design: Design, predicted: NDArray[np.integer]) -> NDArray[np.integer]:
@@ -246,12 +246,16 @@ def unlike(several: Sequence[NDArray[np.integer]], design: Design) -> NDArray[np
         several: outcomes [S, n] of R configurations, a row for each seed.
         design: of the samples.
     """
-    common = math.lcm(*(len(one) for one in several))
+    common = math.lcm(*(len(outcomes) for outcomes in several))
     if common == 1:
         return _unlike(np.concatenate(several), design)
     # Shares of each answer among the seeds, as one number a sample: equal shares are equal numbers.
-    codes = np.random.default_rng(0).integers(0, 2**64, 1 + max(int(one.max(initial=0)) for one in several), np.uint64)
-    seen = np.stack([(codes[one] * np.uint64(common // len(one))).sum(axis=0, dtype=np.uint64) for one in several])
+    codes = np.random.default_rng(0).integers(
+        0, 2**64, 1 + max(int(outcomes.max(initial=0)) for outcomes in several), np.uint64
+    )
+    seen = np.stack(
+        [(codes[outcomes] * np.uint64(common // len(outcomes))).sum(axis=0, dtype=np.uint64) for outcomes in several]
+    )
     return _unlike(seen, design)
 
 
@@ -260,13 +264,13 @@ def _unlike(seen: NDArray[np.integer], design: Design) -> NDArray[np.int64]:
     if design.clusters is not None:
         order = np.argsort(design.clusters, kind="stable")
         seen, starts = seen[:, order], np.flatnonzero(np.diff(design.clusters[order], prepend=-1))
-    found = np.zeros((len(seen), len(seen)), dtype=np.int64)
+    counts = np.zeros((len(seen), len(seen)), dtype=np.int64)
     for place in range(len(seen) - 1):
         apart = seen[place] != seen[place + 1 :]
         if design.clusters is not None:
             apart = np.logical_or.reduceat(apart, starts, axis=1)
-        found[place, place + 1 :] = found[place + 1 :, place] = apart.sum(axis=1)
-    return found
+        counts[place, place + 1 :] = counts[place + 1 :, place] = apart.sum(axis=1)
+    return counts
 
 
 def smallest_p(units: ArrayLike) -> NDArray[np.float64]:

@@ -52,19 +52,19 @@ class Slices:
     @property
     def lacking(self) -> dict[str, list[str]]:
         """Slices that have too few samples for an interval of some metric, by why."""
-        found: dict[str, list[str]] = {}
-        for one in self.slices:
-            for why in dict.fromkeys(one.lacks.values()):
-                found.setdefault(why, []).append(one.value)
-        return found
+        lacking: dict[str, list[str]] = {}
+        for part in self.slices:
+            for why in dict.fromkeys(part.lacks.values()):
+                lacking.setdefault(why, []).append(part.value)
+        return lacking
 
     def worst(self, metric: str = "accuracy") -> Slice:
-        return min(self.slices, key=lambda one: one.means[metric])
+        return min(self.slices, key=lambda part: part.means[metric])
 
     def gap(self, metric: str = "accuracy") -> float:
         """The best slice's mean less the worst one's."""
-        found = [one.means[metric] for one in self.slices]
-        return max(found) - min(found)
+        means = [part.means[metric] for part in self.slices]
+        return max(means) - min(means)
 
 
 def slices(
@@ -81,13 +81,13 @@ def slices(
         predicted: class ids [S, n], a row for each seed.
         design_of: how the samples of a mask bool[n] would be drawn again.
     """
-    found = []
+    parts = []
     for value in np.unique(values[values != ""]):
         rows = values == value
         design = design_of(rows)
         measured = {name: measure(metric, design, predicted[:, rows]) for name, metric in METRICS.items()}
-        means = {metric: one.mean for metric, one in measured.items()}
-        ends = {metric: interval(one, design) for metric, one in measured.items()}
-        lacks = {metric: one.lacks for metric, one in measured.items() if one.lacks}
-        found.append(Slice(str(value), int(rows.sum()), means, ends, lacks))
-    return Slices(column, tuple(found), int((values == "").sum()))
+        means = {metric: score.mean for metric, score in measured.items()}
+        ends = {metric: interval(score, design) for metric, score in measured.items()}
+        lacks = {metric: score.lacks for metric, score in measured.items() if score.lacks}
+        parts.append(Slice(str(value), int(rows.sum()), means, ends, lacks))
+    return Slices(column, tuple(parts), int((values == "").sum()))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Literal, TypeVar
@@ -27,6 +28,12 @@ class Spread:
     low: float
     high: float
     interval: tuple[float, float] | None = None
+
+    @classmethod
+    def of(cls, values: Collection[float]) -> Spread:
+        """Of at least one value; rounding never takes the mean beyond them."""
+        low, high = min(values), max(values)
+        return cls(min(max(math.fsum(values) / len(values), low), high), low, high)
 
     @property
     def even(self) -> bool:

@@ -14,7 +14,7 @@ from ferbench.data.cuts import count_updates
 from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan, build_sampler
-from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
+from ferbench.metrics.measures import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.plugin.culprit import in_use
 from ferbench.training.asking import described, draw, rates_at
 from ferbench.training.building import build_model, check_budget, check_outputs, check_single_images

@@ -19,9 +19,9 @@ from ferbench.data.views import PLAIN, View
 from ferbench.errors import UserError
 from ferbench.metrics.affect import affect_scores
 from ferbench.metrics.classification import ClassificationScores, confusion_matrix, score
+from ferbench.metrics.measures import AFFECT_METRICS
 from ferbench.metrics.probabilities import predicted_classes
 from ferbench.metrics.scoring import class_metrics
-from ferbench.metrics.selection import AFFECT_METRICS
 from ferbench.plugin.culprit import in_use
 from ferbench.training.ranks import ALONE, Ranks, in_order
 from ferbench.training.step import Loss, evaluate_loss, forward, is_out_of_memory

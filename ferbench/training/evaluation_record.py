@@ -15,8 +15,9 @@ from ferbench.ids import short
 from ferbench.metrics.scoring import scores_record
 from ferbench.records.evaluation import Evaluation, Seen
 from ferbench.records.run import Run
-from ferbench.runs.directory import Predictions, RunDirectory
+from ferbench.runs.directory import RunDirectory
 from ferbench.runs.pixels import stored_as, told_apart
+from ferbench.runs.predictions import Predictions
 from ferbench.training.evaluation import SplitResult
 
 

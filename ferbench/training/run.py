@@ -197,7 +197,7 @@ class _Recorder(Observer):
         self._display.batch_done(epoch, images, total, loss)
 
     def epoch_ended(self, epoch: Epoch) -> None:
-        self._directory.append_history(epoch.plain())
+        self._directory.append_history(epoch)
         self._trackers.notify("epoch_ended", epoch.plain())
         self._display.epoch_ended(epoch)  # which may end the run
 

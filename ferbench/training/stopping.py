@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from ferbench.metrics.selection import HIGHER_IS_BETTER
+from ferbench.metrics.measures import HIGHER_IS_BETTER
 from ferbench.training.scores import Scores
 
 

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Literal
 
 from ferbench.errors import UserError
-from ferbench.metrics.selection import HIGHER_IS_BETTER
+from ferbench.metrics.measures import HIGHER_IS_BETTER
 from ferbench.records.epoch import Epoch
 from ferbench.records.run import Run
 from ferbench.wording import did_you_mean

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ferbench.errors import UserError
+from ferbench.experiment.differences import differing, flat
 from ferbench.experiment.plan import Plan
 from ferbench.records.study import SCHEMA_VERSION, Dimension, Outcome, RepeatedAt, RepeatedTrials, Samples, Study
 from ferbench.runs.directory import RunDirectory, run_path
@@ -25,7 +26,7 @@ from ferbench.tuning.objectives import Objective
 from ferbench.tuning.pending import PendingResults
 from ferbench.tuning.ranges import Range
 from ferbench.tuning.space import Space
-from ferbench.tuning.study import StudyDirectory, covers, differences, earlier
+from ferbench.tuning.study import StudyDirectory, covers, earlier
 from ferbench.tuning.trials import Trials
 from ferbench.tuning.tune_settings import TuneSettings
 from ferbench.tuning.workers import Workers
@@ -183,7 +184,7 @@ class Session:
         )
         covered = covers(self.space, self.objectives, self.base, self.by)
         if before is not None:
-            unlike = list(differences({"search": {}, **before.load().covers}, {"search": {}, **covered}))
+            unlike = differing([flat(before.load().covers), flat(covered)], ignored=())
             more = f" and {len(unlike) - 5} more" if len(unlike) > 5 else ""
             observer.note(f"a new study: it differs from study {before.id} in {', '.join(unlike[:5])}{more}")
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ferbench.errors import UserError
-from ferbench.experiment import folds
+from ferbench.experiment import fold_axis
 from ferbench.experiment.recipe import Recipe, Role
 from ferbench.experiment.settings import FIELDS, suggestion
 from ferbench.kinds import DEFAULTS, SECTIONS
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import optuna
 
     from ferbench.experiment.prepare import Preparer
-    from ferbench.plugin.options import Option
+    from ferbench.plugin.signature import Option
 
 #: A recipe's raw settings: tables by section.
 Settings = dict[str, Any]
@@ -288,9 +288,9 @@ def _field_type(section: str, field: str, source: str) -> str:
     model = Recipe.model_fields[section].annotation
     assert model is not None
     fields = model.model_fields
-    if f"{section}.{field}" == folds.KEY:
+    if f"{section}.{field}" == fold_axis.KEY:
         why = "it cannot be searched: it is every fold of one setting"
-        raise UserError(f"{source} {folds.KEY}: {why}", folds.ELSEWHERE)
+        raise UserError(f"{source} {fold_axis.KEY}: {why}", fold_axis.ELSEWHERE)
     if field not in fields:
         raise unknown_option(field, tuple(fields), f"[{section}]")
     (role,) = (entry for entry in fields[field].metadata if isinstance(entry, Role))

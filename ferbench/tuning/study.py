@@ -13,7 +13,6 @@ results/studies/<fingerprint, 12 digits>/
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -228,15 +227,6 @@ def earlier(results: Path, label: str, place: StudyDirectory) -> StudyDirectory 
     """The latest other study of a recipe of that name."""
     others = [other for other in all_studies(results) if other.id != place.id and _label(other) == label]
     return max(others, key=lambda other: other.record_path.stat().st_mtime, default=None)
-
-
-def differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
-    """The keys in which what two studies cover differs, dotted."""
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key in dict.fromkeys([*before, *after]):
-            yield from differences(before.get(key), after.get(key), f"{place}.{key}" if place else str(key))
-    elif before != after and json.dumps(before, default=list) != json.dumps(after, default=list):
-        yield place
 
 
 def in_words(place: StudyDirectory) -> str:

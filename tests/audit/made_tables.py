@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from ferbench.audit.published import PublishedTable
+from ferbench.audit.printed import PublishedTable
 from ferbench.audit.score_table import parse_table
 
 MEASURES = ("precision", "recall", "f1")

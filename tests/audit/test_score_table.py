@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from made_tables import matrices
 
 from ferbench import UserError
-from ferbench.audit.published import Cell
+from ferbench.audit.printed import Cell
 from ferbench.audit.score_table import parse_table, read_table
 from ferbench.audit.verdict import audit
 

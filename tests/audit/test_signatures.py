@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from made_tables import printed_scores, scikit_learn_scores, table_of, table_text
 
-from ferbench.audit.published import Cell
+from ferbench.audit.printed import Cell
 from ferbench.audit.score_table import parse_table, read_table
 from ferbench.audit.signatures import IDS, signatures
-from ferbench.audit.splits import known_supports
+from ferbench.audit.test_sets import known_supports
 from ferbench.audit.verdict import audit
 
 PUBLISHED = Path(__file__).parents[2] / "benchmarks" / "published"

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_tables import matrices, printed_scores, scikit_learn_scores, table_of, table_text
 
-from ferbench.audit.published import Cell
+from ferbench.audit.printed import Cell
 from ferbench.audit.score_table import parse_table, read_table
 from ferbench.audit.verdict import audit, judge, value_of
 

@@ -20,9 +20,9 @@ from ferbench.cli.plugins import plugins
 from ferbench.cli.report import report
 from ferbench.cli.runs import runs
 from ferbench.experiment.recipe import Recipe
-from ferbench.experiment.settings import build_recipe, read_recipe
+from ferbench.experiment.settings import read_recipe
 from ferbench.kinds import DEFAULTS, WITH_RULES
-from ferbench.metrics.selection import AFFECT_METRICS, HIGHER_IS_BETTER
+from ferbench.metrics.measures import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.ranking.filters import KEYS
 from ferbench.report.board import Board
 
@@ -152,7 +152,7 @@ def test_every_recipe_is_valid(path, transformers_plugin):
     settings.pop("grid", None)
     settings.pop("tune", None)
     read_tune(settings.pop("tune", {}), {})
-    resolve(build_recipe(settings), load_registry(transformers_plugin[1:]))
+    resolve(settings, load_registry(transformers_plugin[1:]))
 
 
 BENCHMARKS = [ROOT / "benchmarks" / name / "README.md" for name in ("recipes", "published")]

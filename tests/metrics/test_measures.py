@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from ferbench.metrics.measures import KNOWN, measure
-from ferbench.metrics.selection import HIGHER_IS_BETTER
+from ferbench.metrics.measures import AFFECT_METRICS, HIGHER_IS_BETTER, measure
 
 
-def test_metrics_that_select_epochs_have_the_same_direction_here():
-    assert {key: measure(key).higher_is_better for key in HIGHER_IS_BETTER} == HIGHER_IS_BETTER
-    assert set(HIGHER_IS_BETTER) <= set(KNOWN)
+def test_epochs_are_selected_by_scores_that_rise_and_by_losses_and_errors_that_fall():
+    assert {key for key, rises in HIGHER_IS_BETTER.items() if not rises} == {
+        "loss",
+        "log_loss",
+        "valence_rmse",
+        "arousal_rmse",
+    }
+    assert AFFECT_METRICS == ("valence_rmse", "valence_ccc", "arousal_rmse", "arousal_ccc")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made_runs import make_run
+from record_files import read_metrics, write_metrics
 
 from ferbench.ranking.aligned import Samples
 from ferbench.ranking.grouping import group
@@ -60,14 +61,12 @@ def test_one_subject_alone_is_one_cluster():
     assert samples(subject=["a", "a", "a"]).clusters.count == 1
 
 
-def test_facts_are_taken_by_id_from_whoever_has_them():
-    one = samples(subject=["a", "", ""], part=["t", "t", "t"])
-    other = samples(subject=["", "b", "a"], clip=["p", "q", "q"])
-    turned = replace(other, ids=other.ids[::-1], columns={name: v[::-1] for name, v in other.columns.items()})
-    found = one.with_facts_of(turned)
+def test_facts_are_taken_from_whoever_has_them():
+    known = samples(subject=["a", "", ""], part=["t", "t", "t"])
+    found = known.with_facts({"subject": np.array(["z", "b", "a"]), "clip": np.array(["p", "q", "q"])})
     assert found.columns["subject"].tolist() == ["a", "b", "a"]
     assert found.columns["clip"].tolist() == ["p", "q", "q"]
-    assert one.with_facts_of(one) is one
+    assert known.with_facts(known.columns) is known
 
 
 def with_people(run, unknown=0, known=10**9):
@@ -75,9 +74,7 @@ def with_people(run, unknown=0, known=10**9):
     for path in (run.path / "evaluations").glob("*/predictions.npz"):
         one = run.predictions(path.parent.name)
         people = np.array(["" if i < unknown or i >= known else f"p{i // 25}" for i in range(len(one.ids))])
-        run.write_evaluation(
-            path.parent.name, run.evaluation(path.parent.name), replace(one, columns={"subject": people})
-        )
+        write_metrics(run, read_metrics(run, path.parent.name), replace(one, columns={"subject": people}))
 
 
 def board(results):
@@ -138,9 +135,7 @@ def test_a_test_set_of_one_person_ranks_nothing_and_says_why(ferbench_cli, tmp_p
         for path in (run.path / "evaluations").glob("*/predictions.npz"):
             one = run.predictions(path.parent.name)
             people = np.full(len(one.ids), "only one")
-            run.write_evaluation(
-                path.parent.name, run.evaluation(path.parent.name), replace(one, columns={"subject": people})
-            )
+            write_metrics(run, read_metrics(run, path.parent.name), replace(one, columns={"subject": people}))
     found = board(tmp_path)
     assert {row.standing.best for row in found.rows} == {None}
     assert {row.standing.reason for row in found.rows} == {"the samples are of 1 subject, and 10 are needed"}

@@ -14,7 +14,7 @@ from made_runs import make_run
 
 from ferbench.errors import UserError
 from ferbench.ranking.grouping import group
-from ferbench.ranking.leaderboard import contaminated, ordered, spread
+from ferbench.ranking.leaderboard import contaminated, ordered
 from ferbench.ranking.standing import with_standings
 from ferbench.report.board import Board
 from ferbench.runs.index import summaries
@@ -157,12 +157,12 @@ def test_rows_without_a_value_come_last_either_way(tmp_path):
 
 @pytest.mark.parametrize("values", [[0.1] * 3, [0.1] * 10, [0.7] * 7])
 def test_the_mean_of_equal_values_is_that_value(values):
-    assert spread(values) == Spread(values[0], values[0], values[0])
+    assert Spread.of(values) == Spread(values[0], values[0], values[0])
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))
 def test_a_spread_is_the_mean_between_the_lowest_and_the_highest(values):
-    found = spread(values)
+    found = Spread.of(values)
     assert found.low == sorted(values)[0] <= found.mean <= sorted(values)[-1] == found.high
     assert found.mean == pytest.approx(fmean(values), abs=1e-9)
 

@@ -34,7 +34,7 @@ def test_a_summary_and_its_tables_are_one_experiment_each(tmp_path):
 @pytest.mark.parametrize("text", [TABLE + "sad,1,2\n", TABLE + "sad,1,2,3,4,5\n"])
 def test_a_table_with_a_broken_line_is_an_error(tmp_path, text):
     (tmp_path / "one.csv").write_text(text)
-    with pytest.raises(UserError, match="a line has not as many fields as the header"):
+    with pytest.raises(UserError, match="line 5: it has not 5 fields as the header"):
         read_published(tmp_path)
 
 
@@ -81,9 +81,9 @@ HEADER = "name,dataset,split,n,accuracy_percent,note\n"
         ("summary.csv", "name,dataset,split,n\nfirst,FER2013,test,7178\n", "has no columns 'accuracy_percent', 'note'"),
         ("summary.csv", "name; dataset\na; b\n", "has no columns 'split', 'n', 'accuracy_percent', 'note'"),
         ("summary.csv", HEADER.replace("note", "name") + LINE.format("1"), "column 'name' is there twice"),
-        ("summary.csv", "", "is empty"),
-        ("summary.csv", HEADER, "has no line below its header"),
-        ("summary.csv", HEADER + 2 * LINE.format("50"), "two lines are called 'one'"),
+        ("summary.csv", "", "has no rows"),
+        ("summary.csv", HEADER, "has no rows"),
+        ("summary.csv", HEADER + 2 * LINE.format("50"), "two lines are of 'one'"),
         ("summary.csv", HEADER + LINE.format("n/a"), "'n/a' is no number"),
         ("summary.csv", HEADER + LINE.format("101"), "101 is no percentage"),
         ("summary.csv", HEADER + LINE.format("9" * 5000), "is no number"),
@@ -95,7 +95,7 @@ HEADER = "name,dataset,split,n,accuracy_percent,note\n"
         ("table.csv", TABLE.replace("50.00", "-5"), "'-5' is no number"),
         ("models.csv", "model,expression_accuracy\nnet,0.5\n", "has no columns 'epochs', 'split', 'valence_rmse'"),
         ("models.csv", "model,valence_rmse\nnet,0.5\n", "has no columns 'epochs', 'split', 'expression_accuracy'"),
-        ("other.csv", "", "is empty"),
+        ("other.csv", "", "has no rows"),
     ],
 )
 def test_what_cannot_be_shown_is_said_in_two_lines(ferbench_cli, tmp_path, file, text, message):

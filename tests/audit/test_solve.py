@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from made_tables import matrices, printed_scores, table_text
 
 from ferbench.audit import relaxation
+from ferbench.audit.printed import Cell
 from ferbench.audit.problem import Conventions, pose
-from ferbench.audit.published import Cell
 from ferbench.audit.score_table import parse_table
 from ferbench.audit.solve import solve
 

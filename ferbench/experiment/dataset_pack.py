@@ -79,7 +79,7 @@ def places(chosen: ChosenComponent, data: DataSettings) -> dict[str, Path | None
         UserError: it is not said of one that needs it.
     """
     joined = isinstance(chosen, JoinedDatasets)
-    found: dict[str, Path | None] = {}
+    directories: dict[str, Path | None] = {}
     for name, member in chosen.members.items() if isinstance(chosen, JoinedDatasets) else [("", chosen)]:
         spec = _spec(member)
         name = name or spec.name
@@ -89,8 +89,8 @@ def places(chosen: ChosenComponent, data: DataSettings) -> dict[str, Path | None
             if joined:
                 remedy = f'give --data {name}=DIR, or {name} = "DIR" under [data.paths] in the recipe'
             raise UserError(f"dataset '{spec.name}' needs to know where its files are", remedy)
-        found[name] = None if path is None else Path(path).expanduser()
-    return found
+        directories[name] = None if path is None else Path(path).expanduser()
+    return directories
 
 
 def _check_fit(chosen: ChosenComponent, dataset: Dataset, key: str) -> None:

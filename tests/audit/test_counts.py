@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferbench.audit.counts import choices, score, scores
-from ferbench.audit.published import Interval, Printed
+from ferbench.audit.printed import Interval, Printed
 
 MEASURES = ("precision", "recall", "f1")
 

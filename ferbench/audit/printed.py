@@ -125,7 +125,7 @@ class PublishedTable:
 
     def show(self, value: Fraction | float, *, bound: Literal["low", "high"] | None = None, extra: int = 0) -> str:
         """A score as the table would print it; a ``low`` bound is rounded down, a ``high`` one up."""
-        decimals = max((_decimals(one.step, self.unit) for one in self.scores.values()), default=2)
+        decimals = max((_decimals(printed.step, self.unit) for printed in self.scores.values()), default=2)
         decimals = min(decimals, 6) + extra
         scaled = Fraction(value) * (100 if self.unit == "percent" else 1) * 10**decimals
         if bound == "low":
