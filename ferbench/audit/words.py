@@ -156,7 +156,9 @@ def _and(words: Sequence[str]) -> str:
 def count_lines(names: Sequence[str], columns: Sequence[str], counts: Iterable[Iterable[int]]) -> list[str]:
     """Counts as a table for a terminal: a row for each name, a column for each of ``columns``."""
     heads = (Column("class", ""), *(Column(f"c{k}", column, "count") for k, column in enumerate(columns)))
-    rows = tuple((name, *map(int, row)) for name, row in zip(names, counts, strict=True))
+    rows: tuple[tuple[str | int, ...], ...] = tuple(
+        (name, *map(int, row)) for name, row in zip(names, counts, strict=True)
+    )
     return to_terminal(Table("counts", "", heads, rows), None)
 
 
