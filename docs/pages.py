@@ -18,15 +18,17 @@ import click
 
 import ferbench
 from ferbench.api.audits import DataAudit, TableAudit
-from ferbench.api.ranking import Board, Comparison
+from ferbench.api.comparing import Comparison
+from ferbench.api.ranking import Board
 from ferbench.api.results import Results, Run
 from ferbench.api.tune import Best, Study
 from ferbench.cli import COMMANDS, cli
-from ferbench.cli.component_page import describe, search_range, shown_value
+from ferbench.cli.component_page import option_row
 from ferbench.kinds import WITH_RULES, WITH_SCAFFOLD
 from ferbench.plugin import hookspecs
 from ferbench.plugin.discovery import load_registry
 from ferbench.plugin.loading import HOOKS
+from ferbench.plugin.signature import Option
 from ferbench.plugin.specs import Spec
 from ferbench.records.base import Record
 from ferbench.records.epoch import Epoch
@@ -104,24 +106,16 @@ def options() -> str:
             continue
         parts.append(f"## {kind.capitalize()}\n")
         for component in components:
-            record = describe(component, component.options())
-            parts += [f"### `{record['name']}`\n", f"{record['summary']}.\n"]
-            rows = [_option(option) for option in record["options"]]
+            parts += [f"### `{component.name}`\n", f"{component.spec.summary}.\n"]
+            rows = [_option(option) for option in component.options().fields]
             columns = ["option", "type", "default", "bounds", "search range", "meaning"]
             parts.append(_table(columns, rows) if rows else "It has no options.\n")
     return "\n".join(parts)
 
 
-def _option(option: dict[str, Any]) -> list[str]:
-    default = "required" if option["required"] else f"`{shown_value(option['default'])}`"
-    return [
-        f"`{option['name']}`",
-        option["type"],
-        default,
-        option["bounds"],
-        search_range(option["tunable"]),
-        option["description"],
-    ]
+def _option(option: Option) -> list[str]:
+    name, kind, default, *rest = option_row(option)
+    return [f"`{name}`", kind, default if option.required else f"`{default}`", *rest]
 
 
 #: What builders are given, what they return, and what hooks speak of, in the order of the page.

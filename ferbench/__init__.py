@@ -31,8 +31,9 @@ from ferbench.version import API_VERSION, __version__
 
 if TYPE_CHECKING:
     from ferbench.api.audits import audit_data, audit_table
+    from ferbench.api.comparing import Comparison, compare
     from ferbench.api.imports import import_predictions
-    from ferbench.api.ranking import Board, Comparison, compare, leaderboard
+    from ferbench.api.ranking import Board, leaderboard
     from ferbench.api.results import Results, Run, load_results, load_run
     from ferbench.api.run import run
     from ferbench.api.tune import Study, load_study, tune
@@ -48,50 +49,31 @@ if TYPE_CHECKING:
     from ferbench.tables.reading import csv_columns, csv_rows, text_lines
     from ferbench.tables.table import Column, Table
     from ferbench.training.scores import Scores
-    from ferbench.training.selection import better
+    from ferbench.training.stopping import better
     from ferbench.wording import did_you_mean, one_line
 
+#: What is loaded when it is first asked for, by module.
 _LAZY = {
-    "Board": "ferbench.api.ranking",
-    "Column": "ferbench.tables.table",
-    "Comparison": "ferbench.api.ranking",
-    "Crop": "ferbench.data.sample",
-    "Dataset": "ferbench.data.sample",
-    "Draws": "ferbench.data.draws",
-    "Fault": "ferbench.data.sample",
-    "Fit": "ferbench.data.sample",
-    "HIGHER_IS_BETTER": "ferbench.metrics.measures",
-    "LossValue": "ferbench.data.targets",
-    "Outputs": "ferbench.data.targets",
-    "PixelText": "ferbench.data.sample",
-    "Results": "ferbench.api.results",
-    "Run": "ferbench.api.results",
-    "Sample": "ferbench.data.sample",
-    "Scores": "ferbench.training.scores",
-    "Study": "ferbench.api.tune",
-    "Table": "ferbench.tables.table",
-    "Targets": "ferbench.data.targets",
-    "audit_data": "ferbench.api.audits",
-    "audit_table": "ferbench.api.audits",
-    "better": "ferbench.training.selection",
-    "compare": "ferbench.api.ranking",
-    "csv_columns": "ferbench.tables.reading",
-    "csv_rows": "ferbench.tables.reading",
-    "did_you_mean": "ferbench.wording",
-    "hub_file": "ferbench.hub",
-    "import_predictions": "ferbench.api.imports",
-    "leaderboard": "ferbench.api.ranking",
-    "load_results": "ferbench.api.results",
-    "load_run": "ferbench.api.results",
-    "load_study": "ferbench.api.tune",
-    "one_line": "ferbench.wording",
-    "replace_file": "ferbench.storage",
-    "run": "ferbench.api.run",
-    "text_lines": "ferbench.tables.reading",
-    "tune": "ferbench.api.tune",
-    "unknown_label": "ferbench.data.class_mapping",
-    "warn_on_stderr": "ferbench.plugin.discovery",
-    "writing": "ferbench.storage",
+    "ferbench.api.audits": ("audit_data", "audit_table"),
+    "ferbench.api.comparing": ("Comparison", "compare"),
+    "ferbench.api.imports": ("import_predictions",),
+    "ferbench.api.ranking": ("Board", "leaderboard"),
+    "ferbench.api.results": ("Results", "Run", "load_results", "load_run"),
+    "ferbench.api.run": ("run",),
+    "ferbench.api.tune": ("Study", "load_study", "tune"),
+    "ferbench.data.class_mapping": ("unknown_label",),
+    "ferbench.data.draws": ("Draws",),
+    "ferbench.data.sample": ("Crop", "Dataset", "Fault", "Fit", "PixelText", "Sample"),
+    "ferbench.data.targets": ("LossValue", "Outputs", "Targets"),
+    "ferbench.hub": ("hub_file",),
+    "ferbench.metrics.measures": ("HIGHER_IS_BETTER",),
+    "ferbench.plugin.discovery": ("warn_on_stderr",),
+    "ferbench.storage": ("replace_file", "writing"),
+    "ferbench.tables.reading": ("csv_columns", "csv_rows", "text_lines"),
+    "ferbench.tables.table": ("Column", "Table"),
+    "ferbench.training.scores": ("Scores",),
+    "ferbench.training.stopping": ("better",),
+    "ferbench.wording": ("did_you_mean", "one_line"),
 }
 
 #: Names of modules: of what augmentations are made of, of expressions and their spelling, of files of images.
@@ -169,10 +151,11 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
     if name in _MODULES:
         return import_module(_MODULES[name])
+    for module, names in _LAZY.items():
+        if name in names:
+            return getattr(import_module(module), name)
     raise AttributeError(f"module 'ferbench' has no attribute {name!r}")
 
 

@@ -41,7 +41,7 @@ def hub_file(repository: str, name: str, *, revision: str | None = None, remedy:
             return Path(cached)
         if constants.HF_HUB_OFFLINE:
             raise UserError(f"{where} is not in the local cache, and HF_HUB_OFFLINE forbids to fetch it", remedy)
-        if not _answers(constants.ENDPOINT):
+        if not _reachable(constants.ENDPOINT):
             raise UserError(f"{where} is not in the local cache, and the hub cannot be reached", remedy)
         with _silent():
             # Asked once: a download asks again and again, for half a minute, where the hub answers with an error.
@@ -68,13 +68,13 @@ def hub_file(repository: str, name: str, *, revision: str | None = None, remedy:
         raise UserError(f"{where} could not be fetched: {type(error).__name__}: {error}", remedy) from error
 
 
-def _answers(endpoint: str) -> bool:
+def _reachable(endpoint: str) -> bool:
     """Whether the hub answers at all, in any way, soon.
 
     The hub's own client tries again for half a minute, and looking a host name up cannot be given a limit; hence a
     request of our own, through the user's proxy, in a thread that nobody waits for any longer.
     """
-    answered = threading.Event()
+    reached = threading.Event()
 
     def ask() -> None:
         try:
@@ -83,12 +83,12 @@ def _answers(endpoint: str) -> bool:
             pass
         except (OSError, ValueError):
             return
-        answered.set()
+        reached.set()
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(_PATIENCE)
-    return answered.is_set()
+    return reached.is_set()
 
 
 @contextlib.contextmanager

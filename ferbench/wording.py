@@ -25,3 +25,8 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     by_lower = {choice.lower(): choice for choice in choices}
     near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return f"did you mean '{by_lower[near[0]]}'? " if near else ""
+
+
+def number_of(count: int, thing: str) -> str:
+    """``1 run``, ``2,000 runs``."""
+    return f"1 {thing}" if count == 1 else f"{count:,} {thing}s"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import balanced_accuracy_score, precision_recall_fscore_support
 
+from ferbench.records.epoch import Epoch
 from ferbench.records.evaluation import Evaluation
 from ferbench.records.run import Run
 from ferbench.records.upgrades import SCHEMA_VERSION
@@ -76,7 +77,7 @@ def make_run(
     directory.path.mkdir(parents=True, exist_ok=True)
     directory.start_history()
     for epoch in range(1, epochs + 1):
-        directory.append_history(_epoch(epoch, epochs, classes, skill, rng, affect))
+        directory.append_history(Epoch.model_validate(_epoch(epoch, epochs, classes, skill, rng, affect)))
     directory.save(
         _record(
             name=name,

@@ -9,7 +9,7 @@ import pytest
 from huggingface_hub import constants
 
 from ferbench import UserError
-from ferbench.hub import _answers, hub_file
+from ferbench.hub import _reachable, hub_file
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -88,7 +88,7 @@ def test_a_hub_that_takes_the_connection_and_says_nothing_costs_two_seconds_at_m
     ("status", "answer"),
     [(503, "503 (Service Unavailable)"), (500, "500 (Internal"), (429, "429 (Too Many Requests)"), (403, "403 (Forb")],
 )
-def test_a_hub_that_answers_with_an_error_is_asked_once_and_says_nothing_itself(online, capfd, status, answer):
+def test_a_hub_that_reachable_with_an_error_is_asked_once_and_says_nothing_itself(online, capfd, status, answer):
     with serving(page=status, file=status) as endpoint:
         online(endpoint)
         started = time.monotonic()
@@ -117,4 +117,4 @@ def test_what_is_no_name_of_a_repository_is_said_plainly():
 
 def test_any_answer_counts_as_an_answer(online):
     with serving(page=403) as endpoint:
-        assert _answers(endpoint)
+        assert _reachable(endpoint)

@@ -170,7 +170,7 @@ def write_predictions(directory: Path, record: dict[str, Any], samples: int) -> 
     """Predictions for the test evaluation of a run; truth depends on the test set alone."""
     import numpy as np
 
-    from ferbench.runs.directory import Predictions
+    from ferbench.runs.predictions import Predictions
 
     for name, one in record["evaluations"].items():
         if one["split"] != "test":

@@ -22,8 +22,8 @@ from typing import Any
 import psutil
 
 from ferbench import Dataset, Fault, Sample
-from ferbench.data.cache import pack_dataset
 from ferbench.data.pack import open_pack
+from ferbench.data.pack_cache import pack_dataset
 from ferbench_builtin.datasets.fer2013 import fer2013
 
 

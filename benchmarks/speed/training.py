@@ -48,13 +48,13 @@ def ferbench_side(folder: Path, threads: int) -> Callable[[], int]:
     import torch
 
     from ferbench.data.batches import Batches, InputShape, Truth
-    from ferbench.data.cache import pack_dataset
+    from ferbench.data.pack_cache import pack_dataset
     from ferbench.plugin.discovery import load_registry
     from ferbench.task import Task
     from ferbench.training import runtime
     from ferbench.training.loop import Observer, Training, fit
     from ferbench.training.position import Position
-    from ferbench.training.selection import BestEpoch
+    from ferbench.training.stopping import BestEpoch
 
     device = torch.device("cpu")
     runtime.prepare(device, threads, deterministic=True)

@@ -106,8 +106,8 @@ def study(kind: Kind, took: Took, *, workers: int, threads: int) -> None:
     from ferbench.training.interruption import Interruption
     from ferbench.tuning.algorithms import make_pruner, make_sampler
     from ferbench.tuning.conductor import Conductor, StudyObserver
+    from ferbench.tuning.database import Storage, sqlite_url
     from ferbench.tuning.pending import PendingResults
-    from ferbench.tuning.storage import Storage, sqlite_url
     from ferbench.tuning.trials import Trials
     from ferbench.tuning.workers import Workers
 
@@ -170,6 +170,7 @@ def show(title: str, kind: Kind, found: dict[str, Took]) -> None:
 
 
 def kinds(cache: Path, trials: int, seconds: float) -> dict[str, Kind]:
+    from ferbench.experiment.prepare import Preparer, pack_in
     from ferbench.plugin.discovery import load_registry
 
     base = {
@@ -179,7 +180,7 @@ def kinds(cache: Path, trials: int, seconds: float) -> dict[str, Kind]:
         "training": {"epochs": 2, "batch_size": 32},
     }
     search = [("optimizer.lr", "1e-4..1e-2:log", "--search")]
-    space = build_space(base, load_registry(()), searches=search, only=True)
+    space = build_space(base, Preparer(load_registry(()), pack_in(cache)), searches=search, only=True)
     context = {"cache": str(cache), "plugins": [], "objectives": [objective.name for objective in OBJECTIVES]}
     return {
         "train": Kind("ferbench.tuning.trial_run:prepare", space, context, trials),
@@ -194,7 +195,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="default: 5")
     parser.add_argument("--seconds", type=float, default=1.0, help="that a trial sleeps; default: 1")
     options = parser.parse_args()
-    from ferbench.tuning.storage import quiet_optuna
+    from ferbench.tuning.database import quiet_optuna
 
     quiet_optuna()
     print(f"cores: {os.cpu_count()}, load before: {os.getloadavg()[0]:.1f}")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ferbench.api.places import cache_directory, data_places
+from ferbench.api.html import preformatted
+from ferbench.api.places import Places, chosen_dataset, quiet_preparer
 from ferbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ferbench.audit.signatures import Signature
     from ferbench.audit.verdict import Audit, Verdict
     from ferbench.data.pack import Pack
-    from ferbench.experiment.resolve import ResolvedRecipe
+    from ferbench.experiment.prepare import Preparer
 
 #: Why samples are left out unless it is said otherwise.
 USUAL_KINDS = ("constant", "conflict", "leak", "copy")
@@ -77,7 +78,7 @@ class TableAudit:
         return f"<TableAudit of {self.name}: {self.verdict}>"
 
     def _repr_html_(self) -> str:
-        return _preformatted(str(self))
+        return preformatted(str(self))
 
 
 def audit_table(
@@ -115,8 +116,8 @@ def audit_table(
         numbered = table.index.name is None and table.index.dtype.kind == "i"
         frame = table if numbered else table.rename_axis(index="class").reset_index()
         published = parse_table(frame.to_csv(index=False), name, unit=unit, decimals=decimals)
-    found = audit(published, rounding=rounding, macro_f1=macro_f1, zero_division=zero_division)
-    return TableAudit(name, found, signatures(found))
+    audited = audit(published, rounding=rounding, macro_f1=macro_f1, zero_division=zero_division)
+    return TableAudit(name, audited, signatures(audited))
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,6 @@ class DataAudit:
     findings: Findings
     doubts: Doubts | None
 
-    @property
     def frame(self) -> pd.DataFrame:
         """One row a sample that may be left out: ``id`` and the first ``reason`` that holds of any kind."""
         import pandas as pd
@@ -176,7 +176,7 @@ class DataAudit:
         return f"<DataAudit of {self.pack.dataset}: {len(self.pack):,} images>"
 
     def _repr_html_(self) -> str:
-        return _preformatted(str(self))
+        return preformatted(str(self))
 
     def _listed(self, kinds: Sequence[str]) -> tuple[list[tuple[str, str]], int]:
         from ferbench.audit.findings import KINDS
@@ -206,7 +206,7 @@ class DataAudit:
 
 def audit_data(
     dataset: str,
-    data: str | PathLike[str] | Mapping[str, str | PathLike[str]] | Sequence[str] | None = None,
+    data: Places = None,
     *,
     settings: Mapping[str, Any] | None = None,
     near: bool = True,
@@ -215,7 +215,7 @@ def audit_data(
     results: str | PathLike[str] = "results",
     cache: str | PathLike[str] | None = None,
     plugins: Sequence[str] = (),
-    pack: Callable[[ResolvedRecipe, Path], Pack] | None = None,
+    preparer: Preparer | None = None,
 ) -> DataAudit:
     """Find copies, leaks, conflicting labels and other faults of a dataset that decoding does not see.
 
@@ -229,36 +229,21 @@ def audit_data(
         results: where a run that is named is looked for.
         cache: where packed datasets are kept; None: the user's cache.
         plugins: local plugins, as ``--plugin``.
-        pack: packs what was resolved into the cache; None: quietly.
+        preparer: packs the dataset, in place of ``cache`` and ``plugins``.
 
     Raises:
         UserError: a setting has no say in an audit, or the dataset cannot be read.
     """
     from ferbench.audit.findings import examine
-    from ferbench.experiment.datasets import dataset_pack
-    from ferbench.experiment.resolve import resolve
-    from ferbench.experiment.settings import build_recipe, grid, place, split_paths
-    from ferbench.plugin.discovery import load_registry
-    from ferbench.plugin.specs import DatasetSpec
 
-    path, paths = split_paths(data_places(data))
-    raw: dict[str, Any] = {"dataset": {"name": dataset}, "data": {"path": path, "skip_faulty": skip_faulty}}
-    for key, value in (settings or {}).items():
+    for key in settings or {}:
         if key == "dataset.exclude" or (key != "data.protocol" and not key.startswith("dataset.")):
             raise UserError(f"{key} has no say in an audit", "set options of the dataset, or data.protocol")
-        section, _, field = key.partition(".")
-        raw[section][field] = value
-    (chosen,) = grid(raw)
-    place([chosen], paths)
-    resolved = resolve(build_recipe(chosen), load_registry(plugins))
-    spec = resolved.components["dataset"].component.spec
-    assert isinstance(spec, DatasetSpec)
-    if pack is None:
-        packed = dataset_pack(resolved.components["dataset"], resolved.recipe.data, cache_directory(cache))
-    else:
-        packed = pack(resolved, cache_directory(cache))
-    findings = examine(packed, spec.protocols, resolved.recipe.data.protocol, near=near)
-    return DataAudit(packed, findings, None if run is None else _doubts(Path(results), run, packed))
+    preparer = preparer or quiet_preparer(cache, plugins)
+    resolved, spec = chosen_dataset(preparer, dataset, data, settings, skip_faulty=skip_faulty)
+    pack = preparer.pack(resolved)
+    findings = examine(pack, spec.protocols, resolved.recipe.data.protocol, near=near)
+    return DataAudit(pack, findings, None if run is None else _doubts(Path(results), run, pack))
 
 
 def check_kinds(kinds: Sequence[str], *, near: bool, run: Run | str | None) -> list[str]:
@@ -290,7 +275,7 @@ def _doubts(results: Path, named: Run | str, pack: Pack) -> Doubts:
 
     run = named if isinstance(named, Run) else load_run(named, results)
     title = str(run.name or run.id) if isinstance(named, Run) else named
-    found: dict[str, tuple[Suspect, str, str]] = {}
+    suspected: dict[str, tuple[Suspect, str, str]] = {}
     right: dict[str, bool] = {}
     for key in run.record.evaluations:
         evaluation = run.directory.load_evaluation(key)
@@ -304,17 +289,11 @@ def _doubts(results: Path, named: Run | str, pack: Pack) -> Doubts:
         is_right = predictions.predicted == predictions.truth
         right |= dict(zip(predictions.ids[here].tolist(), is_right[here].tolist(), strict=True))
         for suspect in suspects(predictions.ids, predictions.truth, predictions.probabilities):
-            found.setdefault(suspect.id, (suspect, names[suspect.label], names[suspect.predicted]))
+            suspected.setdefault(suspect.id, (suspect, names[suspect.label], names[suspect.predicted]))
     if not right:
         raise UserError(
             f"run '{title}' has no predictions for samples of '{pack.dataset}'", "name a run on this dataset"
         )
-    kept = [entry for entry in found.values() if entry[0].id in right]
+    kept = [entry for entry in suspected.values() if entry[0].id in right]
     surest = sorted(kept, key=lambda entry: entry[0].of_label - entry[0].probability)
     return Doubts(title, tuple(surest), len(right), sum(right.values()))
-
-
-def _preformatted(text: str) -> str:
-    from html import escape
-
-    return f"<pre>{escape(text)}</pre>"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ferbench.data.sample import ImageSource
+    from ferbench.runs.directory import RunDirectory
     from ferbench.training.restore import TrainedModel
 
 AFFECT = ("valence", "arousal")
@@ -39,6 +40,27 @@ class Classified:
         return self.probabilities.index(max(self.probabilities))
 
 
+def restored(directory: RunDirectory, device: str, plugins: Sequence[str], flag: str | None = None) -> TrainedModel:
+    """The model of a run, ready to classify on a device.
+
+    Args:
+        directory: of the run.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        plugins: local plugins, as ``--plugin``.
+        flag: what messages call ``device``; None: ``runtime.device``.
+
+    Raises:
+        UserError: there is no such device, or no model.
+    """
+    from ferbench.plugin.discovery import load_registry
+    from ferbench.training.restore import restore
+    from ferbench.training.runtime import choose_device, prepare
+
+    chosen = choose_device(device, flag)
+    prepare(chosen, None, deterministic=True)
+    return restore(directory, load_registry(plugins), chosen)
+
+
 def image_files(given: Sequence[Path], warn: Callable[[str], None]) -> Iterator[Path]:
     """Every image that is given or lies below a given directory.
 
@@ -49,10 +71,10 @@ def image_files(given: Sequence[Path], warn: Callable[[str], None]) -> Iterator[
 
     for path in given:
         if path.is_dir():
-            found, warning = images_in(path, deep=True)
+            images, warning = images_in(path, deep=True)
             if warning:
                 warn(warning)
-            yield from found
+            yield from images
         elif path.exists():
             yield path
         else:
@@ -99,15 +121,16 @@ def as_sources(images: Any) -> list[tuple[Path | int, ImageSource]]:
     import numpy as np
 
     several = [images] if isinstance(images, (str, Path, np.ndarray)) or hasattr(images, "convert") else list(images)
-    found: list[tuple[Path | int, ImageSource]] = []
-    for place, one in enumerate(several):
-        if isinstance(one, (str, Path)):
-            paths = image_files([Path(one)], lambda text: warnings.warn(text, stacklevel=4))
-            found += [(path, path) for path in paths]
+    sources: list[tuple[Path | int, ImageSource]] = []
+    for place, image in enumerate(several):
+        if isinstance(image, (str, Path)):
+            paths = image_files([Path(image)], lambda text: warnings.warn(text, stacklevel=4))
+            sources += [(path, path) for path in paths]
         else:
-            picture = one.convert("L" if one.mode in ("L", "1", "I;16") else "RGB") if hasattr(one, "convert") else one
-            found.append((place, np.asarray(picture)))
-    return found
+            if hasattr(image, "convert"):
+                image = image.convert("L" if image.mode in ("L", "1", "I;16") else "RGB")
+            sources.append((place, np.asarray(image)))
+    return sources
 
 
 def frame_of(results: Sequence[Classified], class_names: Sequence[str]) -> pd.DataFrame:
@@ -116,12 +139,12 @@ def frame_of(results: Sequence[Classified], class_names: Sequence[str]) -> pd.Da
     import pandas as pd
 
     columns: dict[str, Any] = {
-        "image": [one.image if isinstance(one.image, int) else str(one.image) for one in results],
-        "predicted": [class_names[one.label] for one in results],
+        "image": [image if isinstance(image, int) else str(image) for image in (result.image for result in results)],
+        "predicted": [class_names[result.label] for result in results],
     }
     for k, name in enumerate(class_names):
-        columns[f"probability:{name}"] = [one.probabilities[k] for one in results]
+        columns[f"probability:{name}"] = [result.probabilities[k] for result in results]
     for k, name in enumerate(AFFECT):
-        if any(one.affect for one in results):
-            columns[name] = [None if one.affect is None else one.affect[k] for one in results]
+        if any(result.affect for result in results):
+            columns[name] = [None if result.affect is None else result.affect[k] for result in results]
     return pd.DataFrame(columns)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ferbench.ranking.filters import as_text
 
-def conditions(where: Mapping[str, Any] | None) -> list[str]:
-    """``{"model": ["linear", "cnn4"], "seed": 0}`` as ``--where`` has it; None and True are ``none`` and ``true``."""
-    found = []
-    for key, wanted in (where or {}).items():
-        several = wanted if isinstance(wanted, (list, tuple, set, frozenset, range)) else [wanted]
-        found.append(f"{key}={','.join(_text(value) for value in several)}")
-    return found
+
+def conditions(where: Mapping[str, Any] | Sequence[str] | None) -> list[str]:
+    """``{"model": ["linear", "cnn4"], "seed": 0}`` as ``--where`` has it, None as ``none``; texts stay as they are."""
+    if where is None or not isinstance(where, Mapping):
+        return list(where or ())
+    several = (list, tuple, set, frozenset, range)
+    return [
+        f"{key}={','.join(map(_text, wanted if isinstance(wanted, several) else [wanted]))}"
+        for key, wanted in where.items()
+    ]
 
 
 def _text(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    return str(value)
+    return "none" if value is None else as_text(value)

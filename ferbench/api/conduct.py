@@ -16,6 +16,7 @@ from ferbench.wording import one_line
 if TYPE_CHECKING:
     from ferbench.experiment.plan import Plan
     from ferbench.experiment.prepare import Combination
+    from ferbench.records.evaluation import EvaluationEntry
     from ferbench.records.run import Run
     from ferbench.runs.directory import RunDirectory
     from ferbench.training.loop import Observer
@@ -43,8 +44,16 @@ class Outcome:
     reason: str | None = None
     error: BaseException | None = None
 
+    @property
+    def evaluations(self) -> dict[str, EvaluationEntry]:
+        """Of a run that is done: the evaluations that were asked for, by split."""
+        plan, record = self.combination.plan, self.record
+        if plan is None or record is None or record.status != "done":
+            return {}
+        return {role: record.evaluations[short(plan.evaluation_id(role))] for role in plan.evaluation_rows()}
+
     def plain(self) -> dict[str, Any]:
-        """As plain values, for tables and JSON."""
+        """As plain values, for JSON."""
         combination = self.combination
         common = {"status": self.status, "label": combination.label, "varied": combination.varied}
         if self.directory is None:
@@ -67,13 +76,17 @@ class Outcome:
             "skipped_faulty": record.data.skipped_faulty,
             "excluded": record.data.excluded,
         }
-        if record.status != "done" or record.training is None:
+        if not self.evaluations or record.training is None:
             return {**outcome, "reason": self.reason}
         outcome["training"] = record.training.plain()
-        outcome["evaluations"] = {
-            role: record.evaluations[short(plan.evaluation_id(role))].plain() for role in plan.evaluation_rows()
-        }
+        outcome["evaluations"] = {split: entry.plain() for split, entry in self.evaluations.items()}
         return outcome
+
+    @property
+    def judged(self) -> tuple[str, EvaluationEntry]:
+        """The split that the result is judged on, test, or validation for a fold, and what was measured there."""
+        split = "test" if "test" in self.evaluations else "validation"
+        return split, self.evaluations[split]
 
 
 class Progress:

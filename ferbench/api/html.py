@@ -1,4 +1,4 @@
-"""Tables as HTML, for notebooks."""
+"""Tables and text as HTML, for notebooks."""
 
 from __future__ import annotations
 
@@ -24,3 +24,8 @@ def table_html(table: Table) -> str:
         f"<div><p><b>{escape(table.caption)}</b></p>{above}<table><thead>{head}</thead><tbody>{body}</tbody></table>"
         f"{below}</div>"
     )
+
+
+def preformatted(text: str) -> str:
+    """Text in lines, as it is."""
+    return f"<pre>{escape(text)}</pre>"

@@ -158,7 +158,7 @@ class _Module:
         source, future = _source(value, self._what)
         self._future |= future
         needed, mentioned = _names_in(source)
-        for other in sorted(one for one in needed | mentioned if not one.startswith("__")):
+        for other in sorted(name for name in needed | mentioned if not name.startswith("__")):
             if other in self._globals:
                 if other in needed or _can_be_written(self._globals[other]):
                     self.add(other, self._globals[other])
@@ -194,16 +194,16 @@ def _taken(table: symtable.SymbolTable) -> Iterator[str]:
 
 
 def _names_of_annotation(node: ast.AST | None) -> set[str]:
-    found = set()
+    names = set()
     for inner in ast.walk(node) if node is not None else ():
         if isinstance(inner, ast.Name):
-            found.add(inner.id)
+            names.add(inner.id)
         elif isinstance(inner, ast.Constant) and isinstance(inner.value, str):
             try:
-                found |= _names_of_annotation(ast.parse(inner.value, mode="eval"))
+                names |= _names_of_annotation(ast.parse(inner.value, mode="eval"))
             except SyntaxError:
                 continue  # a text, as of Literal["a b"]
-    return found
+    return names
 
 
 class _WithoutAnnotations(ast.NodeTransformer):
@@ -225,11 +225,11 @@ def _source(thing: Any, what: str) -> tuple[str, bool]:
     ``from __future__ import annotations``."""
     for code in _codes(thing):
         text = "".join(linecache.getlines(code.co_filename))
-        if (found := _definition(text, thing.__name__, code.co_firstlineno)) is not None:
-            return found, bool(code.co_flags & annotations.compiler_flag)
+        if (source := _definition(text, thing.__name__, code.co_firstlineno)) is not None:
+            return source, bool(code.co_flags & annotations.compiler_flag)
     for text in _cells(thing):  # a class without methods says nowhere which cell it is of
-        if inspect.isclass(thing) and (found := _definition(text, thing.__name__)) is not None:
-            return found, False
+        if inspect.isclass(thing) and (source := _definition(text, thing.__name__)) is not None:
+            return source, False
     needs = "" if what.endswith(f" {thing.__name__}") else f"{what} uses it; "
     raise UserError(
         f"{thing.__name__} has no source to be read, by which its runs could be told apart",
@@ -254,14 +254,14 @@ def _definition(text: str, name: str, line: int | None = None) -> str | None:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
         return None
-    found = None
+    source = None
     for node in ast.walk(tree):
         if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == name:
-            first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             if line is None or first <= line <= (node.end_lineno or first):
                 lines = text.splitlines()[first - 1 : node.end_lineno]
-                found = textwrap.dedent("\n".join(one.rstrip() for one in lines))
-    return found
+                source = textwrap.dedent("\n".join(line.rstrip() for line in lines))
+    return source
 
 
 def _cells(thing: Any) -> Iterator[str]:
@@ -274,7 +274,8 @@ def _cells(thing: Any) -> Iterator[str]:
 def _globals_of(thing: Any) -> Mapping[str, Any]:
     if not inspect.isclass(thing):
         return inspect.unwrap(thing).__globals__
-    functions = [one for one in vars(thing).values() if inspect.isfunction(one) and one.__module__ == thing.__module__]
+    own = [value for value in vars(thing).values() if getattr(value, "__module__", None) == thing.__module__]
+    functions = list(filter(inspect.isfunction, own))
     return functions[0].__globals__ if functions else getattr(sys.modules.get(thing.__module__), "__dict__", {})
 
 
@@ -294,7 +295,8 @@ def _import_line(name: str, value: Any) -> str | None:
     own = getattr(value, "__qualname__", getattr(value, "__name__", None))
     places: list[tuple[Any, Any]] = [(getattr(value, "__module__", None), own)]
     # Some, as torch.relu or typing.Literal, do not say where they are from.
-    modules = sorted((one for one in list(sys.modules) if "._" not in f".{one}"), key=lambda one: (one.count("."), one))
+    public = [module for module in list(sys.modules) if "._" not in f".{module}"]
+    modules = sorted(public, key=lambda module: (module.count("."), module))
     places += [(module, name) for module in modules]
     for module, attribute in places:
         if not isinstance(module, str) or not isinstance(attribute, str) or not attribute.isidentifier():
@@ -384,7 +386,7 @@ def _call(kind: str, thing: Any, what: str) -> str:
 
 def _positional(thing: Any) -> list[inspect.Parameter]:
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [one for one in inspect.signature(thing).parameters.values() if one.kind in kinds]
+    return [parameter for parameter in inspect.signature(thing).parameters.values() if parameter.kind in kinds]
 
 
 def _component_name(name: str, kind: str) -> str:

@@ -1,4 +1,4 @@
-"""Where data and packs are, as Python users say it."""
+"""Datasets, and where they and their packs are, as Python users say it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ import os
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ferbench.experiment.prepare import Preparer
+    from ferbench.experiment.resolve import ResolvedRecipe
+    from ferbench.plugin.specs import DatasetSpec
+
+#: Where datasets lie: a directory, directories by dataset, or texts such as ``NAME=DIR``.
+Places = str | PathLike[str] | Mapping[str, str | PathLike[str]] | Sequence[str] | None
 
 
 def cache_directory(given: str | PathLike[str] | None) -> Path:
@@ -19,8 +28,8 @@ def cache_directory(given: str | PathLike[str] | None) -> Path:
     return Path(platformdirs.user_cache_dir("ferbench"))
 
 
-def data_places(data: str | PathLike[str] | Mapping[str, str | PathLike[str]] | Sequence[str] | None) -> list[str]:
-    """Where datasets lie, as ``--data`` has it: a directory, directories by dataset, or texts such as ``NAME=DIR``."""
+def data_places(data: Places) -> list[str]:
+    """Where datasets lie, as ``--data`` has it."""
     if data is None:
         return []
     if isinstance(data, (str, PathLike)):
@@ -29,3 +38,47 @@ def data_places(data: str | PathLike[str] | Mapping[str, str | PathLike[str]] | 
     if isinstance(data, Mapping):
         return [f"{name}={os.fspath(place)}" for name, place in data.items()]
     return list(data)
+
+
+def quiet_preparer(cache: str | PathLike[str] | None, plugins: Sequence[str], results: Path | None = None) -> Preparer:
+    """Prepares recipes without showing how datasets are packed.
+
+    Args:
+        cache: where packed datasets are kept; None: the user's cache.
+        plugins: local plugins, as ``--plugin``.
+        results: where a run is looked for whose weights a recipe starts from; None: nothing does.
+    """
+    from ferbench.experiment.prepare import Preparer, pack_in
+    from ferbench.plugin.discovery import load_registry
+
+    registry, pack = load_registry(plugins), pack_in(cache_directory(cache))
+    if results is None:
+        return Preparer(registry, pack)
+    from ferbench.training.starting import find_start
+
+    return Preparer(registry, pack, lambda given: find_start(results, given))
+
+
+def chosen_dataset(
+    preparer: Preparer, name: str, data: Places, settings: Mapping[str, Any] | None, *, skip_faulty: bool = False
+) -> tuple[ResolvedRecipe, DatasetSpec]:
+    """A recipe that says nothing but which dataset, and what its plugin says of it.
+
+    Args:
+        preparer: resolves it.
+        name: of the dataset; several joined with ``+``.
+        data: where its files are.
+        settings: its options, and fields of ``data``, by dotted key.
+        skip_faulty: leave faulty samples out.
+
+    Raises:
+        UserError: there is no such dataset or setting.
+    """
+    from ferbench.experiment.request import asked_settings
+    from ferbench.plugin.specs import DatasetSpec
+
+    (tables,) = asked_settings({}, {"dataset": [name]}, data_places(data), values=settings, skip_faulty=skip_faulty)
+    resolved = preparer.resolve(tables)
+    spec = resolved.components["dataset"].component.spec
+    assert isinstance(spec, DatasetSpec)
+    return resolved, spec

@@ -1,17 +1,17 @@
-"""The leaderboard and the comparison of two results, as values and frames."""
+"""The leaderboard, as values, tables and frames."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ferbench.api import frames
 from ferbench.api.conditions import conditions
 from ferbench.api.html import table_html
-from ferbench.api.results import Results, Run
+from ferbench.api.results import Results
 from ferbench.errors import UserError
 from ferbench.tables.table import Table
 from ferbench.tables.terminal import to_terminal
@@ -19,8 +19,10 @@ from ferbench.tables.terminal import to_terminal
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ferbench.ranking.compare import Comparison as Sides
-    from ferbench.ranking.leaderboard import Group, Unfinished
+    from ferbench.ranking.leaderboard import Contaminated, Group, Row, Unfinished
+    from ferbench.ranking.published import Published
+    from ferbench.report.board import Board as Layout
+    from ferbench.runs.summary import Summary
 
 RankedBy = Literal["macro_f1", "accuracy", "balanced_accuracy"]
 
@@ -31,35 +33,118 @@ class Board:
 
     Attributes:
         groups: rows that may be compared, with their ranks, intervals and tests.
-        tables: one for each group, as ``ferbench leaderboard`` shows it.
-        frame: all rows; they may be compared where ``dataset``, ``test_set``, ``protocol`` and ``classes`` are the
-            same. Metrics are means over seeds, with ``KEY_min``, ``KEY_max``, ``KEY_ci_low`` and ``KEY_ci_high``.
-        unfinished: runs without a result.
+        unfinished: runs without a result, and why they have none.
+        contaminated: results that say nothing of unseen samples, and why.
+        published: results that others reported.
+        unread: files beside those that are no such results.
+        known: how many runs the results directory has, whether they were asked for or not.
+        layout: which columns there are.
+        columns: keys of those that were asked for; None: the usual ones.
+        sort: the column that rows are sorted by; None: the one that ranks.
+        reverse: rows are sorted the other way round.
+        per_class: scores of each class are among the usual columns.
     """
 
     groups: Sequence[Group]
-    tables: Sequence[Table]
-    frame: pd.DataFrame
     unfinished: Sequence[Unfinished]
+    contaminated: Sequence[Contaminated]
+    published: Sequence[Published]
+    unread: Sequence[Path]
+    known: int
+    layout: Layout
+    columns: Sequence[str] | None
+    sort: str | None
+    reverse: bool
+    per_class: bool
+
+    def tables(self, *, people: bool = True) -> list[Table]:
+        """A table for each group; of the usual columns, a program gets every metric, people those that tell apart."""
+        tables = []
+        for number, group in enumerate(self.groups, start=1):
+            same = sum(earlier.rows_digest == group.rows_digest for earlier in self.groups[:number])
+            keys = self._keys([group], people=people)
+            tables.append(self.layout.table(group, same, keys, self._rows(group)))
+        return tables
+
+    def joint_table(self) -> Table:
+        """All groups in one table, for programs; its first columns say which samples a row was measured on."""
+        return self.layout.joint_table(self._keys(self.groups, people=False), list(map(self._rows, self.groups)))
+
+    def frame(self) -> pd.DataFrame:
+        """All rows, with the columns of ``ferbench leaderboard --format csv``.
+
+        Rows may be compared where ``dataset``, ``test_set``, ``protocol`` and ``classes`` are the same. Metrics are
+        means over seeds, ``KEY_mean``, with ``KEY_min``, ``KEY_max``, ``KEY_ci_low`` and ``KEY_ci_high``; of single
+        runs ``KEY``.
+        """
+        from ferbench.tables.formats import to_frame
+
+        return to_frame(self.joint_table())
+
+    def unranked_table(self) -> Table:
+        """What has no rank: results that others reported, and those that say nothing of unseen samples."""
+        from ferbench.report.unranked_tables import unranked_table
+
+        return unranked_table(self.contaminated, self.published)
+
+    def other_tables(self) -> list[Table]:
+        """What stands below the groups, where there is such: results without a rank, runs without a result."""
+        from ferbench.report.unranked_tables import unfinished_table
+
+        unranked = [self.unranked_table()] if self.contaminated or self.published else []
+        return [*unranked, *([unfinished_table(self.unfinished)] if self.unfinished else [])]
+
+    def document(self) -> dict[str, Any]:
+        """As plain values: what ``ferbench leaderboard --json`` prints."""
+        from ferbench.tables.formats import to_json_value
+
+        groups = []
+        for group, table in zip(self.groups, self.tables(people=False), strict=True):
+            value = to_json_value(table)
+            if not self.layout.single:
+                for cells, row in zip(value["rows"], self._rows(group), strict=True):
+                    cells["runs"] = [_run(run, with_fold=group.partition is not None) for run in row.runs]
+            about = {key: item for key, item in vars(group).items() if key not in ("rows", "partition")}
+            about["folds"] = None if group.partition is None else asdict(group.partition)
+            groups.append({**about, "varied": group.varied, "columns": value["columns"], "rows": value["rows"]})
+        unranked = to_json_value(self.unranked_table())["rows"]
+        return {"groups": groups, "unfinished": list(map(asdict, self.unfinished)), "unranked": unranked}
+
+    def _rows(self, group: Group) -> tuple[Row, ...]:
+        return self.layout.rows(group, self.sort, self.reverse)
+
+    def _keys(self, groups: Sequence[Group], *, people: bool) -> Sequence[str]:
+        """Columns: those that were asked for, else the usual ones and the one that rows are sorted by."""
+        if self.columns is not None:
+            return self.columns
+        keys = self.layout.default(groups, people=people, per_class=self.per_class)
+        if self.sort is None or self.sort in keys:
+            return keys
+        place = keys.index("runs") if "runs" in keys else len(keys)
+        return [*keys[:place], self.sort, *keys[place:]]
 
     def __str__(self) -> str:
-        parts = ["\n".join([table.caption, *table.above, *to_terminal(table, None)]) for table in self.tables]
+        parts = ["\n".join([table.caption, *table.above, *to_terminal(table, None)]) for table in self.tables()]
         return "\n\n".join(parts) or "no results yet"
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return "".join(map(table_html, self.tables)) or "<p>no results yet</p>"
+        return "".join(map(table_html, self.tables())) or "<p>no results yet</p>"
 
 
 def leaderboard(
     results: str | PathLike[str] | Results = "results",
     *,
-    where: Mapping[str, Any] | None = None,
-    metric: RankedBy = "macro_f1",
+    where: Mapping[str, Any] | Sequence[str] | None = None,
+    rank_by: RankedBy = "macro_f1",
+    sort: str | None = None,
+    reverse: bool = False,
+    columns: str | Sequence[str] | None = None,
     per_class: bool = False,
     single: bool = False,
     without: str | PathLike[str] | None = None,
+    published: str | PathLike[str] | None = None,
 ) -> Board:
     """Rank finished runs, grouped by the test set that they were measured on.
 
@@ -69,116 +154,64 @@ def leaderboard(
     Args:
         results: the results directory, or some runs of one; ranks are among all runs of their test set all the same.
         where: only runs with these: ``{"dataset": "fer2013", "optimizer.lr": [0.01, 0.001]}``; ``*`` and ``?`` stand
-            for any text.
-        metric: of ranks and tests.
+            for any text. Or texts, as ``--where`` has them.
+        rank_by: the metric of ranks and tests.
+        sort: a column to sort by, best first; None: the metric of ranks.
+        reverse: sort the other way round.
+        columns: keys of the columns to show; ``all`` for all there are; None: the usual ones.
         per_class: with precision, recall and F1 of every class.
         single: a row for each run instead of each configuration.
         without: a file that lists samples: some metrics without these too.
+        published: a directory with tables that others published.
 
     Raises:
-        UserError: no run meets a condition.
+        UserError: no run meets a condition, there is no such column, or a file cannot be read.
     """
     from ferbench.ranking import filters
     from ferbench.ranking.grouping import group
     from ferbench.ranking.hidden import among_all, on_the_same
-    from ferbench.ranking.leaderboard import diverged, lost
+    from ferbench.ranking.leaderboard import contaminated, diverged, lost
+    from ferbench.ranking.published import read_published
     from ferbench.ranking.standing import RANKED_BY, with_standings
-    from ferbench.report.board import Board as Columns
+    from ferbench.report.board import Board as Layout
     from ferbench.runs.index import summaries
 
-    if metric not in RANKED_BY:
-        raise UserError(f"metric='{metric}' ranks nothing", f"choose among: {', '.join(RANKED_BY)}")
-    chosen = None if not isinstance(results, Results) else {run.id for run in results}
+    if rank_by not in RANKED_BY:
+        raise UserError(f"rank_by='{rank_by}' ranks nothing", f"choose among: {', '.join(RANKED_BY)}")
+    chosen = {run.id for run in results} if isinstance(results, Results) else None
     path = _directory(results)
     everything = summaries(path)
-    selected = [run for run in everything if chosen is None or run.run in chosen]
-    selected = filters.select(selected, filters.parse(conditions(where)))
-    groups, unfinished = group(selected, single=single)
-    hides = len(selected) < len(everything)
-    whole = on_the_same(groups, group(everything, single=single)[0]) if hides else groups
-    whole = with_standings(path, whole, diverged(everything), metric)
-    groups = among_all(groups, whole) if hides else whole
-    if without is not None:
-        from ferbench.ranking.without import with_and_without
+    gc.freeze()  # all of it is needed to the end: no use in looking through it for garbage
+    try:
+        selected = [run for run in everything if chosen is None or run.run in chosen]
+        selected = filters.select(selected, filters.parse(conditions(where)))
+        groups, unfinished = group(selected, single=single)
+        hides = len(selected) < len(everything)
+        whole = on_the_same(groups, group(everything, single=single)[0]) if hides else groups
+        whole = with_standings(path, whole, diverged(everything), rank_by)
+        groups = among_all(groups, whole) if hides else whole
+        if without is not None:
+            from ferbench.ranking.without import with_and_without
 
-        groups = with_and_without(path, groups, Path(without), whole)
-    columns = Columns(groups, single=single, ended={how: lost(everything, how) for how in ("failed", "interrupted")})
-    rows = [columns.rows(one, None, False) for one in groups]
-    tables = []
-    for number, one in enumerate(groups):
-        same = sum(earlier.rows_digest == one.rows_digest for earlier in groups[: number + 1])
-        keys = columns.default([one], people=True, per_class=per_class)
-        tables.append(columns.table(one, same, keys, rows[number]))
-    joint = columns.joint_table(columns.default(groups, people=False, per_class=per_class), rows)
-    return Board(groups, tables, frames.of_table(joint), unfinished)
-
-
-@dataclass(frozen=True, repr=False)
-class Comparison:
-    """Two runs or configurations on the same samples.
-
-    Attributes:
-        sentence: what may be concluded.
-        frame: one row a metric: ``first``, ``second``, their ``difference`` with its 95 % interval ``low`` and
-            ``high``, ``p``, ``p_adjusted`` (of classes), and the relative ``improvement``.
-        samples: one row a sample that only one side gets right.
-        sides: everything that is known, as `ferbench.ranking.compare.Comparison` has it.
-        table: ``frame`` as ``ferbench compare`` shows it.
-    """
-
-    sentence: str
-    frame: pd.DataFrame
-    samples: pd.DataFrame
-    sides: Sides
-    table: Table
-
-    def __str__(self) -> str:
-        return "\n".join([self.sentence, "", *to_terminal(self.table, None)])
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        return f"<p>{escape(self.sentence)}</p>{table_html(self.table)}"
-
-
-def compare(
-    first: Run | str,
-    second: Run | str,
-    *,
-    seeds: bool = False,
-    draws: int = 10_000,
-    results: str | PathLike[str] | None = None,
-) -> Comparison:
-    """Say whether one run or configuration is better than another, paired sample by sample.
-
-    Args:
-        first: A: a run, or a name, the first digits of a run's or a configuration's id.
-        second: B, the baseline.
-        seeds: compare their configurations, over all their seeds.
-        draws: of the bootstrap.
-        results: the results directory; None: that of a run that is given, or ``results``.
-
-    Raises:
-        UserError: they were not measured on the same samples, or have no result.
-    """
-    from ferbench.ranking.compare import compare as compared
-    from ferbench.ranking.sides import find_side, on_one_test_set, over_seeds, refuse_selections
-    from ferbench.report.paired_tables import metrics, unlike_samples
-    from ferbench.runs.index import summaries
-
-    given = [one for one in (first, second) if isinstance(one, Run)]
-    path = Path(results) if results is not None else given[0].results if given else Path("results")
-    runs = summaries(path)
-    sides = tuple(find_side(path, one.id if isinstance(one, Run) else one, runs) for one in (first, second))
-    if seeds:
-        sides = over_seeds(sides[0], sides[1], runs)
-        refuse_selections(*sides)
-    found = compared(path, *on_one_test_set(sides[0], sides[1]), draws=draws, runs=runs)
-    table = metrics(found)
-    samples = frames.of_table(unlike_samples(found, None))
-    return Comparison(found.conclusion, frames.of_table(table), samples, found, table)
+            groups = with_and_without(path, groups, Path(without), whole)
+    finally:
+        gc.unfreeze()
+    layout = Layout(groups, single=single, ended={how: lost(everything, how) for how in ("failed", "interrupted")})
+    asked = columns if columns is None or isinstance(columns, str) else ",".join(columns)
+    reported, unread = ([], []) if published is None else read_published(Path(published))
+    return Board(
+        groups=groups,
+        unfinished=[_looked_at(path, run) for run in unfinished],
+        contaminated=contaminated(selected),
+        published=reported,
+        unread=unread,
+        known=len(everything),
+        layout=layout,
+        columns=None if asked is None else layout.chosen(asked),
+        sort=None if sort is None else layout.find(sort, "--sort"),
+        reverse=reverse,
+        per_class=per_class,
+    )
 
 
 def _directory(results: str | PathLike[str] | Results) -> Path:
@@ -188,3 +221,19 @@ def _directory(results: str | PathLike[str] | Results) -> Path:
     if len(places) != 1:
         raise UserError("these runs are of no or several results directories", "give the runs of one, or its path")
     return places.pop()
+
+
+def _looked_at(results: Path, run: Unfinished) -> Unfinished:
+    """A run without a result; of one that says it is running, who is at work on it."""
+    if run.status != "running":
+        return run
+    from ferbench.runs.directory import RunDirectory, run_path
+    from ferbench.runs.lock import at_work
+
+    holder = at_work(RunDirectory(run_path(results, run.run)))
+    return replace(run, reason=f"{holder} is at work on it" if holder else "no process is at work on it any more")
+
+
+def _run(run: Summary, *, with_fold: bool) -> dict[str, Any]:
+    about = {"run": run.run, "name": run.name, "seed": run.seed}
+    return {**about, "fold": run.data["fold"]} if with_fold else about

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from html import escape
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -13,6 +14,7 @@ from ferbench.errors import UserError
 from ferbench.runs import frame as frames
 from ferbench.runs.index import summaries
 from ferbench.runs.summary import Summary
+from ferbench.wording import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,10 +36,12 @@ class Run:
     Args:
         path: its directory, ``RESULTS/runs/ID``.
         summary: what the index says of it, where that has been read.
+        reused: the call that gave it found it there.
     """
 
-    def __init__(self, path: Path, summary: Summary | None = None) -> None:
+    def __init__(self, path: Path, summary: Summary | None = None, *, reused: bool = False) -> None:
         self.path = path
+        self.reused = reused
         self._summary = summary
 
     @property
@@ -67,10 +71,10 @@ class Run:
         """The run in short, as lists and leaderboards read it."""
         if self._summary is not None:
             return self._summary
-        found = next((summary for summary in summaries(self.results) if summary.run == self.id), None)
-        if found is None:
+        summary = next((summary for summary in summaries(self.results) if summary.run == self.id), None)
+        if summary is None:
             raise UserError(f"run {self.path} is in no results directory", "give a run of RESULTS/runs")
-        return found
+        return summary
 
     @property
     def name(self) -> str | None:
@@ -147,20 +151,20 @@ class Run:
         from ferbench.api.classify import as_sources, classify, frame_of
 
         sources = as_sources(images)
-        trained = self._trained(device, plugins)
-        found, faults = classify(trained, sources)
+        trained = self._restored(device, plugins)
+        classified, faults = classify(trained, sources)
         if faults:
-            what = "1 image" if len(faults) == 1 else f"{len(faults)} images"
             name, reason = faults[0]
+            what = number_of(len(faults), "image")
             raise UserError(f"{what} could not be decoded, first {name}: {reason}", "leave them out")
-        return frame_of(found, trained.task.class_names)
+        return frame_of(classified, trained.task.class_names)
 
     def model(self, *, device: str = "cpu", plugins: Sequence[str] = ()) -> nn.Module:
         """The trained model with the weights that were kept, in evaluation mode.
 
         It takes images as the harness prepares them: ``float[N, C, H, W]``, normalised as `ferbench.ModelSpec` says.
         """
-        return self._trained(device, plugins).model
+        return self._restored(device, plugins).model
 
     def figure(self, kind: str = "confusion") -> go.Figure:
         """A figure of the run's report: ``confusion``, or a learning curve: ``loss``, ``accuracy``, ``macro_f1``,
@@ -185,19 +189,16 @@ class Run:
 
         return plotly_figure(drawn[kind])
 
-    def _trained(self, device: str, plugins: Sequence[str]) -> TrainedModel:
+    def _restored(self, device: str, plugins: Sequence[str]) -> TrainedModel:
+        import warnings
+
+        from ferbench.api.classify import restored
         from ferbench.api.notebook import FOLDER, plugins_in
-        from ferbench.plugin.discovery import load_registry
-        from ferbench.training.restore import restore
-        from ferbench.training.runtime import choose_device, prepare
 
-        chosen = choose_device(device)
-        prepare(chosen, None, deterministic=True)
-        own = plugins_in(self.results / FOLDER, [one.distribution for one in self.record.components.values()])
-        trained = restore(self.directory, load_registry([*plugins, *map(str, own)]), chosen)
-        for warning in filter(None, (trained.changed, trained.doubt)):
-            import warnings
-
+        components = self.record.components.values()
+        own = plugins_in(self.results / FOLDER, [component.distribution for component in components])
+        trained = restored(self.directory, device, [*plugins, *map(str, own)])
+        for warning in trained.warnings:
             warnings.warn(f"{warning}; probabilities may differ", stacklevel=3)
         return trained
 
@@ -207,14 +208,14 @@ class Run:
         if split in evaluations:
             return split, evaluations[split]
         wanted = split or ("validation" if self.record.data.fold else "test")
-        own = [(key, entry) for key, entry in evaluations.items() if entry.split == wanted and entry.data is None]
+        own = self.record.own_evaluations(wanted)
         if not own:
             there = [f"{entry.split} ({key})" for key, entry in evaluations.items()]
             raise UserError(
                 f"run {self.id} was not evaluated on {wanted}: its status is '{self.record.status}'",
                 f"it has: {', '.join(there)}" if there else "choose a finished run, or finish it",
             )
-        return min(own, key=lambda one: one[1].options.get("tta", "none") != "none")
+        return next(iter(own.items()))
 
     def _evaluation(self, key: str) -> Evaluation:
         evaluation = self.directory.load_evaluation(key)
@@ -240,10 +241,10 @@ class Results(Sequence[Run]):
         self._runs = tuple(runs)
 
     @classmethod
-    def of(cls, results: Path, ids: Iterable[str]) -> Results:
-        """Runs of a results directory by the names of their directories."""
+    def of(cls, results: Path, runs: Mapping[str, bool]) -> Results:
+        """Runs of a results directory by the names of their directories, and whether each was there before."""
         known = {summary.run: summary for summary in summaries(results)}
-        return cls(Run(results / "runs" / run, known.get(run)) for run in dict.fromkeys(ids))
+        return cls(Run(results / "runs" / run, known.get(run), reused=reused) for run, reused in runs.items())
 
     @overload
     def __getitem__(self, place: int | str) -> Run: ...
@@ -256,12 +257,12 @@ class Results(Sequence[Run]):
             return Results(self._runs[place])
         if isinstance(place, int):
             return self._runs[place]
-        found = [run for run in self._runs if place in (run.id, run.name)]
-        if len(found) != 1:
+        called = [run for run in self._runs if place in (run.id, run.name)]
+        if len(called) != 1:
             names = ", ".join(str(run.name or run.id) for run in self._runs[:10])
-            many = "no run" if not found else f"{len(found)} runs"
+            many = "no run" if not called else f"{len(called)} runs"
             raise UserError(f"{many} of these {len(self):,} is called '{place}'", f"they are: {names}")
-        return found[0]
+        return called[0]
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -289,22 +290,21 @@ class Results(Sequence[Run]):
         kept = filters.select(
             [run.summary for run in self._runs], filters.parse(conditions({**(conditions_ or {}), **more}))
         )
-        there = {one.run for one in kept}
+        there = {summary.run for summary in kept}
         return Results(run for run in self._runs if run.id in there)
 
     def __repr__(self) -> str:
         states = Counter(run.status for run in self._runs)
         counts = ", ".join(f"{count:,} {status}" for status, count in states.most_common())
-        many = "1 run" if len(self) == 1 else f"{len(self):,} runs"
-        return f"<Results: {many}{f': {counts}' if counts else ''}>"
+        return f"<Results: {number_of(len(self), 'run')}{f': {counts}' if counts else ''}>"
 
     def _repr_html_(self) -> str:
         frame = self.frame()
         frame = frame[frame["evaluation"].notna()]
         shown = frame[[key for key in _SHOWN if key in frame and frame[key].notna().any()]]
         without = [run for run in self._runs if not run.summary.scores]
-        said = "".join(f"<li>{_escaped(repr(run))}</li>" for run in without[:20])
-        more = f"<p>without a result: {len(without):,}</p><ul>{said}</ul>" if without else ""
+        items = "".join(f"<li>{escape(repr(run))}</li>" for run in without[:20])
+        more = f"<p>without a result: {len(without):,}</p><ul>{items}</ul>" if without else ""
         return f"{shown.to_html(max_rows=20, index=False, na_rep='')}{more}"
 
 
@@ -332,9 +332,3 @@ def load_run(run: str | PathLike[str], results: str | PathLike[str] = "results")
     from ferbench.runs.find import find_run
 
     return Run(find_run(Path(results), str(run)).path)
-
-
-def _escaped(text: str) -> str:
-    from html import escape
-
-    return escape(text)

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferbench.api.components import Chosen, component_names, plain, several, takes_components
 from ferbench.api.conduct import Outcome, Progress, run_all
-from ferbench.api.notebook import FOLDER, plugin_of
-from ferbench.api.places import cache_directory, data_places
+from ferbench.api.places import Places, cache_directory, data_places, quiet_preparer
 from ferbench.api.results import Results
-from ferbench.errors import UserError
-from ferbench.kinds import SECTIONS
-from ferbench.wording import did_you_mean, one_line
 
 if TYPE_CHECKING:
     from ferbench.experiment.prepare import Combination
     from ferbench.training.loop import Observer
 
-#: A component: its name, or a class or function that builds it.
-Chosen = str | Callable[..., Any]
-
 #: Where something lies.
 Place = str | os.PathLike[str]
 
 
+@takes_components
 def run(
     *,
     recipe: Place | None = None,
-    data: Place | Mapping[str, Place] | None = None,
+    data: Places = None,
     seed: int | Sequence[int] | None = None,
     folds: int | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -79,32 +73,29 @@ def run(
         UserError: something that is asked for is wrong, or nothing can be run.
     """
     from ferbench.api.progress import in_notebook
-    from ferbench.api.request import asked_combinations
-    from ferbench.experiment.folds import axis
-    from ferbench.experiment.prepare import Preparer, pack_in, plan_all
-    from ferbench.plugin.discovery import load_registry
-    from ferbench.training.starting import find_start
+    from ferbench.experiment.fold_axis import axis
+    from ferbench.experiment.prepare import plan_all
+    from ferbench.experiment.request import asked_combinations
 
     kept, packs = Path(results), cache_directory(cache)
     local = [os.fspath(plugin) for plugin in plugins]
-    names = {section: _names(section, chosen, kept, local) for section, chosen in components.items()}
-    preparer = Preparer(load_registry(local), pack_in(packs), lambda given: find_start(kept, given))
+    names = component_names("ferbench.run", components, kept, local)
+    preparer = quiet_preparer(packs, local, kept)
     fields: dict[str, Sequence[Any]] = {
-        "training.seed": [] if seed is None else _several(seed),
+        "training.seed": [] if seed is None else several(seed),
         "runtime.devices": [] if devices is None else [devices],
         "data.fold": [] if folds is None else axis(folds),
-        **{key: [_plain(value) for value in _several(values)] for key, values in (grid or {}).items()},
+        **{key: [plain(value) for value in several(values)] for key, values in (grid or {}).items()},
     }
     combinations = asked_combinations(
         preparer,
-        kept,
         names,
         recipe=None if recipe is None else Path(recipe),
         trackers=trackers,
         data=data_places(data),
         start=start,
         name=name,
-        values={key: _plain(value) for key, value in (settings or {}).items()},
+        values={key: plain(value) for key, value in (settings or {}).items()},
         fields=fields,
         skip_faulty=skip_faulty,
     )
@@ -112,63 +103,8 @@ def run(
     if not isinstance(progress, Progress):
         progress = _Shown(len(combinations), shown=in_notebook() if progress is None else progress)
     outcomes = run_all(combinations, kept, packs, local, progress)
-    directories = [outcome.directory for outcome in outcomes if outcome.directory is not None]
-    return Results.of(kept, [directory.path.name for directory in directories if directory.exists()])
-
-
-def _signature() -> inspect.Signature:
-    """What help and completion show: a parameter for each section of a recipe."""
-    own = inspect.signature(run)
-    chosen = [
-        inspect.Parameter(
-            section, inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Chosen | Sequence[Chosen] | None"
-        )
-        for section in SECTIONS
-    ]
-    rest = [one for one in own.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
-    return own.replace(parameters=[*chosen, *rest])
-
-
-run.__signature__ = _signature()  # type: ignore[attr-defined]
-
-
-def _several(value: Any) -> list[Any]:
-    return [value] if isinstance(value, str | bytes) or not isinstance(value, Sequence) else list(value)
-
-
-def _names(section: str, chosen: Chosen | Sequence[Chosen] | None, results: Path, plugins: list[str]) -> list[str]:
-    """Names of components; a class or function becomes a local plugin, which is added to ``plugins``.
-
-    Raises:
-        UserError: there is no such section, or what is given is no component.
-    """
-    if section not in SECTIONS:
-        raise UserError(
-            f"ferbench.run takes no '{one_line(section)}'",
-            f"{did_you_mean(section, SECTIONS)}components: {', '.join(SECTIONS)}; options and fields go into settings",
-        )
-    found = []
-    for one in [] if chosen is None else _several(chosen):
-        if isinstance(one, str):
-            found.append(one)
-            continue
-        component, file = plugin_of(section, one, results / FOLDER)
-        found.append(component)
-        plugins.append(str(file))
-    return found
-
-
-def _plain(value: Any) -> Any:
-    """A value as a recipe may hold it: paths as texts, tuples as lists, numpy's numbers as Python's."""
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if isinstance(value, Mapping):
-        return {str(key): _plain(member) for key, member in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(member) for member in value]
-    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
-        return value.tolist()
-    return value
+    there = [outcome for outcome in outcomes if outcome.directory is not None and outcome.directory.exists()]
+    return Results.of(kept, {outcome.directory.path.name: outcome.reused for outcome in there if outcome.directory})
 
 
 class _Shown(Progress):

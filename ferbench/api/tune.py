@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferbench.api.components import Chosen, component_names, plain, several, takes_components
+from ferbench.api.places import Places, cache_directory, data_places, quiet_preparer
+from ferbench.api.results import Results
 from ferbench.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-    from ferbench.runs.directory import RunDirectory
     from ferbench.tuning.conductor import StudyObserver
     from ferbench.tuning.study import StudyDirectory
     from ferbench.tuning.view import StudyView
@@ -36,7 +38,7 @@ class Best:
     values: dict[str, float]
     settings: dict[str, Any]
     recipe: Path | None
-    runs: list[RunDirectory]
+    runs: Results
 
 
 class Study:
@@ -88,16 +90,14 @@ class Study:
         return self._best(self.view.best[0])
 
     def _best(self, number: int) -> Best:
-        from ferbench.runs.directory import RunDirectory, run_path
-
         trial = self.view.trials[number]
-        finalist = next((one for one in self.view.finalists if one.trial == number), None)
+        finalist = next((finalist for finalist in self.view.finalists if finalist.trial == number), None)
         return Best(
             trial=number,
             values=dict(zip(self.view.record.objectives, trial.values, strict=True)),
             settings=dict(trial.params),
             recipe=self.place.path / finalist.recipe if finalist is not None and finalist.recipe else None,
-            runs=[RunDirectory(run_path(self._results, one.run)) for one in finalist.runs] if finalist else [],
+            runs=Results.of(self._results, {run.run: True for run in finalist.runs} if finalist else {}),
         )
 
     def figure(self, kind: str = "history") -> go.Figure:
@@ -110,18 +110,14 @@ class Study:
         Raises:
             UserError: the study has no such figure.
         """
-        import plotly.graph_objects as go
-
-        from ferbench.report.theme import template
+        from ferbench.api.figures import plotly_figure
         from ferbench.tuning.study_figures import of_study
 
         figures = {figure.id: figure for figure in of_study(self.view)}
         named = [name for name in figures if name == kind or name.partition("-")[0] == kind]
         if not named:
             raise UserError(f"study {self.id} has no figure '{kind}'", f"figures: {', '.join(figures) or 'none yet'}")
-        figure = figures[named[0]]
-        layout = {**figure.spec["layout"], "template": template("light"), "height": figure.height}
-        return go.Figure(data=figure.spec["data"], layout=layout)
+        return plotly_figure(figures[named[0]])
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -132,17 +128,11 @@ class Study:
         return f"<Study {self.id} '{self.name}', {len(self.view.trials)} trials>"
 
 
+@takes_components
 def tune(
     *,
-    recipe: str | Path | None = None,
-    dataset: str | None = None,
-    data: str | Path | None = None,
-    model: str | Sequence[str] | None = None,
-    loss: str | Sequence[str] | None = None,
-    sampler: str | Sequence[str] | None = None,
-    augmentation: str | Sequence[str] | None = None,
-    optimizer: str | Sequence[str] | None = None,
-    schedule: str | Sequence[str] | None = None,
+    recipe: str | PathLike[str] | None = None,
+    data: Places = None,
     settings: Mapping[str, Any] | None = None,
     space: Mapping[str, Any] | None = None,
     only: bool = False,
@@ -154,27 +144,23 @@ def tune(
     seeds: Iterable[int] | None = None,
     best: int | None = None,
     final: bool = True,
-    name: str | None = None,
     start: str | None = None,
+    name: str | None = None,
+    trackers: Sequence[str] = (),
+    skip_faulty: bool = False,
     storage: str | None = None,
     grace: float = 60.0,
-    results: str | Path = "results",
-    cache: str | Path | None = None,
-    plugins: Sequence[str] = (),
+    results: str | PathLike[str] = "results",
+    cache: str | PathLike[str] | None = None,
+    plugins: Sequence[str | PathLike[str]] = (),
     progress: StudyObserver | None = None,
+    **components: Chosen | Sequence[Chosen],
 ) -> Study:
     """Search settings on validation, then test the best over several seeds; the same call goes on with the study.
 
     Args:
         recipe: a TOML file; what is given besides wins over it.
-        dataset: its name.
         data: where the dataset's files are.
-        model: its name; of several the trials choose, as of every other component.
-        loss: as ``model``.
-        sampler: as ``model``.
-        augmentation: as ``model``.
-        optimizer: as ``model``.
-        schedule: as ``model``.
         settings: fields of the recipe by dotted key, such as ``{"training.epochs": 10}``.
         space: what is searched besides the options that plugins declare, by dotted key: ``"1e-4..1e-2:log"``,
             a list of values, or ``{"low": 0, "high": 0.5}``.
@@ -187,14 +173,18 @@ def tune(
         seeds: of the runs that are tested in the end; default: 0, 1, 2.
         best: how many of the best trials are repeated over the seeds.
         final: repeat and test the best trials.
-        name: of the study; default: the recipe's name.
         start: run whose weights every trial starts from, as ``RUN`` or ``RUN@12``.
+        name: of the study; default: the recipe's name.
+        trackers: names of trackers that observe the runs that are tested in the end.
+        skip_faulty: leave faulty samples out, and record how many.
         storage: url of a PostgreSQL database that hosts share.
         grace: seconds of silence after which trials of another host are taken over.
         results: the results directory.
         cache: where packed datasets are kept; default: the user's cache directory.
-        plugins: files or modules of further plugins.
+        plugins: local plugins: ``.py`` files or importable modules.
         progress: follows the search.
+        components: ``dataset``, ``model``, ``loss``, ``sampler``, ``augmentation``, ``optimizer``, ``schedule``: the
+            name of a plugin component, a class or function that builds one, or several, among which trials choose.
 
     Returns:
         The study as it is when the call ends.
@@ -202,50 +192,44 @@ def tune(
     Raises:
         UserError: something that is asked for makes no sense, or no trial is complete.
     """
-    from ferbench.experiment.datasets import dataset_pack
     from ferbench.tuning.conductor import StudyObserver
-    from ferbench.tuning.request import Request
+    from ferbench.tuning.prepare_search import prepare_search
 
-    components = {
-        "dataset": dataset,
-        "model": model,
-        "loss": loss,
-        "sampler": sampler,
-        "augmentation": augmentation,
-        "optimizer": optimizer,
-        "schedule": schedule,
-    }
-    asked = {
-        "trials": trials,
-        "objectives": _names(objective),
-        "algorithm": algorithm,
-        "pruner": pruner,
-        "only": only,
-        "workers": workers,
-        "best": best,
-        "seeds": None if seeds is None else tuple(seeds),
-    }
-    places = _cache(cache)
-    session = Request(
-        results=Path(results),
-        cache=places,
+    kept, packs = Path(results), cache_directory(cache)
+    local = [str(plugin) for plugin in plugins]
+    names = component_names("ferbench.tune", components, kept, local)
+    session = prepare_search(
+        quiet_preparer(packs, local, kept),
+        kept,
+        packs,
         recipe=None if recipe is None else Path(recipe),
-        components={kind: _names(given) for kind, given in components.items()},
-        data=() if data is None else (str(data),),
-        sets=[f"{key}={json.dumps(value)}" for key, value in (settings or {}).items()],
-        searches=list((space or {}).items()),
-        tune=asked,
+        components=names,
+        trackers=trackers,
+        data=data_places(data),
+        values={key: plain(value) for key, value in (settings or {}).items()},
+        searches=[(key, plain(values)) for key, values in (space or {}).items()],
+        tune={
+            "trials": trials,
+            "objectives": tuple(several(objective)),
+            "algorithm": algorithm,
+            "pruner": pruner,
+            "only": only,
+            "workers": workers,
+            "best": best,
+            "seeds": None if seeds is None else tuple(seeds),
+        },
         start=start,
         name=name,
-        plugins=tuple(plugins),
+        skip_faulty=skip_faulty,
+        plugins=local,
         storage=storage,
         grace=grace,
-    ).session(lambda resolved: dataset_pack(resolved.components["dataset"], resolved.recipe.data, places))
+    )
     session.conduct(progress or StudyObserver(), finish=final)
     return Study(session.place, session.results, session.storage)
 
 
-def load_study(study: str, results: str | Path = "results", storage: str | None = None) -> Study:
+def load_study(study: str, results: str | PathLike[str] = "results", storage: str | None = None) -> Study:
     """A study that is there already.
 
     Args:
@@ -259,15 +243,3 @@ def load_study(study: str, results: str | Path = "results", storage: str | None 
     from ferbench.tuning.study import find_study
 
     return Study(find_study(Path(results), study), Path(results), storage)
-
-
-def _names(given: str | Sequence[str] | None) -> tuple[str, ...]:
-    return () if given is None else (given,) if isinstance(given, str) else tuple(given)
-
-
-def _cache(given: str | Path | None) -> Path:
-    if given is not None:
-        return Path(given)
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("ferbench"))

@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from ferbench.cli.completion import ComponentType, RunType, SettingType, plugin_option
+from ferbench.cli.completion import ComponentType, RunType, plugin_option
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
+from ferbench.cli.recipe_options import sets_option
 
 
 @click.group()
@@ -21,14 +22,7 @@ def audit() -> None:
 @audit.command("data")
 @click.argument("dataset", type=ComponentType("dataset"))
 @click.option("--data", type=click.Path(), multiple=True, metavar="[NAME=]DIR", help="Where the dataset's files are.")
-@click.option(
-    "--set",
-    "sets",
-    type=SettingType(),
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Set an option of the dataset, or data.protocol, which says what is train and what is test.",
-)
+@sets_option("Set an option of the dataset, or data.protocol, which says what is train and what is test.")
 @click.option("--near/--no-near", default=True, show_default=True, help="Look for near copies too.")
 @click.option("--run", type=RunType(), metavar="RUN", help="List samples that this finished run disagrees with.")
 @click.option("--write-exclusions", type=click.Path(dir_okay=False, path_type=Path), help="List samples to leave out.")
@@ -67,21 +61,20 @@ def audit_data(
     """
     from ferbench.api.audits import audit_data as audited
     from ferbench.api.audits import check_kinds
-    from ferbench.cli.packed import packed
-    from ferbench.experiment.settings import parse_value, split_assignment
+    from ferbench.cli.packed import preparer
+    from ferbench.experiment.settings import assignments
+    from ferbench.plugin.discovery import load_registry
 
     kinds = check_kinds([kind.strip() for kind in exclude.split(",") if kind.strip()], near=near, run=run)
     done = audited(
         dataset,
         data,
-        settings={key: parse_value(value) for key, value in (split_assignment(text, "--set") for text in sets)},
+        settings=assignments(sets),
         near=near,
         run=run,
         skip_faulty=skip_faulty,
         results=results,
-        cache=cache,
-        plugins=plugin,
-        pack=lambda resolved, place: packed(resolved, place, quiet=as_json),
+        preparer=preparer(load_registry(plugin), results, cache, quiet=as_json),
     )
     if write_exclusions is not None:
         done.write_exclusions(write_exclusions, kinds)

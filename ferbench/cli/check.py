@@ -92,13 +92,13 @@ def _verdicts(
 
     chosen: dict[str, Any] = {} if class_names is None else {"class_names": tuple(class_names)}
     coming = verdicts_of(Subject(component, options, data, image_size, **chosen))
-    found: list[Verdict] = []
+    verdicts: list[Verdict] = []
     while True:
         with contextlib.redirect_stdout(sys.stderr):  # what the component prints is no verdict
             verdict = next(coming, None)
         if verdict is None:
-            return found
-        found.append(verdict)
+            return verdicts
+        verdicts.append(verdict)
         if not quiet:
             mark = click.style(f"{_MARKS[verdict.status]:8}", fg=_COLOURS.get(verdict.status))
             note = f" · {verdict.said}" if verdict.said else ""

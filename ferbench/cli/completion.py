@@ -46,13 +46,13 @@ class ComponentType(click.ParamType):
         head, plus, incomplete = incomplete.rpartition("+") if self.kind == "dataset" else ("", "", incomplete)
         registry = silent_registry(ctx.params.get("plugin") or ())
         ambiguous = registry.ambiguous()
-        found: dict[str, CompletionItem] = {}
+        items: dict[str, CompletionItem] = {}
         for component in registry.components(kind):
             qualified = ":" in incomplete or (component.kind, component.name) in ambiguous
             name = component.qualified_name if qualified else component.name
             if name.startswith(incomplete):
-                found.setdefault(name, CompletionItem(head + plus + name, help=component.spec.summary or None))
-        return list(found.values())
+                items.setdefault(name, CompletionItem(head + plus + name, help=component.spec.summary or None))
+        return list(items.values())
 
 
 class SettingType(click.ParamType):
@@ -61,7 +61,7 @@ class SettingType(click.ParamType):
     name = "setting"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from ferbench.experiment.folds import KEY
+        from ferbench.experiment.fold_axis import KEY
         from ferbench.experiment.settings import FIELDS
 
         keys = [f"{section}.{field}=" for section, fields in FIELDS.items() for field in fields] + [f"{KEY}="]
@@ -74,18 +74,11 @@ class RunType(click.ParamType):
     name = "run"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from ferbench.runs.directory import all_runs
+        from ferbench.runs.index import summaries
 
-        found: dict[str, CompletionItem] = {}
-        for run in all_runs(Path(ctx.params.get("results") or "results")):
-            try:
-                name = run.read().get("name")
-            except UserError:
-                continue
-            for word in (name, run.path.name):
-                if word and str(word).startswith(incomplete):
-                    found.setdefault(str(word), CompletionItem(str(word)))
-        return list(found.values())
+        runs = summaries(Path(ctx.params.get("results") or "results"))
+        words = [word for run in runs if run.status != "damaged" for word in (run.name, run.run)]
+        return [CompletionItem(word) for word in dict.fromkeys(words) if word and word.startswith(incomplete)]
 
 
 class RunPointType(RunType):
@@ -97,7 +90,7 @@ class RunPointType(RunType):
         run, sign, typed = incomplete.rpartition("@")
         if not sign:
             return super().shell_complete(ctx, param, incomplete)
-        return [CompletionItem(f"{run}@{one}") for one in ("best", "last") if one.startswith(typed)]
+        return [CompletionItem(f"{run}@{point}") for point in ("best", "last") if point.startswith(typed)]
 
 
 def plugin_option(command: _Command) -> _Command:

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from ferbench.cli import tables
-from ferbench.plugin.specs import DatasetSpec, ModelSpec
+from ferbench.cli.tables import show, table, terminal_width
+from ferbench.plugin.specs import DatasetSpec, ModelSpec, Protocol, Tunable
 from ferbench.wording import one_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from ferbench.plugin.discovery import Component
-    from ferbench.plugin.options import Option, OptionSchema
+    from ferbench.plugin.signature import Option
+    from ferbench.training.layers import LayerTable
+
+_OPTION = ("name", "type", "default", "required", "bounds")
 
 
-def describe(component: Component, options: OptionSchema) -> dict[str, Any]:
+def describe(component: Component) -> dict[str, Any]:
     """Everything about a component that needs no building, as JSON values."""
     spec = component.spec
-    record: dict[str, Any] = {
+    of_kind: tuple[str, ...] = ()
+    if isinstance(spec, DatasetSpec):
+        of_kind = ("needs_path", "synthetic", "protocols")
+    if isinstance(spec, ModelSpec):
+        of_kind = ("image_size", "image_sizes", "channels", "mean", "std", "affect")
+    about = asdict(spec)
+    return {
         "name": component.name,
         "qualified_name": component.qualified_name,
         "kind": component.kind,
@@ -30,143 +40,126 @@ def describe(component: Component, options: OptionSchema) -> dict[str, Any]:
         "version": component.version,
         "origin": component.plugin.origin,
         "build": spec.build,
-        "options": [_option(option) for option in options.fields],
+        "options": [
+            {
+                **{key: getattr(option, key) for key in _OPTION},
+                "tunable": None if option.tunable is None else asdict(option.tunable),
+                "description": option.description,
+            }
+            for option in component.options().fields
+        ],
+        **{key: about[key] for key in of_kind},
     }
+
+
+def show_page(component: Component, layers: LayerTable | None, built_for: str) -> None:
+    """Print what a component is and offers.
+
+    Args:
+        component: the component.
+        layers: of a model that could be built.
+        built_for: the classes and images that the layers are for.
+    """
+    spec, options = component.spec, component.options().fields
+    parts: list[RenderableType] = [Text(f"{component.kind} {component.name}", style="bold")]
+    if spec.summary:
+        parts.append(Text(one_line(spec.summary)))
+    parts += ["", table(["", ""], _facts(component), whole=("",)), ""]
+    if options:
+        columns = ["option", "type", "default", "bounds", "search range", "description"]
+        parts.append(table(columns, [option_row(option) for option in options], whole=columns[:1]))
+    else:
+        parts.append(Text("It has no options."))
     if isinstance(spec, DatasetSpec):
-        record["needs_path"] = spec.needs_path
-        record["synthetic"] = spec.synthetic
-        record["protocols"] = [asdict(protocol) for protocol in spec.protocols]
-    if isinstance(spec, ModelSpec):
-        record["image_size"] = spec.image_size
-        record["image_sizes"] = list(spec.image_sizes)
-        record["channels"] = spec.channels
-        record["mean"] = list(spec.mean)
-        record["std"] = list(spec.std)
-        record["affect"] = spec.affect
-    return record
+        parts += ["", _protocols_table(spec.protocols)]
+    if layers is not None:
+        parts += ["", _layers_table(layers), "", Text(_totals(layers, built_for))]
+    show(parts, terminal_width())
 
 
-def show(record: dict[str, Any]) -> None:
-    """Print what `describe` gave, and the layers where the command added them."""
-    width = tables.terminal_width()
-    parts: list[RenderableType] = [Text(f"{record['kind']} {record['name']}", style="bold")]
-    if record["summary"]:
-        parts.append(Text(one_line(record["summary"])))
-    parts += ["", tables.table(["", ""], _facts(record), whole=("",)), ""]
-    parts.append(_options_table(record["options"]) if record["options"] else Text("It has no options."))
-    if "protocols" in record:
-        parts += ["", _protocols_table(record["protocols"])]
-    if "layers" in record:
-        parts += ["", _layers_table(record["layers"]), "", Text(_totals(record["layers"]))]
-    tables.show(parts, width)
-
-
-def _option(option: Option) -> dict[str, Any]:
-    return {
-        "name": option.name,
-        "type": option.type,
-        "default": option.default,
-        "required": option.required,
-        "bounds": option.bounds,
-        "tunable": None if option.tunable is None else asdict(option.tunable),
-        "description": option.description,
-    }
-
-
-def _facts(record: dict[str, Any]) -> list[list[str]]:
+def _facts(component: Component) -> list[list[str]]:
+    spec = component.spec
     facts = [
-        ["plugin", f"{record['distribution']} {record['version']}"],
-        ["origin", record["origin"]],
-        ["builder", record["build"]],
+        ["plugin", f"{component.distribution} {component.version}"],
+        ["origin", component.plugin.origin],
+        ["builder", spec.build],
     ]
-    if record["kind"] == "dataset":
-        facts.append(["files", "--data says where they are" if record["needs_path"] else "none needed"])
-        facts.append(["images", "generated" if record["synthetic"] else "real"])
-    if record["kind"] == "model":
-        colour = {1: "gray", 3: "RGB"}.get(record["channels"], f"{record['channels']} channels")
-        also = f"; made for {', '.join(map(str, record['image_sizes']))} too" if record["image_sizes"] else ""
-        facts.append(["input", f"{record['image_size']}×{record['image_size']}, {colour}{also}"])
-        facts.append(["normalised", f"mean {_numbers(record['mean'])}, standard deviation {_numbers(record['std'])}"])
-        facts.append(["affect head", "yes" if record["affect"] else "no"])
+    if isinstance(spec, DatasetSpec):
+        facts.append(["files", "--data says where they are" if spec.needs_path else "none needed"])
+        facts.append(["images", "generated" if spec.synthetic else "real"])
+    if isinstance(spec, ModelSpec):
+        colour = {1: "gray", 3: "RGB"}.get(spec.channels, f"{spec.channels} channels")
+        also = f"; made for {', '.join(map(str, spec.image_sizes))} too" if spec.image_sizes else ""
+        facts.append(["input", f"{spec.image_size}×{spec.image_size}, {colour}{also}"])
+        facts.append(["normalised", f"mean {_numbers(spec.mean)}, standard deviation {_numbers(spec.std)}"])
+        facts.append(["affect head", "yes" if spec.affect else "no"])
     return facts
 
 
-def _options_table(options: list[dict[str, Any]]) -> RenderableType:
-    rows = [
-        [
-            option["name"],
-            option["type"],
-            "required" if option["required"] else shown_value(option["default"]),
-            option["bounds"],
-            search_range(option["tunable"]),
-            option["description"],
-        ]
-        for option in options
-    ]
-    columns = ["option", "type", "default", "bounds", "search range", "description"]
-    return tables.table(columns, rows, whole=columns[:1])
+def option_row(option: Option) -> list[str]:
+    """Name, type, default as ``--set`` takes it, bounds, search range and meaning of an option."""
+    default = "required" if option.required else _value(option.default)
+    return [option.name, option.type, default, option.bounds, _search_range(option.tunable), option.description]
 
 
-def _protocols_table(protocols: list[dict[str, Any]]) -> RenderableType:
+def _protocols_table(protocols: Sequence[Protocol]) -> RenderableType:
     rows = [
         [
-            protocol["name"] + (" (default)" if position == 0 else ""),
-            ", ".join(protocol["train"]),
+            protocol.name + (" (default)" if position == 0 else ""),
+            ", ".join(protocol.train),
             _validation(protocol),
-            ", ".join(protocol["test"]) or "none, for folds",
-            protocol["summary"],
+            ", ".join(protocol.test) or "none, for folds",
+            protocol.summary,
         ]
         for position, protocol in enumerate(protocols)
     ]
     columns = ["protocol", "train", "validation", "test", "summary"]
-    return tables.table(columns, rows, whole=columns[:1])
+    return table(columns, rows, whole=columns[:1])
 
 
-def _validation(protocol: dict[str, Any]) -> str:
-    if not protocol["validation"]:
+def _validation(protocol: Protocol) -> str:
+    if not protocol.validation:
         return "cut from train"
-    return ", ".join(protocol["validation"]) + (" or cut from train" if protocol["cut_if_missing"] else "")
+    return ", ".join(protocol.validation) + (" or cut from train" if protocol.cut_if_missing else "")
 
 
-def _layers_table(layers: dict[str, Any]) -> RenderableType:
+def _layers_table(layers: LayerTable) -> RenderableType:
     rows = [
         [
-            layer["name"] or "(model)",
-            layer["kind"],
-            "—" if layer["output_shape"] is None else "×".join(map(str, layer["output_shape"])),
-            f"{layer['parameters']:,}",
-            f"{layer['flops']:,}",
+            layer.name or "(model)",
+            layer.kind,
+            "—" if layer.output_shape is None else "×".join(map(str, layer.output_shape)),
+            f"{layer.parameters:,}",
+            f"{layer.flops:,}",
         ]
-        for layer in layers["rows"]
+        for layer in layers.rows
     ]
     columns = ["layer", "kind", "output", "parameters", "FLOPs"]
-    return tables.table(columns, rows, right=columns[3:])
+    return table(columns, rows, right=columns[3:])
 
 
-def _totals(layers: dict[str, Any]) -> str:
-    frozen = f", {layers['frozen']:,} frozen" if layers["frozen"] else ""
-    statistics = f", {layers['statistics']:,} running statistics" if layers["statistics"] else ""
+def _totals(layers: LayerTable, built_for: str) -> str:
+    frozen = f", {layers.frozen:,} frozen" if layers.frozen else ""
+    statistics = f", {layers.statistics:,} running statistics" if layers.statistics else ""
     return (
-        f"{layers['parameters']:,} parameters ({layers['trainable']:,} trainable{frozen}{statistics}) and "
-        f"{layers['flops']:,} FLOPs an image, for {layers['classes']} classes at "
-        f"{layers['image_size']}×{layers['image_size']}"
+        f"{layers.parameters:,} parameters ({layers.trainable:,} trainable{frozen}{statistics}) and "
+        f"{layers.flops:,} FLOPs an image, for {built_for}"
     )
 
 
-def search_range(tunable: dict[str, Any] | None) -> str:
-    """Where ``ferbench tune`` looks by default, as text."""
+def _search_range(tunable: Tunable | None) -> str:
+    """Where ``ferbench tune`` looks by default."""
     if tunable is None:
         return ""
-    step = "" if tunable["step"] is None else f", step {tunable['step']:g}"
-    return f"{tunable['low']:g} … {tunable['high']:g}{', log' if tunable['log'] else ''}{step}"
+    step = "" if tunable.step is None else f", step {tunable.step:g}"
+    return f"{tunable.low:g} … {tunable.high:g}{', log' if tunable.log else ''}{step}"
 
 
-def shown_value(default: object) -> str:
-    """A default as ``--set`` takes it."""
+def _value(default: object) -> str:
     if default is None or isinstance(default, bool):
         return str(default).lower()
     return repr(default) if isinstance(default, str) else str(default)
 
 
-def _numbers(values: list[float]) -> str:
+def _numbers(values: Sequence[float]) -> str:
     return " ".join(f"{value:g}" for value in values)

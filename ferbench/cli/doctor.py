@@ -29,16 +29,31 @@ def doctor(fix: bool, as_json: bool, quiet: bool, results: Path, cache: Path) ->
     """
     from ferbench.doctor.cache import check_cache
     from ferbench.doctor.environment import check_environment
-    from ferbench.doctor.results import check_results
+    from ferbench.doctor.results_directory import check_results
 
-    found = [*check_environment(), *check_cache(cache), *check_results(results)]
-    fixed = [one for one in found if fix and one.fix is not None and _fixed(one)]
-    left = [one for one in found if one.level == "problem" and one not in fixed]
+    areas = {
+        "environment": list(check_environment()),
+        "cache": list(check_cache(cache)),
+        "results": list(check_results(results)),
+    }
+    findings = [finding for several in areas.values() for finding in several]
+    fixed = [finding for finding in findings if fix and finding.fix is not None and _fixed(finding)]
+    left = [finding for finding in findings if finding.level == "problem" and finding not in fixed]
     if as_json:
-        records = [{**one.to_record(), "fixed": one in fixed} for one in found]
+        records = [
+            {"area": area, **finding.to_record(), "fixed": finding in fixed}
+            for area, several in areas.items()
+            for finding in several
+        ]
         echo_json({"problems": len(left), "findings": records})
     else:
-        _show([one for one in found if one.level == "problem" or not quiet], fixed)
+        shown = {
+            area: [finding for finding in several if finding.level == "problem" or not quiet]
+            for area, several in areas.items()
+        }
+        blocks = [_lines(area, several, fixed) for area, several in shown.items() if several]
+        if blocks:
+            click.echo("\n\n".join(blocks))
         if not quiet:
             click.echo(f"\n{len(left)} problem{'' if len(left) == 1 else 's'}" if left else "\nall is well")
     if left:
@@ -59,14 +74,12 @@ def _fixed(finding: Finding) -> bool:
     return True
 
 
-def _show(findings: list[Finding], fixed: list[Finding]) -> None:
+def _lines(area: str, findings: list[Finding], fixed: list[Finding]) -> str:
     from ferbench.wording import one_line
 
-    area = ""
-    for one in findings:
-        if one.area != area:
-            click.echo(("\n" if area else "") + one.area)
-            area = one.area
-        click.echo(f"  {'fixed' if one in fixed else one.level:8} {one_line(one.what)}")
-        if one.remedy and one not in fixed:
-            click.echo(f"           → {one_line(one.remedy)}")
+    lines = [area]
+    for finding in findings:
+        lines.append(f"  {'fixed' if finding in fixed else finding.level:8} {one_line(finding.what)}")
+        if finding.remedy and finding not in fixed:
+            lines.append(f"           → {one_line(finding.remedy)}")
+    return "\n".join(lines)

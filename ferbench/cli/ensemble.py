@@ -74,15 +74,12 @@ def _numbers(text: str | None) -> list[float] | None:
 
 
 def _show(run: str, record: Run, *, reused: bool) -> None:
-    from ferbench.cli.results import show_scores
-    from ferbench.wording import one_line
+    from ferbench.cli.results import show_result
 
     by_split = {entry.split: entry for entry in record.evaluations.values()}
     entry = by_split["test" if "test" in by_split else "validation"]
     named = () if record.ensemble is None else record.ensemble.members
     members = [f"{member.name or member.run} × {member.weight:.3g}" for member in named]
-    facts = [f"{entry.split}, n = {entry.n:,}"]
-    facts += ["synthetic images"] if record.data.synthetic else []
-    facts += ["reused"] if reused else []
-    click.echo(f"{run}  {one_line('ensemble of ' + ', '.join(members))}\n{one_line('; '.join(facts))}\n")
-    show_scores(entry)
+    synthetic = "synthetic images" if record.data.synthetic else ""
+    facts = [f"{entry.split}, n = {entry.n:,}", synthetic, "reused" if reused else ""]
+    show_result(run, f"ensemble of {', '.join(members)}", facts, entry)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ferbench.cli.completion import ComponentType, RunType, SettingType, plugin_option
+from ferbench.cli.completion import ComponentType, RunType, plugin_option
+from ferbench.cli.formats import in_terminal
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
+from ferbench.cli.recipe_options import sets_option
 from ferbench.cli.slices import slice_options
 from ferbench.errors import UserError
 from ferbench.wording import one_line
@@ -47,14 +49,7 @@ _SECTIONS = ("dataset", "data", "evaluation", "runtime")
     show_default=True,
     help="Which part of the dataset; all: every sample, whatever its part.",
 )
-@click.option(
-    "--set",
-    "sets",
-    type=SettingType(),
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Set a field of dataset, data, evaluation or runtime, e.g. evaluation.tta=flip.",
-)
+@sets_option("Set a field of dataset, data, evaluation or runtime, e.g. evaluation.tta=flip.")
 @click.option("--strict", is_flag=True, help="Refuse a dataset with samples of classes that the model does not know.")
 @click.option("--skip-faulty", is_flag=True, help="Leave faulty samples out, and record how many.")
 @slice_options("Show scores by the values of")
@@ -108,28 +103,26 @@ def evaluate(
     device = choose_device(runtime.device)
     prepare(device, runtime.threads, deterministic=True)
     trained = restore(directory, registry, device)
-    if trained.changed:
-        click.echo(one_line(f"warning: {trained.changed}; results may differ"), err=True)
-    if trained.doubt:
-        click.echo(one_line(f"warning: {trained.doubt}; results may differ"), err=True)
+    for warning in trained.warnings:
+        click.echo(one_line(f"warning: {warning}; results may differ"), err=True)
     prepared = None if dataset is None or trained.doubt else trained.form
     test = _test(record, resolved, part, cache, prepared, strict=strict, quiet=quiet or as_json)
     there = short(retest_id(record, test, trained)) in record.evaluations
     assert record.training is not None
     name = retest(directory, trained, test, record.training.batch_size or 1)
     entry = directory.load().evaluations[name]
-    about: dict[str, Any] = {"run": directory.path.name, "name": record.name, "evaluation": name, "reused": there}
-    about["trained_on"] = record.data.dataset
     sliced = _sliced(directory, name, columns, slice_table)
     if as_json:
-        if sliced:
-            from ferbench.tables.formats import to_json_value
+        from ferbench.tables.formats import to_json_value
 
-            about["slices"] = {table.columns[0].label: to_json_value(table) for table in sliced}
+        about: dict[str, Any] = {"run": directory.path.name, "name": record.name, "evaluation": name, "reused": there}
+        slices = {table.columns[0].label: to_json_value(table) for table in sliced}
+        about |= {"trained_on": record.data.dataset, **({"slices": slices} if slices else {})}
         echo_json({**about, **entry.plain()})
         return
-    _show(about, entry, test)
-    _show_slices(sliced)
+    _show(record, entry, test, run=directory.path.name, reused=there)
+    for table in in_terminal(sliced):
+        click.echo(f"\n{table}")
     if not quiet:
         click.echo(f"\nrecord: {directory.path / 'evaluations' / name}")
 
@@ -149,16 +142,6 @@ def _sliced(directory: RunDirectory, evaluation: str, columns: tuple[str, ...], 
     return [slice_table(name, values, given, classes, label, f"by-{ids[name]}") for name, values in sliced.items()]
 
 
-def _show_slices(tables: Sequence[Table]) -> None:
-    from ferbench.cli.tables import terminal_width
-    from ferbench.tables.terminal import to_terminal
-    from ferbench.wording import one_line
-
-    for table in tables:
-        lines = [one_line(table.caption), *to_terminal(table, terminal_width()), *map(one_line, table.notes)]
-        click.echo("\n" + "\n".join(lines))
-
-
 def _resolved(
     record: Run,
     registry: Registry,
@@ -169,8 +152,9 @@ def _resolved(
     part: str,
 ) -> ResolvedRecipe:
     """The dataset and options as a recipe; its other components are defaults that nobody asks for."""
+    from ferbench.experiment.request import asked_settings
     from ferbench.experiment.resolve import resolve
-    from ferbench.experiment.settings import build_recipe, grid, place, split_assignment, split_paths, suggestion
+    from ferbench.experiment.settings import split_assignment, suggestion
 
     for text in sets:
         section, _, field = split_assignment(text, "--set")[0].partition(".")
@@ -184,19 +168,13 @@ def _resolved(
             raise UserError(f"--set {text}: an evaluation of finished weights uses one device", "leave it out")
     base: dict[str, Any] = {}
     if dataset is None:
-        asked = record.recipe.plain()
-        base = {"dataset": asked["dataset"]}
+        base["dataset"] = record.recipe.plain()["dataset"]
         base["data"] = {key: value for key, value in record.recipe.data.items() if key not in _OF_TRAINING}
         if part in ("test", "all"):
             base["data"].pop("fold", None)
-    path, paths = split_paths(places)
-    fields: dict[str, list[Any]] = {
-        "data.path": [] if path is None else [path],
-        "data.skip_faulty": [True] if skip_faulty else [],
-    }
-    (settings,) = grid(base, sets=sets, components={"dataset": [dataset] if dataset else []}, fields=fields)
-    place([settings], paths)
-    return resolve(build_recipe(settings), registry)
+    chosen = {"dataset": [] if dataset is None else [dataset]}
+    (settings,) = asked_settings(base, chosen, places, sets=sets, skip_faulty=skip_faulty)
+    return resolve(settings, registry)
 
 
 def _as_trained(own: StoredForm, trained: StoredForm, given: Mapping[str, Any]) -> StoredForm:
@@ -228,8 +206,9 @@ def _test(
 ) -> Retest:
     from ferbench.cli.packed import packed
     from ferbench.data.class_mapping import match_classes
-    from ferbench.data.splits import SplitRequest, choose_protocol
+    from ferbench.data.splits import choose_protocol
     from ferbench.data.tested_rows import asked_classes, choose_rows
+    from ferbench.experiment.plan import split_request
     from ferbench.plugin.specs import DatasetSpec
     from ferbench.runs.learnt import same_protocol
     from ferbench.runs.remarks import counted
@@ -240,7 +219,7 @@ def _test(
     given = resolved.recipe.components["dataset"].options
     form = None if trained is None else lambda own: _as_trained(own, trained, given)
     pack = packed(resolved, cache, quiet=quiet, form=form)
-    request = SplitRequest(**resolved.recipe.data.model_dump(include=set(SplitRequest.__dataclass_fields__)))
+    request = split_request(resolved.recipe.data)
     mapping = match_classes(record.data.class_names, asked_classes(pack, request))
     protocol = choose_protocol(spec.protocols, request.protocol, pack.dataset).name
     home = same_protocol(record.data, pack.dataset, protocol)
@@ -254,18 +233,17 @@ def _test(
     return Retest(pack, part, rows, mapping, spec.synthetic, resolved.recipe.evaluation)
 
 
-def _show(about: Mapping[str, Any], entry: EvaluationEntry, test: Retest) -> None:
-    from ferbench.cli.results import show_scores
+def _show(record: Run, entry: EvaluationEntry, test: Retest, *, run: str, reused: bool) -> None:
+    from ferbench.cli.results import show_result
 
-    facts = [f"{test.part}, n = {entry.n:,}", f"protocol {test.rows.protocol}"]
-    if not entry.is_plain:
-        facts.append(f"test-time augmentation: {entry.options['tta']}")
-    if "stored" in entry.options:
-        facts.append(f"images stored {entry.options['stored']}")
-    facts += ["synthetic images"] if test.synthetic else []
-    facts += [f"{test.pack.skipped:,} faulty samples left out"] if test.pack.skipped else []
-    facts += [f"images stored as {test.pack.form}"] if test.pack.dataset != about["trained_on"] else []
-    facts += ["reused"] if about["reused"] else []
-    title = f"{about['run']}  trained on {about['trained_on']}, tested on {test.pack.dataset}"
-    click.echo(f"{one_line(title)}\n{one_line('; '.join(facts))}\n")
-    show_scores(entry)
+    facts = [
+        f"{test.part}, n = {entry.n:,}",
+        f"protocol {test.rows.protocol}",
+        "" if entry.is_plain else f"test-time augmentation: {entry.options['tta']}",
+        f"images stored {entry.options['stored']}" if "stored" in entry.options else "",
+        "synthetic images" if test.synthetic else "",
+        f"{test.pack.skipped:,} faulty samples left out" if test.pack.skipped else "",
+        f"images stored as {test.pack.form}" if test.pack.dataset != record.data.dataset else "",
+        "reused" if reused else "",
+    ]
+    show_result(run, f"trained on {record.data.dataset}, tested on {test.pack.dataset}", facts, entry)

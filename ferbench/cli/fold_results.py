@@ -12,12 +12,13 @@ import click
 from ferbench.experiment.differences import FOLD, SEED, telling, titles
 from ferbench.metrics.measures import measure
 from ferbench.ranking.cross_validation import over_folds
-from ferbench.runs.folds import listed, place_of
+from ferbench.runs.partitions import listed, place_of
 from ferbench.tables.table import Spread, shown
 from ferbench.wording import one_line
 
 if TYPE_CHECKING:
-    from ferbench.experiment.prepare import Combination
+    from ferbench.api.conduct import Outcome
+    from ferbench.records.evaluation import EvaluationEntry
 
 _METRICS = ("accuracy", "macro_f1")
 
@@ -35,7 +36,7 @@ class CrossValidation:
 
     label: str
     of: int
-    outcomes: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
+    outcomes: dict[tuple[int, int], Outcome] = field(default_factory=dict)
     members: list[int] = field(default_factory=list)
 
     @property
@@ -45,39 +46,38 @@ class CrossValidation:
     @property
     def missing(self) -> list[dict[str, Any]]:
         """Folds without a result: ``seed``, ``fold`` and ``status``, which may be ``not asked for``."""
-        found = []
+        missing = []
         for seed in self.seeds:
             for place in range(1, self.of + 1):
-                status = self.outcomes.get((seed, place), {"status": "not asked for"})["status"]
+                outcome = self.outcomes.get((seed, place))
+                status = "not asked for" if outcome is None else outcome.status
                 if status != "done":
-                    found.append({"seed": seed, "fold": f"{place}/{self.of}", "status": status})
-        return found
+                    missing.append({"seed": seed, "fold": f"{place}/{self.of}", "status": status})
+        return missing
 
     @property
-    def done(self) -> dict[tuple[int, int], dict[str, Any]]:
+    def done(self) -> dict[tuple[int, int], EvaluationEntry]:
         """Evaluations of validation, by (seed, fold)."""
-        return {
-            place: outcome["evaluations"]["validation"]
-            for place, outcome in sorted(self.outcomes.items())
-            if outcome["status"] == "done"
-        }
+        there = {place: self.outcomes[place].evaluations for place in sorted(self.outcomes)}
+        return {place: evaluations["validation"] for place, evaluations in there.items() if evaluations}
 
     @property
     def n(self) -> int:
         """Samples of the folds that have a result, each fold once."""
-        return sum({place: evaluation["n"] for (_, place), evaluation in self.done.items()}.values())
+        return sum({place: evaluation.n for (_, place), evaluation in self.done.items()}.values())
 
     def metric(self, key: str) -> Spread | None:
         """The mean over folds within each seed, then over seeds."""
-        values = [(seed, one["metrics"].get(key)) for (seed, _), one in self.done.items()]
-        return over_folds(values) if values and all(value is not None for _, value in values) else None
+        values = [(seed, entry.metrics.get(key)) for (seed, _), entry in self.done.items()]
+        known = [(seed, value) for seed, value in values if value is not None]
+        return over_folds(known) if known and len(known) == len(values) else None
 
     @property
     def line(self) -> str:
         """For people. A mean over some of the folds is not called that of all."""
         several = f" × {len(self.seeds)} seeds" if len(self.seeds) > 1 else ""
-        found = {key: self.metric(key) for key in _METRICS}
-        means = [f"{measure(key).label} {shown(one, 'score')}" for key, one in found.items() if one is not None]
+        spreads = {key: self.metric(key) for key in _METRICS}
+        means = [f"{measure(key).label} {shown(spread, 'score')}" for key, spread in spreads.items() if spread]
         missing = _missing(self.missing, len(self.seeds) > 1)
         if not missing:
             return f"{self.label}, {self.of} folds{several}: {', '.join(means)}, n = {self.n:,}"
@@ -99,41 +99,30 @@ class CrossValidation:
             "missing": self.missing,
             "n": self.n if whole else None,
             **{
-                key: None if one is None else {"mean": one.mean, "min": one.low, "max": one.high}
-                for key, one in spreads.items()
+                key: spread and {"mean": spread.mean, "min": spread.low, "max": spread.high}
+                for key, spread in spreads.items()
             },
         }
 
 
-def cross_validations(combinations: Sequence[Combination], outcomes: Sequence[dict[str, Any]]) -> list[CrossValidation]:
-    """Those configurations of a command of which more than one fold was asked for.
-
-    Args:
-        combinations: what was asked for.
-        outcomes: what became of each.
-    """
+def cross_validations(outcomes: Sequence[Outcome]) -> list[CrossValidation]:
+    """Those configurations of a command of which more than one fold was asked for, with what became of each."""
     from ferbench.experiment.prepare import named_settings
 
-    several = [
-        {key: value for key, value in settings.items() if key not in (SEED, FOLD)}
-        for settings in named_settings([combination.settings for combination in combinations])
-    ]
-    named = titles(several, telling(several, ignored=()))
-    found: dict[str, CrossValidation] = {}
-    for number, (combination, outcome) in enumerate(zip(combinations, outcomes, strict=True)):
-        settings = combination.settings
-        fold = str(settings.get("data", {}).get("fold") or "")
-        if not _is_a_fold(fold):
-            continue
-        place, of = place_of(fold)
-        about = {key: value for key, value in settings.items() if key not in ("name", "data", "training")}
-        about["data"] = {key: value for key, value in settings["data"].items() if key != "fold"}
-        about["training"] = {key: value for key, value in settings.get("training", {}).items() if key != "seed"}
-        key = json.dumps([of, about], sort_keys=True, default=str)
-        one = found.setdefault(key, CrossValidation(named[number], of))
-        one.outcomes.setdefault((int(settings.get("training", {}).get("seed", 0)), place), outcome)
-        one.members.append(number)
-    return [one for one in found.values() if len({place for _, place in one.outcomes}) > 1]
+    asked = named_settings([outcome.combination.settings for outcome in outcomes])
+    shared = [{key: value for key, value in settings.items() if key not in (SEED, FOLD)} for settings in asked]
+    named = titles(shared, telling(shared, ignored=()))
+    by_configuration: dict[str, CrossValidation] = {}
+    for number, (settings, outcome) in enumerate(zip(asked, outcomes, strict=True)):
+        fold = str(settings.get(FOLD) or "")
+        if _is_a_fold(fold):
+            place, of = place_of(fold)
+            key = json.dumps([of, shared[number]], sort_keys=True, default=str)
+            configuration = by_configuration.setdefault(key, CrossValidation(named[number], of))
+            configuration.outcomes.setdefault((int(settings.get(SEED, 0)), place), outcome)
+            configuration.members.append(number)
+    several = by_configuration.values()
+    return [validation for validation in several if len({place for _, place in validation.outcomes}) > 1]
 
 
 def show_cross_validations(several: Sequence[CrossValidation]) -> None:
@@ -141,8 +130,8 @@ def show_cross_validations(several: Sequence[CrossValidation]) -> None:
     if not several:
         return
     click.echo()
-    for one in several:
-        click.echo(one_line(one.line))
+    for validation in several:
+        click.echo(one_line(validation.line))
     click.echo(
         "Means over folds, the lowest and highest fold in brackets. A fold is measured on the samples that its epoch "
         "was chosen on."
@@ -156,11 +145,11 @@ def _is_a_fold(fold: str) -> bool:
 
 def _missing(missing: Sequence[dict[str, Any]], with_seed: bool) -> str:
     """``folds 2 and 3 failed, fold 5 was not asked for``."""
-    found: dict[tuple[str, int], list[int]] = {}
-    for one in missing:
-        found.setdefault((one["status"], one["seed"]), []).append(place_of(one["fold"])[0])
+    places_of: dict[tuple[str, int], list[int]] = {}
+    for fold in missing:
+        places_of.setdefault((fold["status"], fold["seed"]), []).append(place_of(fold["fold"])[0])
     lines = []
-    for (status, seed), places in found.items():
+    for (status, seed), places in places_of.items():
         verb = "" if status in ("failed", "diverged") else "were " if len(places) > 1 else "was "
         lines.append(f"{listed(places)}{f' of seed {seed}' if with_seed else ''} {verb}{status}")
     return ", ".join(lines)

@@ -27,8 +27,8 @@ def echo_json(value: Any) -> None:
     click.echo(_PERHAPS.sub(_escaped, text))
 
 
-def _escaped(found: re.Match[str]) -> str:
-    character = found[0]
+def _escaped(match: re.Match[str]) -> str:
+    character = match[0]
     return json.dumps(character)[1:-1] if unicodedata.category(character) in _LIVE else character
 
 

@@ -18,16 +18,16 @@ def mistake_of(error: OSError | ValueError | RuntimeError) -> UserError | None:
             return None
         name = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else str(error.filename)
         return UserError(f"'{name}' is too long for the name of a file", "give a shorter name or path")
-    said = str(error)
-    if said.startswith("embedded null"):  # byte or character
+    message = str(error)
+    if message.startswith("embedded null"):  # byte or character
         return UserError("a path holds the character of code 0, which no file's name can", "leave it out")
-    if said == "Could not determine home directory.":  # `Path.expanduser` says no more
+    if message == "Could not determine home directory.":  # `Path.expanduser` says no more
         return UserError("a path begins with '~' and a name that no user has", "write the path in full")
-    if said.startswith("Exceeds the limit"):
+    if message.startswith("Exceeds the limit"):
         return UserError("a number has thousands of digits", "give a number that a computer reckons with")
     return None
 
 
 def shortened(text: str) -> str:
     """The text with what nobody can have meant as one word cut in the middle."""
-    return re.sub(rf"\S{{{_LONGEST_WORD + 1},}}", lambda found: f"{found[0][:80]}…{found[0][-40:]}", text)
+    return re.sub(rf"\S{{{_LONGEST_WORD + 1},}}", lambda match: f"{match[0][:80]}…{match[0][-40:]}", text)

@@ -14,10 +14,10 @@ from ferbench.wording import one_line
 def warn_of_digits(name: str, kind: str = "run") -> None:
     """Warn of a name that also reads as the beginning of an id."""
     if digits_of(name):
-        said = (
+        what = (
             f"the name '{name}' also reads as the beginning of an id; where it is both, commands ask for the whole id"
         )
-        click.echo(f"warning: {said}\n  → give the {kind} a name that has other letters or signs too", err=True)
+        click.echo(f"warning: {what}\n  → give the {kind} a name that has other letters or signs too", err=True)
 
 
 def warn_of_names(results: Path, asked: Iterable[tuple[str, str, str]]) -> None:
@@ -37,9 +37,11 @@ def warn_of_names(results: Path, asked: Iterable[tuple[str, str, str]]) -> None:
     known = summaries(results) if wanted else []
     for name, (run, config) in wanted.items():
         warn_of_digits(name)
-        taken = [one.run for one in known if one.name == name and one.run != run and one.config != config]
+        taken = [
+            summary.run for summary in known if summary.name == name and summary.run != run and summary.config != config
+        ]
         if taken:
-            others = "; ".join(in_words(RunDirectory(run_path(results, one))) for one in taken[:3])
+            others = "; ".join(in_words(RunDirectory(run_path(results, run))) for run in taken[:3])
             more = f"; and {len(taken) - 3} more" if len(taken) > 3 else ""
-            said = one_line(f"the name '{name}' is taken: {others}{more}")
-            click.echo(f"warning: {said}\n  → choose another --name, or tell them apart by id", err=True)
+            what = one_line(f"the name '{name}' is taken: {others}{more}")
+            click.echo(f"warning: {what}\n  → choose another --name, or tell them apart by id", err=True)

@@ -57,7 +57,7 @@ def packed(
     from ferbench.cli.progress import PackingProgress
     from ferbench.data.class_mapping import of_one_expression
     from ferbench.data.packing import FaultyDataset
-    from ferbench.experiment.datasets import build_dataset, dataset_pack
+    from ferbench.experiment.dataset_pack import build_dataset, dataset_pack
 
     chosen = resolved.components["dataset"]
     name = chosen.component.name

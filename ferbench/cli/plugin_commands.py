@@ -16,11 +16,11 @@ def offered() -> Mapping[str, str]:
 
     registry = silent_registry(())
     ambiguous = registry.ambiguous()
-    found = {}
+    summaries = {}
     for component in registry.components("command"):
         qualified = component.name in COMMANDS or ("command", component.name) in ambiguous
-        found[component.qualified_name if qualified else component.name] = component.spec.summary
-    return found
+        summaries[component.qualified_name if qualified else component.name] = component.spec.summary
+    return summaries
 
 
 def find(name: str) -> click.Command | None:

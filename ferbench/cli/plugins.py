@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,7 @@ from ferbench.kinds import BY_NAME
 
 if TYPE_CHECKING:
     from ferbench.plugin.discovery import Component, PluginRecord, Registry
-    from ferbench.plugin.options import OptionSchema
+    from ferbench.training.layers import LayerTable
 
 _SLOW = 0.5  # seconds of import after which a plugin slows every command down noticeably
 
@@ -76,6 +77,7 @@ def show_component(
     """
     from ferbench.cli import component_page
     from ferbench.plugin.discovery import load_registry
+    from ferbench.plugin.specs import ModelSpec
 
     component = load_registry(plugin).find(kind, name)
     if component.kind != "model" and (sets or image_size):
@@ -83,15 +85,17 @@ def show_component(
     options = component.options()
     given = assignments(component, sets)
     lacking = [option.name for option in options.fields if option.required and option.name not in given]
-    record = component_page.describe(component, options)
-    if component.kind == "model" and not lacking:
+    record, layers, built_for = component_page.describe(component), None, ""
+    if isinstance(component.spec, ModelSpec) and not lacking:
+        size = image_size or component.spec.image_size
         settings = options.validate(given, "model")
+        layers, built_for = _layers(component, settings, classes, size), f"{classes} classes at {size}×{size}"
         record["options_used"] = settings
-        record["layers"] = _layers(component, options, settings, classes, image_size)
+        record["layers"] = {"classes": classes, "image_size": size, **layers.to_dict()}
     if as_json:
         echo_json(record)
         return
-    component_page.show(record)
+    component_page.show_page(component, layers, built_for)
     if component.kind == "model" and lacking:
         click.echo(f"For the layers say {' '.join(f'--set {option}=…' for option in lacking)}")
 
@@ -181,31 +185,23 @@ def _notes(registry: Registry, kind: str | None) -> list[str]:
     return [one_line(note) for note in notes]
 
 
-def _layers(
-    component: Component,
-    options: OptionSchema,
-    settings: dict[str, Any],
-    classes: int,
-    image_size: int | None,
-) -> dict[str, Any]:
+def _layers(component: Component, settings: Mapping[str, Any], classes: int, size: int) -> LayerTable:
     from ferbench.plugin.faults import describe
     from ferbench.plugin.specs import ModelSpec
     from ferbench.task import Task
-    from ferbench.training.summary import layer_table
+    from ferbench.training.layers import layer_table
 
     spec = component.spec
     assert isinstance(spec, ModelSpec)
-    size = image_size or spec.image_size
     task = Task(tuple(f"class-{k}" for k in range(classes)), spec.channels, size, size, (1,) * classes, spec.affect)
     builder = component.builder()
     try:
-        table = layer_table(builder(task, **options.arguments(settings)), task)
+        return layer_table(builder(task, **component.options().arguments(settings)), task)
     except UserError:
         raise
     except Exception as error:
         raise UserError(
-            f"{component.where} of plugin {component.plugin.title} cannot be built for {classes} classes and "
+            f"{component.title} cannot be built for {classes} classes and "
             f"{spec.channels}×{size}×{size} images: {describe(error)}",
             "try other --set, --classes or --image-size",
         ) from error
-    return {"classes": classes, "image_size": size, **table.to_dict()}

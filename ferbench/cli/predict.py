@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from ferbench.api.classify import AFFECT, Classified, classify, image_files
+from ferbench.api.classify import AFFECT, Classified, classify, image_files, restored
 from ferbench.cli.completion import RunType, plugin_option
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import results_option
-from ferbench.wording import one_line
+from ferbench.wording import number_of, one_line
 
 
 @click.command()
@@ -35,23 +35,15 @@ def predict(run: str, images: Sequence[Path], layout: str, device: str, results:
     from ferbench.runs.find import find_run
 
     paths = list(image_files(images, lambda text: click.echo(one_line(f"warning: {text}"), err=True)))
-    directory = find_run(results, run)
-    from ferbench.plugin.discovery import load_registry
-    from ferbench.training.restore import restore
-    from ferbench.training.runtime import choose_device, prepare
-
-    chosen_device = choose_device(device, "--device")
-    prepare(chosen_device, None, deterministic=True)
-    trained = restore(directory, load_registry(plugin), chosen_device)
-    for warning in filter(None, (trained.changed, trained.doubt)):
+    trained = restored(find_run(results, run), device, plugin, "--device")
+    for warning in trained.warnings:
         click.echo(one_line(f"warning: {warning}; probabilities may differ"), err=True)
     classified, faults = classify(trained, [(path, path) for path in paths])
     _show(classified, trained.task.class_names, layout)
     for path, reason in faults:
         click.echo(one_line(f"error: {path}: {reason}"), err=True)
     if faults:
-        what = "1 image" if len(faults) == 1 else f"{len(faults)} images"
-        click.echo(f"  → {what} could not be classified; give {FORMAT_LIST} files", err=True)
+        click.echo(f"  → {number_of(len(faults), 'image')} could not be classified; give {FORMAT_LIST} files", err=True)
         sys.exit(2)
 
 
@@ -68,16 +60,16 @@ def distinct(class_names: Iterable[str], own: Sequence[str]) -> list[str]:
 
 
 def _show(classified: list[Classified], class_names: tuple[str, ...], layout: str) -> None:
-    affect = AFFECT if any(one.affect for one in classified) else ()
+    affect = AFFECT if any(result.affect for result in classified) else ()
     if layout == "json":
         document: list[dict[str, Any]] = [
             {
-                "image": str(one.image),
-                "predicted": class_names[one.label],
-                "probabilities": dict(zip(class_names, one.probabilities, strict=True)),
-                **({} if one.affect is None else dict(zip(AFFECT, one.affect, strict=True))),
+                "image": str(result.image),
+                "predicted": class_names[result.label],
+                "probabilities": dict(zip(class_names, result.probabilities, strict=True)),
+                **({} if result.affect is None else dict(zip(AFFECT, result.affect, strict=True))),
             }
-            for one in classified
+            for result in classified
         ]
         echo_json(document)
     elif layout == "csv":
@@ -85,22 +77,22 @@ def _show(classified: list[Classified], class_names: tuple[str, ...], layout: st
 
         own = ("image", "predicted", *affect)
         rows = [[*own[:2], *distinct(map(csv_text, class_names), own), *affect]]
-        for one in classified:
-            numbers = (*one.probabilities, *(one.affect or ()))
-            predicted = csv_text(class_names[one.label])
-            rows.append([csv_text(str(one.image)), predicted, *(f"{number:.6f}" for number in numbers)])
+        for result in classified:
+            numbers = (*result.probabilities, *(result.affect or ()))
+            predicted = csv_text(class_names[result.label])
+            rows.append([csv_text(str(result.image)), predicted, *(f"{number:.6f}" for number in numbers)])
         click.echo(csv_lines(rows), nl=False)
     elif classified:
         from ferbench.cli.tables import fitting, show, terminal_width
 
         rows = [
             [
-                str(one.image),
-                class_names[one.label],
-                *(f"{100 * p:.1f} %" for p in one.probabilities),
-                *(f"{value:+.2f}" for value in one.affect or ()),
+                str(result.image),
+                class_names[result.label],
+                *(f"{100 * p:.1f} %" for p in result.probabilities),
+                *(f"{value:+.2f}" for value in result.affect or ()),
             ]
-            for one in classified
+            for result in classified
         ]
         columns = ["image", "predicted", *distinct(class_names, ("image", "predicted", *affect)), *affect]
         width = terminal_width()

@@ -52,14 +52,12 @@ def recipe_options(repeated: str) -> Callable[[_Command], _Command]:
     return decorate
 
 
-set_option: Any = click.option(
-    "--set",
-    "sets",
-    type=SettingType(),
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Set a field, e.g. training.epochs=10.",
-)
+def sets_option(text: str) -> Any:
+    """``--set``, whose texts arrive as ``sets``, with that help."""
+    return click.option("--set", "sets", type=SettingType(), multiple=True, metavar="KEY=VALUE", help=text)
+
+
+set_option: Any = sets_option("Set a field, e.g. training.epochs=10.")
 
 start_option: Any = click.option(
     "--from",

@@ -16,6 +16,7 @@ from ferbench.errors import UserError
 from ferbench.wording import one_line
 
 if TYPE_CHECKING:
+    from ferbench.report.page import Report
     from ferbench.runs.directory import RunDirectory
 
 #: Seconds between looks at a run that goes on, and after which the browser reads its page again.
@@ -84,8 +85,11 @@ def report(
     path = output or report_path(results, [*chosen, *beside])
     sections = find_sections(plugin)
 
+    def contents() -> Report:
+        return compose(read_runs(chosen, base), sections, extras)
+
     def write(*, refresh: int | None) -> None:
-        write_page(compose(read_runs(chosen, base), sections, extras), path, refresh=refresh)
+        write_page(contents(), path, refresh=refresh)
 
     seen = _stamps(chosen)
     going_on = watch and _going_on(chosen)
@@ -98,10 +102,10 @@ def report(
             click.echo("watching; Ctrl-C ends the watch, not the run", err=True)
         _watch(chosen, write, seen)
     if tables is not None:
-        paths = write_tables(compose(read_runs(chosen, base), sections, extras), tables)
+        paths = write_tables(contents(), tables)
         click.echo(f"{len(paths)} files in {tables}")
     if figures is not None:
-        paths = write_figures(compose(read_runs(chosen, base), sections, extras).figures(), figures)
+        paths = write_figures(contents().figures(), figures)
         click.echo(f"{len(paths)} files in {figures}")
 
 

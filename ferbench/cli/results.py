@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import click
 from rich.table import Table
@@ -12,9 +12,10 @@ from ferbench.cli.tables import fitting, show, table, terminal_width
 from ferbench.experiment.differences import beside_title
 from ferbench.runs.remarks import remarks
 from ferbench.tables.table import apart, shown
-from ferbench.wording import one_line
+from ferbench.wording import number_of, one_line
 
 if TYPE_CHECKING:
+    from ferbench.api.conduct import Outcome
     from ferbench.records.evaluation import EvaluationEntry
 
 _COLUMNS = ("class", "precision", "recall", "F1", "support")
@@ -55,57 +56,51 @@ def show_scores(evaluation: EvaluationEntry) -> None:
         click.echo(f"\n{one_line(line)}")
 
 
-def _measured(outcome: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The split that the result is judged on: test, or validation for a fold."""
-    role = "test" if "test" in outcome["evaluations"] else "validation"
-    return role, outcome["evaluations"][role]
+def show_result(run: str, title: str, facts: Iterable[str], evaluation: EvaluationEntry) -> None:
+    """Print whose result it is, facts about it, of which empty ones are none, and `show_scores`."""
+    click.echo(f"{run}  {one_line(title)}\n{one_line('; '.join(filter(None, facts)))}\n")
+    show_scores(evaluation)
 
 
-def show_outcome(outcome: dict[str, Any], *, quiet: bool) -> None:
-    if outcome["status"] != "done":
-        where = f"run {outcome['run']}" if "run" in outcome else f"{outcome['label']} was"
-        click.echo(one_line(f"{where} {outcome['status']}: {outcome['reason']}"), err=True)
+def show_outcome(outcome: Outcome, *, quiet: bool) -> None:
+    """Print what became of a combination: its scores, or why it has none."""
+    label, record = outcome.combination.label, outcome.record
+    if not outcome.evaluations or record is None or record.training is None or outcome.directory is None:
+        where = f"{label} was" if outcome.directory is None else f"run {outcome.directory.path.name}"
+        click.echo(one_line(f"{where} {outcome.status}: {outcome.reason}"), err=True)
         return
-    role, evaluation = _measured(outcome)
-    training = outcome["training"]
-    about = [f"{role}, n = {evaluation['n']:,}"]
-    if training["epochs"]:
-        about.append(f"epoch {training['best_epoch']} of {training['epochs']}")
-        about.append(f"selected by validation {training['select']}")
-    else:
-        about.append("weights as they were built, without training")
-    tta = evaluation["options"]["tta"]
-    if tta != "none":
-        about.append(f"test-time augmentation: {tta}")
-    if outcome["synthetic"]:
-        about.append("synthetic images")
-    if faulty := outcome["skipped_faulty"]:
-        about.append("1 faulty sample left out" if faulty == 1 else f"{faulty:,} faulty samples left out")
-    if taken := sum(outcome["excluded"].values()):
-        about.append("1 sample excluded" if taken == 1 else f"{taken:,} samples excluded")
-    if outcome["reused"]:
-        about.append("reused")
-    click.echo(f"{outcome['run']}  {one_line(outcome['label'])}\n{one_line('; '.join(about))}\n")
-    from ferbench.records.evaluation import EvaluationEntry
-
-    show_scores(EvaluationEntry.model_validate(evaluation))
+    split, evaluation = outcome.judged
+    training = record.training
+    faulty, taken = record.data.skipped_faulty, sum(record.data.excluded.values())
+    facts = [
+        f"{split}, n = {evaluation.n:,}",
+        f"epoch {training.best_epoch} of {training.epochs}; selected by validation {training.select}"
+        if training.epochs
+        else "weights as they were built, without training",
+        "" if evaluation.is_plain else f"test-time augmentation: {evaluation.options['tta']}",
+        "synthetic images" if record.data.synthetic else "",
+        f"{number_of(faulty, 'faulty sample')} left out" if faulty else "",
+        f"{number_of(taken, 'sample')} excluded" if taken else "",
+        "reused" if outcome.reused else "",
+    ]
+    show_result(outcome.directory.path.name, label, facts, evaluation)
     if not quiet:
-        click.echo(f"\nrecord: {outcome['directory']}\n")
+        click.echo(f"\nrecord: {outcome.directory.path}\n")
 
 
-def show_comparison(outcomes: Sequence[dict[str, Any]]) -> None:
+def show_comparison(outcomes: Sequence[Outcome]) -> None:
     """The runs of a grid side by side, in the order of the grid, with a column for each setting that varies."""
     rows = []
-    varied = list(beside_title(outcomes[0]["varied"]))
+    varied = list(beside_title(outcomes[0].combination.varied))
     for outcome in outcomes:
-        about = [outcome.get("run", ""), outcome["label"], *beside_title(outcome["varied"]).values()]
-        if outcome["status"] == "done":
-            role, evaluation = _measured(outcome)
-            metrics = evaluation["metrics"]
-            values = [f"{metrics[key]:.4f}" for key in ("accuracy", "macro_f1", "balanced_accuracy")]
-            rows.append([*about, role, f"{evaluation['n']:,}", *values])
+        run = "" if outcome.directory is None else outcome.directory.path.name
+        about = [run, outcome.combination.label, *beside_title(outcome.combination.varied).values()]
+        if outcome.evaluations:
+            split, evaluation = outcome.judged
+            values = [f"{evaluation.metrics[key]:.4f}" for key in ("accuracy", "macro_f1", "balanced_accuracy")]
+            rows.append([*about, split, f"{evaluation.n:,}", *values])
         else:
-            rows.append([*about, outcome["status"], "", "", "", ""])
+            rows.append([*about, outcome.status, "", "", "", ""])
     numbers = ("n", "accuracy", "macro-F1", "balanced accuracy")
     columns = ["run", "combination", *varied, "split", *numbers]
     width = terminal_width()

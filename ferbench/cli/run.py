@@ -80,7 +80,7 @@ def run(
     from ferbench.plugin.discovery import load_registry
 
     prepares = preparer(load_registry(plugin), results, cache, quiet=quiet or as_json)
-    combinations = combinations_of(prepares, results, devices=devices, **asked)
+    combinations = combinations_of(prepares, devices=devices, **asked)
     plan_all(combinations, prepares, results)
     _warn_of_names(combinations, results)
     if dry_run:
@@ -93,15 +93,12 @@ def run(
 
 def _warn_of_names(combinations: Sequence[Combination], results: Path) -> None:
     plans = [combination.plan for combination in combinations if combination.plan is not None]
-    named = [(plan.resolved.recipe.name, plan) for plan in plans]
-    warn_of_names(
-        results, [(name, plan.directory(results).path.name, plan.config_id) for name, plan in named if name is not None]
-    )
+    named = [(plan.resolved.recipe.name, plan.directory(results).path.name, plan.config_id) for plan in plans]
+    warn_of_names(results, [(name, run, config) for name, run, config in named if name is not None])
 
 
 def combinations_of(
     prepares: Preparer,
-    results: Path,
     *,
     tracker_names: Sequence[str],
     seeds: Sequence[int],
@@ -113,18 +110,17 @@ def combinations_of(
 
     Args:
         prepares: prepares them.
-        results: where the run that ``--from`` names is looked for.
         tracker_names: ``--tracker``.
         seeds: ``--seed``.
         folds: ``--folds``.
         devices: ``--devices``.
-        asked: the flags of components, as ``model_names``; the others go to `ferbench.api.request`.
+        asked: the flags of components, as ``model_names``; the others go to `ferbench.experiment.request`.
 
     Raises:
         UserError: something of it is wrong, or no combination makes sense.
     """
-    from ferbench.api.request import asked_combinations
-    from ferbench.experiment.folds import axis
+    from ferbench.experiment.fold_axis import axis
+    from ferbench.experiment.request import asked_combinations
 
     components = {section: asked.pop(f"{section}_names") for section in SECTIONS}
     fields: dict[str, Sequence[Any]] = {
@@ -132,7 +128,7 @@ def combinations_of(
         "runtime.devices": [] if devices is None else [devices],
         "data.fold": axis(folds) if folds is not None else [],
     }
-    return asked_combinations(prepares, results, components, trackers=tracker_names, fields=fields, **asked)
+    return asked_combinations(prepares, components, trackers=tracker_names, fields=fields, **asked)
 
 
 def conduct(
@@ -148,15 +144,15 @@ def conduct(
     """Run what is to be run, show it, and end with exit code 1 where something failed."""
     shown = _Shown(len(combinations), quiet=quiet, tables=tables)
     outcomes = run_all(combinations, results, cache, plugins, shown)
-    plain = [outcome.plain() for outcome in outcomes]
-    several = cross_validations(combinations, plain)
+    several = cross_validations(outcomes)
     if tables and len(combinations) > 1:
         from ferbench.cli.results import show_comparison
 
-        show_comparison(plain)
+        show_comparison(outcomes)
         show_cross_validations(several)
     page = write_report(outcomes, results, plugins) if with_report else None
     if not tables:
+        plain = [outcome.plain() for outcome in outcomes]
         about = {} if page is None else {"report": str(page)}
         for validation in several:
             for number in validation.members:
@@ -197,7 +193,7 @@ class _Shown(Progress):
         if self._tables:
             from ferbench.cli.results import show_outcome
 
-            show_outcome(outcome.plain(), quiet=self._quiet)
+            show_outcome(outcome, quiet=self._quiet)
 
     def interrupted(self, run: str) -> None:
         click.echo(f"interrupted: the same command goes on with run {run}", err=True)

@@ -91,11 +91,16 @@ def describe(results: Path, directory: RunDirectory) -> Page:
     )
 
 
+#: What ``--json`` has as the record has it.
+_AS_RECORDED = ("data", "components", "plugins", "recipe", "model", "training", "environment")
+
+
 def plain(page: Page) -> dict[str, Any]:
     """The page for ``--json``."""
     from ferbench.runs.summary import kind_of
 
     record, run = page.record, page.run
+    recorded = {"plugins": [], "model": None, "training": None, "environment": {}} | record.plain()
     return {
         "run": run,
         "name": record.name,
@@ -106,16 +111,10 @@ def plain(page: Page) -> dict[str, Any]:
         "at_work": None if page.holder is None else str(page.holder),
         "started": record.started,
         "finished": record.finished,
-        "resumed": [session.plain() for session in record.resumed],
+        "resumed": recorded.get("resumed", []),
         "error": None if record.error is None else record.error.message,
         "identity": {"training_id": record.identity.training_id, "config_id": record.identity.config_id},
-        "data": record.data.plain(),
-        "components": {section: component.plain() for section, component in record.components.items()},
-        "plugins": [plugin.plain() for plugin in record.plugins],
-        "recipe": record.recipe.plain(),
-        "model": None if record.model is None else record.model.plain(),
-        "training": None if record.training is None else record.training.plain(),
-        "environment": record.environment.plain(),
+        **{key: recorded[key] for key in _AS_RECORDED},
         "checkpoints": [
             {
                 "name": point.name,
@@ -145,7 +144,7 @@ def show(page: Page) -> None:
     from ferbench.tables.table import size
     from ferbench.wording import one_line
 
-    record, data, recipe = page.record, page.record.data, page.record.recipe
+    record, data = page.record, page.record.data
     click.echo(one_line("  ".join([page.run, *([record.name] if record.name else []), page.status])))
     facts = [
         ("directory", f"{page.directory.path}, {size(page.bytes)}"),
@@ -172,19 +171,22 @@ def show(page: Page) -> None:
         ],
     )
     components = [
-        [section, one.name, f"{one.distribution} {one.version}", _short(one.source), _options(one)]
-        for section, one in record.components.items()
+        [
+            section,
+            component.name,
+            f"{component.distribution} {component.version}",
+            _short(component.source),
+            _options(component),
+        ]
+        for section, component in record.components.items()
     ]
     _rows("Components", components, ["section", "name", "plugin", "source", "options"])
-    plugins = [[one.name, f"{one.distribution} {one.version}", _short(one.source)] for one in record.plugins]
+    plugins = [
+        [plugin.name, f"{plugin.distribution} {plugin.version}", _short(plugin.source)] for plugin in record.plugins
+    ]
     _rows("Plugins that were loaded", plugins, ["name", "plugin", "source"])
-    sections = {
-        "data": recipe.data,
-        "training": recipe.training,
-        "evaluation": recipe.evaluation,
-        "runtime": recipe.runtime,
-    }
-    for section, fields in sections.items():
+    for section in ("data", "training", "evaluation", "runtime"):
+        fields = getattr(record.recipe, section)
         _rows(f"Recipe [{section}]", [[key, _text(value)] for key, value in fields.items() if value is not None])
     _rows("Environment", list(_flat(record.environment.plain())))
     if record.training is not None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -57,85 +57,66 @@ def list_runs(form: str, as_json: bool, where: tuple[str, ...], statuses: tuple[
     from ferbench.ranking import filters
     from ferbench.runs.index import summaries
     from ferbench.runs.listing import listed, with_state
+    from ferbench.tables.formats import to_csv, to_json_value, to_markdown
 
     form = chosen_format(form, as_json)
-    known = [with_state(results, one) for one in summaries(results)]
-    chosen = [one for one in filters.select(known, filters.parse(where)) if not statuses or one.status in statuses]
+    known = [with_state(results, summary) for summary in summaries(results)]
+    chosen = [
+        summary for summary in filters.select(known, filters.parse(where)) if not statuses or summary.status in statuses
+    ]
     if not known:
         missing = "" if results.is_dir() else ", since there is no such directory"
         click.echo(f"no runs in {results} yet{missing}; make one with 'ferbench run', or give --results", err=True)
-    found = sorted((listed(results, one) for one in chosen), key=lambda one: (one.started or "", one.summary.run))
-    table = _table(found)
+    several = sorted((listed(results, run) for run in chosen), key=lambda run: (run.started or "", run.summary.run))
+    table = _table(several)
     if form == "json":
-        from ferbench.tables.formats import to_json_value
-
         echo_json(to_json_value(table)["rows"])
-    elif form == "csv":
-        from ferbench.tables.formats import to_csv
-
-        click.echo(to_csv(table), nl=False)
-    elif form == "md":
-        from ferbench.tables.formats import to_markdown
-
-        click.echo(to_markdown(table), nl=False)
-    elif found:
+    elif form in ("csv", "md"):
+        click.echo(to_csv(table) if form == "csv" else to_markdown(table), nl=False)
+    elif several:
         from ferbench.cli.tables import terminal_width
         from ferbench.tables.table import size
         from ferbench.tables.terminal import to_terminal
 
         spare = ["planned", "note", "dataset", "seed", "model", "validation_macro_f1", "seconds", "started"]
         click.echo("\n".join(to_terminal(table, terminal_width(), spare=spare)))
-        click.echo(f"\n{_counted(len(found))}, {size(sum(one.bytes for one in found))}")
+        click.echo(f"\n{_counted(len(several))}, {size(sum(run.bytes for run in several))}")
     elif known:
         click.echo("no run has that status", err=True)
 
 
-def _table(found: Sequence[Listed]) -> Table:
+def _table(several: Sequence[Listed]) -> Table:
     from ferbench.tables.table import Column, Table
 
-    columns = (
-        Column("run", "run", "id"),
-        Column("name", "name"),
-        Column("status", "status"),
-        Column("started", "started (UTC)"),
-        Column("seconds", "trained", "seconds", about="Time of training, over all sessions."),
-        Column("epochs", "epochs", "count"),
-        Column("planned", "of", "count"),
-        Column("bytes", "size", "bytes"),
-        Column("test_macro_f1", "test F1", "score", about="Macro-F1 on the run's own test set."),
-        Column("validation_macro_f1", "val F1", "score", about="Macro-F1 of the kept weights on validation."),
-        Column("dataset", "dataset"),
-        Column("model", "model"),
-        Column("seed", "seed", "number"),
-        Column("note", "note"),
-    )
-    rows = tuple(
+    on_test, on_validation = "Macro-F1 on the run's own test set.", "Macro-F1 of the kept weights on validation."
+    columns: tuple[tuple[Column, Callable[[Listed], Any]], ...] = (
+        (Column("run", "run", "id"), lambda run: run.summary.run),
+        (Column("name", "name"), lambda run: run.summary.name),
+        (Column("status", "status"), lambda run: run.summary.status),
+        (Column("started", "started (UTC)"), lambda run: run.started and run.started[:19].replace("T", " ")),
         (
-            one.summary.run,
-            one.summary.name,
-            one.summary.status,
-            None if one.started is None else one.started[:19].replace("T", " "),
-            one.seconds,
-            one.epochs,
-            one.planned,
-            one.bytes,
-            one.test,
-            one.validation,
-            one.summary.data.get("dataset"),
-            one.summary.settings.get("model"),
-            one.summary.seed,
-            _note(one),
-        )
-        for one in found
+            Column("seconds", "trained", "seconds", about="Time of training, over all sessions."),
+            lambda run: run.seconds,
+        ),
+        (Column("epochs", "epochs", "count"), lambda run: run.epochs),
+        (Column("planned", "of", "count"), lambda run: run.summary.settings.get("training.epochs")),
+        (Column("bytes", "size", "bytes"), lambda run: run.bytes),
+        (Column("test_macro_f1", "test F1", "score", about=on_test), lambda run: run.macro_f1("test")),
+        (Column("validation_macro_f1", "val F1", "score", about=on_validation), lambda run: run.macro_f1("validation")),
+        (Column("dataset", "dataset"), lambda run: run.summary.data.get("dataset")),
+        (Column("model", "model"), lambda run: run.summary.settings.get("model")),
+        (Column("seed", "seed", "number"), lambda run: run.summary.seed),
+        (Column("note", "note"), _note),
     )
-    return Table("runs", f"Runs, {len(rows):,} of them.", columns, rows)
+    rows = tuple(tuple(value(run) for _, value in columns) for run in several)
+    return Table("runs", f"Runs, {len(rows):,} of them.", tuple(column for column, _ in columns), rows)
 
 
-def _note(one: Listed) -> str | None:
+def _note(run: Listed) -> str | None:
     """Who is at work on a run, why it has no result, or that other software made it."""
-    if one.holder is not None:
-        return str(one.holder)
-    return one.summary.reason or (one.summary.kind if one.summary.elsewhere else None)
+    if run.holder is not None:
+        return str(run.holder)
+    return run.summary.reason or (run.summary.kind if run.summary.elsewhere else None)
 
 
 @runs.command("show")
@@ -178,25 +159,25 @@ def remove_runs(names: tuple[str, ...], yes: bool, force: bool, dry_run: bool, r
     from ferbench.tables.table import size
     from ferbench.wording import one_line
 
-    found = {run.path.name: run for run in (find_to_remove(results, name) for name in names)}
-    titles = {name: one_line(in_words(run)) for name, run in found.items()}
-    for name, run in found.items():
+    chosen = {run.path.name: run for run in (find_to_remove(results, name) for name in names)}
+    titles = {name: one_line(in_words(run)) for name, run in chosen.items()}
+    for name, run in chosen.items():
         holder = at_work(run)
         if holder is not None:
             raise UserError(
                 f"another process is at work on run {titles[name]}: {holder}", "wait for it, or stop it, and try again"
             )
-    children = dependents(results, found)
-    for name, studies in needed_by_studies(results, found).items():
-        children.setdefault(name, []).extend(f"study {one}" for one in studies)
+    children = dependents(results, chosen)
+    for name, studies in needed_by_studies(results, chosen).items():
+        children.setdefault(name, []).extend(f"study {study}" for study in studies)
     if children and not (force or dry_run):
-        said = "; ".join(f"{titles[name]} is needed by {', '.join(others)}" for name, others in children.items())
-        raise UserError(f"these are needed: {said}", "remove the runs that need them too, or say --force")
-    sizes = {name: size_of(run.path) for name, run in found.items()}
-    for name in found:
+        needs = "; ".join(f"{titles[name]} is needed by {', '.join(others)}" for name, others in children.items())
+        raise UserError(f"these are needed: {needs}", "remove the runs that need them too, or say --force")
+    sizes = {name: size_of(run.path) for name, run in chosen.items()}
+    for name in chosen:
         notes = [f"needed by {', '.join(children[name])}"] if name in children else []
         click.echo(one_line(", ".join([titles[name], size(sizes[name]), *notes])))
-    total = f"{_counted(len(found))}, {size(sum(sizes.values()))}"
+    total = f"{_counted(len(chosen))}, {size(sum(sizes.values()))}"
     if dry_run:
         click.echo(f"would be removed: {total}")
         return
@@ -210,7 +191,7 @@ def remove_runs(names: tuple[str, ...], yes: bool, force: bool, dry_run: bool, r
     if not sure:
         click.echo("nothing was removed", err=True)
         sys.exit(1)
-    for name, run in found.items():
+    for name, run in chosen.items():
         remove(results, run)
         click.echo(f"removed: {titles[name]}")
     click.echo(f"removed: {total}")
@@ -245,18 +226,18 @@ def verify_runs(names: tuple[str, ...], as_json: bool, quiet: bool, results: Pat
         findings += list(verify(run))
     if not names:
         findings += list(verify_studies(results))
-    damaged = [one for one in findings if one.damage]
+    damaged = [finding for finding in findings if finding.damage]
     if as_json:
         about = {"checked": checked, "skipped": [name for name, _ in skipped], "damaged": len({o.run for o in damaged})}
-        echo_json({**about, "findings": [asdict(one) for one in findings]})
+        echo_json({**about, "findings": [asdict(finding) for finding in findings]})
     else:
-        for one in damaged if quiet else findings:
-            word = "damaged" if one.damage else "note"
-            click.echo(one_line(f"{word}: {one.run}/{one.file}: {one.what} → {one.remedy}"))
+        for finding in damaged if quiet else findings:
+            word = "damaged" if finding.damage else "note"
+            click.echo(one_line(f"{word}: {finding.run}/{finding.file}: {finding.what} → {finding.remedy}"))
         for name, holder in () if quiet else skipped:
             click.echo(one_line(f"not checked: {name}: {holder} is at work on it"))
         if not quiet:
-            whole = checked - len({one.run for one in damaged if not one.run.startswith("studies/")})
+            whole = checked - len({finding.run for finding in damaged if not finding.run.startswith("studies/")})
             click.echo(f"{_counted(checked)} checked, {whole:,} whole")
     if damaged:
         sys.exit(1)
@@ -270,10 +251,10 @@ def _asked(results: Path, names: Sequence[str]) -> list[RunDirectory]:
     if names:
         return list({run.path: run for run in (find_run(results, name) for name in names)}.values())
     try:
-        found = sorted((results / "runs").iterdir())
+        paths = sorted((results / "runs").iterdir())
     except OSError:
         raise UserError(f"there are no runs in {results}", "give the results directory with --results") from None
-    return [RunDirectory(path) for path in found if SHORT_ID.fullmatch(path.name) or (path / "run.json").is_file()]
+    return [RunDirectory(path) for path in paths if SHORT_ID.fullmatch(path.name) or (path / "run.json").is_file()]
 
 
 def _counted(n: int) -> str:

@@ -42,5 +42,7 @@ def _replaced(error: UnicodeError) -> tuple[str, int]:
         raise error
     lacking = error.object[error.start : error.end]
     # Bytes of a path that are no text come as surrogates, which no encoding has.
-    _lost.update(one for one in lacking if one not in _ALIKE and unicodedata.category(one) != "Cs")
-    return "".join(_ALIKE.get(one, "?") for one in lacking), error.end
+    _lost.update(
+        character for character in lacking if character not in _ALIKE and unicodedata.category(character) != "Cs"
+    )
+    return "".join(_ALIKE.get(character, "?") for character in lacking), error.end

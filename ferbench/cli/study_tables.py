@@ -53,7 +53,11 @@ def show_finalists(view: StudyView) -> None:
             ]
         )
     tests = [f"test {name}" for name in TESTED]
-    numbers = [*(f"val {one.name}" if one.is_metric else one.name for one in view.objectives), "seeds", *tests]
+    numbers = [
+        *(f"val {objective.name}" if objective.is_metric else objective.name for objective in view.objectives),
+        "seeds",
+        *tests,
+    ]
     spare = ["runs", "seeds", tests[2], tests[0]]
     show(fitting(["trial", *numbers, "runs"], rows, width, spare=spare, right=numbers), width)
     click.echo("")

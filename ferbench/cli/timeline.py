@@ -18,8 +18,8 @@ from ferbench.wording import one_line
 
 if TYPE_CHECKING:
     from ferbench.report.timeline_view import TimelineView
-    from ferbench.temporal.frame import Frame
     from ferbench.temporal.patterns import Patterns
+    from ferbench.temporal.timeline import Frame
 
 #: Rows of a table, and faulty frames, that are printed.
 _MOST_ROWS, _FAULTS_SHOWN = 10, 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,11 @@ from ferbench.cli.completion import SettingType, plugin_option
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.recipe_options import recipe_options, set_option, skip_faulty_option, start_option
-from ferbench.cli.studies import report, status, storage_option
+from ferbench.cli.studies import report, status, storage_option, write_page
 from ferbench.errors import UserError
 from ferbench.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from ferbench.cli.tune_progress import TrialProgress
     from ferbench.tuning.session import Session
 
 _SEARCH = "search"
@@ -59,8 +59,8 @@ class TuneGroup(click.Group):
         search = self.commands[_SEARCH]
         search.format_help(click.Context(search, parent=ctx.parent, info_name=ctx.info_name), formatter)
         with formatter.section("Commands"):
-            shown = [(name, one) for name, one in self.commands.items() if not one.hidden]
-            formatter.write_dl([(f"{name} STUDY", one.get_short_help_str(100)) for name, one in shown])
+            shown = [(name, command) for name, command in self.commands.items() if not command.hidden]
+            formatter.write_dl([(f"{name} STUDY", command.get_short_help_str(100)) for name, command in shown])
 
 
 @click.group(cls=TuneGroup)
@@ -164,9 +164,10 @@ def search(
     ferbench tune RECIPE.toml --search optimizer.lr=1e-4..1e-2:log --search loss=cross-entropy,focal
     ferbench tune status STUDY
     """
-    from ferbench.cli.packed import packed
+    from ferbench.cli.packed import preparer
     from ferbench.kinds import SECTIONS
-    from ferbench.tuning.request import Request
+    from ferbench.plugin.discovery import load_registry
+    from ferbench.tuning.prepare_search import prepare_search
 
     silent = as_json or quiet
     asked = {
@@ -179,9 +180,10 @@ def search(
         "best": best,
         "seeds": None if seeds is None else _final_seeds(seeds),
     }
-    session = Request(
-        results=results,
-        cache=cache,
+    session = prepare_search(
+        preparer(load_registry(plugin), results, cache, quiet=silent),
+        results,
+        cache,
         recipe=recipe,
         components={section: names[f"{section}_names"] for section in SECTIONS},
         trackers=tracker_names,
@@ -192,25 +194,27 @@ def search(
         start=start,
         name=name,
         skip_faulty=skip_faulty,
-        plugins=tuple(plugin),
+        plugins=plugin,
         storage=storage,
         grace=grace,
-    ).session(lambda resolved: packed(resolved, cache, quiet=silent))
+    )
     _warn(session, name, quiet=silent)
     if dry_run:
         from ferbench.cli.tune_space import show_space
 
         show_space(session, as_json=as_json)
         return
+    from ferbench.cli.study_tables import show_best, show_finalists
+    from ferbench.cli.tune_progress import LiveTrials, TrialProgress
+    from ferbench.tuning.view import read_view
+
     try:
-        outcome = session.conduct(_progress(session, quiet=silent), finish=final)
+        live = sys.stderr.isatty() and not silent
+        kind = LiveTrials if live else partial(TrialProgress, quiet=silent)
+        outcome = session.conduct(kind(session.objectives, session.settings.workers), finish=final)
     except KeyboardInterrupt:
         click.echo(f"interrupted: the same command goes on with study {session.place.id}", err=True)
         raise
-    from ferbench.cli.studies import write_page
-    from ferbench.cli.study_tables import show_best, show_finalists
-    from ferbench.tuning.view import read_view
-
     place = session.place
     view = read_view(place, results, storage, importances=with_report)
     page = write_page(view, place) if with_report else None
@@ -258,14 +262,6 @@ def _warn(session: Session, name: str | None, *, quiet: bool) -> None:
     searched = {dimension.key for dimension in session.space.dimensions}
     if warning is not None and not {"training.batch_size", "training.accumulate"} & searched:
         click.echo(warning, err=True)
-
-
-def _progress(session: Session, *, quiet: bool) -> TrialProgress:
-    from ferbench.cli.tune_progress import LiveTrials, TrialProgress
-
-    if sys.stderr.isatty() and not quiet:
-        return LiveTrials(session.objectives, session.settings.workers)
-    return TrialProgress(session.objectives, session.settings.workers, quiet=quiet)
 
 
 tune.add_command(status)

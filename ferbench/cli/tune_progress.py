@@ -178,7 +178,7 @@ class LiveTrials(TrialProgress):
 
     def tick(self, conductor: Conductor) -> None:
         super().tick(conductor)
-        self._running = {number: one for number, one in self._running.items() if number in self._started}
+        self._running = {number: running for number, running in self._running.items() if number in self._started}
 
     def __rich__(self) -> RenderableType:
         rows = [*self._ended_rows(), *self._running_rows()]

@@ -26,9 +26,11 @@ def show_space(session: Session, *, as_json: bool) -> None:
         echo_json({**about, **asdict(by), "space": space.describe()})
         return
     rows = []
-    for one in space.dimensions:
-        values = Dimension(**one.describe())
-        rows.append([one.key, values.text, values.scale, _where(one.section, one.component), one.source])
+    for dimension in space.dimensions:
+        values = Dimension(**dimension.describe())
+        rows.append(
+            [dimension.key, values.text, values.scale, _where(dimension.section, dimension.component), dimension.source]
+        )
     for fixed in space.fixed:
         rows.append([fixed.key, str(fixed.value), "not searched", _where(fixed.section, fixed.component), ""])
     columns = ["parameter", "values", "scale", "only where", "from"]
@@ -36,7 +38,9 @@ def show_space(session: Session, *, as_json: bool) -> None:
         columns, rows = [*columns[:3], "from"], [[*row[:3], row[4]] for row in rows]
     width = terminal_width()
     show(fitting(columns, rows, width, spare=["from", "scale"]), width)
-    goals = ", ".join(f"{one.name} ({'higher' if one.higher_is_better else 'lower'})" for one in session.objectives)
+    goals = ", ".join(
+        f"{objective.name} ({'higher' if objective.higher_is_better else 'lower'})" for objective in session.objectives
+    )
     seeds = ", ".join(map(str, session.settings.seeds))
     there = "there already: it goes on" if place.path.exists() else "new"
     lines = (

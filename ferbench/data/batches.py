@@ -167,12 +167,6 @@ class Batches:
                 images, targets = mix(images, targets, draws, places)
             yield images, targets
 
-    def evaluation(self, batch_size: int) -> Iterator[tuple[Tensor, Targets]]:
-        """The split in its own order, resized and normalised, nothing else."""
-        for start in range(0, len(self), batch_size):
-            positions = np.arange(start, min(start + batch_size, len(self)), dtype=np.int64)
-            yield self.images(positions), self.targets(positions)
-
     def images(self, positions: NDArray[np.int64], view: View = PLAIN) -> Tensor:
         """The samples at ``positions`` as the model sees them in evaluation: float32[m, C, H, W]."""
         with torch.no_grad():

@@ -53,14 +53,14 @@ def find_class(name: str, names: Sequence[str]) -> int | None:
     if name in names:
         return names.index(name)
     meaning = class_key(name)
-    found = [place for place, one in enumerate(names) if class_key(one) == meaning]
-    if len(found) > 1:
-        first, second = shown(names[found[0]], names[found[1]])
+    places = [place for place, other in enumerate(names) if class_key(other) == meaning]
+    if len(places) > 1:
+        first, second = shown(names[places[0]], names[places[1]])
         raise UserError(
             f"class '{name}' may be {first} or {second}",
             f"spell it as one of the classes: {', '.join(names)}",
         )
-    return found[0] if found else None
+    return places[0] if places else None
 
 
 def match_classes(model: Sequence[str], dataset: Sequence[str]) -> ClassMapping:
@@ -118,9 +118,9 @@ def refuse_lookalikes(class_names: Sequence[str], dataset: str, labels: Callable
         return
     counts = Counter(labels())
     pairs = (zip(pair, shown(*pair), strict=True) for pair in alike[:5])
-    said = [", ".join(f"{one} ({counts[name]:,})" for name, one in pair) for pair in pairs]
+    counted = [", ".join(f"{quoted} ({counts[name]:,})" for name, quoted in pair) for pair in pairs]
     raise UserError(
-        f"dataset '{dataset}' has classes that differ in spelling alone: {'; '.join(said)}",
+        f"dataset '{dataset}' has classes that differ in spelling alone: {'; '.join(counted)}",
         "give the labels one spelling, or names that tell the classes apart",
     )
 
@@ -143,7 +143,7 @@ def _pairs(names: Sequence[str], key: Callable[[str], str]) -> list[tuple[str, s
     """Each name after the first one with the same key, and that one."""
     first: dict[str, str] = {}
     both = [(first.setdefault(key(name), name), name) for name in names]
-    return [(one, other) for one, other in both if one != other]
+    return [(earlier, name) for earlier, name in both if earlier != name]
 
 
 def shown(first: str, second: str) -> tuple[str, str]:

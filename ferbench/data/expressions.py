@@ -40,7 +40,7 @@ def spelling(name: str) -> str:
     ``Pain``, ``pain`` with a zero-width space and full-width ``Ｐａｉｎ`` come out as ``pain``, composed and decomposed
     accents as the same, ``03`` and ``3.0`` as ``3``, ``.5`` as ``0.5``.
     """
-    seen = "".join(one for one in _UNSEEN.sub("", name) if unicodedata.category(one) != "Cf")
+    seen = "".join(char for char in _UNSEEN.sub("", name) if unicodedata.category(char) != "Cf")
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
     plain = " ".join(folded.split())
     number = _NUMBER.fullmatch(plain)

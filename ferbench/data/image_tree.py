@@ -104,22 +104,22 @@ def images_in(directory: Path, *, deep: bool) -> tuple[list[Path], str]:
         UserError: there is no image that can be decoded, or a directory cannot be read.
     """
     ignored = Ignored()
-    found = [directory / name for name in images(directory, ignored, deep=deep)]
+    paths = [directory / name for name in images(directory, ignored, deep=deep)]
     warning = left_out_line(ignored.notes())
-    if not found:
+    if not paths:
         where = "below" if deep else "in"
         message = f"there is no image {where} {directory}" + (" that can be decoded" if warning else "")
         folders = not deep and subdirectories(directory)
         remedy = "name one of the folders in it" if folders and not warning else f"give {FORMAT_LIST} files"
         raise UserError(message + (f": {warning}" if warning else ""), remedy)
-    return found, warning
+    return paths, warning
 
 
 def left_out_images(notes: Mapping[str, Any]) -> dict[str, int]:
     """How many images, by suffix, could not be decoded and were left out, as a dataset's notes or its members' say."""
     counts = Counter[str]()
-    for one in _told(notes):
-        counts.update(one["counts"])
+    for left_out in _left_out(notes):
+        counts.update(left_out["counts"])
     return dict(counts.most_common())
 
 
@@ -131,21 +131,21 @@ def left_out_line(notes: Mapping[str, Any]) -> str:
     total = sum(counts.values())
     several = ", ".join(f"{suffix} {count:,}" for suffix, count in counts.items())
     were = "1 image was" if total == 1 else f"{total:,} images were"
-    return f"{were} left out that cannot be decoded ({several}), such as {_told(notes)[0]['example']}"
+    return f"{were} left out that cannot be decoded ({several}), such as {_left_out(notes)[0]['example']}"
 
 
-def _told(notes: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _left_out(notes: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """What ``Ignored.notes`` has put there; notes may be anybody's."""
     members = notes.get("members")
     several = [notes, *(members.values() if isinstance(members, Mapping) else ())]
-    found = [one.get("left_out_images") for one in several if isinstance(one, Mapping)]
+    stated = [each.get("left_out_images") for each in several if isinstance(each, Mapping)]
     return [
-        one
-        for one in found
-        if isinstance(one, Mapping)
-        and isinstance(one.get("counts"), Mapping)
-        and all(type(count) is int for count in one["counts"].values())
-        and "example" in one
+        left_out
+        for left_out in stated
+        if isinstance(left_out, Mapping)
+        and isinstance(left_out.get("counts"), Mapping)
+        and all(type(count) is int for count in left_out["counts"].values())
+        and "example" in left_out
     ]
 
 
@@ -201,8 +201,8 @@ def _walk(
     deep: bool = True,
 ) -> Iterator[tuple[str, os.DirEntry[str], bool]]:
     """Name, entry, and whether it can be decoded, as far as its beginning says."""
-    with _reading(directory) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
+    with _reading(directory) as unsorted:
+        entries = sorted(unsorted, key=lambda entry: entry.name)
         status = Path(directory).stat()
     here = (status.st_dev, status.st_ino)
     if here in above:

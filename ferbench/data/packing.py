@@ -1,4 +1,4 @@
-"""How a pack is built: threads decode samples in chunks, which are written in order; memory stays flat.
+"""How a pack is built: threads decode samples in chunks, which are written in order; images do not stay in memory.
 
 Threads, not processes: on two cores FER2013's 48-pixel JPEGs take about 200 µs each either way (Pillow's
 header parsing holds the interpreter), larger images decode outside the interpreter's lock, and threads
@@ -26,8 +26,8 @@ from ferbench.data.decode import DecodeError, decode
 from ferbench.data.fit import StoredForm
 from ferbench.data.gray import UNKNOWN, luma
 from ferbench.data.pack import PACK_FORMAT, pixel_hash
+from ferbench.data.pack_table import PackTable, Row, fault_at, wrong_shape
 from ferbench.data.sample import Dataset, Fault, Sample
-from ferbench.data.table import PackTable, Row, fault_at, wrong_shape
 from ferbench.errors import UserError
 from ferbench.storage import writing
 
@@ -92,7 +92,7 @@ def build(
     with writing(directory.parent):
         table = PackTable(directory, class_names)
     try:
-        for chunk in _decoded(dataset, form, workers or _cores()):
+        for chunk in _decoded(dataset, form, workers or available_cores()):
             done += len(chunk)
             rows = []
             for item in chunk:
@@ -200,15 +200,9 @@ def _complaint(class_names: Sequence[str], sample: Sample) -> str | None:
     """What is wrong with what is stated about a sample."""
     if not isinstance(sample, Sample):
         raise TypeError(f"a dataset yields Sample or Fault, not {type(sample).__name__}")
-    texts = {
-        "id": sample.id,
-        "part": sample.part,
-        "subject": sample.subject,
-        "clip": sample.clip,
-        "source": sample.source,
-    }
-    for what, text in texts.items():
-        if text is None and what in ("subject", "clip", "source"):
+    for what in ("id", "part", "subject", "clip", "source"):
+        text = getattr(sample, what)
+        if text is None and what not in ("id", "part"):
             continue
         if not isinstance(text, str) or not text or len(text) > _LONGEST_TEXT or "\0" in text:
             return f"{what} is not a text of 1 to {_LONGEST_TEXT} characters"
@@ -247,7 +241,8 @@ def _one_line(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in valid)
 
 
-def _cores() -> int:
+def available_cores() -> int:
+    """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

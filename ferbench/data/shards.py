@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ferbench.data.cuts import piece_bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,7 @@ class Shards:
     def all(self, n: int) -> list[NDArray[np.int64]]:
         """The places of each rank's samples within a batch of ``n``, ascending; may be empty for some."""
         units = -(-n // 2) if self.paired else n
-        ends = [rank * units // self.count for rank in range(self.count + 1)]
-        parts = [np.arange(first, last, dtype=np.int64) for first, last in itertools.pairwise(ends)]
+        parts = [np.arange(first, last, dtype=np.int64) for first, last in piece_bounds(units, self.count)]
         return [np.union1d(part, n - 1 - part) for part in parts] if self.paired else parts
 
     def longest(self, n: int) -> int:

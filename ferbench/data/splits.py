@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,10 +93,9 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
         )
 
     def rows_of(parts: Sequence[str]) -> Rows:
-        return rows_of_parts(pack, parts, labels)
+        return rows_of_parts(pack, present_parts(pack, parts, protocol, protocols), labels)
 
-    pool = rows_of(present_parts(pack, protocol.train, protocol, protocols))
-    extra = rows_of(present_parts(pack, protocol.train_only, protocol, protocols))
+    pool, extra = rows_of(protocol.train), rows_of(protocol.train_only)
     groups = _groups(pack, request.group_by or protocol.group_by)
     test_parts = present_parts(pack, protocol.test, protocol, protocols) if request.fold is None else ()
     # A fold is tested on what is validated on.
@@ -106,10 +105,9 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
         named = tuple(part for part in named if part in pack.parts)
     if request.fold is not None:
         named = ()
-    validation = rows_of(present_parts(pack, named, protocol, protocols)) if named else None
+    validation = rows_of(named) if named else None
 
-    limits = request.train_limit, request.train_limit_per_class
-    learnt = _limited(pack, np.union1d(pool, extra), labels, *limits, request.split_seed, "train_limit")
+    learnt = limited(pack, np.union1d(pool, extra), labels, request, "train_limit")
     extra = np.intersect1d(learnt, extra)
     pool = np.setdiff1d(learnt, extra)
     if request.fold is not None:
@@ -119,7 +117,7 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
     else:
         train = pool
     train = np.union1d(train, extra)
-    test = limited_test(pack, rows_of(test_parts), labels, request)
+    test = limited(pack, rows_of(test_parts), labels, request, "test_limit")
     tested = test if request.fold is None else None
     _refuse_empty(train, validation, tested, labels, class_names, protocol, grouped=groups is not pack.ids)
     votes = _task_votes(pack, class_names)
@@ -163,8 +161,8 @@ def excluded_of(pack: Pack, parts: Sequence[str], request: SplitRequest) -> int:
     """How many samples of some parts the list of excluded samples takes out of the task."""
     if request.exclude is None:
         return 0
-    with_all = select_classes(pack, replace(request, exclude=None))[1]
-    return len(rows_of_parts(pack, parts, with_all)) - len(rows_of_parts(pack, parts, select_classes(pack, request)[1]))
+    rows = rows_of_parts(pack, parts, select_classes(pack, replace(request, exclude=None))[1])
+    return int(excluded_rows(request.exclude, pack.ids, pack.dataset)[rows].sum())
 
 
 def rows_of_parts(pack: Pack, parts: Sequence[str], labels: NDArray[np.int64]) -> Rows:
@@ -173,14 +171,28 @@ def rows_of_parts(pack: Pack, parts: Sequence[str], labels: NDArray[np.int64]) -
     return np.flatnonzero(np.isin(pack.part, codes) & (labels >= 0)).astype(np.int64)
 
 
-def limited_test(pack: Pack, rows: Rows, labels: NDArray[np.int64], request: SplitRequest) -> Rows:
-    """``rows`` within the limits of the test set.
+def limited(
+    pack: Pack,
+    rows: Rows,
+    labels: NDArray[np.int64],
+    request: SplitRequest,
+    limit: Literal["train_limit", "test_limit"],
+) -> Rows:
+    """``rows`` within the limits of the training or of the test set, which are drawn in proportion to the classes.
 
     Raises:
-        UserError: ``data.test_limit`` is less than the number of classes.
+        UserError: the limit is less than the number of classes.
     """
-    limits = request.test_limit, request.test_limit_per_class
-    return _limited(pack, rows, labels, *limits, request.split_seed, "test_limit")
+    total, per_class = getattr(request, limit), getattr(request, f"{limit}_per_class")
+    if total is None and per_class is None:
+        return rows
+    present = len(np.unique(labels[rows]))
+    if total is not None and total < present:
+        raise UserError(
+            f"data.{limit} = {total} is less than the {present} classes", f"set data.{limit} to {present} or more"
+        )
+    labels, seed = _as_in_the_dataset(pack, labels), request.split_seed
+    return draw_stratified(rows, labels, pack.ids, total=total, per_class=per_class, seed=seed, purpose=limit)
 
 
 def _as_in_the_dataset(pack: Pack, labels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -188,22 +200,6 @@ def _as_in_the_dataset(pack: Pack, labels: NDArray[np.int64]) -> NDArray[np.int6
     chosen = labels >= 0
     known = np.unique(pack.labels[chosen])
     return np.where(chosen, np.searchsorted(known, pack.labels), -1).astype(np.int64)
-
-
-def _limited(
-    pack: Pack,
-    rows: Rows,
-    labels: NDArray[np.int64],
-    total: int | None,
-    per_class: int | None,
-    seed: int,
-    purpose: str,
-) -> Rows:
-    if total is None and per_class is None:
-        return rows
-    _refuse_unreachable(rows, labels, total, purpose)
-    labels = _as_in_the_dataset(pack, labels)
-    return draw_stratified(rows, labels, pack.ids, total=total, per_class=per_class, seed=seed, purpose=purpose)
 
 
 def choose_protocol(protocols: Sequence[Protocol], name: str | None, dataset: str) -> Protocol:
@@ -350,15 +346,6 @@ def _fold(pool: Rows, labels: NDArray[np.int64], groups: NDArray[np.str_], reque
     return pool[~chosen], pool[chosen]
 
 
-def _refuse_unreachable(rows: Rows, labels: NDArray[np.int64], total: int | None, purpose: str) -> None:
-    present = len(np.unique(labels[rows]))
-    if total is not None and total < present:
-        raise UserError(
-            f"data.{purpose} = {total} is less than the {present} classes",
-            f"set data.{purpose} to {present} or more",
-        )
-
-
 def _refuse_empty(
     train: Rows,
     validation: Rows,
@@ -372,11 +359,8 @@ def _refuse_empty(
     for role, rows in (("train", train), ("validation", validation), ("test", test)):
         if rows is None:
             continue
-        absent = [
-            name
-            for name, n in zip(class_names, np.bincount(labels[rows], minlength=len(class_names)), strict=True)
-            if n == 0
-        ]
+        counts = np.bincount(labels[rows], minlength=len(class_names))
+        absent = [name for name, count in zip(class_names, counts, strict=True) if not count]
         if len(rows) == 0 or (absent and role == "train"):
             torn = grouped and role != "test"
             what = "no sample at all" if len(rows) == 0 else f"no sample of class '{absent[0]}'"

@@ -17,7 +17,7 @@ from ferbench.data.splits import (
     cut,
     digest_of_test_set,
     excluded_of,
-    limited_test,
+    limited,
     present_parts,
     refuse_doubted,
     rows_digest,
@@ -108,7 +108,7 @@ def choose_rows(
                 )
             protocol, parts = chosen.name, present_parts(pack, chosen.test, chosen, protocols)
         refuse_doubted(pack, parts, unfolded)
-        rows = limited_test(pack, rows_of_parts(pack, parts, labels), labels, unfolded)
+        rows = limited(pack, rows_of_parts(pack, parts, labels), labels, unfolded, "test_limit")
         excluded = excluded_of(pack, parts, request)
     places = mapping.ids(class_names)
     known = places[labels[rows]] >= 0

@@ -68,7 +68,7 @@ class Union(Dataset):
         self._check_supplement()
         self.channels = members[0].dataset.channels
         sizes = [member.dataset.stored_size or member.dataset.native_size for member in members]
-        self.stored_size = (size, size) if size is not None else next((one for one in sizes if one is not None), None)
+        self.stored_size = (size, size) if size is not None else next(filter(None, sizes), None)
         self.fit = fit
         chosen = size is not None or any(member.dataset.stored_size is not None for member in members)
         self.size_follows = not chosen and fit == "stretch"
@@ -141,8 +141,8 @@ class Union(Dataset):
                 )
 
     def _check_resampling(self, member: Member) -> None:
-        one = member.dataset
-        if one.stored_size is not None and (one.stored_size != self.stored_size or one.fit != self.fit):
+        dataset = member.dataset
+        if dataset.stored_size is not None and (dataset.stored_size != self.stored_size or dataset.fit != self.fit):
             raise UserError(
                 f"'{member.name}' is to be resampled on its own (size or fit), and all of a union in one way",
                 "give dataset.size and dataset.fit for the union instead",
@@ -215,17 +215,19 @@ def union_protocols(members: Sequence[tuple[str, DatasetSpec]], *, supplemented:
 
 def _on_all(protocol: Protocol, others: Sequence[tuple[str, Protocol]]) -> Protocol:
     everyone = [protocol, *(other for _, other in others)]
-    validation: tuple[str, ...] = ()
-    if all(one.validation for one in everyone):
-        validation = protocol.validation + tuple(_marked(name, part) for name, one in others for part in one.validation)
+
+    def of_all(field: str) -> tuple[str, ...]:
+        theirs = [_marked(name, part) for name, other in others for part in getattr(other, field)]
+        return (*getattr(protocol, field), *theirs)
+
     return Protocol(
         f"{protocol.name}-all",
-        train=protocol.train + tuple(_marked(name, part) for name, one in others for part in one.train),
-        validation=validation,
-        test=protocol.test + tuple(_marked(name, part) for name, one in others for part in one.test),
-        cut_if_missing=any(one.cut_if_missing for one in everyone),
-        train_only=protocol.train_only + tuple(_marked(name, part) for name, one in others for part in one.train_only),
-        group_by=next((one.group_by for one in everyone if one.group_by is not None), None),
+        train=of_all("train"),
+        validation=of_all("validation") if all(each.validation for each in everyone) else (),
+        test=of_all("test"),
+        cut_if_missing=any(each.cut_if_missing for each in everyone),
+        train_only=of_all("train_only"),
+        group_by=next((each.group_by for each in everyone if each.group_by is not None), None),
         summary=f"as {protocol.name}, but validated and tested on all members",
     )
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ferbench.data.cache import directory_name, lock_path
 from ferbench.data.pack import open_pack
-from ferbench.doctor.finding import Finding, Level
+from ferbench.data.pack_cache import directory_name, lock_path
+from ferbench.doctor.finding import Finding, entries
 from ferbench.errors import UserError
 from ferbench.runs.listing import size_of
 from ferbench.tables.table import size
@@ -25,49 +25,38 @@ _LEAST_ROOM = 1e9
 def check_cache(cache: Path) -> Iterator[Finding]:
     """Look at every pack, and for what builders that crashed left behind."""
     if not cache.is_dir():
-        yield _found("ok", f"cache {cache}: empty; datasets are packed when they are first used")
+        yield Finding("ok", f"cache {cache}: empty; datasets are packed when they are first used")
         return
-    packs = sorted(path for path in _entries(cache / "packs") if not path.name.startswith(".") and path.is_dir())
+    packs = [path for path in entries(cache / "packs") if not path.name.startswith(".") and path.is_dir()]
     room = shutil.disk_usage(cache).free
     what = f"cache {cache}: {len(packs)} packs, {size(size_of(cache))}; {size(room)} of room"
     if not os.access(cache, os.W_OK):
-        yield _found(
+        yield Finding(
             "problem", f"{what}; it cannot be written", "correct the permissions, or name another with --cache"
         )
     elif room < _LEAST_ROOM:
-        yield _found("problem", what, "free some space, remove packs that are not used, or name another with --cache")
+        yield Finding("problem", what, "free some space, remove packs that are not used, or name another with --cache")
     else:
-        yield _found("ok", what)
+        yield Finding("ok", what)
     known = set(_known(cache))
     for path in packs:
         try:
             open_pack(path)
         except UserError as error:
-            yield _found("problem", error.message, error.remedy)
+            yield Finding("problem", error.message, error.remedy)
             continue
         if path.name not in known:
             what = f"pack {path.name} ({size(size_of(path))}) belongs to no dataset that is known"
-            yield _found("note", what, f"remove {path} if you need the room; it would be made again")
-    for left in sorted(_entries(cache / "packs")):
+            yield Finding("note", what, f"remove {path} if you need the room; it would be made again")
+    for left in entries(cache / "packs"):
         if left.name.startswith(".building-") and not _is_built(cache, left):
             what = f"{left} ({size(size_of(left))}) was left behind by a process that crashed while packing"
-            yield Finding("cache", "problem", what, "'ferbench doctor --fix' removes it", partial(_remove, cache, left))
-
-
-def _found(level: Level, what: str, remedy: str = "") -> Finding:
-    return Finding("cache", level, what, remedy)
-
-
-def _entries(directory: Path) -> list[Path]:
-    try:
-        return list(directory.iterdir())
-    except OSError:
-        return []
+            yield Finding("problem", what, "'ferbench doctor --fix' removes it", partial(_remove, cache, left))
 
 
 def _known(cache: Path) -> Iterator[str]:
     """Names of the packs that sources have become."""
-    for path in _entries(cache / "sources"):
+    for path in entries(cache / "sources"):
         try:
             yield directory_name(json.loads(path.read_bytes())["digest"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError):

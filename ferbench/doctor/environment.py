@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from ferbench.doctor.finding import Finding, Level
+from ferbench.doctor.finding import Finding
 
 #: What cuBLAS must be told for repeatable sums; ferbench says the first where nothing is said.
 _REPEATABLE = (":4096:8", ":16:8")
@@ -23,10 +23,6 @@ def check_environment() -> Iterator[Finding]:
     yield from _plugins()
 
 
-def _found(level: Level, what: str, remedy: str = "") -> Finding:
-    return Finding("environment", level, what, remedy)
-
-
 def _requirements() -> Iterator[Finding]:
     """Whether the installed packages are those that ferbench asks for."""
     from packaging.requirements import Requirement
@@ -35,7 +31,7 @@ def _requirements() -> Iterator[Finding]:
     try:
         needed = importlib.metadata.requires("ferbench") or []
     except importlib.metadata.PackageNotFoundError:
-        yield _found("problem", "ferbench runs from its source and is not installed", "pip install -e . in its folder")
+        yield Finding("problem", "ferbench runs from its source and is not installed", "pip install -e . in its folder")
         return
     for text in needed:
         asked = Requirement(text)
@@ -50,16 +46,16 @@ def _requirements() -> Iterator[Finding]:
             wrong.append(f"{asked.name} is {there}, not {asked.specifier}")
     versions = f"Python {platform.python_version()}, ferbench {_version('ferbench')}"
     if wrong:
-        yield _found("problem", f"{versions}: {'; '.join(wrong)}", "install ferbench again: pip install -U ferbench")
+        yield Finding("problem", f"{versions}: {'; '.join(wrong)}", "install ferbench again: pip install -U ferbench")
     else:
-        yield _found("ok", f"{versions} and all that it needs")
+        yield Finding("ok", f"{versions} and all that it needs")
 
 
 def _torch() -> Iterator[Finding]:
     try:
         import torch
     except (ImportError, OSError) as error:
-        yield _found(
+        yield Finding(
             "problem", f"torch cannot be imported: {error}", "install it again: pip install -U torch torchvision"
         )
         return
@@ -67,16 +63,16 @@ def _torch() -> Iterator[Finding]:
         import torchvision  # noqa: F401 - its operators are looked up when it is imported
     except (ImportError, OSError, RuntimeError) as error:
         what = f"torchvision {_version('torchvision')} does not go with torch {torch.__version__}: {error}"
-        yield _found("problem", what, "install both from one index: pip install -U torch torchvision")
+        yield Finding("problem", what, "install both from one index: pip install -U torch torchvision")
     from ferbench.training.runtime import available_cores
 
     cores, asked = available_cores(), os.environ.get("OMP_NUM_THREADS", "")
     threads = int(asked) if asked.isdecimal() and int(asked) > 0 else cores
     what = f"torch {torch.__version__}, {threads} threads on {cores} cores"
     if threads > cores:
-        yield _found("problem", f"{what}: they wait for each other", f"set OMP_NUM_THREADS={cores}, or unset it")
+        yield Finding("problem", f"{what}: they wait for each other", f"set OMP_NUM_THREADS={cores}, or unset it")
     else:
-        yield _found("ok", what + (f" (OMP_NUM_THREADS={asked})" if asked else ""))
+        yield Finding("ok", what + (f" (OMP_NUM_THREADS={asked})" if asked else ""))
     yield from _cuda()
     yield _repeatable()
 
@@ -89,18 +85,18 @@ def _cuda() -> Iterator[Finding]:
     if version.cuda is None:
         if driver and version.hip is None:
             what = f"there is an NVIDIA GPU ({driver}), but this torch is a build without CUDA"
-            yield _found("problem", what, "install a CUDA build of torch (pytorch.org says how)")
+            yield Finding("problem", what, "install a CUDA build of torch (pytorch.org says how)")
         else:
-            yield _found("ok", "no NVIDIA GPU: training uses the CPU")
+            yield Finding("ok", "no NVIDIA GPU: training uses the CPU")
         return
     try:
         cuda.init()
     except (RuntimeError, AssertionError) as error:
         if driver:
             what = f"torch's CUDA {version.cuda} does not go with the driver ({driver}): {str(error).splitlines()[0]}"
-            yield _found("problem", what, "update the driver, or install a torch for an older CUDA")
+            yield Finding("problem", what, "update the driver, or install a torch for an older CUDA")
         else:
-            yield _found("ok", f"no NVIDIA driver: training uses the CPU (torch is built for CUDA {version.cuda})")
+            yield Finding("ok", f"no NVIDIA driver: training uses the CPU (torch is built for CUDA {version.cuda})")
         return
     for index in range(cuda.device_count()):
         about = cuda.get_device_properties(index)
@@ -109,9 +105,9 @@ def _cuda() -> Iterator[Finding]:
             _product(f"cuda:{index}")
         except RuntimeError as error:
             remedy = "free the GPU, or install a torch that knows this one"
-            yield _found("problem", f"{what} does not compute: {str(error).splitlines()[0]}", remedy)
+            yield Finding("problem", f"{what} does not compute: {str(error).splitlines()[0]}", remedy)
         else:
-            yield _found("ok", what)
+            yield Finding("ok", what)
 
 
 def _product(device: str) -> None:
@@ -123,11 +119,11 @@ def _product(device: str) -> None:
 
 
 def _repeatable() -> Finding:
-    said = os.environ.get("CUBLAS_WORKSPACE_CONFIG")
-    if said is not None and said not in _REPEATABLE:
-        what = f"CUBLAS_WORKSPACE_CONFIG={said} makes deterministic runs on a GPU fail"
-        return _found("problem", what, f"unset it, or set it to {_REPEATABLE[0]}")
-    return _found("ok", "deterministic mode can be kept")
+    setting = os.environ.get("CUBLAS_WORKSPACE_CONFIG")
+    if setting is not None and setting not in _REPEATABLE:
+        what = f"CUBLAS_WORKSPACE_CONFIG={setting} makes deterministic runs on a GPU fail"
+        return Finding("problem", what, f"unset it, or set it to {_REPEATABLE[0]}")
+    return Finding("ok", "deterministic mode can be kept")
 
 
 def _driver() -> str:
@@ -145,14 +141,14 @@ def _browser() -> Iterator[Finding]:
     try:
         from choreographer.browsers.chromium import Chromium
     except ImportError as error:
-        yield _found("problem", f"kaleido cannot be imported: {error}", "install it again: pip install -U kaleido")
+        yield Finding("problem", f"kaleido cannot be imported: {error}", "install it again: pip install -U kaleido")
         return
     path = Chromium.find_browser(skip_local=False)
     if path and Path(path).exists():
-        yield _found("ok", f"figures are drawn by {path}")
+        yield Finding("ok", f"figures are drawn by {path}")
     else:
         what = "no Chromium or Chrome: 'ferbench report --figures' cannot draw (pages need none)"
-        yield _found("note", what, "install one (Debian: apt-get install chromium), or set BROWSER_PATH")
+        yield Finding("note", what, "install one (Debian: apt-get install chromium), or set BROWSER_PATH")
 
 
 def _plugins() -> Iterator[Finding]:
@@ -162,18 +158,22 @@ def _plugins() -> Iterator[Finding]:
     try:
         registry = load_registry(warn=lambda line: None)
     except UserError as error:
-        yield _found("problem", error.message, error.remedy)
+        yield Finding("problem", error.message, error.remedy)
         return
     for record in registry.broken():
         remedy = "mend, update or uninstall it; FERBENCH_PLUGINS='' leaves it out meanwhile"
-        yield _found("problem", f"plugin {record.title} is broken: {record.error}", remedy)
+        yield Finding("problem", f"plugin {record.title} is broken: {record.error}", remedy)
     for kind, name in sorted(registry.ambiguous()):
-        owners = [one.qualified_name for one in registry.components(kind) if one.name == name]
-        yield _found("note", f"{kind} '{name}' is offered by {len(owners)} plugins", f"say {' or '.join(owners)}")
-    loaded = [f"{one.name} ({one.distribution} {one.version})" for one in registry.plugins if one.status == "ok"]
-    yield _found("ok", f"plugins: {', '.join(loaded)}")
+        owners = [component.qualified_name for component in registry.components(kind) if component.name == name]
+        yield Finding("note", f"{kind} '{name}' is offered by {len(owners)} plugins", f"say {' or '.join(owners)}")
+    loaded = [
+        f"{plugin.name} ({plugin.distribution} {plugin.version})"
+        for plugin in registry.plugins
+        if plugin.status == "ok"
+    ]
+    yield Finding("ok", f"plugins: {', '.join(loaded)}")
     if registry.excluded:
-        yield _found("note", f"left out by FERBENCH_PLUGINS: {', '.join(registry.excluded)}")
+        yield Finding("note", f"left out by FERBENCH_PLUGINS: {', '.join(registry.excluded)}")
 
 
 def _version(distribution: str) -> str:

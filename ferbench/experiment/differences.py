@@ -51,22 +51,22 @@ def of_run(run: Run, tested: Mapping[str, Any] | None = None) -> dict[str, Any]:
         run: its record.
         tested: options at test time, which become ``evaluation.OPTION``.
     """
-    found = flat(run.settings)
-    found |= {SEED: run.seed, **{f"evaluation.{key}": value for key, value in (tested or {}).items()}}
+    settings = flat(run.settings)
+    settings |= {SEED: run.seed, **{f"evaluation.{key}": value for key, value in (tested or {}).items()}}
     for section, chosen in run.components.items():
         for name, member in (chosen.members or {}).items():
-            _add(found, f"{section}.{name}", member.options)
+            _add(settings, f"{section}.{name}", member.options)
         for used in (chosen, *(chosen.members or {}).values()):
             if used.version:
-                found[f"{used.distribution} version"] = used.version
+                settings[f"{used.distribution} version"] = used.version
         source = [used.source for used in (chosen, *(chosen.members or {}).values()) if used.source]
         if source:
-            found[f"{section} source"] = "+".join(one[:8] for one in source)
+            settings[f"{section} source"] = "+".join(each[:8] for each in source)
     if run.ensemble is not None:
-        found["ensemble members"] = [f"{one.name or one.run}×{one.weight:.3g}" for one in run.ensemble.members]
+        settings["ensemble members"] = [f"{each.name or each.run}×{each.weight:.3g}" for each in run.ensemble.members]
     if run.data.train_digest:
-        found[SAMPLES] = run.data.train_digest.removeprefix(VERSION)[:8]
-    return found
+        settings[SAMPLES] = run.data.train_digest.removeprefix(VERSION)[:8]
+    return settings
 
 
 def of_recipe(tables: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[str, Any]:
@@ -76,24 +76,24 @@ def of_recipe(tables: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[st
         tables: of the recipe, as TOML has them.
         defaults: the components that are used where it names none, by section.
     """
-    found: dict[str, Any] = {**defaults, SEED: 0}
+    settings: dict[str, Any] = {**defaults, SEED: 0}
     for section, fields in tables.items():
         for field, value in fields.items() if isinstance(fields, Mapping) else ():
             if field == "name":
-                found[section] = value
+                settings[section] = value
             else:
-                _add(found, f"{section}.{field}", value)
+                _add(settings, f"{section}.{field}", value)
     if tables.get("from") is not None:
-        found["training.from"] = tables["from"]
-    return found
+        settings["training.from"] = tables["from"]
+    return settings
 
 
 def flat(tables: Mapping[str, Any]) -> dict[str, Any]:
     """Nested tables of any kind by dotted key."""
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for key, value in tables.items():
-        _add(found, key, value)
-    return found
+        _add(settings, key, value)
+    return settings
 
 
 def differing(settings: Iterable[Mapping[str, Any]], ignored: Collection[str] = NO_EXPERIMENT) -> list[str]:
@@ -105,8 +105,8 @@ def differing(settings: Iterable[Mapping[str, Any]], ignored: Collection[str] = 
         ignored: keys, or the beginnings of keys before a dot, in which they may differ.
     """
     several = list(settings)
-    keys = list(dict.fromkeys(key for one in several for key in one))
-    unlike = [key for key in keys if not _is_ignored(key, ignored) and _vary([one.get(key) for one in several])]
+    keys = list(dict.fromkeys(key for each in several for key in each))
+    unlike = [key for key in keys if not _is_ignored(key, ignored) and _vary([each.get(key) for each in several])]
     return sorted(unlike, key=_rank)
 
 
@@ -159,12 +159,12 @@ def titles(settings: Sequence[Mapping[str, Any]], varied: Sequence[str] = ()) ->
         varied: the keys in which they differ.
     """
     keys = [key for key in varied if key not in (*_TITLE, SEED, FOLD)] + [SEED, FOLD]
-    found = []
-    for one, pieces in zip(settings, _pieces(keys, settings), strict=True):
-        names = " × ".join(text(one[key]) for key in _TITLE if key in one)
-        last = keys if one.get(FOLD) else keys[:-1]
-        found.append(", ".join(filter(None, [names, _joined(pieces, last)])))
-    return found
+    made = []
+    for each, pieces in zip(settings, _pieces(keys, settings), strict=True):
+        names = " × ".join(text(each[key]) for key in _TITLE if key in each)
+        last = keys if each.get(FOLD) else keys[:-1]
+        made.append(", ".join(filter(None, [names, _joined(pieces, last)])))
+    return made
 
 
 def title(settings: Mapping[str, Any], varied: Sequence[str] = (), among: Sequence[Mapping[str, Any]] = ()) -> str:
@@ -191,11 +191,11 @@ def labels(settings: Sequence[Mapping[str, Any]], names: Sequence[str] | None = 
     keys = telling(settings)
     keys += [key for key in differing(settings, private) if key not in keys]
     pieces = _pieces(["model", *keys], settings)
-    found = [one.get("model", "") for one in pieces] if names is None else list(names)
+    called = [each.get("model", "") for each in pieces] if names is None else list(names)
     for _ in range(2):  # again, for names that look like others with what was added to them
-        count = Counter(found)
-        for shared in [one for one, several in count.items() if several > 1]:
-            places = [place for place, one in enumerate(found) if one == shared]
+        count = Counter(called)
+        for shared in [name for name, several in count.items() if several > 1]:
+            places = [place for place, name in enumerate(called) if name == shared]
             chosen: list[str] = []
             for key in keys:
                 before, after = (
@@ -204,8 +204,8 @@ def labels(settings: Sequence[Mapping[str, Any]], names: Sequence[str] | None = 
                 if after > before:
                     chosen.append(key)
             for place in places:
-                found[place] = ", ".join(filter(None, [found[place], _joined(pieces[place], chosen)]))
-    return found
+                called[place] = ", ".join(filter(None, [called[place], _joined(pieces[place], chosen)]))
+    return called
 
 
 def _pieces(keys: Sequence[str], among: Sequence[Mapping[str, Any]], *, apart: bool = True) -> list[dict[str, str]]:
@@ -216,20 +216,20 @@ def _pieces(keys: Sequence[str], among: Sequence[Mapping[str, Any]], *, apart: b
         among: the settings.
         apart: no two that are unlike look alike among these; else wherever they stand.
     """
-    names, found = short_names(keys, among), [dict[str, str]() for _ in among]
+    names, made = short_names(keys, among), [dict[str, str]() for _ in among]
     for key in keys:
-        values = {mark(one[key]): one[key] for one in among if key in one}
-        bare = names[key] == "" and (not apart or all(key in one for one in among))
+        values = {mark(each[key]): each[key] for each in among if key in each}
+        bare = names[key] == "" and (not apart or all(key in each for each in among))
         called = names[key] or key
         name = "" if bare else f"{called if called.isprintable() else text(called)} "
         shown = {
             marked: name + shortened(value, values.values() if apart else None, always_text=" " in key)
             for marked, value in values.items()
         }
-        for one, pieces in zip(among, found, strict=True):
-            if key in one:
-                pieces[key] = shown[mark(one[key])]
-    return found
+        for each, pieces in zip(among, made, strict=True):
+            if key in each:
+                pieces[key] = shown[mark(each[key])]
+    return made
 
 
 def _joined(pieces: Mapping[str, str], keys: Iterable[str]) -> str:
@@ -239,19 +239,19 @@ def _joined(pieces: Mapping[str, str], keys: Iterable[str]) -> str:
 def short_names(keys: Collection[str], settings: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """What each key is called beside a value: ``lr``, or ``optimizer.lr`` where another part has an ``lr`` too; empty
     for a component, whose name says enough."""
-    every = list(dict.fromkeys([*keys, *(key for one in settings for key in one)]))
+    every = list(dict.fromkeys([*keys, *(key for each in settings for key in each)]))
     ends = Counter(key.split(".", start)[-1] for key in every if "." in key for start in range(1, key.count(".") + 1))
-    found = {}
+    short = {}
     for key in keys:
         if key in (SEED, FOLD):
-            found[key] = key.rpartition(".")[2]
+            short[key] = key.rpartition(".")[2]
         elif "." not in key or " " in key:
-            found[key] = key if " " in key else ""
+            short[key] = key if " " in key else ""
         else:
             tries = [key.split(".", start)[-1] for start in range(key.count("."), 0, -1)]
-            free = (one for one in tries if ends[one] == 1 and one not in ("seed", "fold"))
-            found[key] = next(free, key)
-    return found
+            free = (end for end in tries if ends[end] == 1 and end not in ("seed", "fold"))
+            short[key] = next(free, key)
+    return short
 
 
 def mark(value: Any) -> str:
@@ -259,7 +259,7 @@ def mark(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return f"[{','.join(map(mark, value))}]"
     if isinstance(value, Mapping):
-        return f"{{{','.join(sorted(f'{key!r}:{mark(one)}' for key, one in value.items()))}}}"
+        return f"{{{','.join(sorted(f'{key!r}:{mark(inner)}' for key, inner in value.items()))}}}"
     return repr(value)
 
 
@@ -271,13 +271,13 @@ def _vary(values: Sequence[Any]) -> bool:
     return len(set(values)) > 1
 
 
-def _add(found: dict[str, Any], key: str, value: Any) -> None:
+def _add(settings: dict[str, Any], key: str, value: Any) -> None:
     """Add a value, or each of the values of a table under a key of its own, where its keys are words."""
     if isinstance(value, Mapping) and value and all(_WORD.fullmatch(part) for part in value):
-        for part, one in value.items():
-            _add(found, f"{key}.{part}", one)
+        for part, inner in value.items():
+            _add(settings, f"{key}.{part}", inner)
     else:
-        found[key] = value
+        settings[key] = value
 
 
 def _is_ignored(key: str, ignored: Collection[str]) -> bool:
@@ -296,18 +296,18 @@ def _follows(key: str, settings: Sequence[Mapping[str, Any]], differing: Sequenc
     """Whether a key says nothing beyond what others of the differing ones say."""
     section = re.split("[. ]", key, maxsplit=1)[0]
     if key == SAMPLES:
-        parents = [one for one in differing if re.match("dataset|data\\.", one)]
+        parents = [other for other in differing if re.match("dataset|data\\.", other)]
     elif key.endswith(" source"):
-        parents = [section, *(one for one in differing if one.endswith(" version"))]
+        parents = [section, *(other for other in differing if other.endswith(" version"))]
     elif key.endswith(" version"):
-        return len({mark(one[key]) for one in settings if key in one}) < 2
-    elif "." not in key or all(key in one for one in settings) or section == "evaluation" or key == "training.from":
+        return len({mark(each[key]) for each in settings if key in each}) < 2
+    elif "." not in key or all(key in each for each in settings) or section == "evaluation" or key == "training.from":
         return False
-    elif section in settings[0]:
-        parents = [section] if section in differing else []
-    else:  # a field that older releases did not have
-        return len({mark(one[key]) for one in settings if key in one}) < 2
+    elif section in differing:
+        parents = [section]
+    else:  # of one component or none: a field that older releases did not have
+        return len({mark(each[key]) for each in settings if key in each}) < 2
     values: dict[tuple[str, ...], set[str]] = {}
-    for one in settings if parents else ():
-        values.setdefault(tuple(mark(one.get(parent)) for parent in parents), set()).add(mark(one.get(key)))
+    for each in settings if parents else ():
+        values.setdefault(tuple(mark(each.get(parent)) for parent in parents), set()).add(mark(each.get(key)))
     return bool(parents) and all(len(same) == 1 for same in values.values())

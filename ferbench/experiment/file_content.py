@@ -39,17 +39,17 @@ def content_digest(path: Path, what: str) -> str:
 
 
 def _files(folder: Path, what: str) -> list[Path]:
-    found: list[Path] = []
+    paths: list[Path] = []
     for place, folders, files in os.walk(folder, followlinks=True, onerror=_fail):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [file for name in files if not name.startswith(".") and (file := Path(place, name)).is_file()]
-        if len(found) > MOST_FILES:
+        paths += [file for name in files if not name.startswith(".") and (file := Path(place, name)).is_file()]
+        if len(paths) > MOST_FILES:
             raise UserError(
                 f"{what} {folder} holds more than {MOST_FILES:,} files, and all of them would have to be read for the "
                 "run's id",
                 "name a file, or a folder with nothing else in it",
             )
-    return found
+    return paths
 
 
 def _fail(error: OSError) -> None:

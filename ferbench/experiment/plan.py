@@ -19,7 +19,7 @@ from ferbench.experiment.fingerprint import (
     training_id,
     training_identity,
 )
-from ferbench.experiment.recipe import Role
+from ferbench.experiment.recipe import DataSettings, Role
 from ferbench.experiment.resolve import ResolvedRecipe
 from ferbench.experiment.start import Start
 from ferbench.ids import digest, short
@@ -101,6 +101,11 @@ class Plan:
         return evaluation_id(self.training_id, rows_digest, options, stored_digest(self.pack, rows))
 
 
+def split_request(data: DataSettings) -> SplitRequest:
+    """How a recipe wants its dataset split."""
+    return SplitRequest(**data.model_dump(include=set(SplitRequest.__dataclass_fields__)))
+
+
 def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None) -> Plan:
     """Cut the split and compute the ids.
 
@@ -120,8 +125,7 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None) -> Pl
     model_spec = resolved.components["model"].component.spec
     assert isinstance(dataset_spec, DatasetSpec)
     assert isinstance(model_spec, ModelSpec)
-    request = SplitRequest(**recipe.data.model_dump(include=set(SplitRequest.__dataclass_fields__)))
-    split = cut(pack, dataset_spec.protocols, request)
+    split = cut(pack, dataset_spec.protocols, split_request(recipe.data))
     affect = pack.affect is not None and resolved.predicts_affect
     check_selection(recipe.training.select, split.class_names, affect)
     if start is not None:

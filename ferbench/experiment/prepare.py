@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 from ferbench.data.pack import Pack
 from ferbench.errors import UserError
-from ferbench.experiment.datasets import dataset_pack, places
+from ferbench.experiment.dataset_pack import dataset_pack, places
 from ferbench.experiment.differences import of_recipe, telling, titles
 from ferbench.experiment.plan import Plan, check_metric, dataset_key, plan
 from ferbench.experiment.resolve import ResolvedRecipe, resolve
-from ferbench.experiment.settings import Tables, build_recipe
+from ferbench.experiment.settings import Tables
 from ferbench.experiment.start import Start
 from ferbench.kinds import DEFAULTS, SECTIONS
 from ferbench.plugin.discovery import Registry
@@ -60,7 +60,7 @@ class Preparer:
 
     def resolve(self, settings: Tables) -> ResolvedRecipe:
         """All that can be checked without data: see `prepare`."""
-        resolved = resolve(build_recipe(settings), self.registry)
+        resolved = resolve(settings, self.registry)
         check_metric(resolved.recipe.training.select)
         places(resolved.components["dataset"], resolved.recipe.data)
         return resolved

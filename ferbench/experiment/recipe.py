@@ -81,8 +81,8 @@ class DataSettings(Section):
         """Names that TOML and ``--set`` take for numbers or truth values, such as those of ``[1, 2, true]``."""
         if not isinstance(value, list | tuple):
             return value
-        texts = [str(one).lower() if isinstance(one, bool) else one for one in value]
-        return tuple(str(one) if isinstance(one, int | float) else one for one in texts)
+        texts = [str(name).lower() if isinstance(name, bool) else name for name in value]
+        return tuple(str(name) if isinstance(name, int | float) else name for name in texts)
 
     @field_validator("classes")
     @classmethod

@@ -14,6 +14,7 @@ from ferbench.experiment.file_content import content_digest
 from ferbench.experiment.initial_weights import identify_weights
 from ferbench.experiment.recipe import Component as Asked
 from ferbench.experiment.recipe import Recipe
+from ferbench.experiment.settings import Tables, build_recipe
 from ferbench.kinds import IN_IDS
 from ferbench.plugin.culprit import blame
 from ferbench.plugin.discovery import Component, PluginRecord, Registry
@@ -89,7 +90,7 @@ class ChosenComponent:
         schema = self.component.options()
         marked = {option.name for option in schema.fields if option.initial_weights is not None}
 
-        def found(option: str, path: Path) -> str:
+        def covered(option: str, path: Path) -> str:
             if option in marked:
                 return str(path)
             where = f"{self.component.kind}.{option}"
@@ -100,7 +101,7 @@ class ChosenComponent:
                 )
             return content(where, place)
 
-        return schema.covered(self.options, found)
+        return schema.covered(self.options, covered)
 
     def describe(self) -> Used:
         """What the record says of it.
@@ -162,11 +163,11 @@ class ResolvedRecipe:
     @property
     def used(self) -> tuple[Component, ...]:
         """The components that take part, the members of a union in place of the union."""
-        found: list[Component] = []
+        components: list[Component] = []
         for chosen in self.components.values():
             members = chosen.members.values() if isinstance(chosen, JoinedDatasets) else [chosen]
-            found += [one.component for one in members]
-        return tuple(found)
+            components += [one.component for one in members]
+        return tuple(components)
 
     @property
     def predicts_affect(self) -> bool:
@@ -198,13 +199,19 @@ class ResolvedRecipe:
         return {section: self.components[section].identify() for section in IN_IDS}
 
 
-def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:
-    """Find each component and validate its options.
+def resolve(settings: Tables, registry: Registry) -> ResolvedRecipe:
+    """Validate raw settings, find each component and check its options.
+
+    Args:
+        settings: tables of a recipe, as `ferbench.experiment.settings.grid` gives them.
+        registry: the plugins.
 
     Raises:
-        UserError: a component does not exist or is ambiguous or broken; an option is unknown, of the wrong type or
-            out of bounds, or names a file that is not there; ``data.paths`` names a dataset that there is not.
+        UserError: a field is unknown, of the wrong type or out of bounds; a component does not exist or is ambiguous or
+            broken; an option is unknown, of the wrong type or out of bounds, or names a file that is not there;
+            ``data.paths`` names a dataset that there is not.
     """
+    recipe = build_recipe(settings)
 
     def choose(kind: str, asked: Asked) -> ChosenComponent:
         if kind == "dataset" and "+" in asked.name:
@@ -245,9 +252,6 @@ _HARNESS = PluginRecord(
     distribution="ferbench",
     version=__version__,
     origin="ferbench.data.union",
-    status="ok",
-    error=None,
-    seconds=0.0,
     module="ferbench.data.union",
 )
 

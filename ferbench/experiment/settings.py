@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from ferbench.errors import UserError
-from ferbench.experiment import folds
+from ferbench.experiment import fold_axis
 from ferbench.experiment.recipe import (
     DataSettings,
     EvaluationSettings,
@@ -149,11 +149,20 @@ def split_assignment(text: str, flag: str) -> tuple[str, str]:
     return key, value.strip()
 
 
+def assignments(sets: Sequence[str]) -> dict[str, Any]:
+    """``--set`` texts as values by dotted key.
+
+    Raises:
+        UserError: as `split_assignment`.
+    """
+    return {key: parse_value(value) for key, value in (split_assignment(text, "--set") for text in sets)}
+
+
 def _check_key(key: str, where: str) -> None:
     section, _, field = key.partition(".")
     _check_section(section, where)
     fields = FIELDS.get(section)
-    if fields is not None and field not in fields and key != folds.KEY:
+    if fields is not None and field not in fields and key != fold_axis.KEY:
         choices = (*fields, "folds") if section == "training" else fields
         raise unknown_option(field, choices, f"[{section}]")
 
@@ -180,16 +189,16 @@ def place(settings: Sequence[Tables], paths: Mapping[str, str]) -> None:
     There may be more than are asked for, so that one list of places serves many commands.
     """
     keys: dict[str, str] = {}
-    for one in settings:
-        name = one.get("dataset", {}).get("name", DEFAULTS["dataset"])
+    for tables in settings:
+        name = tables.get("dataset", {}).get("name", DEFAULTS["dataset"])
         members = [part.strip() for part in str(name).split("+")]
         for member in members:
             bare = member.rpartition(":")[2]
             key = member if len(members) > 1 else bare
             keys.update({member: key, bare: key})
     named = {keys.get(name, name): path for name, path in paths.items()}
-    for one in settings if named else []:
-        section = one.setdefault("data", {})
+    for tables in settings if named else []:
+        section = tables.setdefault("data", {})
         section["paths"] = {**(section.get("paths") or {}), **named}
 
 
@@ -201,7 +210,7 @@ def grid(
     axes: Sequence[str] = (),
     components: Mapping[str, Sequence[str]] | None = None,
     fields: Mapping[str, Sequence[Any]] | None = None,
-    no_folds: str | None = folds.ELSEWHERE,
+    no_folds: str | None = fold_axis.ELSEWHERE,
 ) -> list[Tables]:
     """Every combination that a recipe and flags ask for, as raw settings in a stable order.
 
@@ -220,7 +229,7 @@ def grid(
     for key, choices in base.pop("grid", {}).items():
         _check_key(key, "[grid]")
         varied[key] = list(choices)
-    assigned = {key: parse_value(value) for key, value in (split_assignment(text, "--set") for text in sets)}
+    assigned = assignments(sets)
     for key, value in (values or {}).items():
         _check_key(key, "settings")
         assigned[key] = value
@@ -237,7 +246,7 @@ def grid(
         if choices:
             _check_key(key, "grid")
             varied[key] = [value for place, value in enumerate(choices) if value not in choices[:place]]
-    folds.take_folds(base, varied, fields or {}, refused=no_folds)
+    fold_axis.take_folds(base, varied, fields or {}, refused=no_folds)
 
     set_keys = {*assigned, *varied}
     combinations = []

@@ -52,26 +52,26 @@ class Start:
         """What messages call it."""
         return f"{self.directory.path.name}@{self.at}"
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, str]:
         """What the child's training id covers: which weights, not whose."""
         return {"weights": f"sha256:{self.sha256}"}
 
-    def configuration(self) -> dict[str, Any]:
+    def configuration(self) -> dict[str, str]:
         """What the child's configuration id covers instead: seeds of one configuration, each continued at the same
         point, are seeds of one configuration again."""
         return {"config": self.config_id, "at": self.at}
 
-    def to_record(self) -> dict[str, Any]:
+    def as_parent(self) -> Parent:
         """The entry in the child's ``lineage.parents``."""
-        return {
-            "run": self.directory.path.name,
-            "name": self.name,
-            "training_id": self.training_id,
-            "config_id": self.config_id,
-            "at": self.at,
-            "epoch": self.epoch,
-            "weights_sha256": self.sha256,
-        }
+        return Parent(
+            run=self.directory.path.name,
+            name=self.name,
+            training_id=self.training_id,
+            config_id=self.config_id,
+            at=self.at,
+            epoch=self.epoch,
+            weights_sha256=self.sha256,
+        )
 
 
 def recorded_start(results: Path, record: Run) -> Start | None:

@@ -50,9 +50,9 @@ class PluginRecord:
     distribution: str
     version: str
     origin: str
-    status: str
-    error: str | None
-    seconds: float
+    status: str = "ok"
+    error: str | None = None
+    seconds: float = 0.0
     components: tuple[Spec, ...] = ()
     module: str = ""
     file: Path | None = None

@@ -47,8 +47,8 @@ def remember(component: Component) -> None:
 
 def in_use(kind: str) -> str:
     """What to call the component of a kind that is being used, in a message."""
-    found = next((one for one in _IN_USE.get() if one.kind == kind), None)
-    return f"the {kind}" if found is None else found.title
+    used = next((component for component in _IN_USE.get() if component.kind == kind), None)
+    return f"the {kind}" if used is None else used.title
 
 
 @contextmanager
@@ -82,13 +82,13 @@ def blame(error: BaseException, component: Component | None = None) -> BaseExcep
     own = isinstance(error, UserError) or type(error).__module__.partition(".")[0] == "ferbench"
     if own or isinstance(error, MemoryError) or not isinstance(error, Exception | SystemExit) or named(error):
         return error
-    found = _found(error) if component is None else [component]
-    if not found or (isinstance(error, SystemExit) and any(one.kind == "command" for one in found)):
+    suspects = _found(error) if component is None else [component]
+    if not suspects or (isinstance(error, SystemExit) and any(suspect.kind == "command" for suspect in suspects)):
         return error
     if isinstance(error, SystemExit):
         error = RuntimeError(f"it ends the program: SystemExit({error.code!r})").with_traceback(error.__traceback__)
-    plugin = found[0].plugin
-    title = found[0].title if len(found) == 1 else f"plugin {plugin.title}"
+    plugin = suspects[0].plugin
+    title = suspects[0].title if len(suspects) == 1 else f"plugin {plugin.title}"
     whom = "correct the plugin" if plugin.local else f"report it to the authors of {plugin.distribution}"
     error.add_note(f"{title}{_RAISED}{describe(error)}\n  → {whom}; the trace shows where")
     return error
@@ -112,14 +112,14 @@ def _found(error: BaseException) -> list[Component]:
         kind = _CALLERS.get(frame.f_code, kind)
         modules.append(str(frame.f_globals.get("__name__")))
     used = _IN_USE.get() or tuple(_BUILT.values())
-    of_kind = [one for one in used if one.kind == kind]
+    of_kind = [component for component in used if component.kind == kind]
     if len(of_kind) == 1:
         return of_kind
     # Called from elsewhere (by autograd, say), or one of several: the plugin's own code is in the trace.
     for module in reversed(modules):
         for built_there in (_is_built_in, _is_beside):
-            at_work = [one for one in of_kind or used if built_there(one, module)]
-            if len({one.plugin.name for one in at_work}) == 1:
+            at_work = [component for component in of_kind or used if built_there(component, module)]
+            if len({component.plugin.name for component in at_work}) == 1:
                 return at_work
     return []
 

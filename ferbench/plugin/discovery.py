@@ -19,7 +19,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from ferbench.errors import UserError
@@ -27,7 +27,6 @@ from ferbench.plugin.component import Component, PluginRecord
 from ferbench.plugin.faults import PluginFault, describe
 from ferbench.plugin.loading import collect_specs, import_file
 from ferbench.plugin.registry import Registry, canonical
-from ferbench.plugin.specs import Spec
 from ferbench.wording import did_you_mean, one_line
 
 __all__ = ["Component", "PluginRecord", "Registry", "load_registry"]
@@ -69,32 +68,24 @@ def load_registry(
                 )
             warn(f"plugin {record.title} is broken and left out: {record.error}")
     for name in dict.fromkeys(local):
-        candidate = _local(name)
-        if candidate.file is None and candidate.module in {r.module for r in records if r.status == "ok"}:
+        record, load = _local(name)
+        if record.file is None and record.module in {r.module for r in records if r.status == "ok"}:
             continue  # it is installed too, and loaded already
-        if candidate.file is not None and candidate.file in map(_file_of, records):
+        if record.file is not None and record.file in map(_file_of, records):
             continue
-        record = _load(candidate)
+        record = _load((record, load))
         if record.status == "broken":
-            raise UserError(f"--plugin {name}: {record.error}", _remedy(candidate, record.error or ""))
+            raise UserError(f"--plugin {name}: {record.error}", _remedy(record))
         records.append(record)
-    registry = Registry(tuple(records), tuple(dict.fromkeys(candidate.distribution for candidate in excluded)))
+    registry = Registry(tuple(records), tuple(dict.fromkeys(record.distribution for record in excluded)))
     if strict:
         for kind, name in sorted(registry.ambiguous()):
             registry.find(kind, name)  # raises, naming both
     return registry
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    name: str
-    distribution: str
-    version: str
-    origin: str
-    module: str
-    load: Callable[[], object]
-    file: Path | None = None
-    local: bool = False
+#: A plugin that is not loaded yet, and what imports it.
+_Candidate = tuple[PluginRecord, Callable[[], object]]
 
 
 def _installed() -> Iterator[_Candidate]:
@@ -116,10 +107,10 @@ def _installed() -> Iterator[_Candidate]:
             continue
         seen.add(canonical(name))
         if problem is not None:
-            yield _Candidate(name, name, version, "entry_points.txt", "", _raiser(problem))
+            yield PluginRecord(name, name, version, "entry_points.txt"), _raiser(problem)
         for entry in entries:
             module = entry.value.partition(":")[0].strip()
-            yield _Candidate(entry.name, name, version, entry.value, module, entry.load)
+            yield PluginRecord(entry.name, name, version, entry.value, module=module), entry.load
 
 
 def _raiser(problem: Exception) -> Callable[[], object]:
@@ -129,57 +120,50 @@ def _raiser(problem: Exception) -> Callable[[], object]:
     return fail
 
 
-def _choose(candidates: list[_Candidate], environ: Mapping[str, str]) -> tuple[list[_Candidate], list[_Candidate]]:
+def _choose(candidates: list[_Candidate], environ: Mapping[str, str]) -> tuple[list[_Candidate], list[PluginRecord]]:
     """Split into what to load and what ``FERBENCH_PLUGINS`` leaves out; built-ins first, then by name."""
-    candidates.sort(key=lambda c: (canonical(c.distribution) != BUILT_IN, canonical(c.distribution), c.name))
+
+    def order(candidate: _Candidate) -> tuple[bool, str, str]:
+        distribution = canonical(candidate[0].distribution)
+        return distribution != BUILT_IN, distribution, candidate[0].name
+
+    candidates.sort(key=order)
     text = environ.get("FERBENCH_PLUGINS")
     if text is None:
         return candidates, []
     wanted = {part.strip() for part in text.split(",")} - {""}
-    known = {c.name for c in candidates} | {c.distribution for c in candidates}
+    records = [record for record, _ in candidates]
+    known = {name for record in records for name in (record.name, record.distribution)}
     for name in sorted(wanted):
-        if not any(_is_called(c, name) for c in candidates):
+        if not any(_is_called(record, name) for record in records):
             raise UserError(
                 f"FERBENCH_PLUGINS names the plugin '{one_line(name)}', which is not installed",
                 f"name a local file with --plugin {one_line(name)}"
                 if name.endswith(".py")
                 else f"{did_you_mean(name, known)}installed: {', '.join(sorted(known))}",
             )
-    loaded = [c for c in candidates if any(_is_called(c, name) for name in wanted | {BUILT_IN})]
-    return loaded, [c for c in candidates if c not in loaded]
+    loaded = [(record, load) for record, load in candidates if any(_is_called(record, n) for n in wanted | {BUILT_IN})]
+    return loaded, [record for record, load in candidates if (record, load) not in loaded]
 
 
-def _is_called(candidate: _Candidate, name: str) -> bool:
-    return name == candidate.name or canonical(name) == canonical(candidate.distribution)
+def _is_called(record: PluginRecord, name: str) -> bool:
+    return name == record.name or canonical(name) == canonical(record.distribution)
 
 
 def _load(candidate: _Candidate) -> PluginRecord:
+    record, load = candidate
     start = time.perf_counter()
-    error = None
-    module = candidate.module
-    specs: tuple[Spec, ...] = ()
     try:
         # What a plugin prints when it is imported must not end up in --json output or in completions.
         with contextlib.redirect_stdout(sys.stderr):
-            plugin = candidate.load()
-            if candidate.file is not None:
-                module = getattr(plugin, "__name__", module)
-            specs = collect_specs(plugin, candidate.file.stem if candidate.file else None)
+            plugin = load()
+            if record.file is not None:
+                record = replace(record, module=getattr(plugin, "__name__", ""))
+            specs = collect_specs(plugin, record.file.stem if record.file else None)
+        record = replace(record, components=specs)
     except (Exception, SystemExit) as problem:
-        error = describe(problem, candidate.module)
-    return PluginRecord(
-        name=candidate.name,
-        distribution=candidate.distribution,
-        version=candidate.version,
-        origin=candidate.origin,
-        status="ok" if error is None else "broken",
-        error=error,
-        seconds=time.perf_counter() - start,
-        components=specs,
-        module=module,
-        file=candidate.file,
-        local=candidate.local,
-    )
+        record = replace(record, status="broken", error=describe(problem, record.module))
+    return replace(record, seconds=time.perf_counter() - start)
 
 
 def _local(name: str) -> _Candidate:
@@ -189,13 +173,13 @@ def _local(name: str) -> _Candidate:
             what = "is a folder" if path.is_dir() else "does not exist"
             raise UserError(f"--plugin {name}: the file {what}", "give the path of a .py file, or a module's name")
         path = path.resolve()
-        return _Candidate(path.stem, path.stem, "local", str(path), "", lambda: import_file(path), path, True)
+        return PluginRecord(path.stem, path.stem, "local", str(path), file=path, local=True), lambda: import_file(path)
     remedy = "give the path of a .py file, or the name of an installed module"
     if Path(f"{name}.py").is_file():
         remedy = f"the working directory is not searched; for the file here say --plugin {name}.py"
     if not re.fullmatch(r"\w+(\.\w+)*", name) or not _is_importable(name):
         raise UserError(f"--plugin {name}: there is no module of that name", remedy)
-    return _Candidate(name, name, "local", name, name, lambda: importlib.import_module(name), None, True)
+    return PluginRecord(name, name, "local", name, module=name, local=True), lambda: importlib.import_module(name)
 
 
 def _is_importable(name: str) -> bool:
@@ -210,8 +194,8 @@ def _file_of(record: PluginRecord) -> Path | None:
     return Path(file).resolve() if file else None
 
 
-def _remedy(candidate: _Candidate, error: str) -> str:
-    if not re.match(r"[A-Z]\w*(Error|Exception|Exit)\b", error):
+def _remedy(record: PluginRecord) -> str:
+    if not re.match(r"[A-Z]\w*(Error|Exception|Exit)\b", record.error or ""):
         return "fix the plugin; `ferbench.hookimpl` marks its hooks, which yield specs such as `ferbench.ModelSpec`"
-    command = f"python {candidate.file}" if candidate.file else f'python -c "import {candidate.module}"'
+    command = f"python {record.file}" if record.file else f'python -c "import {record.module}"'
     return f"fix the plugin; `{command}` shows the stack trace"

@@ -15,45 +15,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferbench.errors import UserError
 from ferbench.plugin.refusals import refusal, shown, unknown_option, wrong_value
-from ferbench.plugin.signature import Parameter, names_paths, read_parameters
-from ferbench.plugin.specs import InitialWeights, Tunable
+from ferbench.plugin.signature import Option, names_paths, read_options
 from ferbench.wording import one_line
 
 if TYPE_CHECKING:
     import pydantic
     from pydantic_core import ErrorDetails
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option of a component.
-
-    Attributes:
-        name: what users type.
-        type: readable text such as ``float``, ``'a' | 'b'`` or ``list[str]``.
-        default: the default as a JSON value; None where the option is required.
-        required: whether there is no default.
-        bounds: readable text such as ``0 ≤ x < 1``; empty without bounds.
-        tunable: the range that ``ferbench tune`` searches, if the author gave one.
-        initial_weights: how its value names a model's initial weights, if it does.
-        description: from the builder's docstring.
-    """
-
-    name: str
-    type: str
-    default: Any
-    required: bool
-    bounds: str
-    tunable: Tunable | None
-    initial_weights: InitialWeights | None
-    description: str
 
 
 @dataclass(frozen=True)
@@ -90,25 +64,12 @@ class OptionSchema:
             TypeError: the author's mistakes: ``**options``, no annotation, a type that cannot be checked.
             ValueError: a default or a search range that lies outside the bounds.
         """
-        parameters = read_parameters(builder, skip, given)
-        model = _make_model(parameters)
-        defaults = _checked_defaults(parameters, model)
-        for parameter in parameters:
-            _check_tunable(parameter)
-        fields = tuple(
-            Option(
-                name=parameter.name,
-                type=parameter.type_text,
-                default=defaults.get(parameter.name),
-                required=parameter.required,
-                bounds=parameter.bounds,
-                tunable=parameter.tunable,
-                initial_weights=parameter.initial_weights,
-                description=parameter.description,
-            )
-            for parameter in parameters
-        )
-        return cls(fields, model, owner)
+        options = read_options(builder, skip, given)
+        model = _make_model(options)
+        defaults = _checked_defaults(model)
+        for option in options:
+            _check_tunable(option)
+        return cls(tuple(replace(option, default=defaults.get(option.name)) for option in options), model, owner)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -188,7 +149,7 @@ class OptionSchema:
         return wrong_value(same, f"{prefix}.{name}", 1, field.annotation, field.metadata, where)
 
 
-def _make_model(parameters: Collection[Parameter]) -> type[pydantic.BaseModel]:
+def _make_model(options: Collection[Option]) -> type[pydantic.BaseModel]:
     from pydantic import BaseModel, ConfigDict, Field, create_model
     from pydantic.errors import PydanticUserError
     from pydantic_core import SchemaError
@@ -197,12 +158,12 @@ def _make_model(parameters: Collection[Parameter]) -> type[pydantic.BaseModel]:
         extra="forbid", strict=True, allow_inf_nan=False, validate_default=True, protected_namespaces=()
     )
     fields: dict[str, Any] = {}
-    for parameter in parameters:
-        default = ... if parameter.required else parameter.default
-        if hasattr(BaseModel, parameter.name) or parameter.name.startswith("_"):  # "copy" would shadow a method
-            fields[f"option_{parameter.name}"] = (parameter.annotation, Field(default, alias=parameter.name))
+    for option in options:
+        default = ... if option.required else option.default
+        if hasattr(BaseModel, option.name) or option.name.startswith("_"):  # "copy" would shadow a method
+            fields[f"option_{option.name}"] = (option.annotation, Field(default, alias=option.name))
         else:
-            fields[parameter.name] = (parameter.annotation, default)
+            fields[option.name] = (option.annotation, default)
     for name, field in fields.items():  # one by one first, for an error that names the option
         try:
             create_model("Options", __config__=config, **{name: field})
@@ -212,7 +173,7 @@ def _make_model(parameters: Collection[Parameter]) -> type[pydantic.BaseModel]:
     return create_model("Options", __config__=config, **fields)
 
 
-def _checked_defaults(parameters: Collection[Parameter], model: type[pydantic.BaseModel]) -> dict[str, Any]:
+def _checked_defaults(model: type[pydantic.BaseModel]) -> dict[str, Any]:
     from pydantic import ValidationError, create_model
 
     optional: dict[str, Any] = {
@@ -238,30 +199,30 @@ def _plain(parsed: pydantic.BaseModel, content: Callable[[str, PathLike[str]], s
             values = (walk(option, *pair) for pair in zip(plain.values(), typed.values(), strict=True))
             return dict(zip(keys, values, strict=True))
         if isinstance(typed, Collection) and isinstance(plain, list):
-            found = [walk(option, *pair) for pair in zip(plain, typed, strict=True)]
-            return sorted(found, key=json.dumps) if isinstance(typed, AbstractSet) else found
+            items = [walk(option, *pair) for pair in zip(plain, typed, strict=True)]
+            return sorted(items, key=json.dumps) if isinstance(typed, AbstractSet) else items
         return plain
 
     return {name: walk(name, plain[name], typed[name]) for name in plain}
 
 
-def _check_tunable(parameter: Parameter) -> None:
-    tunable = parameter.tunable
+def _check_tunable(option: Option) -> None:
+    tunable = option.tunable
     if tunable is None:
         return
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-    where = f"option '{parameter.name}': the search range {tunable.low:g} to {tunable.high:g}"
-    check = TypeAdapter(parameter.annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
+    where = f"option '{option.name}': the search range {tunable.low:g} to {tunable.high:g}"
+    check = TypeAdapter(option.annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
     for end in (tunable.low, tunable.high):
         try:
             got = check.validate_python(int(end) if float(end).is_integer() else end)
         except ValidationError as error:
-            bounds = f" ({parameter.bounds})" if parameter.bounds else f" of type {parameter.type_text}"
+            bounds = f" ({option.bounds})" if option.bounds else f" of type {option.type}"
             what = refusal(error.errors(include_url=False)[0])
             raise ValueError(f"{where} lies outside the option{bounds}: {what}") from None
         if isinstance(got, bool) or not isinstance(got, int | float):
-            raise TypeError(f"{where} is no use for an option of type {parameter.type_text}")
+            raise TypeError(f"{where} is no use for an option of type {option.type}")
 
 
 def _to_json(value: object) -> object:

@@ -31,8 +31,8 @@ class Registry:
 
     def components(self, kind: str | None = None) -> list[Component]:
         """The components of one kind, or of all, by kind and name."""
-        found = [Component(spec.kind, spec, plugin) for plugin in self.plugins for spec in plugin.components]
-        wanted = [component for component in found if kind is None or component.kind == kind]
+        offered = [Component(spec.kind, spec, plugin) for plugin in self.plugins for spec in plugin.components]
+        wanted = [component for component in offered if kind is None or component.kind == kind]
         order = list(BY_NAME)
         return sorted(wanted, key=lambda c: (order.index(c.kind), c.name, canonical(c.distribution)))
 
@@ -63,15 +63,15 @@ class Registry:
         if kind is not None and kind not in BY_NAME:
             raise ValueError(f"no such kind of component: {kind!r}")
         owner, _, bare = name.rpartition(":")
-        found = [
+        matching = [
             component
             for component in self.components(kind)
             if component.name == bare and (not owner or canonical(component.distribution) == canonical(owner))
         ]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise _ambiguous(name, found)
+        if len(matching) == 1:
+            return matching[0]
+        if matching:
+            raise _ambiguous(name, matching)
         raise self._unknown(kind, owner, bare)
 
     def _unknown(self, kind: str | None, owner: str, bare: str) -> UserError:
@@ -108,15 +108,15 @@ class Registry:
         return UserError(f"unknown {what}", remedy)
 
 
-def _ambiguous(name: str, found: list[Component]) -> UserError:
-    kinds = list(dict.fromkeys(component.kind for component in found))
+def _ambiguous(name: str, clashing: list[Component]) -> UserError:
+    kinds = list(dict.fromkeys(component.kind for component in clashing))
     if len(kinds) > 1:
         message = f"'{name}' names components of several kinds: {_listed(kinds, 'and')}"
         return UserError(message, f"say {_listed((f'--kind {kind}' for kind in kinds), 'or')}")
-    owners = _listed((f"{c.distribution} {c.version} ({c.plugin.origin})" for c in found), "and")
-    message = f"{kinds[0]} '{name}' is offered by {len(found)} plugins: {owners}"
-    qualified = list(dict.fromkeys(component.qualified_name for component in found))
-    if len(qualified) < len(found):
+    owners = _listed((f"{c.distribution} {c.version} ({c.plugin.origin})" for c in clashing), "and")
+    message = f"{kinds[0]} '{name}' is offered by {len(clashing)} plugins: {owners}"
+    qualified = list(dict.fromkeys(component.qualified_name for component in clashing))
+    if len(qualified) < len(clashing):
         return UserError(message, "rename one of the plugins, or leave one out")
     return UserError(message, f"say {_listed(map(repr, qualified), 'or')}")
 

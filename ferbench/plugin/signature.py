@@ -8,7 +8,7 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from os import PathLike
@@ -19,35 +19,36 @@ from ferbench.plugin.specs import InitialWeights, Tunable
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """A keyword-only parameter, with its annotation resolved.
+class Option:
+    """One option of a component: a keyword-only parameter of its builder.
 
     Attributes:
-        name: the parameter's name.
-        annotation: its type with all metadata.
-        default: its default; meaningless where ``required``.
-        required: whether it has no default.
-        type_text: its type for people, without metadata.
-        bounds: its bounds for people.
-        tunable: its search range.
-        initial_weights: how it names initial weights, if it does.
-        description: what the docstring says of it.
+        name: what users type.
+        annotation: its type with all metadata, resolved.
+        default: as the signature has it; of the options of an `OptionSchema`, as a JSON value. None where the option is
+            required.
+        required: whether there is no default.
+        type: readable text such as ``float``, ``'a' | 'b'`` or ``list[str]``.
+        bounds: readable text such as ``0 ≤ x < 1``; empty without bounds.
+        tunable: the range that ``ferbench tune`` searches, if the author gave one.
+        initial_weights: how its value names a model's initial weights, if it does.
+        description: from the builder's docstring.
     """
 
     name: str
     annotation: Any
     default: Any
     required: bool
-    type_text: str
+    type: str
     bounds: str
     tunable: Tunable | None
     initial_weights: InitialWeights | None
     description: str
 
 
-def read_parameters(
+def read_options(
     builder: Callable[..., Any], skip: Collection[str] = (), given: int | None = None
-) -> tuple[Parameter, ...]:
+) -> tuple[Option, ...]:
     """The keyword-only parameters of a builder, but for those in ``skip``.
 
     Args:
@@ -64,7 +65,7 @@ def read_parameters(
     except ValueError as error:
         raise TypeError(f"the signature of {name} cannot be read: {error}") from error
     described = _argument_docs(builder)
-    found = []
+    options = []
     positional = 0
     for parameter in signature.parameters.values():
         if parameter.kind is parameter.VAR_KEYWORD:
@@ -77,23 +78,23 @@ def read_parameters(
                     f"put it behind a '*' to make it an option"
                 )
         if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in skip:
-            found.append(_read(parameter, builder, described.get(parameter.name, "")))
-    return tuple(found)
+            options.append(_read(parameter, builder, described.get(parameter.name, "")))
+    return tuple(options)
 
 
-def _read(parameter: inspect.Parameter, builder: Callable[..., Any], description: str) -> Parameter:
+def _read(parameter: inspect.Parameter, builder: Callable[..., Any], description: str) -> Option:
     annotation = _resolve(parameter, builder)
     metadata = list(_metadata(annotation))
     ranges = [item for item in metadata if isinstance(item, Tunable)]
     if len(ranges) > 1:
         raise TypeError(f"option '{parameter.name}' has {len(ranges)} search ranges")
     required = parameter.default is parameter.empty
-    return Parameter(
+    return Option(
         name=parameter.name,
         annotation=annotation,
         default=None if required else parameter.default,
         required=required,
-        type_text=type_text(annotation),
+        type=type_text(annotation),
         bounds=_bounds_text(metadata),
         tunable=ranges[0] if ranges else None,
         initial_weights=next((item for item in metadata if isinstance(item, InitialWeights)), None),
@@ -150,30 +151,39 @@ def _flatten(metadata: Iterable[object]) -> Iterator[object]:
             yield item
 
 
+#: The ``annotated_types`` constraints that have a short form: where each keeps its limit, and what it says in words.
+#: What has none is left to the error.
+_LIMITS = {
+    "Ge": ("ge", "at least {}"),
+    "Gt": ("gt", "greater than {}"),
+    "Le": ("le", "at most {}"),
+    "Lt": ("lt", "less than {}"),
+    "MultipleOf": ("multiple_of", "a multiple of {}"),
+    "MinLen": ("min_length", "at least {} long"),
+    "MaxLen": ("max_length", "at most {} long"),
+}
+
+
+def _limits(metadata: Iterable[object]) -> dict[str, str]:
+    """The limits that constraints set, as texts by the constraint's class."""
+    known = [(item, type(item).__name__) for item in metadata]
+    return {kind: _number(getattr(item, _LIMITS[kind][0])) for item, kind in known if kind in _LIMITS}
+
+
+def _worded(limits: Mapping[str, str], forms: Mapping[str, str]) -> list[str]:
+    return [form.format(limits[kind]) for kind, form in forms.items() if kind in limits]
+
+
 def _bounds_text(metadata: Iterable[object]) -> str:
-    """``0 ≤ x < 1`` from ``annotated_types`` constraints; what has no short form is left to the error."""
-    low = high = ""
-    rest = []
-    for item in metadata:
-        kind = type(item).__name__
-        if kind in ("Ge", "Gt"):
-            low = f"{_number(getattr(item, kind.lower()))} {'≤' if kind == 'Ge' else '<'}"
-        elif kind in ("Le", "Lt"):
-            high = f"{'≤' if kind == 'Le' else '<'} {_number(getattr(item, kind.lower()))}"
-        elif kind == "MultipleOf":
-            rest.append(f"multiple of {_number(item.multiple_of)}")  # type: ignore[attr-defined]
-        elif kind == "MinLen":
-            rest.append(f"length ≥ {item.min_length}")  # type: ignore[attr-defined]
-        elif kind == "MaxLen":
-            rest.append(f"length ≤ {item.max_length}")  # type: ignore[attr-defined]
+    """``0 ≤ x < 1``."""
+    limits = _limits(metadata)
+    low, high = _worded(limits, {"Ge": "{} ≤", "Gt": "{} <"}), _worded(limits, {"Le": "≤ {}", "Lt": "< {}"})
     if low and high:
-        rest.insert(0, f"{low} x {high}")
-    elif low:
-        number, sign = low.rsplit(" ", 1)
-        rest.insert(0, f"x {'≥' if sign == '≤' else '>'} {number}")
-    elif high:
-        rest.insert(0, f"x {high}")
-    return ", ".join(rest)
+        ends = [f"{low[0]} x {high[0]}"]
+    else:
+        ends = _worded(limits, {"Ge": "x ≥ {}", "Gt": "x > {}", "Le": "x ≤ {}", "Lt": "x < {}"})
+    rest = {"MultipleOf": "multiple of {}", "MinLen": "length ≥ {}", "MaxLen": "length ≤ {}"}
+    return ", ".join([*ends, *_worded(limits, rest)])
 
 
 _PLAIN_TYPES = {
@@ -188,17 +198,6 @@ _PLAIN_TYPES = {
 }
 
 
-_BOUNDS = (
-    ("Ge", "ge", "at least {}"),
-    ("Gt", "gt", "greater than {}"),
-    ("Le", "le", "at most {}"),
-    ("Lt", "lt", "less than {}"),
-    ("MultipleOf", "multiple_of", "a multiple of {}"),
-    ("MinLen", "min_length", "at least {} long"),
-    ("MaxLen", "max_length", "at most {} long"),
-)
-
-
 def expectation(annotation: Any, metadata: Iterable[object] = ()) -> str:
     """What a value should be, in plain words: ``a whole number, at least 1``, ``'a', 'b' or 'c'``.
 
@@ -208,11 +207,13 @@ def expectation(annotation: Any, metadata: Iterable[object] = ()) -> str:
     """
     metadata = [*_flatten(metadata), *_metadata(annotation)]
     while typing.get_origin(annotation) in (Annotated, Union, types.UnionType):
-        members = [one for one in typing.get_args(annotation) if one is not types.NoneType]
+        members = [argument for argument in typing.get_args(annotation) if argument is not types.NoneType]
         if typing.get_origin(annotation) is not Annotated and len(members) > 1:
             break
         annotation = members[0]
-    choices = [repr(one) for one in typing.get_args(annotation)] if typing.get_origin(annotation) is Literal else []
+    choices = (
+        [repr(argument) for argument in typing.get_args(annotation)] if typing.get_origin(annotation) is Literal else []
+    )
     if inspect.isclass(annotation) and issubclass(annotation, Enum):
         choices = [repr(member.value) for member in annotation]
     if choices:
@@ -234,14 +235,10 @@ def item_type(annotation: Any) -> Any | None:
 
 
 def _bounds_in_words(metadata: Iterable[object]) -> str:
-    bounds: dict[str, Any] = {type(item).__name__: item for item in metadata}
-    between = "Ge" in bounds and "Le" in bounds
-    words = [
-        template.format(_number(getattr(bounds[kind], field)))
-        for kind, field, template in _BOUNDS
-        if kind in bounds and not (between and kind in ("Ge", "Le"))
-    ]
-    ends = f" from {_number(bounds['Ge'].ge)} to {_number(bounds['Le'].le)}" if between else ""
+    limits, ends = _limits(metadata), ""
+    if "Ge" in limits and "Le" in limits:
+        ends = f" from {limits.pop('Ge')} to {limits.pop('Le')}"
+    words = _worded(limits, {kind: words for kind, (_, words) in _LIMITS.items()})
     return ends + (f", {' and '.join(words)}" if words else "")
 
 
@@ -288,14 +285,14 @@ def _argument_docs(builder: Callable[..., Any]) -> dict[str, str]:
     while isinstance(function, functools.partial):
         function = function.func
     sources = [function, function.__init__] if inspect.isclass(function) else [function]
-    found: dict[str, str] = {}
+    described: dict[str, str] = {}
     for source in sources:
-        found |= _args_section(inspect.cleandoc(source.__doc__ or ""))
-    return found
+        described |= _args_section(inspect.cleandoc(source.__doc__ or ""))
+    return described
 
 
 def _args_section(docstring: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    described: dict[str, str] = {}
     inside, indent, current = False, 0, ""
     for line in docstring.splitlines():
         depth = len(line) - len(line.lstrip())
@@ -309,7 +306,7 @@ def _args_section(docstring: str) -> dict[str, str]:
             match = _ARGUMENT.match(line.strip()) if depth == indent else None
             if match:
                 current = match[1]
-                found[current] = match[2]
+                described[current] = match[2]
             elif current:
-                found[current] += f" {line.strip()}"
-    return found
+                described[current] += f" {line.strip()}"
+    return described

@@ -71,7 +71,9 @@ def source_roots(module: str) -> list[Root]:
         if spec.origin is None and spec.submodule_search_locations is not None:
             continue
         if spec.submodule_search_locations is not None:
-            return [Root("/".join([*above, parts[length - 1]]), Path(one)) for one in spec.submodule_search_locations]
+            return [
+                Root("/".join([*above, parts[length - 1]]), Path(folder)) for folder in spec.submodule_search_locations
+            ]
         if not spec.has_location or spec.origin is None:
             return []
         return [Root("/".join([*above, Path(spec.origin).name]), Path(spec.origin))]
@@ -83,20 +85,20 @@ def digest_sources(roots: Iterable[Root]) -> str | None:
 
     Where a root lies does not matter.
     """
-    found = sorted({(tuple(name.split("/")), path) for root in roots for name, path in _files(root)})
+    files = sorted({(tuple(name.split("/")), path) for root in roots for name, path in _files(root)})
     digest = hashlib.sha256()
-    for parts, path in found:
+    for parts, path in files:
         name, content = "/".join(parts).encode(), path.read_bytes()
         digest.update(b"%d:%s%d:%s" % (len(name), name, len(content), content))
-    return digest.hexdigest() if found else None
+    return digest.hexdigest() if files else None
 
 
 def with_imported(roots: Iterable[Root], distribution: str) -> list[Root]:
     """``roots`` and what they import, however far away, that no other distribution's version identifies."""
-    found = dict.fromkeys(roots)
+    known = dict.fromkeys(roots)
     if distribution == OURS:
-        return list(found)
-    waiting = list(found)
+        return list(known)
+    waiting = list(known)
     while waiting:
         root = waiting.pop()
         for name, path in _files(root):
@@ -105,10 +107,10 @@ def with_imported(roots: Iterable[Root], distribution: str) -> list[Root]:
             package = name.split("/")[:-1]
             for module in _imported(path):
                 for other in _neighbours(module, package, path.parent):
-                    if other not in found and _is_own(other, distribution):
-                        found[other] = None
+                    if other not in known and _is_own(other, distribution):
+                        known[other] = None
                         waiting.append(other)
-    return list(found)
+    return list(known)
 
 
 def _files(root: Root) -> Iterator[tuple[str, Path]]:
@@ -150,7 +152,7 @@ def _imported_by(path: Path, size: int, changed: int) -> tuple[str, ...]:
 
     Of a file that is no Python of this version nothing is known.
     """
-    found: list[str] = []
+    modules: list[str] = []
     try:
         with warnings.catch_warnings(action="ignore"):  # what Python thinks of the author's escapes
             tree = ast.parse(path.read_bytes())
@@ -159,16 +161,16 @@ def _imported_by(path: Path, size: int, changed: int) -> tuple[str, ...]:
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
-                found += [alias.name for alias in names]
+                modules += [alias.name for alias in names]
             case ast.ImportFrom(module=module, names=names, level=level):
                 origin = "." * level + (module or "")
                 dot = "" if origin.endswith(".") else "."
-                found += [origin, *(origin + dot + alias.name for alias in names if alias.name != "*")]
+                modules += [origin, *(origin + dot + alias.name for alias in names if alias.name != "*")]
             case ast.Call(
                 func=ast.Name(id=function) | ast.Attribute(attr=function), args=[ast.Constant(value=str(name)), *_]
             ) if function in ("import_module", "__import__"):
-                found.append(name)
-    return tuple(dict.fromkeys(found))
+                modules.append(name)
+    return tuple(dict.fromkeys(modules))
 
 
 def _neighbours(module: str, package: list[str], folder: Path) -> list[Root]:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from ferbench.runs.folds import listed
+from ferbench.runs.partitions import listed
 from ferbench.tables.table import Spread
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from ferbench.ranking.cross_validation import Held, Partition
 from ferbench.ranking.leaderboard import Group, Row, Unfinished, best_first
-from ferbench.runs.folds import place_of
 from ferbench.runs.frame import evaluations
+from ferbench.runs.partitions import place_of
 from ferbench.runs.summary import Scores, Summary
 
 if TYPE_CHECKING:

@@ -53,9 +53,9 @@ def _plain(value: Any) -> Any:
             raise ValueError("should be a number below 2^63")
         return value
     if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     raise ValueError("should be a plain value")
 
 
@@ -63,7 +63,7 @@ def table(value: Any) -> dict[str, Any]:
     """Plain values by name, as JSON holds them."""
     if not isinstance(value, Mapping):
         raise PydanticCustomError("dict_type", "should be a table")
-    return {key: _plain(one) for key, one in value.items()}
+    return {key: _plain(item) for key, item in value.items()}
 
 
 def misplaced(field: str, wanted: str) -> PydanticCustomError:

@@ -129,5 +129,5 @@ def complaint(error: ValidationError) -> str:
 
 def _dotted(place: Sequence[int | str]) -> str:
     """Where in a record; without the names that pydantic has for the alternatives of a type."""
-    parts = [str(one) for one in place if not (isinstance(one, str) and (one[:1].isupper() or "[" in one))]
+    parts = [str(part) for part in place if not (isinstance(part, str) and (part[:1].isupper() or "[" in part))]
     return ".".join(parts)

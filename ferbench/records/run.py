@@ -328,16 +328,16 @@ class Run(Record):
         """What was chosen, by key: ``model`` is a component's name, ``model.width`` an option of it, ``data.fold`` and
         ``training.epochs`` are fields of the recipe, the seed left out; ``training.from`` is the run, and the point of
         it, whose weights it started from."""
-        found: dict[str, Any] = {}
+        chosen: dict[str, Any] = {}
         for section, component in self.components.items():
-            found[section] = component.name
-            found |= {f"{section}.{option}": value for option, value in component.options.items()}
+            chosen[section] = component.name
+            chosen |= {f"{section}.{option}": value for option, value in component.options.items()}
         for section, fields in (("data", self.recipe.data), ("training", self.recipe.training)):
-            found |= {f"{section}.{field}": value for field, value in fields.items() if (section, field) != _SEED}
+            chosen |= {f"{section}.{field}": value for field, value in fields.items() if (section, field) != _SEED}
         for parent in self.lineage.parents:
             if parent.at is not None:
-                found["training.from"] = f"{parent.name or parent.run}@{parent.at}"
-        return found
+                chosen["training.from"] = f"{parent.name or parent.run}@{parent.at}"
+        return chosen
 
 
 _SEED = ("training", "seed")

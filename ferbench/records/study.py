@@ -61,7 +61,7 @@ class Dimension(Record):
         """The values of a choice, as trials have them, for people; None for a range."""
         if self.choices is None:
             return None
-        return [json.dumps(one) if isinstance(one, (list, dict)) else str(one) for one in self.choices]
+        return [json.dumps(choice) if isinstance(choice, (list, dict)) else str(choice) for choice in self.choices]
 
     @property
     def text(self) -> str:
@@ -273,17 +273,8 @@ def read_study(content: bytes, where: Path) -> Study:
         raise UserError(f"{where} is damaged: {complaint(error)}", remedy) from error
 
 
-def read_outcome(content: bytes) -> Outcome | None:
-    """``outcome.json``; None when it is damaged."""
-    return _read_or_none(Outcome, content)
-
-
-def read_result(content: bytes) -> TrialResult | None:
-    """A file of ``spool/``; None when it is damaged."""
-    return _read_or_none(TrialResult, content)
-
-
-def _read_or_none(kind: type[_Kind], content: bytes) -> _Kind | None:
+def read_or_none(kind: type[_Kind], content: bytes) -> _Kind | None:
+    """``outcome.json`` as an `Outcome`, or a file of ``spool/`` as a `TrialResult`; None when it is damaged."""
     try:
         return kind.model_validate_json(content)
     except ValidationError:

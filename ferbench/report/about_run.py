@@ -96,7 +96,7 @@ def notes(run: RunView) -> list[str]:
     elif run.result.confusion is None:
         notes.append("The file of this run's evaluation is gone: its confusion matrix cannot be shown.")
     if run.result is not None:
-        others = [one.how for one in run.evaluations if one.split == run.result.split and one.id != run.result.id]
+        others = [e.how for e in run.evaluations if e.split == run.result.split and e.id != run.result.id]
         if run.result.options:
             notes.append(f"Tested with {run.result.how}.")
         if others:

@@ -51,17 +51,17 @@ class Board:
         self.groups = groups
         self.single = single
         self._ended = ended or {}
-        base = {one.column.key: one for one in base_columns(single)}
+        base = {column.column.key: column for column in base_columns(single)}
         taken = {*base, *(column.key for column in GROUP_COLUMNS)}
         self._measured = {f"measured_{key}" if key in taken else key: key for key in metrics_in_order(groups)}
         settings = several_settings(row for group in groups for row in group.rows)
-        dotted = sorted({key for one in settings for key in one if "." in key})
+        dotted = sorted({key for values in settings for key in values if "." in key})
         self._without = RANKED_BY if any(group.left_out for group in groups) else ()
         self.columns: dict[str, BoardColumn] = {
             **base,
             **{key: metric_column(key, name, single) for key, name in self._measured.items()},
             **{f"{key}_without": without_column(key, single) for key in self._without},
-            **{key: setting_column(key, [one.get(key) for one in settings]) for key in dotted},
+            **{key: setting_column(key, [values.get(key) for values in settings]) for key in dotted},
         }
 
     def default(self, groups: Sequence[Group], *, people: bool, per_class: bool) -> list[str]:
@@ -102,8 +102,8 @@ class Board:
         without = [f"{key}_without" for key in self._without if any(group.left_out for group in groups)]
         ranked = [key for key in overall if people and key in RANKED_BY]
         others = [key for key in overall if key not in ranked]
-        found = [*first, *named, *ranked, *standing, *others, *without, *classes, *varied, *costs, *last]
-        return found if self.single else [*found, "runs"]
+        runs = [] if self.single else ["runs"]
+        return [*first, *named, *ranked, *standing, *others, *without, *classes, *varied, *costs, *last, *runs]
 
     def chosen(self, text: str) -> list[str]:
         """Keys from ``a,b,c``, or of all columns from ``all``. A class may have commas in its name.
@@ -116,7 +116,7 @@ class Board:
         words, keys = text.split(","), []
         while words:
             joined = [",".join(words[:count]).strip() for count in range(len(words), 1, -1)]
-            key = next((one for one in joined if one in self.columns), words[0].strip())
+            key = next((name for name in joined if name in self.columns), words[0].strip())
             keys.append(self.find(key, "--columns"))
             words = words[key.count(",") + 1 :]
         return list(dict.fromkeys(keys))
@@ -128,8 +128,8 @@ class Board:
             UserError: there is none.
         """
         if key not in self.columns:
-            classes = [one for one, name in self._measured.items() if of_class(name)]
-            listed = [one for one in self.columns if one not in classes and "." not in one]
+            classes = [known for known, name in self._measured.items() if of_class(name)]
+            listed = [name for name in self.columns if name not in classes and "." not in name]
             more = [f"{which}:CLASS" for which in PER_CLASS] if classes else []
             raise UserError(
                 f"{option}: there is no column '{key}'",
@@ -162,23 +162,23 @@ class Board:
         return Table(
             id=slug if number == 1 else f"{slug}-{number}",
             caption=caption(group),
-            columns=tuple(one.column for one in chosen),
-            rows=tuple(tuple(one.cell(row) for one in chosen) for row in rows),
+            columns=tuple(column.column for column in chosen),
+            rows=tuple(tuple(column.cell(row) for column in chosen) for row in rows),
             notes=tuple(notes),
             above=tuple(above(group, keys)),
         )
 
     def _without_result(self, group: Group) -> Iterable[str]:
         """Which rows lack seeds that were begun: the mean is over the others."""
-        found = []
+        lacking = []
         for row in group.rows:
             key = row.runs[0].config if group.partition is None else row.runs[0].unfolded
             counts = {how: number for how, several in self._ended.items() if (number := several.get(key, 0))}
             if counts:
-                found.append(f"{row.config} ({', '.join(f'{number} {how}' for how, number in counts.items())})")
-        if found:
+                lacking.append(f"{row.config} ({', '.join(f'{number} {how}' for how, number in counts.items())})")
+        if lacking:
             what = "Runs" if group.partition is not None else "Seeds"
-            yield f"{what} without a result are in no mean: {several(found)}."
+            yield f"{what} without a result are in no mean: {several(lacking)}."
 
     def joint_table(self, keys: Sequence[str], rows: Sequence[Iterable[Row]]) -> Table:
         """All groups in one table, whose first columns say which samples a row was measured on."""
@@ -186,9 +186,9 @@ class Board:
         return Table(
             id="leaderboard",
             caption="Finished runs; rows may be compared where test_set, protocol and classes are the same.",
-            columns=(*GROUP_COLUMNS, *(one.column for one in chosen)),
+            columns=(*GROUP_COLUMNS, *(column.column for column in chosen)),
             rows=tuple(
-                (*group_cells(group), *(one.cell(row) for one in chosen))
+                (*group_cells(group), *(column.cell(row) for column in chosen))
                 for group, ordered_rows in zip(self.groups, rows, strict=True)
                 for row in ordered_rows
             ),
@@ -202,12 +202,3 @@ class Board:
         """
         chosen = self.default(self.groups, people=False, per_class=True) if keys is None else keys
         return to_frame(self.joint_table(chosen, [group.rows for group in self.groups]))
-
-
-def _told(group: Group, key: str) -> bool:
-    """Whether rows that have a setting differ in it: of what only another component has, its name tells already.
-
-    A row without a way of testing was tested plainly, which nothing else tells.
-    """
-    values = {repr(row.settings[key]) for row in group.rows if key in row.settings}
-    return len(values) > 1 or key.startswith("evaluation.")

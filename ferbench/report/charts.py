@@ -17,6 +17,8 @@ from ferbench.wording import one_line
 
 #: More classes than this are drawn as a heat map: so many lines cannot be told apart.
 LINES = 10
+#: A part of a figure in Plotly's plain form.
+Plotly = dict[str, Any]
 _LONGEST_TICK = 24
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", "cross", "star", "pentagon", "hexagon")
@@ -41,12 +43,12 @@ class Figure:
     id: str
     title: str
     caption: str
-    spec: dict[str, Any]
+    spec: Plotly
     height: int = 320
     least_width: int = 260
     table: str = ""
     wide: bool = False
-    views: dict[str, dict[str, Any]] = field(default_factory=dict)
+    views: dict[str, Plotly] = field(default_factory=dict)
 
 
 def plain(text: str) -> str:
@@ -54,7 +56,93 @@ def plain(text: str) -> str:
     return html.escape(one_line(text), quote=False).replace("$", "&#36;")
 
 
-def named_axis(names: Sequence[str], *, reverse: bool = False) -> dict[str, Any]:
+def trace(mode: str, x: Sequence[Any], y: Sequence[Any], hover: str = "", **more: Any) -> Plotly:
+    """Points, lines or both; without ``hover`` nothing is said of a point. ``more`` is added as it is."""
+    about = {"hovertemplate": hover} if hover else {"hoverinfo": "skip"}
+    return {"type": "scatter", "mode": mode, "x": x, "y": y, **about, **more}
+
+
+def cell_map(
+    across: Sequence[str],
+    down: Sequence[str],
+    z: Sequence[Sequence[float]],
+    text: Sequence[Sequence[str]],
+    about: Sequence[Sequence[str]],
+    *,
+    size: int,
+    gap: int = 2,
+    hover: str = "",
+    **more: Any,
+) -> Plotly:
+    """A heat map whose cells carry their number.
+
+    Args:
+        across: names of the columns.
+        down: names of the rows.
+        z: by row and column.
+        text: what stands in each cell.
+        about: what each cell is, in Plotly's HTML.
+        size: of the text.
+        gap: pixels between cells.
+        hover: what is said of a cell after ``about``.
+        more: is added as it is.
+    """
+    return {
+        "type": "heatmap",
+        "x": places(across),
+        "y": places(down),
+        "z": z,
+        "text": text,
+        "texttemplate": "%{text}",
+        "textfont": {"size": size},
+        "customdata": about,
+        "hovertemplate": f"%{{customdata}}{hover}<extra></extra>",
+        "xgap": gap,
+        "ygap": gap,
+        "showscale": False,
+        **more,
+    }
+
+
+def cell_layout(across: Sequence[str], down: Sequence[str], x: str = "", y: str = "") -> Plotly:
+    """The layout of a `cell_map`, with titles of its axes where they have any."""
+    titles = {"xaxis": axis(x) if x else {}, "yaxis": axis(y) if y else {}}
+    return {
+        **layout_of(left=8),
+        "xaxis": {**titles["xaxis"], "showgrid": False, **named_axis(across)},
+        "yaxis": {**titles["yaxis"], "showgrid": False, **named_axis(down, reverse=True)},
+    }
+
+
+def class_cells(
+    epochs: Sequence[int],
+    classes: Sequence[str],
+    z: Sequence[Sequence[float | None]],
+    what: str,
+    form: str,
+    **more: Any,
+) -> Plotly:
+    """Data and layout of a heat map of ``z``, which is ``what``, by class and epoch; ``form`` as d3 formats numbers."""
+    cells = {
+        "type": "heatmap",
+        "z": z,
+        "x": epochs,
+        "y": places(classes),
+        "customdata": [[plain(name)] * len(epochs) for name in classes],
+        "hovertemplate": f"epoch %{{x}}<br>%{{customdata}}<br>{what} %{{z:{form}}}<extra></extra>",
+        "colorbar": {"title": {"text": what}, "thickness": 12},
+        **more,
+    }
+    rows = {"showgrid": False, **named_axis(classes, reverse=True)}
+    return {"data": [cells], "layout": {**layout_of(left=8), "xaxis": epochs_axis(epochs), "yaxis": rows}}
+
+
+def axis(title: str, **more: Any) -> Plotly:
+    """An axis with a title."""
+    return {"title": {"text": title}, **more}
+
+
+def named_axis(names: Sequence[str], *, reverse: bool = False) -> Plotly:
     """An axis of names, long ones shortened in the middle. What is drawn along it has `places`, never the names.
 
     Plotly takes names such as ``1``, ``1e3`` or ``2026-01-01`` for numbers and dates, which then stand elsewhere than
@@ -91,7 +179,7 @@ def shortened(names: Sequence[str]) -> list[str]:
     return lines
 
 
-def layout_of(left: int = 56, entries: int = 0) -> dict[str, Any]:
+def layout_of(left: int = 56, entries: int = 0) -> Plotly:
     """Margins that leave room for a legend of so many entries below the axis."""
     rows = math.ceil(entries / 2.5)
     return {
@@ -102,15 +190,11 @@ def layout_of(left: int = 56, entries: int = 0) -> dict[str, Any]:
     }
 
 
-def epochs_axis(epochs: Sequence[int]) -> dict[str, Any]:
+def epochs_axis(epochs: Sequence[int]) -> Plotly:
+    """From the first to the last, with at most ten ticks."""
     step = max(1, math.ceil(len(epochs) / 10))
     step = next(nice for nice in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**6) if nice >= step)
     # Given, since one that plotly finds makes room for words beside the line, and reaches epochs that there are not.
     beside = max(0.5, 0.04 * (epochs[-1] - epochs[0]))
     around = [epochs[0] - beside, epochs[-1] + beside]
-    return {"title": {"text": "epoch"}, "dtick": step, "tick0": 0, "showgrid": False, "range": around}
-
-
-def finite(value: Any) -> float | None:
-    """A number that JSON can hold."""
-    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+    return axis("epoch", dtick=step, tick0=0, showgrid=False, range=around)

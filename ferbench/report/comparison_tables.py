@@ -2,71 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from ferbench.experiment.differences import SEED, differing, telling
+from ferbench.kinds import SECTIONS
 from ferbench.metrics.measures import measure
 from ferbench.report.contents import Comparison, RunView
-from ferbench.tables.table import Cell, Column, Table, apart
+from ferbench.tables.table import Cell, Column, Table, apart, table_of
 from ferbench.tables.values import text
 
 _RUN = Column("run", "run")
-_KINDS = ("model", "loss", "sampler", "augmentation", "optimizer")
+_KINDS = tuple(section for section in SECTIONS if section != "dataset")
 _IN_COMPARISON = (*_KINDS, SEED)
 #: Why a run that died without a word has no result.
 LEFT = "no process is at work on it any more"
-_SCORES = ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "worst_class_f1")
+#: The metrics of tables that set runs side by side.
+SCORES = ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "worst_class_f1")
+_SCORES = (*SCORES, "valence_rmse", "arousal_rmse", "valence_ccc", "arousal_ccc")
 
 
 def comparison(group: Comparison, name: str) -> Table:
     """The runs side by side, with the change against the baseline where there is one."""
-    affect = [key for key in ("valence_rmse", "arousal_rmse", "valence_ccc", "arousal_ccc") if _have(group.runs, key)]
-    scores = [key for key in _SCORES if _have(group.runs, key)] + affect
-    base = group.baseline
-    compared = ("accuracy", "macro_f1") if base else ()
+    base, result, several = group.baseline, group.result, len(group.runs) > 1
     unlike, components = differing([run.settings for run in group.runs]), group.runs[0].record.components
-    shared = [kind for kind in _KINDS[1:] if kind not in unlike] if len(group.runs) > 1 else []
-    kinds = [kind for kind in _KINDS if kind not in shared]
-    columns = [_RUN]
-    for key in scores:
-        columns.append(Column(key, measure(key).label, "score"))
-        if key in compared:
-            columns.append(Column(f"{key}_change", f"Δ {measure(key).label}", "change"))
-            columns.append(Column(f"{key}_relative", f"Δ {measure(key).label}, relative", "percent"))
-    columns += [*(Column(kind, kind) for kind in kinds), Column("seed", "seed", "number")]
-    columns += [Column("epochs", "epoch kept"), Column("parameters", "parameters", "count")]
-    columns += [Column("seconds", "training", "seconds"), Column("id", "id", "id")]
-    rows = []
-    for run in group.runs:
-        training, size = run.record.training, run.record.model
-        cells: list[Cell] = [_marked(run, base)]
-        for key in scores:
-            value = _score(run, key)
-            cells.append(value)
-            if key in compared and base:
-                cells += _change(value, _score(base, key), run is base)
-        cells += [run.record.components[kind].name for kind in kinds]
-        cells += [run.record.seed, run.kept, None if size is None else size.parameters]
-        cells += [None if training is None else training.seconds, run.id]
-        rows.append(tuple(cells))
-    notes = [] if len(group.runs) == 1 else ["A difference between single runs may be chance: each is one seed."]
+    shared = [kind for kind in _KINDS[1:] if kind not in unlike] if several else []
+    fields: list[tuple[Column, Callable[[RunView], Cell]]] = [(_RUN, lambda run: _marked(run, base))]
+    for key in _SCORES:
+        if any(run.scored.metrics.get(key) is not None for run in group.runs):
+            fields.append((Column(key, measure(key).label, "score"), partial(_score, key=key)))
+            if base and key in ("accuracy", "macro_f1"):
+                fields += _changes(key, base)
+    fields += [(Column(kind, kind), partial(_component, kind=kind)) for kind in _KINDS if kind not in shared]
+    fields += [
+        (Column("seed", "seed", "number"), lambda run: run.record.seed),
+        (Column("epochs", "epoch kept"), lambda run: run.kept),
+        (
+            Column("parameters", "parameters", "count"),
+            lambda run: run.record.model.parameters if run.record.model else None,
+        ),
+        (
+            Column("seconds", "training", "seconds"),
+            lambda run: run.record.training.seconds if run.record.training else None,
+        ),
+        (Column("id", "id", "id"), lambda run: run.id),
+    ]
+    notes = []
     if base:
-        notes.insert(
-            0, f"Δ is the change against the baseline {base.label}; relative: divided by the baseline's value."
-        )
+        notes.append(f"Δ is the change against the baseline {base.label}; relative: divided by the baseline's value.")
+    if several:
+        notes.append("A difference between single runs may be chance: each is one seed.")
     imported = [run.label for run in group.runs if run.record.kind == "imported"]
     notes += [f"Imported predictions: {', '.join(imported)}."] if imported else []
     if shared:
         notes.append("The same in all runs: " + ", ".join(f"{kind} {components[kind].name}" for kind in shared) + ".")
-    result = group.result
-    return Table(
-        id=name,
-        caption=f"{_count(len(group.runs), 'run')} on {result.tested_on}, {len(result.class_names)} classes.",
-        columns=tuple(columns),
-        rows=tuple(rows),
-        notes=tuple(notes),
+    runs = f"{len(group.runs):,} run" + ("s" if several else "")
+    return table_of(
+        name, f"{runs} on {result.tested_on}, {len(result.class_names)} classes.", group.runs, fields, notes
     )
+
+
+def _changes(key: str, base: RunView) -> list[tuple[Column, Callable[[RunView], Cell]]]:
+    """How far a run is from the baseline in a metric; empty for the baseline."""
+    label, before = f"Δ {measure(key).label}", _score(base, key)
+
+    def change(run: RunView) -> float | None:
+        return None if run is base else _score(run, key) - before
+
+    def relative(run: RunView) -> float | None:
+        return None if run is base or not before else (_score(run, key) - before) / before
+
+    return [
+        (Column(f"{key}_change", label, "change"), change),
+        (Column(f"{key}_relative", f"{label}, relative", "percent"), relative),
+    ]
 
 
 def differences(group: Comparison, name: str) -> Table | None:
@@ -80,7 +89,8 @@ def differences(group: Comparison, name: str) -> Table | None:
         "that not all of the runs' components have are left out where they are the same for all runs of a component.",
         columns=(_RUN, *(Column(key, key) for key in keys)),
         rows=tuple(
-            (_marked(run, group.baseline), *(_setting(run.settings, key) for key in keys)) for run in group.runs
+            (_marked(run, group.baseline), *(text(run.settings[k]) if k in run.settings else None for k in keys))
+            for run in group.runs
         ),
     )
 
@@ -93,11 +103,11 @@ def class_comparison(group: Comparison, name: str) -> Table:
         caption=f"F1 by class and run on {group.result.tested_on}.",
         columns=(
             Column("run", apart("run", classes)),
-            *(Column(f"f1_{one}", one, "score") for one in classes),
+            *(Column(f"f1_{cls}", cls, "score") for cls in classes),
             Column("macro_f1", apart("macro-F1", classes), "score"),
         ),
         rows=tuple(
-            (_marked(run, group.baseline), *(_class_f1(run, one) for one in classes), _score(run, "macro_f1"))
+            (_marked(run, group.baseline), *(run.scored.f1(cls) for cls in classes), _score(run, "macro_f1"))
             for run in group.runs
         ),
     )
@@ -110,9 +120,9 @@ def class_changes(group: Comparison, name: str) -> Table:
     return Table(
         id=name,
         caption=f"Change of F1 by class against the baseline {base.label}.",
-        columns=(Column("run", apart("run", classes)), *(Column(f"change_{one}", one, "change") for one in classes)),
+        columns=(Column("run", apart("run", classes)), *(Column(f"change_{cls}", cls, "change") for cls in classes)),
         rows=tuple(
-            (run.label, *(_class_f1(run, one) - _class_f1(base, one) for one in classes))
+            (run.label, *(run.scored.f1(cls) - base.scored.f1(cls) for cls in classes))
             for run in group.runs
             if run is not base
         ),
@@ -121,52 +131,27 @@ def class_changes(group: Comparison, name: str) -> Table:
 
 def without_result(runs: Sequence[RunView]) -> Table:
     """Runs that have no result to compare, and why."""
-    rows = []
-    for run in runs:
-        why = LEFT if run.status == "running" and not run.at_work else run.failure
-        rows.append((run.label, run.id, run.status, len(run.history), why))
-    return Table(
-        id="without-result",
-        caption="Runs without a result.",
-        columns=(
-            _RUN,
-            Column("id", "id", "id"),
-            Column("status", "status"),
-            Column("epochs", "epochs done", "count"),
+    fields: list[tuple[Column, Callable[[RunView], Cell]]] = [
+        (_RUN, lambda run: run.label),
+        (Column("id", "id", "id"), lambda run: run.id),
+        (Column("status", "status"), lambda run: run.status),
+        (Column("epochs", "epochs done", "count"), lambda run: len(run.history)),
+        (
             Column("reason", "reason"),
+            lambda run: LEFT if run.status == "running" and not run.at_work else run.failure,
         ),
-        rows=tuple(rows),
-    )
+    ]
+    return table_of("without-result", "Runs without a result.", runs, fields)
 
 
 def _score(run: RunView, key: str) -> float:
-    assert run.result is not None
-    value = run.result.metrics.get(key)
+    value = run.scored.metrics.get(key)
     return float("nan") if value is None else value
 
 
-def _class_f1(run: RunView, name: str) -> float:
-    assert run.result is not None
-    return run.result.f1(name)
-
-
-def _have(runs: Sequence[RunView], key: str) -> bool:
-    return any(run.result is not None and run.result.metrics.get(key) is not None for run in runs)
-
-
-def _change(value: float, base: float, is_baseline: bool) -> list[Cell]:
-    if is_baseline:
-        return [None, None]
-    return [value - base, (value - base) / base if base else None]
+def _component(run: RunView, kind: str) -> str:
+    return run.record.components[kind].name
 
 
 def _marked(run: RunView, baseline: RunView | None) -> str:
     return f"{run.label} (baseline)" if run is baseline else run.label
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" + ("" if n == 1 else "s")
-
-
-def _setting(settings: dict[str, Any], key: str) -> str | None:
-    return text(settings[key]) if key in settings else None

@@ -16,9 +16,10 @@ from ferbench.ids import short
 from ferbench.records.epoch import Epoch
 from ferbench.records.evaluation import ClassScores, EvaluationEntry
 from ferbench.records.run import Run
-from ferbench.runs.directory import Predictions, RunDirectory
-from ferbench.runs.folds import partition_id, unfolded_id
+from ferbench.runs.directory import RunDirectory
 from ferbench.runs.lock import is_held
+from ferbench.runs.partitions import partition_id, unfolded_id
+from ferbench.runs.predictions import Predictions
 from ferbench.runs.summary import plain_options
 from ferbench.wording import one_line
 
@@ -124,6 +125,12 @@ class RunView:
         return self.directory.path.name
 
     @property
+    def scored(self) -> Scored:
+        """The result of a run that has one."""
+        assert self.result is not None
+        return self.result
+
+    @property
     def status(self) -> str:
         """As ``run.json`` has it."""
         return self.record.status
@@ -151,14 +158,13 @@ class RunView:
 
     def curve(self, split: Literal["train", "validation"], metric: str) -> list[float | None]:
         """A metric of one split by epoch; None where an epoch has none."""
-        scores = [epoch.train if split == "train" else epoch.validation for epoch in self.history]
-        return [one.metrics.get(metric) for one in scores]
+        return [getattr(epoch, split).metrics.get(metric) for epoch in self.history]
 
     @property
     def validation(self) -> Scored | None:
         """The plain evaluation on validation samples; None where the run has none, or is judged on them."""
-        own = [one for one in self.evaluations if one.split == "validation" and not one.later]
-        return own[0] if own and own[0] != self.result else None
+        own = next((e for e in self.evaluations if e.split == "validation" and not e.later), None)
+        return own if own != self.result else None
 
     @property
     def comparable(self) -> tuple[Any, ...] | None:
@@ -183,8 +189,7 @@ class Comparison:
     @property
     def result(self) -> Scored:
         """The result of the first run, for what all of them share."""
-        assert self.runs[0].result is not None
-        return self.runs[0].result
+        return self.runs[0].scored
 
     @property
     def synthetic(self) -> bool:
@@ -237,11 +242,11 @@ def _view(directory: RunDirectory) -> RunView:
     record = directory.load()
     data = record.data
     scored = [_scored(directory, short_id, entry, record) for short_id, entry in record.evaluations.items()]
-    scored.sort(key=lambda one: (one.later, one.split != "validation", bool(one.options), one.how, one.id))
+    scored.sort(key=lambda e: (e.later, e.split != "validation", bool(e.options), e.how, e.id))
     judged = "validation" if data.fold else "test"
     result = None
     if record.status == "done":
-        result = next((one for one in scored if one.split == judged and not one.later), None)
+        result = next((e for e in scored if e.split == judged and not e.later), None)
     return RunView(
         label=one_line(record.name or record.components["model"].name),
         record=record,
@@ -305,13 +310,13 @@ def labels(runs: Sequence[RunView]) -> list[str]:
 
 def _partitions(runs: Sequence[RunView]) -> tuple[tuple[RunView, ...], ...]:
     """Those runs that were measured on more than one fold of a partition, if each fold is the same samples for all."""
-    found: dict[tuple[str, bool], list[RunView]] = {}
+    cut: dict[tuple[str, bool], list[RunView]] = {}
     for run in runs:
         if run.result is not None and run.record.data.fold:
-            found.setdefault((run.partition, run.record.data.synthetic), []).append(run)
+            cut.setdefault((run.partition, run.record.data.synthetic), []).append(run)
     return tuple(
         tuple(several)
-        for several in found.values()
+        for several in cut.values()
         if len(folds := {run.record.data.fold for run in several}) > 1
         and len({(run.record.data.fold, run.comparable) for run in several}) == len(folds)
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.report.charts import Figure, layout_of, named_axis, places, plain, shortened
-from ferbench.report.contents import Comparison, RunView, Scored
+from ferbench.report.charts import Figure, axis, cell_layout, cell_map, layout_of, plain, shortened, trace
+from ferbench.report.contents import Comparison, RunView
 
 #: So many runs are shown against the baseline; more are better asked for one by one.
 _MOST = 6
@@ -16,109 +16,88 @@ _COSTS = {"parameters": "parameters", "flops": "FLOPs per image", "seconds": "se
 def contrasts(group: Comparison, name: str) -> list[Figure]:
     """Confusion differences against the baseline (of two runs against the first), and accuracy against each cost."""
     base = group.baseline or (group.runs[0] if len(group.runs) == 2 else None)
-    others = [run for run in group.runs if run is not base][:_MOST] if base is not None else []
-    found = [confusion_difference(run, base, name) for run in others if base is not None and _both(run, base)]
-    return [*found, *(figure for key in _COSTS if (figure := pareto(group, key, name)) is not None)]
-
-
-def _both(run: RunView, base: RunView) -> bool:
-    return all(one.result is not None and one.result.confusion is not None for one in (run, base))
+    figures = []
+    if base is not None and base.scored.confusion is not None:
+        others = [run for run in group.runs if run is not base][:_MOST]
+        figures = [confusion_difference(run, base, name) for run in others if run.scored.confusion is not None]
+    return [*figures, *(figure for key in _COSTS if (figure := pareto(group, key, name)) is not None)]
 
 
 def confusion_difference(run: RunView, base: RunView, name: str) -> Figure:
     """Shares of each true class that go to each predicted one: those of a run less those of the baseline."""
-    assert run.result is not None
-    assert base.result is not None
-    names = run.result.class_names
-    change = 100 * (_by_row(run.result) - _by_row(base.result))
+    names = run.scored.class_names
+    change = 100 * (_by_row(run) - _by_row(base))
     top = max(1.0, float(np.abs(change).max()))
     k = len(names)
-    better = np.where(np.eye(k, dtype=bool), change, -change)
-    trace = {
-        "type": "heatmap",
-        "z": better.tolist(),
-        "coloraxis": "coloraxis",
-        "customdata": [
+    cells = cell_map(
+        names,
+        names,
+        np.where(np.eye(k, dtype=bool), change, -change).tolist(),
+        [[f"{v:+.0f}".replace("-", "−") if round(v) else "0" for v in row] for row in change.tolist()],
+        [
             [
-                f"true {plain(names[i])}<br>predicted {plain(names[j])}<br>"
-                + f"{change[i, j]:+.1f} points".replace("-", "−")
-                for j in range(k)
+                f"true {plain(true)}<br>predicted {plain(predicted)}<br>" + f"{points:+.1f} points".replace("-", "−")
+                for predicted, points in zip(names, row, strict=True)
             ]
-            for i in range(k)
+            for true, row in zip(names, change, strict=True)
         ],
-        "x": places(names),
-        "y": places(names),
-        "text": [[f"{v:+.0f}".replace("-", "−") if round(v) else "0" for v in row] for row in change.tolist()],
-        "texttemplate": "%{text}",
-        "textfont": {"size": 13 if k <= 8 else 10},
-        "hovertemplate": "%{customdata}<extra></extra>",
-        "xgap": 2,
-        "ygap": 2,
-    }
+        size=13 if k <= 8 else 10,
+        coloraxis="coloraxis",
+    )
+    layout = cell_layout(names, names, "predicted class", "true class")
     return Figure(
         id=f"{name}-difference-{run.id}",
         title=f"Confusion: {run.label} less {base.label}",
         caption=f"Of each true class, how many percentage points more (+) or fewer (−) {run.label} gives to each class "
         f"than {base.label}. On the diagonal more is better, elsewhere fewer: "
         "cells are blue where it does better and orange where it does worse.",
-        spec={
-            "data": [trace],
-            "layout": {
-                **layout_of(left=8),
-                "coloraxis": {"cmin": -top, "cmax": top},
-                "xaxis": {"title": {"text": "predicted class"}, "showgrid": False, **named_axis(names)},
-                "yaxis": {"title": {"text": "true class"}, "showgrid": False, **named_axis(names, reverse=True)},
-            },
-        },
+        spec={"data": [cells], "layout": {**layout, "coloraxis": {"cmin": -top, "cmax": top}}},
         height=46 * k + 130,
         least_width=36 * k + 84,
         table=name,
     )
 
 
-def _by_row(scored: Scored) -> NDArray[np.float64]:
-    assert scored.confusion is not None
-    counts = scored.confusion.astype(np.float64)
+def _by_row(run: RunView) -> NDArray[np.float64]:
+    assert run.scored.confusion is not None
+    counts = run.scored.confusion.astype(np.float64)
     support = counts.sum(axis=1, keepdims=True)
     return np.divide(counts, support, out=np.zeros(counts.shape), where=support > 0)
 
 
 def pareto(group: Comparison, key: str, name: str) -> Figure | None:
     """Accuracy against a cost; the line joins runs that none beats in both. None where runs cost the same."""
-    known = [(run, cost) for run in group.runs if run.result is not None and (cost := _cost(run, key))]
-    if len({cost for _, cost in known}) < 2:
-        return None
-    points = [(cost, run.result.metrics["accuracy"] or 0.0, run.label) for run, cost in known if run.result is not None]
-    front = frontier([(cost, accuracy) for cost, accuracy, _ in points])
-    low, high = (end(cost for cost, _, _ in points) for end in (min, max))
-    data = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": "runs",
-            "x": [cost for cost, _, _ in points],
-            "y": [accuracy for _, accuracy, _ in points],
-            "text": [plain(label) for _, _, label in points],
-            "marker": {"size": 10},
-            "hovertemplate": "%{text}<br>%{x:,.4g}<br>accuracy %{y:.4f}<extra></extra>",
-        },
-        {
-            "type": "scatter",
-            "mode": "lines+markers+text",
-            "name": "best for the cost",
-            "x": [points[place][0] for place in front],
-            "y": [points[place][1] for place in front],
-            "text": [plain(name) for name in shortened([points[place][2] for place in front])],
-            # Towards the middle, where there is room; costs are on a logarithmic axis.
-            "textposition": [
-                "bottom right" if points[place][0] ** 2 < low * high else "bottom left" for place in front
-            ],
-            "marker": {"size": 12, "symbol": "diamond-open"},
-            "line": {"dash": "dash", "shape": "hv", "width": 1.5},
-            "hoverinfo": "skip",
-        },
+    points = [
+        (cost, run.scored.metrics["accuracy"] or 0.0, run.label) for run in group.runs if (cost := _cost(run, key))
     ]
+    costs = [cost for cost, _, _ in points]
+    if len(set(costs)) < 2:
+        return None
+    front = [points[place] for place in frontier([(cost, accuracy) for cost, accuracy, _ in points])]
+    middle = min(costs) * max(costs)
     what = _COSTS[key]
+    data = [
+        trace(
+            "markers",
+            costs,
+            [accuracy for _, accuracy, _ in points],
+            "%{text}<br>%{x:,.4g}<br>accuracy %{y:.4f}<extra></extra>",
+            name="runs",
+            text=[plain(label) for _, _, label in points],
+            marker={"size": 10},
+        ),
+        trace(
+            "lines+markers+text",
+            [cost for cost, _, _ in front],
+            [accuracy for _, accuracy, _ in front],
+            name="best for the cost",
+            text=[plain(label) for label in shortened([label for _, _, label in front])],
+            # Towards the middle, where there is room; costs are on a logarithmic axis.
+            textposition=["bottom right" if cost**2 < middle else "bottom left" for cost, _, _ in front],
+            marker={"size": 12, "symbol": "diamond-open"},
+            line={"dash": "dash", "shape": "hv", "width": 1.5},
+        ),
+    ]
     return Figure(
         id=f"{name}-{key}",
         title=f"Accuracy against {what}",
@@ -126,11 +105,7 @@ def pareto(group: Comparison, key: str, name: str) -> Figure | None:
         "cheaper run reaches, by name.",
         spec={
             "data": data,
-            "layout": {
-                **layout_of(entries=2),
-                "xaxis": {"title": {"text": what}, "type": "log"},
-                "yaxis": {"title": {"text": "accuracy"}},
-            },
+            "layout": {**layout_of(entries=2), "xaxis": axis(what, type="log"), "yaxis": axis("accuracy")},
         },
         height=380,
         table=name,
@@ -140,11 +115,11 @@ def pareto(group: Comparison, key: str, name: str) -> Figure | None:
 def frontier(points: list[tuple[float, float]]) -> list[int]:
     """Places of the (cost, value) points that no other beats: as cheap and better, or cheaper and as good."""
     order = sorted(range(len(points)), key=lambda place: (points[place][0], -points[place][1]))
-    found: list[int] = []
+    chosen: list[int] = []
     for place in order:
-        if not found or points[place][1] > points[found[-1]][1]:
-            found.append(place)
-    return found
+        if not chosen or points[place][1] > points[chosen[-1]][1]:
+            chosen.append(place)
+    return chosen
 
 
 def _cost(run: RunView, key: str) -> float | None:

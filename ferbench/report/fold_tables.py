@@ -9,17 +9,17 @@ from ferbench.experiment.differences import FOLD, SAMPLES, SEED, labels
 from ferbench.ids import short
 from ferbench.metrics.measures import measure
 from ferbench.ranking.cross_validation import over_folds
+from ferbench.report.comparison_tables import SCORES
 from ferbench.report.contents import RunView
-from ferbench.runs.folds import listed, place_of
+from ferbench.runs.partitions import listed, place_of
 from ferbench.tables.table import Cell, Column, Spread, Table
 
-_SCORES = ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "worst_class_f1")
 _NUMBERED = re.compile(r"(.+)-\d+")
 
 
 def fold_title(runs: Sequence[RunView]) -> str:
     """``fer2013, public-test, 5 folds, n = 28,709``."""
-    data, sizes = runs[0].record.data, {_place(run): run.result.n for run in runs if run.result is not None}
+    data, sizes = runs[0].record.data, {_place(run): run.scored.n for run in runs}
     return f"{data.dataset}, {data.protocol}, {_which(sizes, _of(runs))}, n = {sum(sizes.values()):,}"
 
 
@@ -33,9 +33,8 @@ def fold_table(runs: Sequence[RunView], name: str) -> Table:
     chosen = sorted(runs, key=lambda run: (_place(run), run.label, run.id))
     several: dict[str, list[RunView]] = {}
     for run in chosen:
-        assert run.result is not None
-        several.setdefault(f"{run.unfolded} {run.result.how}", []).append(run)
-    keys = [key for key in _SCORES if any(_value(run, key) is not None for run in chosen)]
+        several.setdefault(f"{run.unfolded} {run.scored.how}", []).append(run)
+    keys = [key for key in SCORES if any(run.scored.metrics.get(key) is not None for run in chosen)]
     means = [_mean(label, members, keys) for label, members in zip(_names(several), several.values(), strict=True)]
     every = {_place(run) for run in chosen}
     notes = [
@@ -64,13 +63,12 @@ def fold_table(runs: Sequence[RunView], name: str) -> Table:
 
 
 def _row(run: RunView, keys: Sequence[str]) -> tuple[Cell, ...]:
-    assert run.result is not None
-    scores = [_value(run, key) for key in keys]
-    return (run.label, run.record.data.fold, run.record.seed, run.result.n, *scores, run.kept, run.id)
+    scores = [run.scored.metrics.get(key) for key in keys]
+    return (run.label, run.record.data.fold, run.record.seed, run.scored.n, *scores, run.kept, run.id)
 
 
 def _mean(label: str, runs: Sequence[RunView], keys: Sequence[str]) -> tuple[Cell, ...]:
-    sizes = {_place(run): run.result.n for run in runs if run.result is not None}
+    sizes = {_place(run): run.scored.n for run in runs}
     seeds = {run.record.seed for run in runs}
     per_seed = f" × {len(seeds)} seeds" if len(seeds) > 1 else ""
     lacking = len(runs) < len(sizes) * len(seeds)
@@ -82,7 +80,7 @@ def _mean(label: str, runs: Sequence[RunView], keys: Sequence[str]) -> tuple[Cel
 
 
 def _over(runs: Sequence[RunView], key: str) -> Spread | None:
-    values = [(run.record.seed, _value(run, key)) for run in runs]
+    values = [(run.record.seed, run.scored.metrics.get(key)) for run in runs]
     known = [(seed, value) for seed, value in values if value is not None]
     return over_folds(known) if len(known) == len(values) else None
 
@@ -100,11 +98,6 @@ def _names(several: dict[str, list[RunView]]) -> list[str]:
         for runs in several.values()
     ]
     return labels(settings, first)
-
-
-def _value(run: RunView, key: str) -> float | None:
-    assert run.result is not None
-    return run.result.metrics.get(key)
 
 
 def _place(run: RunView) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from ferbench.errors import UserError
 from ferbench.report.contents import RunView
 from ferbench.report.per_sample import worst_errors
-from ferbench.runs.directory import Predictions
+from ferbench.runs.predictions import Predictions
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,6 @@ def worst_pictures(run: RunView, given: Predictions, most: int, cache: Path | No
 
     from ferbench.data.pack import open_pack
 
-    assert run.result is not None
     digest = run.record.data.pack or ""
     path = (cache or Path()) / "packs" / digest.removeprefix("v1:")[:16]
     if not digest or not path.is_dir():
@@ -47,10 +46,10 @@ def worst_pictures(run: RunView, given: Predictions, most: int, cache: Path | No
             "name the cache that it was trained with (--cache), or leave out --gallery",
         )
     pack = open_pack(path)
-    names, predicted = run.result.class_names, given.predicted
+    names, predicted = run.scored.class_names, given.predicted
     rows = worst_errors(given)[:most]
     places = {sample: place for place, sample in enumerate(pack.ids.tolist())}
-    found = []
+    pictures = []
     for row in rows.tolist():
         image = np.asarray(pack.images[places[str(given.ids[row])]])
         pixels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
@@ -58,5 +57,5 @@ def worst_pictures(run: RunView, given: Predictions, most: int, cache: Path | No
         Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG", optimize=False)
         share = float(given.probabilities[row, predicted[row]])
         caption = f"{given.ids[row]}: {names[given.truth[row]]}, taken for {names[predicted[row]]} ({share:.2f})"
-        found.append(Picture(f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}", caption))
-    return tuple(found)
+        pictures.append(Picture(f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}", caption))
+    return tuple(pictures)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ferbench.ids import short
+from ferbench.kinds import SECTIONS
 from ferbench.metrics.measures import KNOWN, PER_CLASS, measure
 from ferbench.ranking.filters import as_text
 from ferbench.ranking.leaderboard import Group, Row
@@ -19,7 +20,7 @@ COSTS = ("train", "epochs", "best_epoch", "select", "parameters", "flops", "imag
 
 
 #: Of these people see the ones that tell rows apart; what all rows share is said in a note.
-SHARED = ("loss", "sampler", "augmentation", "optimizer", "schedule")
+SHARED = tuple(section for section in SECTIONS if section not in ("dataset", "model"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def base_columns(single: bool) -> list[BoardColumn]:
     run = BoardColumn(Column("run", "run", "id", about="twelve digits of the training id"), lambda row: row.runs[0].run)
     runs = BoardColumn(
         Column("runs", "runs", about="the runs of the configuration, by seed"),
-        lambda row: " ".join(one.run for one in row.runs),
+        lambda row: " ".join(run.run for run in row.runs),
     )
     seed = BoardColumn(Column("seed", "seed", "number"), lambda row: row.runs[0].seed)
     seeds = BoardColumn(Column("seeds", "seeds", "count", about="how many seeds there are"), lambda row: row.seeds)
@@ -74,7 +75,7 @@ def base_columns(single: bool) -> list[BoardColumn]:
             lambda row: row.config,
         ),
         BoardColumn(Column("name", "name"), lambda row: row.name),
-        *(_component(section) for section in ("model", "loss", "sampler", "augmentation", "optimizer", "schedule")),
+        *(_component(section) for section in ("model", *SHARED)),
         seed if single else seeds,
         fold if single else folds,
         BoardColumn(
@@ -139,29 +140,25 @@ def _component(section: str) -> BoardColumn:
 
 def metric_column(key: str, name: str, single: bool) -> BoardColumn:
     known = measure(name)
-
-    def cell(row: Row) -> Cell:
-        found = row.metric(name)
-        return found.mean if found is not None and single and found.interval is None else found
-
     label = known.label if key == name else f"measured {known.label}"
     column = Column(key, label, "score", not single, known.about, interval=name in WITH_INTERVALS)
-    return BoardColumn(column, cell, known.higher_is_better)
+    return BoardColumn(column, lambda row: _plain(row.metric(name), single), known.higher_is_better)
 
 
 def without_column(key: str, single: bool) -> BoardColumn:
     label, about = f"{measure(key).label} without", "the same without the samples of the list"
+    column = Column(f"{key}_without", label, "score", not single, about, interval=True)
+    return BoardColumn(column, lambda row: _plain(row.without.get(key), single), True)
 
-    def cell(row: Row) -> Cell:
-        found = row.without.get(key)
-        return found.mean if found is not None and single and found.interval is None else found
 
-    return BoardColumn(Column(f"{key}_without", label, "score", not single, about, interval=True), cell, True)
+def _plain(score: Spread | None, single: bool) -> Cell:
+    """Of a single run without an interval there is a number, and no spread."""
+    return score.mean if score is not None and single and score.interval is None else score
 
 
 def setting_column(key: str, values: Iterable[Any]) -> BoardColumn:
     given = [value for value in values if value is not None]
-    numeric = bool(given) and all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in given)
+    numeric = bool(given) and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in given)
 
     def cell(row: Row) -> Cell:
         value = row.settings.get(key)

@@ -44,7 +44,7 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
         )
     if (tested or measured) and group.clustered_by is not None:
         yield clusters_note(group.clustered_by, group.unclustered, group.n)
-    absent = dict.fromkeys(name for row in group.rows for one in row.scores for name in one.absent)
+    absent = dict.fromkeys(name for row in group.rows for scores in row.scores for name in scores.absent)
     if note := of_absent(list(absent), len(group.class_names), "test" if group.partition is None else "validation"):
         yield f"{note}."
     for why in dict.fromkeys(group.lacking.values()):

@@ -98,24 +98,21 @@ class Report:
 
     def tables(self) -> list[Table]:
         """All tables, in the order of the page."""
-        found = [table for part in self.comparisons for table in part.tables.values()]
-        found += [self.without_result] if self.without_result else []
+        tables: list[Table | None] = [table for part in self.comparisons for table in part.tables.values()]
+        tables.append(self.without_result)
         for part in self.runs:
-            several = (part.scores, part.confusion_table, part.pairs, *part.slices, part.calibration, part.errors)
-            several += (part.epochs, part.sampling, part.metrics)
-            found += [table for table in several if table is not None]
-            found += [table for section in part.sections for table in section.tables]
-            found += [part.samples, part.components, part.environment]
-        return found
+            tables += [part.scores, part.confusion_table, part.pairs, *part.slices, part.calibration, part.errors]
+            tables += [part.epochs, part.sampling, part.metrics]
+            tables += [table for section in part.sections for table in section.tables]
+            tables += [part.samples, part.components, part.environment]
+        return [table for table in tables if table is not None]
 
     def figures(self) -> list[Figure]:
         """All figures, in the order of the page."""
-        found = [figure for part in self.comparisons for figure in part.figures]
+        figures: list[Figure | None] = [figure for part in self.comparisons for figure in part.figures]
         for part in self.runs:
-            found += [part.confusion] if part.confusion else []
-            found += [*part.uncertainty, *part.affect, *part.curves]
-            found += [part.focus] if part.focus else []
-        return found
+            figures += [part.confusion, *part.uncertainty, *part.affect, *part.curves, part.focus]
+        return [figure for figure in figures if figure is not None]
 
 
 @dataclass(frozen=True)
@@ -261,7 +258,6 @@ def _run(run: RunView, sections: Sequence[Component], extras: Extras) -> RunPart
     if given is not None and extras.slices:
         sliced = sliced_by(given.ids, given.columns, extras.slices, extras.slice_table)
     matrix = result is not None and result.confusion is not None
-    parts = run_figures.of_run(run)
     added = sections_of(run, sections)
     return RunPart(
         run=run,
@@ -271,10 +267,10 @@ def _run(run: RunView, sections: Sequence[Component], extras: Extras) -> RunPart
         tiles=tuple(about_run.tiles(run)),
         notes=(*about_run.notes(run), *(section.fault for section in added if section.fault)),
         scores=run_tables.per_class(run, result) if result is not None else None,
-        confusion=parts[0] if matrix else None,
+        confusion=run_figures.confusion(run) if matrix else None,
         confusion_table=run_tables.confusion(run, result) if matrix and result is not None else None,
         pairs=run_tables.confused_pairs(run, result) if matrix and result is not None else None,
-        curves=tuple(parts[1:] if matrix else parts),
+        curves=tuple(run_figures.curves(run)),
         epochs=run_tables.epochs(run) if run.history else None,
         sampling=run_tables.sampling(run),
         metrics=run_tables.metrics(run) if run.evaluations else None,

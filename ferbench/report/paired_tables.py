@@ -13,12 +13,23 @@ from ferbench.report.cluster_notes import unknown_note
 from ferbench.runs.remarks import of_absent, only_models
 from ferbench.tables.table import Column, Table, ids_of
 
+#: Both sides, what lies between them, and how sure that is.
+_SIDES = (
+    Column("first", "A", "score"),
+    Column("second", "B", "score"),
+    Column("difference", "A − B", "change"),
+    Column("low", "from", "change", about="lower end of the 95 % interval of A − B"),
+    Column("high", "to", "change", about="upper end"),
+    Column("p", "p", "p"),
+    Column("p_adjusted", "adjusted p", "p"),
+)
+
 
 def tables(comparison: Comparison, sliced: Mapping[str, NDArray[np.str_]], samples: int) -> list[Table]:
     """Metrics, slices by column (text[n] each), and the first ``samples`` that one side alone gets right."""
     ids = ids_of(sliced)
-    found = [metrics(comparison), *(by_slice(comparison, name, values, ids[name]) for name, values in sliced.items())]
-    return [*found, unlike_samples(comparison, samples)] if samples else found
+    by_column = [by_slice(comparison, name, values, ids[name]) for name, values in sliced.items()]
+    return [metrics(comparison), *by_column, *([unlike_samples(comparison, samples)] if samples else [])]
 
 
 def metrics(comparison: Comparison) -> Table:
@@ -51,36 +62,20 @@ def metrics(comparison: Comparison) -> Table:
         if side.ended:
             counts = ", ".join(f"{count} {how}" for how, count in side.ended.items())
             notes.append(f"Other seeds of {name}'s configuration have no result: {counts}.")
-    for why in dict.fromkeys(one.lacks for one in comparison.changes if one.lacks):
-        labels = ", ".join(measure(one.metric).label for one in comparison.changes if one.lacks == why)
+    for why in dict.fromkeys(change.lacks for change in comparison.changes if change.lacks):
+        labels = ", ".join(measure(change.metric).label for change in comparison.changes if change.lacks == why)
         notes.append(f"Not tested: {labels}: {why}.")
     return Table(
         id="compare",
         caption=f"{a.title} (A) against {b.title} (B), n = {len(comparison.samples.ids):,}.",
         columns=(
             Column("metric", "metric"),
-            Column("first", "A", "score"),
-            Column("second", "B", "score"),
-            Column("difference", "A − B", "change"),
-            Column("low", "from", "change", about="lower end of the 95 % interval of A − B"),
-            Column("high", "to", "change", about="upper end"),
-            Column("p", "p", "p"),
-            Column("p_adjusted", "adjusted p", "p"),
+            *_SIDES,
             Column("improvement", "improvement", "percent", about="(A − B) / B"),
         ),
         rows=tuple(
-            (
-                measure(one.metric).label,
-                one.first,
-                one.second,
-                one.difference,
-                one.low,
-                one.high,
-                one.p,
-                one.adjusted,
-                one.improvement,
-            )
-            for one in comparison.changes
+            (measure(c.metric).label, c.first, c.second, c.difference, c.low, c.high, c.p, c.adjusted, c.improvement)
+            for c in comparison.changes
         ),
         notes=tuple(notes),
     )
@@ -102,24 +97,13 @@ def by_slice(comparison: Comparison, name: str, values: NDArray[np.str_], identi
     """Accuracy on both sides within each value of a column; ``identifier`` ends the id of the table."""
     rows = slice_changes(comparison, values, name)
     notes = ["Paired tests within each slice; adjusted p: Holm's correction over the slices."]
-    notes += [f"Not tested: {one.value}: {one.lacks}." for one in rows if one.lacks]
+    notes += [f"Not tested: {part.value}: {part.lacks}." for part in rows if part.lacks]
     return Table(
         id=f"compare-by-{identifier}",
         caption=f"Accuracy by {name}.",
-        columns=(
-            Column("value", name),
-            Column("n", "n", "count"),
-            Column("first", "A", "score"),
-            Column("second", "B", "score"),
-            Column("difference", "A − B", "change"),
-            Column("low", "from", "change", about="lower end of the 95 % interval of A − B"),
-            Column("high", "to", "change", about="upper end"),
-            Column("p", "p", "p"),
-            Column("p_adjusted", "adjusted p", "p"),
-        ),
+        columns=(Column("value", name), Column("n", "n", "count"), *_SIDES),
         rows=tuple(
-            (one.value, one.n, one.first, one.second, one.gap.value, one.gap.low, one.gap.high, one.gap.p, one.adjusted)
-            for one in rows
+            (s.value, s.n, s.first, s.second, s.gap.value, s.gap.low, s.gap.high, s.gap.p, s.adjusted) for s in rows
         ),
         notes=tuple(notes),
     )
@@ -133,14 +117,15 @@ def unlike_samples(comparison: Comparison, most: int | None) -> Table:
         counts.append(len(only))
         rows += sample_rows(comparison, side, only[:most].tolist())
     several = any(len(side.runs) > 1 for side in comparison.sides)
+    about = "of the true class, the mean over seeds"
     columns = [
         Column("right", "right"),
         Column("id", "sample"),
         Column("true", "true class"),
         Column("first", "A says"),
         Column("second", "B says"),
-        Column("first_probability", "A's probability", "score", about="of the true class, the mean over seeds"),
-        Column("second_probability", "B's probability", "score", about="of the true class, the mean over seeds"),
+        Column("first_probability", "A's probability", "score", about=about),
+        Column("second_probability", "B's probability", "score", about=about),
     ]
     if several:
         columns.append(Column("first_right", "A's seeds right", "score", about="share of A's seeds that are right"))

@@ -11,10 +11,10 @@ from ferbench.metrics.affect import DIMENSIONS, dimension_scores
 from ferbench.metrics.measures import measure
 from ferbench.ranking.aligned import Samples, coarser
 from ferbench.records.epoch import Epoch
-from ferbench.report.charts import Figure, epochs_axis, layout_of, named_axis, places, plain
+from ferbench.report.charts import Figure, axis, class_cells, layout_of, trace
 from ferbench.report.cluster_notes import unknown_note
 from ferbench.report.contents import RunView
-from ferbench.runs.directory import Predictions
+from ferbench.runs.predictions import Predictions
 from ferbench.statistics.slices import METRICS, slices
 from ferbench.tables.table import Cell, Column, Table, ids_of
 
@@ -32,9 +32,7 @@ def worst_errors(given: Predictions) -> NDArray[np.int64]:
 
 def errors(run: RunView, given: Predictions, most: int | None = MOST_ERRORS) -> Table:
     """The misclassified samples, the most confident mistakes first; ``most`` of them, None: all."""
-    assert run.result is not None
-    names = run.result.class_names
-    rows, predicted = worst_errors(given), given.predicted
+    names, rows, predicted = run.scored.class_names, worst_errors(given), given.predicted
     shown = rows[:most]
     more = f", the {len(shown)} surest of them" if len(shown) < len(rows) else ""
     return Table(
@@ -63,10 +61,9 @@ def errors(run: RunView, given: Predictions, most: int | None = MOST_ERRORS) -> 
 
 def by_slice(run: RunView, given: Predictions, sliced: Mapping[str, NDArray[np.str_]]) -> list[Table]:
     """A table of metrics for each column text[n] that the samples are sliced by."""
-    assert run.result is not None
     ids = ids_of(sliced)
     return [
-        slice_table(name, values, given, len(run.result.class_names), run.label, f"by-{ids[name]}-{run.id}")
+        slice_table(name, values, given, len(run.scored.class_names), run.label, f"by-{ids[name]}-{run.id}")
         for name, values in sliced.items()
     ]
 
@@ -86,25 +83,25 @@ def slice_table(
     """
     truth = given.truth.astype(np.int64)
     samples = Samples(given.ids, truth, tuple(map(str, range(classes))), given.columns)
-    found = slices(name, values, given.predicted[None], lambda rows: samples.design(rows, within=name))
+    scored = slices(name, values, given.predicted[None], lambda rows: samples.design(rows, within=name))
     clusters = samples.clusters_without(coarser(name))
     columns = [Column("value", name), Column("n", "n", "count")]
     for key in METRICS:
         columns.append(Column(key, measure(key).label, "score"))
         columns += [Column(f"{key}_ci_low", "from", "score"), Column(f"{key}_ci_high", "to", "score")]
     rows: list[tuple[Cell, ...]] = []
-    for one in found.slices:
-        cells: list[Cell] = [one.value, one.n]
+    for part in scored.slices:
+        cells: list[Cell] = [part.value, part.n]
         for key in METRICS:
-            ends = one.intervals[key]
-            cells += [one.means[key], *((ends.low, ends.high) if ends is not None else (None, None))]
+            ends = part.intervals[key]
+            cells += [part.means[key], *((ends.low, ends.high) if ends is not None else (None, None))]
         rows.append(tuple(cells))
     notes = []
-    if found.slices:
-        worst = found.worst()
+    if scored.slices:
+        worst = scored.worst()
         notes.append(
             f"Worst in accuracy: {worst.value} ({worst.means['accuracy']:.4f}); gap between the best and the worst "
-            f"slice {found.gap():.4f} in accuracy, {found.gap('macro_f1'):.4f} in macro-F1."
+            f"slice {scored.gap():.4f} in accuracy, {scored.gap('macro_f1'):.4f} in macro-F1."
         )
     notes.append(
         "From, to: 95 % interval of this trained model over samples. Macro-F1 is over the classes that a slice has."
@@ -112,11 +109,11 @@ def slice_table(
     if clusters is not None:
         notes.append(f"Samples of one {clusters.by} err together: intervals draw each as a whole.")
         notes += filter(None, [unknown_note(clusters.by, clusters.unknown, len(clusters.of))])
-    for why, several in found.lacking.items():
-        few = several if len(several) <= 5 else [*several[:4], f"{len(several) - 4} more"]
+    for why, lacking in scored.lacking.items():
+        few = lacking if len(lacking) <= 5 else [*lacking[:4], f"{len(lacking) - 4} more"]
         notes.append(f"Without an interval: {', '.join(few)}: {why}.")
-    if found.left_out:
-        notes.append(f"{found.left_out:,} samples have no {name}.")
+    if scored.left_out:
+        notes.append(f"{scored.left_out:,} samples have no {name}.")
     return Table(identifier, f"Scores of {label} by {name}.", tuple(columns), tuple(rows), notes=tuple(notes))
 
 
@@ -124,7 +121,7 @@ def affect_figures(run: RunView, given: Predictions) -> list[Figure]:
     """Predicted against annotated valence and arousal; none where either is not there."""
     if given.affect is None or given.affect_truth is None:
         return []
-    found = []
+    figures = []
     for column, dimension in enumerate(DIMENSIONS):
         truth, predicted = given.affect_truth[:, column], given.affect[:, column]
         rows = np.flatnonzero(~np.isnan(truth))
@@ -132,45 +129,36 @@ def affect_figures(run: RunView, given: Predictions) -> list[Figure]:
             continue
         ccc = dimension_scores(truth, predicted)["ccc"]
         kept = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _MOST_POINTS)).astype(int))]
-        dots = {
-            "type": "scattergl" if len(kept) > 1000 else "scatter",
-            "mode": "markers",
-            "x": np.round(truth[kept].astype(float), 4).tolist(),
-            "y": np.round(predicted[kept].astype(float), 4).tolist(),
-            "marker": {"size": 4, "opacity": 0.5},
-            "hovertemplate": "annotated %{x:.3f}<br>predicted %{y:.3f}<extra></extra>",
-        }
-        line = {"type": "scatter", "mode": "lines", "x": [-1, 1], "y": [-1, 1], "line": {"dash": "dot"}}
+        dots = trace(
+            "markers",
+            np.round(truth[kept].astype(float), 4).tolist(),
+            np.round(predicted[kept].astype(float), 4).tolist(),
+            "annotated %{x:.3f}<br>predicted %{y:.3f}<extra></extra>",
+            type="scattergl" if len(kept) > 1000 else "scatter",
+            marker={"size": 4, "opacity": 0.5},
+        )
+        corner = {"showarrow": False, "xref": "paper", "yref": "paper", "x": 0.02, "y": 0.98}
         part = "" if len(kept) == len(rows) else f" ({len(kept):,} shown)"
-        found.append(
+        figures.append(
             Figure(
                 id=f"{dimension}-{run.id}",
                 title=f"{dimension.capitalize()}: predicted against annotated",
                 caption=f"{run.label}: {dimension} of {len(rows):,} samples{part}, CCC {ccc:.3f}. On the dotted line a "
                 "prediction is right.",
                 spec={
-                    "data": [dots, {**line, "hoverinfo": "skip"}],
+                    "data": [dots, trace("lines", [-1, 1], [-1, 1], line={"dash": "dot"})],
                     "layout": {
                         **layout_of(),
-                        "xaxis": {"title": {"text": "annotated"}, "range": [-1.05, 1.05]},
-                        "yaxis": {"title": {"text": "predicted"}, "range": [-1.05, 1.05]},
-                        "annotations": [
-                            {
-                                "text": f"CCC {ccc:.3f}".replace("-", "−"),
-                                "showarrow": False,
-                                "xref": "paper",
-                                "yref": "paper",
-                                "x": 0.02,
-                                "y": 0.98,
-                            }
-                        ],
+                        "xaxis": axis("annotated", range=[-1.05, 1.05]),
+                        "yaxis": axis("predicted", range=[-1.05, 1.05]),
+                        "annotations": [{"text": f"CCC {ccc:.3f}".replace("-", "−"), **corner}],
                     },
                 },
                 height=380,
                 table=f"metrics-{run.id}",
             )
         )
-    return found
+    return figures
 
 
 def focus(run: RunView) -> Figure | None:
@@ -181,29 +169,13 @@ def focus(run: RunView) -> Figure | None:
     if not classes:
         return None
     z = [[by_class.get(name) for by_class in weights] for name in classes]
-    trace = {
-        "type": "heatmap",
-        "z": z,
-        "x": epochs,
-        "y": places(classes),
-        "customdata": [[plain(name)] * len(epochs) for name in classes],
-        "hovertemplate": "epoch %{x}<br>%{customdata}<br>weight %{z:.3g}<extra></extra>",
-        "colorbar": {"title": {"text": "weight"}, "thickness": 12},
-    }
-    if len(epochs) <= 20:
-        trace |= {"text": [["" if v is None else f"{v:.3g}" for v in row] for row in z], "texttemplate": "%{text}"}
+    text = [["" if v is None else f"{v:.3g}" for v in row] for row in z]
+    numbers = {"text": text, "texttemplate": "%{text}"} if len(epochs) <= 20 else {}
     return Figure(
         id=f"focus-{run.id}",
         title="The sampler's focus by epoch",
         caption=f"{run.label}: the weight with which each class was drawn.",
-        spec={
-            "data": [trace],
-            "layout": {
-                **layout_of(left=8),
-                "xaxis": epochs_axis(epochs),
-                "yaxis": {"showgrid": False, **named_axis(classes, reverse=True)},
-            },
-        },
+        spec=class_cells(epochs, classes, z, "weight", ".3g", **numbers),
         height=30 * len(classes) + 90,
         least_width=420,
         wide=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,26 +13,29 @@ from ferbench.report.charts import (
     LINES,
     SYMBOLS,
     Figure,
+    Plotly,
+    axis,
+    cell_layout,
+    cell_map,
+    class_cells,
     epochs_axis,
     layout_of,
-    named_axis,
-    places,
     plain,
+    trace,
 )
-from ferbench.report.contents import RunView, Scored
+from ferbench.report.contents import RunView
 from ferbench.report.run_tables import SPLITS, curve_metrics
 
 
 def of_run(run: RunView) -> list[Figure]:
     """Figures of one run: confusion matrix and learning curves, as far as there is something to draw."""
-    figures = []
-    if run.result is not None and run.result.confusion is not None:
-        figures.append(confusion(run, run.result))
-    return figures + curves(run)
+    matrix = run.result is not None and run.result.confusion is not None
+    return [*([confusion(run)] if matrix else []), *curves(run)]
 
 
-def confusion(run: RunView, scored: Scored) -> Figure:
+def confusion(run: RunView) -> Figure:
     """Confusion matrix that can be switched between rows in percent, columns in percent and counts."""
+    scored = run.scored
     assert scored.confusion is not None
     counts: NDArray[np.int64] = scored.confusion
     k = len(counts)
@@ -55,42 +57,16 @@ def confusion(run: RunView, scored: Scored) -> Figure:
         ]
         for i in range(k)
     ]
-    first = next(iter(views.values()))
-    trace = {
-        "type": "heatmap",
-        **first,
-        "x": places(names),
-        "y": places(names),
-        "customdata": about,
-        "texttemplate": "%{text}",
-        "textfont": {"size": 13 if k <= 8 else 11 if k <= 14 else 9},
-        "hovertemplate": "%{customdata}<extra></extra>",
-        "xgap": 2 if k <= 14 else 1,
-        "ygap": 2 if k <= 14 else 1,
-        "showscale": False,
-    }
-    cell = 58 if k <= 8 else 44 if k <= 14 else 32
-    layout = {
-        **layout_of(left=8),
-        "xaxis": {
-            "title": {"text": "predicted class"},
-            "side": "bottom",
-            "showgrid": False,
-            **named_axis(scored.class_names),
-        },
-        "yaxis": {
-            "title": {"text": "true class"},
-            "showgrid": False,
-            **named_axis(scored.class_names, reverse=True),
-        },
-    }
+    size, gap = 13 if k <= 8 else 11 if k <= 14 else 9, 2 if k <= 14 else 1
+    cells = cell_map(names, names, [], [], about, size=size, gap=gap) | views["Row %"]
+    layout = cell_layout(scored.class_names, scored.class_names, "predicted class", "true class")
     return Figure(
         id=f"confusion-plot-{run.id}",
         title="Confusion matrix",
         caption=f"{run.label}: rows are true classes, columns predicted ones; n = {scored.n:,}. On the diagonal a "
         "row's share is recall, a column's share is precision.",
-        spec={"data": [trace], "layout": layout},
-        height=cell * k + 130,
+        spec={"data": [cells], "layout": layout},
+        height=(58 if k <= 8 else 44 if k <= 14 else 32) * k + 130,
         least_width=(31 if k <= 8 else 36) * k + 84,
         table=f"confusion-{run.id}",
         views=views,
@@ -101,93 +77,55 @@ def curves(run: RunView) -> list[Figure]:
     """Learning curves: each metric over training and validation, and validation F1 by class."""
     if not run.history:
         return []
-    figures = [_curve(run, name) for name in curve_metrics(run.history)]
-    classes = list(run.history[0].validation.f1)
-    figures.append(_class_lines(run, classes) if len(classes) <= LINES else _class_cells(run, classes))
-    return figures
+    return [*(_curve(run, name) for name in curve_metrics(run.history)), _class_f1(run)]
 
 
 def _curve(run: RunView, name: str) -> Figure:
     label = measure(name).label
-    epochs = [epoch.epoch for epoch in run.history]
     data = []
     for split, dash, symbol in zip(SPLITS, ("dash", "solid"), SYMBOLS, strict=False):
         values = run.curve(split, name)
         if any(value is not None for value in values):
-            data.append(_line(epochs, values, split, dash, symbol, hover=f"epoch %{{x}}<br>{label} %{{y:.4f}}"))
+            data.append(_line(run, values, split, dash, symbol, label))
     return Figure(
         id=f"curve-{name.replace('_', '-')}-{run.id}",
         title=f"{label[0].upper()}{label[1:]} by epoch",
         caption=f"{run.label}: {label} after each epoch.{_kept_words(run)}",
-        spec={
-            "data": data,
-            "layout": {
-                **layout_of(entries=len(data)),
-                **_kept(run),
-                "xaxis": epochs_axis(epochs),
-                "yaxis": {"title": {"text": label}},
-            },
-        },
+        spec=_by_epoch(run, data, axis(label)),
         table=f"epochs-{run.id}",
     )
 
 
-def _class_lines(run: RunView, classes: Sequence[str]) -> Figure:
-    epochs = [epoch.epoch for epoch in run.history]
-    data = []
-    for i, name in enumerate(classes):
-        values = [epoch.validation.f1.get(name) for epoch in run.history]
-        data.append(_line(epochs, values, name, DASHES[i % len(DASHES)], SYMBOLS[i], hover="epoch %{x}<br>F1 %{y:.4f}"))
+def _class_f1(run: RunView) -> Figure:
+    """Lines, or of more classes than can be told apart as lines, cells."""
+    epochs, classes = [epoch.epoch for epoch in run.history], list(run.history[0].validation.f1)
+    values = [[epoch.validation.f1.get(name) for epoch in run.history] for name in classes]
+    as_lines = len(classes) <= LINES
+    if as_lines:
+        styles = zip(classes, values, SYMBOLS, strict=False)
+        lines = [_line(run, f1, name, DASHES[i % len(DASHES)], sign, "F1") for i, (name, f1, sign) in enumerate(styles)]
+        spec = _by_epoch(run, lines, axis("F1", rangemode="tozero"))
+    else:
+        spec = class_cells(epochs, classes, values, "F1", ".4f", zmin=0.0, zmax=1.0)
     return Figure(
         id=f"curve-class-f1-{run.id}",
         title="F1 per class by epoch",
         caption=f"{run.label}: F1 of each class on validation after each epoch.{_kept_words(run)}",
-        spec={
-            "data": data,
-            "layout": {
-                **layout_of(entries=len(data)),
-                **_kept(run),
-                "xaxis": epochs_axis(epochs),
-                "yaxis": {"title": {"text": "F1"}, "rangemode": "tozero"},
-            },
-        },
-        height=380,
+        spec=spec,
+        height=380 if as_lines else 24 * len(classes) + 90,
+        least_width=260 if as_lines else 420,
+        wide=not as_lines,
         table=f"epochs-{run.id}",
     )
 
 
-def _class_cells(run: RunView, classes: Sequence[str]) -> Figure:
-    epochs = [epoch.epoch for epoch in run.history]
-    z = [[epoch.validation.f1.get(name) for epoch in run.history] for name in classes]
-    trace = {
-        "type": "heatmap",
-        "z": z,
-        "x": epochs,
-        "y": places(classes),
-        "customdata": [[plain(name)] * len(epochs) for name in classes],
-        "zmin": 0.0,
-        "zmax": 1.0,
-        "hovertemplate": "epoch %{x}<br>%{customdata}<br>F1 %{z:.4f}<extra></extra>",
-        "colorbar": {"title": {"text": "F1"}, "thickness": 12},
-    }
-    layout = {
-        **layout_of(left=8),
-        "xaxis": epochs_axis(epochs),
-        "yaxis": {"showgrid": False, **named_axis(classes, reverse=True)},
-    }
-    return Figure(
-        id=f"curve-class-f1-{run.id}",
-        title="F1 per class by epoch",
-        caption=f"{run.label}: F1 of each class on validation after each epoch.{_kept_words(run)}",
-        spec={"data": [trace], "layout": layout},
-        height=24 * len(classes) + 90,
-        least_width=420,
-        wide=True,
-        table=f"epochs-{run.id}",
-    )
+def _by_epoch(run: RunView, lines: list[Plotly], y: Plotly) -> Plotly:
+    """Lines over the epochs, the kept one marked."""
+    x = epochs_axis([epoch.epoch for epoch in run.history])
+    return {"data": lines, "layout": {**layout_of(entries=len(lines)), **_kept(run), "xaxis": x, "yaxis": y}}
 
 
-def _view(z: NDArray[Any], text: list[list[str]], top: float) -> dict[str, Any]:
+def _view(z: NDArray[Any], text: list[list[str]], top: float) -> Plotly:
     return {"z": z.tolist(), "text": text, "zmin": 0.0, "zmax": top}
 
 
@@ -195,47 +133,29 @@ def _percents(shares: NDArray[np.float64]) -> list[list[str]]:
     return [[f"{100 * v:.0f}" for v in row] for row in shares.tolist()]
 
 
-def _line(x: list[int], y: list[float | None], name: str, dash: str, symbol: str, *, hover: str) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": plain(name),
-        "x": x,
-        "y": y,
-        "line": {"dash": dash, "width": 2},
-        "marker": {"symbol": symbol, "size": 7, "maxdisplayed": 12},
-        "hovertemplate": hover + "<extra>%{fullData.name}</extra>",
-    }
+def _line(run: RunView, y: list[float | None], name: str, dash: str, symbol: str, label: str) -> Plotly:
+    return trace(
+        "lines+markers",
+        [epoch.epoch for epoch in run.history],
+        y,
+        f"epoch %{{x}}<br>{label} %{{y:.4f}}<extra>%{{fullData.name}}</extra>",
+        name=plain(name),
+        line={"dash": dash, "width": 2},
+        marker={"symbol": symbol, "size": 7, "maxdisplayed": 12},
+    )
 
 
-def _kept(run: RunView) -> dict[str, Any]:
+def _kept(run: RunView) -> Plotly:
     """A line at the epoch whose weights were kept."""
     epoch = _kept_epoch(run)
     if epoch is None:
         return {}
+    line = {"type": "line", "x0": epoch, "x1": epoch, "y0": 0, "y1": 1, "yref": "paper"}
+    words = {"x": epoch, "y": 1, "yref": "paper", "yanchor": "bottom", "xanchor": _anchor(run, epoch)}
+    text = f"{'best so far' if _unended(run) else 'kept'}: epoch {epoch}"
     return {
-        "shapes": [
-            {
-                "type": "line",
-                "x0": epoch,
-                "x1": epoch,
-                "y0": 0,
-                "y1": 1,
-                "yref": "paper",
-                "line": {"dash": "dot", "width": 1.5},
-            }
-        ],
-        "annotations": [
-            {
-                "x": epoch,
-                "y": 1,
-                "yref": "paper",
-                "yanchor": "bottom",
-                "xanchor": _anchor(run, epoch),
-                "text": f"{'best so far' if _unended(run) else 'kept'}: epoch {epoch}",
-                "showarrow": False,
-            }
-        ],
+        "shapes": [{**line, "line": {"dash": "dot", "width": 1.5}}],
+        "annotations": [{**words, "text": text, "showarrow": False}],
     }
 
 

@@ -37,16 +37,16 @@ def tier(f1: float) -> str:
 def per_class(run: RunView, scored: Scored) -> Table:
     """Precision, recall, F1, support and tier of each class, with macro and weighted averages."""
     rows: list[tuple[Cell, ...]] = [
-        (name, one.precision, one.recall, one.f1, one.support, _TIERS[tier(scored.f1(name))])
-        for name, one in scored.per_class.items()
+        (name, scores.precision, scores.recall, scores.f1, scores.support, _TIERS[tier(scored.f1(name))])
+        for name, scores in scored.per_class.items()
     ]
-    scores = scored.metrics
     absent = absent_line(scored.entry)
-    rows.append(("macro average", *(scores[f"macro_{key}"] for key in ("precision", "recall", "f1")), scored.n, None))
     # The mean of recall weighted by support is the accuracy.
-    rows.append(
-        ("weighted average", scores["weighted_precision"], scores["accuracy"], scores["weighted_f1"], scored.n, None)
-    )
+    for label, keys in (
+        ("macro average", ("macro_precision", "macro_recall", "macro_f1")),
+        ("weighted average", ("weighted_precision", "accuracy", "weighted_f1")),
+    ):
+        rows.append((label, *(scored.metrics[key] for key in keys), scored.n, None))
     return Table(
         id=f"scores-{run.id}",
         caption=f"Scores per class of {run.label} on {scored.tested_on}.",
@@ -70,19 +70,24 @@ def per_class(run: RunView, scored: Scored) -> Table:
 def metrics(run: RunView) -> Table:
     """Every metric of every evaluation of a run."""
     names = list(dict.fromkeys(name for scored in run.evaluations for name in scored.metrics))
-    titles = _unique([f"{scored.title} (n = {scored.n:,})" for scored in run.evaluations], run.evaluations)
+    titles = [f"{scored.title} (n = {scored.n:,})" for scored in run.evaluations]
     return Table(
         id=f"metrics-{run.id}",
         caption=f"All metrics of {run.label}.",
         columns=(
             Column("metric", "metric"),
             *(
-                Column(f"{scored.split}_{scored.id}", title, "score")
+                # Evaluations of the same split are told apart by their ids.
+                Column(
+                    f"{scored.split}_{scored.id}",
+                    title if titles.count(title) == 1 else f"{title}, {scored.id}",
+                    "score",
+                )
                 for scored, title in zip(run.evaluations, titles, strict=True)
             ),
         ),
         rows=tuple(
-            (measure(name).label, *(one.metrics.get(name) for one in run.evaluations))
+            (measure(name).label, *(scored.metrics.get(name) for scored in run.evaluations))
             for name in names
             if name not in _COUNTS
         ),
@@ -155,7 +160,7 @@ def epochs(run: RunView) -> Table:
         if any(value is not None for value in run.curve(split, name))
     ]
     curves = [run.curve(split, name) for split, name in measured]
-    classes = list(run.history[0].validation.f1) if run.history else []
+    classes = list(run.history[0].validation.f1)
     return Table(
         id=f"epochs-{run.id}",
         caption=f"Every epoch of {run.label}: training metrics over the augmented batches as they went by, validation "
@@ -211,9 +216,7 @@ def sampling(run: RunView) -> Table | None:
 
 
 def curve_metrics(history: Sequence[Epoch]) -> list[str]:
-    """Metrics that learning curves are drawn of, where the history has them."""
-    if not history:
-        return []
+    """Metrics that learning curves are drawn of, where a history of at least one epoch has them."""
     known = history[0].validation.metrics
     affect = [f"{dimension}_{name}" for dimension in ("valence", "arousal") for name in ("rmse", "ccc")]
     return [name for name in ("loss", "accuracy", "macro_f1", *affect) if name in known]
@@ -284,14 +287,6 @@ def components(run: RunView) -> Table:
         ),
         rows=tuple(rows),
     )
-
-
-def _unique(titles: list[str], evaluations: Sequence[Scored]) -> list[str]:
-    """Evaluations of the same split are told apart by their ids."""
-    return [
-        title if titles.count(title) == 1 else f"{title}, {scored.id}"
-        for title, scored in zip(titles, evaluations, strict=True)
-    ]
 
 
 def _words(key: str) -> str:

@@ -44,7 +44,7 @@ def find_sections(local: Sequence[str] = ()) -> list[Component]:
 
 def sections_of(run: RunView, components: Sequence[Component]) -> list[Section]:
     """The sections that have something to say of a run, and those that fail at it."""
-    found = []
+    sections = []
     for component in components:
         assert isinstance(component.spec, ReportSectionSpec)
         name = component.name
@@ -55,8 +55,8 @@ def sections_of(run: RunView, components: Sequence[Component]) -> list[Section]:
                 tables = tuple(replace(table, id=f"{name}-{table.id}-{run.id}") for table in made)
         except (Exception, SystemExit) as error:
             cause = f"section '{name}' of plugin {component.plugin.title} could not be made: {describe(error)}"
-            found.append(Section(name, title, (), cause))
+            sections.append(Section(name, title, (), cause))
             continue
         if tables:
-            found.append(Section(name, title, tables))
-    return found
+            sections.append(Section(name, title, tables))
+    return sections

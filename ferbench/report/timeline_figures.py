@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.report.charts import DASHES, LINES, Figure, layout_of, named_axis, places, plain
+from ferbench.report.charts import (
+    DASHES,
+    LINES,
+    Figure,
+    Plotly,
+    axis,
+    cell_layout,
+    cell_map,
+    layout_of,
+    named_axis,
+    places,
+    plain,
+    trace,
+)
 from ferbench.report.timeline_view import TimelineView, number
 from ferbench.temporal.patterns import Patterns
 from ferbench.wording import one_line
@@ -37,10 +49,12 @@ def _course(view: TimelineView) -> Figure:
     probabilities = _blocks(timeline.probabilities, block)
     word = "second" if view.timed else "frame"
     hover = f"{word} %{{x}}<br>%{{y:.3f}}<extra>%{{fullData.name}}</extra>"
-    data: list[dict[str, Any]] = []
+    rows = named_axis(timeline.class_names, reverse=True)
     heat = len(names) > LINES
+    data: list[Plotly]
     if heat:
-        data.append(
+        y_axis = {"showgrid": False, **rows}
+        data = [
             {
                 "type": "heatmap",
                 "x": x,
@@ -52,65 +66,39 @@ def _course(view: TimelineView) -> Figure:
                 "showscale": False,
                 "hovertemplate": f"{word} %{{x}}<br>%{{customdata}}<br>%{{z:.3f}}<extra></extra>",
             }
-        )
+        ]
     else:
-        data += [
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": name,
-                "x": x,
-                "y": [number(value) for value in probabilities[:, k]],
-                "line": {"dash": DASHES[k % len(DASHES)], "width": 2},
-                "hovertemplate": hover,
-            }
-            for k, name in enumerate(names)
+        y_axis = axis("probability", range=[0, 1])
+        data = [
+            trace("lines", x, _numbers(values), hover, name=name, line={"dash": DASHES[k % len(DASHES)], "width": 2})
+            for k, (name, values) in enumerate(zip(names, probabilities.T, strict=True))
         ]
     data.append(
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": "predicted",
-            "x": at.tolist(),
-            "y": timeline.predicted.tolist(),
-            "text": [names[k] for k in timeline.predicted],
-            "yaxis": "y2",
-            "marker": {"symbol": "line-ns-open", "size": 9},
-            "showlegend": False,
-            "hovertemplate": f"{word} %{{x}}<br>%{{text}}<extra></extra>",
-        }
+        trace(
+            "markers",
+            at.tolist(),
+            timeline.predicted.tolist(),
+            f"{word} %{{x}}<br>%{{text}}<extra></extra>",
+            name="predicted",
+            text=[names[k] for k in timeline.predicted],
+            yaxis="y2",
+            marker={"symbol": "line-ns-open", "size": 9},
+            showlegend=False,
+        )
     )
-    data.append(
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "name": "change",
-            "x": x,
-            "y": [number(value) for value in _blocks(timeline.change, block)],
-            "yaxis": "y3",
-            "showlegend": False,
-            "hovertemplate": hover,
-        }
-    )
-    entries = 0 if heat else len(names)
+    change = _numbers(_blocks(timeline.change, block))
+    data.append(trace("lines", x, change, hover, name="change", yaxis="y3", showlegend=False))
+    top, middle, bottom = _HEIGHTS
     layout = {
-        **layout_of(left=8, entries=entries),
-        "xaxis": {"title": {"text": word}, "showgrid": False, "anchor": "y3"},
-        "yaxis": {
-            "domain": [1 - _HEIGHTS[0], 1],
-            "automargin": True,
-            **(
-                {"showgrid": False, **named_axis(timeline.class_names, reverse=True)}
-                if heat
-                else {"title": {"text": "probability"}, "range": [0, 1]}
-            ),
-        },
+        **layout_of(left=8, entries=0 if heat else len(names)),
+        "xaxis": axis(word, showgrid=False, anchor="y3"),
+        "yaxis": {"domain": [1 - top, 1], "automargin": True, **y_axis},
         "yaxis2": {
-            "domain": [_HEIGHTS[2] + 0.02, _HEIGHTS[2] + 0.02 + _HEIGHTS[1]],
-            **named_axis(timeline.class_names, reverse=True),
+            "domain": [bottom + 0.02, bottom + 0.02 + middle],
+            **rows,
             "tickfont": {"size": 10 if len(names) <= 8 else 8},
         },
-        "yaxis3": {"domain": [0, _HEIGHTS[2]], "automargin": True, "title": {"text": "change"}, "rangemode": "tozero"},
+        "yaxis3": axis("change", domain=[0, bottom], automargin=True, rangemode="tozero"),
     }
     means = f" Lines are means over {block} frames in a row." if block > 1 else ""
     return Figure(
@@ -133,41 +121,30 @@ def _transitions(view: TimelineView, patterns: Patterns) -> Figure:
     names = [view.timeline.class_names[k] for k in shown]
     counts = patterns.steps[np.ix_(shown, shown)].astype(np.float64)
     np.fill_diagonal(counts, 0)
-    text = [[f"{v:.0f}" if v else "" for v in row] for row in counts]
-    trace = {
-        "type": "heatmap",
-        "x": places(names),
-        "y": places(names),
-        "customdata": [[f"{plain(before)} → {plain(after)}" for after in names] for before in names],
-        "z": counts.tolist(),
-        "zmin": 0.0,
-        "zmax": max(1.0, float(counts.max())),
-        "text": text,
-        "texttemplate": "%{text}",
-        "textfont": {"size": 13 if len(names) <= 8 else 10},
-        "hovertemplate": "%{customdata}<br>%{z} times<extra></extra>",
-        "xgap": 2,
-        "ygap": 2,
-        "showscale": False,
-    }
-    layout = {
-        **layout_of(left=8),
-        "xaxis": {"title": {"text": "to"}, "showgrid": False, **named_axis(names)},
-        "yaxis": {
-            "title": {"text": "from"},
-            "showgrid": False,
-            **named_axis(names, reverse=True),
-        },
-    }
+    cells = cell_map(
+        names,
+        names,
+        counts.tolist(),
+        [[f"{v:.0f}" if v else "" for v in row] for row in counts],
+        [[f"{plain(before)} → {plain(after)}" for after in names] for before in names],
+        size=13 if len(names) <= 8 else 10,
+        hover="<br>%{z} times",
+        zmin=0.0,
+        zmax=max(1.0, float(counts.max())),
+    )
     return Figure(
         id="transitions-plot",
         title="From class to class",
         caption=f"How often the predicted class changed from the row's to the column's: {patterns.switches:,} changes.",
-        spec={"data": [trace], "layout": layout},
+        spec={"data": [cells], "layout": cell_layout(names, names, "to", "from")},
         height=44 * len(names) + 130,
         least_width=44 * len(names) + 120,
         table="transitions",
     )
+
+
+def _numbers(values: NDArray[np.float64]) -> list[float | None]:
+    return [number(value) for value in values]
 
 
 def _blocks(values: NDArray[np.float64], block: int) -> NDArray[np.float64]:

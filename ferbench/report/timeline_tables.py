@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ferbench.report.timeline_view import TimelineView, number
-from ferbench.tables.table import Cell, Column, Table, apart
-from ferbench.temporal.patterns import Patterns
+from ferbench.tables.table import Cell, Column, Table, apart, table_of
+from ferbench.temporal.patterns import Episode, Patterns
 
 
 def tables(view: TimelineView, patterns: Patterns) -> Sequence[Table]:
@@ -25,38 +25,37 @@ def tables(view: TimelineView, patterns: Patterns) -> Sequence[Table]:
 
 def class_table(view: TimelineView, patterns: Patterns) -> Table:
     """A row for each class, the most frequent first."""
-    timeline, timed = view.timeline, view.timed
-    columns = [
-        Column("class", "class"),
-        Column("share", "share", "score", about="of the frames, how many are predicted as this class"),
-        Column("mean", "mean", "score", about="mean probability"),
-        Column("episodes", "episodes", "count", about="times that it began"),
-        Column("longest_frames", "longest, frames", "count"),
-        *([Column("longest_seconds", "longest", "seconds")] if timed else []),
-        Column("peak", "peak", "score", about="highest probability"),
-        Column("peak_frame", "at frame", "count"),
-        *([Column("peak_seconds", "at second", "number")] if timed else []),
-        Column("restlessness", "mean change", "score", about="mean absolute change from frame to frame"),
+    timeline, peak = view.timeline, patterns.peak.tolist()
+    fields: list[tuple[Column, Callable[[int], Cell]]] = [
+        (Column("class", "class"), lambda k: timeline.class_names[k]),
+        (
+            Column("share", "share", "score", about="of the frames, how many are predicted as this class"),
+            lambda k: float(patterns.share[k]),
+        ),
+        (Column("mean", "mean", "score", about="mean probability"), lambda k: float(patterns.mean[k])),
+        (Column("episodes", "episodes", "count", about="times that it began"), lambda k: len(patterns.of_class(k))),
+        (
+            Column("longest_frames", "longest, frames", "count"),
+            lambda k: max((episode.frames for episode in patterns.of_class(k)), default=0),
+        ),
+        (
+            Column("longest_seconds", "longest", "seconds"),
+            lambda k: max((episode.seconds for episode in patterns.of_class(k)), default=0.0),
+        ),
+        (
+            Column("peak", "peak", "score", about="highest probability"),
+            lambda k: float(timeline.probabilities[peak[k], k]),
+        ),
+        (Column("peak_frame", "at frame", "count"), lambda k: int(timeline.index[peak[k]])),
+        (Column("peak_seconds", "at second", "number"), lambda k: _second(timeline.seconds[peak[k]])),
+        (
+            Column("restlessness", "mean change", "score", about="mean absolute change from frame to frame"),
+            lambda k: number(patterns.restlessness[k]),
+        ),
     ]
-    rows: list[tuple[Cell, ...]] = []
-    for k in sorted(range(len(timeline.class_names)), key=lambda k: (-patterns.share[k], -patterns.mean[k])):
-        episodes = patterns.of_class(k)
-        peak = int(patterns.peak[k])
-        rows.append(
-            (
-                timeline.class_names[k],
-                float(patterns.share[k]),
-                float(patterns.mean[k]),
-                len(episodes),
-                max((one.frames for one in episodes), default=0),
-                *([max((one.seconds for one in episodes), default=0.0)] if timed else []),
-                float(timeline.probabilities[peak, k]),
-                int(timeline.index[peak]),
-                *([_second(timeline.seconds[peak])] if timed else []),
-                number(patterns.restlessness[k]),
-            )
-        )
-    return Table("classes", f"The classes over {patterns.frames:,} frames.", tuple(columns), tuple(rows))
+    order = sorted(range(len(timeline.class_names)), key=lambda k: (-patterns.share[k], -patterns.mean[k]))
+    kept = [field for field in fields if view.timed or field[0].key not in ("longest_seconds", "peak_seconds")]
+    return table_of("classes", f"The classes over {patterns.frames:,} frames.", order, kept)
 
 
 def transition_table(view: TimelineView, patterns: Patterns) -> Table:
@@ -78,41 +77,30 @@ def transition_table(view: TimelineView, patterns: Patterns) -> Table:
 
 def episode_table(view: TimelineView, patterns: Patterns) -> Table:
     """Every episode in order."""
-    timeline, timed = view.timeline, view.timed
-    columns = (
-        Column("episode", "episode", "count"),
-        Column("class", "class"),
-        Column("first_frame", "first frame", "count"),
-        Column("last_frame", "last frame", "count"),
-        Column("frames", "frames", "count"),
-        *(
-            (Column("start", "starts", "number", about="in seconds"), Column("seconds", "lasts", "seconds"))
-            if timed
-            else ()
-        ),
-        Column("mean", "mean", "score", about="mean probability of the class"),
-    )
-    rows = tuple(
+    timeline = view.timeline
+    fields: list[tuple[Column, Callable[[tuple[int, Episode]], Cell]]] = [
+        (Column("episode", "episode", "count"), lambda row: row[0]),
+        (Column("class", "class"), lambda row: timeline.class_names[row[1].label]),
+        (Column("first_frame", "first frame", "count"), lambda row: int(timeline.index[row[1].first])),
+        (Column("last_frame", "last frame", "count"), lambda row: int(timeline.index[row[1].last])),
+        (Column("frames", "frames", "count"), lambda row: row[1].frames),
+        (Column("start", "starts", "number", about="in seconds"), lambda row: _second(row[1].start)),
+        (Column("seconds", "lasts", "seconds"), lambda row: _second(row[1].seconds)),
         (
-            number,
-            timeline.class_names[one.label],
-            int(timeline.index[one.first]),
-            int(timeline.index[one.last]),
-            one.frames,
-            *((_second(one.start), _second(one.seconds)) if timed else ()),
-            float(timeline.probabilities[one.first : one.last + 1, one.label].mean()),
-        )
-        for number, one in enumerate(patterns.episodes, start=1)
-    )
-    caption = f"Frames in a row with one predicted class: {len(rows):,} episodes."
-    return Table("episodes", caption, columns, rows)
+            Column("mean", "mean", "score", about="mean probability of the class"),
+            lambda row: float(timeline.probabilities[row[1].first : row[1].last + 1, row[1].label].mean()),
+        ),
+    ]
+    kept = [field for field in fields if view.timed or field[0].key not in ("start", "seconds")]
+    caption = f"Frames in a row with one predicted class: {len(patterns.episodes):,} episodes."
+    return table_of("episodes", caption, enumerate(patterns.episodes, 1), kept)
 
 
 def frame_table(view: TimelineView) -> Table:
     """A row for each frame with everything that is known of it."""
-    timeline = view.timeline
-    timed = not bool(np.isnan(timeline.seconds).all())
-    names = timeline.class_names
+    timeline, names = view.timeline, view.timeline.class_names
+    timed, affect = not bool(np.isnan(timeline.seconds).all()), timeline.affect
+    predicted, deltas, change = timeline.predicted, timeline.deltas, timeline.change
     columns = (
         Column("frame", apart("frame", names), "count"),
         Column("name", apart("name", names)),
@@ -121,13 +109,8 @@ def frame_table(view: TimelineView) -> Table:
         *(Column(f"p_{name}", name, "score") for name in names),
         Column("change", apart("change", names), "score", about="of the probabilities since the frame before"),
         *(Column(f"delta_{name}", f"Δ {name}", "change") for name in names),
-        *(
-            [Column(one, apart(one, names), "change") for one in ("valence", "arousal")]
-            if timeline.affect is not None
-            else ()
-        ),
+        *(Column(key, apart(key, names), "change") for key in ("valence", "arousal") if affect is not None),
     )
-    predicted, deltas, change = timeline.predicted, timeline.deltas, timeline.change
     rows = tuple(
         (
             int(timeline.index[i]),
@@ -137,7 +120,7 @@ def frame_table(view: TimelineView) -> Table:
             *map(float, timeline.probabilities[i]),
             number(change[i]),
             *map(number, deltas[i]),
-            *(map(float, timeline.affect[i]) if timeline.affect is not None else ()),
+            *(map(float, affect[i]) if affect is not None else ()),
         )
         for i in range(len(timeline))
     )

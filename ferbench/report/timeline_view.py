@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.tables.table import duration
-from ferbench.temporal.frame import Frame
 from ferbench.temporal.patterns import Patterns
-from ferbench.temporal.timeline import Timeline
+from ferbench.temporal.timeline import Frame, Timeline
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def headline(view: TimelineView, patterns: Patterns) -> list[str]:
 
 def document(view: TimelineView, patterns: Patterns) -> dict[str, Any]:
     """Everything as plain values."""
-    timeline, names = view.timeline, view.timeline.class_names
+    timeline, names, affect = view.timeline, view.timeline.class_names, view.timeline.affect
 
     def by_class(values: NDArray[Any]) -> dict[str, float | None]:
         return {name: number(value) for name, value in zip(names, values, strict=True)}
@@ -96,13 +95,13 @@ def document(view: TimelineView, patterns: Patterns) -> dict[str, Any]:
             "steps": patterns.steps.tolist(),
             "episodes": [
                 {
-                    "class": names[one.label],
-                    "first_frame": int(timeline.index[one.first]),
-                    "last_frame": int(timeline.index[one.last]),
-                    "start": number(one.start),
-                    "seconds": number(one.seconds),
+                    "class": names[episode.label],
+                    "first_frame": int(timeline.index[episode.first]),
+                    "last_frame": int(timeline.index[episode.last]),
+                    "start": number(episode.start),
+                    "seconds": number(episode.seconds),
                 }
-                for one in patterns.episodes
+                for episode in patterns.episodes
             ],
         },
         "frames": [
@@ -114,15 +113,11 @@ def document(view: TimelineView, patterns: Patterns) -> dict[str, Any]:
                 "probabilities": by_class(timeline.probabilities[i]),
                 "deltas": by_class(deltas),
                 "change": number(change),
-                **(
-                    {"valence": float(timeline.affect[i, 0]), "arousal": float(timeline.affect[i, 1])}
-                    if timeline.affect is not None
-                    else {}
-                ),
+                **({} if affect is None else {"valence": float(affect[i, 0]), "arousal": float(affect[i, 1])}),
             }
             for i, (deltas, change) in enumerate(zip(timeline.deltas, timeline.change, strict=True))
         ],
-        "faulty": [{"frame": one.index, "name": one.name, "reason": one.fault} for one in view.faulty],
+        "faulty": [{"frame": frame.index, "name": frame.name, "reason": frame.fault} for frame in view.faulty],
     }
 
 

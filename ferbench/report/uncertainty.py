@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,9 +16,9 @@ from ferbench.metrics.calibration import (
 )
 from ferbench.metrics.measures import measure
 from ferbench.metrics.probabilities import log_loss
-from ferbench.report.charts import DASHES, LINES, SYMBOLS, Figure, layout_of, plain
+from ferbench.report.charts import DASHES, LINES, SYMBOLS, Figure, Plotly, axis, layout_of, plain, trace
 from ferbench.report.contents import RunView
-from ferbench.runs.directory import Predictions
+from ferbench.runs.predictions import Predictions
 from ferbench.tables.table import Cell, Column, Table
 
 #: Points of a curve: more than a screen can show make a page heavy.
@@ -38,8 +35,7 @@ class Probabilities:
     """
 
     def __init__(self, run: RunView, given: Predictions, validation: Predictions | None) -> None:
-        assert run.result is not None
-        self.run, self.scored = run, run.result
+        self.run, self.scored = run, run.scored
         self.truth = given.truth.astype(np.int64)
         self.raw: NDArray[np.floating] = given.probabilities
         self.temperature = None
@@ -60,10 +56,10 @@ class Probabilities:
         rows: list[tuple[Cell, ...]] = []
         for name, probabilities in kinds:
             if probabilities is not None:
-                found = calibration_metrics(self.truth, probabilities)
-                found["log_loss"] = log_loss(self.truth, probabilities)
-                found["brier"] = brier_score(self.truth, probabilities)
-                rows.append((name, 1.0 if probabilities is self.raw else self.temperature, *(found[k] for k in keys)))
+                values = calibration_metrics(self.truth, probabilities)
+                values["log_loss"] = log_loss(self.truth, probabilities)
+                values["brier"] = brier_score(self.truth, probabilities)
+                rows.append((name, 1.0 if probabilities is self.raw else self.temperature, *(values[k] for k in keys)))
         note = "The temperature has the lowest log loss on the run's validation samples; classes stay what they are."
         return Table(
             id=f"calibration-{self.run.id}",
@@ -79,35 +75,24 @@ class Probabilities:
 
     def reliability(self) -> Figure:
         """Accuracy against confidence in bins of equal width."""
-        data: list[dict[str, Any]] = [
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": "calibrated",
-                "x": [0, 1],
-                "y": [0, 1],
-                "line": {"dash": "dot", "width": 1.5},
-                "hoverinfo": "skip",
-            }
-        ]
+        data = [trace("lines", [0, 1], [0, 1], name="calibrated", line={"dash": "dot", "width": 1.5})]
         for number, (name, probabilities) in enumerate((("raw", self.raw), ("temperature-scaled", self.after))):
             if probabilities is None:
                 continue
-            found = reliability(self.truth, probabilities)
-            filled = found.counts > 0
+            bins = reliability(self.truth, probabilities)
+            filled = bins.counts > 0
             data.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines+markers",
-                    "name": name,
-                    "x": found.confidence[filled].tolist(),
-                    "y": found.accuracy[filled].tolist(),
-                    "customdata": found.counts[filled].tolist(),
-                    "line": {"dash": DASHES[number], "width": 2},
-                    "marker": {"symbol": SYMBOLS[number], "size": 7},
-                    "hovertemplate": "confidence %{x:.3f}<br>accuracy %{y:.3f}<br>%{customdata:,} samples"
+                trace(
+                    "lines+markers",
+                    bins.confidence[filled].tolist(),
+                    bins.accuracy[filled].tolist(),
+                    "confidence %{x:.3f}<br>accuracy %{y:.3f}<br>%{customdata:,} samples"
                     "<extra>%{fullData.name}</extra>",
-                }
+                    name=name,
+                    customdata=bins.counts[filled].tolist(),
+                    line={"dash": DASHES[number], "width": 2},
+                    marker={"symbol": SYMBOLS[number], "size": 7},
+                )
             )
         return Figure(
             id=f"reliability-{self.run.id}",
@@ -123,27 +108,15 @@ class Probabilities:
         """Errors among the answered against the share answered."""
         coverage, risk = risk_coverage(self.truth, self.raw)
         kept = _thin(coverage, risk)
-        line = {
-            "type": "scatter",
-            "mode": "lines",
-            "x": coverage[kept].tolist(),
-            "y": risk[kept].tolist(),
-            "line": {"width": 2},
-            "hovertemplate": "answers %{x:.1%}<br>wrong among them %{y:.1%}<extra></extra>",
-        }
+        hover = "answers %{x:.1%}<br>wrong among them %{y:.1%}<extra></extra>"
+        line = trace("lines", coverage[kept].tolist(), risk[kept].tolist(), hover, line={"width": 2})
+        axes = {"xaxis": axis("coverage", range=[0, 1.02]), "yaxis": axis("risk", rangemode="tozero")}
         return Figure(
             id=f"risk-{self.run.id}",
             title="Risk and coverage",
             caption=f"{self.run.label}: if only the surest share of samples is answered (coverage), what share of the "
             "answers is wrong (risk).",
-            spec={
-                "data": [line],
-                "layout": {
-                    **layout_of(),
-                    "xaxis": {"title": {"text": "coverage"}, "range": [0, 1.02]},
-                    "yaxis": {"title": {"text": "risk"}, "rangemode": "tozero"},
-                },
-            },
+            spec={"data": [line], "layout": {**layout_of(), **axes}},
             height=380,
             table=f"calibration-{self.run.id}",
         )
@@ -220,19 +193,18 @@ def _thin(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.unique(np.searchsorted(path, np.linspace(0, path[-1], _POINTS)).clip(0, len(x) - 1))
 
 
-def _curve(x: NDArray[np.float64], y: NDArray[np.float64], k: int, name: str, across: str, up: str) -> dict[str, Any]:
+def _curve(x: NDArray[np.float64], y: NDArray[np.float64], k: int, name: str, across: str, up: str) -> Plotly:
     kept = _thin(x, y)
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": plain(name),
-        "x": np.round(x[kept], 5).tolist(),
-        "y": np.round(y[kept], 5).tolist(),
-        "line": {"dash": DASHES[k % len(DASHES)], "width": 2},
-        "hovertemplate": f"{across} %{{x:.3f}}<br>{up} %{{y:.3f}}<extra>%{{fullData.name}}</extra>",
-    }
+    return trace(
+        "lines",
+        np.round(x[kept], 5).tolist(),
+        np.round(y[kept], 5).tolist(),
+        f"{across} %{{x:.3f}}<br>{up} %{{y:.3f}}<extra>%{{fullData.name}}</extra>",
+        name=plain(name),
+        line={"dash": DASHES[k % len(DASHES)], "width": 2},
+    )
 
 
-def _unit(entries: int, x: str, y: str) -> dict[str, Any]:
-    axes: Sequence[tuple[str, str]] = (("xaxis", x), ("yaxis", y))
-    return {**layout_of(entries=entries), **{k: {"title": {"text": t}, "range": [-0.02, 1.02]} for k, t in axes}}
+def _unit(entries: int, x: str, y: str) -> Plotly:
+    around = [-0.02, 1.02]
+    return {**layout_of(entries=entries), "xaxis": axis(x, range=around), "yaxis": axis(y, range=around)}

@@ -13,7 +13,7 @@ from ferbench.tables.table import Cell, Column, Table
 
 def unranked_table(contaminated: Sequence[Contaminated], published: Sequence[Published]) -> Table:
     """What is shown without a rank: results that others reported, and those that say nothing of unseen samples."""
-    every = [*(one.scores.values for one in contaminated), *(one.values for one in published)]
+    every = [*(result.scores.values for result in contaminated), *(result.values for result in published)]
     affect = [key for key in WITH_INTERVALS if key.startswith(("valence", "arousal")) and any(key in v for v in every)]
     keys = ("accuracy", "macro_f1", "balanced_accuracy", *affect)
     columns = (
@@ -27,16 +27,16 @@ def unranked_table(contaminated: Sequence[Contaminated], published: Sequence[Pub
         Column("reason", "why it has no rank"),
     )
     rows: list[tuple[Cell, ...]] = []
-    for one in contaminated:
-        run, on = one.run, one.scores.data or one.run.data
-        values = [one.scores.values.get(key) for key in keys]
+    for result in contaminated:
+        run, scores = result.run, result.scores
+        on = scores.data or run.data
         kind = run.kind if run.elsewhere else "contaminated"
         about = (run.name or run.settings.get("model"), kind, run.run, on["dataset"], on["protocol"])
-        rows.append((*about, one.scores.n, *values, one.scores.contaminated))
+        rows.append((*about, scores.n, *map(scores.values.get, keys), scores.contaminated))
     for given in published:
         why = "no predictions to compare" + (f"; {given.note}" if given.note else "")
-        values = [given.values.get(key) for key in keys]
-        rows.append((given.name, "reported", None, given.dataset, given.split, given.n, *values, why))
+        reported = (given.name, "reported", None, given.dataset, given.split)
+        rows.append((*reported, given.n, *map(given.values.get, keys), why))
     return Table(
         "leaderboard-unranked",
         "not ranked: reported by others, or not measured on unseen samples",
@@ -48,5 +48,5 @@ def unranked_table(contaminated: Sequence[Contaminated], published: Sequence[Pub
 def unfinished_table(unfinished: Sequence[Unfinished]) -> Table:
     """The runs without a result."""
     columns = (Column("run", "run", "id"), *(Column(key, key) for key in ("name", "status", "reason")))
-    rows = tuple((one.run, one.name, one.status, one.reason) for one in unfinished)
+    rows = tuple((run.run, run.name, run.status, run.reason) for run in unfinished)
     return Table("leaderboard-unfinished", "without a result", columns, rows)

@@ -13,25 +13,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ferbench.errors import UserError
 from ferbench.ids import short
-from ferbench.records.epoch import Epoch
-from ferbench.records.evaluation import Evaluation, EvaluationEntry
-from ferbench.records.reading import read_epoch, read_evaluation, read_run
-from ferbench.records.run import Run, Status
 from ferbench.records.upgrades import SCHEMA_VERSION
 from ferbench.runs.predictions import Predictions, read_predictions
 from ferbench.runs.sealed import seal
 from ferbench.storage import replace_file, replace_json, writing
 
-__all__ = ["SHORT_ID", "Predictions", "RunDirectory", "Status", "all_runs", "run_path"]
+if TYPE_CHECKING:  # with pydantic, which whoever has an index does without; so is their reader
+    from ferbench.records.epoch import Epoch
+    from ferbench.records.evaluation import Evaluation, EvaluationEntry
+    from ferbench.records.run import Run
 
 #: What a run's directory, and an evaluation's, is called: the first digits of its id.
 SHORT_ID = re.compile(r"[0-9a-f]{12}")
@@ -64,6 +62,7 @@ class RunDirectory:
         Raises:
             UserError: it is missing, damaged, or written by a newer ferbench.
         """
+        from ferbench.records.reading import read_run
 
         try:
             content = self.record_path.read_bytes()
@@ -82,6 +81,8 @@ class RunDirectory:
         return [epoch for _, epoch in self._lines()]
 
     def _lines(self) -> Iterator[tuple[bytes, Epoch]]:
+        from ferbench.records.reading import read_epoch
+
         try:
             lines = (self.path / "history.jsonl").read_bytes().splitlines()
         except FileNotFoundError:
@@ -98,6 +99,8 @@ class RunDirectory:
 
     def load_evaluation(self, short_id: str) -> Evaluation | None:
         """``metrics.json`` of an evaluation, None when there is none, or one that is damaged."""
+        from ferbench.records.reading import read_evaluation
+
         try:
             return read_evaluation((self.evaluation_path(short_id) / "metrics.json").read_bytes())
         except (OSError, ValueError):
@@ -119,14 +122,14 @@ class RunDirectory:
         """Begin ``history.jsonl`` anew."""
         replace_file(self.path / "history.jsonl", b"")
 
-    def keep_history(self, epochs: int, last: Mapping[str, Any] | None) -> None:
+    def keep_history(self, epochs: int, last: Epoch | None) -> None:
         """Cut the history back to its first ``epochs``, and add the last of them when it is not there."""
         kept = {epoch.epoch: line for line, epoch in self._lines() if epoch.epoch <= epochs}
-        if last is not None and max(kept, default=0) < last["epoch"]:
-            kept[last["epoch"]] = _line(last)
+        if last is not None and max(kept, default=0) < last.epoch:
+            kept[last.epoch] = _line(last)
         replace_file(self.path / "history.jsonl", b"".join(line + b"\n" for line in kept.values()))
 
-    def append_history(self, epoch: Mapping[str, Any]) -> None:
+    def append_history(self, epoch: Epoch) -> None:
         """Add one epoch."""
         with writing(self.path), (self.path / "history.jsonl").open("ab") as file:
             file.write(_line(epoch) + b"\n")
@@ -141,48 +144,9 @@ class RunDirectory:
         """
         return read_predictions(self.evaluation_path(short_id) / "predictions.npz")
 
-    # What follows knows records as plain values, and goes with its last caller.
 
-    def read(self) -> dict[str, Any]:
-        """`load`, as plain values."""
-        record = self.load()
-        return {**record.plain(), **({"imported": True} if record.kind == "imported" else {})}
-
-    def write(self, record: Mapping[str, Any]) -> None:
-        """`save`, of plain values."""
-        kind = "imported" if "imported" in record else "ensemble" if "ensemble" in record else "trained"
-        replace_json(self.record_path, {**record, "schema": SCHEMA_VERSION, "kind": kind})
-
-    def history(self) -> list[dict[str, Any]]:
-        """`epochs`, as plain values."""
-        return [epoch.plain() for epoch in self.epochs()]
-
-    def write_evaluation(self, short_id: str, metrics: Mapping[str, Any], predictions: Predictions) -> None:
-        """`save_evaluation`, of plain values."""
-        content = predictions.to_bytes()
-        replace_file(self.evaluation_path(short_id) / "predictions.npz", content)
-        whole = {**_finite(metrics), "predictions_sha256": hashlib.sha256(content).hexdigest()}
-        replace_json(self.evaluation_path(short_id) / "metrics.json", seal(whole))
-
-    def evaluation(self, short_id: str) -> dict[str, Any] | None:
-        """`load_evaluation`, as plain values without digests."""
-        evaluation = self.load_evaluation(short_id)
-        if evaluation is None:
-            return None
-        return {key: value for key, value in evaluation.plain().items() if key not in ("predictions_sha256", "own")}
-
-
-def _line(epoch: Mapping[str, Any]) -> bytes:
-    return json.dumps(_finite(epoch), allow_nan=False).encode()
-
-
-def _finite(value: Any) -> Any:
-    """Scores as JSON can hold them: a component of a loss may be NaN or infinite, which becomes null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(one) for key, one in value.items()}
-    return [_finite(one) for one in value] if isinstance(value, (list, tuple)) else value
+def _line(epoch: Epoch) -> bytes:
+    return json.dumps(epoch.plain(), allow_nan=False).encode()
 
 
 def run_path(results: Path, short_id: str) -> Path:
@@ -194,10 +158,10 @@ def all_runs(results: Path) -> Iterator[RunDirectory]:
     """Every run directory with a record, by id."""
     try:
         with os.scandir(results / "runs") as entries:
-            found = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+            names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
     except FileNotFoundError:
         return
-    for name in found:
+    for name in names:
         run = RunDirectory(results / "runs" / name)
         if run.exists():
             yield run

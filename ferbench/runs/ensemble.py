@@ -96,8 +96,8 @@ def gather(members: Sequence[Member], weights: Sequence[float] | None = None) ->
 def average(predictions: Sequence[Predictions], weights: Sequence[float]) -> Predictions:
     """The weighted mean of aligned predictions; of valence and arousal too where all have them."""
     first = predictions[0]
-    mean = np.average([one.probabilities for one in predictions], axis=0, weights=weights)
-    affects = [one.affect for one in predictions if one.affect is not None]
+    mean = np.average([given.probabilities for given in predictions], axis=0, weights=weights)
+    affects = [given.affect for given in predictions if given.affect is not None]
     affect = None
     if len(affects) == len(predictions):
         affect = np.average(affects, axis=0, weights=weights).astype(np.float32)
@@ -166,7 +166,7 @@ def _evaluation(
         synthetic=data.synthetic,
         protocol=data.protocol,
         options=entry.options,
-        parents=[EvaluatedMember(run=one.run, evaluation=one.evaluations[split]) for one in ensemble.members],
+        parents=[EvaluatedMember(run=member.run, evaluation=member.evaluations[split]) for member in ensemble.members],
         **about,
     )
 
@@ -184,6 +184,9 @@ def _seen(ensemble: Ensemble, split: str) -> Seen | None:
 def _record(ensemble: Ensemble, entries: dict[str, EvaluationEntry], name: str | None) -> Run:
     records = [member.record for member in ensemble.members]
     first = records[0]
+    train_counts = [record.data.counts.get("train", {}) for record in records]
+    sizes = [ModelSize() if record.model is None else record.model for record in records]
+    seconds = [0.0 if record.training is None else record.training.seconds or 0.0 for record in records]
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     members = [
         MemberRecord(
@@ -213,7 +216,7 @@ def _record(ensemble: Ensemble, entries: dict[str, EvaluationEntry], name: str |
             update={
                 "dataset": ", ".join(sorted({record.data.dataset for record in records})),
                 "synthetic": any(record.data.synthetic for record in records),
-                "counts": {**first.data.counts, "train": max(map(_train_counts, records), key=_total)},
+                "counts": {**first.data.counts, "train": max(train_counts, key=lambda counts: sum(counts.values()))},
             }
         ),
         environment=Environment(
@@ -224,26 +227,23 @@ def _record(ensemble: Ensemble, entries: dict[str, EvaluationEntry], name: str |
         ),
         lineage=Lineage(
             parents=[
-                Parent.model_validate({"run": one.run, "weight": round(one.weight, 6), **one.evaluations})
-                for one in members
+                Parent.model_validate({"run": member.run, "weight": round(member.weight, 6), **member.evaluations})
+                for member in members
             ]
         ),
-        model=ModelSize(**{key: _sum(records, key) for key in _SIZES}),
+        model=ModelSize(**{key: _sum([getattr(size, key) for size in sizes]) for key in ModelSize.model_fields}),
         training=Training(
             epochs=0,
             stopped=Stopped(reason="ensemble", epoch=0),
             best_epoch=0,
             select=None if first.training is None else first.training.select,
             best_value=None,
-            seconds=round(math.fsum(_seconds(record) for record in records), 3),
+            seconds=round(math.fsum(seconds), 3),
             images_per_second=None,
             micro_batch=None,
         ),
         evaluations=entries,
     )
-
-
-_SIZES = ("parameters", "trainable", "frozen", "statistics", "flops")
 
 
 def _recipe(records: Sequence[Run], name: str | None) -> AskedRecipe:
@@ -253,21 +253,9 @@ def _recipe(records: Sequence[Run], name: str | None) -> AskedRecipe:
     fields: dict[str, dict[str, Any]] = {}
     for section in ("data", "training", "evaluation"):
         several = [getattr(record.recipe, section) for record in records]
-        fields[section] = {key: _shared([one.get(key) for one in several]) for key in getattr(first, section)}
+        fields[section] = {key: _shared([asked.get(key) for asked in several]) for key in getattr(first, section)}
     fields["training"]["seed"] = min(record.seed for record in records)
     return AskedRecipe.model_validate({"name": name, **sections, "trackers": [], **fields})
-
-
-def _train_counts(record: Run) -> dict[str, int]:
-    return record.data.counts.get("train", {})
-
-
-def _total(counts: dict[str, int]) -> int:
-    return sum(counts.values())
-
-
-def _seconds(record: Run) -> float:
-    return 0.0 if record.training is None else record.training.seconds or 0.0
 
 
 def _components(ensemble: Ensemble) -> dict[str, Component]:
@@ -292,6 +280,6 @@ def _shared(values: Sequence[Any]) -> Any:
     return values[0] if all(value == values[0] for value in values) else VARIOUS
 
 
-def _sum(records: Sequence[Run], key: str) -> int | None:
-    values: list[int] = [value for record in records if (value := getattr(record.model, key, None)) is not None]
-    return sum(values) if len(values) == len(records) else None
+def _sum(values: Sequence[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None

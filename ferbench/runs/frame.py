@@ -17,86 +17,79 @@ if TYPE_CHECKING:
 
     from ferbench.records.epoch import Epoch
     from ferbench.records.evaluation import EvaluationEntry
-    from ferbench.runs.directory import Predictions
+    from ferbench.runs.predictions import Predictions
 
 
-class OfRun(NamedTuple):
-    """A column that says something of a run."""
-
-    key: str
-    dtype: str
-    about: str
-    value: Callable[[Summary], Any]
-
-
-class OfEvaluation(NamedTuple):
-    """A column that says something of an evaluation."""
+class FrameColumn(NamedTuple):
+    """A column of `evaluations`; its value follows from the run, or from the run and the evaluation."""
 
     key: str
     dtype: str
     about: str
-    value: Callable[[Summary, Scores], Any]
+    value: Callable[..., Any]
 
 
 #: What `evaluations` says of the run, in this order.
 RUN_COLUMNS = (
-    OfRun("run", "str", "twelve digits of the training id: the name of its directory", lambda run: run.run),
-    OfRun("name", "str", "as --name gave it", lambda run: run.name),
-    OfRun("kind", "str", "measured here, or imported", lambda run: run.kind),
-    OfRun("status", "str", "done, running, failed, diverged, interrupted, pruned, damaged", lambda run: run.status),
-    OfRun("reason", "str", "why there is no result", lambda run: run.reason or None),
-    OfRun(
+    FrameColumn("run", "str", "twelve digits of the training id: the name of its directory", lambda run: run.run),
+    FrameColumn("name", "str", "as --name gave it", lambda run: run.name),
+    FrameColumn("kind", "str", "measured here, or imported", lambda run: run.kind),
+    FrameColumn(
+        "status", "str", "done, running, failed, diverged, interrupted, pruned, damaged", lambda run: run.status
+    ),
+    FrameColumn("reason", "str", "why there is no result", lambda run: run.reason or None),
+    FrameColumn(
         "config",
         "str",
         "twelve digits of the configuration id, which seeds share, and folds",
         lambda run: short(run.unfolded or run.config) or None,
     ),
-    OfRun("seed", "Int64", "of training", lambda run: run.seed),
-    OfRun("fold", "str", "which part of how many", lambda run: run.data.get("fold")),
-    OfRun("trained_on", "str", "the dataset, or several joined", lambda run: run.data.get("dataset")),
-    OfRun("train", "Int64", "training samples", lambda run: run.data.get("train")),
-    OfRun("epochs", "Int64", "trained", lambda run: run.epochs),
-    OfRun("best_epoch", "Int64", "the epoch whose weights were tested", lambda run: run.best_epoch),
-    OfRun("select", "str", "the metric of validation that chose the epoch", lambda run: run.select or None),
-    OfRun("parameters", "Int64", "of the model, running statistics included", lambda run: run.parameters),
-    OfRun("flops", "Int64", "of one image's forward pass", lambda run: run.flops),
-    OfRun("seconds", "float64", "of training", lambda run: run.seconds),
-    OfRun("images_per_second", "float64", "in training", lambda run: run.speed),
-    OfRun("skipped", "Int64", "faulty samples of the dataset that were left out", lambda run: run.skipped),
-    OfRun("training_id", "str", "the training id in full", lambda run: run.training or None),
-    OfRun("config_id", "str", "the configuration id in full; of a fold, its own", lambda run: run.config or None),
-    OfRun(
+    FrameColumn("seed", "Int64", "of training", lambda run: run.seed),
+    FrameColumn("fold", "str", "which part of how many", lambda run: run.data.get("fold")),
+    FrameColumn("trained_on", "str", "the dataset, or several joined", lambda run: run.data.get("dataset")),
+    FrameColumn("train", "Int64", "training samples", lambda run: run.data.get("train")),
+    FrameColumn("epochs", "Int64", "trained", lambda run: run.epochs),
+    FrameColumn("best_epoch", "Int64", "the epoch whose weights were tested", lambda run: run.best_epoch),
+    FrameColumn("select", "str", "the metric of validation that chose the epoch", lambda run: run.select or None),
+    FrameColumn("parameters", "Int64", "of the model, running statistics included", lambda run: run.parameters),
+    FrameColumn("flops", "Int64", "of one image's forward pass", lambda run: run.flops),
+    FrameColumn("seconds", "float64", "of training", lambda run: run.seconds),
+    FrameColumn("images_per_second", "float64", "in training", lambda run: run.speed),
+    FrameColumn("skipped", "Int64", "faulty samples of the dataset that were left out", lambda run: run.skipped),
+    FrameColumn("training_id", "str", "the training id in full", lambda run: run.training or None),
+    FrameColumn("config_id", "str", "the configuration id in full; of a fold, its own", lambda run: run.config or None),
+    FrameColumn(
         "unfolded_id",
         "str",
         "of a fold: what folds and seeds of a configuration share",
         lambda run: run.unfolded or None,
     ),
-    OfRun("partition", "str", "of a fold: which samples were cut, and how", lambda run: run.partition or None),
+    FrameColumn("partition", "str", "of a fold: which samples were cut, and how", lambda run: run.partition or None),
 )
 
 #: What `evaluations` says of the evaluation, after `RUN_COLUMNS`; all missing for a run without one.
 EVALUATION_COLUMNS = (
-    OfEvaluation("evaluation", "str", "twelve digits of the evaluation id", lambda run, scores: scores.evaluation),
-    OfEvaluation("dataset", "str", "that it was measured on", lambda run, scores: (scores.data or run.data)["dataset"]),
-    OfEvaluation("protocol", "str", "how that was split", lambda run, scores: (scores.data or run.data)["protocol"]),
-    OfEvaluation("own", "boolean", "it is the run's own test set, or fold", lambda run, scores: not scores.data),
-    OfEvaluation(
+    FrameColumn("evaluation", "str", "twelve digits of the evaluation id", lambda run, scores: scores.evaluation),
+    FrameColumn("dataset", "str", "that it was measured on", lambda run, scores: (scores.data or run.data)["dataset"]),
+    FrameColumn("protocol", "str", "how that was split", lambda run, scores: (scores.data or run.data)["protocol"]),
+    FrameColumn("own", "boolean", "it is the run's own test set, or fold", lambda run, scores: not scores.data),
+    FrameColumn(
         "synthetic", "boolean", "images are generated", lambda run, scores: (scores.data or run.data)["synthetic"]
     ),
-    OfEvaluation(
+    FrameColumn(
         "classes",
         "object",
         "a tuple of names, in the order of class ids",
         lambda run, scores: tuple((scores.data or run.data)["class_names"]),
     ),
-    OfEvaluation(
+    FrameColumn(
         "rows_digest", "str", "of the samples, which makes two test sets the same", lambda run, scores: scores.rows
     ),
-    OfEvaluation("n", "Int64", "samples", lambda run, scores: scores.n),
-    OfEvaluation(
+    FrameColumn("n", "Int64", "samples", lambda run, scores: scores.n),
+    FrameColumn(
         "how", "str", "what was done at test time, empty for nothing", lambda run, scores: _how(scores.options)
     ),
-    OfEvaluation(
+    FrameColumn(
         "contaminated", "str", "why it says nothing of unseen samples", lambda run, scores: scores.contaminated
     ),
 )

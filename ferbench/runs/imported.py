@@ -110,111 +110,127 @@ def known_test_set(directory: RunDirectory) -> KnownTestSet:
 
 
 def read_predictions(path: Path, test: KnownTestSet) -> Given:
-    """Predictions from a CSV with a column of sample ids, and either the predicted class or a probability per class.
+    """Predictions from a CSV with a column of sample ids: see `predictions_of`.
 
     Raises:
         UserError: the file cannot be used, or its ids, classes or labels are not those of the test set.
     """
-    table = _in_order(path, read_samples(path), test)
-    true = column_called(table.columns, TRUE, str(path))
+    return predictions_of(read_samples(path), test, str(path))
+
+
+def predictions_of(table: pd.DataFrame, test: KnownTestSet, where: str) -> Given:
+    """Predictions from a table of text with a row a sample, by its id, and either the predicted class or a probability
+    for each class.
+
+    Args:
+        table: the table.
+        test: what they are of.
+        where: what messages begin with.
+
+    Raises:
+        UserError: ids, classes or labels are not those of the test set.
+    """
+    table = _in_order(where, table, test)
+    true = column_called(table.columns, TRUE, where)
     if true is not None:
-        _check_truth(path, true, table[true].tolist(), test)
-    columns = _probability_columns(path, table.columns.tolist(), test)
-    predicted = column_called(table.columns, PREDICTED, str(path))
+        _check_truth(where, true, table[true].tolist(), test)
+    columns = _probability_columns(where, table.columns.tolist(), test)
+    predicted = column_called(table.columns, PREDICTED, where)
     if columns is None and predicted is None:
         raise UserError(
-            f"{path} has neither a column 'predicted' nor one for each class",
+            f"{where} has neither a column 'predicted' nor one for each class",
             f"name a column 'predicted', or columns {', '.join(map(_column_of, test.class_names))} with probabilities",
         )
-    classes = None if predicted is None else _classes(path, predicted, table[predicted].tolist(), test)
+    classes = None if predicted is None else _classes(where, predicted, table[predicted].tolist(), test)
     if columns is None:
         assert classes is not None
         hard = np.zeros((len(table), len(test.class_names)), dtype=np.float32)
         hard[np.arange(len(table)), classes] = 1
         return Given(hard, True)
-    probabilities = _probabilities(path, table[columns])
+    probabilities = _probabilities(where, table[columns])
     if classes is None:
         classes = predicted_classes(probabilities)
     own, highest = probabilities[np.arange(len(table)), classes], probabilities.max(axis=1)
     if unlike := int((own < highest * (1 - _TIE)).sum()):
         raise UserError(
-            f"{path}: in {unlike:,} rows the predicted class is not the most probable one",
+            f"{where}: in {unlike:,} rows the predicted class is not the most probable one",
             "leave out one of the two, or write the columns in the order of their classes",
         )
     return Given(with_predicted(probabilities.astype(np.float32), classes), False)
 
 
-def _in_order(path: Path, table: pd.DataFrame, test: KnownTestSet) -> pd.DataFrame:
+def _in_order(where: str, table: pd.DataFrame, test: KnownTestSet) -> pd.DataFrame:
     known = test.ids.tolist()
     lacking = [sample for sample in known if sample not in table.index]
     extra = sorted({*table.index} - {*known})
     if lacking or extra:
         examples = [f"{what} '{some[0]}'" for what, some in (("missing", lacking), ("unknown", extra)) if some]
         raise UserError(
-            f"{path} does not fit the test set of {test.dataset} ({test.protocol}, n = {len(known):,}): "
+            f"{where} does not fit the test set of {test.dataset} ({test.protocol}, n = {len(known):,}): "
             f"{len(lacking):,} of its samples are missing and {len(extra):,} ids are unknown ({', '.join(examples)})",
             "write one line for each sample of that test set, under its id there",
         )
     return table.loc[known]
 
 
-def _classes(path: Path, column: str, texts: Sequence[str], test: KnownTestSet) -> NDArray[np.int64]:
+def _classes(where: str, column: str, texts: Sequence[str], test: KnownTestSet) -> NDArray[np.int64]:
     places = {text: find_class(text, test.class_names) for text in dict.fromkeys(texts)}
     unknown = sorted(text for text, place in places.items() if place is None)
     if unknown and find_class(column, test.class_names) is not None:
         raise UserError(
-            f"{path}: '{column}' is a class of the test set, and the column of that name is read as classes of samples",
+            f"{where}: '{column}' is a class of the test set, and the column of that name is read as classes of "
+            "samples",
             f"call the column of the class's probability {_column_of(column)}",
         )
     if unknown:
         raise UserError(
-            f"{path}: column '{column}' has classes that the test set does not have: {', '.join(unknown[:5])}",
+            f"{where}: column '{column}' has classes that the test set does not have: {', '.join(unknown[:5])}",
             f"write names, not numbers: {', '.join(test.class_names)}",
         )
     return np.array([places[text] for text in texts], dtype=np.int64)
 
 
-def _check_truth(path: Path, column: str, texts: Sequence[str], test: KnownTestSet) -> None:
-    wrong = int((_classes(path, column, texts, test) != test.truth).sum())
+def _check_truth(where: str, column: str, texts: Sequence[str], test: KnownTestSet) -> None:
+    wrong = int((_classes(where, column, texts, test) != test.truth).sum())
     if wrong:
         raise UserError(
-            f"{path}: {wrong:,} of {len(texts):,} true classes are not those of the test set",
+            f"{where}: {wrong:,} of {len(texts):,} true classes are not those of the test set",
             "predictions and labels may have been written in unlike orders; write both under the sample's id",
         )
 
 
-def _probability_columns(path: Path, header: Sequence[str], test: KnownTestSet) -> list[str] | None:
+def _probability_columns(where: str, header: Sequence[str], test: KnownTestSet) -> list[str] | None:
     """A column for each class, in the order of the test set; None where there is none at all.
 
     A column that is called exactly as a class is that class's; only another one may have a prefix in front.
     """
-    found: dict[int, str] = {}
+    columns: dict[int, str] = {}
     for name in header:
         if name.lower() in _TAKEN:
             continue
-        prefix = next((one for one in _PREFIXES if name.lower().startswith(one)), "")
+        prefix = next((start for start in _PREFIXES if name.lower().startswith(start)), "")
         prefix = "" if name in test.class_names else prefix
         place = find_class(name[len(prefix) :], test.class_names)
         place = find_class(name, test.class_names) if place is None else place
         if place is None:
             if prefix:
                 raise UserError(
-                    f"{path}: column '{name}' names no class of the test set",
+                    f"{where}: column '{name}' names no class of the test set",
                     f"classes: {', '.join(test.class_names)}",
                 )
             continue
-        if place in found:
-            raise UserError(f"{path}: columns '{found[place]}' and '{name}' are of one class", "leave one out")
-        found[place] = name
-    if not found:
+        if place in columns:
+            raise UserError(f"{where}: columns '{columns[place]}' and '{name}' are of one class", "leave one out")
+        columns[place] = name
+    if not columns:
         return None
-    lacking = [name for place, name in enumerate(test.class_names) if place not in found]
+    lacking = [name for place, name in enumerate(test.class_names) if place not in columns]
     if lacking:
         raise UserError(
-            f"{path} has no probability of {', '.join(lacking)}",
+            f"{where} has no probability of {', '.join(lacking)}",
             f"write a column for each class of the test set: {', '.join(map(_column_of, test.class_names))}",
         )
-    return [found[place] for place in range(len(test.class_names))]
+    return [columns[place] for place in range(len(test.class_names))]
 
 
 def _column_of(name: str) -> str:
@@ -222,15 +238,15 @@ def _column_of(name: str) -> str:
     return f"{_PREFIXES[2]}{name}" if name.lower() in _TAKEN else name
 
 
-def _probabilities(path: Path, table: pd.DataFrame) -> NDArray[np.float64]:
+def _probabilities(where: str, table: pd.DataFrame) -> NDArray[np.float64]:
     try:
         values = table.to_numpy(dtype=np.float64)
     except ValueError as error:
-        raise UserError(f"{path}: a probability is no number: {error}", "write numbers between 0 and 1") from error
+        raise UserError(f"{where}: a probability is no number: {error}", "write numbers between 0 and 1") from error
     sums = values.sum(axis=1)
     if not (values >= 0).all() or not (np.abs(sums - 1) <= _SUM).all():
         raise UserError(
-            f"{path}: the classes' columns are no probabilities: rows sum to {sums.min():.3g} to {sums.max():.3g}",
+            f"{where}: the classes' columns are no probabilities: rows sum to {sums.min():.3g} to {sums.max():.3g}",
             "write probabilities that sum to 1; divide percentages by 100, and of logits take the softmax",
         )
     return np.asarray(values / sums[:, None])

@@ -27,7 +27,7 @@ from typing import Any
 import pydantic_core
 
 from ferbench.errors import UserError
-from ferbench.runs.summary import SUMMARY_VERSION, Scores, Summary, damaged, summarise
+from ferbench.runs.summary import SUMMARY_VERSION, Scores, Summary, summarise
 from ferbench.storage import replace_file
 
 INDEX_FILE = ".index.json"
@@ -55,7 +55,7 @@ def summaries(results: Path) -> list[Summary]:
     path, runs = results / INDEX_FILE, results / "runs"
     with _uncollected():
         known = _load(path)
-        found: list[Summary] = []
+        listed: list[Summary] = []
         kept: dict[str, _Entry] = {}
         shared = _Shared()
         changed = False
@@ -63,17 +63,17 @@ def summaries(results: Path) -> list[Summary]:
             entry = known.get(name)
             if entry is None or entry.mark != mark:
                 summary, mark_read = _read(runs, name)
-                summary.data, summary.settings = shared.one(summary.data), shared.one(summary.settings)
+                summary.data, summary.settings = shared.same(summary.data), shared.same(summary.settings)
                 if mark_read is None:
-                    found.append(summary)
+                    listed.append(summary)
                     continue
                 entry = _Entry(mark_read, summary)
                 changed = True
             kept[name] = entry
-            found.append(entry.summary)
+            listed.append(entry.summary)
         if changed or len(kept) != len(known):
             _save(path, kept)
-    return found
+    return listed
 
 
 def forget(results: Path, run: str) -> None:
@@ -127,8 +127,8 @@ def _records(runs: Path) -> Iterator[tuple[str, _Mark]]:
             continue
 
 
-def _mark(found: os.stat_result) -> _Mark:
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+def _mark(status: os.stat_result) -> _Mark:
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _read(runs: Path, name: str) -> tuple[Summary, _Mark | None]:
@@ -144,11 +144,11 @@ def _read(runs: Path, name: str) -> tuple[Summary, _Mark | None]:
             if max(before[2], before[3]) < now - _RACY_NS and before == _mark(os.fstat(file.fileno())):
                 mark = before
     except OSError as error:
-        return damaged(name, f"cannot read {path}: {error.strerror}"), None
+        return Summary(name, "damaged", reason=f"cannot read {path}: {error.strerror}"), None
     try:
         return summarise(name, read_run(content, path)), mark
     except UserError as error:
-        return damaged(name, error.message), mark
+        return Summary(name, "damaged", reason=error.message), mark
 
 
 def _load(path: Path) -> dict[str, _Entry]:
@@ -198,22 +198,22 @@ class _Shared:
             self.values.append(value)
         return place
 
-    def one(self, value: Any) -> Any:
+    def same(self, value: Any) -> Any:
         """The value that stands for all its equals."""
         return self.values[self.place(value)]
 
 
-def _stored(one: Scores, shared: _Shared, numbers: array[float]) -> list[Any]:
+def _stored(scores: Scores, shared: _Shared, numbers: array[float]) -> list[Any]:
     """Scores as the index has them; their numbers are put to those of all."""
     start = len(numbers)
-    numbers.extend(one.values.values())
-    keys = shared.place(list(one.values))
-    about = [one.options, one.data, one.contaminated, one.evaluation, one.absent]
-    return [one.rows, one.n, keys, start, len(numbers), *about]
+    numbers.extend(scores.values.values())
+    keys = shared.place(list(scores.values))
+    about = [scores.options, scores.data, scores.contaminated, scores.evaluation, scores.absent]
+    return [scores.rows, scores.n, keys, start, len(numbers), *about]
 
 
 #: Of a `Summary`, as an entry has them: the run is the entry's key, and its scores come after.
-_FIELDS = [one.name for one in fields(Summary)][1:-1]
+_FIELDS = [field.name for field in fields(Summary)][1:-1]
 
 
 def _save(path: Path, entries: dict[str, _Entry]) -> None:
@@ -221,11 +221,11 @@ def _save(path: Path, entries: dict[str, _Entry]) -> None:
     shared, numbers = _Shared(), array("d")
     runs = {}
     for name, entry in entries.items():
-        one = entry.summary
-        values = [getattr(one, key) for key in _FIELDS]
+        summary = entry.summary
+        values = [getattr(summary, key) for key in _FIELDS]
         for place in (_FIELDS.index("data"), _FIELDS.index("settings")):
             values[place] = shared.place(values[place])
-        tests = [_stored(scores, shared, numbers) for scores in one.scores]
+        tests = [_stored(scores, shared, numbers) for scores in summary.scores]
         runs[name] = [entry.mark, values, tests]
     # Somebody else's results, a full disk, or a directory whose name is no text: the next call reads the runs again.
     with contextlib.suppress(UserError, ValueError):

@@ -53,7 +53,6 @@ class Relative:
         run: name of its directory.
         relation: to the run that was asked about: ``ancestor``, ``self`` or ``descendant``.
         record: its ``run.json``; None when it is gone or cannot be read.
-        parents: its ``lineage.parents``.
         children: runs of the family that continue it or are made of it, by name.
         name: as ``--name`` gave it, or its children tell of it.
     """
@@ -61,9 +60,13 @@ class Relative:
     run: str
     relation: str
     record: Run | None = None
-    parents: list[Parent] = field(default_factory=list)
     children: list[str] = field(default_factory=list)
     name: str | None = None
+
+    @property
+    def parents(self) -> list[Parent]:
+        """As in its record; none without one."""
+        return [] if self.record is None else self.record.lineage.parents
 
     @property
     def status(self) -> str:
@@ -72,12 +75,12 @@ class Relative:
 
     def scores(self, *metrics: str) -> dict[str, dict[str, float | None]]:
         """Some metrics of its own validation and test, by split, and ``contaminated`` where that is known to matter."""
-        found: dict[str, dict[str, float | None]] = {}
+        by_split: dict[str, dict[str, float | None]] = {}
         for split in ("validation", "test"):
             for entry in () if self.record is None else list(self.record.own_evaluations(split).values())[:1]:
                 seen = {} if entry.seen is None else {"contaminated": entry.seen.contaminated}
-                found[split] = {**{key: entry.metrics.get(key) for key in metrics}, **seen}
-        return found
+                by_split[split] = {**{key: entry.metrics.get(key) for key in metrics}, **seen}
+        return by_split
 
 
 def family(results: Path, directory: RunDirectory) -> dict[str, Relative]:
@@ -108,7 +111,7 @@ def family(results: Path, directory: RunDirectory) -> dict[str, Relative]:
         relatives.setdefault(name, Relative(name, "descendant", _load(results, name)))
     for name, relative in relatives.items():
         if relative.record is not None:
-            relative.parents, relative.name = relative.record.lineage.parents, relative.record.name
+            relative.name = relative.record.name
         relative.children = [child for child in children.get(name, []) if child in relatives]
         for parent in relative.parents:
             gone = relatives.get(parent.run)

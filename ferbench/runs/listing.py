@@ -25,25 +25,29 @@ class Listed:
 
     Attributes:
         summary: its status is ``abandoned`` where the record's is ``running`` and nobody is at work on it.
+        record: None where it is damaged.
         holder: the process that is at work on it.
-        started: ISO 8601, UTC.
         seconds: of training, over all sessions.
         epochs: trained.
-        planned: epochs that the recipe asks for.
         bytes: on disk.
-        test: macro-F1 on its own test set.
-        validation: macro-F1 of the weights that were kept.
     """
 
     summary: Summary
+    record: Run | None
     holder: Holder | None
-    started: str | None
     seconds: float | None
     epochs: int | None
-    planned: int | None
     bytes: int
-    test: float | None
-    validation: float | None
+
+    @property
+    def started(self) -> str | None:
+        """ISO 8601, UTC."""
+        return None if self.record is None else self.record.started
+
+    def macro_f1(self, split: str) -> float | None:
+        """Of the run's own evaluation, the plain one where there are several."""
+        own = {} if self.record is None else self.record.own_evaluations(split)
+        return next(iter(own.values())).metrics.get("macro_f1") if own else None
 
 
 def with_state(results: Path, summary: Summary) -> Summary:
@@ -54,7 +58,7 @@ def with_state(results: Path, summary: Summary) -> Summary:
 
 
 def listed(results: Path, summary: Summary) -> Listed:
-    """All that a list says of a run; what a damaged record does not say is None."""
+    """All that a list says of a run."""
     directory = RunDirectory(run_path(results, summary.run))
     try:
         record = directory.load()
@@ -64,17 +68,8 @@ def listed(results: Path, summary: Summary) -> Listed:
     if summary.status not in ("done", "damaged"):
         history = directory.epochs()
         epochs, seconds = len(history), sum(epoch.seconds or 0.0 for epoch in history)
-    return Listed(
-        summary=summary,
-        holder=None if summary.status == ABANDONED else at_work(directory),
-        started=None if record is None else record.started,
-        seconds=seconds,
-        epochs=epochs,
-        planned=summary.settings.get("training.epochs"),
-        bytes=size_of(directory.path),
-        test=_macro_f1(record, "test"),
-        validation=_macro_f1(record, "validation"),
-    )
+    holder = None if summary.status == ABANDONED else at_work(directory)
+    return Listed(summary, record, holder, seconds, epochs, size_of(directory.path))
 
 
 def size_of(path: Path) -> int:
@@ -87,9 +82,3 @@ def size_of(path: Path) -> int:
             except OSError:
                 continue
     return total
-
-
-def _macro_f1(record: Run | None, split: str) -> float | None:
-    """Of the run's own evaluation, the plain one where there are several."""
-    own = {} if record is None else record.own_evaluations(split)
-    return next(iter(own.values())).metrics.get("macro_f1") if own else None

@@ -102,19 +102,19 @@ def only_writer(directory: RunDirectory, *, to_remove: bool = False) -> Iterator
 
 def at_work(directory: RunDirectory) -> Holder | None:
     """The process that holds a run directory; None when nobody does. The directory may be somebody else's."""
-    said = _read_holder(directory)
+    holder = _read_holder(directory)
     path = lock_path(directory)
     if path.exists():
         lock = filelock.FileLock(path, timeout=0)
         try:
             lock.acquire()
         except filelock.Timeout:
-            return said if said is not None and _may_live(directory, said) else Holder()
+            return holder if holder is not None and _may_live(directory, holder) else Holder()
         except OSError:  # somebody else's results: what the holder says must do
             pass
         else:
             lock.release()
-    return said if said is not None and _may_live(directory, said) else None
+    return holder if holder is not None and _may_live(directory, holder) else None
 
 
 def is_held(directory: RunDirectory) -> bool:
@@ -136,10 +136,10 @@ def _refuse_links(directory: RunDirectory, *, inside: bool) -> None:
     """Refuse to write where symbolic links lead elsewhere; ``results`` itself may be one."""
     path = directory.path
     below = (Path(parent, name) for parent, folders, files in os.walk(path) for name in (*folders, *files))
-    for one in (path.parent, path, *(below if inside else ())):
-        if one.is_symlink():
+    for entry in (path.parent, path, *(below if inside else ())):
+        if entry.is_symlink():
             raise UserError(
-                f"{one} is a symbolic link, and ferbench writes nothing outside the results directory",
+                f"{entry} is a symbolic link, and ferbench writes nothing outside the results directory",
                 "put what it leads to in its place, or name that place with --results",
             )
 
@@ -151,17 +151,17 @@ def _take(directory: RunDirectory, lock: filelock.BaseFileLock) -> Holder | None
         try:
             lock.acquire()
         except filelock.Timeout:
-            said = _read_holder(directory)
-            alive = said is not None and _may_live(directory, said)
+            holder = _read_holder(directory)
+            alive = holder is not None and _may_live(directory, holder)
             if not alive and time.monotonic() < end:
                 time.sleep(0.05)
                 continue
-            return said if alive else Holder()
-        said = _read_holder(directory)
-        if said is None or said == _this_process(said.since) or not _may_live(directory, said):
+            return holder if alive else Holder()
+        holder = _read_holder(directory)
+        if holder is None or holder == _this_process(holder.since) or not _may_live(directory, holder):
             return None
         lock.release()
-        return said
+        return holder
 
 
 def _renew(path: Path, ended: threading.Event) -> None:
@@ -172,9 +172,8 @@ def _renew(path: Path, ended: threading.Event) -> None:
 
 def _read_holder(directory: RunDirectory) -> Holder | None:
     try:
-        found = json.loads(holder_path(directory).read_text(encoding="utf-8"))
-        holder = Holder(**found)
-        texts = [str(one) for one in (holder.host, holder.since, holder.machine, holder.born)]
+        holder = Holder(**json.loads(holder_path(directory).read_text(encoding="utf-8")))
+        texts = [str(text) for text in (holder.host, holder.since, holder.machine, holder.born)]
         return Holder(texts[0], int(holder.pid), *texts[1:]) if all(texts) else None
     except (OSError, ValueError, TypeError):
         return None

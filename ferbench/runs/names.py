@@ -45,8 +45,8 @@ class Meant:
 
 def digits_of(text: str) -> str:
     """The digits that a text gives of an id, four to twelve; empty where it cannot be one."""
-    found = _ID.fullmatch(text)
-    return found[1][:WHOLE] if found else ""
+    match = _ID.fullmatch(text)
+    return match[1][:WHOLE] if match else ""
 
 
 def refuse_id(name: str) -> None:
@@ -71,26 +71,26 @@ def meant(text: str, names: Mapping[str, str | None]) -> Meant:
     """
     digits = digits_of(text)
     return Meant(
-        tuple(one for one, name in names.items() if name == text),
-        tuple(one for one in names if digits and one.startswith(digits)),
+        tuple(identifier for identifier, name in names.items() if name == text),
+        tuple(identifier for identifier in names if digits and identifier.startswith(digits)),
     )
 
 
-def several(text: str, found: Meant, lines: Sequence[str], kind: str = "run", kinds: str = "runs") -> UserError:
+def several(text: str, meaning: Meant, lines: Sequence[str], kind: str = "run", kinds: str = "runs") -> UserError:
     """The error for a text that means more than one.
 
     Args:
         text: as the user wrote it.
-        found: what it may mean.
+        meaning: what it may mean.
         lines: each in words.
         kind: what they are, one of them.
         kinds: what they are, several of them.
     """
     shown = "; ".join(lines[:_MOST]) + (f"; and {len(lines) - _MOST} more" if len(lines) > _MOST else "")
     remedy = f"give the id of the {kind} that you mean, in full"
-    if len(found.named) == len(lines):
+    if len(meaning.named) == len(lines):
         return UserError(f"{len(lines)} {kinds} are named '{text}': {shown}", remedy)
-    if len(found.begun) == len(lines):
+    if len(meaning.begun) == len(lines):
         return UserError(f"the ids of {len(lines)} {kinds} begin with '{text}': {shown}", "give more digits of the id")
     return UserError(f"'{text}' may mean {len(lines)} {kinds}, by name, id or path: {shown}", remedy)
 
@@ -111,7 +111,7 @@ def run_words(run: str, record: Run | None) -> str:
 
 def words(identifier: str, name: object, about: Iterable[str]) -> str:
     """An id, a name, and what is known besides."""
-    facts = ", ".join(one for one in about if one)
+    facts = ", ".join(fact for fact in about if fact)
     return identifier + (f" '{name}'" if name else "") + (f" ({facts})" if facts else "")
 
 

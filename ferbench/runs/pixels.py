@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ferbench.data.fit import StoredForm
 from ferbench.data.splits import Rows, stored_digest
-from ferbench.records.evaluation import EvaluationEntry, StoredPixels
+from ferbench.records.evaluation import StoredPixels
 from ferbench.records.run import Run
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def form_of(record: Run) -> tuple[StoredForm, str | None]:
     else:
         colors = (record.identity.covers.get("rows", {}).get("input") or [3])[0]
         unknown += ["gray or colour"] if colors == 3 else []
-    sized = next((one.options for one in (dataset, *members) if one.options.get("size") is not None), None)
+    sized = next((part.options for part in (dataset, *members) if part.options.get("size") is not None), None)
     size = None if sized is None else (sized["size"], sized["size"])
     if sized is None and (members or ("size" not in first.options and first.distribution != "ferbench")):
         unknown.append("the size that images were brought to")
@@ -56,17 +56,10 @@ def form_of(record: Run) -> tuple[StoredForm, str | None]:
     return form, f"the record does not say how images were stored ({', '.join(unknown)})" if unknown else None
 
 
-def own_evaluation(record: Run, split: str, rows_digest: str) -> EvaluationEntry | None:
-    """The first that a run made of these samples by itself, not ``ferbench evaluate``."""
-    for entry in record.evaluations.values():
-        if entry.is_own and entry.split == split and entry.rows_digest == rows_digest:
-            return entry
-    return None
-
-
 def told_apart(record: Run, split: str, rows_digest: str, stored: StoredPixels | None, pack: Pack) -> dict[str, str]:
     """The option that says on which pixels an evaluation was made; empty where they are those of the run's own."""
-    own = own_evaluation(record, split, rows_digest)
+    several = record.own_evaluations(split).values()
+    own = next((entry for entry in several if entry.rows_digest == rows_digest), None)
     if own is None:
         same = pack.form is not None and form_of(record)[0].record() == pack.form.record()
     elif STORED in own.model_fields_set:

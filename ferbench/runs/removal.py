@@ -30,39 +30,39 @@ def find_to_remove(results: Path, name: str) -> RunDirectory:
         UserError: no run or several answer to ``name``, it is the beginning of an id, or lies in other results.
     """
     whole = RunDirectory(run_path(results, name))
-    found = whole if SHORT_ID.fullmatch(name) and whole.path.is_dir() else find_run(results, name)
-    if found.path.parent.resolve() != (results / "runs").resolve() or not SHORT_ID.fullmatch(found.path.name):
+    run = whole if SHORT_ID.fullmatch(name) and whole.path.is_dir() else find_run(results, name)
+    if run.path.parent.resolve() != (results / "runs").resolve() or not SHORT_ID.fullmatch(run.path.name):
         raise UserError(
-            f"{found.path} is no run of the results directory {results}",
+            f"{run.path} is no run of the results directory {results}",
             "name its results directory with --results, and the run by its name or id",
         )
     digits = digits_of(name)
     if not digits:
-        return found
+        return run
     _, meant = which_runs(results, name)
-    if len(digits) < WHOLE and found.path.name not in meant.named:
+    if len(digits) < WHOLE and run.path.name not in meant.named:
         raise UserError(
-            f"no run is named '{name}'; it is the beginning of the id of {in_words(found)}",
-            f"to remove that run, say 'ferbench runs rm {found.path.name}'",
+            f"no run is named '{name}'; it is the beginning of the id of {in_words(run)}",
+            f"to remove that run, say 'ferbench runs rm {run.path.name}'",
         )
-    others = [one for one in meant.named if one != found.path.name]
+    others = [other for other in meant.named if other != run.path.name]
     if others:
-        said = "; ".join(in_words(RunDirectory(run_path(results, one))) for one in (found.path.name, *others))
+        both = "; ".join(in_words(RunDirectory(run_path(results, other))) for other in (run.path.name, *others))
         raise UserError(
-            f"'{name}' is the id of one run and the name of another: {said}",
-            f"give the path of the run: {found.path}",
+            f"'{name}' is the id of one run and the name of another: {both}",
+            f"give the path of the run: {run.path}",
         )
-    return found
+    return run
 
 
 def dependents(results: Path, names: Collection[str]) -> dict[str, list[str]]:
     """Which runs, other than ``names`` themselves, say that they continue or are made of each of ``names``; only of
     those that have any."""
-    found: dict[str, list[str]] = {}
-    for one in index.summaries(results):
-        for name in sorted(set(one.parents).intersection(names)) if one.run not in names else ():
-            found.setdefault(name, []).append(one.run)
-    return found
+    children: dict[str, list[str]] = {}
+    for summary in index.summaries(results):
+        for name in sorted(set(summary.parents).intersection(names)) if summary.run not in names else ():
+            children.setdefault(name, []).append(summary.run)
+    return children
 
 
 def remove(results: Path, directory: RunDirectory) -> None:

@@ -102,10 +102,10 @@ def is_trained(directory: RunDirectory) -> bool:
 def snapshot_names(checkpoints: Path) -> list[str]:
     """Of the snapshots that there are, whole or not, by step; the end of an epoch after its last batch."""
     try:
-        found = [SNAPSHOT.fullmatch(entry.name) for entry in checkpoints.iterdir()]
+        matches = [SNAPSHOT.fullmatch(entry.name) for entry in checkpoints.iterdir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted((match[1] for match in found if match), key=lambda name: (len(name.removesuffix("-end")), name))
+    return sorted((match[1] for match in matches if match), key=lambda name: (len(name.removesuffix("-end")), name))
 
 
 def saved(directory: RunDirectory, training_id: str) -> list[Saved]:

@@ -6,12 +6,13 @@ over the seeds that it tested, since its report reads them.
 
 from __future__ import annotations
 
-import json
+import contextlib
 import sqlite3
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
 
+from ferbench.errors import UserError
+from ferbench.records.study import Outcome, read_study
 from ferbench.runs.directory import run_path
 from ferbench.runs.verify import Finding
 
@@ -20,50 +21,52 @@ _AGAIN = "give the study's 'ferbench tune' command again"
 
 def needed_by_studies(results: Path, names: Collection[str]) -> dict[str, list[str]]:
     """Ids of the studies that tested each of these runs; only of those that one has."""
-    found: dict[str, list[str]] = {}
+    needed: dict[str, list[str]] = {}
     for study in _studies(results):
-        for run in dict.fromkeys(_tested(study)):
-            if run in names:
-                found.setdefault(run, []).append(study.name)
-    return found
+        with contextlib.suppress(OSError, ValueError):
+            for run in _tested(study):
+                if run in names:
+                    needed.setdefault(run, []).append(study.name)
+    return needed
 
 
 def verify_studies(results: Path) -> Iterator[Finding]:
     """Everything that is the matter with the studies of a results directory."""
     for study in _studies(results):
-        name = f"studies/{study.name}"
-        for file in ("study.json", "outcome.json"):
-            if (study / file).is_file() and _read(study / file) is None:
-                yield Finding(name, file, "it is no JSON object", _AGAIN)
-        gone = [run for run in dict.fromkeys(_tested(study)) if not (run_path(results, run) / "run.json").is_file()]
-        if gone:
-            yield Finding(name, "outcome.json", f"runs that it tested are gone: {', '.join(gone)}", _AGAIN, False)
+        name, record = f"studies/{study.name}", study / "study.json"
+        try:
+            read_study(record.read_bytes(), record)
+        except OSError as error:
+            yield Finding(name, "study.json", f"it cannot be read: {error.strerror}", _AGAIN)
+        except UserError as error:
+            yield Finding(name, "study.json", error.message.removeprefix(f"{record} "), _AGAIN)
+        try:
+            gone = [run for run in _tested(study) if not (run_path(results, run) / "run.json").is_file()]
+        except (OSError, ValueError):
+            yield Finding(name, "outcome.json", "it cannot be read, or is damaged", _AGAIN)
+        else:
+            if gone:
+                what = f"runs that it tested are gone: {', '.join(gone)}"
+                yield Finding(name, "outcome.json", what, _AGAIN, False)
         damage = _database_damage(study / "study.db")
         if damage:
             remedy = "bring it back from a copy, or remove the study's directory and search again: its runs are reused"
             yield Finding(name, "study.db", damage, remedy)
 
 
-def _studies(results: Path) -> Iterator[Path]:
-    for path in sorted((results / "studies").glob("*/study.json")):
-        yield path.parent
+def _studies(results: Path) -> list[Path]:
+    return sorted(path.parent for path in (results / "studies").glob("*/study.json"))
 
 
-def _tested(study: Path) -> Iterator[str]:
-    finalists = (_read(study / "outcome.json") or {}).get("finalists", [])
-    for one in finalists if isinstance(finalists, list) else []:
-        runs = one.get("runs") if isinstance(one, dict) else None
-        for run in runs if isinstance(runs, list) else []:
-            if isinstance(run, dict) and isinstance(run.get("run"), str):
-                yield run["run"]
+def _tested(study: Path) -> list[str]:
+    """The runs that a study tested, each once.
 
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
+    Raises:
+        OSError: what came of it cannot be read.
+        ValueError: it is damaged.
+    """
+    path = study / "outcome.json"
+    return list(dict.fromkeys(Outcome.model_validate_json(path.read_bytes()).runs)) if path.exists() else []
 
 
 def _database_damage(path: Path) -> str:
@@ -73,9 +76,9 @@ def _database_damage(path: Path) -> str:
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
         try:
-            (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         finally:
             connection.close()
     except sqlite3.Error as error:
         return f"it cannot be read: {error}"
-    return "" if said == "ok" else f"it is damaged: {said}"
+    return "" if verdict == "ok" else f"it is damaged: {verdict}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ferbench.runs.folds import config_id, partition_id, unfolded_id
+from ferbench.runs.partitions import config_id, partition_id, unfolded_id
 
 if TYPE_CHECKING:
     from ferbench.records.evaluation import EvaluationEntry
@@ -109,11 +109,6 @@ class Summary:
         return self.kind == IMPORTED
 
 
-def damaged(run: str, reason: str) -> Summary:
-    """The summary of a run whose record cannot be used."""
-    return Summary(run, "damaged", reason=reason)
-
-
 def summarise(run: str, record: Run) -> Summary:
     """The summary of a record.
 
@@ -185,13 +180,13 @@ def plain_options(entry: EvaluationEntry) -> dict[str, Any]:
 
 
 def _scores(key: str, entry: EvaluationEntry) -> Scores:
-    found = dict(entry.metrics)
+    measured = dict(entry.metrics)
     scored = list(entry.per_class) if entry.data is None else entry.data.class_names
     for class_name, by_class in entry.per_class.items():
         if class_name in scored:  # else the test set does not know it
             for which in ("precision", "recall", "f1"):
-                found[f"{which}:{class_name}"] = getattr(by_class, which)
-    values = {name: value for name, value in found.items() if value is not None}
+                measured[f"{which}:{class_name}"] = getattr(by_class, which)
+    values = {name: value for name, value in measured.items() if value is not None}
     scores = Scores(entry.rows_digest, entry.n, values, plain_options(entry), evaluation=key)
     scores.contaminated = entry.contaminated or ""
     scores.absent = entry.absent_classes

@@ -89,16 +89,14 @@ def _strays(directory: RunDirectory) -> _Found:
 
 
 def _identity(directory: RunDirectory, record: Run) -> _Found:
-    training_id, remedy = (
-        record.identity.training_id,
-        "it was changed after it was written: take it from a backup, or run again",
-    )
+    training_id = record.identity.training_id
     if record.ensemble is not None:
         members = [[member.training_id, member.weight] for member in record.ensemble.members]
         expected = digest({"kind": "ensemble", "members": members})
     else:
         expected = digest({"kind": "training", **record.identity.covers})
     if training_id != expected:
+        remedy = "it was changed after it was written: take it from a backup, or run again"
         yield "run.json", "the training id is not that of what it covers", remedy, True
     elif (other := short(training_id)) != directory.path.name:
         yield "run.json", f"it is the record of run {other}", f"rename the directory to {other}", True

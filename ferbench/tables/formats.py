@@ -59,12 +59,12 @@ def to_frame(table: Table) -> pd.DataFrame:
         for row in body
     ]
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(headers)
-    found = {}
+    arrays = {}
     for (key, column), values in zip(headers, columns, strict=True):
         whole = all(value is None or isinstance(value, int) for value in values)
         dtype = "str" if not column.numeric else "Int64" if whole and column.kind in ("count", "number") else "float64"
-        found[key] = pd.array([None if value != value else value for value in values], dtype=dtype)
-    return pd.DataFrame(found)
+        arrays[key] = pd.array([None if value != value else value for value in values], dtype=dtype)
+    return pd.DataFrame(arrays)
 
 
 def to_json_value(table: Table) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def to_json_value(table: Table) -> dict[str, Any]:
         "id": table.id,
         "caption": table.caption,
         "columns": [
-            {"key": one.key, "label": one.label, "kind": one.kind, "about": one.about} for one in table.columns
+            {key: getattr(column, key) for key in ("key", "label", "kind", "about")} for column in table.columns
         ],
         "rows": rows[:body],
         "summary": rows[body:],
@@ -199,9 +199,9 @@ def _markdown(text: str) -> str:
     clean = one_line(text)
     if re.fullmatch(r"[\w.,: %+()−–-]*", clean) and not _MEANING.search(clean):
         return clean  # names such as macro_f1 and brackets alone mean nothing: left readable
-    escaped = _MARKUP.sub(lambda found: entities.get(found[0], "\\" + found[0]), clean)
+    escaped = _MARKUP.sub(lambda sign: entities.get(sign[0], "\\" + sign[0]), clean)
     escaped = re.sub(r"^(\d*)([-+.)])", r"\1\\\2", escaped)  # a list
-    return _ADDRESS.sub(lambda found: f"{found[1]}&#{ord(found[2])};", escaped)
+    return _ADDRESS.sub(lambda part: f"{part[1]}&#{ord(part[2])};", escaped)
 
 
 _LATEX = {
@@ -267,7 +267,7 @@ def _latex_character(character: str) -> str:
     if character.isascii() or (character.isalpha() and unicodedata.name(character, "").startswith("LATIN ")):
         return character
     plain = unicodedata.normalize("NFKD", character)
-    return "".join(_LATEX.get(one, one) for one in plain) if plain.isascii() else "?"
+    return "".join(_LATEX.get(letter, letter) for letter in plain) if plain.isascii() else "?"
 
 
 def _latex_row(cells: Iterable[str]) -> str:

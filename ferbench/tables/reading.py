@@ -85,12 +85,20 @@ def read_samples(path: Path) -> pd.DataFrame:
     Raises:
         UserError: as `read_table` does; or no column has ids, or one is there twice.
     """
-    table = read_table(path)
-    name = id_column(table.columns, str(path))
+    return by_sample(read_table(path), str(path))
+
+
+def by_sample(table: pd.DataFrame, where: str) -> pd.DataFrame:
+    """A table of text by its column of sample ids; its index says what ``line`` or ``row`` of ``where`` each row is.
+
+    Raises:
+        UserError: no column has ids, or one is there twice.
+    """
+    name = id_column(table.columns, where)
     twice = table.index[table[name].duplicated()]
     if len(twice):
         raise UserError(
-            f"{path}, line {twice[0]}: the id '{table.loc[twice[0], name]}' stands there twice",
+            f"{where}, {table.index.name} {twice[0]}: the id '{table.loc[twice[0], name]}' stands there twice",
             "write each sample once",
         )
     return table.set_index(name).rename_axis("id")
@@ -102,10 +110,10 @@ def column_called(columns: Iterable[str], names: Sequence[str], where: str) -> s
     Raises:
         UserError: several have.
     """
-    found = [column for column in columns if column.lower() in names]
-    if len(found) > 1:
-        raise UserError(f"{where}: columns '{found[0]}' and '{found[1]}' say the same thing", "keep one of them")
-    return found[0] if found else None
+    called = [column for column in columns if column.lower() in names]
+    if len(called) > 1:
+        raise UserError(f"{where}: columns '{called[0]}' and '{called[1]}' say the same thing", "keep one of them")
+    return called[0] if called else None
 
 
 def id_column(columns: Iterable[str], where: str) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Literal
+from typing import Literal, TypeVar
 
+T = TypeVar("T")
 Kind = Literal["text", "id", "count", "score", "change", "percent", "seconds", "bytes", "number", "p"]
 
 
@@ -116,6 +117,24 @@ class Table:
             yield [shown(cell, column.kind) for cell, column in zip(row, self.columns, strict=True)]
 
 
+def table_of(
+    identifier: str,
+    caption: str,
+    items: Iterable[T],
+    fields: Sequence[tuple[Column, Callable[[T], Cell]]],
+    notes: Iterable[str] = (),
+) -> Table:
+    """A table with a row for each item; a field is a column and how its cell is got from an item."""
+    columns = tuple(column for column, _ in fields)
+    return Table(
+        identifier,
+        caption,
+        columns,
+        tuple(tuple(cell(item) for _, cell in fields) for item in items),
+        notes=tuple(notes),
+    )
+
+
 def apart(label: str, names: Iterable[str]) -> str:
     """A label of ours that stands beside names of others, such as classes: marked where one of them is called so."""
     taken = {name.casefold() for name in names}
@@ -140,7 +159,7 @@ def shown(cell: Cell, kind: Kind, *, brief: bool = False) -> str:
             middle += ends if cell.even else f" [{shown(low, kind)}, {shown(high, kind)}]"
         if brief or cell.low == cell.high:
             return middle
-        low_high = [_rounded(one) if kind == "number" else shown(one, kind) for one in (cell.low, cell.high)]
+        low_high = [_rounded(end) if kind == "number" else shown(end, kind) for end in (cell.low, cell.high)]
         return f"{middle} ({'–'.join(low_high)})"
     if isinstance(cell, str):
         return cell
@@ -190,9 +209,9 @@ def size(count: float) -> str:
 
 def ids_of(names: Iterable[str]) -> dict[str, str]:
     """What stands for each name in ids, ``[a-z0-9-]+``: another for each, though names may differ in other signs."""
-    found: dict[str, str] = {}
+    ids: dict[str, str] = {}
     for name in dict.fromkeys(names):
         plain = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") or "column"
         tries = (plain if number == 1 else f"{plain}-{number}" for number in count(1))
-        found[name] = next(one for one in tries if one not in found.values())
-    return found
+        ids[name] = next(tried for tried in tries if tried not in ids.values())
+    return ids

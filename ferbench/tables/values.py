@@ -23,7 +23,7 @@ def text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return f"[{','.join(map(text, value))}]"
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{text(str(key))}={text(one)}" for key, one in value.items()) + "}"
+        return "{" + ",".join(f"{text(str(key))}={text(item)}" for key, item in value.items()) + "}"
     if isinstance(value, str):
         return value if _is_plain(value) else _quoted(value)
     return repr(value)
@@ -41,7 +41,7 @@ def shortened(value: Any, others: Iterable[Any] | None = None, *, always_text: b
     cut = _cut(whole)
     if cut == whole:
         return whole
-    beside = set() if others is None else {text(one) for one in others} - {whole, text(value)}
+    beside = set() if others is None else {text(other) for other in others} - {whole, text(value)}
     if others is not None and cut not in beside | set(map(_cut, beside)):
         return cut
     return f"{cut} ({digest(whole).removeprefix(VERSION)[:6]})"

@@ -14,10 +14,10 @@ from ferbench.data.decode import FORMATS, MAX_PIXELS, SUFFIXES, DecodeError, dec
 from ferbench.data.image_tree import images_in
 from ferbench.errors import UserError
 from ferbench.temporal import video
-from ferbench.temporal.frame import Frame, seen
+from ferbench.temporal.timeline import Frame, seen
 
 #: Formats of Pillow that can hold several frames with times of their own.
-_ANIMATED = tuple(one for one in ("GIF", "WEBP", "PNG", "AVIF") if one in FORMATS)
+_ANIMATED = tuple(name for name in ("GIF", "WEBP", "PNG", "AVIF") if name in FORMATS)
 #: Seconds that a frame of an animation stays when the file does not say: what browsers do.
 _STAY = 0.1
 
@@ -39,7 +39,7 @@ class Box:
             UserError: it is no box.
         """
         match = re.fullmatch(r"\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*", text, re.ASCII)
-        numbers = [int(one) for one in match.groups()] if match else []
+        numbers = [int(group) for group in match.groups()] if match else []
         if not numbers or not numbers[2] or not numbers[3] or max(numbers) > MAX_PIXELS:
             raise UserError(f"--box {text} is no part of a frame", "write --box LEFT,TOP,WIDTH,HEIGHT in pixels")
         return cls(*numbers)
@@ -88,10 +88,12 @@ def open_frames(paths: Sequence[Path], *, fps: float | None = None, every: int =
         UserError: there is nothing to see, a folder among several paths, ``fps`` for what has times, or a video that
             cannot be read here.
     """
-    found = _opened(paths, fps, every)
-    if found.kind != "images" and fps is not None:
-        raise UserError(f"{found.label} has times of its own", "leave --fps out; it is for folders and lists of images")
-    return found if box is None else replace(found, read=lambda channels: map(box.cut, found.read(channels)))
+    opened = _opened(paths, fps, every)
+    if opened.kind != "images" and fps is not None:
+        raise UserError(
+            f"{opened.label} has times of its own", "leave --fps out; it is for folders and lists of images"
+        )
+    return opened if box is None else replace(opened, read=lambda channels: map(box.cut, opened.read(channels)))
 
 
 def _opened(paths: Sequence[Path], fps: float | None, every: int) -> Frames:
@@ -103,9 +105,9 @@ def _opened(paths: Sequence[Path], fps: float | None, every: int) -> Frames:
         if path.is_dir() and len(paths) > 1:
             raise UserError(f"{path} is a folder beside other frames", "give one folder, or the images themselves")
     if paths[0].is_dir():
-        found, warning = images_in(paths[0], deep=False)
-        found.sort(key=lambda one: natural_key(one.name))
-        return _images(found, paths[0].resolve().name, fps, every, warning)
+        files, warning = images_in(paths[0], deep=False)
+        files.sort(key=lambda file: natural_key(file.name))
+        return _images(files, paths[0].resolve().name, fps, every, warning)
     if len(paths) > 1:
         return _images(paths, f"{len(paths)} images", fps, every)
     (path,) = paths

@@ -68,8 +68,8 @@ class Patterns:
     @property
     def transitions(self) -> list[tuple[int, int, int]]:
         """(from, to, count) of each change between two classes, the most frequent first."""
-        found = [(int(i), int(j), int(self.steps[i, j])) for i, j in np.argwhere(self.steps) if i != j]
-        return sorted(found, key=lambda one: -one[2])
+        changes = [(int(i), int(j), int(self.steps[i, j])) for i, j in np.argwhere(self.steps) if i != j]
+        return sorted(changes, key=lambda change: -change[2])
 
     @property
     def switches(self) -> int:
@@ -89,7 +89,7 @@ class Patterns:
 
     def of_class(self, label: int) -> list[Episode]:
         """The episodes of a class, in order."""
-        return [one for one in self.episodes if one.label == label]
+        return [episode for episode in self.episodes if episode.label == label]
 
 
 def find_patterns(timeline: Timeline) -> Patterns:
@@ -115,7 +115,7 @@ def find_patterns(timeline: Timeline) -> Patterns:
         steps=steps,
         restlessness=np.abs(timeline.deltas[after]).mean(axis=0) if len(after) else np.full(classes, np.nan),
         volatility=float(timeline.change[after].mean()) if len(after) else float("nan"),
-        seconds=float(sum(one.seconds for one in episodes)),
+        seconds=float(sum(episode.seconds for episode in episodes)),
     )
 
 
@@ -125,10 +125,10 @@ def _episodes(timeline: Timeline) -> tuple[Episode, ...]:
     ends = np.append(begins[1:], len(timeline))
     stays = np.diff(seconds)[follows[1:]]
     stay = float(np.median(stays)) if len(stays) else float("nan")
-    found = []
+    episodes = []
     for first, end in zip(begins.tolist(), ends.tolist(), strict=True):
         until = seconds[end] if end < len(timeline) and follows[end] else seconds[end - 1] + stay
-        found.append(
+        episodes.append(
             Episode(int(predicted[first]), first, end - 1, float(seconds[first]), float(until - seconds[first]))
         )
-    return tuple(found)
+    return tuple(episodes)

@@ -1,17 +1,45 @@
-"""What a model says of each frame of a sequence."""
+"""Frames of a sequence, and what a model predicts of each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ferbench.data.decode import DecodeError
 from ferbench.metrics.probabilities import predicted_classes
-from ferbench.temporal.frame import Frame
 
-Answers = tuple[NDArray[np.floating], NDArray[np.floating] | None]
+#: Probabilities float[n, K]; valence and arousal float[n, 2] or None.
+Predicted = tuple[NDArray[np.floating], NDArray[np.floating] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame.
+
+    Attributes:
+        index: its place among all frames of the sequence, from 0, those included that were passed over.
+        name: of its file; of a video or animation ``frame 12``.
+        seconds: since the first frame; None where there is no time.
+        pixels: uint8[C, h, w]; None where there is a fault.
+        fault: why it cannot be seen; empty when it can.
+    """
+
+    index: int
+    name: str
+    seconds: float | None
+    pixels: NDArray[np.uint8] | None
+    fault: str = ""
+
+
+def seen(index: int, name: str, seconds: float | None, pixels: Callable[[], NDArray[np.uint8]]) -> Frame:
+    """A frame of the pixels that a function gives, or of the fault that it meets."""
+    try:
+        return Frame(index, name, seconds, pixels())
+    except DecodeError as error:
+        return Frame(index, name, seconds, None, error.reason)
 
 
 @dataclass(frozen=True)
@@ -66,7 +94,7 @@ class Timeline:
 
 def watch(
     frames: Iterable[Frame],
-    classify: Callable[[list[NDArray[np.uint8]]], Answers],
+    classify: Callable[[list[NDArray[np.uint8]]], Predicted],
     class_names: Sequence[str],
     *,
     every: int = 1,
@@ -81,16 +109,16 @@ def watch(
         every: places between two frames that follow each other.
         batch: how many frames are classified together.
     """
-    seen: list[Frame] = []
+    visible: list[Frame] = []
     faulty: list[Frame] = []
-    answers: list[Answers] = []
+    predicted: list[Predicted] = []
     waiting: list[Frame] = []
 
     def classify_waiting() -> None:
         if waiting:
-            answers.append(classify([one.pixels for one in waiting if one.pixels is not None]))
+            predicted.append(classify([frame.pixels for frame in waiting if frame.pixels is not None]))
             # Their pixels are needed no more.
-            seen.extend(Frame(one.index, one.name, one.seconds, None) for one in waiting)
+            visible.extend(replace(frame, pixels=None) for frame in waiting)
             waiting.clear()
 
     for frame in frames:
@@ -98,14 +126,14 @@ def watch(
         if len(waiting) == batch:
             classify_waiting()
     classify_waiting()
-    affect = [part for _, part in answers if part is not None]
+    affect = [part for _, part in predicted if part is not None]
     none = np.empty((0, len(class_names)))
     return Timeline(
         class_names=tuple(class_names),
-        names=tuple(one.name for one in seen),
-        index=np.array([one.index for one in seen], dtype=np.int64),
-        seconds=np.array([np.nan if one.seconds is None else one.seconds for one in seen], dtype=np.float64),
-        probabilities=np.concatenate([none, *(part for part, _ in answers)]).astype(np.float64),
+        names=tuple(frame.name for frame in visible),
+        index=np.array([frame.index for frame in visible], dtype=np.int64),
+        seconds=np.array([np.nan if frame.seconds is None else frame.seconds for frame in visible], dtype=np.float64),
+        probabilities=np.concatenate([none, *(part for part, _ in predicted)]).astype(np.float64),
         affect=np.concatenate(affect).astype(np.float64) if affect else None,
         every=every,
     ), faulty
@@ -134,12 +162,5 @@ def smooth(timeline: Timeline, window: int) -> Timeline:
             smoothed[first:end] = (sums[high - first] - sums[low - first]) / (high - low)[:, None]
         return smoothed
 
-    return Timeline(
-        timeline.class_names,
-        timeline.names,
-        timeline.index,
-        timeline.seconds,
-        means(timeline.probabilities),
-        None if timeline.affect is None else means(timeline.affect),
-        timeline.every,
-    )
+    affect = None if timeline.affect is None else means(timeline.affect)
+    return replace(timeline, probabilities=means(timeline.probabilities), affect=affect)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ferbench.data.decode import MAX_PIXELS, DecodeError, decode
 from ferbench.errors import UserError
-from ferbench.temporal.frame import Frame, seen
+from ferbench.temporal.timeline import Frame, seen
 
 _REMEDY = "take its frames into a folder where you can, such as with 'ffmpeg -i VIDEO frames/%06d.png', and name that"
 
@@ -60,8 +60,8 @@ class _Scan:
             return ""
         if 0 < self.stated_frames <= self.frames:
             return ""
-        said = f"{self.seconds:.1f} of {self.stated_seconds:.1f} s"
-        return f"{said}, {self.frames:,} of {self.stated_frames:,} frames" if self.stated_frames else said
+        read = f"{self.seconds:.1f} of {self.stated_seconds:.1f} s"
+        return f"{read}, {self.frames:,} of {self.stated_frames:,} frames" if self.stated_frames else read
 
 
 def read(path: Path, every: int) -> tuple[int | None, Callable[[int], Iterator[Frame]]]:
@@ -103,7 +103,7 @@ def _open(path: Path) -> Any:
     try:
         return av.open(str(path.resolve()), metadata_errors="replace", options={"protocol_whitelist": "file"})
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise UserError(f"{path} is neither an image nor a video that can be read: {_said(error)}", _REMEDY) from error
+        raise UserError(f"{path} is neither an image nor a video that can be read: {_why(error)}", _REMEDY) from error
 
 
 def _scanned(container: Any, stream: Any) -> _Scan:
@@ -192,10 +192,10 @@ def _decoded(container: Any) -> Iterator[Any]:
             try:
                 yield from packet.decode()
             except av.FFmpegError as error:
-                yield f"cannot be decoded: {_said(error)}"
+                yield f"cannot be decoded: {_why(error)}"
     except (av.FFmpegError, OSError, ValueError) as error:
         # Nothing behind this place can be seen.
-        yield f"cannot be decoded: {_said(error)}"
+        yield f"cannot be decoded: {_why(error)}"
 
 
 def _upright(shown: Any) -> NDArray[np.uint8]:
@@ -222,6 +222,6 @@ def _upright(shown: Any) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
 
 
-def _said(error: BaseException) -> str:
+def _why(error: BaseException) -> str:
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(str(text).split())[:120]

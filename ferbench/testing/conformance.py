@@ -65,24 +65,12 @@ def cases(
     Raises:
         UserError: there is no such component, or it is ambiguous or broken.
     """
-    subject = _subject(kind, name, options, data, plugins, image_size, class_names)
-    bench = rule_set(kind).bench(subject)
-    return [Case(rule, subject if rule.every else bench, name) for rule in _that_can_fail(kind)]
-
-
-def _subject(
-    kind: str,
-    name: str,
-    options: Mapping[str, object] | None,
-    data: Path | None,
-    plugins: Sequence[str],
-    image_size: int | None,
-    class_names: Sequence[str],
-) -> Subject:
     from ferbench.plugin.discovery import load_registry
 
     component = load_registry(plugins).find(kind, name)
-    return Subject(component, dict(options or {}), data, image_size, tuple(class_names))
+    subject = Subject(component, dict(options or {}), data, image_size, tuple(class_names))
+    bench = rule_set(kind).bench(subject)
+    return [Case(rule, subject if rule.every else bench, name) for rule in _that_can_fail(kind)]
 
 
 def _that_can_fail(kind: str) -> list[Rule]:
@@ -114,7 +102,7 @@ class Conformance:
     plugins: ClassVar[Sequence[str]] = ()
     image_size: ClassVar[int | None] = None
     class_names: ClassVar[Sequence[str]] = CLASS_NAMES
-    _tried: ClassVar[tuple[Subject, Any]]
+    _cases: ClassVar[dict[str, Case]]
 
     def data(self, folder: Path) -> Path | None:
         """The files of a dataset that reads some: override it. It may make them in ``folder``, which is empty."""
@@ -127,9 +115,16 @@ class Conformance:
     def test_conforms(self, rule: Rule, tmp_path_factory: Any) -> None:
         """One rule."""
         own = type(self)
-        if "_tried" not in vars(own):  # what takes long to build is built once for all rules
+        if "_cases" not in vars(own):  # what takes long to build is built once for all rules
             data = self.data(tmp_path_factory.mktemp("data"))
-            subject = _subject(own.kind, own.name, own.options, data, own.plugins, own.image_size, own.class_names)
-            own._tried = subject, rule_set(own.kind).bench(subject)
-        subject, bench = own._tried
-        Case(rule, subject if rule.every else bench, own.name).check()
+            tried = cases(
+                own.kind,
+                own.name,
+                options=own.options,
+                data=data,
+                plugins=own.plugins,
+                image_size=own.image_size,
+                class_names=own.class_names,
+            )
+            own._cases = {case.rule.name: case for case in tried}
+        own._cases[rule.name].check()

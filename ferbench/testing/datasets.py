@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ferbench.data.cache import pack_dataset
 from ferbench.data.pack import Pack
+from ferbench.data.pack_cache import pack_dataset
 from ferbench.data.sample import Dataset, Fault, Sample
 from ferbench.data.splits import SplitRequest, cut
 from ferbench.errors import UserError
@@ -80,12 +80,12 @@ def empty_directory(bench: DatasetBench) -> str:
         raise NotApplicable("it needs no files")
     with tempfile.TemporaryDirectory(prefix="ferbench-check-") as folder:
         try:
-            found = sum(1 for _ in bench.build(Path(folder)).samples())
+            count = sum(1 for _ in bench.build(Path(folder)).samples())
         except UserError as error:
             return f"{error.message} → {error.remedy}".replace(folder, "DIR")
         except Exception as error:
             raise Violation(f"it ends in {type(error).__name__}: {error}; raise ferbench.UserError") from error
-    raise Violation(f"it is taken for a dataset with {found} samples; raise ferbench.UserError")
+    raise Violation(f"it is taken for a dataset with {count} samples; raise ferbench.UserError")
 
 
 @RULES.rule(gate=True)
@@ -158,17 +158,17 @@ def same_digest(bench: DatasetBench) -> str:
     """Reading it twice gives the same pack: the same ids, labels and pixels, to the bit."""
     if [sample.id for sample in bench.samples] != bench.ids_again:
         raise NotApplicable("its ids change")
-    one, other = bench.pack, bench.packed()
-    if one.digest != other.digest:
-        raise Violation(f"its content differs between two readings: {_difference(one, other)}")
-    return one.digest[:15]
+    first, other = bench.pack, bench.packed()
+    if first.digest != other.digest:
+        raise Violation(f"its content differs between two readings: {_difference(first, other)}")
+    return first.digest[:15]
 
 
-def _difference(one: Pack, other: Pack) -> str:
-    if len(one) != len(other):
-        return f"{len(one)} and {len(other)} samples"
+def _difference(first: Pack, other: Pack) -> str:
+    if len(first) != len(other):
+        return f"{len(first)} and {len(other)} samples"
     columns: Mapping[str, tuple[Any, Any]] = {
-        name: (getattr(one, name), getattr(other, name)) for name in ("ids", "labels", "part", "pixel_hashes")
+        name: (getattr(first, name), getattr(other, name)) for name in ("ids", "labels", "part", "pixel_hashes")
     }
     changed = [name for name, (a, b) in columns.items() if not np.array_equal(a, b)]
     return ", ".join(changed).replace("pixel_hashes", "pixels") or "valence, arousal, votes, subjects or clips"

@@ -35,10 +35,10 @@ def light_import(subject: Subject) -> None:
     plugin = subject.component.plugin
     if plugin.file is not None:
         raise NotApplicable("a single file holds the description and what it describes")
-    found = heavy_imports(plugin)
-    if found:
+    heavy = heavy_imports(plugin)
+    if heavy:
         raise Violation(
-            f"importing {plugin.origin} imports {', '.join(found)}: "
+            f"importing {plugin.origin} imports {', '.join(heavy)}: "
             "leave that to the module that `build` names, so that every command stays quick"
         )
 

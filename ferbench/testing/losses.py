@@ -8,7 +8,7 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +17,12 @@ from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench.errors import UserError
 from ferbench.metrics.measures import component_fault
 from ferbench.task import Task
-from ferbench.testing.rules import NotApplicable, RuleSet, Subject, Violation
-from ferbench.training import storable
+from ferbench.testing.rules import NotApplicable, RuleSet, Subject, Violation, stored
 from ferbench.training.loss_state import learnable, put_state, state_of
 from ferbench.training.step import is_number
+
+Check = Callable[["LossBench"], str | None]
+Part = TypeVar("Part", Outputs, Targets)
 
 _SAMPLES = 24
 _EPOCHS = 5
@@ -59,9 +61,7 @@ class LossBench:
         places = list(range(self.classes)) if order is None else order.tolist()
         names = tuple(self._names[k] for k in places)
         counts = tuple(0 if k == absent else self._counts[k] for k in places)
-        loss = self._subject.build(Task(names, 1, 8, 8, counts, has_affect=True))
-        if not callable(loss):
-            raise Violation(f"the builder returns {type(loss).__name__}, which cannot be called")
+        loss = self._subject.build_callable(Task(names, 1, 8, 8, counts, has_affect=True))
         if self._last:
             loss.epoch_started(_EPOCHS, _EPOCHS)
         return loss
@@ -92,10 +92,15 @@ class LossBench:
 RULES = RuleSet(LossBench)
 
 
+def copied(given: Part) -> Part:
+    """Outputs or targets that may be written into; gradients reach the given."""
+    parts = (getattr(given, field.name) for field in fields(given))
+    return type(given)(*(None if part is None else part.clone() for part in parts))  # type: ignore[arg-type]
+
+
 def value_of(loss: Any, outputs: Outputs, targets: Targets) -> Any:
     """What a loss returns for outputs and targets that it may write into, as a run's are; gradients reach the given."""
-    given = Outputs(outputs.logits.clone(), None if outputs.affect is None else outputs.affect.clone())
-    return loss(given, Targets(*(None if part is None else part.clone() for part in _parts(targets))))  # type: ignore[arg-type]
+    return loss(copied(outputs), copied(targets))
 
 
 def total_of(loss: Any, outputs: Outputs, targets: Targets) -> Tensor:
@@ -103,24 +108,24 @@ def total_of(loss: Any, outputs: Outputs, targets: Targets) -> Tensor:
     return value.total if isinstance(value, LossValue) else value
 
 
-def _parts(of: Outputs | Targets) -> tuple[Tensor | None, ...]:
-    return tuple(getattr(of, field.name) for field in fields(of))
+def rule(*, gate: bool = False, informational: bool = False) -> Callable[[Check], Check]:
+    """A rule for a loss that heard of no epoch and, where it hears of them, for one in the last epoch too."""
 
+    def enter(check: Check) -> Check:
+        @RULES.rule(gate=gate, informational=informational)
+        @functools.wraps(check)
+        def both(bench: LossBench) -> str | None:
+            note, last = check(bench), bench.in_last_epoch()
+            if last is not None:
+                try:
+                    check(last)
+                except Violation as violation:
+                    raise Violation(f"in the last epoch {violation}") from None
+            return note
 
-def first_and_last(check: Callable[[LossBench], str | None]) -> Callable[[LossBench], str | None]:
-    """Ask the same of a loss that heard of no epoch and, where it hears of them, of one in the last epoch."""
+        return both
 
-    @functools.wraps(check)
-    def both(bench: LossBench) -> str | None:
-        note, last = check(bench), bench.in_last_epoch()
-        if last is not None:
-            try:
-                check(last)
-            except Violation as violation:
-                raise Violation(f"in the last epoch {violation}") from None
-        return note
-
-    return both
+    return enter
 
 
 @RULES.rule(gate=True)
@@ -129,23 +134,21 @@ def builds(bench: LossBench) -> None:
     bench.build()
 
 
-@RULES.rule(gate=True)
-@first_and_last
+@rule(gate=True)
 def scalar(bench: LossBench) -> str:
     """It returns one number, and components of one number each."""
     value = value_of(bench.build(), bench.outputs(), bench.targets())
     if not isinstance(value, LossValue | Tensor):
         raise Violation(f"it returns {type(value).__name__}, neither LossValue nor a tensor")
     value = value if isinstance(value, LossValue) else LossValue(value)
-    for name, one in {"the total": value.total, **value.components}.items():
-        if not is_number(one):
-            got = f"{one.dtype}{list(one.shape)}" if isinstance(one, Tensor) else type(one).__name__
+    for name, part in {"the total": value.total, **value.components}.items():
+        if not is_number(part):
+            got = f"{part.dtype}{list(part.shape)}" if isinstance(part, Tensor) else type(part).__name__
             raise Violation(f"{name} is {got} for {_SAMPLES} samples, no single number; return the mean")
     return f"components: {', '.join(value.components) or 'none'}"
 
 
-@RULES.rule()
-@first_and_last
+@rule()
 def component_names(bench: LossBench) -> None:
     """Its components have names of their own, which nothing else in the records has."""
     value = value_of(bench.build(), bench.outputs(), bench.targets())
@@ -155,31 +158,27 @@ def component_names(bench: LossBench) -> None:
             raise Violation(f"component {name!r} {fault}")
 
 
-@RULES.rule()
-@first_and_last
+@rule()
 def inputs_unchanged(bench: LossBench) -> None:
     """Outputs and targets that it is given stay as they are."""
     certain = torch.nn.functional.one_hot(bench.labels, bench.classes).float()
     for soft in (None, certain):
         for learning in (True, False):
-            known, given = bench.outputs(), bench.outputs()
-            assert given.affect is not None
-            outputs = Outputs(given.logits.clone(), given.affect.clone())
-            targets, truth = bench.targets(), bench.targets()
-            targets.soft, truth.soft = (None, None) if soft is None else (soft.clone(), soft)
+            outputs, targets = copied(bench.outputs()), bench.targets()
+            targets.soft = None if soft is None else soft.clone()
+            pairs: list[tuple[Outputs | Targets, Outputs | Targets]]
+            pairs = [(copied(outputs), outputs), (copied(targets), targets)]
             with torch.set_grad_enabled(learning), contextlib.suppress(UserError):  # of one that takes no distributions
                 bench.build()(outputs, targets)
-            for name, before, after in (
-                *((field.name, getattr(known, field.name), getattr(outputs, field.name)) for field in fields(known)),
-                *((field.name, getattr(truth, field.name), getattr(targets, field.name)) for field in fields(truth)),
-            ):
-                same = before is after or (before is not None and after is not None and torch.equal(before, after))
-                if not same:
-                    raise Violation(f"it changes {name} in place: compute with a copy, such as {name}.clone()")
+            for before, after in pairs:
+                for field in fields(before):
+                    was, is_now = getattr(before, field.name), getattr(after, field.name)
+                    if was is not is_now and (was is None or is_now is None or not torch.equal(was, is_now)):
+                        name = field.name
+                        raise Violation(f"it changes {name} in place: compute with a copy, such as {name}.clone()")
 
 
-@RULES.rule()
-@first_and_last
+@rule()
 def parameters(bench: LossBench) -> None:
     """It has no parameters to be trained: the optimiser has the model's alone."""
     loss = bench.build()
@@ -189,8 +188,7 @@ def parameters(bench: LossBench) -> None:
         raise Violation(f"{', '.join(names[:3])} would never be trained: use buffers, or requires_grad_(False)")
 
 
-@RULES.rule()
-@first_and_last
+@rule()
 def state_round_trip(bench: LossBench) -> str:
     """A loss that is restored goes on as the one that went on."""
     first, outputs = bench.build(), bench.outputs()
@@ -206,12 +204,7 @@ def state_round_trip(bench: LossBench) -> str:
     if len(carries) == 1:
         raise Violation(f"it has {carries[0]}() alone; a state needs both state_dict() and load_state_dict(state)")
     restored = bench.build()
-    tensors: dict[str, Tensor] = {}
-    try:
-        stored = storable.pack(state_of(first), tensors, "state_dict()")
-    except storable.NotStorable as error:
-        raise Violation(f"its state cannot be stored: {error}; give plain values, arrays and tensors") from error
-    put_state(restored, storable.unpack(stored, tensors))
+    put_state(restored, stored(state_of(first)))
     for _ in range(2):
         here, there = learn(first), learn(restored)
         if not math.isclose(here, there, rel_tol=1e-5, abs_tol=1e-8):
@@ -220,8 +213,7 @@ def state_round_trip(bench: LossBench) -> str:
     return "it changes with what it is given" if len({*before, here}) > 1 else "it keeps nothing"
 
 
-@RULES.rule()
-@first_and_last
+@rule()
 def finite(bench: LossBench) -> None:
     """Value and gradient are finite, however sure the model is."""
     for scale in (0.0, 1.0, 30.0, 300.0):
@@ -230,8 +222,7 @@ def finite(bench: LossBench) -> None:
         _is_finite(bench.build(), outputs, bench.targets(), at, "compute logarithms with log_softmax")
 
 
-@RULES.rule()
-@first_and_last
+@rule()
 def absent_class(bench: LossBench) -> None:
     """Value and gradient are finite where a class has no training samples, though validation may have some."""
     absent = bench.classes - 1
@@ -253,8 +244,7 @@ def _is_finite(loss: Any, outputs: Outputs, targets: Targets, at: str, remedy: s
                 raise Violation(f"{at} its gradient is not finite; {remedy}")
 
 
-@RULES.rule()
-@first_and_last
+@rule()
 def gradient(bench: LossBench) -> None:
     """Its gradient reaches the logits of every sample."""
     outputs = bench.outputs()
@@ -268,8 +258,7 @@ def gradient(bench: LossBench) -> None:
         raise Violation(f"no gradient reaches the logits of {without} of {_SAMPLES} samples")
 
 
-@RULES.rule()
-@first_and_last
+@rule()
 def lower_for_better(bench: LossBench) -> str:
     """Right predictions cost less than none, and none less than wrong ones."""
     with torch.no_grad():
@@ -281,8 +270,7 @@ def lower_for_better(bench: LossBench) -> str:
     return f"{right:.3g} < {none:.3g} < {wrong:.3g}"
 
 
-@RULES.rule()
-@first_and_last
+@rule()
 def mean_over_samples(bench: LossBench) -> None:
     """The same samples twice cost what they cost once."""
     outputs = bench.outputs()
@@ -295,8 +283,7 @@ def mean_over_samples(bench: LossBench) -> None:
         raise Violation(f"once {once:.4g}, twice {doubled:.4g}: return the mean, so that micro-batches can be weighted")
 
 
-@RULES.rule(informational=True)
-@first_and_last
+@rule(informational=True)
 def adds_up(bench: LossBench) -> str:
     """Two parts of a batch, weighted by their sizes, cost what the batch costs."""
     outputs, targets = bench.outputs(), bench.targets()
@@ -316,8 +303,7 @@ def adds_up(bench: LossBench) -> str:
     return "yes"
 
 
-@RULES.rule()
-@first_and_last
+@rule()
 def distributions(bench: LossBench) -> None:
     """Where targets are distributions (votes, Mixup), these count; a loss that cannot use them raises a UserError."""
     outputs = bench.outputs()
@@ -337,8 +323,7 @@ def distributions(bench: LossBench) -> None:
         )
 
 
-@RULES.rule()
-@first_and_last
+@rule()
 def device(bench: LossBench) -> None:
     """It works on the device that the predictions are on."""
     loss, elsewhere = bench.build(), torch.device("meta")
@@ -358,8 +343,7 @@ def device(bench: LossBench) -> None:
         raise NotApplicable("it looks at values, which a trial without a second device has none of") from None
 
 
-@RULES.rule()
-@first_and_last
+@rule()
 def missing_labels(bench: LossBench) -> None:
     """Samples without valence or arousal (NaN) add nothing there."""
     loss, outputs = bench.build(), bench.outputs()
@@ -400,8 +384,7 @@ def any_epoch(bench: LossBench) -> str | None:
     return None
 
 
-@RULES.rule()
-@first_and_last
+@rule()
 def class_order(bench: LossBench) -> None:
     """Classes in another order cost the same."""
     order = torch.randperm(bench.classes, generator=torch.Generator().manual_seed(3))

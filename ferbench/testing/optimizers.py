@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ferbench.testing.rules import RuleSet, Subject, Violation
-from ferbench.training import storable
+from ferbench.testing.rules import RuleSet, Subject, Violation, stored
 
 
 class OptimizerBench:
@@ -106,14 +105,10 @@ def state_round_trip(bench: OptimizerBench) -> None:
     layer = bench.layer()
     optimizer = bench.build(list(layer.parameters()))
     bench.train(layer, optimizer, 3)
-    tensors: dict[str, Tensor] = {}
-    try:
-        stored = storable.pack(optimizer.state_dict(), tensors, "optimizer")
-    except storable.NotStorable as error:
-        raise Violation(f"its state cannot be stored: {error}; give plain values and tensors") from error
+    state = stored(optimizer.state_dict(), "plain values and tensors")
     twin = copy.deepcopy(layer)
     other = bench.build(list(twin.parameters()))
-    other.load_state_dict(storable.unpack(stored, tensors))
+    other.load_state_dict(state)
     bench.train(layer, optimizer, 3)
     bench.train(twin, other, 3)
     for (name, one), two in zip(layer.state_dict().items(), twin.state_dict().values(), strict=True):

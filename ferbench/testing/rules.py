@@ -53,6 +53,13 @@ class Subject:
         arguments = self.component.options().arguments(self.options, self.component.kind)
         return self.component.builder()(*args, **given, **arguments)
 
+    def build_callable(self, *args: Any) -> Any:
+        """The same, of a kind whose builders return something that can be called."""
+        built = self.build(*args)
+        if not callable(built):
+            raise Violation(f"the builder returns {type(built).__name__}, which cannot be called")
+        return built
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -98,6 +105,25 @@ class RuleSet:
             return check
 
         return enter
+
+
+def stored(state: Any, values: str = "plain values, arrays and tensors") -> Any:
+    """A state as it comes back from a checkpoint.
+
+    Args:
+        state: what ``state_dict()`` gives.
+        values: that it may hold, in words.
+
+    Raises:
+        Violation: it holds others.
+    """
+    from ferbench.training import storable
+
+    tensors: dict[str, Any] = {}
+    try:
+        return storable.unpack(storable.pack(state, tensors, "state_dict()"), tensors)
+    except storable.NotStorable as error:
+        raise Violation(f"its state cannot be stored: {error}; give {values}") from error
 
 
 @dataclass(frozen=True)
@@ -170,10 +196,9 @@ def _try(rule: Rule, on: Any) -> Verdict:
         note = rule.check(on) or ""
     except NotApplicable as reason:
         status, note = "skipped", str(reason)
-    except Violation as error:
-        status, note = "noted" if rule.informational else "failed", str(error)
-    except UserError as error:
-        status, note = "noted" if rule.informational else "failed", f"{error.message} ({error.remedy})"
     except (Exception, SystemExit) as error:
-        status, note = "noted" if rule.informational else "failed", describe(error)
+        status = "noted" if rule.informational else "failed"
+        note = str(error) if isinstance(error, Violation) else describe(error)
+        if isinstance(error, UserError):
+            note = f"{error.message} ({error.remedy})"
     return Verdict(rule.name, rule.summary, status, one_line(note), time.perf_counter() - start)

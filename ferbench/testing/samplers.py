@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from ferbench.errors import UserError
 from ferbench.task import Task
-from ferbench.testing.rules import NotApplicable, RuleSet, Subject, Violation
-from ferbench.training import storable
+from ferbench.testing.rules import NotApplicable, RuleSet, Subject, Violation, stored
 from ferbench.training.asking import described
 from ferbench.training.runtime import seed_everything
 from ferbench.training.scores import Scores
@@ -70,9 +69,9 @@ class SamplerBench:
     @functools.cached_property
     def repeats(self) -> bool:
         """Whether two samplers with one seed draw the same, whatever was asked before."""
-        one, other = self.build(), self.build()
+        sampler, other = self.build(), self.build()
         seed_everything(1)
-        first = [np.array(one.indices(epoch)) for epoch in (1, 2, 3)]
+        first = [np.array(sampler.indices(epoch)) for epoch in (1, 2, 3)]
         seed_everything(2)
         again = [np.array(other.indices(epoch)) for epoch in (3, 1, 2)]
         return all(np.array_equal(a, b) for a, b in zip(first, [*again[1:], again[0]], strict=True))
@@ -169,15 +168,11 @@ def state_round_trip(bench: SamplerBench) -> None:
     for epoch in (1, 2):
         first.indices(epoch)
         first.update(bench.scores(epoch))
-    tensors: dict[str, Any] = {}
-    try:
-        stored = storable.pack(first.state_dict(), tensors, "sampler")
-    except storable.NotStorable as error:
-        raise Violation(f"its state cannot be stored: {error}; give plain values, arrays and tensors") from error
+    state = stored(first.state_dict())
     if not bench.repeats:
         raise NotApplicable("its draws are not repeatable")
     restored = bench.build()
-    restored.load_state_dict(storable.unpack(stored, tensors))
+    restored.load_state_dict(state)
     for epoch in (3, 4):
         if not np.array_equal(first.indices(epoch), restored.indices(epoch)):
             raise Violation(f"epoch {epoch} differs after two epochs were restored: state_dict() lacks something")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ferbench.testing.rules import RuleSet, Subject, Violation
-from ferbench.training import storable
+from ferbench.testing.rules import RuleSet, Subject, Violation, stored
 from ferbench.training.scores import Scores
 
 _EPOCHS, _STEPS = 12, 5
@@ -20,10 +19,7 @@ class ScheduleBench:
         self._subject = subject
 
     def build(self, rates: tuple[float, ...] = _RATES) -> Any:
-        schedule = self._subject.build(rates, _EPOCHS, _STEPS)
-        if not callable(schedule):
-            raise Violation(f"the builder returns {type(schedule).__name__}, which cannot be called")
-        return schedule
+        return self._subject.build_callable(rates, _EPOCHS, _STEPS)
 
     def scores(self, epoch: int) -> Scores | None:
         """What is known at the beginning of an epoch, from 1: the scores of the one before."""
@@ -86,11 +82,6 @@ def state_round_trip(bench: ScheduleBench) -> None:
     bench.rates(first, 1, half)
     restored = bench.build()
     if hasattr(first, "state_dict"):
-        tensors: dict[str, Any] = {}
-        try:
-            stored = storable.pack(first.state_dict(), tensors, "schedule")
-        except storable.NotStorable as error:
-            raise Violation(f"its state cannot be stored: {error}; give plain values") from error
-        restored.load_state_dict(storable.unpack(stored, tensors))
+        restored.load_state_dict(stored(first.state_dict(), "plain values"))
     if bench.rates(first, half + 1) != bench.rates(restored, half + 1):
         raise Violation("it remembers what its state_dict() and load_state_dict() do not carry")

@@ -21,6 +21,7 @@ from ferbench.training.building import build_model, check_budget, check_outputs,
 from ferbench.training.ema import averaged
 from ferbench.training.evaluation import evaluating
 from ferbench.training.growing import planned_sizes
+from ferbench.training.layers import count_parameters
 from ferbench.training.loop import Sampler, Training
 from ferbench.training.loss_state import check_state, learnable
 from ferbench.training.mixing import Mixing
@@ -28,10 +29,8 @@ from ferbench.training.parameter_groups import parameter_groups, scaled
 from ferbench.training.precision import Precision
 from ferbench.training.ranks import ALONE, Ranks
 from ferbench.training.scores import Scores
-from ferbench.training.selection import BestEpoch
 from ferbench.training.step import Loss, evaluate_loss, forward
-from ferbench.training.stopping import EarlyStopping
-from ferbench.training.summary import count_parameters
+from ferbench.training.stopping import BestEpoch, EarlyStopping
 
 
 def build_loss(plan: Plan, device: torch.device) -> Loss:

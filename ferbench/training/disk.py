@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,34 +26,8 @@ _SAMPLE, _PREDICTION = 36, 4
 _UPDATES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class CheckpointBytes:
-    """Sizes of a run's checkpoints.
-
-    Attributes:
-        weights: of the best epoch's.
-        snapshot: of one snapshot of the whole training.
-    """
-
-    weights: int
-    snapshot: int
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """Bytes of a run directory.
-
-    Attributes:
-        kept: when the run is done.
-        most: at any time before: a snapshot is whole before an older one goes.
-    """
-
-    kept: int
-    most: int
-
-
-def checkpoint_bytes(plan: Plan, model: nn.Module) -> CheckpointBytes:
-    """Sizes of the checkpoints of a plan.
+def checkpoint_bytes(plan: Plan, model: nn.Module) -> tuple[int, int]:
+    """Bytes of the best epoch's weights, and of one snapshot of the whole training.
 
     Args:
         plan: of the run.
@@ -63,7 +36,7 @@ def checkpoint_bytes(plan: Plan, model: nn.Module) -> CheckpointBytes:
     settings = plan.resolved.recipe.training
     weights = len(checkpoints.to_bytes(model.state_dict()))
     if not settings.epochs:
-        return CheckpointBytes(weights, 0)
+        return weights, 0
     loss = build_loss(plan, torch.device("cpu"))
     optimizer = scaled(plan.resolved.components["optimizer"].build(parameter_groups(model, settings)))
     for _ in range(_UPDATES):
@@ -79,28 +52,26 @@ def checkpoint_bytes(plan: Plan, model: nn.Module) -> CheckpointBytes:
     tensors: dict[str, Tensor] = {}
     plain = {key: pack(value, tensors, key) for key, value in state.items()}
     parts = sum(tensor.nbytes for tensor in tensors.values()) + len(json_bytes(plain))
-    return CheckpointBytes(weights, parts + weights * (1 if settings.ema is None else 2))
+    return weights, parts + weights * (1 if settings.ema is None else 2)
 
 
-def room(plan: Plan, sizes: CheckpointBytes, drawn: int) -> Room:
-    """What a run directory will hold.
+def room(plan: Plan, weights: int, snapshot: int) -> tuple[int, int]:
+    """Bytes of a run directory when the run is done, and the most before: a snapshot is whole before an older one goes.
 
     Args:
         plan: of the run.
-        sizes: of its checkpoints.
-        drawn: samples of an epoch.
+        weights: bytes of the best epoch's.
+        snapshot: bytes of one.
     """
     settings, every = plan.resolved.recipe.training, plan.resolved.recipe.runtime.checkpoint_every
     classes, epochs = len(plan.task.class_names), settings.epochs
-    within = -(-drawn // settings.batch_size) // every if every else 0
+    within = -(-plan.epoch_samples // settings.batch_size) // every if every else 0
     written = epochs * (1 + within)
     kept = {"last2+best": min(2, written), "epochs": epochs + (1 if within and epochs else 0), "all": written}
     most = min(kept[settings.keep] + 1, written)
     samples = _SAMPLE * (len(plan.split.train) + len(plan.split.validation))
     predicted = sum(len(rows) for rows, _ in plan.evaluation_rows().values()) * (4 * classes + _PREDICTION)
     rest = samples + predicted + _RECORDS + (_EPOCH + _CLASS_OF_EPOCH * classes) * epochs
-    snapshots = kept[settings.keep] * sizes.snapshot
-    return Room(
-        kept=snapshots + sizes.weights + rest,
-        most=max(most * sizes.snapshot + sizes.weights, snapshots + min(2, max(1, epochs)) * sizes.weights) + rest,
-    )
+    snapshots = kept[settings.keep] * snapshot
+    peak = max(most * snapshot + weights, snapshots + min(2, max(1, epochs)) * weights)
+    return snapshots + weights + rest, peak + rest

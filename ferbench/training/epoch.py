@@ -59,16 +59,6 @@ class EpochSums:
         """What `to_state` was called on."""
         return cls(**{**state, "predicted": [state["predicted"]], "labels": [state["labels"]]})
 
-    def on(self, device: torch.device) -> EpochSums:
-        """A copy on a device."""
-        return EpochSums(
-            loss=self.loss.to(device, copy=True),  # which is added to in place
-            images=self.images,
-            components={name: value.to(device) for name, value in self.components.items()},
-            predicted=[part.to(device) for part in self.predicted],
-            labels=[part.to(device) for part in self.labels],
-        )
-
 
 def look(sums: EpochSums, step: int, epoch: int) -> float | None:
     """Mean loss of the epoch so far, when it can be had without stalling an accelerator at every step.

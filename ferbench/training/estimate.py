@@ -16,12 +16,12 @@ from ferbench.plugin.culprit import using
 from ferbench.training import runtime
 from ferbench.training.assemble import build_loss, check_epochs, checked_model
 from ferbench.training.building import build_model, check_budget, check_devices, split_batches
-from ferbench.training.disk import CheckpointBytes, checkpoint_bytes, room
+from ferbench.training.disk import checkpoint_bytes, room
 from ferbench.training.growing import planned_sizes
+from ferbench.training.layers import count_parameters
 from ferbench.training.precision import Precision
 from ferbench.training.starting import begin
 from ferbench.training.step import evaluate_loss, forward, is_out_of_memory
-from ferbench.training.summary import count_parameters
 
 _ROUNDS = 3
 
@@ -50,7 +50,7 @@ class Estimator:
 
     def __init__(self) -> None:
         self._measured: dict[str, tuple[float, float, int]] = {}
-        self._checkpoints: dict[str, CheckpointBytes] = {}
+        self._checkpoints: dict[str, tuple[int, int]] = {}
 
     def estimate(self, plan: Plan) -> Estimate:
         """Probable cost of a plan.
@@ -65,20 +65,15 @@ class Estimator:
         train_second, evaluation_second, _ = self._rates(plan)
         check_epochs(plan, plan.split.labels[plan.split.train])
         settings = plan.resolved.recipe.training
-        drawn = plan.epoch_samples
-        trained = float(drawn * settings.epochs)
+        trained = float(plan.epoch_samples * settings.epochs)
         sizes = planned_sizes(plan)
         if sizes:
             trained *= sum(size**2 for size in sizes) / (plan.task.height**2 * len(sizes))
         evaluated = len(plan.split.validation) * (settings.epochs + 1) + len(plan.split.test)
-        taken = room(plan, self._checkpoint_bytes(plan), drawn)
-        return Estimate(
-            seconds=(trained * train_second + evaluated * evaluation_second) / plan.resolved.recipe.runtime.devices,
-            disk_bytes=taken.kept,
-            disk_peak_bytes=taken.most,
-        )
+        seconds = (trained * train_second + evaluated * evaluation_second) / plan.resolved.recipe.runtime.devices
+        return Estimate(seconds, *room(plan, *self._checkpoint_bytes(plan)))
 
-    def _checkpoint_bytes(self, plan: Plan) -> CheckpointBytes:
+    def _checkpoint_bytes(self, plan: Plan) -> tuple[int, int]:
         settings = plan.resolved.recipe.training
         chosen = {name: plan.resolved.components[name].describe().plain() for name in ("model", "loss", "optimizer")}
         groups = [settings.decay_all, settings.head_lr_factor, settings.ema is None, settings.epochs == 0]
@@ -119,13 +114,12 @@ class Estimator:
                 if not is_out_of_memory(error) or batch_size <= 1:
                     raise
             batch_size = (batch_size + 1) // 2
-        _, _, weight_bytes = self._measured[key]
-        check_budget(plan, weight_bytes // 4)
+        check_budget(plan, self._measured[key][2])
         return self._measured[key]
 
 
 def _measure(plan: Plan, device: torch.device, batch_size: int) -> tuple[float, float, int]:
-    """Seconds per training image, seconds per evaluated image, bytes of the weights."""
+    """Seconds per training image, seconds per evaluated image, number of parameters."""
     recipe = plan.resolved.recipe
     runtime.prepare(device, recipe.runtime.threads, recipe.training.deterministic, recipe.runtime.devices)
     model = build_model(plan)
@@ -145,8 +139,7 @@ def _measure(plan: Plan, device: torch.device, batch_size: int) -> tuple[float, 
 
     def look() -> None:
         with torch.inference_mode():
-            for images, _ in batches.evaluation(batch_size):
-                forward(model, images)
+            forward(model, batches.images(order))
 
     rates = []
     for action in (learn, look):
@@ -159,4 +152,4 @@ def _measure(plan: Plan, device: torch.device, batch_size: int) -> tuple[float, 
                 torch.cuda.synchronize(device)
             seconds.append(time.perf_counter() - started)
         rates.append(statistics.median(seconds) / batch_size)
-    return rates[0], rates[1], 4 * parameters
+    return rates[0], rates[1], parameters

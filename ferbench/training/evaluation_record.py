@@ -13,10 +13,11 @@ from ferbench.data.splits import Rows
 from ferbench.experiment.recipe import EvaluationSettings
 from ferbench.ids import short
 from ferbench.metrics.scoring import scores_record
-from ferbench.records.evaluation import Evaluation, Seen, StoredPixels
+from ferbench.records.evaluation import Evaluation, Seen
 from ferbench.records.run import Run
-from ferbench.runs.directory import Predictions, RunDirectory
+from ferbench.runs.directory import RunDirectory
 from ferbench.runs.pixels import stored_as, told_apart
+from ferbench.runs.predictions import Predictions
 from ferbench.training.evaluation import SplitResult
 
 
@@ -68,7 +69,7 @@ def write_evaluation(
         training_id=record.identity.training_id,
         dataset=pack.dataset,
         options={**options.model_dump(mode="json"), **apart},
-        stored=None if stored is None else StoredPixels.model_validate(stored),
+        stored=stored,
         **scores,
         seconds=seconds,
     )

@@ -27,9 +27,8 @@ from ferbench.training.position import Position, TrainingOutcome
 from ferbench.training.precision import Precision
 from ferbench.training.ranks import ALONE, Ranks
 from ferbench.training.scores import Scores
-from ferbench.training.selection import BestEpoch
 from ferbench.training.step import Loss, Stepper, start_epoch
-from ferbench.training.stopping import EarlyStopping
+from ferbench.training.stopping import BestEpoch, EarlyStopping
 
 if TYPE_CHECKING:
     from timm.utils import ModelEmaV3
@@ -179,7 +178,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
     while at.epoch <= training.epochs and outcome.stopped == "epochs":
         epoch = at.epoch
         started = time.perf_counter() - at.seconds
-        order = ranks.order(draw(training.sampler, epoch, len(training.train), training.drawn))
+        order = ranks.broadcast(draw(training.sampler, epoch, len(training.train), training.drawn))
         training.drawn = len(order)
         drawn = described(training.sampler)
         scores_before = copy.deepcopy(at.scores)

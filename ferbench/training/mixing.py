@@ -71,13 +71,8 @@ class Mixing:
         return share, boxes
 
 
-def mix(images: Tensor, targets: Targets, share: Tensor, boxes: Tensor, classes: int) -> tuple[Tensor, Targets]:
-    """Mix with given shares float32[N] and boxes int64[N, 4]: a box is cut in, other samples are blended."""
-    return mix_images(images, share, boxes), mix_targets(targets, share, classes)
-
-
 def mix_images(images: Tensor, share: Tensor, boxes: Tensor) -> Tensor:
-    """The images of `mix`."""
+    """Mix images with given shares float32[N] and boxes int64[N, 4]: a box is cut in, others are blended."""
     device = images.device
     height, width = images.shape[-2:]
     cut = boxes[:, 1] > boxes[:, 0]
@@ -92,7 +87,7 @@ def mix_images(images: Tensor, share: Tensor, boxes: Tensor) -> Tensor:
 
 
 def mix_targets(targets: Targets, share: Tensor, classes: int) -> Targets:
-    """The targets of `mix`."""
+    """Mix the targets of such images."""
     own = upload(share, targets.labels.device)
     return Targets(
         labels=torch.where(own >= 0.5, targets.labels, targets.labels.flip(0)),

@@ -47,14 +47,8 @@ def parameter_groups(model: nn.Module, settings: TrainingSettings) -> list[nn.Pa
     groups: dict[tuple[bool, bool], dict[str, Any]] = {}
     for parameter in trainable:
         spared = not settings.decay_all and parameter.ndim <= 1
-        key = (parameter in head, spared)
-        if key not in groups:
-            groups[key] = {
-                "params": [],
-                **({_FACTOR: factor} if key[0] else {}),
-                **({"weight_decay": 0.0} if spared else {}),
-            }
-        groups[key]["params"].append(parameter)
+        differing = ({_FACTOR: factor} if parameter in head else {}) | ({"weight_decay": 0.0} if spared else {})
+        groups.setdefault((parameter in head, spared), {"params": [], **differing})["params"].append(parameter)
     return list(groups.values())
 
 

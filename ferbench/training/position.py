@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
-
-import torch
 
 from ferbench.records.epoch import Epoch
 from ferbench.training.epoch import EpochSums
@@ -81,8 +79,3 @@ class Position:
                 "outcome": TrainingOutcome(**state["outcome"]),
             }
         )
-
-    def on(self, device: torch.device) -> Position:
-        """A copy with its tensors on a device."""
-        sums = None if self.sums is None else self.sums.on(device)
-        return replace(self, sums=sums, outcome=replace(self.outcome))

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import selectors
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan
-from ferbench.experiment.start import Start
-from ferbench.link import Link
 from ferbench.records.run import Run
 from ferbench.runs.lock import only_writer
 from ferbench.training.building import check_devices
@@ -36,8 +33,7 @@ from ferbench.training.rank_messages import (
     Relay,
     Setup,
     Signalled,
-    from_plain,
-    to_plain,
+    send,
 )
 from ferbench.training.record import write_failure
 
@@ -74,11 +70,11 @@ def execute(
         pass
     setup = Setup(
         settings=_settings(plan),
-        start=_start(plan.start),
+        start=plan.start,
         reads_test=plan.reads_test,
         training_id=plan.training_id,
-        results=str(results),
-        cache=str(cache),
+        results=results,
+        cache=cache,
         plugins=list(plugins),
         count=plan.resolved.recipe.runtime.devices,
     )
@@ -113,13 +109,6 @@ def _settings(plan: Plan) -> dict[str, Any]:
     return given | {"data": {key: value for key, value in given["data"].items() if value is not None}}
 
 
-def _start(start: Start | None) -> dict[str, Any] | None:
-    if start is None:
-        return None
-    plain = {field.name: getattr(start, field.name) for field in fields(start)}
-    return plain | {"directory": str(start.directory.path), "class_names": list(start.class_names)}
-
-
 class _Forwarding(Interruption):
     """Passes the signals that end a run on to the first rank, which saves it.
 
@@ -148,7 +137,7 @@ class _Rank:
 
     index: int
     process: subprocess.Popen[bytes]
-    link: Link
+    line: Connection
     log: Path | None
     there: bool = True
     ending: Ending | None = None
@@ -166,7 +155,6 @@ class RankProcesses:
     setup: Setup
     signals: _Forwarding
     _ranks: list[_Rank] = field(default_factory=list)
-    _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> RankProcesses:
@@ -184,8 +172,7 @@ class RankProcesses:
         for rank in self._ranks:
             rank.process.kill()
             rank.process.wait()
-            rank.link.close()
-        self._selector.close()
+            rank.line.close()
         if self._folder is not None:
             self._folder.cleanup()
 
@@ -204,7 +191,7 @@ class RankProcesses:
             ended = next((rank.ending for rank in self._ranks[1:] if rank.ending is not None), None)
             if ended is not None and deadline is None:
                 deadline = time.monotonic() + _GRACE
-                first.link.send(to_plain(ended))
+                send(first.line, ended)
             if deadline is not None and time.monotonic() > deadline:
                 break
             if self.signals.insisted is not None and time.monotonic() > self.signals.insisted + _IMPATIENCE:
@@ -212,7 +199,7 @@ class RankProcesses:
         return self._failure()
 
     def _start(self, index: int, folder: Path) -> None:
-        ours, theirs = socket.socketpair()
+        ours, theirs = Pipe()
         log = folder / f"{index}.log" if index else None
         command = [sys.executable, "-m", "ferbench.training.rank_process", str(theirs.fileno()), str(index)]
         with theirs, contextlib.ExitStack() as stack:
@@ -226,29 +213,28 @@ class RankProcesses:
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
                 start_new_session=True,  # Ctrl-C is this process's to handle
             )
-        rank = _Rank(index, process, Link(ours), log)
+        rank = _Rank(index, process, ours, log)
         self._ranks.append(rank)
-        self._selector.register(ours.fileno(), selectors.EVENT_READ, rank)
         if index == 0:
             self.signals.first = process.pid
             if self.signals.pending is not None:
                 process.send_signal(self.signals.pending)
-        rank.link.send(to_plain(replace(self.setup, store=str(folder / "store"))))
+        send(ours, replace(self.setup, store=folder / "store"))
 
     def _received(self, seconds: float) -> Iterator[Progress]:
-        for key, _ in self._selector.select(seconds):
-            rank: _Rank = key.data
-            messages, rank.there = rank.link.receive()
-            for message in map(from_plain, messages):
-                if isinstance(message, Progress):
-                    yield message
-                elif not isinstance(message, Setup):
-                    rank.ending = message
-            if not rank.there:
-                self._selector.unregister(key.fd)
+        ready = wait([rank.line for rank in self._ranks if rank.there], seconds)
+        for rank in [rank for rank in self._ranks if rank.line in ready]:
+            try:
+                message: Progress | Ending = rank.line.recv()
+            except (EOFError, OSError):
+                rank.there = False
                 rank.process.wait()
-                if rank.ending is None:
-                    rank.ending = self._crash(rank)
+                rank.ending = rank.ending or self._crash(rank)
+                continue
+            if isinstance(message, Progress):
+                yield message
+            else:
+                rank.ending = message
 
     def _crash(self, rank: _Rank) -> Ending:
         """How a rank ended that sent no ending."""

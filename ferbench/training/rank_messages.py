@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from ferbench.errors import UserError
-from ferbench.link import Link
+from ferbench.experiment.start import Start
 from ferbench.plugin.culprit import blame, named
 from ferbench.records.epoch import Epoch
 from ferbench.runs.lock import AtWork
@@ -27,7 +29,7 @@ class Setup:
 
     Attributes:
         settings: the recipe as plain values.
-        start: fields of the `Start`, with the path of its directory; None: from scratch.
+        start: the weights that the run starts from; None: from scratch.
         reads_test: as `Plan` has it.
         training_id: that the plan must have again.
         results: the results directory.
@@ -39,14 +41,14 @@ class Setup:
     """
 
     settings: dict[str, Any]
-    start: dict[str, Any] | None
+    start: Start | None
     reads_test: bool
     training_id: str
-    results: str
-    cache: str
+    results: Path
+    cache: Path
     plugins: list[str]
     count: int
-    store: str = ""
+    store: Path | None = None
     micro_batch: int | None = None
 
 
@@ -56,11 +58,11 @@ class Progress:
 
     Attributes:
         method: of `Observer`; ``started`` when the run's first record is on disk.
-        values: its arguments as plain values.
+        values: its arguments.
     """
 
     method: str
-    values: list[Any]
+    values: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -122,19 +124,11 @@ class Failed:
 Ending = Done | Signalled | MemoryFull | Failed
 Message = Setup | Progress | Ending
 
-_TYPES: dict[str, Callable[..., Message]] = {
-    kind.__name__: kind for kind in (Setup, Progress, Done, Signalled, MemoryFull, Failed)
-}
 
-
-def to_plain(message: Message) -> dict[str, Any]:
-    """A message as a `Link` sends it."""
-    return {"type": type(message).__name__, **dataclasses.asdict(message)}
-
-
-def from_plain(content: dict[str, Any]) -> Message:
-    """The message that `to_plain` was given."""
-    return _TYPES[content.pop("type")](**content)
+def send(line: Connection, message: Message) -> None:
+    """Send a message; where the other end is gone, nobody misses it."""
+    with contextlib.suppress(OSError):
+        line.send(message)
 
 
 class RankFailed(Exception):
@@ -150,11 +144,11 @@ class ReportingObserver(Observer):
     """In the first rank: passes on what an observer is called with.
 
     Args:
-        link: to the process that has the observer.
+        line: to the process that has the observer.
     """
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, line: Connection) -> None:
+        self._line = line
         self._reported = 0.0
         self._send("started")
 
@@ -165,16 +159,16 @@ class ReportingObserver(Observer):
             self._send("batch_done", epoch, images, total, loss)
 
     def epoch_ended(self, epoch: Epoch) -> None:
-        self._send("epoch_ended", epoch.plain())
+        self._send("epoch_ended", epoch)
 
     def resumed(self, at: Position) -> None:
-        self._send("resumed", at.epoch, at.batches)
+        self._send("resumed", Position(epoch=at.epoch, batches=at.batches))
 
     def stopped(self, epoch: int, reason: str) -> None:
         self._send("stopped", epoch, reason)
 
     def _send(self, method: str, *values: Any) -> None:
-        self._link.send(to_plain(Progress(method, list(values))))
+        send(self._line, Progress(method, values))
 
 
 @dataclass
@@ -191,12 +185,5 @@ class Relay:
     def pass_on(self, progress: Progress) -> None:
         """Call the observer."""
         observer = self._observer = self._observer or self.make_observer()
-        match progress.method, progress.values:
-            case "batch_done", values:
-                observer.batch_done(*values)
-            case "epoch_ended", [epoch]:
-                observer.epoch_ended(Epoch.model_validate(epoch))
-            case "resumed", [epoch, batches]:
-                observer.resumed(Position(epoch=epoch, batches=batches))
-            case "stopped", values:
-                observer.stopped(*values)
+        if progress.method != "started":
+            getattr(observer, progress.method)(*progress.values)

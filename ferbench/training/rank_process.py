@@ -9,16 +9,14 @@ import signal
 import socket
 import sys
 import threading
-from pathlib import Path
-from typing import TYPE_CHECKING
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
 
-from ferbench.link import Link
 from ferbench.training.interruption import NUMBERS
 
 if TYPE_CHECKING:
     from ferbench.experiment.plan import Plan
-    from ferbench.link import Message
-    from ferbench.training.rank_messages import Setup
+    from ferbench.training.rank_messages import Message, Setup
 
 #: Seconds that the cause of another rank's end may take to be known.
 _PATIENCE = 20
@@ -26,19 +24,19 @@ _PATIENCE = 20
 
 def main() -> None:
     """``python -m ferbench.training.rank_process FD INDEX``: serve the process at the other end of that socket."""
-    link, index = Link(socket.socket(fileno=int(sys.argv[1]))), int(sys.argv[2])
+    line, index = Connection(int(sys.argv[1])), int(sys.argv[2])
     # The first rank saves the run when it is asked to; until then, and in the others, nothing would be lost.
     for number in NUMBERS:
         signal.signal(number, signal.SIG_IGN if index else signal.SIG_DFL)
     received: queue.Queue[Message] = queue.Queue()
-    threading.Thread(target=_receive, args=(link, received), daemon=True).start()
-    setup = received.get()
+    threading.Thread(target=_receive, args=(line, received), daemon=True).start()
+    setup: Any = received.get()
     with contextlib.suppress(ValueError, OSError):
         _name_interface()
-    _serve(link, index, setup, received)
+    _serve(line, index, setup, received)
 
 
-def _serve(link: Link, index: int, plain: Message, received: queue.Queue[Message]) -> None:
+def _serve(line: Connection, index: int, setup: Setup, received: queue.Queue[Message]) -> None:
     from ferbench.training.interruption import Interrupted
     from ferbench.training.rank_messages import (
         Done,
@@ -47,10 +45,8 @@ def _serve(link: Link, index: int, plain: Message, received: queue.Queue[Message
         MemoryFull,
         RankFailed,
         ReportingObserver,
-        Setup,
         Signalled,
-        from_plain,
-        to_plain,
+        send,
     )
     from ferbench.training.ranks import ConnectedRanks, OutOfMemory, PeerLost
     from ferbench.training.run import execute, follow
@@ -58,17 +54,22 @@ def _serve(link: Link, index: int, plain: Message, received: queue.Queue[Message
 
     ending: Ending = Done()
     try:
-        setup = from_plain(plain)
-        assert isinstance(setup, Setup)
         planned = plan_of(setup)
         device = choose_devices(planned.resolved.recipe.runtime.device, setup.count)[index]
-        cause = _Cause(received, setup.count)
-        ranks = ConnectedRanks(Path(setup.store), index, setup.count, device, setup.micro_batch, cause.wait)
-        results = Path(setup.results)
+
+        def cause() -> BaseException | None:
+            """What the process that started all ranks knows of one that has ended."""
+            with contextlib.suppress(queue.Empty):
+                message = received.get(timeout=_PATIENCE)
+                return message.exception(setup.count) if isinstance(message, Failed) else None
+            return None
+
+        assert setup.store is not None
+        ranks = ConnectedRanks(setup.store, index, setup.count, device, setup.micro_batch, cause)
         if index:
-            follow(planned, results, ranks)
+            follow(planned, setup.results, ranks)
         else:
-            execute(planned, results, lambda record: ReportingObserver(link), ranks)
+            execute(planned, setup.results, lambda record: ReportingObserver(line), ranks)
     except OutOfMemory as error:
         ending = MemoryFull(error.size)
     except Interrupted as error:
@@ -77,27 +78,11 @@ def _serve(link: Link, index: int, plain: Message, received: queue.Queue[Message
         ending = Signalled(int(signal.SIGINT))
     except BaseException as error:
         ending = Failed.of(error, rank=index, lost=isinstance(error, (PeerLost, RankFailed)))
-    link.send(to_plain(ending))
+    send(line, ending)
     sys.stdout.flush()
     sys.stderr.flush()
     if index:
         os._exit(0)  # what it shares with the others need not be taken down in order
-
-
-class _Cause:
-    """What the process that started all ranks knows of one that has ended."""
-
-    def __init__(self, received: queue.Queue[Message], count: int) -> None:
-        self._received, self._count = received, count
-
-    def wait(self) -> BaseException | None:
-        from ferbench.training.rank_messages import Failed, from_plain
-
-        try:
-            message = from_plain(self._received.get(timeout=_PATIENCE))
-        except queue.Empty:
-            return None
-        return message.exception(self._count) if isinstance(message, Failed) else None
 
 
 def plan_of(setup: Setup) -> Plan:
@@ -108,29 +93,22 @@ def plan_of(setup: Setup) -> Plan:
     """
     from ferbench.errors import UserError
     from ferbench.experiment.prepare import Preparer, pack_in
-    from ferbench.experiment.start import Start
     from ferbench.plugin.discovery import load_registry
-    from ferbench.runs.directory import RunDirectory
 
-    start = None
-    if setup.start is not None:
-        where, names = RunDirectory(Path(setup.start["directory"])), tuple(setup.start["class_names"])
-        start = Start(**setup.start | {"directory": where, "class_names": names})
-    preparer = Preparer(load_registry(tuple(setup.plugins)), pack_in(Path(setup.cache)))
-    planned = preparer.prepare(setup.settings, start, reads_test=setup.reads_test)
+    preparer = Preparer(load_registry(tuple(setup.plugins)), pack_in(setup.cache))
+    planned = preparer.prepare(setup.settings, setup.start, reads_test=setup.reads_test)
     if planned.training_id != setup.training_id:
         raise UserError("the data or a plugin changed while the run started", "give the command again")
     return planned
 
 
-def _receive(link: Link, received: queue.Queue[Message]) -> None:
+def _receive(line: Connection, received: queue.Queue[Message]) -> None:
     """Take what the other process sends, and end with it."""
-    there = True
-    while there:
-        messages, there = link.receive()
-        for message in messages:
-            received.put(message)
-    os._exit(1)
+    try:
+        while True:
+            received.put(line.recv())
+    finally:
+        os._exit(1)
 
 
 def _name_interface() -> None:

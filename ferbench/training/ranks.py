@@ -6,7 +6,6 @@ import contextlib
 import datetime
 import functools
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -70,12 +69,8 @@ class Ranks:
         return Shards(self.count, self.index, paired)
 
     def broadcast(self, message: Any = None) -> Any:
-        """What the first rank gives as ``message``, plain values, on all of them."""
+        """What the first rank gives as ``message``, plain values and arrays, on all of them."""
         return message
-
-    def order(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The first rank's order of an epoch's samples."""
-        return order
 
     def copy_weights(self, model: nn.Module) -> None:
         """Give a model the first rank's weights and buffers."""
@@ -154,17 +149,12 @@ class ConnectedRanks(Ranks):
         return self._device
 
     def broadcast(self, message: Any = None) -> Any:
-        content = json.dumps(message).encode()
-        size = self._from_first(torch.tensor([len(content)]))
-        data = torch.zeros(int(size), dtype=torch.uint8)
-        if self.index == 0:
-            data = torch.frombuffer(bytearray(content), dtype=torch.uint8)
-        return json.loads(self._from_first(data).numpy().tobytes())
+        import torch.distributed as dist
 
-    def order(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
-        size = int(self._from_first(torch.tensor([len(order)])))
-        theirs = torch.from_numpy(order.copy()) if self.index == 0 else torch.zeros(size, dtype=torch.int64)
-        return self._from_first(theirs).numpy()
+        messages = [message]
+        with _exchange():
+            dist.broadcast_object_list(messages, 0, device=torch.device("cpu"))
+        return messages[0]
 
     def copy_weights(self, model: nn.Module) -> None:
         with torch.no_grad():

@@ -9,7 +9,7 @@ import torch
 
 from ferbench.experiment.plan import Plan
 from ferbench.plugin.culprit import named
-from ferbench.records.lineage import Lineage, Parent
+from ferbench.records.lineage import Lineage
 from ferbench.records.run import AskedRecipe, Data, Failure, Identity, Run, Status
 from ferbench.runs.directory import RunDirectory
 from ferbench.training import runtime
@@ -54,7 +54,7 @@ def first_record(plan: Plan, device: torch.device, devices: int = 1) -> Run:
         plugins=plan.resolved.loaded(),
         data=data,
         environment=runtime.environment(device, devices),
-        lineage=Lineage(parents=[] if plan.start is None else [Parent.model_validate(plan.start.to_record())]),
+        lineage=Lineage(parents=[] if plan.start is None else [plan.start.as_parent()]),
         evaluations={},
     )
 

@@ -55,6 +55,11 @@ class TrainedModel:
     plugin: Mapping[str, str | None]
     doubt: str | None
 
+    @property
+    def warnings(self) -> list[str]:
+        """Why what it predicts may not be what the run's own tests say."""
+        return [warning for warning in (self.changed, self.doubt) if warning is not None]
+
     def classify(self, images: list[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """What the model predicts of images of any sizes, prepared as those of its training and its tests were.
 
@@ -115,7 +120,7 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
     refuse_without_weights(directory, record)
     recorded = record.components["model"]
     own = f"{recorded.distribution}:{recorded.name}"  # another plugin may offer a model of that name, too
-    there = any(one.qualified_name == own for one in registry.components("model"))
+    there = any(model.qualified_name == own for model in registry.components("model"))
     try:
         component = registry.find("model", own if there else recorded.name)
     except UserError as error:

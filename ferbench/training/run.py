@@ -27,6 +27,7 @@ from ferbench.training.building import build_model, split_batches
 from ferbench.training.epoch import Diverged
 from ferbench.training.final_evaluation import evaluate_kept, evaluate_role
 from ferbench.training.interruption import Interruption
+from ferbench.training.layers import layer_table
 from ferbench.training.loop import Observer, Training, fit
 from ferbench.training.position import Position, TrainingOutcome
 from ferbench.training.ranks import ALONE, OutOfMemory, Ranks
@@ -36,7 +37,6 @@ from ferbench.training.snapshots import Snapshots
 from ferbench.training.starting import begin_from
 from ferbench.training.step import Loss, is_out_of_memory
 from ferbench.training.stopping import Pruned
-from ferbench.training.summary import layer_table
 from ferbench.training.trackers import Trackers
 
 
@@ -67,32 +67,28 @@ def follow(plan: Plan, results: Path, ranks: Ranks) -> None:
         PeerLost: it has ended.
     """
     with using(*plan.resolved.used, innocent=is_out_of_memory):
-        _follow(plan, results, ranks)
-
-
-def _follow(plan: Plan, results: Path, ranks: Ranks) -> None:
-    directory = plan.directory(results)
-    device = _prepared(plan, ranks)
-    model = None
-    loss = build_loss(plan, device)
-    while True:
-        match ranks.broadcast():
-            case ["train", snapshot]:
-                model = _placed(build_model(plan), device)
-                ranks.copy_weights(model)
-                training = _assembled(plan, model, loss, device, ranks)
-                if snapshot is not None:
-                    state = Snapshots(directory.checkpoints, plan.training_id).read(snapshot)
-                    if state is None:
-                        raise RuntimeError(f"checkpoint {snapshot} is not what the first rank goes on from")
-                    state.restore(training)
-                runtime.seed_everything(plan.resolved.recipe.training.seed)
-                with contextlib.suppress(Diverged):  # as on all ranks
-                    fit(training, Observer())
-            case ["evaluate", role, epoch]:
-                model = model or _trained_model(plan, device)
-                ranks.copy_weights(model)
-                evaluate_role(plan, model, loss, device, directory, role, epoch, ranks)
+        directory = plan.directory(results)
+        device = _prepared(plan, ranks)
+        model = None
+        loss = build_loss(plan, device)
+        while True:
+            match ranks.broadcast():
+                case ["train", snapshot]:
+                    model = _placed(build_model(plan), device)
+                    ranks.copy_weights(model)
+                    training = _assembled(plan, model, loss, device, ranks)
+                    if snapshot is not None:
+                        state = Snapshots(directory.checkpoints, plan.training_id).read(snapshot)
+                        if state is None:
+                            raise RuntimeError(f"checkpoint {snapshot} is not what the first rank goes on from")
+                        state.restore(training)
+                    runtime.seed_everything(plan.resolved.recipe.training.seed)
+                    with contextlib.suppress(Diverged):  # as on all ranks
+                        fit(training, Observer())
+                case ["evaluate", role, epoch]:
+                    model = model or _trained_model(plan, device)
+                    ranks.copy_weights(model)
+                    evaluate_role(plan, model, loss, device, directory, role, epoch, ranks)
 
 
 def _prepared(plan: Plan, ranks: Ranks) -> torch.device:
@@ -201,7 +197,7 @@ class _Recorder(Observer):
         self._display.batch_done(epoch, images, total, loss)
 
     def epoch_ended(self, epoch: Epoch) -> None:
-        self._directory.append_history(epoch.plain())
+        self._directory.append_history(epoch)
         self._trackers.notify("epoch_ended", epoch.plain())
         self._display.epoch_ended(epoch)  # which may end the run
 

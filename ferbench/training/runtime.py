@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import platform
 import random
-import sys
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import torch
 
+from ferbench.data.packing import available_cores
 from ferbench.errors import UserError
 from ferbench.plugin.source import digest_sources, is_editable, source_roots
 from ferbench.records.environment import Environment, Gpu
@@ -19,29 +20,16 @@ from ferbench.records.environment import Environment, Gpu
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 
-def keep_freed_memory() -> bool:
+def keep_freed_memory() -> None:
     """Tell glibc to reuse freed blocks instead of giving them back to the kernel after every step.
 
     Activations of a step are freed and asked for again at the next; by default glibc maps each large block anew and
-    the kernel has to clear it. Returns False where there is no glibc.
+    the kernel has to clear it. Without glibc nothing happens.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
+    with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")
-        done = (
-            libc.mallopt(_M_MMAP_MAX, 0),
-            libc.mallopt(_M_TRIM_THRESHOLD, -1),
-            libc.mallopt(_M_TOP_PAD, 64 << 20),
-        )
-    except (OSError, AttributeError):
-        return False
-    return all(done)
-
-
-def available_cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        for parameter, value in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, -1), (_M_TOP_PAD, 64 << 20)):
+            libc.mallopt(parameter, value)
 
 
 def _asked_threads() -> int | None:

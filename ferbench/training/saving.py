@@ -115,7 +115,7 @@ class RunSaver(Saver):
         if lost and here:
             save_best(self._directory, training)
         self._random, self.resumed_from = snapshot.random, snapshot.name
-        self._directory.keep_history(at.epoch - 1, None if at.record is None else at.record.plain())
+        self._directory.keep_history(at.epoch - 1, at.record)
         self._saved = training.at.batches
         return True
 

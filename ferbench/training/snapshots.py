@@ -18,6 +18,7 @@ import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from ferbench.errors import UserError
 from ferbench.runs.saved import snapshot_names
@@ -138,7 +139,10 @@ class Snapshot:
         if training.stopping is not None:
             assert self.stopping is not None
             training.stopping.value, training.stopping.waited = self.stopping
-        training.at = self.position.on(training.train.device)
+        device = training.train.device
+        state = self.position.to_state()
+        state = tree_map(lambda part: part.to(device, copy=True) if isinstance(part, Tensor) else part, state)
+        training.at = Position.from_state(state)
 
 
 class Snapshots:

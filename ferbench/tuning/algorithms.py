@@ -10,9 +10,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ferbench.errors import UserError
 from ferbench.records.study import ChosenBy
+from ferbench.tuning.database import without_warnings
 from ferbench.tuning.objectives import Objective
-from ferbench.tuning.settings import Algorithm, PrunerName, TuneSettings
-from ferbench.tuning.storage import without_warnings
+from ferbench.tuning.tune_settings import Algorithm, PrunerName, TuneSettings
 
 #: Trials that are drawn at random before an algorithm has something to go by.
 STARTUP = 10

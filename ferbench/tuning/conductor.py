@@ -12,10 +12,10 @@ from optuna.trial import FrozenTrial
 from ferbench.errors import UserError
 from ferbench.records.study import TrialResult
 from ferbench.training.interruption import Interruption
-from ferbench.tuning.messages import EpochEnded, Interrupted, Job, JobEnded, Message, PastEpochs
+from ferbench.tuning.database import AWAY
+from ferbench.tuning.messages import EpochEnded, Interrupted, Job, JobEnded, Message, PastEpochs, Verdict, send
 from ferbench.tuning.pending import PendingResults
 from ferbench.tuning.space import Chosen, Space
-from ferbench.tuning.storage import AWAY
 from ferbench.tuning.trials import MOST_ATTEMPTS, OpenTrial, Trials
 from ferbench.tuning.workers import Worker, Workers
 
@@ -157,7 +157,7 @@ class Conductor:
                     self._report(trial, epoch, value)
             case EpochEnded(epoch, value, text):
                 prune = value is not None and self._report(trial, epoch, value)
-                self.workers.verdict(worker, prune=prune and not stopping)
+                send(worker.link, Verdict(prune and not stopping))
                 self.observer.epoch_ended(trial, text, value)
             case Interrupted():
                 del self.working[worker.index]

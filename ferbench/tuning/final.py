@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
 
 from ferbench.errors import UserError
 from ferbench.experiment.toml import recipe_toml
+from ferbench.records.run import Run
 from ferbench.records.study import Finalist, LostSeed, Outcome, SeedRun, Tally
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.lock import only_writer
@@ -19,7 +19,7 @@ from ferbench.training.interruption import Interruption
 from ferbench.tuning.conductor import FAREWELL, StudyObserver
 from ferbench.tuning.messages import EpochEnded, Interrupted, Job, JobEnded
 from ferbench.tuning.objectives import Objective, ranked
-from ferbench.tuning.space import Chosen, Settings, Space
+from ferbench.tuning.space import Space
 from ferbench.tuning.study import StudyDirectory
 from ferbench.tuning.trials import MOST_ATTEMPTS, STATES
 from ferbench.tuning.workers import Workers
@@ -33,6 +33,7 @@ class SeedJob:
     """A run of a finalist over one of the seeds.
 
     Attributes:
+        finalist: whose.
         seed: of the run.
         job: as a worker gets it.
         attempts: how often it was begun.
@@ -40,6 +41,7 @@ class SeedJob:
         ended: None until it has.
     """
 
+    finalist: Finalist
     seed: int
     job: Job
     attempts: int = 0
@@ -47,36 +49,12 @@ class SeedJob:
     ended: JobEnded | None = None
 
 
-@dataclass
-class Candidate:
-    """A trial that is worth a test.
-
-    Attributes:
-        rank: from 1.
-        number: of the trial.
-        values: of the objectives, on validation.
-        chosen: the trial's values by key.
-        settings: the trial's recipe.
-        runs: that test it.
-    """
-
-    rank: int
-    number: int
-    values: tuple[float, ...]
-    chosen: Chosen
-    settings: Settings
-    runs: list[SeedJob] = field(default_factory=list)
-
-
-def candidates(
-    trials: Sequence[FrozenTrial], objectives: Sequence[Objective], space: Space, best: int | None
-) -> list[Candidate]:
-    """The best trials, no two with the same values of every parameter.
+def best_trials(trials: Sequence[FrozenTrial], objectives: Sequence[Objective], best: int | None) -> list[Finalist]:
+    """The trials that are worth a test, no two with the same values of every parameter; none has a run yet.
 
     Args:
         trials: of the study.
         objectives: of the study.
-        space: that the trials chose from.
         best: how many; None: one, or of a Pareto front up to five, from one end to the other.
 
     Raises:
@@ -89,38 +67,34 @@ def candidates(
             f"none of the {len(trials)} trials is complete" + (f": {reasons[-1]}" if reasons else ""),
             "widen the search, or see with 'ferbench tune status' how the trials ended",
         )
-    order = ranked(objectives, [trial.values for trial in complete])
     unlike: dict[str, FrozenTrial] = {}
-    for i in order:
+    for i in ranked(objectives, [trial.values for trial in complete]):
         unlike.setdefault(repr(sorted(complete[i].params.items())), complete[i])
     chosen = list(unlike.values())
-    if len(objectives) > 1:
-        chosen = _spread(chosen, _OF_A_FRONT if best is None else best)
-    else:
-        chosen = chosen[: best or 1]
+    chosen = _spread(chosen, best or _OF_A_FRONT) if len(objectives) > 1 else chosen[: best or 1]
     return [
-        Candidate(rank, trial.number, tuple(trial.values), dict(trial.params), space.settings(trial.params))
+        Finalist(
+            rank=rank, trial=trial.number, values=trial.values, chosen=trial.params, runs=[], failed=[], recipe=None
+        )
         for rank, trial in enumerate(chosen, start=1)
     ]
 
 
 def _spread(front: list[FrozenTrial], most: int) -> list[FrozenTrial]:
     """At most so many, at even distances along the front."""
-    if len(front) <= most:
-        return front
-    if most == 1:
-        return [front[0]]
+    if len(front) <= most or most == 1:
+        return front[:most]
     return [front[round(i * (len(front) - 1) / (most - 1))] for i in range(most)]
 
 
-def seed_jobs(candidate: Candidate, seeds: Sequence[int], label: str) -> list[SeedJob]:
-    """The runs that test a candidate."""
+def seed_jobs(finalist: Finalist, space: Space, seeds: Sequence[int], label: str) -> list[SeedJob]:
+    """The runs that test a finalist of a study of that name."""
     jobs = []
     for seed in seeds:
-        settings = copy.deepcopy(candidate.settings)
+        settings = space.settings(finalist.chosen)
         settings.setdefault("training", {})["seed"] = seed
-        settings["name"] = f"{label[:50]}-trial{candidate.number}-seed{seed}"
-        jobs.append(SeedJob(seed, Job(None, settings, test=True)))
+        settings["name"] = f"{label[:50]}-trial{finalist.trial}-seed{seed}"
+        jobs.append(SeedJob(finalist, seed, Job(None, settings, test=True)))
     return jobs
 
 
@@ -134,10 +108,10 @@ def run_jobs(workers: Workers, jobs: Sequence[SeedJob], interruption: Interrupti
     working: dict[int, SeedJob] = {}
 
     def ended_ones() -> int:
-        return sum(one.ended is not None for one in jobs)
+        return sum(job.ended is not None for job in jobs)
 
     def show() -> None:
-        at_work = [f"{one.job.settings['name']} {one.epoch}".strip() for one in working.values()]
+        at_work = [f"{run.job.settings['name']} {run.epoch}".strip() for run in working.values()]
         observer.repeating(ended_ones(), len(jobs), at_work)
 
     try:
@@ -174,66 +148,49 @@ def run_jobs(workers: Workers, jobs: Sequence[SeedJob], interruption: Interrupti
         raise
 
 
-def conclude(place: StudyDirectory, results: Path, tested: Sequence[Candidate], about: Outcome) -> Outcome:
+def conclude(place: StudyDirectory, results: Path, jobs: Sequence[SeedJob], outcome: Outcome, seed: int) -> None:
     """Write down what the search led to: which runs were tested, their recipes, and in each run where it comes from.
 
     Args:
         place: of the study.
         results: the results directory.
-        tested: the candidates, each with its runs.
-        about: of the study, without finalists.
-
-    Returns:
-        The outcome as written.
+        jobs: of all finalists.
+        outcome: of the study; its finalists get their runs.
+        seed: of the study's recipe: the run over it gives a finalist's recipe; without that, the first that there is.
     """
-    outcome = about.model_copy(update={"finalists": [_finalist(place, results, one, about) for one in tested]})
-    place.save_outcome(outcome)
-    return outcome
-
-
-def _finalist(place: StudyDirectory, results: Path, candidate: Candidate, about: Outcome) -> Finalist:
-    runs: list[SeedRun] = []
-    failed: list[LostSeed] = []
-    recipe = None
-    for one in candidate.runs:
-        ended = one.ended
+    about = {key: value for key, value in outcome.plain().items() if key != "finalists"}
+    recipes: dict[int, Run] = {}
+    for job in jobs:
+        finalist, ended = job.finalist, job.ended
         assert ended is not None
         if ended.ending != "complete" or ended.run is None:
-            failed.append(LostSeed(seed=one.seed, reason=ended.reason))
+            finalist.failed.append(LostSeed(seed=job.seed, reason=ended.reason))
             continue
-        runs.append(SeedRun(seed=one.seed, run=ended.run))
+        finalist.runs.append(SeedRun(seed=job.seed, run=ended.run))
         directory = RunDirectory(run_path(results, ended.run))
         with only_writer(directory):
-            record = directory.load()
-            tuning = {**about.plain(), "trial": candidate.number, "values": list(candidate.values)}
-            record.tuning = {key: value for key, value in tuning.items() if key != "finalists"}
-            directory.save(record)
-        if recipe is None or one.seed == candidate.settings.get("training", {}).get("seed", 0):
-            recipe = record
-    path = None
-    if recipe is not None:
-        number = "" if candidate.rank == 1 else f"-{candidate.rank}"
-        path = place.path / f"best{number}.toml"
-        recipe.recipe.name = f"{about.label[:50]}-best{number.removeprefix('-')}"
-        replace_file(path, (_header(about, candidate, path.name) + recipe_toml(recipe)).encode())
-    return Finalist(
-        rank=candidate.rank,
-        trial=candidate.number,
-        values=list(candidate.values),
-        chosen=candidate.chosen,
-        runs=runs,
-        failed=failed,
-        recipe=None if path is None else path.name,
-    )
+            run = directory.load()
+            run.tuning = {**about, "trial": finalist.trial, "values": finalist.values}
+            directory.save(run)
+        if finalist.trial not in recipes or job.seed == seed:
+            recipes[finalist.trial] = run
+    for finalist in outcome.finalists:
+        if finalist.trial in recipes:
+            number = "" if finalist.rank == 1 else f"-{finalist.rank}"
+            finalist.recipe = f"best{number}.toml"
+            run = recipes[finalist.trial]
+            run.recipe.name = f"{outcome.label[:50]}-best{number.removeprefix('-')}"
+            replace_file(place.path / finalist.recipe, (_header(outcome, finalist) + recipe_toml(run)).encode())
+    place.save_outcome(outcome)
 
 
-def _header(about: Outcome, candidate: Candidate, file: str) -> str:
-    values = ", ".join(f"{name} {value:.6g}" for name, value in zip(about.objectives, candidate.values, strict=True))
-    tried = about.trials
+def _header(outcome: Outcome, finalist: Finalist) -> str:
+    values = ", ".join(f"{name} {value:.6g}" for name, value in zip(outcome.objectives, finalist.values, strict=True))
+    tried = outcome.trials
     return (
-        f"# Trial {candidate.number} of study {about.study}: {values} on validation, of {tried.all} trials tried\n"
+        f"# Trial {finalist.trial} of study {outcome.study}: {values} on validation, of {tried.all} trials tried\n"
         f"# ({tried.complete} complete, {tried.pruned} pruned, {tried.failed} failed).\n#\n"
-        f"#     ferbench run {file} --data DIR\n\n"
+        f"#     ferbench run {finalist.recipe} --data DIR\n\n"
     )
 
 

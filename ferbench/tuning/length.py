@@ -7,9 +7,7 @@ from dataclasses import replace
 from ferbench.data.cuts import count_updates
 from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan, samples_per_epoch
-from ferbench.experiment.resolve import resolve
-from ferbench.experiment.settings import build_recipe
-from ferbench.plugin.discovery import Registry
+from ferbench.experiment.prepare import Preparer
 from ferbench.tuning.ranges import Range
 from ferbench.tuning.space import Dimension, Settings, Space
 
@@ -17,13 +15,13 @@ from ferbench.tuning.space import Dimension, Settings, Space
 _HALVINGS = 6
 
 
-def keep_within(space: Space, base: Plan, registry: Registry) -> Space:
+def keep_within(space: Space, base: Plan, preparer: Preparer) -> Space:
     """The space with the default ranges of schedules narrowed to what the run has steps for.
 
     Args:
         space: of the study.
         base: the recipe's own plan.
-        registry: the plugins.
+        preparer: checks recipes.
 
     Raises:
         UserError: something was asked for that the run is too short for.
@@ -33,13 +31,13 @@ def keep_within(space: Space, base: Plan, registry: Registry) -> Space:
         if dimension.section != "schedule" or dimension.field == "name" or not isinstance(dimension.values, Range):
             kept.append(dimension)
             continue
-        narrowed = _narrowed(dimension, dimension.values, space, base, registry)
+        narrowed = _narrowed(dimension, dimension.values, space, base, preparer)
         if narrowed is not None:
             kept.append(narrowed)
     return replace(space, dimensions=tuple(kept))
 
 
-def _narrowed(dimension: Dimension, values: Range, space: Space, base: Plan, registry: Registry) -> Dimension | None:
+def _narrowed(dimension: Dimension, values: Range, space: Space, base: Plan, preparer: Preparer) -> Dimension | None:
     """The dimension, with a lower upper end if that makes it fit; None: nothing of it fits."""
     for halving in range(_HALVINGS):
         high = values.low + (values.high - values.low) / 2**halving
@@ -47,7 +45,7 @@ def _narrowed(dimension: Dimension, values: Range, space: Space, base: Plan, reg
         if not tried.low < tried.high:
             return None
         try:
-            _build(space.settings(_chosen(dimension, tried.top, space)), base, registry)
+            _build(space.settings(_chosen(dimension, tried.top, space)), base, preparer)
         except UserError as error:
             if dimension.source != "default":
                 raise UserError(f"{dimension.source} {dimension.key}: {error.message}", error.remedy) from error
@@ -61,16 +59,16 @@ def _chosen(dimension: Dimension, value: float, space: Space) -> dict[str, objec
     chosen: dict[str, object] = {dimension.key: value}
     if dimension.component is not None:
         chosen[dimension.section] = dimension.component
-    for one in space.dimensions:
-        if one.key == "training.epochs":
-            chosen[one.key] = min(one.values.extremes())
-        elif one.key == "training.batch_size":
-            chosen[one.key] = max(one.values.extremes())
+    for other in space.dimensions:
+        if other.key == "training.epochs":
+            chosen[other.key] = min(other.values.extremes())
+        elif other.key == "training.batch_size":
+            chosen[other.key] = max(other.values.extremes())
     return chosen
 
 
-def _build(settings: Settings, base: Plan, registry: Registry) -> None:
-    resolved = resolve(build_recipe(settings), registry)
+def _build(settings: Settings, base: Plan, preparer: Preparer) -> None:
+    resolved = preparer.resolve(settings)
     training = resolved.recipe.training
     if training.epochs:
         drawn = samples_per_epoch(resolved, base.split, base.task)

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, get_args
 
 if TYPE_CHECKING:
     from ferbench.link import Link
     from ferbench.records.study import Ending
     from ferbench.tuning.space import Settings
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What all jobs of a worker share; the first message to it.
-
-    Attributes:
-        runner: ``module:attribute`` of the `ferbench.tuning.worker.Prepare` that it runs jobs with.
-        context: what that is called with, of plain values.
-    """
-
-    runner: str
-    context: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -106,9 +92,9 @@ class JobEnded:
     seconds: float = 0.0
 
 
-Message = Setup | Job | Verdict | Ready | PastEpochs | EpochEnded | Interrupted | JobEnded
+Message = Job | Verdict | Ready | PastEpochs | EpochEnded | Interrupted | JobEnded
 
-_KINDS = {kind.__name__: kind for kind in (Setup, Job, Verdict, Ready, PastEpochs, EpochEnded, Interrupted, JobEnded)}
+_KINDS = {kind.__name__: kind for kind in get_args(Message)}
 
 
 def send(link: Link, message: Message) -> bool:

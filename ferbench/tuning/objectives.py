@@ -70,7 +70,7 @@ class Objective:
         """Its value for a run that is done, on validation; None when it has none."""
         if self.name in COSTS:
             return _finite(attrgetter(COSTS[self.name])(run))
-        entry = next(one for one in run.evaluations.values() if one.split == "validation" and one.data is None)
+        entry = next(e for e in run.evaluations.values() if e.split == "validation" and e.data is None)
         metric, _, class_name = self.name.partition(":")
         return _finite(getattr(entry.per_class[class_name], metric) if class_name else entry.metrics.get(self.name))
 

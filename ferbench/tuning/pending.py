@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ferbench.records.study import TrialResult, read_result
+from ferbench.records.study import TrialResult, read_or_none
 from ferbench.storage import replace_json
 
 
@@ -29,7 +29,7 @@ class PendingResults:
     def waiting(self) -> list[TrialResult]:
         """What an earlier process could not record; a file that is not of ours is none: that trial is run again, and
         its run reused."""
-        read = [read_result(path.read_bytes()) for path in sorted(self._directory.glob("*.json"))]
+        read = [read_or_none(TrialResult, path.read_bytes()) for path in sorted(self._directory.glob("*.json"))]
         return [result for result in read if result is not None]
 
     def _path(self, trial: int) -> Path:

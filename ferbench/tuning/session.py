@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ferbench.errors import UserError
+from ferbench.experiment.differences import differing, flat
 from ferbench.experiment.plan import Plan
 from ferbench.records.study import SCHEMA_VERSION, Dimension, Outcome, RepeatedAt, RepeatedTrials, Samples, Study
 from ferbench.runs.directory import RunDirectory, run_path
@@ -20,14 +21,14 @@ from ferbench.training.interruption import Interruption
 from ferbench.tuning import final
 from ferbench.tuning.algorithms import Strategy, make_pruner, make_sampler
 from ferbench.tuning.conductor import Conductor, StudyObserver
+from ferbench.tuning.database import AWAY, Storage, first_line, quiet_optuna, shown_url, sqlite_url
 from ferbench.tuning.objectives import Objective
 from ferbench.tuning.pending import PendingResults
 from ferbench.tuning.ranges import Range
-from ferbench.tuning.settings import TuneSettings
 from ferbench.tuning.space import Space
-from ferbench.tuning.storage import AWAY, Storage, first_line, quiet_optuna, shown_url, sqlite_url
-from ferbench.tuning.study import StudyDirectory, covers, differences, earlier
+from ferbench.tuning.study import StudyDirectory, covers, earlier
 from ferbench.tuning.trials import Trials
+from ferbench.tuning.tune_settings import TuneSettings
 from ferbench.tuning.workers import Workers
 
 #: Trials of a study when nobody says how many.
@@ -76,7 +77,7 @@ class Session:
         for dimension in self.space.dimensions:
             if dimension.key == "training.epochs":
                 values = dimension.values
-                return int(values.high) if isinstance(values, Range) else max(int(one) for one in values.items)
+                return int(values.high) if isinstance(values, Range) else max(int(value) for value in values.items)
         return self.base.resolved.recipe.training.epochs
 
     def threads(self) -> int | None:
@@ -183,7 +184,7 @@ class Session:
         )
         covered = covers(self.space, self.objectives, self.base, self.by)
         if before is not None:
-            unlike = list(differences({"search": {}, **before.load().covers}, {"search": {}, **covered}))
+            unlike = differing([flat(before.load().covers), flat(covered)], ignored=())
             more = f" and {len(unlike) - 5} more" if len(unlike) > 5 else ""
             observer.note(f"a new study: it differs from study {before.id} in {', '.join(unlike[:5])}{more}")
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -202,7 +203,7 @@ class Session:
                 protocol=split.protocol,
                 synthetic=self.base.dataset_spec.synthetic,
                 samples=Samples(train=len(split.train), validation=len(split.validation)),
-                space=[Dimension(**one) for one in self.space.describe()],
+                space=[Dimension(**dimension) for dimension in self.space.describe()],
                 covers=covered,
             )
         )
@@ -210,8 +211,8 @@ class Session:
     def _search(
         self, trials: Trials, target: int, workers: Workers, observer: StudyObserver, interruption: Interruption
     ) -> None:
-        pending = PendingResults(self.place.pending)
-        if not pending.waiting() and len(trials.all()) >= target and trials.unended() == 0:
+        pending, tried = PendingResults(self.place.pending), trials.all()
+        if not pending.waiting() and len(tried) >= target and all(trial.state.is_finished() for trial in tried):
             return
         workers.start()
         Conductor(trials, self.space, workers, pending, target, observer, interruption, self.grace).run()
@@ -219,14 +220,15 @@ class Session:
     def _finish(
         self, trials: Trials, workers: Workers, interruption: Interruption, observer: StudyObserver
     ) -> Outcome | None:
-        tried = trials.all()
-        best = final.candidates(tried, self.objectives, self.space, self.settings.best)
-        tally = final.tally(tried)
-        about = Outcome(study=self.place.id, label=self.label, objectives=self.goals, trials=tally, finalists=[])
+        tried, seeds = trials.all(), list(self.settings.seeds)
+        best = final.best_trials(tried, self.objectives, self.settings.best)
+        outcome = Outcome(
+            study=self.place.id, label=self.label, objectives=self.goals, trials=final.tally(tried), finalists=best
+        )
         before = self.place.outcome()
-        if before is not None and self._is_there(before, best, about):
+        if before is not None and self._is_there(before, outcome):
             return before
-        tested = RepeatedTrials(trials=[one.number for one in best], seeds=list(self.settings.seeds))
+        tested = RepeatedTrials(trials=[finalist.trial for finalist in best], seeds=seeds)
         here = f"{socket.gethostname()}:{self.results.absolute()}"
         with trials.storage.claimed(f"{self.place.id} final") as mine:
             if not mine:
@@ -236,22 +238,21 @@ class Session:
             if there is not None and there.of == tested and there.at != here:
                 observer.note(f"the best trials have been repeated and tested: see {there.at}")
                 return None
-            for one in best:
-                one.runs = final.seed_jobs(one, self.settings.seeds, self.label)
-            jobs = [run for one in best for run in one.runs]
+            jobs = [job for finalist in best for job in final.seed_jobs(finalist, self.space, seeds, self.label)]
             observer.note(f"repeating the best of {len(tried)} trials: {len(jobs)} runs, each tested once")
             workers.start()
             final.run_jobs(workers, jobs, interruption, observer)
-            outcome = final.conclude(self.place, self.results, best, about)
-            if not any(one.failed for one in outcome.finalists):
+            final.conclude(self.place, self.results, jobs, outcome, self.base.resolved.recipe.training.seed)
+            if not any(finalist.failed for finalist in outcome.finalists):
                 with contextlib.suppress(*AWAY):  # the outcome is in the results; only other hosts do not know
                     trials.note_tested(RepeatedAt(of=tested, at=here))
             return outcome
 
-    def _is_there(self, outcome: Outcome, best: list[final.Candidate], about: Outcome) -> bool:
+    def _is_there(self, before: Outcome, asked: Outcome) -> bool:
         """Whether an earlier outcome is of these trials and seeds, and its runs are still there."""
-        if outcome.model_copy(update={"finalists": []}) != about:
+        if before.model_copy(update={"finalists": asked.finalists}) != asked:
             return False
-        wanted = [(one.number, list(self.settings.seeds)) for one in best]
-        have = [(one.trial, [run.seed for run in one.runs]) for one in outcome.finalists]
-        return wanted == have and all(RunDirectory(run_path(self.results, run)).exists() for run in outcome.runs)
+        have = [(finalist.trial, [run.seed for run in finalist.runs]) for finalist in before.finalists]
+        return have == [(finalist.trial, list(self.settings.seeds)) for finalist in asked.finalists] and all(
+            RunDirectory(run_path(self.results, run)).exists() for run in before.runs
+        )

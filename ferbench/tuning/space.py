@@ -14,10 +14,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ferbench.errors import UserError
-from ferbench.experiment import folds
+from ferbench.experiment import fold_axis
 from ferbench.experiment.recipe import Recipe, Role
-from ferbench.experiment.resolve import resolve
-from ferbench.experiment.settings import FIELDS, build_recipe, suggestion
+from ferbench.experiment.settings import FIELDS, suggestion
 from ferbench.kinds import DEFAULTS, SECTIONS
 from ferbench.plugin.refusals import unknown_option
 from ferbench.plugin.signature import type_text
@@ -26,7 +25,7 @@ from ferbench.tuning.ranges import Choices, Range, Values, read_values
 if TYPE_CHECKING:
     import optuna
 
-    from ferbench.plugin.discovery import Registry
+    from ferbench.experiment.prepare import Preparer
     from ferbench.plugin.options import Option
 
 #: A recipe's raw settings: tables by section.
@@ -100,7 +99,9 @@ class Space:
 
     def describe(self) -> list[dict[str, Any]]:
         """The space as plain values, for the study's fingerprint."""
-        fixed = [{"key": one.key, "value": one.value} for one in sorted(self.fixed, key=lambda one: one.key)]
+        fixed = [
+            {"key": option.key, "value": option.value} for option in sorted(self.fixed, key=lambda option: option.key)
+        ]
         return [dimension.describe() for dimension in self.dimensions] + fixed
 
     def suggest(self, trial: optuna.Trial) -> Chosen:
@@ -123,9 +124,9 @@ class Space:
                 name = dimension.values.decode(chosen[dimension.key])
                 if name != _component(self.base, dimension.section):
                     made[dimension.section] = {"name": name}
-        for one in self.fixed:
-            if one.component in (None, _component(made, one.section)):
-                made.setdefault(one.section, {})[one.field] = one.value
+        for option in self.fixed:
+            if option.component in (None, _component(made, option.section)):
+                made.setdefault(option.section, {})[option.field] = option.value
         for dimension in self.dimensions:
             if dimension.field != "name" and dimension.key in chosen:
                 made.setdefault(dimension.section, {})[dimension.field] = dimension.values.decode(chosen[dimension.key])
@@ -157,7 +158,7 @@ def _points(dimensions: Sequence[Dimension]) -> Iterator[Chosen]:
 
 def build_space(
     base: Mapping[str, Any],
-    registry: Registry,
+    preparer: Preparer,
     *,
     searches: Sequence[tuple[str, Any, str]] = (),
     only: bool = False,
@@ -166,7 +167,7 @@ def build_space(
 
     Args:
         base: the recipe's settings.
-        registry: the plugins.
+        preparer: knows the plugins, and checks recipes.
         searches: (key, values, source): ``--search`` and ``[tune.search]`` in the order in which they are laid over the
             default; later ones win.
         only: leave the default space out.
@@ -190,31 +191,31 @@ def build_space(
     for section, (names, _) in components.items():
         for name in names:
             owner = name if len(names) > 1 else None
-            for option in registry.find(section, name).options().fields:
-                one = Dimension(section, option.name, Choices(()), owner)
-                options[one.key] = (section, owner, option)
+            for option in preparer.registry.find(section, name).options().fields:
+                dimension = Dimension(section, option.name, Choices(()), owner)
+                options[dimension.key] = (section, owner, option)
                 if option.tunable is not None and not only:
                     whole = option.type.partition(" ")[0] == "int"
-                    dimensions[one.key] = replace(one, values=Range.of(option.tunable, whole=whole))
+                    dimensions[dimension.key] = replace(dimension, values=Range.of(option.tunable, whole=whole))
     fixed: dict[str, Fixed] = {}
     for key, (value, source) in given.items():
         if key in _SEARCHED:
             continue
         for section, owner, field, kind in _meant(key, options, components, source):
             values = read_values(value, key, source, whole=kind.partition(" ")[0] == "int")
-            one = Dimension(section, field, values, owner, source)
+            dimension = Dimension(section, field, values, owner, source)
             if isinstance(values, Choices) and len(values.items) == 1:
-                dimensions.pop(one.key, None)
-                fixed[one.key] = Fixed(section, owner, field, values.items[0])
+                dimensions.pop(dimension.key, None)
+                fixed[dimension.key] = Fixed(section, owner, field, values.items[0])
             else:
-                dimensions[one.key] = one
-                fixed.pop(one.key, None)
+                dimensions[dimension.key] = dimension
+                fixed.pop(dimension.key, None)
     order = {section: i for i, section in enumerate((*_SEARCHED, *FIELDS))}
-    chosen = sorted(dimensions.values(), key=lambda one: (one.field != "name", order[one.section]))
+    chosen = sorted(dimensions.values(), key=lambda dimension: (dimension.field != "name", order[dimension.section]))
     if not chosen:
         raise UserError("there is nothing to search", "name something, such as --search optimizer.lr=1e-4..1e-2:log")
     space = Space(settings, tuple(chosen), tuple(fixed.values()))
-    _check(space, registry)
+    _check(space, preparer)
     return space
 
 
@@ -224,7 +225,7 @@ def _component(settings: Mapping[str, Any], section: str) -> str | None:
 
 def _chosen_components(settings: Settings, given: Mapping[str, tuple[Any, str]]) -> dict[str, tuple[list[str], str]]:
     """By section, the components that trials choose among, and where they were given."""
-    found = {}
+    components = {}
     for section in _SEARCHED:
         names, source = [str(_component(settings, section))], "default"
         if section in given:
@@ -236,8 +237,8 @@ def _chosen_components(settings: Settings, given: Mapping[str, tuple[Any, str]])
                     f"name them: {section}={names[0]},… ('ferbench plugins list' shows what there is)",
                 )
             names = list(values.items)
-        found[section] = (names, source)
-    return found
+        components[section] = (names, source)
+    return components
 
 
 def _meant(
@@ -287,9 +288,9 @@ def _field_type(section: str, field: str, source: str) -> str:
     model = Recipe.model_fields[section].annotation
     assert model is not None
     fields = model.model_fields
-    if f"{section}.{field}" == folds.KEY:
+    if f"{section}.{field}" == fold_axis.KEY:
         why = "it cannot be searched: it is every fold of one setting"
-        raise UserError(f"{source} {folds.KEY}: {why}", folds.ELSEWHERE)
+        raise UserError(f"{source} {fold_axis.KEY}: {why}", fold_axis.ELSEWHERE)
     if field not in fields:
         raise unknown_option(field, tuple(fields), f"[{section}]")
     (role,) = (entry for entry in fields[field].metadata if isinstance(entry, Role))
@@ -302,22 +303,22 @@ def _field_type(section: str, field: str, source: str) -> str:
     return type_text(fields[field].annotation)
 
 
-def _check(space: Space, registry: Registry) -> None:
+def _check(space: Space, preparer: Preparer) -> None:
     """Refuse values that no trial could run with: both ends of each range and every choice are resolved once."""
     first = {
-        one.section: one.values.items[0]
-        for one in space.dimensions
-        if one.field == "name" and isinstance(one.values, Choices)
+        dimension.section: dimension.values.items[0]
+        for dimension in space.dimensions
+        if dimension.field == "name" and isinstance(dimension.values, Choices)
     }
     for dimension in space.dimensions:
         for value in dimension.values.extremes():
             chosen = dict(first) if dimension.component is None else {**first, dimension.section: dimension.component}
             try:
-                resolve(build_recipe(space.settings({**chosen, dimension.key: value})), registry)
+                preparer.resolve(space.settings({**chosen, dimension.key: value}))
             except UserError as error:
                 if dimension.source == "default":
                     raise
                 raise UserError(f"{dimension.source} {dimension.key}: {error.message}", error.remedy) from error
-    for one in space.fixed:
-        chosen = dict(first) if one.component is None else {**first, one.section: one.component}
-        resolve(build_recipe(space.settings(chosen)), registry)
+    for option in space.fixed:
+        chosen = dict(first) if option.component is None else {**first, option.section: option.component}
+        preparer.resolve(space.settings(chosen))

@@ -13,7 +13,6 @@ results/studies/<fingerprint, 12 digits>/
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -27,7 +26,7 @@ from ferbench.experiment.fingerprint import fields_with_role
 from ferbench.experiment.plan import Plan
 from ferbench.experiment.recipe import Role
 from ferbench.ids import digest, short
-from ferbench.records.study import Outcome, Study, read_outcome, read_study
+from ferbench.records.study import Outcome, Study, read_or_none, read_study
 from ferbench.runs import names
 from ferbench.storage import is_file, replace_json, writing
 from ferbench.tuning.algorithms import Strategy, choose_pruner
@@ -96,7 +95,7 @@ class StudyDirectory:
     def outcome(self) -> Outcome | None:
         """``outcome.json``; None while the best trials have not been repeated."""
         try:
-            return read_outcome((self.path / "outcome.json").read_bytes())
+            return read_or_none(Outcome, (self.path / "outcome.json").read_bytes())
         except OSError:
             return None
 
@@ -150,7 +149,9 @@ def covers(space: Space, objectives: Sequence[Objective], base: Plan, by: Strate
     usual = asdict(Strategy(pruner=choose_pruner("auto", objectives)))
     unusual = {key: value for key, value in asdict(by).items() if value != usual[key]}
     return {
-        "space": {one["key"]: {k: v for k, v in one.items() if k != "key"} for one in space.describe()},
+        "space": {
+            dimension["key"]: {k: v for k, v in dimension.items() if k != "key"} for dimension in space.describe()
+        },
         "objectives": [objective.name for objective in objectives],
         "base": base.identity,
         "evaluation": fields_with_role(base.resolved.recipe.evaluation, Role.EVALUATION),
@@ -226,15 +227,6 @@ def earlier(results: Path, label: str, place: StudyDirectory) -> StudyDirectory 
     """The latest other study of a recipe of that name."""
     others = [other for other in all_studies(results) if other.id != place.id and _label(other) == label]
     return max(others, key=lambda other: other.record_path.stat().st_mtime, default=None)
-
-
-def differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
-    """The keys in which what two studies cover differs, dotted."""
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key in dict.fromkeys([*before, *after]):
-            yield from differences(before.get(key), after.get(key), f"{place}.{key}" if place else str(key))
-    elif before != after and json.dumps(before, default=list) != json.dumps(after, default=list):
-        yield place
 
 
 def in_words(place: StudyDirectory) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ferbench.records.study import Dimension
@@ -25,7 +25,7 @@ def of_study(view: StudyView) -> list[Figure]:
     """Every figure that there is something to draw for."""
     n, complete = len(view.objectives), len(view.complete)
     figures = [history(view, objective) for objective in view.objectives] if complete else []
-    figures += [importance(view, one) for one in view.objectives if view.importances.get(one.name)]
+    figures += [importance(view, objective) for objective in view.objectives if view.importances.get(objective.name)]
     figures += [front(view, i, j) for i in range(n) for j in range(i + 1, n)] if complete else []
     if len(view.epochs):
         figures.append(learning(view))
@@ -67,7 +67,7 @@ def history(view: StudyView, objective: Objective) -> Figure:
 
 def importance(view: StudyView, objective: Objective) -> Figure:
     """How much of the difference between good trials and all trials each parameter explains."""
-    shares = sorted(view.importances[objective.name].items(), key=lambda one: one[1])[-20:]
+    shares = sorted(view.importances[objective.name].items(), key=lambda share: share[1])[-20:]
     names = [key for key, _ in shares]
     layout = _layout("share of importance", "", entries=0)
     layout["yaxis"] = {"showgrid": False, **named_axis(names)}
@@ -132,29 +132,15 @@ def learning(view: StudyView) -> Figure:
     for state, dash in (("complete", "solid"), ("pruned", "dot")):
         of_state = view.frame[(view.frame["state"] == state) & view.frame["number"].isin(view.epochs["number"])]
         trials = of_state.tail(_MOST_LINES)
-        x: list[float | None] = []
-        y: list[float | None] = []
-        text: list[str] = []
+        lines = []
         for number, about in zip(trials["number"], _hover(view, trials), strict=True):
             epochs = view.epochs[view.epochs["number"] == number]
-            x += [*epochs["epoch"].tolist(), None]
-            y += [*epochs["value"].tolist(), None]
-            text += [about] * (len(epochs) + 1)
-        if x:
-            data.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines+markers",
-                    "name": state,
-                    "x": x,
-                    "y": y,
-                    "text": text,
-                    "opacity": 0.7,
-                    "line": {"dash": dash, "width": 1.2},
-                    "marker": {"size": 4, "symbol": "circle" if state == "complete" else "x"},
-                    "hovertemplate": "epoch %{x}, %{y:.4f}<br>%{text}<extra></extra>",
-                }
-            )
+            lines.append((epochs["epoch"].tolist(), epochs["value"].tolist(), about))
+        if lines:
+            line = {"dash": dash, "width": 1.2}
+            marker = {"size": 4, "symbol": "circle" if state == "complete" else "x"}
+            hover = "epoch %{x}, %{y:.4f}<br>%{text}<extra></extra>"
+            data.append(_lines(state, lines, hover, line=line, marker=marker, opacity=0.7))
     return Figure(
         id="learning",
         title="Trials by epoch",
@@ -172,37 +158,19 @@ def parallel(view: StudyView) -> Figure:
     quarter = max(1, len(order) // 4)
     names = [*(dimension.key for dimension in dimensions), objective.name]
     low, high = order[value].min(), order[value].max()
-    heights = [[_place(one, here) for here in order[f"params_{one.key}"]] for one in dimensions]
+    heights = [[_place(dimension, here) for here in order[f"params_{dimension.key}"]] for dimension in dimensions]
     heights.append([(here - low) / (high - low) if high > low else 0.5 for here in order[value]])
     about = _hover(view, order)
     data = []
-    for trials, name, style in (
+    for trials, name, line in (
         (range(quarter, len(order)), "others", {"dash": "dot", "width": 1}),
         (range(1, quarter), "best quarter", {"width": 1.5}),
         (range(1), "best", {"width": 4}),
     ):
-        x: list[int | None] = []
-        y: list[float | None] = []
-        text: list[str] = []
-        for k in trials:
-            x += [*places(names), None]
-            y += [*(column[k] for column in heights), None]
-            text += [about[k]] * (len(names) + 1)
         if trials:
-            data.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines+markers",
-                    "name": name,
-                    "x": x,
-                    "y": y,
-                    "text": text,
-                    "line": style,
-                    "marker": {"size": 4 if name != "best" else 8},
-                    "opacity": 0.55 if name == "others" else 1,
-                    "hovertemplate": "%{text}<extra></extra>",
-                }
-            )
+            lines = [(places(names), [column[k] for column in heights], about[k]) for k in trials]
+            marker, opacity = {"size": 4 if name != "best" else 8}, 0.55 if name == "others" else 1
+            data.append(_lines(name, lines, "%{text}<extra></extra>", line=line, marker=marker, opacity=opacity))
     layout = _layout("", "", entries=len(data))
     layout["margin"] |= {"l": 48, "r": 48, "t": 40, "b": layout["margin"]["b"] + 70}
     ends = [(d.names[0], d.names[-1]) if d.names is not None else (_text(d.low), _text(d.high)) for d in dimensions]
@@ -241,7 +209,7 @@ def slice_of(view: StudyView, dimension: Dimension) -> Figure:
         layout["xaxis"] |= {"type": "log", "exponentformat": "e", "minexponent": 2}
     trace = _points(view, trials, trials[f"values_{objective.name}"], objective.name, "circle", objective)
     return Figure(
-        id=f"slice-{ids_of(one.key for one in view.dimensions)[dimension.key]}",
+        id=f"slice-{ids_of(d.key for d in view.dimensions)[dimension.key]}",
         title=dimension.key,
         caption=f"{objective.name} of {len(trials)} complete trials by {dimension.key}.",
         spec={"data": [{**trace, "x": x}], "layout": layout},
@@ -253,6 +221,21 @@ def slice_of(view: StudyView, dimension: Dimension) -> Figure:
 def _of(view: StudyView, objective: Objective) -> str:
     """What stands for an objective in ids."""
     return ids_of(view.record.objectives)[objective.name]
+
+
+def _lines(
+    name: str, lines: Iterable[tuple[Sequence[float], Sequence[float | None], str]], hover: str, **style: Any
+) -> dict[str, Any]:
+    """A trace of several lines, each of its x, its y and what is shown of it under the pointer, with gaps between."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    text: list[str] = []
+    for across, up, about in lines:
+        x += [*across, None]
+        y += [*up, None]
+        text += [about] * (len(across) + 1)
+    trace = {"type": "scatter", "mode": "lines+markers", "name": name, "x": x, "y": y, "text": text}
+    return {**trace, "hovertemplate": hover, **style}
 
 
 def _points(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -75,23 +75,23 @@ def _execute(planned: Plan, results: Path, objectives: Sequence[Objective], repo
             time.sleep(_LOOK)
 
 
+@dataclass
 class _Observer(Observer):
     """Reports epochs to the parent, and ends the run when the parent says so."""
 
-    def __init__(self, directory: RunDirectory, objective: Objective | None, reporter: Reporter, epochs: int) -> None:
-        self._directory = directory
-        self._objective = objective
-        self._reporter = reporter
-        self._epochs = epochs
+    directory: RunDirectory
+    objective: Objective | None
+    reporter: Reporter
+    epochs: int
 
     def resumed(self, at: Position) -> None:
-        past = _history(self._directory, self._objective)
-        self._reporter.past([(epoch, value) for epoch, value in past if epoch < at.epoch])
+        past = _history(self.directory, self.objective)
+        self.reporter.past([(epoch, value) for epoch, value in past if epoch < at.epoch])
 
     def epoch_ended(self, epoch: Epoch) -> None:
         number = epoch.epoch
-        value = None if self._objective is None else self._objective.of_epoch(epoch)
-        if self._reporter.epoch(number, value, f"{number}/{self._epochs}") and number < self._epochs:
+        value = None if self.objective is None else self.objective.of_epoch(epoch)
+        if self.reporter.epoch(number, value, f"{number}/{self.epochs}") and number < self.epochs:
             raise Pruned(f"other trials were better after epoch {number}")
 
 
@@ -110,8 +110,8 @@ def _ending(run: Run, objectives: Sequence[Objective]) -> JobEnded:
         reason = "" if run.error is None else run.error.message
         return JobEnded("pruned", reason=reason if run.status == "pruned" else f"diverged: {reason}")
     values = [objective.of_run(run) for objective in objectives]
-    found = [value for value in values if value is not None]
-    if len(found) < len(values):
+    finite = [value for value in values if value is not None]
+    if len(finite) < len(values):
         name = objectives[values.index(None)].name
         return JobEnded("failed", reason=f"the run has no {name}, or it is not finite")
-    return JobEnded("complete", found)
+    return JobEnded("complete", finite)

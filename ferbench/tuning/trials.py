@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,9 +19,9 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from ferbench.records.study import ChosenBy, RepeatedAt, TrialResult
+from ferbench.tuning.database import Storage, without_warnings
 from ferbench.tuning.objectives import Objective
 from ferbench.tuning.space import Chosen
-from ferbench.tuning.storage import Storage, without_warnings
 
 #: How often a trial is begun before it is given up: each time, its worker died.
 MOST_ATTEMPTS = 3
@@ -149,14 +149,7 @@ class Trials:
         That is what an earlier process left of a study that only one process writes, and a new trial that the storage
         had recorded before it went away.
         """
-        return self._put_back_left(self.all(), active)
-
-    def _put_back_left(self, trials: Iterable[FrozenTrial], active: Collection[int]) -> list[int]:
-        left = [trial for trial in trials if trial.state is TrialState.RUNNING and trial.number not in active]
-        left = [trial for trial in left if self._is_mine(trial)]
-        for trial in left:
-            self._put_back(trial)
-        return [trial.number for trial in left]
+        return [trial.number for trial in self.all() if trial.number not in active and self._put_back(trial)]
 
     @without_warnings()
     def ask(self, suggest: Suggest, target: int, active: Collection[int] | None = None) -> OpenTrial | None:
@@ -169,7 +162,7 @@ class Trials:
         """
         with self.storage.locked(self.name):
             trials = self.all()
-            left = [] if active is None else self._put_back_left(trials, active)
+            left = [] if active is None else self.reclaim(active)
             if len(trials) >= target and not left and not any(trial.state is TrialState.WAITING for trial in trials):
                 return None
             trial = self.study.ask()
@@ -191,10 +184,6 @@ class Trials:
             trial.set_user_attr(CHOSEN_BY, ChosenBy(algorithm="enqueued").plain())
         elif self._chosen_by is not None:
             trial.set_user_attr(CHOSEN_BY, self._chosen_by(trials).plain())
-
-    def unended(self) -> int:
-        """How many trials have not ended yet, wherever they are."""
-        return sum(not trial.state.is_finished() for trial in self.all())
 
     def begun(self, trial: OpenTrial) -> bool:
         """Note that a worker begins it: one that dies each time must not be begun for ever.
@@ -258,9 +247,7 @@ class Trials:
     def put_back(self, number: int) -> None:
         """Let others have a trial that this host will not finish."""
         with self.storage.locked(self.name):
-            trial = self.all()[number]
-            if trial.state is TrialState.RUNNING and self._is_mine(trial):
-                self._put_back(trial)
+            self._put_back(self.all()[number])
 
     def beat(self, numbers: Sequence[int]) -> None:
         """Show the other hosts that these trials are still worked on."""
@@ -301,10 +288,8 @@ class Trials:
         taken = []
         with self.storage.locked(self.name):
             for trial in self.all():
-                if trial.number not in silent or trial.state is not TrialState.RUNNING:
-                    continue
-                if trial.user_attrs.get("beat") == seen[trial.number][0]:
-                    self._put_back(trial)
+                same = trial.number in silent and trial.user_attrs.get("beat") == seen[trial.number][0]
+                if same and self._put_back(trial, mine=False):
                     taken.append(trial.number)
         return taken
 
@@ -312,14 +297,16 @@ class Trials:
         beat = trial.user_attrs.get("beat")
         return not self.storage.shared or (beat is not None and beat[0] == self.owner)
 
-    def _put_back(self, trial: FrozenTrial) -> None:
+    def _put_back(self, trial: FrozenTrial, *, mine: bool = True) -> bool:
+        """Put a trial back in line, unless nobody is at work on it, or another than this host where it must be mine."""
+        if trial.state is not TrialState.RUNNING or (mine and not self._is_mine(trial)):
+            return False
         storage = self.storage.optuna
-        try:
+        with contextlib.suppress(UpdateFinishedTrialError):
             if self.storage.shared:  # a beat that nobody has: whoever saw the old one starts to watch anew
                 storage.set_trial_user_attr(trial._trial_id, "beat", [None, time.time_ns()])
             storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
-        except UpdateFinishedTrialError:
-            pass
+        return True
 
 
 def _alike(chosen: Mapping[str, Any], params: Mapping[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +16,8 @@ from ferbench.errors import UserError
 from ferbench.records.study import Dimension, Finalist, Outcome, Study, chosen_by
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.tables.table import Spread
+from ferbench.tuning.database import Storage, quiet_optuna, sqlite_url, without_warnings
 from ferbench.tuning.objectives import Objective, ranked, read_objectives
-from ferbench.tuning.storage import Storage, quiet_optuna, sqlite_url, without_warnings
 from ferbench.tuning.study import StudyDirectory
 from ferbench.tuning.trials import CHOSEN_BY, STATES
 
@@ -81,16 +81,20 @@ class StudyView:
         }
         values = [trial.values if trial.state is TrialState.COMPLETE else none for trial in trials]
         for i, objective in enumerate(self.objectives):
-            columns[f"values_{objective.name}"] = pd.Series([one[i] for one in values], dtype=float)
+            columns[f"values_{objective.name}"] = pd.Series([trial_values[i] for trial_values in values], dtype=float)
         columns["epochs"] = pd.Series([max(t.intermediate_values, default=None) for t in trials], dtype="Int64")
         columns["seconds"] = pd.Series([trial.user_attrs.get("seconds") for trial in trials], dtype=float)
-        ranges = {one.key for one in self.dimensions if one.choices is None}
-        for key in dict.fromkeys([*(one.key for one in self.dimensions), *(k for t in trials for k in t.params)]):
+        ranges = {dimension.key for dimension in self.dimensions if dimension.choices is None}
+        for key in dict.fromkeys(
+            [*(dimension.key for dimension in self.dimensions), *(k for t in trials for k in t.params)]
+        ):
             chosen = [str(t.params[key]) if t.params.get(key, "") is None else t.params.get(key) for t in trials]
-            is_float = key in ranges and not any(isinstance(one, int) for one in chosen)
+            is_float = key in ranges and not any(isinstance(value, int) for value in chosen)
             columns[f"params_{key}"] = pd.Series(chosen, dtype=float if is_float else object)
         by = [chosen_by(trial.user_attrs.get(CHOSEN_BY)) for trial in trials]
-        columns["chosen_by"] = pd.Series(["not recorded" if one is None else one.text for one in by], dtype=object)
+        columns["chosen_by"] = pd.Series(
+            ["not recorded" if recorded is None else recorded.text for recorded in by], dtype=object
+        )
         for key in ("run", "reason"):
             columns[key] = pd.Series([str(trial.user_attrs.get(key, "")) for trial in trials], dtype=object)
         return pd.DataFrame(columns)
@@ -141,11 +145,25 @@ def read_view(
         UserError: its record is damaged, or its storage cannot be read or does not have it.
     """
     record, outcome = place.load(), place.outcome()
-    with _opened(place, record, storage) as study:
+    quiet_optuna()
+    if storage is None and record.storage is not None:
+        raise UserError(
+            f"study {place.id} is kept in {record.storage}", "say so with --storage, with the password if it needs one"
+        )
+    if storage is None and not place.database.is_file():
+        raise UserError(f"study {place.id} has no trial yet", "begin it with 'ferbench tune'")
+    with contextlib.closing(Storage(storage or sqlite_url(place.database))) as opened:
+        try:
+            study = optuna.load_study(study_name=place.id, storage=opened.optuna)
+        except KeyError:
+            raise UserError(
+                f"{opened.shown} has no study '{place.id}'",
+                "give the storage that the study was begun with (--storage)",
+            ) from None
         trials = study.get_trials(deepcopy=False)
         shares = {name: _importances(study, i) for i, name in enumerate(record.objectives)} if importances else {}
     finalists = outcome.finalists if outcome is not None else []
-    recipes = {one.trial: place.path / one.recipe for one in finalists if one.recipe}
+    recipes = {finalist.trial: place.path / finalist.recipe for finalist in finalists if finalist.recipe}
     return StudyView(
         record=record,
         trials=trials,
@@ -154,32 +172,6 @@ def read_view(
         tested={run: _test_metrics(results, run) for run in (outcome.runs if outcome is not None else [])},
         recipes={trial: path.read_text(encoding="utf-8") for trial, path in recipes.items() if path.is_file()},
     )
-
-
-@contextlib.contextmanager
-def _opened(place: StudyDirectory, record: Study, url: str | None) -> Iterator[optuna.Study]:
-    """A study's trials in its storage."""
-    quiet_optuna()
-    if url is None:
-        if record.storage is not None:
-            raise UserError(
-                f"study {place.id} is kept in {record.storage}",
-                "say so with --storage, with the password if it needs one",
-            )
-        if not place.database.is_file():
-            raise UserError(f"study {place.id} has no trial yet", "begin it with 'ferbench tune'")
-    storage = Storage(url or sqlite_url(place.database))
-    try:
-        try:
-            study = optuna.load_study(study_name=place.id, storage=storage.optuna)
-        except KeyError:
-            raise UserError(
-                f"{storage.shown} has no study '{place.id}'",
-                "give the storage that the study was begun with (--storage)",
-            ) from None
-        yield study
-    finally:
-        storage.close()
 
 
 def _importances(study: optuna.Study, i: int) -> dict[str, float]:

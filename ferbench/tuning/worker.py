@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import faulthandler
 import importlib
+import json
 import os
 import queue
 import signal
@@ -30,7 +31,6 @@ from ferbench.tuning.messages import (
     Message,
     PastEpochs,
     Ready,
-    Setup,
     Verdict,
     receive,
     send,
@@ -72,17 +72,18 @@ Prepare = Callable[[Mapping[str, Any]], Callable[[Job, Reporter], JobEnded]]
 
 
 def main() -> None:
-    """``python -m ferbench.tuning.worker FD``: serve the parent at the other end of that socket."""
+    """``python -m ferbench.tuning.worker FD RUNNER CONTEXT``: serve the parent at the other end of that socket.
+
+    Jobs are run with what ``module:attribute``, a `Prepare`, makes of the context, which is JSON.
+    """
     faulthandler.enable()
-    link = Link(socket.socket(fileno=int(sys.argv[1])))
+    handle, runner, context = sys.argv[1:]
+    link = Link(socket.socket(fileno=int(handle)))
     jobs: queue.Queue[Message | None] = queue.Queue()
     verdicts: queue.Queue[bool] = queue.Queue()
     threading.Thread(target=_listen, args=(link, jobs, verdicts), daemon=True).start()
-    setup = jobs.get()
-    if not isinstance(setup, Setup):
-        return
-    module, _, attribute = setup.runner.partition(":")
-    run = getattr(importlib.import_module(module), attribute)(setup.context)
+    module, _, attribute = runner.partition(":")
+    run = getattr(importlib.import_module(module), attribute)(json.loads(context))
     send(link, Ready())
     while isinstance(job := jobs.get(), Job):
         started = time.perf_counter()

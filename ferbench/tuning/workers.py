@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import selectors
 import signal
@@ -18,7 +19,7 @@ from typing import Any
 from ferbench.errors import UserError
 from ferbench.link import Link
 from ferbench.storage import writing
-from ferbench.tuning.messages import Interrupted, Job, JobEnded, Message, Ready, Setup, Verdict, receive, send
+from ferbench.tuning.messages import Interrupted, Job, JobEnded, Message, Ready, receive, send
 
 #: So many workers in a row that die before they are ready are no accident.
 _MOST_FAILED_STARTS = 3
@@ -82,10 +83,6 @@ class Workers:
         worker.busy = True
         send(worker.link, replace(job, threads=self.threads, device=device))
 
-    def verdict(self, worker: Worker, *, prune: bool) -> None:
-        """Say whether the trial ends with the epoch that the worker has reported."""
-        send(worker.link, Verdict(prune))
-
     def wait(self, seconds: float, *, restart: bool = True) -> Iterator[tuple[Worker, Message | None]]:
         """What workers send within that time, None of one that has died; ``restart`` starts another in its stead.
 
@@ -126,6 +123,7 @@ class Workers:
 
     def _start(self, index: int) -> None:
         ours, theirs = socket.socketpair()
+        context = json.dumps(dict(self.context))
         log = self.logs / f"worker-{index}.log"
         with writing(self.logs):
             self.logs.mkdir(parents=True, exist_ok=True)
@@ -135,7 +133,7 @@ class Workers:
             environment["OMP_NUM_THREADS"] = str(self.threads)
         with output, theirs:
             process = subprocess.Popen(
-                [sys.executable, "-m", "ferbench.tuning.worker", str(theirs.fileno())],
+                [sys.executable, "-m", "ferbench.tuning.worker", str(theirs.fileno()), self.runner, context],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -144,7 +142,6 @@ class Workers:
                 start_new_session=True,  # Ctrl-C reaches the parent alone, which then asks the workers to end
             )
         worker = Worker(index, process, Link(ours), log)
-        send(worker.link, Setup(self.runner, dict(self.context)))
         self._selector.register(worker.link.fileno(), selectors.EVENT_READ, worker)
         self.all.append(worker)
 

@@ -1,21 +1,12 @@
-"""Runs, boards and comparisons as values and frames."""
+"""Runs as values and frames."""
 
 from __future__ import annotations
 
 import pandas as pd
 import pytest
-from made_runs import CLASSES, make_run
+from made_runs import CLASSES
 
 import ferbench as fb
-
-
-@pytest.fixture
-def results(tmp_path):
-    for seed in (0, 1, 2):
-        make_run(tmp_path, name=f"good-{seed}", model="good", seed=seed, skill=0.8)
-        make_run(tmp_path, name=f"bad-{seed}", model="bad", seed=seed, skill=0.3, options={"model.width": 8})
-    make_run(tmp_path, name="broken", status="failed")
-    return tmp_path
 
 
 def test_a_frame_has_a_row_an_evaluation_and_one_for_a_run_without(results):
@@ -75,50 +66,6 @@ def test_figures_are_plotlys(results):
     assert len(run.figure("macro_f1").data) == 2
     with pytest.raises(fb.UserError, match="no figure 'roc'"):
         run.figure("roc")
-
-
-def test_a_board_is_a_frame_and_html_and_text(results):
-    board = fb.leaderboard(results, where={"seed": [0, 1, 2]})
-    (group,) = board.groups
-    assert [row.runs[0].settings["model"] for row in group.rows] == ["good", "bad"]
-    first, second = board.frame.to_dict("records")
-    assert (first["model"], first["rank"]) == ("good", 1)
-    assert first["macro_f1_ci_low"] < first["macro_f1"] < first["macro_f1_ci_high"]
-    assert second["rank"] == 2
-    assert "<table>" in board._repr_html_()
-    assert "Rank: from 1" in board._repr_html_()
-    assert "good" in str(board)
-    runs = fb.load_results(results).where(model="bad")
-    hidden = fb.leaderboard(runs)
-    assert hidden.groups[0].hidden == 1
-    assert hidden.frame["rank"].tolist() == [2]
-    with pytest.raises(fb.UserError, match="ranks nothing"):
-        fb.leaderboard(results, metric="loss")
-
-
-def test_two_runs_or_configurations_are_compared(results):
-    runs = fb.load_results(results)
-    found = fb.compare(runs["good-0"], runs["bad-0"])
-    assert found.sentence.startswith("good-0 is more accurate than bad-0")
-    accuracy = found.frame.set_index("metric").loc["accuracy"]
-    assert accuracy["low"] < accuracy["difference"] < accuracy["high"]
-    assert set(found.samples["right"]) == {"A", "B"}
-    assert found.sentence in str(found)
-    whole = fb.compare("good", "bad", seeds=True, results=results)
-    assert "over seeds (3 and 3)" in whole.sentence
-
-
-def test_predictions_of_a_frame_are_a_result(results):
-    like = fb.load_run("good-0", results)
-    frame = like.predictions("test").sample(frac=1, random_state=0)
-    theirs = fb.import_predictions(frame, like=like, name="theirs")
-    assert theirs.kind == "imported"
-    assert theirs.metrics()["accuracy"] == pytest.approx(like.metrics()["accuracy"])
-    assert theirs.metrics()["log_loss"] is not None
-    with pytest.raises(fb.UserError, match="the frame does not fit the test set"):
-        fb.import_predictions(frame.head(3), like=like, name="few")
-    with pytest.raises(fb.UserError, match="what are these predictions called"):
-        fb.import_predictions(frame, like=like)
 
 
 def test_an_error_shows_what_to_do(tmp_path):

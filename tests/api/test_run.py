@@ -12,9 +12,9 @@ import pytest
 
 from ferbench.api.conduct import Outcome, Progress
 from ferbench.api.places import data_places
-from ferbench.api.request import asked_settings
 from ferbench.api.run import run
 from ferbench.errors import UserError
+from ferbench.experiment.request import asked_settings
 from ferbench.kinds import SECTIONS
 
 TINY = {

@@ -51,7 +51,7 @@ def test_the_best_has_settings_values_recipe_and_tested_runs(study):
     assert set(study.best.settings) == {"loss", "optimizer.lr", "training.batch_size"}
     assert study.best.recipe.is_file()
     (run,) = study.best.runs
-    assert {entry.split for entry in run.load().evaluations.values()} == {"validation", "test"}
+    assert {entry.split for entry in run.record.evaluations.values()} == {"validation", "test"}
 
 
 def test_figures_by_kind(study):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 from made_records import made_record, write_runs
 
-from ferbench.runs.directory import RunDirectory, run_path
-
 
 @pytest.fixture
 def complete(ferbench_cli):
@@ -27,7 +25,7 @@ def test_fields_complete_after_set_and_grid(complete):
 
 
 def test_runs_complete_by_name_and_id(complete, tmp_path):
-    RunDirectory(run_path(tmp_path / "results", "abc000000000")).write({"name": "tiny", "status": "done"})
+    write_runs(tmp_path / "results", {**made_record("abc000000000"), "name": "tiny"})
     assert complete("predict", "t") == ["tiny"]
     assert complete("predict", "ab") == ["abc000000000"]
 

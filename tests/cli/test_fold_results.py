@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from ferbench.api.conduct import Outcome
 from ferbench.cli.fold_results import cross_validations
 from ferbench.experiment.prepare import Combination
+from ferbench.records.evaluation import EvaluationEntry
 
 
 def asked(place, *, of=3, seed=0, accuracy=0.5, status="done", **settings):
     metrics = {"accuracy": accuracy, "macro_f1": accuracy / 2}
-    outcome = {"status": status, "evaluations": {"validation": {"n": 10 * place, "metrics": metrics}}}
+    entry = EvaluationEntry.model_construct(n=10 * place, metrics=metrics)
     several = {"data": {"fold": f"{place}/{of}"}, "training": {"seed": seed}, "name": f"x-{place}", **settings}
-    return Combination(several), outcome
+    return Outcome(Combination(several), status, evaluations={"validation": entry} if status == "done" else {})
 
 
 def lines(*several):
@@ -18,8 +20,7 @@ def lines(*several):
 
 
 def found(*several):
-    combinations, outcomes = zip(*several, strict=True)
-    return cross_validations(combinations, outcomes)
+    return cross_validations(several)
 
 
 def test_a_mean_over_seeds_is_one_of_means_over_folds():

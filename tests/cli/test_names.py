@@ -11,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from made_runs import make_run
 from PIL import Image
+from record_files import read_record
 
 from ferbench.cli.naming import warn_of_names
 from ferbench.errors import UserError
@@ -124,7 +125,7 @@ def test_a_name_that_another_run_has_is_warned_of(ferbench_cli, tmp_path):
 
 def test_seeds_of_one_configuration_may_share_a_name(tmp_path, capsys):
     first, second = (make_run(tmp_path, name=name, seed=seed) for name, seed in (("cnn", 0), (None, 1)))
-    config = first.read()["identity"]["config_id"]
+    config = read_record(first)["identity"]["config_id"]
     warn_of_names(tmp_path, [("cnn", second.path.name, config)])
     assert capsys.readouterr().err == ""
     warn_of_names(tmp_path, [("cnn", "0123456789ab", "v1:another")])
@@ -149,7 +150,7 @@ def test_a_run_that_is_a_link_is_read_and_not_written(ferbench_cli, tmp_path):
     member.path.rename(moved)
     member.path.symlink_to(moved)
     before = tree(tmp_path / "outside")
-    assert find_run(tmp_path / "results", "member-0").read()["name"] == "member-0"
+    assert read_record(find_run(tmp_path / "results", "member-0"))["name"] == "member-0"
     done = ferbench_cli("runs", "rm", "member-0", "--yes")
     assert done.exit_code == 2
     assert "symbolic link" in done.stderr or "is no run of the results directory" in done.stderr

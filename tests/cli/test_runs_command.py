@@ -13,6 +13,7 @@ import sys
 
 import pytest
 from made_runs import make_run
+from record_files import read_record, write_record
 
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.lock import holder_path, lock_path, only_writer
@@ -52,7 +53,7 @@ def test_a_list_has_finished_and_unfinished_runs(results, listed):
     make_run(results, name="bad", status="failed", message="out of luck\nline two")
     found = listed()
     assert (found["good"]["status"], found["good"]["epochs"], found["good"]["planned"]) == ("done", 3, 3)
-    scores = {entry["split"]: entry["metrics"]["macro_f1"] for entry in done.read()["evaluations"].values()}
+    scores = {entry["split"]: entry["metrics"]["macro_f1"] for entry in read_record(done)["evaluations"].values()}
     assert found["good"]["test_macro_f1"] == scores["test"]
     assert found["good"]["validation_macro_f1"] == scores["validation"]
     on_disk = sum(path.stat().st_size for path in done.path.rglob("*") if path.is_file())
@@ -112,9 +113,9 @@ def test_a_damaged_record_is_listed(results, listed):
 
 def test_show_tells_what_a_run_is_and_what_can_be_done(results, ferbench_cli):
     parent = make_run(results, name="parent")
-    child = make_run(results, name="child", parents=[{"run": parent.path.name, "at": "best"}])
+    child = make_run(results, name="child", parents=[{"run": parent.path.name, "at": "best", "epoch": 1}])
     shown = ferbench_cli("runs", "show", "parent").stdout
-    record = parent.read()
+    record = read_record(parent)
     for text in (
         record["identity"]["training_id"],
         "some-net",
@@ -165,7 +166,7 @@ def test_rm_says_what_goes_before_and_after(results, ferbench_cli):
 def called(results, run, identifier, name=None):
     """Give a made run another id and a name that may be anything."""
     moved = RunDirectory(run.path.rename(run.path.with_name(identifier)))
-    moved.write({**moved.read(), "name": name})
+    write_record(moved, {**read_record(moved), "name": name})
     return moved
 
 
@@ -245,7 +246,7 @@ def test_rm_refuses_a_run_that_is_being_written_and_removes_none(results, ferben
 
 def test_rm_refuses_a_run_that_others_were_made_from(results, ferbench_cli):
     parent = make_run(results, name="parent")
-    child = make_run(results, name="child", parents=[{"run": parent.path.name}])
+    child = make_run(results, name="child", parents=[{"run": parent.path.name, "at": "best", "epoch": 1}])
     refused = ferbench_cli("runs", "rm", "parent", "--yes")
     assert refused.exit_code == 2
     assert re.search(f"{parent.path.name} 'parent' .* is needed by {child.path.name}", refused.stderr)
@@ -259,9 +260,15 @@ def make_study(results, tested):
     """A study that says it tested these runs, with a database of its own."""
     folder = results / "studies" / "0123456789ab"
     folder.mkdir(parents=True)
-    (folder / "study.json").write_text(json.dumps({"schema": 1, "label": "tiny"}))
+    about = {"id": folder.name, "label": "tiny", "objectives": ["macro_f1"]}
+    how = {"algorithm": "random", "pruner": "none", "dataset": "faces", "protocol": "official", "space": []}
+    samples = {"train": 10, "validation": 5}
+    (folder / "study.json").write_text(json.dumps({"schema": 1, **about, **how, "samples": samples}))
     runs = [{"seed": seed, "run": run.path.name} for seed, run in enumerate(tested)]
-    (folder / "outcome.json").write_text(json.dumps({"finalists": [{"rank": 1, "runs": runs}]}))
+    first = {"rank": 1, "trial": 0, "values": [0.5], "chosen": {}, "runs": runs}
+    tally = {"all": 1, "complete": 1, "pruned": 0, "failed": 0}
+    outcome = {"study": folder.name, "label": "tiny", "objectives": ["macro_f1"], "trials": tally}
+    (folder / "outcome.json").write_text(json.dumps({**outcome, "finalists": [first]}))
     connection = sqlite3.connect(folder / "study.db")
     connection.execute("CREATE TABLE trials (number INTEGER)")
     connection.executemany("INSERT INTO trials VALUES (?)", [(n,) for n in range(5000)])
@@ -306,7 +313,7 @@ def test_a_list_chooses_pruned_runs(results, listed):
 
 def test_rm_takes_parent_and_child_together(results, ferbench_cli):
     parent = make_run(results, name="parent")
-    make_run(results, name="child", parents=[{"run": parent.path.name}])
+    make_run(results, name="child", parents=[{"run": parent.path.name, "at": "best", "epoch": 1}])
     assert ferbench_cli("runs", "rm", "parent", "child", "--yes").exit_code == 0
     assert list(parent.path.parent.iterdir()) == []
 

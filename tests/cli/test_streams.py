@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from made_runs import make_run
+from record_files import read_record, write_record
 
 from ferbench.runs.directory import RunDirectory
 from ferbench.storage import json_bytes
@@ -28,7 +29,7 @@ def printed(encoding, *arguments, cwd):
 def results(tmp_path):
     """A run whose name, by an earlier release, has letters that few encodings have."""
     run: RunDirectory = make_run(tmp_path / "results", name="plain", dataset="−Łódź→é", model="net")
-    run.write({**run.read(), "name": "Łódź"})
+    write_record(run, {**read_record(run), "name": "Łódź"})
     return tmp_path
 
 

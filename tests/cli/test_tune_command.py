@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from record_files import read_record
 
 from ferbench.cli import cli
 from ferbench.cli.tune import tune
@@ -283,7 +284,7 @@ class TestStudy:
         for path in (results / "runs").iterdir():
             if not (path / "run.json").is_file():
                 continue
-            splits = [one["split"] for one in RunDirectory(path).read()["evaluations"].values()]
+            splits = [one["split"] for one in read_record(RunDirectory(path))["evaluations"].values()]
             assert splits.count("test") == (path.name in tested)
 
     def test_status_shows_every_trial_and_the_best(self, study):
@@ -404,7 +405,7 @@ class TestStudy:
     def test_what_was_tested_names_the_study(self, first):
         results = first[0] / "results"
         finalist = json.loads((place(results) / "outcome.json").read_text())["finalists"][0]
-        record = RunDirectory(run_path(results, finalist["runs"][0]["run"])).read()
+        record = read_record(RunDirectory(run_path(results, finalist["runs"][0]["run"])))
         assert record["tuning"]["study"] == place(results).name
         assert record["tuning"]["trials"]["all"] == 4
 
@@ -439,7 +440,7 @@ def test_trials_start_from_the_weights_of_a_run(ferbench_cli, cache, tmp_path):
     assert done.exit_code == 0, done.stderr
     (finalist,) = json.loads(done.stdout)["finalists"]
     ids = {path.parent.name for path in (tmp_path / "results").glob("runs/*/run.json")}
-    records = {one: RunDirectory(run_path(tmp_path / "results", one)).read() for one in ids}
+    records = {one: read_record(RunDirectory(run_path(tmp_path / "results", one))) for one in ids}
     (parent,) = (one for one, record in records.items() if record["name"] == "parent")
     children = {one: record for one, record in records.items() if one != parent}
     assert len(children) == 2  # that of the best is tested, with the seed that it had

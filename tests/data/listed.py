@@ -12,8 +12,8 @@ import pytest
 
 import ferbench
 from ferbench import Fault, Sample
-from ferbench.data.cache import pack_dataset
 from ferbench.data.pack import Pack
+from ferbench.data.pack_cache import pack_dataset
 from ferbench.data.packing import FaultyDataset
 
 CLASSES = ("calm", "glad")

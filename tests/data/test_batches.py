@@ -28,7 +28,8 @@ def augment(images, size, draws):
 
 def test_evaluation_gives_the_rows_in_order_scaled_to_one():
     made = batches()
-    (first, targets), (second, _) = made.evaluation(4)
+    first, second = made.images(np.arange(4)), made.images(np.arange(4, 6))
+    targets = made.targets(np.arange(4))
     assert first.shape == (4, 1, 4, 4)
     assert second.shape == (2, 1, 4, 4)
     expected = made._images[[3, 5, 7, 11]].astype(np.float32) / 255
@@ -98,8 +99,7 @@ def test_draws_are_others_in_another_epoch_and_with_another_seed():
 
 def test_gray_is_repeated_and_normalised_for_an_rgb_model():
     shape = InputShape(3, (4, 4), (0.1, 0.2, 0.3), (0.5, 0.5, 0.25))
-    plain, _ = next(iter(batches().evaluation(6)))
-    images, _ = next(iter(batches(shape).evaluation(6)))
+    plain, images = batches().images(np.arange(6)), batches(shape).images(np.arange(6))
     assert images.shape == (6, 3, 4, 4)
     assert images.is_contiguous(memory_format=torch.channels_last)
     for channel, (mean, std) in enumerate(zip(shape.mean, shape.std, strict=True)):
@@ -108,6 +108,6 @@ def test_gray_is_repeated_and_normalised_for_an_rgb_model():
 
 def test_rgb_becomes_luma_for_a_gray_model():
     made = batches(channels=3)
-    images, _ = next(iter(made.evaluation(6)))
+    images = made.images(np.arange(6))
     red, green, blue = made._images[3].astype(np.float64) / 255
     np.testing.assert_allclose(images[0, 0].numpy(), 0.299 * red + 0.587 * green + 0.114 * blue, atol=1e-6)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ferbench.data.cache import pack_dataset
 from ferbench.data.decode import decode
 from ferbench.data.fit import StoredForm
 from ferbench.data.gray import GRAY_FILE, gray_hashes, luma
 from ferbench.data.pack import pixel_hash
+from ferbench.data.pack_cache import pack_dataset
 from ferbench.data.sample import Dataset, Sample
 from ferbench.data.splits import stored_digest
 

@@ -14,8 +14,8 @@ from made_packs import make_pack
 from PIL import Image
 
 from ferbench import Sample
-from ferbench.data.cache import pack_dataset
 from ferbench.data.pack import open_pack
+from ferbench.data.pack_cache import pack_dataset
 
 
 def test_images_and_table_are_what_the_dataset_said(tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ def test_damage_is_found_and_the_pack_is_built_again(
     with pytest.raises(DamagedPack, match="cannot be used"):
         open_pack(first.path)
     again = Listed(good())
-    with caplog.at_level(logging.WARNING, "ferbench.data.cache"):
+    with caplog.at_level(logging.WARNING, "ferbench.data.pack_cache"):
         second = pack(again, tmp_path)
     assert again.reads == 1
     assert [record.message.endswith("building it again") for record in caplog.records] == [True]

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from ferbench import Dataset, DatasetSpec, Fault, Protocol, Sample, UserError
-from ferbench.data.cache import pack_dataset
 from ferbench.data.pack import Pack
+from ferbench.data.pack_cache import pack_dataset
 from ferbench.data.packing import FaultyDataset
 from ferbench.data.splits import Split, SplitRequest, cut
 from ferbench.data.union import Member, Union, union_protocols

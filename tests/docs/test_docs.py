@@ -20,7 +20,7 @@ from ferbench.cli.plugins import plugins
 from ferbench.cli.report import report
 from ferbench.cli.runs import runs
 from ferbench.experiment.recipe import Recipe
-from ferbench.experiment.settings import build_recipe, read_recipe
+from ferbench.experiment.settings import read_recipe
 from ferbench.kinds import DEFAULTS, WITH_RULES
 from ferbench.metrics.measures import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.ranking.filters import KEYS
@@ -146,13 +146,13 @@ def test_every_signature_of_a_published_table_is_documented():
 def test_every_recipe_is_valid(path, transformers_plugin):
     from ferbench.experiment.resolve import resolve
     from ferbench.plugin.discovery import load_registry
-    from ferbench.tuning.settings import read_tune
+    from ferbench.tuning.tune_settings import read_tune
 
     settings = read_recipe(path)
     settings.pop("grid", None)
     settings.pop("tune", None)
     read_tune(settings.pop("tune", {}), {})
-    resolve(build_recipe(settings), load_registry(transformers_plugin[1:]))
+    resolve(settings, load_registry(transformers_plugin[1:]))
 
 
 BENCHMARKS = [ROOT / "benchmarks" / name / "README.md" for name in ("recipes", "published")]

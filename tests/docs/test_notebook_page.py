@@ -61,6 +61,14 @@ def test_the_figure_is_plotlys(outputs):
     assert "application/vnd.plotly" in of(outputs, "r.figure") or "heatmap" in of(outputs, "r.figure")
 
 
+def test_a_search_is_shown_and_found_again(outputs):
+    assert "<table" in of(outputs, "study = fb.tune")
+    assert "optimizer.lr" in of(outputs, "study.best.settings")
+    assert "<table" in of(outputs, "study.best.runs")
+    assert "application/vnd.plotly" in of(outputs, "study.figure") or "scatter" in of(outputs, "study.figure")
+    assert "macro_f1" in of(outputs, "fb.load_study")
+
+
 def test_a_class_of_a_cell_is_trained_and_used(outputs):
     assert "1 run: 1 done" in of(outputs, "class TinyNet")
     assert int(of(outputs, "sum(parameter")) == 4 * 9 + 4 + 8 + 8 * 4 * 9 + 8 + 8 * 7 + 7

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from filelock import FileLock
 
-from ferbench.data.cache import lock_path, pack_dataset
+from ferbench.data.pack_cache import lock_path, pack_dataset
 from ferbench.doctor.cache import check_cache
 from ferbench_builtin.datasets.synthetic_faces import synthetic_faces
 

@@ -15,12 +15,14 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_runs import make_run
+from record_files import read_record
 
 from ferbench.api.classify import Classified
 from ferbench.cli import cli
 from ferbench.cli.predict import _show
 from ferbench.cli.results import per_class_table
 from ferbench.metrics.measures import KNOWN, measure
+from ferbench.records.evaluation import EvaluationEntry
 from ferbench.report.contents import read_runs
 from ferbench.report.run_tables import confusion, epochs, per_class, samples
 from ferbench.tables.formats import to_csv, to_json_value
@@ -74,7 +76,7 @@ def plain(cell: str) -> str:
 def test_every_class_keeps_its_own_scores_in_every_table(classes):
     with tempfile.TemporaryDirectory() as folder:
         run = make_run(Path(folder), name="ours", classes=classes, n=60, epochs=2)
-        (scored,) = [one["per_class"] for one in run.read()["evaluations"].values() if one["split"] == "test"]
+        (scored,) = [one["per_class"] for one in read_record(run)["evaluations"].values() if one["split"] == "test"]
         f1 = {name: repr(scored[name]["f1"]) for name in classes}
 
         (row,) = rows_of(said("leaderboard", "--per-class", "--runs", "--format", "csv", "--results", folder))
@@ -98,7 +100,7 @@ def test_every_class_keeps_its_own_scores_in_every_table(classes):
 def test_predictions_of_other_software_are_scored_by_every_class(classes):
     with tempfile.TemporaryDirectory() as folder:
         run = make_run(Path(folder), name="ours", classes=classes, n=60, epochs=1)
-        (key,) = [key for key, one in run.read()["evaluations"].items() if one["split"] == "test"]
+        (key,) = [key for key, one in read_record(run)["evaluations"].items() if one["split"] == "test"]
         test = run.predictions(key)
         one_hot = np.eye(len(classes))[test.truth]
         ids, labels = test.ids.tolist(), [classes[label] for label in test.truth]
@@ -139,7 +141,17 @@ def test_averages_are_told_from_classes_of_their_name():
     scores = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 4}
     metrics = {f"macro_{key}": 0.25 for key in ("precision", "recall", "f1")}
     metrics |= {"weighted_precision": 0.25, "accuracy": 0.25, "weighted_f1": 0.25}
-    made = per_class_table({"accuracy": scores, "Macro average": scores}, metrics)
+    made = per_class_table(
+        EvaluationEntry.model_validate(
+            {
+                "split": "test",
+                "rows_digest": "",
+                "n": 8,
+                "metrics": metrics,
+                "per_class": {"accuracy": scores, "Macro average": scores},
+            }
+        )
+    )
     names = [str(cell) for cell in made.columns[0].cells]
     assert names == ["accuracy", "Macro average", "macro average (no class)", "weighted average", "accuracy (no class)"]
 

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from made_images import draw
 from PIL import Image, ImageOps
+from record_files import read_metrics, read_record, write_record
 from sklearn.metrics import f1_score
 
 from ferbench.cli import cli
@@ -64,7 +65,7 @@ def answer(finished):
 
 def stored(tmp_path, outcome):
     directory = find_run(tmp_path / "results", outcome["run"])
-    return directory.predictions(outcome["evaluation"]), directory.evaluation(outcome["evaluation"])
+    return directory.predictions(outcome["evaluation"]), read_metrics(directory, outcome["evaluation"])
 
 
 def test_another_dataset_is_scored_by_class_name_without_what_the_model_does_not_know(call, made, tmp_path):
@@ -100,13 +101,13 @@ def test_strict_refuses_samples_that_cannot_be_scored(call, made):
 
 def test_what_was_evaluated_before_is_reused_and_nothing_is_overwritten(call, tmp_path):
     run = find_run(tmp_path / "results", "lin-1")
-    before = run.read()
+    before = read_record(run)
     first = answer(call("evaluate", "lin-1", "--set", "evaluation.tta=flip", "--json"))
-    after = run.read()
+    after = read_record(run)
     again = answer(call("evaluate", "lin-1", "--set", "evaluation.tta=flip", "--json"))
     assert (first["reused"], again["reused"]) == (False, True)
     assert first["metrics"] == again["metrics"]
-    assert run.read() == after
+    assert read_record(run) == after
     assert set(after["evaluations"]) - set(before["evaluations"]) == {first["evaluation"]}
     assert {**after, "evaluations": before["evaluations"]} == before
 
@@ -146,7 +147,7 @@ def test_the_same_samples_among_more_classes_are_another_evaluation(call, made, 
 
 
 def test_the_runs_own_test_is_the_runs_own_evaluation(call, tmp_path):
-    run = find_run(tmp_path / "results", "lin-1").read()
+    run = read_record(find_run(tmp_path / "results", "lin-1"))
     for split in ("test", "validation"):
         outcome = answer(call("evaluate", "lin-1", "--split", split, "--json"))
         assert outcome["reused"]
@@ -297,10 +298,10 @@ def test_scores_are_sliced_by_what_is_known_of_the_samples(call, made):
 
 def test_a_record_of_before_sources_were_recorded_is_no_reason_to_warn(call, tmp_path):
     directory = find_run(tmp_path / "results", "lin-1")
-    record = directory.read()
+    record = read_record(directory)
     assert len(record["components"]["model"]["source"]) == 64
     for source, warns in ((None, False), ("0" * 64, True)):
         record["components"]["model"]["source"] = source
-        directory.write(record)
+        write_record(directory, record)
         said = call("evaluate", "lin-1", "--set", "evaluation.tta=flip").stderr
         assert ("has another source" in said) is warns

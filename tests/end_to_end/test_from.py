@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from made_images import draw
+from record_files import read_record
 from safetensors import safe_open
 
 from ferbench.cli import cli
@@ -71,7 +72,7 @@ def started(call, *args) -> RunDirectory:
 
 
 def predicted(directory, split="test"):
-    (short,) = [key for key, one in directory.read()["evaluations"].items() if one["split"] == split]
+    (short,) = [key for key, one in read_record(directory)["evaluations"].items() if one["split"] == split]
     return directory.predictions(short).probabilities
 
 
@@ -80,7 +81,7 @@ def test_weights_of_a_point_untouched_predict_what_the_run_that_ended_there_pred
     child = started(call, "--from", f"parent{point}", *sets(**{"training.epochs": 0}))
     other = find_run(tmp_path / "results", like)
     np.testing.assert_array_equal(predicted(child), predicted(other))
-    assert child.read()["training"]["weights_sha256"] == other.read()["training"]["weights_sha256"]
+    assert read_record(child)["training"]["weights_sha256"] == read_record(other)["training"]["weights_sha256"]
 
 
 def test_without_a_point_it_starts_from_the_last_epoch(call, tmp_path):
@@ -93,9 +94,9 @@ def test_without_a_point_it_starts_from_the_last_epoch(call, tmp_path):
 
 
 def test_settings_are_the_parents_but_for_what_is_asked_and_what_changed_is_recorded(call, tmp_path):
-    parent = find_run(tmp_path / "results", "parent").read()
+    parent = read_record(find_run(tmp_path / "results", "parent"))
     asked = ["--sampler", "weighted", *sets(**{"training.epochs": 2, "optimizer.lr": 0.01})]
-    child = started(call, "--from", "parent@2", *asked).read()
+    child = read_record(started(call, "--from", "parent@2", *asked))
     assert child["name"] is None
     assert child["recipe"]["data"] == parent["recipe"]["data"]
     assert child["recipe"]["training"] == {**parent["recipe"]["training"], "epochs": 2}
@@ -124,9 +125,9 @@ def test_the_same_weights_are_the_same_start_and_the_run_is_found_again(call):
 
 def test_seeds_continued_alike_are_one_configuration(call):
     answer(call("run", "--from", "parent", "--seed", "1", "--name", "other", "--json"))
-    one = started(call, "--from", "parent@2", *sets(**{"training.epochs": 0})).read()["identity"]
-    again = started(call, "--from", "parent@2", "--seed", "4", *sets(**{"training.epochs": 0})).read()["identity"]
-    earlier = started(call, "--from", "parent@1", *sets(**{"training.epochs": 0})).read()["identity"]
+    one = read_record(started(call, "--from", "parent@2", *sets(**{"training.epochs": 0})))["identity"]
+    again = read_record(started(call, "--from", "parent@2", "--seed", "4", *sets(**{"training.epochs": 0})))["identity"]
+    earlier = read_record(started(call, "--from", "parent@1", *sets(**{"training.epochs": 0})))["identity"]
     assert again["config_id"] == one["config_id"]
     assert earlier["config_id"] != one["config_id"]
     assert again["training_id"] != one["training_id"]
@@ -135,11 +136,11 @@ def test_seeds_continued_alike_are_one_configuration(call):
 def test_a_recipe_can_say_where_it_starts_and_what_it_does_not_say_is_the_parents(call, tmp_path):
     recipe = tmp_path / "child.toml"
     recipe.write_text('name = "child"\nfrom = "parent@2"\n[training]\nepochs = 1\n[sampler]\nname = "balanced"\n')
-    child = started(call, recipe).read()
+    child = read_record(started(call, recipe))
     assert (child["name"], child["recipe"]["model"]["name"]) == ("child", "linear")
     (entry,) = child["lineage"]["parents"]
     assert child["recipe"]["from"] == f"{entry['run']}@2"
-    assert started(call, recipe, "--from", "parent@1").read()["lineage"]["parents"][0]["at"] == "1"
+    assert read_record(started(call, recipe, "--from", "parent@1"))["lineage"]["parents"][0]["at"] == "1"
 
 
 def test_a_point_that_is_not_there_is_refused_with_those_that_are(call):
@@ -185,7 +186,7 @@ def test_initial_weights_beside_a_start_are_refused(call, tmp_path):
 def test_a_stopped_child_goes_on_without_its_parent_and_ends_with_the_same_bits(call, tmp_path, monkeypatch):
     asked = ["--from", "parent", "--sampler", "adaptive", *sets(**{"training.epochs": 4})]
     whole = started(call, *asked)
-    expected = (whole.checkpoints / "best.safetensors").read_bytes(), predicted(whole), whole.read()
+    expected = (whole.checkpoints / "best.safetensors").read_bytes(), predicted(whole), read_record(whole)
     shutil.rmtree(whole.path)
     real = RunSaver.epoch_done
 
@@ -197,14 +198,14 @@ def test_a_stopped_child_goes_on_without_its_parent_and_ends_with_the_same_bits(
     monkeypatch.setattr(RunSaver, "epoch_done", stop)
     assert call("run", *asked).exit_code != 0
     monkeypatch.undo()
-    assert whole.read()["status"] == "interrupted"
+    assert read_record(whole)["status"] == "interrupted"
     shutil.rmtree(find_run(tmp_path / "results", "parent").path)
     monkeypatch.chdir(tmp_path)
     finished = call("resume", whole.path.name)
     assert finished.exit_code == 0, finished.stderr
     assert (whole.checkpoints / "best.safetensors").read_bytes() == expected[0]
     np.testing.assert_array_equal(predicted(whole), expected[1])
-    record = whole.read()
+    record = read_record(whole)
     assert [one["epoch"] for one in record["resumed"]] == [3]
     for key in ("lineage", "identity"):
         assert record[key] == expected[2][key]
@@ -242,7 +243,7 @@ def test_the_lineage_shows_ancestors_and_descendants_with_what_changed(call, tmp
         "grandchild": "descendant",
         "both": "descendant",
     }
-    record = find_run(tmp_path / "results", "child").read()
+    record = read_record(find_run(tmp_path / "results", "child"))
     (test,) = [one for one in record["evaluations"].values() if one["split"] == "test"]
     assert found["child"]["scores"]["test"]["macro_f1"] == test["metrics"]["macro_f1"]
     shutil.rmtree(find_run(tmp_path / "results", "parent").path)
@@ -267,7 +268,7 @@ def test_a_report_and_its_recipe_say_where_a_run_started(call, tmp_path):
     child = started(call, "--from", "parent@2", "--sampler", "weighted", "--name", "child")
     assert call("report", "child", "--output", tmp_path / "page.html").exit_code == 0
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    parent = child.read()["lineage"]["parents"][0]["run"]
+    parent = read_record(child)["lineage"]["parents"][0]["run"]
     assert f"Continues: parent ({parent}) from epoch 2: sampler shuffled → weighted" in page
     assert f"from = &#34;{parent}@2&#34;" in page
 
@@ -319,13 +320,13 @@ def test_a_test_on_pictures_that_the_parent_learnt_is_contaminated(ferbench_cli,
 
 
 def test_a_parent_on_the_same_split_contaminates_nothing(call):
-    seen = started(call, "--from", "parent").read()["evaluations"]
+    seen = read_record(started(call, "--from", "parent"))["evaluations"]
     assert [one["seen"]["contaminated"] for one in seen.values()] == [False, False]
 
 
 def test_a_fold_that_its_parent_learnt_is_contaminated(call):
     child = started(call, "--from", "parent", *sets(**{"data.fold": "1/3", "training.epochs": 1}), "--name", "fold")
-    ((entry,),) = [list(child.read()["evaluations"].values())]
+    ((entry,),) = [list(read_record(child)["evaluations"].values())]
     assert entry["seen"]["contaminated"]
     assert entry["seen"]["train"]["same"] > 0
 
@@ -333,4 +334,4 @@ def test_a_fold_that_its_parent_learnt_is_contaminated(call):
 def test_of_a_parent_that_does_not_say_what_it_learnt_nothing_is_known(call, tmp_path):
     (find_run(tmp_path / "results", "parent").path / "samples.npz").unlink()
     child = started(call, "--from", "parent", *sets(**{"training.epochs": 1}))
-    assert [one["seen"]["contaminated"] for one in child.read()["evaluations"].values()] == [None, None]
+    assert [one["seen"]["contaminated"] for one in read_record(child)["evaluations"].values()] == [None, None]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_runs import CLASSES, make_run
+from record_files import read_record
 
 from ferbench.metrics.probabilities import predicted_classes, with_predicted
 from ferbench.runs.find import find_run
@@ -22,7 +23,7 @@ def run(tmp_path):
 
 @pytest.fixture
 def truth(run):
-    (key,) = [key for key, one in run.read()["evaluations"].items() if one["split"] == "test"]
+    (key,) = [key for key, one in read_record(run)["evaluations"].items() if one["split"] == "test"]
     one = run.predictions(key)
     return one.ids.tolist(), one.truth
 
@@ -230,7 +231,7 @@ def test_two_test_sets_at_once_are_refused(ferbench_cli, tmp_path, truth):
 def of_truth(results, path, classes, header=("id", "predicted"), spell=str):
     """A run on a test set with these classes, and a file with the true class of each of its samples."""
     run = make_run(results, name="ours", classes=classes, n=60)
-    (key,) = [key for key, one in run.read()["evaluations"].items() if one["split"] == "test"]
+    (key,) = [key for key, one in read_record(run)["evaluations"].items() if one["split"] == "test"]
     test = run.predictions(key)
     rows = [(one, spell(classes[label])) for one, label in zip(test.ids.tolist(), test.truth, strict=True)]
     return test, written(path, header, rows)
@@ -339,7 +340,7 @@ def test_any_of_the_most_probable_classes_can_be_the_prediction(rows, data):
 
 def test_classes_without_a_sample_are_counted_below_the_table(ferbench_cli, tmp_path):
     run = make_run(tmp_path / "results", name="ours", classes=("happy", "sad", *(f"class {k}" for k in range(40))), n=9)
-    (key,) = [key for key, one in run.read()["evaluations"].items() if one["split"] == "test"]
+    (key,) = [key for key, one in read_record(run)["evaluations"].items() if one["split"] == "test"]
     test = run.predictions(key)
     absent = 42 - len(np.unique(test.truth))
     path = written(tmp_path / "theirs.csv", ["id", "predicted"], [(one, "happy") for one in test.ids.tolist()])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from made_images import draw
+from record_files import read_record
 
 from ferbench.runs.directory import all_runs
 
@@ -49,7 +50,7 @@ def outcomes(finished) -> list[dict]:
 
 def record(tmp_path: Path) -> dict:
     (run,) = all_runs(tmp_path / "results")
-    return run.read()
+    return read_record(run)
 
 
 def test_a_union_is_trained_and_tested_on_the_first_members_test_set(run, tmp_path):

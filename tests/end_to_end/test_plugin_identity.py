@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from record_files import read_record
 
 from ferbench.runs.find import find_run
 
@@ -93,7 +94,7 @@ def run(ferbench_cli, tmp_path):
 
 def labels_of(tmp_path: Path, outcome: dict) -> list[int]:
     directory = find_run(tmp_path / "results", outcome["run"])
-    (name,) = [name for name, one in directory.read()["evaluations"].items() if one["split"] == "test"]
+    (name,) = [name for name, one in read_record(directory)["evaluations"].items() if one["split"] == "test"]
     given = directory.predictions(name)
     return given.truth[given.ids.argsort()].tolist()
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from record_files import read_record, write_record
 
 from ferbench.cli import cli
 from ferbench.runs.find import find_run
@@ -77,7 +78,7 @@ def train(place, name, *sets, dataset="folder", data=("data",)):
 
 def recorded(directory, evaluation=None):
     """Probabilities of the test by sample id."""
-    record = directory.read()
+    record = read_record(directory)
     key = evaluation or next(key for key, one in record["evaluations"].items() if one["split"] == "test")
     found = directory.predictions(key)
     return dict(zip(found.ids.tolist(), found.probabilities, strict=True))
@@ -113,7 +114,7 @@ def test_predict_prepares_as_a_union_did_the_pictures_of_every_member(place):
     data = ("fer2013=@fer2013", "folder=@data")
     directory = train(place, "union", *sets, dataset="fer2013+folder", data=data)
     wanted = recorded(directory)
-    assert directory.read()["data"]["stored"] == {"size": [48, 48], "fit": "stretch"}
+    assert read_record(directory)["data"]["stored"] == {"size": [48, 48], "fit": "stretch"}
     found = predicted(place, "union", place / "fer2013" / "test", place / "data" / "test")
     for sample, probabilities in wanted.items():
         member, _, rest = sample.rpartition(":")
@@ -165,16 +166,16 @@ def test_an_older_record_tells_by_its_options_and_what_it_does_not_tell_is_said(
     sets = ("dataset.size=24", "dataset.fit=pad", "dataset.color=gray", "data.channels=3", "training.seed=7")
     directory = train(place, "older", *sets)
     wanted = recorded(directory)
-    record = directory.read()
+    record = read_record(directory)
     for key in ("color", "stored"):
         del record["data"][key]
-    directory.write(record)
+    write_record(directory, record)
     image = place / "data" / "test" / "happy" / "0.png"
     done = call(place, "predict", "older", image, "--format", "json")
     (told,) = json.loads(done.stdout)
     np.testing.assert_allclose(list(told["probabilities"].values()), wanted["test/happy/0.png"], atol=1e-6)
     assert done.stderr == ""
     record["components"]["dataset"] |= {"distribution": "elsewhere", "options": {}}
-    directory.write(record)
+    write_record(directory, record)
     said = call(place, "predict", "older", image, "--format", "json").stderr
     assert "the record does not say how images were stored (gray or colour, the size" in said

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from made_runs import make_run
+from record_files import read_record, write_record
 
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.lock import only_writer
@@ -93,7 +94,7 @@ def test_every_table_is_written_as_csv_and_latex(ferbench_cli, tmp_path):
     with (Path("t") / f"scores-{run.path.name}.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["class"] for row in rows] == ["'=cmd()", "b", "macro average", "weighted average"]
-    test = next(e for e in run.read()["evaluations"].values() if e["split"] == "test")
+    test = next(e for e in read_record(run)["evaluations"].values() if e["split"] == "test")
     assert float(rows[1]["f1"]) == test["per_class"]["b"]["f1"]
 
 
@@ -155,9 +156,9 @@ def test_watch_follows_a_run_to_its_end(ferbench_cli, tmp_path, monkeypatch):
         with only_writer(run):
             ready.set()
             seen.wait(20)
-            run.append_history({**run.history()[-1], "epoch": 3})
+            run.append_history(run.epochs()[-1].model_copy(update={"epoch": 3}))
             again.wait(20)
-            run.write({**run.read(), "status": "failed", "error": {"message": "the end"}})
+            write_record(run, {**read_record(run), "status": "failed", "error": {"message": "the end"}})
 
     ready, seen, again = threading.Event(), threading.Event(), threading.Event()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from made_images import draw
+from record_files import read_metrics, read_record, write_record
 
 from ferbench.cli import cli
 from ferbench.ids import short
@@ -61,7 +62,7 @@ def evaluation(call, *args):
 
 
 def test_each_size_and_fit_is_a_run_of_its_own(made):
-    records = [run.read() for run in all_runs(made / "results")]
+    records = [read_record(run) for run in all_runs(made / "results")]
     assert len({one["identity"]["training_id"] for one in records}) == 3
     assert len({one["identity"]["config_id"] for one in records}) == 3
     assert len({one["data"]["pack"] for one in records}) == 3
@@ -69,7 +70,7 @@ def test_each_size_and_fit_is_a_run_of_its_own(made):
 
 
 def test_the_record_says_how_images_were_stored(made):
-    assert find_run(made / "results", "crop").read()["data"]["stored"] == {"size": [8, 8], "fit": "crop"}
+    assert read_record(find_run(made / "results", "crop"))["data"]["stored"] == {"size": [8, 8], "fit": "crop"}
 
 
 def options(record):
@@ -90,7 +91,7 @@ def test_a_runs_own_evaluations_are_marked_by_nothing_where_its_images_have_the_
     Path("union.toml").write_text(UNION)
     for seed in ("1", "2"):
         call("run", *args, "--data", f"folder={tmp_path / 'faces'}", *QUICK, "--name", f"own-{seed}", "--seed", seed)
-    record = find_run(tmp_path / "results", "own-1").read()
+    record = read_record(find_run(tmp_path / "results", "own-1"))
     assert record["data"]["stored"] == {"size": [16, 16], "fit": "stretch"}
     assert [one["options"] for one in record["evaluations"].values()] == [{"tta": "none"}] * 2
     call("ensemble", "own-1", "own-2")
@@ -122,11 +123,11 @@ def test_a_table_tells_evaluations_on_other_pixels_apart(call):
 def test_an_ensemble_averages_what_its_members_said_of_their_own_pixels(call, tmp_path):
     other = evaluation(call, "s8", "--set", "dataset.fit='pad'")
     made = json.loads(call("ensemble", "s8", "native", "--json"))
-    record = find_run(tmp_path / "results", made["run"]).read()
+    record = read_record(find_run(tmp_path / "results", made["run"]))
     parents = [
         parent["evaluation"]
         for name in record["evaluations"]
-        for parent in find_run(tmp_path / "results", made["run"]).evaluation(name)["parents"]
+        for parent in read_metrics(find_run(tmp_path / "results", made["run"]), name)["parents"]
     ]
     assert len(parents) == 4
     assert other["evaluation"] not in parents
@@ -143,29 +144,29 @@ def test_an_evaluation_that_does_not_say_its_pixels_is_not_taken_for_one_on_othe
     """Older releases gave the evaluation on one size the id of that on another."""
     directory = find_run(tmp_path / "results", "native")
     own = evaluation(call, "native")
-    record = directory.read()
+    record = read_record(directory)
     for entry in record["evaluations"].values():
         del entry["stored"]
-    directory.write(record)
+    write_record(directory, record)
     assert evaluation(call, "native")["evaluation"] == own["evaluation"]
-    directory.write({**record, "data": {**record["data"], "pack": "v1:of another size"}})
+    write_record(directory, {**record, "data": {**record["data"], "pack": "v1:of another size"}})
     again = evaluation(call, "native")
     assert not again["reused"]
     assert again["evaluation"] != own["evaluation"]
-    assert own["evaluation"] in directory.read()["evaluations"]
+    assert own["evaluation"] in read_record(directory)["evaluations"]
 
 
 def test_an_older_evaluation_of_resampled_pixels_is_not_made_again_beside_it(call, tmp_path):
     """Older releases left the stored pixels out of its id; a second one would count the run twice in tables."""
     directory = find_run(tmp_path / "results", "crop")
-    record = directory.read()
+    record = read_record(directory)
     (place,) = [key for key, entry in record["evaluations"].items() if entry["split"] == "test"]
     entry = record["evaluations"].pop(place)
     del entry["stored"]
     identifier = evaluation_id(record["identity"]["training_id"], entry["rows_digest"], entry["options"])
     record["evaluations"][short(identifier)] = {**entry, "id": identifier}
     (directory.path / "evaluations" / place).rename(directory.path / "evaluations" / short(identifier))
-    directory.write(record)
+    write_record(directory, record)
     again = evaluation(call, "crop")
     assert (again["evaluation"], again["reused"]) == (short(identifier), True)
     assert not evaluation(call, "crop", "--set", "dataset.fit='pad'")["reused"]

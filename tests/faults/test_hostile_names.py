@@ -11,7 +11,8 @@ import pytest
 from browser import chromium
 from hostile_names import LOOKS, NAMES, live, lives_in_pages, made, shown
 
-from ferbench.cli.predict import Answer, _show
+from ferbench.api.classify import Classified
+from ferbench.cli.predict import _show
 
 __all__ = ["chromium"]
 
@@ -59,15 +60,15 @@ def test_negative_numbers_are_no_formulas():
 
 
 def test_labels_and_paths_in_predictions_are_no_formulas(capsys):
-    _show([Answer(Path("=1+1/a.png"), [0.75, 0.25], None)], ("@SUM(1)", "\x1b[31msad"), "csv")
+    _show([Classified(Path("=1+1/a.png"), [0.75, 0.25], None)], ("@SUM(1)", "\x1b[31msad"), "csv")
     assert list(csv.reader(io.StringIO(capsys.readouterr().out))) == [
         ["image", "predicted", "'@SUM(1)", "sad"],
         ["'=1+1/a.png", "'@SUM(1)", "0.750000", "0.250000"],
     ]
-    _show([Answer(Path("a\x9b.png"), [0.75, 0.25], None)], ("Ärger", "\u202esad"), "json")
+    _show([Classified(Path("a\x9b.png"), [0.75, 0.25], None)], ("Ärger", "\u202esad"), "json")
     printed = capsys.readouterr().out
     assert LOOKS["json"](printed) is None
     assert json.loads(printed)[0]["probabilities"] == {"Ärger": 0.75, "\u202esad": 0.25}
     assert "Ärger" in printed
-    _show([Answer(Path("a.png"), [0.75, 0.25], None)], ("a\x1b[31m", "\u202esad"), "table")
+    _show([Classified(Path("a.png"), [0.75, 0.25], None)], ("a\x1b[31m", "\u202esad"), "table")
     assert LOOKS["terminal"](capsys.readouterr().out) is None

@@ -9,7 +9,7 @@ import psutil
 import pytest
 from tuning import Round, Scene, kill_some, prepare, start_all, stop_database
 
-from ferbench.tuning.storage import sqlite_url
+from ferbench.tuning.database import sqlite_url
 
 pytestmark = [
     pytest.mark.slow,

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made_runs import make_run
+from record_files import read_metrics, write_metrics
 
 from ferbench.ranking.aligned import Samples
 from ferbench.ranking.grouping import group
@@ -73,9 +74,7 @@ def with_people(run, unknown=0, known=10**9):
     for path in (run.path / "evaluations").glob("*/predictions.npz"):
         one = run.predictions(path.parent.name)
         people = np.array(["" if i < unknown or i >= known else f"p{i // 25}" for i in range(len(one.ids))])
-        run.write_evaluation(
-            path.parent.name, run.evaluation(path.parent.name), replace(one, columns={"subject": people})
-        )
+        write_metrics(run, read_metrics(run, path.parent.name), replace(one, columns={"subject": people}))
 
 
 def board(results):
@@ -136,9 +135,7 @@ def test_a_test_set_of_one_person_ranks_nothing_and_says_why(ferbench_cli, tmp_p
         for path in (run.path / "evaluations").glob("*/predictions.npz"):
             one = run.predictions(path.parent.name)
             people = np.full(len(one.ids), "only one")
-            run.write_evaluation(
-                path.parent.name, run.evaluation(path.parent.name), replace(one, columns={"subject": people})
-            )
+            write_metrics(run, read_metrics(run, path.parent.name), replace(one, columns={"subject": people}))
     found = board(tmp_path)
     assert {row.standing.best for row in found.rows} == {None}
     assert {row.standing.reason for row in found.rows} == {"the samples are of 1 subject, and 10 are needed"}

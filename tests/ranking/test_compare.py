@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 from made_runs import CLASSES, make_run
+from record_files import read_metrics, read_record, write_metrics, write_record
 from scipy.stats import binom, norm
 from scipy.stats import t as student
 from sklearn.metrics import f1_score
@@ -18,8 +19,9 @@ from ferbench.errors import UserError
 from ferbench.ranking.compare import compare, slice_changes
 from ferbench.ranking.sides import find_side, on_one_test_set
 from ferbench.report.paired_tables import tables
-from ferbench.runs.directory import Predictions, RunDirectory
+from ferbench.runs.directory import RunDirectory
 from ferbench.runs.index import summaries
+from ferbench.runs.predictions import Predictions
 
 
 def both(results, first, second):
@@ -32,7 +34,7 @@ def made(results, first="a", second="b", draws=400):
 
 
 def predictions(run: RunDirectory):
-    (key,) = [key for key, one in run.read()["evaluations"].items() if one["split"] == "test"]
+    (key,) = [key for key, one in read_record(run)["evaluations"].items() if one["split"] == "test"]
     return key, run.predictions(key)
 
 
@@ -40,7 +42,7 @@ def rewrite(run: RunDirectory, **changes):
     """Change what the run's test predictions hold."""
     key, old = predictions(run)
     values = {name: getattr(old, name) for name in ("ids", "truth", "probabilities", "columns")}
-    run.write_evaluation(key, run.evaluation(key), Predictions(**{**values, **changes}))
+    write_metrics(run, read_metrics(run, key), Predictions(**{**values, **changes}))
 
 
 @pytest.fixture
@@ -111,9 +113,9 @@ def test_the_order_of_samples_and_classes_means_nothing(tmp_path, pair):
     run = pair[1]
     key, old = predictions(run)
     order, columns = np.random.default_rng(0).permutation(350), np.arange(7)[::-1]
-    stored = run.evaluation(key) | {"class_names": [CLASSES[k].upper() for k in columns]}
+    stored = read_metrics(run, key) | {"class_names": [CLASSES[k].upper() for k in columns]}
     turned = Predictions(old.ids[order], 6 - old.truth[order], old.probabilities[order][:, columns])
-    run.write_evaluation(key, stored, turned)
+    write_metrics(run, stored, turned)
     assert made(tmp_path).changes == wanted
 
 
@@ -440,13 +442,11 @@ def elsewhere(tmp_path):
     runs = [make_run(tmp_path, name="a", skill=0.7), make_run(tmp_path, name="b", skill=0.5, model="other")]
     for run in runs:
         key, old = predictions(run)
-        record, stored = run.read(), run.evaluation(key)
+        record, stored = read_record(run), read_metrics(run, key)
         data = {**record["data"], "class_names": list(CLASSES[:5]), "only_model": list(CLASSES[5:])}
-        run.write_evaluation(
-            key, {**stored, "data": data}, Predictions(old.ids, np.minimum(old.truth, 4), old.probabilities)
-        )
+        write_metrics(run, {**stored, "data": data}, Predictions(old.ids, np.minimum(old.truth, 4), old.probabilities))
         record["evaluations"][key]["data"] = data
-        run.write(record)
+        write_record(run, record)
     return runs
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made_runs import make_run
+from record_files import read_metrics, read_record, write_metrics, write_record
 from scipy.stats import t as student
 from scipy.stats import ttest_rel
 from sklearn.metrics import f1_score
@@ -18,8 +19,8 @@ from ferbench.ranking.grouping import group
 from ferbench.ranking.leaderboard import diverged
 from ferbench.ranking.standing import TESTS_FILE, WITH_INTERVALS, with_standings
 from ferbench.report.leaderboard_notes import ranking_notes
-from ferbench.runs.directory import Predictions
 from ferbench.runs.index import summaries
+from ferbench.runs.predictions import Predictions
 from ferbench.statistics.estimates import difference, interval
 from ferbench.statistics.holm import holm
 from ferbench.statistics.mcnemar import mcnemar_mid_p
@@ -33,7 +34,7 @@ def ranked(results, metric="macro_f1", **options):
 
 
 def predicted(run):
-    (key,) = [key for key, one in run.read()["evaluations"].items() if one["split"] == "test"]
+    (key,) = [key for key, one in read_record(run)["evaluations"].items() if one["split"] == "test"]
     one = run.predictions(key)
     return one.truth, one.probabilities.argmax(axis=1)
 
@@ -151,9 +152,9 @@ def test_seeds_that_survive_others_have_no_rank(tmp_path, three):
 
 
 def test_unequally_skipped_samples_refuse_a_rank(tmp_path, three):
-    record = three["a"].read()
+    record = read_record(three["a"])
     record["data"]["skipped_faulty"] = 4
-    three["a"].write(record)
+    write_record(three["a"], record)
     (one,) = ranked(tmp_path)
     assert [row.standing.reason for row in one.rows if row.name == "a"] == [
         "4 faulty samples were left out, 0 for the others"
@@ -243,17 +244,17 @@ def test_single_runs_are_ranked_as_configurations_of_one_seed_are(tmp_path, thre
 
 def test_gaps_and_intervals_on_other_data_are_of_the_macro_f1_that_is_shown(tmp_path, three):
     for run in three.values():
-        (key,) = [key for key, one in run.read()["evaluations"].items() if one["split"] == "test"]
-        record, stored, old = run.read(), run.evaluation(key), run.predictions(key)
+        (key,) = [key for key, one in read_record(run)["evaluations"].items() if one["split"] == "test"]
+        record, stored, old = read_record(run), read_metrics(run, key), run.predictions(key)
         data = {**record["data"], "class_names": stored["class_names"][:5], "only_model": stored["class_names"][5:]}
         truth = np.minimum(old.truth, 4)
-        run.write_evaluation(key, {**stored, "data": data}, Predictions(old.ids, truth, old.probabilities))
+        write_metrics(run, {**stored, "data": data}, Predictions(old.ids, truth, old.probabilities))
         shown = f1_score(truth, old.predicted, average="macro", labels=range(5))
         record["evaluations"][key] |= {
             "data": data,
             "metrics": {**record["evaluations"][key]["metrics"], "macro_f1": shown},
         }
-        run.write(record)
+        write_record(run, record)
     ((first, *others),) = [group.rows for group in ranked(tmp_path)]
     for row in others:
         shown = row.metric("macro_f1")

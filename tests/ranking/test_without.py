@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from made_runs import make_run
+from record_files import read_metrics, read_record, write_metrics
 from sklearn.metrics import accuracy_score, f1_score
 
 from ferbench.data.exclusions import write_exclusions
 from ferbench.errors import UserError
 from ferbench.ranking.grouping import group
 from ferbench.ranking.without import with_and_without
-from ferbench.runs.directory import Predictions, RunDirectory
+from ferbench.runs.directory import RunDirectory
 from ferbench.runs.index import summaries
+from ferbench.runs.predictions import Predictions
 
 
 def rows(results, path):
@@ -22,7 +24,7 @@ def rows(results, path):
 
 
 def predictions(run: RunDirectory) -> tuple[str, Predictions]:
-    (key,) = [key for key, one in run.read()["evaluations"].items() if one["split"] == "test"]
+    (key,) = [key for key, one in read_record(run)["evaluations"].items() if one["split"] == "test"]
     return key, run.predictions(key)
 
 
@@ -55,7 +57,7 @@ def test_it_does_not_matter_which_run_says_who_is_shown(tmp_path, listed):
             if name in knowing:
                 key, own = predictions(run)
                 changed = Predictions(own.ids, own.truth, own.probabilities, columns={"subject": people})
-                run.write_evaluation(key, run.evaluation(key), changed)
+                write_metrics(run, read_metrics(run, key), changed)
         found.append(rows(results, listed)[1])
     assert found[0] == found[1] == found[2]
     for name in "ab":
@@ -91,7 +93,7 @@ def test_a_mean_over_folds_is_taken_without_the_samples_of_each(tmp_path, listed
     assert (found.n, found.left_out) == (700, 50)
     scores = []
     for run, kept in zip(runs, (np.arange(350) % 7 != 0, np.full(350, True)), strict=True):
-        (key,) = run.read()["evaluations"]
+        (key,) = read_record(run)["evaluations"]
         own = run.predictions(key)
         scores.append(f1_score(own.truth[kept], own.probabilities[kept].argmax(axis=1), average="macro"))
     assert without[None]["macro_f1"].mean == pytest.approx(np.mean(scores))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from click.testing import CliRunner
 
 from ferbench.cli import cli
+from ferbench.records.run import Kind
 from ferbench.runs.directory import RunDirectory, all_runs
 from ferbench.runs.index import summaries
 
@@ -42,6 +44,7 @@ def test_there_is_one_of_each_kind():
     records = [json.loads((path / "run.json").read_text()) for path in RUNS]
     assert all(record["schema"] == 1 for record in records)
     assert {record["status"] for record in records} == {"done", "failed", "diverged", "interrupted", "pruned"}
+    assert {RunDirectory(path).load().kind for path in RUNS} == set(get_args(Kind))
     assert len(RUNS) == 18
 
 

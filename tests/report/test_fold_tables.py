@@ -18,8 +18,8 @@ def fold(results, place, *, seed=0, skill=0.6, **more):
 
 
 def score(run, key="macro_f1"):
-    (one,) = run.read()["evaluations"].values()
-    return one["metrics"][key]
+    (entry,) = run.load().evaluations.values()
+    return entry.metrics[key]
 
 
 def parts(*runs):

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_runs import make_run
 
+from ferbench.records.run import Stopped
 from ferbench.report import page
 from ferbench.report.contents import read_runs
 from ferbench.report.page import compose, report_page, tables_page
@@ -81,12 +82,13 @@ def test_an_unfinished_run_says_why_it_has_no_result(tmp_path):
 
 def test_a_run_that_stopped_early_or_trained_nothing_says_so(tmp_path):
     run = make_run(tmp_path)
-    record = run.read()
-    record["training"] |= {"epochs": 3, "stopped": {"reason": "patience", "epoch": 3}}
-    run.write(record)
+    record = run.load()
+    record.training.epochs, record.training.stopped = 3, Stopped(reason="patience", epoch=3)
+    run.save(record)
     assert "Training stopped after 3 of 5 epochs" in made([run])
-    record["training"] |= {"epochs": 0, "best_epoch": 0, "images_per_second": None, "stopped": {"reason": "epochs"}}
-    run.write(record)
+    record.training.epochs, record.training.best_epoch = 0, 0
+    record.training.images_per_second, record.training.stopped = None, Stopped(reason="epochs")
+    run.save(record)
     assert "Nothing was trained" in made([run])
 
 

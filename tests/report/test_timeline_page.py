@@ -9,9 +9,8 @@ from browser import draw_all
 
 from ferbench.report.timeline_page import timeline_page
 from ferbench.report.timeline_view import TimelineView
-from ferbench.temporal.frame import Frame
 from ferbench.temporal.patterns import find_patterns
-from ferbench.temporal.timeline import Timeline
+from ferbench.temporal.timeline import Frame, Timeline
 
 EVIL = "<img src=x onerror=console.error('run')></script><script>console.error('run')</script>$a$"
 SEVEN = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")

@@ -11,6 +11,7 @@ from made_records import made_record, typed
 from made_runs import make_run
 
 from ferbench.errors import UserError
+from ferbench.records.epoch import Epoch
 from ferbench.records.evaluation import Evaluation
 from ferbench.runs.directory import RunDirectory, all_runs, run_path
 from ferbench.runs.find import find_run
@@ -162,7 +163,7 @@ def test_damaged_predictions_are_named(tmp_path):
 
 
 def epoch(number, **train):
-    return {"epoch": number, "train": {"loss": 0.5, **train}, "validation": {}}
+    return Epoch.model_validate({"epoch": number, "train": {"loss": 0.5, **train}, "validation": {}})
 
 
 def test_history_survives_a_line_cut_short(tmp_path):
@@ -172,11 +173,11 @@ def test_history_survives_a_line_cut_short(tmp_path):
     run.append_history(epoch(2))
     with (tmp_path / "history.jsonl").open("a") as file:
         file.write('{"epoch": 3, "tr')
-    assert [one.plain() for one in run.epochs()] == [epoch(1), epoch(2)]
+    assert run.epochs() == [epoch(1), epoch(2)]
     run.keep_history(1, epoch(2, accuracy=1.0))
-    assert [one.plain() for one in run.epochs()] == [epoch(1), epoch(2, accuracy=1.0)]
+    assert run.epochs() == [epoch(1), epoch(2, accuracy=1.0)]
     run.keep_history(2, epoch(2))
-    assert [one.plain() for one in run.epochs()] == [epoch(1), epoch(2, accuracy=1.0)]
+    assert run.epochs() == [epoch(1), epoch(2, accuracy=1.0)]
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from record_files import read_metrics, read_record, write_metrics, write_record
 from sklearn.metrics import accuracy_score, f1_score, root_mean_squared_error
 
 from ferbench import UserError
-from ferbench.runs.directory import Predictions, RunDirectory, run_path
+from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.ensemble import gather, make
 from ferbench.runs.members import read_member
+from ferbench.runs.predictions import Predictions
 from ferbench.runs.recompute import differs_from_members
 
 CLASSES = ("angry", "happy", "sad")
@@ -52,10 +54,14 @@ def member(
         entries[name] = {"id": name, **about, "metrics": {}, "per_class": {}}
         felt = (feelings(0)[order], feelings(key)[order]) if affect else (None, None)
         predictions = Predictions(ids[order], own[order], probabilities[order][:, columns], *felt)
-        directory.write_evaluation(name, {**about, "class_names": list(classes)}, predictions)
+        scored = {"evaluation_id": name, "training_id": training, **about, "metrics": {}, "per_class": {}}
+        write_metrics(directory, {**scored, "class_names": list(classes)}, predictions)
     sections = ("dataset", "model", "loss", "sampler", "augmentation", "optimizer", "schedule")
-    directory.write(
+    write_record(
+        directory,
         {
+            "schema": 2,
+            "kind": "trained",
             "name": None,
             "status": "done",
             "identity": {"training_id": training, "config_id": f"v1:{config}"},
@@ -78,7 +84,7 @@ def member(
             "evaluations": entries,
             "model": {"parameters": 10, "flops": 7},
             "training": {"epochs": 1, "best_epoch": 1, "select": "macro_f1", "seconds": 2.0},
-        }
+        },
     )
     return directory, probabilities
 
@@ -92,7 +98,7 @@ def test_probabilities_are_averaged_by_id_and_class_name_whatever_their_order(tm
     one, first = member(tmp_path, 1)
     two, second = member(tmp_path, 2, classes=("Sad", "Angry", "Happy"), order=shuffled)
     directory, reused = make(ensemble(one, two, weights=[1, 3]), tmp_path)
-    record = directory.read()
+    record = read_record(directory)
     (name,) = [key for key, entry in record["evaluations"].items() if entry["split"] == "test"]
     stored = directory.predictions(name)
     wanted = 0.25 * first + 0.75 * second
@@ -108,19 +114,19 @@ def test_valence_and_arousal_are_averaged_by_id_with_the_same_weights(tmp_path):
     one, _ = member(tmp_path, 1, affect=True)
     two, _ = member(tmp_path, 2, affect=True, order=shuffled)
     directory, _ = make(ensemble(one, two, weights=[1, 3]), tmp_path)
-    (name,) = [key for key, entry in directory.read()["evaluations"].items() if entry["split"] == "test"]
+    (name,) = [key for key, entry in read_record(directory)["evaluations"].items() if entry["split"] == "test"]
     stored = directory.predictions(name)
     wanted = 0.25 * feelings(1) + 0.75 * feelings(2)
     np.testing.assert_allclose(stored.affect, wanted, atol=1e-6)
     np.testing.assert_array_equal(stored.affect_truth, feelings(0))
     rmse = root_mean_squared_error(feelings(0)[:, 1], wanted[:, 1])
-    assert directory.evaluation(name)["metrics"]["arousal_rmse"] == pytest.approx(rmse, rel=1e-5)
+    assert read_metrics(directory, name)["metrics"]["arousal_rmse"] == pytest.approx(rmse, rel=1e-5)
 
 
 def test_valence_and_arousal_that_are_not_the_members_mean_are_found(tmp_path):
     one, two = (member(tmp_path, key, affect=True)[0] for key in (1, 2))
     directory, _ = make(ensemble(one, two), tmp_path)
-    (name,) = [key for key, entry in directory.read()["evaluations"].items() if entry["split"] == "test"]
+    (name,) = [key for key, entry in read_record(directory)["evaluations"].items() if entry["split"] == "test"]
     stored = directory.predictions(name)
     assert differs_from_members(directory, directory.load(), "test", stored) == ("", False)
     for affect in (feelings(1), None):
@@ -131,9 +137,9 @@ def test_valence_and_arousal_that_are_not_the_members_mean_are_found(tmp_path):
 def test_without_valence_and_arousal_of_every_member_there_is_no_average_of_them(tmp_path):
     one, two = member(tmp_path, 1, affect=True)[0], member(tmp_path, 2)[0]
     directory, _ = make(ensemble(one, two), tmp_path)
-    for name in directory.read()["evaluations"]:
+    for name in read_record(directory)["evaluations"]:
         assert directory.predictions(name).affect is None
-        assert "arousal_rmse" not in directory.evaluation(name)["metrics"]
+        assert "arousal_rmse" not in read_metrics(directory, name)["metrics"]
 
 
 def test_the_same_members_in_another_order_are_the_same_ensemble(tmp_path):
@@ -142,7 +148,7 @@ def test_the_same_members_in_another_order_are_the_same_ensemble(tmp_path):
     again, reused = make(ensemble(two, one, weights=[4, 2]), tmp_path, name="later")
     assert reused
     assert again.path == first.path
-    assert again.read()["name"] == "later"
+    assert read_record(again)["name"] == "later"
 
 
 def test_other_weights_are_another_ensemble(tmp_path):
@@ -161,7 +167,7 @@ def test_ensembles_of_other_seeds_are_seeds_of_one_configuration(tmp_path):
 
 def test_an_ensemble_costs_what_its_members_cost(tmp_path):
     directory, _ = make(ensemble(*(member(tmp_path, key)[0] for key in (1, 2, 3))), tmp_path)
-    record = directory.read()
+    record = read_record(directory)
     assert (record["model"]["parameters"], record["model"]["flops"], record["training"]["seconds"]) == (30, 21, 6.0)
     assert record["model"]["trainable"] is None
 
@@ -169,8 +175,8 @@ def test_an_ensemble_costs_what_its_members_cost(tmp_path):
 def test_its_evaluations_name_their_parents(tmp_path):
     runs = [member(tmp_path, key)[0] for key in (1, 2)]
     directory, _ = make(ensemble(*runs), tmp_path)
-    for name, entry in directory.read()["evaluations"].items():
-        parents = directory.evaluation(name)["parents"]
+    for name, entry in read_record(directory)["evaluations"].items():
+        parents = read_metrics(directory, name)["parents"]
         assert parents == [
             {"run": run.path.name, "evaluation": f"{entry['split'][:3]}{key}"} for key, run in enumerate(runs, 1)
         ]
@@ -208,10 +214,10 @@ def test_weights_must_fit(tmp_path, count, weights, message):
 
 def test_of_several_evaluations_the_one_without_test_time_augmentation_counts(tmp_path):
     directory, _ = member(tmp_path, 1)
-    record = directory.read()
+    record = read_record(directory)
     entry = record["evaluations"]["tes1"]
     others = {name: {**entry, "id": name, "options": {"tta": "flip"}} for name in ("aaa", "zzz")}
-    directory.write({**record, "evaluations": {**others, **record["evaluations"]}})
+    write_record(directory, {**record, "evaluations": {**others, **record["evaluations"]}})
     assert read_member(directory).evaluations == {"validation": "val1", "test": "tes1"}
 
 
@@ -233,13 +239,13 @@ def seen(contaminated, copies):
 def test_an_ensemble_has_seen_what_its_member_with_the_most_has_seen(tmp_path, several, worst):
     runs = [member(tmp_path, key)[0] for key in (1, 2)]
     for run, told in zip(runs, several, strict=True):
-        record = run.read()
+        record = read_record(run)
         for entry in record["evaluations"].values():
             entry |= {} if told is None else {"seen": told}
-        run.write(record)
+        write_record(run, record)
     directory, _ = make(ensemble(*runs), tmp_path)
-    for name, entry in directory.read()["evaluations"].items():
-        assert entry["seen"] == directory.evaluation(name)["seen"] == several[worst]
+    for name, entry in read_record(directory)["evaluations"].items():
+        assert entry["seen"] == read_metrics(directory, name)["seen"] == several[worst]
 
 
 def test_a_run_counts_once(tmp_path):
@@ -256,9 +262,9 @@ def test_an_ensemble_has_no_ensembles(tmp_path):
 
 def test_a_record_of_an_older_release_is_a_plain_error(tmp_path):
     runs = [member(tmp_path, key)[0] for key in (1, 2)]
-    record = runs[0].read()
+    record = read_record(runs[0])
     for entry in record["evaluations"].values():
         del entry["options"]
-    runs[0].write(record)
+    write_record(runs[0], record)
     with pytest.raises(UserError, match="was evaluated on nothing"):
         make(gather([read_member(run) for run in runs]), tmp_path)

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from made_records import made_record, write_runs
 from made_runs import make_run
+from record_files import read_history
 
 from ferbench.runs import frame
-from ferbench.runs.directory import Predictions
 from ferbench.runs.index import summaries
+from ferbench.runs.predictions import Predictions
 
 #: Names of classes that a reader of tables may take for missing values.
 ODD = ("NA", "None", "nan", "", "true, false")
@@ -121,8 +122,8 @@ def test_a_row_is_an_epoch_or_a_class(tmp_path):
     table = frame.epochs(directory.epochs())
     assert table["epoch"].tolist() == [1, 2, 3]
     assert table["best"].dtype == "boolean"
-    assert table["train.loss"].tolist() == [one["train"]["loss"] for one in directory.history()]
-    assert table["validation.f1:NA"].tolist() == [one["validation"]["f1"]["NA"] for one in directory.history()]
+    assert table["train.loss"].tolist() == [one["train"]["loss"] for one in read_history(directory)]
+    assert table["validation.f1:NA"].tolist() == [one["validation"]["f1"]["NA"] for one in read_history(directory)]
     assert frame.epochs([]).empty
     for entry in directory.load().evaluations.values():
         classes = frame.classes(entry)

@@ -9,6 +9,7 @@ import shutil
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from record_files import read_record
 
 from ferbench.cli import cli
 from ferbench.ids import own_digest
@@ -80,7 +81,7 @@ def held(path):
 
 
 def of_test(run):
-    (name,) = [name for name, entry in run.read()["evaluations"].items() if entry["split"] == "test"]
+    (name,) = [name for name, entry in read_record(run)["evaluations"].items() if entry["split"] == "test"]
     return run.path / "evaluations" / name
 
 

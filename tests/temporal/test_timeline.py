@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from ferbench.temporal.frame import Frame
 from ferbench.temporal.patterns import find_patterns
-from ferbench.temporal.timeline import Timeline, smooth, watch
+from ferbench.temporal.timeline import Frame, Timeline, smooth, watch
 
 NAMES = ("angry", "happy", "sad")
 

@@ -14,7 +14,6 @@ from ferbench.data.draws import Draws
 from ferbench.data.pack import Pack
 from ferbench.experiment.plan import Plan, plan
 from ferbench.experiment.resolve import resolve
-from ferbench.experiment.settings import build_recipe
 from ferbench.plugin.discovery import load_registry
 from ferbench.records.epoch import Epoch
 from ferbench.training.assemble import assemble, build_loss
@@ -32,17 +31,15 @@ COUNTS = {
 
 def planned(pack: Pack, schedule: dict[str, Any] | None = None, **settings: Any) -> Plan:
     """The plan of a recipe with these settings."""
-    recipe = build_recipe(
-        {
-            "dataset": {"name": "folder"},
-            "model": {"name": "linear"},
-            "optimizer": {"name": "sgd", "lr": 0.1},
-            "schedule": schedule or {"name": "constant"},
-            "data": {"image_size": 8},
-            "training": {"batch_size": 16, **settings},
-        }
-    )
-    return plan(resolve(recipe, load_registry()), pack)
+    settings = {
+        "dataset": {"name": "folder"},
+        "model": {"name": "linear"},
+        "optimizer": {"name": "sgd", "lr": 0.1},
+        "schedule": schedule or {"name": "constant"},
+        "data": {"image_size": 8},
+        "training": {"batch_size": 16, **settings},
+    }
+    return plan(resolve(settings, load_registry()), pack)
 
 
 def assembled(schedule: dict[str, Any] | None = None, **settings: Any) -> Training:

@@ -10,7 +10,7 @@ from timm.data import mixup as timm_mixup
 
 from ferbench.data.draws import Draws
 from ferbench.data.targets import Targets
-from ferbench.training.mixing import Mixing, mix
+from ferbench.training.mixing import Mixing, mix_images, mix_targets
 
 K = 4
 
@@ -26,6 +26,10 @@ def batch(n: int = 6) -> tuple[torch.Tensor, Targets]:
 
 def no_box(n: int) -> torch.Tensor:
     return torch.zeros(n, 4, dtype=torch.int64)
+
+
+def mix(images, targets, share, boxes, classes):
+    return mix_images(images, share, boxes), mix_targets(targets, share, classes)
 
 
 def test_mixup_with_given_shares_is_timms(monkeypatch):

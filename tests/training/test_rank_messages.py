@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import socket
+from dataclasses import replace
+from multiprocessing.connection import Pipe
+from pathlib import Path
 
 import pytest
 
 from ferbench.errors import UserError
-from ferbench.link import Link
+from ferbench.experiment.start import Start
 from ferbench.records.epoch import Epoch, EpochScores
+from ferbench.runs.directory import RunDirectory
 from ferbench.runs.lock import AtWork
 from ferbench.training.loop import Observer
 from ferbench.training.position import Position
@@ -23,18 +25,30 @@ from ferbench.training.rank_messages import (
     ReportingObserver,
     Setup,
     Signalled,
-    from_plain,
-    to_plain,
+    send,
 )
 
-SETUP = Setup({"model": {"name": "linear"}}, None, True, "v1:id", "results", "cache", ["mine.py"], 2, "store", 8)
+START = Start(RunDirectory(Path("runs/a")), "a@best", "mine", "v1:t", "v1:c", "best", 3, "ab12", ("happy", "sad"))
+SETUP = Setup({"model": {"name": "linear"}}, START, True, "v1:id", Path("r"), Path("c"), ["mine.py"], 2, Path("s"), 8)
 
 
 @pytest.mark.parametrize(
-    "message", [SETUP, Progress("stopped", [3, "patience"]), Done(), Signalled(15), MemoryFull(64), Failed("x", rank=1)]
+    "message", [SETUP, Progress("stopped", (3, "patience")), Done(), Signalled(15), MemoryFull(64), Failed("x", rank=1)]
 )
 def test_a_message_arrives_as_it_was_sent(message):
-    assert from_plain(json.loads(json.dumps(to_plain(message)))) == message
+    ours, theirs = Pipe()
+    ours.send(message)
+    arrived = theirs.recv()
+    if isinstance(message, Setup):
+        assert arrived.start.directory.path == START.directory.path
+        arrived, message = (replace(each, start=replace(each.start, directory=None)) for each in (arrived, message))
+    assert arrived == message
+
+
+def test_nobody_misses_what_is_sent_to_a_process_that_is_gone():
+    ours, theirs = Pipe()
+    theirs.close()
+    send(ours, Done())
 
 
 def test_errors_of_users_are_raised_again_and_others_name_the_device():
@@ -65,7 +79,7 @@ class Noting(Observer):
 
 
 def test_an_observer_is_called_as_the_one_in_the_first_rank():
-    ours, theirs = socket.socketpair()
+    ours, theirs = Pipe()
     made = []
 
     def make() -> Noting:
@@ -73,16 +87,15 @@ def test_an_observer_is_called_as_the_one_in_the_first_rank():
         return made[-1]
 
     epoch = Epoch(epoch=2, train=EpochScores(f1={"happy": 0.5}), validation=EpochScores(f1={}))
-    relay, link = Relay(make), Link(theirs)
+    relay = Relay(make)
     for _ in range(2):  # as when all ranks start again
-        reporting = ReportingObserver(link)
+        reporting = ReportingObserver(theirs)
         reporting.resumed(Position(epoch=2, batches=3))
         reporting.batch_done(2, 64, 64, None)
         reporting.epoch_ended(epoch)
         reporting.stopped(2, "no gain")
-    messages, _ = Link(ours).receive()
-    for message in messages:
-        relay.pass_on(from_plain(message))
+    while ours.poll():
+        relay.pass_on(ours.recv())
     once = [("resumed", 2, 3), (2, 64, 64, None), ("epoch", epoch), ("stopped", 2, "no gain")]
     assert [observer.calls for observer in made] == [2 * once]
     ours.close(), theirs.close()

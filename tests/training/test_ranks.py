@@ -34,7 +34,7 @@ def test_plain_values_arrive_as_they_were_sent(ranks):
 
 def test_an_order_stays(ranks):
     order = np.array([3, 1, 2], dtype=np.int64)
-    assert ranks.order(order).tolist() == [3, 1, 2]
+    assert ranks.broadcast(order).tolist() == [3, 1, 2]
 
 
 def test_weights_and_counters_keep_values_and_layout(ranks):

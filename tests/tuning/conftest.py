@@ -12,8 +12,8 @@ import pytest
 from ferbench.training.interruption import Interruption
 from ferbench.tuning.algorithms import Strategy, make_pruner, make_sampler
 from ferbench.tuning.conductor import Conductor, StudyObserver
+from ferbench.tuning.database import Storage, quiet_optuna, sqlite_url
 from ferbench.tuning.pending import PendingResults
-from ferbench.tuning.storage import Storage, quiet_optuna, sqlite_url
 from ferbench.tuning.trials import Trials
 from ferbench.tuning.workers import Workers
 

@@ -9,10 +9,10 @@ from optuna.trial import TrialState
 from ferbench.errors import UserError
 from ferbench.records.study import chosen_by
 from ferbench.tuning.algorithms import STARTUP, Strategy, choose_pruner, make_pruner, make_sampler
+from ferbench.tuning.database import quiet_optuna
 from ferbench.tuning.objectives import read_objectives
 from ferbench.tuning.ranges import Choices, Range
 from ferbench.tuning.space import Dimension, Space
-from ferbench.tuning.storage import quiet_optuna
 
 quiet_optuna()
 

@@ -9,7 +9,7 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from ferbench.tuning.storage import sqlite_url
+from ferbench.tuning.database import sqlite_url
 
 optuna_dashboard = pytest.importorskip("optuna_dashboard")
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ferbench.errors import UserError
-from ferbench.experiment.resolve import resolve
-from ferbench.experiment.settings import build_recipe
+from ferbench.experiment.prepare import Preparer, pack_in
 from ferbench.plugin.discovery import load_registry
 from ferbench.tuning.ranges import Choices, Range, read_values
 from ferbench.tuning.space import build_space
@@ -22,11 +23,17 @@ def registry():
     return load_registry(environ={"FERBENCH_PLUGINS": ""})
 
 
+@pytest.fixture(scope="module")
+def preparer(registry):
+    return Preparer(registry, pack_in(Path("unused")))
+
+
 @pytest.fixture
-def space(registry):
+def space(preparer):
     def call(base=None, *searches, only=True):
         asked = [(key, value, "--search") for key, value in searches]
-        return build_space(base or {"model": {"name": "basic-cnn"}}, registry, searches=asked, only=only)
+        settings = {"data": {"path": "unused"}, **(base or {"model": {"name": "basic-cnn"}})}
+        return build_space(settings, preparer, searches=asked, only=only)
 
     return call
 
@@ -150,14 +157,14 @@ def test_a_grid_over_a_continuous_range_is_refused(space):
         list(space(None, ("model.dropout", "0..0.5")).grid())
 
 
-def test_every_trial_of_the_default_space_is_a_valid_recipe(space, registry):
+def test_every_trial_of_the_default_space_is_a_valid_recipe(space, preparer):
     base = {"model": {"name": "basic-cnn"}}
     made = space(
         base, ("loss", "cross-entropy,focal"), ("optimizer", "adam,sgd"), ("model", "basic-cnn,linear"), only=False
     )
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(20):
-        resolve(build_recipe(made.settings(made.suggest(study.ask()))), registry)
+        preparer.resolve(made.settings(made.suggest(study.ask())))
 
 
 def test_a_table_of_the_recipe_says_what_the_text_says():

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from ferbench.records.study import Dimension, Finalist, LostSeed, Outcome, Samples, SeedRun, Study, Tally
 from ferbench.tuning.study_figures import of_study
-from ferbench.tuning.study_page import compose_study, study_page
+from ferbench.tuning.study_page import finalists_table, lead, notes, study_page, tiles
 from ferbench.tuning.view import StudyView
 
 RECIPE = 'name = "tiny-best"\n'
@@ -94,12 +94,11 @@ def of_other_objectives(view: StudyView, names: list[str]) -> StudyView:
 
 
 def test_it_says_how_many_were_tried_and_how_they_ended(view):
-    report = compose_study(view)
-    assert report.lead.startswith("4 trials of 2 parameters by tpe, on fer2013")
-    tiles = {tile.label: tile for tile in report.tiles}
-    assert (tiles["trials tried"].value, tiles["trials tried"].about) == ("4", "3 complete, 1 failed")
-    assert tiles["Pareto front"].value == "2"
-    assert report.notes[0].startswith("The best of 4 trials looks better on validation than it is")
+    assert lead(view).startswith("4 trials of 2 parameters by tpe, on fer2013")
+    shown = {tile.label: tile for tile in tiles(view)}
+    assert (shown["trials tried"].value, shown["trials tried"].about) == ("4", "3 complete, 1 failed")
+    assert shown["Pareto front"].value == "2"
+    assert notes(view)[0].startswith("The best of 4 trials looks better on validation than it is")
 
 
 def test_objectives_that_differ_in_letters_of_other_scripts_have_figures_of_their_own(view):
@@ -108,14 +107,14 @@ def test_objectives_that_differ_in_letters_of_other_scripts_have_figures_of_thei
 
 
 def test_the_test_scores_are_mean_and_extremes_over_the_seeds(view):
-    table = compose_study(view).finalists
+    table = finalists_table(view)
     columns = [column.key for column in table.columns]
     spread = table.rows[0][columns.index("test_macro_f1")]
     assert (spread.mean, spread.low, spread.high) == (pytest.approx(0.35), 0.3, 0.4)
 
 
 def test_a_cost_is_not_called_a_validation_metric(view):
-    labels = [column.label for column in compose_study(view).finalists.columns]
+    labels = [column.label for column in finalists_table(view).columns]
     assert labels[1:3] == ["validation macro_f1", "parameters"]
 
 
@@ -130,7 +129,7 @@ def test_two_objectives_have_a_front_and_one_has_none(view):
     assert "Pareto front: macro_f1 and parameters" in study_page(view)
     alone = of_other_objectives(view, ["macro_f1"])
     assert "Pareto" not in study_page(alone)
-    assert [tile.label for tile in compose_study(alone).tiles][1] == "best macro_f1"
+    assert [tile.label for tile in tiles(alone)][1] == "best macro_f1"
 
 
 def test_text_of_a_trial_is_no_markup(view):

@@ -110,7 +110,7 @@ def submit_run(arguments: tuple[str, ...], **asked: Any) -> None:
     rest = {key: value for key, value in params.items() if key not in own}
     registry = load_registry(params["plugin"])
     prepares = preparer(registry, params["results"], params["cache"], quiet=params["quiet"])
-    combinations = combinations_of(prepares, params["results"], **rest)
+    combinations = combinations_of(prepares, **rest)
     _check_gpus(combinations, resources.gpus)
     check(resources)
     plan_all(combinations, prepares, params["results"])

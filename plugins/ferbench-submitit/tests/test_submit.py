@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from ferbench.records.run import Run
 from ferbench.runs.directory import RunDirectory
 from ferbench_submitit.executors import Resources, work
 from ferbench_submitit.jobs import FerbenchJob
@@ -32,8 +33,8 @@ TINY = {
 SETS = tuple(part for key, value in TINY.items() for part in ("--set", f"{key}={value}"))
 
 
-def records(folder: Path) -> list[dict]:
-    return [RunDirectory(path.parent).read() for path in sorted(folder.glob("results/runs/*/run.json"))]
+def records(folder: Path) -> list[Run]:
+    return [RunDirectory(path.parent).load() for path in sorted(folder.glob("results/runs/*/run.json"))]
 
 
 def test_a_grid_becomes_jobs_of_this_machine_with_the_ids_that_run_gives(submit, ferbench_cli, tmp_path):
@@ -42,9 +43,9 @@ def test_a_grid_becomes_jobs_of_this_machine_with_the_ids_that_run_gives(submit,
     done = submit("run", *grid, "--executor", "local", "--at-once", "2", "--time", "30")
     assert done.exit_code == 0, done.stderr
     assert sorted(re.findall(r"^job (\d) of 2 done: ", done.stdout, re.MULTILINE)) == ["1", "2"]
-    assert {one["identity"]["training_id"] for one in records(tmp_path)} == {one["training_id"] for one in planned}
-    assert {one["name"] for one in records(tmp_path)} == {"two-1", "two-2"}
-    assert all(one["status"] == "done" for one in records(tmp_path))
+    assert {one.identity.training_id for one in records(tmp_path)} == {one["training_id"] for one in planned}
+    assert {one.name for one in records(tmp_path)} == {"two-1", "two-2"}
+    assert all(one.status == "done" for one in records(tmp_path))
     again = submit("run", *grid, "--executor", "local")
     assert "there is nothing to submit" in again.stderr
 

@@ -13,7 +13,7 @@ from made_images import draw, faults, labels, samples
 from PIL import Image
 
 from ferbench import UserError
-from ferbench.data.cache import pack_dataset
+from ferbench.data.pack_cache import pack_dataset
 from ferbench_builtin.datasets.affectnet import _annotation, affectnet
 
 #: As the authors number them.

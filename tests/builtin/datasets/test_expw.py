@@ -11,7 +11,7 @@ from made_images import draw, faults, samples
 from PIL import Image
 
 from ferbench import UserError
-from ferbench.data.cache import pack_dataset
+from ferbench.data.pack_cache import pack_dataset
 from ferbench.data.packing import FaultyDataset
 from ferbench_builtin.datasets.expw import expw
 

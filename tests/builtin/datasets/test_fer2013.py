@@ -16,8 +16,8 @@ from kept_rules import broken_rules
 from PIL import Image
 
 from ferbench import Fault, PixelText, Sample, UserError
-from ferbench.data.cache import pack_dataset
 from ferbench.data.decode import decode
+from ferbench.data.pack_cache import pack_dataset
 from ferbench.data.packing import FaultyDataset
 from ferbench_builtin.datasets.fer2013 import fer2013
 

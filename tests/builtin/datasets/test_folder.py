@@ -10,7 +10,7 @@ from kept_rules import broken_rules
 from PIL import Image
 
 from ferbench import Fault, Sample, UserError
-from ferbench.data.cache import pack_dataset
+from ferbench.data.pack_cache import pack_dataset
 from ferbench.data.packing import FaultyDataset
 from ferbench_builtin.datasets.folder import folder
 

@@ -9,7 +9,7 @@ from kept_rules import broken_rules
 from made_images import draw, faults, labels, samples
 
 from ferbench import UserError
-from ferbench.data.cache import pack_dataset
+from ferbench.data.pack_cache import pack_dataset
 from ferbench.data.packing import FaultyDataset
 from ferbench.data.splits import SplitRequest, cut
 from ferbench.plugin.discovery import load_registry

@@ -12,7 +12,7 @@ from torch import nn
 
 from ferbench import Task, UserError
 from ferbench.plugin.discovery import load_registry
-from ferbench.training.summary import count_parameters, layer_table
+from ferbench.training.layers import count_parameters, layer_table
 from ferbench_builtin.plugin import ferbench_models
 
 SPECS = {spec.name: spec for spec in ferbench_models()}

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from record_files import read_record
 
 from ferbench.cli import COMMANDS
 from ferbench.runs.find import find_run
@@ -75,6 +76,7 @@ WORK = {
     "leaderboard": [["leaderboard"]],
     "compare": [["compare", "one", "two"]],
     "import": [["import", "theirs.csv", "--like", "one"]],
+    "export": [["export", "one", "--predictions", "out.csv"]],
     "runs": [["runs", "list"], ["runs", "show", "one"], ["runs", "verify"], ["runs", "rm", "one", "--dry-run"]],
     "doctor": [["doctor", "--cache", "cache"]],
     "audit": [["audit", "table", "published.csv"]],
@@ -131,7 +133,7 @@ def test_the_record_has_version_and_source_of_every_plugin(ferbench_cli, tmp_pat
     only = {"FERBENCH_PLUGINS": "theirs"}  # whatever else is installed here
     done = ferbench_cli("run", "--model", "my-net", "--plugin", "mine.py", "--name", "one", *SMALL, env=only)
     assert done.exit_code == 0, done.stderr
-    record = find_run(tmp_path / "results", "one").read()
+    record = read_record(find_run(tmp_path / "results", "one"))
     plugins = {one["name"]: one for one in record["plugins"]}
     assert set(plugins) == {"builtin", "theirs", "mine"}
     assert plugins["theirs"]["version"] == "1.5"
@@ -161,7 +163,7 @@ def test_an_edited_plugin_is_another_source(ferbench_cli, tmp_path, trace):
         assert done.exit_code == 0, done.stderr
         (outcome,) = json.loads(done.stdout)
         ids.add(outcome["training_id"])
-        record = find_run(tmp_path / "results", outcome["run"]).read()
+        record = read_record(find_run(tmp_path / "results", outcome["run"]))
         sources |= {one["source"] for one in record["plugins"] if one["name"] == "mine"}
     assert len(ids) == len(sources) == 2
 
@@ -185,7 +187,9 @@ def test_a_distribution_of_several_modules_is_covered_whole(ferbench_cli, tmp_pa
         done = ferbench_cli(*run)
         assert done.exit_code == 0, done.stderr
         (wide,) = [
-            one for one in find_run(tmp_path / "results", f"run{number}").read()["plugins"] if one["name"] == "wide"
+            one
+            for one in read_record(find_run(tmp_path / "results", f"run{number}"))["plugins"]
+            if one["name"] == "wide"
         ]
         assert wide["version"] == "2.0"
         sources.add(wide["source"])

@@ -47,7 +47,9 @@ def unfolded_id(record: Run) -> str:
     rows = {key: value for key, value in covers.get("rows", {}).items() if key not in ("train", "validation")}
     rows["partition"] = partition_id(record)
     training = {key: value for key, value in covers["training"].items() if key != "seed"}
-    starts = [{"config": one.config_id, "at": one.at} for one in record.lineage.parents if one.at is not None]
+    starts = [
+        {"config": parent.config_id, "at": parent.at} for parent in record.lineage.parents if parent.at is not None
+    ]
     started = {"start": starts} if "start" in covers else {}
     # Of folds that differ in size by one sample, some end in a batch of one and others do not.
     kept = {key: value for key, value in covers.items() if key != "last_batch"}

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ferbench import Outputs, Task
-from ferbench.training.summary import LayerTable, count_parameters, layer_table
+from ferbench.training.layers import LayerTable, count_parameters, layer_table
 from ferbench_builtin.models.basic_cnn import basic_cnn
 
 

@@ -13,7 +13,7 @@ from made_packs import make_pack
 
 from ferbench.experiment.plan import Plan, plan
 from ferbench.experiment.resolve import resolve
-from ferbench.experiment.settings import build_recipe, grid, read_recipe
+from ferbench.experiment.settings import grid, read_recipe
 from ferbench.plugin.component import Component
 from ferbench.plugin.discovery import load_registry
 
@@ -58,7 +58,7 @@ PINNED: list[tuple[str, tuple[str, ...], str, str]] = [
 def planned(recipe: str, parts: tuple[str, ...]) -> Plan:
     counts = {part: dict.fromkeys(CLASSES, 40) for part in parts}
     (settings, *_) = grid(read_recipe(RECIPES / f"{recipe}.toml"), no_folds=None)
-    resolved = resolve(build_recipe(settings), load_registry(environ={"FERBENCH_PLUGINS": ""}))
+    resolved = resolve(settings, load_registry(environ={"FERBENCH_PLUGINS": ""}))
     return plan(resolved, make_pack(counts, classes=CLASSES))
 
 

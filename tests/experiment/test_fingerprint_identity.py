@@ -21,11 +21,10 @@ from ferbench.experiment import fingerprint
 from ferbench.experiment.plan import dataset_key, plan
 from ferbench.experiment.recipe import Component, Recipe
 from ferbench.experiment.resolve import ChosenComponent, ResolvedRecipe, resolve
-from ferbench.experiment.settings import build_recipe
 from ferbench.experiment.start import Start
 from ferbench.kinds import IN_IDS
 from ferbench.plugin.discovery import load_registry
-from ferbench.plugin.options import Option
+from ferbench.plugin.signature import Option
 from ferbench.runs.directory import RunDirectory
 
 CLASSES = ("angry", "happy", "sad")
@@ -45,7 +44,7 @@ def registry():
 
 @pytest.fixture(scope="module")
 def base(registry) -> ResolvedRecipe:
-    return resolve(build_recipe({}), registry)
+    return resolve({}, registry)
 
 
 def pack(**columns: Any) -> Pack:
@@ -141,7 +140,7 @@ def test_a_field_changes_the_ids_that_it_must_and_no_others(field, registry, bas
     value, expected = FIELDS[field]
     section, _, key = field.rpartition(".")
     settings = {section: {key: value}} if section else {key: value}
-    assert changed(ids(base), ids(resolve(build_recipe(settings), registry))) == expected
+    assert changed(ids(base), ids(resolve(settings, registry))) == expected
 
 
 def test_a_protocol_acts_through_the_rows_that_it_cuts(registry):
@@ -150,7 +149,7 @@ def test_a_protocol_acts_through_the_rows_that_it_cuts(registry):
 
     def cut_by(protocol: str) -> dict[str, str | None]:
         settings = {"dataset": {"name": "fer2013"}, "data": {"protocol": protocol}}
-        return ids(resolve(build_recipe(settings), registry), data)
+        return ids(resolve(settings, registry), data)
 
     assert changed(cut_by("official"), cut_by("public-test")) == ROWS
 
@@ -286,7 +285,7 @@ def test_another_release_of_a_dataset_asks_for_a_pack_of_its_own(base, released_
 
 def test_another_release_of_a_member_asks_for_a_union_of_its_own(registry, released_anew):
     settings = {"dataset": {"name": "folder+csv"}, "data": {"paths": {"folder": "a", "csv": "b"}}}
-    union = resolve(build_recipe(settings), registry).components["dataset"]
+    union = resolve(settings, registry).components["dataset"]
     members = {**union.members, "csv": released_anew(union.members["csv"])}
     assert dataclasses.replace(union, members=members).origin() != union.origin()
 
@@ -303,7 +302,7 @@ def test_the_content_of_initial_weights_counts_and_not_their_place(registry, tmp
     def of(name: str, content: bytes) -> dict[str, str | None]:
         (tmp_path / name).write_bytes(content)
         model = {"name": "timm", "backbone": "resnet18", "weights": str(tmp_path / name)}
-        return ids(resolve(build_recipe({"model": model}), registry))
+        return ids(resolve({"model": model}, registry))
 
     one = of("one", b"1")
     assert changed(one, of("copy", b"1")) == NOTHING
@@ -328,12 +327,12 @@ def start(**facts: Any) -> Start:
     ids=["weights", "configuration", "point", "name", "place"],
 )
 def test_a_start_is_known_by_its_weights_and_its_configuration(facts, expected, registry):
-    child = resolve(build_recipe({"from": "parent@best"}), registry)
+    child = resolve({"from": "parent@best"}, registry)
     assert changed(ids(child, start=start()), ids(child, start=start(**facts))) == expected
 
 
 def test_to_start_elsewhere_changes_the_weights(registry, base):
-    child = resolve(build_recipe({"from": "parent@best"}), registry)
+    child = resolve({"from": "parent@best"}, registry)
     assert changed(ids(base), ids(child, start=start())) == WEIGHTS
 
 
@@ -433,7 +432,7 @@ def test_each_way_of_resampling_has_its_ids(base):
 
 
 def test_a_class_that_is_not_asked_for_changes_nothing(registry):
-    two = resolve(build_recipe({"data": {"classes": ["angry", "happy"]}}), registry)
+    two = resolve({"data": {"classes": ["angry", "happy"]}}, registry)
     data = pack()
     rows = np.flatnonzero(data.labels == CLASSES.index("sad"))
     hashes = data.pixel_hashes.copy()

@@ -6,10 +6,8 @@ from dataclasses import replace
 
 from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan, plan
-from ferbench.experiment.resolve import resolve
-from ferbench.experiment.settings import build_recipe
+from ferbench.experiment.prepare import Preparer
 from ferbench.experiment.start import Start
-from ferbench.plugin.discovery import Registry
 from ferbench.training.building import build_model
 from ferbench.training.starting import begin
 from ferbench.tuning.space import Dimension, Space
@@ -18,14 +16,14 @@ from ferbench.tuning.space import Dimension, Space
 _SHAPING = ("model", "data")
 
 
-def keep_fitting(space: Space, base: Plan, start: Start, registry: Registry) -> tuple[Space, list[str]]:
+def keep_fitting(space: Space, base: Plan, start: Start, preparer: Preparer) -> tuple[Space, list[str]]:
     """The space without what gives models that the weights do not fit, such as their width.
 
     Args:
         space: of the study.
         base: the recipe's own plan, from the same weights.
         start: the weights.
-        registry: the plugins.
+        preparer: checks recipes.
 
     Returns:
         The space, and the keys of the default space that it has no more.
@@ -38,7 +36,7 @@ def keep_fitting(space: Space, base: Plan, start: Start, registry: Registry) -> 
     kept: list[Dimension] = []
     left_out: list[str] = []
     for dimension in space.dimensions:
-        if dimension.section not in _SHAPING or _fits(dimension, space, base, start, registry):
+        if dimension.section not in _SHAPING or _fits(dimension, space, base, start, preparer):
             kept.append(dimension)
         elif dimension.source == "default":
             left_out.append(dimension.key)
@@ -55,9 +53,9 @@ def keep_fitting(space: Space, base: Plan, start: Start, registry: Registry) -> 
     return replace(space, dimensions=tuple(kept)), left_out
 
 
-def _fits(dimension: Dimension, space: Space, base: Plan, start: Start, registry: Registry) -> bool:
+def _fits(dimension: Dimension, space: Space, base: Plan, start: Start, preparer: Preparer) -> bool:
     for value in dimension.values.extremes():
-        resolved = resolve(build_recipe(space.settings({dimension.key: value})), registry)
+        resolved = preparer.resolve(space.settings({dimension.key: value}))
         model = build_model(plan(resolved, base.pack, start))
         try:
             begin(start, model)

@@ -11,7 +11,6 @@ from made_packs import make_pack
 from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan, plan
 from ferbench.experiment.resolve import resolve
-from ferbench.experiment.settings import build_recipe
 from ferbench.plugin.discovery import load_registry
 
 CLASSES = ("angry", "happy", "sad")
@@ -47,16 +46,14 @@ class Broken(Half):
 
 def planned(sampler: str = "shuffled", plugins: tuple[str, ...] = (), **training: Any) -> Plan:
     """Of 33 training samples."""
-    recipe = build_recipe(
-        {
-            "dataset": {"name": "folder"},
-            "model": {"name": "linear"},
-            "sampler": {"name": sampler},
-            "data": {"image_size": 8},
-            "training": training,
-        }
-    )
-    return plan(resolve(recipe, load_registry(plugins)), make_pack(COUNTS, classes=CLASSES))
+    settings = {
+        "dataset": {"name": "folder"},
+        "model": {"name": "linear"},
+        "sampler": {"name": sampler},
+        "data": {"image_size": 8},
+        "training": training,
+    }
+    return plan(resolve(settings, load_registry(plugins)), make_pack(COUNTS, classes=CLASSES))
 
 
 @pytest.fixture
@@ -93,6 +90,6 @@ def test_a_sampler_that_breaks_is_planned_and_left_for_its_run_to_fail(plugin):
 
 
 def test_a_sampler_whose_options_do_not_fit_the_task_is_refused_at_once():
-    recipe = build_recipe({"dataset": {"name": "folder"}, "sampler": {"name": "weighted", "emphasis": {"none": 2.0}}})
+    settings = {"dataset": {"name": "folder"}, "sampler": {"name": "weighted", "emphasis": {"none": 2.0}}}
     with pytest.raises(UserError, match=r"sampler\.emphasis"):
-        plan(resolve(recipe, load_registry()), make_pack(COUNTS, classes=CLASSES))
+        plan(resolve(settings, load_registry()), make_pack(COUNTS, classes=CLASSES))

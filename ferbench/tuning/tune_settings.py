@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from ferbench.errors import UserError
 from ferbench.experiment.recipe import Section
-from ferbench.plugin.refusals import unknown_option
+from ferbench.plugin.refusals import complaint, shown, unknown_option
 
 Algorithm = Literal["tpe", "cma-es", "gp", "random", "grid", "nsga-ii"]
 PrunerName = Literal["auto", "median", "hyperband", "asha", "none"]
@@ -68,10 +68,10 @@ def read_tune(table: Mapping[str, Any], flags: Mapping[str, Any]) -> TuneSetting
     try:
         return TuneSettings(**merged)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise UserError(
-            f"tune.{key} = {first.get('input')!r}: {first['msg']}", f"change {key} in [tune] or by its flag"
+            f"tune.{key} = {shown(first['input'])}: {complaint(first)}", f"change {key} in [tune] or by its flag"
         ) from error
 
 
@@ -81,11 +81,11 @@ def _flat(table: Any, place: str = "") -> list[tuple[str, Any]]:
         raise UserError(
             "[tune.search] is no table", 'write it as [tune.search] with lines like model.dropout = "0..0.5"'
         )
-    found: list[tuple[str, Any]] = []
+    values: list[tuple[str, Any]] = []
     for key, value in table.items():
         dotted = f"{place}.{key}" if place else key
         if isinstance(value, Mapping) and not {"low", "high"} & set(value):
-            found += _flat(value, dotted)
+            values += _flat(value, dotted)
         else:
-            found.append((dotted, value))
-    return found
+            values.append((dotted, value))
+    return values

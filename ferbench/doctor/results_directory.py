@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from ferbench.doctor.finding import Finding, Level
+from ferbench.doctor.finding import Finding, entries
 from ferbench.runs import index
 from ferbench.runs.directory import SHORT_ID, RunDirectory
 from ferbench.runs.listing import size_of
@@ -29,66 +29,55 @@ _FIX = "'ferbench doctor --fix' removes it"
 def check_results(results: Path) -> Iterator[Finding]:
     """Look at the results directory; every record is read, weights are not (``ferbench runs verify`` does that)."""
     if not results.is_dir():
-        yield _found("ok", f"results {results}: there are none yet")
+        yield Finding("ok", f"results {results}: there are none yet")
         return
-    entries = _entries(results / "runs")
-    yield from _room(results, entries)
+    runs = entries(results / "runs")
+    yield from _room(results, runs)
     for link in (results / "runs", results / "reports"):
         if link.is_symlink():
             what = f"{link} is a symbolic link: nothing is written through it"
-            yield _found("problem", what, "name the place that it leads to with --results")
+            yield Finding("problem", what, "name the place that it leads to with --results")
     if index.state(results) == "damaged":
         what = f"{results / index.INDEX_FILE} is damaged or of another release"
-        yield _found("note", what, "nothing: it is made again when runs are listed")
-    yield from _hidden(entries)
+        yield Finding("note", what, "nothing: it is made again when runs are listed")
+    yield from _hidden(runs)
     yield from _leftovers(results)
-    yield from _runs(results, entries)
+    yield from _runs(results, runs)
 
 
-def _found(level: Level, what: str, remedy: str = "", fix: Callable[[], None] | None = None) -> Finding:
-    return Finding("results", level, what, remedy, fix)
-
-
-def _entries(directory: Path) -> list[Path]:
-    try:
-        return sorted(directory.iterdir())
-    except OSError:
-        return []
-
-
-def _room(results: Path, entries: list[Path]) -> Iterator[Finding]:
-    sizes = [size_of(path) for path in entries if SHORT_ID.fullmatch(path.name)]
+def _room(results: Path, runs: list[Path]) -> Iterator[Finding]:
+    sizes = [size_of(path) for path in runs if SHORT_ID.fullmatch(path.name)]
     room, needed = shutil.disk_usage(results).free, max(_LEAST_ROOM, 2 * max(sizes, default=0))
     what = f"results {results}: {len(sizes)} runs, {size(sum(sizes))}; {size(room)} of room"
     if not all(os.access(path, os.W_OK) for path in (results, results / "runs") if path.exists()):
-        yield _found(
+        yield Finding(
             "problem", f"{what}; it cannot be written", "correct the permissions, or name another with --results"
         )
     elif room < needed:
         what = f"{what}, and a run as large as the largest needs {size(needed)} while it is written"
-        yield _found(
+        yield Finding(
             "problem", what, "free some space: 'ferbench runs list' has sizes, 'ferbench runs rm' removes runs"
         )
     else:
-        yield _found("ok", what)
+        yield Finding("ok", what)
 
 
-def _hidden(entries: list[Path]) -> Iterator[Finding]:
+def _hidden(runs: list[Path]) -> Iterator[Finding]:
     """Locks, holders and half-removed runs."""
-    for path in entries:
+    for path in runs:
         name = path.name
         if REMOVING in name and name.startswith(".") and path.is_dir() and not path.is_symlink():
             what = f"{path} ({size(size_of(path))}) is what is left of a run that was removed"
-            yield _found("problem", what, _FIX, partial(shutil.rmtree, path))
+            yield Finding("problem", what, _FIX, partial(shutil.rmtree, path))
             continue
         run = _locked(path)
         if run is None or at_work(run) is not None:
             continue
         if path == holder_path(run):
             what = f"{path}: the process that it names is gone"
-            yield _found("problem", what, _FIX, partial(_give_up, run))
+            yield Finding("problem", what, _FIX, partial(_give_up, run))
         elif not run.path.exists() and not holder_path(run).exists():
-            yield _found("problem", f"{path} is the lock of a run that is not there", _FIX, partial(_give_up, run))
+            yield Finding("problem", f"{path} is the lock of a run that is not there", _FIX, partial(_give_up, run))
 
 
 def _locked(path: Path) -> RunDirectory | None:
@@ -116,29 +105,29 @@ def _leftovers(results: Path) -> Iterator[Finding]:
         young = time.time() - path.stat().st_mtime < _YOUNG_S
         if (owner is None and young) or (owner is not None and at_work(owner) is not None):
             continue
-        yield _found("problem", f"{path} was left behind by a write that was cut short", _FIX, path.unlink)
+        yield Finding("problem", f"{path} was left behind by a write that was cut short", _FIX, path.unlink)
 
 
-def _runs(results: Path, entries: list[Path]) -> Iterator[Finding]:
-    summaries = {one.run: one for one in index.summaries(results)}
-    for path in entries:
+def _runs(results: Path, runs: list[Path]) -> Iterator[Finding]:
+    summaries = {summary.run: summary for summary in index.summaries(results)}
+    for path in runs:
         name = path.name
         if name.startswith("."):
             continue
         again = f"'ferbench runs verify {name}' says more; 'ferbench runs rm {name}' removes it"
         if path.is_symlink():
-            yield _found(
+            yield Finding(
                 "problem", f"{path} is a symbolic link: it is read, and never written", "move the run itself there"
             )
         elif name not in summaries and SHORT_ID.fullmatch(name):
             if at_work(RunDirectory(path)) is None:
-                yield _found("problem", f"run {name} has no record", f"'ferbench runs rm {name}' removes it")
+                yield Finding("problem", f"run {name} has no record", f"'ferbench runs rm {name}' removes it")
         elif name not in summaries:
-            yield _found("note", f"{path} is no run", "move it elsewhere")
+            yield Finding("note", f"{path} is no run", "move it elsewhere")
         elif summaries[name].status == "damaged":
-            yield _found("problem", f"run {name} is damaged: {summaries[name].reason}", again)
+            yield Finding("problem", f"run {name} is damaged: {summaries[name].reason}", again)
         elif summaries[name].status == "running" and at_work(RunDirectory(path)) is None:
             what = f"run {name} says it is running, and no process is at work on it"
-            yield _found(
+            yield Finding(
                 "problem", what, f"'ferbench resume {name}' goes on with it, 'ferbench runs rm {name}' removes it"
             )

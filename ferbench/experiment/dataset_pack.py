@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ferbench.data.cache import pack_dataset
 from ferbench.data.fit import StoredForm
 from ferbench.data.pack import Pack
+from ferbench.data.pack_cache import pack_dataset
 from ferbench.data.sample import Dataset
 from ferbench.data.union import Member
 from ferbench.errors import UserError
@@ -36,7 +36,7 @@ def dataset_pack(
         form: gives what the pack makes of images from what the dataset asks for; None: just that.
 
     Raises:
-        UserError: as `build_dataset` and `ferbench.data.cache.pack_dataset` do.
+        UserError: as `build_dataset` and `ferbench.data.pack_cache.pack_dataset` do.
     """
     origin = chosen.origin()
     dataset = dataset or build_dataset(chosen, data)
@@ -79,7 +79,7 @@ def places(chosen: ChosenComponent, data: DataSettings) -> dict[str, Path | None
         UserError: it is not said of one that needs it.
     """
     joined = isinstance(chosen, JoinedDatasets)
-    found: dict[str, Path | None] = {}
+    directories: dict[str, Path | None] = {}
     for name, member in chosen.members.items() if isinstance(chosen, JoinedDatasets) else [("", chosen)]:
         spec = _spec(member)
         name = name or spec.name
@@ -89,8 +89,8 @@ def places(chosen: ChosenComponent, data: DataSettings) -> dict[str, Path | None
             if joined:
                 remedy = f'give --data {name}=DIR, or {name} = "DIR" under [data.paths] in the recipe'
             raise UserError(f"dataset '{spec.name}' needs to know where its files are", remedy)
-        found[name] = None if path is None else Path(path).expanduser()
-    return found
+        directories[name] = None if path is None else Path(path).expanduser()
+    return directories
 
 
 def _check_fit(chosen: ChosenComponent, dataset: Dataset, key: str) -> None:

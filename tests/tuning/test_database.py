@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ferbench.errors import UserError
 from ferbench.records.study import TrialResult
 from ferbench.tuning.algorithms import make_pruner, make_sampler
-from ferbench.tuning.storage import Storage, shown_url
+from ferbench.tuning.database import Storage, shown_url
 
 SECRET = "s3cret"
 

@@ -13,7 +13,7 @@ from collections import namedtuple
 import pytest
 from made_runs import make_run
 
-from ferbench.doctor.results import check_results
+from ferbench.doctor.results_directory import check_results
 from ferbench.runs.lock import holder_path, lock_path, only_writer
 
 

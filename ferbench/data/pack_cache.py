@@ -30,7 +30,7 @@ from ferbench.errors import UserError
 from ferbench.ids import digest
 from ferbench.storage import replace_file, sync_directory, writing
 
-_logger = logging.getLogger("ferbench.data.cache")
+_logger = logging.getLogger("ferbench.data.pack_cache")
 
 
 def pack_dataset(

@@ -10,11 +10,10 @@ from ferbench.errors import UserError
 from ferbench.experiment.prepare import Combination, Preparer, resolve_all
 from ferbench.experiment.settings import Tables, check_run_name, grid, place, read_recipe, split_paths
 from ferbench.experiment.start import Start, continued
-from ferbench.plugin.discovery import Registry
 
 
 def asked_tables(
-    recipe: Path | None, start: str | None, trackers: Sequence[str], results: Path, registry: Registry
+    recipe: Path | None, start: str | None, trackers: Sequence[str], preparer: Preparer
 ) -> tuple[Tables, Start | None]:
     """The tables of a recipe, laid over the settings of the run that is started from, if any.
 
@@ -22,8 +21,7 @@ def asked_tables(
         recipe: the TOML file.
         start: ``--from``, over ``from`` in the recipe.
         trackers: added to the recipe's own.
-        results: where that run is looked for.
-        registry: the plugins.
+        preparer: finds that run.
 
     Raises:
         UserError: the recipe cannot be read, or there is no such run or point.
@@ -34,10 +32,9 @@ def asked_tables(
     if given is not None:
         if not isinstance(given, str) or not given:
             raise UserError(f"from = {given!r} names no run", 'write from = "RUN" or from = "RUN@12"')
-        from ferbench.training.starting import find_start
-
-        found = find_start(results, given)
-        raw = {**continued(found.directory.load(), raw, registry), "from": found.given}
+        assert preparer.find_start is not None
+        found = preparer.find_start(given)
+        raw = {**continued(found.directory.load(), raw, preparer.registry), "from": found.given}
     if trackers:
         raw["trackers"] = [*raw.get("trackers", []), *({"name": name} for name in trackers)]
     return raw, found
@@ -84,7 +81,6 @@ def asked_settings(
 
 def asked_combinations(
     preparer: Preparer,
-    results: Path,
     components: Mapping[str, Sequence[str]],
     *,
     recipe: Path | None = None,
@@ -97,8 +93,7 @@ def asked_combinations(
     """The combinations that are asked for, with everything checked that needs no data.
 
     Args:
-        preparer: prepares them.
-        results: where the run that is started from is looked for.
+        preparer: prepares them, and finds the run that is started from.
         components: names by section; more than one is an axis.
         recipe: the TOML file.
         trackers: added to the recipe's own.
@@ -110,7 +105,7 @@ def asked_combinations(
     Raises:
         UserError: something of it is wrong, or no combination makes sense.
     """
-    raw, found = asked_tables(recipe, start, trackers, results, preparer.registry)
+    raw, found = asked_tables(recipe, start, trackers, preparer)
     settings = asked_settings(raw, components, data, **laid_over)
     name_runs(settings, name)
     combinations = resolve_all(settings, preparer)
