@@ -136,6 +136,7 @@ class DataAudit:
     findings: Findings
     doubts: Doubts | None
 
+    @property
     def frame(self) -> pd.DataFrame:
         """One row a sample that may be left out: ``id`` and the first ``reason`` that holds of any kind."""
         import pandas as pd

@@ -41,6 +41,7 @@ class Comparison:
         """What may be concluded."""
         return self.compared.conclusion
 
+    @property
     def frame(self) -> pd.DataFrame:
         """One row a metric: ``first``, ``second``, their ``difference`` with its 95 % interval ``low`` and ``high``,
         ``p``, ``p_adjusted`` (of classes), and the relative ``improvement``."""
@@ -48,6 +49,7 @@ class Comparison:
 
         return to_frame(self.tables(0)[0])
 
+    @property
     def samples(self) -> pd.DataFrame:
         """One row a sample that only one side gets right, A's first."""
         from ferbench.tables.formats import to_frame

@@ -71,6 +71,7 @@ class Board:
         """All groups in one table, for programs; its first columns say which samples a row was measured on."""
         return self.layout.joint_table(self._keys(self.groups, people=False), list(map(self._rows, self.groups)))
 
+    @property
     def frame(self) -> pd.DataFrame:
         """All rows, with the columns of ``ferbench leaderboard --format csv``.
 

@@ -46,7 +46,7 @@ def test_a_dataset_is_audited(tmp_path):
         "synthetic-faces", settings={"dataset.train": 60, "dataset.test": 35}, near=False, cache=tmp_path
     )
     assert audit.document()["images"] == 95
-    assert list(audit.frame()) == ["id", "reason"]
+    assert list(audit.frame) == ["id", "reason"]
     audit.write_exclusions(tmp_path / "out.csv")
     assert (tmp_path / "out.csv").is_file()
     with pytest.raises(fb.UserError, match=r"training\.epochs has no say in an audit"):

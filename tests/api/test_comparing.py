@@ -11,9 +11,9 @@ def test_two_runs_or_configurations_are_compared(results):
     runs = fb.load_results(results)
     found = fb.compare(runs["good-0"], runs["bad-0"])
     assert found.sentence.startswith("good-0 is more accurate than bad-0")
-    accuracy = found.frame().set_index("metric").loc["accuracy"]
+    accuracy = found.frame.set_index("metric").loc["accuracy"]
     assert accuracy["low"] < accuracy["difference"] < accuracy["high"]
-    assert set(found.samples()["right"]) == {"A", "B"}
+    assert set(found.samples["right"]) == {"A", "B"}
     assert found.sentence in str(found)
     whole = fb.compare("good", "bad", seeds=True, results=results)
     assert "over seeds (3 and 3)" in whole.sentence

@@ -32,7 +32,7 @@ CELLS = (
     """
     everything = fb.load_results("results").frame()
     board = fb.leaderboard("results", where={"dataset": "fer2013"})
-    ranked, shown = board.frame(), board._repr_html_()
+    ranked, shown = board.frame, board._repr_html_()
     a, b = runs[0], runs[2]
     sentence = fb.compare(a, b).sentence
     """,

@@ -11,7 +11,7 @@ def test_a_board_is_a_frame_and_html_and_text(results):
     board = fb.leaderboard(results, where={"seed": [0, 1, 2]})
     (group,) = board.groups
     assert [row.runs[0].settings["model"] for row in group.rows] == ["good", "bad"]
-    first, second = board.frame().to_dict("records")
+    first, second = board.frame.to_dict("records")
     assert (first["model"], first["rank"]) == ("good", 1)
     assert first["macro_f1_ci_low"] < first["macro_f1_mean"] < first["macro_f1_ci_high"]
     assert second["rank"] == 2
@@ -21,18 +21,18 @@ def test_a_board_is_a_frame_and_html_and_text(results):
     runs = fb.load_results(results).where(model="bad")
     hidden = fb.leaderboard(runs)
     assert hidden.groups[0].hidden == 1
-    assert hidden.frame()["rank"].tolist() == [2]
+    assert hidden.frame["rank"].tolist() == [2]
     with pytest.raises(fb.UserError, match="ranks nothing"):
         fb.leaderboard(results, rank_by="loss")
 
 
 def test_columns_and_their_order_are_chosen(results):
     board = fb.leaderboard(results, columns=["model", "seeds"], sort="accuracy", reverse=True, single=False)
-    assert list(board.frame())[-2:] == ["model", "seeds"]
-    assert board.frame()["model"].tolist() == ["bad", "good"]
+    assert list(board.frame)[-2:] == ["model", "seeds"]
+    assert board.frame["model"].tolist() == ["bad", "good"]
     single = fb.leaderboard(results, where=["model=good"], single=True, sort="seed")
-    assert single.frame()["seed"].tolist() == [0, 1, 2]
-    assert "accuracy" in single.frame()
+    assert single.frame["seed"].tolist() == [0, 1, 2]
+    assert "accuracy" in single.frame
     (failed,) = single.document()["unfinished"] or fb.leaderboard(results).unfinished
     assert failed.name == "broken"
     with pytest.raises(fb.UserError, match="there is no column 'acuracy'"):
