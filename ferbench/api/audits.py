@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferbench.api.given import checked
 from ferbench.api.html import preformatted
 from ferbench.api.places import Places, chosen_dataset, quiet_preparer
 from ferbench.errors import UserError
@@ -81,6 +82,7 @@ class TableAudit:
         return preformatted(str(self))
 
 
+@checked
 def audit_table(
     table: pd.DataFrame | str | PathLike[str],
     *,
@@ -204,6 +206,7 @@ class DataAudit:
         return [places[suspect.id] for suspect, _, _ in self.doubts.suspects]
 
 
+@checked
 def audit_data(
     dataset: str,
     data: Places = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,7 +120,10 @@ def as_sources(images: Any) -> list[tuple[Path | int, ImageSource]]:
 
     import numpy as np
 
-    several = [images] if isinstance(images, (str, Path, np.ndarray)) or hasattr(images, "convert") else list(images)
+    alone = isinstance(images, (str, Path, np.ndarray)) or hasattr(images, "convert")
+    if not alone and not isinstance(images, Iterable):
+        raise UserError(f"images is of type {type(images).__name__}", "give paths, arrays or pictures of Pillow")
+    several = [images] if alone else list(images)
     sources: list[tuple[Path | int, ImageSource]] = []
     for place, image in enumerate(several):
         if isinstance(image, (str, Path)):

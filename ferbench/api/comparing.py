@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferbench.api.given import checked
 from ferbench.api.html import table_html
 from ferbench.api.results import Run
 from ferbench.tables.table import Table
@@ -119,6 +120,7 @@ class Comparison:
         return f"<p>{escape(self.sentence)}</p>{''.join(map(table_html, self.tables(0)))}"
 
 
+@checked
 def compare(
     first: Run | str,
     second: Run | str,

@@ -69,7 +69,11 @@ def several(value: Any) -> list[Any]:
 
 
 def plain(value: Any) -> Any:
-    """A value as a recipe may hold it: paths as texts, tuples as lists, numpy's numbers as Python's."""
+    """A value as a recipe may hold it: paths as texts, tuples as lists, numpy's numbers as Python's.
+
+    Raises:
+        UserError: a recipe cannot hold it.
+    """
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, Mapping):
@@ -78,4 +82,6 @@ def plain(value: Any) -> Any:
         return [plain(member) for member in value]
     if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
         return value.tolist()
+    if not isinstance(value, str | int | float | None):
+        raise UserError(f"a setting is of type {type(value).__name__}", "use numbers, text and lists")
     return value

@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferbench.api.given import checked
 from ferbench.api.places import Places, chosen_dataset, quiet_preparer
 from ferbench.api.results import Run, load_run
 from ferbench.errors import UserError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ferbench.runs.imported import KnownTestSet
 
 
+@checked
 def import_predictions(
     predictions: pd.DataFrame | str | PathLike[str],
     *,

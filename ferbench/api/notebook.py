@@ -396,7 +396,8 @@ def _component_name(name: str, kind: str) -> str:
 
 
 def _brief(value: Any) -> str:
-    return f"a {type(value).__name__}"
+    name = type(value).__name__
+    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
 
 
 def plugins_in(folder: Path, names: Iterable[str]) -> list[Path]:

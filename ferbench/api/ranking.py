@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ferbench.api.conditions import conditions
+from ferbench.api.given import checked
 from ferbench.api.html import table_html
 from ferbench.api.results import Results
 from ferbench.errors import UserError
@@ -133,6 +134,7 @@ class Board:
         return "".join(map(table_html, self.tables())) or "<p>no results yet</p>"
 
 
+@checked
 def leaderboard(
     results: str | PathLike[str] | Results = "results",
     *,

@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from ferbench.api.given import checked
 from ferbench.errors import UserError
 from ferbench.runs import frame as frames
 from ferbench.runs.index import summaries
@@ -257,7 +258,7 @@ class Results(Sequence[Run]):
             return Results(self._runs[place])
         if isinstance(place, int):
             return self._runs[place]
-        called = [run for run in self._runs if place in (run.id, run.name)]
+        called = [run for run in self._runs if str(place) in (run.id, run.name)]
         if len(called) != 1:
             names = ", ".join(str(run.name or run.id) for run in self._runs[:10])
             many = "no run" if not called else f"{len(called)} runs"
@@ -308,6 +309,7 @@ class Results(Sequence[Run]):
         return f"{shown.to_html(max_rows=20, index=False, na_rep='')}{more}"
 
 
+@checked
 def load_results(results: str | PathLike[str] = "results") -> Results:
     """Every run of a results directory, by id.
 
@@ -323,6 +325,7 @@ def load_results(results: str | PathLike[str] = "results") -> Results:
     return Results(Run(path / "runs" / summary.run, summary) for summary in summaries(path))
 
 
+@checked
 def load_run(run: str | PathLike[str], results: str | PathLike[str] = "results") -> Run:
     """A run by name, id, the first digits of an id, or path.
 

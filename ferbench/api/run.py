@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ferbench.api.components import Chosen, component_names, plain, several, takes_components
 from ferbench.api.conduct import Outcome, Progress, run_all
+from ferbench.api.given import checked
 from ferbench.api.places import Places, cache_directory, data_places, quiet_preparer
 from ferbench.api.results import Results
 
@@ -23,6 +24,7 @@ Place = str | os.PathLike[str]
 
 
 @takes_components
+@checked
 def run(
     *,
     recipe: Place | None = None,
@@ -85,7 +87,7 @@ def run(
         "training.seed": [] if seed is None else several(seed),
         "runtime.devices": [] if devices is None else [devices],
         "data.fold": [] if folds is None else axis(folds),
-        **{key: [plain(value) for value in several(values)] for key, values in (grid or {}).items()},
+        **{key: several(plain(values)) for key, values in (grid or {}).items()},
     }
     combinations = asked_combinations(
         preparer,
@@ -128,4 +130,4 @@ class _Shown(Progress):
             self.warn(f"{outcome.combination.label} {ending}: {outcome.reason}")
 
     def warn(self, line: str) -> None:
-        warnings.warn(line.removeprefix("warning: "), stacklevel=4)
+        warnings.warn(line.removeprefix("warning: "), stacklevel=5)

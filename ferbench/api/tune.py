@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferbench.api.components import Chosen, component_names, plain, several, takes_components
+from ferbench.api.given import checked
 from ferbench.api.places import Places, cache_directory, data_places, quiet_preparer
 from ferbench.api.results import Results
 from ferbench.errors import UserError
@@ -129,6 +130,7 @@ class Study:
 
 
 @takes_components
+@checked
 def tune(
     *,
     recipe: str | PathLike[str] | None = None,

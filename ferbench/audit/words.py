@@ -156,8 +156,8 @@ def _and(words: Sequence[str]) -> str:
 def count_lines(names: Sequence[str], columns: Sequence[str], counts: Iterable[Iterable[int]]) -> list[str]:
     """Counts as a table for a terminal: a row for each name, a column for each of ``columns``."""
     heads = (Column("class", ""), *(Column(f"c{k}", column, "count") for k, column in enumerate(columns)))
-    rows = tuple((name, *(int(count) for count in row)) for name, row in zip(names, counts, strict=True))
-    return to_terminal(Table("counts", "", heads, rows), None)
+    rows: list[tuple[str | int, ...]] = [(name, *map(int, row)) for name, row in zip(names, counts, strict=True)]
+    return to_terminal(Table("counts", "", heads, tuple(rows)), None)
 
 
 def document(audit: Audit, signatures: Sequence[Signature]) -> dict[str, Any]:

@@ -1,12 +1,12 @@
-"""The table of a pack: one array per column."""
+"""The table of a pack: one array per column, spooled in chunks while packing and read as memory maps."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -19,7 +19,7 @@ class Column:
 
     Attributes:
         dtype: little-endian numpy type; ``"U"`` is text as wide as its longest entry.
-        missing: stands for "not known"; a column that is missing everywhere is not stored.
+        missing: stands for "not known" while spooling; a column that is missing everywhere is not stored.
     """
 
     dtype: str
@@ -59,24 +59,69 @@ def array_sha256(array: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data).hexdigest()
 
 
-def write_column(path: Path, column: Column, values: np.ndarray, keep: np.ndarray | None) -> dict[str, Any] | None:
-    """Write a column as one ``.npy`` file.
+class ColumnSpool:
+    """Takes a column chunk by chunk, on disk, and writes it as one ``.npy`` file at the end.
 
-    Args:
-        path: of the file.
-        column: what it is.
-        values: [N, …] of every row.
-        keep: bool[N], the rows that are written; None: all.
-
-    Returns:
-        The column's entry in the description, or None, with nothing written, when no row knows a value.
+    The type of a text column is known only when its longest entry is, hence the second pass.
     """
-    missing = column.missing
-    if missing is not None and not (~np.isnan(values) if missing is np.nan else values != missing).any():
-        return None
-    if values.dtype.kind == "f":  # one bit pattern per value, so that equal content has equal bytes
-        values = np.where(np.isnan(values), np.float32(np.nan), values + np.float32(0)).astype(column.dtype)
-    if keep is not None:
-        values = values[keep]
-    np.save(path, values, allow_pickle=False)
-    return {"dtype": values.dtype.str, "shape": list(values.shape), "sha256": array_sha256(values)}
+
+    def __init__(self, column: Column, path: Path) -> None:
+        self.column = column
+        self._path = path
+        self._file: BinaryIO = self._path.open("w+b")
+        self._dtype = np.dtype(column.dtype)
+        self._known = column.missing is None
+
+    def append(self, values: Sequence[Any] | np.ndarray) -> None:
+        """Adds a chunk: one entry per row, each a scalar or a row of fixed width."""
+        if not len(values):
+            return
+        chunk = np.asarray(values, dtype=self.column.dtype)
+        if self.column.dtype == "U":
+            self._dtype = max(self._dtype, chunk.dtype, np.dtype("<U1"), key=lambda dtype: dtype.itemsize)
+        if not self._known:
+            missing = self.column.missing
+            self._known = bool((~np.isnan(chunk) if missing is np.nan else chunk != missing).any())
+        if chunk.dtype.kind == "f":
+            # One bit pattern per value, so that equal content has equal bytes.
+            chunk = np.where(np.isnan(chunk), np.float32(np.nan), chunk + np.float32(0)).astype("<f4")
+        np.save(self._file, chunk, allow_pickle=False)
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        """What was added, in the same chunks."""
+        end = self._file.tell()
+        self._file.seek(0)
+        while self._file.tell() < end:
+            yield np.load(self._file, allow_pickle=False)
+
+    def finish(self, path: Path, keep: np.ndarray | None) -> dict[str, Any] | None:
+        """Writes the column, of the rows that the mask bool[N] ``keep`` (None: all) lets through.
+
+        Returns:
+            The column's entry in the description, or None, with nothing written, when no row knows a value.
+        """
+        if not self._known:
+            return None
+        shape: tuple[int, ...] = ()
+        rows = 0
+        for chunk in self.chunks():
+            shape = chunk.shape[1:]
+            rows += len(chunk)
+        kept = rows if keep is None else int(keep.sum())
+        sha256 = hashlib.sha256()
+        with path.open("wb") as file:
+            header = {"descr": self._dtype.str, "fortran_order": False, "shape": (kept, *shape)}
+            np.lib.format.write_array_header_1_0(file, header)
+            start = 0
+            for chunk in self.chunks():
+                mask = slice(None) if keep is None else keep[start : start + len(chunk)]
+                data = chunk[mask].astype(self._dtype).tobytes()
+                start += len(chunk)
+                sha256.update(data)
+                file.write(data)
+        return {"dtype": self._dtype.str, "shape": [kept, *shape], "sha256": sha256.hexdigest()}
+
+    def close(self) -> None:
+        """Removes the spool; the column's file, if it was written, stays."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Rows on their way to disk: images into one file, the rest into columns, which are checked as a whole."""
+"""Rows on their way to disk: images into one file, the rest into column spools, then checked as a whole."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ferbench.data.columns import COLUMNS, write_column
+from ferbench.data.columns import COLUMNS, Column, ColumnSpool
 from ferbench.data.gray import GRAY_FILE, UNKNOWN
 from ferbench.data.sample import Fault, Sample
 
+_LOCATION = Column("U")
 _ROW_IN_LOCATION = re.compile(r"(.*), row ([0-9]+)", re.DOTALL)
 _MOST_PARTS = 127
 
@@ -46,7 +47,7 @@ class Row:
 class PackTable:
     """The images and columns of a pack that is being built, in a directory of its own.
 
-    Images go to disk at once; of the rest some hundred bytes a row stay in memory until the end.
+    Memory use does not depend on the number of rows, but for 8 bytes each while duplicates are looked for.
 
     Attributes:
         rows: how many were appended.
@@ -64,9 +65,9 @@ class PackTable:
         self._resampled = False
         self._knows_gray = False
         self._images = (directory / "images.bin").open("w+b", buffering=2**20)
-        self._chunks: dict[str, list[np.ndarray]] = {name: [] for name in COLUMNS}
-        self._gray: list[np.ndarray] = []
-        self._locations: list[str] = []
+        self._spools = {name: ColumnSpool(column, directory / f"{name}.spool") for name, column in COLUMNS.items()}
+        self._locations = ColumnSpool(_LOCATION, directory / "locations.spool")
+        self._gray = ColumnSpool(Column("|u1"), directory / "gray.spool")
 
     def refusal(self, row: Row) -> Fault | None:
         """Why a row cannot be appended; to be asked of every row, in order, before it is."""
@@ -111,22 +112,37 @@ class PackTable:
             "source": [sample.source or "" for sample in samples],
         }
         for name, values in chunk.items():
-            self._chunks[name].append(np.asarray(values, dtype=COLUMNS[name].dtype))
+            self._spools[name].append(values)
         self._gray.append(_hash_rows(row.gray_hash for row in rows))
-        self._locations += [_location_of(sample) for sample in samples]
+        self._locations.append([sample.location or f"sample '{sample.id}'" for sample in samples])
         self.rows += len(rows)
 
     def duplicates(self) -> tuple[np.ndarray, list[Fault]]:
         """Which rows to keep, bool[rows], and a fault for each row that has the id of an earlier one."""
         keep = np.ones(self.rows, dtype=bool)
-        faults = []
+        hashes = np.empty(self.rows, dtype=np.int64)
+        start = 0
+        for ids in self._spools["ids"].chunks():
+            hashes[start : start + len(ids)] = [hash(str(text)) for text in ids]
+            start += len(ids)
+        hashes.sort()
+        repeated = {int(value) for value in hashes[1:][hashes[1:] == hashes[:-1]]}
+        faults: list[Fault] = []
+        if not repeated:
+            return keep, faults
         first: dict[str, str] = {}
-        for row, (sample, location) in enumerate(zip(self._column("ids").tolist(), self._locations, strict=True)):
-            if sample in first:
-                keep[row] = False
-                faults.append(_located(location, f"duplicate id '{sample}', which {first[sample]} has"))
-            else:
-                first[sample] = location
+        start = 0
+        for ids, locations in zip(self._spools["ids"].chunks(), self._locations.chunks(), strict=True):
+            for offset, (text, location) in enumerate(zip(ids.tolist(), locations.tolist(), strict=True)):
+                if hash(text) not in repeated:
+                    continue
+                if text in first:
+                    keep[start + offset] = False
+                    reason = f"duplicate id '{text}', which {first[text]} has"
+                    faults.append(_located(location, reason))
+                else:
+                    first[text] = location
+            start += len(ids)
         return keep, faults
 
     def gaps(self, keep: np.ndarray, source: str) -> list[Fault]:
@@ -136,7 +152,11 @@ class PackTable:
         each part that any of its samples said to be in.
         """
         counts = np.zeros((len(self._parts), len(self._class_ids)), dtype=np.int64)
-        np.add.at(counts, (self._column("part")[keep], self._column("labels")[keep]), 1)
+        start = 0
+        for part, labels in zip(self._spools["part"].chunks(), self._spools["labels"].chunks(), strict=True):
+            kept = keep[start : start + len(part)]
+            np.add.at(counts, (part[kept], labels[kept]), 1)
+            start += len(part)
         filled = {name for name, index in self._parts.items() if counts[index].any()}
         faults = []
         for part_name in dict.fromkeys(part_name for part_name, _ in self._offered):
@@ -163,15 +183,14 @@ class PackTable:
         self._images.flush()
         (self._directory / "columns").mkdir()
         columns: dict[str, Any] = {}
-        for name, column in COLUMNS.items():
+        for name, spool in self._spools.items():
             if name == "stored_hashes" and not self._resampled:
                 continue
-            entry = write_column(self._directory / "columns" / f"{name}.npy", column, self._column(name), keep)
+            entry = spool.finish(self._directory / "columns" / f"{name}.npy", keep)
             if entry is not None:
                 columns[name] = entry
         if self._resampled and self._knows_gray:
-            gray = np.concatenate(self._gray)
-            np.save(self._directory / GRAY_FILE, gray if keep is None else gray[keep], allow_pickle=False)
+            self._gray.finish(self._directory / GRAY_FILE, keep)
         self.close()
         return {
             "class_names": list(self._class_ids),
@@ -182,17 +201,15 @@ class PackTable:
         }
 
     def close(self) -> None:
-        """Closes the images' file.
+        """Closes all files and removes the spools.
 
         What ``finish`` wrote is flushed by then; closing after a failed write would only fail once more.
         """
-        with contextlib.suppress(OSError):
-            self._images.close()
-
-    def _column(self, name: str) -> np.ndarray:
-        """Of all rows."""
-        chunks = self._chunks[name]
-        return np.concatenate(chunks) if chunks else np.empty(0, COLUMNS[name].dtype)
+        closings = [self._images.close, self._locations.close, self._gray.close]
+        closings += [spool.close for spool in self._spools.values()]
+        for close in closings:
+            with contextlib.suppress(OSError):
+                close()
 
     def _drop_images(self, keep: np.ndarray) -> None:
         assert self._shape is not None
@@ -216,11 +233,7 @@ def wrong_shape(shape: Sequence[int], expected: Sequence[int]) -> str:
 
 def fault_at(sample: Sample, reason: str) -> Fault:
     """A fault where the sample is from."""
-    return _located(_location_of(sample), reason)
-
-
-def _location_of(sample: Sample) -> str:
-    return sample.location or f"sample '{sample.id}'"
+    return _located(sample.location or f"sample '{sample.id}'", reason)
 
 
 def _located(location: str, reason: str) -> Fault:

@@ -1,4 +1,4 @@
-"""How a pack is built: threads decode samples in chunks, which are written in order; images do not stay in memory.
+"""How a pack is built: threads decode samples in chunks, which are written in order; memory stays flat.
 
 Threads, not processes: on two cores FER2013's 48-pixel JPEGs take about 200 µs each either way (Pillow's
 header parsing holds the interpreter), larger images decode outside the interpreter's lock, and threads

@@ -20,6 +20,9 @@ from ferbench.tables.values import shortened, text
 if TYPE_CHECKING:
     from ferbench.records.run import Run
 
+#: Plain values by dotted key.
+Settings = dict[str, Any]
+
 #: Settings in which runs may differ without being another experiment.
 NO_EXPERIMENT = frozenset(
     {
@@ -44,7 +47,7 @@ _WORD = re.compile(r"[\w-]+")
 _TITLE = IN_LABELS
 
 
-def of_run(run: Run, tested: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def of_run(run: Run, tested: Mapping[str, Any] | None = None) -> Settings:
     """The settings of a run, with the code and the samples that it learnt from.
 
     Args:
@@ -69,14 +72,14 @@ def of_run(run: Run, tested: Mapping[str, Any] | None = None) -> dict[str, Any]:
     return settings
 
 
-def of_recipe(tables: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[str, Any]:
+def of_recipe(tables: Mapping[str, Any], defaults: Mapping[str, str]) -> Settings:
     """The settings that a recipe asks for; names of runs and trackers change nothing and are left out.
 
     Args:
         tables: of the recipe, as TOML has them.
         defaults: the components that are used where it names none, by section.
     """
-    settings: dict[str, Any] = {**defaults, SEED: 0}
+    settings: Settings = {**defaults, SEED: 0}
     for section, fields in tables.items():
         for field, value in fields.items() if isinstance(fields, Mapping) else ():
             if field == "name":
@@ -88,9 +91,9 @@ def of_recipe(tables: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[st
     return settings
 
 
-def flat(tables: Mapping[str, Any]) -> dict[str, Any]:
+def flat(tables: Mapping[str, Any]) -> Settings:
     """Nested tables of any kind by dotted key."""
-    settings: dict[str, Any] = {}
+    settings: Settings = {}
     for key, value in tables.items():
         _add(settings, key, value)
     return settings
@@ -114,8 +117,8 @@ def telling(settings: Iterable[Mapping[str, Any]], ignored: Collection[str] = NO
     """Those of `differing` that say something new: not what already follows from another component or another version.
 
     An option that some components lack, and that is the same wherever a component has it, follows from the component,
-    and a field that older releases lack says nothing where it is the same for all others. A source follows from
-    component and version, the training samples from dataset and ``data`` fields.
+    and a field that older releases or other software lack says nothing where it is the same for all others. A source
+    follows from component and version, the training samples from dataset and ``data`` fields.
     """
     several = list(settings)
     keys = differing(several, ignored)
@@ -271,7 +274,7 @@ def _vary(values: Sequence[Any]) -> bool:
     return len(set(values)) > 1
 
 
-def _add(settings: dict[str, Any], key: str, value: Any) -> None:
+def _add(settings: Settings, key: str, value: Any) -> None:
     """Add a value, or each of the values of a table under a key of its own, where its keys are words."""
     if isinstance(value, Mapping) and value and all(_WORD.fullmatch(part) for part in value):
         for part, inner in value.items():
@@ -303,10 +306,11 @@ def _follows(key: str, settings: Sequence[Mapping[str, Any]], differing: Sequenc
         return len({mark(each[key]) for each in settings if key in each}) < 2
     elif "." not in key or all(key in each for each in settings) or section == "evaluation" or key == "training.from":
         return False
-    elif section in differing:
+    else:
+        known = [each for each in settings if any(other.startswith(f"{section}.") for other in each)]
+        if section not in differing or all(key in each for each in known):  # the others are older, or other software's
+            return len({mark(each[key]) for each in known if key in each}) < 2
         parents = [section]
-    else:  # of one component or none: a field that older releases did not have
-        return len({mark(each[key]) for each in settings if key in each}) < 2
     values: dict[tuple[str, ...], set[str]] = {}
     for each in settings if parents else ():
         values.setdefault(tuple(mark(each.get(parent)) for parent in parents), set()).add(mark(each.get(key)))

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ferbench.data.pack import Pack
 from ferbench.errors import UserError
 from ferbench.experiment.dataset_pack import dataset_pack, places
-from ferbench.experiment.differences import of_recipe, telling, titles
+from ferbench.experiment.differences import Settings, of_recipe, telling, titles
 from ferbench.experiment.plan import Plan, check_metric, dataset_key, plan
 from ferbench.experiment.resolve import ResolvedRecipe, resolve
 from ferbench.experiment.settings import Tables
@@ -111,7 +111,7 @@ class Combination:
 
     settings: Tables
     label: str = ""
-    varied: dict[str, Any] = field(default_factory=dict)
+    varied: Settings = field(default_factory=dict)
     resolved: ResolvedRecipe | None = None
     plan: Plan | None = None
     skip: str | None = None
@@ -150,7 +150,7 @@ def resolve_all(settings: Sequence[Tables], preparer: Preparer) -> list[Combinat
     return combinations
 
 
-def named_settings(settings: Sequence[Tables]) -> list[dict[str, Any]]:
+def named_settings(settings: Sequence[Tables]) -> list[Settings]:
     """The settings of each combination by key; a component without the distribution that it comes with, unless that
     varies."""
     several = [of_recipe(tables, DEFAULTS) for tables in settings]

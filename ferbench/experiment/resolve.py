@@ -52,7 +52,7 @@ class ChosenComponent:
         defaults = {option.name: option.default for option in marked if not option.required}
         return replace(self, options={**self.options, **defaults})
 
-    def identify(self) -> dict[str, Any]:
+    def identify(self) -> dict[str, object]:
         """What the ids cover: as `describe`, with the content of files and folders in place of their paths.
 
         Raises:
@@ -64,7 +64,7 @@ class ChosenComponent:
                 covered[option.name] = identify_weights(option.initial_weights, self.options[option.name], self.options)
         return {**self.describe().plain(), "options": covered}
 
-    def origin(self) -> dict[str, Any]:
+    def origin(self) -> dict[str, object]:
         """All that decides what a dataset yields, beside the files that its ``source()`` stamps: as `identify`, but
         folders by their place, since they may hold any number of images.
 
@@ -85,7 +85,7 @@ class ChosenComponent:
         """
         self._covered(lambda where, path: "")
 
-    def _covered(self, content: Callable[[str, Path], str]) -> dict[str, Any]:
+    def _covered(self, content: Callable[[str, Path], str]) -> dict[str, object]:
         """The options with ``content`` of each path; it is told what users call the option."""
         schema = self.component.options()
         marked = {option.name for option in schema.fields if option.initial_weights is not None}
@@ -139,7 +139,7 @@ class JoinedDatasets(ChosenComponent):
         used.members = {name: member.describe() for name, member in self.members.items()}
         return used
 
-    def origin(self) -> dict[str, Any]:
+    def origin(self) -> dict[str, object]:
         members = {name: member.origin() for name, member in self.members.items()}
         return {**super().origin(), "members": members}
 
@@ -194,7 +194,7 @@ class ResolvedRecipe:
             for plugin in self.plugins
         ]
 
-    def identify(self) -> dict[str, dict[str, Any]]:
+    def identify(self) -> dict[str, dict[str, object]]:
         """By section, what the ids cover. A dataset acts through the rows that it yields."""
         return {section: self.components[section].identify() for section in IN_IDS}
 

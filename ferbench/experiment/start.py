@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ferbench.errors import UserError
+from ferbench.experiment.settings import Tables
 from ferbench.kinds import DEFAULTS
 from ferbench.plugin.discovery import Registry
 from ferbench.records.lineage import Parent
@@ -126,7 +127,7 @@ def split_point(given: str) -> tuple[str, str]:
     return run, point if not digits.isdecimal() else f"{'step' if point[0] == 's' else ''}{int(digits)}"
 
 
-def continued(record: Run, changes: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+def continued(record: Run, changes: Mapping[str, Any], registry: Registry) -> Tables:
     """The settings of a child: those of its parent, with a recipe's laid over them.
 
     What the parent was called, where it started from and which initial weights its model had stays behind. A section

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     import pydantic
     from pydantic_core import ErrorDetails
 
+#: Options or their types by name.
+Values = dict[str, Any]
+
 
 @dataclass(frozen=True)
 class OptionSchema:
@@ -75,7 +78,7 @@ class OptionSchema:
     def names(self) -> tuple[str, ...]:
         return tuple(option.name for option in self.fields)
 
-    def validate(self, values: Mapping[str, object], where: str) -> dict[str, Any]:
+    def validate(self, values: Mapping[str, object], where: str) -> Values:
         """Every option as a JSON value: the given ones checked, the others with their defaults.
 
         The check is strict, as for JSON: an int is a fine float, but ``"3"`` and ``True`` are no ints; a list
@@ -91,7 +94,7 @@ class OptionSchema:
         """
         return _plain(self._parse(values, where))
 
-    def covered(self, values: Mapping[str, object], content: Callable[[str, Path], str]) -> dict[str, Any]:
+    def covered(self, values: Mapping[str, object], content: Callable[[str, Path], str]) -> Values:
         """As `validate`, with what identifies a file or folder in place of every path.
 
         Args:
@@ -107,7 +110,7 @@ class OptionSchema:
                 plain[field.alias or name] = content(field.alias or name, Path(value))
         return plain
 
-    def arguments(self, values: Mapping[str, object], where: str = "options") -> dict[str, Any]:
+    def arguments(self, values: Mapping[str, object], where: str = "options") -> Values:
         """Keyword arguments for the builder, with the types it declares (tuples, paths, enums).
 
         Args:
@@ -157,7 +160,7 @@ def _make_model(options: Collection[Option]) -> type[pydantic.BaseModel]:
     config = ConfigDict(
         extra="forbid", strict=True, allow_inf_nan=False, validate_default=True, protected_namespaces=()
     )
-    fields: dict[str, Any] = {}
+    fields: Values = {}
     for option in options:
         default = ... if option.required else option.default
         if hasattr(BaseModel, option.name) or option.name.startswith("_"):  # "copy" would shadow a method
@@ -173,10 +176,10 @@ def _make_model(options: Collection[Option]) -> type[pydantic.BaseModel]:
     return create_model("Options", __config__=config, **fields)
 
 
-def _checked_defaults(model: type[pydantic.BaseModel]) -> dict[str, Any]:
+def _checked_defaults(model: type[pydantic.BaseModel]) -> Values:
     from pydantic import ValidationError, create_model
 
-    optional: dict[str, Any] = {
+    optional: Values = {
         name: (field.annotation, field) for name, field in model.model_fields.items() if not field.is_required()
     }
     try:
@@ -186,7 +189,7 @@ def _checked_defaults(model: type[pydantic.BaseModel]) -> dict[str, Any]:
         raise ValueError(f"option '{first['loc'][0]}': its default {refusal(first)}") from error
 
 
-def _plain(parsed: pydantic.BaseModel, content: Callable[[str, PathLike[str]], str] | None = None) -> dict[str, Any]:
+def _plain(parsed: pydantic.BaseModel, content: Callable[[str, PathLike[str]], str] | None = None) -> Values:
     """The JSON values of options: sets sorted, for their order changes from process to process; ``content`` of an
     option and a path in place of each path."""
     plain, typed = (parsed.model_dump(mode=mode, by_alias=True) for mode in ("json", "python"))

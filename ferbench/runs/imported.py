@@ -183,8 +183,9 @@ def _classes(where: str, column: str, texts: Sequence[str], test: KnownTestSet) 
             f"call the column of the class's probability {_column_of(column)}",
         )
     if unknown:
+        shown = ", ".join(text or "(empty)" for text in unknown[:5])
         raise UserError(
-            f"{where}: column '{column}' has classes that the test set does not have: {', '.join(unknown[:5])}",
+            f"{where}: column '{column}' has classes that the test set does not have: {shown}",
             f"write names, not numbers: {', '.join(test.class_names)}",
         )
     return np.array([places[text] for text in texts], dtype=np.int64)
@@ -270,8 +271,10 @@ def import_predictions(
         Its run directory, and whether it was there.
 
     Raises:
-        UserError: there are other predictions under that name and seed on that test set.
+        UserError: there are other predictions under that name and seed on that test set, or it is no seed.
     """
+    if type(seed) is not int or not 0 <= seed < 2**32:
+        raise UserError(f"seed {seed!r} is none", f"give a whole number, at least 0 and less than {2**32}")
     content = hashlib.sha256(np.ascontiguousarray(given.probabilities).tobytes()).hexdigest()
     config = digest({"kind": "imported configuration", "name": name, "model": model})
     covers = {"kind": "import", "config": config, "seed": seed, "rows_digest": test.rows_digest, "predictions": content}

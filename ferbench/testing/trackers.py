@@ -17,8 +17,11 @@ from ferbench.wording import did_you_mean
 
 EVENTS = TrackerSpec.EVENTS
 
+#: A record as trackers get it.
+Plain = dict[str, Any]
+
 #: What `ferbench.training.record.first_record` gives, in short.
-_RECORD: dict[str, Any] = {
+_RECORD: Plain = {
     "name": "a-run",
     "status": "running",
     "started": "2026-01-01T00:00:00+00:00",
@@ -38,7 +41,7 @@ _RECORD: dict[str, Any] = {
     "environment": {"python": "3.12.0", "device": "cpu"},
     "evaluations": {},
 }
-_EPOCH: dict[str, Any] = {
+_EPOCH: Plain = {
     "epoch": 1,
     "train": {"loss": 1.9, "accuracy": 0.2, "macro_f1": 0.1, "f1": {"happy": 0.2, "sad": 0.0}},
     "validation": {"loss": 1.8, "accuracy": 0.3, "macro_f1": 0.2, "f1": {"happy": 0.4, "sad": 0.0}},
@@ -48,14 +51,14 @@ _EPOCH: dict[str, Any] = {
     "images_per_second": 20.0,
     "micro_batch": None,
 }
-_CHECKPOINT: dict[str, Any] = {
+_CHECKPOINT: Plain = {
     "path": "results/runs/000000000000/checkpoints/step-00000010-end.safetensors",
     "kind": "snapshot",
     "epoch": 1,
     "batches": 0,
     "step": 10,
 }
-_RESULTS: dict[str, Any] = {
+_RESULTS: Plain = {
     "training": {"epochs": 2, "best_epoch": 1, "best_value": 0.2, "seconds": 1.0},
     "evaluations": {
         "111111111111": {"split": "test", "n": 10, "metrics": {"loss": 1.7, "accuracy": 0.4, "macro_f1": 0.3}}
@@ -125,7 +128,7 @@ def failed_run(bench: TrackerBench) -> None:
             _live(tracker, "run_failed", record)
 
 
-def _live(tracker: Any, end: str, record: dict[str, Any]) -> None:
+def _live(tracker: Any, end: str, record: Plain) -> None:
     events = [("run_started", _RECORD)]
     for epoch in (1, 2):
         events += [("checkpoint_written", {**_CHECKPOINT, "epoch": epoch}), ("epoch_ended", {**_EPOCH, "epoch": epoch})]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import optuna
 
     from ferbench.experiment.prepare import Preparer
-    from ferbench.plugin.options import Option
+    from ferbench.plugin.signature import Option
 
 #: A recipe's raw settings: tables by section.
 Settings = dict[str, Any]

@@ -116,6 +116,15 @@ def test_a_field_that_older_releases_lack_tells_nothing_by_itself_but_a_way_of_t
     assert telling([old, {**old, "training.from": "a@best"}]) == ["training.from"]
 
 
+def test_settings_that_other_software_does_not_say_tell_nothing():
+    faces = {"dataset": "faces", "dataset.size": 24}
+    theirs = {"dataset": "faces", "loss": "elsewhere"}
+    plain, focal = ({**faces, "loss": name, "loss.smoothing": much} for name, much in (("plain", 0.0), ("focal", 0.2)))
+    assert telling([plain, focal]) == telling([plain, focal, theirs]) == ["loss", "loss.smoothing"]
+    assert telling([plain, theirs]) == ["loss"]
+    assert telling([plain, {**plain, "dataset.size": 48}, theirs]) == ["loss", "dataset.size"]
+
+
 def test_labels_say_no_more_than_it_takes():
     runs = [{**ADAM, "training.seed": seed, "optimizer.lr": lr} for lr in (0.1, 0.01) for seed in (0, 1)]
     assert labels(runs) == [
