@@ -92,6 +92,6 @@ def test_the_samplers_weights_are_drawn_by_epoch(tmp_path):
     made.start_history()
     for epoch, weight in zip(epochs, (1.0, 3.0, 9.0), strict=True):
         epoch.sampler = {"focus": ["fear"], "weights": {"fear": weight, "happy": 1.0}}
-        made.append_history(epoch.plain())
+        made.append_history(epoch)
     figure = per_sample.focus(view(made))
     assert figure.spec["data"][0]["z"] == [[1.0, 3.0, 9.0], [1.0, 1.0, 1.0]]
