@@ -57,8 +57,8 @@ from ferbench.experiment.prepare import Preparer
 from ferbench.experiment.settings import grid, read_recipe
 from ferbench.experiment.toml import recipe_toml
 from ferbench.plugin.discovery import load_registry
-from ferbench.ranking.columns import SHARED
 from ferbench.ranking.filters import KEYS
+from ferbench.report.leaderboard_columns import SHARED
 from ferbench.scaffold.plugin import _hook
 from ferbench.testing.rules import rules_of
 from ferbench.tuning.space import _SEARCHED

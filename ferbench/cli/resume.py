@@ -47,7 +47,7 @@ def resume(
     devices = asked_devices(devices)
     from ferbench.cli.packed import preparer
     from ferbench.cli.run import conduct
-    from ferbench.experiment.differences import differing, flat
+    from ferbench.experiment.differences import unlike
     from ferbench.experiment.prepare import plan_all, resolve_all
     from ferbench.experiment.settings import split_paths
     from ferbench.experiment.start import recorded_start
@@ -81,9 +81,9 @@ def resume(
             raise combination.error
         plan = combination.plan
         if plan is not None and plan.training_id != record.identity.training_id:
-            unlike = ", ".join(differing([flat(record.identity.covers), flat(plan.identity)], ignored=()))
+            keys = ", ".join(unlike(record.identity.covers, plan.identity))
             raise UserError(
-                f"run {directory.path.name} cannot go on: it is no longer the same experiment ({unlike})",
+                f"run {directory.path.name} cannot go on: it is no longer the same experiment ({keys})",
                 "put that back as it was, or start a new run with 'ferbench run'",
             )
     conduct(combinations, results, cache, plugin, quiet=quiet)

@@ -54,7 +54,9 @@ def of_run(run: Run, tested: Mapping[str, Any] | None = None) -> Settings:
         run: its record.
         tested: options at test time, which become ``evaluation.OPTION``.
     """
-    settings = flat(run.settings)
+    settings: Settings = {}
+    for key, value in run.settings.items():
+        _add(settings, key, value)
     settings |= {SEED: run.seed, **{f"evaluation.{key}": value for key, value in (tested or {}).items()}}
     for section, chosen in run.components.items():
         for name, member in (chosen.members or {}).items():
@@ -91,12 +93,16 @@ def of_recipe(tables: Mapping[str, Any], defaults: Mapping[str, str]) -> Setting
     return settings
 
 
-def flat(tables: Mapping[str, Any]) -> Settings:
-    """Nested tables of any kind by dotted key."""
-    settings: Settings = {}
-    for key, value in tables.items():
-        _add(settings, key, value)
-    return settings
+def unlike(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The dotted keys in which two nested tables differ; a table that only one of them has counts as one key."""
+    keys = []
+    for key in dict.fromkeys([*before, *after]):
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            keys += [f"{key}.{part}" for part in unlike(old, new)]
+        elif mark(old) != mark(new):
+            keys.append(key)
+    return keys
 
 
 def differing(settings: Iterable[Mapping[str, Any]], ignored: Collection[str] = NO_EXPERIMENT) -> list[str]:

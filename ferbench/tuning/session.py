@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ferbench.errors import UserError
-from ferbench.experiment.differences import differing, flat
+from ferbench.experiment.differences import unlike
 from ferbench.experiment.plan import Plan
 from ferbench.records.study import SCHEMA_VERSION, Dimension, Outcome, RepeatedAt, RepeatedTrials, Samples, Study
 from ferbench.runs.directory import RunDirectory, run_path
@@ -184,9 +184,10 @@ class Session:
         )
         covered = covers(self.space, self.objectives, self.base, self.by)
         if before is not None:
-            unlike = differing([flat(before.load().covers), flat(covered)], ignored=())
-            more = f" and {len(unlike) - 5} more" if len(unlike) > 5 else ""
-            observer.note(f"a new study: it differs from study {before.id} in {', '.join(unlike[:5])}{more}")
+            by_default: dict[str, object] = {"search": {}}  # what searches is not said where it is the default
+            keys = unlike(by_default | before.load().covers, by_default | covered)
+            more = f" and {len(keys) - 5} more" if len(keys) > 5 else ""
+            observer.note(f"a new study: it differs from study {before.id} in {', '.join(keys[:5])}{more}")
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         split = self.base.split
         self.place.save(

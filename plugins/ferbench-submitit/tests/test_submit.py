@@ -97,7 +97,7 @@ def test_a_job_that_is_told_to_stop_saves_its_run_and_goes_on(submit, tmp_path):
     log = told_to_stop(["run", *LONG, "--no-report", "--quiet"], tmp_path)
     assert log.count("ferbench run ") == 2
     (record,) = records(tmp_path)
-    assert record["status"] == "done"
+    assert record.status == "done"
     assert epochs(tmp_path) == list(range(1, 61))
 
 
