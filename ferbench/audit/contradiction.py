@@ -130,7 +130,7 @@ def _smallest(table: PublishedTable, cells: Sequence[Cell], conventions: Convent
             own = (kept[0].row,) if kept[0].of_class else table.classes
             supports = () if by_ratios(kept) else own
             return _described(table, kept, supports, conventions)
-    families = [family for family in _families(table, cells) if family]
+    families = [family for family in _families(cells) if family]
     for family in families:
         if by_ratios(family):
             return _described(table, _shrink(family, by_ratios), (), conventions)
@@ -187,7 +187,7 @@ def _rows(table: PublishedTable, cells: Sequence[Cell]) -> Iterator[list[Cell]]:
             yield own
 
 
-def _families(table: PublishedTable, cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+def _families(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
     """Sets of cells of several rows that ought to hold together, small and plain ones first."""
     of_class = [cell for cell in cells if cell.of_class]
     averages = [cell for cell in cells if not cell.of_class]

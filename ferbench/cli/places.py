@@ -8,11 +8,7 @@ from typing import Any
 
 import click
 
-
-def _default_cache() -> Path:
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("ferbench"))
+from ferbench.api.places import cache_directory
 
 
 class PlaceType(click.Path):
@@ -42,7 +38,7 @@ results_option: Any = click.option(
 cache_option: Any = click.option(
     "--cache",
     type=PlaceType(),
-    default=_default_cache,
+    default=lambda: cache_directory(None),
     envvar="FERBENCH_CACHE",
     help="Where packed datasets are kept (also FERBENCH_CACHE); default: the user's cache directory.",
 )
