@@ -5,14 +5,12 @@ Whoever wrote a file, it ends in a record or in one error that says what is wron
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
 
-import pydantic_core
 from pydantic import ValidationError
 
+from ferbench.bounded import from_json
 from ferbench.errors import UserError
 from ferbench.ids import own_digest
 from ferbench.records.epoch import Epoch
@@ -50,7 +48,7 @@ def read_run(content: bytes, where: Path) -> Run:
         UserError: it is damaged, or written by a newer ferbench.
     """
     try:
-        record = _from_json(content)
+        record = from_json(content)
     except ValueError as error:
         raise UserError(f"{where} is damaged: it is no JSON", REMEDY) from error
     try:
@@ -73,7 +71,7 @@ def read_evaluation(content: bytes) -> Evaluation:
         ValueError: it is damaged; the error's text says how.
     """
     try:
-        about = _from_json(content)
+        about = from_json(content)
     except ValueError as error:
         raise ValueError("it is no JSON") from error
     if not isinstance(about, dict):
@@ -93,21 +91,7 @@ def read_epoch(content: bytes) -> Epoch:
     Raises:
         ValueError: it is damaged or cut short.
     """
-    return Epoch.model_validate(_from_json(content))
-
-
-def _from_json(content: bytes) -> Any:
-    """The reader of pydantic is several times as fast, but takes no text that is none in UTF-8, as a path may be."""
-    try:
-        return pydantic_core.from_json(content, allow_inf_nan=False)
-    except ValueError:
-        if b"\\ud" not in content:
-            raise
-    return json.loads(content, parse_constant=_refuse)
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")
+    return Epoch.model_validate(from_json(content))
 
 
 def complaint(error: ValidationError) -> str:
