@@ -167,13 +167,17 @@ def _make_model(options: Collection[Option]) -> type[pydantic.BaseModel]:
             fields[f"option_{option.name}"] = (option.annotation, Field(default, alias=option.name))
         else:
             fields[option.name] = (option.annotation, default)
-    for name, field in fields.items():  # one by one first, for an error that names the option
-        try:
-            create_model("Options", __config__=config, **{name: field})
-        except (PydanticUserError, SchemaError, TypeError) as error:
-            cause = one_line(str(error)).partition(". ")[0].rpartition("Error: ")[2]
-            raise TypeError(f"option '{name}' has a type that cannot be checked: {cause}") from error
-    return create_model("Options", __config__=config, **fields)
+    unusable = (PydanticUserError, SchemaError, TypeError)
+    try:
+        return create_model("Options", __config__=config, **fields)
+    except unusable:
+        for name, field in fields.items():  # one by one, for an error that names the option
+            try:
+                create_model("Options", __config__=config, **{name: field})
+            except unusable as error:
+                cause = one_line(str(error)).partition(". ")[0].rpartition("Error: ")[2]
+                raise TypeError(f"option '{name}' has a type that cannot be checked: {cause}") from error
+        raise
 
 
 def _checked_defaults(model: type[pydantic.BaseModel]) -> Values:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from ferbench.errors import UserError
 from ferbench.kinds import BY_NAME
@@ -31,10 +32,14 @@ class Registry:
 
     def components(self, kind: str | None = None) -> list[Component]:
         """The components of one kind, or of all, by kind and name."""
+        return [component for component in self._components if kind is None or component.kind == kind]
+
+    @cached_property
+    def _components(self) -> list[Component]:
+        """One object each, which keeps the options that it read."""
         offered = [Component(spec.kind, spec, plugin) for plugin in self.plugins for spec in plugin.components]
-        wanted = [component for component in offered if kind is None or component.kind == kind]
         order = list(BY_NAME)
-        return sorted(wanted, key=lambda c: (order.index(c.kind), c.name, canonical(c.distribution)))
+        return sorted(offered, key=lambda c: (order.index(c.kind), c.name, canonical(c.distribution)))
 
     def broken(self) -> list[PluginRecord]:
         """The plugins that could not be loaded."""
