@@ -13,6 +13,7 @@ from typing import IO, Any, NoReturn, TypeGuard
 import click
 from click.shell_completion import CompletionItem
 
+from ferbench import startup
 from ferbench.cli.mistakes import mistake_of, shortened
 from ferbench.cli.streams import note_lost, prepare_streams
 from ferbench.errors import UserError
@@ -174,6 +175,7 @@ def cli() -> None:
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 1 failed, 2 the user's mistake, 130 interrupted."""
+    startup.begin()
     # pydantic would look for plugins of its own, and fail where any distribution has a malformed entry_points.txt.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     if "OMP_WAIT_POLICY" not in os.environ:

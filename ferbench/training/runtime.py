@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 import torch
 
+from ferbench import startup
 from ferbench.data.packing import available_cores
 from ferbench.errors import UserError
 from ferbench.plugin.source import digest_sources, is_editable, source_roots
@@ -101,6 +102,7 @@ def prepare(device: torch.device, threads: int | None, deterministic: bool, proc
     # It would write every new tensor once more, only to make reads of uninitialised memory repeatable.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not deterministic
+    startup.done()
 
 
 def seed_everything(seed: int) -> None:

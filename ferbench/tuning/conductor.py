@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from optuna.trial import FrozenTrial
 
+from ferbench import startup
 from ferbench.errors import UserError
 from ferbench.records.study import TrialResult
 from ferbench.training.interruption import Interruption
@@ -111,6 +112,7 @@ class Conductor:
             Interrupted: a signal came; the workers have ended, and their trials wait to be resumed.
             UserError: the workers cannot work, or nothing but failures came of the first trials.
         """
+        startup.done()
         self.unrecorded = {result.trial: result for result in self.pending.waiting()}
         try:
             with self.interruption.waiting():

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ferbench import startup
 from ferbench.errors import UserError
 from ferbench.link import Link
 from ferbench.plugin.culprit import blame, in_a_line
@@ -76,6 +77,7 @@ def main() -> None:
 
     Jobs are run with what ``module:attribute``, a `Prepare`, makes of the context, which is JSON.
     """
+    startup.begin()
     faulthandler.enable()
     handle, runner, context = sys.argv[1:]
     link = Link(socket.socket(fileno=int(handle)))

@@ -1,0 +1,52 @@
+"""The beginning of a process."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+
+import pytest
+
+from ferbench import startup
+from ferbench.training import runtime
+
+
+@pytest.fixture(autouse=True)
+def as_before():
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*startup._USUAL)
+
+
+def test_garbage_is_looked_for_seldom_until_the_process_has_started():
+    usual = gc.get_threshold()
+    startup.begin()
+    assert gc.get_threshold()[0] > 50 * usual[0]
+    startup.done()
+    assert gc.get_threshold() == usual
+    assert gc.get_freeze_count() > 1000
+
+
+def test_nothing_is_frozen_a_second_time_or_in_somebody_elses_process():
+    before = gc.get_freeze_count()
+    startup.done()
+    assert gc.get_freeze_count() == before
+
+
+def test_a_training_looks_for_garbage_as_usual():
+    import torch
+
+    usual = gc.get_threshold()
+    startup.begin()
+    runtime.prepare(torch.device("cpu"), 1, deterministic=False)
+    assert gc.get_threshold() == usual
+
+
+def test_the_command_line_begins_so():
+    program = (
+        "import atexit, gc; atexit.register(lambda: print(gc.get_threshold()[0]))\n"
+        "from ferbench.cli import main; main(['--version'])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(done.stdout.splitlines()[-1]) > 50 * startup._USUAL[0]
