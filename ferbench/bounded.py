@@ -53,7 +53,7 @@ class TooLarge(Damaged):
 
 
 @contextlib.contextmanager
-def opened(path: Path, *, largest: int | None = None, links: bool = False) -> Iterator[BinaryIO]:
+def opened(path: Path, *, largest: int | None = None, links: bool = False) -> Iterator[io.BufferedReader]:
     """A regular file, open for reading. A link, a pipe or a device is none, and nothing waits for one.
 
     Args:
@@ -78,6 +78,8 @@ def opened(path: Path, *, largest: int | None = None, links: bool = False) -> It
         raise Damaged(str(error)) from error
     try:
         status = os.fstat(descriptor)
+        if links and stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(status.st_mode):
             raise Damaged("it is a folder" if stat.S_ISDIR(status.st_mode) else "it is no regular file")
         if largest is not None and status.st_size > largest:
@@ -100,7 +102,7 @@ def read_file(path: Path, *, largest: int = LARGEST, links: bool = False) -> byt
 
 
 @contextlib.contextmanager
-def opened_given(path: Path) -> Iterator[BinaryIO]:
+def opened_given(path: Path) -> Iterator[io.BufferedReader]:
     """A file that a user names, open for reading: links are followed, and ``/dev/stdin`` and ``/dev/fd/3`` are what
     this process was given there. Another pipe or a device is none.
 
@@ -153,7 +155,7 @@ def from_json(content: bytes, *, most: int = MOST) -> Any:
     except (ValueError, RecursionError) as error:
         raise Damaged("it is no JSON") from error
     if opening > DEEPEST:
-        _refuse_deep(value)
+        refuse_deep(value)
     return value
 
 
@@ -171,7 +173,12 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no number")
 
 
-def _refuse_deep(value: Any) -> None:
+def refuse_deep(value: Any) -> None:
+    """Refuse a value of more than `DEEPEST` levels of lists and tables.
+
+    Raises:
+        Damaged: it is one.
+    """
     level = [value]
     for _ in range(DEEPEST):
         level = [item for item in level if isinstance(item, (dict, list))]

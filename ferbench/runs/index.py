@@ -235,7 +235,7 @@ def _data(given: Any) -> dict[str, Any]:
         case {"dataset": str(), "protocol": str(), "synthetic": bool(), "class_names": list(names)}:
             _check(names, [str] * len(names))
             _check((given.get("fold"), given.get("train", 0)), ((str, NoneType), int))
-            return given  # type: ignore[no-any-return]
+            return given
     raise ValueError("no data")
 
 

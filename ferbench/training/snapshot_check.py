@@ -55,13 +55,9 @@ def _position_faults(at: Position, best: int) -> Iterator[str]:
     if not (1 <= best <= ended if ended else best == 0):
         yield f"of {ended} epochs, {best} was the best"
     yield from _outcome_faults(at.outcome, ended)
-    if not (at.record is None if not ended else isinstance(at.record, Epoch) and at.record.epoch == ended):
+    if not (_is_of(at.record, Epoch, ended) if ended else at.record is None):
         yield "its record is of another epoch"
-    if not (
-        at.scores is None
-        if not ended
-        else isinstance(at.scores, Scores) and _is_count(at.scores.epoch) and at.scores.epoch == ended
-    ):
+    if not (_is_of(at.scores, Scores, ended) if ended else at.scores is None):
         yield "its scores are of another epoch"
     elif at.scores is not None and not _are_scores(at.scores):
         yield "its scores are no numbers by name"
@@ -152,7 +148,7 @@ def _score_misfits(snapshot: Snapshot, training: Training) -> Iterator[str]:
             yield f"its best {training.best.metric} is not the best of its epochs"
     if at.sums is not None:
         numbers = torch.cat([*at.sums.labels, *at.sums.predicted])
-        if len(numbers) and not (0 <= int(numbers.min()) and int(numbers.max()) < len(known)):
+        if len(numbers) and not (int(numbers.min()) >= 0 and int(numbers.max()) < len(known)):
             yield "its sums are of other classes"
     stopping = training.stopping
     match snapshot.stopping:
@@ -162,7 +158,8 @@ def _score_misfits(snapshot: Snapshot, training: Training) -> Iterator[str]:
             patience = stopping.patience
             last = gained if at.scores is None else _read(at.scores, stopping.metric)
             since = better(stopping.metric, last, gained, stopping.min_gain) if waited else not _same(last, gained)
-            if since or better(stopping.metric, gained, value):
+            going_on = at.epoch <= training.epochs  # after the last epoch nothing is waited for
+            if (since and going_on) or better(stopping.metric, gained, value):
                 yield "what it waits for a gain on is none of its epochs"
         case _:
             yield "it does not say how long it has waited for a gain"
@@ -188,16 +185,13 @@ def _optimizer_misfits(optimizer: torch.optim.Optimizer, kept: Any, steps: int) 
     # What an optimiser of torch itself keeps is known; another one may keep what it likes, if that can be put back.
     plain = type(optimizer).__module__.startswith("torch.optim") and not isinstance(optimizer, _FREE)
     for own, group in zip(optimizer.state_dict()["param_groups"], groups, strict=True):
-        if not isinstance(group, dict) or not own.keys() <= group.keys():
+        if not isinstance(group, dict) or not {"params", "lr"} <= group.keys():
             yield "a group of the optimizer is not there"
             return
         for key, value in own.items():
             fixed = key != "lr" and (plain or key == "params" or isinstance(value, (bool, str, tuple, type(None))))
-            if not (
-                type(group[key]) is type(value) and group[key] == value
-                if fixed
-                else _unlike(value, group[key], key) == ""
-            ):
+            held = group.get(key, value)  # releases of torch add some
+            if not (type(held) is type(value) and held == value if fixed else not _unlike(value, held, key)):
                 yield f"the optimizer's {key} is another one"
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     layouts = set()
@@ -232,12 +226,9 @@ def _unlike(own: Any, kept: Any, place: str) -> str:
             if what := _unlike(own[key], kept[key], f"{place}.{key}"):
                 return what
     elif isinstance(own, (Tensor, np.ndarray)):
-        fits = (
-            isinstance(kept, (Tensor, np.ndarray))
-            and own.dtype == kept.dtype
-            and (not math.prod(own.shape) or own.ndim == kept.ndim)
-        )
-    elif isinstance(own, bool) or isinstance(own, str) or isinstance(own, (list, tuple)):
+        fits = isinstance(kept, (Tensor, np.ndarray)) and own.dtype == kept.dtype
+        fits = fits and (not math.prod(own.shape) or own.ndim == kept.ndim)
+    elif isinstance(own, (bool, str, list, tuple)):
         fits = type(kept) is type(own)
     elif isinstance(own, int):
         fits = isinstance(kept, int) and not isinstance(kept, bool)
@@ -319,6 +310,10 @@ def _are_sums(sums: EpochSums) -> bool:
         and _is_count(sums.images)
         and all(len(one) == sums.images for one in vectors)
     )
+
+
+def _is_of(about: Any, kind: type[Any], epoch: int) -> bool:
+    return isinstance(about, kind) and _is_count(about.epoch) and about.epoch == epoch
 
 
 def _is_count(value: Any) -> bool:
