@@ -295,6 +295,8 @@ class _Cache:
         try:
             kept = dict(boards[key])
             by, unclustered = kept["clustered_by"], int(kept["unclustered"])
+            if unclustered < 0:
+                return None
             lacking = {str(name): str(why) for name, why in dict(kept["lacking"]).items()}
             standings = [_restored(values) for values in kept["rows"]]
         except (TypeError, ValueError, AttributeError, LookupError, OverflowError):
