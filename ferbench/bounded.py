@@ -10,6 +10,7 @@ import errno
 import io
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,76 +28,134 @@ LARGEST = 64 * 2**20
 #: Levels of lists and tables that JSON may have.
 DEEPEST = 64
 
+#: Values that JSON may have: each takes some hundred bytes of memory, and two of the file.
+MOST = 2**22
+
 # An archive may unpack to so much in any case, and beyond it to so many times its own size; deflate packs nothing that
 # ferbench writes by more than some 40.
 _UNPACKED = 64 * 2**20
 _RATIO = 200
 _LARGEST_UNPACKED = 8 * 2**30
 
+# As safetensors has it.
+_LARGEST_HEADER = 100_000_000
+
+#: What this process was started with, whatever it is: a terminal, a pipe, ``<(command)``.
+_OWN = re.compile(r"/dev/std(?P<name>in)|(?:/dev|/proc/self)/fd/(?P<number>[0-9]{1,6})")
+
 
 class Damaged(ValueError):
     """A file that is not what it should be; the text says how."""
 
 
+class TooLarge(Damaged):
+    """A file of more bytes than it may have."""
+
+
 @contextlib.contextmanager
-def opened(path: Path, *, largest: int | None = None) -> Iterator[BinaryIO]:
+def opened(path: Path, *, largest: int | None = None, links: bool = False) -> Iterator[io.BufferedReader]:
     """A regular file, open for reading. A link, a pipe or a device is none, and nothing waits for one.
 
     Args:
         path: of the file; folders on the way may be links.
         largest: bytes that it may have; None: any number, for what is not read as a whole.
+        links: the file itself may be a link, too.
 
     Raises:
         OSError: it is not there, or cannot be opened.
         Damaged: it is no regular file, or larger.
     """
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
-        descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
+        descriptor = os.open(path, flags if links else flags | getattr(os, "O_NOFOLLOW", 0))
     except OSError as error:
-        if error.errno in {errno.ELOOP, errno.EMLINK} and path.is_symlink():
+        if not links and error.errno in {errno.ELOOP, errno.EMLINK} and path.is_symlink():
             raise Damaged("it is a symbolic link") from error
         if error.errno == errno.ENXIO:  # a socket
             raise Damaged("it is no regular file") from error
         raise
+    except ValueError as error:  # no path has a zero byte
+        raise Damaged(str(error)) from error
     try:
         status = os.fstat(descriptor)
+        if links and stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(status.st_mode):
             raise Damaged("it is a folder" if stat.S_ISDIR(status.st_mode) else "it is no regular file")
         if largest is not None and status.st_size > largest:
-            raise Damaged(f"it has {status.st_size:,} bytes, {largest:,} at most")
+            raise TooLarge(f"it has {status.st_size:,} bytes, {largest:,} at most")
         with open(descriptor, "rb", closefd=False) as file:
             yield file
     finally:
         os.close(descriptor)
 
 
-def read_file(path: Path, *, largest: int = LARGEST) -> bytes:
+def read_file(path: Path, *, largest: int = LARGEST, links: bool = False) -> bytes:
     """The bytes of a regular file; see `opened`.
 
     Raises:
         OSError: it is not there, or cannot be read.
         Damaged: it is no regular file, or larger.
     """
-    with opened(path, largest=largest) as file:
-        content = file.read(largest + 1)
+    with opened(path, largest=largest, links=links) as file:
+        return _whole(file, largest)
+
+
+@contextlib.contextmanager
+def opened_given(path: Path) -> Iterator[io.BufferedReader]:
+    """A file that a user names, open for reading: links are followed, and ``/dev/stdin`` and ``/dev/fd/3`` are what
+    this process was given there. Another pipe or a device is none.
+
+    Raises:
+        OSError: it is not there, or cannot be opened.
+        Damaged: it is no regular file.
+    """
+    own = _OWN.fullmatch(os.fspath(path))
+    if own is None:
+        with opened(path, links=True) as file:
+            yield file
+        return
+    with open(os.dup(int(own["number"] or 0)), "rb") as file:
+        yield file
+
+
+def read_given(path: Path, *, largest: int = LARGEST) -> bytes:
+    """The bytes of a file that a user names; see `opened_given`.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+        Damaged: it is no regular file, or larger.
+    """
+    with opened_given(path) as file:
+        return _whole(file, largest)
+
+
+def _whole(file: BinaryIO, largest: int) -> bytes:
+    content = file.read(largest + 1)
     if len(content) > largest:
-        raise Damaged(f"it has more than {largest:,} bytes")
+        raise TooLarge(f"it has more than {largest:,} bytes")
     return content
 
 
-def from_json(content: bytes) -> Any:
+def from_json(content: bytes, *, most: int = MOST) -> Any:
     """A value from JSON; NaN, numbers of thousands of digits and many levels are none. ``1e999`` is infinite.
+
+    Args:
+        content: the text.
+        most: values that it may have.
 
     Raises:
         Damaged: it is no such JSON.
     """
+    opening = content.count(b"[") + content.count(b"{")
+    if opening + content.count(b",") > most:
+        raise Damaged(f"it has more than {most:,} values")
     try:
         value = _parsed(content)
     except (ValueError, RecursionError) as error:
         raise Damaged("it is no JSON") from error
-    if content.count(b"[") + content.count(b"{") > DEEPEST:
-        _refuse_deep(value)
+    if opening > DEEPEST:
+        refuse_deep(value)
     return value
 
 
@@ -114,7 +173,12 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no number")
 
 
-def _refuse_deep(value: Any) -> None:
+def refuse_deep(value: Any) -> None:
+    """Refuse a value of more than `DEEPEST` levels of lists and tables.
+
+    Raises:
+        Damaged: it is one.
+    """
     level = [value]
     for _ in range(DEEPEST):
         level = [item for item in level if isinstance(item, (dict, list))]
@@ -134,18 +198,48 @@ def arrays(content: bytes) -> dict[str, NDArray[Any]]:
     Raises:
         Damaged: it is no such archive.
     """
+    return _arrays(io.BytesIO(content), len(content))
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a regular file that is an ``.npz``; see `arrays` and `opened`.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+        Damaged: it is no such file.
+    """
+    with opened(path) as file:
+        return _arrays(file, os.fstat(file.fileno()).st_size)
+
+
+def read_array(path: Path) -> NDArray[Any]:
+    """The array of a regular file that is an ``.npy``; see `opened`.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+        Damaged: it is no such file.
+    """
+    content = read_file(path, largest=_LARGEST_UNPACKED)
+    try:
+        return _array(content)
+    except Exception as error:  # headers fail in a dozen ways
+        raise Damaged(f"it is no array: {error}") from error
+
+
+def _arrays(file: BinaryIO, size: int) -> dict[str, NDArray[Any]]:
     import zipfile
 
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
+            packed = min(size, sum(member.compress_size for member in members))
             unpacked = sum(member.file_size for member in members)
-            if unpacked > min(max(_UNPACKED, _RATIO * len(content)), _LARGEST_UNPACKED):
-                raise Damaged(f"its {len(content):,} bytes unpack to {unpacked:,}")
+            if unpacked > min(max(_UNPACKED, _RATIO * packed), _LARGEST_UNPACKED):
+                raise Damaged(f"its {packed:,} bytes unpack to {unpacked:,}")
             found = {}
             for member in members:
-                with archive.open(member) as file:
-                    found[member.filename.removesuffix(".npy")] = _array(file.read(member.file_size))
+                with archive.open(member) as of:
+                    found[member.filename.removesuffix(".npy")] = _array(of.read(member.file_size))
     except Damaged:
         raise
     except Exception as error:  # archives and the headers in them fail in a dozen ways, MemoryError among them
@@ -167,3 +261,27 @@ def _array(content: bytes) -> NDArray[np.generic]:
         raise ValueError("an array of other bytes than its header says")
     file.seek(0)
     return npy.read_array(file, allow_pickle=False)
+
+
+def refuse_cut_tensors(file: BinaryIO) -> None:
+    """Refuse a file of safetensors that has not the size that its own header says, before it is read as a whole.
+
+    Args:
+        file: open at its beginning, where it is again.
+
+    Raises:
+        Damaged: it is no such file.
+    """
+    size = os.fstat(file.fileno()).st_size
+    length = int.from_bytes(file.read(8), "little")
+    if not 2 <= length <= min(size - 8, _LARGEST_HEADER):
+        raise Damaged("it is no file of tensors")
+    header = from_json(file.read(length))
+    try:
+        ends = [about["data_offsets"][1] for name, about in header.items() if name != "__metadata__"]
+        stated = 8 + length + max(ends, default=0)
+    except (AttributeError, TypeError, LookupError) as error:
+        raise Damaged("it is no file of tensors") from error
+    if stated != size:
+        raise Damaged(f"it has {size:,} bytes, and should have {stated:,}")
+    file.seek(0)

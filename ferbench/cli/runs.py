@@ -116,7 +116,7 @@ def _note(run: Listed) -> str | None:
     """Who is at work on a run, why it has no result, or that other software made it."""
     if run.holder is not None:
         return str(run.holder)
-    return run.summary.reason or (run.summary.kind if run.summary.elsewhere else None)
+    return run.summary.remark or (run.summary.kind if run.summary.elsewhere else None)
 
 
 @runs.command("show")

@@ -30,12 +30,12 @@ class StudyType(click.ParamType):
     name = "study"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        import json
+        from ferbench.bounded import from_json, read_file
 
         words: list[str] = []
         for path in sorted((Path(ctx.params.get("results") or "results") / "studies").glob("*/study.json")):
             try:  # without the types of records, which take too long to import here
-                label = json.loads(path.read_text(encoding="utf-8")).get("label")
+                label = from_json(read_file(path)).get("label")
             except (OSError, ValueError, AttributeError):
                 label = None
             words += [word for word in (label, path.parent.name) if isinstance(word, str)]

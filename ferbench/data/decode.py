@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import io
-import os
 import re
-import stat
 from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
+from ferbench.bounded import Damaged, TooLarge, opened, read_file
 from ferbench.data.sample import Crop, ImageSource, PixelText
 
 _AVIF = importlib.util.find_spec("PIL._avif") is not None  # older and smaller builds of Pillow lack it
@@ -116,9 +115,9 @@ def is_decodable(format_name: str) -> bool:
 def format_of(path: Path | str) -> str | None:
     """The image format of a regular file by its first bytes; None for what is no image or cannot be read."""
     try:
-        with open(path, "rb", buffering=0) as file:
+        with opened(Path(path), links=True) as file:
             return image_format(file.read(_BEGINNING_BYTES))
-    except (OSError, ValueError):
+    except (OSError, Damaged):
         return None
 
 
@@ -184,21 +183,12 @@ def _cropped(pixels: np.ndarray, crop: Crop) -> np.ndarray:
 
 
 def _read(path: Path) -> bytes:
-    # A pipe would block on being opened and a device need not end: only regular files are read.
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise DecodeError("not a regular file")
-            if status.st_size > MAX_FILE_BYTES:
-                raise DecodeError("file of more than 256 MiB")
-            data = os.read(descriptor, status.st_size)
-            while len(data) < status.st_size and (more := os.read(descriptor, status.st_size - len(data))):
-                data += more
-            return data
-        finally:
-            os.close(descriptor)
+        return read_file(path, largest=MAX_FILE_BYTES, links=True)
+    except TooLarge as error:
+        raise DecodeError("file of more than 256 MiB") from error
+    except (Damaged, IsADirectoryError) as error:
+        raise DecodeError("not a regular file") from error
     except OSError as error:
         raise DecodeError(f"cannot be read: {error.strerror or error}") from error
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ferbench.bounded import read_array
 from ferbench.data.pack import Pack, pixel_hash
 
 #: Beside a pack of resampled colour images, or of images in other colours than the dataset's: uint8[N, 16], of the
@@ -32,8 +33,8 @@ def luma(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def gray_hashes(pack: Pack, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
     """uint8[n, 16]: pixel hashes of the luma of native images; `UNKNOWN` where an older pack holds resampled ones."""
     try:
-        known = np.load(pack.path / GRAY_FILE, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        known = read_array(pack.path / GRAY_FILE)
+    except (OSError, ValueError):
         known = None
     if known is not None and known.dtype == np.uint8 and known.shape == pack.pixel_hashes.shape:
         return np.asarray(known[rows])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from ferbench.bounded import from_json, read_file
 from ferbench.data.pack import open_pack
 from ferbench.data.pack_cache import directory_name, lock_path
 from ferbench.doctor.finding import Finding, entries
@@ -58,7 +58,7 @@ def _known(cache: Path) -> Iterator[str]:
     """Names of the packs that sources have become."""
     for path in entries(cache / "sources"):
         try:
-            yield directory_name(json.loads(path.read_bytes())["digest"])
+            yield directory_name(from_json(read_file(path))["digest"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
 

@@ -15,6 +15,7 @@ from ferbench.runs.directory import SHORT_ID, RunDirectory
 from ferbench.runs.listing import size_of
 from ferbench.runs.lock import at_work, holder_path, lock_path, only_writer
 from ferbench.runs.removal import REMOVING
+from ferbench.runs.summary import look_or_remove
 from ferbench.tables.table import size
 
 #: A run is given at least this much room, and more where an earlier one was larger.
@@ -114,7 +115,6 @@ def _runs(results: Path, runs: list[Path]) -> Iterator[Finding]:
         name = path.name
         if name.startswith("."):
             continue
-        again = f"'ferbench runs verify {name}' says more; 'ferbench runs rm {name}' removes it"
         if path.is_symlink():
             yield Finding(
                 "problem", f"{path} is a symbolic link: it is read, and never written", "move the run itself there"
@@ -125,7 +125,7 @@ def _runs(results: Path, runs: list[Path]) -> Iterator[Finding]:
         elif name not in summaries:
             yield Finding("note", f"{path} is no run", "move it elsewhere")
         elif summaries[name].status == "damaged":
-            yield Finding("problem", f"run {name} is damaged: {summaries[name].reason}", again)
+            yield Finding("problem", f"run {name} is damaged: {summaries[name].reason}", look_or_remove(name))
         elif summaries[name].status == "running" and at_work(RunDirectory(path)) is None:
             what = f"run {name} says it is running, and no process is at work on it"
             yield Finding(

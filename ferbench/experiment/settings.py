@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from ferbench.bounded import DEEPEST, Damaged, read_given, refuse_deep
 from ferbench.errors import UserError
 from ferbench.experiment import fold_axis
 from ferbench.experiment.recipe import (
@@ -45,6 +46,8 @@ FIELDS = {
     "runtime": tuple(RuntimeSettings.model_fields),
 }
 _ALL_SECTIONS = (*SECTIONS, *FIELDS)
+# Bytes of a recipe, and dots in a line of it.
+_LARGEST, _MOST_DOTS = 2**20, 1000
 _DATASET_NAME = re.compile(r"([A-Za-z0-9._-]+:)?[a-z0-9]+(-[a-z0-9]+)*")
 _RUN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}")
 
@@ -56,13 +59,13 @@ def read_recipe(path: Path) -> Tables:
         UserError: the file cannot be read, is no TOML, or names a section that there is not.
     """
     try:
-        text = path.read_bytes().decode("utf-8")  # TOML has an opinion on line endings
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not UTF-8 text"
-        raise UserError(f"cannot read recipe {path}: {reason}", "give the path of a TOML recipe") from error
+        text = read_given(path, largest=_LARGEST).decode("utf-8")  # TOML has an opinion on line endings
+    except (OSError, Damaged, UnicodeDecodeError) as error:
+        why = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", None)
+        raise UserError(f"cannot read recipe {path}: {why or error}", "give the path of a TOML recipe") from error
     try:
-        raw = tomllib.loads(text)
-    except ValueError as error:  # TOMLDecodeError, and a number of thousands of digits
+        raw = _toml(text)
+    except ValueError as error:
         raise UserError(f"recipe {path} is not valid TOML: {error}", "correct that line of the recipe") from error
     for key, value in raw.items():
         if key == "grid":
@@ -80,6 +83,24 @@ def read_recipe(path: Path) -> Tables:
             elif not isinstance(value, dict):
                 raise UserError(f"recipe {path}: '{key}' is not a table", f"write it as a section: [{key}]")
     return raw
+
+
+def _toml(text: str) -> Tables:
+    """The tables of a TOML text.
+
+    Raises:
+        Damaged: it nests deeper than a recipe may.
+        ValueError: it is none, such as with a number of thousands of digits.
+    """
+    longest = max((line.count(".") for line in text.splitlines()), default=0)
+    if longest > _MOST_DOTS:  # the time that a dotted key takes grows with the square of its length
+        raise Damaged(f"a line with {longest:,} dots, {_MOST_DOTS:,} at most")
+    try:
+        tables = tomllib.loads(text)
+    except RecursionError as error:
+        raise Damaged(f"more than {DEEPEST} levels of lists and tables") from error
+    refuse_deep(tables)
+    return tables
 
 
 def _grid_axes(path: Path, table: object) -> dict[str, list[Any]]:
@@ -108,8 +129,10 @@ def suggestion(name: str, choices: Iterable[str], what: str) -> str:
 def parse_value(text: str) -> Any:
     """The value of a ``--set``: TOML, lists of bare words (``[neutral,happy]``), or else the text itself."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except ValueError:  # TOMLDecodeError, and a number of thousands of digits
+        return _toml(f"value = {text}")["value"]
+    except Damaged as error:
+        raise UserError(f"a value is not valid TOML: {error}", "write it with fewer brackets") from error
+    except ValueError:
         pass
     if text.startswith("[") and text.endswith("]"):
         return [parse_value(part.strip()) for part in split_commas(text[1:-1]) if part.strip()]

@@ -138,8 +138,7 @@ def read(results: Path, run: str, evaluation: str, base: Samples | None = None) 
         UserError: there are none, they are damaged, or they are of other samples, truths or classes than ``base``.
     """
     directory = RunDirectory(run_path(results, run))
-    given = directory.predictions(evaluation)
-    stored = directory.load_evaluation(evaluation)
+    given, stored = directory.tested(evaluation)
     names = tuple(directory.load().data.class_names if stored is None else stored.class_names)
     if base is None:
         only = 0 if stored is None or stored.data is None else len(stored.data.only_model)

@@ -43,7 +43,7 @@ def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group]
     unfinished = [
         Unfinished(run.run, run.name, "copy", f"it has the training id of {copies[run.run]}")
         if run.scores
-        else Unfinished(run.run, run.name, run.status, run.reason)
+        else Unfinished(run.run, run.name, run.status, run.remark)
         for run in every
         if run.run in copies or not run.scores
     ]

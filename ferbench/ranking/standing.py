@@ -9,13 +9,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferbench.bounded import from_json, read_file
 from ferbench.errors import UserError
 from ferbench.storage import replace_file
 
@@ -106,7 +109,7 @@ def _ranked(results: Path, group: Group, diverged: Counter[str], metric: str, ca
     if chosen:
         key = _key(metric, group.class_names, [files[place] for place in chosen])
         kept = cache.get(key)
-        if kept is None:
+        if kept is None or len(kept.standings) != len(chosen):
             kept = _computed(results, [group.rows[place] for place in chosen], metric)
             cache.put(key, kept)
         tested = kept
@@ -261,10 +264,20 @@ def _other_intervals(
     return intervals
 
 
-def _restored(
-    best: int | None, worst: int | None, gap: float | None, p: float | None, ends: dict[str, list[float]], reason: str
-) -> Standing:
-    return Standing(best, worst, gap, p, {name: (low, high) for name, (low, high) in ends.items()}, reason)
+def _restored(values: Any) -> Standing:
+    """A standing as the cache has it.
+
+    Raises:
+        ValueError: it has none.
+    """
+    match values:
+        case [int() | None as best, int() | None as worst, gap, p, dict(ends), str(reason)]:
+            intervals = {str(name): (float(low), float(high)) for name, (low, high) in ends.items()}
+            gap, p = (None if number is None else float(number) for number in (gap, p))
+            numbers = [number for number in (gap, p, *chain(*intervals.values())) if number is not None]
+            if (best is None) == (worst is None) and all(map(math.isfinite, numbers)):
+                return Standing(best, worst, gap, p, intervals, reason)
+    raise ValueError("no standing")
 
 
 class _Cache:
@@ -281,9 +294,12 @@ class _Cache:
             return None
         try:
             kept = dict(boards[key])
-            by, unclustered, lacking = kept["clustered_by"], int(kept["unclustered"]), dict(kept["lacking"])
-            standings = [_restored(*values) for values in kept["rows"]]
-        except (TypeError, ValueError, AttributeError, LookupError):
+            by, unclustered = kept["clustered_by"], int(kept["unclustered"])
+            if unclustered < 0:
+                return None
+            lacking = {str(name): str(why) for name, why in dict(kept["lacking"]).items()}
+            standings = [_restored(values) for values in kept["rows"]]
+        except (TypeError, ValueError, AttributeError, LookupError, OverflowError):
             return None
         if next(reversed(boards)) != key and len(boards) >= _MOST_KEPT:
             boards[key] = boards.pop(key)
@@ -307,7 +323,7 @@ class _Cache:
         if self._boards is None:
             self._boards = {}
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-                document = json.loads(self._path.read_bytes())
+                document = from_json(read_file(self._path))
                 if document["version"] == _VERSION:
                     self._boards = dict(document["boards"])
         return self._boards

@@ -18,7 +18,7 @@ from ferbench.records.evaluation import Evaluation
 from ferbench.records.run import Run
 from ferbench.records.upgrades import SCHEMA_VERSION, upgraded
 
-REMEDY = "remove that run directory and run again"
+REMEDY = "'ferbench runs verify' says more, 'ferbench runs rm' removes it; then run again"
 
 #: What a value should be, by the type of pydantic's error.
 _WANTED = {
@@ -50,7 +50,7 @@ def read_run(content: bytes, where: Path) -> Run:
     try:
         record = from_json(content)
     except ValueError as error:
-        raise UserError(f"{where} is damaged: it is no JSON", REMEDY) from error
+        raise UserError(f"{where} is damaged: {error}", REMEDY) from error
     try:
         record = upgraded(record if isinstance(record, dict) else {})
     except ValueError as error:
@@ -70,10 +70,7 @@ def read_evaluation(content: bytes) -> Evaluation:
     Raises:
         ValueError: it is damaged; the error's text says how.
     """
-    try:
-        about = from_json(content)
-    except ValueError as error:
-        raise ValueError("it is no JSON") from error
+    about = from_json(content)
     if not isinstance(about, dict):
         raise ValueError("it is no evaluation")
     # Evaluations of older releases have no digest of their own.

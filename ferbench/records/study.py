@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import pydantic_core
 from pydantic import Field, ValidationError
 
+from ferbench.bounded import Damaged, from_json, read_file
 from ferbench.errors import UserError
 from ferbench.records.base import Count, Json, Record, Values
 from ferbench.records.reading import complaint
@@ -250,21 +250,19 @@ class RepeatedAt(Record):
     """Host and results directory."""
 
 
-def read_study(content: bytes, where: Path) -> Study:
+def read_study(path: Path) -> Study:
     """``study.json``.
 
-    Args:
-        content: of the file.
-        where: the file, for messages.
-
     Raises:
-        UserError: it is damaged, or written by a newer ferbench.
+        UserError: it is missing, damaged, or written by a newer ferbench.
     """
-    remedy = "run 'ferbench tune' again to write it anew"
+    where, remedy = path, "run 'ferbench tune' again to write it anew"
     try:
-        plain = pydantic_core.from_json(content, allow_inf_nan=False)
-    except ValueError as error:
-        raise UserError(f"{where} cannot be read: {error}", remedy) from error
+        plain = from_json(read_file(path))
+    except OSError as error:
+        raise UserError(f"{where} cannot be read: {error.strerror or error}", remedy) from error
+    except Damaged as error:
+        raise UserError(f"{where} is damaged: {error}", remedy) from error
     if not isinstance(plain, dict) or plain.get("schema") != SCHEMA_VERSION:
         raise UserError(f"{where} was not written by this ferbench", "use the release that wrote it")
     try:
@@ -273,11 +271,23 @@ def read_study(content: bytes, where: Path) -> Study:
         raise UserError(f"{where} is damaged: {complaint(error)}", remedy) from error
 
 
-def read_or_none(kind: type[_Kind], content: bytes) -> _Kind | None:
-    """``outcome.json`` as an `Outcome`, or a file of ``spool/`` as a `TrialResult`; None when it is damaged."""
+def read_as(kind: type[_Kind], path: Path) -> _Kind:
+    """``outcome.json`` as an `Outcome`, or a file of ``spool/`` as a `TrialResult`.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is damaged.
+    """
+    content = read_file(path)
+    from_json(content)  # which refuses what nests too deep
+    return kind.model_validate_json(content)
+
+
+def read_or_none(kind: type[_Kind], path: Path) -> _Kind | None:
+    """What `read_as` gives; None where it is missing or damaged."""
     try:
-        return kind.model_validate_json(content)
-    except ValidationError:
+        return read_as(kind, path)
+    except (OSError, ValueError):
         return None
 
 

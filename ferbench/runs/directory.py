@@ -19,10 +19,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ferbench.bounded import Damaged, read_file
 from ferbench.errors import UserError
 from ferbench.ids import short
 from ferbench.records.upgrades import SCHEMA_VERSION
-from ferbench.runs.predictions import Predictions, read_predictions
+from ferbench.runs.predictions import Predictions, damaged, malformed, read_predictions
 from ferbench.runs.sealed import seal
 from ferbench.storage import replace_file, replace_json, writing
 
@@ -54,7 +55,8 @@ class RunDirectory:
         return self.path / "checkpoints"
 
     def exists(self) -> bool:
-        return self.record_path.is_file()
+        """Whether there is a record, whatever it is."""
+        return os.path.lexists(self.record_path)
 
     def load(self) -> Run:
         """``run.json``.
@@ -62,10 +64,12 @@ class RunDirectory:
         Raises:
             UserError: it is missing, damaged, or written by a newer ferbench.
         """
-        from ferbench.records.reading import read_run
+        from ferbench.records.reading import REMEDY, read_run
 
         try:
-            content = self.record_path.read_bytes()
+            content = read_file(self.record_path)
+        except Damaged as error:
+            raise UserError(f"{self.record_path} is damaged: {error}", REMEDY) from error
         except OSError as error:
             raise UserError(
                 f"cannot read {self.record_path}: {error.strerror}", "check the results directory (--results)"
@@ -77,16 +81,26 @@ class RunDirectory:
         replace_json(self.record_path, {"schema": SCHEMA_VERSION, "kind": record.kind, **record.plain()})
 
     def epochs(self) -> list[Epoch]:
-        """The epochs so far; a last line cut short by a crash is left out."""
+        """The epochs so far; a last line cut short by a crash is left out.
+
+        Raises:
+            UserError: the file cannot be read.
+        """
         return [epoch for _, epoch in self._lines()]
 
     def _lines(self) -> Iterator[tuple[bytes, Epoch]]:
         from ferbench.records.reading import read_epoch
 
+        path = self.path / "history.jsonl"
         try:
-            lines = (self.path / "history.jsonl").read_bytes().splitlines()
+            lines = read_file(path).splitlines()
         except FileNotFoundError:
             return
+        except (OSError, Damaged) as error:
+            raise UserError(
+                f"{path} is damaged: {getattr(error, 'strerror', None) or error}",
+                "take it from a backup, or remove it: the run is then without learning curves",
+            ) from error
         for line in lines:
             try:
                 yield line, read_epoch(line)
@@ -102,7 +116,7 @@ class RunDirectory:
         from ferbench.records.reading import read_evaluation
 
         try:
-            return read_evaluation((self.evaluation_path(short_id) / "metrics.json").read_bytes())
+            return read_evaluation(read_file(self.evaluation_path(short_id) / "metrics.json"))
         except (OSError, ValueError):
             return None
 
@@ -142,7 +156,23 @@ class RunDirectory:
         Raises:
             UserError: there are none, or the file is damaged.
         """
-        return read_predictions(self.evaluation_path(short_id) / "predictions.npz")
+        return self.tested(short_id)[0]
+
+    def tested(self, short_id: str) -> tuple[Predictions, Evaluation | None]:
+        """Predictions of an evaluation, and its ``metrics.json`` as `load_evaluation` has it: of as many samples and
+        classes as that says.
+
+        Raises:
+            UserError: there are no predictions, or the file is damaged.
+        """
+        path = self.evaluation_path(short_id) / "predictions.npz"
+        predictions, stored = read_predictions(path), self.load_evaluation(short_id)
+        classes = len((self.load().data if stored is None else stored).class_names)
+        if what := malformed(predictions, classes):
+            raise damaged(path, what)
+        if stored is not None and stored.n != len(predictions.ids):
+            raise damaged(path, f"it has {len(predictions.ids):,} samples, its metrics.json {stored.n:,}")
+        return predictions, stored
 
 
 def _line(epoch: Epoch) -> bytes:

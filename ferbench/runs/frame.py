@@ -37,7 +37,7 @@ RUN_COLUMNS = (
     FrameColumn(
         "status", "str", "done, running, failed, diverged, interrupted, pruned, damaged", lambda run: run.status
     ),
-    FrameColumn("reason", "str", "why there is no result", lambda run: run.reason or None),
+    FrameColumn("reason", "str", "why there is no result", lambda run: run.remark or None),
     FrameColumn(
         "config",
         "str",

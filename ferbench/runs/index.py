@@ -14,20 +14,23 @@ from __future__ import annotations
 import contextlib
 import gc
 import marshal
+import math
 import os
 import sys
 import time
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import pydantic_core
 
+from ferbench.bounded import LARGEST, Damaged, from_json, opened, read_file
 from ferbench.errors import UserError
-from ferbench.runs.summary import SUMMARY_VERSION, Scores, Summary, summarise
+from ferbench.runs.summary import DAMAGED, SUMMARY_VERSION, Scores, Summary, summarise
 from ferbench.storage import replace_file
 
 INDEX_FILE = ".index.json"
@@ -36,8 +39,31 @@ INDEX_FILE = ".index.json"
 _VERSION = [SUMMARY_VERSION, 4, sys.byteorder]
 _RACY_NS = 2_000_000_000
 
+# Bytes of the file, and values in it: those of half a million runs. Of more, every record is read again.
+_LARGEST, _MOST = 2**30, 2**24
+
 #: What a file system says of a file: inode, size, times of its content and of itself in ns.
 _Mark = tuple[int, int, int, int]
+
+
+#: What fields of these types may hold in the file; ``data`` and ``settings`` of a summary are places among the shared.
+_ACCEPTED: dict[str, type | tuple[type, ...]] = {
+    "str": str,
+    "str | None": (str, NoneType),
+    "int": int,
+    "int | None": (int, NoneType),
+    "float | None": (float, int, NoneType),
+    "dict[str, Any]": dict,
+    "list[str]": list,
+}
+
+#: Of a `Summary`, as an entry has them: the run is the entry's key, and its scores come after.
+_FIELDS = [field.name for field in fields(Summary)][1:-1]
+_DATA, _SETTINGS = _FIELDS.index("data"), _FIELDS.index("settings")
+_FIELD_TYPES = [
+    int if field.name in ("data", "settings") else _ACCEPTED[str(field.type)] for field in fields(Summary)[1:-1]
+]
+_SCORES_TYPES = [_ACCEPTED[str(field.type)] for field in fields(Scores) if field.name != "values"]
 
 
 @dataclass(slots=True)
@@ -122,7 +148,7 @@ def _records(runs: Path) -> Iterator[tuple[str, _Mark]]:
         return
     for name in names:
         try:
-            yield name, _mark(os.stat(f"{runs}/{name}/run.json"))  # noqa: PTH116 - a Path costs as much again
+            yield name, _mark(os.lstat(f"{runs}/{name}/run.json"))
         except OSError:
             continue
 
@@ -138,17 +164,19 @@ def _read(runs: Path, name: str) -> tuple[Summary, _Mark | None]:
     now, path = time.time_ns(), runs / name / "run.json"
     mark = None
     try:
-        with path.open("rb", buffering=0) as file:
+        with opened(path, largest=LARGEST) as file:
             before = _mark(os.fstat(file.fileno()))
-            content = file.readall()
+            content = file.read()
             if max(before[2], before[3]) < now - _RACY_NS and before == _mark(os.fstat(file.fileno())):
                 mark = before
+    except Damaged as error:
+        return Summary(name, DAMAGED, reason=f"{path} is damaged: {error}"), None
     except OSError as error:
-        return Summary(name, "damaged", reason=f"cannot read {path}: {error.strerror}"), None
+        return Summary(name, DAMAGED, reason=f"cannot read {path}: {error.strerror}"), None
     try:
         return summarise(name, read_run(content, path)), mark
     except UserError as error:
-        return Summary(name, "damaged", reason=error.message), mark
+        return Summary(name, DAMAGED, reason=error.message), mark
 
 
 def _load(path: Path) -> dict[str, _Entry]:
@@ -156,13 +184,20 @@ def _load(path: Path) -> dict[str, _Entry]:
     try:
         document, numbers = _parts(path)
         shared, entries = document["shared"], {}
+        datasets: dict[int, dict[str, Any]] = {}
         for name, (mark, values, scores) in document["runs"].items():
+            _check(values, _FIELD_TYPES)
             summary = Summary(name, *values)
-            summary.data, summary.settings = shared[summary.data], shared[summary.settings]
-            summary.scores = [
-                Scores(rows, n, dict(zip(shared[keys], numbers[start:end], strict=True)), *about)
-                for rows, n, keys, start, end, *about in scores
-            ]
+            data, settings = values[_DATA], values[_SETTINGS]
+            if data not in datasets:
+                datasets[data] = _data(shared[data])
+            summary.data, summary.settings = datasets[data], shared[settings]
+            _check((summary.settings, *summary.parents), (dict, *(str for _ in summary.parents)))
+            for rows, n, keys, start, end, *about in scores:
+                _check((rows, n, *about), _SCORES_TYPES)
+                of_test = Scores(rows, n, dict(zip(shared[keys], numbers[start:end], strict=True)), *about)
+                _data(of_test.data)
+                summary.scores.append(of_test)
             entries[name] = _Entry(tuple(mark), summary)
         return entries
     except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
@@ -176,11 +211,32 @@ def _parts(path: Path) -> tuple[dict[str, Any], list[float]]:
         OSError: it cannot be read.
         ValueError: it is damaged, or of another version.
     """
-    head, _, rest = path.read_bytes().partition(b"\n")
-    if pydantic_core.from_json(head) != {"version": _VERSION, "crc32": zlib.crc32(rest)}:
+    head, _, rest = read_file(path, largest=_LARGEST).partition(b"\n")
+    if from_json(head) != {"version": _VERSION, "crc32": zlib.crc32(rest)}:
         raise ValueError("another version, or damaged")
-    body, _, numbers = rest.partition(b"\n")
-    return pydantic_core.from_json(body), array("d", numbers).tolist()
+    body, _, rest = rest.partition(b"\n")
+    numbers = array("d", rest).tolist()
+    if not math.isfinite(sum(numbers)):
+        raise ValueError("scores that are no numbers")
+    return from_json(body, most=_MOST), numbers
+
+
+def _check(values: Sequence[Any], types: Sequence[Any]) -> None:
+    """Refuse values of other types; whoever made up an index knows how to make up its checksum."""
+    if len(values) != len(types) or not all(map(isinstance, values, types)):
+        raise ValueError("of another type")
+
+
+def _data(given: Any) -> dict[str, Any]:
+    """What a summary, or scores on other data, say of the data."""
+    match given:
+        case {} if not given:  # of a damaged run
+            return {}
+        case {"dataset": str(), "protocol": str(), "synthetic": bool(), "class_names": list(names)}:
+            _check(names, [str] * len(names))
+            _check((given.get("fold"), given.get("train", 0)), ((str, NoneType), int))
+            return given
+    raise ValueError("no data")
 
 
 class _Shared:
@@ -212,10 +268,6 @@ def _stored(scores: Scores, shared: _Shared, numbers: array[float]) -> list[Any]
     return [scores.rows, scores.n, keys, start, len(numbers), *about]
 
 
-#: Of a `Summary`, as an entry has them: the run is the entry's key, and its scores come after.
-_FIELDS = [field.name for field in fields(Summary)][1:-1]
-
-
 def _save(path: Path, entries: dict[str, _Entry]) -> None:
     """Write an index. What runs have in common, such as the settings of one configuration, is written once."""
     shared, numbers = _Shared(), array("d")
@@ -223,7 +275,7 @@ def _save(path: Path, entries: dict[str, _Entry]) -> None:
     for name, entry in entries.items():
         summary = entry.summary
         values = [getattr(summary, key) for key in _FIELDS]
-        for place in (_FIELDS.index("data"), _FIELDS.index("settings")):
+        for place in (_DATA, _SETTINGS):
             values[place] = shared.place(values[place])
         tests = [_stored(scores, shared, numbers) for scores in summary.scores]
         runs[name] = [entry.mark, values, tests]

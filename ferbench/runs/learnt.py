@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ferbench.bounded import read_arrays
 from ferbench.data.gray import UNKNOWN, gray_hashes
 from ferbench.records.evaluation import Overlap, Seen
 from ferbench.records.run import Data
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 SAMPLES_FILE = "samples.npz"
 SPLITS = ("train", "validation")
+_HASH_BYTES = len(UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -76,20 +78,24 @@ def write_samples(directory: RunDirectory, by_split: Mapping[str, Samples]) -> N
 def read_samples(directory: RunDirectory) -> dict[str, Samples] | None:
     """By split; None where the run does not say, as runs of older releases do not."""
     try:
-        with np.load(directory.path / SAMPLES_FILE, allow_pickle=False) as arrays:
-            splits = [*SPLITS, *(split for split in map(_elsewhere, SPLITS) if f"{split}_ids" in arrays)]
-            return {split: _read(arrays, split) for split in splits}
-    except Exception:  # archives and the headers in them fail in a dozen ways
+        arrays = read_arrays(directory.path / SAMPLES_FILE)
+        splits = [*SPLITS, *(split for split in map(_elsewhere, SPLITS) if f"{split}_ids" in arrays)]
+        return {split: _read(arrays, split) for split in splits}
+    except (OSError, ValueError, KeyError):
         return None
 
 
 def _read(arrays: Mapping[str, NDArray[Any]], split: str) -> Samples:
-    ids, pixels = texts(arrays[f"{split}_ids"]), arrays[f"{split}_pixels"]
+    ids = texts(arrays[f"{split}_ids"], f"{split}_ids")
+    pixels = _hashes(arrays[f"{split}_pixels"], len(ids))
     gray = arrays[f"{split}_gray"] if f"{split}_gray" in arrays else np.zeros_like(pixels)
-    gray = gray if len(gray) else pixels
-    if gray.shape != pixels.shape:
+    return Samples(ids, pixels, _hashes(gray, len(ids)) if gray.size else pixels)
+
+
+def _hashes(array: NDArray[Any], n: int) -> NDArray[np.uint8]:
+    if array.dtype != np.uint8 or array.shape != (n, _HASH_BYTES):
         raise ValueError("hashes of other samples")
-    return Samples(ids, pixels, gray)
+    return array
 
 
 #: No sample has been seen before.

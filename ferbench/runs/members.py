@@ -42,9 +42,8 @@ class Member:
 
     def predictions(self, split: str) -> tuple[Predictions, tuple[str, ...]]:
         """What it predicts for a split, and the names of the classes."""
-        evaluation = self.directory.load_evaluation(self.evaluations[split])
-        names = self.record.data.class_names if evaluation is None else evaluation.class_names
-        return self.directory.predictions(self.evaluations[split]), tuple(names)
+        predictions, evaluation = self.directory.tested(self.evaluations[split])
+        return predictions, tuple((self.record.data if evaluation is None else evaluation).class_names)
 
 
 def read_member(directory: RunDirectory) -> Member:

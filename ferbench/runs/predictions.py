@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ferbench.bounded import read_arrays
 from ferbench.data.class_mapping import order_of_classes
 from ferbench.errors import UserError
 from ferbench.metrics.probabilities import predicted_classes
@@ -66,37 +67,88 @@ class Predictions:
 
 
 def read_predictions(path: Path) -> Predictions:
-    """``predictions.npz``.
+    """``predictions.npz``: arrays of the right types, whose shapes and values `malformed` looks at.
 
     Raises:
         UserError: there is none, or it is damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return Predictions(
-                ids=texts(arrays["ids"]),
-                truth=arrays["truth"],
-                probabilities=arrays["probabilities"],
-                affect_truth=arrays.get("affect_truth"),
-                affect=arrays.get("affect"),
-                columns={name.removeprefix(_COLUMN): arrays[name] for name in arrays.files if name.startswith(_COLUMN)},
-            )
+        arrays = read_arrays(path)
+        return Predictions(
+            ids=texts(arrays["ids"], "ids"),
+            truth=whole_numbers(arrays["truth"], "truth"),
+            probabilities=_numbers(arrays["probabilities"], "probabilities"),
+            affect_truth=_numbers(arrays["affect_truth"], "affect_truth") if "affect_truth" in arrays else None,
+            affect=_numbers(arrays["affect"], "affect") if "affect" in arrays else None,
+            columns={
+                name.removeprefix(_COLUMN): texts(values, name)
+                for name, values in arrays.items()
+                if name.startswith(_COLUMN)
+            },
+        )
     except FileNotFoundError as error:
         raise UserError(f"there are no predictions at {path}", "evaluate the run again") from error
-    except Exception as error:  # archives and the headers in them fail in a dozen ways, MemoryError among them
-        raise UserError(f"{path} is damaged: {error}", "remove that evaluation and run again") from error
+    except KeyError as error:
+        raise damaged(path, f"it has no {error}") from error
+    except OSError as error:
+        raise damaged(path, error.strerror or str(error)) from error
+    except ValueError as error:
+        raise damaged(path, str(error)) from error
 
 
-def texts(array: NDArray[Any]) -> NDArray[np.str_]:
+def damaged(path: Path, what: str) -> UserError:
+    """The error for predictions that are not what they should be."""
+    return UserError(f"{path} is damaged: {what}", "remove that evaluation and run again")
+
+
+def malformed(predictions: Predictions, classes: int) -> str:
+    """What is wrong with the shapes and values of predictions, in a few words; empty when nothing is."""
+    n = len(predictions.ids)
+    if (predictions.truth.shape, predictions.probabilities.shape) != ((n,), (n, classes)):
+        return f"its arrays do not fit {n:,} samples and {classes} classes"
+    for key, array in (("affect_truth", predictions.affect_truth), ("affect", predictions.affect)):
+        if array is not None and array.shape != (n, 2):
+            return f"{key} does not fit {n:,} samples"
+    if any(len(values) != n for values in predictions.columns.values()):
+        return f"a column does not fit {n:,} samples"
+    if len(np.unique(predictions.ids)) != n:
+        return "a sample id is there twice"
+    if n and not (predictions.truth.min() >= 0 and predictions.truth.max() < classes):
+        return "a true class is none of the classes"
+    sums = predictions.probabilities.sum(axis=1)
+    if not ((predictions.probabilities >= 0).all() and np.allclose(sums, 1, atol=1e-3)):
+        return "probabilities do not add up to 1"
+    return ""
+
+
+def texts(array: NDArray[Any], what: str) -> NDArray[np.str_]:
     """The array, if it is text[n].
 
     Raises:
         ValueError: it is not, or has what is no character: numpy fails on that later, whenever it is looked at.
     """
     if array.dtype.kind != "U" or array.ndim != 1 or not array.dtype.isnative:
-        raise ValueError("ids are no list of texts")
+        raise ValueError(f"{what} are no list of texts")
     if array.size and array.dtype.itemsize and np.ascontiguousarray(array).view(np.uint32).max() > sys.maxunicode:
-        raise ValueError("ids hold what is no character")
+        raise ValueError(f"{what} hold what is no character")
+    return array
+
+
+def whole_numbers(array: NDArray[Any], what: str) -> NDArray[Any]:
+    """The array, if it holds integers.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if array.dtype.kind not in "iu" or not array.dtype.isnative:
+        raise ValueError(f"{what} has other values than whole numbers")
+    return array
+
+
+def _numbers(array: NDArray[Any], what: str) -> NDArray[Any]:
+    """A table of numbers float[n, …]."""
+    if array.dtype.kind != "f" or array.ndim != 2 or not array.dtype.isnative:
+        raise ValueError(f"{what} is no table of numbers")
     return array
 
 

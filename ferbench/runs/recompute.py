@@ -23,24 +23,6 @@ from ferbench.runs.predictions import Predictions
 _NEEDED = ("accuracy", "macro_f1")
 
 
-def malformed(predictions: Predictions, classes: int) -> str:
-    """What is wrong with the shapes and values of predictions, in a few words; empty when nothing is."""
-    n = len(predictions.ids)
-    if (predictions.truth.shape, predictions.probabilities.shape) != ((n,), (n, classes)):
-        return f"its arrays do not fit {n:,} samples and {classes} classes"
-    for key, array in (("affect_truth", predictions.affect_truth), ("affect", predictions.affect)):
-        if array is not None and array.shape != (n, 2):
-            return f"{key} does not fit {n:,} samples"
-    if len(np.unique(predictions.ids)) != n:
-        return "a sample id is there twice"
-    if n and not (predictions.truth.min() >= 0 and predictions.truth.max() < classes):
-        return "a true class is none of the classes"
-    sums = predictions.probabilities.sum(axis=1)
-    if not ((predictions.probabilities >= 0).all() and np.allclose(sums, 1, atol=1e-3)):
-        return "probabilities do not add up to 1"
-    return ""
-
-
 def contradiction(predictions: Predictions, stored: Evaluation) -> str:
     """The first thing that stored scores say and predictions do not; empty when they agree.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ferbench.bounded import from_json, opened, read_file, refuse_cut_tensors
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.sealed import is_sealed, unseal
 
@@ -80,7 +81,14 @@ def _tensors(name: str, about: dict[str, Any]) -> dict[str, Any]:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    """SHA-256 of a file of tensors.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no such file.
+    """
+    with opened(path) as file:
+        refuse_cut_tensors(file)
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -91,7 +99,7 @@ def read_about(directory: Path, name: str) -> dict[str, Any]:
         OSError: it cannot be read.
         ValueError: it is damaged.
     """
-    return unseal((directory / f"{name}.json").read_bytes(), older="sha256")
+    return unseal(read_file(directory / f"{name}.json"), older="sha256")
 
 
 def is_trained(directory: RunDirectory) -> bool:
@@ -116,7 +124,7 @@ def saved(directory: RunDirectory, training_id: str) -> list[Saved]:
         training_id: that its snapshots must name.
     """
     folder = directory.checkpoints
-    names = [BEST] if any((folder / f"{BEST}{suffix}").exists() for suffix in (".json", ".safetensors")) else []
+    names = [BEST] if any(os.path.lexists(folder / f"{BEST}{suffix}") for suffix in (".json", ".safetensors")) else []
     return [_look(folder, name, training_id) for name in (*names, *snapshot_names(folder))]
 
 
@@ -124,13 +132,13 @@ def _look(folder: Path, name: str, training_id: str) -> Saved:
     weights, description = folder / f"{name}.safetensors", folder / f"{name}.json"
     size = sum(file.stat().st_size for file in (weights, description, folder / loss_file(name)) if file.is_file())
     try:
-        content = description.read_bytes()
-        about = json.loads(content)
+        content = read_file(description)
+        about = from_json(content)
         about = about if isinstance(about, dict) else {}
     except OSError as error:
         return Saved(name, None, None, 0, size, f"{description.name}: {error.strerror}")
-    except ValueError:
-        return Saved(name, None, None, 0, size, f"{description.name} is no JSON")
+    except ValueError as error:
+        return Saved(name, None, None, 0, size, f"{description.name} is damaged: {error}")
     epoch, step, batches = (_number(about.get(key)) for key in ("epoch", "step", "batches"))
     fault = ""
     if not is_sealed(content, older="sha256" if name == BEST else None):
@@ -144,6 +152,8 @@ def _look(folder: Path, name: str, training_id: str) -> Saved:
                     fault = fault or f"{file} is not what was written: its SHA-256 is another"
             except OSError as error:
                 fault = fault or f"{file}: {error.strerror}"
+            except ValueError as error:
+                fault = fault or f"{file} is not what was written: {error}"
     if name.endswith("-end") and epoch is not None:
         epoch -= 1  # it says which epoch comes next
     return Saved(name, epoch, step, batches or 0, size, fault)

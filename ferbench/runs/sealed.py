@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from ferbench.bounded import from_json
 from ferbench.ids import own_digest
 from ferbench.storage import json_bytes
 
@@ -28,7 +28,7 @@ def unseal(content: bytes, *, older: str | None = None) -> dict[str, Any]:
     Raises:
         ValueError: it is not what was written.
     """
-    about = json.loads(content)
+    about = from_json(content)
     if not isinstance(about, dict) or json_bytes(about) != content:
         raise ValueError("not as it was written")
     if _SEAL not in about and older is not None and list(about)[-1:] == [older]:

@@ -7,12 +7,13 @@ over the seeds that it tested, since its report reads them.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ferbench.errors import UserError
-from ferbench.records.study import Outcome, read_study
+from ferbench.records.study import Outcome, read_as, read_study
 from ferbench.runs.directory import run_path
 from ferbench.runs.verify import Finding
 
@@ -35,9 +36,7 @@ def verify_studies(results: Path) -> Iterator[Finding]:
     for study in _studies(results):
         name, record = f"studies/{study.name}", study / "study.json"
         try:
-            read_study(record.read_bytes(), record)
-        except OSError as error:
-            yield Finding(name, "study.json", f"it cannot be read: {error.strerror}", _AGAIN)
+            read_study(record)
         except UserError as error:
             yield Finding(name, "study.json", error.message.removeprefix(f"{record} "), _AGAIN)
         try:
@@ -66,7 +65,7 @@ def _tested(study: Path) -> list[str]:
         ValueError: it is damaged.
     """
     path = study / "outcome.json"
-    return list(dict.fromkeys(Outcome.model_validate_json(path.read_bytes()).runs)) if path.exists() else []
+    return list(dict.fromkeys(read_as(Outcome, path).runs)) if os.path.lexists(path) else []
 
 
 def _database_damage(path: Path) -> str:

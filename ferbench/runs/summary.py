@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 #: Rises when a summary says something else for the same record: an index of older summaries is then not read.
 SUMMARY_VERSION = 9
 
+#: The status of a run whose record cannot be read.
+DAMAGED = "damaged"
+
 #: Stands for components that only other software knows.
 ELSEWHERE = "elsewhere"
 
@@ -104,9 +107,19 @@ class Summary:
     scores: list[Scores] = field(default_factory=list)
 
     @property
+    def remark(self) -> str:
+        """``reason``, and what to do about a damaged run."""
+        return f"{self.reason}; {look_or_remove(self.run)}" if self.status == DAMAGED else self.reason
+
+    @property
     def elsewhere(self) -> bool:
         """It was trained by other software."""
         return self.kind == IMPORTED
+
+
+def look_or_remove(run: str) -> str:
+    """What to do about a damaged run."""
+    return f"'ferbench runs verify {run}' says more, 'ferbench runs rm {run}' removes it"
 
 
 def summarise(run: str, record: Run) -> Summary:

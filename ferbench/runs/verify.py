@@ -20,8 +20,8 @@ from ferbench.records.run import Run
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.learnt import SAMPLES_FILE, SPLITS, read_samples
 from ferbench.runs.pixels import STORED
-from ferbench.runs.predictions import Predictions
-from ferbench.runs.recompute import contradiction, differs_from_members, malformed
+from ferbench.runs.predictions import Predictions, malformed, read_predictions
+from ferbench.runs.recompute import contradiction, differs_from_members
 from ferbench.runs.saved import BEST, loss_file, saved
 
 #: What an evaluation has twice: in ``metrics.json`` and in ``run.json``.
@@ -196,7 +196,7 @@ def _evaluations(directory: RunDirectory, record: Run) -> _Found:
         elif _id_is_wrong(name, entry, record):
             yield f"{place}/metrics.json", "the evaluation id is not that of what it covers", remedy, True
         try:
-            predictions = directory.predictions(name)
+            predictions = read_predictions(directory.evaluation_path(name) / "predictions.npz")
         except UserError as error:
             what = error.message.removeprefix(f"{directory.evaluation_path(name) / 'predictions.npz'} is ")
             yield f"{place}/predictions.npz", what, remedy, True

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ferbench.bounded import Damaged, TooLarge, opened_given, read_given
 from ferbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def read_text(path: Path, where: str, largest: int = _LARGEST) -> str:
     """The text of a file in UTF-8, or in UTF-16 that says so with a byte-order mark, which is taken off.
 
     Args:
-        path: the file; a pipe is read until its end.
+        path: the file, as `ferbench.bounded.opened_given` takes it.
         where: what messages begin with.
         largest: bytes that it may have.
 
@@ -162,13 +162,13 @@ def read_text(path: Path, where: str, largest: int = _LARGEST) -> str:
         UserError: it cannot be read, is larger, or no such text.
     """
     try:
-        with open(path, "rb", opener=_at_once) as file:
-            content = file.read(largest + 1)
-    except (OSError, ValueError) as error:
+        content = read_given(path, largest=largest)
+    except TooLarge as error:
+        what = f"{where} is too large: {largest:,} bytes at most"
+        raise UserError(what, "check that it is the file it is taken for") from error
+    except (OSError, Damaged) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(f"{where} cannot be read: {reason}", "check the path and its permissions") from error
-    if len(content) > largest:
-        raise UserError(f"{where} is too large: {largest:,} bytes at most", "check that it is the file it is taken for")
     try:
         return content.decode("utf-16" if content.startswith(_UTF_16) else "utf-8-sig")
     except UnicodeDecodeError as error:
@@ -297,7 +297,10 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
         UserError: the file cannot be read, or is no text in lines.
     """
     try:
-        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="", opener=_at_once) as file:
+        with (
+            opened_given(path) as content,
+            io.TextIOWrapper(content, "utf-8-sig", errors="surrogateescape", newline="") as file,
+        ):
             number = 0
             while line := file.readline(_LONGEST_LINE):
                 number += 1
@@ -309,17 +312,9 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
                         "check that this is the file it is taken for",
                     )
                 yield number, line.rstrip("\r\n")
-    except OSError as error:
-        raise UserError(
-            f"cannot read {path}: {error.strerror or error}", "check the path and the permissions"
-        ) from error
-
-
-def _at_once(path: str, flags: int) -> int:
-    """Open a file; of a pipe that nobody writes to, the end is read, where one would wait for ever."""
-    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-    os.set_blocking(descriptor, True)
-    return descriptor
+    except (OSError, Damaged) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"cannot read {path}: {reason}", "check the path and the permissions") from error
 
 
 def _header(line: str, wanted: Sequence[str]) -> tuple[list[str], str]:

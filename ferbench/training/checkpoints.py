@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from ferbench.bounded import Damaged, opened, refuse_cut_tensors
 from ferbench.errors import UserError
 from ferbench.runs.saved import loss_file, read_about
 from ferbench.runs.sealed import seal
@@ -44,7 +46,11 @@ def read_facts(directory: Path, name: str) -> WeightsFacts:
         ValueError: it is damaged.
     """
     about = read_about(directory, name)
-    return WeightsFacts(about.get("epoch", 0), about.get("select"), about.get("value"), about.get("sha256", ""))
+    match about.get("epoch", 0), about.get("select"), about.get("value"), about.get("sha256"):
+        case int(epoch), None | str() as select, None | int() | float() as value, str(sha256) if epoch >= 0:
+            if math.isfinite(value or 0.0):
+                return WeightsFacts(epoch, select, value, sha256)
+    raise ValueError("it does not say whose weights they are")
 
 
 def save_weights(directory: Path, name: str, model: nn.Module, about: Mapping[str, Any], loss: Any = None) -> None:
@@ -79,12 +85,17 @@ def read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: its SHA-256 is another one.
+        ValueError: its SHA-256 is another one, or it is no such file.
     """
-    content = path.read_bytes()
+    with opened(path) as file:
+        refuse_cut_tensors(file)
+        content = file.read()
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise ValueError("its SHA-256 is not the recorded one")
-    return safetensors.torch.load(content)
+        raise Damaged("its SHA-256 is not the recorded one")
+    try:
+        return safetensors.torch.load(content)
+    except Exception as error:  # SafetensorError is no ValueError, and unknown types are a KeyError
+        raise Damaged(f"it is no file of tensors: {error}") from error
 
 
 def read_loss(directory: Path, name: str) -> Any:
@@ -94,11 +105,15 @@ def read_loss(directory: Path, name: str) -> Any:
         UserError: it is damaged.
     """
     try:
-        kept = read_about(directory, name).get("loss")
-        if kept is None:
-            return None
-        tensors = read_tensors(directory / loss_file(name), kept["sha256"]) if "sha256" in kept else {}
-        return unpack(kept["state"], tensors)
+        match read_about(directory, name).get("loss"):
+            case None:
+                return None
+            case {"state": state, "sha256": str(sha256)}:
+                return unpack(state, read_tensors(directory / loss_file(name), sha256))
+            case {"state": state}:
+                return unpack(state, {})
+            case _:
+                raise Damaged(f"{name}.json does not say what it is")
     except (OSError, ValueError) as error:
         raise UserError(
             f"the state of the loss in {directory / loss_file(name)} is damaged: {error}",

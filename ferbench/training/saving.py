@@ -16,7 +16,10 @@ from ferbench.training.interruption import Interrupted, Interruption
 from ferbench.training.loop import Saver, Training
 from ferbench.training.loss_state import state_of
 from ferbench.training.position import Position
-from ferbench.training.snapshots import RandomState, Snapshots, restore_random
+from ferbench.training.snapshot_check import misfit, try_on
+from ferbench.training.snapshots import RandomState, Snapshot, Snapshots, restore_random
+from ferbench.training.step import is_out_of_memory
+from ferbench.wording import one_line
 
 
 class RunSaver(Saver):
@@ -98,10 +101,11 @@ class RunSaver(Saver):
 
     def resume(self, training: Training, warn: Callable[[str], None]) -> bool:
         """Put a training to where its newest whole snapshot was; False when there is nothing to go on from."""
-        snapshot = self._snapshots.newest(warn)
+        facts = _best_facts(self._directory)
+        snapshot = self._snapshots.newest(warn, lambda one: misfit(one, training) or _other_best(one, facts))
         if snapshot is None:
             return False
-        best, at, kept = snapshot.best[0], snapshot.position, _best_epoch(self._directory)
+        best, at, kept = snapshot.best[0], snapshot.position, None if facts is None else facts.epoch
         lost = bool(best) and kept != best
         here = best == at.epoch - 1 and not at.batches
         # Best weights of an epoch after the snapshot's: going on comes to that epoch again, and to the same weights.
@@ -111,7 +115,17 @@ class RunSaver(Saver):
                 f"the best weights in {self._directory.checkpoints / BEST}.safetensors are damaged: the run begins anew"
             )
             return False
-        snapshot.restore(training)
+        try:
+            snapshot.restore(training)
+            try_on(training)
+        except Exception as error:  # whatever a plugin says of a state that it never gave
+            if is_out_of_memory(error):
+                raise
+            path = self._directory.checkpoints / snapshot.name
+            raise UserError(
+                f"nothing can go on from the checkpoint {path}.json: {one_line(str(error)) or type(error).__name__}",
+                "remove its two files: the run goes on from the one before it, or begins anew",
+            ) from error
         if lost and here:
             save_best(self._directory, training)
         self._random, self.resumed_from = snapshot.random, snapshot.name
@@ -132,8 +146,19 @@ def save_best(directory: RunDirectory, training: Training) -> None:
     checkpoints.save_weights(directory.checkpoints, BEST, training.validated, about, state_of(training.loss))
 
 
-def _best_epoch(directory: RunDirectory) -> int | None:
-    """The epoch whose weights are kept; None when they are damaged or not there."""
+def _best_facts(directory: RunDirectory) -> checkpoints.WeightsFacts | None:
+    """What is known of the weights that are kept; None when they are damaged or not there."""
     if not is_whole(directory.checkpoints, BEST):
         return None
-    return checkpoints.read_facts(directory.checkpoints, BEST).epoch
+    try:
+        return checkpoints.read_facts(directory.checkpoints, BEST)
+    except ValueError:
+        return None
+
+
+def _other_best(snapshot: Snapshot, facts: checkpoints.WeightsFacts | None) -> str:
+    """Where a snapshot gives the best epoch another value than stands beside its weights; empty where it does not."""
+    epoch, value = snapshot.best
+    if facts is None or facts.epoch != epoch or facts.value == (value if math.isfinite(value) else None):
+        return ""
+    return f"epoch {epoch} has another {facts.select} beside its weights"

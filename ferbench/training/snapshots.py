@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
+from ferbench.bounded import Damaged, read_file
 from ferbench.errors import UserError
 from ferbench.runs.saved import snapshot_names
 from ferbench.runs.sealed import seal, unseal
@@ -28,6 +29,7 @@ from ferbench.training.checkpoints import read_tensors, write_tensors
 from ferbench.training.loop import Training
 from ferbench.training.loss_state import put_state, state_of
 from ferbench.training.position import Position
+from ferbench.training.snapshot_check import COUNTED, fault
 from ferbench.training.step import start_epoch
 from ferbench.training.storable import NotStorable, pack, unpack
 
@@ -196,20 +198,28 @@ class Snapshots:
     def _holds(self, name: str, tensors: bytes, about: bytes) -> bool:
         """Whether the files of a snapshot are these bytes."""
         try:
-            return (
-                about == (self._directory / f"{name}.json").read_bytes()
-                and tensors == (self._directory / f"{name}.safetensors").read_bytes()
+            return about == read_file(self._directory / f"{name}.json") and tensors == read_file(
+                self._directory / f"{name}.safetensors", largest=len(tensors)
             )
-        except OSError:
+        except (OSError, Damaged):
             return False
 
-    def newest(self, warn: Callable[[str], None]) -> Snapshot | None:
-        """The newest one that is whole; each damaged one is named to ``warn``."""
+    def newest(
+        self, warn: Callable[[str], None], misfit: Callable[[Snapshot], str] = lambda snapshot: ""
+    ) -> Snapshot | None:
+        """The newest one that is whole; each other one is named to ``warn``.
+
+        Args:
+            warn: called with a line.
+            misfit: says why a training cannot go on from one; empty where it can.
+        """
         for name in reversed(self.names()):
             snapshot = self.read(name)
-            if snapshot is not None:
+            why = "of another run" if snapshot is None else misfit(snapshot)
+            if snapshot is not None and not why:
                 return snapshot
-            warn(f"checkpoint {self._directory / name}.json is damaged or of another run; the one before it is tried")
+            why = f"is damaged or {why}" if snapshot is None else f"is damaged: {why}"
+            warn(f"checkpoint {self._directory / name}.json {why}; the one before it is tried")
         return None
 
     def names(self) -> list[str]:
@@ -224,19 +234,27 @@ class Snapshots:
     def position(self, name: str) -> tuple[int, int, int] | None:
         """(step, epoch, batches) of a snapshot as its JSON says, without a look at the rest; None: it is damaged."""
         try:
-            about = unseal((self._directory / f"{name}.json").read_bytes())
-            return int(about["step"]), int(about["epoch"]), int(about["batches"])
-        except (OSError, ValueError, KeyError, TypeError):
+            about = unseal(read_file(self._directory / f"{name}.json"))
+        except (OSError, ValueError):
             return None
+        match about:
+            case {"step": int(step), "epoch": int(epoch), "batches": int(batches)} if (
+                min(step, epoch - 1, batches) >= 0
+            ):
+                return step, epoch, batches
+        return None
 
     def read(self, name: str) -> Snapshot | None:
         """A snapshot; None when it is damaged or of another training."""
         try:
-            about = unseal((self._directory / f"{name}.json").read_bytes())
+            about = unseal(read_file(self._directory / f"{name}.json"))
             tensors = read_tensors(self._directory / f"{name}.safetensors", about["sha256"])
             if (about["version"], about["training_id"]) != (_VERSION, self._training_id):
                 return None
-            return Snapshot.from_state({key: unpack(value, tensors) for key, value in about["state"].items()})
+            snapshot = Snapshot.from_state({key: unpack(value, tensors) for key, value in about["state"].items()})
+            stated = {key: getattr(snapshot.position, key) for key in COUNTED}
+            whole = not fault(snapshot) and snapshot.name == name and stated == {key: about[key] for key in COUNTED}
+            return snapshot if whole else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 

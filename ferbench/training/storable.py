@@ -52,9 +52,20 @@ def pack(value: Any, tensors: dict[str, Tensor], place: str) -> Any:
 
 
 def unpack(stored: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """The value that `pack` made ``stored`` of."""
+    """The value that `pack` made ``stored`` of.
+
+    Raises:
+        ValueError: it made no such thing.
+    """
+    try:
+        return _unpacked(stored, tensors)
+    except (TypeError, LookupError, RuntimeError) as error:
+        raise ValueError(f"a state that nothing was packed into: {error}") from error
+
+
+def _unpacked(stored: Any, tensors: Mapping[str, Tensor]) -> Any:
     if isinstance(stored, list):
-        return [unpack(item, tensors) for item in stored]
+        return [_unpacked(item, tensors) for item in stored]
     if not isinstance(stored, dict):
         return stored
     ((kind, content),) = stored.items()
@@ -66,8 +77,8 @@ def unpack(stored: Any, tensors: Mapping[str, Tensor]) -> Any:
         case "array":
             return tensors[content].numpy()
         case "tuple":
-            return tuple(unpack(item, tensors) for item in content)
+            return tuple(_unpacked(item, tensors) for item in content)
         case "dict":
-            return {unpack(key, tensors): unpack(item, tensors) for key, item in content}
+            return {_unpacked(key, tensors): _unpacked(item, tensors) for key, item in content}
         case _:
             raise ValueError(f"unknown kind of value '{kind}'")

@@ -29,7 +29,7 @@ class PendingResults:
     def waiting(self) -> list[TrialResult]:
         """What an earlier process could not record; a file that is not of ours is none: that trial is run again, and
         its run reused."""
-        read = [read_or_none(TrialResult, path.read_bytes()) for path in sorted(self._directory.glob("*.json"))]
+        read = [read_or_none(TrialResult, path) for path in sorted(self._directory.glob("*.json"))]
         return [result for result in read if result is not None]
 
     def _path(self, trial: int) -> Path:

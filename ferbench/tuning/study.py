@@ -28,7 +28,7 @@ from ferbench.experiment.recipe import Role
 from ferbench.ids import digest, short
 from ferbench.records.study import Outcome, Study, read_or_none, read_study
 from ferbench.runs import names
-from ferbench.storage import is_file, replace_json, writing
+from ferbench.storage import replace_json, writing
 from ferbench.tuning.algorithms import Strategy, choose_pruner
 from ferbench.tuning.objectives import Objective
 from ferbench.tuning.space import Space
@@ -74,13 +74,7 @@ class StudyDirectory:
         Raises:
             UserError: it is missing, damaged, or written by a newer ferbench.
         """
-        try:
-            content = self.record_path.read_bytes()
-        except OSError as error:
-            raise UserError(
-                f"{self.record_path} cannot be read: {error}", "run 'ferbench tune' again to write it anew"
-            ) from error
-        return read_study(content, self.record_path)
+        return read_study(self.record_path)
 
     def load_or_none(self) -> Study | None:
         """``study.json``; None where there is none that can be read."""
@@ -93,11 +87,8 @@ class StudyDirectory:
         replace_json(self.record_path, study.plain())
 
     def outcome(self) -> Outcome | None:
-        """``outcome.json``; None while the best trials have not been repeated."""
-        try:
-            return read_or_none(Outcome, (self.path / "outcome.json").read_bytes())
-        except OSError:
-            return None
+        """``outcome.json``; None while the best trials have not been repeated, and where it is damaged."""
+        return read_or_none(Outcome, self.path / "outcome.json")
 
     def save_outcome(self, outcome: Outcome) -> None:
         replace_json(self.path / "outcome.json", outcome.plain())
@@ -202,7 +193,7 @@ def find_study(results: Path, name: str) -> StudyDirectory:
     Raises:
         UserError: no study or several answer to ``name``.
     """
-    here = StudyDirectory(Path(name).resolve()) if name and is_file(Path(name) / "study.json") else None
+    here = StudyDirectory(Path(name).resolve()) if name and os.path.lexists(Path(name) / "study.json") else None
     if here is not None and (Path(name).name != name or name == os.pardir):  # no bare word
         return here
     studies = {place.id: place for place in all_studies(results)}
@@ -233,7 +224,7 @@ def in_words(place: StudyDirectory) -> str:
     """A study by id, name, dataset, what is made better, algorithm and date."""
     study = place.load_or_none()
     if study is None:
-        return f"{place.id} (no readable study.json)"
+        return f"{place.id} (damaged: no readable study.json)"
     about = [f"{' and '.join(study.objectives)} on {study.dataset}", f"by {study.algorithm}"]
     return names.words(place.id, study.label, [*about, names.minute(study.created)])
 

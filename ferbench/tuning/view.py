@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from ferbench.bounded import read_file
 from ferbench.errors import UserError
 from ferbench.records.study import Dimension, Finalist, Outcome, Study, chosen_by
 from ferbench.runs.directory import RunDirectory, run_path
@@ -170,8 +171,16 @@ def read_view(
         importances=shares,
         outcome=outcome,
         tested={run: _test_metrics(results, run) for run in (outcome.runs if outcome is not None else [])},
-        recipes={trial: path.read_text(encoding="utf-8") for trial, path in recipes.items() if path.is_file()},
+        recipes={trial: text for trial, path in recipes.items() if (text := _recipe(path)) is not None},
     )
+
+
+def _recipe(path: Path) -> str | None:
+    """The text of a recipe; None where it is gone or damaged."""
+    try:
+        return read_file(path).decode()
+    except (OSError, ValueError):
+        return None
 
 
 def _importances(study: optuna.Study, i: int) -> dict[str, float]:

@@ -94,8 +94,10 @@ class Adaptive:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state_dict` gave."""
-        self._weights = np.array([state["weights"][name] for name in self._names], dtype=np.float64)
-        self._focus = list(state["focus"])
+        weights = np.array([state["weights"][name] for name in self._names], dtype=np.float64)
+        if not ((weights >= 1) & (weights <= self._limit)).all() or not set(state["focus"]) <= set(self._names):
+            raise ValueError("weights or a focus that this sampler never has")
+        self._weights, self._focus = weights, list(state["focus"])
 
 
 class AdaptiveSmooth:
@@ -172,6 +174,10 @@ class AdaptiveSmooth:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state_dict` gave."""
         error = state.get("error")
-        self._error = (
-            None if error is None else np.array([error.get(name, np.nan) for name in self._names], dtype=np.float64)
-        )
+        if error is None:
+            self._error = None
+            return
+        known = np.array([error.get(name, np.nan) for name in self._names], dtype=np.float64)
+        if not set(error) <= set(self._names) or ((known < 0) | (known > 1)).any():
+            raise ValueError("errors that this sampler never has")
+        self._error = known

@@ -97,5 +97,8 @@ class Plateau:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state_dict` gave."""
-        self._scale, self._waited, self._heard = float(state["scale"]), int(state["waited"]), int(state["heard"])
+        scale, waited, heard = float(state["scale"]), int(state["waited"]), int(state["heard"])
+        if not (self._end <= scale <= 1 and 0 <= waited <= self._patience and heard >= 0):
+            raise ValueError("a state that this schedule never has")
+        self._scale, self._waited, self._heard = scale, waited, heard
         self._best = math.nan if state["best"] is None else float(state["best"])
