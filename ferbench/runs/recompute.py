@@ -15,12 +15,15 @@ from ferbench.metrics.scoring import scores_record
 from ferbench.records.evaluation import Evaluation
 from ferbench.records.run import Run
 from ferbench.runs.directory import SHORT_ID, RunDirectory
-from ferbench.runs.ensemble import average
+from ferbench.runs.ensemble import average, expected
 from ferbench.runs.members import Member, aligned_members
 from ferbench.runs.predictions import Predictions
 
 #: Scores that every release wrote; others may be missing in old records.
 _NEEDED = ("accuracy", "macro_f1")
+
+#: Of an ensemble's data, what its members' say.
+_OF_MEMBERS = ("dataset", "synthetic", "protocol", "fold", "class_names", "counts", "test_digest")
 
 
 def malformed(predictions: Predictions, classes: int) -> str:
@@ -74,6 +77,24 @@ def contradiction(predictions: Predictions, stored: Evaluation) -> str:
     return ""
 
 
+def recorded_members(directory: RunDirectory, record: Run) -> tuple[list[Member], str]:
+    """The members of an ensemble, which lie beside it; where one is not as it was then, what became of it."""
+    assert record.ensemble is not None
+    members = []
+    for named in record.ensemble.members:
+        member = RunDirectory(directory.path.parent / named.run)
+        if not SHORT_ID.fullmatch(named.run) or not member.exists():
+            return [], f"its member {named.run} is not there to compare with"
+        try:
+            members.append(Member(member, member.load(), named.evaluations))
+        except UserError as error:
+            return [], f"its member {named.run} cannot be read: {error.message}"
+        for split, name in named.evaluations.items():
+            if name not in members[-1].record.evaluations:
+                return [], f"its member {named.run} has no such evaluation on {split}"
+    return members, ""
+
+
 def differs_from_members(
     directory: RunDirectory, record: Run, split: str, predictions: Predictions
 ) -> tuple[str, bool]:
@@ -84,17 +105,9 @@ def differs_from_members(
         none, since an ensemble keeps all that it needs.
     """
     assert record.ensemble is not None
-    members = []
-    for named in record.ensemble.members:
-        member = RunDirectory(directory.path.parent / named.run)
-        if not SHORT_ID.fullmatch(named.run) or not member.exists():
-            return f"its member {named.run} is not there to compare with", False
-        try:
-            members.append(Member(member, member.load(), named.evaluations))
-        except UserError as error:
-            return f"its member {named.run} cannot be read: {error.message}", False
-        if named.evaluations.get(split) not in members[-1].record.evaluations:
-            return f"its member {named.run} has no such evaluation on {split}", False
+    members, lost = recorded_members(directory, record)
+    if lost:
+        return lost, False
     try:
         _, theirs = aligned_members(members, split)
     except UserError as error:
@@ -106,6 +119,26 @@ def differs_from_members(
     if not (_alike(*probabilities) and _alike(*affect)):
         return "they are not the mean of its members' predictions", True
     return "", False
+
+
+def record_differs_from_members(directory: RunDirectory, record: Run) -> str:
+    """What an ensemble's record has from its members and they do not say, of what their ids cover; empty where there is
+    nothing, or where they are not there."""
+    assert record.ensemble is not None
+    members, lost = recorded_members(directory, record)
+    if lost:
+        return ""
+    again = expected(record, members)
+    trained, covered = members[0].record.identity.covers.get("training", {}), again.recipe.training
+    same = {
+        "config_id": record.identity.config_id == again.identity.config_id,
+        "components": {key: (one.name, one.options) for key, one in record.components.items()}
+        == {key: (one.name, one.options) for key, one in again.components.items()},
+        "recipe": all(record.recipe.training.get(key) == covered.get(key) for key in trained),
+        "model": record.model == again.model,
+        **{key: getattr(record.data, key) == getattr(again.data, key) for key in _OF_MEMBERS},
+    }
+    return ", ".join(key for key, right in same.items() if not right)
 
 
 def _alike(mean: NDArray[np.floating] | None, held: NDArray[np.floating] | None) -> bool:
