@@ -25,6 +25,11 @@ def with_own(about: Mapping[str, Any]) -> bytes:
     return content + _end(content)
 
 
+def own_of(content: bytes) -> str:
+    """The digest that a file which `with_own` made holds."""
+    return content[-len(_end(b"")) :].split(b'"')[3].decode()
+
+
 def is_whole(content: bytes) -> bool:
     """Whether a file that `with_own` made is what was written, to the byte."""
     before = content[: -len(_end(b""))]

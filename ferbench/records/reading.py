@@ -60,15 +60,16 @@ def read_run(content: bytes, where: Path) -> Run:
             f"{where} has schema version {error}, this ferbench reads {SCHEMA_VERSION}",
             "use the ferbench release that wrote it, or run again",
         ) from error
+    try:
+        run = Run.model_validate(record)
+    except ValidationError as error:
+        raise UserError(f"{where} is damaged: {complaint(error)}", REMEDY) from error
     if sealed and not is_whole(content):
         raise UserError(
             f"{where} is damaged: it is not what was written: its own digest is another",
             "take it from a backup, or remove that run directory and run again",
         )
-    try:
-        return Run.model_validate(record)
-    except ValidationError as error:
-        raise UserError(f"{where} is damaged: {complaint(error)}", REMEDY) from error
+    return run
 
 
 def read_evaluation(content: bytes) -> Evaluation:

@@ -74,12 +74,14 @@ class RunDirectory:
 
     def save(self, record: Run) -> None:
         """Replace ``run.json``, with its own digest and, unless the run goes on, those of its files."""
-        from ferbench.records.own import with_own
+        from ferbench.records.own import own_of, with_own
         from ferbench.runs.covered import covered
 
         record.files = covered(self, record)
-        about = {**record.plain(), "schema": SCHEMA_VERSION, "kind": record.kind}
-        replace_file(self.record_path, with_own({"schema": SCHEMA_VERSION, "kind": record.kind, **about}))
+        record.schema_version = SCHEMA_VERSION
+        content = with_own({"schema": SCHEMA_VERSION, "kind": record.kind, **record.plain()})
+        replace_file(self.record_path, content)
+        record.own = own_of(content)
 
     def epochs(self) -> list[Epoch]:
         """The epochs so far; a last line cut short by a crash is left out."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 
-from ferbench.records.own import is_whole, with_own
+from ferbench.records.own import is_whole, own_of, with_own
 
 ABOUT = {"schema": 3, "name": "überall", "list": [1, 2.5, None, {"a": []}]}
 
@@ -17,7 +17,7 @@ def test_it_is_of_every_byte_before_it():
     stated = json.loads(content)
     assert list(stated)[-1] == "own"
     assert {key: value for key, value in stated.items() if key != "own"} == ABOUT
-    assert stated["own"] == hashlib.sha256(content[: content.index(b',\n  "own"')]).hexdigest()
+    assert stated["own"] == own_of(content) == hashlib.sha256(content[: content.index(b',\n  "own"')]).hexdigest()
 
 
 def test_a_digest_that_it_had_before_is_replaced():
