@@ -64,6 +64,11 @@ def _trained(record: Run) -> Iterator[str]:
         unlike = [key for key, value in covers.get(section, {}).items() if asked.get(key) != value]
         if unlike:
             yield f"the ids cover other settings than the recipe has: {', '.join(f'{section}.{key}' for key in unlike)}"
+    versions = {(plugin.distribution, plugin.version) for plugin in record.plugins}
+    for section, used in record.components.items():
+        loaded = {version for distribution, version in versions if distribution == used.distribution}
+        if loaded and used.version not in loaded:
+            yield f"plugins has another version of the {section}'s distribution than components"
     yield from _training(record)
 
 
@@ -126,7 +131,8 @@ def _training(record: Run) -> Iterator[str]:
     holds["best_epoch"] = training.best_epoch <= training.epochs
     if stopped is not None:
         holds["stopped.epoch"] = stopped.epoch in (None, training.epochs)
-        holds["stopped.reason"] = stopped.reason != "epochs" or training.epochs == most
+        patient = asked.get("patience") is not None
+        holds["stopped.reason"] = training.epochs == most if stopped.reason == "epochs" else patient
     unlike = [key for key, right in holds.items() if not right]
     if unlike:
         yield f"training is not what follows from the recipe: {', '.join(unlike)}"

@@ -22,8 +22,15 @@ from ferbench.runs.predictions import Predictions
 #: Scores that every release wrote; others may be missing in old records.
 _NEEDED = ("accuracy", "macro_f1")
 
-#: Of an ensemble's data, what its members' say.
-_OF_MEMBERS = ("dataset", "synthetic", "protocol", "fold", "class_names", "counts", "test_digest")
+#: What an ensemble's record has of its members', and what of that is another after a member was trained again
+#: elsewhere, or the ensemble was renamed.
+_OF_MEMBERS: dict[str, tuple[str, ...]] = {
+    "recipe": ("name", "data.path", "data.paths", "training.keep", "training.parameter_budget"),
+    "components": (),
+    "data": ("pack",),
+    "model": (),
+    "training": ("seconds",),
+}
 
 
 def malformed(predictions: Predictions, classes: int) -> str:
@@ -128,17 +135,21 @@ def record_differs_from_members(directory: RunDirectory, record: Run) -> str:
     members, lost = recorded_members(directory, record)
     if lost:
         return ""
-    again = expected(record, members)
-    trained, covered = members[0].record.identity.covers.get("training", {}), again.recipe.training
-    same = {
-        "config_id": record.identity.config_id == again.identity.config_id,
-        "components": {key: (one.name, one.options) for key, one in record.components.items()}
-        == {key: (one.name, one.options) for key, one in again.components.items()},
-        "recipe": all(record.recipe.training.get(key) == covered.get(key) for key in trained),
-        "model": record.model == again.model,
-        **{key: getattr(record.data, key) == getattr(again.data, key) for key in _OF_MEMBERS},
-    }
-    return ", ".join(key for key, right in same.items() if not right)
+    again = expected(record, members).plain()
+    held = record.plain()
+    unlike = [] if record.identity.config_id == again["identity"]["config_id"] else ["config_id"]
+    # What they do not share has the version of the ferbench that joined it.
+    joined = tuple(f"{key}.version" for key, one in held["components"].items() if one.get("source") is None)
+    for section, fields in _OF_MEMBERS.items():
+        left_out = (*fields, *joined) if section == "components" else fields
+        several = [{**about.get(section, {})} for about in (held, again)]
+        for about in several:
+            for key in left_out:
+                field, _, below = key.partition(".")
+                about[field] = {**about[field], below: None} if below and field in about else None
+        if several[0] != several[1]:
+            unlike.append(section)
+    return ", ".join(unlike)
 
 
 def _alike(mean: NDArray[np.floating] | None, held: NDArray[np.floating] | None) -> bool:
