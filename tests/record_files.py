@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ferbench.records.evaluation import Evaluation
+from ferbench.records.own import with_own
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.predictions import Predictions
-from ferbench.storage import replace_json
+from ferbench.storage import replace_file
 
 
 def read_record(run: RunDirectory) -> dict[str, Any]:
@@ -18,8 +19,8 @@ def read_record(run: RunDirectory) -> dict[str, Any]:
 
 
 def write_record(run: RunDirectory, record: Mapping[str, Any]) -> None:
-    """Replace ``run.json``."""
-    replace_json(run.record_path, record)
+    """Replace ``run.json`` as somebody would who knows of its own digest."""
+    replace_file(run.record_path, with_own(record))
 
 
 def read_history(run: RunDirectory) -> list[dict[str, Any]]:

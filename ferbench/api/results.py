@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ferbench.records.evaluation import Evaluation, EvaluationEntry
     from ferbench.records.run import Run as RunRecord
     from ferbench.runs.directory import RunDirectory
+    from ferbench.runs.verify import Verification
     from ferbench.training.restore import TrainedModel
 
 #: What a notebook shows of many runs.
@@ -166,6 +167,18 @@ class Run:
         It takes images as the harness prepares them: ``float[N, C, H, W]``, normalised as `ferbench.ModelSpec` says.
         """
         return self._restored(device, plugins).model
+
+    def verify(self) -> Verification:
+        """Hold files against their digests, ids against what they cover and metrics against predictions, as ``ferbench
+        runs verify`` does.
+
+        Returns:
+            ``verdict`` is ``whole``, ``not covered`` (an older release wrote it, or it never ended: no digest vouches
+            for all of it) or ``damaged``; ``findings`` say what is the matter with which file.
+        """
+        from ferbench.runs.verify import Verification
+
+        return Verification.of(self.directory)
 
     def figure(self, kind: str = "confusion") -> go.Figure:
         """A figure of the run's report: ``confusion``, or a learning curve: ``loss``, ``accuracy``, ``macro_f1``,

@@ -205,40 +205,47 @@ def remove_runs(names: tuple[str, ...], yes: bool, force: bool, dry_run: bool, r
 def verify_runs(names: tuple[str, ...], as_json: bool, quiet: bool, results: Path) -> None:
     """Check every file of RUN, or of all runs, against digests, ids and predictions.
 
-    Weights and checkpoints must have their SHA-256, records must parse and agree, metrics must follow from the stored
-    predictions, and an ensemble's predictions from its members'. Without RUN the studies are checked too. Exit code 1
-    when anything is damaged.
+    Every file must have the SHA-256 that the record has of it, and the record its own; ids must be those of what they
+    cover, metrics must follow from the stored predictions, and an ensemble's predictions from its members'. Runs of
+    older releases, and those that never ended, are 'not covered': they have no such digests. Without RUN the studies
+    are checked too. Exit code 1 when anything is damaged.
     """
     from dataclasses import asdict
 
     from ferbench.runs.lock import at_work
     from ferbench.runs.studies import verify_studies
-    from ferbench.runs.verify import verify
+    from ferbench.runs.verify import Finding, Verdict, Verification
     from ferbench.wording import one_line
 
-    findings, skipped, checked = [], [], 0
+    findings: list[Finding] = []
+    verdicts: dict[str, Verdict] = {}
+    skipped = []
     for run in _asked(results, names):
         holder = at_work(run)
         if holder is not None:
             skipped.append((run.path.name, holder))
             continue
-        checked += 1
-        findings += list(verify(run))
+        verification = Verification.of(run)
+        verdicts[run.path.name] = verification.verdict
+        findings += verification.findings
     if not names:
         findings += list(verify_studies(results))
     damaged = [finding for finding in findings if finding.damage]
+    whole, uncovered = (sum(one == verdict for one in verdicts.values()) for verdict in ("whole", "not covered"))
     if as_json:
-        about = {"checked": checked, "skipped": [name for name, _ in skipped], "damaged": len({o.run for o in damaged})}
-        echo_json({**about, "findings": [asdict(finding) for finding in findings]})
+        about = {"checked": len(verdicts), "whole": whole, "not_covered": uncovered}
+        about |= {"damaged": len({finding.run for finding in damaged})}
+        listed = {"skipped": [name for name, _ in skipped], "runs": verdicts}
+        echo_json({**about, **listed, "findings": [asdict(finding) for finding in findings]})
     else:
         for finding in damaged if quiet else findings:
-            word = "damaged" if finding.damage else "note"
+            word = "damaged" if finding.damage else "note" if finding.covered else "not covered"
             click.echo(one_line(f"{word}: {finding.run}/{finding.file}: {finding.what} → {finding.remedy}"))
         for name, holder in () if quiet else skipped:
             click.echo(one_line(f"not checked: {name}: {holder} is at work on it"))
         if not quiet:
-            whole = checked - len({finding.run for finding in damaged if not finding.run.startswith("studies/")})
-            click.echo(f"{_counted(checked)} checked, {whole:,} whole")
+            rest = f", {uncovered:,} not covered" if uncovered else ""
+            click.echo(f"{_counted(len(verdicts))} checked, {whole:,} whole{rest}")
     if damaged:
         sys.exit(1)
 

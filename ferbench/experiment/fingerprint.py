@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ferbench.experiment.recipe import Added, Recipe, Role, Section, TrainingSettings
-from ferbench.ids import digest
+from ferbench.experiment.recipe import Added, Recipe, Role, Section
 from ferbench.kinds import IN_IDS
+from ferbench.records.identity import config_id as config_id
+from ferbench.records.identity import training_id as training_id
 
 #: Rises when a change of the harness changes the weights that a recipe gives.
 NUMERICS_VERSION = 1
@@ -55,25 +56,3 @@ def training_identity(
     if last_joins:
         identity["last_batch"] = "joined"
     return identity if start is None else {**identity, "start": dict(start)}
-
-
-def training_id(identity: Mapping[str, Any]) -> str:
-    """The id of the weights."""
-    return digest({"kind": "training", **identity})
-
-
-def config_id(identity: Mapping[str, Any], start: Mapping[str, Any] | None = None) -> str:
-    """The id of the configuration that seeds repeat.
-
-    Args:
-        identity: what the training id covers.
-        start: the configuration that it starts from, in place of that one run's weights.
-    """
-    seeds = [
-        name
-        for name, field in TrainingSettings.model_fields.items()
-        if any(entry is Role.SEED for entry in field.metadata)
-    ]
-    training = {key: value for key, value in identity["training"].items() if key not in seeds}
-    started = {} if start is None else {"start": dict(start)}
-    return digest({"kind": "configuration", **identity, "training": training, **started})

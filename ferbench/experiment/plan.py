@@ -26,6 +26,7 @@ from ferbench.ids import digest, short
 from ferbench.metrics.measures import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.plugin.specs import DatasetSpec, ModelSpec
 from ferbench.records.evaluation import evaluation_id
+from ferbench.runs.covered import has_evaluation
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.saved import is_trained
 from ferbench.task import Task
@@ -78,13 +79,11 @@ class Plan:
     def is_complete(self, results: Path) -> bool:
         """Whether the run is done in ``results`` and every evaluation that is asked for is there."""
         directory = self.directory(results)
-        return (
-            is_trained(directory)
-            and directory.load().identity.training_id == self.training_id
-            and all(
-                directory.load_evaluation(short(self.evaluation_id(role))) is not None
-                for role in self.evaluation_rows()
-            )
+        if not is_trained(directory):
+            return False
+        record = directory.load()
+        return record.identity.training_id == self.training_id and all(
+            has_evaluation(directory, record, short(self.evaluation_id(role))) for role in self.evaluation_rows()
         )
 
     def evaluation_rows(self) -> dict[str, tuple[Rows, str]]:

@@ -15,8 +15,9 @@ from ferbench.errors import UserError
 from ferbench.ids import own_digest
 from ferbench.records.epoch import Epoch
 from ferbench.records.evaluation import Evaluation
+from ferbench.records.own import is_whole
 from ferbench.records.run import Run
-from ferbench.records.upgrades import SCHEMA_VERSION, upgraded
+from ferbench.records.upgrades import SCHEMA_VERSION, is_sealed, upgraded
 
 REMEDY = "'ferbench runs verify' says more, 'ferbench runs rm' removes it; then run again"
 
@@ -45,23 +46,30 @@ def read_run(content: bytes, where: Path) -> Run:
         where: the file, for messages.
 
     Raises:
-        UserError: it is damaged, or written by a newer ferbench.
+        UserError: it is damaged or not what was written, or written by a newer ferbench.
     """
     try:
         record = from_json(content)
     except ValueError as error:
         raise UserError(f"{where} is damaged: {error}", REMEDY) from error
+    record = record if isinstance(record, dict) else {}
     try:
-        record = upgraded(record if isinstance(record, dict) else {})
+        record, sealed = upgraded(record), is_sealed(record)
     except ValueError as error:
         raise UserError(
             f"{where} has schema version {error}, this ferbench reads {SCHEMA_VERSION}",
             "use the ferbench release that wrote it, or run again",
         ) from error
     try:
-        return Run.model_validate(record)
+        run = Run.model_validate(record)
     except ValidationError as error:
         raise UserError(f"{where} is damaged: {complaint(error)}", REMEDY) from error
+    if sealed and not is_whole(content):
+        raise UserError(
+            f"{where} is damaged: it is not what was written: its own digest is another",
+            "take it from a backup, or remove that run directory and run again",
+        )
+    return run
 
 
 def read_evaluation(content: bytes) -> Evaluation:

@@ -262,7 +262,7 @@ class Session(Record):
 class Run(Record):
     """``run.json``."""
 
-    schema_version: int = Field(default=2, alias="schema")
+    schema_version: int = Field(default=3, alias="schema")
     """Version of the layout; `ferbench` reads older ones too."""
     kind: Kind
     """``trained`` by ferbench, an ``ensemble`` of runs, or ``imported``: predictions that other software made."""
@@ -303,6 +303,11 @@ class Run(Record):
     """Of a run that a search chose: study, objectives, trial, and its values there."""
     error: Failure | None = None
     """Why it is not done."""
+    files: dict[str, str] | None = {}
+    """SHA-256 of every other file of the run, by its place in the directory; empty while it runs, since its files grow;
+    null for a run that an older release wrote."""
+    own: str | None = None
+    """SHA-256 of all bytes of the file before this field, which is its last."""
 
     @model_validator(mode="after")
     def _whole(self) -> Run:

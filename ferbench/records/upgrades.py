@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 #: Of the layout of ``run.json`` today.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def _to_2(record: dict[str, Any]) -> dict[str, Any]:
@@ -16,8 +16,22 @@ def _to_2(record: dict[str, Any]) -> dict[str, Any]:
     return {"schema": 2, "kind": kind, **{key: value for key, value in record.items() if key != "schema"}}
 
 
+def _to_3(record: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 had digests neither of the run's files nor of itself: what it says of them nobody can make up for."""
+    return {**record, "schema": 3, "files": None}
+
+
 #: By the version that a step begins with.
-_STEPS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _to_2}
+_STEPS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _to_2, 2: _to_3}
+
+#: The first version whose records hold their own digest.
+_SEALED = 3
+
+
+def is_sealed(record: dict[str, Any]) -> bool:
+    """Whether a record of that version holds its own digest, or says that it does."""
+    version = record.get("schema")
+    return "own" in record or (isinstance(version, int) and version >= _SEALED)
 
 
 def upgraded(record: dict[str, Any]) -> dict[str, Any]:

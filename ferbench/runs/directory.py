@@ -77,8 +77,15 @@ class RunDirectory:
         return read_run(content, self.record_path)
 
     def save(self, record: Run) -> None:
-        """Replace ``run.json``."""
-        replace_json(self.record_path, {"schema": SCHEMA_VERSION, "kind": record.kind, **record.plain()})
+        """Replace ``run.json``, with its own digest and, unless the run goes on, those of its files."""
+        from ferbench.records.own import own_of, with_own
+        from ferbench.runs.covered import covered
+
+        record.files = covered(self, record)
+        record.schema_version = SCHEMA_VERSION
+        content = with_own({"schema": SCHEMA_VERSION, "kind": record.kind, **record.plain()})
+        replace_file(self.record_path, content)
+        record.own = own_of(content)
 
     def epochs(self) -> list[Epoch]:
         """The epochs so far; a last line cut short by a crash is left out.

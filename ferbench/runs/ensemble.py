@@ -32,6 +32,7 @@ from ferbench.records.run import (
     Stopped,
     Training,
 )
+from ferbench.runs.covered import has_evaluation
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.lock import only_writer
 from ferbench.runs.members import Member, aligned_members, shared_splits
@@ -119,8 +120,7 @@ def make(ensemble: Ensemble, results: Path, name: str | None = None) -> tuple[Ru
         record = directory.load() if directory.exists() else None
         wanted = {split: _evaluation_id(ensemble, split) for split in splits}
         if record is not None and all(
-            short(identifier) in record.evaluations and directory.load_evaluation(short(identifier)) is not None
-            for identifier in wanted.values()
+            has_evaluation(directory, record, short(identifier)) for identifier in wanted.values()
         ):
             if name is not None and record.name != name:
                 record.name = name
@@ -137,6 +137,18 @@ def make(ensemble: Ensemble, results: Path, name: str | None = None) -> tuple[Ru
         }
         directory.save(_record(ensemble, entries, name))
     return directory, False
+
+
+def expected(record: Run, members: Sequence[Member]) -> Run:
+    """The record that an ensemble of these members gives; time and machine apart.
+
+    Args:
+        record: says how much each of them counts.
+        members: in its order.
+    """
+    assert record.ensemble is not None
+    weights = tuple(member.weight for member in record.ensemble.members)
+    return _record(Ensemble(tuple(members), weights), record.evaluations, record.name)
 
 
 def _evaluation_id(ensemble: Ensemble, split: str) -> str:

@@ -301,12 +301,33 @@ def import_predictions(
             protocol=test.protocol,
             **scores,
         )
-        entry = directory.save_evaluation(evaluation, predictions)
         if contaminated:
-            entry.contaminated = contaminated
+            evaluation.contaminated = contaminated
+        entry = directory.save_evaluation(evaluation, predictions)
         identity = Identity(training_id=training, config_id=config, covers=covers)
         directory.save(_record(test, name, model, seed, identity, {short(evaluation.evaluation_id): entry}))
     return directory, False
+
+
+def expected(record: Run, stored: Evaluation, predictions: Predictions) -> Run:
+    """The record that an import of these predictions gives; time and machine apart.
+
+    Args:
+        record: says under what name, of what model and with what seed.
+        stored: of the evaluation, its ``metrics.json``.
+        predictions: of it.
+    """
+    test = KnownTestSet(
+        predictions.ids,
+        predictions.truth,
+        tuple(stored.class_names),
+        stored.rows_digest,
+        stored.dataset or record.data.dataset,
+        stored.protocol or record.data.protocol,
+        record.data.synthetic if stored.synthetic is None else stored.synthetic,
+    )
+    name, model = record.recipe.name or record.name or "", record.components["model"].name
+    return _record(test, name, model, record.seed, record.identity, record.evaluations)
 
 
 def _refuse_twin(results: Path, directory: RunDirectory, config: str, seed: int, test: KnownTestSet) -> None:

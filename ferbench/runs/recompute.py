@@ -15,12 +15,22 @@ from ferbench.metrics.scoring import scores_record
 from ferbench.records.evaluation import Evaluation
 from ferbench.records.run import Run
 from ferbench.runs.directory import SHORT_ID, RunDirectory
-from ferbench.runs.ensemble import average
+from ferbench.runs.ensemble import average, expected
 from ferbench.runs.members import Member, aligned_members
 from ferbench.runs.predictions import Predictions
 
 #: Scores that every release wrote; others may be missing in old records.
 _NEEDED = ("accuracy", "macro_f1")
+
+#: What an ensemble's record has of its members', and what of that is another after a member was trained again
+#: elsewhere, or the ensemble was renamed.
+_OF_MEMBERS: dict[str, tuple[str, ...]] = {
+    "recipe": ("name", "data.path", "data.paths", "training.keep", "training.parameter_budget"),
+    "components": (),
+    "data": ("pack",),
+    "model": (),
+    "training": ("seconds",),
+}
 
 
 def contradiction(predictions: Predictions, stored: Evaluation) -> str:
@@ -56,6 +66,24 @@ def contradiction(predictions: Predictions, stored: Evaluation) -> str:
     return ""
 
 
+def recorded_members(directory: RunDirectory, record: Run) -> tuple[list[Member], str]:
+    """The members of an ensemble, which lie beside it; where one is not as it was then, what became of it."""
+    assert record.ensemble is not None
+    members = []
+    for named in record.ensemble.members:
+        member = RunDirectory(directory.path.parent / named.run)
+        if not SHORT_ID.fullmatch(named.run) or not member.exists():
+            return [], f"its member {named.run} is not there to compare with"
+        try:
+            members.append(Member(member, member.load(), named.evaluations))
+        except UserError as error:
+            return [], f"its member {named.run} cannot be read: {error.message}"
+        for split, name in named.evaluations.items():
+            if name not in members[-1].record.evaluations:
+                return [], f"its member {named.run} has no such evaluation on {split}"
+    return members, ""
+
+
 def differs_from_members(
     directory: RunDirectory, record: Run, split: str, predictions: Predictions
 ) -> tuple[str, bool]:
@@ -66,17 +94,9 @@ def differs_from_members(
         none, since an ensemble keeps all that it needs.
     """
     assert record.ensemble is not None
-    members = []
-    for named in record.ensemble.members:
-        member = RunDirectory(directory.path.parent / named.run)
-        if not SHORT_ID.fullmatch(named.run) or not member.exists():
-            return f"its member {named.run} is not there to compare with", False
-        try:
-            members.append(Member(member, member.load(), named.evaluations))
-        except UserError as error:
-            return f"its member {named.run} cannot be read: {error.message}", False
-        if named.evaluations.get(split) not in members[-1].record.evaluations:
-            return f"its member {named.run} has no such evaluation on {split}", False
+    members, lost = recorded_members(directory, record)
+    if lost:
+        return lost, False
     try:
         _, theirs = aligned_members(members, split)
     except UserError as error:
@@ -88,6 +108,30 @@ def differs_from_members(
     if not (_alike(*probabilities) and _alike(*affect)):
         return "they are not the mean of its members' predictions", True
     return "", False
+
+
+def record_differs_from_members(directory: RunDirectory, record: Run) -> str:
+    """What an ensemble's record has from its members and they do not say, of what their ids cover; empty where there is
+    nothing, or where they are not there."""
+    assert record.ensemble is not None
+    members, lost = recorded_members(directory, record)
+    if lost:
+        return ""
+    again = expected(record, members).plain()
+    held = record.plain()
+    unlike = [] if record.identity.config_id == again["identity"]["config_id"] else ["config_id"]
+    # What they do not share has the version of the ferbench that joined it.
+    joined = tuple(f"{key}.version" for key, one in held["components"].items() if one.get("source") is None)
+    for section, fields in _OF_MEMBERS.items():
+        left_out = (*fields, *joined) if section == "components" else fields
+        several = [{**about.get(section, {})} for about in (held, again)]
+        for about in several:
+            for key in left_out:
+                field, _, below = key.partition(".")
+                about[field] = {**about[field], below: None} if below and field in about else None
+        if several[0] != several[1]:
+            unlike.append(section)
+    return ", ".join(unlike)
 
 
 def _alike(mean: NDArray[np.floating] | None, held: NDArray[np.floating] | None) -> bool:

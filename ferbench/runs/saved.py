@@ -66,12 +66,12 @@ def is_whole(directory: Path, name: str) -> bool:
     """Whether a checkpoint is there and its bytes are those that were written."""
     try:
         about = read_about(directory, name)
-        return all(_digest(directory / file) == sha256 for file, sha256 in _tensors(name, about).items())
+        return all(_digest(directory / file) == sha256 for file, sha256 in tensor_files(name, about).items())
     except (OSError, ValueError):
         return False
 
 
-def _tensors(name: str, about: dict[str, Any]) -> dict[str, Any]:
+def tensor_files(name: str, about: dict[str, Any]) -> dict[str, Any]:
     """The files of tensors that belong to a checkpoint, and the SHA-256 that its JSON says of each."""
     files = {f"{name}.safetensors": about.get("sha256")}
     kept = about.get("loss")
@@ -146,7 +146,7 @@ def _look(folder: Path, name: str, training_id: str) -> Saved:
     elif name != BEST and about.get("training_id") != training_id:
         fault = f"{description.name} is of another training"
     else:
-        for file, sha256 in _tensors(name, about).items():
+        for file, sha256 in tensor_files(name, about).items():
             try:
                 if _digest(folder / file) != sha256:
                     fault = fault or f"{file} is not what was written: its SHA-256 is another"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ferbench.records.run import Data, Run
 
 #: Rises when a summary says something else for the same record: an index of older summaries is then not read.
-SUMMARY_VERSION = 9
+SUMMARY_VERSION = 10
 
 #: The status of a run whose record cannot be read.
 DAMAGED = "damaged"

@@ -1,30 +1,39 @@
 """Whether a run's files are what was written, and say the same.
 
-Weights and checkpoints are held against their digests, ids against what they cover, scores against the predictions
-that they were computed from, and the predictions of an ensemble against those of its members.
+Every file is held against its digest in the record, and the record against its own; ids against what they cover, what
+the record says against itself, scores against the predictions that they were computed from, and the predictions of an
+ensemble against those of its members.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
 
 from ferbench.errors import UserError
-from ferbench.ids import digest, short
+from ferbench.ids import short
+from ferbench.records.epoch import Epoch
 from ferbench.records.evaluation import Evaluation, EvaluationEntry, evaluation_id
 from ferbench.records.reading import read_epoch, read_evaluation
 from ferbench.records.run import Run
+from ferbench.runs.agreement import disagreements
+from ferbench.runs.covered import lacking, sha256
 from ferbench.runs.directory import RunDirectory
+from ferbench.runs.imported import expected
 from ferbench.runs.learnt import SAMPLES_FILE, SPLITS, read_samples
 from ferbench.runs.pixels import STORED
 from ferbench.runs.predictions import Predictions, malformed, read_predictions
-from ferbench.runs.recompute import contradiction, differs_from_members
-from ferbench.runs.saved import BEST, loss_file, saved
+from ferbench.runs.recompute import contradiction, differs_from_members, record_differs_from_members
+from ferbench.runs.saved import BEST, loss_file, read_about, saved, snapshot_names, tensor_files
 
-#: What an evaluation has twice: in ``metrics.json`` and in ``run.json``.
+#: What an evaluation of every release has twice: in ``metrics.json`` and in ``run.json``.
 _TWICE = ("split", "rows_digest", "options", STORED, "n", "metrics", "per_class")
 
 _AGAIN = "give the run's 'ferbench run' command, or 'ferbench resume', again"
@@ -40,6 +49,7 @@ class Finding:
         what: is the matter.
         remedy: what to do.
         damage: the run is not what it was; else it is only worth knowing.
+        covered: False: no digest vouches for the file, so that a change of it may go unnoticed.
     """
 
     run: str
@@ -47,17 +57,47 @@ class Finding:
     what: str
     remedy: str
     damage: bool = True
+    covered: bool = True
+
+
+#: What came of verifying a run. ``not covered``: nothing contradicts it, and no digest vouches for all of it.
+Verdict = Literal["whole", "not covered", "damaged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What came of verifying a run.
+
+    Attributes:
+        verdict: ``whole``, ``not covered`` or ``damaged``.
+        findings: what is the matter with its files, one a file.
+    """
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+
+    @classmethod
+    def of(cls, directory: RunDirectory) -> Verification:
+        """Look at every file of a run."""
+        findings = tuple(verify(directory))
+        if any(finding.damage for finding in findings):
+            return cls("damaged", findings)
+        return cls("whole" if all(finding.covered for finding in findings) else "not covered", findings)
 
 
 def verify(directory: RunDirectory) -> Iterator[Finding]:
     """Everything that is the matter with a run, one finding a file."""
-    findings: dict[str, Finding] = {}
+    run, findings = directory.path.name, dict[str, Finding]()
     for file, what, remedy, damage in _findings(directory):
         before = findings.get(file)
         if before is not None and before.damage and damage:
             findings[file] = replace(before, what=f"{before.what}; {what}")
         elif before is None or damage:
-            findings[file] = Finding(directory.path.name, file, what, remedy, damage)
+            findings[file] = Finding(run, file, what, remedy, damage)
+    # Of a file that says by itself what is wrong with it, its digest says nothing more.
+    for finding in _uncovered(directory):
+        if finding.file not in findings or (finding.damage and not findings[finding.file].damage):
+            findings[finding.file] = finding
     yield from findings.values()
 
 
@@ -69,14 +109,73 @@ def _findings(directory: RunDirectory) -> _Found:
     try:
         record = directory.load()
     except UserError as error:
-        yield "run.json", error.message, f"'ferbench runs rm {directory.path.name}', then run again", True
+        what = error.message.removeprefix(f"{directory.record_path} is damaged: ")
+        remedy = f"take it from a backup; or 'ferbench runs rm {directory.path.name}', then run again"
+        yield "run.json", what, remedy, True
         return
-    yield from _identity(directory, record)
+    changed = "it was changed after it was written: take it from a backup, or run again"
+    for what in disagreements(record):
+        yield "run.json", what, changed, True
+    if (other := short(record.identity.training_id)) != directory.path.name:
+        yield "run.json", f"it is the record of run {other}", f"rename the directory to {other}", True
+    if record.kind == "ensemble" and (unlike := record_differs_from_members(directory, record)):
+        yield "run.json", f"its members say something else: {unlike}", changed, True
     if record.kind == "trained":
         yield from _checkpoints(directory, record)
         yield from _history(directory, record)
         yield from _samples(directory, record)
     yield from _evaluations(directory, record)
+
+
+def _uncovered(directory: RunDirectory) -> Iterator[Finding]:
+    """Files that are not what the record covers, and what it does not cover."""
+    run = directory.path.name
+    try:
+        record = directory.load()
+    except UserError:
+        return
+    if record.files is None:
+        what = "it was written by an older release, whose records have no digests: a change may go unnoticed"
+        yield Finding(run, "run.json", what, "nothing; a run of today is covered", damage=False, covered=False)
+        return
+    if record.status == "running":
+        what = "it does not say how it ended: its files have no digests yet, so that a change may go unnoticed"
+        yield Finding(run, "run.json", what, f"'ferbench resume {run}'", damage=False, covered=False)
+        return
+    remedy = "take it from a backup, or remove the run and run again"
+    tensors = _tensors(directory)
+    for name, stated in record.files.items():
+        place, path = Path(name), directory.path / name
+        if place.is_absolute() or ".." in place.parts:
+            yield Finding(run, "run.json", f"'{name}' is no file of a run", remedy)
+        elif not path.exists():
+            # Snapshots of a run that has ended may go: nothing but a start from them needs them.
+            if not name.startswith("checkpoints/step-") or path.with_suffix(".json").exists():
+                yield Finding(run, name, "it is not there", remedy)
+        elif name in tensors:
+            description, said = tensors[name]
+            if said != stated and record.files.get(description) == sha256(directory.path / description):
+                yield Finding(run, name, "its SHA-256 in run.json is another", remedy)
+        elif sha256(path) != stated:
+            yield Finding(run, name, "it is not what was written: its SHA-256 is another", remedy)
+    for name in lacking(directory, record):
+        yield Finding(run, name, "run.json does not have its SHA-256", remedy)
+    for path in sorted(directory.path.rglob("*")):
+        name = path.relative_to(directory.path).as_posix()
+        stray = name.startswith("evaluations/") and name.split("/")[1] not in record.evaluations
+        if path.is_file() and not (stray or path.is_symlink() or name == "run.json" or name in record.files):
+            what = "a file that run.json does not cover: ferbench did not leave it"
+            yield Finding(run, name, what, "nothing, if you know where it comes from", damage=False)
+
+
+def _tensors(directory: RunDirectory) -> dict[str, tuple[str, str]]:
+    """Files of tensors that have been held against their SHA-256: the JSON that says it, and what it says."""
+    found = {}
+    for name in (BEST, *snapshot_names(directory.checkpoints)):
+        with contextlib.suppress(OSError, ValueError):
+            for file, stated in tensor_files(name, read_about(directory.checkpoints, name)).items():
+                found[f"checkpoints/{file}"] = (f"checkpoints/{name}.json", stated)
+    return found
 
 
 def _strays(directory: RunDirectory) -> _Found:
@@ -86,20 +185,6 @@ def _strays(directory: RunDirectory) -> _Found:
             yield name, "a symbolic link: ferbench makes none", "put the file or folder itself in its place", True
         elif path.name.startswith(".") and path.name.endswith(".tmp"):
             yield name, "left behind by a write that was cut short", "'ferbench doctor --fix' removes it", False
-
-
-def _identity(directory: RunDirectory, record: Run) -> _Found:
-    training_id = record.identity.training_id
-    if record.ensemble is not None:
-        members = [[member.training_id, member.weight] for member in record.ensemble.members]
-        expected = digest({"kind": "ensemble", "members": members})
-    else:
-        expected = digest({"kind": "training", **record.identity.covers})
-    if training_id != expected:
-        remedy = "it was changed after it was written: take it from a backup, or run again"
-        yield "run.json", "the training id is not that of what it covers", remedy, True
-    elif (other := short(training_id)) != directory.path.name:
-        yield "run.json", f"it is the record of run {other}", f"rename the directory to {other}", True
 
 
 def _checkpoints(directory: RunDirectory, record: Run) -> _Found:
@@ -116,7 +201,8 @@ def _checkpoints(directory: RunDirectory, record: Run) -> _Found:
         yield f"checkpoints/{BEST}.safetensors", "the weights are not there", f"{_AGAIN}: it trains anew", True
     elif best is not None and record.training is not None and done and not best.fault:
         about, training = json.loads((directory.checkpoints / f"{BEST}.json").read_bytes()), record.training
-        for key, stated in (("epoch", training.best_epoch), ("sha256", training.weights_sha256)):
+        held = [("epoch", training.best_epoch), ("sha256", training.weights_sha256), ("select", training.select)]
+        for key, stated in (*held, ("value", training.best_value)):
             if stated is not None and about.get(key) != stated:
                 what = f"run.json has other weights: {key} {stated}, not {about.get(key)}"
                 yield f"checkpoints/{BEST}.json", what, f"remove the run's checkpoints, then {_AGAIN}", True
@@ -137,19 +223,34 @@ def _history(directory: RunDirectory, record: Run) -> _Found:
         if done or path.exists() or any(directory.checkpoints.glob("*.safetensors")):  # else it never began an epoch
             yield path.name, f"it cannot be read: {error.strerror}", remedy, done
         return
+    epochs = []
     for number, line in enumerate(lines, 1):
         try:
-            epoch = read_epoch(line).epoch
+            epoch = read_epoch(line)
         except ValueError:
             cut = number == len(lines) and record.status != "done"
             what = f"line {number} was cut short" if cut else f"line {number} is no epoch"
             yield path.name, what, f"{_AGAIN}: it is mended then" if cut else remedy, not cut
             return
-        if epoch != number:
-            yield path.name, f"line {number} is of epoch {epoch}", remedy, True
+        if epoch.epoch != number:
+            yield path.name, f"line {number} is of epoch {epoch.epoch}", remedy, True
             return
-    if record.status == "done" and record.training is not None and record.training.epochs != len(lines):
-        yield path.name, f"it has {len(lines)} epochs, run.json {record.training.epochs}", remedy, True
+        epochs.append(epoch)
+    if record.status != "done" or record.training is None:
+        return
+    training = record.training
+    if training.epochs != len(epochs):
+        yield path.name, f"it has {len(epochs)} epochs, run.json {training.epochs}", remedy, True
+    elif 0 < training.best_epoch <= len(epochs):
+        value = _selected(epochs[training.best_epoch - 1], training.select or "")
+        if None not in (value, training.best_value) and value != training.best_value:
+            what = f"epoch {training.best_epoch} has {training.select} {value}, run.json {training.best_value}"
+            yield path.name, what, remedy, True
+
+
+def _selected(epoch: Epoch, metric: str) -> float | None:
+    """What an epoch says of a metric of validation; None where it does not."""
+    return epoch.validation.f1.get(metric.removeprefix("f1:"), epoch.validation.metrics.get(metric))
 
 
 def _samples(directory: RunDirectory, record: Run) -> _Found:
@@ -189,8 +290,13 @@ def _evaluations(directory: RunDirectory, record: Run) -> _Found:
         except ValueError as error:
             yield f"{place}/metrics.json", str(error), remedy, True
             continue
-        unlike = [key for key in _TWICE if getattr(stored, key) != getattr(entry, key)]
+        twice = _TWICE if record.files is None else tuple(sorted({*EvaluationEntry.model_fields} - {"id"}))
+        unlike = [key for key in twice if getattr(stored, key) != getattr(entry, key)]
         unlike += ["id"] if stored.evaluation_id != entry.id else []
+        if entry.is_own and record.kind != "ensemble":  # members may be of several datasets
+            about = ("dataset", "synthetic", "protocol", "class_names")
+            unlike += [f"data.{key}" for key in about if getattr(stored, key) not in (None, getattr(record.data, key))]
+        unlike += ["training_id"] if stored.training_id != record.identity.training_id else []
         if unlike:
             yield f"{place}/metrics.json", f"run.json says something else: {', '.join(unlike)}", remedy, True
         elif _id_is_wrong(name, entry, record):
@@ -225,10 +331,24 @@ def _scores(
     what = contradiction(predictions, stored)
     if what:
         yield f"{place}/metrics.json", f"it is not what follows from the predictions: {what}", remedy, True
+    if record.kind == "imported":
+        yield from _import(record, stored, predictions)
     if record.kind == "ensemble":
         what, damage = differs_from_members(directory, record, stored.split, predictions)
         if what:
             yield f"{place}/predictions.npz", what, remedy if damage else "nothing: an ensemble stands alone", damage
+
+
+def _import(record: Run, stored: Evaluation, predictions: Predictions) -> _Found:
+    """What an import wrote follows from the predictions and from what they are of."""
+    remedy = "remove that run, then give the 'ferbench import' command again"
+    content = hashlib.sha256(np.ascontiguousarray(predictions.probabilities).tobytes()).hexdigest()
+    if record.identity.covers.get("predictions", content) != content:
+        yield "run.json", "the ids cover other predictions", remedy, True
+    again = expected(record, stored, predictions)
+    unlike = [key for key in ("recipe", "components", "data") if getattr(record, key) != getattr(again, key)]
+    if unlike:
+        yield "run.json", f"an import of these predictions has another {', '.join(unlike)}", remedy, True
 
 
 def _id_is_wrong(name: str, entry: EvaluationEntry, record: Run) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ferbench.data.splits import Rows
 from ferbench.experiment.differences import changes
 from ferbench.experiment.plan import Plan
@@ -9,12 +11,17 @@ from ferbench.records.evaluation import Seen
 from ferbench.records.run import Data, Run
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.learnt import Samples, inherited, read_samples, same_protocol, seen
+from ferbench.training.record import other_threads
 
 
-def add_changes(plan: Plan, record: Run) -> None:
-    """Put into the record what is not as it was in the run that this one starts from, if it starts from one."""
+def add_changes(plan: Plan, record: Run, warn: Callable[[str], None]) -> None:
+    """Put into the record what is not as it was in the run that this one starts from, if it starts from one; ``warn``
+    of another number of threads."""
     if plan.start is not None:
         before = plan.start.directory.load()
+        line = other_threads(before.environment, record.environment, f"{plan.start.label} was")
+        if line is not None:
+            warn(line)
         for parent in record.lineage.parents:
             parent.changed = changes(before, record)
 

@@ -15,6 +15,7 @@ from ferbench.ids import short
 from ferbench.metrics.scoring import scores_record
 from ferbench.records.evaluation import Evaluation, Seen
 from ferbench.records.run import Run
+from ferbench.runs.covered import uncover
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.pixels import stored_as, told_apart
 from ferbench.runs.predictions import Predictions
@@ -83,4 +84,6 @@ def write_evaluation(
         affect=result.affect,
         columns=pack.facts(rows),
     )
-    record.evaluations[short(evaluation.evaluation_id)] = directory.save_evaluation(evaluation, predictions)
+    name = short(evaluation.evaluation_id)
+    record.evaluations[name] = directory.save_evaluation(evaluation, predictions)
+    uncover(record, name)

@@ -11,6 +11,7 @@ from ferbench.data.views import VIEWS
 from ferbench.experiment.plan import Plan
 from ferbench.ids import short
 from ferbench.records.run import Run
+from ferbench.runs.covered import has_evaluation
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.saved import BEST
 from ferbench.training.ancestry import seen_before
@@ -37,7 +38,7 @@ def evaluate_kept(
     epoch = record.training.best_epoch
     for role, (rows, rows_digest) in plan.evaluation_rows().items():
         identifier = plan.evaluation_id(role)
-        if short(identifier) in record.evaluations and directory.load_evaluation(short(identifier)) is not None:
+        if has_evaluation(directory, record, short(identifier)):
             continue
         started = time.perf_counter()
         ranks.broadcast(["evaluate", role, epoch])

@@ -9,6 +9,7 @@ import torch
 
 from ferbench.experiment.plan import Plan
 from ferbench.plugin.culprit import named
+from ferbench.records.environment import Environment
 from ferbench.records.lineage import Lineage
 from ferbench.records.run import AskedRecipe, Data, Failure, Identity, Run, Status
 from ferbench.runs.directory import RunDirectory
@@ -74,6 +75,25 @@ def write_failure(directory: RunDirectory, record: Run, error: BaseException) ->
         traceback="".join(traceback.format_exception(error)) if record.status == "failed" else None,
     )
     directory.save(record)
+
+
+def other_threads(before: Environment, now: Environment, whose: str) -> str | None:
+    """What is to be said where an earlier process computed with another number of CPU threads, which sums floats in
+    another order; None where that changes no bit, or is not known.
+
+    Args:
+        before: where the earlier one ran.
+        now: where this one runs.
+        whose: begins the line: ``this run was``.
+    """
+    if "cpu" not in (before.device, now.device) or None in (before.threads, now.threads):
+        return None
+    if before.threads == now.threads:
+        return None
+    return (
+        f"{whose} trained with {before.threads} CPU threads and now it goes on with {now.threads}: the last bits may "
+        f"differ from those of a training with {before.threads} throughout; OMP_NUM_THREADS={before.threads} keeps them"
+    )
 
 
 def now() -> str:

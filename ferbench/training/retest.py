@@ -18,6 +18,7 @@ from ferbench.ids import short
 from ferbench.plugin.culprit import using
 from ferbench.records.evaluation import TestedData, evaluation_id
 from ferbench.records.run import Run
+from ferbench.runs.covered import has_evaluation
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.learnt import Samples, read_samples, same_protocol, seen
 from ferbench.runs.lock import only_writer
@@ -92,7 +93,7 @@ def retest(directory: RunDirectory, trained: TrainedModel, test: Retest, batch_s
         record = directory.load()
         identifier = retest_id(record, test, trained)
         name = short(identifier)
-        if name not in record.evaluations or directory.load_evaluation(name) is None:
+        if not has_evaluation(directory, record, name):
             with using(trained.component, innocent=is_out_of_memory):
                 _test(directory, record, identifier, trained, test, batch_size)
             directory.save(record)

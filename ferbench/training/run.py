@@ -31,7 +31,7 @@ from ferbench.training.layers import layer_table
 from ferbench.training.loop import Observer, Training, fit
 from ferbench.training.position import Position, TrainingOutcome
 from ferbench.training.ranks import ALONE, OutOfMemory, Ranks
-from ferbench.training.record import first_record, now, write_failure
+from ferbench.training.record import first_record, now, other_threads, write_failure
 from ferbench.training.saving import RunSaver
 from ferbench.training.snapshots import Snapshots
 from ferbench.training.starting import begin_from
@@ -133,7 +133,7 @@ def _execute(
                 raise lost
             if plan.start is None or not resumed:  # a run that goes on may outlive the one that it started from
                 samples = samples_of(plan)
-                add_changes(plan, record)
+                add_changes(plan, record, _warn)
                 directory.save(record)
                 if samples is not None:
                     write_samples(directory, samples)
@@ -239,15 +239,23 @@ def _keep_initial(plan: Plan, model: nn.Module, directory: RunDirectory, record:
     record.training = _training_record(plan, directory, TrainingOutcome(), ALONE)
 
 
+def _warn(line: str) -> None:
+    print(f"warning: {line}", file=sys.stderr, flush=True)
+
+
 def _resume(training: Training, directory: RunDirectory, saver: RunSaver, record: Run) -> bool:
     """Go on from where an earlier process stopped; what the record has of that process stays."""
 
-    def warn(line: str) -> None:
-        print(f"warning: {line}", file=sys.stderr, flush=True)
-
-    if not directory.exists() or not saver.resume(training, warn):
+    if not directory.exists():
         return False
     before = directory.load()
+    if before.status != "running":  # what its record covers may change from here on
+        directory.save(before.model_copy(update={"status": "running"}))
+    if not saver.resume(training, _warn):
+        return False
+    last = [session.environment for session in before.resumed if session.environment is not None]
+    if (line := other_threads((last or [before.environment])[-1], record.environment, "this run was")) is not None:
+        _warn(line)
     assert record.started is not None
     at, environment = training.at, record.environment
     session = Session(started=record.started, epoch=at.epoch, batches=at.batches, environment=environment)

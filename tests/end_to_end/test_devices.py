@@ -17,9 +17,11 @@ import pytest
 import safetensors.numpy
 import torch
 from click.testing import CliRunner, Result
+from record_files import write_record
 from sklearn.metrics import accuracy_score, f1_score
 
 from ferbench.cli import cli
+from ferbench.runs.directory import RunDirectory
 
 PLUGIN = Path(__file__).with_name("sharing.py")
 
@@ -186,7 +188,7 @@ def test_one_process_predicts_the_same_with_those_weights_to_the_bit(pairs, cach
     expected = predictions(two)
     record = record_of(run)
     shutil.rmtree(run / "evaluations")
-    (run / "run.json").write_text(json.dumps({**record, "evaluations": {}}))
+    write_record(RunDirectory(run), {**record, "evaluations": {}})
     again = ended(EXACT, tmp_path / "results", cache)
     assert again.exit_code == 0, again.output
     found = predictions(run)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from made_images import draw
-from record_files import read_record
+from record_files import read_record, write_record
 from safetensors import safe_open
 
 from ferbench.cli import cli
@@ -258,7 +258,7 @@ def test_a_lineage_that_somebody_made_up_is_refused_in_two_lines(parent, call, t
     path = find_run(tmp_path / "results", "short").record_path
     record = json.loads(path.read_text())
     record["lineage"]["parents"] = [parent]
-    path.write_text(json.dumps(record))
+    write_record(RunDirectory(path.parent), record)
     finished = call("lineage", path.parent.name)
     assert finished.exit_code == 2
     assert len(finished.stderr.splitlines()) == 2

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
+from record_files import write_record
 
+from ferbench.runs.directory import RunDirectory
 from ferbench.training.interruption import Interrupted
 from ferbench.training.saving import RunSaver
 
@@ -98,7 +100,7 @@ def test_an_evaluation_that_is_asked_for_later_has_that_loss_too(run, tmp_path, 
     whole = record(tmp_path / "r")
     whole["evaluations"] = {}
     shutil.rmtree(path / "evaluations")
-    (path / "run.json").write_text(json.dumps(whole))
+    write_record(RunDirectory(path), whole)
     assert run(*STATEFUL, "optimizer.lr=1e-6", flags=flags).exit_code == 0
     assert evaluation(tmp_path / "r", "test")["metrics"]["loss"] == pytest.approx(now, rel=1e-6)
 

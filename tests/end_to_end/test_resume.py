@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from record_files import write_record
 
+from ferbench.runs.directory import RunDirectory
 from ferbench.training.interruption import Interrupted
 from ferbench.training.saving import RunSaver
 
@@ -66,7 +68,7 @@ def test_a_run_whose_data_changed_cannot_go_on(stopped, ferbench_cli):
     record["identity"]["training_id"] = "v1:" + "0" * 64
     record["identity"]["covers"]["rows"]["train"] = "v1:other"
     record["identity"]["covers"]["components"]["model"]["version"] = "0.0.1"
-    stopped.write_text(json.dumps(record))
+    write_record(RunDirectory(stopped.parent), record)
     done = ferbench_cli("resume", "mine", "--results", "r", "--cache", "c")
     assert done.exit_code == 2
     assert "no longer the same experiment (components.model.version, rows.train)" in done.stderr

@@ -54,8 +54,9 @@ def test_a_record_says_what_it_said(path):
     run = RunDirectory(path).load()
     assert run.kind == KINDS.get(path.name, "trained")
     assert run.plain() == {key: value for key, value in raw.items() if key != "imported"} | {
-        "schema": 2,
+        "schema": 3,
         "kind": run.kind,
+        "files": None,
     }
     assert run.identity.training_id == raw["identity"]["training_id"]
     assert run.data.counts == raw["data"]["counts"]
@@ -98,10 +99,13 @@ def test_evaluations_say_what_they_said(file):
     assert predictions.probabilities.shape == (raw["n"], len(raw["class_names"]))
 
 
-def test_what_has_its_weights_is_whole(ferbench):
+def test_nothing_contradicts_them_and_no_digest_vouches_for_them(ferbench):
     said = json.loads(ferbench("runs", "verify", "--json"))
-    assert said["checked"] == len(RUNS)
-    assert said["findings"] == []
+    assert (said["checked"], said["not_covered"]) == (len(RUNS), len(RUNS))
+    assert (said["whole"], said["damaged"]) == (0, 0)
+    assert set(said["runs"].values()) == {"not covered"}
+    assert {(one["file"], one["damage"], one["covered"]) for one in said["findings"]} == {("run.json", False, False)}
+    assert f"{len(RUNS)} runs checked, 0 whole, {len(RUNS)} not covered" in ferbench("runs", "verify")
 
 
 def test_the_list_is_the_same(ferbench):

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from made_runs import make_run
+from record_files import write_record
 
 from ferbench import UserError
 from ferbench.report.contents import read_runs
@@ -129,7 +130,7 @@ def test_a_run_that_was_tested_in_two_ways_is_judged_on_the_plain_one(beside, tm
     record = json.loads(run.record_path.read_text())
     plain = next(key for key, one in record["evaluations"].items() if one["split"] == "test")
     record["evaluations"][beside] = {**record["evaluations"][plain], "options": {"tta": "flip"}}
-    run.record_path.write_text(json.dumps(record))
+    write_record(run, record)
     (one,) = read_runs([run]).runs
     assert one.result.id == plain
     assert [scored.how for scored in one.evaluations] == ["", "", "tta flip"]

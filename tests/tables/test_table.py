@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from made_runs import CLASSES, make_run
+from record_files import write_record
 from sklearn.metrics import classification_report
 
 from ferbench.report import comparison_tables, run_tables
@@ -197,7 +198,7 @@ def test_test_time_augmentation_is_a_setting_and_heads_its_metrics(tmp_path):
     record = json.loads(runs[1].record_path.read_text())
     for one in record["evaluations"].values():
         one["options"] = {"tta": "flip"}
-    runs[1].record_path.write_text(json.dumps(record))
+    write_record(runs[1], record)
     contents = read_runs(runs)
     assert comparison_tables.differences(contents.comparisons[0], "t").rows == (("plain", None), ("flipped", "flip"))
     labels = [one.label for one in run_tables.metrics(contents.runs[1]).columns]
