@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 import torch
 
-from ferbench.data.packing import available_cores
+from ferbench.data.images import available_cores
 from ferbench.errors import UserError
 from ferbench.plugin.source import digest_sources, is_editable, source_roots
 from ferbench.records.environment import Environment, Gpu

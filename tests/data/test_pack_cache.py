@@ -16,7 +16,8 @@ from listed import Listed, good, pack
 
 import ferbench
 from ferbench import Fault, Sample
-from ferbench.data.pack import DamagedPack, open_pack
+from ferbench.data.images import DamagedPack
+from ferbench.data.pack import open_pack
 
 
 def test_known_source_is_not_read_again(tmp_path: Path) -> None:
