@@ -13,9 +13,6 @@ from ferbench.data.sample import Fault
 #: Rises when the files of a pack change meaning; packs of another format are built anew.
 PACK_FORMAT = 1
 
-#: What is true of one source, while another source with the same content may share the pack.
-ABOUT_SOURCE = ("dataset", "skipped", "faults", "notes")
-
 # A dataset may have millions of faults.
 _LARGEST = 2**30
 
@@ -30,7 +27,7 @@ class _Described(BaseModel):
 
 
 class SourceDescription(_Described):
-    """What a known source has become.
+    """What a known source has become; another source with the same content may share the pack.
 
     Attributes:
         format: of the pack, `PACK_FORMAT`.

@@ -37,7 +37,7 @@ class DamagedPack(UserError):
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(
             f"the pack {path} cannot be used: {what}",
-            "give the command again: what is damaged is packed again, from the dataset's own files if it has any",
+            "run or resume again: it is then built anew from the dataset's files; where they are gone, get them first",
         )
         self.what = what
 

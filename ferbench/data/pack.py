@@ -1,4 +1,4 @@
-"""The pack: a dataset decoded once, stored as a memory-mapped array and a table, named by its content.
+"""The pack: a dataset decoded once, stored as an array in a file and a table, named by its content.
 
 Its directory has ``pack.json``, ``images.bin`` (uint8, row after row), ``columns/*.npy`` and, where colour images were
 resampled, ``gray.npy``. `ferbench.data.packing` writes one, `ferbench.data.pack_cache` keeps them.

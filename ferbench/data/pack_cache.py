@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from ferbench.bounded import Damaged
 from ferbench.data.class_mapping import refuse_lookalikes
-from ferbench.data.description import ABOUT_SOURCE, PACK_FORMAT, SourceDescription, read_description
+from ferbench.data.description import PACK_FORMAT, SourceDescription, read_description
 from ferbench.data.fit import StoredForm
 from ferbench.data.images import DamagedPack
 from ferbench.data.pack import GRAY_FILE, Pack, from_source, open_pack, unreadable
@@ -96,7 +96,7 @@ def pack_dataset(
             with writing(cache):
                 path = _publish(directory, cache / "packs", description["digest"])
                 (cache / "sources").mkdir(exist_ok=True)
-                about = {key: description[key] for key in ("format", "digest", *ABOUT_SOURCE)}
+                about = {key: description[key] for key in SourceDescription.model_fields}
                 replace_file(cache / "sources" / f"{stamp}.json", json.dumps(about, indent=1).encode())
         made = _known_pack(cache, stamp, checked=False)
         if made is None:
