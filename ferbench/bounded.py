@@ -9,6 +9,7 @@ import contextlib
 import errno
 import io
 import json
+import math
 import os
 import re
 import stat
@@ -19,7 +20,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 import pydantic_core
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 #: Bytes that a file of text, such as a record, may have.
@@ -212,20 +212,6 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         return _arrays(file, os.fstat(file.fileno()).st_size)
 
 
-def read_array(path: Path) -> NDArray[Any]:
-    """The array of a regular file that is an ``.npy``; see `opened`.
-
-    Raises:
-        OSError: it is not there, or cannot be read.
-        Damaged: it is no such file.
-    """
-    content = read_file(path, largest=_LARGEST_UNPACKED)
-    try:
-        return _array(content)
-    except Exception as error:  # headers fail in a dozen ways
-        raise Damaged(f"it is no array: {error}") from error
-
-
 def _arrays(file: BinaryIO, size: int) -> dict[str, NDArray[Any]]:
     import zipfile
 
@@ -239,7 +225,7 @@ def _arrays(file: BinaryIO, size: int) -> dict[str, NDArray[Any]]:
             found = {}
             for member in members:
                 with archive.open(member) as of:
-                    found[member.filename.removesuffix(".npy")] = _array(of.read(member.file_size))
+                    found[member.filename.removesuffix(".npy")] = array(of.read(member.file_size))
     except Damaged:
         raise
     except Exception as error:  # archives and the headers in them fail in a dozen ways, MemoryError among them
@@ -247,20 +233,30 @@ def _arrays(file: BinaryIO, size: int) -> dict[str, NDArray[Any]]:
     return found
 
 
-def _array(content: bytes) -> NDArray[np.generic]:
+def array(content: bytes) -> NDArray[Any]:
+    """The array of an ``.npy``, never a pickle.
+
+    Args:
+        content: of the file.
+
+    Raises:
+        Damaged: it is no such file, or has other bytes than its header says.
+    """
     from numpy.lib import format as npy
 
     file = io.BytesIO(content)
-    version = npy.read_magic(file)
-    header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = header(file)
-    count = 1
-    for length in shape:
-        count *= length
-    if dtype.hasobject or count * dtype.itemsize != len(content) - file.tell():
-        raise ValueError("an array of other bytes than its header says")
-    file.seek(0)
-    return npy.read_array(file, allow_pickle=False)
+    try:
+        version = npy.read_magic(file)
+        header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = header(file)
+        if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(content) - file.tell():
+            raise Damaged("it has other bytes than its header says")
+        file.seek(0)
+        return npy.read_array(file, allow_pickle=False)
+    except Damaged:
+        raise
+    except Exception as error:  # headers are Python's literals, and fail in as many ways
+        raise Damaged(f"it is no array: {error}") from error
 
 
 def refuse_cut_tensors(file: BinaryIO) -> None:

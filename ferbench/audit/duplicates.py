@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ferbench.audit.neighbours import near_pairs
 from ferbench.data.gray import gray_hashes, luma
+from ferbench.data.images import Images
 from ferbench.data.pack import Pack
 
 #: Bits in which the hashes of near copies may differ, and the correlation that their pixels must reach.
@@ -41,7 +42,7 @@ def exact_groups(pack: Pack) -> NDArray[np.int64]:
     return np.array([numbers.setdefault(digest, len(numbers)) for digest in digests], dtype=np.int64)
 
 
-def constant_images(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+def constant_images(images: Images) -> NDArray[np.int64]:
     """The numbers of the images (uint8[N, C, H, W]) in which every channel has one value."""
     constant = []
     for start in range(0, len(images), _CHUNK):
@@ -51,7 +52,7 @@ def constant_images(images: NDArray[np.uint8]) -> NDArray[np.int64]:
     return np.concatenate(constant) if constant else np.zeros(0, np.int64)
 
 
-def perceptual_hashes(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
+def perceptual_hashes(images: Images) -> NDArray[np.uint64]:
     """A hash of 64 bits for each image, uint64[N], of uint8[N, C, H, W]; colours are averaged.
 
     Each bit says whether one of the lowest 8 × 8 frequencies, the mean left out, is above their median.
@@ -72,7 +73,7 @@ def perceptual_hashes(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return hashes
 
 
-def near_groups(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def near_groups(images: Images, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Group numbers, int64[n], of the images with these row numbers: those that look the same have equal numbers.
 
     Two images look the same when their hashes differ in at most `MOST_BITS` bits and their pixels have a correlation of
@@ -91,7 +92,7 @@ def near_groups(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[n
     return groups
 
 
-def correlations(images: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.float32]:
+def correlations(images: Images, pairs: NDArray[np.int64]) -> NDArray[np.float32]:
     """The correlation of the pixels of each pair, float32[n] in [-1, 1]; 0 where an image is constant."""
     coefficients = np.zeros(len(pairs), np.float32)
     for start in range(0, len(pairs), _CHUNK):

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--fix", is_flag=True, help="Remove what crashes left behind: temporary files, half packs, stale locks.")
+@click.option("--deep", is_flag=True, help="Compare every image in the cache with its hash; reads all packs.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="Only problems.")
 @results_option
 @cache_option
-def doctor(fix: bool, as_json: bool, quiet: bool, results: Path, cache: Path) -> None:
+def doctor(fix: bool, deep: bool, as_json: bool, quiet: bool, results: Path, cache: Path) -> None:
     """Check environment, cache and results, and say what to do.
 
     Nothing is changed without --fix, and with it only what is of no use to anybody is removed. Exit code 1 when there
@@ -33,7 +34,7 @@ def doctor(fix: bool, as_json: bool, quiet: bool, results: Path, cache: Path) ->
 
     areas = {
         "environment": list(check_environment()),
-        "cache": list(check_cache(cache)),
+        "cache": list(check_cache(cache, deep=deep)),
         "results": list(check_results(results)),
     }
     findings = [finding for several in areas.values() for finding in several]

@@ -13,6 +13,7 @@ from torch import Tensor
 from ferbench.data.augment import LUMA, per_channel
 from ferbench.data.cuts import batch_bounds
 from ferbench.data.draws import Draws, upload
+from ferbench.data.images import Images
 from ferbench.data.shards import Shards
 from ferbench.data.targets import Targets
 from ferbench.data.views import PLAIN, View
@@ -82,7 +83,7 @@ class Batches:
     """The samples of one split as batches.
 
     Args:
-        images: uint8[N, C, h, w] of the whole pack, usually a memory map.
+        images: uint8[N, C, h, w] of the whole pack.
         rows: int64[n] rows of the pack that make up the split.
         truth: labels of those rows, in the same order.
         shape: what the model expects.
@@ -91,7 +92,7 @@ class Batches:
 
     def __init__(
         self,
-        images: NDArray[np.uint8],
+        images: Images,
         rows: NDArray[np.int64],
         truth: Truth,
         shape: InputShape,

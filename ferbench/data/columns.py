@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ferbench.bounded import Damaged, array, read_file
+from ferbench.data.description import ColumnDescription
 from ferbench.ids import digest
 
 
@@ -20,26 +23,36 @@ class Column:
     Attributes:
         dtype: little-endian numpy type; ``"U"`` is text as wide as its longest entry.
         missing: stands for "not known" while spooling; a column that is missing everywhere is not stored.
+        width: how many values a row has; None: one for each class. A column of single values has no second axis.
+        optional: whether there are packs without it.
     """
 
     dtype: str
     missing: Any = None
+    width: int | None = 1
+    optional: bool = False
 
 
-#: Every column that a pack can have. Those without ``missing`` are always there.
+#: Every column that a pack can have.
 COLUMNS: Mapping[str, Column] = {
     "ids": Column("U"),
     "labels": Column("<i2"),
     "part": Column("|i1"),
-    "pixel_hashes": Column("|u1"),
-    "stored_hashes": Column("|u1"),
-    "affect": Column("<f4", missing=np.nan),
-    "votes": Column("<f4", missing=np.nan),
-    "subject": Column("U", missing=""),
-    "clip": Column("U", missing=""),
-    "frame": Column("<i4", missing=-1),
-    "source": Column("U", missing=""),
+    "pixel_hashes": Column("|u1", width=16),
+    "stored_hashes": Column("|u1", width=16, optional=True),
+    "affect": Column("<f4", missing=np.nan, width=2, optional=True),
+    "votes": Column("<f4", missing=np.nan, width=None, optional=True),
+    "subject": Column("U", missing="", optional=True),
+    "clip": Column("U", missing="", optional=True),
+    "frame": Column("<i4", missing=-1, optional=True),
+    "source": Column("U", missing="", optional=True),
 }
+
+#: Characters that a text in a column may have.
+LONGEST_TEXT = 512
+
+# Bytes of a column's file. Ids of 512 characters of a million images are two thirds of it.
+_LARGEST = 3 * 2**30
 
 
 def content_digest(description: Mapping[str, Any]) -> str:
@@ -57,6 +70,38 @@ def content_digest(description: Mapping[str, Any]) -> str:
 def array_sha256(array: np.ndarray) -> str:
     """SHA-256 in hexadecimal of an array's bytes in C order."""
     return hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data).hexdigest()
+
+
+def read_column(path: Path, column: Column, stated: ColumnDescription | None, rows: int, classes: int) -> NDArray[Any]:
+    """A column as its description says, in memory and not to be written.
+
+    Args:
+        path: of its ``.npy`` file.
+        column: what it must be.
+        stated: what the description says; None: an older release did not describe it.
+        rows: of the pack.
+        classes: of the dataset.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+        Damaged: it is something else.
+    """
+    width = classes if column.width is None else column.width
+    shape = (rows,) if column.width == 1 else (rows, width)
+    try:
+        values = array(read_file(path, largest=_LARGEST))
+    except Damaged as error:
+        raise Damaged(f"column '{path.stem}': {error}") from error
+    right = values.dtype.str == column.dtype
+    if column.dtype == "U":
+        right = values.dtype.kind == "U" and 0 < values.dtype.itemsize <= 4 * LONGEST_TEXT
+    described = stated is None or (stated.dtype, tuple(stated.shape)) == (values.dtype.str, shape)
+    if not right or values.shape != shape or not described:
+        raise Damaged(f"column '{path.stem}' is not as described")
+    if stated is not None and array_sha256(values) != stated.sha256:
+        raise Damaged(f"column '{path.stem}' has changed")
+    values.flags.writeable = False
+    return values
 
 
 class ColumnSpool:

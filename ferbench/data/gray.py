@@ -9,12 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.bounded import read_array
-from ferbench.data.pack import Pack, pixel_hash
-
-#: Beside a pack of resampled colour images, or of images in other colours than the dataset's: uint8[N, 16], of the
-#: native ones. No part of what a pack is named by.
-GRAY_FILE = "gray.npy"
+from ferbench.data.images import pixel_hash
+from ferbench.data.pack import Pack
 
 #: Stands for a hash that is not known.
 UNKNOWN = bytes(16)
@@ -32,12 +28,8 @@ def luma(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def gray_hashes(pack: Pack, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
     """uint8[n, 16]: pixel hashes of the luma of native images; `UNKNOWN` where an older pack holds resampled ones."""
-    try:
-        known = read_array(pack.path / GRAY_FILE)
-    except (OSError, ValueError):
-        known = None
-    if known is not None and known.dtype == np.uint8 and known.shape == pack.pixel_hashes.shape:
-        return np.asarray(known[rows])
+    if pack.gray_hashes is not None:
+        return np.asarray(pack.gray_hashes[rows])
     if pack.images.shape[1] == 1:
         return np.asarray(pack.pixel_hashes[rows])
     if pack.stored_hashes is None:

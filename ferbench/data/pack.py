@@ -1,4 +1,4 @@
-"""The pack: a dataset decoded once, stored as a memory-mapped array and a table, named by its content.
+"""The pack: a dataset decoded once, stored as an array in a file and a table, named by its content.
 
 Its directory has ``pack.json``, ``images.bin`` (uint8, row after row), ``columns/*.npy`` and, where colour images were
 resampled, ``gray.npy``. `ferbench.data.packing` writes one, `ferbench.data.pack_cache` keeps them.
@@ -6,9 +6,7 @@ resampled, ``gray.npy``. `ferbench.data.packing` writes one, `ferbench.data.pack
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
+import errno
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,24 +14,25 @@ from typing import Any
 
 import numpy as np
 
-from ferbench.data.columns import COLUMNS, array_sha256, content_digest
+from ferbench.bounded import Damaged
+from ferbench.data.columns import COLUMNS, Column, content_digest, read_column
+from ferbench.data.description import PackDescription, SourceDescription, read_description
 from ferbench.data.fit import StoredForm
+from ferbench.data.images import IMAGES_FILE, DamagedPack, Images, StoredImages
 from ferbench.data.sample import Fault
 from ferbench.errors import UserError
 
-#: Rises when the files of a pack change meaning; packs of another format are built anew.
-PACK_FORMAT = 1
+#: Beside a pack of resampled colour images, or of images in other colours than the dataset's: uint8[N, 16], of the
+#: native ones. No part of what a pack is named by.
+GRAY_FILE = "gray.npy"
 
 #: How many images, spread evenly over the pack, are hashed again each time it is opened.
 CHECKED_ON_OPEN = 64
 
-#: What is true of one source, while another source with the same content may share the pack.
-ABOUT_SOURCE = ("dataset", "skipped", "faults", "notes")
-
 
 @dataclass(frozen=True, eq=False)
 class Pack:
-    """A dataset ready to be read; arrays are read-only memory maps in the order of the dataset's samples.
+    """A dataset ready to be read; arrays are in the order of the dataset's samples, and not to be written.
 
     Attributes:
         path: the pack's directory.
@@ -42,7 +41,7 @@ class Pack:
         dataset: name of the dataset component.
         class_names: K classes; ``labels`` index them.
         parts: the parts that have samples, in order of appearance; ``part`` indexes them.
-        images: uint8[N, C, H, W].
+        images: uint8[N, C, H, W], read from the pack's file each time.
         ids: text[N].
         labels: int16[N].
         part: int8[N].
@@ -59,6 +58,8 @@ class Pack:
         notes: what the dataset says about itself.
         stored_hashes: uint8[N, 16], as ``pixel_hashes`` but over ``images``; None when no image was
             resampled.
+        gray_hashes: uint8[N, 16], BLAKE2b-128 over the luma of native images; None where images are stored as they
+            are, and where an older release did not take them.
         form: what it made of images; None for a pack that was opened by its path, which does not say it all.
     """
 
@@ -67,7 +68,7 @@ class Pack:
     dataset: str
     class_names: tuple[str, ...]
     parts: tuple[str, ...]
-    images: np.ndarray
+    images: Images
     ids: np.ndarray
     labels: np.ndarray
     part: np.ndarray
@@ -82,6 +83,7 @@ class Pack:
     faults: tuple[Fault, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
     stored_hashes: np.ndarray | None = None
+    gray_hashes: np.ndarray | None = None
     form: StoredForm | None = None
 
     def __len__(self) -> int:
@@ -97,93 +99,102 @@ class Pack:
                 known[name] = values
         return known
 
-    def damaged_rows(self) -> list[int]:
-        """Rows whose image is not what was packed. Reads every image; ``open_pack`` looks at a few only."""
-        return _damaged(self, range(len(self)))
+    def damaged_rows(self, rows: Iterable[int] | None = None) -> list[int]:
+        """Which of these rows, or of all, have another image than was packed; ``open_pack`` looks at a few only."""
+        return self._stored.damaged_rows(rows)
 
+    def check(self, rows: Iterable[int] | None = None) -> None:
+        """Refuse a pack of which these images, or any, have changed.
 
-class DamagedPack(UserError):
-    """What is stored is not what was packed."""
+        Raises:
+            DamagedPack: naming how many there are, and the first.
+        """
+        self._stored.check(rows)
 
-    def __init__(self, path: Path, what: str) -> None:
-        super().__init__(
-            f"the pack {path} cannot be used: {what}",
-            "delete that directory; it is rebuilt from the dataset at the next run",
-        )
-        self.what = what
-
-
-def pixel_hash(image: np.ndarray) -> bytes:
-    """BLAKE2b-128 over ``b"<C>x<H>x<W>:"`` and the bytes of uint8[C, H, W]."""
-    shape = "x".join(str(length) for length in image.shape)
-    digest = hashlib.blake2b(f"{shape}:".encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(image).data)
-    return digest.digest()
+    @property
+    def _stored(self) -> StoredImages:
+        assert isinstance(self.images, StoredImages)
+        return self.images
 
 
 def open_pack(path: Path) -> Pack:
-    """Opens a pack after checking format, file sizes, the digest of all columns and a sample of the images.
+    """Opens a pack after checking format, file sizes, every column and a few of the images; `Pack.check` looks at all.
 
     Takes well under 0.1 s for 32,000 images and does not load them.
 
     Raises:
         DamagedPack: a ``UserError``; something is missing, cut short, changed, or of another format.
+        UserError: it may not be read, or its disk fails: nothing is known of it.
     """
     path = Path(path)
     try:
         pack = _read(path)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
-        raise DamagedPack(path, f"it is missing or damaged ({type(error).__name__}: {error})") from error
-    wrong = _damaged(pack, np.unique(np.linspace(0, len(pack) - 1, CHECKED_ON_OPEN).astype(int)).tolist())
-    if wrong:
-        raise DamagedPack(path, f"the image of row {wrong[0]} (id '{pack.ids[wrong[0]]}') has changed")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        what = Path(error.filename).name if error.filename else error.strerror
+        raise DamagedPack(path, f"it is missing or damaged: there is no {what}") from error
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise unreadable(path, error) from error
+        raise DamagedPack(path, f"its disk cannot read it: {error.strerror}") from error
+    except Damaged as error:
+        raise DamagedPack(path, f"it is damaged: {error}") from error
+    pack.check(np.unique(np.linspace(0, len(pack) - 1, CHECKED_ON_OPEN).astype(int)).tolist())
     return pack
 
 
-def from_source(pack: Pack, about: Mapping[str, Any]) -> Pack:
-    """A pack with what is true of one source only (`ABOUT_SOURCE`)."""
-    return replace(
-        pack,
-        dataset=about["dataset"],
-        skipped=about["skipped"],
-        faults=tuple(Fault(*fault) for fault in about["faults"]),
-        notes=about["notes"],
+def from_source(pack: Pack, about: SourceDescription) -> Pack:
+    """A pack with what is true of one source only."""
+    return replace(pack, dataset=about.dataset, skipped=about.skipped, faults=about.found(), notes=about.notes)
+
+
+def unreadable(path: Path, error: OSError) -> UserError:
+    """The error for what a cache has, and may be sound, but this process cannot read."""
+    if error.errno not in {errno.EACCES, errno.EPERM}:
+        return UserError(
+            f"{path} cannot be read: {error.strerror or error}",
+            "give the command again when that is mended, or name another cache with --cache",
+        )
+    try:
+        owner = path.owner()
+    except (OSError, KeyError):
+        owner = "its owner"
+    return UserError(
+        f"{path} may not be read: {error.strerror or error}",
+        f"ask {owner} to let you (chmod -R g+rX {path}), or name a cache of your own with --cache",
     )
 
 
 def _read(path: Path) -> Pack:
-    description = json.loads((path / "pack.json").read_bytes())
-    if description["format"] != PACK_FORMAT:
-        raise DamagedPack(path, f"it has format {description['format']}, this ferbench reads {PACK_FORMAT}")
-    rows, shape = description["rows"], tuple(description["image_shape"])
+    description = read_description(path / "pack.json", PackDescription)
+    if content_digest(description.model_dump()) != description.digest:
+        raise Damaged("pack.json has changed")
+    rows, classes, parts = description.rows, len(description.class_names), len(description.parts)
     columns: dict[str, Any] = {}
-    for name, stated in description["columns"].items():
+    for name, stated in description.columns.items():
         if name not in COLUMNS:
-            raise ValueError(f"unknown column '{name}'")
-        column = np.load(path / "columns" / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        if column.dtype.str != stated["dtype"] or len(column) != rows or list(column.shape) != stated["shape"]:
-            raise ValueError(f"column '{name}' is not as described")
-        if array_sha256(column) != stated["sha256"]:
-            raise ValueError(f"column '{name}' has changed")
-        columns[name] = np.asarray(column)
-    if content_digest(description) != description["digest"]:
-        raise ValueError("the description has changed")
-    expected = rows * math.prod(shape)
-    if (size := (path / "images.bin").stat().st_size) != expected:
-        raise ValueError(f"images.bin has {size:,} bytes, expected {expected:,}")
-    images = np.memmap(path / "images.bin", dtype=np.uint8, mode="r", shape=(rows, *shape))
+            raise Damaged(f"unknown column '{name[:40]}'")
+        columns[name] = read_column(path / "columns" / f"{name}.npy", COLUMNS[name], stated, rows, classes)
+    for name, column in COLUMNS.items():
+        if not column.optional and name not in columns:
+            raise Damaged(f"column '{name}' is missing")
+    for name, count in (("labels", classes), ("part", parts)):
+        if columns[name].min() < 0 or columns[name].max() >= count:
+            raise Damaged(f"column '{name}' is not as described")
+    if description.gray is not None or (path / GRAY_FILE).exists():
+        gray = read_column(path / GRAY_FILE, Column("|u1", width=16), description.gray, rows, classes)
+        columns["gray_hashes"] = gray
+    try:
+        hashes = columns.get("stored_hashes", columns["pixel_hashes"])
+        images = StoredImages(path, (rows, *description.image_shape), hashes)
+    except Damaged as error:
+        raise Damaged(f"{IMAGES_FILE}: {error}") from error
     pack = Pack(
         path=path,
-        digest=description["digest"],
+        digest=description.digest,
         dataset="",
-        class_names=tuple(description["class_names"]),
-        parts=tuple(description["parts"]),
+        class_names=tuple(description.class_names),
+        parts=tuple(description.parts),
         images=images,
         **columns,
     )
     return from_source(pack, description)
-
-
-def _damaged(pack: Pack, rows: Iterable[int]) -> list[int]:
-    hashes = pack.pixel_hashes if pack.stored_hashes is None else pack.stored_hashes
-    return [row for row in rows if pixel_hash(pack.images[row]) != hashes[row].tobytes()]

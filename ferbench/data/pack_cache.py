@@ -10,9 +10,8 @@ import contextlib
 import json
 import logging
 import os
-import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,11 +19,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from ferbench.bounded import Damaged
 from ferbench.data.class_mapping import refuse_lookalikes
+from ferbench.data.description import PACK_FORMAT, SourceDescription, read_description
 from ferbench.data.fit import StoredForm
-from ferbench.data.gray import GRAY_FILE
-from ferbench.data.pack import ABOUT_SOURCE, PACK_FORMAT, DamagedPack, Pack, from_source, open_pack
-from ferbench.data.packing import build
+from ferbench.data.images import DamagedPack
+from ferbench.data.pack import GRAY_FILE, Pack, from_source, open_pack, unreadable
+from ferbench.data.packing import build, refuse_without_room
 from ferbench.data.sample import Dataset, Fault
 from ferbench.errors import UserError
 from ferbench.ids import digest
@@ -43,11 +44,12 @@ def pack_dataset(
     workers: int | None = None,
     progress: Callable[[int], None] | None = None,
     form: StoredForm | None = None,
+    checked: bool = False,
 ) -> Pack:
     """The pack of a dataset: the existing one where its source is known and unchanged, else a new one.
 
-    Processes that pack the same source take turns, and those that come later find the pack. A pack that turns
-    out to be damaged is built again, with a warning in the log.
+    Every image is compared with its hash first. Processes that pack the same source take turns, and those that come
+    later find the pack. A pack that turns out to be damaged is built again, with a warning in the log.
 
     Args:
         dataset: what to pack.
@@ -59,11 +61,12 @@ def pack_dataset(
         workers: decoding threads; None: one per core. Does not influence the content.
         progress: called now and then with the number of samples done so far.
         form: what it makes of images; None: what the dataset asks for.
+        checked: another process of this run has just compared every image, so that a few are enough.
 
     Raises:
         FaultyDataset: there are faults and ``skip_faulty`` is False, or nothing is left.
-        UserError: the cache cannot be written, the source changed while it was read, or names of classes differ in
-            spelling alone.
+        UserError: the cache cannot be written, or what it has may not be read; there is no room for what the dataset
+            says it has, its source changed while it was read, or names of classes differ in spelling alone.
     """
     cache = Path(cache)
     refuse_lookalikes(
@@ -73,11 +76,12 @@ def pack_dataset(
     )
     form = form or StoredForm.of(dataset)
     stamp = _stamp_of(dataset, form, name, origin, skip_faulty)
-    known = _known_pack(cache, stamp)
+    known = _known_pack(cache, stamp, checked=checked)
     if known is not None:
         return replace(known, form=form)
+    refuse_without_room(dataset, form, name, cache)
     with turn(cache, stamp):
-        known = _known_pack(cache, stamp, warn=True)
+        known = _known_pack(cache, stamp, checked=checked, warn=True)
         if known is not None:
             return replace(known, form=form)
         with building_directory(cache, cache / "packs", stamp) as directory:
@@ -92,9 +96,12 @@ def pack_dataset(
             with writing(cache):
                 path = _publish(directory, cache / "packs", description["digest"])
                 (cache / "sources").mkdir(exist_ok=True)
-                about = {key: description[key] for key in ("format", "digest", *ABOUT_SOURCE)}
+                about = {key: description[key] for key in SourceDescription.model_fields}
                 replace_file(cache / "sources" / f"{stamp}.json", json.dumps(about, indent=1).encode())
-        return replace(from_source(open_pack(path), description), form=form)
+        made = _known_pack(cache, stamp, checked=False)
+        if made is None:
+            raise DamagedPack(path, "what was just written is not what is read")
+        return replace(made, form=form)
 
 
 def _stamp_of(
@@ -122,44 +129,63 @@ def directory_name(pack_id: str) -> str:
     return pack_id.removeprefix("v1:")[:16]
 
 
-def _known_pack(cache: Path, stamp: str, *, warn: bool = False) -> Pack | None:
-    """The pack that this source has become before, if it is there and sound."""
+def _known_pack(cache: Path, stamp: str, *, checked: bool, warn: bool = False) -> Pack | None:
+    """The pack that this source has become before, if it is there and sound.
+
+    Raises:
+        UserError: it may be sound, but cannot be read.
+    """
+    source = cache / "sources" / f"{stamp}.json"
     try:
-        about = json.loads((cache / "sources" / f"{stamp}.json").read_bytes())
-        pack_id = about["digest"]
-        if about["format"] != PACK_FORMAT or not re.fullmatch(r"v1:[0-9a-f]{64}", pack_id):
-            return None
-        path = cache / "packs" / directory_name(pack_id)
+        about = read_description(source, SourceDescription)
+        path = cache / "packs" / directory_name(about.digest)
         if not path.is_dir():
             return None
         pack = open_pack(path)
-        return from_source(pack, about) if pack.digest == pack_id else None
+        if not checked:
+            pack.check()
+        if pack.digest != about.digest:
+            raise DamagedPack(path, "it is another one than its name says")
+        return from_source(pack, about)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise unreadable(Path(error.filename or source), error) from error
+    except Damaged as error:
+        wrong = f"{source} is damaged: {error}"
     except DamagedPack as error:
-        if warn:
-            _logger.warning("%s; building it again", error.message)
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
+        wrong = error.message
+    if warn:
+        _logger.warning("%s; building it again", wrong)
     return None
 
 
 def _publish(directory: Path, packs: Path, pack_id: str) -> Path:
-    """Moves a finished pack to its place, unless the same content is there already and sound."""
+    """Moves a finished pack to its place, unless the same content is there already and sound.
+
+    Raises:
+        UserError: what is there may be sound, but cannot be read.
+    """
     _sync_tree(directory)
     path = packs / directory_name(pack_id)
     with turn(packs.parent, "publish"):
         try:
-            if open_pack(path).digest == pack_id:
-                if (gray := directory / GRAY_FILE).exists():  # which packs of older releases lack
-                    gray.replace(path / GRAY_FILE)
+            there = open_pack(path)
+            there.check()
+            if there.digest == pack_id:
+                if there.gray_hashes is None and (directory / GRAY_FILE).exists():  # which packs of older releases lack
+                    with contextlib.suppress(OSError):  # another user's may be for reading alone
+                        (directory / GRAY_FILE).replace(path / GRAY_FILE)
                 return path
         except DamagedPack:
             pass
-        if path.exists():
+        damaged = directory.with_name(directory.name + "-damaged")
+        if os.path.lexists(path):
             # Readers that have the damaged pack open keep their files; its name is free at once.
-            path.replace(directory.with_name(directory.name + "-damaged"))
+            path.replace(damaged)
         directory.replace(path)
         sync_directory(packs)
-    shutil.rmtree(directory.with_name(directory.name + "-damaged"), ignore_errors=True)
+    _clear(damaged)
     return path
 
 
@@ -191,18 +217,44 @@ def turn(cache: Path, stamp: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def building_directory(cache: Path, room: Path, stamp: str) -> Iterator[Path]:
-    """A temporary directory in ``room`` to build in; gone afterwards, whatever happens.
+    """A temporary directory in ``room`` to build in, open to whom the umask says; gone afterwards, whatever happens.
 
     The caller holds the turn of ``stamp``. What crashed builders left behind is removed first.
     """
     with writing(cache):
         room.mkdir(parents=True, exist_ok=True)
-        _sweep(cache, room, stamp)
-        directory = Path(tempfile.mkdtemp(prefix=f".building-{stamp}-", dir=room))
+        for left in room.glob(".building-*"):
+            for_stamp = stamp_of_building(left)
+            built = False if for_stamp == stamp else is_built(cache, for_stamp)
+            if built is None:
+                _logger.warning("%s is another user's, who alone can tell whether it is of any use", left)
+            elif not built:
+                _clear(left)
+        directory = room / f".building-{stamp}-{secrets.token_hex(6)}"
+        directory.mkdir()
     try:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def stamp_of_building(left: Path) -> str:
+    """What a ``.building-<stamp>-…`` directory was made for."""
+    return left.name.split("-")[1]
+
+
+def is_built(cache: Path, stamp: str) -> bool | None:
+    """Whether a process is building what ``stamp`` stands for; None where its lock may not be opened."""
+    path = lock_path(cache, stamp)
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return None
 
 
 def lock_path(cache: Path, stamp: str) -> Path:
@@ -210,11 +262,15 @@ def lock_path(cache: Path, stamp: str) -> Path:
     return cache / "locks" / f"{stamp}.lock"
 
 
-def _sweep(cache: Path, room: Path, stamp: str) -> None:
-    for left in room.glob(".building-*"):
-        owner = left.name.split("-")[1]
-        if owner == stamp:
-            shutil.rmtree(left, ignore_errors=True)
-            continue
-        with contextlib.suppress(Timeout), FileLock(lock_path(cache, owner)).acquire(timeout=0):
-            shutil.rmtree(left, ignore_errors=True)
+def _clear(left: Path) -> None:
+    """Removes what is of no use to anybody any more, and says so where it cannot."""
+    try:
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
+    except FileNotFoundError:  # somebody else removes it too
+        pass
+    except OSError as error:
+        what = "%s is of no use any more and cannot be removed (%s); its owner can, with 'ferbench doctor --fix'"
+        _logger.warning(what, left, error.strerror)

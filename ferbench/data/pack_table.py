@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from ferbench.data.columns import COLUMNS, Column, ColumnSpool
-from ferbench.data.gray import GRAY_FILE, UNKNOWN
+from ferbench.data.gray import UNKNOWN
+from ferbench.data.images import IMAGES_FILE
+from ferbench.data.pack import GRAY_FILE
 from ferbench.data.sample import Fault, Sample
 
 _LOCATION = Column("U")
@@ -64,7 +66,7 @@ class PackTable:
         self._shape: tuple[int, ...] | None = None
         self._resampled = False
         self._knows_gray = False
-        self._images = (directory / "images.bin").open("w+b", buffering=2**20)
+        self._images = (directory / IMAGES_FILE).open("w+b", buffering=2**20)
         self._spools = {name: ColumnSpool(column, directory / f"{name}.spool") for name, column in COLUMNS.items()}
         self._locations = ColumnSpool(_LOCATION, directory / "locations.spool")
         self._gray = ColumnSpool(Column("|u1"), directory / "gray.spool")
@@ -175,7 +177,7 @@ class PackTable:
         """Writes the columns of the rows that ``keep`` (None: all) lets through; drops other rows' images.
 
         Returns:
-            What ``columns.content_digest`` needs to know of a pack.
+            What ``columns.content_digest`` needs to know of a pack, and ``gray`` where it has such hashes.
         """
         assert self._shape is not None
         if keep is not None:
@@ -189,10 +191,12 @@ class PackTable:
             entry = spool.finish(self._directory / "columns" / f"{name}.npy", keep)
             if entry is not None:
                 columns[name] = entry
+        gray = None
         if self._resampled and self._knows_gray:
-            self._gray.finish(self._directory / GRAY_FILE, keep)
+            gray = self._gray.finish(self._directory / GRAY_FILE, keep)
         self.close()
         return {
+            **({} if gray is None else {"gray": gray}),
             "class_names": list(self._class_ids),
             "parts": list(self._parts),
             "rows": self.rows if keep is None else int(keep.sum()),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,19 +21,21 @@ from typing import Any
 import numpy as np
 
 from ferbench.data.class_mapping import unknown_label
-from ferbench.data.columns import content_digest
+from ferbench.data.columns import LONGEST_TEXT, content_digest
 from ferbench.data.decode import DecodeError, decode
+from ferbench.data.description import PACK_FORMAT
 from ferbench.data.fit import StoredForm
 from ferbench.data.gray import UNKNOWN, luma
-from ferbench.data.pack import PACK_FORMAT, pixel_hash
+from ferbench.data.images import available_cores, pixel_hash
 from ferbench.data.pack_table import PackTable, Row, fault_at, wrong_shape
 from ferbench.data.sample import Dataset, Fault, Sample
 from ferbench.errors import UserError
 from ferbench.storage import writing
+from ferbench.tables.table import size
 
 _CHUNK_BYTES = 4 * 2**20
 _CHUNK_ROWS = 128
-_LONGEST_TEXT = 512
+_MOST_SAID = 10**15  # images
 
 
 class FaultyDataset(UserError):
@@ -63,6 +65,26 @@ class FaultyDataset(UserError):
             remedy = "check that this is the dataset it is taken for, and that its files are whole"
         super().__init__(message, remedy)
         self.faults = faults
+
+
+def refuse_without_room(dataset: Dataset, form: StoredForm, name: str, cache: Path) -> None:
+    """Refuse a dataset that says to have more images than there is room for, before any of them is made.
+
+    Raises:
+        UserError: saying how much it needs, and how much there is.
+    """
+    size_of_image = form.size or dataset.native_size
+    if not dataset.least_count or size_of_image is None:
+        return
+    image = form.channels * size_of_image[0] * size_of_image[1]
+    needed = dataset.least_count * image
+    free = shutil.disk_usage(next(place for place in (cache, *cache.absolute().parents) if place.exists())).free
+    if needed > free:
+        count, total = min(dataset.least_count, _MOST_SAID), min(needed, _MOST_SAID * image)
+        raise UserError(
+            f"dataset '{name}' needs at least {size(total)} for {count:,} images; {cache} has {size(free)} of room",
+            "ask for fewer or smaller images, free some space, or name another place with --cache",
+        )
 
 
 def build(
@@ -204,8 +226,8 @@ def _complaint(class_names: Sequence[str], sample: Sample) -> str | None:
         text = getattr(sample, what)
         if text is None and what not in ("id", "part"):
             continue
-        if not isinstance(text, str) or not text or len(text) > _LONGEST_TEXT or "\0" in text:
-            return f"{what} is not a text of 1 to {_LONGEST_TEXT} characters"
+        if not isinstance(text, str) or not text or len(text) > LONGEST_TEXT or "\0" in text:
+            return f"{what} is not a text of 1 to {LONGEST_TEXT} characters"
         if not text.isascii() and not _is_unicode(text):
             return f"{what} is not valid Unicode"
     if sample.label not in class_names:
@@ -239,11 +261,6 @@ def _printable(fault: Fault) -> Fault:
 def _one_line(text: str) -> str:
     valid = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in valid)
-
-
-def available_cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _counted(count: int, noun: str) -> str:

@@ -116,6 +116,8 @@ class Dataset(ABC):
             all must agree (``native_size`` or not).
         fit: how images of another shape are resampled to ``stored_size``.
         size_follows: ``stored_size`` was nobody's choice: it is the native size of images that are among the samples.
+        least_count: how many samples it has at least, as far as it knows before they are read. What the disk has no
+            room for is refused before any is asked for.
         notes: facts that the record of a run should carry (layout found, rows left out by the protocol, …).
     """
 
@@ -125,6 +127,7 @@ class Dataset(ABC):
     stored_size: tuple[int, int] | None = None
     fit: Fit = "stretch"
     size_follows: bool = False
+    least_count: int = 0
 
     @property
     def notes(self) -> Mapping[str, Any]:

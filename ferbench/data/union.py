@@ -70,6 +70,8 @@ class Union(Dataset):
         sizes = [member.dataset.stored_size or member.dataset.native_size for member in members]
         self.stored_size = (size, size) if size is not None else next(filter(None, sizes), None)
         self.fit = fit
+        adding = members if supplement is None else members[:1]
+        self.least_count = sum(member.dataset.least_count for member in adding)
         chosen = size is not None or any(member.dataset.stored_size is not None for member in members)
         self.size_follows = not chosen and fit == "stretch"
         for member in self._members:

@@ -24,6 +24,7 @@ def dataset_pack(
     *,
     dataset: Dataset | None = None,
     form: Callable[[StoredForm], StoredForm] | None = None,
+    checked: bool = False,
 ) -> Pack:
     """The pack of the dataset that a recipe chose.
 
@@ -34,6 +35,7 @@ def dataset_pack(
         progress: called now and then with the number of samples done so far.
         dataset: what `build_dataset` made of it, where the caller has that already.
         form: gives what the pack makes of images from what the dataset asks for; None: just that.
+        checked: another process of this run has just compared every image with its hash.
 
     Raises:
         UserError: as `build_dataset` and `ferbench.data.pack_cache.pack_dataset` do.
@@ -48,6 +50,7 @@ def dataset_pack(
         skip_faulty=data.skip_faulty,
         progress=progress,
         form=None if form is None else form(StoredForm.of(dataset)),
+        checked=checked,
     )
 
 

@@ -88,9 +88,14 @@ def _once(known: dict[str, _Value | UserError], key: str, make: Callable[[], _Va
     return value
 
 
-def pack_in(cache: Path) -> Callable[[ResolvedRecipe], Pack]:
-    """Packs datasets in a cache, without showing anything."""
-    return lambda resolved: dataset_pack(resolved.components["dataset"], resolved.recipe.data, cache)
+def pack_in(cache: Path, *, checked: bool = False) -> Callable[[ResolvedRecipe], Pack]:
+    """Packs datasets in a cache, without showing anything.
+
+    Args:
+        cache: directory that packs are kept in.
+        checked: another process of this run has just compared every image with its hash.
+    """
+    return lambda resolved: dataset_pack(resolved.components["dataset"], resolved.recipe.data, cache, checked=checked)
 
 
 @dataclass

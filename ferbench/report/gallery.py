@@ -49,6 +49,7 @@ def worst_pictures(run: RunView, given: Predictions, most: int, cache: Path | No
     names, predicted = run.scored.class_names, given.predicted
     rows = worst_errors(given)[:most]
     places = {sample: place for place, sample in enumerate(pack.ids.tolist())}
+    pack.check(places[str(given.ids[row])] for row in rows.tolist())
     pictures = []
     for row in rows.tolist():
         image = np.asarray(pack.images[places[str(given.ids[row])]])

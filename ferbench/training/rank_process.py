@@ -97,7 +97,7 @@ def plan_of(setup: Setup) -> Plan:
     from ferbench.experiment.prepare import Preparer, pack_in
     from ferbench.plugin.discovery import load_registry
 
-    preparer = Preparer(load_registry(tuple(setup.plugins)), pack_in(setup.cache))
+    preparer = Preparer(load_registry(tuple(setup.plugins)), pack_in(setup.cache, checked=True))
     planned = preparer.prepare(setup.settings, setup.start, reads_test=setup.reads_test)
     if planned.training_id != setup.training_id:
         raise UserError("the data or a plugin changed while the run started", "give the command again")

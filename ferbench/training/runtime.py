@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ferbench import startup
-from ferbench.data.packing import available_cores
+from ferbench.data.images import available_cores
 from ferbench.errors import UserError
 from ferbench.plugin.source import digest_sources, is_editable, source_roots
 from ferbench.records.environment import Environment, Gpu

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import torch
 
 from ferbench.data.augment import resample
 from ferbench.data.batches import Batches, InputShape, Truth
+from ferbench.data.images import IMAGES_FILE, StoredImages, pixel_hash
 from ferbench.data.shards import Shards
+from ferbench.errors import UserError
 
 CPU = torch.device("cpu")
 PLAIN = InputShape(1, (4, 4), (0.0,), (1.0,))
@@ -111,3 +115,16 @@ def test_rgb_becomes_luma_for_a_gray_model():
     images = made.images(np.arange(6))
     red, green, blue = made._images[3].astype(np.float64) / 255
     np.testing.assert_allclose(images[0, 0].numpy(), 0.299 * red + 0.587 * green + 0.114 * blue, atol=1e-6)
+
+
+def test_images_of_a_pack_that_is_cut_short_end_in_two_lines(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (20, 1, 4, 4), dtype=np.uint8)
+    images.tofile(tmp_path / IMAGES_FILE)
+    hashes = np.frombuffer(b"".join(map(pixel_hash, images)), dtype=np.uint8).reshape(-1, 16)
+    stored = StoredImages(tmp_path, images.shape, hashes)
+    made = Batches(stored, np.arange(20), Truth(np.zeros(20, np.int64)), PLAIN, CPU)
+    several = made.training(np.arange(20), 5, augment, seed=0, epoch=1)
+    next(several)
+    os.truncate(tmp_path / IMAGES_FILE, 64)
+    with pytest.raises(UserError, match="cut short while it was in use"):
+        next(several)

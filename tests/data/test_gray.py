@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from ferbench.data.decode import decode
 from ferbench.data.fit import StoredForm
-from ferbench.data.gray import GRAY_FILE, gray_hashes, luma
-from ferbench.data.pack import pixel_hash
+from ferbench.data.gray import gray_hashes, luma
+from ferbench.data.images import pixel_hash
+from ferbench.data.pack import GRAY_FILE, open_pack
 from ferbench.data.pack_cache import pack_dataset
 from ferbench.data.sample import Dataset, Sample
 from ferbench.data.splits import stored_digest
@@ -56,8 +59,12 @@ def test_packs_know_what_their_native_images_are_in_gray(tmp_path, channels, sto
 
 
 def test_a_pack_of_an_older_release_does_not_know_and_learns_it_when_it_is_made_again(tmp_path):
-    pack = pack_dataset(Faces(3, 8), name="faces", cache=tmp_path)
-    (pack.path / GRAY_FILE).unlink()
+    path = pack_dataset(Faces(3, 8), name="faces", cache=tmp_path).path
+    (path / GRAY_FILE).unlink()
+    description = json.loads((path / "pack.json").read_bytes())
+    del description["gray"]
+    (path / "pack.json").write_text(json.dumps(description))
+    pack = open_pack(path)
     assert not gray_hashes(pack, np.arange(4)).any()
     for path in (tmp_path / "sources").iterdir():
         path.unlink()

@@ -118,8 +118,12 @@ def test_resampling_keeps_a_plain_image_plain(tmp_path: Path) -> None:
 
 def test_arrays_cannot_be_written(tmp_path: Path) -> None:
     found = pack(Listed(good()), tmp_path)
-    for array in (found.images, found.labels, found.ids):
+    for array in (found.labels, found.ids):
         assert not array.flags.writeable
+    with pytest.raises(TypeError):
+        found.images[0] = 0  # type: ignore[index]
+    found.images[0][:] = 0  # what is given out is a copy
+    np.testing.assert_array_equal(found.images[0, 0], picture(0))
 
 
 def test_opened_pack_equals_the_packed_one(tmp_path: Path) -> None:

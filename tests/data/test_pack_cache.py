@@ -16,7 +16,8 @@ from listed import Listed, good, pack
 
 import ferbench
 from ferbench import Fault, Sample
-from ferbench.data.pack import DamagedPack, open_pack
+from ferbench.data.images import DamagedPack
+from ferbench.data.pack import open_pack
 
 
 def test_known_source_is_not_read_again(tmp_path: Path) -> None:
@@ -201,6 +202,112 @@ def test_damage_between_the_rows_that_opening_looks_at_is_found_on_request(tmp_p
     found = pack(Listed(good(1000)), tmp_path)
     flip(found.path / "images.bin", 36 * 5)
     assert open_pack(found.path).damaged_rows() == [5]
+
+
+def test_images_between_those_that_opening_looks_at_are_built_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = pack(Listed(good(1000)), tmp_path)
+    for row in (5, 600):
+        flip(first.path / "images.bin", 36 * row)
+    again = Listed(good(1000))
+    with caplog.at_level(logging.WARNING, "ferbench.data.pack_cache"):
+        second = pack(again, tmp_path)
+    (said,) = [record.message for record in caplog.records]
+    assert said == (
+        f"the pack {first.path} cannot be used: 2 of 1,000 images have changed, the first in row 5; building it again"
+    )
+    assert (again.reads, second.digest, second.damaged_rows()) == (1, first.digest, [])
+
+
+def test_images_that_another_process_of_the_run_has_compared_are_not_compared_again(tmp_path: Path) -> None:
+    first = pack(Listed(good(1000)), tmp_path)
+    flip(first.path / "images.bin", 36 * 5)
+    again = Listed(good(1000))
+    assert pack(again, tmp_path, checked=True).path == first.path
+    assert again.reads == 0
+
+
+def test_a_pack_whose_source_is_gone_is_refused_and_stays(tmp_path: Path) -> None:
+    class Gone(Listed):
+        def samples(self) -> Iterator[Sample | Fault]:
+            raise ferbench.UserError("the files are gone", "get them again")
+
+    first = pack(Listed(good()), tmp_path)
+    flip(first.path / "images.bin", 0)
+    before = (first.path / "images.bin").stat().st_ino
+    with pytest.raises(ferbench.UserError, match="the files are gone"):
+        pack(Gone([]), tmp_path)
+    assert (first.path / "images.bin").stat().st_ino == before
+
+
+def test_another_sound_pack_under_the_name_is_not_taken_for_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, other = pack(Listed(good()), tmp_path), pack(Listed(good(10), stamp="other"), tmp_path)
+    shutil.rmtree(first.path)
+    shutil.copytree(other.path, first.path)
+    with caplog.at_level(logging.WARNING, "ferbench.data.pack_cache"):
+        assert len(pack(Listed(good()), tmp_path)) == 8
+    assert "another one than its name says; building it again" in caplog.text
+
+
+@pytest.mark.parametrize("harm", [flip, cut, remove, os.mkfifo, os.mkdir, "deep", "link"])
+def test_whatever_lies_in_place_of_a_source_record_is_no_obstacle(tmp_path: Path, harm: Any) -> None:
+    first = pack(Listed(good()), tmp_path)
+    (record,) = (tmp_path / "sources").iterdir()
+    if harm == "deep":
+        record.write_bytes(b"[" * 100_000)
+    elif harm == "link":
+        record.unlink()
+        record.symlink_to("/dev/zero")
+    elif harm in (os.mkfifo, os.mkdir):
+        record.unlink()
+        harm(record)
+    else:
+        harm(record, 10)
+    if harm is os.mkdir:
+        with pytest.raises(ferbench.UserError, match="cannot write to"):
+            pack(Listed(good()), tmp_path)
+    else:
+        assert pack(Listed(good()), tmp_path).digest == first.digest
+        assert record.is_file()
+
+
+@pytest.mark.parametrize("harm", [os.mkfifo, Path.touch, "dangling"])
+def test_whatever_lies_in_place_of_a_pack_gives_way(tmp_path: Path, harm: Any) -> None:
+    first = pack(Listed(good()), tmp_path)
+    shutil.rmtree(first.path)
+    if harm == "dangling":
+        first.path.symlink_to("nowhere")
+    else:
+        harm(first.path)
+    assert pack(Listed(good()), tmp_path).damaged_rows() == []
+    assert [entry.name for entry in (tmp_path / "packs").iterdir()] == [first.path.name]
+
+
+def test_a_linked_pack_is_used_and_where_it_is_damaged_the_link_gives_way(tmp_path: Path) -> None:
+    first = pack(Listed(good()), tmp_path / "cache")
+    first.path.rename(tmp_path / "elsewhere")
+    first.path.symlink_to(tmp_path / "elsewhere")
+    again = Listed(good())
+    assert pack(again, tmp_path / "cache").path == first.path
+    assert again.reads == 0
+    flip(tmp_path / "elsewhere" / "images.bin", 0)
+    assert pack(again, tmp_path / "cache").damaged_rows() == []
+    assert not first.path.is_symlink()
+    assert (tmp_path / "elsewhere" / "images.bin").exists()
+
+
+def test_a_dataset_with_no_room_for_what_it_says_to_have_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    dataset = Listed(good(), stored_size=(48, 48))
+    dataset.least_count = 10**12
+    with pytest.raises(ferbench.UserError, match=r"at least 2,304\.0 TB for 1,000,000,000,000 images; .* of room"):
+        pack(dataset, tmp_path / "cache")
+    assert dataset.reads == 0
+    assert not (tmp_path / "cache").exists()
+    dataset.least_count = 8
+    assert len(pack(dataset, tmp_path / "cache")) == 8
 
 
 @pytest.mark.parametrize("key", ["class_names", "parts", "rows", "image_shape"])

@@ -282,3 +282,11 @@ def test_people_of_the_first_stay_together_in_the_union() -> None:
         "official-all": "subject",
         "cut-all": "subject",
     }
+
+
+def test_a_union_has_at_least_what_its_members_say_to_have() -> None:
+    members = [Member(name, Made(("a", "b"), ("train",), side=8), ("train",)) for name in ("first", "second")]
+    for member, count in zip(members, (10, 1000), strict=True):
+        member.dataset.least_count = count
+    assert Union(members).least_count == 1010
+    assert Union(members, supplement=("a",)).least_count == 10

@@ -136,6 +136,7 @@ class SyntheticFaces(ferbench.Dataset):
 
     def __init__(self, options: _Options) -> None:
         self.native_size = (options.size, options.size)
+        self.least_count = sum(options.counts) * options.frames
         self._options = options
 
     @property

@@ -254,3 +254,10 @@ def test_linear_model_is_above_chance_but_weak(crowd: list[ferbench.Sample]) -> 
     model = linear_model.RidgeClassifier(alpha=1e4).fit(x[:600], y[:600])
     majority = np.mean(y[600:] == "happy")
     assert majority + 0.03 < model.score(x[600:], y[600:]) < 0.6
+
+
+def test_it_says_how_many_images_it_has() -> None:
+    for options in ({}, {"frames": 3}):
+        dataset = synthetic_faces(None, train=20, test=7, **options)
+        assert dataset.least_count == len(list(dataset.samples()))
+    assert synthetic_faces(None, train=10**12).least_count == 10**12 + 1000
