@@ -22,6 +22,7 @@ from ferbench.runs.learnt import SAMPLES_FILE, SPLITS, read_samples
 from ferbench.runs.pixels import STORED
 from ferbench.runs.predictions import Predictions
 from ferbench.runs.recompute import contradiction, differs_from_members, malformed
+from ferbench.runs.removal import REMOVING
 from ferbench.runs.saved import BEST, loss_file, saved
 
 #: What an evaluation has twice: in ``metrics.json`` and in ``run.json``.
@@ -65,11 +66,18 @@ _Found = Iterator[tuple[str, str, str, bool]]
 
 
 def _findings(directory: RunDirectory) -> _Found:
+    removed, half, _ = directory.path.name.removeprefix(".").partition(REMOVING)
+    if half:
+        yield "run.json", "it is half removed", f"'ferbench runs rm {removed}' ends that", True
+        return
     yield from _strays(directory)
     try:
         record = directory.load()
     except UserError as error:
-        yield "run.json", error.message, f"'ferbench runs rm {directory.path.name}', then run again", True
+        remedy = f"'ferbench runs rm {directory.path.name}', then run again"
+        if not directory.exists():
+            remedy = f"give the command that was ended again, or 'ferbench runs rm {directory.path.name}'"
+        yield "run.json", error.message, remedy, True
         return
     yield from _identity(directory, record)
     if record.kind == "trained":
