@@ -40,6 +40,8 @@ class Kind:
         in_ids: whether the component changes the weights, and so is part of the ids. The dataset acts through the
             digests of its rows.
         in_labels: whether the short label of a run always names it.
+        recorded: whether the record of a run may choose the component for a new command: whatever it is told, it acts
+            on nothing outside the results directory and the cache. Of its options, `ferbench.plugin.consent` says so.
         rules: the module of its conformance rules; None: there are none.
         scaffold: how a new plugin of the kind is written; None: there is no template.
     """
@@ -52,6 +54,7 @@ class Kind:
     default: str | None = None
     in_ids: bool = False
     in_labels: bool = False
+    recorded: bool = False
     rules: str | None = None
     scaffold: Scaffold | None = None
 
@@ -66,6 +69,7 @@ KINDS = (
         given=1,
         default="synthetic-faces",
         in_labels=True,
+        recorded=True,
         rules="ferbench.testing.datasets",
         scaffold=Scaffold("faces", needs_data=True),
     ),
@@ -78,6 +82,7 @@ KINDS = (
         default="basic-cnn",
         in_ids=True,
         in_labels=True,
+        recorded=True,
         rules="ferbench.testing.models",
         scaffold=Scaffold("net", arguments=("image_size=48", "image_sizes=(32, 64)", "channels=1")),
     ),
@@ -90,6 +95,7 @@ KINDS = (
         default="cross-entropy",
         in_ids=True,
         in_labels=True,
+        recorded=True,
         rules="ferbench.testing.losses",
         scaffold=Scaffold("loss"),
     ),
@@ -102,6 +108,7 @@ KINDS = (
         default="shuffled",
         in_ids=True,
         in_labels=True,
+        recorded=True,
         rules="ferbench.testing.samplers",
         scaffold=Scaffold("sampler", "Sampler"),
     ),
@@ -113,6 +120,7 @@ KINDS = (
         given=1,
         default="standard",
         in_ids=True,
+        recorded=True,
         rules="ferbench.testing.augmentations",
         scaffold=Scaffold("augmentation", "Augmentation"),
     ),
@@ -124,6 +132,7 @@ KINDS = (
         given=1,
         default="adam",
         in_ids=True,
+        recorded=True,
         rules="ferbench.testing.optimizers",
         scaffold=Scaffold("optimizer"),
     ),
@@ -135,6 +144,7 @@ KINDS = (
         given=3,
         default="constant",
         in_ids=True,
+        recorded=True,
         rules="ferbench.testing.schedules",
         scaffold=Scaffold("schedule"),
     ),

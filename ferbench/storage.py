@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -71,7 +72,51 @@ def writing(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(
-            f"cannot write to {place}: {error.strerror or error}",
-            "free some space, correct the permissions, or name another place (such as with --results, --cache)",
-        ) from error
+        raise UserError(f"cannot write to {place}: {error.strerror or error}", remedy_for(error)) from error
+
+
+_ELSEWHERE = "or name another place (such as with --results, --cache)"
+
+#: What to do where a disk refuses, by the number of the error.
+_REMEDIES = {
+    errno.EACCES: f"correct the permissions, {_ELSEWHERE}",
+    errno.EPERM: f"correct the permissions, {_ELSEWHERE}",
+    errno.ENOSPC: f"free some space on that disk, {_ELSEWHERE}",
+    errno.EDQUOT: f"your quota there is used up: remove what you need no longer, {_ELSEWHERE}",
+    errno.EROFS: "that disk can only be read: name another place (such as with --results, --cache)",
+    errno.EFBIG: "that file system takes no file so large: name another place (such as with --results, --cache)",
+    errno.EMLINK: f"that file system takes no more folders there: remove runs with 'ferbench runs rm', {_ELSEWHERE}",
+    errno.EMFILE: "this process may open no more files: raise its limit with 'ulimit -n 4096', and try again",
+    errno.ENFILE: "this machine may open no more files: end what you need no longer, and try again",
+    errno.ENOLCK: f"that file system gives no locks now: see that its lock service runs, {_ELSEWHERE}",
+    errno.ENAMETOOLONG: "give a shorter name or path",
+    errno.ENOTDIR: "a file lies where a folder should be: move it, or name another place",
+    errno.EISDIR: "a folder lies where a file should be: move it, or name another place",
+    errno.ENOENT: "a folder on the way there is gone: see whether somebody removed it, and try again",
+    errno.EIO: "the disk or the network to it has a fault: see the system's log, and try again",
+}
+
+
+def remedy_for(error: OSError) -> str:
+    """What to do where a disk refuses."""
+    return _REMEDIES.get(error.errno or 0, f"see that the disk is there and can be written, {_ELSEWHERE}")
+
+
+#: Bytes that ferbench's own names below a results directory or a cache may have, those of temporary files included.
+_BELOW = 200
+
+
+def refuse_long(place: Path) -> None:
+    """Refuse a directory with a name, or in a place, that is too long for the files in it.
+
+    Raises:
+        UserError: it is.
+    """
+    limits = {"PC_NAME_MAX": 255, "PC_PATH_MAX": 4096}
+    for limit in limits if hasattr(os, "pathconf") else ():
+        with contextlib.suppress(OSError, ValueError):
+            limits[limit] = os.pathconf("/", limit)
+    absolute = os.fsencode(place.absolute())
+    longest = max(map(len, absolute.split(os.fsencode(os.sep))))
+    if longest > limits["PC_NAME_MAX"] or len(absolute) + _BELOW > limits["PC_PATH_MAX"]:
+        raise UserError(f"'{place}' is too long for the name of a directory", _REMEDIES[errno.ENAMETOOLONG])

@@ -73,9 +73,8 @@ def opened(browser: object, path: Path, *, width: int = 1280, mode: str = "light
 def draw_all(page: object) -> None:
     """As printing does: everything is opened and drawn."""
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    page.wait_for_function(
-        "[...document.querySelectorAll('[data-figure]')].every((plot) => plot.dataset.drawn === 'yes')"
-    )
+    # Not wait_for_function, which evaluates texts: a page of ours forbids that.
+    page.wait_for_selector("[data-figure]:not([data-drawn=yes])", state="detached")
 
 
 @pytest.fixture(scope="module")

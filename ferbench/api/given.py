@@ -6,10 +6,12 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sized
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from ferbench.errors import UserError
 from ferbench.kinds import SECTIONS
+from ferbench.storage import refuse_long
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -58,6 +60,8 @@ def _path(name: str, value: Any) -> Any:
 
     if not isinstance(value, (str, os.PathLike)) and not (name == "results" and isinstance(value, Results)):
         raise UserError(f"{name} is {kind_of(value)}", "give a path, as text or pathlib.Path")
+    if name in ("results", "cache") and isinstance(value, (str, os.PathLike)):
+        refuse_long(Path(value))
     return value
 
 

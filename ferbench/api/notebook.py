@@ -16,14 +16,16 @@ import re
 import symtable
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from ferbench.bounded import read_file
 from ferbench.errors import UserError
+from ferbench.experiment.known import is_known, remember
 from ferbench.kinds import BY_NAME
-from ferbench.storage import replace_file
+from ferbench.storage import is_file, replace_file
 
 #: Where the files are kept, below the results directory.
 FOLDER = "plugins"
@@ -76,6 +78,7 @@ def plugin_of(kind: str, thing: Any, folder: Path = Path("results", FOLDER)) -> 
     stem = f"{name.replace('-', '_')}_{digest[:12]}"
     path = folder / f"{stem}.py"
     text = body.replace(_STEM, stem)
+    remember("code", text)
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         replace_file(path, text.encode())
     return f"{stem}:{name}", path
@@ -400,6 +403,27 @@ def _brief(value: Any) -> str:
     return f"an {name}" if name[0] in "aeiou" else f"a {name}"
 
 
-def plugins_in(folder: Path, names: Iterable[str]) -> list[Path]:
-    """The files of those distributions that were written by `plugin_of`."""
-    return [path for name in dict.fromkeys(names) if (path := folder / f"{name}.py").is_file()]
+def plugins_in(folder: Path, names: Iterable[str], given: Collection[Path] = ()) -> list[Path]:
+    """The files of those distributions that `plugin_of` wrote for this user.
+
+    Args:
+        folder: where they are kept.
+        names: of distributions.
+        given: files that the user names anyway.
+
+    Raises:
+        UserError: there is one with other code: it came with the results, or somebody has changed it.
+    """
+    paths = [path for name in dict.fromkeys(names) if is_file(path := folder / f"{name}.py")]
+    paths = [path for path in paths if path.resolve() not in given]
+    for path in paths:
+        try:
+            own = is_known("code", read_file(path).decode())
+        except (OSError, ValueError):
+            own = False
+        if not own:
+            raise UserError(
+                f"{path} is code that was not written from a notebook or script of yours on this machine",
+                f"read it; if you trust it, say plugins=[{str(path)!r}]",
+            )
+    return paths

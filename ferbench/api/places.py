@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -53,10 +54,10 @@ def quiet_preparer(cache: str | PathLike[str] | None, plugins: Sequence[str], re
 
     registry, pack = load_registry(plugins), pack_in(cache_directory(cache))
     if results is None:
-        return Preparer(registry, pack)
+        return Preparer(registry, pack, warn=warnings.warn)
     from ferbench.training.starting import find_start
 
-    return Preparer(registry, pack, lambda given: find_start(results, given))
+    return Preparer(registry, pack, lambda given: find_start(results, given), warnings.warn)
 
 
 def chosen_dataset(

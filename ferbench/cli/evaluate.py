@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -95,7 +96,7 @@ def evaluate(
 
     refuse_without_weights(directory, record)
     registry = load_registry(plugin)
-    resolved = _resolved(record, registry, dataset, data, sets, skip_faulty, part)
+    resolved = _resolved(directory.path.name, record, registry, dataset, data, sets, skip_faulty, part)
     from ferbench.training.retest import retest, retest_id
     from ferbench.training.runtime import choose_device, prepare
 
@@ -143,6 +144,7 @@ def _sliced(directory: RunDirectory, evaluation: str, columns: tuple[str, ...], 
 
 
 def _resolved(
+    run: str,
     record: Run,
     registry: Registry,
     dataset: str | None,
@@ -152,9 +154,11 @@ def _resolved(
     part: str,
 ) -> ResolvedRecipe:
     """The dataset and options as a recipe; its other components are defaults that nobody asks for."""
-    from ferbench.experiment.request import asked_settings
+    from ferbench.experiment.recorded import flags_for, left_out_line, remember_said, taken
+    from ferbench.experiment.request import asked_settings, told_keys
     from ferbench.experiment.resolve import resolve
     from ferbench.experiment.settings import split_assignment, suggestion
+    from ferbench.plugin.discovery import warn_on_stderr
 
     for text in sets:
         section, _, field = split_assignment(text, "--set")[0].partition(".")
@@ -167,14 +171,20 @@ def _resolved(
         if (section, field) == ("runtime", "devices"):
             raise UserError(f"--set {text}: an evaluation of finished weights uses one device", "leave it out")
     base: dict[str, Any] = {}
+    chosen = {"dataset": [] if dataset is None else [dataset]}
     if dataset is None:
-        base["dataset"] = record.recipe.plain()["dataset"]
-        base["data"] = {key: value for key, value in record.recipe.data.items() if key not in _OF_TRAINING}
+        recorded, left = taken(record, registry, told_keys(chosen, places, sets=sets))
+        base["dataset"] = recorded["dataset"]
+        base["data"] = {key: value for key, value in recorded["data"].items() if key not in _OF_TRAINING}
+        left = [one for one in left if one.path[0] in base]
+        if left:
+            warn_on_stderr(left_out_line(run, left, f"add {shlex.join(flags_for(left, record))}"))
         if part in ("test", "all"):
             base["data"].pop("fold", None)
-    chosen = {"dataset": [] if dataset is None else [dataset]}
     (settings,) = asked_settings(base, chosen, places, sets=sets, skip_faulty=skip_faulty)
-    return resolve(settings, registry)
+    resolved = resolve(settings, registry)
+    remember_said(settings, registry)
+    return resolved
 
 
 def _as_trained(own: StoredForm, trained: StoredForm, given: Mapping[str, Any]) -> StoredForm:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ferbench.api.places import cache_directory
+from ferbench.storage import refuse_long
 
 
 class PlaceType(click.Path):
@@ -18,11 +18,7 @@ class PlaceType(click.Path):
         super().__init__(path_type=Path, file_okay=False)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            Path(value).stat()
-        except OSError as error:
-            if error.errno == errno.ENAMETOOLONG:
-                raise
+        refuse_long(Path(value))
         return super().convert(value, param, ctx)
 
 

@@ -21,6 +21,16 @@ def _component_option(kind: str, text: str) -> Callable[[_Command], _Command]:
     )
 
 
+tracker_option: Any = click.option(
+    "--tracker",
+    "tracker_names",
+    type=ComponentType("tracker"),
+    multiple=True,
+    metavar="NAME[,OPTION=VALUE]",
+    help="Also tell these.",
+)
+
+
 def recipe_options(repeated: str) -> Callable[[_Command], _Command]:
     """Give a command RECIPE, a flag for each component, ``--tracker`` and ``--data``.
 
@@ -36,7 +46,7 @@ def recipe_options(repeated: str) -> Callable[[_Command], _Command]:
             text = f"{BY_NAME[kind].noun.capitalize()} plugin." + (f" {repeated}" if kind == SECTIONS[0] else "")
             options.append(_component_option(kind, text))
         options += [
-            _component_option("tracker", "Also tell these."),
+            tracker_option,
             click.option(
                 "--data",
                 type=click.Path(),

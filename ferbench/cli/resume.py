@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +12,12 @@ import click
 from ferbench.cli.completion import RunType, plugin_option
 from ferbench.cli.devices import asked_devices, devices_option
 from ferbench.cli.places import cache_option, results_option
+from ferbench.cli.recipe_options import sets_option, tracker_option
 from ferbench.errors import UserError
 
 if TYPE_CHECKING:
+    from ferbench.experiment.recorded import Reaching
+    from ferbench.experiment.settings import Tables
     from ferbench.plugin.discovery import Registry
     from ferbench.records.run import Run
 
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=RunType(), metavar="RUN...")
 @click.option("--data", multiple=True, metavar="[NAME=]DIR", help="Where the dataset's files are now.")
+@sets_option("Say again what a record does not decide, such as model.weights=PATH.")
+@tracker_option
 @devices_option
 @click.option("--quiet", "-q", is_flag=True, help="No progress, only results.")
 @results_option
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
 def resume(
     runs: Sequence[str],
     data: Sequence[str],
+    sets: Sequence[str],
+    tracker_names: Sequence[str],
     devices: int | None,
     quiet: bool,
     results: Path,
@@ -37,9 +45,11 @@ def resume(
 ) -> None:
     """Go on with runs where they stopped.
 
-    The same as giving their 'ferbench run' command again: a run goes on from its last checkpoint, and one that is done
-    is only shown. A run whose plugins or data have changed since cannot go on; the error says what changed. With
-    another number of --devices its numbers are comparable, not the same to the bit.
+    The same as giving their 'ferbench run' command again, but for what a record does not decide, since anybody may have
+    written it: trackers, permissions, and files and servers that you have not named yourself before. One line says what
+    was left out, and the command that brings it back. A run goes on from its last checkpoint, and one that is done is
+    only shown. A run whose plugins or data have changed since cannot go on; the error says what changed. With another
+    number of --devices its numbers are comparable, not the same to the bit.
 
     \b
     ferbench resume my-run
@@ -49,29 +59,32 @@ def resume(
     from ferbench.cli.run import conduct
     from ferbench.experiment.differences import unlike
     from ferbench.experiment.prepare import plan_all, resolve_all
-    from ferbench.experiment.settings import split_paths
+    from ferbench.experiment.recorded import flags_for, left_out_line
     from ferbench.experiment.start import recorded_start
     from ferbench.plugin.discovery import load_registry
     from ferbench.runs.find import find_run
 
     directories = [find_run(results, name) for name in dict.fromkeys(runs)]
     records = [directory.load() for directory in directories]
-    path, paths = split_paths(data)
-    settings = []
-    for record in records:
-        asked = {key: value for key, value in record.recipe.plain().items() if value is not None}
-        asked["data"] = {key: value for key, value in record.recipe.data.items() if value is not None}
-        if path is not None:
-            asked["data"]["path"] = path
-        if paths:
-            asked["data"]["paths"] = {**(asked["data"].get("paths") or {}), **paths}
-        if devices is not None:
-            asked["runtime"] = {**record.recipe.runtime, "devices": devices}
-        settings.append(asked)
     registry = load_registry(plugin)
     for directory, record in zip(directories, records, strict=True):
         _refuse_lacking_plugins(directory.path.name, record, registry)
     prepares = preparer(registry, results, cache, quiet=quiet)
+    settings = []
+    for directory, record in zip(directories, records, strict=True):
+        run = directory.path.name
+        asked, left = _asked(run, record, registry, data, sets, tracker_names)
+        if devices is not None:
+            asked["runtime"] = {**asked.get("runtime", {}), "devices": devices}
+        if left:
+            given = [part for place in data for part in ("--data", place)]
+            given += [part for text in sets for part in ("--set", text)]
+            given += [part for text in tracker_names for part in ("--tracker", text)]
+            given += [part for one in plugin for part in ("--plugin", one)]
+            given += [] if results == Path("results") else ["--results", str(results)]
+            again = shlex.join(["ferbench", "resume", run, *flags_for(left, record), *given])
+            prepares.warn(left_out_line(run, left, f"say {again}"))
+        settings.append(asked)
     combinations = resolve_all(settings, prepares)
     for record, combination in zip(records, combinations, strict=True):
         combination.start = recorded_start(results, record)
@@ -87,6 +100,41 @@ def resume(
                 "put that back as it was, or start a new run with 'ferbench run'",
             )
     conduct(combinations, results, cache, plugin, quiet=quiet)
+
+
+def _asked(
+    run: str, record: Run, registry: Registry, data: Sequence[str], sets: Sequence[str], trackers: Sequence[str]
+) -> tuple[Tables, list[Reaching]]:
+    """The settings of a run with what the command says laid over them, and what is left out of its record.
+
+    Raises:
+        UserError: a setting is named that the record decides by itself.
+    """
+    from ferbench.experiment.recorded import reaching, recorded_tables, taken, tracker_tables
+    from ferbench.experiment.settings import assignments, split_paths
+
+    given = assignments(sets)
+    open_ones = {".".join(one.path[:2]) for one in reaching(recorded_tables(record), registry)}
+    for key in given:
+        if key not in open_ones:
+            raise UserError(
+                f"--set {key}: run {run} goes on with the settings that it began with",
+                f"leave it out, or start a new run with 'ferbench run --from {run} --set {key}=…'",
+            )
+    told = {*given, *(["data.path", "data.paths"] if data else []), *(["trackers"] if trackers else [])}
+    asked, left = taken(record, registry, told)
+    for key, value in given.items():
+        section, _, field = key.partition(".")
+        asked.setdefault(section, {})[field] = value
+    path, paths = split_paths(data)
+    places = asked.setdefault("data", {})
+    if path is not None:
+        places["path"] = path
+    if paths:
+        places["paths"] = {**(places.get("paths") or {}), **paths}
+    if trackers:
+        asked["trackers"] = tracker_tables(trackers)
+    return asked, left
 
 
 def _refuse_lacking_plugins(run: str, record: Run, registry: Registry) -> None:

@@ -121,7 +121,8 @@ def _runs(results: Path, runs: list[Path]) -> Iterator[Finding]:
             )
         elif name not in summaries and SHORT_ID.fullmatch(name):
             if at_work(RunDirectory(path)) is None:
-                yield Finding("problem", f"run {name} has no record", f"'ferbench runs rm {name}' removes it")
+                remedy = f"give the command that was ended again; or 'ferbench runs rm {name}' removes it"
+                yield Finding("problem", f"run {name} has no record", remedy)
         elif name not in summaries:
             yield Finding("note", f"{path} is no run", "move it elsewhere")
         elif summaries[name].status == "damaged":

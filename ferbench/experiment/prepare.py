@@ -16,11 +16,12 @@ from ferbench.errors import UserError
 from ferbench.experiment.dataset_pack import dataset_pack, places
 from ferbench.experiment.differences import Settings, of_recipe, telling, titles
 from ferbench.experiment.plan import Plan, check_metric, dataset_key, plan
+from ferbench.experiment.recorded import remember_said
 from ferbench.experiment.resolve import ResolvedRecipe, resolve
 from ferbench.experiment.settings import Tables
 from ferbench.experiment.start import Start
 from ferbench.kinds import DEFAULTS, SECTIONS
-from ferbench.plugin.discovery import Registry
+from ferbench.plugin.discovery import Registry, warn_on_stderr
 
 _Value = TypeVar("_Value")
 
@@ -34,11 +35,13 @@ class Preparer:
         pack: gives the pack of a recipe's dataset, see `pack_in`.
         find_start: gives the weights that a recipe's ``from`` names; None: those that start from a run are refused,
             unless the weights are given.
+        warn: is given one line for what a user should know.
     """
 
     registry: Registry
     pack: Callable[[ResolvedRecipe], Pack]
     find_start: Callable[[str], Start] | None = None
+    warn: Callable[[str], None] = warn_on_stderr
     _packs: dict[str, Pack | UserError] = field(default_factory=dict, repr=False)
     _starts: dict[str, Start | UserError] = field(default_factory=dict, repr=False)
 
@@ -61,6 +64,7 @@ class Preparer:
     def resolve(self, settings: Tables) -> ResolvedRecipe:
         """All that can be checked without data: see `prepare`."""
         resolved = resolve(settings, self.registry)
+        remember_said(settings, self.registry)
         check_metric(resolved.recipe.training.select)
         places(resolved.components["dataset"], resolved.recipe.data)
         return resolved

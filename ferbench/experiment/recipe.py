@@ -9,6 +9,7 @@ import annotated_types as at
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ferbench.kinds import SECTIONS
+from ferbench.plugin.specs import Inert
 
 
 class Role(enum.Enum):
@@ -59,20 +60,20 @@ class DataSettings(Section):
 
     path: Annotated[str | None, Role.ENVIRONMENT] = None
     paths: Annotated[dict[str, str] | None, Role.ENVIRONMENT] = None
-    protocol: Annotated[str | None, Role.SELECTS_ROWS] = None
-    classes: Annotated[tuple[str, ...] | None, Role.SELECTS_ROWS] = None
+    protocol: Annotated[str | None, Inert(), Role.SELECTS_ROWS] = None
+    classes: Annotated[tuple[str, ...] | None, Inert(), Role.SELECTS_ROWS] = None
     num_classes: Annotated[int | None, at.Ge(2), Role.SELECTS_ROWS] = None
     train_limit: Annotated[int | None, at.Ge(2), Role.SELECTS_ROWS] = None
     train_limit_per_class: Annotated[int | None, at.Ge(2), Role.SELECTS_ROWS] = None
     test_limit: Annotated[int | None, at.Ge(1), Role.SELECTS_ROWS] = None
     test_limit_per_class: Annotated[int | None, at.Ge(1), Role.SELECTS_ROWS] = None
     validation: Annotated[float, at.Interval(gt=0, lt=1), Role.SELECTS_ROWS] = 0.2
-    fold: Annotated[str | None, Role.SELECTS_ROWS] = None
+    fold: Annotated[str | None, Inert(), Role.SELECTS_ROWS] = None
     group_by: Annotated[Literal["none", "clip", "subject"] | None, Role.SELECTS_ROWS] = None
     split_seed: Annotated[int, at.Ge(0), Role.SELECTS_ROWS] = 0
     image_size: Annotated[int | None, at.Interval(ge=8, le=1024), Role.WEIGHTS] = None
     channels: Annotated[Literal[1, 3] | None, Role.WEIGHTS] = None
-    skip_faulty: Annotated[bool, Role.SELECTS_ROWS] = False
+    skip_faulty: Annotated[bool, Inert(), Role.SELECTS_ROWS] = False
     exclude: Annotated[str | None, Role.SELECTS_ROWS] = None
 
     @field_validator("classes", mode="before")
@@ -141,11 +142,11 @@ class TrainingSettings(Section):
     batch_size: Annotated[int, at.Ge(1), Role.WEIGHTS] = 128
     accumulate: Annotated[int, at.Ge(1), Role.WEIGHTS] = 1
     seed: Annotated[int, at.Interval(ge=0, lt=2**32), Role.SEED] = 0
-    select: Annotated[str, Role.WEIGHTS] = "macro_f1"
+    select: Annotated[str, Inert(), Role.WEIGHTS] = "macro_f1"
     patience: Annotated[int | None, at.Ge(1), Role.WEIGHTS] = None
     min_gain: Annotated[float, at.Ge(0), Role.WEIGHTS] = 0.0
     head_lr_factor: Annotated[float, at.Gt(0), Role.WEIGHTS] = 1.0
-    decay_all: Annotated[bool, Role.WEIGHTS] = True
+    decay_all: Annotated[bool, Inert(), Role.WEIGHTS] = True
     norm_batches: Annotated[int, at.Ge(0), Role.WEIGHTS] = 0
     mixup: Annotated[float, at.Ge(0), Role.WEIGHTS] = 0.0
     cutmix: Annotated[float, at.Ge(0), Role.WEIGHTS] = 0.0
@@ -155,7 +156,7 @@ class TrainingSettings(Section):
     growing: Annotated[float, at.Interval(gt=0, le=1), Role.WEIGHTS, Added] = 0.7
     ema: Annotated[float | None, at.Interval(gt=0, lt=1), Role.WEIGHTS] = None
     precision: Annotated[Literal["float32", "bf16", "fp16"], Role.WEIGHTS] = "float32"
-    deterministic: Annotated[bool, Role.WEIGHTS] = True
+    deterministic: Annotated[bool, Inert(), Role.WEIGHTS] = True
     keep: Annotated[Literal["last2+best", "epochs", "all"], Role.ENVIRONMENT] = "last2+best"
     parameter_budget: Annotated[int | None, at.Ge(1), Role.ENVIRONMENT] = None
 
@@ -184,7 +185,7 @@ class RuntimeSettings(Section):
             devices share them.
     """
 
-    device: Annotated[str, Role.ENVIRONMENT] = "auto"
+    device: Annotated[str, Inert(), Role.ENVIRONMENT] = "auto"
     devices: Annotated[int, at.Ge(1), Role.ENVIRONMENT] = 1
     threads: Annotated[int | None, at.Ge(1), Role.ENVIRONMENT] = None
     checkpoint_every: Annotated[int, at.Ge(0), Role.ENVIRONMENT] = 100
@@ -216,8 +217,8 @@ class Recipe(Section):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Component]
 
-    name: Annotated[str | None, Role.ENVIRONMENT] = None
-    start: Annotated[str | None, Role.STARTS, Field(alias="from")] = None
+    name: Annotated[str | None, Inert(), Role.ENVIRONMENT] = None
+    start: Annotated[str | None, Inert(), Role.STARTS, Field(alias="from")] = None
     trackers: Annotated[tuple[Component, ...], Role.ENVIRONMENT] = ()
     data: DataSettings = DataSettings()
     training: TrainingSettings = TrainingSettings()

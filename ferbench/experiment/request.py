@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ferbench.errors import UserError
+from ferbench.experiment.known import remember
 from ferbench.experiment.prepare import Combination, Preparer, resolve_all
+from ferbench.experiment.recorded import flags_for, left_out_line, tracker_tables
 from ferbench.experiment.settings import Tables, check_run_name, grid, place, read_recipe, split_paths
-from ferbench.experiment.start import Start, continued
+from ferbench.experiment.start import Start, continued, said_of
 
 
 def asked_tables(
-    recipe: Path | None, start: str | None, trackers: Sequence[str], preparer: Preparer
+    recipe: Path | None, start: str | None, trackers: Sequence[str], preparer: Preparer, told: Collection[str] = ()
 ) -> tuple[Tables, Start | None]:
     """The tables of a recipe, laid over the settings of the run that is started from, if any.
 
     Args:
         recipe: the TOML file.
         start: ``--from``, over ``from`` in the recipe.
-        trackers: added to the recipe's own.
-        preparer: finds that run.
+        trackers: added to the recipe's own, as ``NAME`` or ``NAME,OPTION=VALUE``.
+        preparer: finds that run, and warns of what its record does not decide.
+        told: keys and sections that are laid over all of it.
 
     Raises:
         UserError: the recipe cannot be read, or there is no such run or point.
@@ -34,10 +38,33 @@ def asked_tables(
             raise UserError(f"from = {given!r} names no run", 'write from = "RUN" or from = "RUN@12"')
         assert preparer.find_start is not None
         found = preparer.find_start(given)
-        raw = {**continued(found.directory.load(), raw, preparer.registry), "from": found.given}
+        remember(*said_of(found.directory))
+        parent = found.directory.load()
+        settings, left = continued(parent, raw, preparer.registry, {*told, *(["trackers"] if trackers else [])})
+        if left:
+            flags = shlex.join(flags_for(left, parent))
+            preparer.warn(left_out_line(found.directory.path.name, left, f"add {flags}"))
+        raw = {**settings, "from": found.given}
     if trackers:
-        raw["trackers"] = [*raw.get("trackers", []), *({"name": name} for name in trackers)]
+        raw["trackers"] = [*raw.get("trackers", []), *tracker_tables(trackers)]
     return raw, found
+
+
+def told_keys(
+    components: Mapping[str, Sequence[str]],
+    data: Sequence[str],
+    *,
+    sets: Sequence[str] = (),
+    values: Mapping[str, Any] | None = None,
+    axes: Sequence[str] = (),
+    fields: Mapping[str, Sequence[Any]] | None = None,
+    **_: Any,
+) -> set[str]:
+    """Keys and sections that flags say, of those that `asked_settings` takes."""
+    texts = {text.partition("=")[0].strip() for text in (*sets, *axes)}
+    named = {key for key, chosen in (fields or {}).items() if chosen} | set(values or {})
+    places = {"data.path", "data.paths"} if data else set()
+    return {*texts, *named, *places, *(section for section, names in components.items() if names)}
 
 
 def asked_settings(
@@ -105,7 +132,8 @@ def asked_combinations(
     Raises:
         UserError: something of it is wrong, or no combination makes sense.
     """
-    raw, found = asked_tables(recipe, start, trackers, preparer)
+    told = told_keys(components, data, **laid_over)
+    raw, found = asked_tables(recipe, start, trackers, preparer, told)
     settings = asked_settings(raw, components, data, **laid_over)
     name_runs(settings, name)
     combinations = resolve_all(settings, preparer)

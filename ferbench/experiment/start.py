@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ferbench.errors import UserError
+from ferbench.experiment.known import is_known
+from ferbench.experiment.recorded import Reaching, taken
 from ferbench.experiment.settings import Tables
 from ferbench.kinds import DEFAULTS
 from ferbench.plugin.discovery import Registry
@@ -101,12 +103,20 @@ def recorded_start(results: Path, record: Run) -> Start | None:
                 f"the record of a run from '{given}' does not say whose weights these are",
                 "start a new run with 'ferbench run'",
             )
+    name_or_path = split_point(given)[0]
     try:
-        directory = find_run(results, split_point(given)[0])
+        if Path(name_or_path).name != name_or_path and not is_known(*said_of(RunDirectory(Path(name_or_path)))):
+            raise UserError(f"the place {name_or_path} stands in a record alone", "look among the results")
+        directory = find_run(results, name_or_path)
     except UserError:
-        directory = RunDirectory(run_path(results, parent.run))
+        directory = RunDirectory(run_path(results, Path(parent.run).name))
     classes = tuple(record.data.class_names)
     return Start(directory, given, name, training_id, config_id, at, epoch, sha256, classes)
+
+
+def said_of(directory: RunDirectory) -> tuple[str, str]:
+    """What is remembered of a run that the user has named to start from: see `ferbench.experiment.known`."""
+    return "from", str(directory.path.resolve())
 
 
 def split_point(given: str) -> tuple[str, str]:
@@ -127,8 +137,11 @@ def split_point(given: str) -> tuple[str, str]:
     return run, point if not digits.isdecimal() else f"{'step' if point[0] == 's' else ''}{int(digits)}"
 
 
-def continued(record: Run, changes: Mapping[str, Any], registry: Registry) -> Tables:
-    """The settings of a child: those of its parent, with a recipe's laid over them.
+def continued(
+    record: Run, changes: Mapping[str, Any], registry: Registry, told: Collection[str] = ()
+) -> tuple[Tables, list[Reaching]]:
+    """The settings of a child: those of its parent, with a recipe's laid over them; and what is left out of the
+    parent's because a record does not decide it.
 
     What the parent was called, where it started from and which initial weights its model had stays behind. A section
     that names another component leaves the options of the parent's behind.
@@ -136,12 +149,21 @@ def continued(record: Run, changes: Mapping[str, Any], registry: Registry) -> Ta
     Args:
         record: the parent's.
         changes: tables of a recipe (`ferbench.experiment.settings.read_recipe`), empty without one.
-        registry: where the parent's model is looked up.
+        registry: where the parent's components are looked up.
+        told: keys and sections that the command says itself.
     """
-    settings = {key: _given(value) for key, value in record.recipe.plain().items() if key not in ("name", "from")}
-    settings = copy.deepcopy({key: value for key, value in settings.items() if value is not None})
-    for option in _initial_weights(settings["model"]["name"], registry):
+    said = set(told)
+    for key, value in changes.items():
+        fields = dict(value) if isinstance(value, Mapping) else {}
+        other = fields.get("name") not in (None, getattr(getattr(record.recipe, key, None), "name", None))
+        said |= {key} if other or not fields else {f"{key}.{field}" for field in fields}
+    settings, left = taken(record, registry, said)
+    for key in ("name", "from"):
+        settings.pop(key, None)
+    weights = _initial_weights(settings["model"]["name"], registry)
+    for option in weights:
         settings["model"].pop(option, None)
+    left = [one for one in left if one.path not in {("model", option) for option in weights}]
     for key, value in changes.items():
         if not isinstance(value, Mapping) or key == "grid":
             settings[key] = copy.deepcopy(value)
@@ -150,12 +172,7 @@ def continued(record: Run, changes: Mapping[str, Any], registry: Registry) -> Ta
         if key in DEFAULTS and value.get("name", mine["name"]) != mine.get("name", DEFAULTS[key]):
             mine = {}
         settings[key] = {**mine, **copy.deepcopy(dict(value))}
-    return settings
-
-
-def _given(value: Any) -> Any:
-    """A section without the fields that were not set."""
-    return {key: field for key, field in value.items() if field is not None} if isinstance(value, Mapping) else value
+    return settings, left
 
 
 def _initial_weights(model: str, registry: Registry) -> list[str]:

@@ -15,6 +15,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, cast
 
+from ferbench.plugin.consent import Consent, consent_for
 from ferbench.plugin.specs import InitialWeights, Tunable
 
 
@@ -32,6 +33,7 @@ class Option:
         bounds: readable text such as ``0 ≤ x < 1``; empty without bounds.
         tunable: the range that ``ferbench tune`` searches, if the author gave one.
         initial_weights: how its value names a model's initial weights, if it does.
+        consent: whose word its value needs before it is taken out of a record.
         description: from the builder's docstring.
     """
 
@@ -43,6 +45,7 @@ class Option:
     bounds: str
     tunable: Tunable | None
     initial_weights: InitialWeights | None
+    consent: Consent
     description: str
 
 
@@ -98,6 +101,7 @@ def _read(parameter: inspect.Parameter, builder: Callable[..., Any], description
         bounds=_bounds_text(metadata),
         tunable=ranges[0] if ranges else None,
         initial_weights=next((item for item in metadata if isinstance(item, InitialWeights)), None),
+        consent=consent_for(annotation),
         description=description,
     )
 

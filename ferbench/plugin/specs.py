@@ -57,6 +57,26 @@ class InitialWeights:
 
 
 @dataclass(frozen=True, slots=True)
+class Inert:
+    """Marks an option that can have no effect outside a run, in its annotation: its value names no file, no server, no
+    program, and allows nothing.
+
+    ``label_column: Annotated[str, Inert()] = "label"``. Numbers and ``Literal`` are so by themselves. The value of any
+    other option is taken out of the record of a run only where the user has given the same before: a record may come
+    from anybody. See docs/explanation/trust.md.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Marks an option that allows something which is refused otherwise, in its annotation.
+
+    ``allow_pickled_weights: Annotated[bool, Permission()] = False``. It is never taken out of the record of a run: the
+    user says so in each command, or in a recipe.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Protocol:
     """Which parts of a dataset are train, validation and test.
 

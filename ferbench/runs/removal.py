@@ -15,14 +15,15 @@ from ferbench.runs.directory import SHORT_ID, RunDirectory, run_path
 from ferbench.runs.find import find_run, in_words, which_runs
 from ferbench.runs.lock import lock_path, only_writer
 from ferbench.runs.names import WHOLE, digits_of
-from ferbench.storage import sync_directory, writing
+from ferbench.storage import remedy_for, sync_directory, writing
 
 #: In the hidden name of what is being removed.
 REMOVING = ".removing-"
 
 
 def find_to_remove(results: Path, name: str) -> RunDirectory:
-    """The run that a user means by its name, its path or its id in full; also one whose record is not there.
+    """The run that a user means by its name, its path or its id in full; also one whose record is not there, and by
+    its id one that is half removed.
 
     The beginning of an id is not enough: once a run is gone, the same command would remove another.
 
@@ -30,7 +31,8 @@ def find_to_remove(results: Path, name: str) -> RunDirectory:
         UserError: no run or several answer to ``name``, it is the beginning of an id, or lies in other results.
     """
     whole = RunDirectory(run_path(results, name))
-    run = whole if SHORT_ID.fullmatch(name) and whole.path.is_dir() else find_run(results, name)
+    known = SHORT_ID.fullmatch(name) and (whole.path.is_dir() or half_removed(whole))
+    run = whole if known else find_run(results, name)
     if run.path.parent.resolve() != (results / "runs").resolve() or not SHORT_ID.fullmatch(run.path.name):
         raise UserError(
             f"{run.path} is no run of the results directory {results}",
@@ -65,25 +67,31 @@ def dependents(results: Path, names: Collection[str]) -> dict[str, list[str]]:
     return children
 
 
+def half_removed(directory: RunDirectory) -> list[Path]:
+    """What is left of a run whose removal was cut short."""
+    return sorted(directory.path.parent.glob(f".{directory.path.name}{REMOVING}*"))
+
+
 def remove(results: Path, directory: RunDirectory) -> None:
-    """Remove a run with its lock and its entry in the index.
+    """Remove a run with its lock and its entry in the index, and what an earlier removal left of it.
 
     Raises:
         UserError: a process is at work on it, or it cannot be removed.
     """
     path = directory.path
-    hidden = path.with_name(f".{path.name}{REMOVING}{secrets.token_hex(4)}")
     with only_writer(directory, to_remove=True):
-        with writing(path.parent):
-            os.replace(path, hidden)
-            sync_directory(path.parent)
+        if path.exists():
+            with writing(path.parent):
+                os.replace(path, path.with_name(f".{path.name}{REMOVING}{secrets.token_hex(4)}"))
+                sync_directory(path.parent)
         with contextlib.suppress(OSError):  # what stays behind is nobody's, and 'ferbench doctor' sees it
             lock_path(directory).unlink(missing_ok=True)
     index.forget(results, path.name)
-    try:
-        shutil.rmtree(hidden)
-    except OSError as error:
-        raise UserError(
-            f"run {path.name} is removed, but its files in {hidden} are not: {error.strerror}",
-            "correct the permissions and say 'ferbench doctor --fix'",
-        ) from error
+    for hidden in half_removed(directory):
+        try:
+            shutil.rmtree(hidden)
+        except OSError as error:
+            raise UserError(
+                f"run {path.name} is removed, but its files in {hidden} are not: {error.strerror}",
+                f"{remedy_for(error)}; then 'ferbench runs rm {path.name}', or 'ferbench doctor --fix', ends it",
+            ) from error

@@ -31,6 +31,7 @@ from ferbench.runs.learnt import SAMPLES_FILE, SPLITS, read_samples
 from ferbench.runs.pixels import STORED
 from ferbench.runs.predictions import Predictions, malformed, read_predictions
 from ferbench.runs.recompute import contradiction, differs_from_members, record_differs_from_members
+from ferbench.runs.removal import REMOVING
 from ferbench.runs.saved import BEST, loss_file, read_about, saved, snapshot_names, tensor_files
 
 #: What an evaluation of every release has twice: in ``metrics.json`` and in ``run.json``.
@@ -105,12 +106,18 @@ _Found = Iterator[tuple[str, str, str, bool]]
 
 
 def _findings(directory: RunDirectory) -> _Found:
+    removed, half, _ = directory.path.name.removeprefix(".").partition(REMOVING)
+    if half:
+        yield "run.json", "it is half removed", f"'ferbench runs rm {removed}' ends that", True
+        return
     yield from _strays(directory)
     try:
         record = directory.load()
     except UserError as error:
         what = error.message.removeprefix(f"{directory.record_path} is damaged: ")
         remedy = f"take it from a backup; or 'ferbench runs rm {directory.path.name}', then run again"
+        if not directory.exists():
+            remedy = f"give the command that was ended again, or 'ferbench runs rm {directory.path.name}'"
         yield "run.json", what, remedy, True
         return
     changed = "it was changed after it was written: take it from a backup, or run again"

@@ -14,6 +14,7 @@ from ferbench.data.batches import InputShape
 from ferbench.data.fit import StoredForm
 from ferbench.data.views import VIEWS, View
 from ferbench.errors import UserError
+from ferbench.experiment.recorded import options_of_record
 from ferbench.experiment.resolve import ChosenComponent
 from ferbench.plugin.culprit import using
 from ferbench.plugin.discovery import Component, Registry
@@ -129,7 +130,8 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
             "which is not loaded",
             "name its file or module with --plugin, or install it",
         ) from error
-    chosen = ChosenComponent(component, component.options().validate(recorded.options, "model"))
+    options = options_of_record(component, recorded.options, directory.path.name)
+    chosen = ChosenComponent(component, component.options().validate(options, "model"))
     channels, height, width, mean, std = record.identity.covers["rows"]["input"]
     counts = record.data.counts["train"]
     class_names = tuple(record.data.class_names)

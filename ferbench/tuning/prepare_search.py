@@ -9,7 +9,7 @@ from typing import Any
 from ferbench.errors import UserError
 from ferbench.experiment.plan import check_selection
 from ferbench.experiment.prepare import Preparer
-from ferbench.experiment.request import asked_settings, asked_tables
+from ferbench.experiment.request import asked_settings, asked_tables, told_keys
 from ferbench.experiment.settings import check_run_name, parse_value
 from ferbench.kinds import SECTIONS
 from ferbench.tuning.algorithms import Strategy, make_sampler
@@ -68,7 +68,8 @@ def prepare_search(
     Raises:
         UserError: something that is asked for makes no sense, or the dataset cannot be read.
     """
-    raw, begun = asked_tables(recipe, start, trackers, preparer)
+    told = told_keys(components, data, sets=sets, values=values)
+    raw, begun = asked_tables(recipe, start, trackers, preparer, told)
     table = dict(raw.get("tune", {}))
     for key, seeds in raw.pop("grid", {}).items():
         if key != "training.seed":  # those of the final runs

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import http.server
+import threading
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import draw_all
@@ -95,6 +98,48 @@ def test_nothing_sticks_out_of_the_page(case, width, tmp_path, visit):
     page = visit(written(tmp_path, *case(tmp_path)), width=width).page
     draw_all(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+FROM_OUTSIDE = """
+<img src="HOST/i.png"><link rel="stylesheet" href="HOST/s.css"><script src="HOST/s.js"></script>
+<script>document.body.dataset.ran = "yes"</script><style>body {background: url(HOST/b.png)}</style>
+<iframe src="HOST/"></iframe><object data="HOST/o"></object><form action="HOST/" id="sent"></form>
+<p id="last" onclick="document.body.dataset.ran = 'yes'">p</p>
+"""
+
+
+@pytest.fixture
+def host():
+    """Address of a server, and what it was asked for."""
+    asked = []
+
+    class Asked(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Asked) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+
+
+def test_what_gets_into_a_page_runs_nothing_fetches_nothing_and_sends_nothing(tmp_path, visit, host):
+    """As if a text had been shown as HTML, which none is: the page's policy stops it."""
+    address, asked = host
+    page = tables_page("Tables", [Table("t", "made up", (Column("a", "a"),), (("x",),))])
+    path = tmp_path / "tables.html"
+    path.write_text(page.replace("</main>", FROM_OUTSIDE.replace("HOST", address) + "</main>"), encoding="utf-8")
+    seen = visit(path).page
+    seen.locator("#last").click()
+    seen.evaluate(f"fetch('{address}/f').catch(() => {{}})")
+    assert seen.evaluate("document.body.dataset.ran") is None
+    seen.evaluate("document.getElementById('sent').submit()")
+    seen.wait_for_timeout(200)
+    assert asked == []
 
 
 def test_a_column_is_sorted_by_keyboard_and_averages_stay_below(tmp_path, visit):

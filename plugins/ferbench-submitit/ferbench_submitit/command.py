@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import math
 import os
 import secrets
@@ -100,7 +101,7 @@ def submit_run(arguments: tuple[str, ...], **asked: Any) -> None:
     from ferbench.cli.run import combinations_of, run
     from ferbench.experiment.prepare import plan_all
     from ferbench.plugin.discovery import load_registry
-    from ferbench_submitit.executors import check
+    from ferbench_submitit.executors import check, make_folder
     from ferbench_submitit.jobs import FerbenchJob
 
     params = _parsed(run, "run", arguments)
@@ -121,11 +122,13 @@ def submit_run(arguments: tuple[str, ...], **asked: Any) -> None:
     if not wanted:
         click.echo("there is nothing to submit: every run is done", err=True)
         return
+    if not asked["dry_run"]:
+        make_folder(resources.folder)
     recipes = _write_recipes(wanted, resources.folder, write=not asked["dry_run"])
     flags = ["--no-report", "--quiet", *places]
     jobs = [
-        FerbenchJob(["run", str(recipe), *flags], str(Path.cwd()), raises=resources.executor != "debug")
-        for recipe in recipes
+        FerbenchJob(["run", str(recipe), *flags], str(Path.cwd()), hashlib.sha256(content).hexdigest())
+        for recipe, content in recipes.items()
     ]
     _hand_over(jobs, [_label(one) for one in wanted], resources, dry_run=asked["dry_run"], stay=asked["stay"])
     click.echo("see them with 'ferbench leaderboard' and 'ferbench runs list'", err=True)
@@ -160,8 +163,7 @@ def submit_tune(arguments: tuple[str, ...], count: int, **asked: Any) -> None:
     check(resources)
     with command.make_context("tune", [*arguments, "--dry-run"]) as context:
         command.invoke(context)
-    raises = resources.executor != "debug"
-    jobs = [FerbenchJob(["tune", *arguments], str(Path.cwd()), raises=raises) for _ in range(count)]
+    jobs = [FerbenchJob(["tune", *arguments], str(Path.cwd())) for _ in range(count)]
     labels = [f"worker {number} of {count}" for number in range(1, count + 1)]
     _hand_over(jobs, labels, resources, dry_run=asked["dry_run"], stay=asked["stay"])
     click.echo("see it with 'ferbench tune status STUDY'", err=True)
@@ -229,18 +231,20 @@ def _label(combination: Combination) -> str:
     return f"{combination.plan.directory(Path()).path.name}  {combination.label}"
 
 
-def _write_recipes(combinations: Sequence[Combination], folder: Path, *, write: bool) -> list[Path]:
-    """Each combination as a recipe of its own, which is what its job runs."""
+def _write_recipes(combinations: Sequence[Combination], folder: Path, *, write: bool) -> dict[Path, bytes]:
+    """Each combination as a recipe of its own, which is what its job runs: files with their content."""
     import tomli_w
 
     from ferbench import replace_file
 
     digits = len(str(len(combinations)))
-    paths = [folder / "recipes" / f"{number:0{digits}}.toml" for number in range(1, len(combinations) + 1)]
-    for path, combination in zip(paths, combinations, strict=True):
-        if write:
-            replace_file(path, tomli_w.dumps(combination.settings).encode())
-    return paths
+    recipes = {
+        folder / "recipes" / f"{number:0{digits}}.toml": tomli_w.dumps(combination.settings).encode()
+        for number, combination in enumerate(combinations, start=1)
+    }
+    for path, content in recipes.items() if write else ():
+        replace_file(path, content)
+    return recipes
 
 
 def _hand_over(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from submitit import DebugExecutor, Job, LocalExecutor, SlurmExecutor
-from submitit.core.utils import FailedJobError, FailedSubmissionError, UncompletedJobError
+from submitit import DebugExecutor, DebugJob, Job, LocalExecutor, SlurmExecutor, SlurmJob
+from submitit.core.utils import FailedJobError, FailedSubmissionError
 
 from ferbench import UserError, writing
+from ferbench_submitit.job_list import write_jobs
 from ferbench_submitit.jobs import FerbenchJob
+from ferbench_submitit.task import TaskPaths, command, read_number
 
 #: Seconds between two looks at jobs.
 _LOOK = 1.0
@@ -25,7 +28,7 @@ class Resources:
 
     Attributes:
         executor: ``slurm``, ``local`` or ``debug``.
-        folder: for logs and what submitit keeps.
+        folder: for logs and the list of jobs.
         minutes: that a job may take before it is put into the queue again.
         warning: seconds ahead of that end at which it is told to save its run.
         requeues: how often a job may run out of time.
@@ -70,15 +73,20 @@ def submit(jobs: Sequence[FerbenchJob], resources: Resources) -> list[Job[int]]:
         UserError: this machine has no Slurm, or it does not take them.
     """
     executor = _slurm(resources)
-    with writing(resources.folder):
-        resources.folder.mkdir(parents=True, exist_ok=True)
+    several = len(jobs) > 1
+    if several:
+        executor.parameters["map_count"] = len(jobs)
+    make_folder(resources.folder)
+    digest = write_jobs(jobs, resources.folder)
     try:
-        return executor.submit_array(jobs)
+        first = executor._submit_command(_command(executor.python, resources, digest, None if several else 0))
     except (FailedJobError, FailedSubmissionError, OSError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(
             f"Slurm did not take the jobs: {lines[-1]}", "correct the options, or try with --executor local"
         ) from error
+    names = [f"{first.job_id}_{number}" for number in range(len(jobs))] if several else [first.job_id]
+    return [_with_own_paths(SlurmJob(folder=resources.folder, job_id=name)) for name in names]
 
 
 def check(resources: Resources) -> None:
@@ -97,7 +105,7 @@ def work(jobs: Sequence[FerbenchJob], resources: Resources, begun: Callable[[int
     Raises:
         UserError: the folder cannot be written to.
     """
-    executor = _debug(resources) if resources.executor == "debug" else _local(resources)
+    begin = _debug(resources) if resources.executor == "debug" else _local(jobs, resources)
     most = 1 if resources.executor == "debug" else resources.at_once or 1
     waiting = list(enumerate(jobs))
     running: dict[int, Job[int]] = {}
@@ -105,7 +113,7 @@ def work(jobs: Sequence[FerbenchJob], resources: Resources, begun: Callable[[int
         while waiting or running:
             while waiting and len(running) < most:
                 position, job = waiting.pop(0)
-                running[position] = executor.submit(job)
+                running[position] = begin(position, job)
                 begun(position, running[position])
             for position, one in list(running.items()):
                 if one.done():
@@ -132,15 +140,40 @@ def wait(jobs: Sequence[Job[int]]) -> Iterator[Ended]:
 
 
 def _ended(position: int, job: Job[int]) -> Ended:
-    try:
+    if isinstance(job, DebugJob):
         return Ended(position, int(job.result()))
-    except (FailedJobError, UncompletedJobError):
-        return Ended(position, 1, f"see {job.paths.stdout}")
+    code = read_number(job.paths.result_pickle)
+    return Ended(position, 0) if code == 0 else Ended(position, code or 1, f"see {job.paths.stdout}")
+
+
+def _command(python: str, resources: Resources, digest: str, number: int | None) -> str:
+    minutes = math.ceil(resources.minutes) if resources.executor == "slurm" else resources.minutes
+    return command(python, resources.folder, digest, minutes, resources.requeues, number)
+
+
+def _with_own_paths(job: Job[int]) -> Job[int]:
+    """The job, for which submitit then looks where `ferbench_submitit.task` writes."""
+    job._paths = TaskPaths(job.paths._folder, job.job_id)
+    return job
+
+
+class _PrivateSlurmExecutor(SlurmExecutor):
+    """Gives Slurm a batch script that nobody else can change before Slurm has read it."""
+
+    def _make_submission_file_text(self, command: str, uid: str) -> str:
+        self._text: str = super()._make_submission_file_text(command, uid)
+        return self._text
+
+    def _make_submission_command(self, submission_file_path: Path) -> list[str]:
+        self._private = tempfile.TemporaryDirectory(prefix="ferbench-")
+        script = Path(self._private.name, "submission.sh")
+        script.write_text(self._text)
+        return ["sbatch", str(script)]
 
 
 def _slurm(resources: Resources) -> SlurmExecutor:
     try:
-        executor = SlurmExecutor(resources.folder, max_num_timeout=resources.requeues)
+        executor = _PrivateSlurmExecutor(resources.folder, max_num_timeout=resources.requeues)
     except RuntimeError as error:  # srun is not there
         raise UserError(
             "there is no Slurm on this machine: 'srun' is not found",
@@ -167,19 +200,39 @@ def _slurm_parameters(resources: Resources) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _local(resources: Resources) -> LocalExecutor:
-    with writing(resources.folder):
-        executor = LocalExecutor(resources.folder, max_num_timeout=resources.requeues)
+def make_folder(folder: Path) -> None:
+    """Make the folder of the logs, where others may not put links in the place of logs.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o755, exist_ok=True)
+
+
+#: Begins the job at that place of the list.
+_Begin = Callable[[int, FerbenchJob], Job[int]]
+
+
+def _local(jobs: Sequence[FerbenchJob], resources: Resources) -> _Begin:
+    make_folder(resources.folder)
+    executor = LocalExecutor(resources.folder, max_num_timeout=resources.requeues)
     executor.update_parameters(
         timeout_min=resources.minutes,
         signal_delay_s=resources.warning,
         gpus_per_node=resources.gpus,
         stderr_to_stdout=True,
     )
-    return executor
+    digest = write_jobs(jobs, resources.folder)
+
+    def begin(position: int, _: FerbenchJob) -> Job[int]:
+        return _with_own_paths(executor._submit_command(_command(executor.python, resources, digest, position)))
+
+    return begin
 
 
-def _debug(resources: Resources) -> DebugExecutor:
-    with writing(resources.folder):
-        resources.folder.mkdir(parents=True, exist_ok=True)
-        return DebugExecutor(resources.folder)
+def _debug(resources: Resources) -> _Begin:
+    make_folder(resources.folder)
+    executor = DebugExecutor(resources.folder)
+    return lambda _, job: executor.submit(job)

@@ -15,11 +15,13 @@ from typing import Any
 
 import psutil
 import pytest
+from submitit import LocalExecutor
 
 from ferbench.records.run import Run
 from ferbench.runs.directory import RunDirectory
 from ferbench_submitit.executors import Resources, work
 from ferbench_submitit.jobs import FerbenchJob
+from ferbench_submitit.task import read_number
 
 TINY = {
     "model.name": "linear",
@@ -119,6 +121,40 @@ def test_a_study_is_worked_on_by_a_job(submit, tmp_path, ferbench_cli):
     assert counts["complete"] == counts["all"] == 2
 
 
+@pytest.mark.parametrize("replaced", ["jobs.json", "recipes/1.toml"])
+def test_a_job_does_nothing_where_somebody_has_changed_what_it_is_to_do(submit, monkeypatch, tmp_path, replaced):
+    """In a results directory that others write into; the change comes between the submission and the job."""
+    real = LocalExecutor._submit_command
+
+    def after_the_change(self, command):
+        path = tmp_path / "logs" / replaced
+        path.write_bytes(path.read_bytes().replace(b"linear", b"resnet9").replace(b"--quiet", b"--dry-run"))
+        return real(self, command)
+
+    monkeypatch.setattr(LocalExecutor, "_submit_command", after_the_change)
+    done = submit("run", *SETS, "--cache", "cache", "--executor", "local", "--logs", "logs")
+    assert done.exit_code == 1
+    (log,) = tmp_path.glob("logs/*_log.out")
+    assert f"{replaced} is not what was submitted" in log.read_text()
+    assert records(tmp_path) == []
+
+
+def test_nothing_that_a_job_leaves_is_a_pickle(submit, tmp_path):
+    done = submit("run", *SETS, "--cache", "cache", "--executor", "local", "--logs", "logs")
+    assert done.exit_code == 0, done.stderr
+    kept = {path.suffix for path in (tmp_path / "logs").rglob("*") if path.is_file()}
+    assert kept == {".json", ".toml", ".out"}
+    assert (tmp_path / "logs").stat().st_mode & 0o022 == 0
+
+
+def test_a_number_that_is_none_is_not_believed(tmp_path):
+    path = tmp_path / "n.json"
+    assert read_number(path) is None
+    for text, number in {"3": 3, "true": None, "[]": None, "x": None, "9" * 99: None}.items():
+        path.write_text(text)
+        assert read_number(path) == number
+
+
 @pytest.fixture
 def cluster(tmp_path, monkeypatch):
     """Programs by the names of Slurm's, the first of which keeps the script that it is given."""
@@ -183,6 +219,9 @@ def test_slurm_gets_an_array_with_what_was_asked_for(submit, cluster, tmp_path):
         "job-name": "ferbench-run",
     }
     assert {key: options.get(key) for key in wanted} == wanted
+    assert re.search(
+        r" -P -u -m ferbench_submitit\.task \S+/logs [0-9a-f]{64} 1560 20$", cluster.read_text(), re.MULTILINE
+    )
     recipes = sorted((tmp_path / "logs" / "recipes").iterdir())
     assert [tomllib.loads(path.read_text())["training"]["seed"] for path in recipes] == [0, 1, 2, 3]
 

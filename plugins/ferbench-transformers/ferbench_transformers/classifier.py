@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ferbench import InitialWeights, Outputs, Task, UserError, warn_on_stderr
+from ferbench import Inert, InitialWeights, Outputs, Permission, Task, UserError, warn_on_stderr
 from ferbench_transformers.files import checkpoint_folder
 from ferbench_transformers.labels import rows_of_classes
 from ferbench_transformers.weights import load_weights
@@ -20,8 +20,8 @@ def hf_image_classifier(
     checkpoint: Annotated[str, InitialWeights()],
     revision: str | None = None,
     weights: Annotated[str, InitialWeights(names=("none",))] = "none",
-    new_classes: bool = False,
-    allow_pickled_weights: bool = False,
+    new_classes: Annotated[bool, Inert()] = False,
+    allow_pickled_weights: Annotated[bool, Permission()] = False,
     freeze: Literal["none", "backbone"] = "none",
 ) -> nn.Module:
     """Any image classifier that transformers' AutoModelForImageClassification loads, with its head fitted to the task.

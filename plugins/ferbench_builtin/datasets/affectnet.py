@@ -15,11 +15,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from ferbench import Crop, Dataset, Fault, Sample, csv_rows, expressions, image_tree
+from ferbench import Crop, Dataset, Fault, Inert, Sample, csv_rows, expressions, image_tree
 from ferbench_builtin.datasets.image_files import Color, Fit, ImageFiles, LeftOut, Size, Stored
 from ferbench_builtin.datasets.layouts import directory_of, no_such_layout
 
@@ -41,7 +41,7 @@ _WHERE_TO_GET = "ask its authors for it (mohammadmahoor.com, AffectNet) and name
 def affectnet(
     path: Path | None,
     *,
-    face_box: bool = True,
+    face_box: Annotated[bool, Inert()] = True,
     size: Size | None = None,
     color: Color = "rgb",
     fit: Fit = "stretch",

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import annotated_types
 
-from ferbench import Dataset, Fault, Sample, UserError, csv_rows, expressions, image_tree, text_lines
+from ferbench import Dataset, Fault, Inert, Sample, UserError, csv_rows, expressions, image_tree, text_lines
 from ferbench_builtin.datasets.fer2013_classes import SIZE
 from ferbench_builtin.datasets.fer2013_table import COLUMNS, pixel_row
 from ferbench_builtin.datasets.held_out import held_out
@@ -37,7 +37,7 @@ def ck_plus(
     path: Path | None,
     *,
     frames: Annotated[int, annotated_types.Ge(1)] = 3,
-    neutral: bool = False,
+    neutral: Annotated[bool, Inert()] = False,
     size: Size | None = None,
     color: Color = "gray",
     fit: Fit = "stretch",

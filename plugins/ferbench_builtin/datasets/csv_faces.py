@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Annotated
 
-from ferbench import Dataset, Fault, Sample, UserError, csv_columns, csv_rows, expressions, image_tree
+from ferbench import Dataset, Fault, Inert, Sample, UserError, csv_columns, csv_rows, expressions, image_tree
 from ferbench_builtin.datasets.folder import PARTS
 from ferbench_builtin.datasets.image_files import Color, Fit, ImageFiles, LeftOut, Size, Stored
 
@@ -16,13 +17,13 @@ def csv_faces(
     path: Path | None,
     *,
     root: Path | None = None,
-    path_column: str = "path",
-    label_column: str = "label",
-    valence_column: str = "valence",
-    arousal_column: str = "arousal",
-    split_column: str = "split",
-    subject_column: str = "subject",
-    clip_column: str = "clip",
+    path_column: Annotated[str, Inert()] = "path",
+    label_column: Annotated[str, Inert()] = "label",
+    valence_column: Annotated[str, Inert()] = "valence",
+    arousal_column: Annotated[str, Inert()] = "arousal",
+    split_column: Annotated[str, Inert()] = "split",
+    subject_column: Annotated[str, Inert()] = "subject",
+    clip_column: Annotated[str, Inert()] = "clip",
     size: Size | None = None,
     color: Color = "rgb",
     fit: Fit = "stretch",

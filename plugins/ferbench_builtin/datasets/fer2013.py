@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from ferbench import Dataset, UserError, image_tree
+from ferbench import Dataset, Inert, UserError, image_tree
 from ferbench_builtin.datasets.fer2013_folders import Fer2013Folders, Split
 from ferbench_builtin.datasets.fer2013_table import Fer2013Table
 from ferbench_builtin.datasets.layouts import no_such_layout
@@ -18,7 +19,7 @@ _WHERE_TO_GET = (
 )
 
 
-def fer2013(path: Path | None, *, votes: bool = False) -> Dataset:
+def fer2013(path: Path | None, *, votes: Annotated[bool, Inert()] = False) -> Dataset:
     """FER2013: 48×48 gray faces, seven classes, parts ``Training``, ``PublicTest`` and ``PrivateTest``.
 
     The layout is found by itself: ``fer2013.csv``, ``icml_face_data.csv``, Kaggle's folders

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from annotated_types import Gt, Interval
 from torch import Tensor, nn
 
-from ferbench import LossValue, Outputs, Targets, Task, Tunable
+from ferbench import Inert, LossValue, Outputs, Targets, Task, Tunable
 from ferbench_builtin.class_weights import Scheme, loss_weights
 from ferbench_builtin.losses.expression import as_buffer, mean_over_samples
 
@@ -41,7 +41,7 @@ class WeightedCrossEntropy(nn.Module):
         *,
         scheme: Scheme | None = None,
         beta: Annotated[float, Interval(gt=0, lt=1), Tunable(0.9, 0.9999)] = 0.999,
-        weights: dict[str, Annotated[float, Gt(0)]] = {},  # noqa: B006 - never changed; an option's default
+        weights: Annotated[dict[str, Annotated[float, Gt(0)]], Inert()] = {},  # noqa: B006 - never changed; an option's default
         label_smoothing: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.3)] = 0.0,
     ) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ from typing import Annotated
 from annotated_types import Ge, Interval
 from torch import Tensor, nn
 
-from ferbench import Outputs, Task, Tunable, UserError
+from ferbench import Inert, Outputs, Permission, Task, Tunable, UserError
 from ferbench_builtin.models.backbone import Freezable, Freeze
 from ferbench_builtin.models.heads import affect_head
 from ferbench_builtin.models.weights import FileWeights, started
@@ -21,9 +21,9 @@ def basic_cnn(
     dropout: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.6)] = 0.3,
     width: Annotated[int, Ge(1), Tunable(8, 64, step=8)] = 32,
     norm_momentum: Annotated[float, Interval(ge=0, lt=1), Tunable(0.9, 0.99)] = 0.9,
-    affect: bool = False,
+    affect: Annotated[bool, Inert()] = False,
     weights: FileWeights = "none",
-    allow_pickled_weights: bool = False,
+    allow_pickled_weights: Annotated[bool, Permission()] = False,
     freeze: Freeze = "none",
 ) -> nn.Module:
     """Three blocks of convolution, batch norm, ReLU and max-pooling, then three dense layers.

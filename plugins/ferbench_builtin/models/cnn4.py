@@ -7,7 +7,7 @@ from typing import Annotated
 from annotated_types import Ge, Interval
 from torch import nn
 
-from ferbench import Task, Tunable, UserError
+from ferbench import Inert, Permission, Task, Tunable, UserError
 from ferbench_builtin.models.backbone import BackboneAndHeads, Freeze
 from ferbench_builtin.models.heads import Heads
 from ferbench_builtin.models.weights import FileWeights, started
@@ -23,9 +23,9 @@ def cnn4(
     dropout: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.5)] = 0.25,
     units: Annotated[int, Ge(1), Tunable(64, 1024, log=True)] = 256,
     head_dropout: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.7)] = 0.5,
-    affect: bool = False,
+    affect: Annotated[bool, Inert()] = False,
     weights: FileWeights = "none",
-    allow_pickled_weights: bool = False,
+    allow_pickled_weights: Annotated[bool, Permission()] = False,
     freeze: Freeze = "none",
 ) -> nn.Module:
     """Four blocks of 3×3 convolution, ReLU, batch norm, max-pooling and dropout, then a dense layer and the head.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from torch import Tensor, nn
 
-from ferbench import Outputs, Task
+from ferbench import Inert, Outputs, Task
 from ferbench_builtin.models.heads import affect_head
 
 
-def linear(task: Task, *, affect: bool = False) -> nn.Module:
+def linear(task: Task, *, affect: Annotated[bool, Inert()] = False) -> nn.Module:
     """Softmax regression (multinomial logistic regression) on the pixels.
 
     The weights start at zero: the problem is convex, so the start decides nothing but the first steps, and

@@ -7,7 +7,7 @@ from typing import Annotated
 from annotated_types import Interval
 from torch import nn
 
-from ferbench import InitialWeights, Task, Tunable
+from ferbench import Inert, InitialWeights, Permission, Task, Tunable
 from ferbench_builtin.models.backbone import Freeze
 from ferbench_builtin.models.timm_backbone import TimmOptions, build
 
@@ -35,10 +35,10 @@ class NamedBackbone:
         task: Task,
         *,
         weights: Annotated[str, InitialWeights(names=("none", "timm"))] = "none",
-        allow_pickled_weights: bool = False,
+        allow_pickled_weights: Annotated[bool, Permission()] = False,
         dropout: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.6)] = 0.0,
         drop_path: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.3)] = 0.0,
-        affect: bool = False,
+        affect: Annotated[bool, Inert()] = False,
         freeze: Freeze = "none",
     ) -> nn.Module:
         """Build it for a task; images come normalised as the plugin's spec says.

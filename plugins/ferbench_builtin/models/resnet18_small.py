@@ -8,7 +8,7 @@ import timm
 from annotated_types import Interval
 from torch import nn
 
-from ferbench import Task, Tunable
+from ferbench import Inert, Permission, Task, Tunable
 from ferbench_builtin.models.backbone import BackboneAndHeads, Freeze
 from ferbench_builtin.models.heads import Heads
 from ferbench_builtin.models.weights import FileWeights, started
@@ -20,9 +20,9 @@ def resnet18_small(
     task: Task,
     *,
     dropout: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.6)] = 0.3,
-    affect: bool = False,
+    affect: Annotated[bool, Inert()] = False,
     weights: FileWeights = "none",
-    allow_pickled_weights: bool = False,
+    allow_pickled_weights: Annotated[bool, Permission()] = False,
     freeze: Freeze = "none",
 ) -> nn.Module:
     """ResNet-18 (He et al. 2016, https://arxiv.org/abs/1512.03385) with a 3×3 stem of stride 1 and no stem max-pool.

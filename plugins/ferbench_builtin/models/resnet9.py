@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from annotated_types import Ge, Interval
 from torch import Tensor, nn
 
-from ferbench import Task, Tunable, UserError
+from ferbench import Inert, Permission, Task, Tunable, UserError
 from ferbench_builtin.models.backbone import BackboneAndHeads, Freeze
 from ferbench_builtin.models.heads import Heads
 from ferbench_builtin.models.weights import FileWeights, started
@@ -25,9 +25,9 @@ def resnet9(
     grid: Annotated[int, Interval(ge=1, le=8)] = 3,
     units: Annotated[int, Ge(0)] = 256,
     dropout: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.5)] = 0.2,
-    affect: bool = False,
+    affect: Annotated[bool, Inert()] = False,
     weights: FileWeights = "none",
-    allow_pickled_weights: bool = False,
+    allow_pickled_weights: Annotated[bool, Permission()] = False,
     freeze: Freeze = "none",
 ) -> nn.Module:
     """A stem and three stages of convolution, max-pooling and a residual pair: the ResNet-9 of Page

@@ -13,7 +13,19 @@ from annotated_types import Interval
 from timm.models import PretrainedCfg, get_pretrained_cfg, split_model_name_tag
 from torch import Tensor, nn
 
-from ferbench import InitialWeights, Outputs, Task, Tunable, UserError, did_you_mean, hub_file, one_line, warn_on_stderr
+from ferbench import (
+    Inert,
+    InitialWeights,
+    Outputs,
+    Permission,
+    Task,
+    Tunable,
+    UserError,
+    did_you_mean,
+    hub_file,
+    one_line,
+    warn_on_stderr,
+)
 from ferbench_builtin.models.backbone import BackboneAndHeads, Freeze
 from ferbench_builtin.models.heads import Heads
 from ferbench_builtin.models.weights import load_state, read_state
@@ -43,12 +55,12 @@ def released_as(weights: str, options: Mapping[str, Any]) -> str:
 def timm_model(
     task: Task,
     *,
-    backbone: str,
+    backbone: Annotated[str, Inert()],
     weights: Annotated[str, InitialWeights(names=("none", "timm"), identify=released_as)] = "none",
-    allow_pickled_weights: bool = False,
+    allow_pickled_weights: Annotated[bool, Permission()] = False,
     dropout: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.6)] = 0.0,
     drop_path: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.3)] = 0.0,
-    affect: bool = False,
+    affect: Annotated[bool, Inert()] = False,
     freeze: Freeze = "none",
 ) -> nn.Module:
     """Any classification backbone of timm, with fresh heads.

@@ -7,7 +7,7 @@ from typing import Annotated
 from annotated_types import Ge, Interval
 from torch import nn
 
-from ferbench import Task, Tunable, UserError
+from ferbench import Inert, Permission, Task, Tunable, UserError
 from ferbench_builtin.models.backbone import BackboneAndHeads, Freeze
 from ferbench_builtin.models.heads import Heads
 from ferbench_builtin.models.weights import FileWeights, started
@@ -21,9 +21,9 @@ def vggnet_fer(
     *,
     units: Annotated[int, Ge(1), Tunable(256, 4096, log=True)] = 4096,
     dropout: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.6)] = 0.2,
-    affect: bool = False,
+    affect: Annotated[bool, Inert()] = False,
     weights: FileWeights = "none",
-    allow_pickled_weights: bool = False,
+    allow_pickled_weights: Annotated[bool, Permission()] = False,
     freeze: Freeze = "none",
 ) -> nn.Module:
     """Four stages of two 3×3 convolutions, with batch norm and ReLU, and max-pooling; two dense layers; the head.

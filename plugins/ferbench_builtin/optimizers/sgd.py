@@ -8,7 +8,7 @@ import torch
 from annotated_types import Ge, Gt, Interval
 from torch import nn
 
-from ferbench import Tunable, UserError
+from ferbench import Inert, Tunable, UserError
 
 
 def sgd(
@@ -16,7 +16,7 @@ def sgd(
     *,
     lr: Annotated[float, Gt(0), Tunable(1e-3, 1.0, log=True)] = 0.01,
     momentum: Annotated[float, Interval(ge=0, lt=1), Tunable(0.8, 0.99)] = 0.9,
-    nesterov: bool = False,
+    nesterov: Annotated[bool, Inert()] = False,
     weight_decay: Annotated[float, Ge(0), Tunable(1e-6, 1e-2, log=True)] = 0.0,
 ) -> torch.optim.Optimizer:
     """Stochastic gradient descent with momentum, in PyTorch's fused form.

@@ -8,7 +8,7 @@ import torch
 from annotated_types import Ge, Gt, Interval
 from torch import nn
 
-from ferbench import Tunable, UserError, did_you_mean, one_line
+from ferbench import Inert, Tunable, UserError, did_you_mean, one_line
 
 _LOOKAHEAD = "lookahead_"
 
@@ -16,7 +16,7 @@ _LOOKAHEAD = "lookahead_"
 def timm_optimizer(
     parameters: list[nn.Parameter] | list[dict[str, Any]],
     *,
-    algorithm: str = "nadamw",
+    algorithm: Annotated[str, Inert()] = "nadamw",
     lr: Annotated[float, Gt(0), Tunable(1e-5, 1e-1, log=True)] | None = None,
     weight_decay: Annotated[float, Ge(0), Tunable(1e-6, 1e-1, log=True)] = 0.0,
     betas: tuple[Annotated[float, Interval(ge=0, lt=1)], ...] | None = None,

@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Gt
 from numpy.typing import NDArray
 
-from ferbench import Scores, Task, Tunable
+from ferbench import Inert, Scores, Task, Tunable
 from ferbench_builtin.class_weights import by_name
 from ferbench_builtin.samplers.drawing import Classes
 
@@ -39,7 +39,7 @@ class Weighted:
         *,
         seed: int,
         power: Annotated[float, Tunable(-1.0, 0.0)] | None = None,
-        emphasis: dict[str, Annotated[float, Gt(0)]] = {},  # noqa: B006 - never changed; an option's default
+        emphasis: Annotated[dict[str, Annotated[float, Gt(0)]], Inert()] = {},  # noqa: B006 - never changed; an option's default
     ) -> None:
         self._classes = Classes(labels, task.num_classes)
         self._names = task.class_names

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Interval
 
-from ferbench import Tunable, UserError
+from ferbench import Inert, Tunable, UserError
 from ferbench_builtin.schedules.warmup import Rates, Scheduled, Span, Warmup, WarmupUnit
 
 
@@ -18,7 +18,7 @@ def exponential(
     *,
     decay: Annotated[float, Interval(gt=0, le=1), Tunable(0.8, 0.99)] = 0.95,
     every: Annotated[float, Gt(0)] = 1.0,
-    staircase: bool = False,
+    staircase: Annotated[bool, Inert()] = False,
     warmup: Warmup = 0.0,
     warmup_unit: WarmupUnit = "epochs",
 ) -> Scheduled:

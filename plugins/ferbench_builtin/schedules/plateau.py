@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Interval
 
-from ferbench import HIGHER_IS_BETTER, Scores, Tunable, UserError, better
+from ferbench import HIGHER_IS_BETTER, Inert, Scores, Tunable, UserError, better
 from ferbench_builtin.schedules.warmup import Rates, Span, Warmup, WarmupUnit
 
 
@@ -38,7 +38,7 @@ class Plateau:
         epochs: int,
         steps_per_epoch: int,
         *,
-        metric: str = "loss",
+        metric: Annotated[str, Inert()] = "loss",
         factor: Annotated[float, Interval(gt=0, lt=1), Tunable(0.1, 0.7)] = 0.1,
         patience: Annotated[int, Ge(0), Tunable(1, 10)] = 5,
         threshold: Annotated[float, Ge(0)] = 1e-4,
