@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.errors import UserError
-from ferbench.storage import replace_file
+from ferbench.output import write_output
 from ferbench.tables.formats import csv_lines
 from ferbench.tables.reading import ID_COLUMNS, column_called, id_column, read_rows
 
@@ -24,7 +24,7 @@ def write_exclusions(path: Path, rows: Iterable[tuple[str, str]]) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    replace_file(path, csv_lines([("id", "reason"), *rows]).encode())
+    write_output(path, csv_lines([("id", "reason"), *rows]).encode())
 
 
 def listed(path: str | Path, option: str) -> dict[str, str]:
