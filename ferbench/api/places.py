@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ferbench.data.pack import Pack
     from ferbench.experiment.prepare import Preparer
     from ferbench.experiment.resolve import ResolvedRecipe
     from ferbench.plugin.specs import DatasetSpec
@@ -41,17 +43,27 @@ def data_places(data: Places) -> list[str]:
 
 
 def quiet_preparer(cache: str | PathLike[str] | None, plugins: Sequence[str], results: Path | None = None) -> Preparer:
-    """Prepares recipes without showing how datasets are packed.
+    """Prepares recipes without showing how datasets are packed; warns of excluded ids that no sample has.
 
     Args:
         cache: where packed datasets are kept; None: the user's cache.
         plugins: local plugins, as ``--plugin``.
         results: where a run is looked for whose weights a recipe starts from; None: nothing does.
     """
+    from ferbench.data.exclusions import matched
     from ferbench.experiment.prepare import Preparer, pack_in
     from ferbench.plugin.discovery import load_registry
 
-    registry, pack = load_registry(plugins), pack_in(cache_directory(cache))
+    registry, packs = load_registry(plugins), pack_in(cache_directory(cache))
+
+    def pack(resolved: ResolvedRecipe) -> Pack:
+        made = packs(resolved)
+        if (listed := resolved.recipe.data.exclude) is not None:
+            found = matched(listed, made.ids)
+            if found.found and found.missing:  # of none, it is an error
+                warnings.warn(found.line(made.dataset), stacklevel=2)
+        return made
+
     if results is None:
         return Preparer(registry, pack)
     from ferbench.training.starting import find_start

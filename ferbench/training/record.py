@@ -7,10 +7,11 @@ import traceback
 
 import torch
 
+from ferbench.data.exclusions import MISSING_SHOWN, Matched
 from ferbench.experiment.plan import Plan
 from ferbench.plugin.culprit import named
 from ferbench.records.lineage import Lineage
-from ferbench.records.run import AskedRecipe, Data, Failure, Identity, Run, Status
+from ferbench.records.run import AskedRecipe, Data, Failure, Identity, ListedExclusions, Run, Status
 from ferbench.runs.directory import RunDirectory
 from ferbench.training import runtime
 from ferbench.training.epoch import Diverged
@@ -40,6 +41,7 @@ def first_record(plan: Plan, device: torch.device, devices: int = 1) -> Run:
         excluded=dict(split.excluded),
         faults=[str(fault) for fault in pack.faults[:100]],
         notes=dict(pack.notes),
+        **({} if split.matched is None else {"exclusions": _listed(split.matched)}),
         **({} if pack.form is None else pack.form.record()),
     )
     return Run(
@@ -57,6 +59,11 @@ def first_record(plan: Plan, device: torch.device, devices: int = 1) -> Run:
         lineage=Lineage(parents=[] if plan.start is None else [plan.start.as_parent()]),
         evaluations={},
     )
+
+
+def _listed(matched: Matched) -> ListedExclusions:
+    missing = list(matched.missing[:MISSING_SHOWN])
+    return ListedExclusions(listed=matched.listed, found=matched.found, missing=missing)
 
 
 def write_failure(directory: RunDirectory, record: Run, error: BaseException) -> None:
