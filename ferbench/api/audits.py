@@ -305,9 +305,7 @@ def _doubts(results: Path, named: Run | str, dataset: str, ids: NDArray[np.str_]
         for suspect in suspects(predictions.ids, predictions.truth, predictions.probabilities):
             suspected.setdefault(suspect.id, (suspect, names[suspect.label], names[suspect.predicted]))
     if not right:
-        raise UserError(
-            f"run '{title}' has no predictions for samples of '{dataset}'", "name a run on this dataset"
-        )
+        raise UserError(f"run '{title}' has no predictions for samples of '{dataset}'", "name a run on this dataset")
     kept = [entry for entry in suspected.values() if entry[0].id in right]
     surest = sorted(kept, key=lambda entry: entry[0].of_label - entry[0].probability)
     return Doubts(title, tuple(surest), len(right), sum(right.values()))

@@ -92,8 +92,8 @@ def timeline(
     from ferbench.runs.find import find_run
     from ferbench.temporal.frames import Box, open_frames
     from ferbench.temporal.patterns import find_patterns
+    from ferbench.temporal.timeline import BATCH, watch
     from ferbench.temporal.timeline import smooth as smoothed
-    from ferbench.temporal.timeline import watch
 
     if fps is not None and not math.isfinite(fps):
         raise UserError(f"--fps {fps} is no number of frames", "give a number such as --fps 25")
@@ -112,7 +112,7 @@ def timeline(
     for warning in filter(None, (trained.changed, trained.doubt)):
         click.echo(one_line(f"warning: {warning}; probabilities may differ"), err=True)
     shown = _counted(opened.read(trained.form.channels), opened.total)
-    seen, faulty = watch(shown, trained.classify, trained.task.class_names, every=every)
+    seen, faulty = watch(shown, trained.gather(BATCH), trained.task.class_names, every=every)
     _refuse(faulty, len(seen), skip_faulty=skip_faulty)
     view = TimelineView(
         timeline=smoothed(seen, smooth),

@@ -126,7 +126,7 @@ def matched(path: str, ids: NDArray[np.str_]) -> Matched:
 def excluded_rows(path: str, ids: NDArray[np.str_], dataset: str) -> NDArray[np.bool_]:
     """Which samples a list names, bool[N].
 
-    Ids that the data does not have are passed over, since a list may be about more than there is: `matched` counts them.
+    Ids that the data does not have are passed over, since a list may name more than there is; `matched` counts them.
 
     Args:
         path: of the list.
