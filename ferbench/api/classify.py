@@ -120,7 +120,9 @@ def classify(
 
 
 def _pixels(source: ImageSource | Picture) -> ImageSource:
-    if not hasattr(source, "convert"):
+    from PIL import Image
+
+    if not isinstance(source, Image.Image):
         return source
     import numpy as np
 

@@ -9,10 +9,14 @@ from collections.abc import Callable, Mapping, Sized
 from typing import Any, ParamSpec, TypeVar
 
 from ferbench.errors import UserError
+from ferbench.experiment.fold_axis import MOST, refuse_more
 from ferbench.kinds import SECTIONS
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+
+#: Draws of a bootstrap: more change no digit that is shown.
+MOST_DRAWS = 1_000_000
 
 _EXAMPLES = {
     "grid": '{"optimizer.lr": [0.01, 0.001]}',
@@ -108,8 +112,11 @@ def _several(name: str, value: Any) -> Any:
         value = value.tolist()
     if isinstance(value, (set, frozenset)):
         raise UserError(f"{name} is a set, which has no order", "give a list")
-    if isinstance(value, Sized) and not isinstance(value, type) and not len(value):
-        raise UserError(f"{name} is empty", "give one value at least, or leave it out")
+    if isinstance(value, Sized) and not isinstance(value, type):
+        if not len(value):
+            raise UserError(f"{name} is empty", "give one value at least, or leave it out")
+        if not isinstance(value, (str, bytes)):
+            refuse_more(len(value), f"values of {name}")
     return value
 
 
@@ -127,9 +134,11 @@ def _listed(name: str, value: Any) -> Any:
 
 
 def _count(name: str, value: Any) -> Any:
-    value, least = value.item() if hasattr(value, "item") else value, {"folds": 2, "draws": 100}[name]
-    if type(value) is not int or value < least:
-        raise UserError(f"{name} is {value!r}", f"give a whole number, at least {least}")
+    value = value.item() if hasattr(value, "item") else value
+    least, most = {"folds": (2, MOST), "draws": (100, MOST_DRAWS)}[name]
+    if type(value) is not int or not least <= value <= most:
+        given = f"of {value.bit_length()} bits" if isinstance(value, int) and abs(value) > 2**63 else repr(value)
+        raise UserError(f"{name} is {given}", f"give a whole number from {least} to {most:,}")
     return value
 
 

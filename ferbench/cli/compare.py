@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ferbench.api.given import MOST_DRAWS
 from ferbench.cli.completion import RunType
 from ferbench.cli.formats import format_options, in_terminal, print_tables
 from ferbench.cli.json_output import chosen_format, echo_json
@@ -42,7 +43,7 @@ _SPARE = ("improvement", *_PROBABILITIES, "p", "second", "first")
     help="Write all samples that one gets right and the other wrong; - is standard output.",
 )
 @click.option(
-    "--draws", type=click.IntRange(min=100), default=10_000, show_default=True, help="Draws of the bootstrap."
+    "--draws", type=click.IntRange(100, MOST_DRAWS), default=10_000, show_default=True, help="Draws of the bootstrap."
 )
 @results_option
 def compare(

@@ -41,9 +41,10 @@ def first_record(plan: Plan, device: torch.device, devices: int = 1) -> Run:
         excluded=dict(split.excluded),
         faults=[str(fault) for fault in pack.faults[:100]],
         notes=dict(pack.notes),
-        **({} if split.matched is None else {"exclusions": _listed(split.matched)}),
         **({} if pack.form is None else pack.form.record()),
     )
+    if split.matched is not None:
+        data.exclusions = _listed(split.matched)
     return Run(
         kind="trained",
         name=recipe.name,
