@@ -32,6 +32,7 @@ from ferbench.version import API_VERSION, __version__
 if TYPE_CHECKING:
     from ferbench.api.audits import audit_data, audit_table
     from ferbench.api.comparing import Comparison, compare
+    from ferbench.api.evaluate import EvaluationResult, evaluate
     from ferbench.api.imports import import_predictions
     from ferbench.api.ranking import Board, leaderboard
     from ferbench.api.results import Results, Run, load_results, load_run
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "ferbench.api.audits": ("audit_data", "audit_table"),
     "ferbench.api.comparing": ("Comparison", "compare"),
+    "ferbench.api.evaluate": ("EvaluationResult", "evaluate"),
     "ferbench.api.imports": ("import_predictions",),
     "ferbench.api.ranking": ("Board", "leaderboard"),
     "ferbench.api.results": ("Results", "Run", "load_results", "load_run"),
@@ -95,6 +97,7 @@ __all__ = [
     "Dataset",
     "DatasetSpec",
     "Draws",
+    "EvaluationResult",
     "Fault",
     "Fit",
     "InitialWeights",
@@ -128,6 +131,7 @@ __all__ = [
     "csv_columns",
     "csv_rows",
     "did_you_mean",
+    "evaluate",
     "expressions",
     "hookimpl",
     "hub_file",

@@ -120,12 +120,11 @@ def classify(
 
 
 def _pixels(source: ImageSource | Picture) -> ImageSource:
+    import numpy as np
     from PIL import Image
 
     if not isinstance(source, Image.Image):
         return source
-    import numpy as np
-
     return np.asarray(source.convert("L" if source.mode in ("L", "1", "I;16") else "RGB"))
 
 

@@ -50,7 +50,6 @@ def quiet_preparer(cache: str | PathLike[str] | None, plugins: Sequence[str], re
         plugins: local plugins, as ``--plugin``.
         results: where a run is looked for whose weights a recipe starts from; None: nothing does.
     """
-    from ferbench.data.exclusions import matched
     from ferbench.experiment.prepare import Preparer, pack_in
     from ferbench.plugin.discovery import load_registry
 
@@ -58,10 +57,7 @@ def quiet_preparer(cache: str | PathLike[str] | None, plugins: Sequence[str], re
 
     def pack(resolved: ResolvedRecipe) -> Pack:
         made = packs(resolved)
-        if (listed := resolved.recipe.data.exclude) is not None:
-            found = matched(listed, made.ids)
-            if found.found and found.missing:  # of none, it is an error
-                warnings.warn(found.line(made.dataset), stacklevel=2)
+        warn_of_missing(resolved.recipe.data.exclude, made)
         return made
 
     if results is None:
@@ -69,6 +65,15 @@ def quiet_preparer(cache: str | PathLike[str] | None, plugins: Sequence[str], re
     from ferbench.training.starting import find_start
 
     return Preparer(registry, pack, lambda given: find_start(results, given))
+
+
+def warn_of_missing(exclude: str | None, pack: Pack) -> None:
+    """Warn of ids of a list of exclusions that no sample has; where none is found, it is refused elsewhere."""
+    from ferbench.data.exclusions import matched
+
+    found = None if exclude is None else matched(exclude, pack.ids)
+    if found is not None and found.found and found.missing:
+        warnings.warn(found.line(pack.dataset), stacklevel=3)
 
 
 def chosen_dataset(
