@@ -19,6 +19,7 @@ import click
 import ferbench
 from ferbench.api.audits import DataAudit, TableAudit
 from ferbench.api.comparing import Comparison
+from ferbench.api.evaluate import EvaluationResult
 from ferbench.api.ranking import Board
 from ferbench.api.results import Results, Run
 from ferbench.api.tune import Best, Study
@@ -166,13 +167,14 @@ _FUNCTIONS = (
     "load_run",
     "leaderboard",
     "compare",
+    "evaluate",
     "import_predictions",
     "tune",
     "load_study",
     "audit_table",
     "audit_data",
 )
-_CLASSES = (Results, Run, Board, Comparison, Study, Best, TableAudit, DataAudit)
+_CLASSES = (Results, Run, EvaluationResult, Board, Comparison, Study, Best, TableAudit, DataAudit)
 
 
 def python() -> str:

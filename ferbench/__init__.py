@@ -34,6 +34,7 @@ from ferbench.version import API_VERSION, __version__
 if TYPE_CHECKING:
     from ferbench.api.audits import audit_data, audit_table
     from ferbench.api.comparing import Comparison, compare
+    from ferbench.api.evaluate import EvaluationResult, evaluate
     from ferbench.api.imports import import_predictions
     from ferbench.api.ranking import Board, leaderboard
     from ferbench.api.results import Results, Run, load_results, load_run
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "ferbench.api.audits": ("audit_data", "audit_table"),
     "ferbench.api.comparing": ("Comparison", "compare"),
+    "ferbench.api.evaluate": ("EvaluationResult", "evaluate"),
     "ferbench.api.imports": ("import_predictions",),
     "ferbench.api.ranking": ("Board", "leaderboard"),
     "ferbench.api.results": ("Results", "Run", "load_results", "load_run"),
@@ -97,6 +99,7 @@ __all__ = [
     "Dataset",
     "DatasetSpec",
     "Draws",
+    "EvaluationResult",
     "Fault",
     "Fit",
     "Inert",
@@ -132,6 +135,7 @@ __all__ = [
     "csv_columns",
     "csv_rows",
     "did_you_mean",
+    "evaluate",
     "expressions",
     "hookimpl",
     "hub_file",

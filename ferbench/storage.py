@@ -31,17 +31,24 @@ def sync_directory(path: Path) -> None:
         os.close(handle)
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes, *, like: os.stat_result | None = None) -> None:
     """Write ``content`` to ``path``: temporary name, fsync, ``os.replace``, fsync of the directory.
+
+    Args:
+        path: of the file.
+        content: all of it.
+        like: of what is replaced, if the file is to have its mode and owner; None: those of a new file.
 
     Raises:
         UserError: the directory cannot be written or is full; ``path`` is as it was before.
     """
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(6)}.tmp"
+    temporary = path.parent / f".{path.name[:50]}.{secrets.token_hex(6)}.tmp"
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("xb") as file:
+            with open(temporary, "xb", opener=None if like is None else _private) as file:
+                if like is not None:
+                    _make_like(file.fileno(), like)
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -50,6 +57,19 @@ def replace_file(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
             raise
         sync_directory(path.parent)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _make_like(descriptor: int, like: os.stat_result) -> None:
+    if os.name == "nt":
+        return
+    own = os.fstat(descriptor)
+    if (own.st_uid, own.st_gid) != (like.st_uid, like.st_gid):
+        os.fchown(descriptor, like.st_uid, like.st_gid)
+    os.fchmod(descriptor, like.st_mode & 0o777)
 
 
 def replace_json(path: Path, content: Any) -> None:
@@ -71,6 +91,8 @@ def writing(place: Path) -> Iterator[None]:
     """Turn what can go wrong with a disk into an error that names the file or directory and the remedy."""
     try:
         yield
+    except BrokenPipeError:  # whoever read it has gone
+        raise
     except OSError as error:
         raise UserError(f"cannot write to {place}: {error.strerror or error}", remedy_for(error)) from error
 

@@ -15,7 +15,9 @@ from ferbench.api.places import Places, chosen_dataset, quiet_preparer
 from ferbench.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from ferbench.api.results import Run
     from ferbench.audit.counts import ZeroDivision
@@ -226,7 +228,8 @@ def audit_data(
     Args:
         dataset: its name; several joined with ``+``.
         data: where its files are; of several datasets by name.
-        settings: options of the dataset (``dataset.NAME``), and ``data.protocol``, which says what is train and test.
+        settings: options of the dataset (``dataset.NAME``); ``data.protocol``, which says what is train and test; and
+            ``data.exclude``, a list of samples that are left aside.
         near: look for near copies too.
         run: a finished run, whose disagreements with labels are listed too.
         skip_faulty: leave faulty samples out.
@@ -239,15 +242,22 @@ def audit_data(
         UserError: a setting has no say in an audit, or the dataset cannot be read.
     """
     from ferbench.audit.findings import examine
+    from ferbench.data.exclusions import excluded_rows
 
     for key in settings or {}:
-        if key == "dataset.exclude" or (key != "data.protocol" and not key.startswith("dataset.")):
-            raise UserError(f"{key} has no say in an audit", "set options of the dataset, or data.protocol")
+        if key not in ("data.protocol", "data.exclude") and not key.startswith("dataset."):
+            raise UserError(
+                f"{key} has no say in an audit", "set options of the dataset, data.protocol or data.exclude"
+            )
     preparer = preparer or quiet_preparer(cache, plugins)
     resolved, spec = chosen_dataset(preparer, dataset, data, settings, skip_faulty=skip_faulty)
     pack = preparer.pack(resolved)
-    findings = examine(pack, spec.protocols, resolved.recipe.data.protocol, near=near)
-    return DataAudit(pack, findings, None if run is None else _doubts(Path(results), run, pack))
+    asked = resolved.recipe.data
+    findings = examine(pack, spec.protocols, asked.protocol, near=near, exclude=asked.exclude)
+    ids = pack.ids
+    if asked.exclude is not None:
+        ids = ids[~excluded_rows(asked.exclude, ids, pack.dataset)]
+    return DataAudit(pack, findings, None if run is None else _doubts(Path(results), run, pack.dataset, ids))
 
 
 def check_kinds(kinds: Sequence[str], *, near: bool, run: Run | str | None) -> list[str]:
@@ -270,7 +280,7 @@ def check_kinds(kinds: Sequence[str], *, near: bool, run: Run | str | None) -> l
     return list(kinds)
 
 
-def _doubts(results: Path, named: Run | str, pack: Pack) -> Doubts:
+def _doubts(results: Path, named: Run | str, dataset: str, ids: NDArray[np.str_]) -> Doubts:
     """What a run says of the labels of samples that it was not trained on."""
     import numpy as np
 
@@ -289,15 +299,13 @@ def _doubts(results: Path, named: Run | str, pack: Pack) -> Doubts:
         if evaluation.seen is not None and evaluation.seen.contaminated:
             continue
         names = evaluation.class_names
-        here = np.isin(predictions.ids, pack.ids)
+        here = np.isin(predictions.ids, ids)
         is_right = predictions.predicted == predictions.truth
         right |= dict(zip(predictions.ids[here].tolist(), is_right[here].tolist(), strict=True))
         for suspect in suspects(predictions.ids, predictions.truth, predictions.probabilities):
             suspected.setdefault(suspect.id, (suspect, names[suspect.label], names[suspect.predicted]))
     if not right:
-        raise UserError(
-            f"run '{title}' has no predictions for samples of '{pack.dataset}'", "name a run on this dataset"
-        )
+        raise UserError(f"run '{title}' has no predictions for samples of '{dataset}'", "name a run on this dataset")
     kept = [entry for entry in suspected.values() if entry[0].id in right]
     surest = sorted(kept, key=lambda entry: entry[0].of_label - entry[0].probability)
     return Doubts(title, tuple(surest), len(right), sum(right.values()))

@@ -11,6 +11,7 @@ from ferbench.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from PIL.Image import Image as Picture
 
     from ferbench.data.sample import ImageSource
     from ferbench.runs.directory import RunDirectory
@@ -82,7 +83,7 @@ def image_files(given: Sequence[Path], warn: Callable[[str], None]) -> Iterator[
 
 
 def classify(
-    trained: TrainedModel, images: Sequence[tuple[Path | int, ImageSource]]
+    trained: TrainedModel, images: Sequence[tuple[Path | int, ImageSource | Picture]]
 ) -> tuple[list[Classified], list[tuple[Path | int, str]]]:
     """What a model says of images.
 
@@ -97,23 +98,37 @@ def classify(
 
     results: list[Classified] = []
     faults: list[tuple[Path | int, str]] = []
+    gathered = trained.gather(min(_BATCH, len(images)))
     for start in range(0, len(images), _BATCH):
-        decoded = []
+        names = []
         for name, source in images[start : start + _BATCH]:
             try:
-                decoded.append((name, decode(source, trained.form.channels)))
+                decoded = decode(_pixels(source), trained.form.channels)
             except DecodeError as error:
                 faults.append((name, str(error)))
-        if decoded:
-            probabilities, affect = trained.classify([image for _, image in decoded])
-            for i, (name, _) in enumerate(decoded):
+            else:
+                gathered.add(decoded)
+                names.append(name)
+                del decoded  # before the next one is decoded
+        if names:
+            probabilities, affect = gathered.classify()
+            for i, name in enumerate(names):
                 results.append(
                     Classified(name, probabilities[i].tolist(), None if affect is None else affect[i].tolist())
                 )
     return results, faults
 
 
-def as_sources(images: Any) -> list[tuple[Path | int, ImageSource]]:
+def _pixels(source: ImageSource | Picture) -> ImageSource:
+    import numpy as np
+    from PIL import Image
+
+    if not isinstance(source, Image.Image):
+        return source
+    return np.asarray(source.convert("L" if source.mode in ("L", "1", "I;16") else "RGB"))
+
+
+def as_sources(images: Any) -> list[tuple[Path | int, ImageSource | Picture]]:
     """Images as Python users have them: paths (a directory stands for the images below it), arrays uint8[H, W] or
     uint8[H, W, 3], or pictures of Pillow; one, or a sequence of them."""
     import warnings
@@ -124,15 +139,13 @@ def as_sources(images: Any) -> list[tuple[Path | int, ImageSource]]:
     if not alone and not isinstance(images, Iterable):
         raise UserError(f"images is of type {type(images).__name__}", "give paths, arrays or pictures of Pillow")
     several = [images] if alone else list(images)
-    sources: list[tuple[Path | int, ImageSource]] = []
+    sources: list[tuple[Path | int, ImageSource | Picture]] = []
     for place, image in enumerate(several):
         if isinstance(image, (str, Path)):
             paths = image_files([Path(image)], lambda text: warnings.warn(text, stacklevel=4))
             sources += [(path, path) for path in paths]
         else:
-            if hasattr(image, "convert"):
-                image = image.convert("L" if image.mode in ("L", "1", "I;16") else "RGB")
-            sources.append((place, np.asarray(image)))
+            sources.append((place, image if hasattr(image, "convert") else np.asarray(image)))
     return sources
 
 

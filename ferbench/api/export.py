@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ferbench.errors import UserError
-from ferbench.storage import replace_file
+from ferbench.output import is_stream, write_output
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,7 @@ def check_format(path: Path) -> None:
     Raises:
         UserError: its suffix says no format, or what writes it is not installed.
     """
-    if path.suffix.lower() not in FORMATS:
+    if path.suffix.lower() not in FORMATS and not is_stream(path):
         raise UserError(
             f"{path}: what format is '{path.suffix}'?", f"call the file {path.stem}.csv or {path.stem}.parquet"
         )
@@ -32,7 +32,7 @@ def check_format(path: Path) -> None:
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame as CSV or Parquet, by its suffix.
+    """Write a frame as CSV or Parquet, by its suffix; into a pipe or device without one as CSV.
 
     In CSV, text that a spreadsheet would run as a formula gets an apostrophe in front; Parquet keeps it as it is.
 
@@ -45,7 +45,7 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
 
         buffer = io.BytesIO()
         frame.to_parquet(buffer, index=False)
-        replace_file(path, buffer.getvalue())
+        write_output(path, buffer.getvalue())
         return
     from ferbench.tables.formats import csv_text
 
@@ -54,4 +54,4 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
         if kind.kind not in "fiub":  # texts and categories
             texts = frame.iloc[:, place].astype("object")
             safe.isetitem(place, texts.map(csv_text, na_action="ignore"))
-    replace_file(path, safe.to_csv(index=False, lineterminator="\n").encode())
+    write_output(path, safe.to_csv(index=False, lineterminator="\n").encode())

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sized
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from ferbench.errors import UserError
+from ferbench.experiment.fold_axis import MOST, refuse_more
 from ferbench.kinds import SECTIONS
 from ferbench.storage import refuse_long
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+
+#: Draws of a bootstrap: more change no digit that is shown.
+MOST_DRAWS = 1_000_000
+
+#: What Python users write in another way than a flag with a value behind it.
+_WRITTEN_OTHERWISE = ("grid", "settings", "data")
 
 _EXAMPLES = {
     "grid": '{"optimizer.lr": [0.01, 0.001]}',
@@ -30,6 +39,7 @@ def checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
     Numbers and arrays of numpy and pandas become Python's, and a single plugin or tracker a list of it.
     """
     signature = inspect.signature(function)
+    names = tuple(signature.parameters)
 
     @functools.wraps(function)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -40,9 +50,47 @@ def checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
                 bound.arguments[name] = {key: _checked(key, each) for key, each in value.items()}
             elif value is not parameter.default:
                 bound.arguments[name] = _checked(name, value)
-        return function(*bound.args, **bound.kwargs)
+        with arguments_named(names):
+            return function(*bound.args, **bound.kwargs)
 
     return call
+
+
+@contextlib.contextmanager
+def arguments_named(names: Iterable[str]) -> Iterator[None]:
+    """Let mistakes name arguments of Python, ``where=``, where they name flags, unless a command is at work.
+
+    Args:
+        names: of the arguments.
+    """
+    try:
+        yield
+    except UserError as error:
+        if not _in_a_command():
+            error.message, error.remedy = _as_arguments(error.message, names), _as_arguments(error.remedy, names)
+            error.args = (error.message,)
+        raise
+
+
+def _in_a_command() -> bool:
+    import click
+
+    return click.get_current_context(silent=True) is not None
+
+
+def _as_arguments(text: str, names: Iterable[str]) -> str:
+    flags = {name.replace("_", "-"): name for name in names if name not in _WRITTEN_OTHERWISE}
+    if not flags:
+        return text
+    # Commands that are quoted stay what they are. A value may stand behind a flag, or the word that goes on.
+    pattern = rf"'ferbench [^']*'|--({'|'.join(map(re.escape, flags))})(?![\w-])(:| (?=['\d]|\S*=))?"
+
+    def argument(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return match[0]
+        return f"{flags[match[1]]}={'…:' if match[2] == ':' else ''}"
+
+    return re.sub(pattern, argument, text)
 
 
 def kind_of(value: Any) -> str:
@@ -112,8 +160,11 @@ def _several(name: str, value: Any) -> Any:
         value = value.tolist()
     if isinstance(value, (set, frozenset)):
         raise UserError(f"{name} is a set, which has no order", "give a list")
-    if isinstance(value, Sized) and not isinstance(value, type) and not len(value):
-        raise UserError(f"{name} is empty", "give one value at least, or leave it out")
+    if isinstance(value, Sized) and not isinstance(value, type):
+        if not len(value):
+            raise UserError(f"{name} is empty", "give one value at least, or leave it out")
+        if not isinstance(value, (str, bytes)):
+            refuse_more(len(value), f"values of {name}")
     return value
 
 
@@ -131,9 +182,11 @@ def _listed(name: str, value: Any) -> Any:
 
 
 def _count(name: str, value: Any) -> Any:
-    value, least = value.item() if hasattr(value, "item") else value, {"folds": 2, "draws": 100}[name]
-    if type(value) is not int or value < least:
-        raise UserError(f"{name} is {value!r}", f"give a whole number, at least {least}")
+    value = value.item() if hasattr(value, "item") else value
+    least, most = {"folds": (2, MOST), "draws": (100, MOST_DRAWS)}[name]
+    if type(value) is not int or not least <= value <= most:
+        given = f"of {value.bit_length()} bits" if isinstance(value, int) and abs(value) > 2**63 else repr(value)
+        raise UserError(f"{name} is {given}", f"give a whole number from {least} to {most:,}")
     return value
 
 

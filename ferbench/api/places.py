@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ferbench.data.pack import Pack
     from ferbench.experiment.prepare import Preparer
     from ferbench.experiment.resolve import ResolvedRecipe
     from ferbench.plugin.specs import DatasetSpec
@@ -42,7 +43,7 @@ def data_places(data: Places) -> list[str]:
 
 
 def quiet_preparer(cache: str | PathLike[str] | None, plugins: Sequence[str], results: Path | None = None) -> Preparer:
-    """Prepares recipes without showing how datasets are packed.
+    """Prepares recipes without showing how datasets are packed; warns of excluded ids that no sample has.
 
     Args:
         cache: where packed datasets are kept; None: the user's cache.
@@ -52,12 +53,27 @@ def quiet_preparer(cache: str | PathLike[str] | None, plugins: Sequence[str], re
     from ferbench.experiment.prepare import Preparer, pack_in
     from ferbench.plugin.discovery import load_registry
 
-    registry, pack = load_registry(plugins), pack_in(cache_directory(cache))
+    registry, packs = load_registry(plugins), pack_in(cache_directory(cache))
+
+    def pack(resolved: ResolvedRecipe) -> Pack:
+        made = packs(resolved)
+        warn_of_missing(resolved.recipe.data.exclude, made)
+        return made
+
     if results is None:
         return Preparer(registry, pack, warn=warnings.warn)
     from ferbench.training.starting import find_start
 
     return Preparer(registry, pack, lambda given: find_start(results, given), warnings.warn)
+
+
+def warn_of_missing(exclude: str | None, pack: Pack) -> None:
+    """Warn of ids of a list of exclusions that no sample has; where none is found, it is refused elsewhere."""
+    from ferbench.data.exclusions import matched
+
+    found = None if exclude is None else matched(exclude, pack.ids)
+    if found is not None and found.found and found.missing:
+        warnings.warn(found.line(pack.dataset), stacklevel=3)
 
 
 def chosen_dataset(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from html import escape
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -44,6 +45,7 @@ class Board:
         sort: the column that rows are sorted by; None: the one that ranks.
         reverse: rows are sorted the other way round.
         per_class: scores of each class are among the usual columns.
+        missing: the results directory, where there is none.
     """
 
     groups: Sequence[Group]
@@ -57,6 +59,7 @@ class Board:
     sort: str | None
     reverse: bool
     per_class: bool
+    missing: Path | None = None
 
     def tables(self, *, people: bool = True) -> list[Table]:
         """A table for each group; of the usual columns, a program gets every metric, people those that tell apart."""
@@ -127,12 +130,16 @@ class Board:
 
     def __str__(self) -> str:
         parts = ["\n".join([table.caption, *table.above, *to_terminal(table, None)]) for table in self.tables()]
-        return "\n\n".join(parts) or "no results yet"
+        return "\n\n".join(parts) or self._nothing
 
     __repr__ = __str__
 
+    @property
+    def _nothing(self) -> str:
+        return "no results yet" if self.missing is None else f"there is no directory {self.missing}"
+
     def _repr_html_(self) -> str:
-        return "".join(map(table_html, self.tables())) or "<p>no results yet</p>"
+        return "".join(map(table_html, self.tables())) or f"<p>{escape(self._nothing)}</p>"
 
 
 @checked
@@ -214,6 +221,7 @@ def leaderboard(
         sort=None if sort is None else layout.find(sort, "--sort"),
         reverse=reverse,
         per_class=per_class,
+        missing=None if path.is_dir() else path,
     )
 
 

@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from ferbench.api.given import checked
+from ferbench.api.given import arguments_named, checked
 from ferbench.errors import UserError
 from ferbench.runs import frame as frames
 from ferbench.runs.index import summaries
@@ -302,9 +302,10 @@ class Results(Sequence[Run]):
         from ferbench.api.conditions import conditions
         from ferbench.ranking import filters
 
-        kept = filters.select(
-            [run.summary for run in self._runs], filters.parse(conditions({**(conditions_ or {}), **more}))
-        )
+        with arguments_named(["where"]):
+            kept = filters.select(
+                [run.summary for run in self._runs], filters.parse(conditions({**(conditions_ or {}), **more}))
+            )
         there = {summary.run for summary in kept}
         return Results(run for run in self._runs if run.id in there)
 

@@ -23,6 +23,9 @@ def lines(pack: Pack, findings: Findings, doubts: Doubts | None) -> Iterator[str
     """The audit as lines of text."""
     yield f"{pack.dataset}: {len(pack):,} images, protocol {findings.protocol}"
     outside = int((findings.role < 0).sum())
+    if findings.matched is not None:
+        yield one_line(findings.matched.line(pack.dataset))
+        outside -= findings.matched.found
     if line := left_out_line(pack.notes):
         yield one_line(line)
     if outside:
@@ -92,12 +95,14 @@ def document(pack: Pack, findings: Findings, doubts: Doubts | None) -> dict[str,
             "members": [ids(group) for group in copies.groups],
         }
 
+    found = 0 if findings.matched is None else findings.matched.found
     return {
         "dataset": pack.dataset,
         "pack": pack.digest,
         "images": len(pack),
         "left_out_images": left_out_images(pack.notes),
         "protocol": findings.protocol,
+        **({} if findings.matched is None else {"exclusions": {**asdict(findings.matched), "found": found}}),
         "counts": {
             role: dict(zip(pack.class_names, map(int, findings.counts[k]), strict=True))
             for k, role in enumerate(findings.roles)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.audit import duplicates
+from ferbench.data.exclusions import Matched, excluded_rows, matched
 from ferbench.data.pack import Pack
 from ferbench.errors import UserError
 from ferbench.plugin.specs import Protocol
@@ -88,6 +89,7 @@ class Findings:
         counts: int64[roles, K] images per role and class.
         tiny: (role, class, images) of classes with fewer than `TINY` images.
         imbalance: largest class of train divided by its smallest, infinite when that is empty.
+        matched: how much of a list of exclusions the dataset has, whose samples are in no role; None: there is none.
     """
 
     protocol: str
@@ -99,6 +101,7 @@ class Findings:
     counts: Rows
     tiny: tuple[tuple[str, str, int], ...]
     imbalance: float
+    matched: Matched | None = None
 
     def rows(self, kind: Kind) -> Rows:
         """The rows that would be left out for one reason; none for ``mislabelled``, which needs a run."""
@@ -111,7 +114,14 @@ class Findings:
         return of[kind.removeprefix("near-")]
 
 
-def examine(pack: Pack, protocols: Sequence[Protocol], protocol: str | None, *, near: bool = True) -> Findings:
+def examine(
+    pack: Pack,
+    protocols: Sequence[Protocol],
+    protocol: str | None,
+    *,
+    near: bool = True,
+    exclude: str | None = None,
+) -> Findings:
     """Look for faults that decoding does not see.
 
     Args:
@@ -119,9 +129,10 @@ def examine(pack: Pack, protocols: Sequence[Protocol], protocol: str | None, *, 
         protocols: those it has.
         protocol: which of them says what is train and what is test; None: the first whose parts are all there.
         near: look for near copies too.
+        exclude: a list of samples that are left aside.
 
     Raises:
-        UserError: there is no such protocol, or the data has not its parts.
+        UserError: there is no such protocol, or the data has not its parts; or the list names no sample of it.
     """
     chosen = _protocol(pack, protocols, protocol)
     named = {"train": (*chosen.train, *chosen.train_only), "validation": chosen.validation, "test": chosen.test}
@@ -130,6 +141,8 @@ def examine(pack: Pack, protocols: Sequence[Protocol], protocol: str | None, *, 
     for number, name in enumerate(roles):
         codes = [pack.parts.index(part) for part in named[name] if part in pack.parts]
         role[np.isin(pack.part, codes) & (role < 0)] = number
+    if exclude is not None:
+        role[excluded_rows(exclude, pack.ids, pack.dataset)] = -1
     labels = pack.labels.astype(np.int64)
     groups = duplicates.exact_groups(pack)
     constant = duplicates.constant_images(pack.images)
@@ -153,6 +166,7 @@ def examine(pack: Pack, protocols: Sequence[Protocol], protocol: str | None, *, 
         counts=counts,
         tiny=tiny,
         imbalance=float(train.max() / train.min()) if train.min() else float("inf"),
+        matched=None if exclude is None else matched(exclude, pack.ids),
     )
 
 

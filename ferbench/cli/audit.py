@@ -10,7 +10,7 @@ import click
 
 from ferbench.cli.completion import ComponentType, RunType, plugin_option
 from ferbench.cli.json_output import echo_json
-from ferbench.cli.places import cache_option, results_option
+from ferbench.cli.places import OutputType, cache_option, results_option
 from ferbench.cli.recipe_options import sets_option
 
 
@@ -22,10 +22,10 @@ def audit() -> None:
 @audit.command("data")
 @click.argument("dataset", type=ComponentType("dataset"))
 @click.option("--data", type=click.Path(), multiple=True, metavar="[NAME=]DIR", help="Where the dataset's files are.")
-@sets_option("Set an option of the dataset, or data.protocol, which says what is train and what is test.")
+@sets_option("Set an option of the dataset; data.protocol, which says what is train and what is test; or data.exclude.")
 @click.option("--near/--no-near", default=True, show_default=True, help="Look for near copies too.")
 @click.option("--run", type=RunType(), metavar="RUN", help="List samples that this finished run disagrees with.")
-@click.option("--write-exclusions", type=click.Path(dir_okay=False, path_type=Path), help="List samples to leave out.")
+@click.option("--write-exclusions", type=OutputType(), help="List samples to leave out; - is standard output.")
 @click.option(
     "--exclude",
     default="constant,conflict,leak,copy",

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ferbench.api.given import MOST_DRAWS
 from ferbench.cli.completion import RunType
 from ferbench.cli.formats import format_options, in_terminal, print_tables
 from ferbench.cli.json_output import chosen_format, echo_json
-from ferbench.cli.places import results_option
+from ferbench.cli.places import OutputType, results_option
 from ferbench.cli.slices import slice_options
 
 if TYPE_CHECKING:
@@ -37,12 +38,12 @@ _SPARE = ("improvement", *_PROBABILITIES, "p", "second", "first")
 @click.option(
     "--csv",
     "csv_file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputType(),
     metavar="FILE",
-    help="Write all samples that one gets right and the other wrong.",
+    help="Write all samples that one gets right and the other wrong; - is standard output.",
 )
 @click.option(
-    "--draws", type=click.IntRange(min=100), default=10_000, show_default=True, help="Draws of the bootstrap."
+    "--draws", type=click.IntRange(100, MOST_DRAWS), default=10_000, show_default=True, help="Draws of the bootstrap."
 )
 @results_option
 def compare(
@@ -77,10 +78,10 @@ def compare(
         first, second, seeds=seeds, slices=columns, slice_table=slice_table, draws=draws, results=results
     )
     if csv_file is not None:
-        from ferbench.storage import replace_file
+        from ferbench.output import write_output
         from ferbench.tables.formats import to_csv
 
-        replace_file(csv_file, to_csv(comparison.samples_table()).encode())
+        write_output(csv_file, to_csv(comparison.samples_table()).encode())
     if form == "json":
         echo_json(comparison.document(samples))
     else:

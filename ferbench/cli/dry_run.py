@@ -9,7 +9,6 @@ import click
 
 from ferbench.cli.devices import shared_batch
 from ferbench.cli.json_output import echo_json
-from ferbench.cli.progress import duration
 from ferbench.cli.tables import fitting, show, terminal_width
 from ferbench.data.shards import Shards
 from ferbench.errors import UserError
@@ -18,7 +17,7 @@ from ferbench.experiment.plan import single_update
 from ferbench.experiment.prepare import Combination, refuse_if_all_skipped
 from ferbench.ids import short
 from ferbench.plugin.culprit import in_a_line
-from ferbench.tables.table import size
+from ferbench.tables.table import duration, size
 from ferbench.training.estimate import Estimator
 
 if TYPE_CHECKING:

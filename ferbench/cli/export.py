@@ -7,17 +7,17 @@ from pathlib import Path
 import click
 
 from ferbench.cli.completion import RunType
-from ferbench.cli.places import results_option
+from ferbench.cli.places import OutputType, results_option
 
 
 @click.command()
 @click.argument("run", type=RunType(), metavar="RUN")
 @click.option(
     "--predictions",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputType(),
     required=True,
     metavar="FILE",
-    help="Write one row a sample to this file: .csv or .parquet.",
+    help="Write one row a sample to this file: .csv or .parquet; - is standard output, as CSV.",
 )
 @click.option(
     "--split",

@@ -11,7 +11,7 @@ from ferbench.errors import UserError
 _LONGEST_WORD = 256
 
 
-def mistake_of(error: OSError | ValueError | RuntimeError) -> UserError | None:
+def mistake_of(error: OSError | ValueError | RuntimeError | MemoryError) -> UserError | None:
     """The mistake behind an error of the system or of Python; None where there is none behind it."""
     if isinstance(error, OSError):
         if error.errno != errno.ENAMETOOLONG or error.filename is None:
@@ -19,6 +19,9 @@ def mistake_of(error: OSError | ValueError | RuntimeError) -> UserError | None:
         name = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else str(error.filename)
         return UserError(f"'{name}' is too long for the name of a file", "give a shorter name or path")
     message = str(error)
+    if isinstance(error, MemoryError):
+        what = f": {message}" if message else ""
+        return UserError(f"there is not enough memory{what}", "ask for fewer or smaller images, or a smaller model")
     if message.startswith("embedded null"):  # byte or character
         return UserError("a path holds the character of code 0, which no file's name can", "leave it out")
     if message == "Could not determine home directory.":  # `Path.expanduser` says no more

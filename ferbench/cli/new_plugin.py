@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ferbench.cli.places import PlaceType
 from ferbench.kinds import WITH_SCAFFOLD
 
 
@@ -14,7 +15,7 @@ from ferbench.kinds import WITH_SCAFFOLD
 @click.argument("name")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PlaceType(),
     default=Path(),
     metavar="DIR",
     help="Where the package's folder, or the file, is put; default: here.",

@@ -56,6 +56,7 @@ def packed(
     """
     from ferbench.cli.progress import PackingProgress
     from ferbench.data.class_mapping import of_one_expression
+    from ferbench.data.exclusions import matched
     from ferbench.data.packing import FaultyDataset
     from ferbench.experiment.dataset_pack import build_dataset, dataset_pack
 
@@ -74,6 +75,10 @@ def packed(
     _warn_of_left_out(name, pack.notes)
     if pack.skipped and not quiet:
         click.echo(f"{name}: {pack.skipped:,} faulty samples left out, first {one_line(str(pack.faults[0]))}", err=True)
+    if data.exclude is not None:
+        matching = matched(data.exclude, pack.ids)
+        if matching.found and (matching.missing or not quiet):  # of none, it is an error
+            click.echo(one_line(matching.line(name)), err=True)
     for first, second in [] if quiet else of_one_expression(pack.class_names):
         line = f"{name}: '{first}' and '{second}' mean one expression; they are kept as two classes"
         click.echo(one_line(line), err=True)

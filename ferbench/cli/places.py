@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,32 @@ from ferbench.storage import refuse_long
 
 
 class PlaceType(click.Path):
-    """A directory that may be made: what no directory can be called is refused before anything else is done."""
+    """A directory, or a file, that may be made: what none can be called is refused before anything else is done."""
 
-    def __init__(self) -> None:
-        super().__init__(path_type=Path, file_okay=False)
+    def __init__(self, *, file: bool = False) -> None:
+        super().__init__(path_type=Path, file_okay=file, dir_okay=not file)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         refuse_long(Path(value))
         return super().convert(value, param, ctx)
+
+
+class OutputType(PlaceType):
+    """A file to be written, see `ferbench.output.write_output`; ``-`` is standard output.
+
+    Where one goes there, all else that the command prints goes to standard error.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(file=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from ferbench.output import STDOUT, is_stdout
+
+        path = super().convert(STDOUT if value == "-" else value, param, ctx)
+        if ctx is not None and not ctx.resilient_parsing and is_stdout(path):
+            ctx.with_resource(contextlib.redirect_stdout(sys.stderr))
+        return path
 
 
 results_option: Any = click.option(

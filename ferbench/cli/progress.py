@@ -20,19 +20,10 @@ from rich.progress import (
 from rich.text import Text
 
 from ferbench.records.epoch import Epoch
+from ferbench.tables.table import duration
 from ferbench.training.loop import Observer
 from ferbench.training.position import Position
 from ferbench.wording import one_line
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person reads them: 8 s, 3 min 20 s, 2 h 05 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 class _Rate(TextColumn):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ferbench.cli.completion import RunType, plugin_option
-from ferbench.cli.places import cache_option, results_option
+from ferbench.cli.places import OutputType, PlaceType, cache_option, results_option
 from ferbench.cli.slices import slice_options
 from ferbench.errors import UserError
 from ferbench.wording import one_line
@@ -26,15 +26,9 @@ _LOOK, _REFRESH = 2.0, 5
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=RunType(), metavar="RUN...")
 @click.option("--baseline", type=RunType(), metavar="RUN", help="Show the other runs' improvement over this one.")
-@click.option(
-    "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="The page; default: in RESULTS/reports."
-)
-@click.option(
-    "--tables", type=click.Path(path_type=Path, file_okay=False), help="Also write every table as CSV and LaTeX."
-)
-@click.option(
-    "--figures", type=click.Path(path_type=Path, file_okay=False), help="Also write every figure as PNG and SVG."
-)
+@click.option("--output", "-o", type=OutputType(), help="The page, - for standard output; default: in RESULTS/reports.")
+@click.option("--tables", type=PlaceType(), help="Also write every table as CSV and LaTeX.")
+@click.option("--figures", type=PlaceType(), help="Also write every figure as PNG and SVG.")
 @slice_options("Show scores by the values of")
 @click.option(
     "--gallery",
@@ -72,12 +66,16 @@ def report(
     ferbench report my-run --open
     ferbench report cnn-1 cnn-2 cnn-3 --baseline cnn-1 --tables paper/ --figures paper/
     """
+    from ferbench.output import is_stream, write_output
     from ferbench.report.contents import read_runs
-    from ferbench.report.export import report_path, write_figures, write_page, write_tables
-    from ferbench.report.page import Extras, compose
+    from ferbench.report.export import report_path, write_figures, write_tables
+    from ferbench.report.page import Extras, compose, report_page
     from ferbench.report.sections import find_sections
     from ferbench.runs.find import find_run
+    from ferbench.storage import replace_file
 
+    if open_it and output is not None and is_stream(output):
+        raise UserError(f"--open shows a file, and {output} is none", "leave it out, or name a file")
     chosen = [find_run(results, name) for name in dict.fromkeys(runs)]
     base = None if baseline is None else find_run(results, baseline)
     extras = Extras(columns, slice_table, gallery, cache)
@@ -89,7 +87,9 @@ def report(
         return compose(read_runs(chosen, base), sections, extras)
 
     def write(*, refresh: int | None) -> None:
-        write_page(contents(), path, refresh=refresh)
+        page = report_page(contents(), refresh=refresh).encode()
+        # What lies in the results directory may be of anybody's making, such as a link.
+        (replace_file if output is None else write_output)(path, page)
 
     seen = _stamps(chosen)
     going_on = watch and _going_on(chosen)

@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from ferbench.cli.json_output import echo_json
-from ferbench.cli.places import results_option
+from ferbench.cli.places import OutputType, results_option
 from ferbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -88,11 +88,12 @@ def status(study: str, storage: str | None, as_json: bool, results: Path) -> Non
 @click.command()
 @click.argument("study", type=StudyType())
 @storage_option
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Where the page goes.")
+@click.option("--output", "-o", type=OutputType(), help="Where the page goes; - is standard output.")
 @click.option("--open", "open_it", is_flag=True, help="Open it in a browser.")
 @results_option
 def report(study: str, storage: str | None, output: Path | None, open_it: bool, results: Path) -> None:
     """Write a study's page: history, importance, parallel coordinates, slices, Pareto front."""
+    from ferbench.output import write_output
     from ferbench.storage import replace_file
     from ferbench.tuning.study import find_study
     from ferbench.tuning.study_page import study_page
@@ -100,7 +101,7 @@ def report(study: str, storage: str | None, output: Path | None, open_it: bool, 
 
     place = find_study(results, study)
     path = output or place.report
-    replace_file(path, study_page(read_view(place, results, storage)).encode())
+    (replace_file if output is None else write_output)(path, study_page(read_view(place, results, storage)).encode())
     click.echo(f"report: {path}")
     if open_it:
         click.launch(str(path))

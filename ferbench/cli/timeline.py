@@ -12,7 +12,7 @@ import click
 
 from ferbench.cli.completion import RunType, plugin_option
 from ferbench.cli.json_output import echo_json
-from ferbench.cli.places import results_option
+from ferbench.cli.places import PlaceType, results_option
 from ferbench.errors import UserError
 from ferbench.wording import one_line
 
@@ -45,7 +45,7 @@ class _Odd(click.IntRange):
 @click.option(
     "--output",
     "-o",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PlaceType(),
     help="Also write CSV, JSON, a page and pictures.",
 )
 @click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames a second of a folder or of images.")
@@ -92,8 +92,8 @@ def timeline(
     from ferbench.runs.find import find_run
     from ferbench.temporal.frames import Box, open_frames
     from ferbench.temporal.patterns import find_patterns
+    from ferbench.temporal.timeline import BATCH, watch
     from ferbench.temporal.timeline import smooth as smoothed
-    from ferbench.temporal.timeline import watch
 
     if fps is not None and not math.isfinite(fps):
         raise UserError(f"--fps {fps} is no number of frames", "give a number such as --fps 25")
@@ -112,7 +112,7 @@ def timeline(
     for warning in filter(None, (trained.changed, trained.doubt)):
         click.echo(one_line(f"warning: {warning}; probabilities may differ"), err=True)
     shown = _counted(opened.read(trained.form.channels), opened.total)
-    seen, faulty = watch(shown, trained.classify, trained.task.class_names, every=every)
+    seen, faulty = watch(shown, trained.gather(BATCH), trained.task.class_names, every=every)
     _refuse(faulty, len(seen), skip_faulty=skip_faulty)
     view = TimelineView(
         timeline=smoothed(seen, smooth),
@@ -190,18 +190,19 @@ def _show(view: TimelineView, patterns: Patterns, layout: str) -> None:
 
 
 def _write(view: TimelineView, patterns: Patterns, folder: Path) -> None:
+    from ferbench.output import write_output
     from ferbench.report.export import write_figures
     from ferbench.report.timeline_figures import timeline_figures
     from ferbench.report.timeline_page import timeline_page
     from ferbench.report.timeline_tables import tables
     from ferbench.report.timeline_view import document
-    from ferbench.storage import replace_file, replace_json
+    from ferbench.storage import json_bytes
     from ferbench.tables.formats import to_csv
 
     for table in tables(view, patterns):
-        replace_file(folder / f"{table.id}.csv", to_csv(table).encode())
-    replace_json(folder / "timeline.json", document(view, patterns))
-    replace_file(folder / "timeline.html", timeline_page(view, patterns).encode())
+        write_output(folder / f"{table.id}.csv", to_csv(table).encode())
+    write_output(folder / "timeline.json", json_bytes(document(view, patterns)))
+    write_output(folder / "timeline.html", timeline_page(view, patterns).encode())
     click.echo(f"timeline: {folder / 'timeline.html'}", err=True)
     sys.stderr.flush()
     write_figures(timeline_figures(view, patterns), folder)

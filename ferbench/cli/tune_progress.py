@@ -14,9 +14,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ferbench.cli.progress import duration
 from ferbench.cli.study_tables import chosen_text, value_text
 from ferbench.records.study import TrialResult
+from ferbench.tables.table import duration
 from ferbench.tuning.conductor import Conductor, StudyObserver
 from ferbench.tuning.objectives import Objective, ranked
 from ferbench.tuning.space import Chosen

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.errors import UserError
-from ferbench.storage import replace_file
+from ferbench.output import write_output
 from ferbench.tables.formats import csv_lines
 from ferbench.tables.reading import ID_COLUMNS, column_called, id_column, read_rows
+from ferbench.wording import number_of
 
 #: Reasons that a model's predictions gave. Without what a model gets wrong its test is that of another model: such
 #: samples may be left out of what is learnt from, and never of what is tested on.
 FROM_PREDICTIONS = ("mislabelled", "mislabeled")
+
+#: Ids that no sample has, of which so many are named.
+MISSING_SHOWN = 5
 
 
 def write_exclusions(path: Path, rows: Iterable[tuple[str, str]]) -> None:
@@ -24,7 +29,7 @@ def write_exclusions(path: Path, rows: Iterable[tuple[str, str]]) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    replace_file(path, csv_lines([("id", "reason"), *rows]).encode())
+    write_output(path, csv_lines([("id", "reason"), *rows]).encode())
 
 
 def listed(path: str | Path, option: str) -> dict[str, str]:
@@ -76,10 +81,52 @@ def refuse_predictions_for_tests(path: str, tested: NDArray[np.str_], remedy: st
         )
 
 
+@dataclass(frozen=True)
+class Matched:
+    """How much of a list a dataset has.
+
+    Attributes:
+        path: of the list.
+        listed: ids that it names.
+        missing: those that no sample of the dataset has, in the order of the list.
+    """
+
+    path: str
+    listed: int
+    missing: tuple[str, ...]
+
+    @property
+    def found(self) -> int:
+        """Ids that a sample of the dataset has."""
+        return self.listed - len(self.missing)
+
+    def line(self, dataset: str) -> str:
+        """In words, with the first ids that no sample has."""
+        text = f"data.exclude: {self.path}: {self.found:,} of {number_of(self.listed, 'id')} found in {dataset}"
+        named = ", ".join(f"'{sample}'" for sample in self.missing[:MISSING_SHOWN])
+        more = len(self.missing) - MISSING_SHOWN
+        return text + (f"; not found: {named}" if named else "") + (f" and {more:,} more" if more > 0 else "")
+
+
+def matched(path: str, ids: NDArray[np.str_]) -> Matched:
+    """How much of a list the samples are that have these ids.
+
+    Args:
+        path: of the list.
+        ids: str[N], of all samples of a dataset.
+
+    Raises:
+        UserError: as `listed`.
+    """
+    named = list(listed(path, "data.exclude"))
+    there = set(ids.tolist())
+    return Matched(path, len(named), tuple(sample for sample in named if sample not in there))
+
+
 def excluded_rows(path: str, ids: NDArray[np.str_], dataset: str) -> NDArray[np.bool_]:
     """Which samples a list names, bool[N].
 
-    Names that the data does not have are passed over, since a list may be about more parts than there are.
+    Ids that the data does not have are passed over, since a list may name more than there is; `matched` counts them.
 
     Args:
         path: of the list.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.data.class_mapping import find_class
-from ferbench.data.exclusions import excluded_rows, refuse_predictions_for_tests
+from ferbench.data.exclusions import Matched, excluded_rows, matched, refuse_predictions_for_tests
 from ferbench.data.stratified import Rows, allot, draw_stratified, group_table
 from ferbench.errors import UserError
 from ferbench.plugin.specs import Protocol
@@ -40,6 +40,7 @@ class Split:
         test_digest: digest of the sorted (id, label, native pixel hash) of the test rows; None for a fold.
         excluded: rows that the list of excluded samples took out of ``train`` (with what validation is cut from it),
             ``validation`` and ``test``; empty without a list.
+        matched: how much of that list the dataset has; None without one.
     """
 
     protocol: str
@@ -53,6 +54,7 @@ class Split:
     validation_digest: str
     test_digest: str | None
     excluded: Mapping[str, int] = field(default_factory=dict)
+    matched: Matched | None = None
 
     def counts(self, rows: Rows) -> dict[str, int]:
         """Samples per class among ``rows``, by class name."""
@@ -139,6 +141,7 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
         }
         if request.exclude is not None
         else {},
+        matched=None if request.exclude is None else matched(request.exclude, pack.ids),
     )
 
 

@@ -15,8 +15,34 @@ FOLD = "data.fold"
 ELSEWHERE = "leave it out; 'ferbench run' runs every fold, and data.fold=1/5 names one"
 
 
+#: Combinations that a grid may have: more than anybody waits for.
+MOST = 10_000
+
+
+def refuse_more(count: int, what: str) -> None:
+    """Refuse a grid before it is laid out.
+
+    Args:
+        count: of its combinations, or of the values of one axis.
+        what: they are, such as ``values of --grid optimizer.lr``.
+
+    Raises:
+        UserError: there are more than `MOST`.
+    """
+    if count > MOST:
+        raise UserError(
+            f"a grid of {count:,} {what}: {MOST:,} combinations at most",
+            "give fewer values, or search with 'ferbench tune'",
+        )
+
+
 def axis(of: int) -> list[str]:
-    """``data.fold`` of every fold."""
+    """``data.fold`` of every fold.
+
+    Raises:
+        UserError: there are more than `MOST`.
+    """
+    refuse_more(of, "folds")
     return [f"{place}/{of}" for place in range(1, of + 1)]
 
 

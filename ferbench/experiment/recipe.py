@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from typing import Annotated, Any, Literal
 
 import annotated_types as at
@@ -10,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ferbench.kinds import SECTIONS
 from ferbench.plugin.specs import Inert
+
+_FOLD = re.compile(r"[0-9]{1,9}/[0-9]{1,9}")  # as records have it
 
 
 class Role(enum.Enum):
@@ -100,8 +103,8 @@ class DataSettings(Section):
     def _fold_is_i_of_k(cls, value: str | None) -> str | None:
         if value is not None:
             first, _, second = value.partition("/")
-            if not (first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second) and int(second) > 1):
-                raise ValueError(f"{value!r} is not i/k with 1 ≤ i ≤ k and k ≥ 2")
+            if not (_FOLD.fullmatch(value) and 1 <= int(first) <= int(second) and int(second) > 1):
+                raise ValueError(f"{value[:40]!r} is not i/k with 1 ≤ i ≤ k and k ≥ 2")
         return value
 
 
@@ -139,7 +142,7 @@ class TrainingSettings(Section):
     """
 
     epochs: Annotated[int, at.Ge(0), Role.WEIGHTS] = 10
-    batch_size: Annotated[int, at.Ge(1), Role.WEIGHTS] = 128
+    batch_size: Annotated[int, at.Interval(ge=1, le=10**7), Role.WEIGHTS] = 128
     accumulate: Annotated[int, at.Ge(1), Role.WEIGHTS] = 1
     seed: Annotated[int, at.Interval(ge=0, lt=2**32), Role.SEED] = 0
     select: Annotated[str, Inert(), Role.WEIGHTS] = "macro_f1"
@@ -186,8 +189,8 @@ class RuntimeSettings(Section):
     """
 
     device: Annotated[str, Inert(), Role.ENVIRONMENT] = "auto"
-    devices: Annotated[int, at.Ge(1), Role.ENVIRONMENT] = 1
-    threads: Annotated[int | None, at.Ge(1), Role.ENVIRONMENT] = None
+    devices: Annotated[int, at.Interval(ge=1, le=4096), Role.ENVIRONMENT] = 1
+    threads: Annotated[int | None, at.Interval(ge=1, le=4096), Role.ENVIRONMENT] = None
     checkpoint_every: Annotated[int, at.Ge(0), Role.ENVIRONMENT] = 100
 
 

@@ -9,6 +9,7 @@ import copy
 import datetime
 import itertools
 import json
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -257,6 +258,7 @@ def grid(
         _check_key(key, "settings")
         assigned[key] = value
     for key, value in assigned.items():
+        _refuse_unheld(key, value)
         _assign(base, key, value)
         varied.pop(key, None)
     for text in axes:
@@ -268,8 +270,14 @@ def grid(
     for key, choices in flags.items():
         if choices:
             _check_key(key, "grid")
+            fold_axis.refuse_more(len(choices), f"values of {key}")
+            _refuse_unheld(key, choices)
             varied[key] = [value for place, value in enumerate(choices) if value not in choices[:place]]
     fold_axis.take_folds(base, varied, fields or {}, refused=no_folds)
+
+    longest = max(varied, key=lambda key: len(varied[key]), default="")
+    count = math.prod(map(len, varied.values()))
+    fold_axis.refuse_more(count, f"combinations, {len(varied.get(longest, ())):,} values of {longest} among them")
 
     set_keys = {*assigned, *varied}
     combinations = []
@@ -326,9 +334,8 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
     if complete.get("name") is not None:
         check_run_name(complete["name"])
     for section, fields in complete.items():
-        for field, value in fields.items() if isinstance(fields, dict) else ():
-            if isinstance(value, (datetime.date, datetime.time)):
-                raise UserError(f"{section}.{field} = {value}: not a date or time", "use a number, text or a list")
+        for field, value in fields.items() if isinstance(fields, dict) else [("", fields)]:
+            _refuse_unheld(f"{section}.{field}".rstrip("."), value)
     try:
         document = json.dumps(complete)
     except (TypeError, ValueError) as error:
@@ -337,6 +344,20 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
         return Recipe.model_validate_json(document)
     except ValidationError as error:
         raise _mistake(error.errors(include_url=False)) from error
+
+
+def _refuse_unheld(key: str, value: object) -> None:
+    """Refuse what TOML and Python have, and no record can hold."""
+    if isinstance(value, (list, tuple)):
+        for one in value:
+            _refuse_unheld(key, one)
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            _refuse_unheld(key, one)
+    elif isinstance(value, (datetime.date, datetime.time)):
+        raise UserError(f"{key} = {value}: not a date or time", "use a number, text or a list")
+    elif isinstance(value, int) and not -(2**63) < value < 2**63:
+        raise UserError(f"{key}: a whole number of {value.bit_length()} bits", "give a number below 2^63")
 
 
 def _mistake(errors: list[ErrorDetails]) -> UserError:

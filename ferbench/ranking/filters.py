@@ -55,7 +55,7 @@ def parse(texts: Iterable[str]) -> list[Condition]:
         alternatives = [value.strip() for value in re.split(r",(?![^\[]*\])", values)]
         if not equals or not key.strip() or not all(alternatives):
             raise UserError(
-                f"--where '{text}' is no KEY=VALUE", "write --where model=linear, or --where model=linear,basic-cnn"
+                f"--where '{text}' is no KEY=VALUE", "write model=linear, or for any of several model=linear,basic-cnn"
             )
         wanted.setdefault(key.strip(), []).extend(alternatives)
     return [Condition(key, tuple(values)) for key, values in wanted.items()]

@@ -139,6 +139,17 @@ class LoadedPlugin(Record):
     """SHA-256 of its source."""
 
 
+class ListedExclusions(Record):
+    """How much of a list of exclusions a dataset has."""
+
+    listed: Count
+    """Ids that it names."""
+    found: Count
+    """Of these, ids that a sample has, of whatever part and class."""
+    missing: list[str] = []
+    """The first few that no sample has."""
+
+
 class Data(Record):
     """The data of a run."""
 
@@ -172,6 +183,8 @@ class Data(Record):
     """Faulty samples that were left out."""
     excluded: dict[str, Count] = {}
     """Samples that a list of exclusions took out, by split."""
+    exclusions: ListedExclusions | None = None
+    """That list, where there is one."""
     faults: list[str] = []
     """What is wrong with the first hundred faulty samples."""
     notes: Values = {}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ferbench.errors import UserError
+from ferbench.output import write_output
 from ferbench.report.charts import Figure
 from ferbench.report.page import Report, report_page
 from ferbench.report.per_sample import errors
@@ -57,7 +58,7 @@ def write_tables(report: Report, directory: Path) -> list[Path]:
             exact = errors(whole[table.id], given, None)
         for suffix, text in ((".csv", to_csv(exact)), (".tex", to_latex(table))):
             path = directory / f"{table.id}{suffix}"
-            replace_file(path, text.encode())
+            write_output(path, text.encode())
             written.append(path)
     return written
 
@@ -86,7 +87,7 @@ def write_figures(figures: Sequence[Figure], directory: Path) -> list[Path]:
         ) from error
     written = []
     for name, content in pictures:
-        replace_file(directory / name, content)
+        write_output(directory / name, content)
         written.append(directory / name)
     return written
 

@@ -179,7 +179,12 @@ def kind_of(record: Run) -> str:
 def excluded_line(data: Data) -> str:
     """What a list of excluded samples took out of a run's data, in words; empty where it took none."""
     several = ", ".join(f"{n:,} of {split}" for split, n in data.excluded.items() if n)
-    return f"{sum(data.excluded.values()):,} samples were left out ({several})" if several else ""
+    line = f"{sum(data.excluded.values()):,} samples were left out ({several})" if several else ""
+    listed = data.exclusions
+    if listed is None or listed.found == listed.listed:
+        return line
+    missing = f"{listed.listed - listed.found:,} of the {listed.listed:,} ids of the list were not found"
+    return f"{line}; {missing}" if line else missing
 
 
 def _is_a_test(entry: EvaluationEntry) -> bool:

@@ -41,7 +41,12 @@ def to_csv(table: Table) -> str:
 def csv_lines(rows: Iterable[Iterable[object]]) -> str:
     """Rows of cells as CSV, a line each, as they are: see `csv_text` for cells that somebody else wrote."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    plain = csv.writer(text, lineterminator="\n")
+    quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in rows:
+        cells = list(row)
+        # The writer quotes no carriage return but where it ends lines, and readers end lines there.
+        (quoted if any("\r" in cell for cell in cells if isinstance(cell, str)) else plain).writerow(cells)
     return text.getvalue()
 
 

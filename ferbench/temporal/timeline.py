@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,21 @@ from numpy.typing import NDArray
 from ferbench.data.decode import DecodeError
 from ferbench.metrics.probabilities import predicted_classes
 
+#: Frames that are classified together.
+BATCH = 64
+
 #: Probabilities float[n, K]; valence and arousal float[n, 2] or None.
 Predicted = tuple[NDArray[np.floating], NDArray[np.floating] | None]
+
+
+class Gathered(Protocol):
+    """Images on their way into a model."""
+
+    def add(self, image: NDArray[np.uint8], /) -> None:
+        """Take in an image uint8[C, h, w], which is not kept."""
+
+    def classify(self) -> Predicted:
+        """What the model predicts of the images that were added since it was last asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +108,17 @@ class Timeline:
 
 def watch(
     frames: Iterable[Frame],
-    classify: Callable[[list[NDArray[np.uint8]]], Predicted],
+    gathered: Gathered,
     class_names: Sequence[str],
     *,
     every: int = 1,
-    batch: int = 64,
+    batch: int = BATCH,
 ) -> tuple[Timeline, list[Frame]]:
     """The timeline of the frames that can be seen, and those that cannot.
 
     Args:
         frames: in order.
-        classify: from images uint8[C, h, w] to probabilities float[n, K] and affect float[n, 2] or None.
+        gathered: has room for ``batch`` frames, and classifies them.
         class_names: K.
         every: places between two frames that follow each other.
         batch: how many frames are classified together.
@@ -112,20 +126,19 @@ def watch(
     visible: list[Frame] = []
     faulty: list[Frame] = []
     predicted: list[Predicted] = []
-    waiting: list[Frame] = []
-
-    def classify_waiting() -> None:
-        if waiting:
-            predicted.append(classify([frame.pixels for frame in waiting if frame.pixels is not None]))
-            # Their pixels are needed no more.
-            visible.extend(replace(frame, pixels=None) for frame in waiting)
-            waiting.clear()
-
+    waiting = 0
     for frame in frames:
-        (faulty if frame.pixels is None else waiting).append(frame)
-        if len(waiting) == batch:
-            classify_waiting()
-    classify_waiting()
+        if frame.pixels is None:
+            faulty.append(frame)
+            continue
+        gathered.add(frame.pixels)
+        visible.append(replace(frame, pixels=None))
+        waiting += 1
+        if waiting == batch:
+            predicted.append(gathered.classify())
+            waiting = 0
+    if waiting:
+        predicted.append(gathered.classify())
     affect = [part for _, part in predicted if part is not None]
     none = np.empty((0, len(class_names)))
     return Timeline(

@@ -7,11 +7,12 @@ import traceback
 
 import torch
 
+from ferbench.data.exclusions import MISSING_SHOWN, Matched
 from ferbench.experiment.plan import Plan
 from ferbench.plugin.culprit import named
 from ferbench.records.environment import Environment
 from ferbench.records.lineage import Lineage
-from ferbench.records.run import AskedRecipe, Data, Failure, Identity, Run, Status
+from ferbench.records.run import AskedRecipe, Data, Failure, Identity, ListedExclusions, Run, Status
 from ferbench.runs.directory import RunDirectory
 from ferbench.training import runtime
 from ferbench.training.epoch import Diverged
@@ -43,6 +44,8 @@ def first_record(plan: Plan, device: torch.device, devices: int = 1) -> Run:
         notes=dict(pack.notes),
         **({} if pack.form is None else pack.form.record()),
     )
+    if split.matched is not None:
+        data.exclusions = _listed(split.matched)
     return Run(
         kind="trained",
         name=recipe.name,
@@ -58,6 +61,11 @@ def first_record(plan: Plan, device: torch.device, devices: int = 1) -> Run:
         lineage=Lineage(parents=[] if plan.start is None else [plan.start.as_parent()]),
         evaluations={},
     )
+
+
+def _listed(matched: Matched) -> ListedExclusions:
+    missing = list(matched.missing[:MISSING_SHOWN])
+    return ListedExclusions(listed=matched.listed, found=matched.found, missing=missing)
 
 
 def write_failure(directory: RunDirectory, record: Run, error: BaseException) -> None:

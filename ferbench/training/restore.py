@@ -61,19 +61,50 @@ class TrainedModel:
         """Why what it predicts may not be what the run's own tests say."""
         return [warning for warning in (self.changed, self.doubt) if warning is not None]
 
-    def classify(self, images: list[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """What the model predicts of images of any sizes, prepared as those of its training and its tests were.
+    def gather(self, most: int) -> Gathered:
+        """Room for so many images, which are classified together."""
+        size = (most, self.form.channels, *self.shape.size)
+        return Gathered(self, [torch.empty(size, device=self.device) for _ in self.views])
+
+
+class Gathered:
+    """Images on their way into a model.
+
+    Their room is there before them: what stays of each, were it made after the image, would lie between the blocks that
+    large images leave, and no other one would fit there.
+
+    Args:
+        trained: the model.
+        room: float32[n, C, H, W] for each of its views.
+    """
+
+    def __init__(self, trained: TrainedModel, room: list[torch.Tensor]) -> None:
+        self._trained, self._room, self._count = trained, room, 0
+
+    def add(self, image: NDArray[np.uint8]) -> None:
+        """Prepare an image as those of the model's training and tests were.
 
         Args:
-            images: n of uint8[C, h, w], decoded to the channels of ``form``.
+            image: uint8[C, h, w] of any size, decoded to the channels of ``form``; it is not kept.
+        """
+        trained = self._trained
+        with torch.inference_mode():
+            stored = torch.from_numpy(trained.form.store(image))[None].to(trained.device)
+            for view, room in zip(trained.views, self._room, strict=True):
+                room[self._count] = view.of(stored, trained.shape.size)[0]
+        self._count += 1
+
+    def classify(self) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """What the model predicts of the n images that were added since it was last asked.
 
         Returns:
             Class probabilities float32[n, K]; valence and arousal float32[n, 2], None where it does not predict them.
         """
-        with using(self.component, innocent=is_out_of_memory), torch.inference_mode():
-            stored = [torch.from_numpy(self.form.store(image))[None].to(self.device) for image in images]
-            batches = [torch.cat([view.of(image, self.shape.size) for image in stored]) for view in self.views]
-            outputs = averaged([forward(self.model, self.shape.prepare(batch)) for batch in batches])
+        trained, count = self._trained, self._count
+        self._count = 0
+        with using(trained.component, innocent=is_out_of_memory), torch.inference_mode():
+            batches = [room[:count] for room in self._room]
+            outputs = averaged([forward(trained.model, trained.shape.prepare(batch)) for batch in batches])
             affect = None if outputs.affect is None else outputs.affect.float().cpu().numpy()
             return torch.softmax(outputs.logits.float(), dim=1).cpu().numpy(), affect
 

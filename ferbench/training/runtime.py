@@ -35,7 +35,7 @@ def keep_freed_memory() -> None:
 
 def _asked_threads() -> int | None:
     asked = os.environ.get("OMP_NUM_THREADS", "")
-    return int(asked) if asked.isdecimal() and int(asked) > 0 else None
+    return int(asked) if asked.isdecimal() and len(asked) < 5 and int(asked) > 0 else None
 
 
 def choose_device(name: str, option: str | None = None) -> torch.device:

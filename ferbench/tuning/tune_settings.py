@@ -40,7 +40,7 @@ class TuneSettings(Section):
     only: bool = False
     seeds: tuple[Annotated[int, at.Interval(ge=0, lt=2**32)], ...] = (0, 1, 2)
     best: Annotated[int | None, at.Ge(1)] = None
-    workers: Annotated[int, at.Ge(1)] = 1
+    workers: Annotated[int, at.Interval(ge=1, le=1024)] = 1
     seed: Annotated[int, at.Interval(ge=0, lt=2**32)] = 0
     search: dict[str, Any] = {}  # noqa: RUF012  pydantic copies it
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from made_runs import make_run
 
 import ferbench as fb
 from ferbench.api.classify import as_sources
-from ferbench.api.given import checked
+from ferbench.api.given import arguments_named, checked
 from ferbench.api.results import Results
 from ferbench.runs.imported import import_predictions
 
@@ -105,3 +106,55 @@ def test_every_function_says_what_it_cannot_take(tmp_path, monkeypatch, call, wo
 @pytest.mark.parametrize("seed", [-1, 2**32, "a", True])
 def test_a_seed_of_predictions_is_one_that_training_takes(tmp_path, seed):
     assert "is none" in mistake(import_predictions, tmp_path, None, None, name="a", model="b", seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("call", "words", "remedy"),
+    [
+        (
+            lambda path: fb.leaderboard(path, where={"modle": "x"}),
+            "where=…: no run has a 'modle'",
+            "did you mean 'model'",
+        ),
+        (
+            lambda path: fb.leaderboard(path, where={"model": "x"}),
+            "where=model=x: no run has that",
+            "runs have: linear",
+        ),
+        (lambda path: fb.leaderboard(path, where=["model"]), "where='model' is no KEY=VALUE", "write model=linear"),
+        (lambda path: fb.leaderboard(path, sort="nothing"), "sort=", ""),
+        (lambda path: fb.load_results(path).where(modle="x"), "where=…: no run has a 'modle'", "did you mean 'model'"),
+        (lambda path: fb.load_run("nobody", path), "there is no run 'nobody'", "'ferbench runs list', or give"),
+    ],
+)
+def test_mistakes_name_arguments_and_no_flags(tmp_path, call, words, remedy):
+    make_run(tmp_path, name="one", model="linear")
+    said = mistake(call, tmp_path)
+    assert words in said
+    assert remedy in said
+    assert "--" not in said
+
+
+def test_a_command_that_is_quoted_keeps_its_flags():
+    with pytest.raises(fb.UserError) as caught, arguments_named(["where", "results"]):
+        raise fb.UserError("--where: none", "see 'ferbench runs list --results DIR', or leave --where out")
+    assert str(caught.value) == "where=…: none\nsee 'ferbench runs list --results DIR', or leave where= out"
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: fb.run(**TRAINED, seed=range(10**12)), "a grid of 1,000,000,000,000 values of seed"),
+        (lambda: fb.run(**TRAINED, folds=10**6), "folds is 1000000"),
+        (lambda: fb.run(**TRAINED, grid={"optimizer.lr": [0.1] * 10**6}), "1,000,000 values of grid of optimizer.lr"),
+        (lambda: fb.run(**TRAINED, settings={"training.epochs": 10**5000}), "training.epochs: a whole number of"),
+        (lambda: fb.run(**TRAINED, settings={"training.folds": 10**5000}), "training.folds: a whole number of"),
+        (lambda: fb.run(**TRAINED, settings={"model.any": [1, {"a": 2**63}]}), "model.any: a whole number of 64 bits"),
+        (lambda: fb.run(**TRAINED, seed=10**5000), "training.seed: a whole number of"),
+        (lambda: fb.compare("a", "b", draws=10**5000), "draws is of 16610 bits"),
+        (lambda: fb.compare("a", "b", draws=10**9), "draws is 1000000000"),
+    ],
+)
+def test_numbers_that_nobody_can_mean_are_refused_at_once(tmp_path, monkeypatch, call, words):
+    monkeypatch.chdir(tmp_path)
+    assert words in mistake(call)

@@ -37,3 +37,11 @@ def test_columns_and_their_order_are_chosen(results):
     assert failed.name == "broken"
     with pytest.raises(fb.UserError, match="there is no column 'acuracy'"):
         fb.leaderboard(results, sort="acuracy")
+
+
+def test_a_directory_that_is_not_there_is_said(tmp_path):
+    board = fb.leaderboard(tmp_path / "none")
+    assert str(board) == f"there is no directory {tmp_path / 'none'}"
+    assert str(tmp_path / "none") in board._repr_html_()
+    assert (board.known, len(board.groups)) == (0, 0)
+    assert str(fb.leaderboard(tmp_path)) == "no results yet"

@@ -6,11 +6,12 @@ import pytest
 from made_runs import make_run
 
 from ferbench.cli import main
-from ferbench.cli.mistakes import shortened
+from ferbench.cli.mistakes import mistake_of, shortened
 
 LONG = "x" * 300
 FACES = ["--dataset", "folder", "--model", "linear", "--cache", "cache"]
 DIGITS = "9" * 5000
+THOUSAND = ",".join(map(str, range(1, 1001)))
 
 COMMANDS = [
     ["run", LONG],
@@ -73,6 +74,31 @@ COMMANDS = [
     ["plugins", "check", LONG],
     ["plugins", "list", "--plugin", LONG],
     [LONG],
+    ["export", "one", "--predictions", f"{LONG}.csv"],
+    ["compare", "one", "one", "--csv", LONG],
+    ["compare", "one", "one", "--draws", "1000000000000"],
+    ["report", "one", "--figures", LONG],
+    ["report", "one", "--slice", "part", "--slice-table", LONG],
+    ["leaderboard", "--without", LONG],
+    ["audit", "data", "synthetic-faces", "--write-exclusions", LONG],
+    ["timeline", "one", "frames", "--output", LONG],
+    ["plugins", "new", "model", "own", "--output", LONG],
+    ["draw-faces", LONG],
+    ["run", *FACES, "--folds", "1000000"],
+    ["run", *FACES, "--folds", DIGITS],
+    ["run", *FACES, "--set", "training.folds=1000000"],
+    ["run", *FACES, "--set", f"training.folds={'9' * 40}"],
+    ["run", *FACES, "--grid", f"training.epochs={THOUSAND}", "--grid", f"training.batch_size={THOUSAND}"],
+    ["run", "grid.toml"],
+    ["run", *FACES, "--set", "training.batch_size=1000000000000"],
+    ["run", *FACES, "--set", "runtime.threads=1000000"],
+    ["run", *FACES, "--devices", "1000000"],
+    ["run", *FACES, "--set", f"data.fold=1/{'9' * 40}"],
+    ["run", *FACES, "--set", f"data.fold=1/{DIGITS}"],
+    ["run", *FACES, "--set", f"model.any={'9' * 40}"],
+    ["run", *FACES, "--set", f"optimizer.lr={'9' * 4000}"],
+    ["run", *FACES, "--set", "data.image_size=1000000"],
+    ["tune", *FACES, "--workers", "1000000"],
 ]
 
 
@@ -81,6 +107,7 @@ def test_what_cannot_be_is_said_in_two_lines(tmp_path, monkeypatch, capsys, argu
     make_run(tmp_path / "results", name="one")
     (tmp_path / "digits.toml").write_text(f"[training]\nepochs = {DIGITS}\n")
     (tmp_path / "nul.toml").write_text('[dataset]\nname = "folder"\n[data]\npath = "a\\u0000b"\n')
+    (tmp_path / "grid.toml").write_text(f'[grid]\n"training.seed" = [{THOUSAND}]\n"data.split_seed" = [{THOUSAND}]\n')
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
         main(arguments)
@@ -95,3 +122,19 @@ def test_what_cannot_be_is_said_in_two_lines(tmp_path, monkeypatch, capsys, argu
 def test_only_what_no_word_is_is_cut():
     assert shortened("a path /tmp/" + "d/" * 100) == "a path /tmp/" + "d/" * 100
     assert shortened(f"no '{LONG}' here") == f"no '{'x' * 79}…{'x' * 39}' here"
+
+
+def test_a_grid_says_how_large_it_is_and_why(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(
+            ["run", *FACES, "--grid", f"training.batch_size={THOUSAND}", "--folds", "10", "--seed", "0", "--seed", "1"]
+        )
+    said = capsys.readouterr().err
+    assert "a grid of 20,000 combinations, 1,000 values of training.batch_size among them: 10,000" in said
+
+
+def test_too_little_memory_is_no_traceback():
+    mistake = mistake_of(MemoryError("Unable to allocate 7.28 TiB"))
+    assert mistake is not None
+    assert mistake.message == "there is not enough memory: Unable to allocate 7.28 TiB"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -33,7 +34,9 @@ def results(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "cp437", "koi8-r", "ascii", "utf-16", "utf-8"])
+@pytest.mark.parametrize(
+    "encoding", ["cp1252", "latin-1", "latin-1:surrogateescape", "cp437", "koi8-r", "ascii", "utf-16", "utf-8"]
+)
 def test_a_table_is_printed_in_any_encoding(results, encoding):
     code, out, err = printed(encoding, "runs", "list", cwd=results)
     assert (code, "Traceback" in err) == (0, False)
@@ -77,3 +80,20 @@ def test_a_path_that_is_no_text_is_printed_too(results):
 def test_a_record_may_hold_a_path_that_is_no_text():
     path = os.fsdecode(b"/data/faces\xff")
     assert json.loads(json_bytes({"path": path, "name": "Łódź"})) == {"path": path, "name": "Łódź"}
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_nothing_to_complain_of(results, closed):
+    """Nor is a file that is opened later taken for one of them."""
+    command = f"exec {shlex.join(COMMAND)} report Łódź -o page.html {closed}"
+    done = subprocess.run(["sh", "-c", command], cwd=results, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == ("" if ">&-" in closed.split() else "report: page.html\n")
+    assert (results / "page.html").read_text(encoding="utf-8").endswith("</html>")
+
+
+def test_closed_streams_hide_no_mistake(results):
+    command = f"exec {shlex.join(COMMAND)} runs show nobody >&-"
+    done = subprocess.run(["sh", "-c", command], cwd=results, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: there is no run 'nobody'")

@@ -124,10 +124,38 @@ def test_what_a_model_gets_wrong_is_never_left_out_of_a_test(command, ferbench_c
 
 
 def test_training_samples_may_be_left_out_for_what_a_model_says_of_them(command, tmp_path):
-    (tmp_path / "doubts.csv").write_text("id,reason\ntrain/sad/train003.png,mislabelled\n")
+    (tmp_path / "doubts.csv").write_text("id,reason\ntrain/sad/train003.png,mislabelled\nunknown,leak\n")
     command("run", "--dataset", *FOLDER, "--set", f"data.exclude={tmp_path / 'doubts.csv'}", *QUICK, "cleaned")
     shown = json.loads(command("runs", "show", "cleaned", "--json", data=False))
     assert (shown["data"]["excluded"]["train"], shown["data"]["excluded"]["test"]) == (1, 0)
+    assert shown["data"]["exclusions"] == {"listed": 2, "found": 1, "missing": ["unknown"]}
+    assert "1 of the 2 ids of the list were not found" in command("runs", "show", "cleaned", data=False)
+
+
+def test_how_much_of_a_list_is_found_is_said(ferbench_cli, faces, tmp_path):
+    (tmp_path / "x.csv").write_text("id,reason\ntest/sad/twin0.png,leak\nunknown,leak\n")
+    asked = ("--data", faces, "--cache", tmp_path / "cache", "--set", f"data.exclude={tmp_path / 'x.csv'}")
+    line = f"data.exclude: {tmp_path / 'x.csv'}: 1 of 2 ids found in folder; not found: 'unknown'"
+    assert line in ferbench_cli("run", "--dataset", *FOLDER, *QUICK, "dry", *asked, "--dry-run").stderr.splitlines()
+    said = ferbench_cli("audit", "data", *FOLDER, *asked)
+    assert line in said.stdout.splitlines()
+    assert "test images with a twin in train: 1" in said.stdout
+    assert "in no part" not in said.stdout
+    found = json.loads(ferbench_cli("audit", "data", *FOLDER, *asked, "--json").stdout)
+    assert (found["exclusions"]["listed"], found["exclusions"]["found"]) == (2, 1)
+    assert sum(found["counts"]["test"].values()) == 41
+
+
+def test_ids_that_end_lines_elsewhere_are_left_out_too(command, tmp_path, faces):
+    own = tmp_path / "own"
+    shutil.copytree(faces, own)
+    for i, name in enumerate(("\r", "a\rb", "a\nb", "a,b", '"a', "=a", " a")):
+        shutil.copy(own / "train" / "sad" / f"train{i:03d}.png", own / "test" / "sad" / f"{name}.png")
+    list_ = tmp_path / "leaks.csv"
+    command("audit", "data", *FOLDER, "--data", own, "--write-exclusions", list_, "--exclude", "leak", data=False)
+    again = command("audit", "data", *FOLDER, "--data", own, "--set", f"data.exclude={list_}", data=False)
+    assert "9 of 9 ids found" in again
+    assert "test images with a twin in train: 0" in again
 
 
 def entries(tmp_path):

@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from record_files import read_metrics, read_record, write_record
 from sklearn.metrics import f1_score
 
+import ferbench as fb
 from ferbench.cli import cli
 from ferbench.runs.find import find_run
 
@@ -305,3 +306,41 @@ def test_a_record_of_before_sources_were_recorded_is_no_reason_to_warn(call, tmp
         write_record(directory, record)
         said = call("evaluate", "lin-1", "--set", "evaluation.tta=flip").stderr
         assert ("has another source" in said) is warns
+
+
+def test_python_evaluates_as_the_command_does(call, made, tmp_path):
+    places = {"results": tmp_path / "results", "cache": made / "c"}
+    told = answer(call("evaluate", "lin-1", "--dataset", "folder", "--data", made / "abroad", "--json"))
+    run = fb.load_run("lin-1", tmp_path / "results")
+    done = fb.evaluate(run, dataset="folder", data=made / "abroad", cache=made / "c")
+    assert done.document() == {**told, "reused": True}
+    assert (done.id, done.run.id) == (told["evaluation"], told["run"])
+    assert done.metrics == done.run.metrics(done.id)
+    predictions = done.predictions()
+    assert len(predictions) == done.record.n == 12
+    assert (predictions["true"] == predictions["predicted"]).mean() == pytest.approx(done.metrics["accuracy"])
+    assert done.per_class["support"].sum() == done.confusion().to_numpy().sum() == 12
+    assert "folder (test), n = 12" in repr(done)
+
+    flipped = fb.evaluate("lin-1", settings={"evaluation.tta": "flip"}, **places)
+    assert not flipped.reused
+    assert flipped.record.options["tta"] == "flip"
+    assert flipped.record.rows_digest == run.record.own_evaluations("test").popitem()[1].rows_digest
+    assert answer(call("evaluate", "lin-1", "--set", "evaluation.tta=flip", "--json"))["reused"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"split": "tests"}, "split='tests' is no part\ndid you mean 'test'?"),
+        ({"settings": {"training.epochs": 3}}, "training.epochs: [training] has no say in an evaluation"),
+        ({"settings": ["evaluation.tta=flip"]}, "settings is of type list"),
+        ({"run": None}, "run is None"),
+        ({"run": "nobody"}, "there is no run 'nobody'"),
+    ],
+)
+def test_mistakes_in_python_are_named(made, given, message):
+    with pytest.raises(fb.UserError) as caught:
+        fb.evaluate(**{"run": "lin-1", "results": made / "results", "cache": made / "c", **given})
+    assert message in str(caught.value)
+    assert "--results" not in str(caught.value)

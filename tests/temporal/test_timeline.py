@@ -120,12 +120,20 @@ def test_watching_classifies_in_batches_and_keeps_order_and_faults():
     frames[3] = Frame(3, "f3", 0.3, None, "broken")
     sizes = []
 
-    def classify(images):
-        sizes.append(len(images))
-        rows = np.array([[image.mean() / 10, 1 - image.mean() / 10] for image in images], dtype=np.float32)
-        return rows, rows[:, :1].repeat(2, axis=1)
+    class Gathered:
+        def __init__(self):
+            self.means = []
 
-    seen, faulty = watch(iter(frames), classify, ("a", "b"), batch=4)
+        def add(self, image):
+            self.means.append(image.mean() / 10)
+
+        def classify(self):
+            sizes.append(len(self.means))
+            rows = np.array([[mean, 1 - mean] for mean in self.means], dtype=np.float32)
+            self.means = []
+            return rows, rows[:, :1].repeat(2, axis=1)
+
+    seen, faulty = watch(iter(frames), Gathered(), ("a", "b"), batch=4)
     assert sizes == [4, 2]
     assert [one.name for one in faulty] == ["f3"]
     assert seen.names == ("f0", "f1", "f2", "f4", "f5", "f6")
