@@ -6,6 +6,8 @@ import codecs
 import sys
 import unicodedata
 
+from ferbench import display
+
 _NAME = "ferbench-replace"
 
 #: Signs of ours that many encodings lack, by what reads the same; as wide as they are, so that tables stay tables.
@@ -16,6 +18,7 @@ _lost: set[str] = set()
 
 def prepare_streams() -> None:
     """Let stdout and stderr replace what their encoding lacks; ASCII, which nobody chooses, becomes UTF-8."""
+    display.watch()
     _lost.clear()
     codecs.register_error(_NAME, _replaced)
     for stream in (sys.stdout, sys.stderr):

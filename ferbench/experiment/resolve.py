@@ -18,6 +18,7 @@ from ferbench.experiment.settings import Tables, build_recipe
 from ferbench.kinds import IN_IDS
 from ferbench.plugin.culprit import blame
 from ferbench.plugin.discovery import Component, PluginRecord, Registry
+from ferbench.plugin.guard import apart
 from ferbench.plugin.refusals import complaint
 from ferbench.plugin.specs import DatasetSpec, ModelSpec
 from ferbench.records.run import Component as Used
@@ -42,8 +43,9 @@ class ChosenComponent:
         options = self.component.options().arguments(self.options, self.component.kind)
         builder = self.component.builder()
         try:
-            return builder(*args, **given, **options)
-        except (Exception, SystemExit) as error:
+            with apart(f"{self.component.title} is still being built"):
+                return builder(*args, **given, **options)
+        except BaseException as error:
             raise blame(error, self.component) from error.__cause__
 
     def without_initial_weights(self) -> ChosenComponent:

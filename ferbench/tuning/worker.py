@@ -94,7 +94,7 @@ def main() -> None:
             return
         except UserError as error:
             ended = JobEnded("failed", reason=f"{error.message} → {error.remedy}")
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             fault = blame(error)
             traceback.print_exception(fault)
             ended = JobEnded("failed", reason=in_a_line(fault))
