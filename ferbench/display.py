@@ -51,11 +51,12 @@ def watch() -> None:
 
     What others write to descriptor 1, code in C or a child process, is no result and goes to stderr.
     """
-    sys.stderr = sys.__stderr__ = _watched(sys.stderr, 2, drops=True)
-    if sys.stdout is not None and sys.stdout is sys.__stdout__ and sys.stderr is not None:
-        sys.stdout.flush()
+    sys.stderr = _watched(sys.stderr, 2, drops=True)
+    sys.__stderr__ = sys.stderr  # type: ignore[assignment,misc]
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout is sys.__stdout__:
         results = os.dup(1)
-        sys.stdout = sys.__stdout__ = _watched(sys.stdout, results, drops=False)
+        sys.stdout = _watched(sys.stdout, results, drops=False)
+        sys.__stdout__ = sys.stdout  # type: ignore[assignment,misc]
         os.dup2(2, 1)
 
 
@@ -83,9 +84,8 @@ def give_descriptor_back() -> None:
 
 def _watched(stream: TextIO | None, descriptor: int, *, drops: bool) -> TextIO:
     """The same stream over a `Watched` descriptor, unless it is another's."""
-    if stream is not None and (
-        stream not in (sys.__stdout__, sys.__stderr__) or not isinstance(stream, io.TextIOWrapper)
-    ):
+    own = isinstance(stream, io.TextIOWrapper) and stream in (sys.__stdout__, sys.__stderr__)
+    if stream is not None and not own:
         return stream
     if stream is None:  # closed when the command was started: what is opened next must not take its place
         nothing = os.open(os.devnull, os.O_WRONLY)
@@ -93,6 +93,7 @@ def _watched(stream: TextIO | None, descriptor: int, *, drops: bool) -> TextIO:
             os.dup2(nothing, descriptor)
             os.close(nothing)
         return io.TextIOWrapper(io.BufferedWriter(Watched(descriptor, drops=True)), encoding="utf-8")
+    assert isinstance(stream, io.TextIOWrapper)
     stream.flush()
     return io.TextIOWrapper(
         io.BufferedWriter(Watched(descriptor, drops=drops)),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.recipe_options import sets_option
 from ferbench.cli.slices import slice_options
+from ferbench.display import keep_working
 from ferbench.errors import UserError
 from ferbench.wording import one_line
 
@@ -105,11 +108,13 @@ def evaluate(
     trained = restore(directory, registry, device)
     for warning in trained.warnings:
         click.echo(one_line(f"warning: {warning}; results may differ"), err=True)
+    keep_working()
     prepared = None if dataset is None or trained.doubt else trained.form
     test = _test(record, resolved, part, cache, prepared, strict=strict, quiet=quiet or as_json)
     there = short(retest_id(record, test, trained)) in record.evaluations
     assert record.training is not None
-    name = retest(directory, trained, test, record.training.batch_size or 1)
+    with redirect_stdout(sys.stderr):  # what the model prints is no result
+        name = retest(directory, trained, test, record.training.batch_size or 1)
     entry = directory.load().evaluations[name]
     sliced = _sliced(directory, name, columns, slice_table)
     if as_json:

@@ -86,8 +86,9 @@ def blame(error: BaseException, component: Component | None = None) -> BaseExcep
     if not suspects or (isinstance(error, SystemExit) and any(suspect.kind == "command" for suspect in suspects)):
         return error
     if not isinstance(error, Exception):
-        ends = isinstance(error, SystemExit)
-        said = f"it ends the program: SystemExit({error.code!r})" if ends else f"it raises {describe(error)}"
+        said = f"it raises {describe(error)}"
+        if isinstance(error, SystemExit):
+            said = f"it ends the program: SystemExit({error.code!r})"
         error = RuntimeError(said).with_traceback(error.__traceback__)
     plugin = suspects[0].plugin
     title = suspects[0].title if len(suspects) == 1 else f"plugin {plugin.title}"

@@ -86,7 +86,7 @@ def _stdout_as_stderr() -> Iterator[None]:
     """Also for those who know stdout by its other name."""
     original = sys.__stdout__
     with contextlib.redirect_stdout(sys.stderr):
-        sys.__stdout__ = sys.stderr  # type: ignore[misc]
+        sys.__stdout__ = sys.stderr  # type: ignore[assignment,misc]
         try:
             yield
         finally:
@@ -113,6 +113,6 @@ def _interrupts() -> Iterator[list[int]]:
     try:
         yield came
     finally:
-        for number, handler in handlers.items():
-            if signal.getsignal(number) is noting:  # else the code has put one of its own there
-                signal.signal(number, handler)
+        for own, handler in handlers.items():
+            if signal.getsignal(own) is noting:  # else the code has put one of its own there
+                signal.signal(own, handler)
