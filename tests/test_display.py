@@ -47,7 +47,7 @@ def test_what_cannot_be_shown_is_dropped(lost):
     stream = io.TextIOWrapper(io.BufferedWriter(Watched(descriptor, drops=True)))
     for _ in range(3):
         print("epoch 1", file=stream, flush=True)
-    with pytest.raises(OSError, match="Broken pipe|Input/output|No space"):
+    with pytest.raises(OSError, match=r"Broken pipe|Input/output|No space"):
         Watched(descriptor, drops=False).write(b"result")
     os.close(descriptor)
 

@@ -17,7 +17,7 @@ from ferbench import display
 from ferbench.cli.mistakes import mistake_of, shortened
 from ferbench.cli.streams import note_lost, prepare_streams
 from ferbench.errors import UserError
-from ferbench.plugin.guard import checked_exits
+from ferbench.plugin.guard import PATIENCE, checked_exits, end_within
 from ferbench.version import __version__
 
 #: Where each command lives, and its line in ``ferbench --help``, which imports none of them.
@@ -213,7 +213,10 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 
         fault = blame(error)
         raise fault.with_traceback(_below_the_command_line(error.__traceback__)) from error.__cause__
-    sys.exit(code if isinstance(code, int) else 0)
+    code = code if isinstance(code, int) else 0
+    if getattr(sys.modules.get("ferbench.training.trackers"), "stuck", []):
+        end_within(PATIENCE, code)
+    sys.exit(code)
 
 
 def _below_the_command_line(trace: TracebackType | None) -> TracebackType | None:

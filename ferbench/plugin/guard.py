@@ -73,6 +73,13 @@ def checked_exits() -> Iterator[None]:
         os._exit = leave
 
 
+def end_within(seconds: float, code: int) -> None:
+    """End this process with that code even if something in it does not let it end."""
+    late = threading.Timer(seconds, leave, [code])
+    late.daemon = True
+    late.start()
+
+
 def _name(line: str) -> None:
     """Say something though stderr may be redirected meanwhile, as by completion."""
     from ferbench.wording import one_line
