@@ -158,7 +158,7 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except UserError as error:
             raise ShownUserError(error) from error
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, MemoryError) as error:
             mistake = mistake_of(error)
             if mistake is None:
                 raise

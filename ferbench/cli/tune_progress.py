@@ -16,6 +16,7 @@ from rich.text import Text
 
 from ferbench.cli.progress import duration
 from ferbench.cli.study_tables import chosen_text, value_text
+from ferbench.plugin.discovery import warn_on_stderr
 from ferbench.records.study import TrialResult
 from ferbench.tuning.conductor import Conductor, StudyObserver
 from ferbench.tuning.objectives import Objective, ranked
@@ -133,6 +134,12 @@ class TrialProgress(StudyObserver):
 
     def note(self, line: str) -> None:
         self._print(one_line(line))
+
+    def waits(self, line: str) -> None:
+        if self._quiet:
+            warn_on_stderr(one_line(line))
+        else:
+            self.note(line)
 
     def _print(self, line: str) -> None:
         if not self._quiet:
