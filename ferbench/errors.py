@@ -1,6 +1,9 @@
 """What a user did wrong, as opposed to what is broken."""
 
 
+import errno
+
+
 class UserError(Exception):
     """A mistake that the user can mend: shown as two lines without a stack trace, exit code 2.
 
@@ -18,8 +21,8 @@ class UserError(Exception):
         return f"{self.message}\n{self.remedy}"
 
 
-#: How memory that ran out is said of: by the CPU's allocator, CUDA, and its libraries.
-_MEMORY = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
+#: How memory that ran out is said of: by the CPU's allocator, CUDA and its libraries, and the loader of libraries.
+_MEMORY = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED", "failed to map segment")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -27,7 +30,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     Python's."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's
         return True
-    return isinstance(error, RuntimeError) and any(known in str(error) for known in _MEMORY)
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, (RuntimeError, ImportError)) and any(known in str(error) for known in _MEMORY)
 
 
 def out_of_memory(error: BaseException) -> UserError:

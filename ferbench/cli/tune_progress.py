@@ -16,7 +16,6 @@ from rich.text import Text
 
 from ferbench.cli.progress import duration
 from ferbench.cli.study_tables import chosen_text, value_text
-from ferbench.plugin.discovery import warn_on_stderr
 from ferbench.records.study import TrialResult
 from ferbench.tuning.conductor import Conductor, StudyObserver
 from ferbench.tuning.objectives import Objective, ranked
@@ -137,7 +136,7 @@ class TrialProgress(StudyObserver):
 
     def waits(self, line: str) -> None:
         if self._quiet:
-            warn_on_stderr(one_line(line))
+            super().waits(one_line(line))
         else:
             self.note(line)
 

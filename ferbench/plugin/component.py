@@ -9,7 +9,7 @@ from functools import cached_property, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ferbench.errors import UserError
+from ferbench.errors import UserError, is_out_of_memory, out_of_memory
 from ferbench.kinds import BY_NAME
 from ferbench.plugin.culprit import remember
 from ferbench.plugin.faults import describe, is_fault
@@ -125,6 +125,8 @@ class Component:
         except BaseException as error:
             if not is_fault(error):
                 raise
+            if is_out_of_memory(error):
+                raise out_of_memory(error) from error
             raise self._unusable(describe(error, module_name)) from error
         try:
             built = reduce(getattr, attribute.split("."), module)

@@ -12,6 +12,7 @@ import threading
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from ferbench import display
 from ferbench.training.interruption import numbers
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ _PATIENCE = 20
 
 def main() -> None:
     """``python -m ferbench.training.rank_process FD INDEX``: serve the process at the other end of that socket."""
+    display.watch()
+    display.keep_working()
     line, index = Connection(int(sys.argv[1])), int(sys.argv[2])
     # The first rank saves the run when it is asked to; until then, and in the others, nothing would be lost.
     for number in numbers():

@@ -11,6 +11,7 @@ from typing import TypeVar
 from optuna.trial import FrozenTrial
 
 from ferbench.errors import UserError
+from ferbench.plugin.discovery import warn_on_stderr
 from ferbench.records.study import TrialResult
 from ferbench.training.interruption import Interruption
 from ferbench.tuning.database import AWAY, cause_of, refuse_lasting
@@ -54,8 +55,8 @@ class StudyObserver:
         """Something else that a person should know."""
 
     def waits(self, line: str) -> None:
-        """Nothing goes on until something else does; to be said even where little is."""
-        self.note(line)
+        """Nothing goes on until something else does, which is said even where nothing else is."""
+        warn_on_stderr(line)
 
     def ended_elsewhere(self, trials: Sequence[FrozenTrial]) -> None:
         """Trials of the study that have ended, though not in this process; each may come many times."""

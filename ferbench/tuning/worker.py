@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ferbench import display
 from ferbench.errors import UserError
 from ferbench.link import Link
 from ferbench.plugin.culprit import blame, in_a_line
@@ -76,6 +77,8 @@ def main() -> None:
 
     Jobs are run with what ``module:attribute``, a `Prepare`, makes of the context, which is JSON.
     """
+    display.watch()
+    display.keep_working()  # a log that takes no more ends no trial
     faulthandler.enable()
     handle, runner, context = sys.argv[1:]
     link = Link(socket.socket(fileno=int(handle)))
