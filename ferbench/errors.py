@@ -1,6 +1,5 @@
 """What a user did wrong, as opposed to what is broken."""
 
-
 import errno
 
 
