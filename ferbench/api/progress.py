@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from html import escape
 from types import TracebackType
 from typing import Any
@@ -38,7 +39,8 @@ class NotebookProgress(Observer):
     def __enter__(self) -> NotebookProgress:
         from IPython.display import display
 
-        self._handle = display(self, display_id=True)
+        with suppress(Exception):
+            self._handle = display(self, display_id=True)
         return self
 
     def __exit__(
@@ -72,7 +74,10 @@ class NotebookProgress(Observer):
     def _update(self) -> None:
         self._shown = time.monotonic()
         if self._handle is not None:
-            self._handle.update(self)
+            try:
+                self._handle.update(self)
+            except Exception:  # nobody is there to see it: the training goes on
+                self._handle = None
 
     def __repr__(self) -> str:
         return f"{self._title}: {self._line or 'begins'}"

@@ -13,10 +13,11 @@ from typing import IO, Any, NoReturn, TypeGuard
 import click
 from click.shell_completion import CompletionItem
 
-from ferbench import startup
+from ferbench import display, startup
 from ferbench.cli.mistakes import mistake_of, shortened
 from ferbench.cli.streams import note_lost, prepare_streams
 from ferbench.errors import UserError
+from ferbench.plugin.guard import PATIENCE, checked_exits, end_within
 from ferbench.version import __version__
 
 #: Where each command lives, and its line in ``ferbench --help``, which imports none of them.
@@ -110,7 +111,9 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             from ferbench.cli.plugin_commands import find
 
-            return find(cmd_name)
+            command = find(cmd_name)
+            display.give_descriptor_back()  # what a command's code in C and its processes print may be its results
+            return command
         module_name, _, attribute = COMMANDS[cmd_name][0].partition(":")
         try:
             module = import_module(module_name)
@@ -182,9 +185,12 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     prepare_streams()
     try:
-        code = cli.main(args=args, prog_name="ferbench", standalone_mode=False)
+        with checked_exits():
+            code = cli.main(args=args, prog_name="ferbench", standalone_mode=False)
         note_lost()
         sys.stdout.flush()  # here a reader that has gone away can still be dealt with
+        if (lost := display.lost_results()) is not None:
+            raise lost
     except click.ClickException as error:
         if is_mistake(error):  # in front of a command
             ShownUserError(as_user_error(error)).show()
@@ -203,12 +209,15 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         ShownUserError(UserError(f"cannot write: {error.strerror}", "free some space, or write elsewhere")).show()
         _leave_pipe()
         code = ShownUserError.exit_code
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         from ferbench.plugin.culprit import blame
 
         fault = blame(error)
         raise fault.with_traceback(_below_the_command_line(error.__traceback__)) from error.__cause__
-    sys.exit(code if isinstance(code, int) else 0)
+    code = code if isinstance(code, int) else 0
+    if getattr(sys.modules.get("ferbench.training.trackers"), "stuck", []):
+        end_within(PATIENCE, code)
+    sys.exit(code)
 
 
 def _below_the_command_line(trace: TracebackType | None) -> TracebackType | None:

@@ -12,6 +12,7 @@ from ferbench.cli.completion import RunType
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.naming import warn_of_names
 from ferbench.cli.places import results_option
+from ferbench.display import keep_working
 from ferbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def ensemble(
 
     if name is not None:
         check_run_name(name)
+    keep_working()
     made = gather([read_member(find_run(results, run)) for run in runs], _numbers(weights))
     directory, reused = make(made, results, name)
     record = directory.load()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.recipe_options import sets_option
 from ferbench.cli.slices import slice_options
+from ferbench.display import keep_working
 from ferbench.wording import one_line
 
 if TYPE_CHECKING:
@@ -79,21 +82,23 @@ def evaluate(
     from ferbench.experiment.settings import assignments
     from ferbench.plugin.discovery import load_registry
 
-    done = evaluated(
-        run,
-        dataset=dataset,
-        data=data,
-        split=part,
-        settings=assignments(sets),
-        strict=strict,
-        skip_faulty=skip_faulty,
-        results=results,
-        means=Means(
-            load_registry(plugin),
-            lambda resolved, form: packed(resolved, cache, quiet=quiet or as_json, form=form),
-            lambda line: click.echo(one_line(f"warning: {line}"), err=True),
-        ),
-    )
+    keep_working()
+    with redirect_stdout(sys.stderr):  # what the model prints is no result
+        done = evaluated(
+            run,
+            dataset=dataset,
+            data=data,
+            split=part,
+            settings=assignments(sets),
+            strict=strict,
+            skip_faulty=skip_faulty,
+            results=results,
+            means=Means(
+                load_registry(plugin),
+                lambda resolved, form: packed(resolved, cache, quiet=quiet or as_json, form=form),
+                lambda line: click.echo(one_line(f"warning: {line}"), err=True),
+            ),
+        )
     sliced = _sliced(done, columns, slice_table)
     if as_json:
         from ferbench.tables.formats import to_json_value

@@ -6,13 +6,15 @@ import errno
 import os
 import re
 
-from ferbench.errors import UserError
+from ferbench.errors import UserError, is_out_of_memory, out_of_memory
 
 _LONGEST_WORD = 256
 
 
 def mistake_of(error: OSError | ValueError | RuntimeError | MemoryError) -> UserError | None:
     """The mistake behind an error of the system or of Python; None where there is none behind it."""
+    if is_out_of_memory(error):
+        return out_of_memory(error)
     if isinstance(error, OSError):
         if error.errno != errno.ENAMETOOLONG or error.filename is None:
             return None

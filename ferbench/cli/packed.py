@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +67,7 @@ def packed(
     data = resolved.recipe.data
     dataset = build_dataset(chosen, data)
     try:
-        with PackingProgress(name, quiet=quiet) as progress:
+        with redirect_stdout(sys.stderr), PackingProgress(name, quiet=quiet) as progress:
             pack = dataset_pack(chosen, data, cache, progress, dataset=dataset, form=form)
     except UserError as error:
         if isinstance(error, FaultyDataset):

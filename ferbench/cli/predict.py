@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,8 @@ def predict(run: str, images: Sequence[Path], layout: str, device: str, results:
     trained = restored(find_run(results, run), device, plugin, "--device")
     for warning in trained.warnings:
         click.echo(one_line(f"warning: {warning}; probabilities may differ"), err=True)
-    classified, faults = classify(trained, [(path, path) for path in paths])
+    with redirect_stdout(sys.stderr):  # what the model prints is no result
+        classified, faults = classify(trained, [(path, path) for path in paths])
     _show(classified, trained.task.class_names, layout)
     for path, reason in faults:
         click.echo(one_line(f"error: {path}: {reason}"), err=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from ferbench.cli.naming import warn_of_names
 from ferbench.cli.packed import preparer
 from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.recipe_options import recipe_options, set_option, skip_faulty_option, start_option
+from ferbench.display import keep_working
 from ferbench.errors import UserError
 from ferbench.kinds import SECTIONS
 
@@ -142,8 +143,10 @@ def conduct(
     with_report: bool = True,
 ) -> None:
     """Run what is to be run, show it, and end with exit code 1 where something failed."""
+    keep_working()
     shown = _Shown(len(combinations), quiet=quiet, tables=tables)
-    outcomes = run_all(combinations, results, cache, plugins, shown)
+    with redirect_stdout(sys.stderr):  # what models print while they are trained is no result
+        outcomes = run_all(combinations, results, cache, plugins, shown)
     several = cross_validations(outcomes)
     if tables and len(combinations) > 1:
         from ferbench.cli.results import show_comparison
@@ -169,6 +172,7 @@ class _Shown(Progress):
 
     def __init__(self, count: int, *, quiet: bool, tables: bool) -> None:
         self._count, self._quiet, self._tables = count, quiet, tables
+        self._results = sys.stdout
 
     @contextmanager
     def begins(self, number: int, combination: Combination) -> Iterator[Observer]:
@@ -193,7 +197,8 @@ class _Shown(Progress):
         if self._tables:
             from ferbench.cli.results import show_outcome
 
-            show_outcome(outcome, quiet=self._quiet)
+            with redirect_stdout(self._results):
+                show_outcome(outcome, quiet=self._quiet)
 
     def interrupted(self, run: str) -> None:
         click.echo(f"interrupted: the same command goes on with run {run}", err=True)

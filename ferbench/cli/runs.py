@@ -13,6 +13,7 @@ from ferbench.cli.completion import RunType
 from ferbench.cli.json_output import chosen_format, echo_json
 from ferbench.cli.leaderboard import ConditionType
 from ferbench.cli.places import results_option
+from ferbench.cli.send import send
 from ferbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ _FORMATS = ("terminal", "csv", "json", "md")
 
 @click.group()
 def runs() -> None:
-    """List, show, remove and check the records of runs."""
+    """List, show, remove, check and send the records of runs."""
+
+
+runs.add_command(send)
 
 
 @runs.command("list")

@@ -8,6 +8,8 @@ import sys
 import unicodedata
 from pathlib import Path
 
+from ferbench import display
+
 _NAME = "ferbench-replace"
 
 #: Signs of ours that many encodings lack, by what reads the same; as wide as they are, so that tables stay tables.
@@ -25,6 +27,7 @@ def prepare_streams() -> None:
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             _lead_to_nothing(number, name)
+    display.watch()
     codecs.register_error(_NAME, _replaced)
     for stream in (sys.stdout, sys.stderr):
         change = getattr(stream, "reconfigure", None)  # a stream may be closed, or another's

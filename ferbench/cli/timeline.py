@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import click
 from ferbench.cli.completion import RunType, plugin_option
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import PlaceType, results_option
+from ferbench.display import keep_working
 from ferbench.errors import UserError
 from ferbench.wording import one_line
 
@@ -112,7 +114,10 @@ def timeline(
     for warning in filter(None, (trained.changed, trained.doubt)):
         click.echo(one_line(f"warning: {warning}; probabilities may differ"), err=True)
     shown = _counted(opened.read(trained.form.channels), opened.total)
-    seen, faulty = watch(shown, trained.gather(BATCH), trained.task.class_names, every=every)
+    if output is not None:
+        keep_working()
+    with redirect_stdout(sys.stderr):  # what the model prints is no result
+        seen, faulty = watch(shown, trained.gather(BATCH), trained.task.class_names, every=every)
     _refuse(faulty, len(seen), skip_faulty=skip_faulty)
     view = TimelineView(
         timeline=smoothed(seen, smooth),

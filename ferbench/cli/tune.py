@@ -15,6 +15,7 @@ from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.recipe_options import recipe_options, set_option, skip_faulty_option, start_option
 from ferbench.cli.studies import report, status, storage_option, write_page
+from ferbench.display import keep_working
 from ferbench.errors import UserError
 from ferbench.wording import did_you_mean
 
@@ -208,6 +209,7 @@ def search(
     from ferbench.cli.tune_progress import LiveTrials, TrialProgress
     from ferbench.tuning.view import read_view
 
+    keep_working()
     try:
         live = sys.stderr.isatty() and not silent
         kind = LiveTrials if live else partial(TrialProgress, quiet=silent)

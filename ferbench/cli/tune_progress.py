@@ -134,6 +134,12 @@ class TrialProgress(StudyObserver):
     def note(self, line: str) -> None:
         self._print(one_line(line))
 
+    def waits(self, line: str) -> None:
+        if self._quiet:
+            super().waits(one_line(line))
+        else:
+            self.note(line)
+
     def _print(self, line: str) -> None:
         if not self._quiet:
             print(line, file=sys.stderr, flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ferbench.experiment.settings import Tables, build_recipe
 from ferbench.kinds import IN_IDS
 from ferbench.plugin.culprit import blame
 from ferbench.plugin.discovery import Component, PluginRecord, Registry
+from ferbench.plugin.guard import apart
 from ferbench.plugin.refusals import complaint
 from ferbench.plugin.specs import DatasetSpec, ModelSpec
 from ferbench.records.run import Component as Used
@@ -39,12 +41,17 @@ class ChosenComponent:
 
     def build(self, *args: Any, **given: Any) -> Any:
         """Call the builder with the options; ``given`` are keyword arguments that are no options (``seed``)."""
-        options = self.component.options().arguments(self.options, self.component.kind)
-        builder = self.component.builder()
+        builder = self.builder()
         try:
-            return builder(*args, **given, **options)
-        except (Exception, SystemExit) as error:
+            with apart(f"{self.component.title} is still being built"):
+                return builder(*args, **given)
+        except BaseException as error:
             raise blame(error, self.component) from error.__cause__
+
+    def builder(self) -> Callable[..., Any]:
+        """The builder, imported, with the options filled in."""
+        options = self.component.options().arguments(self.options, self.component.kind)
+        return partial(self.component.builder(), **options)
 
     def without_initial_weights(self) -> ChosenComponent:
         """The same component for a checkpoint that holds every weight: it need not read the initial ones."""

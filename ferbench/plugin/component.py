@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ferbench.errors import UserError
+from ferbench.errors import UserError, is_out_of_memory, out_of_memory
 from ferbench.kinds import BY_NAME
 from ferbench.plugin.culprit import remember
-from ferbench.plugin.faults import describe
+from ferbench.plugin.faults import describe, is_fault
+from ferbench.plugin.guard import apart
 from ferbench.plugin.source import Root, digest_sources, source_roots, with_imported
 from ferbench.plugin.specs import Spec
 from ferbench.wording import did_you_mean
@@ -121,9 +120,13 @@ class Component:
         file = self.plugin.file
         own = file is not None and module_name == file.stem  # even where another module has that name
         try:
-            with contextlib.redirect_stdout(sys.stderr):
+            with apart(f"{self.title} is still being imported"):
                 module = importlib.import_module(self.plugin.module if own else module_name)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if not is_fault(error):
+                raise
+            if is_out_of_memory(error):
+                raise out_of_memory(error) from error
             raise self._unusable(describe(error, module_name)) from error
         try:
             built = reduce(getattr, attribute.split("."), module)

@@ -14,7 +14,7 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, TypeVar
 
 from ferbench.errors import UserError
-from ferbench.plugin.faults import describe
+from ferbench.plugin.faults import describe, is_fault
 
 if TYPE_CHECKING:
     from ferbench.plugin.component import Component
@@ -62,8 +62,8 @@ def using(*components: Component, innocent: Callable[[BaseException], bool] = la
     token = _IN_USE.set(components)
     try:
         yield
-    except (Exception, SystemExit) as error:
-        if innocent(error):
+    except BaseException as error:
+        if innocent(error) or isinstance(error, GeneratorExit):
             raise
         raise blame(error) from error.__cause__
     finally:
@@ -76,17 +76,20 @@ def blame(error: BaseException, component: Component | None = None) -> BaseExcep
     The harness's own exceptions, a `UserError` among them, say themselves what there is to say.
 
     Returns:
-        The exception. In place of a `SystemExit`, with which a component other than a command would end the program as
-        if all were done, one that says so.
+        The exception. In place of one that is no `Exception`, such as a `SystemExit`, with which a component other than
+        a command would end the program as if all were done, one that says so.
     """
     own = isinstance(error, UserError) or type(error).__module__.partition(".")[0] == "ferbench"
-    if own or isinstance(error, MemoryError) or not isinstance(error, Exception | SystemExit) or named(error):
+    if own or isinstance(error, MemoryError) or not is_fault(error) or named(error):
         return error
     suspects = _found(error) if component is None else [component]
     if not suspects or (isinstance(error, SystemExit) and any(suspect.kind == "command" for suspect in suspects)):
         return error
-    if isinstance(error, SystemExit):
-        error = RuntimeError(f"it ends the program: SystemExit({error.code!r})").with_traceback(error.__traceback__)
+    if not isinstance(error, Exception):
+        said = f"it raises {describe(error)}"
+        if isinstance(error, SystemExit):
+            said = f"it ends the program: SystemExit({error.code!r})"
+        error = RuntimeError(said).with_traceback(error.__traceback__)
     plugin = suspects[0].plugin
     title = suspects[0].title if len(suspects) == 1 else f"plugin {plugin.title}"
     whom = "correct the plugin" if plugin.local else f"report it to the authors of {plugin.distribution}"

@@ -19,12 +19,14 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from ferbench.errors import UserError
 from ferbench.plugin.component import Component, PluginRecord
-from ferbench.plugin.faults import PluginFault, describe
+from ferbench.plugin.faults import PluginFault, describe, is_fault
+from ferbench.plugin.guard import apart
 from ferbench.plugin.loading import collect_specs, import_file
 from ferbench.plugin.registry import Registry, canonical
 from ferbench.wording import did_you_mean, one_line
@@ -36,8 +38,9 @@ BUILT_IN = "ferbench"  # the distribution whose entries always load
 
 
 def warn_on_stderr(line: str) -> None:
-    """Print a warning as one line on stderr."""
-    print(f"warning: {line}", file=sys.stderr)
+    """Print a warning as one line on stderr, where that is still there."""
+    with contextlib.suppress(OSError, ValueError):
+        print(f"warning: {line}", file=sys.stderr, flush=True)
 
 
 def load_registry(
@@ -154,16 +157,24 @@ def _load(candidate: _Candidate) -> PluginRecord:
     record, load = candidate
     start = time.perf_counter()
     try:
-        # What a plugin prints when it is imported must not end up in --json output or in completions.
-        with contextlib.redirect_stdout(sys.stderr):
+        with _apart(record):
             plugin = load()
             if record.file is not None:
                 record = replace(record, module=getattr(plugin, "__name__", ""))
             specs = collect_specs(plugin, record.file.stem if record.file else None)
         record = replace(record, components=specs)
-    except (Exception, SystemExit) as problem:
+    except BaseException as problem:
+        if not is_fault(problem):
+            raise
         record = replace(record, status="broken", error=describe(problem, record.module))
     return replace(record, seconds=time.perf_counter() - start)
+
+
+def _apart(record: PluginRecord) -> AbstractContextManager[None]:
+    if record.distribution == BUILT_IN:  # which behave; and every command imports them
+        return nullcontext()
+    others = f"FERBENCH_PLUGINS=a,b loads only the built-ins and the plugins a and b, so name those but {record.name}"
+    return apart(f"plugin {record.title} is still being imported", "leave its --plugin out" if record.local else others)
 
 
 def _local(name: str) -> _Candidate:
@@ -195,7 +206,7 @@ def _file_of(record: PluginRecord) -> Path | None:
 
 
 def _remedy(record: PluginRecord) -> str:
-    if not re.match(r"[A-Z]\w*(Error|Exception|Exit)\b", record.error or ""):
+    if not re.match(r"it ends the program|[A-Z]\w*(:|$)", record.error or ""):
         return "fix the plugin; `ferbench.hookimpl` marks its hooks, which yield specs such as `ferbench.ModelSpec`"
     command = f"python {record.file}" if record.file else f'python -c "import {record.module}"'
     return f"fix the plugin; `{command}` shows the stack trace"

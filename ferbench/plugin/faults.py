@@ -11,6 +11,11 @@ class PluginFault(Exception):
     """What a plugin did wrong, in one line."""
 
 
+def is_fault(error: BaseException) -> bool:
+    """Whether an exception is a fault of whoever raised it, and no request to stop."""
+    return not isinstance(error, KeyboardInterrupt)
+
+
 def describe(error: BaseException, own_module: str = "") -> str:
     """The cause of a failed import or hook in one line.
 

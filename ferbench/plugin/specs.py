@@ -233,6 +233,9 @@ class TrackerSpec(Spec):
     ``run_started(record: dict)``, ``checkpoint_written(checkpoint: dict)``, ``epoch_ended(epoch: dict)``,
     ``run_finished(record: dict)``, ``run_failed(record: dict)``. What it raises is reported and cannot fail the run.
 
+    It is built and called in a thread of its own, always the same one. Where it waits for more than ten seconds, in a
+    call or until it has heard of the start, it is reported and left out; ``ferbench runs send`` tells it later.
+
     Records are those of ``run.json``, epochs those of ``history.jsonl``. A checkpoint has ``path`` (of its
     ``.safetensors``), ``kind`` (``snapshot``, or ``best`` for the weights that are kept), ``epoch``, ``batches``
     of it that are done (0: all of them) and ``step``, the updates so far. It is on the disk when a tracker hears of it;

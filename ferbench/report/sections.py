@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ferbench.plugin.component import Component
-from ferbench.plugin.faults import describe
+from ferbench.plugin.faults import describe, is_fault
+from ferbench.plugin.guard import apart
 from ferbench.plugin.specs import ReportSectionSpec
 from ferbench.report.contents import RunView
 from ferbench.tables.table import Table
@@ -50,10 +49,12 @@ def sections_of(run: RunView, components: Sequence[Component]) -> list[Section]:
         name = component.name
         title = component.spec.title or name.replace("-", " ").capitalize()
         try:
-            with contextlib.redirect_stdout(sys.stderr):
+            with apart(f"section '{name}' of plugin {component.plugin.title} is still being made"):
                 made = list(component.builder()(run.record.plain(), [epoch.plain() for epoch in run.history]))
                 tables = tuple(replace(table, id=f"{name}-{table.id}-{run.id}") for table in made)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if not is_fault(error):
+                raise
             cause = f"section '{name}' of plugin {component.plugin.title} could not be made: {describe(error)}"
             sections.append(Section(name, title, (), cause))
             continue

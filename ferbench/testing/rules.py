@@ -12,7 +12,7 @@ from typing import Any, Literal
 from ferbench.errors import UserError
 from ferbench.kinds import BY_NAME, WITH_RULES
 from ferbench.plugin.component import Component
-from ferbench.plugin.faults import describe
+from ferbench.plugin.faults import describe, is_fault
 from ferbench.wording import one_line
 
 Status = Literal["passed", "failed", "skipped", "noted"]
@@ -196,7 +196,9 @@ def _try(rule: Rule, on: Any) -> Verdict:
         note = rule.check(on) or ""
     except NotApplicable as reason:
         status, note = "skipped", str(reason)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if not is_fault(error):
+            raise
         status = "noted" if rule.informational else "failed"
         note = str(error) if isinstance(error, Violation) else describe(error)
         if isinstance(error, UserError):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ferbench.errors import is_out_of_memory
 from ferbench.experiment.plan import Plan
 from ferbench.ids import digest
 from ferbench.plugin.culprit import using
@@ -21,7 +22,7 @@ from ferbench.training.growing import planned_sizes
 from ferbench.training.layers import count_parameters
 from ferbench.training.precision import Precision
 from ferbench.training.starting import begin
-from ferbench.training.step import evaluate_loss, forward, is_out_of_memory
+from ferbench.training.step import evaluate_loss, forward
 
 _ROUNDS = 3
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ferbench.data.batches import Batches
 from ferbench.data.targets import Outputs
 from ferbench.data.views import PLAIN, View
-from ferbench.errors import UserError
+from ferbench.errors import UserError, is_out_of_memory
 from ferbench.metrics.affect import affect_scores
 from ferbench.metrics.classification import ClassificationScores, confusion_matrix, score
 from ferbench.metrics.measures import AFFECT_METRICS
@@ -24,7 +24,7 @@ from ferbench.metrics.probabilities import predicted_classes
 from ferbench.metrics.scoring import class_metrics
 from ferbench.plugin.culprit import in_use
 from ferbench.training.ranks import ALONE, Ranks, in_order
-from ferbench.training.step import Loss, evaluate_loss, forward, is_out_of_memory
+from ferbench.training.step import Loss, evaluate_loss, forward
 
 
 @dataclass(frozen=True, slots=True)

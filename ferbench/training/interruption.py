@@ -13,8 +13,14 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-#: Ctrl-C, the end of a job, and what schedulers send ahead of it (Slurm's --signal, submitit).
-NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+#: Ctrl-C, the end of a job, what schedulers send ahead of it (Slurm's --signal, submitit), and a closed terminal.
+_NAMES = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP")
+
+
+def numbers() -> list[int]:
+    """The signals that end a run in this process: not SIGHUP where ``nohup`` has it ignored."""
+    known = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+    return [n for n in known if n.name != "SIGHUP" or signal.getsignal(n) is not signal.SIG_IGN]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -46,7 +52,7 @@ class Interruption:
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
-        before: dict[int, Any] = {number: signal.signal(number, self._receive) for number in NUMBERS}
+        before: dict[int, Any] = {number: signal.signal(number, self._receive) for number in numbers()}
         try:
             yield self
         finally:

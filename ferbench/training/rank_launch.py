@@ -241,10 +241,19 @@ class RankProcesses:
         code = rank.process.returncode
         if rank.index == 0 and self.signals.pending is not None and code == -self.signals.pending:
             return Signalled(self.signals.pending)  # before it could handle signals
-        how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+        if code < 0:
+            name = signal.Signals(-code).name
+            memory = (
+                "memory may have run out: see what this machine or its scheduler says; " if name == "SIGKILL" else ""
+            )
+            return Failed(
+                f"device {rank.index + 1} of {self.setup.count}: the process ended with {name}",
+                f"{memory}the same command goes on from the last checkpoint",
+                rank=rank.index,
+            )
         lines = [] if rank.log is None else rank.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         last = f": {lines[-1][:300]}" if lines else ""
-        return Failed(f"the process ended with {how}{last}", rank=rank.index)
+        return Failed(f"the process ended with exit code {code}{last}", rank=rank.index)
 
     def _farewell(self, first: _Rank) -> None:
         """Give the first rank time to end in order, and the others none."""

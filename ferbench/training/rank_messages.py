@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from ferbench.errors import UserError
+from ferbench.errors import UserError, is_out_of_memory, out_of_memory
 from ferbench.experiment.start import Start
 from ferbench.plugin.culprit import blame, named
 from ferbench.records.epoch import Epoch
@@ -109,6 +109,8 @@ class Failed:
         """An exception as a message."""
         if isinstance(error, UserError):
             return cls(error.message, error.remedy, isinstance(error, AtWork), lost=lost, rank=rank)
+        if is_out_of_memory(error):
+            return cls.of(out_of_memory(error), rank=rank, lost=lost)
         error = blame(error)
         text = named(error) or traceback.format_exception_only(type(error), error)[0].strip()
         return cls(text, trace="".join(traceback.format_exception(error)), lost=lost, rank=rank)

@@ -12,8 +12,8 @@ import threading
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from ferbench import startup
-from ferbench.training.interruption import NUMBERS
+from ferbench import display, startup
+from ferbench.training.interruption import numbers
 
 if TYPE_CHECKING:
     from ferbench.experiment.plan import Plan
@@ -26,9 +26,11 @@ _PATIENCE = 20
 def main() -> None:
     """``python -m ferbench.training.rank_process FD INDEX``: serve the process at the other end of that socket."""
     startup.begin()
+    display.watch()
+    display.keep_working()
     line, index = Connection(int(sys.argv[1])), int(sys.argv[2])
     # The first rank saves the run when it is asked to; until then, and in the others, nothing would be lost.
-    for number in NUMBERS:
+    for number in numbers():
         signal.signal(number, signal.SIG_IGN if index else signal.SIG_DFL)
     received: queue.Queue[Message] = queue.Queue()
     threading.Thread(target=_receive, args=(line, received), daemon=True).start()

@@ -13,7 +13,7 @@ from torch import nn
 from ferbench.data.batches import InputShape
 from ferbench.data.fit import StoredForm
 from ferbench.data.views import VIEWS, View
-from ferbench.errors import UserError
+from ferbench.errors import UserError, is_out_of_memory
 from ferbench.experiment.recorded import options_of_record
 from ferbench.experiment.resolve import ChosenComponent
 from ferbench.plugin.culprit import using
@@ -25,7 +25,7 @@ from ferbench.runs.saved import BEST
 from ferbench.task import Task
 from ferbench.training import checkpoints
 from ferbench.training.evaluation import averaged
-from ferbench.training.step import forward, is_out_of_memory
+from ferbench.training.step import forward
 
 
 @dataclass(frozen=True)

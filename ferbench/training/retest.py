@@ -12,6 +12,7 @@ from ferbench.data.class_mapping import ClassMapping
 from ferbench.data.pack import Pack
 from ferbench.data.tested_rows import TestedRows
 from ferbench.data.views import VIEWS
+from ferbench.errors import is_out_of_memory
 from ferbench.experiment.fingerprint import fields_with_role
 from ferbench.experiment.recipe import EvaluationSettings, Role
 from ferbench.ids import short
@@ -27,7 +28,6 @@ from ferbench.training.evaluation import evaluate, evaluation_batch
 from ferbench.training.evaluation_record import write_evaluation
 from ferbench.training.record import now
 from ferbench.training.restore import TrainedModel
-from ferbench.training.step import is_out_of_memory
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ferbench.errors import UserError
+from ferbench.errors import UserError, is_out_of_memory, out_of_memory
 from ferbench.experiment.plan import Plan
 from ferbench.plugin.culprit import blame, using
 from ferbench.records.epoch import Epoch
@@ -35,7 +35,7 @@ from ferbench.training.record import first_record, now, other_threads, write_fai
 from ferbench.training.saving import RunSaver
 from ferbench.training.snapshots import Snapshots
 from ferbench.training.starting import begin_from
-from ferbench.training.step import Loss, is_out_of_memory
+from ferbench.training.step import Loss
 from ferbench.training.stopping import Pruned
 from ferbench.training.trackers import Trackers
 
@@ -175,6 +175,8 @@ def _execute(
                     f"the run uses an operation without a deterministic version: {str(error).split()[0]}",
                     "allow it with --set training.deterministic=false; results may then differ between two runs",
                 ) from error
+            if is_out_of_memory(error):
+                raise out_of_memory(error) from error
             if error is not raised:
                 raise error from None
             raise

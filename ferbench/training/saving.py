@@ -89,15 +89,7 @@ class RunSaver(Saver):
 
     def report(self, kind: str, name: str, at: Position) -> None:
         """Report a checkpoint that is written: its kind, ``best`` or ``snapshot``, its name, and where it was made."""
-        self._written(
-            {
-                "path": str(self._directory.checkpoints / f"{name}.safetensors"),
-                "kind": kind,
-                "epoch": at.epoch if at.batches else at.epoch - 1,
-                "batches": at.batches,
-                "step": at.step,
-            }
-        )
+        self._written(checkpoint_at(self._directory, kind, name, at.step, at.epoch, at.batches))
 
     def resume(self, training: Training, warn: Callable[[str], None]) -> bool:
         """Put a training to where its newest whole snapshot was; False when there is nothing to go on from."""
@@ -137,6 +129,18 @@ class RunSaver(Saver):
         """Put the random generators to where the snapshot that was resumed has them."""
         assert self._random is not None
         restore_random(self._random, device)
+
+
+def checkpoint_at(directory: RunDirectory, kind: str, name: str, step: int, epoch: int, batches: int) -> dict[str, Any]:
+    """A checkpoint as `TrackerSpec` describes one, from the position that it was made at: ``batches`` of ``epoch`` are
+    done."""
+    return {
+        "path": str(directory.checkpoints / f"{name}.safetensors"),
+        "kind": kind,
+        "epoch": epoch if batches else epoch - 1,
+        "batches": batches,
+        "step": step,
+    }
 
 
 def save_best(directory: RunDirectory, training: Training) -> None:

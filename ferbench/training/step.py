@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ferbench.data.cuts import count_pieces, piece_bounds
 from ferbench.data.targets import LossValue, Outputs, Targets
-from ferbench.errors import UserError
+from ferbench.errors import UserError, is_out_of_memory
 from ferbench.metrics.measures import component_fault
 from ferbench.plugin.culprit import calls, in_use
 from ferbench.training.precision import Precision
@@ -119,16 +119,6 @@ def start_epoch(loss: Loss, epoch: int, epochs: int) -> None:
     started = getattr(loss, "epoch_started", None)
     if started is not None:
         started(epoch, epochs)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out: CUDA's, that of one of its libraries, the CPU allocator's or
-    Python's."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    text = str(error)
-    texts = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
-    return isinstance(error, RuntimeError) and any(known in text for known in texts)
 
 
 def is_too_few_to_normalise(error: BaseException) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,9 +12,10 @@ from optuna.trial import FrozenTrial
 
 from ferbench import startup
 from ferbench.errors import UserError
+from ferbench.plugin.discovery import warn_on_stderr
 from ferbench.records.study import TrialResult
 from ferbench.training.interruption import Interruption
-from ferbench.tuning.database import AWAY
+from ferbench.tuning.database import AWAY, cause_of, refuse_lasting
 from ferbench.tuning.messages import EpochEnded, Interrupted, Job, JobEnded, Message, PastEpochs, Verdict, send
 from ferbench.tuning.pending import PendingResults
 from ferbench.tuning.space import Chosen, Space
@@ -24,6 +26,9 @@ _Result = TypeVar("_Result")
 
 #: Seconds between two attempts to reach a storage that is away: first, and at most.
 _RETRY = (0.5, 5.0)
+
+#: Seconds between two times that a storage is said to be away.
+_SAID_EVERY = 60.0
 
 #: Seconds that workers get to save their runs when the study is interrupted.
 FAREWELL = 60.0
@@ -49,6 +54,10 @@ class StudyObserver:
 
     def note(self, line: str) -> None:
         """Something else that a person should know."""
+
+    def waits(self, line: str) -> None:
+        """Nothing goes on until something else does, which is said even where nothing else is."""
+        warn_on_stderr(line)
 
     def ended_elsewhere(self, trials: Sequence[FrozenTrial]) -> None:
         """Trials of the study that have ended, though not in this process; each may come many times."""
@@ -96,6 +105,7 @@ class Conductor:
     unrecorded: dict[int, TrialResult] = field(default_factory=dict)
     ended_here: set[int] = field(default_factory=set)
     away_since: float | None = None
+    _said_at: float = 0.0
     _retry_at: float = 0.0
     _retry_in: float = _RETRY[0]
     _beat_at: float = 0.0
@@ -179,7 +189,8 @@ class Conductor:
             reason = f"its worker died {trial.attempt} times ({how}); see {worker.log}"
             self._ended(trial, JobEnded("failed", reason=reason))
             return
-        self.observer.note(f"the worker of trial {trial.number} died ({how}); another goes on with it")
+        memory = ", as where memory runs out" if code == -signal.SIGKILL else ""
+        self.observer.note(f"the worker of trial {trial.number} died ({how}){memory}; another goes on with it")
         trial.attempt += 1
         self.again.append(trial)
 
@@ -262,20 +273,28 @@ class Conductor:
             return None
         try:
             result = act()
-        except AWAY as error:
+        except (*AWAY, KeyError) as error:
+            refuse_lasting(error, self.trials.storage.shown)
             if self.away_since is None:
-                self.away_since = now
-                cause = (str(error.__cause__ or error).strip().splitlines() or [""])[0]
-                self.observer.note(f"the storage does not answer; results wait on disk ({cause})")
+                self.away_since = self._said_at = now
+                self.observer.waits(f"{self._storage} does not answer; results wait on disk ({cause_of(error)})")
+            elif now - self._said_at >= _SAID_EVERY:
+                self._said_at = now
+                waited = now - self.away_since
+                self.observer.waits(f"{self._storage} has not answered for {waited:.0f} s ({cause_of(error)})")
             self.trials.lost_sight()
             self._retry_at = now + self._retry_in
             self._retry_in = min(2 * self._retry_in, _RETRY[1])
             return None
         if self.away_since is not None:
-            self.observer.note(f"the storage answers again after {now - self.away_since:.0f} s")
+            self.observer.waits(f"{self._storage} answers again after {now - self.away_since:.0f} s")
             self.away_since, self._retry_at, self._retry_in = None, 0.0, _RETRY[0]
             self._beat_at = 0.0
         return result
+
+    @property
+    def _storage(self) -> str:
+        return f"the storage '{self.trials.storage.shown}'"
 
     def _stop(self) -> None:
         """End the workers and leave every trial so that anybody can go on with it."""

@@ -20,6 +20,9 @@ from ferbench.storage import writing
 #: What Optuna and SQLAlchemy raise when a database does not answer.
 AWAY = (StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
 
+#: What a server says that will say the same the next time.
+_LASTING = ("does not exist", "authentication failed", "permission denied")
+
 #: A database url, as messages show it.
 _EXAMPLE = "postgresql+psycopg://USER:PASSWORD@HOST/NAME"
 
@@ -217,6 +220,36 @@ def sqlite_url(path: Path) -> str:
 def _write_ahead(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def cause_of(error: BaseException) -> str:
+    """What went wrong in a database, of what Optuna raises where it did."""
+    return first_line(error.__cause__ or error)
+
+
+def refuse_lasting(error: BaseException, shown: str) -> None:
+    """Do not wait for what does not mend itself: a full disk, a file or tables that are gone, rights that are taken.
+
+    Args:
+        error: one of `AWAY`, or the `KeyError` that Optuna raises of what is not there.
+        shown: the database, as messages show it.
+
+    Raises:
+        UserError: it is such an error.
+        KeyError: as given, where Optuna did not raise it.
+    """
+    if isinstance(error, KeyError) and "does not exist" not in str(error):
+        raise error
+    cause, wrapped = cause_of(error), error.__cause__ or error
+    original = getattr(wrapped, "orig", None)
+    of_file = isinstance(original, sqlite3.Error) and not any(word in cause for word in ("locked", "busy"))
+    if of_file or isinstance(wrapped, sqlalchemy.exc.ProgrammingError) or any(word in cause for word in _LASTING):
+        full = "free some space" if "full" in cause else "bring it back as it was, or begin a study with another --name"
+        said = "the study is gone" if isinstance(error, KeyError) else cause
+        raise UserError(
+            f"the storage '{shown}' can no longer be used: {said}",
+            f"{full}; the same command goes on with the study, and with the results that wait on disk",
+        ) from error
 
 
 def first_line(error: BaseException) -> str:

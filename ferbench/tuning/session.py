@@ -21,7 +21,7 @@ from ferbench.training.interruption import Interruption
 from ferbench.tuning import final
 from ferbench.tuning.algorithms import Strategy, make_pruner, make_sampler
 from ferbench.tuning.conductor import Conductor, StudyObserver
-from ferbench.tuning.database import AWAY, Storage, first_line, quiet_optuna, shown_url, sqlite_url
+from ferbench.tuning.database import AWAY, Storage, cause_of, quiet_optuna, refuse_lasting, shown_url, sqlite_url
 from ferbench.tuning.objectives import Objective
 from ferbench.tuning.pending import PendingResults
 from ferbench.tuning.ranges import Range
@@ -150,8 +150,9 @@ class Session:
                 self._search(trials, target, workers, observer, interruption)
                 return self._finish(trials, workers, interruption, observer) if finish else None
             except AWAY as error:  # before or after the search, which waits for it
+                refuse_lasting(error, storage.shown)
                 raise UserError(
-                    f"the storage '{storage.shown}' does not answer: {first_line(error.__cause__ or error)}",
+                    f"the storage '{storage.shown}' does not answer: {cause_of(error)}",
                     "give the same command again when it does: the study goes on where it was",
                 ) from error
             finally:

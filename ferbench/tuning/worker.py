@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ferbench import startup
+from ferbench import display, startup
 from ferbench.errors import UserError
 from ferbench.link import Link
 from ferbench.plugin.culprit import blame, in_a_line
@@ -78,6 +78,8 @@ def main() -> None:
     Jobs are run with what ``module:attribute``, a `Prepare`, makes of the context, which is JSON.
     """
     startup.begin()
+    display.watch()
+    display.keep_working()  # a log that takes no more ends no trial
     faulthandler.enable()
     handle, runner, context = sys.argv[1:]
     link = Link(socket.socket(fileno=int(handle)))
@@ -96,7 +98,7 @@ def main() -> None:
             return
         except UserError as error:
             ended = JobEnded("failed", reason=f"{error.message} → {error.remedy}")
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             fault = blame(error)
             traceback.print_exception(fault)
             ended = JobEnded("failed", reason=in_a_line(fault))

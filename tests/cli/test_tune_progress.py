@@ -89,6 +89,12 @@ class TestTimeLeft:
         assert progress.seconds_left() == 0
 
 
+def test_what_a_study_waits_for_is_said_though_it_is_quiet(capsys):
+    quiet(4, 1).waits("the storage 'postgresql://there' does not answer")
+    quiet(4, 1).note("trial 3 goes on")
+    assert capsys.readouterr().err == "warning: the storage 'postgresql://there' does not answer\n"
+
+
 def test_trials_of_other_hosts_count_once_and_may_be_the_best():
     progress = quiet(9, 1)
     progress.trial_ended(result(0, 0.5), CHOSEN)

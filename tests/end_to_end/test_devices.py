@@ -302,10 +302,14 @@ def test_an_error_on_one_device_ends_the_run_as_an_error_of_the_run(tmp_path, ca
 def test_a_process_that_is_killed_ends_the_run(tmp_path, cache):
     args = [*arguments("training.epochs=2", model="dies"), "--devices", "2"]
     failed = ended(args, tmp_path / "results", cache)
-    assert failed.exit_code == 1
-    assert str(failed.exception) == "device 2 of 2: the process ended with SIGKILL"
+    assert failed.exit_code == 2
+    first, second = failed.stderr.splitlines()[-2:]
+    assert first == "error: device 2 of 2: the process ended with SIGKILL"
+    assert second.startswith("  → memory may have run out, ")
+    assert second.endswith("; the same command goes on from the last checkpoint")
     record = record_of(only_run(tmp_path / "results"))
-    assert (record["status"], record["error"]["message"]) == ("failed", str(failed.exception))
+    assert record["status"] == "failed"
+    assert record["error"]["message"].startswith("device 2 of 2: the process ended with SIGKILL")
 
 
 def test_little_memory_on_one_device_makes_the_pieces_of_all_smaller(tmp_path, cache):

@@ -371,6 +371,7 @@ def test_a_run_that_diverges_is_recorded_and_fails(run, tmp_path):
 
 
 PLUGIN = """
+import pathlib
 import torch
 import ferbench
 
@@ -378,6 +379,7 @@ import ferbench
 def ferbench_models():
     yield ferbench.ModelSpec("hungry", build="hungry:hungry", image_size=8)
     yield ferbench.ModelSpec("buggy", build="hungry:buggy", image_size=8)
+    yield ferbench.ModelSpec("starves", build="hungry:starves", image_size=8)
     yield ferbench.ModelSpec("five", build="hungry:five", image_size=8)
 
 class Hungry(torch.nn.Module):
@@ -391,6 +393,16 @@ class Hungry(torch.nn.Module):
 
 def hungry(task):
     return Hungry(task.num_classes)
+
+class Starves(Hungry):
+    def forward(self, images):
+        self.steps = getattr(self, "steps", 0) + self.training
+        if self.steps > 4 and pathlib.Path("little-memory").exists():
+            torch.empty(1 << 50)
+        return self.head(images.flatten(1))
+
+def starves(task):
+    return Starves(task.num_classes)
 
 class Buggy(Hungry):
     def forward(self, images):
@@ -422,6 +434,22 @@ def test_a_local_plugin_runs_and_little_memory_halves_the_micro_batch(run, tmp_p
     assert outcome["training"]["micro_batch"] == 8
     (record,) = records(tmp_path)
     assert record["components"]["model"]["source"]
+
+
+def test_memory_that_runs_out_is_two_lines_and_the_run_goes_on_with_more(run, tmp_path):
+    (tmp_path / "hungry.py").write_text(PLUGIN)
+    (tmp_path / "little-memory").touch()
+    quick = ("--model", "starves", "--set", "training.epochs=3", "--set", "training.batch_size=32")
+    failed = run("--plugin", tmp_path / "hungry.py", quick=quick)
+    assert failed.exit_code == 2
+    first, second = failed.stderr.splitlines()[-2:]
+    assert first.startswith("error: memory ran out: ")
+    assert "the same command goes on" in second
+    assert "Traceback" not in failed.stderr
+    assert [record["status"] for record in records(tmp_path)] == ["failed"]
+    (tmp_path / "little-memory").unlink()
+    done = run("--plugin", tmp_path / "hungry.py", quick=quick)
+    assert (done.exit_code, "resumed at epoch" in done.stderr) == (0, True), done.stderr
 
 
 def test_a_plugin_that_breaks_fails_its_run_and_not_the_grid(run, tmp_path):

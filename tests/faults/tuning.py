@@ -91,6 +91,8 @@ class _Diary(StudyObserver):
     def note(self, line) -> None:
         self.write("said", line=line)
 
+    waits = note
+
 
 @dataclass
 class Host:

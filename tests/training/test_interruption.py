@@ -10,7 +10,7 @@ import pytest
 
 from ferbench.training.interruption import Interrupted, Interruption
 
-ORDINARY = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2]
+ORDINARY = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP]
 
 
 def send(number):
@@ -71,3 +71,13 @@ def test_afterwards_signals_do_what_they_did_before():
     with Interruption().listening():
         assert signal.getsignal(signal.SIGTERM) != before
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_under_nohup_a_closed_terminal_is_no_request():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interruption().listening() as interruption:
+            send(signal.SIGHUP)
+        assert interruption.pending is None
+    finally:
+        signal.signal(signal.SIGHUP, before)

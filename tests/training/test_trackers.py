@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ferbench.training import trackers
 
 PLUGIN = """
-import json, pathlib
+import asyncio, json, pathlib, threading, time
 import ferbench
 
 @ferbench.hookimpl
@@ -13,6 +20,8 @@ def ferbench_trackers():
     yield ferbench.TrackerSpec("writes", build="tracks:Writes")
     yield ferbench.TrackerSpec("raises", build="tracks:Raises")
     yield ferbench.TrackerSpec("exits", build="tracks:Exits")
+    yield ferbench.TrackerSpec("hangs", build="tracks:Hangs")
+    yield ferbench.TrackerSpec("cancels", build="tracks:Cancels")
 
 class Writes:
     def __init__(self, *, to: str = "heard.jsonl"):
@@ -29,6 +38,24 @@ class Writes:
     def epoch_ended(self, epoch): self._note("epoch_ended", epoch)
     def run_finished(self, record): self._note("run_finished", record)
     def run_failed(self, record): self._note("run_failed", record)
+
+class Hangs:
+    # As a server that never answers; what it started keeps a process from ending.
+    def __init__(self, *, at: str = "run_started"):
+        self.at = at
+        if at == "build":
+            time.sleep(1000)
+    def run_started(self, record):
+        if self.at == "run_started":
+            threading.Thread(target=time.sleep, args=[1000]).start()
+            time.sleep(1000)
+    def epoch_ended(self, epoch):
+        if self.at == "epoch_ended":
+            time.sleep(1000)
+
+class Cancels:
+    def run_started(self, record):
+        raise asyncio.CancelledError
 
 class Exits:
     def checkpoint_written(self, checkpoint):
@@ -96,3 +123,67 @@ def test_a_tracker_hears_of_weights_that_are_kept_without_training(ferbench_cli,
     assert finished.exit_code == 0, finished.stderr
     told = [json.loads(line) for line in (tmp_path / "heard.jsonl").read_text().splitlines()]
     assert told[1] == ["checkpoint_written", ["best", 0, "best.safetensors"]]
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(trackers, "PATIENCE", 0.5)
+    monkeypatch.setattr(trackers, "stuck", [])
+
+
+@pytest.mark.parametrize("at", ["build", "run_started", "epoch_ended"])
+def test_a_tracker_that_never_answers_is_left_out_and_the_run_is_done(ferbench_cli, tmp_path, impatient, at):
+    (tmp_path / "tracks.py").write_text(PLUGIN.replace("threading.Thread", "0 and threading.Thread"))
+    (tmp_path / "recipe.toml").write_text(f'[[trackers]]\nname = "hangs"\nat = "{at}"\n')
+    finished = ferbench_cli("run", "recipe.toml", *QUICK, "--plugin", "tracks.py", "--tracker", "cancels")
+    assert finished.exit_code == 0, finished.stderr
+    lost = [line for line in finished.stderr.splitlines() if "tracker 'hangs' of plugin 'tracks' (" in line]
+    (line,) = lost
+    assert "is left out for the rest of the run: no answer for" in line
+    assert "'ferbench runs send RUN --tracker hangs' sends it the run when that has ended" in line
+    assert finished.stderr.count("failed in run_started and is left out for the rest of the run: CancelledError") == 1
+
+
+def test_a_tracker_that_computes_is_not_one_that_waits(impatient):
+    class Busy:
+        def epoch_ended(self, epoch):
+            until = time.monotonic() + 1.0
+            while time.monotonic() < until:
+                pass
+
+    tracker = trackers._Tracker(Chosen(Busy))
+    assert tracker.build() == ""
+    assert tracker.call("epoch_ended", {}) == ""
+
+
+class Chosen:
+    """As much of a chosen component as a tracker's thread needs."""
+
+    def __init__(self, build):
+        self.builder = lambda: build
+        self.component = type("Component", (), {"name": "busy", "title": "tracker 'busy'"})
+
+
+def test_what_a_tracker_left_behind_does_not_keep_the_command_from_ending(tmp_path):
+    (tmp_path / "tracks.py").write_text(PLUGIN)
+    code = "from ferbench.training import trackers; from ferbench.plugin import guard; import ferbench.cli as c\n"
+    code += "trackers.PATIENCE = c.PATIENCE = 0.5\nc.main()"
+    flags = ["run", *QUICK, "--plugin", "tracks.py", "--tracker", "hangs", "--json"]
+    done = subprocess.run([sys.executable, "-c", code, *flags], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, [run["status"] for run in json.loads(done.stdout)]) == (0, ["done"])
+    assert "no answer for" in done.stderr
+
+
+def test_a_run_is_sent_to_a_tracker_later(ferbench_cli, tmp_path):
+    (tmp_path / "tracks.py").write_text(PLUGIN)
+    plugin = ["--plugin", "tracks.py"]
+    assert ferbench_cli("run", *QUICK, *plugin, "--tracker", "writes", "--name", "sent").exit_code == 0
+    live = (tmp_path / "heard.jsonl").read_text()
+    sent = ferbench_cli("runs", "send", "sent", *plugin, "--tracker", "writes", "--set", "to=later.jsonl")
+    assert sent.exit_code == 0, sent.stderr
+    later = [json.loads(line) for line in (tmp_path / "later.jsonl").read_text().splitlines()]
+    heard = [json.loads(line) for line in live.splitlines()]
+    assert [event for event in heard if "best" not in str(event)] == [e for e in later if "best" not in str(e)]
+    assert [event[1][0] for event in later if event[0] == "checkpoint_written"].count("best") == 1
+    refused = ferbench_cli("runs", "send", "sent", *plugin, "--tracker", "raises")
+    assert (refused.exit_code, "failed in epoch_ended: RuntimeError: the server is away" in refused.stderr) == (2, True)

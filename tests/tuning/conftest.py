@@ -34,6 +34,8 @@ class Noted(StudyObserver):
     def note(self, line: str) -> None:
         self.lines.append(line)
 
+    waits = note
+
     def tick(self, conductor) -> None:
         for act in self.ticks:
             act(conductor)

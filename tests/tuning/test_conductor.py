@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 
@@ -208,3 +209,69 @@ def test_a_plain_optuna_reads_the_study(opened, conductor, tmp_path):
     study = optuna.load_study(study_name="light", storage=f"sqlite:///{tmp_path / 'study.db'}")
     assert study.best_value == max(trial.value for trial in study.trials)
     assert study.metric_names == ["accuracy"]
+
+
+def sqlite(statement):
+    return lambda store: store.storage.engine.connect().exec_driver_sql(statement)
+
+
+def postgresql_tables(store):
+    with store.storage.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE trials CASCADE")
+
+
+def full_disk(store):
+    """As SQLite sees one: no page more than there are."""
+
+    def limit(connection, _record):
+        connection.execute("PRAGMA max_page_count = 1")
+
+    sqlalchemy.event.listen(store.storage.engine, "connect", limit)
+    store.storage.engine.dispose()
+
+
+def deleted_study(store):
+    optuna.delete_study(study_name=store.name, storage=store.storage.optuna)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "on", "cause"),
+    [
+        (sqlite("DROP TABLE trials"), "a file", "no such table: trials"),
+        (postgresql_tables, "a server", 'relation "trials" does not exist'),
+        (full_disk, "a file", "database or disk is full"),
+        (deleted_study, "a file", "the study is gone"),
+    ],
+)
+def test_what_waiting_does_not_mend_is_an_error(opened, conductor, request, spoil, on, cause):
+    url = request.getfixturevalue("postgresql_server").new_database() if on == "a server" else None
+    store = opened(url)
+    made = conductor(store, target=60, seconds=0.1)
+    spoilt = []
+
+    def once(running):
+        if not spoilt and running.ended_here:
+            spoilt.append(spoil(store))
+
+    made.observer.ticks.append(once)
+    with pytest.raises(UserError, match="can no longer be used") as refused:
+        made.run()
+    assert cause in refused.value.message
+    assert ("free some space" in refused.value.remedy) == ("full" in cause)
+
+
+def test_how_long_a_storage_is_waited_for_is_said_again_and_again(opened, conductor, monkeypatch):
+    monkeypatch.setattr("ferbench.tuning.conductor._SAID_EVERY", 1.0)
+    store = opened()
+    made = conductor(store, target=4, seconds=0.1)
+    away: list[float] = []
+
+    def refuse(*_):
+        if away and time.monotonic() < away[0]:
+            raise sqlalchemy.exc.OperationalError("connect", {}, Exception("connection refused"))
+
+    sqlalchemy.event.listen(store.storage.engine, "before_cursor_execute", refuse)
+    made.observer.ticks.append(lambda running: away or away.append(time.monotonic() + 3.0))
+    made.run()
+    lines = [line for line in made.observer.lines if "the storage 'sqlite:///" in line]
+    assert len([line for line in lines if re.search(r"has not answered for \d+ s \(connection refused\)", line)]) >= 1

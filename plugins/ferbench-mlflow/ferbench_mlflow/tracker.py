@@ -7,10 +7,16 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 # What a benchmark does is nobody else's business; MLflow reports its use unless this is set before it is imported.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+# That a server is away is soon known; ferbench waits for no tracker for long.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
@@ -21,7 +27,7 @@ import ferbench
 _LONGEST_VALUE = 5000
 _PARAMS_AT_ONCE = 100  # what MLflow takes in one call
 _STATUS = {"interrupted": "KILLED"}
-_TAG = "ferbench.training_id"
+_TAG, _STARTED = "ferbench.training_id", "ferbench.started"
 
 
 class MlflowTracker:
@@ -45,23 +51,26 @@ class MlflowTracker:
             ) from error
         self._experiment_name = experiment
         self._run = ""
+        self._logged: set[int] = set()
 
     def run_started(self, record: dict[str, Any]) -> None:
         """Open the MLflow run and store what is known of the settings."""
         training_id = record["identity"]["training_id"]
-        earlier = self._earlier(training_id) if record.get("resumed") else None
+        earlier = self._earlier(training_id, record)
         if earlier is not None:
             self._run = earlier
             self._client.update_run(self._run, status="RUNNING")
+            losses = self._client.get_metric_history(self._run, "train.loss")
+            self._logged = {metric.step for metric in losses}
             return
         name = record.get("name") or training_id.removeprefix("v1:")[:12]
-        made = self._client.create_run(self._experiment(), run_name=name)
+        made = self._client.create_run(self._experiment(), _milliseconds(record.get("started")), run_name=name)
         self._run = made.info.run_id
         params = [Param(key, value[:_LONGEST_VALUE]) for key, value in _settings(record)]
         for start in range(0, len(params), _PARAMS_AT_ONCE):
             self._client.log_batch(self._run, params=params[start : start + _PARAMS_AT_ONCE])
         tags = {_TAG: training_id, "ferbench.config_id": record["identity"]["config_id"]}
-        tags["ferbench.status"] = record["status"]
+        tags |= {"ferbench.status": record["status"], _STARTED: str(record.get("started"))}
         self._client.log_batch(self._run, tags=[RunTag(key, value) for key, value in tags.items()])
 
     def checkpoint_written(self, checkpoint: dict[str, Any]) -> None:
@@ -70,6 +79,8 @@ class MlflowTracker:
 
     def epoch_ended(self, epoch: dict[str, Any]) -> None:
         """Metrics of train and validation, learning rates and times, with the epoch as their step."""
+        if epoch["epoch"] in self._logged:
+            return
         told = {key: value for key, value in epoch.items() if key not in ("epoch", "sampler", "best")}
         self._log(told, step=epoch["epoch"])
 
@@ -88,7 +99,7 @@ class MlflowTracker:
 
     def _end(self, record: Mapping[str, Any], status: str) -> None:
         self._client.set_tag(self._run, "ferbench.status", record["status"])
-        self._client.set_terminated(self._run, status)
+        self._client.set_terminated(self._run, status, _milliseconds(record.get("finished")))
 
     def _log(self, values: Mapping[str, Any], step: int) -> None:
         now = int(time.time() * 1000)
@@ -99,9 +110,18 @@ class MlflowTracker:
         found = self._client.get_experiment_by_name(self._experiment_name)
         return found.experiment_id if found else self._client.create_experiment(self._experiment_name)
 
-    def _earlier(self, training_id: str) -> str | None:
-        found = self._client.search_runs([self._experiment()], f"tags.`{_TAG}` = '{training_id}'", max_results=1)
-        return found[0].info.run_id if found else None
+    def _earlier(self, training_id: str, record: Mapping[str, Any]) -> str | None:
+        """What there is of this run already: it goes on, or is sent when it has ended."""
+        wanted = f"tags.`{_TAG}` = '{training_id}'"
+        for run in self._client.search_runs([self._experiment()], wanted):
+            started = run.data.tags.get(_STARTED)
+            if record.get("resumed") if started is None else started == str(record.get("started")):
+                return str(run.info.run_id)
+        return None
+
+
+def _milliseconds(time_of: str | None) -> int | None:
+    return None if time_of is None else int(datetime.fromisoformat(time_of).timestamp() * 1000)
 
 
 def numbers(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:

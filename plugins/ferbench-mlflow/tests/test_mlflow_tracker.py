@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import socket
 import tomllib
 from pathlib import Path
 
@@ -104,6 +105,25 @@ def test_a_database_that_cannot_be_opened_does_not_fail_the_run(tmp_path):
     assert done.exit_code == 0, done.output
     assert "tracker 'mlflow' of plugin 'mlflow' (ferbench-mlflow " in done.stderr
     assert "could not be built and is left out" in done.stderr
+
+
+def test_a_run_that_a_silent_server_missed_is_sent_later_once(database, tmp_path, monkeypatch):
+    from ferbench.training import trackers
+
+    monkeypatch.setattr(trackers, "PATIENCE", 0.5)
+    monkeypatch.setattr(trackers, "stuck", [])
+    with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections, and says nothing
+        done = run(tmp_path, f"http://127.0.0.1:{server.getsockname()[1]}", "late")
+    assert (done.exit_code, "no answer for" in done.stderr) == (0, True), done.output
+    flags = ["--tracker", "mlflow", "--set", f"uri={database}", "--set", "experiment=late", *PLUGIN]
+    for _ in range(2):
+        sent = CliRunner().invoke(cli, ["runs", "send", "tracked", *flags, "--results", str(tmp_path / "results")])
+        assert sent.exit_code == 0, sent.output
+    (found,) = stored(database, "late")
+    assert (found.info.status, found.data.tags["ferbench.status"]) == ("FINISHED", "done")
+    losses = MlflowClient(tracking_uri=database).get_metric_history(found.info.run_id, "train.loss")
+    assert [metric.step for metric in losses] == [1, 2]
+    assert "final_test.macro_f1" in found.data.metrics
 
 
 def test_names_are_made_of_what_mlflow_takes():

@@ -1,0 +1,109 @@
+"""What people watch a command on: where it is lost, what was to be shown is lost, and nothing else.
+
+A terminal may be closed, the reader of a pipe end, the disk of a log be full. Training goes on.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+#: Nobody is there to read any more: the reader of a pipe is gone, a terminal is closed.
+GONE = (errno.EPIPE, errno.EIO, errno.ENXIO, errno.ECONNRESET)
+
+
+class Watched(io.FileIO):
+    """A descriptor that is written to, and may lose whoever reads it.
+
+    Args:
+        descriptor: stays open.
+        drops: what cannot be written is dropped; False: that raises, as elsewhere.
+
+    Attributes:
+        lost: why something was dropped; None: nothing was.
+    """
+
+    def __init__(self, descriptor: int, *, drops: bool) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self.drops = drops
+        self.lost: OSError | None = None
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """As `io.FileIO.write`."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            if not self.drops:
+                raise
+            self.lost = self.lost or error
+            return memoryview(data).nbytes
+
+
+def watch() -> None:
+    """Let stderr drop what it cannot show, and keep stdout for results alone.
+
+    What others write to descriptor 1, code in C or a child process, is no result and goes to stderr.
+    """
+    sys.stderr = _watched(sys.stderr, 2, drops=True)
+    sys.__stderr__ = sys.stderr  # type: ignore[assignment,misc]
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout is sys.__stdout__:
+        results = os.dup(1)
+        sys.stdout = _watched(sys.stdout, results, drops=False)
+        sys.__stdout__ = sys.stdout  # type: ignore[assignment,misc]
+        os.dup2(2, 1)
+
+
+def keep_working() -> None:
+    """From now on stdout drops what it cannot write: what is shown there is on disk too, or soon will be."""
+    if (results := _raw(sys.stdout)) is not None:
+        results.drops = True
+
+
+def lost_results() -> OSError | None:
+    """Why stdout lacks something that somebody still waits for; None where it does not, or nobody does."""
+    results = _raw(sys.stdout)
+    if results is None or results.lost is None:
+        return None
+    watched = not stat.S_ISREG(os.fstat(results.fileno()).st_mode)
+    return None if watched and results.lost.errno in GONE else results.lost
+
+
+def give_descriptor_back() -> None:
+    """Let what writes to descriptor 1 write to stdout again."""
+    if _raw(sys.stdout) is not None:
+        sys.stdout.flush()
+        os.dup2(sys.stdout.fileno(), 1)
+
+
+def _watched(stream: TextIO | None, descriptor: int, *, drops: bool) -> TextIO:
+    """The same stream over a `Watched` descriptor, unless it is another's."""
+    own = isinstance(stream, io.TextIOWrapper) and stream in (sys.__stdout__, sys.__stderr__)
+    if stream is not None and not own:
+        return stream
+    if stream is None:  # closed when the command was started: what is opened next must not take its place
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        if nothing != descriptor:
+            os.dup2(nothing, descriptor)
+            os.close(nothing)
+        return io.TextIOWrapper(io.BufferedWriter(Watched(descriptor, drops=True)), encoding="utf-8")
+    assert isinstance(stream, io.TextIOWrapper)
+    stream.flush()
+    return io.TextIOWrapper(
+        io.BufferedWriter(Watched(descriptor, drops=drops)),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
+def _raw(stream: TextIO | None) -> Watched | None:
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    return raw if isinstance(raw, Watched) else None

@@ -1,0 +1,96 @@
+"""What plugins do to the command that loads them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ferbench.plugin import guard
+
+COMMAND = [sys.executable, "-c", "from ferbench.cli import main; main()"]
+
+
+@pytest.mark.parametrize("kind", ["KeyboardInterrupt", "asyncio.CancelledError", "SystemExit(0)", "GeneratorExit"])
+def test_whatever_a_module_raises_is_a_fault_of_it(ferbench_cli, tmp_path, kind):
+    (tmp_path / "bad.py").write_text(f"import asyncio\nraise {kind}\n")
+    done = ferbench_cli("plugins", "list", "--plugin", "bad.py")
+    assert done.exit_code == 2
+    first, second = done.stderr.splitlines()
+    assert first.startswith("error: --plugin bad.py: ")
+    assert kind.rpartition(".")[2].partition("(")[0] in first
+    assert second.startswith("  → fix the plugin; `python ")
+
+
+def test_ctrl_c_stays_ctrl_c():
+    with pytest.raises(KeyboardInterrupt), guard.apart("it is imported"):
+        os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(RuntimeError, match="nobody pressed"), guard.apart("it is imported"):
+        raise KeyboardInterrupt
+
+
+def test_handlers_of_signals_are_left_as_they_were():
+    before = signal.getsignal(signal.SIGINT)
+    with guard.apart("it is imported"):
+        pass
+    assert signal.getsignal(signal.SIGINT) is before
+    try:
+        with guard.apart("it is imported"):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_what_takes_long_is_named_with_how_to_do_without_it(monkeypatch, capfd):
+    monkeypatch.setattr(guard, "PATIENCE", 0.1)
+    monkeypatch.setattr(sys, "__stderr__", sys.stderr)
+    with guard.apart("plugin 'slow' is still being imported", "leave its --plugin out"):
+        time.sleep(0.3)
+    with guard.apart("plugin 'fast' is still being imported"):
+        pass
+    time.sleep(0.2)
+    said = "warning: plugin 'slow' is still being imported after 0 s; leave its --plugin out\n"
+    assert capfd.readouterr().err == said
+
+
+@pytest.mark.parametrize(
+    ("when", "code", "said"),
+    [
+        ("import", 2, "error: --plugin leaves.py: it ends the program when loaded: SystemExit(0)"),
+        ("build", 1, "it ends the program: SystemExit(0)"),
+        ("later", 1, " ends the program with os._exit(0): what was to follow is not done"),
+    ],
+)
+def test_a_plugin_that_ends_the_process_at_once_is_no_silent_success(tmp_path, when, code, said):
+    (tmp_path / "leaves.py").write_text(f"""
+import os, torch, ferbench
+if "{when}" == "import": os._exit(0)
+
+@ferbench.hookimpl
+def ferbench_models():
+    yield ferbench.ModelSpec("leaves", build="leaves:Leaves", summary="leaves")
+
+class Leaves(torch.nn.Module):
+    def __init__(self, task):
+        super().__init__()
+        if "{when}" == "build": os._exit(0)
+    def forward(self, images):
+        os._exit(0)
+""")
+    flags = ["run", "--plugin", "leaves.py", "--model", "leaves", "--set", "dataset.train=70", "--cache", "cache"]
+    done = subprocess.run([*COMMAND, *flags], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+
+
+def test_a_fork_of_the_process_ends_as_it_likes():
+    with guard.checked_exits():
+        child = os.fork()
+        if not child:
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert os._exit is guard.leave
