@@ -13,12 +13,11 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from ferbench.data.class_mapping import refuse_lookalikes
 from ferbench.data.fit import StoredForm
@@ -28,9 +27,13 @@ from ferbench.data.packing import build
 from ferbench.data.sample import Dataset, Fault
 from ferbench.errors import UserError
 from ferbench.ids import digest
+from ferbench.locks import Held, Hold, holding
 from ferbench.storage import replace_file, sync_directory, writing
 
 _logger = logging.getLogger("ferbench.data.pack_cache")
+
+#: Seconds between two attempts to get a turn.
+_LOOK = 0.25
 
 
 def pack_dataset(
@@ -76,7 +79,7 @@ def pack_dataset(
     known = _known_pack(cache, stamp)
     if known is not None:
         return replace(known, form=form)
-    with turn(cache, stamp):
+    with turn(cache, stamp) as hold:
         known = _known_pack(cache, stamp, warn=True)
         if known is not None:
             return replace(known, form=form)
@@ -89,6 +92,7 @@ def pack_dataset(
                     f"the files of dataset '{name}' changed while they were packed",
                     "run again when nothing writes to them any more",
                 )
+            hold.look()
             with writing(cache):
                 path = _publish(directory, cache / "packs", description["digest"])
                 (cache / "sources").mkdir(exist_ok=True)
@@ -173,20 +177,19 @@ def _sync_tree(directory: Path) -> None:
 
 
 @contextlib.contextmanager
-def turn(cache: Path, stamp: str) -> Iterator[None]:
+def turn(cache: Path, stamp: str) -> Iterator[Hold]:
     """The right to build what ``stamp`` stands for: held by one process at a time, given back by a crash."""
-    with writing(cache):
-        (cache / "locks").mkdir(parents=True, exist_ok=True)
-        lock = FileLock(lock_path(cache, stamp))
+    told = False
+    while True:
         try:
-            lock.acquire(timeout=0.5)
-        except Timeout:
-            _logger.info("another process is packing this dataset; waiting for it")
-            lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+            with holding(lock_path(cache, stamp), f"the packing of a dataset in {cache}") as hold:
+                yield hold
+                return
+        except Held as held:
+            if not told:
+                _logger.info("another process is packing this dataset; waiting for it: %s", held.holder)
+            told = True
+            time.sleep(_LOOK)
 
 
 @contextlib.contextmanager
@@ -216,5 +219,5 @@ def _sweep(cache: Path, room: Path, stamp: str) -> None:
         if owner == stamp:
             shutil.rmtree(left, ignore_errors=True)
             continue
-        with contextlib.suppress(Timeout), FileLock(lock_path(cache, owner)).acquire(timeout=0):
+        with contextlib.suppress(Held, UserError), holding(lock_path(cache, owner), left.name):
             shutil.rmtree(left, ignore_errors=True)

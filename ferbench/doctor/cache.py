@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from ferbench.data.pack import open_pack
 from ferbench.data.pack_cache import directory_name, lock_path
 from ferbench.doctor.finding import Finding, entries
+from ferbench.doctor.left_locks import check_locks
 from ferbench.errors import UserError
+from ferbench.locks import holder_of
 from ferbench.runs.listing import size_of
 from ferbench.tables.table import size
 
@@ -38,6 +38,7 @@ def check_cache(cache: Path) -> Iterator[Finding]:
         yield Finding("problem", what, "free some space, remove packs that are not used, or name another with --cache")
     else:
         yield Finding("ok", what)
+    yield from check_locks(cache / "locks")
     known = set(_known(cache))
     for path in packs:
         try:
@@ -65,14 +66,7 @@ def _known(cache: Path) -> Iterator[str]:
 
 def _is_built(cache: Path, left: Path) -> bool:
     """Whether a process is at work in a ``.building-<stamp>-…`` directory."""
-    path = lock_path(cache, left.name.split("-")[1])
-    if not path.exists():
-        return False
-    try:
-        with FileLock(path).acquire(timeout=0):
-            return False
-    except (Timeout, OSError):
-        return True
+    return holder_of(lock_path(cache, left.name.split("-")[1])) is not None
 
 
 def _remove(cache: Path, left: Path) -> None:

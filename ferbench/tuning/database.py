@@ -15,7 +15,7 @@ import sqlalchemy
 from optuna.exceptions import StorageInternalError
 
 from ferbench.errors import UserError
-from ferbench.storage import writing
+from ferbench.storage import may_write, writing
 
 #: What Optuna and SQLAlchemy raise when a database does not answer.
 AWAY = (StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
@@ -91,6 +91,9 @@ class Storage:
             # With a log that is written ahead, a reader never stops the writer, and a commit need not wait for the
             # disk: a power cut may take the last of them, never the file, and the run directories know them too.
             sqlalchemy.event.listen(backend.engine, "connect", _write_ahead)
+            if self._url.database:
+                place = Path(self._url.database)
+                sqlalchemy.event.listen(backend.engine, "commit", lambda _: may_write(place))
             backend.engine.dispose()
             return backend
         keepalives = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
