@@ -6,7 +6,7 @@ import pytest
 
 from ferbench.data.pack_cache import lock_path, pack_dataset
 from ferbench.doctor.cache import check_cache
-from ferbench.locks import holding
+from ferbench.locks import holder_path, holding
 from ferbench_builtin.datasets.synthetic_faces import synthetic_faces
 
 
@@ -68,3 +68,12 @@ def test_a_pack_that_is_being_built_is_left_alone(tmp_path, pack):
         assert said(tmp_path, "problem") == []
         found.fix()  # the builder came after the look
         assert left.exists()
+
+
+def test_the_holder_that_a_killed_builder_left_is_removed(tmp_path, pack):
+    holder = holder_path(lock_path(tmp_path, "0a1b2c"))
+    holder.write_bytes(b"")
+    (found,) = [one for one in check_cache(tmp_path) if one.level == "problem"]
+    assert str(holder) in found.what
+    found.fix()
+    assert not holder.exists()
