@@ -15,6 +15,7 @@ import contextlib
 import datetime
 import errno
 import hashlib
+import math
 import os
 import re
 import socket
@@ -38,6 +39,9 @@ RENEWAL, LEASE = 15.0, 120.0
 
 #: Seconds in which a lock that is only looked at, or whose holder has yet to say who it is, is tried again.
 _PATIENCE = 0.5
+
+#: Seconds in which a file that is made where there are no hard links has no content yet.
+_MAKING = 0.3
 
 #: Bytes that a holder's file may have.
 _LARGEST = 2**14
@@ -284,10 +288,10 @@ def _claim(lock: Path, own: bytes) -> Holder | None:
         None: it is. Else the process that holds the lock; one without a name where that is being decided.
     """
     path = holder_path(lock)
-    if create_file(path, own):
+    if create_file(path, own) and _content(path) == own:
         return None
     found = _content(path)
-    if found is None:
+    if found is None or (not found and _age(lock, path) < _MAKING):
         return Holder()
     holder = _parsed(found)
     if holder is not None and _may_live(lock, holder):
@@ -295,7 +299,7 @@ def _claim(lock: Path, own: bytes) -> Holder | None:
     claim = _claim_path(path, found)
     if not create_file(claim, own):
         claimant = _parsed(_content(claim))
-        if not (_may_live(lock, claimant, claim) if claimant else _is_fresh(lock, claim)):
+        if not (_may_live(lock, claimant, claim) if claimant else _age(lock, claim) < LEASE):
             claim.unlink(missing_ok=True)
         return Holder()
     if _content(path) != found or (holder is not None and _may_live(lock, holder)):
@@ -379,20 +383,20 @@ def _parsed(content: bytes | None) -> Holder | None:
 def _may_live(lock: Path, holder: Holder, path: Path | None = None) -> bool:
     """Whether a process may still be at work: certain on this machine, elsewhere while its file is fresh."""
     if holder.machine != _machine():
-        return _is_fresh(lock, path or holder_path(lock))
+        return _age(lock, path or holder_path(lock)) < LEASE
     if holder == _this_process(holder.since):
         return _held.get(_key(lock)) == holder.since
     return _born(holder.pid) == holder.born
 
 
-def _is_fresh(lock: Path, path: Path) -> bool:
-    """Whether a file was written or renewed within a lease, by the clock of the file system; one of the future was not:
-    that clock was put back."""
+def _age(lock: Path, path: Path) -> float:
+    """Seconds since a file was written or renewed, by the clock of the file system; to one of the future as well: that
+    clock was put back, and who lives will renew it."""
     try:
-        renewed = path.stat().st_mtime
+        renewed = path.lstat().st_mtime
     except OSError:
-        return False
-    return abs(_clock(lock) - renewed) < LEASE
+        return math.inf
+    return abs(_clock(lock) - renewed)
 
 
 def _clock(lock: Path) -> float:

@@ -178,14 +178,21 @@ def hosts(room: Room) -> Iterator[Counted]:
                 trial = two_hosts.taken_over(room.base / "trial", room.whole, draw, error, number)
                 bad += _said(trial.wrong)
                 endings[trial.ending] += 1
-            where = f"flock gives {error}" if error else "flock is seen by one host"
             notes = ", ".join(f"{count} {ending}" for ending, count in endings.most_common())
             count = endings.total()
-            yield Counted(f"{where}: {what} another host took over", count, count - bad, notes)
+            yield Counted(f"{_flock(error)}: {what} another host took over", count, count - bad, notes)
+    for error in two_hosts.ERRORS:
+        count = room.some(20)
+        bad = sum(_said(two_hosts.together(room.base / "trial", room.whole, error)) for _ in range(count))
+        yield Counted(f"{_flock(error)}: 12 hosts begin a run at once", count, count - bad)
     library = two_hosts.library(room.base)
     for error in two_hosts.ERRORS if library is not None else ():
         wrong = two_hosts.alone(fresh(room.base / "trial", room.whole.directory), room.whole, library, error)
-        yield Counted(f"flock gives {error or 'nothing'}, by a preloaded library: a run", 1, 1 - _said(wrong))
+        yield Counted(f"{_flock(error)}, by a preloaded library: a run", 1, 1 - _said(wrong))
+
+
+def _flock(error: str) -> str:
+    return f"flock gives {error}" if error else "flock is seen by one host"
 
 
 def inputs(room: Room) -> Iterator[Counted]:

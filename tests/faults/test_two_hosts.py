@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from two_hosts import ERRORS, Writer, elsewhere, forget, library, taken_over
+from two_hosts import ERRORS, Writer, elsewhere, forget, library, taken_over, together
 
 from ferbench import locks
 from ferbench.errors import UserError
@@ -119,6 +119,11 @@ def test_of_many_that_find_a_holder_gone_one_takes_over(run, preloaded):
 )
 def test_a_run_is_finished_on_another_host_with_the_same_bits(whole, tmp_path, draw, error, number):
     assert taken_over(tmp_path, whole, draw, error, number).wrong is None
+
+
+@pytest.mark.slow
+def test_of_twelve_hosts_that_begin_a_run_at_once_one_trains_it(whole, tmp_path):
+    assert together(tmp_path, whole, "ENOSYS") is None
 
 
 def test_a_stopped_process_of_this_host_is_not_taken_over(run):

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from small_run import Ended, Whole, _main, finish, fresh, outcome, run, start
+from small_run import BATCHES, INTERVAL, Ended, Whole, _main, finish, fresh, outcome, run, start
 
 from ferbench import locks
 from ferbench.runs.directory import RunDirectory
@@ -158,6 +158,36 @@ def taken_over(directory: Path, whole: Whole, draw: random.Random, error: str, n
         os.kill(child, signal.SIGCONT)
     one = finish(child, first)
     return Trial(_wrong(first, whole, one, other, bool(held) and not over), _ending(one))
+
+
+def together(directory: Path, whole: Whole, error: str, hosts: int = 12) -> str | None:
+    """The run begun by so many hosts at once, after one that is dead; None when one of them did it all."""
+    first = fresh(directory / "0", whole.directory)
+    (first / "results").mkdir()
+    killed = start(first, _on_host("gone", error))
+    while not list(first.glob("results/runs/.*.holder.json")):
+        time.sleep(0.01)
+    os.kill(killed, signal.SIGKILL)
+    before = finish(killed, first).batches
+    for path in first.glob("results/runs/.*.holder.json"):
+        os.utime(path, (1, 1))
+    places = [fresh(directory / str(number), whole.directory) for number in range(1, hosts + 1)]
+    for place in places:
+        (place / "results").symlink_to(first / "results")
+    children = [start(place, _on_host(f"host-{number}", error)) for number, place in enumerate(places)]
+    ended = [finish(child, place) for child, place in zip(children, places, strict=True)]
+    for one in ended:
+        refused = one.code == 2 and "another process is at work on run" in one.said
+        if "Traceback" in one.said or not (refused or one.code == 0):
+            return f"one ended with {one.code}: {one.said[-500:]}"
+        if refused and one.batches:
+            return "one was refused after it had begun"
+    if (several := sum(one.batches > 0 for one in ended)) != 1:
+        return f"{several} of {hosts} trained"
+    trained = sum(one.batches for one in ended)
+    if trained + before - BATCHES > INTERVAL:
+        return f"{before} and then {trained} batches were trained"
+    return None if outcome(first) == whole.left else "not the same"
 
 
 def _ended(child: int, directory: Path, wrong: str) -> Trial:
