@@ -12,21 +12,20 @@ virtual machine). So it looks whether the file is still its own before each writ
 from __future__ import annotations
 
 import contextlib
-import datetime
 import errno
 import hashlib
 import math
 import os
 import re
-import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ferbench.bounded import Damaged, from_json, read_file
+from ferbench.bounded import Damaged, read_file
 from ferbench.errors import UserError
+from ferbench.holder import Holder, born, read_holder, this_machine, this_process
 from ferbench.storage import create_file, fenced, json_bytes, writing
 
 try:
@@ -57,30 +56,6 @@ _held: dict[tuple[int, str], str] = {}
 _held_guard = threading.Lock()
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """The process that holds a lock.
-
-    Attributes:
-        host: its name; empty where the process does not say who it is, as those of older releases do not.
-        pid: on that host.
-        since: when it took the lock, ISO 8601, so finely that no process does so twice.
-        machine: tells hosts of one name, their boots and their containers apart.
-        born: when the process was started, in a unit of that machine: a number that is used again is not the process.
-    """
-
-    host: str = ""
-    pid: int = 0
-    since: str = ""
-    machine: str = ""
-    born: str = ""
-
-    def __str__(self) -> str:
-        if not self.host:
-            return "a process that does not say who it is"
-        return f"{self.host} pid {self.pid} since {self.since[:19].replace('T', ' ')} UTC"
-
-
 class Held(Exception):
     """Another process holds a lock.
 
@@ -105,14 +80,14 @@ class Hold:
         lock: its file.
         what: is locked, in messages.
         since: it holds it, as in `Holder`.
-        content: of the holder's file as long as the lock is this process's.
+        content: of the holder's file as long as the lock is this process's; None: the disk is full, and there is none.
         renewed: when that was last renewed, by `_uptime`.
     """
 
     lock: Path
     what: str
     since: str
-    content: bytes
+    content: bytes | None
     renewed: float
 
     def look(self) -> None:
@@ -147,7 +122,7 @@ class Hold:
     def _is_own(self) -> bool:
         path = holder_path(self.lock)
         try:
-            return _content(path) == self.content
+            return self.content is None or _content(path) == self.content
         except OSError as error:
             raise UserError(
                 f"cannot read {path}, which says whether {self.what} is still this process's: {error.strerror}",
@@ -164,13 +139,14 @@ class Hold:
 
 
 @contextlib.contextmanager
-def holding(lock: Path, what: str, *, guarded: Path | None = None) -> Iterator[Hold]:
+def holding(lock: Path, what: str, *, guarded: Path | None = None, frees: bool = False) -> Iterator[Hold]:
     """Hold a lock; what a dead process left behind is taken over.
 
     Args:
         lock: its file, ``<name>.lock``.
         what: is locked, in messages: ``run 0123456789ab``.
         guarded: nothing is written below this directory once the lock is another process's.
+        frees: this block only removes something, so that it needs no room: on a full disk nobody can take the lock.
 
     Raises:
         Held: another process holds it (named within a second).
@@ -180,16 +156,17 @@ def holding(lock: Path, what: str, *, guarded: Path | None = None) -> Iterator[H
     key = _key(lock)
     with _held_guard:
         if key in _held:
-            raise Held(_holder(lock) or _this_process())
+            raise Held(_holder(lock) or this_process())
         _held[key] = ""
     ended = threading.Event()
     try:
         with writing(lock):
             lock.parent.mkdir(parents=True, exist_ok=True)
-            hold, descriptor = _take(lock, what)
+            hold, descriptor = _take(lock, what, frees=frees)
         _held[key] = hold.since
         try:
-            threading.Thread(target=hold.keep_renewed, args=(ended,), daemon=True).start()
+            if hold.content is not None:
+                threading.Thread(target=hold.keep_renewed, args=(ended,), daemon=True).start()
             with fenced(guarded, hold.look) if guarded is not None else contextlib.nullcontext():
                 yield hold
         except TakenOver:
@@ -205,8 +182,8 @@ def holding(lock: Path, what: str, *, guarded: Path | None = None) -> Iterator[H
         finally:
             ended.set()
             with contextlib.suppress(OSError):  # what stays behind is seen to be of a process that is gone
-                if _content(holder_path(lock)) == hold.content:
-                    holder_path(lock).unlink()
+                if hold.content is None or _content(holder_path(lock)) == hold.content:
+                    holder_path(lock).unlink(missing_ok=True)
             os.close(descriptor)
     finally:
         with _held_guard:
@@ -215,16 +192,15 @@ def holding(lock: Path, what: str, *, guarded: Path | None = None) -> Iterator[H
 
 def holder_of(lock: Path) -> Holder | None:
     """The process that holds a lock; None when nobody does. The directory may be somebody else's."""
-    holder = _holder(lock)
-    if holder is not None and _may_live(lock, holder):
+    holder = _living(lock)
+    if holder is not None:
         return holder
     try:
         descriptor = _system_lock(lock, shared=True)
     except OSError:  # there is none, or it is somebody else's: what the holder says must do
         return None
-    if descriptor is None:  # by a process that has yet to say who it is, or never does
-        holder = _holder(lock)
-        return holder if holder is not None and _may_live(lock, holder) else Holder()
+    if descriptor is None:
+        return _living(lock) or Holder()  # one that has yet to say who it is, or never does
     os.close(descriptor)
     return None
 
@@ -248,25 +224,27 @@ def lock_of(path: Path) -> Path | None:
     return None
 
 
-def _take(lock: Path, what: str) -> tuple[Hold, int]:
+def _take(lock: Path, what: str, *, frees: bool) -> tuple[Hold, int]:
     """Take a lock.
 
     Raises:
         Held: another process holds it.
         OSError: its directory cannot be written.
     """
-    this = _this_process()
+    this = this_process()
     content = json_bytes(asdict(this))
     end = time.monotonic() + _PATIENCE
     while True:
         descriptor = _system_lock(lock)
         if descriptor is None:
-            holder = _holder(lock)
-            other = holder if holder is not None and _may_live(lock, holder) else Holder()
+            other = _living(lock) or Holder()
         else:
             try:
                 claimed = _claim(lock, content)
-            except BaseException:
+            except BaseException as error:
+                full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+                if full and frees and _living(lock) is None:
+                    return Hold(lock, what, this.since, None, _uptime()), descriptor
                 os.close(descriptor)
                 raise
             if claimed is None:
@@ -293,12 +271,12 @@ def _claim(lock: Path, own: bytes) -> Holder | None:
     found = _content(path)
     if found is None or (not found and _age(lock, path) < _MAKING):
         return Holder()
-    holder = _parsed(found)
+    holder = read_holder(found)
     if holder is not None and _may_live(lock, holder):
         return holder
     claim = _claim_path(path, found)
     if not create_file(claim, own):
-        claimant = _parsed(_content(claim))
+        claimant = read_holder(_content(claim))
         if not (_may_live(lock, claimant, claim) if claimant else _age(lock, claim) < LEASE):
             claim.unlink(missing_ok=True)
         return Holder()
@@ -361,32 +339,24 @@ def _content(path: Path) -> bytes | None:
 def _holder(lock: Path) -> Holder | None:
     """Whom a holder's file names, alive or not."""
     try:
-        return _parsed(_content(holder_path(lock)))
+        return read_holder(_content(holder_path(lock)))
     except OSError:
         return None
 
 
-def _parsed(content: bytes | None) -> Holder | None:
-    try:
-        about = from_json(content or b"")
-    except Damaged:
-        return None
-    if not isinstance(about, dict):
-        return None
-    host, pid, *more = (about.get(field.name) for field in fields(Holder))
-    if not (isinstance(host, str) and host) or type(pid) is not int or not 0 < pid < 2**31:
-        return None
-    texts = [text for text in more if isinstance(text, str) and text]
-    return Holder(host, pid, *texts) if len(texts) == len(more) else None
+def _living(lock: Path) -> Holder | None:
+    """Whom a holder's file names, when that process may live."""
+    holder = _holder(lock)
+    return holder if holder is not None and _may_live(lock, holder) else None
 
 
 def _may_live(lock: Path, holder: Holder, path: Path | None = None) -> bool:
     """Whether a process may still be at work: certain on this machine, elsewhere while its file is fresh."""
-    if holder.machine != _machine():
+    if holder.machine != this_machine():
         return _age(lock, path or holder_path(lock)) < LEASE
-    if holder == _this_process(holder.since):
+    if holder == this_process(holder.since):
         return _held.get(_key(lock)) == holder.since
-    return _born(holder.pid) == holder.born
+    return born(holder.pid) == holder.born
 
 
 def _age(lock: Path, path: Path) -> float:
@@ -412,36 +382,3 @@ def _uptime() -> float:
     """Seconds that also pass while the machine is suspended, where it has such a clock."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock is None else time.clock_gettime(clock)
-
-
-def _this_process(since: str | None = None) -> Holder:
-    now = since or datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
-    return Holder(socket.gethostname() or "unnamed", os.getpid(), now, _machine(), _born(os.getpid()) or "unknown")
-
-
-def _machine() -> str:
-    parts = [socket.gethostname()]
-    with contextlib.suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
-    with contextlib.suppress(OSError):  # a number means another process in another container
-        parts.append(str(Path("/proc/self/ns/pid").stat().st_ino))
-    return " ".join(parts)
-
-
-def _born(pid: int) -> str | None:
-    """When a process of this machine was started; None when there is none of that number, or only its corpse."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        if Path("/proc/self/stat").exists():
-            return None
-    else:
-        state, *rest = text.rpartition(")")[2].split()  # the name before it may have blanks and brackets
-        return None if state in "ZX" else f"{rest[18]} ticks"
-    import psutil  # type: ignore[import-untyped]
-
-    try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.0f} s"
-    except psutil.Error:
-        return None

@@ -15,7 +15,8 @@ import pytest
 
 from ferbench import locks, storage
 from ferbench.errors import UserError
-from ferbench.locks import Held, Holder, TakenOver, holder_of, holder_path, holding
+from ferbench.holder import Holder
+from ferbench.locks import Held, TakenOver, holder_of, holder_path, holding
 
 FERBENCH = Path(locks.__file__).parent
 
@@ -229,6 +230,27 @@ def test_of_those_who_make_a_file_one_succeeds(tmp_path, monkeypatch, links):
         thread.join()
     assert sorted(made) == [False] * 7 + [True]
     assert list(tmp_path.iterdir()) == [tmp_path / "one"]
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_on_a_full_disk_a_lock_can_be_had_to_free_some_space(lock, monkeypatch, left):
+    def full(path, content):
+        if path == holder_path(lock) and path.exists():
+            return False
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    if left:
+        written_by(holder_path(lock), ELSEWHERE)
+    monkeypatch.setattr(locks, "create_file", full)
+    if left:
+        with pytest.raises(Held), holding(lock, "the thing", frees=True):
+            pass
+        os.utime(holder_path(lock), (1, 1))
+    with pytest.raises(UserError, match="No space left"), holding(lock, "the thing"):
+        pass
+    with holding(lock, "the thing", frees=True) as hold:
+        hold.look()
+    assert list(lock.parent.iterdir()) == [lock]
 
 
 def test_a_lock_file_of_another_user_is_locked_as_well(lock, monkeypatch):

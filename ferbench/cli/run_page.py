@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ferbench.locks import Holder
+    from ferbench.holder import Holder
     from ferbench.records.evaluation import EvaluationEntry
     from ferbench.records.run import Component, Run
     from ferbench.runs.directory import RunDirectory

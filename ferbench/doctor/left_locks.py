@@ -37,5 +37,5 @@ def _is_old(path: Path) -> bool:
 
 def _give_up(lock: Path) -> None:
     """Take over from the dead, and leave no holder."""
-    with contextlib.suppress(Held), holding(lock, lock.name):
+    with contextlib.suppress(Held), holding(lock, lock.name, frees=True):
         pass

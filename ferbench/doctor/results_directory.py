@@ -83,7 +83,7 @@ def _hidden(runs: list[Path]) -> Iterator[Finding]:
 
 
 def _unlock(run: RunDirectory) -> None:
-    with contextlib.suppress(Held), holding(lock_path(run), run.path.name):
+    with contextlib.suppress(Held), holding(lock_path(run), run.path.name, frees=True):
         if not run.path.exists():
             lock_path(run).unlink(missing_ok=True)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ferbench.errors import UserError
-from ferbench.locks import Holder
+from ferbench.holder import Holder
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.lock import at_work
 from ferbench.runs.summary import Summary

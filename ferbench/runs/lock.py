@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ferbench import locks
 from ferbench.errors import UserError
-from ferbench.locks import Held, Holder, holder_of, holding
+from ferbench.holder import Holder
+from ferbench.locks import Held, holder_of, holding
 from ferbench.runs.directory import RunDirectory
 
 
@@ -35,7 +36,7 @@ def only_writer(directory: RunDirectory, *, to_remove: bool = False) -> Iterator
     _refuse_links(directory, inside=not to_remove)
     run = f"run {directory.path.name}"
     try:
-        with holding(lock_path(directory), run, guarded=directory.path):
+        with holding(lock_path(directory), run, guarded=directory.path, frees=to_remove):
             yield
     except Held as held:
         raise AtWork(
