@@ -254,7 +254,8 @@ def _asked(results: Path, names: Sequence[str]) -> list[RunDirectory]:
         paths = sorted((results / "runs").iterdir())
     except OSError:
         raise UserError(f"there are no runs in {results}", "give the results directory with --results") from None
-    return [RunDirectory(path) for path in paths if SHORT_ID.fullmatch(path.name) or (path / "run.json").is_file()]
+    shown = (path for path in paths if not path.name.startswith("."))  # others are locks, and what is being removed
+    return [RunDirectory(path) for path in shown if SHORT_ID.fullmatch(path.name) or (path / "run.json").is_file()]
 
 
 def _counted(n: int) -> str:

@@ -137,7 +137,16 @@ class Trial:
 
 
 def taken_over(directory: Path, whole: Whole, draw: random.Random, error: str, number: signal.Signals) -> Trial:
-    """The run on one host, stopped or killed at an instant, finished on another, and then going on on the first."""
+    """The run on one host, stopped or killed at an instant, finished on another, and then going on on the first; one
+    that was over by then is done again with another instant, a few times."""
+    for _ in range(5):
+        trial = _taken_over(directory, whole, draw, error, number)
+        if trial.wrong is not None or trial.ending != "done":
+            break
+    return trial
+
+
+def _taken_over(directory: Path, whole: Whole, draw: random.Random, error: str, number: signal.Signals) -> Trial:
     first = fresh(directory / "a", whole.directory)
     second = fresh(directory / "b", whole.directory)
     (first / "results").mkdir()
