@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ferbench import locks
 from ferbench.errors import UserError
-from ferbench.holder import Holder
-from ferbench.locks import Held, holder_of, holding
+from ferbench.holder import Holder, this_machine
+from ferbench.locks import LEASE, Held, holder_of, holding
 from ferbench.runs.directory import RunDirectory
 
 
@@ -39,14 +39,19 @@ def only_writer(directory: RunDirectory, *, to_remove: bool = False) -> Iterator
         with holding(lock_path(directory), run, guarded=directory.path, frees=to_remove):
             yield
     except Held as held:
-        raise AtWork(
-            f"another process is at work on {run}: {held.holder}", "wait for it, or stop it, and try again"
-        ) from None
+        raise refusal(run, held.holder) from None
     except BaseException:
         if not directory.path.exists():  # a run that was refused before it began leaves nothing behind
             with contextlib.suppress(OSError):
                 lock_path(directory).unlink(missing_ok=True)
         raise
+
+
+def refusal(run: str, holder: Holder) -> AtWork:
+    """The error for a run that another process is at work on; of one elsewhere nobody knows at once that it died."""
+    elsewhere = holder.host and holder.machine != this_machine()
+    later = f"; if it has died, wait {LEASE / 60:.0f} minutes" if elsewhere else ""
+    return AtWork(f"another process is at work on {run}: {holder}", f"wait for it, or stop it, and try again{later}")
 
 
 def at_work(directory: RunDirectory) -> Holder | None:

@@ -78,10 +78,12 @@ class Storage:
             ) from error
         except (*AWAY, sqlite3.Error, RuntimeError) as error:
             cause = error.__cause__ or error
-            raise UserError(
-                f"the storage '{self.shown}' cannot be opened: {first_line(cause)}",
-                "start the database or correct --storage; without it a study is kept in the results directory",
-            ) from error
+            remedy = "start the database or correct --storage; without it a study is kept in the results directory"
+            if not self.shared:
+                remedy = (
+                    "check that file and its disk, which must have file locks, or name another: --results, --storage"
+                )
+            raise UserError(f"the storage '{self.shown}' cannot be opened: {first_line(cause)}", remedy) from error
         self.engine = backend.engine
         self.optuna = optuna.storages.get_storage(backend)
 

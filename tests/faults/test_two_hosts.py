@@ -62,8 +62,9 @@ def test_what_a_killed_process_left_without_locks_is_taken_over_and_removed(run,
     first.process.kill()
     first.end()
     assert at_work(run).host == "a"
-    with pytest.raises(UserError, match="a pid"):
+    with pytest.raises(UserError, match="a pid") as refused:
         remove(run.path.parent.parent, run)
+    assert "if it has died, wait 2 minutes" in refused.value.remedy
     forget(run.path)
     assert at_work(run) is None
     remove(run.path.parent.parent, run)
