@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and not written by a process that has lost the right to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,39 @@ def sync_directory(path: Path) -> None:
         os.close(handle)
 
 
+#: What is asked before anything in a directory changes, by the directory's absolute path.
+_fences: dict[str, Callable[[], None]] = {}
+
+
+@contextlib.contextmanager
+def fenced(directory: Path, look: Callable[[], None]) -> Iterator[None]:
+    """Within this block ``look`` is called before each change that this module makes below ``directory``.
+
+    Args:
+        directory: need not exist yet.
+        look: raises where this process may not write there any more.
+    """
+    key = os.path.abspath(directory)  # noqa: PTH100 - as `may_write` has it: links stay
+    _fences[key] = look
+    try:
+        yield
+    finally:
+        del _fences[key]
+
+
+def may_write(path: Path) -> None:
+    """Ask the fences of all directories that ``path`` lies in, or is.
+
+    Raises:
+        UserError: this process may not write there any more.
+    """
+    if _fences:
+        where = os.path.abspath(path)  # noqa: PTH100
+        for directory, look in list(_fences.items()):
+            if where == directory or where.startswith(f"{directory}{os.sep}"):
+                look()
+
+
 def replace_file(path: Path, content: bytes, *, like: os.stat_result | None = None) -> None:
     """Write ``content`` to ``path``: temporary name, fsync, ``os.replace``, fsync of the directory.
 
@@ -40,9 +73,11 @@ def replace_file(path: Path, content: bytes, *, like: os.stat_result | None = No
         like: of what is replaced, if the file is to have its mode and owner; None: those of a new file.
 
     Raises:
-        UserError: the directory cannot be written or is full; ``path`` is as it was before.
+        UserError: the directory cannot be written or is full, or this process may not write there any more; ``path`` is
+            as it was before.
     """
-    temporary = path.parent / f".{path.name[:50]}.{secrets.token_hex(6)}.tmp"
+    temporary = _temporary(path)
+    may_write(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -52,6 +87,7 @@ def replace_file(path: Path, content: bytes, *, like: os.stat_result | None = No
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+            may_write(path)  # much was written since, and a process may be stopped in between
             os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -70,6 +106,64 @@ def _make_like(descriptor: int, like: os.stat_result) -> None:
     if (own.st_uid, own.st_gid) != (like.st_uid, like.st_gid):
         os.fchown(descriptor, like.st_uid, like.st_gid)
     os.fchmod(descriptor, like.st_mode & 0o777)
+
+
+def append_to_file(path: Path, content: bytes) -> None:
+    """Add ``content`` to the end of a file, and wait until it is on disk.
+
+    Raises:
+        UserError: it cannot be written, or the disk is full, or this process may not write there any more.
+    """
+    with writing(path), path.open("ab") as file:
+        may_write(path)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file, if it is there.
+
+    Raises:
+        UserError: the directory cannot be written, or this process may not write there any more.
+    """
+    may_write(path)
+    with writing(path):
+        path.unlink(missing_ok=True)
+
+
+def create_file(path: Path, content: bytes) -> bool:
+    """Make a file, whole, unless there is one; of several processes that try, on whichever host, one succeeds.
+
+    It need not survive a power cut. Where the file system has no hard links, its content comes after its name.
+
+    Returns:
+        Whether it was made.
+
+    Raises:
+        OSError: the directory cannot be written, or the disk is full.
+    """
+    temporary = _temporary(path)
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return temporary.stat().st_nlink == 2  # a server's answer was lost, and its client asked again
+        except OSError:
+            try:
+                with path.open("xb") as file:
+                    file.write(content)
+            except FileExistsError:
+                return False
+        return True
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    return path.parent / f".{path.name[:50]}.{secrets.token_hex(6)}.tmp"
 
 
 def replace_json(path: Path, content: Any) -> None:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from ferbench.holder import Holder
     from ferbench.records.evaluation import EvaluationEntry
     from ferbench.records.run import Component, Run
     from ferbench.runs.directory import RunDirectory
-    from ferbench.runs.lock import Holder
     from ferbench.runs.saved import Saved
 
 

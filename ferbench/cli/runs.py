@@ -157,7 +157,7 @@ def remove_runs(names: tuple[str, ...], yes: bool, force: bool, dry_run: bool, r
     """
     from ferbench.runs.find import in_words
     from ferbench.runs.listing import size_of
-    from ferbench.runs.lock import at_work
+    from ferbench.runs.lock import at_work, refusal
     from ferbench.runs.removal import dependents, find_to_remove, remove
     from ferbench.runs.studies import needed_by_studies
     from ferbench.tables.table import size
@@ -168,9 +168,7 @@ def remove_runs(names: tuple[str, ...], yes: bool, force: bool, dry_run: bool, r
     for name, run in chosen.items():
         holder = at_work(run)
         if holder is not None:
-            raise UserError(
-                f"another process is at work on run {titles[name]}: {holder}", "wait for it, or stop it, and try again"
-            )
+            raise refusal(f"run {titles[name]}", holder)
     children = dependents(results, chosen)
     for name, studies in needed_by_studies(results, chosen).items():
         children.setdefault(name, []).extend(f"study {study}" for study in studies)
@@ -265,7 +263,8 @@ def _asked(results: Path, names: Sequence[str]) -> list[RunDirectory]:
         paths = sorted((results / "runs").iterdir())
     except OSError:
         raise UserError(f"there are no runs in {results}", "give the results directory with --results") from None
-    return [RunDirectory(path) for path in paths if SHORT_ID.fullmatch(path.name) or (path / "run.json").is_file()]
+    shown = (path for path in paths if not path.name.startswith("."))  # others are locks, and what is being removed
+    return [RunDirectory(path) for path in shown if SHORT_ID.fullmatch(path.name) or (path / "run.json").is_file()]
 
 
 def _counted(n: int) -> str:

@@ -12,12 +12,11 @@ import logging
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from ferbench.bounded import Damaged
 from ferbench.data.class_mapping import refuse_lookalikes
@@ -29,9 +28,13 @@ from ferbench.data.packing import build, refuse_without_room
 from ferbench.data.sample import Dataset, Fault
 from ferbench.errors import UserError
 from ferbench.ids import digest
+from ferbench.locks import Held, Hold, holder_of, holding
 from ferbench.storage import replace_file, sync_directory, writing
 
 _logger = logging.getLogger("ferbench.data.pack_cache")
+
+#: Seconds between two attempts to get a turn.
+_LOOK = 0.25
 
 
 def pack_dataset(
@@ -80,7 +83,7 @@ def pack_dataset(
     if known is not None:
         return replace(known, form=form)
     refuse_without_room(dataset, form, name, cache)
-    with turn(cache, stamp):
+    with turn(cache, stamp) as hold:
         known = _known_pack(cache, stamp, checked=checked, warn=True)
         if known is not None:
             return replace(known, form=form)
@@ -93,6 +96,7 @@ def pack_dataset(
                     f"the files of dataset '{name}' changed while they were packed",
                     "run again when nothing writes to them any more",
                 )
+            hold.look()
             with writing(cache):
                 path = _publish(directory, cache / "packs", description["digest"])
                 (cache / "sources").mkdir(exist_ok=True)
@@ -199,20 +203,19 @@ def _sync_tree(directory: Path) -> None:
 
 
 @contextlib.contextmanager
-def turn(cache: Path, stamp: str) -> Iterator[None]:
+def turn(cache: Path, stamp: str) -> Iterator[Hold]:
     """The right to build what ``stamp`` stands for: held by one process at a time, given back by a crash."""
-    with writing(cache):
-        (cache / "locks").mkdir(parents=True, exist_ok=True)
-        lock = FileLock(lock_path(cache, stamp))
+    told = False
+    while True:
         try:
-            lock.acquire(timeout=0.5)
-        except Timeout:
-            _logger.info("another process is packing this dataset; waiting for it")
-            lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+            with holding(lock_path(cache, stamp), f"the packing of a dataset in {cache}") as hold:
+                yield hold
+                return
+        except Held as held:
+            if not told:
+                _logger.info("another process is packing this dataset; waiting for it: %s", held.holder)
+            told = True
+            time.sleep(_LOOK)
 
 
 @contextlib.contextmanager
@@ -246,15 +249,9 @@ def stamp_of_building(left: Path) -> str:
 def is_built(cache: Path, stamp: str) -> bool | None:
     """Whether a process is building what ``stamp`` stands for; None where its lock may not be opened."""
     path = lock_path(cache, stamp)
-    if not path.exists():
-        return False
-    try:
-        with FileLock(path).acquire(timeout=0):
-            return False
-    except Timeout:
+    if holder_of(path) is not None:
         return True
-    except OSError:
-        return None
+    return None if path.exists() and not os.access(path, os.R_OK) else False
 
 
 def lock_path(cache: Path, stamp: str) -> Path:

@@ -14,6 +14,7 @@ from ferbench.data.images import DamagedPack
 from ferbench.data.pack import open_pack
 from ferbench.data.pack_cache import directory_name, is_built, stamp_of_building
 from ferbench.doctor.finding import Finding, entries
+from ferbench.doctor.left_locks import check_locks
 from ferbench.errors import UserError
 from ferbench.runs.listing import size_of
 from ferbench.tables.table import size
@@ -43,6 +44,7 @@ def check_cache(cache: Path, *, deep: bool = False) -> Iterator[Finding]:
         yield Finding("problem", what, "free some space, remove packs that are not used, or name another with --cache")
     else:
         yield Finding("ok", what)
+    yield from check_locks(cache / "locks")
     known: dict[str, str] = {}
     for path in entries(cache / "sources"):
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -10,10 +11,12 @@ from functools import partial
 from pathlib import Path
 
 from ferbench.doctor.finding import Finding, entries
+from ferbench.doctor.left_locks import check_locks
+from ferbench.locks import Held, holding
 from ferbench.runs import index
 from ferbench.runs.directory import SHORT_ID, RunDirectory
 from ferbench.runs.listing import size_of
-from ferbench.runs.lock import at_work, holder_path, lock_path, only_writer
+from ferbench.runs.lock import at_work, holder_path, lock_path
 from ferbench.runs.removal import REMOVING
 from ferbench.runs.summary import look_or_remove
 from ferbench.tables.table import size
@@ -42,6 +45,8 @@ def check_results(results: Path) -> Iterator[Finding]:
         what = f"{results / index.INDEX_FILE} is damaged or of another release"
         yield Finding("note", what, "nothing: it is made again when runs are listed")
     yield from _hidden(runs)
+    for place in (results / "runs", *entries(results / "studies")):
+        yield from check_locks(place)
     yield from _leftovers(results)
     yield from _runs(results, runs)
 
@@ -64,34 +69,22 @@ def _room(results: Path, runs: list[Path]) -> Iterator[Finding]:
 
 
 def _hidden(runs: list[Path]) -> Iterator[Finding]:
-    """Locks, holders and half-removed runs."""
+    """Half-removed runs, and locks of runs that are not there."""
     for path in runs:
         name = path.name
         if REMOVING in name and name.startswith(".") and path.is_dir() and not path.is_symlink():
             what = f"{path} ({size(size_of(path))}) is what is left of a run that was removed"
             yield Finding("problem", what, _FIX, partial(shutil.rmtree, path))
             continue
-        run = _locked(path)
-        if run is None or at_work(run) is not None:
+        run = RunDirectory(path.with_name(name.removeprefix(".").removesuffix(".lock")))
+        if path != lock_path(run) or not SHORT_ID.fullmatch(run.path.name) or run.path.exists():
             continue
-        if path == holder_path(run):
-            what = f"{path}: the process that it names is gone"
-            yield Finding("problem", what, _FIX, partial(_give_up, run))
-        elif not run.path.exists() and not holder_path(run).exists():
-            yield Finding("problem", f"{path} is the lock of a run that is not there", _FIX, partial(_give_up, run))
+        if not holder_path(run).exists() and at_work(run) is None:
+            yield Finding("problem", f"{path} is the lock of a run that is not there", _FIX, partial(_unlock, run))
 
 
-def _locked(path: Path) -> RunDirectory | None:
-    """The run that a lock or a holder's file is for."""
-    for suffix in (".holder.json", ".lock"):
-        name = path.name.removeprefix(".").removesuffix(suffix)
-        if path.name == f".{name}{suffix}" and SHORT_ID.fullmatch(name):
-            return RunDirectory(path.parent / name)
-    return None
-
-
-def _give_up(run: RunDirectory) -> None:
-    with only_writer(run, to_remove=True):  # takes over from the dead, and leaves no holder
+def _unlock(run: RunDirectory) -> None:
+    with contextlib.suppress(Held), holding(lock_path(run), run.path.name, frees=True):
         if not run.path.exists():
             lock_path(run).unlink(missing_ok=True)
 

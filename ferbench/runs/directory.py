@@ -25,7 +25,7 @@ from ferbench.ids import short
 from ferbench.records.upgrades import SCHEMA_VERSION
 from ferbench.runs.predictions import Predictions, damaged, malformed, read_predictions
 from ferbench.runs.sealed import seal
-from ferbench.storage import replace_file, replace_json, writing
+from ferbench.storage import append_to_file, replace_file, replace_json
 
 if TYPE_CHECKING:  # with pydantic, which whoever has an index does without; so is their reader
     from ferbench.records.epoch import Epoch
@@ -152,10 +152,7 @@ class RunDirectory:
 
     def append_history(self, epoch: Epoch) -> None:
         """Add one epoch."""
-        with writing(self.path), (self.path / "history.jsonl").open("ab") as file:
-            file.write(_line(epoch) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_to_file(self.path / "history.jsonl", _line(epoch) + b"\n")
 
     def predictions(self, short_id: str) -> Predictions:
         """Predictions of an evaluation.

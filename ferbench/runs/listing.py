@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ferbench.errors import UserError
+from ferbench.holder import Holder
 from ferbench.runs.directory import RunDirectory, run_path
-from ferbench.runs.lock import Holder, at_work
+from ferbench.runs.lock import at_work
 from ferbench.runs.summary import Summary
 
 if TYPE_CHECKING:

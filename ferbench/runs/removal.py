@@ -15,7 +15,7 @@ from ferbench.runs.directory import SHORT_ID, RunDirectory, run_path
 from ferbench.runs.find import find_run, in_words, which_runs
 from ferbench.runs.lock import lock_path, only_writer
 from ferbench.runs.names import WHOLE, digits_of
-from ferbench.storage import remedy_for, sync_directory, writing
+from ferbench.storage import may_write, remedy_for, sync_directory, writing
 
 #: In the hidden name of what is being removed.
 REMOVING = ".removing-"
@@ -80,6 +80,7 @@ def remove(results: Path, directory: RunDirectory) -> None:
     """
     path = directory.path
     with only_writer(directory, to_remove=True):
+        may_write(path)
         if path.exists():
             with writing(path.parent):
                 os.replace(path, path.with_name(f".{path.name}{REMOVING}{secrets.token_hex(4)}"))

@@ -12,6 +12,7 @@ from torch import nn
 
 from ferbench.errors import UserError, is_out_of_memory, out_of_memory
 from ferbench.experiment.plan import Plan
+from ferbench.locks import TakenOver
 from ferbench.plugin.culprit import blame, using
 from ferbench.records.epoch import Epoch
 from ferbench.records.run import ModelSize, Run, Session, Stopped
@@ -166,7 +167,8 @@ def _execute(
             if isinstance(error, OutOfMemory):  # all ranks start again, with smaller pieces
                 raise
             if not isinstance(error, UserError) or directory.exists():
-                write_failure(directory, record, error)
+                with contextlib.suppress(TakenOver):  # the record is the other process's to write
+                    write_failure(directory, record, error)
                 trackers.notify("run_failed", record.plain())
             if isinstance(error, (Diverged, Pruned)):
                 return record

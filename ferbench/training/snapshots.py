@@ -24,7 +24,7 @@ from ferbench.bounded import Damaged, read_file
 from ferbench.errors import UserError
 from ferbench.runs.saved import snapshot_names
 from ferbench.runs.sealed import seal, unseal
-from ferbench.storage import json_bytes, replace_json, sync_directory, writing
+from ferbench.storage import json_bytes, remove_file, replace_json, sync_directory, writing
 from ferbench.training.checkpoints import read_tensors, write_tensors
 from ferbench.training.loop import Training
 from ferbench.training.loss_state import put_state, state_of
@@ -272,9 +272,8 @@ class Snapshots:
             sync_directory(self._directory)
 
     def _remove(self, name: str) -> None:
-        with writing(self._directory):
-            for suffix in (".json", ".safetensors"):  # what makes it count goes first
-                (self._directory / f"{name}{suffix}").unlink(missing_ok=True)
+        for suffix in (".json", ".safetensors"):  # what makes it count goes first
+            remove_file(self._directory / f"{name}{suffix}")
 
 
 def snapshot_name(step: int, batches: int) -> str:

@@ -15,7 +15,7 @@ import sqlalchemy
 from optuna.exceptions import StorageInternalError
 
 from ferbench.errors import UserError
-from ferbench.storage import writing
+from ferbench.storage import may_write, writing
 
 #: What Optuna and SQLAlchemy raise when a database does not answer.
 AWAY = (StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
@@ -81,10 +81,12 @@ class Storage:
             ) from error
         except (*AWAY, sqlite3.Error, RuntimeError) as error:
             cause = error.__cause__ or error
-            raise UserError(
-                f"the storage '{self.shown}' cannot be opened: {first_line(cause)}",
-                "start the database or correct --storage; without it a study is kept in the results directory",
-            ) from error
+            remedy = "start the database or correct --storage; without it a study is kept in the results directory"
+            if not self.shared:
+                remedy = (
+                    "check that file and its disk, which must have file locks, or name another: --results, --storage"
+                )
+            raise UserError(f"the storage '{self.shown}' cannot be opened: {first_line(cause)}", remedy) from error
         self.engine = backend.engine
         self.optuna = optuna.storages.get_storage(backend)
 
@@ -94,6 +96,9 @@ class Storage:
             # With a log that is written ahead, a reader never stops the writer, and a commit need not wait for the
             # disk: a power cut may take the last of them, never the file, and the run directories know them too.
             sqlalchemy.event.listen(backend.engine, "connect", _write_ahead)
+            if self._url.database:
+                place = Path(self._url.database)
+                sqlalchemy.event.listen(backend.engine, "commit", lambda _: may_write(place))
             backend.engine.dispose()
             return backend
         keepalives = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ferbench.records.study import TrialResult, read_or_none
-from ferbench.storage import replace_json
+from ferbench.storage import remove_file, replace_json
 
 
 class PendingResults:
@@ -24,7 +24,7 @@ class PendingResults:
 
     def drop(self, trial: int) -> None:
         """The database has it."""
-        self._path(trial).unlink(missing_ok=True)
+        remove_file(self._path(trial))
 
     def waiting(self) -> list[TrialResult]:
         """What an earlier process could not record; a file that is not of ours is none: that trial is run again, and

@@ -19,16 +19,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 from ferbench.errors import UserError
 from ferbench.experiment.fingerprint import fields_with_role
 from ferbench.experiment.plan import Plan
 from ferbench.experiment.recipe import Role
 from ferbench.ids import digest, short
+from ferbench.locks import Held, holder_of, holding
 from ferbench.records.study import Outcome, Study, read_or_none, read_study
 from ferbench.runs import names
-from ferbench.storage import replace_json, writing
+from ferbench.storage import replace_json
 from ferbench.tuning.algorithms import Strategy, choose_pruner
 from ferbench.tuning.objectives import Objective
 from ferbench.tuning.space import Space
@@ -98,34 +97,25 @@ class StudyDirectory:
         """Keep other processes off the study's own database.
 
         Raises:
+            TakenOver: another process has taken it over while this one was stopped.
             UserError: another process conducts the study.
         """
-        with writing(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(self.path / ".lock", timeout=0)
-            try:
-                lock.acquire()
-            except filelock.Timeout as error:
-                raise UserError(
-                    f"another process conducts study {self.id}",
-                    "let it use more workers (--workers N), or share the study through a database (--storage)",
-                ) from error
         try:
-            yield
-        finally:
-            lock.release()
+            with holding(self._lock, f"study {self.id}", guarded=self.path):
+                yield
+        except Held as held:
+            raise UserError(
+                f"another process conducts study {self.id}: {held.holder}",
+                "let it use more workers (--workers N), or share the study through a database (--storage)",
+            ) from None
 
     def is_conducted(self) -> bool:
-        """Whether a process on this host conducts the study in its own database."""
-        if not (self.path / ".lock").exists():
-            return False
-        lock = filelock.FileLock(self.path / ".lock", timeout=0)
-        try:
-            lock.acquire()
-        except (filelock.Timeout, OSError):
-            return True
-        lock.release()
-        return False
+        """Whether a process conducts the study in its own database."""
+        return holder_of(self._lock) is not None
+
+    @property
+    def _lock(self) -> Path:
+        return self.path / ".lock"
 
 
 def covers(space: Space, objectives: Sequence[Objective], base: Plan, by: Strategy) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ferbench.experiment.plan import Plan
 from ferbench.experiment.prepare import Preparer, pack_in
+from ferbench.locks import TakenOver
 from ferbench.plugin.discovery import load_registry
 from ferbench.records.epoch import Epoch
 from ferbench.records.run import Run
@@ -71,7 +72,7 @@ def _execute(planned: Plan, results: Path, objectives: Sequence[Objective], repo
             return directory.load()
         try:
             return execute(planned, results, lambda _: _Observer(directory, objective, reporter, epochs))
-        except AtWork:  # the same settings came up twice: what the other makes serves both
+        except (AtWork, TakenOver):  # the same settings came up twice: what the other makes serves both
             time.sleep(_LOOK)
 
 

@@ -376,6 +376,13 @@ def test_verify_ends_with_1_when_something_is_damaged(results, ferbench_cli):
     assert json.loads(ferbench_cli("runs", "verify", "--json").stdout)["damaged"] == 1
 
 
+def test_what_is_left_of_a_removed_run_is_no_run_to_verify(results, ferbench_cli):
+    run = make_run(results, name="one")
+    run.path.rename(run.path.with_name(f".{run.path.name}.removing-0a1b2c3d"))
+    done = ferbench_cli("runs", "verify")
+    assert (done.exit_code, done.stdout) == (0, "0 runs checked, 0 whole\n")
+
+
 def test_verify_leaves_a_run_alone_that_is_being_written(results, ferbench_cli):
     run = make_run(results, name="one", status="running")
     with only_writer(run):

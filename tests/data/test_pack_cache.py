@@ -18,6 +18,7 @@ import ferbench
 from ferbench import Fault, Sample
 from ferbench.data.images import DamagedPack
 from ferbench.data.pack import open_pack
+from ferbench.locks import TakenOver
 
 
 def test_known_source_is_not_read_again(tmp_path: Path) -> None:
@@ -125,6 +126,22 @@ def test_process_that_dies_while_packing_does_not_block_the_next(tmp_path: Path)
     assert [entry.name.startswith(".building-") for entry in (tmp_path / "packs").iterdir()] == [True]
     found = pack(Listed(good()), tmp_path)
     assert [entry.name for entry in (tmp_path / "packs").iterdir()] == [found.path.name]
+
+
+@pytest.mark.parametrize("swept", [False, True])
+def test_builder_that_was_taken_over_publishes_nothing(tmp_path: Path, swept: bool) -> None:
+    class Stopped(Listed):
+        def samples(self) -> Iterator[Sample | Fault]:
+            yield from good()
+            for holder in (tmp_path / "locks").glob("*.holder.json"):
+                holder.write_bytes(b"another's")
+            for building in (tmp_path / "packs").glob(".building-*") if swept else ():
+                shutil.rmtree(building)
+
+    with pytest.raises(TakenOver, match="was taken over by another process, which has ended"):
+        pack(Stopped(good()), tmp_path)
+    assert not list((tmp_path / "packs").iterdir())
+    assert not (tmp_path / "sources").exists()
 
 
 def test_cache_that_is_a_file_is_a_user_error(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 import pytest
-from filelock import FileLock
 
 from ferbench.data.pack_cache import lock_path, pack_dataset
 from ferbench.doctor.cache import check_cache
+from ferbench.locks import holder_path, holding
 from ferbench_builtin.datasets.synthetic_faces import synthetic_faces
 
 
@@ -120,7 +120,16 @@ def test_half_a_pack_is_removed(tmp_path, pack):
 def test_a_pack_that_is_being_built_is_left_alone(tmp_path, pack):
     left = half_pack(tmp_path)
     (found,) = [one for one in check_cache(tmp_path) if one.level == "problem"]
-    with FileLock(lock_path(tmp_path, "0a1b2c")):
+    with holding(lock_path(tmp_path, "0a1b2c"), "a dataset"):
         assert said(tmp_path, "problem") == []
         found.fix()  # the builder came after the look
         assert left.exists()
+
+
+def test_the_holder_that_a_killed_builder_left_is_removed(tmp_path, pack):
+    holder = holder_path(lock_path(tmp_path, "0a1b2c"))
+    holder.write_bytes(b"")
+    (found,) = [one for one in check_cache(tmp_path) if one.level == "problem"]
+    assert str(holder) in found.what
+    found.fix()
+    assert not holder.exists()

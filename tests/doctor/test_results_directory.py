@@ -84,6 +84,26 @@ def test_the_holder_that_a_killed_process_left_is_removed(tmp_path, run):
     assert run.exists()
 
 
+def test_what_a_process_left_that_died_while_it_took_over_is_removed(tmp_path, run):
+    claim = run.path.parent / f".{run.path.name}.holder.json.0123456789abcdef.claim"
+    claim.write_bytes(b"half")
+    assert problems(tmp_path) == []  # it may be alive
+    aged(claim)
+    assert problems(tmp_path) == [f"{claim} was left behind by a process that died while it took a lock over"]
+    mend(tmp_path)
+    assert not claim.exists()
+
+
+def test_the_holder_that_a_killed_process_left_of_a_study_is_removed(tmp_path, run):
+    holder = tmp_path / "studies" / "0123456789ab" / ".holder.json"
+    holder.parent.mkdir(parents=True)
+    aged(holder, b'{"host": "gone", "pid": 7, "since": "2026", "machine": "gone", "born": "1"}')
+    assert problems(tmp_path) == [f"{holder}: the process that it names is gone"]
+    mend(tmp_path)
+    assert not holder.exists()
+    assert problems(tmp_path) == []
+
+
 def test_nothing_of_a_run_that_is_being_written_is_touched(tmp_path, run):
     left = aged(run.path / ".run.json.0a1b.tmp")
     with only_writer(run):

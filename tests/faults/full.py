@@ -4,7 +4,7 @@
     python tests/faults/full.py kills terminations   these parts
     python tests/faults/full.py --share 0.1          a tenth of everything
 
-Parts: kills, terminations, faults, packing, damage, disks, calls, inputs, runs, names.
+Parts: kills, terminations, faults, packing, damage, disks, calls, hosts, inputs, runs, names.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -29,6 +30,7 @@ import injection
 import kills
 import real_disks
 import system_calls
+import two_hosts
 from browser import open_chromium
 from disk import FAULTS
 from foreign_runs import Elsewhere
@@ -167,6 +169,32 @@ def calls(room: Room) -> Iterator[Counted]:
     yield Counted("system calls that change the disk", count, count - len(missing), "watched, by strace")
 
 
+def hosts(room: Room) -> Iterator[Counted]:
+    """Two hosts whose file system has no locks, or does not show one those of the other."""
+    for number, what in ((signal.SIGSTOP, "stopped, and going on after"), (signal.SIGKILL, "killed before")):
+        for error in two_hosts.ERRORS:
+            draw, endings, bad = random.Random(SEED), Counter[str](), 0
+            for _ in range(room.some(50)):
+                trial = two_hosts.taken_over(room.base / "trial", room.whole, draw, error, number)
+                bad += _said(trial.wrong)
+                endings[trial.ending] += 1
+            notes = ", ".join(f"{count} {ending}" for ending, count in endings.most_common())
+            count = endings.total()
+            yield Counted(f"{_flock(error)}: {what} another host took over", count, count - bad, notes)
+    for error in two_hosts.ERRORS:
+        count = room.some(20)
+        bad = sum(_said(two_hosts.together(room.base / "trial", room.whole, error)) for _ in range(count))
+        yield Counted(f"{_flock(error)}: 12 hosts begin a run at once", count, count - bad)
+    library = two_hosts.library(room.base)
+    for error in two_hosts.ERRORS if library is not None else ():
+        wrong = two_hosts.alone(fresh(room.base / "trial", room.whole.directory), room.whole, library, error)
+        yield Counted(f"{_flock(error)}, by a preloaded library: a run", 1, 1 - _said(wrong))
+
+
+def _flock(error: str) -> str:
+    return f"flock gives {error}" if error else "flock is seen by one host"
+
+
 def inputs(room: Room) -> Iterator[Counted]:
     """Mutations of what is read from outside."""
     undo = remember_plugins()
@@ -217,6 +245,7 @@ def _said(wrong: str | None, where: str = "") -> int:
 
 PARTS: dict[str, Callable[[Room], Iterator[Counted]]] = {
     "calls": calls,
+    "hosts": hosts,
     "kills": killed,
     "terminations": terminated,
     "faults": faults,

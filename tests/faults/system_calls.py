@@ -23,6 +23,8 @@ _NAMES = {
     "renameat2": "replace",
     "rename": "replace",
     "unlinkat": "unlink",
+    "linkat": "link",
+    "utimensat": "utime",
     "mkdirat": "mkdir",
     "pwrite64": "pwrite",
     "remove": "unlink",

@@ -12,8 +12,9 @@ import time
 
 import pytest
 
+from ferbench import locks
 from ferbench.errors import UserError
-from ferbench.runs import lock
+from ferbench.holder import Holder
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.lock import at_work, holder_path, is_held, lock_path, only_writer
 
@@ -107,7 +108,7 @@ def test_a_holder_on_another_host_counts_while_its_file_is_fresh(run):
 
 def test_a_holder_on_another_host_that_no_longer_renews_is_taken_over(run):
     left_behind(run, host="elsewhere", machine="elsewhere")
-    then = time.time() - lock.LEASE - 1
+    then = time.time() - locks.LEASE - 1
     os.utime(holder_path(run), (then, then))
     assert not is_held(run)
     with only_writer(run):
@@ -115,7 +116,7 @@ def test_a_holder_on_another_host_that_no_longer_renews_is_taken_over(run):
 
 
 def test_the_holders_file_is_renewed_while_it_works(run, monkeypatch):
-    monkeypatch.setattr(lock, "RENEWAL", 0.01)
+    monkeypatch.setattr(locks, "RENEWAL", 0.01)
     with only_writer(run):
         os.utime(holder_path(run), (1, 1))
         deadline = time.monotonic() + 10
@@ -128,7 +129,7 @@ def test_a_lock_of_an_older_release_has_no_name(run, other):
     holder_path(run).unlink()
     with pytest.raises(UserError, match="a process that does not say who it is"), only_writer(run):
         pass
-    assert at_work(run) == lock.Holder()
+    assert at_work(run) == Holder()
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"host": 1, "pid": "x"}', '{"evil": 1}', "\x00"])
@@ -171,7 +172,7 @@ def test_the_results_directory_itself_may_be_a_link(tmp_path):
 
 
 def test_a_holder_reads_well():
-    holder = lock.Holder("gpu-7", 4711, "2026-11-23T22:47:02+00:00")
+    holder = Holder("gpu-7", 4711, "2026-11-23T22:47:02+00:00")
     assert str(holder) == "gpu-7 pid 4711 since 2026-11-23 22:47:02 UTC"
     assert dataclasses.asdict(holder)["born"] == ""
 

@@ -6,12 +6,14 @@ import threading
 import warnings
 
 import light
+import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ferbench.errors import UserError
 from ferbench.records.study import TrialResult
+from ferbench.storage import fenced
 from ferbench.tuning.algorithms import make_pruner, make_sampler
 from ferbench.tuning.database import Storage, shown_url
 
@@ -111,4 +113,24 @@ def test_a_claim_ends_without_an_error_when_the_database_went_away_meanwhile(pos
         postgresql_server.start()
     with storage.claimed("final") as mine:
         assert mine
+    storage.close()
+
+
+def test_a_host_that_lost_a_study_commits_nothing_to_its_file(tmp_path):
+    lost = UserError("the study was taken over", "wait")
+
+    def look():
+        if taken:
+            raise lost
+
+    taken = False
+    with fenced(tmp_path, look):
+        storage = Storage(f"sqlite:///{tmp_path}/study.db")
+        study = optuna.create_study(storage=storage.optuna, study_name="one")
+        study.ask()
+        taken = True
+        with pytest.raises(UserError) as raised:
+            study.ask()
+    assert raised.value is lost
+    assert len(study.trials) == 1
     storage.close()
