@@ -6,7 +6,7 @@ A mean over folds is over the same samples for every row that has the same folds
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ferbench.runs.partitions import listed
@@ -38,23 +38,10 @@ class Partition:
         return f"{self.of} folds" if len(self.sizes) == self.of else f"{listed(self.sizes)} of {self.of}"
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """How many folds a row has.
-
-    Attributes:
-        of: how many there are in the partition.
-        counts: of each seed.
-        whole: every seed has every fold that any row of the group has.
-    """
-
-    of: int
-    counts: tuple[int, ...]
-    whole: bool
-
-    def __str__(self) -> str:
-        fewest, most = min(self.counts), max(self.counts)
-        return f"{fewest} of {self.of}" if fewest == most else f"{fewest}–{most} of {self.of}"
+def held(counts: Collection[int], of: int) -> str:
+    """How many folds of so many the seeds of a row have: ``3 of 5``, ``2–3 of 5``."""
+    fewest, most = min(counts), max(counts)
+    return f"{fewest} of {of}" if fewest == most else f"{fewest}–{most} of {of}"
 
 
 def over_folds(values: Iterable[tuple[int, float]]) -> Spread:

@@ -1,26 +1,22 @@
-"""Runs into groups that were measured on the same samples, and into rows of one configuration, by frames of pandas."""
+"""Evaluations into groups that were measured on the same samples, and into rows of one configuration, by frames of
+pandas."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ferbench.ranking.cross_validation import Held, Partition
-from ferbench.ranking.leaderboard import Group, Row, Unfinished, best_first
-from ferbench.runs.frame import evaluations
+from ferbench.ranking.cross_validation import Partition, held
+from ferbench.ranking.leaderboard import Group, Unfinished, ordered
+from ferbench.ranking.rows import rows_of
+from ferbench.runs.frame import evaluations, metrics
 from ferbench.runs.partitions import place_of
-from ferbench.runs.summary import Scores, Summary
+from ferbench.runs.summary import Summary
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: What groups and rows are made by.
-_GROUPED_BY = {"run", "training_id", "config_id", "unfolded_id", "partition", "seed", "fold", "evaluation"}
-_GROUPED_BY |= {"dataset", "protocol", "own", "synthetic", "classes", "rows_digest", "n", "how", "contaminated"}
 
 
 def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group], list[Unfinished]]:
@@ -33,8 +29,7 @@ def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group]
     import pandas as pd
 
     every = list(runs)
-    pairs = [(run, scores) for run in every for scores in run.scores or (None,)]
-    table = evaluations(every, _GROUPED_BY)
+    table = evaluations(every, spread=False)
     tested = table[table["evaluation"].notna()]
     # The same seed would count twice.
     first = tested.groupby(tested["training_id"].fillna(""))["run"].transform("first")
@@ -48,89 +43,88 @@ def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group]
         if run.run in copies or not run.scores
     ]
     clean = tested[~again & (tested["contaminated"] == "")]
-    held = clean["own"] & clean["fold"].notna()
+    folds = clean["own"] & clean["fold"].notna()
     clean = clean.assign(
-        seed=clean["seed"].fillna(0),
-        place=pd.Series([place_of(fold)[0] for fold in clean["fold"][held]], clean.index[held]),
+        sown=clean["seed"].fillna(0),
+        place=pd.Series([place_of(fold)[0] for fold in clean["fold"][folds]], clean.index[folds]),
         known=clean["classes"].map(cache(lambda names: repr(sorted(names)))),
     )
-    members = _Members(pairs, single)
+    groups = _Groups(metrics(every), single)
     # Not by the dataset: joined with another one, it is still tested on its own test set. Nor by the order of the
     # classes, which no score depends on.
     same = ["protocol", "known", "rows_digest", "synthetic", "n"]
-    made = [members.group(part) for _, part in clean[~held].groupby(same, sort=False)]
-    for _, part in clean[held].groupby(["partition", "synthetic"], sort=False):
+    made = [groups.of_test_set(part) for _, part in clean[~folds].groupby(same, sort=False)]
+    for _, part in clean[folds].groupby(["partition", "synthetic"], sort=False):
         if part.groupby("place")["rows_digest"].nunique().max() == 1:
-            made.append(members.fold_group(part, mixed=False))
+            made.append(groups.of_folds(part, mixed=False))
         else:  # a fold is not the same samples in all runs: who knows which of them are parts of one partition
-            apart = part.groupby(["place", "rows_digest"])
-            made += [members.fold_group(alone, mixed=True) for _, alone in apart]
-    made.sort(key=lambda g: (g.synthetic, -sum(len(row.runs) for row in g.rows), g.dataset, g.protocol, g.rows_digest))
+            made += [groups.of_folds(alone, mixed=True) for _, alone in part.groupby(["place", "rows_digest"])]
+    made.sort(key=lambda g: (g.synthetic, -len(g.members), g.dataset, g.protocol, g.rows_digest))
     return made, unfinished
 
 
 @dataclass(frozen=True)
-class _Members:
-    """Makes groups of rows of a frame, whose index is the place of each run and evaluation.
+class _Groups:
+    """Makes groups of parts of a frame of evaluations.
 
     Attributes:
-        pairs: each run and its evaluation.
+        measured: by each of the evaluations, as `metrics` has it.
         single: a row for each run.
     """
 
-    pairs: Sequence[tuple[Summary, Scores | None]]
+    measured: pd.DataFrame
     single: bool
 
-    def group(self, part: pd.DataFrame) -> Group:
+    def of_test_set(self, part: pd.DataFrame) -> Group:
         """What was measured on one test set; the same weights tested in another way are another row."""
         first = part.iloc[0]
         datasets = ", ".join(sorted(part["dataset"].unique()))
-        rows = best_first(map(self._row, _parts(part, ["run" if self.single else "config_id", "how"])))
-        digest, synthetic = first["rows_digest"], bool(first["synthetic"])
-        return Group(datasets, first["protocol"], first["classes"], digest, digest, synthetic, int(first["n"]), rows)
+        members = _numbered(part, ["run" if self.single else "config_id", "how"])
+        made = self._group(members, first, datasets, first["rows_digest"], int(first["n"]))
+        return _best_first(replace(made, test_digest=first["rows_digest"]))
 
-    def fold_group(self, part: pd.DataFrame, *, mixed: bool) -> Group:
+    def of_folds(self, part: pd.DataFrame, *, mixed: bool) -> Group:
         """Folds of one partition. Seeds that lack a fold are a row of their own, which has no mean."""
-        lowest = [-self._row([place]).scores[0].values.get("macro_f1", -math.inf) for place in part.index]
-        part = part.assign(lowest=lowest).sort_values(["place", "lowest", "unfolded_id", "run"], kind="stable")
-        first = part.iloc[0]
         sizes = {int(place): int(n) for place, n in part.groupby("place")["n"].last().items()}
-        partition = Partition(place_of(first["fold"])[1], sizes, mixed=mixed)
+        partition = Partition(place_of(part["fold"].iloc[0])[1], sizes, mixed=mixed)
+        value = self.measured["macro_f1"] if "macro_f1" in self.measured else None
+        part = part.assign(lowest=0.0 if value is None else -value)
+        part = part.sort_values(["place", "lowest", "unfolded_id", "run"], kind="stable", na_position="last")
         if self.single:
-            rows = tuple(self._row([place]) for place in part.index)
+            members = part.assign(row=range(len(part)))
         else:
-            places = part.groupby(["unfolded_id", "how", "seed"])["place"].transform("nunique")
-            part = part.assign(whole=places == len(sizes))
-            rows = best_first(
-                replace(
-                    row,
-                    held=Held(partition.of, tuple(Counter(run.seed or 0 for run in row.runs).values()), bool(whole)),
-                )
-                for whole, several in part.groupby("whole")
-                for row in map(self._row, _parts(several, ["unfolded_id", "how"]))
-            )
+            places = part.groupby(["unfolded_id", "how", "sown"])["place"].transform("nunique")
+            members = _numbered(part.assign(whole=places == len(sizes)), ["whole", "unfolded_id", "how"])
+        first = part.iloc[0]
+        digest = first["rows_digest" if len(sizes) == 1 else "partition"]
+        made = self._group(members, first, first["dataset"], digest, partition.n)
+        made = replace(made, protocol=f"{made.protocol}, {partition.title}", partition=partition)
+        if self.single:
+            return made
+        each = members.groupby("row")
+        counts = members.groupby(["row", "sown"]).size().groupby("row").agg(lambda several: held(several, partition.of))
+        return _best_first(replace(made, rows=made.rows.assign(folds=counts, whole=each["whole"].first())))
+
+    def _group(self, members: pd.DataFrame, first: pd.Series, dataset: str, rows_digest: str, n: int) -> Group:
         return Group(
-            dataset=first["dataset"],
-            protocol=f"{first['protocol']}, {partition.title}",
+            dataset=dataset,
+            protocol=first["protocol"],
             class_names=first["classes"],
             test_digest=None,
-            rows_digest=first["rows_digest"] if len(sizes) == 1 else first["partition"],
+            rows_digest=rows_digest,
             synthetic=bool(first["synthetic"]),
-            n=partition.n,
-            rows=rows,
-            partition=partition,
+            n=n,
+            rows=rows_of(members, single=self.single, folds=members["place"].notna().any()),
+            members=members,
+            measured=self.measured.loc[members.index],
         )
 
-    def _row(self, places: Iterable[int]) -> Row:
-        runs, scores = zip(*(self.pairs[place] for place in places), strict=True)
-        return Row(runs, scores)
+
+def _best_first(group: Group) -> Group:
+    return replace(group, rows=ordered(group.rows, group.metric("macro_f1"), descending=True))
 
 
-def _parts(table: pd.DataFrame, keys: list[str]) -> list[list[int]]:
-    """The index of what is alike in ``keys``, by seed and by fold within a seed; as they first appear."""
-    import numpy as np
-
-    numbered = table.assign(part=table.groupby(keys, sort=False).ngroup())
-    numbered = numbered[["part", "seed", "place", "run"]].sort_values(["part", "seed", "place", "run"], kind="stable")
-    ends = np.flatnonzero(np.diff(numbered["part"])) + 1
-    return [part.tolist() for part in np.split(numbered.index.to_numpy(), ends)]
+def _numbered(part: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Evaluations by row, of what is alike in ``keys``, then by seed and by fold within a seed."""
+    numbered = part.assign(row=part.groupby(keys, sort=False).ngroup())
+    return numbered.sort_values(["row", "sown", "place", "run"], kind="stable")

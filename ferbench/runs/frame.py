@@ -92,10 +92,11 @@ EVALUATION_COLUMNS = (
     FrameColumn(
         "contaminated", "str", "why it says nothing of unseen samples", lambda run, scores: scores.contaminated
     ),
+    FrameColumn("absent", "object", "a tuple of classes that no sample is of", lambda run, scores: tuple(scores.absent)),
 )
 
 
-def evaluations(runs: Iterable[Summary], only: Collection[str] | None = None) -> pd.DataFrame:
+def evaluations(runs: Iterable[Summary], *, spread: bool = True) -> pd.DataFrame:
     """One row an evaluation; a run without any has one row, in which ``evaluation`` is missing.
 
     Columns are `RUN_COLUMNS` and `EVALUATION_COLUMNS`; then the settings: components by section (``model``, ``loss``),
@@ -105,25 +106,49 @@ def evaluations(runs: Iterable[Summary], only: Collection[str] | None = None) ->
 
     Args:
         runs: summaries, as the index has them.
-        only: these of `RUN_COLUMNS` and `EVALUATION_COLUMNS`; None: every column.
+        spread: settings and metrics are columns of their own; else there is one, ``settings``, of mappings by key,
+            which the runs of a configuration share, and `metrics` has the rest.
     """
     import pandas as pd
 
-    pairs: list[tuple[Summary, Scores | None]] = [(run, scores) for run in runs for scores in (run.scores or (None,))]
+    pairs = _pairs(runs)
     columns: dict[str, Any] = {}
     for of_run in RUN_COLUMNS:
-        if only is None or of_run.key in only:
-            columns[of_run.key] = _array([of_run.value(run) for run, _ in pairs], of_run.dtype)
+        columns[of_run.key] = _array([of_run.value(run) for run, _ in pairs], of_run.dtype)
     for of_test in EVALUATION_COLUMNS:
-        if only is None or of_test.key in only:
-            given = [None if scores is None else of_test.value(run, scores) for run, scores in pairs]
-            columns[of_test.key] = _array(given, of_test.dtype)
-    if only is None:
+        given = [None if scores is None else of_test.value(run, scores) for run, scores in pairs]
+        columns[of_test.key] = _array(given, of_test.dtype)
+    if spread:
         columns |= _settings([run.settings for run, _ in pairs])
         columns |= _settings([_options(scores) for _, scores in pairs])
-        metrics = _numbers([{} if scores is None else scores.values for _, scores in pairs])
-        columns |= {f"measured_{key}" if key in columns else key: numbers for key, numbers in metrics.items()}
+        measured = _metrics(pairs)
+        columns |= {f"measured_{key}" if key in columns else key: numbers for key, numbers in measured.items()}
+    else:
+        of_options = [_options(scores) for _, scores in pairs]
+        asked = zip(pairs, of_options, strict=True)
+        columns["settings"] = _array([run.settings | more if more else run.settings for (run, _), more in asked], "object")
     return pd.DataFrame(columns)
+
+
+def metrics(runs: Iterable[Summary]) -> pd.DataFrame:
+    """What was measured, with the rows of `evaluations`: a column float64 for each metric, and ``precision:CLASS``,
+    ``recall:CLASS`` and ``f1:CLASS`` of each class, in the order of the records; NaN where an evaluation has none.
+
+    Args:
+        runs: summaries, as the index has them.
+    """
+    import pandas as pd
+
+    pairs = _pairs(runs)
+    return pd.DataFrame(_metrics(pairs), index=range(len(pairs)))
+
+
+def _pairs(runs: Iterable[Summary]) -> list[tuple[Summary, Scores | None]]:
+    return [(run, scores) for run in runs for scores in (run.scores or (None,))]
+
+
+def _metrics(pairs: Sequence[tuple[Summary, Scores | None]]) -> dict[str, Any]:
+    return _numbers([{} if scores is None else scores.values for _, scores in pairs])
 
 
 def samples(given: Predictions, class_names: Sequence[str]) -> pd.DataFrame:
