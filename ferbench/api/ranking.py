@@ -14,6 +14,7 @@ from ferbench.api.given import checked
 from ferbench.api.html import table_html
 from ferbench.api.results import Results
 from ferbench.errors import UserError
+from ferbench.runs.frame import values_of
 from ferbench.tables.table import Table
 from ferbench.tables.terminal import to_terminal
 
@@ -248,5 +249,6 @@ _APART = ("rows", "members", "measured", "partition")
 
 def _runs(group: Group) -> list[dict[str, Any]]:
     """Who the members of a group are."""
-    members = group.members[["run", "name", "seed", *([] if group.partition is None else ["fold"])]]
-    return members.astype(object).where(members.notna(), None).to_dict("records")
+    keys = ("run", "name", "seed", *(() if group.partition is None else ("fold",)))
+    members = zip(*(values_of(group.members[key]) for key in keys), strict=True)
+    return [dict(zip(keys, values, strict=True)) for values in members]

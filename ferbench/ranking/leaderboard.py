@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ferbench.experiment.differences import differing, telling
 from ferbench.ranking.cross_validation import Partition, over_folds
-from ferbench.runs.frame import evaluations
+from ferbench.runs.frame import evaluations, metrics
 from ferbench.runs.summary import Summary
 from ferbench.tables.table import Cell, Spread
 
@@ -144,10 +144,12 @@ class Unfinished:
 
 
 def contaminated(runs: Iterable[Summary]) -> pd.DataFrame:
-    """Results that stand in no group, as `ferbench.runs.frame.evaluations` has them: they say nothing of unseen
-    samples, since selection, training or tuning had some of them, or since it is said so."""
-    table = evaluations(run for run in runs if any(scores.contaminated for scores in run.scores))
-    return table[table["contaminated"] != ""]
+    """Results that stand in no group, since they say nothing of unseen samples: selection, training or tuning had some
+    of them, or it is said so. Columns are those of `ferbench.runs.frame.evaluations`, the model, and every metric."""
+    concerned = [run for run in runs if any(scores.contaminated for scores in run.scores)]
+    table = evaluations(concerned, spread=False)
+    models = [settings.get("model") for settings in table["settings"]]
+    return metrics(concerned).assign(**table, model=models)[table["contaminated"] != ""]
 
 
 def diverged(runs: Iterable[Summary]) -> Counter[str]:

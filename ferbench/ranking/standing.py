@@ -137,7 +137,8 @@ def _refusals(group: Group, diverged: Counter[str]) -> list[str]:
     if group.test_digest is None:
         return [A_FOLD] * len(group.rows)
     # Of runs that were tested on their own dataset, whose faulty samples their record counts.
-    own = group.members[group.members["own"] & (group.members["kind"] != IMPORTED)].set_index("row")["skipped"]
+    members = group.members
+    own = members["skipped"].set_axis(members["row"])[(members["own"] & (members["kind"] != IMPORTED)).array]
     usual = Counter(own.loc[[row for row in group.rows.index if row in own.index]]).most_common(1)
     most = usual[0][0] if usual else 0
     unlike = own[own != most].groupby("row").first()

@@ -76,7 +76,7 @@ class Board:
 
         keys = list(self.columns)[: len(base_columns(self.single))]
         if people and groups:
-            rows = pd.concat([group.rows for group in groups])
+            rows = pd.concat([group.rows[[*SHARED, *COSTS, "name", "rank"]] for group in groups])
             same = {section for section in SHARED if alike(rows, section)}
             elsewhere = any((group.members["trained_on"] != group.dataset).any() for group in groups)
             empty = {key for key in (*COSTS, "name") if rows[key].isna().all()}

@@ -12,6 +12,7 @@ from ferbench.metrics.measures import KNOWN, PER_CLASS, measure
 from ferbench.ranking.filters import as_text
 from ferbench.ranking.leaderboard import Group
 from ferbench.ranking.standing import WITH_INTERVALS
+from ferbench.runs.frame import values_of
 from ferbench.runs.summary import ELSEWHERE
 from ferbench.tables.table import Cell, Column, Spread
 
@@ -44,8 +45,7 @@ class BoardColumn:
         """The cells of a group's rows."""
         if self.cells is not None:
             return self.cells(group)
-        values = group.rows[self.column.key]
-        return values.astype(object).where(values.notna(), None).tolist()
+        return values_of(group.rows[self.column.key])
 
 
 GROUP_COLUMNS = (

@@ -10,6 +10,7 @@ from ferbench.metrics.measures import measure
 from ferbench.ranking.leaderboard import Unfinished
 from ferbench.ranking.published import Published
 from ferbench.ranking.standing import WITH_INTERVALS
+from ferbench.runs.frame import values_of
 from ferbench.runs.summary import IMPORTED
 from ferbench.tables.table import Cell, Column, Table
 
@@ -40,9 +41,10 @@ def unranked_table(contaminated: pd.DataFrame, published: Sequence[Published]) -
         *(Column(key, measure(key).label, "score") for key in keys),
         Column("reason", "why it has no rank"),
     )
-    shown = contaminated.reindex(columns=["name", "model", "kind", "run", "dataset", "protocol", "n", *keys, "contaminated"])
+    wanted = ["name", "model", "kind", "run", "dataset", "protocol", "n", *keys, "contaminated"]
+    cells = [values_of(column) for _, column in contaminated.reindex(columns=wanted).items()]
     rows: list[tuple[Cell, ...]] = []
-    for name, model, kind, *about in shown.astype(object).where(shown.notna(), None).itertuples(index=False):
+    for name, model, kind, *about in zip(*cells, strict=True):
         rows.append((name or model, kind if kind == IMPORTED else "contaminated", *about))
     for given in published:
         why = "no predictions to compare" + (f"; {given.note}" if given.note else "")

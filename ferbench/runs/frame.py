@@ -143,6 +143,11 @@ def metrics(runs: Iterable[Summary]) -> pd.DataFrame:
     return pd.DataFrame(_metrics(pairs), index=range(len(pairs)))
 
 
+def values_of(column: pd.Series) -> list[Any]:
+    """The values of a column as plain ones; None where one is missing."""
+    return [None if gone else value for value, gone in zip(column.tolist(), column.isna(), strict=True)]
+
+
 def _pairs(runs: Iterable[Summary]) -> list[tuple[Summary, Scores | None]]:
     return [(run, scores) for run in runs for scores in (run.scores or (None,))]
 
