@@ -44,15 +44,19 @@ def held(counts: Collection[int], of: int) -> str:
     return f"{fewest} of {of}" if fewest == most else f"{fewest}–{most} of {of}"
 
 
-def over_folds(values: Iterable[tuple[int, float]]) -> Spread:
+def over_folds(values: Iterable[tuple[int, float | None]]) -> Spread | None:
     """The mean over the folds of each seed, then over seeds; the lowest and highest of all folds.
 
     Args:
-        values: of at least one fold, each with its seed.
+        values: of folds, each with its seed; where there are none, or one is None, there is no mean.
     """
     seeds: dict[int, list[float]] = {}
     for seed, value in values:
+        if value is None:
+            return None
         seeds.setdefault(seed, []).append(value)
+    if not seeds:
+        return None
     means = Spread.of([math.fsum(several) / len(several) for several in seeds.values()])
     every = [value for several in seeds.values() for value in several]
     return replace(means, low=min(every), high=max(every))

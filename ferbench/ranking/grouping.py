@@ -19,6 +19,7 @@ from ferbench.runs.summary import Summary
 if TYPE_CHECKING:
     import pandas as pd
 
+
 def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group], list[Unfinished]]:
     """Groups of comparable runs (real data first, larger groups first), and the runs without a result.
 

@@ -97,7 +97,7 @@ def _counted(group: Group, left_out: Sequence[str], reasons: Mapping[str, str]) 
 def _folds(results: Path, group: Group, reasons: Mapping[str, str]) -> Group:
     """Folds have samples of their own, so that their means are again means over folds, without an interval."""
     left_out: dict[str, list[str]] = {}
-    without: list[dict[str, Spread]] = [{} for _ in group.places]
+    without: list[dict[str, Spread | None]] = [{} for _ in group.places]
     for number, place in enumerate(group.places):
         if group.rows["whole"].iloc[number]:
             with contextlib.suppress(UserError):
@@ -110,7 +110,7 @@ def _folds(results: Path, group: Group, reasons: Mapping[str, str]) -> Group:
 
 def _over_folds(
     results: Path, members: pd.DataFrame, ids: NDArray[np.str_], left_out: dict[str, list[str]]
-) -> dict[str, Spread]:
+) -> dict[str, Spread | None]:
     values: dict[str, list[tuple[int, float]]] = {name: [] for name in RANKED_BY}
     each = (members[key] for key in ("run", "evaluation", "fold", "sown"))
     for run, evaluation, fold, seed in zip(*each, strict=True):

@@ -168,7 +168,9 @@ class Board:
 
     def _cells(self, group: Group, keys: Sequence[str], rows: pd.DataFrame) -> Iterable[tuple[Cell, ...]]:
         """The cells of a group's rows, in the order of ``rows``."""
-        cells = dict(zip(group.rows.index, zip(*(self.columns[key].of(group) for key in keys), strict=True), strict=True))
+        cells = dict(
+            zip(group.rows.index, zip(*(self.columns[key].of(group) for key in keys), strict=True), strict=True)
+        )
         return (cells[row] for row in rows.index)
 
     def _without_result(self, group: Group) -> Iterable[str]:

@@ -6,7 +6,7 @@ that look like missing values (``NA``, ``None``, ``nan``) stay what they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ferbench.ids import short
@@ -92,7 +92,7 @@ EVALUATION_COLUMNS = (
     FrameColumn(
         "contaminated", "str", "why it says nothing of unseen samples", lambda run, scores: scores.contaminated
     ),
-    FrameColumn("absent", "object", "a tuple of classes that no sample is of", lambda run, scores: tuple(scores.absent)),
+    FrameColumn("absent", "object", "a tuple of classes without a sample", lambda run, scores: tuple(scores.absent)),
 )
 
 
@@ -124,9 +124,8 @@ def evaluations(runs: Iterable[Summary], *, spread: bool = True) -> pd.DataFrame
         measured = _metrics(pairs)
         columns |= {f"measured_{key}" if key in columns else key: numbers for key, numbers in measured.items()}
     else:
-        of_options = [_options(scores) for _, scores in pairs]
-        asked = zip(pairs, of_options, strict=True)
-        columns["settings"] = _array([run.settings | more if more else run.settings for (run, _), more in asked], "object")
+        asked = [(run.settings, _options(scores)) for run, scores in pairs]
+        columns["settings"] = _array([own | options if options else own for own, options in asked], "object")
     return pd.DataFrame(columns)
 
 

@@ -104,7 +104,8 @@ def test_weights_tested_in_another_way_are_a_row_of_their_own(tmp_path):
     twice["evaluations"]["e2"] = {**plain, "options": {"tta": "none"}}
     twice["evaluations"]["e3"] = {**plain, "options": {"tta": "flip"}}
     (only,), _ = board(tmp_path, twice, made_record("b", seed=1))
-    assert dict(zip(sizes(only), [of.get("evaluation.tta") for of in only.rows["settings"]], strict=True)) == {1: "flip", 2: None}
+    tested = [settings.get("evaluation.tta") for settings in only.rows["settings"]]
+    assert dict(zip(sizes(only), tested, strict=True)) == {1: "flip", 2: None}
     assert only.varied == ["evaluation.tta"]
     assert "evaluation.tta" in Board([only], single=False).default([only], people=True, per_class=False)
 
