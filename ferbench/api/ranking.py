@@ -33,9 +33,10 @@ class Board:
     """A leaderboard: runs side by side, grouped by the test set that they were measured on.
 
     Attributes:
-        groups: rows that may be compared, with their ranks, intervals and tests.
+        groups: rows that may be compared, with their ranks, intervals and tests: ``group.rows`` is a frame with a row a
+            configuration, ``group.members`` one with a row an evaluation.
         unfinished: runs without a result, and why they have none.
-        contaminated: results that say nothing of unseen samples, and why.
+        contaminated: results that say nothing of unseen samples, and why: a frame with a row an evaluation.
         published: results that others reported.
         unread: files beside those that are no such results.
         known: how many runs the results directory has, whether they were asked for or not.

@@ -45,9 +45,9 @@ RUN_COLUMNS = (
         lambda run: short(run.unfolded or run.config) or None,
     ),
     FrameColumn("seed", "Int64", "of training", lambda run: run.seed),
-    FrameColumn("fold", "str", "which part of how many", lambda run: run.data.get("fold")),
-    FrameColumn("trained_on", "str", "the dataset, or several joined", lambda run: run.data.get("dataset")),
-    FrameColumn("train", "Int64", "training samples", lambda run: run.data.get("train")),
+    FrameColumn("fold", "str", "which part of how many", lambda run: run.data.fold),
+    FrameColumn("trained_on", "str", "the dataset, or several joined", lambda run: run.data.dataset),
+    FrameColumn("train", "Int64", "training samples", lambda run: run.data.train),
     FrameColumn("epochs", "Int64", "trained", lambda run: run.epochs),
     FrameColumn("best_epoch", "Int64", "the epoch whose weights were tested", lambda run: run.best_epoch),
     FrameColumn("select", "str", "the metric of validation that chose the epoch", lambda run: run.select or None),
@@ -70,17 +70,17 @@ RUN_COLUMNS = (
 #: What `evaluations` says of the evaluation, after `RUN_COLUMNS`; all missing for a run without one.
 EVALUATION_COLUMNS = (
     FrameColumn("evaluation", "str", "twelve digits of the evaluation id", lambda run, scores: scores.evaluation),
-    FrameColumn("dataset", "str", "that it was measured on", lambda run, scores: (scores.data or run.data)["dataset"]),
-    FrameColumn("protocol", "str", "how that was split", lambda run, scores: (scores.data or run.data)["protocol"]),
-    FrameColumn("own", "boolean", "it is the run's own test set, or fold", lambda run, scores: not scores.data),
+    FrameColumn("dataset", "str", "that it was measured on", lambda run, scores: (scores.data or run.data).dataset),
+    FrameColumn("protocol", "str", "how that was split", lambda run, scores: (scores.data or run.data).protocol),
+    FrameColumn("own", "boolean", "it is the run's own test set, or fold", lambda run, scores: scores.data is None),
     FrameColumn(
-        "synthetic", "boolean", "images are generated", lambda run, scores: (scores.data or run.data)["synthetic"]
+        "synthetic", "boolean", "images are generated", lambda run, scores: (scores.data or run.data).synthetic
     ),
     FrameColumn(
         "classes",
         "object",
         "a tuple of names, in the order of class ids",
-        lambda run, scores: tuple((scores.data or run.data)["class_names"]),
+        lambda run, scores: (scores.data or run.data).class_names,
     ),
     FrameColumn(
         "rows_digest", "str", "of the samples, which makes two test sets the same", lambda run, scores: scores.rows

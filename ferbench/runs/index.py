@@ -27,7 +27,7 @@ from typing import Any
 import pydantic_core
 
 from ferbench.errors import UserError
-from ferbench.runs.summary import SUMMARY_VERSION, Scores, Summary, summarise
+from ferbench.runs.summary import SUMMARY_VERSION, DataSummary, Scores, Summary, summarise
 from ferbench.storage import replace_file
 
 INDEX_FILE = ".index.json"
@@ -63,7 +63,7 @@ def summaries(results: Path) -> list[Summary]:
             entry = known.get(name)
             if entry is None or entry.mark != mark:
                 summary, mark_read = _read(runs, name)
-                summary.data, summary.settings = shared.same(summary.data), shared.same(summary.settings)
+                summary.settings = shared.same(summary.settings)
                 if mark_read is None:
                     listed.append(summary)
                     continue
@@ -155,13 +155,18 @@ def _load(path: Path) -> dict[str, _Entry]:
     """The entries of an index; none when there is no index, or one that is damaged or of another version."""
     try:
         document, numbers = _parts(path)
-        shared, entries = document["shared"], {}
+        shared, entries, data = document["shared"], {}, dict[int, DataSummary]()
         for name, (mark, values, scores) in document["runs"].items():
             summary = Summary(name, *values)
-            summary.data, summary.settings = shared[summary.data], shared[summary.settings]
+            place = values[_DATA]
+            if place not in data:
+                data[place] = _data(shared[place])
+            summary.data, summary.settings = data[place], shared[summary.settings]
             summary.scores = [
-                Scores(rows, n, dict(zip(shared[keys], numbers[start:end], strict=True)), *about)
-                for rows, n, keys, start, end, *about in scores
+                Scores(
+                    rows, n, dict(zip(shared[keys], numbers[start:end], strict=True)), options, on and _data(on), *about
+                )
+                for rows, n, keys, start, end, options, on, *about in scores
             ]
             entries[name] = _Entry(tuple(mark), summary)
         return entries
@@ -181,6 +186,11 @@ def _parts(path: Path) -> tuple[dict[str, Any], list[float]]:
         raise ValueError("another version, or damaged")
     body, _, numbers = rest.partition(b"\n")
     return pydantic_core.from_json(body), array("d", numbers).tolist()
+
+
+def _data(values: list[Any]) -> DataSummary:
+    dataset, protocol, synthetic, class_names, *more = values
+    return DataSummary(dataset, protocol, synthetic, tuple(class_names), *more)
 
 
 class _Shared:
@@ -214,6 +224,7 @@ def _stored(scores: Scores, shared: _Shared, numbers: array[float]) -> list[Any]
 
 #: Of a `Summary`, as an entry has them: the run is the entry's key, and its scores come after.
 _FIELDS = [field.name for field in fields(Summary)][1:-1]
+_DATA, _SETTINGS = _FIELDS.index("data"), _FIELDS.index("settings")
 
 
 def _save(path: Path, entries: dict[str, _Entry]) -> None:
@@ -223,8 +234,7 @@ def _save(path: Path, entries: dict[str, _Entry]) -> None:
     for name, entry in entries.items():
         summary = entry.summary
         values = [getattr(summary, key) for key in _FIELDS]
-        for place in (_FIELDS.index("data"), _FIELDS.index("settings")):
-            values[place] = shared.place(values[place])
+        values[_DATA], values[_SETTINGS] = shared.place(tuple(summary.data)), shared.place(summary.settings)
         tests = [_stored(scores, shared, numbers) for scores in summary.scores]
         runs[name] = [entry.mark, values, tests]
     # Somebody else's results, a full disk, or a directory whose name is no text: the next call reads the runs again.
