@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from html import escape
 from os import PathLike
 from pathlib import Path
@@ -15,16 +15,16 @@ from ferbench.api.given import checked
 from ferbench.api.html import table_html
 from ferbench.api.results import Results
 from ferbench.errors import UserError
+from ferbench.runs.frame import values_of
 from ferbench.tables.table import Table
 from ferbench.tables.terminal import to_terminal
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ferbench.ranking.leaderboard import Contaminated, Group, Row, Unfinished
+    from ferbench.ranking.leaderboard import Group, Unfinished
     from ferbench.ranking.published import Published
     from ferbench.report.board import Board as Layout
-    from ferbench.runs.summary import Summary
 
 RankedBy = Literal["macro_f1", "accuracy", "balanced_accuracy"]
 
@@ -34,9 +34,10 @@ class Board:
     """A leaderboard: runs side by side, grouped by the test set that they were measured on.
 
     Attributes:
-        groups: rows that may be compared, with their ranks, intervals and tests.
+        groups: rows that may be compared, with their ranks, intervals and tests: ``group.rows`` is a frame with a row a
+            configuration, ``group.members`` one with a row an evaluation.
         unfinished: runs without a result, and why they have none.
-        contaminated: results that say nothing of unseen samples, and why.
+        contaminated: results that say nothing of unseen samples, and why: a frame with a row an evaluation.
         published: results that others reported.
         unread: files beside those that are no such results.
         known: how many runs the results directory has, whether they were asked for or not.
@@ -50,7 +51,7 @@ class Board:
 
     groups: Sequence[Group]
     unfinished: Sequence[Unfinished]
-    contaminated: Sequence[Contaminated]
+    contaminated: pd.DataFrame
     published: Sequence[Published]
     unread: Sequence[Path]
     known: int
@@ -96,7 +97,7 @@ class Board:
         """What stands below the groups, where there is such: results without a rank, runs without a result."""
         from ferbench.report.unranked_tables import unfinished_table
 
-        unranked = [self.unranked_table()] if self.contaminated or self.published else []
+        unranked = [self.unranked_table()] if len(self.contaminated) or self.published else []
         return [*unranked, *([unfinished_table(self.unfinished)] if self.unfinished else [])]
 
     def document(self) -> dict[str, Any]:
@@ -107,15 +108,16 @@ class Board:
         for group, table in zip(self.groups, self.tables(people=False), strict=True):
             value = to_json_value(table)
             if not self.layout.single:
-                for cells, row in zip(value["rows"], self._rows(group), strict=True):
-                    cells["runs"] = [_run(run, with_fold=group.partition is not None) for run in row.runs]
-            about = {key: item for key, item in vars(group).items() if key not in ("rows", "partition")}
+                rows, members = self._rows(group), _runs(group)
+                for cells, start, end in zip(value["rows"], rows["start"], rows["end"], strict=True):
+                    cells["runs"] = members[start:end]
+            about = {field.name: getattr(group, field.name) for field in fields(group) if field.name not in _APART}
             about["folds"] = None if group.partition is None else asdict(group.partition)
             groups.append({**about, "varied": group.varied, "columns": value["columns"], "rows": value["rows"]})
         unranked = to_json_value(self.unranked_table())["rows"]
         return {"groups": groups, "unfinished": list(map(asdict, self.unfinished)), "unranked": unranked}
 
-    def _rows(self, group: Group) -> tuple[Row, ...]:
+    def _rows(self, group: Group) -> pd.DataFrame:
         return self.layout.rows(group, self.sort, self.reverse)
 
     def _keys(self, groups: Sequence[Group], *, people: bool) -> Sequence[str]:
@@ -197,7 +199,12 @@ def leaderboard(
         selected = filters.select(selected, filters.parse(conditions(where)))
         groups, unfinished = group(selected, single=single)
         hides = len(selected) < len(everything)
-        whole = on_the_same(groups, group(everything, single=single)[0]) if hides else groups
+        whole = groups
+        if hides:
+            shown = {run.run for run in selected}
+            others = (run for run in everything if run.run not in shown)
+            # Of copies of a run the first counts, which is to be the one that is shown.
+            whole = on_the_same(groups, group([*selected, *others], single=single)[0])
         whole = with_standings(path, whole, diverged(everything), rank_by)
         groups = among_all(groups, whole) if hides else whole
         if without is not None:
@@ -245,6 +252,12 @@ def _looked_at(results: Path, run: Unfinished) -> Unfinished:
     return replace(run, reason=f"{holder} is at work on it" if holder else "no process is at work on it any more")
 
 
-def _run(run: Summary, *, with_fold: bool) -> dict[str, Any]:
-    about = {"run": run.run, "name": run.name, "seed": run.seed}
-    return {**about, "fold": run.data["fold"]} if with_fold else about
+#: Attributes of a group that its document has in another form.
+_APART = ("rows", "members", "measured", "partition")
+
+
+def _runs(group: Group) -> list[dict[str, Any]]:
+    """Who the members of a group are."""
+    keys = ("run", "name", "seed", *(() if group.partition is None else ("fold",)))
+    members = zip(*(values_of(group.members[key]) for key in keys), strict=True)
+    return [dict(zip(keys, values, strict=True)) for values in members]

@@ -68,9 +68,7 @@ class CrossValidation:
 
     def metric(self, key: str) -> Spread | None:
         """The mean over folds within each seed, then over seeds."""
-        values = [(seed, entry.metrics.get(key)) for (seed, _), entry in self.done.items()]
-        known = [(seed, value) for seed, value in values if value is not None]
-        return over_folds(known) if known and len(known) == len(values) else None
+        return over_folds((seed, entry.metrics.get(key)) for (seed, _), entry in self.done.items())
 
     @property
     def line(self) -> str:

@@ -107,7 +107,7 @@ def _table(several: Sequence[Listed]) -> Table:
         (Column("bytes", "size", "bytes"), lambda run: run.bytes),
         (Column("test_macro_f1", "test F1", "score", about=on_test), lambda run: run.macro_f1("test")),
         (Column("validation_macro_f1", "val F1", "score", about=on_validation), lambda run: run.macro_f1("validation")),
-        (Column("dataset", "dataset"), lambda run: run.summary.data.get("dataset")),
+        (Column("dataset", "dataset"), lambda run: run.summary.data.dataset),
         (Column("model", "model"), lambda run: run.summary.settings.get("model")),
         (Column("seed", "seed", "number"), lambda run: run.summary.seed),
         (Column("note", "note"), _note),

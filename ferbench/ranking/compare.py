@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -148,16 +149,15 @@ def compare(
         own, samples = read_row(results, side.tests, samples)
         predictions.append(tuple(own))
     assert samples is not None
-    known = next((tested for tested in group(runs)[0] if first.tests[0] in tested.tests), None)
-    samples = with_facts(results, [] if known is None else known.tests, samples)
+    known = next((of.tests for of in group(runs)[0] if any(first.tests[0] in tests for tests in of.tests)), [])
+    samples = with_facts(results, chain.from_iterable(known), samples)
     a, b = (np.stack([given.predicted for given in side]) for side in predictions)
     single = len(a) == len(b) == 1
     discordance = discord(samples.truth, a[0], b[0]) if single else None
     changes = _changes(samples, a, b, discordance, draws)
     over_seeds = min(len(a), len(b)) >= ENOUGH_SEEDS
-    family = 0 if known is None else len(known.rows)
-    sides = (first, second)
-    return Comparison(sides, samples, (predictions[0], predictions[1]), tuple(changes), discordance, over_seeds, family)
+    sides, several = (first, second), (predictions[0], predictions[1])
+    return Comparison(sides, samples, several, tuple(changes), discordance, over_seeds, len(known))
 
 
 def discord(truth: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]) -> Discordance:

@@ -6,7 +6,7 @@ A mean over folds is over the same samples for every row that has the same folds
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ferbench.runs.partitions import listed
@@ -38,34 +38,25 @@ class Partition:
         return f"{self.of} folds" if len(self.sizes) == self.of else f"{listed(self.sizes)} of {self.of}"
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """How many folds a row has.
-
-    Attributes:
-        of: how many there are in the partition.
-        counts: of each seed.
-        whole: every seed has every fold that any row of the group has.
-    """
-
-    of: int
-    counts: tuple[int, ...]
-    whole: bool
-
-    def __str__(self) -> str:
-        fewest, most = min(self.counts), max(self.counts)
-        return f"{fewest} of {self.of}" if fewest == most else f"{fewest}–{most} of {self.of}"
+def held(counts: Collection[int], of: int) -> str:
+    """How many folds of so many the seeds of a row have: ``3 of 5``, ``2–3 of 5``."""
+    fewest, most = min(counts), max(counts)
+    return f"{fewest} of {of}" if fewest == most else f"{fewest}–{most} of {of}"
 
 
-def over_folds(values: Iterable[tuple[int, float]]) -> Spread:
+def over_folds(values: Iterable[tuple[int, float | None]]) -> Spread | None:
     """The mean over the folds of each seed, then over seeds; the lowest and highest of all folds.
 
     Args:
-        values: of at least one fold, each with its seed.
+        values: of folds, each with its seed; where there are none, or one is None, there is no mean.
     """
     seeds: dict[int, list[float]] = {}
     for seed, value in values:
+        if value is None:
+            return None
         seeds.setdefault(seed, []).append(value)
+    if not seeds:
+        return None
     means = Spread.of([math.fsum(several) / len(several) for several in seeds.values()])
     every = [value for several in seeds.values() for value in several]
     return replace(means, low=min(every), high=max(every))

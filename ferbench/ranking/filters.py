@@ -16,8 +16,8 @@ from ferbench.wording import did_you_mean
 
 #: What a condition may ask for beside the dotted settings; ``None`` where a run has no such thing.
 KEYS: dict[str, Callable[[Summary], Any]] = {
-    "dataset": lambda run: run.data.get("dataset"),
-    "protocol": lambda run: run.data.get("protocol"),
+    "dataset": lambda run: run.data.dataset,
+    "protocol": lambda run: run.data.protocol,
     **{section: lambda run, section=section: run.settings.get(section) for section in IN_IDS},  # type: ignore[misc]
     "seed": lambda run: run.seed,
     "name": lambda run: run.name,

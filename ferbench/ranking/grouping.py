@@ -1,26 +1,23 @@
-"""Runs into groups that were measured on the same samples, and into rows of one configuration, by frames of pandas."""
+"""Evaluations into groups that were measured on the same samples, and into rows of one configuration, by frames of
+pandas."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+import itertools
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ferbench.ranking.cross_validation import Held, Partition
-from ferbench.ranking.leaderboard import Group, Row, Unfinished, best_first
-from ferbench.runs.frame import evaluations
+from ferbench.ranking.cross_validation import Partition
+from ferbench.ranking.leaderboard import Group, Unfinished, ordered
+from ferbench.ranking.rows import rows_of
+from ferbench.runs.frame import evaluations, metrics
 from ferbench.runs.partitions import place_of
-from ferbench.runs.summary import Scores, Summary
+from ferbench.runs.summary import Summary
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: What groups and rows are made by.
-_GROUPED_BY = {"run", "training_id", "config_id", "unfolded_id", "partition", "seed", "fold", "evaluation"}
-_GROUPED_BY |= {"dataset", "protocol", "own", "synthetic", "classes", "rows_digest", "n", "how", "contaminated"}
 
 
 def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group], list[Unfinished]]:
@@ -30,11 +27,8 @@ def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group]
         runs: what to group.
         single: a row for each run instead of each configuration.
     """
-    import pandas as pd
-
     every = list(runs)
-    pairs = [(run, scores) for run in every for scores in run.scores or (None,)]
-    table = evaluations(every, _GROUPED_BY)
+    table = evaluations(every, spread=False)
     tested = table[table["evaluation"].notna()]
     # The same seed would count twice.
     first = tested.groupby(tested["training_id"].fillna(""))["run"].transform("first")
@@ -47,90 +41,83 @@ def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group]
         for run in every
         if run.run in copies or not run.scores
     ]
-    clean = tested[~again & (tested["contaminated"] == "")]
-    held = clean["own"] & clean["fold"].notna()
-    clean = clean.assign(
-        seed=clean["seed"].fillna(0),
-        place=pd.Series([place_of(fold)[0] for fold in clean["fold"][held]], clean.index[held]),
-        known=clean["classes"].map(cache(lambda names: repr(sorted(names)))),
-    )
-    members = _Members(pairs, single)
-    # Not by the dataset: joined with another one, it is still tested on its own test set. Nor by the order of the
-    # classes, which no score depends on.
-    same = ["protocol", "known", "rows_digest", "synthetic", "n"]
-    made = [members.group(part) for _, part in clean[~held].groupby(same, sort=False)]
-    for _, part in clean[held].groupby(["partition", "synthetic"], sort=False):
-        if part.groupby("place")["rows_digest"].nunique().max() == 1:
-            made.append(members.fold_group(part, mixed=False))
-        else:  # a fold is not the same samples in all runs: who knows which of them are parts of one partition
-            apart = part.groupby(["place", "rows_digest"])
-            made += [members.fold_group(alone, mixed=True) for _, alone in apart]
-    made.sort(key=lambda g: (g.synthetic, -sum(len(row.runs) for row in g.rows), g.dataset, g.protocol, g.rows_digest))
+    members = _members(tested[~again & (tested["contaminated"] == "")], single)
+    rows, measured = rows_of(members, single=single), metrics(every).loc[members.index]
+    # All of them are sorted by group.
+    sizes = rows.groupby("group", sort=False)["end"].agg(["size", "max"]).cumsum()
+    ends = [(0, 0), *zip(sizes["size"], sizes["max"], strict=True)]
+    made = [
+        _group(members.iloc[first:last], rows.iloc[first_row:last_row], measured.iloc[first:last], single)
+        for (first_row, first), (last_row, last) in itertools.pairwise(ends)
+    ]
+    made.sort(key=lambda g: (g.synthetic, -len(g.members), g.dataset, g.protocol, g.rows_digest))
     return made, unfinished
 
 
-@dataclass(frozen=True)
-class _Members:
-    """Makes groups of rows of a frame, whose index is the place of each run and evaluation.
+def _members(clean: pd.DataFrame, single: bool) -> pd.DataFrame:
+    """Evaluations with the number of their group and row, by these, seed, and fold within a seed.
 
-    Attributes:
-        pairs: each run and its evaluation.
-        single: a row for each run.
+    On a test set the same weights tested in another way are another row. Of folds, seeds that lack one are a row of
+    their own, which has no mean.
     """
+    import pandas as pd
 
-    pairs: Sequence[tuple[Summary, Scores | None]]
-    single: bool
+    held = clean["own"] & clean["fold"].notna()
+    place = pd.Series([place_of(fold)[0] for fold in clean["fold"][held]], clean.index[held], dtype="float64")
+    members = clean.assign(
+        sown=clean["seed"].fillna(0),
+        place=place,
+        known=clean["classes"].map(cache(lambda names: repr(sorted(names)))),
+        shared=clean["unfolded_id"].where(held, clean["config_id"]),
+        whole=True,
+    )
+    # A fold may not be the same samples in all runs: who knows which of them are parts of one partition.
+    cut = [held, members["partition"], members["synthetic"]]
+    samples = members.groupby([*cut, "place"], dropna=False)["rows_digest"].transform("nunique")
+    members["mixed"] = held & (samples.groupby(cut, dropna=False).transform("max") > 1)
+    # Not by the dataset: joined with another one, it is still tested on its own test set. Nor by the order of the
+    # classes, which no score depends on.
+    same = [held, members["synthetic"], members["partition"].where(held)]
+    same += [members[key].where(~held) for key in ("protocol", "known", "n")]
+    same += [members["rows_digest"].where(~held | members["mixed"]), members["place"].where(members["mixed"])]
+    members["group"] = members.groupby(same, sort=False, dropna=False).ngroup()
+    if not single:
+        there = members.groupby("group")["place"].transform("nunique")
+        own = members.groupby(["group", "shared", "how", "sown"], dropna=False)["place"].transform("nunique")
+        members["whole"] = own == there
+    keys = ["group", "run", "how"] if single else ["group", "whole", "shared", "how"]
+    members["row"] = members.groupby(keys, sort=False, dropna=False).ngroup()
+    return members.sort_values(["group", "row", "sown", "place", "run"], kind="stable")
 
-    def group(self, part: pd.DataFrame) -> Group:
-        """What was measured on one test set; the same weights tested in another way are another row."""
-        first = part.iloc[0]
-        datasets = ", ".join(sorted(part["dataset"].unique()))
-        rows = best_first(map(self._row, _parts(part, ["run" if self.single else "config_id", "how"])))
-        digest, synthetic = first["rows_digest"], bool(first["synthetic"])
-        return Group(datasets, first["protocol"], first["classes"], digest, digest, synthetic, int(first["n"]), rows)
 
-    def fold_group(self, part: pd.DataFrame, *, mixed: bool) -> Group:
-        """Folds of one partition. Seeds that lack a fold are a row of their own, which has no mean."""
-        lowest = [-self._row([place]).scores[0].values.get("macro_f1", -math.inf) for place in part.index]
-        part = part.assign(lowest=lowest).sort_values(["place", "lowest", "unfolded_id", "run"], kind="stable")
-        first = part.iloc[0]
-        sizes = {int(place): int(n) for place, n in part.groupby("place")["n"].last().items()}
-        partition = Partition(place_of(first["fold"])[1], sizes, mixed=mixed)
-        if self.single:
-            rows = tuple(self._row([place]) for place in part.index)
-        else:
-            places = part.groupby(["unfolded_id", "how", "seed"])["place"].transform("nunique")
-            part = part.assign(whole=places == len(sizes))
-            rows = best_first(
-                replace(
-                    row,
-                    held=Held(partition.of, tuple(Counter(run.seed or 0 for run in row.runs).values()), bool(whole)),
-                )
-                for whole, several in part.groupby("whole")
-                for row in map(self._row, _parts(several, ["unfolded_id", "how"]))
-            )
-        return Group(
+def _group(members: pd.DataFrame, rows: pd.DataFrame, measured: pd.DataFrame, single: bool) -> Group:
+    first = members.loc[members.index.min()]
+    about = {"class_names": first["classes"], "synthetic": bool(first["synthetic"]), "rows": rows, "members": members}
+    if members["place"].isna().all():
+        made = Group(
+            dataset=", ".join(sorted(members["dataset"].unique())),
+            protocol=first["protocol"],
+            test_digest=first["rows_digest"],
+            rows_digest=first["rows_digest"],
+            n=int(first["n"]),
+            measured=measured,
+            **about,
+        )
+    else:
+        places = members.drop_duplicates("place").sort_values("place")
+        sizes = dict(zip(places["place"].astype(int).tolist(), places["n"].tolist(), strict=True))
+        partition = Partition(place_of(first["fold"])[1], sizes, mixed=bool(first["mixed"]))
+        made = Group(
             dataset=first["dataset"],
             protocol=f"{first['protocol']}, {partition.title}",
-            class_names=first["classes"],
             test_digest=None,
             rows_digest=first["rows_digest"] if len(sizes) == 1 else first["partition"],
-            synthetic=bool(first["synthetic"]),
             n=partition.n,
-            rows=rows,
+            measured=measured,
             partition=partition,
+            **about,
         )
-
-    def _row(self, places: Iterable[int]) -> Row:
-        runs, scores = zip(*(self.pairs[place] for place in places), strict=True)
-        return Row(runs, scores)
-
-
-def _parts(table: pd.DataFrame, keys: list[str]) -> list[list[int]]:
-    """The index of what is alike in ``keys``, by seed and by fold within a seed; as they first appear."""
-    import numpy as np
-
-    numbered = table.assign(part=table.groupby(keys, sort=False).ngroup())
-    numbered = numbered[["part", "seed", "place", "run"]].sort_values(["part", "seed", "place", "run"], kind="stable")
-    ends = np.flatnonzero(np.diff(numbered["part"])) + 1
-    return [part.tolist() for part in np.split(numbered.index.to_numpy(), ends)]
+    best_first = ordered(rows, made.metric("macro_f1"), descending=True)
+    if single and made.partition is not None:
+        best_first = best_first.sort_values("fold", kind="stable", key=lambda folds: folds.map(place_of))
+    return replace(made, rows=best_first)

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from ferbench.ranking.leaderboard import Group, Row
-from ferbench.ranking.standing import A_FOLD, Standing
+from ferbench.ranking.leaderboard import Group
+from ferbench.ranking.standing import A_FOLD, Standing, columns_of
 from ferbench.statistics import ENOUGH_SEEDS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 A_SELECTION = "some of its seeds are hidden by --where, so that the others are a selection; --runs ranks single runs"
 
 
 def on_the_same(shown: Sequence[Group], everything: Sequence[Group]) -> list[Group]:
     """Those of ``everything`` that have a result of one that is shown."""
-    wanted = {test for group in shown for row in group.rows for test in _tests(row)}
-    return [group for group in everything if any(_tests(row) & wanted for row in group.rows)]
+    wanted = {test for group in shown for tests in group.tests for test in tests}
+    return [group for group in everything if any(not wanted.isdisjoint(tests) for tests in group.tests)]
 
 
 def among_all(shown: Sequence[Group], everything: Sequence[Group]) -> list[Group]:
@@ -34,37 +38,38 @@ def among_all(shown: Sequence[Group], everything: Sequence[Group]) -> list[Group
 
 def _among(group: Group, whole: Sequence[Group]) -> Group:
     """The group as a part of one, or of several where folds are not put together among all runs."""
-    every = [row for group in whole for row in group.rows]
-    rows = tuple(replace(row, standing=_standing(group, row, every)) for row in group.rows)
-    shown = set().union(*map(_tests, group.rows))
-    hidden = [row for row in every if not _tests(row) & shown]
-    leaders = [row for row in hidden if row.standing and row.standing.best and row.standing.gap is None]
+    import pandas as pd
+
+    rows = pd.concat([of.rows for of in whole], keys=range(len(whole)), names=["group", "row"])
+    members = pd.concat([of.members.assign(group=number) for number, of in enumerate(whole)])
+    tests = ["run", "evaluation"]
+    known = members[["group", "row", *tests]].merge(
+        group.members[[*tests, "row"]], how="left", on=tests, suffixes=("", "_shown"), validate="one_to_one"
+    )
+    counts = known.groupby(["group", "row"])["row_shown"].agg(["size", "count"])
+    hidden = rows[(counts["count"] == 0).loc[rows.index]]
+    ranked = hidden[hidden["rank"].notna()]
+    leaders = ranked[ranked["gap"].isna()]
+    refused = [Standing(reason=A_SELECTION if group.partition is None else A_FOLD)] * len(group.rows)
+    standings = pd.DataFrame(columns_of(refused), index=group.rows.index)
+    if group.partition is None:
+        full = known.dropna().groupby("row_shown")[["group", "row"]].first().loc[group.rows.index]
+        places = pd.MultiIndex.from_frame(full)
+        whole_rows = (counts["size"] == counts["count"]).loc[places].set_axis(full.index)
+        standings = rows.loc[places, list(standings)].set_axis(full.index).where(whole_rows, standings)
     return replace(
         group,
-        rows=rows,
+        rows=group.rows.assign(**standings),
         ranked_by=whole[0].ranked_by,
         clustered_by=whole[0].clustered_by,
         unclustered=whole[0].unclustered,
         lacking=whole[0].lacking,
         hidden=len(hidden),
-        hidden_runs=sum(len(_tests(row) - shown) for row in every),
-        hidden_leader=_called(leaders[0]) if leaders else "",
-        hidden_few=sum(row.seeds < ENOUGH_SEEDS for row in hidden if row.standing and row.standing.best),
+        hidden_runs=int((counts["size"] - counts["count"]).sum()),
+        hidden_leader=_called(leaders.iloc[0]) if len(leaders) else "",
+        hidden_few=int((ranked["seeds"] < ENOUGH_SEEDS).sum()),
     )
 
 
-def _standing(group: Group, row: Row, every: Sequence[Row]) -> Standing | None:
-    if group.partition is not None:
-        return Standing(reason=A_FOLD)
-    full = next(whole for whole in every if _tests(row) <= _tests(whole))
-    return full.standing if len(full.runs) == len(row.runs) else Standing(reason=A_SELECTION)
-
-
-def _tests(row: Row) -> set[tuple[str, str, str]]:
-    """The runs of a row, of which a copy is the same run, each with the samples and the way of testing."""
-    pairs = zip(row.runs, row.scores, strict=True)
-    return {(run.training, scores.rows, repr(scores.options)) for run, scores in pairs}
-
-
-def _called(row: Row) -> str:
-    return f"{row.name} ({row.config})" if row.name else f"{row.settings.get('model')} ({row.config})"
+def _called(row: pd.Series) -> str:
+    return f"{row['name'] or row['model']} ({row['config']})"

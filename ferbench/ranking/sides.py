@@ -110,7 +110,7 @@ def _configurations(runs: Sequence[Summary]) -> list[str]:
     for run in runs:
         of.setdefault(short(run.config), []).append(run)
     return [
-        f"{config} ({theirs[0].settings.get('model')} on {theirs[0].data.get('dataset')}: "
+        f"{config} ({theirs[0].settings.get('model')} on {theirs[0].data.dataset}: "
         f"{', '.join(sorted(run.name or run.run for run in theirs))})"
         for config, theirs in sorted(of.items())
     ]
@@ -200,5 +200,5 @@ def on_one_test_set(first: Side, second: Side) -> tuple[Side, Side]:
 def _by_test_set(run: Summary) -> dict[tuple[str, str], Scores]:
     """Scores by samples and the way of testing, plain ones first; what a run had seen before is left out."""
     clean = [scores for scores in run.scores if not scores.contaminated]
-    clean.sort(key=lambda scores: (bool(scores.data), bool(scores.options)))
+    clean.sort(key=lambda scores: (scores.data is not None, bool(scores.options)))
     return {(scores.rows, repr(sorted(scores.options.items()))): scores for scores in clean}

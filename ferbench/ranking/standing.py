@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 from ferbench.bounded import from_json, read_file
 from ferbench.errors import UserError
+from ferbench.runs.summary import IMPORTED
 from ferbench.storage import replace_file
 
 if TYPE_CHECKING:
     from ferbench.ranking.aligned import Samples
-    from ferbench.ranking.leaderboard import Group, Row
-    from ferbench.runs.summary import Summary
+    from ferbench.ranking.leaderboard import Group
     from ferbench.statistics.influences import ModelOutputs
 
 #: What rows may be ranked by. `WITH_INTERVALS` is what intervals are known of.
@@ -91,18 +91,14 @@ def with_standings(results: Path, groups: Sequence[Group], diverged: Counter[str
 
 
 def _ranked(results: Path, group: Group, diverged: Counter[str], metric: str, cache: _Cache) -> Group:
-    usual = Counter(run.skipped for row in group.rows for run in _own(row))
-    skipped = usual.most_common(1)[0][0] if usual else 0
-    reasons, files = [], []
-    for row in group.rows:
-        reason = _refusal(group, row, diverged, skipped)
+    reasons, files = _refusals(group, diverged), []
+    for place, tests in enumerate(group.tests):
         marks: list[list[Any]] = []
-        if not reason:
+        if not reasons[place]:
             try:
-                marks = [_mark(results, *test) for test in row.tests]
+                marks = [_mark(results, *test) for test in tests]
             except OSError:
-                reason = "predictions are missing"
-        reasons.append(reason)
+                reasons[place] = "predictions are missing"
         files.append(marks)
     chosen = [place for place, reason in enumerate(reasons) if not reason]
     tested = _Tested([])
@@ -110,17 +106,14 @@ def _ranked(results: Path, group: Group, diverged: Counter[str], metric: str, ca
         key = _key(metric, group.class_names, [files[place] for place in chosen])
         kept = cache.get(key)
         if kept is None or len(kept.standings) != len(chosen):
-            kept = _computed(results, [group.rows[place] for place in chosen], metric)
+            kept = _computed(results, group, chosen, metric)
             cache.put(key, kept)
         tested = kept
     known = dict(zip(chosen, tested.standings, strict=True))
-    rows = [
-        replace(row, standing=known.get(place) or Standing(reason=reasons[place]))
-        for place, row in enumerate(group.rows)
-    ]
+    standings = [known.get(place) or Standing(reason=reason) for place, reason in enumerate(reasons)]
     return replace(
         group,
-        rows=tuple(rows),
+        rows=group.rows.assign(**columns_of(standings)),
         ranked_by=metric,
         clustered_by=tested.clustered_by,
         unclustered=tested.unclustered,
@@ -128,26 +121,44 @@ def _ranked(results: Path, group: Group, diverged: Counter[str], metric: str, ca
     )
 
 
-def _refusal(group: Group, row: Row, diverged: Counter[str], skipped: int) -> str:
-    """Why a row cannot be ranked, as far as its record tells; empty where it can."""
+def columns_of(standings: Sequence[Standing]) -> dict[str, Any]:
+    """Standings as columns of the rows of a leaderboard."""
+    import pandas as pd
+
+    return {
+        "rank": pd.array([of.best for of in standings], dtype="Int64"),
+        "rank_range": [of.range for of in standings],
+        "gap": [of.gap for of in standings],
+        "p": [of.p for of in standings],
+        "unranked": [of.reason or None for of in standings],
+        "intervals": [of.intervals for of in standings],
+    }
+
+
+def _refusals(group: Group, diverged: Counter[str]) -> list[str]:
+    """Why each row cannot be ranked, as far as records tell; empty where it can."""
     if group.test_digest is None:
-        return A_FOLD
-    if lost := diverged[row.runs[0].config]:
-        return a_selection(lost, len(row.runs))
-    unlike = [run.skipped for run in _own(row) if run.skipped != skipped]
-    if unlike:
-        return f"{unlike[0]:,} faulty samples were left out, {skipped:,} for the others"
-    return ""
+        return [A_FOLD] * len(group.rows)
+    # Of runs that were tested on their own dataset, whose faulty samples their record counts.
+    members = group.members
+    own = members["skipped"].set_axis(members["row"])[(members["own"] & (members["kind"] != IMPORTED)).array]
+    usual = Counter(own.loc[[row for row in group.rows.index if row in own.index]]).most_common(1)
+    most = usual[0][0] if usual else 0
+    unlike = own[own != most].groupby("row").first()
+    reasons = []
+    for row, config, place in zip(group.rows.index, group.rows["config_id"], group.places, strict=True):
+        reason = ""
+        if lost := diverged[config]:
+            reason = a_selection(lost, place.stop - place.start)
+        elif row in unlike.index:
+            reason = f"{unlike[row]:,} faulty samples were left out, {most:,} for the others"
+        reasons.append(reason)
+    return reasons
 
 
 def a_selection(diverged: int, left: int) -> str:
     """Why so many seeds that are left say nothing of their configuration."""
     return f"{diverged} of its {diverged + left} seeds diverged, so that the others are a selection"
-
-
-def _own(row: Row) -> list[Summary]:
-    """Runs that were tested on their own dataset, whose faulty samples their record counts."""
-    return [run for run, scores in zip(row.runs, row.scores, strict=True) if not scores.data and not run.elsewhere]
 
 
 def _mark(results: Path, run: str, evaluation: str) -> list[Any]:
@@ -176,16 +187,16 @@ class _Tested:
     lacking: dict[str, str] = field(default_factory=dict)
 
 
-def _computed(results: Path, rows: Sequence[Row], metric: str) -> _Tested:
-    """The standings of rows from their predictions."""
+def _computed(results: Path, group: Group, rows: Sequence[int], metric: str) -> _Tested:
+    """The standings of the rows at these places from their predictions."""
     import numpy as np
 
     from ferbench.statistics.estimates import all_pairs, interval, mcnemar_pairs, ranks
     from ferbench.statistics.sampling import measure
 
-    base, predicted, others, refused = _read(results, rows, None)
+    base, predicted, others, refused = _read(results, group, rows, None)
     if base is None:
-        return _Tested([Standing(reason=refused[place]) for place in range(len(rows))])
+        return _Tested([Standing(reason=refused[place]) for place in rows])
     design, places = base.design(), list(predicted)
     measured = {name: [measure(name, design, predicted[place]) for place in places] for name in RANKED_BY}
     chosen = measured[metric]
@@ -215,11 +226,11 @@ def _computed(results: Path, rows: Sequence[Row], metric: str) -> _Tested:
         )
     clusters = base.clusters
     by, unknown = (None, 0) if clusters is None else (clusters.by, clusters.unknown)
-    return _Tested([standings[place] for place in range(len(rows))], by, unknown, lacking)
+    return _Tested([standings[place] for place in rows], by, unknown, lacking)
 
 
 def _read(
-    results: Path, rows: Sequence[Row], base: Samples | None
+    results: Path, group: Group, rows: Sequence[int], base: Samples | None
 ) -> tuple[Samples | None, dict[int, Any], dict[int, dict[str, tuple[float, float]]], dict[int, str]]:
     """The samples; by row the predicted class ids int16[S, n] and the intervals of metrics that are no mean of hits,
     which are taken at once so that no probabilities need be kept; and why some rows cannot be read."""
@@ -232,18 +243,19 @@ def _read(
     others: dict[int, dict[str, tuple[float, float]]] = {}
     refused: dict[int, str] = {}
     first = base
-    for place, row in enumerate(rows):
+    recorded = group.measured.notna()
+    for place in rows:
         try:
-            given, base = read_row(results, row.tests, base)
+            given, base = read_row(results, group.tests[place], base)
         except UserError as error:
             refused[place] = error.message
             continue
         first = first or base
         several = [ModelOutputs(base.truth, of.probabilities, of.affect_truth, of.affect) for of in given]
         predicted[place] = np.stack([of.predicted.astype(np.int16) for of in given])
-        others[place] = _other_intervals(base, several, set(row.scores[0].values))
+        others[place] = _other_intervals(base, several, set(recorded.columns[recorded.iloc[group.places[place].start]]))
     if base is not first:  # what is known of the samples came late, and what came before has to know it too
-        return _read(results, rows, base)
+        return _read(results, group, rows, base)
     return base, predicted, others, refused
 
 

@@ -6,7 +6,9 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +17,14 @@ from ferbench.data.exclusions import FROM_PREDICTIONS, listed
 from ferbench.errors import UserError
 from ferbench.ranking.aligned import Samples, read, read_row, with_facts
 from ferbench.ranking.cross_validation import over_folds
-from ferbench.ranking.leaderboard import Group, Row
+from ferbench.ranking.leaderboard import Group
 from ferbench.ranking.standing import RANKED_BY
 from ferbench.statistics.estimates import interval
 from ferbench.statistics.sampling import measure
 from ferbench.tables.table import Spread
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _EVERY = "--without: the list names every sample of a test set"
 _ONLY_SOME = "list only what is to be left out"
@@ -43,11 +48,11 @@ def with_and_without(
             some since a model disagrees with their labels.
     """
     reasons = listed(path, "--without")
-    tests = {group.rows_digest: group.tests for group in everything}
+    tests = {group.rows_digest: list(chain.from_iterable(group.tests)) for group in everything}
     made = [
         _folds(results, group, reasons)
         if group.partition is not None
-        else _group(results, group, reasons, tests.get(group.rows_digest, []))
+        else _group(results, group, reasons, tests.get(group.rows_digest, ()))
         for group in groups
     ]
     if groups and not any(group.left_out for group in made):
@@ -62,17 +67,14 @@ def _group(results: Path, group: Group, reasons: Mapping[str, str], tests: Itera
     ids = np.array(list(reasons))
     base: Samples | None = None
     predicted: dict[int, NDArray[np.int64]] = {}
-    for place, row in enumerate(group.rows):
+    for place, of_row in enumerate(group.tests):
         with contextlib.suppress(UserError):
-            several, base = read_row(results, row.tests, base)
+            several, base = read_row(results, of_row, base)
             predicted[place] = np.stack([given.predicted for given in several])
     base = None if base is None else with_facts(results, tests, base)
-    rows = [
-        replace(row, without=_without(base, predicted[place], ids)) if place in predicted else row
-        for place, row in enumerate(group.rows)
-    ]
+    without = [_without(base, predicted[place], ids) if place in predicted else {} for place in range(len(group.rows))]
     left_out = [] if base is None else base.ids[np.isin(base.ids, ids)].tolist()
-    return _counted(replace(group, rows=tuple(rows)), left_out, reasons) if left_out else group
+    return _counted(replace(group, rows=group.rows.assign(without=without)), left_out, reasons) if left_out else group
 
 
 def _counted(group: Group, left_out: Sequence[str], reasons: Mapping[str, str]) -> Group:
@@ -95,31 +97,31 @@ def _counted(group: Group, left_out: Sequence[str], reasons: Mapping[str, str]) 
 def _folds(results: Path, group: Group, reasons: Mapping[str, str]) -> Group:
     """Folds have samples of their own, so that their means are again means over folds, without an interval."""
     left_out: dict[str, list[str]] = {}
-    rows = []
-    for row in group.rows:
-        without: dict[str, Spread] = {}
-        if row.held is None or row.held.whole:
+    without: list[dict[str, Spread | None]] = [{} for _ in group.places]
+    for number, place in enumerate(group.places):
+        if group.rows["whole"].iloc[number]:
             with contextlib.suppress(UserError):
-                without = _over_folds(results, row, np.array(list(reasons)), left_out)
-        rows.append(replace(row, without=without))
+                without[number] = _over_folds(results, group.members[place], np.array(list(reasons)), left_out)
     lost = [sample for fold in left_out.values() for sample in fold]
     if len(lost) == group.n:
         raise UserError(_EVERY, _ONLY_SOME)
-    return _counted(replace(group, rows=tuple(rows)), lost, reasons) if lost else group
+    return _counted(replace(group, rows=group.rows.assign(without=without)), lost, reasons) if lost else group
 
 
-def _over_folds(results: Path, row: Row, ids: NDArray[np.str_], left_out: dict[str, list[str]]) -> dict[str, Spread]:
+def _over_folds(
+    results: Path, members: pd.DataFrame, ids: NDArray[np.str_], left_out: dict[str, list[str]]
+) -> dict[str, Spread | None]:
     values: dict[str, list[tuple[int, float]]] = {name: [] for name in RANKED_BY}
-    for run, scores in zip(row.runs, row.scores, strict=True):
-        given, samples = read(results, run.run, scores.evaluation)
+    each = (members[key] for key in ("run", "evaluation", "fold", "sown"))
+    for run, evaluation, fold, seed in zip(*each, strict=True):
+        given, samples = read(results, run, evaluation)
         kept = ~np.isin(samples.ids, ids)
-        left_out[run.data["fold"]] = samples.ids[~kept].tolist()
+        left_out[fold] = samples.ids[~kept].tolist()
         if not kept.any():
             return {}
         design = samples.design(kept)
         for name in RANKED_BY:
-            value = measure(name, design, given.predicted[kept][None]).values[0]
-            values[name].append((run.seed or 0, float(value)))
+            values[name].append((seed, float(measure(name, design, given.predicted[kept][None]).values[0])))
     return {name: over_folds(several) for name, several in values.items()}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ferbench.errors import UserError
 from ferbench.ids import short
 from ferbench.metrics.measures import PER_CLASS, measure
-from ferbench.ranking.leaderboard import Group, Row, ordered, several_settings
+from ferbench.ranking.leaderboard import Group, ordered, several_settings
 from ferbench.ranking.standing import RANKED_BY
 from ferbench.report.leaderboard_columns import (
     COSTS,
@@ -27,7 +27,7 @@ from ferbench.report.leaderboard_columns import (
 )
 from ferbench.report.leaderboard_notes import above, caption, fold_notes, ranking_notes, several, shared, without_note
 from ferbench.tables.formats import to_frame
-from ferbench.tables.table import Table
+from ferbench.tables.table import Cell, Table
 from ferbench.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Board:
         base = {column.column.key: column for column in base_columns(single)}
         taken = {*base, *(column.key for column in GROUP_COLUMNS)}
         self._measured = {f"measured_{key}" if key in taken else key: key for key in metrics_in_order(groups)}
-        settings = several_settings(row for group in groups for row in group.rows)
+        settings = several_settings(groups)
         dotted = sorted({key for values in settings for key in values if "." in key})
         self._without = RANKED_BY if any(group.left_out for group in groups) else ()
         self.columns: dict[str, BoardColumn] = {
@@ -72,18 +72,17 @@ class Board:
             people: leave out what is empty or rarely looked at; a program gets every metric.
             per_class: with the scores of each class.
         """
-        rows = [row for group in groups for row in group.rows]
+        import pandas as pd
+
         keys = list(self.columns)[: len(base_columns(self.single))]
-        if people:
+        if people and groups:
+            rows = pd.concat([group.rows[[*SHARED, *COSTS, "name", "rank"]] for group in groups])
             same = {section for section in SHARED if alike(rows, section)}
-            elsewhere = any(
-                run.data["dataset"] != group.dataset for group in groups for row in group.rows for run in row.runs
-            )
-            same |= set() if elsewhere else {"trained_on"}
-            hidden = {"rank", "unranked", *same, *(() if any(row.name for row in rows) else ("name",))}
+            elsewhere = any((group.members["trained_on"] != group.dataset).any() for group in groups)
+            empty = {key for key in (*COSTS, "name") if rows[key].isna().all()}
+            hidden = {"rank", "unranked", *same, *empty} | (set() if elsewhere else {"trained_on"})
             hidden |= set() if any(group.partition for group in groups) else {"fold", "folds"}
-            hidden |= {key for key in COSTS if all(self.columns[key].cell(row) is None for row in rows)}
-            hidden |= set() if any(row.standing and row.standing.best for row in rows) else {"rank_range", "gap", "p"}
+            hidden |= set() if rows["rank"].notna().any() else {"rank_range", "gap", "p"}
             keys = [key for key in keys if key not in hidden]
         present = {name for group in groups for name in group.metrics}
         shown = [(key, name) for key, name in self._measured.items() if name in present]
@@ -138,59 +137,64 @@ class Board:
             )
         return key
 
-    def rows(self, group: Group, sort: str | None, reverse: bool) -> tuple[Row, ...]:
+    def rows(self, group: Group, sort: str | None, reverse: bool) -> pd.DataFrame:
         """The group's rows by a column, best first, or with ``reverse`` last; as they are when ``sort`` is None."""
         if sort is None and group.partition is not None and self.single:  # by fold
             return group.rows[::-1] if reverse else group.rows
         column = self.columns.get(sort or group.ranked_by or "macro_f1")
         if column is None or (sort is None and not reverse and group.ranked_by in ("", "macro_f1")):
             return group.rows
-        return ordered(group.rows, column.cell, descending=column.descending != reverse)
+        return ordered(group.rows, column.of(group), descending=column.descending != reverse)
 
-    def table(self, group: Group, number: int, keys: Sequence[str], rows: Iterable[Row]) -> Table:
+    def table(self, group: Group, number: int, keys: Sequence[str], rows: pd.DataFrame) -> Table:
         """One group; ``number`` tells groups with one test set apart."""
-        chosen = [self.columns[key] for key in keys]
         slug = re.sub(r"[^a-z0-9]+", "-", f"leaderboard-{group.dataset}-{short(group.rows_digest)}".lower())
         notes = list(ranking_notes(group, keys))
         notes += filter(None, [without_note(group)])
         notes += [] if self.single else list(self._without_result(group))
         if group.partition is not None:
             notes[:0] = fold_notes(group.partition, group.rows, single=self.single)
-        elif any(len(row.runs) > 1 for row in group.rows):
+        elif len(group.members) > len(group.rows):
             notes.insert(0, "Metrics are means over the seeds of a configuration, the lowest and highest in brackets.")
         notes[:0] = shared(group, keys)
         return Table(
             id=slug if number == 1 else f"{slug}-{number}",
             caption=caption(group),
-            columns=tuple(column.column for column in chosen),
-            rows=tuple(tuple(column.cell(row) for column in chosen) for row in rows),
+            columns=tuple(self.columns[key].column for key in keys),
+            rows=tuple(self._cells(group, keys, rows)),
             notes=tuple(notes),
             above=tuple(above(group, keys)),
         )
 
+    def _cells(self, group: Group, keys: Sequence[str], rows: pd.DataFrame) -> Iterable[tuple[Cell, ...]]:
+        """The cells of a group's rows, in the order of ``rows``."""
+        cells = dict(
+            zip(group.rows.index, zip(*(self.columns[key].of(group) for key in keys), strict=True), strict=True)
+        )
+        return (cells[row] for row in rows.index)
+
     def _without_result(self, group: Group) -> Iterable[str]:
         """Which rows lack seeds that were begun: the mean is over the others."""
         lacking = []
-        for row in group.rows:
-            key = row.runs[0].config if group.partition is None else row.runs[0].unfolded
+        ids = group.rows["config_id" if group.partition is None else "unfolded_id"]
+        for config, key in zip(group.rows["config"], ids, strict=True):
             counts = {how: number for how, several in self._ended.items() if (number := several.get(key, 0))}
             if counts:
-                lacking.append(f"{row.config} ({', '.join(f'{number} {how}' for how, number in counts.items())})")
+                lacking.append(f"{config} ({', '.join(f'{number} {how}' for how, number in counts.items())})")
         if lacking:
             what = "Runs" if group.partition is not None else "Seeds"
             yield f"{what} without a result are in no mean: {several(lacking)}."
 
-    def joint_table(self, keys: Sequence[str], rows: Sequence[Iterable[Row]]) -> Table:
+    def joint_table(self, keys: Sequence[str], rows: Sequence[pd.DataFrame]) -> Table:
         """All groups in one table, whose first columns say which samples a row was measured on."""
-        chosen = [self.columns[key] for key in keys]
         return Table(
             id="leaderboard",
             caption="Finished runs; rows may be compared where test_set, protocol and classes are the same.",
-            columns=(*GROUP_COLUMNS, *(column.column for column in chosen)),
+            columns=(*GROUP_COLUMNS, *(self.columns[key].column for key in keys)),
             rows=tuple(
-                (*group_cells(group), *(column.cell(row) for column in chosen))
+                (*group_cells(group), *cells)
                 for group, ordered_rows in zip(self.groups, rows, strict=True)
-                for row in ordered_rows
+                for cells in self._cells(group, keys, ordered_rows)
             ),
         )
 

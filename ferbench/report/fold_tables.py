@@ -8,19 +8,19 @@ from collections.abc import Sequence
 from ferbench.experiment.differences import FOLD, SAMPLES, SEED, labels
 from ferbench.ids import short
 from ferbench.metrics.measures import measure
-from ferbench.ranking.cross_validation import over_folds
+from ferbench.ranking.cross_validation import Partition, over_folds
 from ferbench.report.comparison_tables import SCORES
 from ferbench.report.contents import RunView
-from ferbench.runs.partitions import listed, place_of
-from ferbench.tables.table import Cell, Column, Spread, Table
+from ferbench.runs.partitions import place_of
+from ferbench.tables.table import Cell, Column, Table
 
 _NUMBERED = re.compile(r"(.+)-\d+")
 
 
 def fold_title(runs: Sequence[RunView]) -> str:
     """``fer2013, public-test, 5 folds, n = 28,709``."""
-    data, sizes = runs[0].record.data, {_place(run): run.scored.n for run in runs}
-    return f"{data.dataset}, {data.protocol}, {_which(sizes, _of(runs))}, n = {sum(sizes.values()):,}"
+    data, partition = runs[0].record.data, _partition(runs)
+    return f"{data.dataset}, {data.protocol}, {partition.title}, n = {partition.n:,}"
 
 
 def fold_table(runs: Sequence[RunView], name: str) -> Table:
@@ -68,21 +68,14 @@ def _row(run: RunView, keys: Sequence[str]) -> tuple[Cell, ...]:
 
 
 def _mean(label: str, runs: Sequence[RunView], keys: Sequence[str]) -> tuple[Cell, ...]:
-    sizes = {_place(run): run.scored.n for run in runs}
-    seeds = {run.record.seed for run in runs}
+    partition, seeds = _partition(runs), {run.record.seed for run in runs}
     per_seed = f" × {len(seeds)} seeds" if len(seeds) > 1 else ""
-    lacking = len(runs) < len(sizes) * len(seeds)
+    lacking = len(runs) < len(partition.sizes) * len(seeds)
     per_seed += ", some of them missing" if lacking else ""
-    scores = [None if lacking else _over(runs, key) for key in keys]
-    which = f"{_which(sizes, _of(runs))}{per_seed}"
-    config = short(runs[0].unfolded)
-    return (f"mean: {label}", which, None, sum(sizes.values()), *scores, None, config)
-
-
-def _over(runs: Sequence[RunView], key: str) -> Spread | None:
-    values = [(run.record.seed, run.scored.metrics.get(key)) for run in runs]
-    known = [(seed, value) for seed, value in values if value is not None]
-    return over_folds(known) if len(known) == len(values) else None
+    measured = ([(run.record.seed, run.scored.metrics.get(key)) for run in runs] for key in keys)
+    scores = [None if lacking else over_folds(values) for values in measured]
+    which = f"{partition.title}{per_seed}"
+    return (f"mean: {label}", which, None, partition.n, *scores, None, short(runs[0].unfolded))
 
 
 def _names(several: dict[str, list[RunView]]) -> list[str]:
@@ -104,9 +97,6 @@ def _place(run: RunView) -> int:
     return place_of(run.record.data.fold or "")[0]
 
 
-def _of(runs: Sequence[RunView]) -> int:
-    return place_of(runs[0].record.data.fold or "")[1]
-
-
-def _which(places: dict[int, int], of: int) -> str:
-    return f"{of} folds" if len(places) == of else f"{listed(places)} of {of}"
+def _partition(runs: Sequence[RunView]) -> Partition:
+    """The folds that there are runs of."""
+    return Partition(place_of(runs[0].record.data.fold or "")[1], {_place(run): run.scored.n for run in runs})

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ferbench.ids import short
 from ferbench.kinds import SECTIONS
 from ferbench.metrics.measures import KNOWN, PER_CLASS, measure
 from ferbench.ranking.filters import as_text
-from ferbench.ranking.leaderboard import Group, Row
+from ferbench.ranking.leaderboard import Group
 from ferbench.ranking.standing import WITH_INTERVALS
+from ferbench.runs.frame import values_of
 from ferbench.runs.summary import ELSEWHERE
 from ferbench.tables.table import Cell, Column, Spread
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: What people look at after the metrics: how a result came about, and what it cost.
 COSTS = ("train", "epochs", "best_epoch", "select", "parameters", "flops", "images_per_second", "seconds", "kind")
@@ -29,13 +33,19 @@ class BoardColumn:
 
     Attributes:
         column: as a table has it.
-        cell: of a row.
+        cells: of the rows of a group; None: the column of its rows with this key.
         descending: a high value is a good one.
     """
 
     column: Column
-    cell: Callable[[Row], Cell]
+    cells: Callable[[Group], Sequence[Cell]] | None = None
     descending: bool = False
+
+    def of(self, group: Group) -> Sequence[Cell]:
+        """The cells of a group's rows."""
+        if self.cells is not None:
+            return self.cells(group)
+        return values_of(group.rows[self.column.key])
 
 
 GROUP_COLUMNS = (
@@ -55,100 +65,54 @@ def group_cells(group: Group) -> tuple[Cell, ...]:
 
 def base_columns(single: bool) -> list[BoardColumn]:
     """The columns that are no metric and no option."""
-    run = BoardColumn(Column("run", "run", "id", about="twelve digits of the training id"), lambda row: row.runs[0].run)
-    runs = BoardColumn(
-        Column("runs", "runs", about="the runs of the configuration, by seed"),
-        lambda row: " ".join(run.run for run in row.runs),
-    )
-    seed = BoardColumn(Column("seed", "seed", "number"), lambda row: row.runs[0].seed)
-    seeds = BoardColumn(Column("seeds", "seeds", "count", about="how many seeds there are"), lambda row: row.seeds)
-    fold = BoardColumn(Column("fold", "fold", about="which part of how many"), lambda row: row.runs[0].data["fold"])
-    folds = BoardColumn(
+    run = Column("run", "run", "id", about="twelve digits of the training id")
+    runs = Column("runs", "runs", about="the runs of the configuration, by seed")
+    of_run = (Column("seed", "seed", "number"), Column("fold", "fold", about="which part of how many"))
+    of_runs = (
+        Column("seeds", "seeds", "count", about="how many seeds there are"),
         Column("folds", "folds", about="how many of how many; without all of them there is no mean"),
-        lambda row: None if row.held is None else str(row.held),
     )
-    epoch = Column("best_epoch", "best epoch", "number", not single, "the epoch whose weights were tested")
-    return [
+    columns = (
         *([run] if single else []),
-        BoardColumn(
-            Column("config", "config", "id", about="twelve digits of the configuration id, which seeds share"),
-            lambda row: row.config,
-        ),
-        BoardColumn(Column("name", "name"), lambda row: row.name),
-        *(_component(section) for section in ("model", *SHARED)),
-        seed if single else seeds,
-        fold if single else folds,
-        BoardColumn(
-            Column("rank", "rank", "count", about="1 + the rows that are significantly better"),
-            lambda row: row.standing.best if row.standing else None,
-        ),
-        BoardColumn(
-            Column("rank_range", "rank", about="best and worst place that tests of all pairs leave"),
-            lambda row: row.standing.range if row.standing else None,
-        ),
-        BoardColumn(
-            Column("gap", "to leader", "change", about="difference to the best of all rows in the metric that ranks"),
-            lambda row: row.standing.gap if row.standing else None,
-            descending=True,
-        ),
-        BoardColumn(
-            Column("p", "adjusted p", "p", about="of the difference to the leader, after Holm's correction"),
-            lambda row: row.standing.p if row.standing else None,
-        ),
-        BoardColumn(
-            Column("unranked", "unranked", about="why the row has no rank"),
-            lambda row: (row.standing.reason or None) if row.standing else None,
-        ),
-        BoardColumn(
-            Column("kind", "kind", about="measured here, or imported: predictions that other software made"),
-            lambda row: row.kind,
-        ),
-        BoardColumn(
-            Column("trained_on", "trained on", about="the dataset, or several joined"),
-            lambda row: row.runs[0].data["dataset"],
-        ),
-        BoardColumn(
-            Column("train", "train", "count", about="training samples, where all runs have as many"),
-            lambda row: _same([run.data["train"] or None for run in row.runs]),
-        ),
-        BoardColumn(Column("epochs", "epochs", "count"), lambda row: row.runs[0].epochs),
-        BoardColumn(epoch, lambda row: _over_runs([run.best_epoch for run in row.runs], single)),
-        BoardColumn(Column("parameters", "parameters", "count"), lambda row: row.runs[0].parameters),
-        BoardColumn(
-            Column("flops", "FLOPs", "count", about="of one image's forward pass"), lambda row: row.runs[0].flops
-        ),
-        BoardColumn(
-            Column("seconds", "training time", "seconds", not single),
-            lambda row: _over_runs([run.seconds for run in row.runs], single),
-        ),
-        BoardColumn(
-            Column("images_per_second", "images/s", "number", not single, about="in training"),
-            lambda row: _over_runs([run.speed for run in row.runs], single),
-            descending=True,
-        ),
-        BoardColumn(
-            Column("select", "selected by", about="the metric of validation that chose the epoch"),
-            lambda row: row.runs[0].select or None,
-        ),
+        Column("config", "config", "id", about="twelve digits of the configuration id, which seeds share"),
+        Column("name", "name"),
+        *(Column(section, section) for section in ("model", *SHARED)),
+        *(of_run if single else of_runs),
+        Column("rank", "rank", "count", about="1 + the rows that are significantly better"),
+        Column("rank_range", "rank", about="best and worst place that tests of all pairs leave"),
+        Column("gap", "to leader", "change", about="difference to the best of all rows in the metric that ranks"),
+        Column("p", "adjusted p", "p", about="of the difference to the leader, after Holm's correction"),
+        Column("unranked", "unranked", about="why the row has no rank"),
+        Column("kind", "kind", about="measured here, or imported: predictions that other software made"),
+        Column("trained_on", "trained on", about="the dataset, or several joined"),
+        Column("train", "train", "count", about="training samples, where all runs have as many"),
+        Column("epochs", "epochs", "count"),
+        Column("best_epoch", "best epoch", "number", not single, "the epoch whose weights were tested"),
+        Column("parameters", "parameters", "count"),
+        Column("flops", "FLOPs", "count", about="of one image's forward pass"),
+        Column("seconds", "training time", "seconds", not single),
+        Column("images_per_second", "images/s", "number", not single, about="in training"),
+        Column("select", "selected by", about="the metric of validation that chose the epoch"),
         *([] if single else [runs]),
-    ]
-
-
-def _component(section: str) -> BoardColumn:
-    return BoardColumn(Column(section, section), lambda row: row.settings.get(section))
+    )
+    return [BoardColumn(column, descending=column.key in ("gap", "images_per_second")) for column in columns]
 
 
 def metric_column(key: str, name: str, single: bool) -> BoardColumn:
     known = measure(name)
     label = known.label if key == name else f"measured {known.label}"
     column = Column(key, label, "score", not single, known.about, interval=name in WITH_INTERVALS)
-    return BoardColumn(column, lambda row: _plain(row.metric(name), single), known.higher_is_better)
+    return BoardColumn(
+        column, lambda group: [_plain(score, single) for score in group.metric(name)], known.higher_is_better
+    )
 
 
 def without_column(key: str, single: bool) -> BoardColumn:
     label, about = f"{measure(key).label} without", "the same without the samples of the list"
     column = Column(f"{key}_without", label, "score", not single, about, interval=True)
-    return BoardColumn(column, lambda row: _plain(row.without.get(key), single), True)
+    return BoardColumn(
+        column, lambda group: [_plain(without.get(key), single) for without in group.rows["without"]], True
+    )
 
 
 def _plain(score: Spread | None, single: bool) -> Cell:
@@ -160,22 +124,11 @@ def setting_column(key: str, values: Iterable[Any]) -> BoardColumn:
     given = [value for value in values if value is not None]
     numeric = bool(given) and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in given)
 
-    def cell(row: Row) -> Cell:
-        value = row.settings.get(key)
-        return value if value is None or numeric else as_text(value)
+    def cells(group: Group) -> list[Cell]:
+        several = [settings.get(key) for settings in group.rows["settings"]]
+        return several if numeric else [None if value is None else as_text(value) for value in several]
 
-    return BoardColumn(Column(key, key, "number" if numeric else "text"), cell)
-
-
-def _over_runs(values: Sequence[float | None], single: bool) -> Cell:
-    known = [value for value in values if value is not None]
-    if len(known) < len(values):
-        return None
-    return known[0] if single else Spread.of(known)
-
-
-def _same(values: Sequence[Cell]) -> Cell:
-    return values[0] if len(set(values)) == 1 else None
+    return BoardColumn(Column(key, key, "number" if numeric else "text"), cells)
 
 
 def of_class(name: str) -> bool:
@@ -193,6 +146,6 @@ def metrics_in_order(groups: Iterable[Group]) -> list[str]:
     ]
 
 
-def alike(rows: Iterable[Row], section: str) -> bool:
+def alike(rows: pd.DataFrame, section: str) -> bool:
     """Whether no two rows are known to differ in a component; what other software used is not known."""
-    return len({row.settings.get(section) for row in rows} - {ELSEWHERE}) < 2
+    return len({*rows[section]} - {ELSEWHERE}) < 2

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from ferbench.ids import short
 from ferbench.metrics.measures import measure
 from ferbench.ranking.cross_validation import Partition
-from ferbench.ranking.leaderboard import Group, Row
+from ferbench.ranking.leaderboard import Group
 from ferbench.ranking.standing import WITH_INTERVALS
 from ferbench.report.cluster_notes import clusters_note
 from ferbench.report.leaderboard_columns import SHARED, alike
 from ferbench.runs.remarks import of_absent
 from ferbench.runs.summary import ELSEWHERE
 from ferbench.statistics import ENOUGH_SEEDS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def caption(group: Group) -> str:
@@ -26,9 +30,9 @@ def caption(group: Group) -> str:
 
 def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
     """What ranks and intervals in the columns ``keys`` mean, and which rows have no rank, and why."""
-    ranked = any(row.standing is not None and row.standing.best is not None for row in group.rows)
-    tested = ranked and bool({"rank", "rank_range", "p"} & set(keys))
-    known = any(row.standing is not None and row.standing.intervals for row in group.rows)
+    rows = group.rows
+    tested = rows["rank"].notna().any() and bool({"rank", "rank_range", "p"} & set(keys))
+    known = any(rows["intervals"])
     measured = known and any(key.removesuffix("_without") in WITH_INTERVALS for key in keys)
     if tested:
         label = measure(group.ranked_by).label
@@ -44,20 +48,20 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
         )
     if (tested or measured) and group.clustered_by is not None:
         yield clusters_note(group.clustered_by, group.unclustered, group.n)
-    absent = dict.fromkeys(name for row in group.rows for scores in row.scores for name in scores.absent)
+    several_absent = (names for place in group.places for names in group.members["absent"].iloc[place])
+    absent = dict.fromkeys(name for names in several_absent for name in names)
     if note := of_absent(list(absent), len(group.class_names), "test" if group.partition is None else "validation"):
         yield f"{note}."
     for why in dict.fromkeys(group.lacking.values()):
         names = [measure(key).label for key in WITH_INTERVALS if group.lacking.get(key) == why and key in keys]
         if names:
             yield f"No interval of {', '.join(names)}: {why}."
-    reasons: dict[str, list[str]] = {}
-    for row in group.rows:
-        if row.standing is not None and row.standing.reason:
-            who = row.config if len(row.runs) > 1 else row.runs[0].run
-            reasons.setdefault(row.standing.reason.removeprefix(f"{row.runs[0].run} "), []).append(who)
-    for reason, rows in reasons.items():
-        which = "No row is ranked" if len(rows) == len(group.rows) else f"Not ranked: {several(rows)}"
+    refused = rows[rows["unranked"].notna()]
+    # A reason that is about the run itself begins with its name.
+    causes = [text.removeprefix(f"{run} ") for text, run in zip(refused["unranked"], refused["run"], strict=True)]
+    who = refused["config"].where(refused["end"] - refused["start"] > 1, refused["run"])
+    for reason, names in refused.assign(cause=causes, who=who).groupby("cause", sort=False)["who"]:
+        which = "No row is ranked" if len(names) == len(rows) else f"Not ranked: {several(names.tolist())}"
         yield f"{which}: {reason}."
 
 
@@ -85,7 +89,7 @@ def without_note(group: Group) -> str:
     )
 
 
-def fold_notes(partition: Partition, rows: Sequence[Row], *, single: bool) -> list[str]:
+def fold_notes(partition: Partition, rows: pd.DataFrame, *, single: bool) -> list[str]:
     """What stands below a table of folds.
 
     Args:
@@ -103,12 +107,13 @@ def fold_notes(partition: Partition, rows: Sequence[Row], *, single: bool) -> li
     several = len(partition.sizes) > 1
     notes = []
     if several:
-        seeds = "over the folds of each seed, then over seeds" if any(row.seeds > 1 for row in rows) else "over folds"
+        seeds = "over the folds of each seed, then over seeds" if rows["seeds"].max() > 1 else "over folds"
         notes.append(
             f"Metrics are means {seeds}, the lowest and highest fold in brackets. Folds share training samples, so "
             "they are not independent, and their mean has no interval."
         )
-    lacking = [f"{row.config} ({row.held})" for row in rows if row.held is not None and not row.held.whole]
+    part = rows[~rows["whole"]]
+    lacking = [f"{config} ({held})" for config, held in zip(part["config"], part["folds"], strict=True)]
     if lacking:
         notes.append(
             f"Without a mean, since folds are missing: {', '.join(lacking)}. It would be over other samples; see "
@@ -121,9 +126,9 @@ def above(group: Group, keys: Sequence[str]) -> Iterable[str]:
     """What has to be known before the ranks are read."""
     if note := hidden_note(group):
         yield note
-    ranked = [row for row in group.rows if row.standing is not None and row.standing.best is not None]
-    few, total = sum(row.seeds < ENOUGH_SEEDS for row in ranked) + group.hidden_few, len(ranked) + group.hidden
-    if not ranked or total < 2 or not few or not {"rank", "rank_range", "p"} & set(keys):
+    ranked = group.rows[group.rows["rank"].notna()]
+    few, total = (ranked["seeds"] < ENOUGH_SEEDS).sum() + group.hidden_few, len(ranked) + group.hidden
+    if not len(ranked) or total < 2 or not few or not {"rank", "rank_range", "p"} & set(keys):
         return
     if few == total:
         yield f"Ranks and p compare these trained weights, not the models: no row has {ENOUGH_SEEDS} seeds."
@@ -140,9 +145,9 @@ def several(names: Sequence[str]) -> str:
 
 def shared(group: Group, keys: Sequence[str]) -> Iterable[str]:
     """A note on the components that all rows share and that are in no column."""
-    own = [row for row in group.rows if row.settings.get("loss") != ELSEWHERE]
+    own = group.rows[group.rows["loss"] != ELSEWHERE]
     hidden = [section for section in SHARED if section not in keys and alike(own, section)]
-    named = [f"{section} {name}" for section in hidden if own and (name := own[0].settings.get(section))]
+    named = [f"{section} {name}" for section in hidden if len(own) and (name := own[section].iloc[0])]
     if named:
         where = "rows" if len(own) == len(group.rows) else "rows that were trained here"
         yield f"The same in all {where}: {', '.join(named)}."

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from ferbench.metrics.affect import DIMENSIONS
 from ferbench.metrics.measures import measure
-from ferbench.ranking.leaderboard import Contaminated, Unfinished
+from ferbench.ranking.leaderboard import Unfinished
 from ferbench.ranking.published import Published
 from ferbench.ranking.standing import WITH_INTERVALS
+from ferbench.runs.frame import values_of
+from ferbench.runs.summary import IMPORTED
 from ferbench.tables.table import Cell, Column, Table
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def unranked_table(contaminated: Sequence[Contaminated], published: Sequence[Published]) -> Table:
-    """What is shown without a rank: results that others reported, and those that say nothing of unseen samples."""
-    every = [*(result.scores.values for result in contaminated), *(result.values for result in published)]
-    affect = [key for key in WITH_INTERVALS if key.startswith(("valence", "arousal")) and any(key in v for v in every)]
+
+def unranked_table(contaminated: pd.DataFrame, published: Sequence[Published]) -> Table:
+    """What is shown without a rank: results that others reported, and those that say nothing of unseen samples.
+
+    Args:
+        contaminated: `ferbench.ranking.leaderboard.contaminated`.
+        published: what others reported.
+    """
+    affect = [
+        key
+        for key in WITH_INTERVALS
+        if key.startswith(DIMENSIONS) and (key in contaminated or any(key in result.values for result in published))
+    ]
     keys = ("accuracy", "macro_f1", "balanced_accuracy", *affect)
     columns = (
         Column("name", "name"),
@@ -26,13 +41,11 @@ def unranked_table(contaminated: Sequence[Contaminated], published: Sequence[Pub
         *(Column(key, measure(key).label, "score") for key in keys),
         Column("reason", "why it has no rank"),
     )
+    wanted = ["name", "model", "kind", "run", "dataset", "protocol", "n", *keys, "contaminated"]
+    cells = [values_of(column) for _, column in contaminated.reindex(columns=wanted).items()]
     rows: list[tuple[Cell, ...]] = []
-    for result in contaminated:
-        run, scores = result.run, result.scores
-        on = scores.data or run.data
-        kind = run.kind if run.elsewhere else "contaminated"
-        about = (run.name or run.settings.get("model"), kind, run.run, on["dataset"], on["protocol"])
-        rows.append((*about, scores.n, *map(scores.values.get, keys), scores.contaminated))
+    for name, model, kind, *about in zip(*cells, strict=True):
+        rows.append((name or model, kind if kind == IMPORTED else "contaminated", *about))
     for given in published:
         why = "no predictions to compare" + (f"; {given.note}" if given.note else "")
         reported = (given.name, "reported", None, given.dataset, given.split)

@@ -6,7 +6,7 @@ that look like missing values (``NA``, ``None``, ``nan``) stay what they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ferbench.ids import short
@@ -45,9 +45,9 @@ RUN_COLUMNS = (
         lambda run: short(run.unfolded or run.config) or None,
     ),
     FrameColumn("seed", "Int64", "of training", lambda run: run.seed),
-    FrameColumn("fold", "str", "which part of how many", lambda run: run.data.get("fold")),
-    FrameColumn("trained_on", "str", "the dataset, or several joined", lambda run: run.data.get("dataset")),
-    FrameColumn("train", "Int64", "training samples", lambda run: run.data.get("train")),
+    FrameColumn("fold", "str", "which part of how many", lambda run: run.data.fold),
+    FrameColumn("trained_on", "str", "the dataset, or several joined", lambda run: run.data.dataset),
+    FrameColumn("train", "Int64", "training samples", lambda run: run.data.train),
     FrameColumn("epochs", "Int64", "trained", lambda run: run.epochs),
     FrameColumn("best_epoch", "Int64", "the epoch whose weights were tested", lambda run: run.best_epoch),
     FrameColumn("select", "str", "the metric of validation that chose the epoch", lambda run: run.select or None),
@@ -70,17 +70,17 @@ RUN_COLUMNS = (
 #: What `evaluations` says of the evaluation, after `RUN_COLUMNS`; all missing for a run without one.
 EVALUATION_COLUMNS = (
     FrameColumn("evaluation", "str", "twelve digits of the evaluation id", lambda run, scores: scores.evaluation),
-    FrameColumn("dataset", "str", "that it was measured on", lambda run, scores: (scores.data or run.data)["dataset"]),
-    FrameColumn("protocol", "str", "how that was split", lambda run, scores: (scores.data or run.data)["protocol"]),
-    FrameColumn("own", "boolean", "it is the run's own test set, or fold", lambda run, scores: not scores.data),
+    FrameColumn("dataset", "str", "that it was measured on", lambda run, scores: (scores.data or run.data).dataset),
+    FrameColumn("protocol", "str", "how that was split", lambda run, scores: (scores.data or run.data).protocol),
+    FrameColumn("own", "boolean", "it is the run's own test set, or fold", lambda run, scores: scores.data is None),
     FrameColumn(
-        "synthetic", "boolean", "images are generated", lambda run, scores: (scores.data or run.data)["synthetic"]
+        "synthetic", "boolean", "images are generated", lambda run, scores: (scores.data or run.data).synthetic
     ),
     FrameColumn(
         "classes",
         "object",
         "a tuple of names, in the order of class ids",
-        lambda run, scores: tuple((scores.data or run.data)["class_names"]),
+        lambda run, scores: (scores.data or run.data).class_names,
     ),
     FrameColumn(
         "rows_digest", "str", "of the samples, which makes two test sets the same", lambda run, scores: scores.rows
@@ -92,10 +92,11 @@ EVALUATION_COLUMNS = (
     FrameColumn(
         "contaminated", "str", "why it says nothing of unseen samples", lambda run, scores: scores.contaminated
     ),
+    FrameColumn("absent", "object", "a tuple of classes without a sample", lambda run, scores: tuple(scores.absent)),
 )
 
 
-def evaluations(runs: Iterable[Summary], only: Collection[str] | None = None) -> pd.DataFrame:
+def evaluations(runs: Iterable[Summary], *, spread: bool = True) -> pd.DataFrame:
     """One row an evaluation; a run without any has one row, in which ``evaluation`` is missing.
 
     Columns are `RUN_COLUMNS` and `EVALUATION_COLUMNS`; then the settings: components by section (``model``, ``loss``),
@@ -105,25 +106,53 @@ def evaluations(runs: Iterable[Summary], only: Collection[str] | None = None) ->
 
     Args:
         runs: summaries, as the index has them.
-        only: these of `RUN_COLUMNS` and `EVALUATION_COLUMNS`; None: every column.
+        spread: settings and metrics are columns of their own; else there is one, ``settings``, of mappings by key,
+            which the runs of a configuration share, and `metrics` has the rest.
     """
     import pandas as pd
 
-    pairs: list[tuple[Summary, Scores | None]] = [(run, scores) for run in runs for scores in (run.scores or (None,))]
+    pairs = _pairs(runs)
     columns: dict[str, Any] = {}
     for of_run in RUN_COLUMNS:
-        if only is None or of_run.key in only:
-            columns[of_run.key] = _array([of_run.value(run) for run, _ in pairs], of_run.dtype)
+        columns[of_run.key] = _array([of_run.value(run) for run, _ in pairs], of_run.dtype)
     for of_test in EVALUATION_COLUMNS:
-        if only is None or of_test.key in only:
-            given = [None if scores is None else of_test.value(run, scores) for run, scores in pairs]
-            columns[of_test.key] = _array(given, of_test.dtype)
-    if only is None:
+        given = [None if scores is None else of_test.value(run, scores) for run, scores in pairs]
+        columns[of_test.key] = _array(given, of_test.dtype)
+    if spread:
         columns |= _settings([run.settings for run, _ in pairs])
         columns |= _settings([_options(scores) for _, scores in pairs])
-        metrics = _numbers([{} if scores is None else scores.values for _, scores in pairs])
-        columns |= {f"measured_{key}" if key in columns else key: numbers for key, numbers in metrics.items()}
+        measured = _metrics(pairs)
+        columns |= {f"measured_{key}" if key in columns else key: numbers for key, numbers in measured.items()}
+    else:
+        asked = [(run.settings, _options(scores)) for run, scores in pairs]
+        columns["settings"] = _array([own | options if options else own for own, options in asked], "object")
     return pd.DataFrame(columns)
+
+
+def metrics(runs: Iterable[Summary]) -> pd.DataFrame:
+    """What was measured, with the rows of `evaluations`: a column float64 for each metric, and ``precision:CLASS``,
+    ``recall:CLASS`` and ``f1:CLASS`` of each class, in the order of the records; NaN where an evaluation has none.
+
+    Args:
+        runs: summaries, as the index has them.
+    """
+    import pandas as pd
+
+    pairs = _pairs(runs)
+    return pd.DataFrame(_metrics(pairs), index=range(len(pairs)))
+
+
+def values_of(column: pd.Series) -> list[Any]:
+    """The values of a column as plain ones; None where one is missing."""
+    return [None if gone else value for value, gone in zip(column.tolist(), column.isna(), strict=True)]
+
+
+def _pairs(runs: Iterable[Summary]) -> list[tuple[Summary, Scores | None]]:
+    return [(run, scores) for run in runs for scores in (run.scores or (None,))]
+
+
+def _metrics(pairs: Sequence[tuple[Summary, Scores | None]]) -> dict[str, Any]:
+    return _numbers([{} if scores is None else scores.values for _, scores in pairs])
 
 
 def samples(given: Predictions, class_names: Sequence[str]) -> pd.DataFrame:

@@ -30,7 +30,7 @@ import pydantic_core
 
 from ferbench.bounded import LARGEST, Damaged, from_json, opened, read_file
 from ferbench.errors import UserError
-from ferbench.runs.summary import DAMAGED, SUMMARY_VERSION, Scores, Summary, summarise
+from ferbench.runs.summary import DAMAGED, SUMMARY_VERSION, DataSummary, Scores, Summary, summarise
 from ferbench.storage import replace_file
 
 INDEX_FILE = ".index.json"
@@ -55,6 +55,7 @@ _ACCEPTED: dict[str, type | tuple[type, ...]] = {
     "float | None": (float, int, NoneType),
     "dict[str, Any]": dict,
     "list[str]": list,
+    "DataSummary | None": (list, NoneType),
 }
 
 #: Of a `Summary`, as an entry has them: the run is the entry's key, and its scores come after.
@@ -64,6 +65,9 @@ _FIELD_TYPES = [
     int if field.name in ("data", "settings") else _ACCEPTED[str(field.type)] for field in fields(Summary)[1:-1]
 ]
 _SCORES_TYPES = [_ACCEPTED[str(field.type)] for field in fields(Scores) if field.name != "values"]
+_SCORES_DATA = [field.name for field in fields(Scores)][3:].index("data")
+_TEXT = (str, NoneType)
+_DATA_TYPES = (_TEXT, _TEXT, bool, list, _TEXT, (int, NoneType))
 
 
 @dataclass(slots=True)
@@ -89,7 +93,7 @@ def summaries(results: Path) -> list[Summary]:
             entry = known.get(name)
             if entry is None or entry.mark != mark:
                 summary, mark_read = _read(runs, name)
-                summary.data, summary.settings = shared.same(summary.data), shared.same(summary.settings)
+                summary.settings = shared.same(summary.settings)
                 if mark_read is None:
                     listed.append(summary)
                     continue
@@ -183,20 +187,19 @@ def _load(path: Path) -> dict[str, _Entry]:
     """The entries of an index; none when there is no index, or one that is damaged or of another version."""
     try:
         document, numbers = _parts(path)
-        shared, entries = document["shared"], {}
-        datasets: dict[int, dict[str, Any]] = {}
+        shared, entries, data = document["shared"], {}, dict[int, DataSummary]()
         for name, (mark, values, scores) in document["runs"].items():
             _check(values, _FIELD_TYPES)
             summary = Summary(name, *values)
-            data, settings = values[_DATA], values[_SETTINGS]
-            if data not in datasets:
-                datasets[data] = _data(shared[data])
-            summary.data, summary.settings = datasets[data], shared[settings]
+            place, settings = values[_DATA], values[_SETTINGS]
+            if place not in data:
+                data[place] = _data(shared[place])
+            summary.data, summary.settings = data[place], shared[settings]
             _check((summary.settings, *summary.parents), (dict, *(str for _ in summary.parents)))
             for rows, n, keys, start, end, *about in scores:
                 _check((rows, n, *about), _SCORES_TYPES)
                 of_test = Scores(rows, n, dict(zip(shared[keys], numbers[start:end], strict=True)), *about)
-                _data(of_test.data)
+                of_test.data = about[_SCORES_DATA] and _data(about[_SCORES_DATA])
                 summary.scores.append(of_test)
             entries[name] = _Entry(tuple(mark), summary)
         return entries
@@ -227,16 +230,12 @@ def _check(values: Sequence[Any], types: Sequence[Any]) -> None:
         raise ValueError("of another type")
 
 
-def _data(given: Any) -> dict[str, Any]:
+def _data(values: Any) -> DataSummary:
     """What a summary, or scores on other data, say of the data."""
-    match given:
-        case {} if not given:  # of a damaged run
-            return {}
-        case {"dataset": str(), "protocol": str(), "synthetic": bool(), "class_names": list(names)}:
-            _check(names, [str] * len(names))
-            _check((given.get("fold"), given.get("train", 0)), ((str, NoneType), int))
-            return given
-    raise ValueError("no data")
+    _check(values, _DATA_TYPES)
+    dataset, protocol, synthetic, class_names, *more = values
+    _check(class_names, [str] * len(class_names))
+    return DataSummary(dataset, protocol, synthetic, tuple(class_names), *more)
 
 
 class _Shared:
@@ -275,8 +274,7 @@ def _save(path: Path, entries: dict[str, _Entry]) -> None:
     for name, entry in entries.items():
         summary = entry.summary
         values = [getattr(summary, key) for key in _FIELDS]
-        for place in (_DATA, _SETTINGS):
-            values[place] = shared.place(values[place])
+        values[_DATA], values[_SETTINGS] = shared.place(tuple(summary.data)), shared.place(summary.settings)
         tests = [_stored(scores, shared, numbers) for scores in summary.scores]
         runs[name] = [entry.mark, values, tests]
     # Somebody else's results, a full disk, or a directory whose name is no text: the next call reads the runs again.

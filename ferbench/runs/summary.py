@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ferbench.runs.partitions import config_id, partition_id, unfolded_id
 
@@ -24,6 +24,26 @@ ELSEWHERE = "elsewhere"
 MEASURED, IMPORTED = "measured", "imported"
 
 
+class DataSummary(NamedTuple):
+    """What a run was trained on, or tested on. Everything is empty for a damaged run.
+
+    Attributes:
+        dataset: its name, or several joined.
+        protocol: how it was split.
+        synthetic: images are generated.
+        class_names: in the order of class ids.
+        fold: which part of how many, of a run on one.
+        train: training samples of a run.
+    """
+
+    dataset: str | None = None
+    protocol: str | None = None
+    synthetic: bool = False
+    class_names: tuple[str, ...] = ()
+    fold: str | None = None
+    train: int | None = None
+
+
 @dataclass(slots=True)
 class Scores:
     """One evaluation of a run.
@@ -35,8 +55,7 @@ class Scores:
             not there.
         options: how it was evaluated where that is not the plain way, such as ``{"tta": "flip"}``; ``seen`` is
             ``unknown`` where it is not known whether the run had seen the samples before.
-        data: ``dataset``, ``protocol``, ``synthetic`` and ``class_names`` of an evaluation on other data than the
-            run's own test set; empty for that.
+        data: of an evaluation on other data than the run's own test set; None for that.
         contaminated: why it says nothing: the run had seen some of the samples before. Empty where it had not.
         evaluation: twelve digits of its id, under which the predictions lie.
         absent: classes that none of the samples is of.
@@ -46,7 +65,7 @@ class Scores:
     n: int
     values: dict[str, float]
     options: dict[str, Any] = field(default_factory=dict)
-    data: dict[str, Any] = field(default_factory=dict)
+    data: DataSummary | None = None
     contaminated: str = ""
     evaluation: str = ""
     absent: list[str] = field(default_factory=list)
@@ -90,7 +109,7 @@ class Summary:
     training: str = ""
     config: str = ""
     seed: int | None = None
-    data: dict[str, Any] = field(default_factory=dict)
+    data: DataSummary = field(default_factory=DataSummary)
     settings: dict[str, Any] = field(default_factory=dict)
     epochs: int | None = None
     best_epoch: int | None = None
@@ -137,14 +156,14 @@ def summarise(run: str, record: Run) -> Summary:
         training=record.identity.training_id,
         config=config_id(record),
         seed=record.seed,
-        data={
-            "dataset": data.dataset,
-            "protocol": data.protocol,
-            "fold": data.fold,
-            "synthetic": data.synthetic,
-            "class_names": data.class_names,
-            "train": sum(data.counts.get("train", {}).values()),
-        },
+        data=DataSummary(
+            dataset=data.dataset,
+            protocol=data.protocol,
+            synthetic=data.synthetic,
+            class_names=tuple(data.class_names),
+            fold=data.fold,
+            train=sum(data.counts.get("train", {}).values()),
+        ),
         settings=record.settings,
         skipped=data.skipped_faulty,
         kind=kind_of(record),
@@ -211,12 +230,8 @@ def _scores(key: str, entry: EvaluationEntry) -> Scores:
     where = "its own test set"
     if entry.data is not None:
         where = f"{entry.data.dataset} ({entry.data.protocol})"
-        scores.data = {
-            "dataset": entry.data.dataset,
-            "protocol": entry.data.protocol,
-            "synthetic": entry.data.synthetic,
-            "class_names": entry.data.class_names,
-        }
+        on = entry.data
+        scores.data = DataSummary(on.dataset, on.protocol, on.synthetic, tuple(on.class_names))
     if entry.seen is None:
         return scores
     if entry.seen.contaminated is None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ferbench.records.study import Dimension
-from ferbench.report.charts import Figure, named_axis, places, plain
+from ferbench.report.charts import Figure, Plotly, axis, layout_of, named_axis, places, plain, trace
 from ferbench.tables.table import ids_of
 from ferbench.tuning.objectives import Objective
 from ferbench.tuning.view import StudyView
@@ -41,15 +41,14 @@ def history(view: StudyView, objective: Objective) -> Figure:
     values = complete[f"values_{objective.name}"]
     data = [
         _points(view, complete, values, "complete", "circle", objective),
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "name": "best so far",
-            "x": complete["number"].tolist(),
-            "y": (values.cummax() if objective.higher_is_better else values.cummin()).tolist(),
-            "line": {"shape": "hv", "width": 2},
-            "hovertemplate": f"best so far {plain(objective.name)} %{{y:.4g}}<extra></extra>",
-        },
+        trace(
+            "lines",
+            complete["number"].tolist(),
+            (values.cummax() if objective.higher_is_better else values.cummin()).tolist(),
+            f"best so far {plain(objective.name)} %{{y:.4g}}<extra></extra>",
+            name="best so far",
+            line={"shape": "hv", "width": 2},
+        ),
     ]
     last = view.epochs.groupby("number")["value"].last()
     pruned = view.frame[(view.frame["state"] == "pruned") & view.frame["number"].isin(last.index)]
@@ -72,7 +71,7 @@ def importance(view: StudyView, objective: Objective) -> Figure:
     layout = _layout("share of importance", "", entries=0)
     layout["yaxis"] = {"showgrid": False, **named_axis(names)}
     layout["xaxis"]["rangemode"] = "tozero"
-    trace = {
+    bars = {
         "type": "bar",
         "orientation": "h",
         "x": [share for _, share in shares],
@@ -87,7 +86,7 @@ def importance(view: StudyView, objective: Objective) -> Figure:
         title="Parameter importance" if len(view.objectives) == 1 else f"Parameter importance: {objective.name}",
         caption=f"PED-ANOVA (Watanabe et al. 2023) over {len(view.complete)} complete trials: what tells the best "
         f"trials by {objective.name} from the others. With few trials it is a hint, not more.",
-        spec={"data": [trace], "layout": layout},
+        spec={"data": [bars], "layout": layout},
         height=26 * len(shares) + 110,
     )
 
@@ -99,17 +98,16 @@ def front(view: StudyView, i: int, j: int) -> Figure:
     is_best = complete["number"].isin(view.best)
     lines = "markers+lines" if len(view.objectives) == 2 else "markers"
     data = [
-        {
-            "type": "scatter",
-            "mode": mode,
-            "name": name,
-            "x": trials[f"values_{a.name}"].tolist(),
-            "y": trials[f"values_{b.name}"].tolist(),
-            "text": _hover(view, trials),
-            "line": {"dash": "dot", "width": 1},
-            "marker": {"symbol": symbol, "size": 9},
-            "hovertemplate": "%{text}<extra></extra>",
-        }
+        trace(
+            mode,
+            trials[f"values_{a.name}"].tolist(),
+            trials[f"values_{b.name}"].tolist(),
+            "%{text}<extra></extra>",
+            name=name,
+            text=_hover(view, trials),
+            line={"dash": "dot", "width": 1},
+            marker={"symbol": symbol, "size": 9},
+        )
         for trials, name, symbol, mode in (
             (complete[~is_best], "others", "circle-open", "markers"),
             (complete[is_best], "Pareto front", "diamond", lines),
@@ -207,12 +205,12 @@ def slice_of(view: StudyView, dimension: Dimension) -> Figure:
         x = [choices.index(str(value)) for value in x]
     elif dimension.log:
         layout["xaxis"] |= {"type": "log", "exponentformat": "e", "minexponent": 2}
-    trace = _points(view, trials, trials[f"values_{objective.name}"], objective.name, "circle", objective)
+    points = _points(view, trials, trials[f"values_{objective.name}"], objective.name, "circle", objective)
     return Figure(
         id=f"slice-{ids_of(d.key for d in view.dimensions)[dimension.key]}",
         title=dimension.key,
         caption=f"{objective.name} of {len(trials)} complete trials by {dimension.key}.",
-        spec={"data": [{**trace, "x": x}], "layout": layout},
+        spec={"data": [{**points, "x": x}], "layout": layout},
         height=280,
         table="trials",
     )
@@ -225,7 +223,7 @@ def _of(view: StudyView, objective: Objective) -> str:
 
 def _lines(
     name: str, lines: Iterable[tuple[Sequence[float], Sequence[float | None], str]], hover: str, **style: Any
-) -> dict[str, Any]:
+) -> Plotly:
     """A trace of several lines, each of its x, its y and what is shown of it under the pointer, with gaps between."""
     x: list[float | None] = []
     y: list[float | None] = []
@@ -234,23 +232,21 @@ def _lines(
         x += [*across, None]
         y += [*up, None]
         text += [about] * (len(across) + 1)
-    trace = {"type": "scatter", "mode": "lines+markers", "name": name, "x": x, "y": y, "text": text}
-    return {**trace, "hovertemplate": hover, **style}
+    return trace("lines+markers", x, y, hover, name=name, text=text, **style)
 
 
 def _points(
     view: StudyView, trials: pd.DataFrame, values: pd.Series, name: str, symbol: str, objective: Objective
-) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": name,
-        "x": trials["number"].tolist(),
-        "y": values.tolist(),
-        "text": _hover(view, trials),
-        "marker": {"symbol": symbol, "size": 8, "line": {"width": 1.5}},
-        "hovertemplate": f"{plain(objective.name)} %{{y:.4g}}<br>%{{text}}<extra></extra>",
-    }
+) -> Plotly:
+    return trace(
+        "markers",
+        trials["number"].tolist(),
+        values.tolist(),
+        f"{plain(objective.name)} %{{y:.4g}}<br>%{{text}}<extra></extra>",
+        name=name,
+        text=_hover(view, trials),
+        marker={"symbol": symbol, "size": 8, "line": {"width": 1.5}},
+    )
 
 
 def _hover(view: StudyView, trials: pd.DataFrame) -> list[str]:
@@ -289,16 +285,6 @@ def _text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _layout(x: str, y: str, *, entries: int) -> dict[str, Any]:
-    rows = math.ceil(entries / 2.5)
-    axes: dict[str, dict[str, Any]] = {
-        "xaxis": {"title": {"text": plain(x)}, "automargin": True},
-        "yaxis": {"title": {"text": plain(y)}, "automargin": True},
-    }
-    return {
-        "margin": {"t": 24, "r": 16, "b": 50 + 24 * rows, "l": 56},
-        "hovermode": "closest",
-        "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
-        "showlegend": entries > 0,
-        **axes,
-    }
+def _layout(x: str, y: str, *, entries: int) -> Plotly:
+    axes = {name: axis(plain(title), automargin=True) for name, title in (("xaxis", x), ("yaxis", y))}
+    return {**layout_of(entries=entries), **axes}

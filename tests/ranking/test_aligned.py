@@ -91,7 +91,7 @@ def test_one_missing_subject_hardly_changes_what_is_concluded(tmp_path):
         for run in runs:
             with_people(run, unknown)
         found[unknown] = board(tmp_path / str(unknown))
-    p = [found[unknown].rows[1].standing.p for unknown in (0, 1)]
+    p = [found[unknown].rows["p"].iloc[1] for unknown in (0, 1)]
     assert p[1] == pytest.approx(p[0], rel=0.3)
     assert [found[unknown].clustered_by for unknown in (0, 1)] == ["subject"] * 2
     assert [found[unknown].unclustered for unknown in (0, 1)] == [0, 1]
@@ -118,7 +118,8 @@ def test_what_only_the_last_of_three_runs_knows_is_known_of_all(tmp_path):
     assert (found.clustered_by, found.unclustered) == ("subject", 0)
     for run in runs:
         with_people(run)
-    assert board(tmp_path).rows == found.rows != plain.rows
+    again, before, without = (one.rows["intervals"].tolist() for one in (board(tmp_path), found, plain))
+    assert again == before != without
 
 
 def test_a_comparison_asks_a_third_run_for_what_its_two_do_not_know(ferbench_cli, tmp_path):
@@ -137,8 +138,8 @@ def test_a_test_set_of_one_person_ranks_nothing_and_says_why(ferbench_cli, tmp_p
             people = np.full(len(one.ids), "only one")
             write_metrics(run, read_metrics(run, path.parent.name), replace(one, columns={"subject": people}))
     found = board(tmp_path)
-    assert {row.standing.best for row in found.rows} == {None}
-    assert {row.standing.reason for row in found.rows} == {"the samples are of 1 subject, and 10 are needed"}
+    assert found.rows["rank"].isna().all()
+    assert {*found.rows["unranked"]} == {"the samples are of 1 subject, and 10 are needed"}
     said = ferbench_cli("compare", "a", "b", "--results", tmp_path, "--draws", 100)
     assert said.exit_code == 0, said.stderr
     assert "cannot be tested" in said.stdout.splitlines()[0]

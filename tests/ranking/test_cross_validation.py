@@ -47,9 +47,8 @@ def shown(groups, *, single=False):
 
 def test_the_folds_of_a_configuration_are_one_row_over_all_samples(tmp_path):
     (one,) = folds(*(fold(place) for place in (3, 1, 2)), made_record("t", config="t"), tmp_path=tmp_path)[:1]
-    (row,) = one.rows
-    assert [run.data["fold"] for run in row.runs] == ["1/3", "2/3", "3/3"]
-    assert row.metric("macro_f1") == Spread(fmean(F1), 0.25, 0.625)
+    assert one.members["fold"].tolist() == ["1/3", "2/3", "3/3"]
+    assert one.metric("macro_f1") == [Spread(fmean(F1), 0.25, 0.625)]
     assert caption(one) == "faces, official, 3 folds, n = 60, 2 classes: happy, sad"
     assert one.test_digest is None
 
@@ -57,9 +56,8 @@ def test_the_folds_of_a_configuration_are_one_row_over_all_samples(tmp_path):
 def test_seeds_are_averaged_after_the_folds_of_each(tmp_path):
     several = [fold(place, seed=seed, value=F1[place - 1] / (1 + seed)) for place in (1, 2, 3) for seed in (0, 1)]
     (one,) = folds(*several, tmp_path=tmp_path)
-    (row,) = one.rows
-    assert row.seeds == 2
-    assert row.metric("macro_f1") == Spread(fmean([fmean(F1), fmean(F1) / 2]), 0.125, 0.625)
+    assert one.rows["seeds"].tolist() == [2]
+    assert one.metric("macro_f1") == [Spread(fmean([fmean(F1), fmean(F1) / 2]), 0.125, 0.625)]
     (cells,), table = shown([one])
     assert (cells["seeds"], cells["folds"]) == ("2", "3 of 3")
     assert "over the folds of each seed, then over seeds" in table.notes[1]
@@ -91,8 +89,8 @@ def test_a_seed_that_lacks_a_fold_does_not_spoil_the_others(tmp_path):
 def test_folds_whose_partners_nobody_has_are_compared_on_what_there_is(tmp_path, places, title, n, mean):
     (one,) = folds(*(fold(place, config=c) for place in places for c in "ab"), tmp_path=tmp_path)
     assert caption(one).startswith(f"faces, official, {title}, n = {n}, ")
-    assert [row.metric("macro_f1").mean for row in one.rows] == [mean, mean]
-    assert {str(row.held) for row in one.rows} == {f"{len(places)} of 3"}
+    assert [score.mean for score in one.metric("macro_f1")] == [mean, mean]
+    assert {*one.rows["folds"]} == {f"{len(places)} of 3"}
 
 
 @pytest.mark.parametrize(
@@ -111,7 +109,7 @@ def test_folds_of_another_partition_are_never_in_one_row(tmp_path, other):
     several = [fold(place) for place in (1, 2, 3)]
     several += [fold(place, **{"config": "d", "test": f"v1:other{place}"} | other) for place in (1, 2)]
     groups = folds(*several, tmp_path=tmp_path)
-    assert sorted(len(row.runs) for one in groups for row in one.rows) == [2, 3]
+    assert sorted(len(tests) for one in groups for tests in one.tests) == [2, 3]
     assert len(groups) == 2
 
 
@@ -119,7 +117,7 @@ def test_where_one_fold_is_two_sets_of_samples_no_folds_are_put_together(tmp_pat
     unlike = fold(2, config="d", test="v1:elsewhere")
     groups = folds(*(fold(place) for place in (1, 2, 3)), unlike, tmp_path=tmp_path)
     assert len(groups) == 4
-    assert {str(row.held) for one in groups for row in one.rows} == {"1 of 3"}
+    assert {folds for one in groups for folds in one.rows["folds"]} == {"1 of 3"}
     assert [one.protocol for one in groups] == [f"official, fold {place} of 3" for place in (1, 2, 2, 3)]
     assert all("Folds are not put together here" in shown([one])[1].notes[1] for one in groups)
 
@@ -139,7 +137,8 @@ def test_single_runs_stand_in_the_order_of_their_folds(tmp_path):
 def test_folds_have_neither_ranks_nor_intervals_and_notes_say_why(tmp_path):
     (one,) = folds(*(fold(place, config=c) for c in "ab" for place in (1, 2, 3)), tmp_path=tmp_path)
     rows, table = shown([one])
-    assert all(row.standing.best is None and row.metric("macro_f1").interval is None for row in one.rows)
+    assert one.rows["rank"].isna().all()
+    assert all(score.interval is None for score in one.metric("macro_f1"))
     assert "rank_range" not in rows[0]
     notes = "\n".join(table.notes)
     assert "No row is ranked: a fold is measured on the samples that its epoch was chosen on." in notes
@@ -153,19 +152,22 @@ def test_the_order_in_which_runs_are_found_changes_nothing(tmp_path):
     wanted, _ = group(found)
     assert [one.protocol for one in wanted] == ["official, 3 folds", "official, 2 folds"]
     for turned in (found[::-1], found[5:] + found[:5]):
-        assert group(turned)[0] == wanted
+        for found_group, one in zip(group(turned)[0], wanted, strict=True):
+            assert (found_group.protocol, found_group.tests) == (one.protocol, one.tests)
+            assert found_group.rows["config"].tolist() == one.rows["config"].tolist()
+            assert found_group.metric("macro_f1") == one.metric("macro_f1")
 
 
 def test_rows_differ_in_their_settings_and_not_in_their_folds(tmp_path):
     several = [fold(place, config=c, optimizer={"lr": lr}) for c, lr in (("a", 0.1), ("b", 0.2)) for place in (1, 2, 3)]
     (one,) = folds(*several, tmp_path=tmp_path)
     assert one.varied == ["optimizer.lr"]
-    assert all("data.fold" not in row.settings for row in one.rows)
+    assert all("data.fold" not in settings for settings in one.rows["settings"])
 
 
 def test_both_the_id_of_the_row_and_that_of_a_fold_are_found(tmp_path):
     (one,) = folds(*(fold(place, config=c) for c in "ab" for place in (1, 2, 3)), tmp_path=tmp_path)
-    for condition, count in ((f"config={one.rows[0].config}", 3), ("config=a20000000000", 1)):
+    for condition, count in ((f"config={one.rows['config'].iloc[0]}", 3), ("config=a20000000000", 1)):
         assert len(filters.select(summaries(tmp_path), filters.parse([condition]))) == count
 
 
@@ -173,5 +175,5 @@ def test_an_ensemble_on_a_fold_shares_its_configuration_with_nobody(tmp_path):
     ensemble = fold(1, config="e")
     ensemble["identity"]["covers"] = {"members": []}
     (one,) = folds(*(fold(place) for place in (1, 2, 3)), ensemble, tmp_path=tmp_path)
-    assert [str(row.held) for row in one.rows] == ["3 of 3", "1 of 3"]
-    assert one.rows[1].config == "e10000000000"
+    assert one.rows["folds"].tolist() == ["3 of 3", "1 of 3"]
+    assert one.rows["config"].iloc[1] == "e10000000000"

@@ -26,14 +26,19 @@ def board(results, *records):
     return group(summaries(results))
 
 
-def score(row, key="macro_f1"):
-    return row.metric(key).mean
+def scores(group, key="macro_f1"):
+    return [score.mean for score in group.metric(key)]
+
+
+def sizes(group):
+    """How many runs each row is over."""
+    return [len(tests) for tests in group.tests]
 
 
 def test_configurations_on_one_test_set_are_sorted_by_macro_f1(tmp_path):
     made = [made_record(c, config=c, metrics={"macro_f1": f1}) for c, f1 in (("a", 0.4), ("b", 0.6), ("c", 0.5))]
     (one,), unfinished = board(tmp_path, *made)
-    assert [score(row) for row in one.rows] == [0.6, 0.5, 0.4]
+    assert scores(one) == [0.6, 0.5, 0.4]
     assert one.n == 7
     assert unfinished == []
 
@@ -44,24 +49,23 @@ def test_the_seeds_of_a_configuration_are_one_row(tmp_path):
         for run, seed, f1 in (("a", 2, 0.25), ("b", 0, 0.5), ("d", 1, 0.75))
     ]
     (one,), _ = board(tmp_path, *made)
-    (row,) = one.rows
-    assert [run.seed for run in row.runs] == [0, 1, 2]
-    assert [run.run[0] for run in row.runs] == ["b", "d", "a"]
-    assert row.metric("macro_f1") == row.metric("f1:happy") == Spread(0.5, 0.25, 0.75)
-    assert row.config == "c00000000000"
+    assert one.members["seed"].tolist() == [0, 1, 2]
+    assert one.members["run"].str[0].tolist() == ["b", "d", "a"]
+    assert one.metric("macro_f1") == one.metric("f1:happy") == [Spread(0.5, 0.25, 0.75)]
+    assert one.rows["config"].tolist() == ["c00000000000"]
 
 
 def test_single_runs_are_rows_of_their_own_on_demand(tmp_path):
     write_runs(tmp_path, *(made_record(run, seed=seed) for seed, run in enumerate("ab")))
     (one,), _ = group(summaries(tmp_path), single=True)
-    assert [[run.run[0] for run in row.runs] for row in one.rows] == [["a"], ["b"]]
+    assert [[run[0] for run, _ in tests] for tests in one.tests] == [["a"], ["b"]]
 
 
 def test_a_metric_that_one_seed_lacks_has_no_mean(tmp_path):
     with_loss = made_record("a", seed=0, metrics={"macro_f1": 0.5, "loss": 1.0})
     without = made_record("b", seed=1, metrics={"macro_f1": 0.5, "loss": None})
     ((one,), _) = board(tmp_path, with_loss, without)
-    assert one.rows[0].metric("loss") is None
+    assert one.metric("loss") == [None]
     assert one.metrics[:2] == ["macro_f1", "loss"]
 
 
@@ -69,7 +73,7 @@ def test_a_copy_of_a_run_is_no_other_seed(tmp_path):
     write_runs(tmp_path, made_record("a"))
     (tmp_path / "runs" / "a00000000000").rename(tmp_path / "runs" / "b-copy")
     (one,), unfinished = board(tmp_path, made_record("a"))
-    assert [len(row.runs) for row in one.rows] == [1]
+    assert sizes(one) == [1]
     assert [(row.run, row.status) for row in unfinished] == [("b-copy", "copy")]
 
 
@@ -100,14 +104,15 @@ def test_weights_tested_in_another_way_are_a_row_of_their_own(tmp_path):
     twice["evaluations"]["e2"] = {**plain, "options": {"tta": "none"}}
     twice["evaluations"]["e3"] = {**plain, "options": {"tta": "flip"}}
     (only,), _ = board(tmp_path, twice, made_record("b", seed=1))
-    assert sorted((len(row.runs), row.settings.get("evaluation.tta")) for row in only.rows) == [(1, "flip"), (2, None)]
+    tested = [settings.get("evaluation.tta") for settings in only.rows["settings"]]
+    assert dict(zip(sizes(only), tested, strict=True)) == {1: "flip", 2: None}
     assert only.varied == ["evaluation.tta"]
     assert "evaluation.tta" in Board([only], single=False).default([only], people=True, per_class=False)
 
 
 def test_one_configuration_on_two_test_sets_stands_in_both(tmp_path):
     groups, _ = board(tmp_path, made_record("a"), made_record("b", seed=1, test="v1:t2"))
-    assert [[len(row.runs) for row in one.rows] for one in groups] == [[1], [1]]
+    assert [sizes(one) for one in groups] == [[1], [1]]
 
 
 def test_synthetic_results_come_last_and_are_marked(tmp_path):
@@ -143,7 +148,7 @@ def test_a_group_names_what_its_configurations_differ_in(tmp_path):
     ]
     (one,), _ = board(tmp_path, *made)
     assert one.varied == ["data.train_limit", "optimizer.lr"]
-    assert {row.settings["optimizer.lr"] for row in one.rows} == {0.1, 0.2}
+    assert {of["optimizer.lr"] for of in one.rows["settings"]} == {0.1, 0.2}
 
 
 def test_rows_without_a_value_come_last_either_way(tmp_path):
@@ -151,8 +156,8 @@ def test_rows_without_a_value_come_last_either_way(tmp_path):
     made.append(made_record("c", config="c", metrics={"macro_f1": 0.1, "kappa": 0.3}))
     (one,), _ = board(tmp_path, *made)
     for descending, order in ((True, "cba"), (False, "bca")):
-        rows = ordered(one.rows, lambda row: row.metric("kappa"), descending=descending)
-        assert "".join(row.config[0] for row in rows) == order
+        rows = ordered(one.rows, one.metric("kappa"), descending=descending)
+        assert "".join(rows["config"].str[0]) == order
 
 
 @pytest.mark.parametrize("values", [[0.1] * 3, [0.1] * 10, [0.7] * 7])
@@ -170,7 +175,7 @@ def test_a_spread_is_the_mean_between_the_lowest_and_the_highest(values):
 def test_of_many_names_the_first_two_are_shown(tmp_path):
     made = [made_record(f"{seed}a", seed=seed, name=f"n{seed}") for seed in range(5)]
     ((one,), _) = board(tmp_path, *made)
-    assert one.rows[0].name == "n0, n1, 3 more"
+    assert one.rows["name"].tolist() == ["n0, n1, 3 more"]
 
 
 def test_people_read_metrics_before_the_size_of_the_run(tmp_path):
@@ -270,13 +275,13 @@ def test_scores_of_classes_that_the_test_set_does_not_know_are_left_out(tmp_path
 def test_a_contaminated_test_is_in_no_group_but_is_told(tmp_path):
     groups, unfinished = board(tmp_path, with_a_test_elsewhere(made_record("a"), contaminated=True))
     assert (len(groups), unfinished) == (1, [])
-    (left,) = contaminated(summaries(tmp_path))
-    assert "2 in train" in left.scores.contaminated
+    (why,) = contaminated(summaries(tmp_path))["contaminated"]
+    assert "2 in train" in why
 
 
 def test_it_shows_that_contamination_is_not_known(tmp_path):
     (_, away), _ = board(tmp_path, with_a_test_elsewhere(made_record("a"), contaminated=None))
-    assert away.rows[0].settings["evaluation.seen"] == "unknown"
+    assert away.rows["settings"].iloc[0]["evaluation.seen"] == "unknown"
 
 
 def test_columns_of_classes_with_commas_in_their_names_can_be_chosen(tmp_path):

@@ -33,6 +33,17 @@ def ranked(results, metric="macro_f1", **options):
     return with_standings(results, groups, diverged(found), metric)
 
 
+def by_name(group, key):
+    """A column of the rows, by their names."""
+    return dict(zip(group.rows["name"], group.rows[key], strict=True))
+
+
+def standings(groups):
+    """What a rank and its intervals are, of all rows."""
+    columns = ["name", "rank", "rank_range", "gap", "p", "unranked", "intervals"]
+    return repr([[one.rows[key].tolist() for key in columns] for one in groups])
+
+
 def predicted(run):
     (key,) = [key for key, one in read_record(run)["evaluations"].items() if one["split"] == "test"]
     one = run.predictions(key)
@@ -48,12 +59,10 @@ def three(tmp_path):
 
 def test_rows_that_cannot_be_separated_share_a_rank(tmp_path, three):
     (one,) = ranked(tmp_path)
-    by_name = {row.name: row.standing for row in one.rows}
-    assert [by_name[name].range for name in "abc"] == ["1–2", "1–2", "3"]
-    assert by_name["c"].best == 3
-    leader = one.rows[0].standing
-    assert (leader.gap, leader.p) == (None, None)
-    assert by_name["c"].gap == pytest.approx(f1(three["c"]) - max(f1(three[name]) for name in "ab"))
+    assert [by_name(one, "rank_range")[name] for name in "abc"] == ["1–2", "1–2", "3"]
+    assert by_name(one, "rank")["c"] == 3
+    assert one.rows[["gap", "p"]].iloc[0].isna().all()
+    assert by_name(one, "gap")["c"] == pytest.approx(f1(three["c"]) - max(f1(three[name]) for name in "ab"))
 
 
 def f1(run):
@@ -64,19 +73,19 @@ def test_p_of_the_difference_to_the_leader_is_corrected_for_all_pairs(tmp_path, 
     (one,) = ranked(tmp_path)
     truth, _ = predicted(three["a"])
     design = Design(truth, 7)
-    measured = [measure("macro_f1", design, predicted(three[row.name])[1][None]) for row in one.rows]
+    measured = [measure("macro_f1", design, predicted(three[name])[1][None]) for name in one.rows["name"]]
     pairs = [(0, 1), (0, 2), (1, 2)]
     wanted = holm([difference(measured[i], measured[j], design).p for i, j in pairs])
-    assert [row.standing.p for row in one.rows[1:]] == pytest.approx(wanted[:2].tolist(), rel=1e-6, abs=0)
+    assert one.rows["p"].tolist()[1:] == pytest.approx(wanted[:2].tolist(), rel=1e-6, abs=0)
 
 
 def test_accuracy_of_single_runs_is_ranked_by_mcnemars_test(tmp_path, three):
     (one,) = ranked(tmp_path, "accuracy")
     right = {name: np.equal(*predicted(run)) for name, run in three.items()}
     pairs = [(0, 1), (0, 2), (1, 2)]
-    rows = [right[row.name] for row in one.rows]
+    rows = [right[name] for name in one.rows["name"]]
     wanted = holm([float(mcnemar_mid_p((rows[i] & ~rows[j]).sum(), (rows[j] & ~rows[i]).sum())) for i, j in pairs])
-    assert [row.standing.p for row in one.rows[1:]] == pytest.approx(wanted[:2].tolist())
+    assert one.rows["p"].tolist()[1:] == pytest.approx(wanted[:2].tolist())
 
 
 def test_gaps_are_to_the_best_in_the_metric_that_ranks(tmp_path):
@@ -84,12 +93,10 @@ def test_gaps_are_to_the_best_in_the_metric_that_ranks(tmp_path):
     (found,) = ranked(tmp_path, "accuracy")
     right = {name: float(np.equal(*predicted(run)).mean()) for name, run in runs.items()}
     best = max(right, key=lambda name: right[name])
-    assert found.rows[0].name != best  # the best in macro-F1 is another one
-    for row in found.rows:
-        if row.name == best:
-            assert row.standing.gap is None
-        else:
-            assert row.standing.gap == pytest.approx(right[row.name] - right[best])
+    assert found.rows["name"].iloc[0] != best  # the best in macro-F1 is another one
+    gaps = by_name(found, "gap")
+    assert np.isnan(gaps.pop(best))
+    assert gaps == pytest.approx({name: right[name] - right[best] for name in gaps})
 
 
 def test_intervals_are_of_the_model_or_of_the_configuration(tmp_path):
@@ -99,14 +106,13 @@ def test_intervals_are_of_the_model_or_of_the_configuration(tmp_path):
     for seed in range(2):
         make_run(tmp_path, model="two", seed=seed)
     (found,) = ranked(tmp_path)
-    by_model = {row.settings["model"]: row for row in found.rows}
-    assert by_model["two"].standing.intervals == {}
-    assert by_model["two"].standing.best is not None
+    rows = found.rows.assign(macro_f1=found.metric("macro_f1")).set_index("model")
+    assert rows["intervals"]["two"] == {}
+    assert rows["rank"].notna()["two"]
     for model in ("one", "three"):
         classes = {key for key in WITH_INTERVALS if not key.startswith(("valence", "arousal"))}
-        recorded = set(by_model[model].scores[0].values)
-        assert set(by_model[model].standing.intervals) == classes & recorded
-        score = by_model[model].metric("macro_f1")
+        assert set(rows["intervals"][model]) == classes & {*found.metrics}
+        score = rows["macro_f1"][model]
         assert score.interval[0] < score.mean < score.interval[1]
 
 
@@ -116,39 +122,36 @@ def test_the_interval_of_a_row_is_that_of_its_seeds(tmp_path):
     truth, _ = predicted(runs[0])
     design = Design(truth, 7)
     wanted = interval(measure("accuracy", design, np.stack([predicted(run)[1] for run in runs])), design)
-    assert found.rows[0].standing.intervals["accuracy"] == pytest.approx((wanted.low, wanted.high))
+    assert found.rows["intervals"][0]["accuracy"] == pytest.approx((wanted.low, wanted.high))
 
 
 def test_missing_predictions_refuse_a_rank_to_their_row_alone(tmp_path, three):
     for path in (three["b"].path / "evaluations").glob("*/predictions.npz"):
         path.unlink()
     (one,) = ranked(tmp_path)
-    by_name = {row.name: row.standing for row in one.rows}
-    assert by_name["b"].reason == "predictions are missing"
-    assert [by_name[name].range for name in "ac"] == ["1", "2"]
+    assert by_name(one, "unranked")["b"] == "predictions are missing"
+    assert [by_name(one, "rank_range")[name] for name in "ac"] == ["1", "2"]
 
 
 def test_damaged_predictions_refuse_a_rank_with_their_cause(tmp_path, three):
     for path in (three["a"].path / "evaluations").glob("*/predictions.npz"):
         path.write_bytes(b"no zip")
     (one,) = ranked(tmp_path)
-    by_name = {row.name: row.standing for row in one.rows}
-    assert "is damaged" in by_name["a"].reason
-    assert [by_name[name].range for name in "bc"] == ["1", "2"]
+    assert "is damaged" in by_name(one, "unranked")["a"]
+    assert [by_name(one, "rank_range")[name] for name in "bc"] == ["1", "2"]
 
 
 def test_a_fold_has_no_rank(tmp_path):
     make_run(tmp_path, fold="1/5")
     (one,) = ranked(tmp_path)
-    assert "a fold is measured on the samples that its epoch was chosen on" in one.rows[0].standing.reason
+    assert "a fold is measured on the samples that its epoch was chosen on" in one.rows["unranked"].iloc[0]
 
 
 def test_seeds_that_survive_others_have_no_rank(tmp_path, three):
     make_run(tmp_path, name="d", model="a", seed=1, status="diverged")
     (one,) = ranked(tmp_path)
-    by_name = {row.name: row.standing for row in one.rows}
-    assert by_name["a"].reason == "1 of its 2 seeds diverged, so that the others are a selection"
-    assert by_name["b"].best == 1
+    assert by_name(one, "unranked")["a"] == "1 of its 2 seeds diverged, so that the others are a selection"
+    assert by_name(one, "rank")["b"] == 1
 
 
 def test_unequally_skipped_samples_refuse_a_rank(tmp_path, three):
@@ -156,44 +159,41 @@ def test_unequally_skipped_samples_refuse_a_rank(tmp_path, three):
     record["data"]["skipped_faulty"] = 4
     write_record(three["a"], record)
     (one,) = ranked(tmp_path)
-    assert [row.standing.reason for row in one.rows if row.name == "a"] == [
-        "4 faulty samples were left out, 0 for the others"
-    ]
+    assert by_name(one, "unranked")["a"] == "4 faulty samples were left out, 0 for the others"
 
 
 def test_a_row_without_a_rank_is_named_once_with_the_reason(tmp_path, three):
     (one,) = ranked(tmp_path)
-    first, *others = one.rows
-    refused = replace(first, standing=replace(first.standing, reason=f"{first.runs[0].run} knows the classes a, b"))
-    *_, note = ranking_notes(replace(one, rows=(refused, *others)), ["rank"])
-    assert note == f"Not ranked: {first.runs[0].run}: knows the classes a, b."
+    first, *others = one.rows["run"]
+    refused = one.rows.assign(unranked=[f"{first} knows the classes a, b", *(None for _ in others)])
+    *_, note = ranking_notes(replace(one, rows=refused), ["rank"])
+    assert note == f"Not ranked: {first}: knows the classes a, b."
 
 
 def test_what_was_tested_before_is_not_tested_again(tmp_path, three, monkeypatch):
-    first = ranked(tmp_path)
+    first = standings(ranked(tmp_path))
     monkeypatch.setattr(standing, "_computed", None)
-    assert ranked(tmp_path) == first
+    assert standings(ranked(tmp_path)) == first
     with pytest.raises(TypeError):
         ranked(tmp_path, "accuracy")
 
 
 def test_other_predictions_are_tested_anew(tmp_path, three):
-    (before,) = ranked(tmp_path)
+    before = standings(ranked(tmp_path))
     for path in (three["c"].path / "evaluations").glob("*/predictions.npz"):
         path.write_bytes(b"no zip")
-    (after,) = ranked(tmp_path)
-    assert before != after
+    assert before != standings(ranked(tmp_path))
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"version": 1, "boards": {}}', '{"version": 0}'])
 def test_a_damaged_cache_is_made_anew(tmp_path, three, content):
-    first = ranked(tmp_path)
+    first = standings(ranked(tmp_path))
     (tmp_path / TESTS_FILE).write_text(content)
-    assert ranked(tmp_path) == first
+    assert standings(ranked(tmp_path)) == first
     document = json.loads((tmp_path / TESTS_FILE).read_text())
     document["boards"] = {key: [["x"]] for key in document["boards"]}
     (tmp_path / TESTS_FILE).write_text(json.dumps(document))
-    assert ranked(tmp_path) == first
+    assert standings(ranked(tmp_path)) == first
 
 
 def test_samples_of_one_subject_are_said_to_be_drawn_together_also_from_the_cache(tmp_path, three):
@@ -215,11 +215,9 @@ def test_samples_of_one_subject_are_said_to_be_drawn_together_also_from_the_cach
     right = np.equal(*predicted(three["a"]))
     sums = (right - right.mean()).reshape(70, 5).sum(axis=1)
     half = student.ppf(0.975, 69) * np.sqrt(70 / 69 * (sums**2).sum()) / 350
-    (row,) = [row for row in after.rows if row.name == "a"]
-    low, high = row.standing.intervals["accuracy"]
+    low, high = by_name(after, "intervals")["a"]["accuracy"]
     assert (high - low) / 2 == pytest.approx(half, rel=0.02)
-    (alone,) = [row for row in before.rows if row.name == "a"]
-    assert alone.standing.intervals["accuracy"] != (low, high)
+    assert by_name(before, "intervals")["a"]["accuracy"] != (low, high)
 
 
 def test_accuracy_of_single_runs_whose_samples_belong_together_is_tested_by_students_test(tmp_path, three):
@@ -230,16 +228,16 @@ def test_accuracy_of_single_runs_whose_samples_belong_together_is_tested_by_stud
             people = np.array([f"p{place // 5}" for place in range(len(one.ids))])
             path.write_bytes(replace(one, columns={"subject": people}).to_bytes())
     (found,) = ranked(tmp_path, "accuracy")
-    means = [np.equal(*predicted(three[row.name])).reshape(70, 5).mean(axis=1) for row in found.rows]
+    means = [np.equal(*predicted(three[name])).reshape(70, 5).mean(axis=1) for name in found.rows["name"]]
     wanted = holm([ttest_rel(means[i], means[j]).pvalue for i, j in ((0, 1), (0, 2), (1, 2))])
-    assert [row.standing.p for row in found.rows[1:]] == pytest.approx(wanted[:2].tolist(), rel=5e-3, abs=0)
+    assert found.rows["p"].tolist()[1:] == pytest.approx(wanted[:2].tolist(), rel=5e-3, abs=0)
 
 
 def test_single_runs_are_ranked_as_configurations_of_one_seed_are(tmp_path, three):
     (before,) = ranked(tmp_path)
-    assert sorted(Counter(row.standing.range for row in before.rows).items()) == [("1–2", 2), ("3", 1)]
+    assert sorted(Counter(before.rows["rank_range"]).items()) == [("1–2", 2), ("3", 1)]
     single = ranked(tmp_path, single=True)[0]
-    assert [row.standing.range for row in single.rows] == [row.standing.range for row in before.rows]
+    assert single.rows["rank_range"].tolist() == before.rows["rank_range"].tolist()
 
 
 def test_gaps_and_intervals_on_other_data_are_of_the_macro_f1_that_is_shown(tmp_path, three):
@@ -255,8 +253,8 @@ def test_gaps_and_intervals_on_other_data_are_of_the_macro_f1_that_is_shown(tmp_
             "metrics": {**record["evaluations"][key]["metrics"], "macro_f1": shown},
         }
         write_record(run, record)
-    ((first, *others),) = [group.rows for group in ranked(tmp_path)]
-    for row in others:
-        shown = row.metric("macro_f1")
-        assert row.standing.gap == pytest.approx(shown.mean - first.metric("macro_f1").mean)
+    (one,) = ranked(tmp_path)
+    first, *others = one.metric("macro_f1")
+    for shown, gap in zip(others, one.rows["gap"].tolist()[1:], strict=True):
+        assert gap == pytest.approx(shown.mean - first.mean)
         assert shown.interval[0] < shown.mean < shown.interval[1]

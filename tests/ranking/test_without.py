@@ -20,7 +20,7 @@ from ferbench.runs.predictions import Predictions
 def rows(results, path):
     groups, _ = group(summaries(results))
     (found,) = with_and_without(results, groups, path)
-    return found, {row.name: row.without for row in found.rows}
+    return found, dict(zip(found.rows["name"], found.rows["without"], strict=True))
 
 
 def predictions(run: RunDirectory) -> tuple[str, Predictions]:

@@ -155,7 +155,7 @@ def test_summaries_say_what_the_records_say(results):
     for directory in all_runs(results):
         run, summary = directory.load(), known[directory.path.name]
         assert (summary.status, summary.training, summary.seed) == (run.status, run.identity.training_id, run.seed)
-        assert summary.data["class_names"] == run.data.class_names
+        assert list(summary.data.class_names) == run.data.class_names
         for scores in summary.scores:
             entry = run.evaluations[scores.evaluation]
             assert scores.n == entry.n

@@ -78,9 +78,14 @@ def test_every_documented_column_is_there_with_its_type(results):
     assert all(one.about for one in (*frame.RUN_COLUMNS, *frame.EVALUATION_COLUMNS))
 
 
-def test_some_columns_alone(results):
-    table = frame.evaluations(summaries(results), {"run", "n"})
-    assert list(table.columns) == ["run", "n"]
+def test_settings_and_metrics_stand_apart_on_demand(results):
+    runs = summaries(results)
+    whole, table, measured = frame.evaluations(runs), frame.evaluations(runs, spread=False), frame.metrics(runs)
+    assert list(table.columns)[-2:] == ["absent", "settings"]
+    assert table["settings"][0] is runs[0].settings
+    assert table["settings"][1]["evaluation.tta"] == "flip"
+    assert measured.index.equals(table.index)
+    assert measured["macro_f1"].equals(whole["macro_f1"])
 
 
 def test_what_the_frame_says_is_what_the_summaries_say(tmp_path):
