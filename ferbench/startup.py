@@ -5,6 +5,7 @@ What they make stays. Looking through it for garbage again and again takes a fif
 
 from __future__ import annotations
 
+import atexit
 import gc
 
 _USUAL = gc.get_threshold()
@@ -17,7 +18,9 @@ def begin() -> None:
 
 
 def done() -> None:
-    """Look for garbage as usual, but not in what has been imported; nothing where `begin` was not called."""
+    """Look for garbage as usual, but until the process ends not in what has been imported; nothing where `begin` was not
+    called."""
     if gc.get_threshold()[0] == _WHILE_IMPORTING:
         gc.freeze()
+        atexit.register(gc.unfreeze)  # extensions in C complain of what is still there in the end
         gc.set_threshold(*_USUAL)
