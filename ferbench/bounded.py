@@ -137,12 +137,13 @@ def _whole(file: BinaryIO, largest: int) -> bytes:
     return content
 
 
-def from_json(content: bytes, *, most: int = MOST) -> Any:
+def from_json(content: bytes, *, most: int = MOST, deep: bool = False) -> Any:
     """A value from JSON; NaN, numbers of thousands of digits and many levels are none. ``1e999`` is infinite.
 
     Args:
         content: the text.
         most: values that it may have.
+        deep: it may have more levels than `DEEPEST`, some 200: the caller looks at what may be deep.
 
     Raises:
         Damaged: it is no such JSON.
@@ -154,7 +155,7 @@ def from_json(content: bytes, *, most: int = MOST) -> Any:
         value = _parsed(content)
     except (ValueError, RecursionError) as error:
         raise Damaged("it is no JSON") from error
-    if opening > DEEPEST:
+    if opening > DEEPEST and not deep:
         refuse_deep(value)
     return value
 

@@ -28,7 +28,7 @@ from typing import Any
 
 import pydantic_core
 
-from ferbench.bounded import LARGEST, Damaged, from_json, opened, read_file
+from ferbench.bounded import LARGEST, Damaged, from_json, opened, read_file, refuse_deep
 from ferbench.errors import UserError
 from ferbench.runs.summary import DAMAGED, SUMMARY_VERSION, Scores, Summary, summarise
 from ferbench.storage import replace_file
@@ -184,6 +184,7 @@ def _load(path: Path) -> dict[str, _Entry]:
     try:
         document, numbers = _parts(path)
         shared, entries = document["shared"], {}
+        refuse_deep(shared)  # all that a record says freely, but for the options of tests
         datasets: dict[int, dict[str, Any]] = {}
         for name, (mark, values, scores) in document["runs"].items():
             _check(values, _FIELD_TYPES)
@@ -192,11 +193,15 @@ def _load(path: Path) -> dict[str, _Entry]:
             if data not in datasets:
                 datasets[data] = _data(shared[data])
             summary.data, summary.settings = datasets[data], shared[settings]
-            _check((summary.settings, *summary.parents), (dict, *(str for _ in summary.parents)))
+            _check((summary.settings,), (dict,))
+            if summary.parents:
+                _check(summary.parents, [str] * len(summary.parents))
             for rows, n, keys, start, end, *about in scores:
                 _check((rows, n, *about), _SCORES_TYPES)
                 of_test = Scores(rows, n, dict(zip(shared[keys], numbers[start:end], strict=True)), *about)
-                _data(of_test.data)
+                if of_test.data or of_test.options:
+                    refuse_deep(of_test.options)
+                    _data(of_test.data)
                 summary.scores.append(of_test)
             entries[name] = _Entry(tuple(mark), summary)
         return entries
@@ -218,7 +223,7 @@ def _parts(path: Path) -> tuple[dict[str, Any], list[float]]:
     numbers = array("d", rest).tolist()
     if not math.isfinite(sum(numbers)):
         raise ValueError("scores that are no numbers")
-    return from_json(body, most=_MOST), numbers
+    return from_json(body, most=_MOST, deep=True), numbers
 
 
 def _check(values: Sequence[Any], types: Sequence[Any]) -> None:
