@@ -196,6 +196,31 @@ def test_a_damaged_cache_is_made_anew(tmp_path, three, content):
     assert ranked(tmp_path) == first
 
 
+#: What somebody may write into the cache, which nothing says is not ours.
+MADE_UP = (
+    lambda board: board["rows"].pop(),
+    lambda board: board["rows"][0].__setitem__(0, "first"),
+    lambda board: board["rows"][0].__setitem__(1, None),
+    lambda board: board["rows"][1].__setitem__(3, 1e999),
+    lambda board: board["rows"][1].__setitem__(4, {"macro_f1": [0.5]}),
+    lambda board: board["rows"][1].append(7),
+    lambda board: board.update(unclustered=-1),
+    lambda board: board.update(lacking=[7]),
+    lambda board: board.update(rows=7),
+)
+
+
+def test_a_cache_that_was_made_up_is_made_anew(tmp_path, three):
+    first = ranked(tmp_path)
+    content = (tmp_path / TESTS_FILE).read_text()
+    for change in MADE_UP:
+        document = json.loads(content)
+        for board in document["boards"].values():
+            change(board)
+        (tmp_path / TESTS_FILE).write_text(json.dumps(document).replace("Infinity", "1e999"))
+        assert ranked(tmp_path) == first
+
+
 def test_samples_of_one_subject_are_said_to_be_drawn_together_also_from_the_cache(tmp_path, three):
     (before,) = ranked(tmp_path)
     assert before.clustered_by is None
