@@ -83,7 +83,16 @@ def furnish(path: Path, run: RunDirectory) -> Room:
     study = StudyDirectory(results / "studies" / "0123456789ab")
     about = {"label": "made-up", "objectives": ["macro_f1"], "algorithm": "tpe", "pruner": "none"}
     data = {"dataset": "faces", "protocol": "official", "samples": Samples(train=7, validation=3)}
-    study.save(Study(id=study.id, seed=7, space=[Dimension(key="model.width", low=1.0, high=2.0)], **about, **data))
+    study.save(
+        Study(
+            schema_version=1,
+            id=study.id,
+            seed=7,
+            space=[Dimension(key="model.width", low=1.0, high=2.0)],
+            **about,
+            **data,
+        )
+    )
     tally = Tally(all=7, complete=7, pruned=0, failed=0)
     study.save_outcome(Outcome(study=study.id, label="made-up", objectives=["macro_f1"], trials=tally, finalists=[]))
     PendingResults(study.pending).put(TrialResult(trial=7, ending="complete", values=[0.5]))
