@@ -37,6 +37,8 @@ _UNPACKED = 64 * 2**20
 _RATIO = 200
 _LARGEST_UNPACKED = 8 * 2**30
 
+_NESTING = frozenset((dict, list))
+
 # As safetensors has it.
 _LARGEST_HEADER = 100_000_000
 
@@ -137,12 +139,13 @@ def _whole(file: BinaryIO, largest: int) -> bytes:
     return content
 
 
-def from_json(content: bytes, *, most: int = MOST) -> Any:
+def from_json(content: bytes, *, most: int = MOST, deep: bool = False) -> Any:
     """A value from JSON; NaN, numbers of thousands of digits and many levels are none. ``1e999`` is infinite.
 
     Args:
         content: the text.
         most: values that it may have.
+        deep: it may have more levels than `DEEPEST`, some 200: the caller looks at what may be deep.
 
     Raises:
         Damaged: it is no such JSON.
@@ -154,7 +157,7 @@ def from_json(content: bytes, *, most: int = MOST) -> Any:
         value = _parsed(content)
     except (ValueError, RecursionError) as error:
         raise Damaged("it is no JSON") from error
-    if opening > DEEPEST:
+    if opening > DEEPEST and not deep:
         refuse_deep(value)
     return value
 
@@ -181,12 +184,16 @@ def refuse_deep(value: Any) -> None:
     """
     level = [value]
     for _ in range(DEEPEST):
-        level = [item for item in level if isinstance(item, (dict, list))]
+        level = [
+            item
+            for above in level
+            if type(above) in _NESTING
+            for item in (above.values() if type(above) is dict else above)
+            if type(item) in _NESTING
+        ]
         if not level:
             return
-        level = [below for item in level for below in (item.values() if isinstance(item, dict) else item)]
-    if any(isinstance(item, (dict, list)) for item in level):
-        raise Damaged(f"it has more than {DEEPEST} levels of lists and tables")
+    raise Damaged(f"it has more than {DEEPEST} levels of lists and tables")
 
 
 def arrays(content: bytes) -> dict[str, NDArray[Any]]:

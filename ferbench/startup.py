@@ -18,8 +18,7 @@ def begin() -> None:
 
 
 def done() -> None:
-    """Look for garbage as usual, but until the process ends not in what has been imported; nothing where `begin` was not
-    called."""
+    """Look for garbage as usual, but not in what has been imported until the process ends."""
     if gc.get_threshold()[0] == _WHILE_IMPORTING:
         gc.freeze()
         atexit.register(gc.unfreeze)  # extensions in C complain of what is still there in the end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -16,7 +17,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferbench.bounded import DEEPEST, Damaged, arrays, from_json, opened, read_file
+from ferbench.bounded import (
+    DEEPEST,
+    Damaged,
+    TooLarge,
+    arrays,
+    from_json,
+    opened,
+    read_arrays,
+    read_file,
+    read_given,
+    refuse_cut_tensors,
+)
 
 VALUES = st.recursive(
     st.none()
@@ -173,3 +185,63 @@ def test_a_member_that_lies_about_its_size_is_refused() -> None:
     lie = content[: directory + 24] + struct.pack("<I", 2**32 - 2) + content[directory + 28 :]
     with pytest.raises(Damaged):
         arrays(lie)
+
+
+def test_json_of_very_many_values_is_refused() -> None:
+    with pytest.raises(Damaged, match="more than 10 values"):
+        from_json(b"[" + b",".join([b"1"] * 20) + b"]", most=10)
+    assert len(from_json(b"[" + b",".join([b"1"] * 10) + b"]", most=10)) == 10
+
+
+def test_a_file_that_a_user_names_may_be_a_link_or_a_descriptor_of_the_process(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("file")
+    assert read_given(tmp_path / "link") == b"content"
+    end, other = os.pipe()
+    os.write(other, b"through a pipe")
+    os.close(other)
+    assert read_given(Path(f"/dev/fd/{end}")) == b"through a pipe"
+    os.close(end)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        read_given(Path(f"/dev/fd/{end}"))
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(Damaged, match="no regular file"):
+            read_given(path)
+    with pytest.raises(IsADirectoryError):
+        read_given(tmp_path)
+    with pytest.raises(TooLarge):
+        read_given(tmp_path / "file", largest=6)
+
+
+def test_an_endless_descriptor_is_read_only_so_far() -> None:
+    with Path("/dev/zero").open("rb") as endless, pytest.raises(TooLarge):
+        read_given(Path(f"/dev/fd/{endless.fileno()}"), largest=1000)
+
+
+def test_an_archive_is_not_read_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    path.write_bytes(_archive(a=_npy(np.arange(3))))
+    assert read_arrays(path)["a"].tolist() == [0, 1, 2]
+    os.truncate(path, 2**36)
+    with pytest.raises(Damaged):
+        read_arrays(path)
+
+
+def test_tensors_have_the_size_that_their_header_says(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    header = b'{"__metadata__":{},"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}}'
+    whole = len(header).to_bytes(8, "little") + header + b"abc"
+    for content, fine in (
+        (whole, True),
+        (whole[:-1], False),
+        (whole + b"d", False),
+        (b"", False),
+        (b"\xff" * 20, False),
+        (whole[:8] + b"[" * len(header) + b"abc", False),
+        (whole.replace(b"[0,3]", b'"3"  '), False),
+    ):
+        path.write_bytes(content)
+        with opened(path) as file, contextlib.nullcontext() if fine else pytest.raises(Damaged):
+            refuse_cut_tensors(file)
+            assert file.read() == content

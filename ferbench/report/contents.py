@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ferbench.bounded import read_file
 from ferbench.errors import UserError
 from ferbench.experiment import differences
 from ferbench.experiment.differences import of_run
@@ -268,8 +269,8 @@ def _history(directory: RunDirectory) -> list[Epoch]:
         UserError: the file holds something else.
     """
     path = directory.path / "history.jsonl"
-    content = path.read_bytes() if path.exists() else b""
     epochs = directory.epochs()
+    content = read_file(path) if path.exists() else b""
     # A line without an end is one that a crash cut short; we write nothing but ASCII.
     if len(epochs) < (content.count(b"\n") if content.isascii() else len(content.splitlines())):
         raise UserError(

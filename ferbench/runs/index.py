@@ -28,7 +28,7 @@ from typing import Any
 
 import pydantic_core
 
-from ferbench.bounded import LARGEST, Damaged, from_json, opened, read_file
+from ferbench.bounded import LARGEST, Damaged, from_json, opened, read_file, refuse_deep
 from ferbench.errors import UserError
 from ferbench.runs.summary import DAMAGED, SUMMARY_VERSION, DataSummary, Scores, Summary, summarise
 from ferbench.storage import replace_file
@@ -188,6 +188,7 @@ def _load(path: Path) -> dict[str, _Entry]:
     try:
         document, numbers = _parts(path)
         shared, entries, data = document["shared"], {}, dict[int, DataSummary]()
+        refuse_deep(shared)  # all that a record says freely, but for the options of tests
         for name, (mark, values, scores) in document["runs"].items():
             _check(values, _FIELD_TYPES)
             summary = Summary(name, *values)
@@ -195,11 +196,16 @@ def _load(path: Path) -> dict[str, _Entry]:
             if place not in data:
                 data[place] = _data(shared[place])
             summary.data, summary.settings = data[place], shared[settings]
-            _check((summary.settings, *summary.parents), (dict, *(str for _ in summary.parents)))
+            _check((summary.settings,), (dict,))
+            if summary.parents:
+                _check(summary.parents, [str] * len(summary.parents))
             for rows, n, keys, start, end, *about in scores:
                 _check((rows, n, *about), _SCORES_TYPES)
                 of_test = Scores(rows, n, dict(zip(shared[keys], numbers[start:end], strict=True)), *about)
-                of_test.data = about[_SCORES_DATA] and _data(about[_SCORES_DATA])
+                if of_test.options:
+                    refuse_deep(of_test.options)
+                if (on := about[_SCORES_DATA]) is not None:
+                    of_test.data = _data(on)
                 summary.scores.append(of_test)
             entries[name] = _Entry(tuple(mark), summary)
         return entries
@@ -221,7 +227,7 @@ def _parts(path: Path) -> tuple[dict[str, Any], list[float]]:
     numbers = array("d", rest).tolist()
     if not math.isfinite(sum(numbers)):
         raise ValueError("scores that are no numbers")
-    return from_json(body, most=_MOST), numbers
+    return from_json(body, most=_MOST, deep=True), numbers
 
 
 def _check(values: Sequence[Any], types: Sequence[Any]) -> None:

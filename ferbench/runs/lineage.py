@@ -55,6 +55,7 @@ class Relative:
         record: its ``run.json``; None when it is gone or cannot be read.
         children: runs of the family that continue it or are made of it, by name.
         name: as ``--name`` gave it, or its children tell of it.
+        is_there: it has a record, whether that can be read or not.
     """
 
     run: str
@@ -62,6 +63,7 @@ class Relative:
     record: Run | None = None
     children: list[str] = field(default_factory=list)
     name: str | None = None
+    is_there: bool = True
 
     @property
     def parents(self) -> list[Parent]:
@@ -70,8 +72,8 @@ class Relative:
 
     @property
     def status(self) -> str:
-        """As in its record; ``gone`` without one."""
-        return "gone" if self.record is None else self.record.status
+        """As in its record; ``damaged`` where that cannot be read, ``gone`` without one."""
+        return ("damaged" if self.is_there else "gone") if self.record is None else self.record.status
 
     def scores(self, *metrics: str) -> dict[str, dict[str, float | None]]:
         """Some metrics of its own validation and test, by split, and ``contaminated`` where that is known to matter."""
@@ -106,9 +108,10 @@ def family(results: Path, directory: RunDirectory) -> dict[str, Relative]:
             children.setdefault(name, []).append(child)
     relatives = {run: own}
     for name in reversed(list(_reached(run, parents))):
-        relatives = {name: Relative(name, "ancestor", _load(results, name)), **relatives}
+        relatives = {name: _relative(results, name, "ancestor"), **relatives}
     for name in _reached(run, children):
-        relatives.setdefault(name, Relative(name, "descendant", _load(results, name)))
+        if name not in relatives:
+            relatives[name] = _relative(results, name, "descendant")
     for name, relative in relatives.items():
         if relative.record is not None:
             relative.name = relative.record.name
@@ -130,8 +133,9 @@ def _reached(run: str, edges: Mapping[str, list[str]]) -> Iterator[str]:
         yield from layer
 
 
-def _load(results: Path, name: str) -> Run | None:
+def _relative(results: Path, name: str, relation: str) -> Relative:
+    directory = RunDirectory(run_path(results, name))
     try:
-        return RunDirectory(run_path(results, name)).load()
+        return Relative(name, relation, directory.load())
     except UserError:
-        return None
+        return Relative(name, relation, is_there=directory.exists())

@@ -11,7 +11,7 @@ from ferbench.errors import UserError
 from ferbench.holder import Holder
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.lock import at_work
-from ferbench.runs.summary import Summary
+from ferbench.runs.summary import DAMAGED, Summary
 
 if TYPE_CHECKING:
     from ferbench.records.run import Run
@@ -67,8 +67,11 @@ def listed(results: Path, summary: Summary) -> Listed:
         record = None
     seconds, epochs = summary.seconds, summary.epochs
     if summary.status not in ("done", "damaged"):
-        history = directory.epochs()
-        epochs, seconds = len(history), sum(epoch.seconds or 0.0 for epoch in history)
+        try:
+            history = directory.epochs()
+            epochs, seconds = len(history), sum(epoch.seconds or 0.0 for epoch in history)
+        except UserError as error:
+            summary = replace(summary, status=DAMAGED, reason=error.message)
     holder = None if summary.status == ABANDONED else at_work(directory)
     return Listed(summary, record, holder, seconds, epochs, size_of(directory.path))
 

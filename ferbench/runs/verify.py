@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from ferbench.bounded import Damaged, read_file
 from ferbench.errors import UserError
 from ferbench.ids import short
 from ferbench.records.epoch import Epoch
@@ -224,11 +225,11 @@ def _checkpoints(directory: RunDirectory, record: Run) -> _Found:
 def _history(directory: RunDirectory, record: Run) -> _Found:
     path, remedy = directory.path / "history.jsonl", "take it from a backup, or remove the run and run again"
     try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
+        lines = read_file(path).splitlines()
+    except (OSError, Damaged) as error:
         done = record.status == "done"
         if done or path.exists() or any(directory.checkpoints.glob("*.safetensors")):  # else it never began an epoch
-            yield path.name, f"it cannot be read: {error.strerror}", remedy, done
+            yield path.name, f"it cannot be read: {getattr(error, 'strerror', None) or error}", remedy, done
         return
     epochs = []
     for number, line in enumerate(lines, 1):
@@ -290,7 +291,7 @@ def _evaluations(directory: RunDirectory, record: Run) -> _Found:
             yield "run.json", f"'{name}' is no name of an evaluation", remedy, True
             continue
         try:
-            stored = read_evaluation((directory.evaluation_path(name) / "metrics.json").read_bytes())
+            stored = read_evaluation(read_file(directory.evaluation_path(name) / "metrics.json"))
         except OSError as error:
             yield f"{place}/metrics.json", f"it cannot be read: {error.strerror}", remedy, True
             continue

@@ -298,7 +298,7 @@ def _is_named(item: tuple[Any, Any]) -> bool:
 
 
 def _is_share(value: float) -> bool:
-    return 0 <= value <= 1 or value != value
+    return 0 <= value <= 1 + 1e-9 or value != value
 
 
 def _are_sums(sums: EpochSums) -> bool:

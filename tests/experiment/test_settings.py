@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -209,7 +211,14 @@ def test_names_that_are_no_file_names_are_refused(name):
         ("[trainig]\nepochs = 1", "no section 'trainig'"),
         ("epochs = [", "not valid TOML"),
         ("[grid]\n'training.seed' = 3", "[grid] takes lists"),
+        ("name = " + "[" * 100_000, "64 levels"),
+        ("name = " + "[" * 80 + "]" * 80, "64 levels"),
+        (".".join("a" * 100) + " = 1", "64 levels"),
+        (".".join("a" * 100_000) + " = 1", "99,999 dots"),
+        ("name = " + "7" * 5000, "not valid TOML"),
+        ("# " + "x" * 2**20, "1,048,576 bytes"),
     ],
+    ids=range(10),
 )
 def test_a_broken_recipe_is_named(tmp_path, text, message):
     path = tmp_path / "recipe.toml"
@@ -225,6 +234,27 @@ def test_a_recipe_that_is_not_there_or_not_text(tmp_path):
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="not UTF-8"):
         read_recipe(tmp_path / "binary.toml")
+
+
+def test_a_recipe_is_a_regular_file_a_link_to_one_or_what_the_process_was_given(tmp_path):
+    (tmp_path / "recipe.toml").write_text('name = "x"')
+    (tmp_path / "link.toml").symlink_to("recipe.toml")
+    assert read_recipe(tmp_path / "link.toml") == {"name": "x"}
+    end, other = os.pipe()
+    os.write(other, b'name = "x"')
+    os.close(other)
+    assert read_recipe(Path(f"/dev/fd/{end}")) == {"name": "x"}
+    os.close(end)
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(UserError, match="no regular file"):
+            read_recipe(path)
+
+
+def test_a_value_that_nests_too_deep_is_refused():
+    with pytest.raises(UserError, match="64 levels"):
+        parse_value("[" * 3000)
+    assert parse_value("[[1], [2]]") == [[1], [2]]
 
 
 def test_a_date_in_a_recipe_is_refused(tmp_path):

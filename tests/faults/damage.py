@@ -1,7 +1,8 @@
-"""Checkpoint files of an interrupted run with a flipped bit or a cut, and the same command again."""
+"""Checkpoint files of an interrupted run, flipped, cut, or made up and sealed, and the same command again."""
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import shutil
@@ -9,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from disk import KILLED, Disk
-from small_run import BATCHES, Whole, fresh, nothing, run, run_directory, unlike
+from small_run import BATCHES, EPOCHS, Whole, fresh, nothing, run, run_directory, unlike
+
+from ferbench.runs.sealed import seal
+from ferbench.storage import json_bytes
 
 #: Every snapshot of the run is there to be damaged.
 KEEP = ("--set", "training.keep=all")
@@ -60,7 +64,7 @@ def trial(directory: Path, of: Interrupted, whole: Whole, draw: random.Random) -
         damaged = [f"best{draw.choice(('.json', '.safetensors'))}"]
     for name in damaged:
         path = run_directory(directory) / "checkpoints" / name
-        path.write_bytes(_damaged(path.read_bytes(), draw))
+        path.write_bytes(_damaged(path, draw))
     ended = run(directory, nothing, *KEEP)
     if ended.code != 0 or "Traceback" in ended.said:
         return len(damaged), f"{damaged}: exit code {ended.code}: {ended.said.strip().splitlines()[-1:]}"
@@ -79,10 +83,21 @@ def trial(directory: Path, of: Interrupted, whole: Whole, draw: random.Random) -
     return len(damaged), f"{damaged}: not the same: {', '.join(wrong)}" if wrong else None
 
 
-def _damaged(content: bytes, draw: random.Random) -> bytes:
-    """The same with one bit flipped, or cut short."""
+#: What no run of `EPOCHS` epochs says of where it is.
+_MADE_UP = (("epoch", EPOCHS + 2), ("epoch", -1), ("epoch", "x"), ("step", 10**6), ("batches", 99), ("batches", None))
+
+
+def _damaged(path: Path, draw: random.Random) -> bytes:
+    """What a file holds with one bit flipped, cut short, or of a snapshot with another place and sealed again."""
+    content, kind = path.read_bytes(), draw.randrange(3)
+    if kind == 2 and path.suffix == ".json" and path.stem != "best":
+        about = json.loads(content)
+        key, value = draw.choice(_MADE_UP)
+        pairs = dict(about["state"]["position"]["dict"]) | {key: value}
+        about["state"]["position"]["dict"] = [list(pair) for pair in pairs.items()]
+        return json_bytes(seal({**about, key: value}))
     place = draw.randrange(len(content))
-    if draw.random() < 0.5:
+    if kind == 1:
         return content[:place]
     flipped = bytearray(content)
     flipped[place] ^= 1 << draw.randrange(8)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from inputs import Tried
 from mutations import mutated, mutated_json
 from PIL import Image
+from readers import PLACES
 from small_run import Whole, fresh, nothing, run
 
 #: Commands that read runs; RUN stands for the changed one, OTHER for another.
@@ -22,6 +23,12 @@ CHEAP = (
     ("leaderboard", "--runs", "--format", "json"),
     ("leaderboard", "--format", "csv"),
     ("leaderboard", "--format", "html"),
+    ("runs", "list"),
+    ("runs", "show", "RUN"),
+    ("runs", "verify"),
+    ("compare", "RUN", "OTHER"),
+    ("lineage", "OTHER"),
+    ("doctor",),
 )
 DEAR = (
     ("report", "RUN", "OTHER", "--baseline", "OTHER", "--tables", "tables"),
@@ -53,24 +60,30 @@ class Elsewhere:
         shutil.copytree(self._run, self._kept)
         Image.new("L", (16, 16), 90).save(directory / "image.png")
 
-    def changes(self) -> st.SearchStrategy[tuple[str, bytes, tuple[str, ...]]]:
-        """A file of the run, what it holds after somebody had it, and a command that reads it."""
+    def changes(self) -> st.SearchStrategy[tuple[str, bytes | str, tuple[str, ...]]]:
+        """A file of the run, what it holds after somebody had it or which of `PLACES` it is, and a command that reads
+        it."""
         files = [path for path in self._kept.rglob("*") if path.is_file() and not path.name.startswith("step-")]
         names = sorted(str(path.relative_to(self._kept)) for path in files)
         commands = st.one_of(st.sampled_from(CHEAP), st.sampled_from(DEAR))
         return st.sampled_from(names).flatmap(
-            lambda name: st.tuples(st.just(name), _content(self._kept / name), commands)
+            lambda name: st.tuples(
+                st.just(name), st.one_of(_content(self._kept / name), st.sampled_from([*PLACES])), commands
+            )
         )
 
-    def trial(self, name: str, content: bytes, command: Sequence[str]) -> str | None:
+    def trial(self, name: str, content: bytes | str, command: Sequence[str]) -> str | None:
         """Give the command while the file holds that; None when the answer is no traceback, else its end."""
         shutil.rmtree(self._run)
         shutil.copytree(self._kept, self._run)
-        (self._run / name).write_bytes(content)
+        if isinstance(content, str):
+            PLACES[content](self._run / name)
+        else:
+            (self._run / name).write_bytes(content)
         stand = {"RUN": self._run.name, "OTHER": self._other.name, "image.png": str(self._directory / "image.png")}
         stand["tables"] = str(self._directory / "tables")
         arguments = [stand.get(one, one) for one in command] + ["--results", str(self._directory / "results")]
-        if command[0] in ("evaluate", "resume"):
+        if command[0] in ("evaluate", "resume", "doctor"):
             arguments += ["--cache", str(self._directory / "cache")]
         said = _told(arguments)
         return None if said is None else f"{' '.join(command)} with another {name}: {content[:2000]!r}\n{said}"
@@ -88,7 +101,7 @@ class Elsewhere:
             suppress_health_check=list(HealthCheck),
         )
         @given(self.changes())
-        def one(change: tuple[str, bytes, tuple[str, ...]]) -> None:
+        def one(change: tuple[str, bytes | str, tuple[str, ...]]) -> None:
             result.count += 1
             wrong = self.trial(*change)
             if wrong is not None:

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 
 from ferbench.bounded import DEEPEST
-from ferbench.data.gray import GRAY_FILE
 from ferbench.doctor.cache import _known
 from ferbench.errors import UserError
 from ferbench.experiment.settings import read_recipe
@@ -78,13 +77,22 @@ class Room:
 
 
 def furnish(path: Path, run: RunDirectory) -> Room:
-    """Put what a small run does not leave beside it: a study, a loss with a state, a recipe, a table, a pack's hashes."""
+    """Put beside a small run what it does not leave: a study, a loss with a state, a recipe, a table."""
     results = run.path.parent.parent
     record = run.load()
     study = StudyDirectory(results / "studies" / "0123456789ab")
     about = {"label": "made-up", "objectives": ["macro_f1"], "algorithm": "tpe", "pruner": "none"}
     data = {"dataset": "faces", "protocol": "official", "samples": Samples(train=7, validation=3)}
-    study.save(Study(id=study.id, seed=7, space=[Dimension(key="model.width", low=1.0, high=2.0)], **about, **data))
+    study.save(
+        Study(
+            schema_version=1,
+            id=study.id,
+            seed=7,
+            space=[Dimension(key="model.width", low=1.0, high=2.0)],
+            **about,
+            **data,
+        )
+    )
     tally = Tally(all=7, complete=7, pruned=0, failed=0)
     study.save_outcome(Outcome(study=study.id, label="made-up", objectives=["macro_f1"], trials=tally, finalists=[]))
     PendingResults(study.pending).put(TrialResult(trial=7, ending="complete", values=[0.5]))
@@ -94,7 +102,6 @@ def furnish(path: Path, run: RunDirectory) -> Room:
     )
     (path / "recipe.toml").write_text(f'{_SAFE}\nname = "tiny"\n[training]\nepochs = 7\n')
     (path / "table.csv").write_text("id,n\nx,7\ny,8\n")
-    np.save(path / GRAY_FILE, np.zeros((7, 16), np.uint8))
     cache = _Cache(results / TESTS_FILE)
     cache.put("key", _Tested([]))
     cache.save()
@@ -377,8 +384,8 @@ def outcome(reader: Reader, kind: str) -> str:
         try:
             return LEFT_OUT if reader.lost(reader.read()) else READ
         except UserError as error:
-            assert "\n" not in error.message + error.remedy
-            assert error.remedy
+            if not error.remedy or "\n" in error.message + error.remedy:
+                raise AssertionError(f"not two lines: {error.message!r}, {error.remedy!r}") from error
             return ERROR
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,9 +44,9 @@ def spoil(path: Path, kind: str, file: str, number: str = "") -> bool:
 
 
 @pytest.fixture(scope="module")
-def damaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Damaged]:
+def damaged(tmp_path_factory: pytest.TempPathFactory) -> Damaged:
     results = tmp_path_factory.mktemp("damaged") / "results"
-    whole = tuple(make_run(results, name=name, model=name, n=70) for name in ("first", "second"))
+    first, second = (make_run(results, name=name, model=name, n=70) for name in ("first", "second"))
     records, predictions = {}, {}
     for seed, kind in enumerate((*CONTENTS, *PLACES), 1):
         run = make_run(results, name=f"record-{seed}", seed=seed, n=70)
@@ -63,7 +62,7 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Damaged]:
             shutil.rmtree(run.path)
     assert len(records) >= 14
     assert len(predictions) >= 12
-    yield Damaged(results, whole, records, predictions)  # type: ignore[arg-type]
+    return Damaged(results, (first, second), records, predictions)
 
 
 def test_lists_name_what_is_damaged_and_what_to_do(damaged: Damaged, ferbench_cli: CommandLine) -> None:
@@ -82,7 +81,7 @@ def test_a_leaderboard_ranks_the_others(damaged: Damaged, ferbench_cli: CommandL
     done = ferbench_cli("leaderboard", "--format", "json", "--results", damaged.results)
     assert done.exit_code == 0
     board = json.loads(done.stdout)
-    rows = {row["runs"][0]: row for group in board["groups"] for row in group["rows"]}
+    rows = {row["runs"][0]["run"]: row for group in board["groups"] for row in group["rows"]}
     assert all(rows[run.path.name]["rank"] is not None for run in damaged.whole)
     for kind, run in damaged.predictions.items():
         row = rows[run.path.name]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,8 +34,8 @@ def furnished(directory: Path) -> Room:
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    yield furnished(tmp_path_factory.mktemp("readers"))
+def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
+    return furnished(tmp_path_factory.mktemp("readers"))
 
 
 def outcomes(room: Room) -> dict[str, dict[str, str]]:

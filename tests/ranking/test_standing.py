@@ -17,7 +17,7 @@ from sklearn.metrics import f1_score
 from ferbench.ranking import standing
 from ferbench.ranking.grouping import group
 from ferbench.ranking.leaderboard import diverged
-from ferbench.ranking.standing import TESTS_FILE, WITH_INTERVALS, with_standings
+from ferbench.ranking.standing import TESTS_FILE, WITH_INTERVALS, _Cache, with_standings
 from ferbench.report.leaderboard_notes import ranking_notes
 from ferbench.runs.index import summaries
 from ferbench.runs.predictions import Predictions
@@ -194,6 +194,32 @@ def test_a_damaged_cache_is_made_anew(tmp_path, three, content):
     document["boards"] = {key: [["x"]] for key in document["boards"]}
     (tmp_path / TESTS_FILE).write_text(json.dumps(document))
     assert standings(ranked(tmp_path)) == first
+
+
+#: What somebody may write into the cache, which nothing says is not ours.
+MADE_UP = (
+    lambda board: board["rows"][0].__setitem__(0, "first"),
+    lambda board: board["rows"][0].__setitem__(1, None),
+    lambda board: board["rows"][1].__setitem__(3, 1e999),
+    lambda board: board["rows"][1].__setitem__(4, {"macro_f1": [0.5]}),
+    lambda board: board["rows"][1].append(7),
+    lambda board: board.update(unclustered=-1),
+    lambda board: board.update(lacking=[7]),
+    lambda board: board.update(rows=7),
+)
+
+
+def test_a_cache_that_was_made_up_is_made_anew(tmp_path, three):
+    first = ranked(tmp_path)
+    path = tmp_path / TESTS_FILE
+    content = path.read_text()
+    (key,) = json.loads(content)["boards"]
+    for change in (*MADE_UP, lambda board: board["rows"].pop()):
+        document = json.loads(content)
+        change(document["boards"][key])
+        path.write_text(json.dumps(document).replace("Infinity", "1e999"))
+        assert change not in MADE_UP or _Cache(path).get(key) is None
+    assert ranked(tmp_path) == first
 
 
 def test_samples_of_one_subject_are_said_to_be_drawn_together_also_from_the_cache(tmp_path, three):

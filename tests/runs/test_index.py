@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import zlib
 
 import pytest
 from made_records import made_record, typed, write_runs
@@ -129,6 +130,44 @@ def test_an_index_with_a_changed_byte_is_not_believed(results):
     (results / INDEX_FILE).write_bytes(content.replace(b'"cnn"', b'"cmm"'))
     assert summaries(results)[0].settings["model"] == "cnn"
     assert (results / INDEX_FILE).read_bytes() == content
+
+
+def sealed(path, change):
+    """An index that somebody has changed, with its checksum."""
+    _, _, rest = path.read_bytes().partition(b"\n")
+    body, _, numbers = rest.partition(b"\n")
+    document = json.loads(body)
+    changed = change(document, numbers)
+    rest = json.dumps(document).encode() + b"\n" + (numbers if changed is None else changed)
+    head = {"version": index._VERSION, "crc32": zlib.crc32(rest)}
+    path.write_bytes(json.dumps(head).encode() + b"\n" + rest)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda document, _: document["runs"].update(a=7),
+        lambda document, _: document["runs"]["a00000000000"][1].__setitem__(0, ["done"]),
+        lambda document, _: document["runs"]["a00000000000"][1].__setitem__(5, "seed"),
+        lambda document, _: document["runs"]["a00000000000"][1].append(7),
+        lambda document, _: document["runs"]["a00000000000"][2][0].__setitem__(1, None),
+        lambda document, _: document["runs"]["a00000000000"][2][0].__setitem__(4, 10**6),
+        lambda document, _: document["shared"].__setitem__(slice(None), [7] * len(document["shared"])),
+        lambda document, _: document["shared"].append(json.loads("[" * 100 + "]" * 100)),
+        lambda _, numbers: b"\xff" * len(numbers),
+        lambda _, numbers: numbers[:-3],
+    ],
+    ids=range(10),
+)
+def test_an_index_that_was_made_up_is_not_believed(results, change, reads):
+    summaries(results)
+    sealed(results / INDEX_FILE, lambda *_: None)
+    reads.clear()
+    assert seeds(results) == [0, 1, 2]
+    assert reads == []
+    sealed(results / INDEX_FILE, change)
+    assert seeds(results) == [0, 1, 2]
+    assert len(reads) == 3
 
 
 def test_an_index_of_another_version_is_not_believed(results, monkeypatch, reads):

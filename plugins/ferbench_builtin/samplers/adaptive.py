@@ -178,6 +178,6 @@ class AdaptiveSmooth:
             self._error = None
             return
         known = np.array([error.get(name, np.nan) for name in self._names], dtype=np.float64)
-        if not set(error) <= set(self._names) or ((known < 0) | (known > 1)).any():
+        if not set(error) <= set(self._names) or ((known < 0) | (known > 1 + 1e-9)).any():
             raise ValueError("errors that this sampler never has")
         self._error = known
