@@ -81,13 +81,15 @@ class StoredImages:
         return self[:].astype(dtype or self.dtype, copy=False)
 
     def __getitem__(self, key: Any) -> NDArray[np.uint8]:
-        """As of an array: ``key`` is a row, a slice, row numbers or a mask; behind it in a tuple, slices and numbers.
+        """As of an array: ``key`` is a row, a slice, row numbers or a mask; behind it in a tuple, what else selects.
 
         Raises:
             IndexError: there is no such row.
             DamagedPack: the images are no more what was packed.
         """
         first, *rest = key if isinstance(key, tuple) else (key,)
+        if first is Ellipsis:
+            return self[:][key]
         if isinstance(first, (int, np.integer)):
             return self._read(np.array([range(len(self))[first]]))[0][tuple(rest)]
         images = self._read(self._rows(first))

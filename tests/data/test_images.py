@@ -48,6 +48,8 @@ def write(directory: Path, offset: int, content: bytes) -> None:
         (slice(None), 0, 1, 2),
         (np.array([3, 8]), slice(1, 3)),
         (4, 2),
+        (..., 0),
+        (3, ..., 0),
     ],
     ids=str,
 )
