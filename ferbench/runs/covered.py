@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ferbench.bounded import Damaged, opened
 from ferbench.runs.learnt import SAMPLES_FILE
-from ferbench.runs.saved import BEST, read_about, snapshot_names, tensor_files
+from ferbench.runs.saved import BEST, is_whole, read_about, snapshot_names, tensor_files
 
 if TYPE_CHECKING:
     from ferbench.records.run import Run
@@ -73,7 +73,10 @@ def sha256(path: Path) -> str | None:
 
 def _files(directory: RunDirectory, record: Run) -> Iterator[tuple[str, str | None]]:
     """The files of a run that are there, and the SHA-256 where it was known when the file was written."""
-    checkpoints = [BEST, *snapshot_names(directory.checkpoints)]
+    checkpoints = snapshot_names(directory.checkpoints)
+    # Of a run that ended early the best weights may be of another epoch than their JSON; going on mends that.
+    if record.status == "done" or is_whole(directory.checkpoints, BEST):
+        checkpoints = [BEST, *checkpoints]
     names: list[tuple[str, str | None]] = [("history.jsonl", None), (SAMPLES_FILE, None)]
     for name in checkpoints:
         names.append((f"checkpoints/{name}.json", None))

@@ -192,7 +192,9 @@ def _checkpoints(directory: RunDirectory, record: Run) -> _Found:
     done = record.status == "done"
     for checkpoint in checkpoints:
         if checkpoint.fault and checkpoint.is_best:
-            yield f"checkpoints/{BEST}.safetensors", checkpoint.fault, f"{_AGAIN}: it trains anew what is lost", True
+            # A run that ended between its two files is mended when it goes on.
+            place, remedy = f"checkpoints/{BEST}.safetensors", f"{_AGAIN}: it trains anew what is lost"
+            yield place, checkpoint.fault, remedy, done or place in (record.files or {})
         elif checkpoint.fault:
             remedy = "remove its two files; a run goes on from the one before it"
             yield f"checkpoints/{checkpoint.name}.json", checkpoint.fault, remedy, True
