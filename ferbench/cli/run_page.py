@@ -113,6 +113,7 @@ def plain(page: Page) -> dict[str, Any]:
         "finished": record.finished,
         "resumed": recorded.get("resumed", []),
         "error": None if record.error is None else record.error.message,
+        "covered": record.files is not None,
         "identity": {"training_id": record.identity.training_id, "config_id": record.identity.config_id},
         **{key: recorded[key] for key in _AS_RECORDED},
         "checkpoints": [
@@ -156,6 +157,7 @@ def show(page: Page) -> None:
         ("error", record.error and record.error.message),
         ("training_id", record.identity.training_id),
         ("config_id", record.identity.config_id),
+        ("not covered", "an older release wrote it, without digests of its files" if record.files is None else None),
     ]
     _rows(None, [[key, value] for key, value in facts if value])
     counts = {split: sum(by_class.values()) for split, by_class in data.counts.items()}

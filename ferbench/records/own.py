@@ -27,14 +27,17 @@ def with_own(about: Mapping[str, Any]) -> bytes:
 
 def own_of(content: bytes) -> str:
     """The digest that a file which `with_own` made holds."""
-    return content[-len(_end(b"")) :].split(b'"')[3].decode()
+    return content[-_LENGTH:].split(b'"')[3].decode()
 
 
 def is_whole(content: bytes) -> bool:
     """Whether a file that `with_own` made is what was written, to the byte."""
-    before = content[: -len(_end(b""))]
-    return content == before + _end(before)
+    length = len(content) - _LENGTH
+    return length > 0 and content[length:] == _end(memoryview(content)[:length])
 
 
-def _end(before: bytes) -> bytes:
+def _end(before: bytes | memoryview) -> bytes:
     return f',\n  "{_OWN}": "{hashlib.sha256(before).hexdigest()}"\n}}\n'.encode()
+
+
+_LENGTH = len(_end(b""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ferbench.bounded import Damaged, opened
 from ferbench.runs.learnt import SAMPLES_FILE
-from ferbench.runs.saved import BEST, read_about, snapshot_names, tensor_files
+from ferbench.runs.saved import BEST, is_whole, read_about, snapshot_names, tensor_files
 
 if TYPE_CHECKING:
     from ferbench.records.run import Run
@@ -53,10 +54,44 @@ def has_evaluation(directory: RunDirectory, record: Run, short_id: str) -> bool:
     return all(sha256(directory.path / name) == files[name] for name in names if name in files)
 
 
-def lacking(directory: RunDirectory, record: Run) -> list[str]:
-    """The files that a record should cover and does not."""
-    files = record.files or {}
-    return [name for name, _ in _files(directory, record) if name not in files]
+def differences(directory: RunDirectory, record: Run) -> Iterator[tuple[str, str, bool]]:
+    """Where files of a run are not those that its record covers: which, what is the matter, and whether that is damage.
+
+    Tensors are held against what the JSON beside them says, which `ferbench.runs.saved.saved` holds them against.
+    """
+    files, tensors = record.files or {}, _tensors(directory)
+    for name, stated in files.items():
+        place, path = Path(name), directory.path / name
+        if place.is_absolute() or ".." in place.parts:
+            yield "run.json", f"'{name}' is no file of a run", True
+        elif not path.exists():
+            # Snapshots of a run that has ended may go: nothing but a start from them needs them.
+            if not name.startswith("checkpoints/step-") or path.with_suffix(".json").exists():
+                yield name, "it is not there", True
+        elif name in tensors:
+            description, said = tensors[name]
+            if said != stated and files.get(description) == sha256(directory.path / description):
+                yield name, "its SHA-256 in run.json is another", True
+        elif sha256(path) != stated:
+            yield name, "it is not what was written: its SHA-256 is another", True
+    for name, _ in _files(directory, record):
+        if name not in files:
+            yield name, "run.json does not have its SHA-256", True
+    for path in sorted(directory.path.rglob("*")):
+        name = path.relative_to(directory.path).as_posix()
+        stray = name.startswith("evaluations/") and name.split("/")[1] not in record.evaluations
+        if path.is_file() and not (stray or path.is_symlink() or name == "run.json" or name in files):
+            yield name, "a file that run.json does not cover: ferbench did not leave it", False
+
+
+def _tensors(directory: RunDirectory) -> dict[str, tuple[str, str]]:
+    """Files of tensors that have a JSON beside them: its name, and the SHA-256 that it says."""
+    found = {}
+    for name in (BEST, *snapshot_names(directory.checkpoints)):
+        with contextlib.suppress(OSError, ValueError):
+            for file, stated in tensor_files(name, read_about(directory.checkpoints, name)).items():
+                found[f"checkpoints/{file}"] = (f"checkpoints/{name}.json", stated)
+    return found
 
 
 def sha256(path: Path) -> str | None:
@@ -73,7 +108,10 @@ def sha256(path: Path) -> str | None:
 
 def _files(directory: RunDirectory, record: Run) -> Iterator[tuple[str, str | None]]:
     """The files of a run that are there, and the SHA-256 where it was known when the file was written."""
-    checkpoints = [BEST, *snapshot_names(directory.checkpoints)]
+    checkpoints = snapshot_names(directory.checkpoints)
+    # Of a run that ended early the best weights may be of another epoch than their JSON; going on mends that.
+    if record.status == "done" or is_whole(directory.checkpoints, BEST):
+        checkpoints = [BEST, *checkpoints]
     names: list[tuple[str, str | None]] = [("history.jsonl", None), (SAMPLES_FILE, None)]
     for name in checkpoints:
         names.append((f"checkpoints/{name}.json", None))

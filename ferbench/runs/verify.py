@@ -7,7 +7,6 @@ ensemble against those of its members.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from ferbench.records.evaluation import Evaluation, EvaluationEntry, evaluation_
 from ferbench.records.reading import read_epoch, read_evaluation
 from ferbench.records.run import Run
 from ferbench.runs.agreement import disagreements
-from ferbench.runs.covered import lacking, sha256
+from ferbench.runs.covered import differences
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.imported import expected
 from ferbench.runs.learnt import SAMPLES_FILE, SPLITS, read_samples
@@ -33,7 +32,7 @@ from ferbench.runs.pixels import STORED
 from ferbench.runs.predictions import Predictions, malformed, read_predictions
 from ferbench.runs.recompute import contradiction, differs_from_members, record_differs_from_members
 from ferbench.runs.removal import REMOVING
-from ferbench.runs.saved import BEST, loss_file, read_about, saved, snapshot_names, tensor_files
+from ferbench.runs.saved import BEST, loss_file, saved
 
 #: What an evaluation of every release has twice: in ``metrics.json`` and in ``run.json``.
 _TWICE = ("split", "rows_digest", "options", STORED, "n", "metrics", "per_class")
@@ -150,40 +149,9 @@ def _uncovered(directory: RunDirectory) -> Iterator[Finding]:
         what = "it does not say how it ended: its files have no digests yet, so that a change may go unnoticed"
         yield Finding(run, "run.json", what, f"'ferbench resume {run}'", damage=False, covered=False)
         return
-    remedy = "take it from a backup, or remove the run and run again"
-    tensors = _tensors(directory)
-    for name, stated in record.files.items():
-        place, path = Path(name), directory.path / name
-        if place.is_absolute() or ".." in place.parts:
-            yield Finding(run, "run.json", f"'{name}' is no file of a run", remedy)
-        elif not path.exists():
-            # Snapshots of a run that has ended may go: nothing but a start from them needs them.
-            if not name.startswith("checkpoints/step-") or path.with_suffix(".json").exists():
-                yield Finding(run, name, "it is not there", remedy)
-        elif name in tensors:
-            description, said = tensors[name]
-            if said != stated and record.files.get(description) == sha256(directory.path / description):
-                yield Finding(run, name, "its SHA-256 in run.json is another", remedy)
-        elif sha256(path) != stated:
-            yield Finding(run, name, "it is not what was written: its SHA-256 is another", remedy)
-    for name in lacking(directory, record):
-        yield Finding(run, name, "run.json does not have its SHA-256", remedy)
-    for path in sorted(directory.path.rglob("*")):
-        name = path.relative_to(directory.path).as_posix()
-        stray = name.startswith("evaluations/") and name.split("/")[1] not in record.evaluations
-        if path.is_file() and not (stray or path.is_symlink() or name == "run.json" or name in record.files):
-            what = "a file that run.json does not cover: ferbench did not leave it"
-            yield Finding(run, name, what, "nothing, if you know where it comes from", damage=False)
-
-
-def _tensors(directory: RunDirectory) -> dict[str, tuple[str, str]]:
-    """Files of tensors that have been held against their SHA-256: the JSON that says it, and what it says."""
-    found = {}
-    for name in (BEST, *snapshot_names(directory.checkpoints)):
-        with contextlib.suppress(OSError, ValueError):
-            for file, stated in tensor_files(name, read_about(directory.checkpoints, name)).items():
-                found[f"checkpoints/{file}"] = (f"checkpoints/{name}.json", stated)
-    return found
+    for file, what, damage in differences(directory, record):
+        remedy = "take it from a backup, or remove the run and run again"
+        yield Finding(run, file, what, remedy if damage else "nothing, if you know where it comes from", damage)
 
 
 def _strays(directory: RunDirectory) -> _Found:
@@ -200,7 +168,9 @@ def _checkpoints(directory: RunDirectory, record: Run) -> _Found:
     done = record.status == "done"
     for checkpoint in checkpoints:
         if checkpoint.fault and checkpoint.is_best:
-            yield f"checkpoints/{BEST}.safetensors", checkpoint.fault, f"{_AGAIN}: it trains anew what is lost", True
+            # A run that ended between its two files is mended when it goes on.
+            place, remedy = f"checkpoints/{BEST}.safetensors", f"{_AGAIN}: it trains anew what is lost"
+            yield place, checkpoint.fault, remedy, done or place in (record.files or {})
         elif checkpoint.fault:
             remedy = "remove its two files; a run goes on from the one before it"
             yield f"checkpoints/{checkpoint.name}.json", checkpoint.fault, remedy, True

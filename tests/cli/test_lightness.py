@@ -13,7 +13,8 @@ from made_runs import make_run
 from record_files import read_record, write_record
 
 from ferbench.cli import COMMANDS
-from ferbench.ids import digest, short
+from ferbench.ids import short
+from ferbench.records.identity import config_id, training_id
 from ferbench.runs import index
 from ferbench.runs.directory import RunDirectory
 
@@ -103,9 +104,9 @@ METRICS = {"pandas", "scipy", "sklearn"}
 def test_looking_after_runs_imports_no_torch(tmp_path, words):
     run = make_run(tmp_path, name="one", status="interrupted")
     covers = read_record(run)["identity"]["covers"]
-    training = digest({"kind": "training", **covers})
+    training = training_id(covers)
     record = read_record(run)
-    record["identity"]["training_id"] = training
+    record["identity"] |= {"training_id": training, "config_id": config_id(covers)}
     run.path.rename(run.path.with_name(short(training)))
     write_record(RunDirectory(run.path.with_name(short(training))), record)
     modules = imported("runs", *words, "--results", str(tmp_path))

@@ -17,6 +17,7 @@ from sklearn.metrics import f1_score
 import ferbench as fb
 from ferbench.cli import cli
 from ferbench.runs.find import find_run
+from ferbench.runs.verify import Verification
 
 CLASSES = ("angry", "happy", "sad")
 
@@ -110,7 +111,10 @@ def test_what_was_evaluated_before_is_reused_and_nothing_is_overwritten(call, tm
     assert first["metrics"] == again["metrics"]
     assert read_record(run) == after
     assert set(after["evaluations"]) - set(before["evaluations"]) == {first["evaluation"]}
-    assert {**after, "evaluations": before["evaluations"]} == before
+    grows = ("evaluations", "files", "own")
+    assert {**after, **{key: before[key] for key in grows}} == before
+    assert before["files"].items() < after["files"].items()
+    assert Verification.of(run).verdict == "whole"
 
 
 def test_flipped_views_are_averaged_with_the_pictures_as_they_are(call, made, tmp_path):

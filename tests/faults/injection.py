@@ -8,6 +8,9 @@ from pathlib import Path
 from disk import KILLED, Disk
 from small_run import Ended, Whole, fresh, goes_on, outcome, run
 
+from ferbench.runs.directory import RunDirectory
+from ferbench.runs.verify import Verification
+
 
 def calls(directory: Path) -> list[tuple[str, str]]:
     """The calls of the run in ``directory`` that change the disk below it: name and path."""
@@ -38,7 +41,17 @@ def trial(directory: Path, whole: Whole, at: int, fault: str, *, packing: bool =
     if fault != "exit" and ended.code == 0:
         return None if outcome(directory) == whole.left else "it said that all is well, and it is not"
     wrong = None if fault == "exit" else unclear(ended, directory)
-    return wrong or goes_on(directory, whole, ended)
+    return wrong or verified(directory, "damaged", False) or goes_on(directory, whole, ended) or verified(directory)
+
+
+def verified(directory: Path, verdict: str = "whole", is_so: bool = True) -> str | None:
+    """What is wrong with what ``ferbench runs verify`` says of the run, if it has a record; None when nothing is: of
+    one that was cut short that it is not damaged, of one that has ended that it is whole."""
+    for record in directory.glob("results/runs/*/run.json"):
+        found = Verification.of(RunDirectory(record.parent))
+        if (found.verdict == verdict) != is_so:
+            return f"verified as {found.verdict}: {[finding.what for finding in found.findings]}"
+    return None
 
 
 def unclear(ended: Ended, directory: Path) -> str | None:

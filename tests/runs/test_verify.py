@@ -15,7 +15,8 @@ from ferbench.cli import cli
 from ferbench.ids import own_digest
 from ferbench.runs.directory import RunDirectory, all_runs
 from ferbench.runs.find import find_run
-from ferbench.runs.verify import verify
+from ferbench.runs.verify import Verification, verify
+from ferbench.storage import replace_json
 
 SMALL = {
     "dataset.train": "60",
@@ -266,3 +267,35 @@ def test_a_run_that_never_began_an_epoch_lacks_no_history(run):
     assert "history.jsonl" in [one.file for one in verify(run)]  # it has checkpoints, so it had epochs
     shutil.rmtree(run.checkpoints)
     assert "history.jsonl" not in [one.file for one in verify(run)]
+
+
+def test_a_run_that_was_cut_short_is_not_covered_and_what_it_had_not_finished_is_no_damage(run):
+    edit(run.record_path, lambda record: record.update(status="running", files={}))
+    content = (run.checkpoints / "best.safetensors").read_bytes()
+    (run.checkpoints / "best.safetensors").write_bytes(content[:-1])
+    verification = Verification.of(run)
+    assert verification.verdict == "not covered"
+    said = {one.file: one for one in verification.findings}
+    assert "ferbench resume" in said["run.json"].remedy
+    assert not said["checkpoints/best.safetensors"].damage
+
+
+def test_a_run_of_an_older_release_is_not_covered_and_what_contradicts_itself_in_it_is_damage(run):
+    record = {key: value for key, value in read_record(run).items() if key not in ("files", "own")}
+    replace_json(run.record_path, {**record, "schema": 2})
+    assert Verification.of(run).verdict == "not covered"
+    replace_json(run.record_path, {**record, "schema": 2, "recipe": {**record["recipe"], "model": {"name": "cnn4"}}})
+    assert damaged(run) == [("run.json", "the recipe has another model than components")]
+
+
+def test_snapshots_of_a_run_that_has_ended_may_go(run):
+    for path in run.checkpoints.glob("step-*"):
+        path.unlink()
+    assert Verification.of(run).verdict == "whole"
+
+
+def test_a_file_of_somebody_else_is_a_note(run):
+    (run.path / "notes.txt").write_text("mine")
+    (finding,) = verify(run)
+    assert (finding.file, finding.damage) == ("notes.txt", False)
+    assert Verification.of(run).verdict == "whole"
