@@ -134,6 +134,8 @@ _GIVEN = (
     "Protocol",
     "Tunable",
     "InitialWeights",
+    "Inert",
+    "Permission",
     "Table",
     "Column",
 )
