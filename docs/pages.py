@@ -135,6 +135,8 @@ _GIVEN = (
     "Protocol",
     "Tunable",
     "InitialWeights",
+    "Inert",
+    "Permission",
     "Table",
     "Column",
 )

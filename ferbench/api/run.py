@@ -58,7 +58,7 @@ def run(
         grid: several values by dotted key: ``{"optimizer.lr": [0.01, 0.001]}``.
         start: start from the weights of a run, ``RUN`` or ``RUN@POINT``, with its settings where nothing else is said.
         name: of the run; several are numbered.
-        trackers: names of trackers that observe the runs.
+        trackers: names of trackers that observe the runs, as ``NAME`` or ``NAME,OPTION=VALUE``.
         devices: share each run among so many GPUs, or processes on the CPU.
         skip_faulty: leave faulty samples out, and record how many.
         results: the results directory.

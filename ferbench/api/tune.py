@@ -177,7 +177,8 @@ def tune(
         final: repeat and test the best trials.
         start: run whose weights every trial starts from, as ``RUN`` or ``RUN@12``.
         name: of the study; default: the recipe's name.
-        trackers: names of trackers that observe the runs that are tested in the end.
+        trackers: names of trackers that observe the runs that are tested in the end, as ``NAME`` or
+            ``NAME,OPTION=VALUE``.
         skip_faulty: leave faulty samples out, and record how many.
         storage: url of a PostgreSQL database that hosts share.
         grace: seconds of silence after which trials of another host are taken over.

@@ -84,3 +84,22 @@ def test_it_is_trained_on_several_devices(train):
     (run,) = train(Kernel().run(CELL), settings={"runtime.devices": 2, "runtime.device": "cpu"})
     assert run.status == "done"
     assert run.record.training.shards == [16, 16]
+
+
+def test_code_that_came_with_the_results_is_run_only_when_it_is_named(train, tmp_path, monkeypatch):
+    (run,) = train(Kernel().run(CELL))
+    (model,) = (tmp_path / "plugins").glob("net_*.py")
+    trap = tmp_path / "trap"
+    model.write_text(f"{model.read_text()}\nopen({str(trap)!r}, 'w')\n")
+    with pytest.raises(fb.UserError, match="is code that was not written from a notebook") as refused:
+        fb.load_run(run.id, tmp_path).model()
+    assert not trap.exists()
+    assert f"plugins=[{str(model)!r}]" in refused.value.remedy
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "of another user"))
+    with pytest.raises(fb.UserError, match="is code that was not written"):
+        fb.load_run(run.id, tmp_path).predict([np.zeros((24, 24), np.uint8)])
+    assert not trap.exists()
+    losses = [str(path) for path in (tmp_path / "plugins").glob("my_loss_*.py")]
+    with pytest.warns(UserWarning, match="another source"):
+        fb.load_run(run.id, tmp_path).model(plugins=[str(model), *losses])
+    assert trap.exists()

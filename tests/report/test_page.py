@@ -100,7 +100,7 @@ def test_a_baseline_on_other_samples_is_said_to_be_no_baseline(tmp_path):
 def test_a_page_of_a_run_that_goes_on_reads_itself_again(tmp_path):
     run = make_run(tmp_path, status="running")
     assert '<meta http-equiv="refresh" content="5">' in made([run], refresh=5)
-    assert "http-equiv" not in made([run])
+    assert 'http-equiv="refresh"' not in made([run])
 
 
 def test_beyond_a_hundred_runs_only_the_comparison_is_shown(tmp_path, monkeypatch):
@@ -156,3 +156,12 @@ def test_classes_that_share_the_lowest_f1_are_counted(tmp_path):
     for name in ("happy", "sad"):
         scores[name].f1 = 0.1
     assert "fear and" not in report_page(compose(contents))
+
+
+def test_every_page_says_what_it_may_do(tmp_path):
+    run = make_run(tmp_path)
+    for text in (made([run]), page.tables_page("Tables", [])):
+        assert (
+            text.count("http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'sha256-") == 1
+        )
+        assert text.index("Content-Security-Policy") < text.index("<title>") < text.index("<style>")

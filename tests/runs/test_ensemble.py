@@ -15,6 +15,7 @@ from ferbench.runs.ensemble import gather, make
 from ferbench.runs.members import read_member
 from ferbench.runs.predictions import Predictions
 from ferbench.runs.recompute import differs_from_members
+from ferbench.runs.verify import verify
 
 CLASSES = ("angry", "happy", "sad")
 IDS = np.array([f"face-{i}" for i in range(40)])
@@ -268,3 +269,20 @@ def test_a_record_of_an_older_release_is_a_plain_error(tmp_path):
     write_record(runs[0], record)
     with pytest.raises(UserError, match="was evaluated on nothing"):
         make(gather([read_member(run) for run in runs]), tmp_path)
+
+
+def test_after_one_that_was_killed_the_same_command_is_enough(tmp_path, monkeypatch):
+    made = ensemble(member(tmp_path, 1)[0], member(tmp_path, 2)[0])
+
+    def killed(self, record):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(RunDirectory, "save", killed)
+        make(made, tmp_path)
+    (left,) = [path for path in (tmp_path / "runs").iterdir() if path.is_dir() and not (path / "run.json").exists()]
+    (found,) = [one for one in verify(RunDirectory(left)) if one.file == "run.json"]
+    assert found.remedy.startswith("give the command that was ended again")
+    directory, reused = make(made, tmp_path)
+    assert (directory.path.name, reused) == (left.name, False)
+    assert list(verify(directory)) == []

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from ferbench import replace_file
-from ferbench.bounded import from_json
 from ferbench_submitit.jobs import FerbenchJob, read_checked
 
 _FILE = "jobs.json"
@@ -39,5 +38,5 @@ def read_job(folder: Path, digest: str, number: int) -> FerbenchJob:
     Raises:
         UserError: the list is not the one that was submitted.
     """
-    listed: list[dict[str, Any]] = from_json(read_checked(folder / _FILE, digest))
+    listed: list[dict[str, Any]] = json.loads(read_checked(folder / _FILE, digest))
     return FerbenchJob(**listed[number])

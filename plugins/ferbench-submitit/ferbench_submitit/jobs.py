@@ -19,7 +19,6 @@ from typing import Any
 from submitit.core.utils import DelayedSubmission
 
 from ferbench import UserError, replace_file
-from ferbench.bounded import read_file
 
 #: What a job is started with; the interpreter is the one that submitted it. As with ``ferbench`` itself, the working
 #: directory, where others may write, is not searched for modules.
@@ -133,12 +132,12 @@ def read_checked(path: Path, digest: str) -> bytes:
         digest: SHA-256 of its content.
 
     Raises:
-        UserError: it is gone, or is another one.
+        UserError: it cannot be read, is gone, or is another one.
     """
     try:
-        content = read_file(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read: {error}", "submit the jobs again") from error
+        content = path.read_bytes() if path.is_file() else b""  # a pipe in its place would keep the job waiting
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}", "submit the jobs again") from error
     if hashlib.sha256(content).hexdigest() != digest:
         raise UserError(
             f"{path} is not what was submitted: somebody has changed it since",

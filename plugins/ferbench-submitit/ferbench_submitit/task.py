@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
@@ -13,7 +14,6 @@ from submitit.core.job_environment import JobEnvironment
 from submitit.core.utils import JobPaths
 
 from ferbench import UserError, replace_file
-from ferbench.bounded import from_json, read_file
 from ferbench_submitit.job_list import read_job
 from ferbench_submitit.jobs import Submission
 
@@ -33,10 +33,11 @@ class TaskPaths(JobPaths):
 def read_number(path: Path) -> int | None:
     """The number that a file holds; None where it holds none, or is not there."""
     try:
-        number = from_json(read_file(path, largest=64))
+        with path.open("rb") if path.is_file() else io.BytesIO() as file:
+            number = json.loads(file.read(64))
     except (OSError, ValueError):
         return None
-    return number if type(number) is int else None
+    return number if type(number) is int and abs(number) < 2**31 else None
 
 
 def command(python: str, folder: Path, digest: str, minutes: float, requeues: int, number: int | None = None) -> str:
