@@ -191,7 +191,7 @@ def _quiet_means(
         warn_of_missing(data.exclude, made)
         return made
 
-    registry = load_registry([*map(os.fspath, plugins), *map(str, own)])
+    registry = load_registry([*(os.fspath(plugin) for plugin in plugins), *map(str, own)])
     return Means(registry, pack, lambda line: warnings.warn(line, stacklevel=5))
 
 
