@@ -58,7 +58,7 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
                 short(plan.training_id) if plan else "",
                 short(plan.config_id) if plan else "",
                 f"skip ({combination.skip})" if combination.skip else combination.action,
-                duration(estimate.seconds) if estimate else "",
+                duration(round(estimate.seconds)) if estimate else "",
                 size(estimate.disk_bytes) if estimate else "",
             ]
         )
@@ -83,7 +83,7 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
     seconds, disk = sum(e.seconds for e in todo), sum(e.disk_bytes for e in todo)
     spare = max((e.disk_peak_bytes - e.disk_bytes for e in todo), default=0)
     click.echo(
-        f"\n{len(todo)} to run, {reused} to reuse, {skipped} skipped; about {duration(seconds)} "
+        f"\n{len(todo)} to run, {reused} to reuse, {skipped} skipped; about {duration(round(seconds))} "
         f"on this machine (timed on a few batches; other work on it makes it longer) and {size(disk)} of disk"
         + (f", {size(disk + spare)} while it trains" if spare else "")
     )

@@ -77,7 +77,7 @@ class LineProgress(Observer):
     def epoch_ended(self, epoch: Epoch) -> None:
         spent = time.perf_counter() - self._started
         left = spent / (epoch.epoch - self._first) * (self._epochs - epoch.epoch)
-        self._print(f"{describe_epoch(epoch, self._epochs)}  {duration(left)} left")
+        self._print(f"{describe_epoch(epoch, self._epochs)}  {duration(round(left))} left")
 
     def resumed(self, at: Position) -> None:
         self._first = at.epoch - 1

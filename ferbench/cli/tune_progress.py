@@ -87,7 +87,7 @@ class TrialProgress(StudyObserver):
     def left(self) -> str:
         """Time left as people read it."""
         seconds = self.seconds_left()
-        return "" if seconds is None else f"about {duration(seconds)} left"
+        return "" if seconds is None else f"about {duration(round(seconds))} left"
 
     def _count(self, result: TrialResult) -> None:
         """Count a trial that has ended here."""
@@ -119,7 +119,7 @@ class TrialProgress(StudyObserver):
             f"trial {result.trial} {result.ending}",
             numbers or one_line(result.reason),
             chosen_text(chosen),
-            duration(result.seconds),
+            duration(round(result.seconds)),
             f"{len(self._ended)}/{self.target}",
             self.best,
             self.left,
@@ -215,14 +215,21 @@ class LiveTrials(TrialProgress):
         for result, chosen in list(self._recent)[-room:]:
             values = [value_text(value) for value in result.values or ()] or [""] * len(self.objectives)
             style = {"complete": "", "pruned": "dim", "failed": "red"}[result.ending]
-            cells = [str(result.trial), result.ending, "", *values, duration(result.seconds), chosen_text(chosen)]
+            cells = [
+                str(result.trial),
+                result.ending,
+                "",
+                *values,
+                duration(round(result.seconds)),
+                chosen_text(chosen),
+            ]
             yield cells, style
 
     def _running_rows(self) -> Iterator[tuple[list[str], str]]:
         now = time.monotonic()
         for trial, text, value in self._running.values():
             values = [value_text(value), *[""] * (len(self.objectives) - 1)]
-            spent = duration(now - self._started.get(trial.number, now))
+            spent = duration(round(now - self._started.get(trial.number, now)))
             cells = [str(trial.number), "running", text, *values, spent, chosen_text(trial.chosen)]
             yield cells, "bold"
 

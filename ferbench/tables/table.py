@@ -188,9 +188,9 @@ def _rounded(number: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``38 s``, ``11 min 55 s``, ``3 h 07 min``."""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    """``5.2 s`` (of an int ``5 s``), ``38 s``, ``11 min 55 s``, ``3 h 07 min``."""
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 and not isinstance(seconds, int) else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"

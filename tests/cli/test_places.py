@@ -34,12 +34,6 @@ def test_a_file_may_be_standard_output_where_nothing_else_is_then_printed(ferben
     assert not os.path.lexists("-")
 
 
-def test_a_name_need_be_no_text(ferbench_cli, runs, tmp_path):
-    name = os.fsdecode(b"\xff\xfe.csv")
-    assert ferbench_cli("export", "one", "--predictions", name, fresh=True).exit_code == 0
-    assert (tmp_path / name).stat().st_size > 100
-
-
 def test_json_makes_way_too(ferbench_cli, runs, capfd):
     done = ferbench_cli("compare", "one", "two", "--csv", "-", "--json")
     assert capfd.readouterr().out.startswith("right,id,")
