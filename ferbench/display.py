@@ -53,7 +53,9 @@ def watch() -> None:
     """
     sys.stderr = _watched(sys.stderr, 2, drops=True)
     sys.__stderr__ = sys.stderr  # type: ignore[assignment,misc]
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout is sys.__stdout__:
+    if sys.stdout is None:
+        sys.stdout = _watched(None, 1, drops=True)
+    elif isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout is sys.__stdout__:
         results = os.dup(1)
         sys.stdout = _watched(sys.stdout, results, drops=False)
         sys.__stdout__ = sys.stdout  # type: ignore[assignment,misc]

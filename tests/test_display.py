@@ -124,4 +124,5 @@ def test_json_is_all_that_is_on_stdout_whatever_a_plugin_prints(tmp_path):
     assert done.returncode == 0, done.stderr
     assert [run["status"] for run in json.loads(done.stdout)] == ["done"]
     assert done.stderr.count("imported") >= 5
-    assert {"built", "called"} <= set(done.stderr.split())
+    assert "built" in done.stderr
+    assert "called" in done.stderr

@@ -19,7 +19,6 @@ from ferbench.experiment.settings import Tables, build_recipe
 from ferbench.kinds import IN_IDS
 from ferbench.plugin.culprit import blame
 from ferbench.plugin.discovery import Component, PluginRecord, Registry
-from ferbench.plugin.guard import apart
 from ferbench.plugin.refusals import complaint
 from ferbench.plugin.specs import DatasetSpec, ModelSpec
 from ferbench.records.run import Component as Used
@@ -43,7 +42,7 @@ class ChosenComponent:
         """Call the builder with the options; ``given`` are keyword arguments that are no options (``seed``)."""
         builder = self.builder()
         try:
-            with apart(f"{self.component.title} is still being built"):
+            with self.component.apart("being built"):
                 return builder(*args, **given)
         except BaseException as error:
             raise blame(error, self.component) from error.__cause__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from pathlib import Path
@@ -20,6 +21,10 @@ from ferbench.wording import did_you_mean
 
 if TYPE_CHECKING:
     from ferbench.plugin.options import OptionSchema
+
+
+#: The distribution whose entries always load.
+BUILT_IN = "ferbench"
 
 
 class UnusableComponent(UserError):
@@ -110,6 +115,10 @@ class Component:
         """The same with its plugin: ``model 'arc-net' of plugin 'arc' (arc-margin 0.2.0)``."""
         return f"{self.where} of plugin {self.plugin.title}"
 
+    def apart(self, doing: str) -> AbstractContextManager[None]:
+        """While its plugin's code is ``doing`` something ("being built"), see `ferbench.plugin.guard.apart`."""
+        return apart("" if self.distribution == BUILT_IN else f"{self.title} is still {doing}")
+
     def builder(self) -> Callable[..., Any]:
         """Import the function or class that builds the component.
 
@@ -120,7 +129,7 @@ class Component:
         file = self.plugin.file
         own = file is not None and module_name == file.stem  # even where another module has that name
         try:
-            with apart(f"{self.title} is still being imported"):
+            with self.apart("being imported"):
                 module = importlib.import_module(self.plugin.module if own else module_name)
         except BaseException as error:
             if not is_fault(error):

@@ -24,7 +24,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ferbench.errors import UserError
-from ferbench.plugin.component import Component, PluginRecord
+from ferbench.plugin.component import BUILT_IN, Component, PluginRecord
 from ferbench.plugin.faults import PluginFault, describe, is_fault
 from ferbench.plugin.guard import apart
 from ferbench.plugin.loading import collect_specs, import_file
@@ -34,7 +34,6 @@ from ferbench.wording import did_you_mean, one_line
 __all__ = ["Component", "PluginRecord", "Registry", "load_registry"]
 
 GROUP = "ferbench"
-BUILT_IN = "ferbench"  # the distribution whose entries always load
 
 
 def warn_on_stderr(line: str) -> None:

@@ -27,7 +27,7 @@ def apart(what: str, remedy: str = "") -> Iterator[None]:
     """In this block other people's code runs.
 
     Args:
-        what: it does, such as ``plugin 'arc' (arc-margin 0.2.0) is still being imported``.
+        what: it does, such as ``plugin 'arc' (arc-margin 0.2.0) is still being imported``; empty: that is not said.
         remedy: how to do without it.
 
     Raises:
@@ -36,7 +36,8 @@ def apart(what: str, remedy: str = "") -> Iterator[None]:
     """
     late = threading.Timer(PATIENCE, _name, [f"{what} after {PATIENCE:.0f} s{remedy and f'; {remedy}'}"])
     late.daemon = True
-    late.start()
+    if what:
+        late.start()
     before, _inside.depth = getattr(_inside, "depth", 0), getattr(_inside, "depth", 0) + 1
     try:
         with _stdout_as_stderr(), _interrupts() as came:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from ferbench.plugin.component import Component
 from ferbench.plugin.faults import describe, is_fault
-from ferbench.plugin.guard import apart
 from ferbench.plugin.specs import ReportSectionSpec
 from ferbench.report.contents import RunView
 from ferbench.tables.table import Table
@@ -49,7 +48,7 @@ def sections_of(run: RunView, components: Sequence[Component]) -> list[Section]:
         name = component.name
         title = component.spec.title or name.replace("-", " ").capitalize()
         try:
-            with apart(f"section '{name}' of plugin {component.plugin.title} is still being made"):
+            with component.apart("being made"):
                 made = list(component.builder()(run.record.plain(), [epoch.plain() for epoch in run.history]))
                 tables = tuple(replace(table, id=f"{name}-{table.id}-{run.id}") for table in made)
         except BaseException as error:

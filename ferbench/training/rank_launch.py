@@ -243,9 +243,7 @@ class RankProcesses:
             return Signalled(self.signals.pending)  # before it could handle signals
         if code < 0:
             name = signal.Signals(-code).name
-            memory = (
-                "memory may have run out: see what this machine or its scheduler says; " if name == "SIGKILL" else ""
-            )
+            memory = "memory may have run out, as this machine or its scheduler says; " if name == "SIGKILL" else ""
             return Failed(
                 f"device {rank.index + 1} of {self.setup.count}: the process ended with {name}",
                 f"{memory}the same command goes on from the last checkpoint",

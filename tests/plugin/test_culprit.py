@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from types import FunctionType
 
@@ -82,6 +83,15 @@ def test_what_is_no_bug_is_nobodys_fault(error):
     with pytest.raises(type(error)) as raised, using(LOSS, innocent=is_out_of_memory):
         evaluate_loss(raising, Outputs(torch.zeros(2, 2)), TARGETS)
     assert named(raised.value) == ""
+
+
+def test_what_is_no_exception_of_the_ordinary_kind_is_blamed_too():
+    def cancelled(outputs, targets):
+        raise asyncio.CancelledError
+
+    with pytest.raises(RuntimeError, match="it raises CancelledError") as raised, using(LOSS):
+        evaluate_loss(cancelled, Outputs(torch.zeros(2, 2)), TARGETS)
+    assert named(raised.value).startswith("loss 'margin'")
 
 
 def test_a_bug_of_the_harness_is_no_plugins():
