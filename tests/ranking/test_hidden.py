@@ -184,3 +184,13 @@ def test_a_fold_is_shown_though_others_of_its_partition_were_measured_on_unlike_
     done = ferbench_cli("leaderboard", "--results", tmp_path, "--where", "run=b100", "--json")
     (one,) = json.loads(done.stdout)["groups"]
     assert (len(one["rows"]), one["hidden"]) == (1, 0)
+
+
+def test_a_copy_that_is_asked_for_stands_for_its_run(tmp_path, ferbench_cli):
+    tested_again = made_record("a")
+    tested_again["evaluations"]["e3"] = {**tested_again["evaluations"]["e2"], "options": {"tta": "flip"}}
+    write_runs(tmp_path, tested_again)
+    (tmp_path / "runs" / "a00000000000").rename(tmp_path / "runs" / "b-copy")
+    write_runs(tmp_path, made_record("a"), made_record("d", config="d"))
+    done = ferbench_cli("leaderboard", "--results", tmp_path, "--where", "run=b-copy", "--json")
+    assert sorted((len(one["rows"]), one["hidden"]) for one in json.loads(done.stdout)["groups"]) == [(2, 1)]
