@@ -32,19 +32,21 @@ def sync_directory(path: Path) -> None:
 
 
 #: What is asked before anything in a directory changes, by the directory's absolute path.
-_fences: dict[str, Callable[[], None]] = {}
+_fences: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {}
 
 
 @contextlib.contextmanager
-def fenced(directory: Path, look: Callable[[], None]) -> Iterator[None]:
+def fenced(directory: Path, look: Callable[[], None], glance: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Within this block ``look`` is called before each change that this module makes below ``directory``.
 
     Args:
         directory: need not exist yet.
         look: raises where this process may not write there any more.
+        glance: the same at next to no cost, called after it: a process that is stopped in between, or after it and
+            before the change, makes that change all the same when it goes on.
     """
     key = os.path.abspath(directory)  # noqa: PTH100 - as `may_write` has it: links stay
-    _fences[key] = look
+    _fences[key] = look, glance
     try:
         yield
     finally:
@@ -59,9 +61,11 @@ def may_write(path: Path) -> None:
     """
     if _fences:
         where = os.path.abspath(path)  # noqa: PTH100
-        for directory, look in list(_fences.items()):
-            if where == directory or where.startswith(f"{directory}{os.sep}"):
-                look()
+        asked = [ask for place, ask in list(_fences.items()) if where == place or where.startswith(f"{place}{os.sep}")]
+        for look, _ in asked:
+            look()
+        for _, glance in asked:
+            glance()
 
 
 def replace_file(path: Path, content: bytes, *, like: os.stat_result | None = None) -> None:

@@ -83,17 +83,28 @@ def test_who_is_taken_over_while_it_writes_puts_nothing_in_place(tmp_path, lock,
     assert list(place.iterdir()) == []
 
 
+def test_a_glance_sees_what_a_look_sees(lock):
+    with pytest.raises(TakenOver), holding(lock, "the thing") as hold:
+        hold.glance()
+        os.utime(holder_path(lock))
+        hold.glance()
+        new = written_by(lock.with_name("new"), ELSEWHERE)
+        new.replace(holder_path(lock))
+        hold.glance()
+
+
 def test_other_directories_are_not_guarded(tmp_path, lock):
     with holding(lock, "the thing", guarded=tmp_path / "thing"):
         written_by(holder_path(lock), ELSEWHERE)
         storage.replace_file(tmp_path / "thing-2" / "new", b"mine")
 
 
-def test_what_fails_after_a_lock_was_lost_is_said_to_have_lost_it(lock):
+@pytest.mark.parametrize("error", [FileNotFoundError, ValueError])
+def test_what_fails_after_a_lock_was_lost_is_said_to_have_lost_it(lock, error):
     with pytest.raises(TakenOver) as raised, holding(lock, "the thing"):
         written_by(holder_path(lock), ELSEWHERE)
-        raise FileNotFoundError("the other process has removed it")
-    assert isinstance(raised.value.__cause__, FileNotFoundError)
+        raise error("the other process has removed it")
+    assert isinstance(raised.value.__cause__, error)
 
 
 def test_a_holder_that_was_removed_is_not_believed_to_be_ones_own(tmp_path, lock):

@@ -156,7 +156,7 @@ def _taken_over(directory: Path, whole: Whole, draw: random.Random, error: str, 
     os.kill(child, number)
     over = any(b'"status": "done"' in path.read_bytes() for path in first.glob("results/runs/*/run.json"))
     held = list((first / "results" / "runs").glob(".*.holder.json"))
-    if held:
+    if held and not over:  # a run that is done is shown, whoever has its lock
         refused = run(second, _on_host("b", error))
         if refused.code != 2 or "another process is at work on run" not in refused.said:
             return _ended(child, first, f"the second was not refused: {refused.code} {refused.said[-500:]}")
