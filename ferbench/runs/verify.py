@@ -141,6 +141,8 @@ def _uncovered(directory: RunDirectory) -> Iterator[Finding]:
         record = directory.load()
     except UserError:
         return
+    if REMOVING in run:
+        return
     if record.files is None:
         what = "it was written by an older release, whose records have no digests: a change may go unnoticed"
         yield Finding(run, "run.json", what, "nothing; a run of today is covered", damage=False, covered=False)

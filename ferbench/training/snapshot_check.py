@@ -190,8 +190,9 @@ def _optimizer_misfits(optimizer: torch.optim.Optimizer, kept: Any, steps: int) 
             return
         for key, value in own.items():
             fixed = key != "lr" and (plain or key == "params" or isinstance(value, (bool, str, tuple, type(None))))
-            held = group.get(key, value)  # releases of torch add some
-            if not (type(held) is type(value) and held == value if fixed else not _unlike(value, held, key)):
+            held = group.get(key, value)  # releases of torch add some that say yes or no
+            lost = key not in group and isinstance(value, (int, float)) and not isinstance(value, bool)
+            if lost or not (type(held) is type(value) and held == value if fixed else not _unlike(value, held, key)):
                 yield f"the optimizer's {key} is another one"
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     layouts = set()

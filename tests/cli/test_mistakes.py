@@ -137,4 +137,4 @@ def test_a_grid_says_how_large_it_is_and_why(tmp_path, monkeypatch, capsys):
 def test_too_little_memory_is_no_traceback():
     mistake = mistake_of(MemoryError("Unable to allocate 7.28 TiB"))
     assert mistake is not None
-    assert mistake.message == "there is not enough memory: Unable to allocate 7.28 TiB"
+    assert mistake.message == "memory ran out: Unable to allocate 7.28 TiB"

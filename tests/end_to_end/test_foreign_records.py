@@ -7,7 +7,9 @@ import shlex
 from pathlib import Path
 
 import pytest
+from record_files import write_record
 
+from ferbench.runs.directory import RunDirectory
 from ferbench.training.interruption import Interrupted
 from ferbench.training.saving import RunSaver
 
@@ -56,7 +58,7 @@ def stopped(call, monkeypatch):
     (path,) = Path("r/runs").glob("*/run.json")
     record = json.loads(path.read_text())
     record["recipe"]["trackers"] = [{"name": "spy", "path": "there, outside"}]
-    path.write_text(json.dumps(record))
+    write_record(RunDirectory(path.parent), record)
     return path
 
 
@@ -90,7 +92,7 @@ def test_places_that_the_user_never_named_are_not_read(stopped, call):
     del record["recipe"]["trackers"]
     record["recipe"]["data"]["exclude"] = "secret.csv"
     record["recipe"]["model"] |= {"weights": "evil.pth", "allow_pickled_weights": True}
-    stopped.write_text(json.dumps(record))
+    write_record(RunDirectory(stopped.parent), record)
     Path("secret.csv").write_text("id\n")
     Path("evil.pth").write_bytes(b"no pickle")
     done = call("resume", "mine")

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from ferbench.bounded import DEEPEST
-from ferbench.doctor.cache import _known
+from ferbench.data.description import PACK_FORMAT, SourceDescription, read_description
 from ferbench.errors import UserError
 from ferbench.experiment.settings import read_recipe
 from ferbench.ranking.standing import TESTS_FILE, _Cache, _Tested
@@ -107,7 +107,10 @@ def furnish(path: Path, run: RunDirectory) -> Room:
     cache.save()
     sources = path / "sources" / "sources"
     sources.mkdir(parents=True)
-    (sources / "stamp.json").write_text(json.dumps({"digest": "v1:" + "7" * 64, "n": 7}))
+    about = SourceDescription(
+        format=PACK_FORMAT, digest="v1:" + "7" * 64, dataset="faces", skipped=7, faults=[], notes={"n": 7}
+    )
+    (sources / "stamp.json").write_text(about.model_dump_json())
     os.utime(run.record_path, (1, 1))
     _settled(results)
     assert record.status == "done"
@@ -115,6 +118,14 @@ def furnish(path: Path, run: RunDirectory) -> Room:
 
 
 _SAFE = "# " + "x" * 200
+
+
+def _source(path: Path) -> SourceDescription | None:
+    """What a cache knows of a source; None where it makes that anew."""
+    try:
+        return read_description(path, SourceDescription)
+    except (OSError, ValueError):
+        return None
 
 
 def _settled(results: Path) -> None:
@@ -194,7 +205,8 @@ def readers(room: Room) -> list[Reader]:
         Reader(
             "sources/….json",
             room.path / "sources" / "sources" / "stamp.json",
-            lambda: list(_known(room.path / "sources")) or None,
+            lambda: _source(room.path / "sources" / "sources" / "stamp.json"),
+            number="skipped",
         ),
         Reader(
             "a recipe",
