@@ -110,7 +110,7 @@ def furnish(path: Path, run: RunDirectory) -> Room:
     about = SourceDescription(
         format=PACK_FORMAT, digest="v1:" + "7" * 64, dataset="faces", skipped=7, faults=[], notes={"n": 7}
     )
-    (sources / "stamp.json").write_text(about.model_dump_json())
+    (sources / "stamp.json").write_text(json.dumps(about.model_dump()))
     os.utime(run.record_path, (1, 1))
     _settled(results)
     assert record.status == "done"
