@@ -210,8 +210,8 @@ _REMEDIES = {
     errno.ENFILE: "this machine may open no more files: end what you need no longer, and try again",
     errno.ENOLCK: f"that file system gives no locks now: see that its lock service runs, {_ELSEWHERE}",
     errno.ENAMETOOLONG: "give a shorter name or path",
-    errno.ENOTDIR: "a file lies where a folder should be: move it, or name another place",
-    errno.EISDIR: "a folder lies where a file should be: move it, or name another place",
+    errno.ENOTDIR: f"a file lies where a folder should be: move it, {_ELSEWHERE}",
+    errno.EISDIR: f"a folder lies where a file should be: move it, {_ELSEWHERE}",
     errno.ENOENT: "a folder on the way there is gone: see whether somebody removed it, and try again",
     errno.EIO: "the disk or the network to it has a fault: see the system's log, and try again",
 }
