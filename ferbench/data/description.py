@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -9,9 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ferbench.bounded import Damaged, from_json, read_file
 from ferbench.data.sample import Fault
+from ferbench.ids import own_digest
 
 #: Rises when the files of a pack change meaning; packs of another format are built anew.
 PACK_FORMAT = 1
+
+_OWN = "own"
 
 # A dataset may have millions of faults.
 _LARGEST = 2**30
@@ -48,6 +52,11 @@ class SourceDescription(_Described):
     def found(self) -> tuple[Fault, ...]:
         """The faults."""
         return tuple(Fault(*fault) for fault in self.faults)
+
+    def to_bytes(self, stamp: str) -> bytes:
+        """The file of the source that has that stamp, with a digest of both; older releases wrote none."""
+        content = json.loads(json.dumps({key: getattr(self, key) for key in SourceDescription.model_fields}))
+        return json.dumps({**content, _OWN: own_digest([stamp, content])}, indent=1).encode()
 
 
 class ColumnDescription(_Described):
@@ -92,6 +101,10 @@ def read_description(path: Path, kind: type[_Model]) -> _Model:
         content = from_json(read_file(path, largest=_LARGEST))
         if isinstance(content, dict) and content.get("format") != PACK_FORMAT:
             raise Damaged(f"it has format {str(content.get('format'))[:20]}, this ferbench reads {PACK_FORMAT}")
+        if isinstance(content, dict) and _OWN in content:
+            stated = content.pop(_OWN)
+            if stated != own_digest([path.stem, content]):
+                raise Damaged("it is not what was written, or of another source: its own digest is another")
         return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]

@@ -7,7 +7,6 @@ known source has become. Packs are immutable: they appear whole under their name
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import secrets
@@ -79,12 +78,12 @@ def pack_dataset(
     )
     form = form or StoredForm.of(dataset)
     stamp = _stamp_of(dataset, form, name, origin, skip_faulty)
-    known = _known_pack(cache, stamp, checked=checked)
+    known = _known_pack(cache, stamp, name, checked=checked)
     if known is not None:
         return replace(known, form=form)
     refuse_without_room(dataset, form, name, cache)
     with turn(cache, stamp) as hold:
-        known = _known_pack(cache, stamp, checked=checked, warn=True)
+        known = _known_pack(cache, stamp, name, checked=checked, warn=True)
         if known is not None:
             return replace(known, form=form)
         with building_directory(cache, cache / "packs", stamp) as directory:
@@ -100,9 +99,9 @@ def pack_dataset(
             with writing(cache):
                 path = _publish(directory, cache / "packs", description["digest"])
                 (cache / "sources").mkdir(exist_ok=True)
-                about = {key: description[key] for key in SourceDescription.model_fields}
-                replace_file(cache / "sources" / f"{stamp}.json", json.dumps(about, indent=1).encode())
-        made = _known_pack(cache, stamp, checked=False)
+                about = SourceDescription.model_validate(description)
+                replace_file(cache / "sources" / f"{stamp}.json", about.to_bytes(stamp))
+        made = _known_pack(cache, stamp, name, checked=False)
         if made is None:
             raise DamagedPack(path, "what was just written is not what is read")
         return replace(made, form=form)
@@ -133,7 +132,7 @@ def directory_name(pack_id: str) -> str:
     return pack_id.removeprefix("v1:")[:16]
 
 
-def _known_pack(cache: Path, stamp: str, *, checked: bool, warn: bool = False) -> Pack | None:
+def _known_pack(cache: Path, stamp: str, name: str, *, checked: bool, warn: bool = False) -> Pack | None:
     """The pack that this source has become before, if it is there and sound.
 
     Raises:
@@ -142,6 +141,8 @@ def _known_pack(cache: Path, stamp: str, *, checked: bool, warn: bool = False) -
     source = cache / "sources" / f"{stamp}.json"
     try:
         about = read_description(source, SourceDescription)
+        if about.dataset != name:  # as of one that an older release wrote
+            raise Damaged(f"it is of dataset '{about.dataset[:40]}'")
         path = cache / "packs" / directory_name(about.digest)
         if not path.is_dir():
             return None

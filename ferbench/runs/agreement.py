@@ -175,6 +175,8 @@ def _chosen(record: Run) -> Iterator[str]:
         assert isinstance(choice, Choice)
         if choice.name != used.name and not choice.name.endswith(f":{used.name}"):
             yield f"the recipe has another {section} than components"
+        if record.kind == "ensemble" and not used.options:  # as of members that had it of several releases
+            continue
         if any(_is_another(value, used, key) for key, value in choice.options.items()):
             yield f"the recipe has other options of the {section} than components"
 

@@ -49,9 +49,7 @@ def has_evaluation(directory: RunDirectory, record: Run, short_id: str) -> bool:
     """Whether an evaluation is in the record, and its files are those that the record covers."""
     if short_id not in record.evaluations or directory.load_evaluation(short_id) is None:
         return False
-    names = [f"evaluations/{short_id}/{name}" for name in _OF_EVALUATION]
-    files = record.files or {}
-    return all(sha256(directory.path / name) == files[name] for name in names if name in files)
+    return not any(is_changed(directory, record, f"evaluations/{short_id}/{name}") for name in _OF_EVALUATION)
 
 
 def differences(directory: RunDirectory, record: Run) -> Iterator[tuple[str, str, bool]]:
@@ -92,6 +90,12 @@ def _tensors(directory: RunDirectory) -> dict[str, tuple[str, str]]:
             for file, stated in tensor_files(name, read_about(directory.checkpoints, name)).items():
                 found[f"checkpoints/{file}"] = (f"checkpoints/{name}.json", stated)
     return found
+
+
+def is_changed(directory: RunDirectory, record: Run, name: str) -> bool:
+    """Whether a file is not the one that the record covers; False where it covers none of that name."""
+    stated = (record.files or {}).get(name)
+    return stated is not None and sha256(directory.path / name) != stated
 
 
 def sha256(path: Path) -> str | None:

@@ -143,12 +143,16 @@ class RunDirectory:
         """Begin ``history.jsonl`` anew."""
         replace_file(self.path / "history.jsonl", b"")
 
-    def keep_history(self, epochs: int, last: Epoch | None) -> None:
-        """Cut the history back to its first ``epochs``, and add the last of them when it is not there."""
+    def kept_history(self, epochs: int, last: Epoch | None) -> bytes:
+        """The history cut back to its first ``epochs``, with the last of them where it is not there."""
         kept = {epoch.epoch: line for line, epoch in self._lines() if epoch.epoch <= epochs}
         if last is not None and max(kept, default=0) < last.epoch:
             kept[last.epoch] = _line(last)
-        replace_file(self.path / "history.jsonl", b"".join(line + b"\n" for line in kept.values()))
+        return b"".join(line + b"\n" for line in kept.values())
+
+    def keep_history(self, epochs: int, last: Epoch | None) -> None:
+        """Put `kept_history` in the history's place."""
+        replace_file(self.path / "history.jsonl", self.kept_history(epochs, last))
 
     def append_history(self, epoch: Epoch) -> None:
         """Add one epoch."""

@@ -113,6 +113,8 @@ def _execute(
         if is_trained(directory):
             return _evaluate_again(plan, device, directory, ranks)
         record = first_record(plan, device, ranks.count)
+        if directory.exists():  # what an earlier process left stays covered as it was, should this one fail at once
+            record.files = directory.load().files
         trackers = Trackers(plan.resolved.trackers)
         try:
             model = checked_model(plan)
@@ -132,6 +134,8 @@ def _execute(
             resumed = training is not None and _resume(training, directory, saver, record)
             if lost is not None and not resumed:
                 raise lost
+            if not resumed:
+                record.files = {}
             if plan.start is None or not resumed:  # a run that goes on may outlive the one that it started from
                 samples = samples_of(plan)
                 add_changes(plan, record, _warn)
@@ -253,9 +257,13 @@ def _resume(training: Training, directory: RunDirectory, saver: RunSaver, record
     if not directory.exists():
         return False
     before = directory.load()
-    if before.status != "running":  # what its record covers may change from here on
-        directory.save(before.model_copy(update={"status": "running"}))
-    if not saver.resume(training, _warn):
+
+    def begin() -> None:
+        if before.status != "running":  # what its record covers may change from here on
+            directory.save(before.model_copy(update={"status": "running"}))
+        record.files = before.files and {}
+
+    if not saver.resume(training, _warn, before, begin):
         return False
     last = [session.environment for session in before.resumed if session.environment is not None]
     if (line := other_threads((last or [before.environment])[-1], record.environment, "this run was")) is not None:

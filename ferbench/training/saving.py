@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 import torch
 
 from ferbench.errors import UserError
+from ferbench.records.run import Run
+from ferbench.runs.covered import is_changed
 from ferbench.runs.directory import RunDirectory
+from ferbench.runs.learnt import SAMPLES_FILE
 from ferbench.runs.saved import BEST, is_whole
 from ferbench.training import checkpoints
 from ferbench.training.interruption import Interrupted, Interruption
@@ -91,10 +95,27 @@ class RunSaver(Saver):
         """Report a checkpoint that is written: its kind, ``best`` or ``snapshot``, its name, and where it was made."""
         self._written(checkpoint_at(self._directory, kind, name, at.step, at.epoch, at.batches))
 
-    def resume(self, training: Training, warn: Callable[[str], None]) -> bool:
-        """Put a training to where its newest whole snapshot was; False when there is nothing to go on from."""
-        facts = _best_facts(self._directory)
-        snapshot = self._snapshots.newest(warn, lambda one: misfit(one, training) or _other_best(one, facts))
+    def resume(self, training: Training, warn: Callable[[str], None], before: Run, begin: Callable[[], None]) -> bool:
+        """Put a training to where its newest whole snapshot was; False when there is nothing to go on from.
+
+        Args:
+            training: as it was built.
+            warn: called with a line.
+            before: the record of the run. Where it had ended, no file is kept that is not what that covers.
+            begin: called before the first file changes.
+
+        Raises:
+            UserError: the history has changed, or nothing can go on from the snapshot.
+        """
+        directory = self._directory
+        facts = None if is_changed(directory, before, f"checkpoints/{BEST}.json") else _best_facts(directory)
+
+        def why_not(one: Snapshot) -> str:
+            if is_changed(directory, before, f"checkpoints/{one.name}.json"):
+                return "its SHA-256 in run.json is another"
+            return misfit(one, training) or _other_best(one, facts)
+
+        snapshot = self._snapshots.newest(warn, why_not)
         if snapshot is None:
             return False
         best, at, kept = snapshot.best[0], snapshot.position, None if facts is None else facts.epoch
@@ -103,27 +124,44 @@ class RunSaver(Saver):
         # Best weights of an epoch after the snapshot's: going on comes to that epoch again, and to the same weights.
         self._ahead = kept if lost and not here and kept is not None and kept >= at.epoch else None
         if lost and not here and self._ahead is None:
-            warn(
-                f"the best weights in {self._directory.checkpoints / BEST}.safetensors are damaged: the run begins anew"
-            )
+            warn(f"the best weights in {directory.checkpoints / BEST}.safetensors are damaged: the run begins anew")
             return False
+        self._refuse_changed(before, at)
         try:
             snapshot.restore(training)
             try_on(training)
         except Exception as error:  # whatever a plugin says of a state that it never gave
             if is_out_of_memory(error):
                 raise
-            path = self._directory.checkpoints / snapshot.name
+            path = directory.checkpoints / snapshot.name
             raise UserError(
                 f"nothing can go on from the checkpoint {path}.json: {one_line(str(error)) or type(error).__name__}",
                 "remove its two files: the run goes on from the one before it, or begins anew",
             ) from error
+        begin()
         if lost and here:
-            save_best(self._directory, training)
+            save_best(directory, training)
         self._random, self.resumed_from = snapshot.random, snapshot.name
-        self._directory.keep_history(at.epoch - 1, at.record)
+        directory.keep_history(at.epoch - 1, at.record)
         self._saved = training.at.batches
         return True
+
+    def _refuse_changed(self, before: Run, at: Position) -> None:
+        """For a run that would go on from there and keep what is not what its record covers.
+
+        Raises:
+            UserError: the history is such, and not mended by the snapshot; or the samples of a run that started from
+                another one.
+        """
+        directory, history = self._directory, "history.jsonl"
+        mended = hashlib.sha256(directory.kept_history(at.epoch - 1, at.record)).hexdigest()
+        kept = [] if mended == (before.files or {}).get(history) else [history]
+        for name in [*kept, SAMPLES_FILE] if before.lineage.parents else kept:
+            if is_changed(directory, before, name):
+                raise UserError(
+                    f"the run cannot go on: {directory.path / name} is not what was written: its SHA-256 is another",
+                    f"take it from a backup; or 'ferbench runs rm {directory.path.name}', then run again",
+                )
 
     def restore_random(self, device: torch.device) -> None:
         """Put the random generators to where the snapshot that was resumed has them."""

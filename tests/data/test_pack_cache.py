@@ -362,3 +362,30 @@ def test_source_record_cut_short_is_no_obstacle(tmp_path: Path) -> None:
     for record in (tmp_path / "sources").iterdir():
         cut(record, 10)
     assert pack(Listed(good()), tmp_path).digest == first.digest
+
+
+def test_a_source_record_that_says_something_else_is_made_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = pack(Listed(good()), tmp_path)
+    (record,) = (tmp_path / "sources").iterdir()
+    whole = record.read_bytes()
+    pack(Listed(good(12), stamp="second"), tmp_path)
+    (other,) = (path for path in (tmp_path / "sources").iterdir() if path != record)
+    about = json.loads(whole)
+    older = {key: value for key, value in about.items() if key != "own"}
+    for content in (
+        other.read_bytes(),
+        json.dumps({**about, "notes": {"reads": 7}}).encode(),
+        json.dumps({**about, "skipped": 3}).encode(),
+        json.dumps({**older, "dataset": "fer2013"}).encode(),
+    ):
+        record.write_bytes(content)
+        caplog.clear()
+        again = pack(Listed(good()), tmp_path)
+        assert (again.digest, again.skipped, again.dataset) == (first.digest, 0, "listed")
+        assert f"{record} is damaged" in caplog.text
+    record.write_bytes(json.dumps(older).encode())
+    dataset = Listed(good())
+    assert pack(dataset, tmp_path).notes == first.notes
+    assert dataset.reads == 0

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 from record_files import write_record
 
+from ferbench.errors import UserError
 from ferbench.runs.directory import RunDirectory
+from ferbench.runs.sealed import seal
+from ferbench.runs.verify import Verification
+from ferbench.storage import json_bytes
 from ferbench.training.interruption import Interrupted
 from ferbench.training.saving import RunSaver
 
@@ -145,3 +149,47 @@ def test_a_local_plugin_that_is_not_given_again_is_named(ferbench_cli, tmp_path,
     assert "needs the local plugin mine, which was not given" in refused.stderr
     assert "--plugin mine.py" in refused.stderr
     assert ferbench_cli(*asked, "--plugin", "mine.py").exit_code == 0
+
+
+@pytest.fixture
+def go_on(ferbench_cli):
+    return lambda: ferbench_cli("resume", "mine", "--results", "r", "--cache", "c", "--quiet")
+
+
+def test_a_history_that_was_changed_does_not_go_on_and_is_not_covered_anew(stopped, go_on):
+    history = stopped.parent / "history.jsonl"
+    whole = history.read_bytes()
+    first, rest = whole.split(b"\n", 1)
+    history.write_bytes(first.replace(b"0.", b"1.", 1) + b"\n" + rest)
+    for _ in range(2):
+        refused = go_on()
+        assert refused.exit_code == 2
+        assert "history.jsonl is not what was written" in refused.stderr
+        found = Verification.of(RunDirectory(stopped.parent)).findings
+        assert [one.file for one in found if one.damage] == ["history.jsonl"]
+    history.write_bytes(whole)
+    assert go_on().exit_code == 0
+    assert Verification.of(RunDirectory(stopped.parent)).verdict == "whole"
+
+
+def test_a_failure_before_a_run_goes_on_covers_nothing_anew(stopped, go_on, monkeypatch):
+    history = stopped.parent / "history.jsonl"
+    history.write_bytes(history.read_bytes().replace(b"0.", b"1.", 1))
+
+    def fail(plan):
+        raise UserError("no room", "wait")
+
+    monkeypatch.setattr("ferbench.training.run.checked_model", fail)
+    assert go_on().exit_code == 2
+    assert json.loads(stopped.read_text())["status"] == "failed"
+    assert "history.jsonl" in [one.file for one in Verification.of(RunDirectory(stopped.parent)).findings if one.damage]
+
+
+def test_a_checkpoint_that_was_sealed_anew_is_not_used(stopped, go_on):
+    *_, newest = sorted((stopped.parent / "checkpoints").glob("step-*.json"))
+    about = json.loads(newest.read_text())
+    newest.write_bytes(json_bytes(seal({**about, "note": "mine"})))
+    done = go_on()
+    assert done.exit_code == 0, done.stderr
+    assert f"{newest.stem}.json is damaged: its SHA-256 in run.json is another" in done.stderr
+    assert [one["epoch"] for one in json.loads(stopped.read_text())["resumed"]] == [2]

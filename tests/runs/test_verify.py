@@ -230,6 +230,17 @@ def test_an_ensemble_that_is_not_the_mean_of_its_members_is_found(results):
     )
 
 
+def test_an_ensemble_of_runs_of_several_releases_is_whole(results):
+    other = find_run(results, "run-2")
+    record = read_record(other)
+    record["components"]["dataset"]["source"] = "0" * 64
+    write_record(other, record)
+    shutil.rmtree(find_run(results, "both").path)
+    done = CliRunner().invoke(cli, ["ensemble", "run-1", "run-2", "--name", "both", "--results", str(results)])
+    assert done.exit_code == 0, done.output
+    assert Verification.of(find_run(results, "both")).findings == ()
+
+
 def test_an_ensemble_without_its_members_is_not_damaged(results):
     shutil.rmtree(find_run(results, "run-1").path)
     findings = list(verify(find_run(results, "both")))
