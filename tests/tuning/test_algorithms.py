@@ -106,7 +106,7 @@ def test_cma_es_learns_from_trials_alone_and_neither_keeps_nor_reads_a_pickle(tm
     derived = ours._init_optimizer(space, optuna.study.StudyDirection.MAXIMIZE)
     assert derived.generation == state.generation >= 2
     assert (derived._mean == state._mean).all()
-    assert derived._C == pytest.approx(state._C)
+    assert pytest.approx(state._C) == derived._C
     assert derived._sigma == state._sigma
 
     mine = search(make_sampler("cma-es", ONE, 5))
