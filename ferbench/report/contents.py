@@ -235,9 +235,9 @@ def read_runs(directories: Sequence[RunDirectory], baseline: RunDirectory | None
             views.append(_view(directory))
         except UserError as error:
             damaged[id_] = error
-    for id_, error in damaged.items():
+    for id_, fault in damaged.items():
         if not views or (baseline is not None and id_ == baseline.path.name):
-            raise error
+            raise fault
     runs = [replace(view, label=label) for view, label in zip(views, labels(views), strict=True)]
     named = None if baseline is None else next(run for run in runs if run.id == baseline.path.name)
     if named is not None and named.result is None:
