@@ -32,7 +32,7 @@ DEEPEST = 64
 MOST = 2**22
 
 # An archive may unpack to so much in any case, and beyond it to so many times its own size; deflate packs nothing that
-# ferbench writes by more than some 40.
+# ferbench writes by more than some 40. The same goes for a file with holes, of which ferbench leaves none.
 _UNPACKED = 64 * 2**20
 _RATIO = 200
 _LARGEST_UNPACKED = 8 * 2**30
@@ -86,10 +86,28 @@ def opened(path: Path, *, largest: int | None = None, links: bool = False) -> It
             raise Damaged("it is a folder" if stat.S_ISDIR(status.st_mode) else "it is no regular file")
         if largest is not None and status.st_size > largest:
             raise TooLarge(f"it has {status.st_size:,} bytes, {largest:,} at most")
+        if not links:
+            _refuse_holes(descriptor, status.st_size)
         with open(descriptor, "rb", closefd=False) as file:
             yield file
     finally:
         os.close(descriptor)
+
+
+def _refuse_holes(descriptor: int, size: int) -> None:
+    """Refuse a file whose size is out of proportion to what lies on the disk: to read its holes takes hours."""
+    if size <= _UNPACKED or not hasattr(os, "SEEK_DATA"):
+        return
+    held = end = 0
+    try:
+        while held * _RATIO < size:
+            begin = os.lseek(descriptor, end, os.SEEK_DATA)
+            end = os.lseek(descriptor, begin, os.SEEK_HOLE)
+            held += end - begin
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # nothing but a hole is left; other errors: this file system knows of none
+            raise Damaged(f"of its {size:,} bytes {held:,} are there, the others are holes") from error
+    os.lseek(descriptor, 0, os.SEEK_SET)
 
 
 def read_file(path: Path, *, largest: int = LARGEST, links: bool = False) -> bytes:

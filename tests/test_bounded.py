@@ -245,3 +245,20 @@ def test_tensors_have_the_size_that_their_header_says(tmp_path: Path) -> None:
         with opened(path) as file, contextlib.nullcontext() if fine else pytest.raises(Damaged):
             refuse_cut_tensors(file)
             assert file.read() == content
+
+
+@pytest.mark.skipif(not hasattr(os, "SEEK_DATA"), reason="holes cannot be found here")
+def test_a_file_of_holes_is_not_read_for_hours(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"begins")
+    os.truncate(path, 2**40)
+    with pytest.raises(Damaged, match="holes"), opened(path):
+        pass
+    # A copy may have been made with holes for zeros: that is in proportion.
+    with path.open("wb") as file:
+        file.truncate(65 * 2**20)
+        file.seek(64 * 2**20)
+        file.write(bytes(2**20 - 4) + b"ends")
+    with opened(path) as file:
+        assert file.tell() == 0
+        assert len(file.read(100)) == 100

@@ -83,8 +83,15 @@ def report(
     path = output or report_path(results, [*chosen, *beside])
     sections = find_sections(plugin)
 
+    named: set[str] = set()
+
     def contents() -> Report:
-        return compose(read_runs(chosen, base), sections, extras)
+        read = read_runs(chosen, base)
+        for run, error in read.damaged.items():
+            if run not in named:
+                named.add(run)
+                click.echo(one_line(f"warning: run {run} is left out: {error.message}; {error.remedy}"), err=True)
+        return compose(read, sections, extras)
 
     def write(*, refresh: int | None) -> None:
         page = report_page(contents(), refresh=refresh).encode()
@@ -119,7 +126,7 @@ def _watch(chosen: Sequence[RunDirectory], write: Callable[..., None], seen: lis
             write(refresh=_REFRESH)
     write(refresh=None)
     for run in chosen:
-        status = run.load().status
+        status = _status(run)
         if status == "running":
             click.echo(f"run {run.path.name} says that it is running, but no process is at work on it", err=True)
         else:
@@ -129,7 +136,14 @@ def _watch(chosen: Sequence[RunDirectory], write: Callable[..., None], seen: lis
 def _going_on(chosen: Sequence[RunDirectory]) -> bool:
     from ferbench.runs.lock import is_held
 
-    return any(run.load().status == "running" and is_held(run) for run in chosen)
+    return any(_status(run) == "running" and is_held(run) for run in chosen)
+
+
+def _status(run: RunDirectory) -> str:
+    try:
+        return run.load().status
+    except UserError:  # which the page names
+        return "damaged"
 
 
 def _stamps(chosen: Sequence[RunDirectory]) -> list[tuple[int, int]]:

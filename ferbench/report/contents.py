@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -206,28 +206,38 @@ class Contents:
         comparisons: groups of comparable runs.
         partitions: runs on several folds of one partition, which stand in no comparison.
         baseline: the run that others are compared with, if one was named.
+        damaged: runs that were left out, by id, each with what is wrong with it.
     """
 
     runs: tuple[RunView, ...]
     comparisons: tuple[Comparison, ...]
     baseline: RunView | None
     partitions: tuple[tuple[RunView, ...], ...] = ()
+    damaged: Mapping[str, UserError] = field(default_factory=dict)
 
 
 def read_runs(directories: Sequence[RunDirectory], baseline: RunDirectory | None = None) -> Contents:
     """Read the runs of a report.
 
     Args:
-        directories: the runs; one named twice counts once.
+        directories: the runs; one named twice counts once. Of several, those that are damaged are left out.
         baseline: is put first when it is not among them.
 
     Raises:
-        UserError: a record is damaged.
+        UserError: no run is whole, or the baseline is not.
     """
     chosen = {directory.path.name: directory for directory in directories}
     if baseline is not None and baseline.path.name not in chosen:
         chosen = {baseline.path.name: baseline, **chosen}
-    views = [_view(directory) for directory in chosen.values()]
+    views, damaged = [], {}
+    for id_, directory in chosen.items():
+        try:
+            views.append(_view(directory))
+        except UserError as error:
+            damaged[id_] = error
+    for id_, fault in damaged.items():
+        if not views or (baseline is not None and id_ == baseline.path.name):
+            raise fault
     runs = [replace(view, label=label) for view, label in zip(views, labels(views), strict=True)]
     named = None if baseline is None else next(run for run in runs if run.id == baseline.path.name)
     if named is not None and named.result is None:
@@ -235,7 +245,7 @@ def read_runs(directories: Sequence[RunDirectory], baseline: RunDirectory | None
     partitions = _partitions(runs)
     folds = {run.id for several in partitions for run in several}
     others = [run for run in runs if run.id not in folds]
-    return Contents(tuple(runs), tuple(_comparisons(others, named)), named, partitions)
+    return Contents(tuple(runs), tuple(_comparisons(others, named)), named, partitions, damaged)
 
 
 def _view(directory: RunDirectory) -> RunView:

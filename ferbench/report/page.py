@@ -148,7 +148,7 @@ def compose(contents: Contents, sections: Sequence[Component] = (), extras: Extr
     detailed = len(contents.runs) <= MOST_DETAILED
     several = len(contents.runs) > 1
     unfinished = [run for run in contents.runs if run.result is None]
-    notes = []
+    notes = [f"Run {id_} is left out: {one_line(error.message)}." for id_, error in contents.damaged.items()]
     if not detailed:
         notes.append(
             f"Over more than {MOST_DETAILED} runs a report compares them only; for confusion matrices and learning "

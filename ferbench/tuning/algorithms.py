@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from ferbench.errors import UserError
@@ -67,6 +69,26 @@ class Strategy:
         )
 
 
+class _CmaEs(optuna.samplers.CmaEsSampler):
+    """CMA-ES whose state is derived from the trials each time.
+
+    Optuna's keeps it in the study's database as a pickle, and would run what anybody else has put there.
+    """
+
+    def _restore_optimizer(self, completed_trials: list[FrozenTrial]) -> None:
+        self._completed = completed_trials
+
+    def _init_optimizer(self, trans: Any, direction: StudyDirection) -> Any:
+        optimizer = super()._init_optimizer(trans, direction)
+        sign = 1 if direction == StudyDirection.MINIMIZE else -1
+        while True:
+            of_generation = self._get_solution_trials(self._completed, optimizer.generation)
+            if len(of_generation) < optimizer.population_size:
+                return optimizer
+            told = of_generation[: optimizer.population_size]
+            optimizer.tell([(trans.transform(one.params), sign * one.values[0]) for one in told])
+
+
 @without_warnings()
 def make_sampler(
     algorithm: Algorithm, objectives: Sequence[Objective], seed: int | None
@@ -87,7 +109,7 @@ def make_sampler(
         case "tpe":
             return optuna.samplers.TPESampler(n_startup_trials=STARTUP, seed=seed)
         case "cma-es":
-            return optuna.samplers.CmaEsSampler(
+            return _CmaEs(
                 n_startup_trials=STARTUP,
                 warn_independent_sampling=False,
                 independent_sampler=optuna.samplers.TPESampler(n_startup_trials=STARTUP, seed=seed),

@@ -10,6 +10,7 @@ from record_files import write_record
 
 from ferbench import UserError
 from ferbench.report.contents import read_runs
+from ferbench.report.page import compose
 from ferbench.runs.lock import only_writer
 
 
@@ -116,6 +117,20 @@ def test_a_damaged_history_is_an_error_that_names_the_file(content, tmp_path):
     with pytest.raises(UserError, match=r"history\.jsonl is damaged") as caught:
         read_runs([run])
     assert "remove that file" in caught.value.remedy
+
+
+def test_of_several_runs_a_damaged_one_is_left_out_and_named(tmp_path):
+    whole, bad = make_run(tmp_path, name="whole"), make_run(tmp_path, name="bad", seed=1)
+    bad.record_path.write_bytes(b"[" * 100_000)
+    contents = read_runs([bad, whole])
+    assert [run.id for run in contents.runs] == [whole.path.name]
+    assert list(contents.damaged) == [bad.path.name]
+    (note,) = compose(contents).notes
+    assert f"Run {bad.path.name} is left out" in note
+    with pytest.raises(UserError, match="is damaged"):
+        read_runs([whole], bad)
+    with pytest.raises(UserError, match="is damaged"):
+        read_runs([bad])
 
 
 def test_a_run_without_a_history_has_no_epochs(tmp_path):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
+
 import optuna
 import pytest
+from optuna._transform import _SearchSpaceTransform
 from optuna.trial import TrialState
 
 from ferbench.errors import UserError
@@ -72,6 +76,53 @@ def test_a_trial_is_recorded_as_drawn_at_random_exactly_while_the_sampler_draws_
     assert [start_up for start_up, _ in mine] == alike
     assert alike[: STARTUP + 1] == [True] * (STARTUP + 1)  # the trial that failed tells nothing
     assert not any(alike[STARTUP + 1 :])
+
+
+class Program:
+    """A pickle that leaves a trace when it is read."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self):
+        return Path.touch, (self.trace,)
+
+
+def test_cma_es_learns_from_trials_alone_and_neither_keeps_nor_reads_a_pickle(tmp_path):
+    def search(sampler) -> optuna.Study:
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        study.optimize(
+            lambda trial: -((trial.suggest_float("x", 0, 1) - 0.3) ** 2) - trial.suggest_float("y", 0, 1), 30
+        )
+        return study
+
+    theirs = optuna.samplers.CmaEsSampler(n_startup_trials=STARTUP, seed=5)
+    kept = search(theirs).trials
+    last = max(trial.number for trial in kept if "cma:optimizer:0" in trial.system_attrs)
+    state = theirs._restore_optimizer(kept)
+    ours = make_sampler("cma-es", ONE, 5)
+    ours._restore_optimizer(kept[:last])
+    space = _SearchSpaceTransform(kept[0].distributions, transform_step=True, transform_0_1=True)
+    derived = ours._init_optimizer(space, optuna.study.StudyDirection.MAXIMIZE)
+    assert derived.generation == state.generation >= 2
+    assert (derived._mean == state._mean).all()
+    assert pytest.approx(state._C) == derived._C
+    assert derived._sigma == state._sigma
+
+    mine = search(make_sampler("cma-es", ONE, 5))
+    attributes = {key: value for trial in mine.trials for key, value in trial.system_attrs.items()}
+    assert attributes["cma:generation"] >= 2
+    assert not [key for key in attributes if "optimizer" in key]
+    mine.add_trial(
+        optuna.trial.create_trial(
+            value=0.0,
+            params=mine.trials[0].params,
+            distributions=mine.trials[0].distributions,
+            system_attrs={"cma:optimizer:0": pickle.dumps(Program(tmp_path / "trace")).hex()},
+        )
+    )
+    mine.ask(mine.trials[0].distributions)
+    assert not (tmp_path / "trace").exists()
 
 
 def test_what_chose_a_trial_in_words():
