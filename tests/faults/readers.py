@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from ferbench.bounded import DEEPEST
-from ferbench.doctor.cache import _known
+from ferbench.data.description import SourceDescription, read_description
 from ferbench.errors import UserError
 from ferbench.experiment.settings import read_recipe
 from ferbench.ranking.standing import TESTS_FILE, _Cache, _Tested
@@ -194,7 +194,7 @@ def readers(room: Room) -> list[Reader]:
         Reader(
             "sources/….json",
             room.path / "sources" / "sources" / "stamp.json",
-            lambda: list(_known(room.path / "sources")) or None,
+            lambda: read_description(room.path / "sources" / "sources" / "stamp.json", SourceDescription),
         ),
         Reader(
             "a recipe",
