@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+#: Where results go: `watch` leads descriptor 1 elsewhere.
+_results = 1
+
 #: Nobody is there to read any more: the reader of a pipe is gone, a terminal is closed.
 GONE = (errno.EPIPE, errno.EIO, errno.ENXIO, errno.ECONNRESET)
 
@@ -51,15 +54,21 @@ def watch() -> None:
 
     What others write to descriptor 1, code in C or a child process, is no result and goes to stderr.
     """
+    global _results
     sys.stderr = _watched(sys.stderr, 2, drops=True)
     sys.__stderr__ = sys.stderr  # type: ignore[assignment,misc]
     if sys.stdout is None:
         sys.stdout = _watched(None, 1, drops=True)
     elif isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout is sys.__stdout__:
-        results = os.dup(1)
-        sys.stdout = _watched(sys.stdout, results, drops=False)
+        _results = os.dup(sys.stdout.fileno())
+        sys.stdout = _watched(sys.stdout, _results, drops=False)
         sys.__stdout__ = sys.stdout  # type: ignore[assignment,misc]
         os.dup2(2, 1)
+
+
+def results_descriptor() -> int:
+    """The open file that results go to, also while descriptor 1 leads elsewhere."""
+    return _results
 
 
 def keep_working() -> None:

@@ -10,11 +10,12 @@ import stat
 import sys
 from pathlib import Path
 
+from ferbench.display import results_descriptor
 from ferbench.errors import UserError
 from ferbench.storage import replace_file, writing
 
 #: What systems call the open files of a process: a copy of such a link leads to the file, and not to what is open.
-_DESCRIPTOR = re.compile(r"/dev/fd/(\d+)|/proc/(self|thread-self|\d+)/fd/(\d+)")
+_DESCRIPTOR = re.compile(r"/dev/fd/(\d{1,9})|/proc/(self|thread-self|\d+)/fd/(\d{1,9})")
 _STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 STDOUT = Path("/dev/stdout")
 
@@ -43,8 +44,9 @@ def write_output(path: Path, content: bytes) -> None:
     with writing(path):
         place = _followed(path)
         if isinstance(place, int):
-            _flush(place)
-            _write(place, content)
+            descriptor = results_descriptor() if place == 1 else place
+            _flush(descriptor)
+            _write(descriptor, content)
             return
         try:
             there = place.stat()

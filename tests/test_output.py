@@ -180,6 +180,23 @@ def test_open_files_are_written_into_wherever_they_lead(tmp_path):
     assert (tmp_path / "link").is_symlink()
 
 
+@pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_results_go_to_stdout_of_a_command(tmp_path, path):
+    """Where descriptor 1 leads to stderr, for what others write to it."""
+    code = (
+        "import os, sys; from pathlib import Path; from ferbench import display; from ferbench.output import *\n"
+        "display.watch(); os.write(1, b'from C\\n'); print('first'); write_output(Path(sys.argv[1]), b'second\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, check=True)
+    assert done.stdout == b"first\nsecond\n"
+    assert done.stderr == b"from C\n"
+
+
+def test_a_descriptor_of_many_digits_is_none(tmp_path):
+    with pytest.raises(UserError, match="cannot write to /dev/fd/9"):
+        write_output(Path(f"/dev/fd/{'9' * 30}"), b"page")
+
+
 @pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/1", "/dev/../dev/stdout"])
 def test_what_is_standard_output(path):
     assert is_stdout(Path(path))

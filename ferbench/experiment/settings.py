@@ -358,6 +358,8 @@ def _refuse_unheld(key: str, value: object) -> None:
         raise UserError(f"{key} = {value}: not a date or time", "use a number, text or a list")
     elif isinstance(value, int) and not -(2**63) < value < 2**63:
         raise UserError(f"{key}: a whole number of {value.bit_length()} bits", "give a number below 2^63")
+    elif isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        raise UserError(f"{key}: {shown(value)} is no text in UTF-8", "rename the file or folder, or link to it")
 
 
 def _mistake(errors: list[ErrorDetails]) -> UserError:

@@ -16,6 +16,7 @@ from ferbench.errors import UserError
 from ferbench.experiment.resolve import ChosenComponent
 from ferbench.plugin.culprit import in_a_line
 from ferbench.plugin.discovery import warn_on_stderr
+from ferbench.plugin.guard import keep_from_exiting
 from ferbench.records.run import Run
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.saved import BEST
@@ -141,6 +142,7 @@ class _Tracker:
         return 0.0 if self._clock is None else time.clock_gettime(self._clock)
 
     def _work(self) -> None:
+        keep_from_exiting()
         if hasattr(time, "pthread_getcpuclockid"):
             self._clock = time.pthread_getcpuclockid(threading.get_ident())
         while True:

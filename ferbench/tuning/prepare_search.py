@@ -120,6 +120,8 @@ def prepare_search(
         from ferbench.tuning.fitting_weights import keep_fitting
 
         space, left_out = keep_fitting(space, planned, begun, preparer)
+    if settings.algorithm == "grid":
+        space.refuse_large_grid()
     directory = place_of(results, covers(space, objectives, planned, by), by, objectives)
     known = directory.load_or_none()
     return Session(

@@ -62,14 +62,25 @@ class Range:
         Raises:
             UserError: they are continuous.
         """
+        step = self._grid_step(key)
+        return [self.decode(round(self.low + i * step, 12)) for i in range(self.count(key))]
+
+    def count(self, key: str) -> int:
+        """How many `points` there are.
+
+        Raises:
+            UserError: they are continuous.
+        """
+        return round((self.top - self.low) / self._grid_step(key)) + 1
+
+    def _grid_step(self, key: str) -> float:
         step = 1 if self.step is None and self.whole else self.step
         if step is None:
             raise UserError(
                 f"a grid needs single values, and {key} is continuous",
                 f"name values (--search {key}=v1,v2,v3) or a step (--search {key}={self.low:g}..{self.high:g}:step=…)",
             )
-        count = round((self.top - self.low) / step) + 1
-        return [self.decode(round(self.low + i * step, 12)) for i in range(count)]
+        return step
 
     def extremes(self) -> list[float]:
         return [self.decode(self.low), self.decode(self.top)]
@@ -92,6 +103,9 @@ class Choices:
 
     def points(self, key: str) -> list[Any]:
         return [_plain(item) for item in self.items]
+
+    def count(self, key: str) -> int:
+        return len(self.items)
 
     def extremes(self) -> list[Any]:
         return self.points("")

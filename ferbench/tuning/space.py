@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -144,10 +145,34 @@ class Space:
             there = [dimension for dimension in rest if self._exists(dimension, names)]
             yield from (names | values for values in _points(there))
 
+    def refuse_large_grid(self) -> None:
+        """Refuse a `grid` of more points than anybody waits for, before it is laid out.
+
+        Raises:
+            UserError: it is, or a range is continuous.
+        """
+        choices = [dimension for dimension in self.dimensions if dimension.field == "name"]
+        rest = [dimension for dimension in self.dimensions if dimension.field != "name"]
+        _refuse_more(math.prod(dimension.values.count(dimension.key) for dimension in choices))
+        _refuse_more(
+            sum(
+                math.prod(each.values.count(each.key) for each in rest if self._exists(each, names))
+                for names in _points(choices)
+            )
+        )
+
     def _exists(self, dimension: Dimension, chosen: Mapping[str, Any]) -> bool:
         if dimension.component is None or dimension.field == "name":
             return True
         return chosen.get(dimension.section, dimension.component) == dimension.component
+
+
+def _refuse_more(points: int) -> None:
+    if points > fold_axis.MOST:
+        raise UserError(
+            f"a grid of {points:,} points: {fold_axis.MOST:,} at most",
+            "search fewer values, or larger steps, or take another --algorithm",
+        )
 
 
 def _points(dimensions: Sequence[Dimension]) -> Iterator[Chosen]:

@@ -320,3 +320,8 @@ def test_classes_that_are_called_as_numbers_are_named_as_they_are(text):
 def test_classes_that_are_called_as_other_values_are_named_as_they_are():
     (settings,) = grid({}, sets=["data.classes=[NA,null,true,nan,none,01,1.0]"])
     assert build_recipe(settings).data.classes == ("NA", "null", "true", "nan", "none", "01", "1.0")
+
+
+def test_a_path_of_bytes_that_are_no_text_is_refused():
+    with pytest.raises(UserError, match="is no text in UTF-8"):
+        build_recipe({"data": {"path": "/images/\udcff"}})

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -94,3 +95,20 @@ def test_a_fork_of_the_process_ends_as_it_likes():
             os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     assert os._exit is guard.leave
+
+
+def test_a_thread_of_other_peoples_code_does_not_end_the_process():
+    raised = []
+
+    def work():
+        guard.keep_from_exiting()
+        try:
+            os._exit(0)
+        except SystemExit as error:
+            raised.append(error.code)
+
+    with guard.checked_exits():
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert raised == [0]

@@ -157,6 +157,22 @@ def test_a_grid_over_a_continuous_range_is_refused(space):
         list(space(None, ("model.dropout", "0..0.5")).grid())
 
 
+@pytest.mark.parametrize(
+    ("searches", "points"),
+    [
+        ([("training.batch_size", "1..10001")], "10,001"),
+        ([("training.batch_size", "1..10000000"), ("training.epochs", "1..1000")], "10,000,000,000"),
+    ],
+)
+def test_a_grid_that_nobody_waits_for_is_refused_before_it_is_laid_out(space, searches, points):
+    with pytest.raises(UserError, match=f"a grid of {points} points: 10,000 at most"):
+        space(None, *searches).refuse_large_grid()
+
+
+def test_a_grid_as_large_as_one_may_be(space):
+    space(None, ("training.batch_size", "1..100"), ("training.epochs", "1..100")).refuse_large_grid()
+
+
 def test_every_trial_of_the_default_space_is_a_valid_recipe(space, preparer):
     base = {"model": {"name": "basic-cnn"}}
     made = space(
