@@ -70,18 +70,20 @@ def _members(clean: pd.DataFrame, single: bool) -> pd.DataFrame:
         known=clean["classes"].map(cache(lambda names: repr(sorted(names)))),
         shared=clean["unfolded_id"].where(held, clean["config_id"]),
         whole=True,
+        mixed=held,
     )
-    # A fold may not be the same samples in all runs: who knows which of them are parts of one partition.
-    cut = [held, members["partition"], members["synthetic"]]
-    samples = members.groupby([*cut, "place"], dropna=False)["rows_digest"].transform("nunique")
-    members["mixed"] = held & (samples.groupby(cut, dropna=False).transform("max") > 1)
+    if held.any():
+        # A fold may not be the same samples in all runs: who knows which of them are parts of one partition.
+        cut = [held, members["partition"], members["synthetic"]]
+        samples = members.groupby([*cut, "place"], dropna=False)["rows_digest"].transform("nunique")
+        members["mixed"] = held & (samples.groupby(cut, dropna=False).transform("max") > 1)
     # Not by the dataset: joined with another one, it is still tested on its own test set. Nor by the order of the
     # classes, which no score depends on.
     same = [held, members["synthetic"], members["partition"].where(held)]
     same += [members[key].where(~held) for key in ("protocol", "known", "n")]
     same += [members["rows_digest"].where(~held | members["mixed"]), members["place"].where(members["mixed"])]
     members["group"] = members.groupby(same, sort=False, dropna=False).ngroup()
-    if not single:
+    if held.any() and not single:
         there = members.groupby("group")["place"].transform("nunique")
         own = members.groupby(["group", "shared", "how", "sown"], dropna=False)["place"].transform("nunique")
         members["whole"] = own == there

@@ -146,10 +146,12 @@ class Unfinished:
 def contaminated(runs: Iterable[Summary]) -> pd.DataFrame:
     """Results that stand in no group, since they say nothing of unseen samples: selection, training or tuning had some
     of them, or it is said so. Columns are those of `ferbench.runs.frame.evaluations`, the model, and every metric."""
+    import pandas as pd
+
     concerned = [run for run in runs if any(scores.contaminated for scores in run.scores)]
     table = evaluations(concerned, spread=False)
     models = [settings.get("model") for settings in table["settings"]]
-    return metrics(concerned).assign(**table, model=models)[table["contaminated"] != ""]
+    return pd.DataFrame({**metrics(concerned), **table, "model": models})[table["contaminated"] != ""]
 
 
 def diverged(runs: Iterable[Summary]) -> Counter[str]:
