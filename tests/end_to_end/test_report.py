@@ -162,17 +162,18 @@ def test_watch_follows_a_run_to_its_end(ferbench_cli, tmp_path, monkeypatch):
 
     ready, seen, again = threading.Event(), threading.Event(), threading.Event()
 
-    from ferbench.report import export
+    from ferbench.report import page
 
-    real = export.write_page
+    real = page.report_page
 
-    def write_page(report, path, *, refresh=None):
-        real(report, path, refresh=refresh)
+    def report_page(report, *, refresh=None):
+        text = real(report, refresh=refresh)
         pages.append(refresh)
-        written.append(Path(path).read_text())
+        written.append(text)
         (seen if len(pages) == 1 else again).set()
+        return text
 
-    monkeypatch.setattr(export, "write_page", write_page)
+    monkeypatch.setattr(page, "report_page", report_page)
     trainer = threading.Thread(target=train)
     trainer.start()
     ready.wait(20)
