@@ -4,7 +4,7 @@
 #   UPGRADE=1               with `make constraints`: newest versions, not just what is missing
 
 BIN := .venv/bin
-PYTEST_ARGS ?= -q -n auto --maxprocesses=8
+PYTEST_ARGS ?= -q -n auto --maxprocesses=8 --dist worksteal
 SOURCES := $(wildcard ferbench plugins benchmarks tests docs)
 
 .DEFAULT_GOAL := help
