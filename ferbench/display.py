@@ -10,6 +10,7 @@ import io
 import os
 import stat
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -52,14 +53,16 @@ class Watched(io.FileIO):
 def watch() -> None:
     """Let stderr drop what it cannot show, and keep stdout for results alone.
 
-    What others write to descriptor 1, code in C or a child process, is no result and goes to stderr.
+    What others write to descriptor 1, code in C or a child process, is no result and goes to stderr. Streams that are
+    closed lead to nothing, so that no file that is opened later is taken for one of them.
     """
     global _results
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            _lead_to_nothing(number, name)
     sys.stderr = _watched(sys.stderr, 2, drops=True)
     sys.__stderr__ = sys.stderr  # type: ignore[assignment,misc]
-    if sys.stdout is None:
-        sys.stdout = _watched(None, 1, drops=True)
-    elif isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout is sys.__stdout__:
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout is sys.__stdout__:
         _results = os.dup(sys.stdout.fileno())
         sys.stdout = _watched(sys.stdout, _results, drops=False)
         sys.__stdout__ = sys.stdout  # type: ignore[assignment,misc]
@@ -93,18 +96,21 @@ def give_descriptor_back() -> None:
         os.dup2(sys.stdout.fileno(), 1)
 
 
-def _watched(stream: TextIO | None, descriptor: int, *, drops: bool) -> TextIO:
+def _lead_to_nothing(number: int, name: str) -> None:
+    descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    if descriptor == number:
+        os.set_inheritable(number, True)
+    else:  # the number is open by now
+        os.close(descriptor)
+    # Python has found it closed, and has no stream of its own for it.
+    stream = Path(os.devnull).open("r" if number == 0 else "w", encoding="utf-8")  # noqa: SIM115 - for good
+    setattr(sys, name, stream)
+
+
+def _watched(stream: TextIO, descriptor: int, *, drops: bool) -> TextIO:
     """The same stream over a `Watched` descriptor, unless it is another's."""
-    own = isinstance(stream, io.TextIOWrapper) and stream in (sys.__stdout__, sys.__stderr__)
-    if stream is not None and not own:
+    if not isinstance(stream, io.TextIOWrapper) or stream not in (sys.__stdout__, sys.__stderr__):
         return stream
-    if stream is None:  # closed when the command was started: what is opened next must not take its place
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        if nothing != descriptor:
-            os.dup2(nothing, descriptor)
-            os.close(nothing)
-        return io.TextIOWrapper(io.BufferedWriter(Watched(descriptor, drops=True)), encoding="utf-8")
-    assert isinstance(stream, io.TextIOWrapper)
     stream.flush()
     return io.TextIOWrapper(
         io.BufferedWriter(Watched(descriptor, drops=drops)),

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import os
 import sys
 import unicodedata
-from pathlib import Path
 
 from ferbench import display
 
@@ -21,12 +19,9 @@ _lost: set[str] = set()
 def prepare_streams() -> None:
     """Let stdout and stderr replace what their encoding lacks; ASCII, which nobody chooses, becomes UTF-8.
 
-    Those that are closed lead to nothing, so that no file that is opened later is taken for one of them.
+    Whoever watches them may go away: see `ferbench.display`.
     """
     _lost.clear()
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        if getattr(sys, name) is None:
-            _lead_to_nothing(number, name)
     display.watch()
     codecs.register_error(_NAME, _replaced)
     for stream in (sys.stdout, sys.stderr):
@@ -38,17 +33,6 @@ def prepare_streams() -> None:
             change(encoding="utf-8", errors=_NAME)
         elif (encoding, stream.errors) != ("utf-8", "surrogateescape"):  # which loses nothing
             change(errors=_NAME)
-
-
-def _lead_to_nothing(number: int, name: str) -> None:
-    descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
-    if descriptor == number:
-        os.set_inheritable(number, True)
-    else:  # the number is open by now
-        os.close(descriptor)
-    # Python has found it closed, and has no stream of its own for it.
-    stream = Path(os.devnull).open("r" if number == 0 else "w", encoding="utf-8")  # noqa: SIM115 - for good
-    setattr(sys, name, stream)
 
 
 def note_lost() -> None:

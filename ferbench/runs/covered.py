@@ -102,10 +102,7 @@ def sha256(path: Path) -> str | None:
     """Of a regular file; None where there is none that can be read."""
     try:
         with opened(path) as file:
-            digest = hashlib.sha256()
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-            return digest.hexdigest()
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, Damaged):
         return None
 
