@@ -23,59 +23,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from training import BATCH, epoch_of
 
 from ferbench.data.pack import Pack, open_pack
 from ferbench.data.pack_cache import pack_dataset
-
-BATCH = 128
-SIDE = 48
-
-
-def trained(pack: Pack, batches: int, threads: int) -> Callable[[], None]:
-    """Trains a number of batches of the training part, each time anew."""
-    import torch
-
-    from ferbench.data.batches import Batches, InputShape, Truth
-    from ferbench.plugin.discovery import load_registry
-    from ferbench.task import Task
-    from ferbench.training import runtime
-    from ferbench.training.loop import Observer, Training, fit
-    from ferbench.training.position import Position
-    from ferbench.training.stopping import BestEpoch
-
-    device = torch.device("cpu")
-    runtime.prepare(device, threads, deterministic=True)
-    registry = load_registry()
-
-    def build(kind: str, name: str, *args: object, **options: object) -> object:
-        return registry.find(kind, name).builder()(*args, **options)
-
-    rows = np.random.default_rng(0).permutation(training_rows(pack))[: batches * BATCH]
-    labels = pack.labels.astype(np.int64)
-    task = Task(pack.class_names, 1, SIDE, SIDE, tuple(np.bincount(labels[rows], minlength=len(pack.class_names))))
-    model = build("model", "basic-cnn", task).to(memory_format=torch.channels_last)  # type: ignore[attr-defined]
-    shape = InputShape(1, (SIDE, SIDE), (0.0,), (1.0,))
-    training = Training(
-        model=model,
-        loss=build("loss", "cross-entropy", task),  # type: ignore[arg-type]
-        optimizer=build("optimizer", "adam", list(model.parameters())),  # type: ignore[arg-type]
-        schedule=build("schedule", "constant", (1e-3,), 1, 1),  # type: ignore[arg-type]
-        sampler=build("sampler", "shuffled", labels[rows], task, seed=0),  # type: ignore[arg-type]
-        augment=build("augmentation", "standard", task),  # type: ignore[arg-type]
-        train=Batches(pack.images, rows, Truth(labels[rows]), shape, device),
-        validation=Batches(pack.images, rows[:2], Truth(labels[rows[:2]]), shape, device),
-        class_names=task.class_names,
-        epochs=1,
-        batch_size=BATCH,
-        seed=0,
-        best=BestEpoch("loss"),
-    )
-
-    def go() -> None:
-        training.at = Position()
-        fit(training, Observer())
-
-    return go
 
 
 def training_rows(pack: Pack) -> np.ndarray:
@@ -106,10 +57,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cache:
         pack = open_pack(pack_dataset(fer2013(given.data), name="fer2013", cache=Path(cache)).path)
         rows = training_rows(pack)
+        some = np.random.default_rng(0).permutation(rows)[: given.batches * BATCH]
         mapped = np.memmap(pack.path / "images.bin", dtype=np.uint8, mode="r", shape=pack.images.shape)
-        sides = {
+        sides: dict[str, Callable[[], object]] = {
             "check": pack.check,
-            "train": trained(pack, given.batches, given.threads),
+            "train": epoch_of(pack, some, 48, given.threads),
             "read": gathered(pack.images, rows),
             "map": gathered(mapped, rows),
         }

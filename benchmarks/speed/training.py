@@ -24,6 +24,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ferbench.data.pack import Pack
 
 BATCH = 128
 SIDE = 64
@@ -45,10 +52,22 @@ def render(folder: Path, images: int) -> None:
 
 def ferbench_side(folder: Path, threads: int) -> Callable[[], int]:
     import numpy as np
+
+    from ferbench.data.pack_cache import pack_dataset
+    from ferbench.plugin.discovery import load_registry
+
+    dataset = load_registry().find("dataset", "folder").builder()(folder.parent, color="gray")
+    pack = pack_dataset(dataset, name="folder", cache=folder.parent / "cache")
+    rows = np.flatnonzero(pack.part == pack.parts.index("train"))
+    return epoch_of(pack, rows, SIDE, threads, rotation=ROTATION, zoom=ZOOM)
+
+
+def epoch_of(pack: Pack, rows: NDArray[np.int64], side: int, threads: int, **augmentation: object) -> Callable[[], int]:
+    """Trains basic-cnn at ``side``×``side`` on rows of a pack, at each call the same epoch; gives how many images."""
+    import numpy as np
     import torch
 
     from ferbench.data.batches import Batches, InputShape, Truth
-    from ferbench.data.pack_cache import pack_dataset
     from ferbench.plugin.discovery import load_registry
     from ferbench.task import Task
     from ferbench.training import runtime
@@ -63,21 +82,18 @@ def ferbench_side(folder: Path, threads: int) -> Callable[[], int]:
     def build(kind: str, name: str, *args: object, **options: object) -> object:
         return registry.find(kind, name).builder()(*args, **options)
 
-    dataset = build("dataset", "folder", folder.parent, color="gray")
-    pack = pack_dataset(dataset, name="folder", cache=folder.parent / "cache")  # type: ignore[arg-type]
-    rows = np.flatnonzero(pack.part == pack.parts.index("train"))
     labels = pack.labels.astype(np.int64)
-    task = Task(pack.class_names, 1, SIDE, SIDE, tuple(np.bincount(labels[rows], minlength=len(pack.class_names))))
+    task = Task(pack.class_names, 1, side, side, tuple(np.bincount(labels[rows], minlength=len(pack.class_names))))
     model = build("model", "basic-cnn", task).to(memory_format=torch.channels_last)  # type: ignore[attr-defined]
     optimizer = build("optimizer", "adam", list(model.parameters()))
-    shape = InputShape(1, (SIDE, SIDE), (0.0,), (1.0,))
+    shape = InputShape(1, (side, side), (0.0,), (1.0,))
     training = Training(
         model=model,
         loss=build("loss", "cross-entropy", task),  # type: ignore[arg-type]
         optimizer=optimizer,  # type: ignore[arg-type]
         schedule=build("schedule", "constant", (1e-3,), 1, 1),  # type: ignore[arg-type]
         sampler=build("sampler", "shuffled", labels[rows], task, seed=0),  # type: ignore[arg-type]
-        augment=build("augmentation", "standard", task, rotation=ROTATION, zoom=ZOOM),  # type: ignore[arg-type]
+        augment=build("augmentation", "standard", task, **augmentation),  # type: ignore[arg-type]
         train=Batches(pack.images, rows, Truth(labels[rows]), shape, device),
         validation=Batches(pack.images, rows[:2], Truth(labels[rows[:2]]), shape, device),
         class_names=task.class_names,
