@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ferbench.ids import digest
-from ferbench.records.base import Count, Record, Score, Side, Values
+from ferbench.records.base import Count, Record, Score, Side, Values, misplaced
 
 
 def evaluation_id(training: str, rows_digest: str, options: Mapping[str, Any], stored: str | None = None) -> str:
@@ -195,6 +195,15 @@ class Evaluation(EvaluationEntry):
     """SHA-256 of ``predictions.npz``."""
     own: str | None = None
     """SHA-256 of what the file says, this field apart."""
+
+    @model_validator(mode="after")
+    def _square(self) -> Evaluation:
+        """A confusion matrix has a row and a column for each class."""
+        classes = len(self.class_names)
+        rows = [classes] if self.confusion is None else [len(self.confusion), *map(len, self.confusion)]
+        if set(rows) != {classes}:
+            raise misplaced("confusion", f"a matrix of {classes} rows and columns")
+        return self
 
     def entry(self) -> EvaluationEntry:
         """The evaluation as ``run.json`` has it."""

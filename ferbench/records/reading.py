@@ -109,7 +109,7 @@ def complaint(error: ValidationError) -> str:
     if first["type"] == "literal_error":
         return f"{place} is not {first['ctx']['expected']}"
     if first["type"] == "field_type":
-        return f"{place}.{first['msg']}"
+        return f"{place}.{first['msg']}".removeprefix(".")
     if first["type"] == "lacking":
         return f"{place or 'it'} {first['msg']}"
     wanted = _WANTED.get(first["type"])

@@ -296,11 +296,6 @@ def _scored(directory: RunDirectory, short_id: str, entry: EvaluationEntry, reco
     matrix = None
     if stored is not None and stored.confusion is not None:
         matrix = np.asarray(stored.confusion, dtype=np.int64)
-        if matrix.shape != (len(names), len(names)):
-            raise UserError(
-                f"{directory.path}: evaluation {short_id} has a confusion matrix of shape {matrix.shape}",
-                "remove that evaluation and run again",
-            )
     return Scored(
         id=short_id,
         entry=entry,

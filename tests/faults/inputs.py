@@ -131,7 +131,7 @@ def _csv(directory: Path) -> Kind:
     def states(fields: dict[str, str]) -> tuple[str, ...]:
         label = fields["label"].strip()
         # Whatever cannot be seen is no part of a class's name.
-        plain = re.sub("[\u200b\u202e\ufeff]", "", label).lower()
+        plain = re.sub("[\u200b\u202e\ufeff]", "", label).strip().lower()
         known = _CLASSES.get(plain, plain)
         return (known if known in _AFFECTNET else label,)
 

@@ -8,6 +8,7 @@ import pytest
 from made_runs import make_run
 
 from ferbench import UserError
+from ferbench.records.reading import read_evaluation
 from ferbench.runs.index import summaries
 
 
@@ -110,3 +111,15 @@ def test_scores_that_were_changed_are_not_shown(run):
     assert run.load_evaluation(path.parent.name) is not None
     path.write_text(path.read_text().replace('"n": 350', '"n": 351'))
     assert run.load_evaluation(path.parent.name) is None
+
+
+@pytest.mark.parametrize(
+    "matrix", [[], [[1]], [[1, 0], [0]], [[1, 0, 2], [0, 1, 2]], lambda rows: [*rows[:-1], rows[-1][:-1]]]
+)
+def test_a_confusion_matrix_of_another_shape_is_damage(run, matrix):
+    about = json.loads(next(run.path.glob("evaluations/*/metrics.json")).read_text())
+    about.pop("own")
+    changed = matrix(about["confusion"]) if callable(matrix) else matrix
+    read_evaluation(json.dumps(about).encode())
+    with pytest.raises(ValueError, match=r"^confusion is not a matrix of 7 rows and columns"):
+        read_evaluation(json.dumps(about | {"confusion": changed}).encode())
