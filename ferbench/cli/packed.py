@@ -68,7 +68,7 @@ def packed(
     dataset = build_dataset(chosen, data)
     try:
         with redirect_stdout(sys.stderr), PackingProgress(name, quiet=quiet) as progress:
-            pack = dataset_pack(chosen, data, cache, progress, dataset=dataset, form=form)
+            pack = dataset_pack(chosen, data, cache, progress, compared=progress.compared, dataset=dataset, form=form)
     except UserError as error:
         if isinstance(error, FaultyDataset):
             _list_faults(name, error.faults, cache)

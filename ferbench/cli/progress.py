@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from types import TracebackType
@@ -146,23 +147,32 @@ class LiveProgress(Observer):
 
 
 class PackingProgress:
-    """Counts images while a dataset is packed."""
+    """Counts images while a dataset is packed, or its pack is compared with what was packed.
 
-    def __init__(self, dataset: str, *, quiet: bool) -> None:
+    Args:
+        dataset: its name.
+        quiet: show nothing.
+        patience: seconds before a line says that a pack is being compared.
+    """
+
+    def __init__(self, dataset: str, *, quiet: bool, patience: float = 5.0) -> None:
         self._dataset = dataset
         self._quiet = quiet
         console = Console(stderr=True)
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("packing {task.description}"),
+            TextColumn("{task.description}"),
             TextColumn("{task.completed:,.0f} images"),
             console=console,
             transient=True,
             disable=quiet or not console.is_terminal,
         )
-        self._task = self._progress.add_task(dataset, total=None)
+        self._task = self._progress.add_task(f"packing {dataset}", total=None)
         self._seen = 0
         self._started = time.perf_counter()
+        self._patience = patience
+        self._compared = 0
+        self._comparing = self._started
 
     def __enter__(self) -> PackingProgress:
         self._progress.start()
@@ -177,4 +187,18 @@ class PackingProgress:
     def __call__(self, images: int) -> None:
         """``images`` have been packed so far."""
         self._seen = images
-        self._progress.update(self._task, completed=images)
+        self._progress.update(self._task, completed=images, description=f"packing {self._dataset}")
+
+    def compared(self, images: int, total: int) -> None:
+        """``images`` of the ``total`` of a pack have been compared with their hashes."""
+        now = time.perf_counter()
+        if not self._compared or images <= self._compared:  # another pack, or the same once more
+            self._comparing = now
+        self._compared = images
+        what = f"comparing the {total:,} images of {self._dataset} with what was packed"
+        self._progress.update(self._task, completed=images, description=what)
+        spent = now - self._comparing
+        if spent > self._patience and images < total and not self._quiet:
+            self._patience = math.inf
+            left = spent * (total - images) / images
+            print(f"{what}: about {left:,.0f} s more", file=sys.stderr, flush=True)

@@ -54,7 +54,7 @@ class SourceDescription(_Described):
         return tuple(Fault(*fault) for fault in self.faults)
 
     def to_bytes(self, stamp: str) -> bytes:
-        """The file of the source that has that stamp, with a digest of both; older releases wrote none."""
+        """The file of the source that has that stamp, with a digest of both."""
         content = json.loads(json.dumps({key: getattr(self, key) for key in SourceDescription.model_fields}))
         return json.dumps({**content, _OWN: own_digest([stamp, content])}, indent=1).encode()
 
@@ -101,8 +101,10 @@ def read_description(path: Path, kind: type[_Model]) -> _Model:
         content = from_json(read_file(path, largest=_LARGEST))
         if isinstance(content, dict) and content.get("format") != PACK_FORMAT:
             raise Damaged(f"it has format {str(content.get('format'))[:20]}, this ferbench reads {PACK_FORMAT}")
-        if isinstance(content, dict) and _OWN in content:
-            stated = content.pop(_OWN)
+        if isinstance(content, dict) and kind is SourceDescription:  # what a pack says of itself is covered by its name
+            stated = content.pop(_OWN, None)
+            if stated is None:  # what was left out, and why, goes into records
+                raise Damaged("it has no digest: an older release wrote it, or somebody changed it")
             if stated != own_digest([path.stem, content]):
                 raise Damaged("it is not what was written, or of another source: its own digest is another")
         return kind.model_validate(content)

@@ -7,7 +7,7 @@ import hashlib
 import math
 import os
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 from ferbench.bounded import Damaged, opened
 from ferbench.errors import UserError
+
+#: Called now and then with how many images have been compared, and how many are to be.
+Compared = Callable[[int, int], None]
 
 #: The file of a pack's images.
 IMAGES_FILE = "images.bin"
@@ -95,7 +98,7 @@ class StoredImages:
         images = self._read(self._rows(first))
         return images[(slice(None), *rest)] if rest else images
 
-    def damaged_rows(self, rows: Iterable[int] | None = None) -> list[int]:
+    def damaged_rows(self, rows: Iterable[int] | None = None, compared: Compared | None = None) -> list[int]:
         """Which of these rows, or of all, have another image than their hash was taken of.
 
         Raises:
@@ -105,18 +108,23 @@ class StoredImages:
         step = max(1, _CHUNK_BYTES // max(1, self._row_bytes))
         chunks = [wanted[start : start + step] for start in range(0, len(wanted), step)]
         threads = min(len(chunks), available_cores() if self._row_bytes >= _LEAST_SHARED else 1)
-        if threads <= 1:
-            return [row for chunk in chunks for row in self._damaged_among(chunk)]
-        with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="look") as pool:
-            return [row for found in pool.map(self._damaged_among, chunks) for row in found]
+        wrong, done = list[int](), 0
+        with ThreadPoolExecutor(max_workers=max(1, threads), thread_name_prefix="look") as pool:
+            found = (pool.map if threads > 1 else map)(self._damaged_among, chunks)
+            for chunk, damaged in zip(chunks, found, strict=True):
+                wrong += damaged
+                done += len(chunk)
+                if compared is not None:
+                    compared(done, len(wanted))
+        return wrong
 
-    def check(self, rows: Iterable[int] | None = None) -> None:
+    def check(self, rows: Iterable[int] | None = None, compared: Compared | None = None) -> None:
         """Refuse images that are not what was packed, of these rows or of all.
 
         Raises:
             DamagedPack: naming how many there are, and the first.
         """
-        wrong = self.damaged_rows(rows)
+        wrong = self.damaged_rows(rows, compared)
         if len(wrong) == 1:
             raise DamagedPack(self._directory, f"the image of row {wrong[0]} has changed")
         if wrong:

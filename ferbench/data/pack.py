@@ -18,7 +18,7 @@ from ferbench.bounded import Damaged
 from ferbench.data.columns import COLUMNS, Column, content_digest, read_column
 from ferbench.data.description import PackDescription, SourceDescription, read_description
 from ferbench.data.fit import StoredForm
-from ferbench.data.images import IMAGES_FILE, DamagedPack, Images, StoredImages
+from ferbench.data.images import IMAGES_FILE, Compared, DamagedPack, Images, StoredImages
 from ferbench.data.sample import Fault
 from ferbench.errors import UserError
 
@@ -103,13 +103,17 @@ class Pack:
         """Which of these rows, or of all, have another image than was packed; ``open_pack`` looks at a few only."""
         return self._stored.damaged_rows(rows)
 
-    def check(self, rows: Iterable[int] | None = None) -> None:
+    def check(self, rows: Iterable[int] | None = None, compared: Compared | None = None) -> None:
         """Refuse a pack of which these images, or any, have changed.
+
+        Args:
+            rows: to look at; None: all.
+            compared: called now and then with how many have been looked at, and how many are to be.
 
         Raises:
             DamagedPack: naming how many there are, and the first.
         """
-        self._stored.check(rows)
+        self._stored.check(rows, compared)
 
     @property
     def _stored(self) -> StoredImages:

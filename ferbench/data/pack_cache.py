@@ -14,6 +14,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from ferbench.bounded import Damaged
 from ferbench.data.class_mapping import refuse_lookalikes
 from ferbench.data.description import PACK_FORMAT, SourceDescription, read_description
 from ferbench.data.fit import StoredForm
-from ferbench.data.images import DamagedPack
+from ferbench.data.images import Compared, DamagedPack
 from ferbench.data.pack import GRAY_FILE, Pack, from_source, open_pack, unreadable
 from ferbench.data.packing import build, refuse_without_room
 from ferbench.data.sample import Dataset, Fault
@@ -45,6 +46,7 @@ def pack_dataset(
     skip_faulty: bool = False,
     workers: int | None = None,
     progress: Callable[[int], None] | None = None,
+    compared: Compared | None = None,
     form: StoredForm | None = None,
     checked: bool = False,
 ) -> Pack:
@@ -62,6 +64,7 @@ def pack_dataset(
         skip_faulty: leave faulty samples out and record them, instead of refusing.
         workers: decoding threads; None: one per core. Does not influence the content.
         progress: called now and then with the number of samples done so far.
+        compared: called now and then with how many images have been compared, and how many are to be.
         form: what it makes of images; None: what the dataset asks for.
         checked: another process of this run has just compared every image, so that a few are enough.
 
@@ -78,12 +81,13 @@ def pack_dataset(
     )
     form = form or StoredForm.of(dataset)
     stamp = _stamp_of(dataset, form, name, origin, skip_faulty)
-    known = _known_pack(cache, stamp, name, checked=checked)
+    check = None if checked else partial(Pack.check, compared=compared)
+    known = _known_pack(cache, stamp, name, check)
     if known is not None:
         return replace(known, form=form)
     refuse_without_room(dataset, form, name, cache)
     with turn(cache, stamp) as hold:
-        known = _known_pack(cache, stamp, name, checked=checked, warn=True)
+        known = _known_pack(cache, stamp, name, check, warn=True)
         if known is not None:
             return replace(known, form=form)
         with building_directory(cache, cache / "packs", stamp) as directory:
@@ -101,7 +105,7 @@ def pack_dataset(
                 (cache / "sources").mkdir(exist_ok=True)
                 about = SourceDescription.model_validate(description)
                 replace_file(cache / "sources" / f"{stamp}.json", about.to_bytes(stamp))
-        made = _known_pack(cache, stamp, name, checked=False)
+        made = _known_pack(cache, stamp, name, partial(Pack.check, compared=compared))
         if made is None:
             raise DamagedPack(path, "what was just written is not what is read")
         return replace(made, form=form)
@@ -132,8 +136,10 @@ def directory_name(pack_id: str) -> str:
     return pack_id.removeprefix("v1:")[:16]
 
 
-def _known_pack(cache: Path, stamp: str, name: str, *, checked: bool, warn: bool = False) -> Pack | None:
-    """The pack that this source has become before, if it is there and sound.
+def _known_pack(
+    cache: Path, stamp: str, name: str, check: Callable[[Pack], None] | None, *, warn: bool = False
+) -> Pack | None:
+    """The pack that this source has become before, if it is there and sound; ``check`` compares its images.
 
     Raises:
         UserError: it may be sound, but cannot be read.
@@ -147,8 +153,8 @@ def _known_pack(cache: Path, stamp: str, name: str, *, checked: bool, warn: bool
         if not path.is_dir():
             return None
         pack = open_pack(path)
-        if not checked:
-            pack.check()
+        if check is not None:
+            check(pack)
         if pack.digest != about.digest:
             raise DamagedPack(path, "it is another one than its name says")
         return from_source(pack, about)
@@ -214,7 +220,7 @@ def turn(cache: Path, stamp: str) -> Iterator[Hold]:
                 return
         except Held as held:
             if not told:
-                _logger.info("another process is packing this dataset; waiting for it: %s", held.holder)
+                _logger.warning("another process is packing this dataset; waiting for it: %s", held.holder)
             told = True
             time.sleep(_LOOK)
 

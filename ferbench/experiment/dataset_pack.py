@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ferbench.data.fit import StoredForm
+from ferbench.data.images import Compared
 from ferbench.data.pack import Pack
 from ferbench.data.pack_cache import pack_dataset
 from ferbench.data.sample import Dataset
@@ -22,6 +23,7 @@ def dataset_pack(
     cache: Path,
     progress: Callable[[int], None] | None = None,
     *,
+    compared: Compared | None = None,
     dataset: Dataset | None = None,
     form: Callable[[StoredForm], StoredForm] | None = None,
     checked: bool = False,
@@ -33,6 +35,7 @@ def dataset_pack(
         data: where its files are, and whether faulty samples may be left out.
         cache: directory that packs are kept in.
         progress: called now and then with the number of samples done so far.
+        compared: likewise with how many images of a pack have been compared with their hashes, and how many are to be.
         dataset: what `build_dataset` made of it, where the caller has that already.
         form: gives what the pack makes of images from what the dataset asks for; None: just that.
         checked: another process of this run has just compared every image with its hash.
@@ -49,6 +52,7 @@ def dataset_pack(
         origin=origin,
         skip_faulty=data.skip_faulty,
         progress=progress,
+        compared=compared,
         form=None if form is None else form(StoredForm.of(dataset)),
         checked=checked,
     )

@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ferbench.bounded import Damaged, opened
+from ferbench.errors import UserError
+from ferbench.runs.directory import HISTORY, RunDirectory
 from ferbench.runs.learnt import SAMPLES_FILE
 from ferbench.runs.saved import BEST, is_whole, read_about, snapshot_names, tensor_files
 
 if TYPE_CHECKING:
+    from ferbench.records.epoch import Epoch
     from ferbench.records.run import Run
-    from ferbench.runs.directory import RunDirectory
+
+#: Of the best weights; it holds the digests of their tensors.
+BEST_FILE = f"checkpoints/{BEST}.json"
 
 #: Of an evaluation, below its directory.
 _OF_EVALUATION = ("metrics.json", "predictions.npz")
@@ -82,6 +87,59 @@ def differences(directory: RunDirectory, record: Run) -> Iterator[tuple[str, str
             yield name, "a file that run.json does not cover: ferbench did not leave it", False
 
 
+def vouched(directory: RunDirectory, snapshot: str) -> dict[str, str]:
+    """What a snapshot says of the files that a run goes on with beside it: their SHA-256 when it was made, of
+    ``history.jsonl`` that of the epochs that had ended. Empty where an older release made it, or it is damaged."""
+    try:
+        files = read_about(directory.checkpoints, snapshot).get("files")
+    except (OSError, ValueError):
+        return {}
+    known = files if isinstance(files, dict) else {}
+    return {name: known[name] for name in (HISTORY, SAMPLES_FILE, BEST_FILE) if isinstance(known.get(name), str)}
+
+
+def changed_since(directory: RunDirectory, snapshot: str, last: Epoch | None = None) -> list[str]:
+    """Which of the files that a snapshot has `vouched` for are others now.
+
+    Args:
+        directory: of a run that has not ended.
+        snapshot: that it goes on from; its JSON is not damaged.
+        last: the last epoch that had ended then, whose line is written after the snapshot; None: whether there is
+            another one in its place is not looked at where it is missing.
+    """
+    changed, next_epoch = [], read_about(directory.checkpoints, snapshot)["epoch"]
+    for name, stated in vouched(directory, snapshot).items():
+        if name == HISTORY:
+            kept = directory.kept_history(next_epoch - 1, last)
+            missing = last is None and kept.count(b"\n") == next_epoch - 2
+            same = missing or hashlib.sha256(kept).hexdigest() == stated
+        else:
+            same = sha256(directory.path / name) == stated
+        if name == BEST_FILE and not same:  # those of an epoch that the snapshot has not come to are written anew
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                same = read_about(directory.checkpoints, BEST)["epoch"] >= next_epoch
+        if not same:
+            changed.append(name)
+    return changed
+
+
+def unfinished_differences(directory: RunDirectory) -> tuple[str | None, list[str]]:
+    """Of a run that has not ended: its newest snapshot that is whole and vouches for other files, and which of them
+    are others now. Whoever trains the run may write a newer one meanwhile, which is then the one."""
+    while True:
+        names = snapshot_names(directory.checkpoints)
+        whole = (name for name in reversed(names) if is_whole(directory.checkpoints, name))
+        snapshot = next((name for name in whole if vouched(directory, name)), None)
+        try:
+            changed = [] if snapshot is None else changed_since(directory, snapshot)
+        except (OSError, ValueError):  # it has just gone
+            continue
+        except UserError:  # the history cannot be read
+            return snapshot, []
+        if not changed or snapshot_names(directory.checkpoints) == names:
+            return snapshot, changed
+
+
 def _tensors(directory: RunDirectory) -> dict[str, tuple[str, str]]:
     """Files of tensors that have a JSON beside them: its name, and the SHA-256 that it says."""
     found = {}
@@ -113,7 +171,7 @@ def _files(directory: RunDirectory, record: Run) -> Iterator[tuple[str, str | No
     # Of a run that ended early the best weights may be of another epoch than their JSON; going on mends that.
     if record.status == "done" or is_whole(directory.checkpoints, BEST):
         checkpoints = [BEST, *checkpoints]
-    names: list[tuple[str, str | None]] = [("history.jsonl", None), (SAMPLES_FILE, None)]
+    names: list[tuple[str, str | None]] = [(HISTORY, None), (SAMPLES_FILE, None)]
     for name in checkpoints:
         names.append((f"checkpoints/{name}.json", None))
         try:

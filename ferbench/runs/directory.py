@@ -32,6 +32,9 @@ if TYPE_CHECKING:  # with pydantic, which whoever has an index does without; so 
     from ferbench.records.evaluation import Evaluation, EvaluationEntry
     from ferbench.records.run import Run
 
+#: One line an epoch.
+HISTORY = "history.jsonl"
+
 #: What a run's directory, and an evaluation's, is called: the first digits of its id.
 SHORT_ID = re.compile(r"[0-9a-f]{12}")
 
@@ -98,7 +101,7 @@ class RunDirectory:
     def _lines(self) -> Iterator[tuple[bytes, Epoch]]:
         from ferbench.records.reading import read_epoch
 
-        path = self.path / "history.jsonl"
+        path = self.path / HISTORY
         try:
             lines = read_file(path).splitlines()
         except FileNotFoundError:
@@ -141,22 +144,24 @@ class RunDirectory:
 
     def start_history(self) -> None:
         """Begin ``history.jsonl`` anew."""
-        replace_file(self.path / "history.jsonl", b"")
+        replace_file(self.path / HISTORY, b"")
 
     def kept_history(self, epochs: int, last: Epoch | None) -> bytes:
         """The history cut back to its first ``epochs``, with the last of them where it is not there."""
-        kept = {epoch.epoch: line for line, epoch in self._lines() if epoch.epoch <= epochs}
+        kept = {epoch.epoch: line + b"\n" for line, epoch in self._lines() if epoch.epoch <= epochs}
         if last is not None and max(kept, default=0) < last.epoch:
-            kept[last.epoch] = _line(last)
-        return b"".join(line + b"\n" for line in kept.values())
+            kept[last.epoch] = history_line(last)
+        return b"".join(kept.values())
 
-    def keep_history(self, epochs: int, last: Epoch | None) -> None:
+    def keep_history(self, epochs: int, last: Epoch | None) -> bytes:
         """Put `kept_history` in the history's place."""
-        replace_file(self.path / "history.jsonl", self.kept_history(epochs, last))
+        content = self.kept_history(epochs, last)
+        replace_file(self.path / HISTORY, content)
+        return content
 
     def append_history(self, epoch: Epoch) -> None:
         """Add one epoch."""
-        append_to_file(self.path / "history.jsonl", _line(epoch) + b"\n")
+        append_to_file(self.path / HISTORY, history_line(epoch))
 
     def predictions(self, short_id: str) -> Predictions:
         """Predictions of an evaluation.
@@ -183,8 +188,9 @@ class RunDirectory:
         return predictions, stored
 
 
-def _line(epoch: Epoch) -> bytes:
-    return json.dumps(epoch.plain(), allow_nan=False).encode()
+def history_line(epoch: Epoch) -> bytes:
+    """What ``history.jsonl`` has of an epoch."""
+    return json.dumps(epoch.plain(), allow_nan=False).encode() + b"\n"
 
 
 def run_path(results: Path, short_id: str) -> Path:

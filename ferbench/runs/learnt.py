@@ -8,6 +8,7 @@ protocol than its own stands apart, as ``elsewhere_train`` and ``elsewhere_valid
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -63,8 +64,8 @@ class Samples:
         return bool(self.gray_hashes.any(axis=1).all())
 
 
-def write_samples(directory: RunDirectory, by_split: Mapping[str, Samples]) -> None:
-    """Write ``samples.npz``."""
+def write_samples(directory: RunDirectory, by_split: Mapping[str, Samples]) -> str:
+    """Write ``samples.npz``; its SHA-256."""
     arrays: dict[str, Any] = {}
     for split, samples in by_split.items():
         arrays |= {f"{split}_ids": samples.ids, f"{split}_pixels": samples.pixel_hashes}
@@ -73,6 +74,7 @@ def write_samples(directory: RunDirectory, by_split: Mapping[str, Samples]) -> N
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     replace_file(directory.path / SAMPLES_FILE, buffer.getvalue())
+    return hashlib.sha256(buffer.getvalue()).hexdigest()
 
 
 def read_samples(directory: RunDirectory) -> dict[str, Samples] | None:

@@ -24,7 +24,7 @@ from ferbench.records.evaluation import Evaluation, EvaluationEntry, evaluation_
 from ferbench.records.reading import read_epoch, read_evaluation
 from ferbench.records.run import Run
 from ferbench.runs.agreement import disagreements
-from ferbench.runs.covered import differences
+from ferbench.runs.covered import differences, unfinished_differences
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.imported import expected
 from ferbench.runs.learnt import SAMPLES_FILE, SPLITS, read_samples
@@ -148,7 +148,12 @@ def _uncovered(directory: RunDirectory) -> Iterator[Finding]:
         yield Finding(run, "run.json", what, "nothing; a run of today is covered", damage=False, covered=False)
         return
     if record.status == "running":
-        what = "it does not say how it ended: its files have no digests yet, so that a change may go unnoticed"
+        snapshot, changed = unfinished_differences(directory)
+        for file in changed:
+            what = f"it is not what it was when checkpoint {snapshot} was made"
+            yield Finding(run, file, what, "take it from a backup, or remove the run and run again")
+        vouching = f"beyond what checkpoint {snapshot} vouches for" if snapshot else "its files have no digests yet"
+        what = f"it does not say how it ended: {vouching}, a change may go unnoticed"
         yield Finding(run, "run.json", what, f"'ferbench resume {run}'", damage=False, covered=False)
         return
     for file, what, damage in differences(directory, record):

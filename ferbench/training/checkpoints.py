@@ -17,7 +17,7 @@ from ferbench.bounded import Damaged, opened, refuse_cut_tensors
 from ferbench.errors import UserError
 from ferbench.runs.saved import loss_file, read_about
 from ferbench.runs.sealed import seal
-from ferbench.storage import replace_file, replace_json
+from ferbench.storage import json_bytes, replace_file
 from ferbench.training.storable import pack, unpack
 
 
@@ -53,7 +53,7 @@ def read_facts(directory: Path, name: str) -> WeightsFacts:
     raise ValueError("it does not say whose weights they are")
 
 
-def save_weights(directory: Path, name: str, model: nn.Module, about: Mapping[str, Any], loss: Any = None) -> None:
+def save_weights(directory: Path, name: str, model: nn.Module, about: Mapping[str, Any], loss: Any = None) -> str:
     """Write ``name.safetensors``, then ``name.json``: weights without their JSON do not count.
 
     Args:
@@ -62,6 +62,9 @@ def save_weights(directory: Path, name: str, model: nn.Module, about: Mapping[st
         model: its whole state, running statistics included, is saved.
         about: facts to keep beside the weights (epoch, metric).
         loss: state of the loss, kept in the JSON; its tensors in ``name-loss.safetensors``.
+
+    Returns:
+        SHA-256 of the JSON, which holds those of the tensors.
     """
     facts = dict(about)
     if loss:
@@ -71,7 +74,9 @@ def save_weights(directory: Path, name: str, model: nn.Module, about: Mapping[st
             content = safetensors.torch.save(tensors)
             facts["loss"]["sha256"] = write_tensors(directory / loss_file(name), content)
     sha256 = write_tensors(directory / f"{name}.safetensors", to_bytes(model.state_dict()))
-    replace_json(directory / f"{name}.json", seal({**facts, "sha256": sha256}))
+    content = json_bytes(seal({**facts, "sha256": sha256}))
+    replace_file(directory / f"{name}.json", content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def write_tensors(path: Path, content: bytes) -> str:

@@ -18,7 +18,7 @@ from ferbench.records.epoch import Epoch
 from ferbench.records.run import ModelSize, Run, Session, Stopped
 from ferbench.records.run import Training as TrainingRecord
 from ferbench.runs.directory import RunDirectory
-from ferbench.runs.learnt import write_samples
+from ferbench.runs.learnt import SAMPLES_FILE, write_samples
 from ferbench.runs.lock import only_writer
 from ferbench.runs.saved import BEST, is_trained
 from ferbench.training import checkpoints, runtime
@@ -141,7 +141,7 @@ def _execute(
                 add_changes(plan, record, _warn)
                 directory.save(record)
                 if samples is not None:
-                    write_samples(directory, samples)
+                    saver.files[SAMPLES_FILE] = write_samples(directory, samples)
             else:
                 directory.save(record)
             if not resumed:

@@ -11,8 +11,8 @@ import torch
 
 from ferbench.errors import UserError
 from ferbench.records.run import Run
-from ferbench.runs.covered import is_changed
-from ferbench.runs.directory import RunDirectory
+from ferbench.runs.covered import BEST_FILE, changed_since, is_changed, vouched
+from ferbench.runs.directory import HISTORY, RunDirectory, history_line
 from ferbench.runs.learnt import SAMPLES_FILE
 from ferbench.runs.saved import BEST, is_whole
 from ferbench.training import checkpoints
@@ -56,6 +56,9 @@ class RunSaver(Saver):
         self._saved = 0
         self._ahead: int | None = None
         self._random: RandomState | None = None
+        self._history = hashlib.sha256()
+        #: SHA-256 of the files that a training goes on with beside a snapshot; the history's is counted on.
+        self.files: dict[str, str] = {}
         #: Name of the snapshot that the run goes on from.
         self.resumed_from: str | None = None
 
@@ -72,14 +75,18 @@ class RunSaver(Saver):
         if asked is None:
             return
         if training.at.batches != self._saved:
-            self._snapshots.save(training, training.at)
+            self._snapshot(training)
         raise Interrupted(asked)
 
     def epoch_done(self, training: Training, improved: bool) -> None:
         self._saved = 0
+        assert training.at.record is not None
+        self._history.update(history_line(training.at.record))
+        if improved:  # the weights are in the snapshot, until they are written
+            self.files.pop(BEST_FILE, None)
         self._save(training)
         if improved:
-            save_best(self._directory, training)
+            self.files[BEST_FILE] = save_best(self._directory, training)
             self.report("best", BEST, training.at)
         elif training.at.epoch - 1 == self._ahead:
             raise UserError(
@@ -89,7 +96,11 @@ class RunSaver(Saver):
             )
 
     def _save(self, training: Training) -> None:
-        self.report("snapshot", self._snapshots.save(training, training.at), training.at)
+        self.report("snapshot", self._snapshot(training), training.at)
+
+    def _snapshot(self, training: Training) -> str:
+        files = {HISTORY: self._history.hexdigest(), **self.files}
+        return self._snapshots.save(training, training.at, files)
 
     def report(self, kind: str, name: str, at: Position) -> None:
         """Report a checkpoint that is written: its kind, ``best`` or ``snapshot``, its name, and where it was made."""
@@ -108,7 +119,7 @@ class RunSaver(Saver):
             UserError: the history has changed, or nothing can go on from the snapshot.
         """
         directory = self._directory
-        facts = None if is_changed(directory, before, f"checkpoints/{BEST}.json") else _best_facts(directory)
+        facts = None if is_changed(directory, before, BEST_FILE) else _best_facts(directory)
 
         def why_not(one: Snapshot) -> str:
             if is_changed(directory, before, f"checkpoints/{one.name}.json"):
@@ -119,14 +130,15 @@ class RunSaver(Saver):
         if snapshot is None:
             return False
         best, at, kept = snapshot.best[0], snapshot.position, None if facts is None else facts.epoch
-        lost = bool(best) and kept != best
-        here = best == at.epoch - 1 and not at.batches
+        changed = changed_since(directory, snapshot.name, at.record)
+        lost = bool(best) and (kept != best or BEST_FILE in changed)
+        here = bool(best) and best == at.epoch - 1 and not at.batches
         # Best weights of an epoch after the snapshot's: going on comes to that epoch again, and to the same weights.
         self._ahead = kept if lost and not here and kept is not None and kept >= at.epoch else None
         if lost and not here and self._ahead is None:
             warn(f"the best weights in {directory.checkpoints / BEST}.safetensors are damaged: the run begins anew")
             return False
-        self._refuse_changed(before, at)
+        self._refuse_changed(before, snapshot.name, changed, warn)
         try:
             snapshot.restore(training)
             try_on(training)
@@ -139,25 +151,26 @@ class RunSaver(Saver):
                 "remove its two files: the run goes on from the one before it, or begins anew",
             ) from error
         begin()
-        if lost and here:
-            save_best(directory, training)
+        self.files = {name: digest for name, digest in vouched(directory, snapshot.name).items() if name != HISTORY}
+        if here:  # no snapshot vouches yet for what lies there
+            self.files[BEST_FILE] = save_best(directory, training)
         self._random, self.resumed_from = snapshot.random, snapshot.name
-        directory.keep_history(at.epoch - 1, at.record)
+        self._history.update(directory.keep_history(at.epoch - 1, at.record))
         self._saved = training.at.batches
         return True
 
-    def _refuse_changed(self, before: Run, at: Position) -> None:
-        """For a run that would go on from there and keep what is not what its record covers.
+    def _refuse_changed(self, before: Run, snapshot: str, changed: list[str], warn: Callable[[str], None]) -> None:
+        """For a run that would go on from there and keep what is not what was written.
 
         Raises:
-            UserError: the history is such, and not mended by the snapshot; or the samples of a run that started from
-                another one.
+            UserError: the history is such, or the samples of a run that started from another one.
         """
-        directory, history = self._directory, "history.jsonl"
-        mended = hashlib.sha256(directory.kept_history(at.epoch - 1, at.record)).hexdigest()
-        kept = [] if mended == (before.files or {}).get(history) else [history]
-        for name in [*kept, SAMPLES_FILE] if before.lineage.parents else kept:
-            if is_changed(directory, before, name):
+        directory = self._directory
+        known = vouched(directory, snapshot)
+        for name in (HISTORY, SAMPLES_FILE) if before.lineage.parents else (HISTORY,):
+            if not known and name not in (before.files or {}):
+                warn(f"no digest vouches for {directory.path / name}: it is taken as it is")
+            elif name in changed if known else is_changed(directory, before, name):
                 raise UserError(
                     f"the run cannot go on: {directory.path / name} is not what was written: its SHA-256 is another",
                     f"take it from a backup; or 'ferbench runs rm {directory.path.name}', then run again",
@@ -181,11 +194,12 @@ def checkpoint_at(directory: RunDirectory, kind: str, name: str, step: int, epoc
     }
 
 
-def save_best(directory: RunDirectory, training: Training) -> None:
-    """Keep the validated weights as those of the best epoch, and the state that the loss has with them."""
+def save_best(directory: RunDirectory, training: Training) -> str:
+    """Keep the validated weights as those of the best epoch, and the state that the loss has with them; the SHA-256 of
+    their JSON."""
     best = training.best
     about = {"epoch": best.epoch, "select": best.metric, "value": best.value if math.isfinite(best.value) else None}
-    checkpoints.save_weights(directory.checkpoints, BEST, training.validated, about, state_of(training.loss))
+    return checkpoints.save_weights(directory.checkpoints, BEST, training.validated, about, state_of(training.loss))
 
 
 def _best_facts(directory: RunDirectory) -> checkpoints.WeightsFacts | None:

@@ -9,7 +9,7 @@ checkpoints/
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TypedDict
@@ -162,8 +162,13 @@ class Snapshots:
         self._training_id = training_id
         self._keep = keep
 
-    def save(self, training: Training, at: Position) -> str:
+    def save(self, training: Training, at: Position, files: Mapping[str, str] = {}) -> str:
         """Write a snapshot, read it back, and only then remove what is no longer to be kept; its name.
+
+        Args:
+            training: whose state it is.
+            at: where that is.
+            files: SHA-256 of the run's files as they are then, see `ferbench.runs.covered.vouched`.
 
         Raises:
             UserError: the disk is full or cannot be written (older snapshots are as they were), or a plugin's state
@@ -183,7 +188,7 @@ class Snapshots:
         content = safetensors.torch.save(tensors)
         sha256 = write_tensors(self._directory / f"{name}.safetensors", content)
         about = {"version": _VERSION, "training_id": self._training_id, "step": at.step, "epoch": at.epoch}
-        about |= {"batches": at.batches, "sha256": sha256, "state": state}
+        about |= {"batches": at.batches, "files": dict(files), "sha256": sha256, "state": state}
         # The tensors' digest does not cover this file; its own stands in it.
         sealed = seal(about)
         replace_json(self._directory / f"{name}.json", sealed)

@@ -88,6 +88,10 @@ def test_every_changed_image_is_found_whatever_its_size(tmp_path: Path, side: in
     assert images.damaged_rows() == wrong
     assert images.damaged_rows([5, 77, 6]) == [77]
     images.check(range(2, 77))
+    compared: list[tuple[int, int]] = []
+    images.damaged_rows(compared=lambda done, of: compared.append((done, of)))
+    assert compared == sorted(compared)
+    assert compared[-1] == (300, 300)
     with pytest.raises(DamagedPack, match="5 of 300 images have changed, the first in row 0"):
         images.check()
 

@@ -379,13 +379,14 @@ def test_a_source_record_that_says_something_else_is_made_again(
         json.dumps({**about, "notes": {"reads": 7}}).encode(),
         json.dumps({**about, "skipped": 3}).encode(),
         json.dumps({**older, "dataset": "fer2013"}).encode(),
+        json.dumps({**older, "skipped": 3, "notes": {"reads": 7}}).encode(),
+        json.dumps(older).encode(),  # as an older release wrote it
     ):
         record.write_bytes(content)
         caplog.clear()
         again = pack(Listed(good()), tmp_path)
         assert (again.digest, again.skipped, again.dataset) == (first.digest, 0, "listed")
         assert f"{record} is damaged" in caplog.text
-    record.write_bytes(json.dumps(older).encode())
     dataset = Listed(good())
     assert pack(dataset, tmp_path).notes == first.notes
-    assert dataset.reads == 0
+    assert dataset.reads == 0  # once is enough

@@ -21,6 +21,7 @@ from ferbench.bounded import DEEPEST
 from ferbench.data.description import PACK_FORMAT, SourceDescription, read_description
 from ferbench.errors import UserError
 from ferbench.experiment.settings import read_recipe
+from ferbench.ids import own_digest
 from ferbench.ranking.standing import TESTS_FILE, _Cache, _Tested
 from ferbench.records.study import Dimension, Outcome, Samples, Study, Tally, TrialResult
 from ferbench.runs import index
@@ -110,7 +111,7 @@ def furnish(path: Path, run: RunDirectory) -> Room:
     about = SourceDescription(
         format=PACK_FORMAT, digest="v1:" + "7" * 64, dataset="faces", skipped=7, faults=[], notes={"n": 7}
     )
-    (sources / "stamp.json").write_text(json.dumps(about.model_dump()))
+    (sources / "stamp.json").write_bytes(about.to_bytes("stamp"))
     os.utime(run.record_path, (1, 1))
     _settled(results)
     assert record.status == "done"
@@ -235,12 +236,18 @@ def _deep(content: bytes, reader: Reader) -> bytes | None:
     if content.startswith(b"# "):
         return content + b"deep = " + b"[" * levels + b"]" * levels + b"\n"
     first = content.splitlines()[0] if reader.path.suffix == ".jsonl" or reader.file == ".index.json" else content
-    return _resealed(json.loads(first), "deep", json.loads("[" * levels + "]" * levels)) if _json(content) else None
+    if not _json(content):
+        return None
+    about = json.loads(first)
+    changed = {**about, "deep": json.loads("[" * levels + "]" * levels)}
+    return _resealed(changed, reader) if "own" in about else json_bytes(changed)
 
 
-def _resealed(about: dict[str, Any], key: str, value: Any) -> bytes:
-    changed = {**about, key: value}
-    return json_bytes(seal(changed) if "own" in about else changed)
+def _resealed(changed: dict[str, Any], reader: Reader) -> bytes:
+    if reader.path.parent.name != "sources":
+        return json_bytes(seal(changed))
+    content = {key: value for key, value in changed.items() if key != "own"}
+    return json_bytes({**content, "own": own_digest([reader.path.stem, content])})
 
 
 def _digits(content: bytes, reader: Reader) -> bytes | None:
@@ -269,8 +276,7 @@ def _number(content: bytes, reader: Reader, digits: bytes) -> bytes | None:
     changed, count = place.subn(rb"\g<1>" + digits, content, count=1)
     assert count, (reader.file, reader.number)
     if digits == b"-3" and b'"own"' in content:
-        about = json.loads(changed)
-        return json_bytes(seal(about))
+        return _resealed(json.loads(changed), reader)
     return changed
 
 

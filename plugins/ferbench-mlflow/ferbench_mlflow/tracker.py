@@ -88,7 +88,9 @@ class MlflowTracker:
         """Scores of every evaluation; MLflow's status is FINISHED."""
         best = record.get("training", {}).get("best_epoch") or 0
         for evaluation in record["evaluations"].values():
-            self._log({f"final_{evaluation['split']}": evaluation["metrics"]}, step=best)
+            # With the run's own time, so that MLflow takes what it hears again for the same.
+            scores = {f"final_{evaluation['split']}": evaluation["metrics"]}
+            self._log(scores, step=best, at=_milliseconds(record.get("finished")))
         self._end(record, "FINISHED")
 
     def run_failed(self, record: dict[str, Any]) -> None:
@@ -101,9 +103,9 @@ class MlflowTracker:
         self._client.set_tag(self._run, "ferbench.status", record["status"])
         self._client.set_terminated(self._run, status, _milliseconds(record.get("finished")))
 
-    def _log(self, values: Mapping[str, Any], step: int) -> None:
-        now = int(time.time() * 1000)
-        metrics = [Metric(name, value, now, step) for name, value in numbers(values)]
+    def _log(self, values: Mapping[str, Any], step: int, at: int | None = None) -> None:
+        time_of = int(time.time() * 1000) if at is None else at
+        metrics = [Metric(name, value, time_of, step) for name, value in numbers(values)]
         self._client.log_batch(self._run, metrics=metrics)
 
     def _experiment(self) -> str:

@@ -121,9 +121,9 @@ def test_a_run_that_a_silent_server_missed_is_sent_later_once(database, tmp_path
         assert sent.exit_code == 0, sent.output
     (found,) = stored(database, "late")
     assert (found.info.status, found.data.tags["ferbench.status"]) == ("FINISHED", "done")
-    losses = MlflowClient(tracking_uri=database).get_metric_history(found.info.run_id, "train.loss")
-    assert [metric.step for metric in losses] == [1, 2]
-    assert "final_test.macro_f1" in found.data.metrics
+    client = MlflowClient(tracking_uri=database)
+    assert [metric.step for metric in client.get_metric_history(found.info.run_id, "train.loss")] == [1, 2]
+    assert len(client.get_metric_history(found.info.run_id, "final_test.macro_f1")) == 1
 
 
 def test_names_are_made_of_what_mlflow_takes():

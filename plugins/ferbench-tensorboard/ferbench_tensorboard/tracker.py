@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.text import metadata as text_metadata
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
@@ -28,9 +28,12 @@ class TensorBoardTracker:
         self._logdir = Path(logdir)
         self._writer: EventFileWriter | None = None
         self._epoch = 0
+        self._counts_from: int | None = None  # the first epoch that the file has
 
     def run_started(self, record: dict[str, Any]) -> None:
-        """Open the run's folder and store its settings as text. A run that goes on writes a further file there."""
+        """Open the run's folder and store its settings as text. A run that goes on, or is sent again, writes a further
+        file there, and what earlier files have of the same epochs no longer counts."""
+        self._counts_from = None
         short = record["identity"]["training_id"].removeprefix("v1:")[:12]
         name = re.sub(r"[^\w\-.]", "_", record.get("name") or "").strip(".")
         self._writer = EventFileWriter(str(self._logdir / (f"{name}-{short}" if name else short)))
@@ -40,7 +43,7 @@ class TensorBoardTracker:
 
     def epoch_ended(self, epoch: dict[str, Any]) -> None:
         """Metrics of train and validation, learning rates and times."""
-        self._epoch = epoch["epoch"]
+        self._begin(epoch["epoch"])
         self._scalars({key: value for key, value in epoch.items() if key not in ("epoch", "sampler", "best")})
         if self._writer is not None:
             self._writer.flush()
@@ -48,7 +51,7 @@ class TensorBoardTracker:
     def checkpoint_written(self, checkpoint: dict[str, Any]) -> None:
         """Say which epoch's weights are kept."""
         if checkpoint["kind"] == "best":
-            self._epoch = checkpoint["epoch"]
+            self._begin(checkpoint["epoch"])
             self._scalars({"best_epoch": checkpoint["epoch"]})
 
     def run_finished(self, record: dict[str, Any]) -> None:
@@ -62,6 +65,12 @@ class TensorBoardTracker:
         """How it ended, as text."""
         self._text("error", f"{record['status']}: {record['error']['type']}: {record['error']['message']}")
         self._close()
+
+    def _begin(self, epoch: int) -> None:
+        self._epoch = epoch
+        if self._counts_from is None and self._writer is not None:
+            self._counts_from = epoch
+            self._writer.add_event(Event(step=epoch, session_log=SessionLog(status=SessionLog.START)))
 
     def _scalars(self, values: Mapping[str, Any]) -> None:
         found = [Summary.Value(tag=tag, simple_value=value) for tag, value in numbers(values)]

@@ -88,3 +88,21 @@ def test_a_run_that_goes_on_adds_to_its_folder(tmp_path):
     assert folder.name == "_a_b-aaaaaaaaaaaa"
     assert [event.step for event in events(folder).Scalars("train/loss")] == [1, 2]
     assert "train/f1/sad" not in events(folder).Tags()["scalars"]
+
+
+def test_epochs_that_are_told_again_count_once(tmp_path):
+    for number, (first, last) in enumerate(((1, 3), (3, 3), (1, 3))):  # trained, gone on with, and sent later
+        tracker = TensorBoardTracker(logdir=str(tmp_path))
+        tracker.run_started({**RECORD, "name": "again"})
+        for epoch in range(first, last + 1):
+            tracker.checkpoint_written({"kind": "best", "epoch": epoch})
+            tracker.epoch_ended({"epoch": epoch, "train": {"loss": 1.0 / epoch}})
+        final = {"own": {"split": "test", "metrics": {"macro_f1": 0.5}}}
+        tracker.run_finished({**RECORD, "evaluations": final, "training": {"best_epoch": 2}})
+        (folder,) = tmp_path.iterdir()
+        (file,) = folder.glob("events.out.tfevents.??*")
+        file.rename(folder / f"events.out.tfevents.{number}")  # names begin with the second, and three were made in one
+    found = events(folder)
+    assert [event.step for event in found.Scalars("train/loss")] == [1, 2, 3]
+    assert [event.step for event in found.Scalars("best_epoch")] == [1, 2, 3]
+    assert [event.step for event in found.Scalars("final_test/macro_f1")] == [2]
