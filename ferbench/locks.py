@@ -82,6 +82,7 @@ class Hold:
         since: it holds it, as in `Holder`.
         content: of the holder's file as long as the lock is this process's; None: the disk is full, and there is none.
         renewed: when that was last renewed, by `_uptime`.
+        guarded: the directory that it is for; None: none.
     """
 
     lock: Path
@@ -89,6 +90,7 @@ class Hold:
     since: str
     content: bytes | None
     renewed: float
+    guarded: Path | None = None
     _place: str = field(init=False)
     _inode: int = field(init=False, default=0)
 
@@ -147,6 +149,11 @@ class Hold:
 
     def _refuse(self) -> None:
         other = _holder(self.lock)
+        if other is None and self.guarded is not None and not os.path.lexists(self.guarded):
+            raise TakenOver(
+                f"{self.what} is gone: {self.guarded} was removed or renamed while this process was at work on it",
+                "to go on with it, bring it back to that place and give the same command again; else that begins anew",
+            )
         raise TakenOver(
             f"{self.what} was taken over by {other or 'another process, which has ended'}, since this one was not "
             f"heard of for {LEASE:g} seconds",
@@ -179,6 +186,7 @@ def holding(lock: Path, what: str, *, guarded: Path | None = None, frees: bool =
         with writing(lock):
             lock.parent.mkdir(parents=True, exist_ok=True)
             hold, descriptor = _take(lock, what, frees=frees)
+            hold.guarded = guarded
         _held[key] = hold.since
         try:
             if hold.content is not None:

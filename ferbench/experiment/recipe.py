@@ -146,7 +146,7 @@ class TrainingSettings(Section):
     accumulate: Annotated[int, at.Interval(ge=1, le=10**6), Role.WEIGHTS] = 1
     seed: Annotated[int, at.Interval(ge=0, lt=2**32), Role.SEED] = 0
     select: Annotated[str, Inert(), Role.WEIGHTS] = "macro_f1"
-    patience: Annotated[int | None, at.Interval(ge=1, le=10**6), Role.WEIGHTS] = None
+    patience: Annotated[int | None, at.Ge(1), Role.WEIGHTS] = None
     min_gain: Annotated[float, at.Interval(ge=0, le=1e6), Role.WEIGHTS] = 0.0
     head_lr_factor: Annotated[float, at.Interval(gt=0, le=1e6), Role.WEIGHTS] = 1.0
     decay_all: Annotated[bool, Inert(), Role.WEIGHTS] = True

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ferbench.bounded import Damaged, opened
+from ferbench.bounded import Damaged, sha256_of
 from ferbench.runs.learnt import SAMPLES_FILE
 from ferbench.runs.saved import BEST, is_whole, read_about, snapshot_names, tensor_files
 
@@ -33,7 +32,7 @@ def covered(directory: RunDirectory, record: Run) -> dict[str, str] | None:
     found = {}
     for name, stated in _files(directory, record):
         if name not in record.files:
-            digest = stated or sha256(directory.path / name)
+            digest = stated or _sha256(directory.path / name)
             if digest is not None:
                 found[name] = digest
     return dict(sorted({**found, **record.files}.items()))
@@ -68,9 +67,9 @@ def differences(directory: RunDirectory, record: Run) -> Iterator[tuple[str, str
                 yield name, "it is not there", True
         elif name in tensors:
             description, said = tensors[name]
-            if said != stated and files.get(description) == sha256(directory.path / description):
+            if said != stated and files.get(description) == _sha256(directory.path / description):
                 yield name, "its SHA-256 in run.json is another", True
-        elif sha256(path) != stated:
+        elif _sha256(path) != stated:
             yield name, "it is not what was written: its SHA-256 is another", True
     for name, _ in _files(directory, record):
         if name not in files:
@@ -95,14 +94,13 @@ def _tensors(directory: RunDirectory) -> dict[str, tuple[str, str]]:
 def is_changed(directory: RunDirectory, record: Run, name: str) -> bool:
     """Whether a file is not the one that the record covers; False where it covers none of that name."""
     stated = (record.files or {}).get(name)
-    return stated is not None and sha256(directory.path / name) != stated
+    return stated is not None and _sha256(directory.path / name) != stated
 
 
-def sha256(path: Path) -> str | None:
-    """Of a regular file; None where there is none that can be read."""
+def _sha256(path: Path) -> str | None:
+    """None where there is no regular file that can be read."""
     try:
-        with opened(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except (OSError, Damaged):
         return None
 

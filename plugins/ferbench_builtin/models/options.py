@@ -23,7 +23,7 @@ Affect = Annotated[bool, Inert()]
 FileWeights = Annotated[str, InitialWeights(names=("none",))]
 
 #: Whether weights may be read from a pickle.
-Pickles = Annotated[bool, Permission()]
+Pickles = Annotated[bool, Permission(of="weights")]
 
 #: What ``freeze`` can say: with "backbone" only the head learns.
 Freeze = Literal["none", "backbone"]

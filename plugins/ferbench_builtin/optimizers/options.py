@@ -6,6 +6,7 @@ from typing import Annotated
 
 from annotated_types import Interval
 
-Rate = Annotated[float, Interval(gt=0, le=1000)]
+#: To the end of single precision: whoever wants a run to diverge gets that.
+Rate = Annotated[float, Interval(gt=0, le=1e38)]
 Epsilon = Annotated[float, Interval(gt=0, le=100)]
 Decay = Annotated[float, Interval(ge=0, le=1000)]
