@@ -301,14 +301,16 @@ def test_what_is_written_into_runs_goes_through_the_fence():
 
 
 @pytest.mark.parametrize("moved", [False, True])
-def test_what_is_gone_with_its_lock_is_said_to_be_gone(tmp_path, moved):
+@pytest.mark.parametrize("gone", ["above", "above/thing"])
+def test_what_is_gone_is_said_to_be_gone(tmp_path, gone, moved):
     above = tmp_path / "above"
     (above / "thing").mkdir(parents=True)
     with (
         pytest.raises(TakenOver, match=r"the thing is gone: .*thing was removed or renamed") as raised,
         holding(above / "thing.lock", "the thing", guarded=above / "thing"),
     ):
-        above.rename(tmp_path / "elsewhere") if moved else shutil.rmtree(above)
+        storage.replace_file(above / "thing" / "old", b"mine")
+        (tmp_path / gone).rename(tmp_path / "elsewhere") if moved else shutil.rmtree(tmp_path / gone)
         storage.replace_file(above / "thing" / "new", b"mine")
     assert "give the same command again" in raised.value.remedy
-    assert not above.exists()
+    assert not (tmp_path / gone).exists()
