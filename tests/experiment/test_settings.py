@@ -159,7 +159,11 @@ def test_options_from_set_stay_whatever_the_component():
         (["training.epochs=[1,2]"], "must be a whole number", "--grid training.epochs=v1,v2"),
         (["training.epochs=1.5"], "must be a whole number", "set training.epochs to a whole number from 0 to 1000000,"),
         (["data.classes=happy"], "must be a list", "--set data.classes=[a,b]"),
-        (["training.epochs=-1"], "training.epochs = -1: must be at least 0", "to a whole number from 0 to 1000000, in the"),
+        (
+            ["training.epochs=-1"],
+            "training.epochs = -1: must be at least 0",
+            "to a whole number from 0 to 1000000, in the",
+        ),
         (["training.epochs=true"], "training.epochs = true: must be a whole number", "set training.epochs to"),
         (["data.validation=1.0"], "must be less than 1", "to a number, greater than 0 and less than 1,"),
         (["training.growing=2"], "must be at most 1", "to a number, greater than 0 and at most 1,"),
