@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import io
 import json
 import math
@@ -108,6 +109,23 @@ def _refuse_holes(descriptor: int, size: int) -> None:
         if error.errno == errno.ENXIO:  # nothing but a hole is left; other errors: this file system knows of none
             raise Damaged(f"of its {size:,} bytes {held:,} are there, the others are holes") from error
     os.lseek(descriptor, 0, os.SEEK_SET)
+
+
+def sha256_of(path: Path, *, tensors: bool = False) -> str:
+    """SHA-256 of a regular file; see `opened`.
+
+    Args:
+        path: of the file.
+        tensors: it is one of safetensors, which is read no further than its header where it has been cut.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+        Damaged: it is no such file.
+    """
+    with opened(path) as file:
+        if tensors:
+            refuse_cut_tensors(file)
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_file(path: Path, *, largest: int = LARGEST, links: bool = False) -> bytes:

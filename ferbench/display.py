@@ -5,13 +5,18 @@ A terminal may be closed, the reader of a pipe end, the disk of a log be full. T
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
 import stat
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
+
+from ferbench.wording import one_line
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -67,6 +72,24 @@ def watch() -> None:
         sys.stdout = _watched(sys.stdout, _results, drops=False)
         sys.__stdout__ = sys.stdout  # type: ignore[assignment,misc]
         os.dup2(2, 1)
+
+
+def warn(line: str) -> None:
+    """Say something on stderr, though `sys.stderr` may be redirected meanwhile, as by completion."""
+    with contextlib.suppress(OSError, ValueError):
+        print(f"warning: {one_line(line)}", file=sys.__stderr__ or sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def named_if_long(line: str, seconds: float) -> Iterator[None]:
+    """Say a line on stderr once this block has taken so many seconds."""
+    late = threading.Timer(seconds, warn, [line])
+    late.daemon = True
+    late.start()
+    try:
+        yield
+    finally:
+        late.cancel()
 
 
 def results_descriptor() -> int:

@@ -82,6 +82,7 @@ class Hold:
         since: it holds it, as in `Holder`.
         content: of the holder's file as long as the lock is this process's; None: the disk is full, and there is none.
         renewed: when that was last renewed, by `_uptime`.
+        guarded: the directory that must stay once it is there; None: none.
     """
 
     lock: Path
@@ -89,8 +90,10 @@ class Hold:
     since: str
     content: bytes | None
     renewed: float
+    guarded: Path | None = None
     _place: str = field(init=False)
     _inode: int = field(init=False, default=0)
+    _was_there: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self._place = str(holder_path(self.lock))
@@ -104,6 +107,7 @@ class Hold:
             TakenOver: it is not any more.
             UserError: its holder's file cannot be read.
         """
+        self._refuse_gone()
         if not self._is_own():
             self._refuse()
         if _uptime() - self.renewed > RENEWAL:  # whoever found it too old has not taken over yet
@@ -113,6 +117,7 @@ class Hold:
 
     def glance(self) -> None:
         """`look` by the number of the file alone, which takes a few microseconds where that takes a hundred."""
+        self._refuse_gone()
         try:
             if self.content is None or os.stat(self._place).st_ino == self._inode:  # noqa: PTH116 - a Path takes longer
                 return
@@ -144,6 +149,18 @@ class Hold:
                 f"cannot read {path}, which says whether {self.what} is still this process's: {error.strerror}",
                 "mend the disk or its connection, and give the same command again",
             ) from error
+
+    def _refuse_gone(self) -> None:
+        """Refuse to make a directory anew that was there and was taken away, with what was in it."""
+        if self.guarded is None:
+            return
+        if os.path.lexists(self.guarded):
+            self._was_there = True
+        elif self._was_there:
+            raise TakenOver(
+                f"{self.what} is gone: {self.guarded} was removed or renamed while this process was at work on it",
+                "to go on with it, bring it back to that place and give the same command again; else that begins anew",
+            )
 
     def _refuse(self) -> None:
         other = _holder(self.lock)
@@ -179,6 +196,7 @@ def holding(lock: Path, what: str, *, guarded: Path | None = None, frees: bool =
         with writing(lock):
             lock.parent.mkdir(parents=True, exist_ok=True)
             hold, descriptor = _take(lock, what, frees=frees)
+            hold.guarded = None if frees else guarded
         _held[key] = hold.since
         try:
             if hold.content is not None:

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import threading
 import time
 from dataclasses import asdict
@@ -297,3 +298,19 @@ def test_what_is_written_into_runs_goes_through_the_fence():
         if _CHANGES.search(path.read_text())
     }
     assert found == _BY_THEMSELVES
+
+
+@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize("gone", ["above", "above/thing"])
+def test_what_is_gone_is_said_to_be_gone(tmp_path, gone, moved):
+    above = tmp_path / "above"
+    (above / "thing").mkdir(parents=True)
+    with (
+        pytest.raises(TakenOver, match=r"the thing is gone: .*thing was removed or renamed") as raised,
+        holding(above / "thing.lock", "the thing", guarded=above / "thing"),
+    ):
+        storage.replace_file(above / "thing" / "old", b"mine")
+        (tmp_path / gone).rename(tmp_path / "elsewhere") if moved else shutil.rmtree(tmp_path / gone)
+        storage.replace_file(above / "thing" / "new", b"mine")
+    assert "give the same command again" in raised.value.remedy
+    assert not (tmp_path / gone).exists()

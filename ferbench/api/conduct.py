@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ferbench.errors import UserError
 from ferbench.ids import short
 from ferbench.plugin.culprit import in_a_line
+from ferbench.plugin.guard import silent
 from ferbench.wording import one_line
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ def run_all(
         KeyboardInterrupt: a signal came; the run is saved.
     """
     progress = progress or Progress()
+    silent.clear()  # another call of the same process is another command
     outcomes: list[Outcome] = []
     warned: set[str | None] = {None}
     for number, combination in enumerate(combinations, start=1):

@@ -208,7 +208,7 @@ def _resolved(
 ) -> ResolvedRecipe:
     """The dataset and options as a recipe; its other components are defaults that nobody asks for."""
     from ferbench.experiment.recorded import flags_for, left_out_line, remember_said, taken
-    from ferbench.experiment.request import asked_settings, told_keys
+    from ferbench.experiment.request import Flags
     from ferbench.experiment.resolve import resolve
     from ferbench.experiment.settings import suggestion
 
@@ -223,8 +223,9 @@ def _resolved(
             raise UserError(f"{key}: an evaluation of finished weights uses one device", "leave it out")
     base: dict[str, Any] = {}
     chosen = {"dataset": [] if dataset is None else [dataset]}
+    flags = Flags(chosen, places, values=values, skip_faulty=skip_faulty)
     if dataset is None:
-        recorded, left = taken(record, means.registry, told_keys(chosen, places, values=values))
+        recorded, left = taken(record, means.registry, flags.keys)
         base["dataset"] = recorded["dataset"]
         base["data"] = {key: value for key, value in recorded["data"].items() if key not in _OF_TRAINING}
         left = [one for one in left if one.path[0] in base]
@@ -232,7 +233,7 @@ def _resolved(
             means.warn(left_out_line(run, left, f"add {shlex.join(flags_for(left, record))}"))
         if part in ("test", "all"):
             base["data"].pop("fold", None)
-    (asked,) = asked_settings(base, chosen, places, values=values, skip_faulty=skip_faulty)
+    (asked,) = flags.over(base)
     resolved = resolve(asked, means.registry)
     remember_said(asked, means.registry)
     return resolved

@@ -91,10 +91,10 @@ def chosen_dataset(
     Raises:
         UserError: there is no such dataset or setting.
     """
-    from ferbench.experiment.request import asked_settings
+    from ferbench.experiment.request import Flags
     from ferbench.plugin.specs import DatasetSpec
 
-    (tables,) = asked_settings({}, {"dataset": [name]}, data_places(data), values=settings, skip_faulty=skip_faulty)
+    (tables,) = Flags({"dataset": [name]}, data_places(data), values=settings, skip_faulty=skip_faulty).over({})
     resolved = preparer.resolve(tables)
     spec = resolved.components["dataset"].component.spec
     assert isinstance(spec, DatasetSpec)

@@ -94,11 +94,6 @@ def audit(
     return Audit(table, "inconsistent", conventions, diagnosis.rest, diagnosis, totals)
 
 
-def judge(table: PublishedTable) -> tuple[Conventions, Solved]:
-    """The first conventions under which a table is not refuted, with the answer: `audit` without its explanations."""
-    return _judged(table, list(_conventions(table, None, None, None)))
-
-
 def _judged(table: PublishedTable, tried: Sequence[Conventions]) -> tuple[Conventions, Solved]:
     for conventions in tried:
         if table.total is None:

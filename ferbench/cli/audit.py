@@ -10,7 +10,7 @@ import click
 
 from ferbench.cli.completion import ComponentType, RunType, plugin_option
 from ferbench.cli.json_output import echo_json
-from ferbench.cli.places import OutputType, cache_option, results_option
+from ferbench.cli.places import OutputType, PathType, cache_option, results_option
 from ferbench.cli.recipe_options import sets_option
 
 
@@ -91,7 +91,7 @@ def audit_data(
 
 
 @audit.command("table")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=PathType(exists=True, dir_okay=False))
 @click.option(
     "--unit",
     type=click.Choice(["auto", "percent", "fraction"]),

@@ -12,6 +12,7 @@ import click
 
 from ferbench.cli.completion import ComponentType, plugin_option
 from ferbench.cli.json_output import echo_json
+from ferbench.cli.places import PathType
 from ferbench.kinds import BY_NAME
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _COLOURS = {"passed": "green", "failed": "red"}
 @click.option("--kind", type=click.Choice(list(BY_NAME)), help="Only a component of this kind.")
 @plugin_option
 @click.option("--set", "sets", multiple=True, metavar="OPTION=VALUE", help="An option of the component. Repeatable.")
-@click.option("--data", type=click.Path(path_type=Path, exists=True), help="The files of a dataset that reads some.")
+@click.option("--data", type=PathType(exists=True), help="The files of a dataset that reads some.")
 @click.option("--image-size", type=click.IntRange(min=1), help="Input of a model in pixels; default: all it claims.")
 @click.option("--classes", "class_names", help="Names of the task's classes, joined by commas; default: seven.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -10,12 +10,12 @@ import click
 from ferbench.cli.completion import ComponentType, RunType, plugin_option
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.naming import warn_of_names
-from ferbench.cli.places import cache_option, results_option
+from ferbench.cli.places import PathType, cache_option, results_option
 from ferbench.cli.recipe_options import sets_option
 
 
 @click.command(name="import")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.csv")
+@click.argument("file", type=PathType(dir_okay=False), metavar="FILE.csv")
 @click.option("--like", type=RunType(), metavar="RUN", help="The test set that this run was measured on.")
 @click.option("--dataset", type=ComponentType("dataset"), metavar="NAME", help="Or: the test set of this dataset.")
 @click.option("--data", type=click.Path(), multiple=True, metavar="[NAME=]DIR", help="Where the dataset's files are.")

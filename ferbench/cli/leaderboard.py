@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from ferbench.cli.formats import format_options, in_terminal, print_tables
 from ferbench.cli.json_output import chosen_format, echo_json
-from ferbench.cli.places import results_option
+from ferbench.cli.places import PathType, results_option
 
 if TYPE_CHECKING:
     from ferbench.api.ranking import Board, RankedBy
@@ -84,13 +84,13 @@ class ColumnType(click.ParamType):
 )
 @click.option(
     "--published",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PathType(file_okay=False),
     metavar="DIR",
     help="Show the published tables of a directory too, unranked; default: benchmarks/published, where that is.",
 )
 @click.option(
     "--without",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=PathType(dir_okay=False),
     metavar="FILE",
     help="Show accuracy, macro-F1 and balanced accuracy without the samples of a list too, such as leaked ones that "
     "'ferbench audit data --write-exclusions' found.",

@@ -13,11 +13,29 @@ from ferbench.api.places import cache_directory
 from ferbench.storage import refuse_long
 
 
-class PlaceType(click.Path):
+class PathType(click.Path):
+    """A path, which is no empty text: that would be the working directory.
+
+    Args:
+        kinds: as `click.Path` has them.
+    """
+
+    def __init__(self, **kinds: Any) -> None:
+        super().__init__(path_type=Path, **kinds)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value):
+            self.fail(
+                "the name is empty: give that of a file or folder; a full stop is the working directory", param, ctx
+            )
+        return super().convert(value, param, ctx)
+
+
+class PlaceType(PathType):
     """A directory, or a file, that may be made: what none can be called is refused before anything else is done."""
 
     def __init__(self, *, file: bool = False) -> None:
-        super().__init__(path_type=Path, file_okay=file, dir_okay=not file)
+        super().__init__(file_okay=file, dir_okay=not file)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         refuse_long(Path(value))

@@ -13,13 +13,13 @@ import click
 from ferbench.api.classify import AFFECT, Classified, classify, image_files, restored
 from ferbench.cli.completion import RunType, plugin_option
 from ferbench.cli.json_output import echo_json
-from ferbench.cli.places import results_option
+from ferbench.cli.places import PathType, results_option
 from ferbench.wording import number_of, one_line
 
 
 @click.command()
 @click.argument("run", type=RunType(), metavar="RUN")
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE|DIR...", type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE|DIR...", type=PathType())
 @click.option("--format", "layout", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @results_option

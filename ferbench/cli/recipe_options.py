@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from ferbench.cli.completion import ComponentType, RunPointType, SettingType
+from ferbench.cli.places import PathType
 from ferbench.kinds import BY_NAME, SECTIONS
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -41,7 +41,7 @@ def recipe_options(repeated: str) -> Callable[[_Command], _Command]:
     """
 
     def decorate(command: _Command) -> _Command:
-        options = [click.argument("recipe", required=False, type=click.Path(path_type=Path, dir_okay=False))]
+        options = [click.argument("recipe", required=False, type=PathType(dir_okay=False))]
         for kind in SECTIONS:
             text = f"{BY_NAME[kind].noun.capitalize()} plugin." + (f" {repeated}" if kind == SECTIONS[0] else "")
             options.append(_component_option(kind, text))

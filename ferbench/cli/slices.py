@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
+
+from ferbench.cli.places import PathType
 
 
 def slice_options(doing: str) -> Any:
@@ -19,7 +20,7 @@ def slice_options(doing: str) -> Any:
     )
     table: Any = click.option(
         "--slice-table",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=PathType(dir_okay=False),
         metavar="FILE.csv",
         help="More columns of the samples, by a column 'id'.",
     )

@@ -13,7 +13,7 @@ import click
 
 from ferbench.cli.completion import RunType, plugin_option
 from ferbench.cli.json_output import echo_json
-from ferbench.cli.places import PlaceType, results_option
+from ferbench.cli.places import PathType, PlaceType, results_option
 from ferbench.display import keep_working
 from ferbench.errors import UserError
 from ferbench.wording import one_line
@@ -43,7 +43,7 @@ class _Odd(click.IntRange):
 
 @click.command()
 @click.argument("run", type=RunType(), metavar="RUN")
-@click.argument("frames", nargs=-1, required=True, metavar="VIDEO|DIR|IMAGE...", type=click.Path(path_type=Path))
+@click.argument("frames", nargs=-1, required=True, metavar="VIDEO|DIR|IMAGE...", type=PathType())
 @click.option(
     "--output",
     "-o",

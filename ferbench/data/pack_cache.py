@@ -36,6 +36,9 @@ _logger = logging.getLogger("ferbench.data.pack_cache")
 #: Seconds between two attempts to get a turn.
 _LOOK = 0.25
 
+# Seconds of waiting after which it is said what is waited for.
+_MOMENT = 2.0
+
 
 def pack_dataset(
     dataset: Dataset,
@@ -212,16 +215,16 @@ def _sync_tree(directory: Path) -> None:
 @contextlib.contextmanager
 def turn(cache: Path, stamp: str) -> Iterator[Hold]:
     """The right to build what ``stamp`` stands for: held by one process at a time, given back by a crash."""
-    told = False
+    waited = 0.0
     while True:
         try:
             with holding(lock_path(cache, stamp), f"the packing of a dataset in {cache}") as hold:
                 yield hold
                 return
         except Held as held:
-            if not told:
+            if waited < _MOMENT <= waited + _LOOK:
                 _logger.warning("another process is packing this dataset; waiting for it: %s", held.holder)
-            told = True
+            waited += _LOOK
             time.sleep(_LOOK)
 
 

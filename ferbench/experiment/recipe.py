@@ -65,15 +65,15 @@ class DataSettings(Section):
     paths: Annotated[dict[str, str] | None, Role.ENVIRONMENT] = None
     protocol: Annotated[str | None, Inert(), Role.SELECTS_ROWS] = None
     classes: Annotated[tuple[str, ...] | None, Inert(), Role.SELECTS_ROWS] = None
-    num_classes: Annotated[int | None, at.Ge(2), Role.SELECTS_ROWS] = None
-    train_limit: Annotated[int | None, at.Ge(2), Role.SELECTS_ROWS] = None
-    train_limit_per_class: Annotated[int | None, at.Ge(2), Role.SELECTS_ROWS] = None
-    test_limit: Annotated[int | None, at.Ge(1), Role.SELECTS_ROWS] = None
-    test_limit_per_class: Annotated[int | None, at.Ge(1), Role.SELECTS_ROWS] = None
+    num_classes: Annotated[int | None, at.Interval(ge=2, le=10**6), Role.SELECTS_ROWS] = None
+    train_limit: Annotated[int | None, at.Interval(ge=2, le=10**9), Role.SELECTS_ROWS] = None
+    train_limit_per_class: Annotated[int | None, at.Interval(ge=2, le=10**9), Role.SELECTS_ROWS] = None
+    test_limit: Annotated[int | None, at.Interval(ge=1, le=10**9), Role.SELECTS_ROWS] = None
+    test_limit_per_class: Annotated[int | None, at.Interval(ge=1, le=10**9), Role.SELECTS_ROWS] = None
     validation: Annotated[float, at.Interval(gt=0, lt=1), Role.SELECTS_ROWS] = 0.2
     fold: Annotated[str | None, Inert(), Role.SELECTS_ROWS] = None
     group_by: Annotated[Literal["none", "clip", "subject"] | None, Role.SELECTS_ROWS] = None
-    split_seed: Annotated[int, at.Ge(0), Role.SELECTS_ROWS] = 0
+    split_seed: Annotated[int, at.Interval(ge=0, lt=2**63), Role.SELECTS_ROWS] = 0
     image_size: Annotated[int | None, at.Interval(ge=8, le=1024), Role.WEIGHTS] = None
     channels: Annotated[Literal[1, 3] | None, Role.WEIGHTS] = None
     skip_faulty: Annotated[bool, Inert(), Role.SELECTS_ROWS] = False
@@ -141,27 +141,27 @@ class TrainingSettings(Section):
         parameter_budget: refuse a model with more parameters than this, running statistics included.
     """
 
-    epochs: Annotated[int, at.Ge(0), Role.WEIGHTS] = 10
+    epochs: Annotated[int, at.Interval(ge=0, le=10**6), Role.WEIGHTS] = 10
     batch_size: Annotated[int, at.Interval(ge=1, le=10**7), Role.WEIGHTS] = 128
-    accumulate: Annotated[int, at.Ge(1), Role.WEIGHTS] = 1
+    accumulate: Annotated[int, at.Interval(ge=1, le=10**6), Role.WEIGHTS] = 1
     seed: Annotated[int, at.Interval(ge=0, lt=2**32), Role.SEED] = 0
     select: Annotated[str, Inert(), Role.WEIGHTS] = "macro_f1"
     patience: Annotated[int | None, at.Ge(1), Role.WEIGHTS] = None
-    min_gain: Annotated[float, at.Ge(0), Role.WEIGHTS] = 0.0
-    head_lr_factor: Annotated[float, at.Gt(0), Role.WEIGHTS] = 1.0
+    min_gain: Annotated[float, at.Interval(ge=0, le=1e6), Role.WEIGHTS] = 0.0
+    head_lr_factor: Annotated[float, at.Interval(gt=0, le=1e6), Role.WEIGHTS] = 1.0
     decay_all: Annotated[bool, Inert(), Role.WEIGHTS] = True
-    norm_batches: Annotated[int, at.Ge(0), Role.WEIGHTS] = 0
-    mixup: Annotated[float, at.Ge(0), Role.WEIGHTS] = 0.0
-    cutmix: Annotated[float, at.Ge(0), Role.WEIGHTS] = 0.0
+    norm_batches: Annotated[int, at.Interval(ge=0, le=10**6), Role.WEIGHTS] = 0
+    mixup: Annotated[float, at.Interval(ge=0, le=1000), Role.WEIGHTS] = 0.0
+    cutmix: Annotated[float, at.Interval(ge=0, le=1000), Role.WEIGHTS] = 0.0
     mix_probability: Annotated[float, at.Interval(ge=0, le=1), Role.WEIGHTS] = 1.0
-    clip_norm: Annotated[float | None, at.Gt(0), Role.WEIGHTS] = None
+    clip_norm: Annotated[float | None, at.Interval(gt=0, le=1e9), Role.WEIGHTS] = None
     start_size: Annotated[int | None, at.Interval(ge=8, le=1024), Role.WEIGHTS, Added] = None
     growing: Annotated[float, at.Interval(gt=0, le=1), Role.WEIGHTS, Added] = 0.7
     ema: Annotated[float | None, at.Interval(gt=0, lt=1), Role.WEIGHTS] = None
     precision: Annotated[Literal["float32", "bf16", "fp16"], Role.WEIGHTS] = "float32"
     deterministic: Annotated[bool, Inert(), Role.WEIGHTS] = True
     keep: Annotated[Literal["last2+best", "epochs", "all"], Role.ENVIRONMENT] = "last2+best"
-    parameter_budget: Annotated[int | None, at.Ge(1), Role.ENVIRONMENT] = None
+    parameter_budget: Annotated[int | None, at.Interval(ge=1, le=10**12), Role.ENVIRONMENT] = None
 
 
 class EvaluationSettings(Section):
@@ -191,7 +191,7 @@ class RuntimeSettings(Section):
     device: Annotated[str, Inert(), Role.ENVIRONMENT] = "auto"
     devices: Annotated[int, at.Interval(ge=1, le=4096), Role.ENVIRONMENT] = 1
     threads: Annotated[int | None, at.Interval(ge=1, le=4096), Role.ENVIRONMENT] = None
-    checkpoint_every: Annotated[int, at.Ge(0), Role.ENVIRONMENT] = 100
+    checkpoint_every: Annotated[int, at.Interval(ge=0, le=10**9), Role.ENVIRONMENT] = 100
 
 
 class Component(BaseModel):

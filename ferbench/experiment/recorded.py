@@ -38,12 +38,14 @@ class Reaching:
         consent: whose word it needs.
         owner: what the value belongs to, so that it means the same elsewhere: the component, ``distribution:name``, or
             the section.
+        idle: it is a permission for an option that is at its default, so that nobody misses it.
     """
 
     path: tuple[str, ...]
     value: Any
     consent: Consent
     owner: str
+    idle: bool = False
 
     @property
     def key(self) -> str:
@@ -104,10 +106,14 @@ def _reaching(key: str, value: Any, registry: Registry) -> Iterator[Reaching]:
             yield Reaching((key, "exclude"), value["exclude"], Consent.BEFORE, "data")
         for part in [part.strip() for part in name.split("+")]:
             own = value.get(part) if "+" in name else value
-            for option, owner in _options(key, part, registry):
+            options = list(_options(key, part, registry))
+            defaults = {option.name: option.default for option, _ in options}
+            for option, owner in options:
                 if option.consent and isinstance(own, Mapping) and own.get(option.name) not in (None, option.default):
                     path = (key, part, option.name) if "+" in name else (key, option.name)
-                    yield Reaching(path, own[option.name], option.consent, owner)
+                    about = option.permits
+                    idle = about is not None and own.get(about) in (None, defaults.get(about))
+                    yield Reaching(path, own[option.name], option.consent, owner, idle)
     elif key in _ROOT and _ROOT[key] and value:
         yield Reaching((key,), value, _ROOT[key], key)
 
@@ -153,7 +159,7 @@ def taken(record: Run, registry: Registry, told: Collection[str]) -> tuple[Table
         for step in way:
             table = table[step]
         del table[last]
-        if not any(".".join(one.path[: i + 1]) in told for i in range(len(one.path))):
+        if not one.idle and not any(".".join(one.path[: i + 1]) in told for i in range(len(one.path))):
             left.append(one)
     return tables, left
 

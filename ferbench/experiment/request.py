@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,47 +43,19 @@ def asked_tables(
         parent = found.directory.load()
         settings, left = continued(parent, raw, preparer.registry, {*told, *(["trackers"] if trackers else [])})
         if left:
-            flags = shlex.join(flags_for(left, parent))
-            preparer.warn(left_out_line(found.directory.path.name, left, f"add {flags}"))
+            again = shlex.join(flags_for(left, parent))
+            preparer.warn(left_out_line(found.directory.path.name, left, f"add {again}"))
         raw = {**settings, "from": found.given}
     if trackers:
         raw["trackers"] = [*raw.get("trackers", []), *tracker_tables(trackers)]
     return raw, found
 
 
-def told_keys(
-    components: Mapping[str, Sequence[str]],
-    data: Sequence[str],
-    *,
-    sets: Sequence[str] = (),
-    values: Mapping[str, Any] | None = None,
-    axes: Sequence[str] = (),
-    fields: Mapping[str, Sequence[Any]] | None = None,
-    **_: Any,
-) -> set[str]:
-    """Keys and sections that flags say, of those that `asked_settings` takes."""
-    texts = {text.partition("=")[0].strip() for text in (*sets, *axes)}
-    named = {key for key, chosen in (fields or {}).items() if chosen} | set(values or {})
-    places = {"data.path", "data.paths"} if data else set()
-    return {*texts, *named, *places, *(section for section, names in components.items() if names)}
+@dataclass(frozen=True)
+class Flags:
+    """What a command lays over a recipe.
 
-
-def asked_settings(
-    raw: Mapping[str, Any],
-    components: Mapping[str, Sequence[str]],
-    data: Sequence[str],
-    *,
-    sets: Sequence[str] = (),
-    values: Mapping[str, Any] | None = None,
-    axes: Sequence[str] = (),
-    fields: Mapping[str, Sequence[Any]] | None = None,
-    no_folds: str | None = None,
-    skip_faulty: bool = False,
-) -> list[Tables]:
-    """Every combination that a recipe and flags ask for, as raw settings.
-
-    Args:
-        raw: tables of the recipe, empty without one.
+    Attributes:
         components: names by section; more than one is an axis.
         data: ``--data`` texts.
         sets: ``--set`` texts.
@@ -91,19 +64,51 @@ def asked_settings(
         fields: other flags by dotted key; more than one value is an axis.
         no_folds: what to do instead of ``training.folds``, where there can be no grid.
         skip_faulty: leave faulty samples out.
-
-    Raises:
-        UserError: something is asked for that there is not.
     """
-    path, paths = split_paths(data)
-    more: dict[str, Sequence[Any]] = {
-        **(fields or {}),
-        "data.path": [path] if path is not None else [],
-        "data.skip_faulty": [True] if skip_faulty else [],
-    }
-    settings = grid(raw, sets=sets, values=values, axes=axes, components=components, fields=more, no_folds=no_folds)
-    place(settings, paths)
-    return settings
+
+    components: Mapping[str, Sequence[str]]
+    data: Sequence[str] = ()
+    sets: Sequence[str] = ()
+    values: Mapping[str, Any] | None = None
+    axes: Sequence[str] = ()
+    fields: Mapping[str, Sequence[Any]] | None = None
+    no_folds: str | None = None
+    skip_faulty: bool = False
+
+    @property
+    def keys(self) -> set[str]:
+        """Keys and sections that they say."""
+        texts = {text.partition("=")[0].strip() for text in (*self.sets, *self.axes)}
+        named = {key for key, chosen in (self.fields or {}).items() if chosen} | set(self.values or {})
+        places = {"data.path", "data.paths"} if self.data else set()
+        return {*texts, *named, *places, *(section for section, names in self.components.items() if names)}
+
+    def over(self, raw: Mapping[str, Any]) -> list[Tables]:
+        """Every combination that they and a recipe ask for, as raw settings.
+
+        Args:
+            raw: tables of the recipe, empty without one.
+
+        Raises:
+            UserError: something is asked for that there is not.
+        """
+        path, paths = split_paths(self.data)
+        more: dict[str, Sequence[Any]] = {
+            **(self.fields or {}),
+            "data.path": [path] if path is not None else [],
+            "data.skip_faulty": [True] if self.skip_faulty else [],
+        }
+        settings = grid(
+            raw,
+            sets=self.sets,
+            values=self.values,
+            axes=self.axes,
+            components=self.components,
+            fields=more,
+            no_folds=self.no_folds,
+        )
+        place(settings, paths)
+        return settings
 
 
 def asked_combinations(
@@ -127,14 +132,14 @@ def asked_combinations(
         data: ``--data`` texts.
         start: the weights to start from, ``RUN@POINT``.
         name: of the run; a grid numbers its runs.
-        laid_over: see `asked_settings`.
+        laid_over: the rest of `Flags`.
 
     Raises:
         UserError: something of it is wrong, or no combination makes sense.
     """
-    told = told_keys(components, data, **laid_over)
-    raw, found = asked_tables(recipe, start, trackers, preparer, told)
-    settings = asked_settings(raw, components, data, **laid_over)
+    flags = Flags(components, data, **laid_over)
+    raw, found = asked_tables(recipe, start, trackers, preparer, flags.keys)
+    settings = flags.over(raw)
     name_runs(settings, name)
     combinations = resolve_all(settings, preparer)
     for combination in combinations:

@@ -176,9 +176,10 @@ def continued(
 
 
 def _initial_weights(model: str, registry: Registry) -> list[str]:
-    """Options of a model that say where its weights come from, and need not."""
+    """Options of a model that say where its weights come from, and need not, and permissions for these."""
     try:
         options = registry.find("model", model).options().fields
     except UserError:  # whoever wants this model will hear of it
         return []
-    return [option.name for option in options if option.initial_weights is not None and not option.required]
+    names = [option.name for option in options if option.initial_weights is not None and not option.required]
+    return names + [option.name for option in options if option.permits in names]

@@ -86,9 +86,9 @@ def blame(error: BaseException, component: Component | None = None) -> BaseExcep
     if not suspects or (isinstance(error, SystemExit) and any(suspect.kind == "command" for suspect in suspects)):
         return error
     if not isinstance(error, Exception):
-        said = f"it raises {describe(error)}"
-        if isinstance(error, SystemExit):
-            said = f"it ends the program: SystemExit({error.code!r})"
+        said = describe(error)
+        if not isinstance(error, SystemExit):
+            said = f"it raises {said}"
         error = RuntimeError(said).with_traceback(error.__traceback__)
     plugin = suspects[0].plugin
     title = suspects[0].title if len(suspects) == 1 else f"plugin {plugin.title}"

@@ -16,18 +16,20 @@ def is_fault(error: BaseException) -> bool:
     return not isinstance(error, KeyboardInterrupt)
 
 
-def describe(error: BaseException, own_module: str = "") -> str:
-    """The cause of a failed import or hook in one line.
+def describe(error: BaseException, own_module: str | None = None) -> str:
+    """The cause of a failure in one line.
 
     Args:
         error: what was raised.
-        own_module: the module that was to be imported; any other missing module is a missing dependency.
+        own_module: the module that was to be imported, empty where it has no name yet; any other missing module is a
+            missing dependency. None: nothing was to be imported.
     """
     if isinstance(error, PluginFault):
         return one_line(str(error))
     if isinstance(error, SystemExit):
-        return one_line(f"it ends the program when loaded: SystemExit({error.code!r})")
-    if isinstance(error, ModuleNotFoundError) and error.name and not _contains(error.name, own_module):
+        when = "" if own_module is None else " when loaded"
+        return one_line(f"it ends the program{when}: SystemExit({error.code!r})")
+    if isinstance(error, ModuleNotFoundError) and error.name and not _contains(error.name, own_module or ""):
         return one_line(f"missing dependency: no module named '{error.name}'")
     try:
         text = one_line(str(error))

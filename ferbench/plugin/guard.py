@@ -6,18 +6,27 @@ What it prints is no result, what it raises ends no program, and where it takes 
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
+
+from ferbench.display import named_if_long, warn
 
 #: Seconds after which what is still at work is named.
 PATIENCE = 10.0
 
 #: What ends this process at once; `os._exit` itself may be `checked_exits`' own.
 leave = os._exit
+
+#: Components that were waited for in vain, which this command does not wait for again.
+silent: set[str] = set()
+
+#: Threads that others have begun and that would keep the process from ending, by what they were begun in.
+_begun: dict[threading.Thread, str] = {}
 
 _inside = threading.local()
 
@@ -31,16 +40,14 @@ def apart(what: str, remedy: str = "") -> Iterator[None]:
         remedy: how to do without it.
 
     Raises:
-        SystemExit: it ended the program, also by `os._exit` within `checked_exits`.
+        SystemExit: it ended the program, also by `os._exit` or `os.abort` within `checked_exits`.
         RuntimeError: it raised a `KeyboardInterrupt` of its own. That of a real Ctrl-C stays one.
     """
-    late = threading.Timer(PATIENCE, _name, [f"{what} after {PATIENCE:.0f} s{remedy and f'; {remedy}'}"])
-    late.daemon = True
-    if what:
-        late.start()
+    late = named_if_long(f"{what} after {PATIENCE:.0f} s{remedy and f'; {remedy}'}", PATIENCE)
+    threads = set(threading.enumerate())
     before, _inside.depth = getattr(_inside, "depth", 0), getattr(_inside, "depth", 0) + 1
     try:
-        with _stdout_as_stderr(), _interrupts() as came:
+        with late if what else contextlib.nullcontext(), _crashes(), _open_streams(), _interrupts() as came:
             try:
                 yield
             except KeyboardInterrupt as error:
@@ -49,7 +56,9 @@ def apart(what: str, remedy: str = "") -> Iterator[None]:
                 raise RuntimeError("it raises KeyboardInterrupt, and nobody pressed Ctrl-C") from error
     finally:
         _inside.depth = before
-        late.cancel()
+        for thread in set(threading.enumerate()) - threads:
+            if not thread.daemon and what:
+                _begun[thread] = what.partition(" is still ")[0]
 
 
 def keep_from_exiting() -> None:
@@ -59,24 +68,38 @@ def keep_from_exiting() -> None:
 
 @contextlib.contextmanager
 def checked_exits() -> Iterator[None]:
-    """In this block `os._exit`, after which nobody can say anything, is no success without a word."""
+    """In this block `os._exit` and `os.abort`, after which nobody can say anything, are no end without a word."""
     process = os.getpid()
+    modules = [sys.modules[name] for name in ("os", "posix", "nt") if name in sys.modules]  # which have them under it
 
-    def exit_at_once(code: int) -> None:
-        if os.getpid() == process:  # else a fork of it, which ends like that
-            if getattr(_inside, "depth", 0):
-                raise SystemExit(code)
-            caller = sys._getframe(1)
-            where = f"{caller.f_code.co_filename}:{caller.f_lineno}"
-            _name(f"{where} ends the program with os._exit({code}): what was to follow is not done")
-            code = code or 1
-        leave(code)
+    def checked(name: str, original: Callable[..., Any]) -> Callable[..., None]:
+        def end(*code: Any) -> None:
+            call = f"os.{name}({', '.join(map(repr, code))})"
+            if os.getpid() == process:  # else a fork of it, which ends like that
+                if getattr(_inside, "depth", 0):
+                    raise SystemExit(*code or (call,))
+                caller = sys._getframe(1)
+                where = f"{caller.f_code.co_filename}:{caller.f_lineno}"
+                warn(f"{where} ends the program with {call}: what was to follow is not done")
+                code = tuple(each or 1 for each in code)
+            original(*code)
 
-    os._exit = exit_at_once  # type: ignore[assignment]
+        return end
+
+    originals: dict[str, Callable[..., Any]] = {"_exit": leave, "abort": os.abort}
+    replaced = {name: checked(name, original) for name, original in originals.items()}
+    for module in modules:
+        vars(module).update(replaced)
     try:
         yield
     finally:
-        os._exit = leave
+        for module in modules:
+            vars(module).update(originals)
+
+
+def unended() -> str:
+    """Whose threads keep this process from ending; empty where none does."""
+    return ", ".join(dict.fromkeys(whose for thread, whose in _begun.items() if thread.is_alive()))
 
 
 def end_within(seconds: float, code: int) -> None:
@@ -86,24 +109,65 @@ def end_within(seconds: float, code: int) -> None:
     late.start()
 
 
-def _name(line: str) -> None:
-    """Say something though stderr may be redirected meanwhile, as by completion."""
-    from ferbench.wording import one_line
-
-    with contextlib.suppress(OSError, ValueError):
-        print(f"warning: {one_line(line)}", file=sys.__stderr__ or sys.stderr, flush=True)
+@contextlib.contextmanager
+def _crashes() -> Iterator[None]:
+    """Where code in C ends the process, Python at least prints which line called it."""
+    if faulthandler.is_enabled():
+        yield
+        return
+    with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):  # stderr is closed, or no file
+        faulthandler.enable(all_threads=False)
+    try:
+        yield
+    finally:
+        faulthandler.disable()
 
 
 @contextlib.contextmanager
-def _stdout_as_stderr() -> Iterator[None]:
-    """Also for those who know stdout by its other name."""
-    original = sys.__stdout__
-    with contextlib.redirect_stdout(sys.stderr):
-        sys.__stdout__ = sys.stderr  # type: ignore[assignment,misc]
-        try:
-            yield
-        finally:
-            sys.__stdout__ = original  # type: ignore[misc]
+def _open_streams() -> Iterator[None]:
+    """What goes to stdout goes to stderr, also for those who know it by its other name; neither can be closed."""
+    stdout, other, stderr = sys.stdout, sys.__stdout__, sys.stderr
+    shielded: Any = _Unclosed(stderr)
+    sys.stdout = sys.__stdout__ = sys.stderr = shielded  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        # Unless the code has put streams of its own there, which are to stay.
+        sys.stdout = stdout if sys.stdout is shielded else sys.stdout
+        sys.stderr = stderr if sys.stderr is shielded else sys.stderr
+        sys.__stdout__ = other  # type: ignore[misc]
+
+
+class _Unclosed:
+    """A stream of ours as others see it: `close` and `detach` leave it open.
+
+    Args:
+        stream: all else is its.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._stream, name)
+        return _Unclosed(found) if name in ("buffer", "raw") else found
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._stream)
+
+    def __enter__(self) -> _Unclosed:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing more is to come from whoever closes it."""
+        self._stream.flush()
+
+    def detach(self) -> Any:
+        """What lies below, which the caller may close."""
+        return _Unclosed(self._stream.buffer)
 
 
 @contextlib.contextmanager

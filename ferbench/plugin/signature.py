@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, cast
 
 from ferbench.plugin.consent import Consent, consent_for
-from ferbench.plugin.specs import InitialWeights, Tunable
+from ferbench.plugin.specs import InitialWeights, Permission, Tunable
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Option:
         tunable: the range that ``ferbench tune`` searches, if the author gave one.
         initial_weights: how its value names a model's initial weights, if it does.
         consent: whose word its value needs before it is taken out of a record.
+        permits: the option that it is a permission for, if it says so.
         description: from the builder's docstring.
     """
 
@@ -46,6 +47,7 @@ class Option:
     tunable: Tunable | None
     initial_weights: InitialWeights | None
     consent: Consent
+    permits: str | None
     description: str
 
 
@@ -102,6 +104,7 @@ def _read(parameter: inspect.Parameter, builder: Callable[..., Any], description
         tunable=ranges[0] if ranges else None,
         initial_weights=next((item for item in metadata if isinstance(item, InitialWeights)), None),
         consent=consent_for(annotation),
+        permits=next((item.of for item in metadata if isinstance(item, Permission)), None),
         description=description,
     )
 

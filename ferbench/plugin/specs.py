@@ -71,9 +71,14 @@ class Inert:
 class Permission:
     """Marks an option that allows something which is refused otherwise, in its annotation.
 
-    ``allow_pickled_weights: Annotated[bool, Permission()] = False``. It is never taken out of the record of a run: the
-    user says so in each command, or in a recipe.
+    ``allow_pickled_weights: Annotated[bool, Permission(of="weights")] = False``. It is never taken out of the record of
+    a run: the user says so in each command, or in a recipe.
+
+    Attributes:
+        of: the option that it is about: while that has its default, nothing is allowed. None: there is no such option.
     """
+
+    of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

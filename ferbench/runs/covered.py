@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ferbench.bounded import Damaged, opened
+from ferbench.bounded import Damaged, sha256_of
 from ferbench.errors import UserError
 from ferbench.runs.directory import HISTORY, RunDirectory
 from ferbench.runs.learnt import SAMPLES_FILE
@@ -38,7 +38,7 @@ def covered(directory: RunDirectory, record: Run) -> dict[str, str] | None:
     found = {}
     for name, stated in _files(directory, record):
         if name not in record.files:
-            digest = stated or sha256(directory.path / name)
+            digest = stated or _sha256(directory.path / name)
             if digest is not None:
                 found[name] = digest
     return dict(sorted({**found, **record.files}.items()))
@@ -73,9 +73,9 @@ def differences(directory: RunDirectory, record: Run) -> Iterator[tuple[str, str
                 yield name, "it is not there", True
         elif name in tensors:
             description, said = tensors[name]
-            if said != stated and files.get(description) == sha256(directory.path / description):
+            if said != stated and files.get(description) == _sha256(directory.path / description):
                 yield name, "its SHA-256 in run.json is another", True
-        elif sha256(path) != stated:
+        elif _sha256(path) != stated:
             yield name, "it is not what was written: its SHA-256 is another", True
     for name, _ in _files(directory, record):
         if name not in files:
@@ -114,7 +114,7 @@ def changed_since(directory: RunDirectory, snapshot: str, last: Epoch | None = N
             missing = last is None and kept.count(b"\n") == next_epoch - 2
             same = missing or hashlib.sha256(kept).hexdigest() == stated
         else:
-            same = sha256(directory.path / name) == stated
+            same = _sha256(directory.path / name) == stated
         if name == BEST_FILE and not same:  # those of an epoch that the snapshot has not come to are written anew
             with contextlib.suppress(OSError, ValueError, TypeError):
                 same = read_about(directory.checkpoints, BEST)["epoch"] >= next_epoch
@@ -153,14 +153,13 @@ def _tensors(directory: RunDirectory) -> dict[str, tuple[str, str]]:
 def is_changed(directory: RunDirectory, record: Run, name: str) -> bool:
     """Whether a file is not the one that the record covers; False where it covers none of that name."""
     stated = (record.files or {}).get(name)
-    return stated is not None and sha256(directory.path / name) != stated
+    return stated is not None and _sha256(directory.path / name) != stated
 
 
-def sha256(path: Path) -> str | None:
-    """Of a regular file; None where there is none that can be read."""
+def _sha256(path: Path) -> str | None:
+    """None where there is no regular file that can be read."""
     try:
-        with opened(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except (OSError, Damaged):
         return None
 

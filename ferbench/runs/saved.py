@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ferbench.bounded import from_json, opened, read_file, refuse_cut_tensors
+from ferbench.bounded import from_json, read_file, sha256_of
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.sealed import is_sealed, unseal
 
@@ -66,7 +65,9 @@ def is_whole(directory: Path, name: str) -> bool:
     """Whether a checkpoint is there and its bytes are those that were written."""
     try:
         about = read_about(directory, name)
-        return all(_digest(directory / file) == sha256 for file, sha256 in tensor_files(name, about).items())
+        return all(
+            sha256_of(directory / file, tensors=True) == sha256 for file, sha256 in tensor_files(name, about).items()
+        )
     except (OSError, ValueError):
         return False
 
@@ -78,18 +79,6 @@ def tensor_files(name: str, about: dict[str, Any]) -> dict[str, Any]:
     if isinstance(kept, dict) and "sha256" in kept:
         files[loss_file(name)] = kept["sha256"]
     return files
-
-
-def _digest(path: Path) -> str:
-    """SHA-256 of a file of tensors.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is no such file.
-    """
-    with opened(path) as file:
-        refuse_cut_tensors(file)
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_about(directory: Path, name: str) -> dict[str, Any]:
@@ -148,7 +137,7 @@ def _look(folder: Path, name: str, training_id: str) -> Saved:
     else:
         for file, sha256 in tensor_files(name, about).items():
             try:
-                if _digest(folder / file) != sha256:
+                if sha256_of(folder / file, tensors=True) != sha256:
                     fault = fault or f"{file} is not what was written: its SHA-256 is another"
             except OSError as error:
                 fault = fault or f"{file}: {error.strerror}"

@@ -12,10 +12,14 @@ import sqlite3
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from ferbench.bounded import Damaged, opened
 from ferbench.errors import UserError
 from ferbench.records.study import Outcome, read_as, read_study
 from ferbench.runs.directory import run_path
 from ferbench.runs.verify import Finding
+
+#: What to do about a damaged database.
+RESTORE = "bring it back from a copy, or remove the study's directory and search again: its runs are reused"
 
 _AGAIN = "give the study's 'ferbench tune' command again"
 
@@ -47,10 +51,9 @@ def verify_studies(results: Path) -> Iterator[Finding]:
             if gone:
                 what = f"runs that it tested are gone: {', '.join(gone)}"
                 yield Finding(name, "outcome.json", what, _AGAIN, False)
-        damage = _database_damage(study / "study.db")
+        damage = _content_damage(study / "study.db")
         if damage:
-            remedy = "bring it back from a copy, or remove the study's directory and search again: its runs are reused"
-            yield Finding(name, "study.db", damage, remedy)
+            yield Finding(name, "study.db", damage, RESTORE)
 
 
 def _studies(results: Path) -> list[Path]:
@@ -68,9 +71,25 @@ def _tested(study: Path) -> list[str]:
     return list(dict.fromkeys(read_as(Outcome, path).runs)) if os.path.lexists(path) else []
 
 
-def _database_damage(path: Path) -> str:
+def database_damage(path: Path) -> str:
+    """What lies in the place of a study's database, or of what SQLite keeps beside it, and is no regular file; empty
+    where nothing is the matter with that, or nothing is there."""
+    for place in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal"))):
+        try:
+            with opened(place):
+                pass
+        except Damaged as error:
+            return str(error) if place == path else f"{place.name}: {error}"
+        except OSError:  # it is not there, or whoever opens it will say why it cannot be
+            pass
+    return ""
+
+
+def _content_damage(path: Path) -> str:
     """What SQLite finds wrong with the file; empty where it is whole or not there."""
-    if not path.is_file():
+    if damage := database_damage(path):
+        return f"it is damaged: {damage}"
+    if not path.exists():
         return ""
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)

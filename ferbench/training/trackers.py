@@ -6,6 +6,7 @@ Each tracker lives in a thread of its own, and is waited for only so long.
 from __future__ import annotations
 
 import copy
+import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from ferbench.errors import UserError
 from ferbench.experiment.resolve import ChosenComponent
 from ferbench.plugin.culprit import in_a_line
 from ferbench.plugin.discovery import warn_on_stderr
-from ferbench.plugin.guard import keep_from_exiting
+from ferbench.plugin.guard import keep_from_exiting, silent
 from ferbench.records.run import Run
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.saved import BEST
@@ -38,7 +39,7 @@ class Trackers:
     """The trackers of one run.
 
     Each is called alone and with a copy of the content; one that raises, or does not answer in time, is reported once
-    and not called again.
+    and not called again. One that did not answer is not waited for by the other runs of the command either.
 
     Args:
         chosen: the tracker components with their options.
@@ -49,7 +50,8 @@ class Trackers:
         self, chosen: Sequence[ChosenComponent], given_up: Callable[[ChosenComponent, str], None] | None = None
     ) -> None:
         self._given_up = given_up or _warn
-        self._trackers = [_Tracker(tracker) for tracker in chosen]
+        asked = [tracker for tracker in chosen if given_up is not None or _called(tracker) not in silent]
+        self._trackers = [_Tracker(tracker) for tracker in asked]
         for tracker in list(self._trackers):
             self._look_at(tracker, tracker.build())
 
@@ -61,12 +63,20 @@ class Trackers:
     def _look_at(self, tracker: _Tracker, fault: str) -> None:
         if fault:
             self._trackers.remove(tracker)
+            if tracker.is_silent:
+                silent.add(_called(tracker.chosen))
             self._given_up(tracker.chosen, fault)
 
 
+def _called(chosen: ChosenComponent) -> str:
+    """A tracker and its options."""
+    return f"{chosen.component.qualified_name} {json.dumps(dict(chosen.options), sort_keys=True, default=str)}"
+
+
 def _warn(chosen: ChosenComponent, fault: str) -> None:
+    again = ", and no other run of this command waits for it" if _called(chosen) in silent else ""
     warn_on_stderr(
-        f"{chosen.component.title} {fault}; "
+        f"{chosen.component.title} {fault}{again}; "
         f"'ferbench runs send RUN --tracker {chosen.component.name}' sends it the run when that has ended"
     )
 
@@ -76,6 +86,7 @@ class _Tracker:
 
     def __init__(self, chosen: ChosenComponent) -> None:
         self.chosen = chosen
+        self.is_silent = False
         self._tracker: Any = None
         self._waited = 0.0
         self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -120,6 +131,7 @@ class _Tracker:
 
         self._calls.put(work)
         if not self._in_time(ended):
+            self.is_silent = True
             stuck.append(self.chosen.component.title)
             return f"{what}: no answer for {self._waited:.0f} s"
         return faults[0] if faults else ""

@@ -14,7 +14,9 @@ import optuna
 import sqlalchemy
 from optuna.exceptions import StorageInternalError
 
+from ferbench.display import named_if_long
 from ferbench.errors import UserError
+from ferbench.runs.studies import RESTORE, database_damage
 from ferbench.storage import may_write, writing
 
 #: What Optuna and SQLAlchemy raise when a database does not answer.
@@ -34,6 +36,9 @@ _PATIENCE = 30
 
 #: Seconds that hosts which start together wait for each other: on a busy machine each takes a while.
 _START_PATIENCE = 600
+
+#: Seconds of waiting after which it is said what is waited for.
+_MOMENT = 2.0
 
 #: The name of ferbench's locks among a PostgreSQL server's advisory locks.
 _LOCKS = 0x66657262
@@ -136,10 +141,12 @@ class Storage:
         with engine.connect() as connection, connection.begin():
             if patience != _PATIENCE:
                 connection.execute(sqlalchemy.text(f"SET LOCAL lock_timeout = '{patience}s'"))
-            connection.execute(
-                sqlalchemy.text("SELECT pg_advisory_xact_lock(:space, hashtext(:name))"),
-                {"space": _LOCKS, "name": name},
-            )
+            waits = f"waiting for another host that is at work on the studies in {self.shown}, {patience} s at most"
+            with named_if_long(waits, _MOMENT):
+                connection.execute(
+                    sqlalchemy.text("SELECT pg_advisory_xact_lock(:space, hashtext(:name))"),
+                    {"space": _LOCKS, "name": name},
+                )
             yield
 
     @contextlib.contextmanager
@@ -216,9 +223,16 @@ def check_shared(url: str) -> None:
 
 
 def sqlite_url(path: Path) -> str:
-    """The url of an SQLite file, whose directory is made."""
+    """The url of an SQLite file, whose directory is made.
+
+    Raises:
+        UserError: something else lies in its place, on which SQLite would wait, or which it would follow elsewhere.
+    """
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
+    damage = database_damage(path)
+    if damage:
+        raise UserError(f"{path} is damaged: {damage}", RESTORE)
     return f"sqlite:///{path.absolute()}"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from ferbench.errors import UserError
 from ferbench.experiment.plan import check_selection
 from ferbench.experiment.prepare import Preparer
-from ferbench.experiment.request import asked_settings, asked_tables, told_keys
+from ferbench.experiment.request import Flags, asked_tables
 from ferbench.experiment.settings import check_run_name, parse_value
 from ferbench.kinds import SECTIONS
 from ferbench.tuning.algorithms import Strategy, make_sampler
@@ -68,8 +68,9 @@ def prepare_search(
     Raises:
         UserError: something that is asked for makes no sense, or the dataset cannot be read.
     """
-    told = told_keys(components, data, sets=sets, values=values)
-    raw, begun = asked_tables(recipe, start, trackers, preparer, told)
+    first = {section: names[:1] for section, names in components.items()}
+    flags = Flags(first, data, sets=sets, values=values, no_folds=_NO_FOLDS, skip_faulty=skip_faulty)
+    raw, begun = asked_tables(recipe, start, trackers, preparer, flags.keys)
     table = dict(raw.get("tune", {}))
     for key, seeds in raw.pop("grid", {}).items():
         if key != "training.seed":  # those of the final runs
@@ -78,8 +79,7 @@ def prepare_search(
             )
         table.setdefault("seeds", list(seeds))
     settings = read_tune(table, tune or {})
-    first = {section: names[:1] for section, names in components.items()}
-    (base,) = asked_settings(raw, first, data, sets=sets, values=values, no_folds=_NO_FOLDS, skip_faulty=skip_faulty)
+    (base,) = flags.over(raw)
     called = base.pop("name", None)
     label = str(called or "tune") if name is None else name
     check_run_name(label)
@@ -99,6 +99,8 @@ def prepare_search(
         *((key, value, "--search") for key, value in searches),
     ]
     space = build_space(base, preparer, searches=asked, only=settings.only)
+    if settings.algorithm == "grid":
+        space.refuse_large_grid()
     resolved = preparer.resolve(space.base)
     objectives = read_objectives(settings.objectives or (resolved.recipe.training.select,))
     by = Strategy.of(settings, objectives)
@@ -120,8 +122,6 @@ def prepare_search(
         from ferbench.tuning.fitting_weights import keep_fitting
 
         space, left_out = keep_fitting(space, planned, begun, preparer)
-    if settings.algorithm == "grid":
-        space.refuse_large_grid()
     directory = place_of(results, covers(space, objectives, planned, by), by, objectives)
     known = directory.load_or_none()
     return Session(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -151,7 +152,7 @@ def read_view(
         raise UserError(
             f"study {place.id} is kept in {record.storage}", "say so with --storage, with the password if it needs one"
         )
-    if storage is None and not place.database.is_file():
+    if storage is None and not os.path.lexists(place.database):
         raise UserError(f"study {place.id} has no trial yet", "begin it with 'ferbench tune'")
     with contextlib.closing(Storage(storage or sqlite_url(place.database))) as opened:
         try:

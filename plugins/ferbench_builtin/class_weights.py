@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from annotated_types import Interval
 from numpy.typing import NDArray
 
 from ferbench import Task, UserError, did_you_mean
 
 Scheme = Literal["inverse", "inverse-sqrt", "effective-number"]
+
+#: Of a class that a user names, in units of the others'.
+ClassWeight = Annotated[float, Interval(gt=0, le=1e6)]
 
 
 def by_frequency(task: Task, scheme: Scheme, beta: float) -> NDArray[np.float64]:

@@ -282,12 +282,12 @@ def ferbench_losses() -> Iterable[ferbench.LossSpec]:
     )
     yield ferbench.LossSpec(
         "weighted-cross-entropy",
-        build="ferbench_builtin.losses.weighted_cross_entropy:WeightedCrossEntropy",
+        build="ferbench_builtin.losses.weighted_cross_entropy:weighted_cross_entropy",
         summary="Cross-entropy that counts rare, or named, classes more",
     )
     yield ferbench.LossSpec(
         "focal",
-        build="ferbench_builtin.losses.focal:Focal",
+        build="ferbench_builtin.losses.focal:focal",
         summary="Focal loss: what the model is sure of counts less",
     )
     yield ferbench.LossSpec(

@@ -14,7 +14,7 @@ from ferbench.api.conduct import Outcome, Progress
 from ferbench.api.places import data_places
 from ferbench.api.run import run
 from ferbench.errors import UserError
-from ferbench.experiment.request import asked_settings
+from ferbench.experiment.request import Flags
 from ferbench.kinds import SECTIONS
 
 TINY = {
@@ -79,7 +79,7 @@ def test_models_and_seeds_make_a_grid_that_is_reused(places):
     ],
 )
 def test_places_of_files_are_never_taken_for_something_else(data, settings):
-    (asked,) = asked_settings({}, {"dataset": ["fer2013"]}, data_places(data))
+    (asked,) = Flags({"dataset": ["fer2013"]}, data_places(data)).over({})
     assert asked["data"] == settings
 
 

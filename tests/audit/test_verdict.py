@@ -14,7 +14,7 @@ from made_tables import matrices, printed_scores, scikit_learn_scores, table_of,
 
 from ferbench.audit.printed import Cell
 from ferbench.audit.score_table import parse_table, read_table
-from ferbench.audit.verdict import audit, judge, value_of
+from ferbench.audit.verdict import audit, value_of
 
 PUBLISHED = Path(__file__).parents[2] / "benchmarks" / "published"
 
@@ -75,9 +75,9 @@ def test_the_four_block_table_fails_by_accuracy_and_macro_recall_at_its_supports
 @settings(max_examples=30)
 @given(matrices(), st.integers(0, 4))
 def test_no_table_that_scikit_learn_made_is_refuted(matrix, decimals):
-    conventions, solved = judge(table_of(matrix, decimals))
-    assert solved.answer != "no"
-    assert conventions.rounding == "nearest"
+    done = audit(table_of(matrix, decimals))
+    assert done.verdict != "inconsistent"
+    assert done.conventions.rounding == "nearest"
 
 
 @settings(max_examples=12)
@@ -86,7 +86,7 @@ def test_no_table_with_gaps_is_refuted(matrix, data):
     printed = printed_scores(matrix, data.draw(st.integers(0, 3)))
     kept = data.draw(st.sets(st.sampled_from(sorted(printed)), min_size=1))
     table = parse_table(table_text({cell: printed[cell] for cell in kept}, matrix.sum(axis=1).tolist()), "gaps.csv")
-    assert judge(table)[1].answer != "no"
+    assert audit(table).verdict != "inconsistent"
     without_supports = replace(table, supports=(None,) * len(table.classes), totals={})
     assert audit(without_supports).verdict == "underdetermined"
 
@@ -196,7 +196,7 @@ def test_every_contradiction_is_smallest():
         for cell in one.cells:
             rest = {other: table.scores[other] for other in one.cells if other != cell}
             if rest:
-                assert judge(replace(table, scores=rest))[1].answer != "no"
+                assert audit(replace(table, scores=rest)).verdict != "inconsistent"
 
 
 def test_an_accuracy_that_no_number_of_images_gives_is_impossible_by_itself():

@@ -79,3 +79,16 @@ def test_tables_and_figures_keep_what_lies_in_their_folder(ferbench_cli, runs, t
 def test_a_page_that_is_no_file_is_not_opened(ferbench_cli, runs):
     done = ferbench_cli("report", "one", "--output", "-", "--open")
     assert (done.exit_code, done.stderr.count("\n")) == (2, 2)
+
+
+@pytest.mark.parametrize("command", [*OPTIONS, ["leaderboard", "--results"], ["runs", "list", "--results"]])
+def test_an_empty_name_is_refused_as_empty(ferbench_cli, command):
+    done = ferbench_cli(*command, "")
+    assert done.exit_code == 2
+    assert "the name is empty" in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_an_empty_recipe_is_no_recipe_of_that_name(ferbench_cli):
+    done = ferbench_cli("run", "")
+    assert (done.exit_code, "the name is empty" in done.stderr) == (2, True)

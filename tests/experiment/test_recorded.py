@@ -155,3 +155,17 @@ def test_a_model_that_names_what_nobody_has_named_here_is_not_built(recorded, tr
     assert "--set model.checkpoint=evil/net --dry-run" in refused.value.remedy
     remember_said({"model": {"name": "hf-image-classifier", "checkpoint": "evil/net"}}, registry)
     assert options_of_record(component, {"checkpoint": "evil/net"}, "r") == {"checkpoint": "evil/net"}
+
+
+def test_a_permission_for_what_is_not_asked_for_is_neither_taken_nor_missed(recorded, registry):
+    model = {"name": "basic-cnn", "allow_pickled_weights": True}
+    tables, left = taken(recorded({"model": model}), registry, ())
+    assert (tables["model"], left) == ({"name": "basic-cnn"}, [])
+
+
+def test_a_start_from_weights_misses_no_permission_to_read_others(recorded, registry):
+    from ferbench.experiment.start import continued
+
+    model = {"name": "basic-cnn", "weights": "mine.pth", "allow_pickled_weights": True}
+    settings, left = continued(recorded({"model": model}), {}, registry)
+    assert (settings["model"], left) == ({"name": "basic-cnn"}, [])

@@ -112,3 +112,52 @@ def test_a_thread_of_other_peoples_code_does_not_end_the_process():
         thread.start()
         thread.join()
     assert raised == [0]
+
+
+@pytest.mark.parametrize("name", ["stdout", "__stdout__", "stderr"])
+@pytest.mark.parametrize("how", ["{}.close()", "{}.buffer.close()", "{}.detach().close()", "with {}: pass"])
+def test_streams_that_others_close_stay_open(capsys, name, how):
+    with guard.apart("it is imported"):
+        exec(how.format(f"sys.{name}"))  # noqa: S102 - one line each, of this test's own
+        print("said")
+    assert not sys.stdout.closed
+    print("found")
+    print("heard", file=sys.stderr)
+    assert capsys.readouterr() == ("found\n", "said\nheard\n")
+
+
+@pytest.mark.parametrize("call", ["os.abort()", "posix.abort()", "posix._exit(3)", "os._exit(3)"])
+def test_however_others_end_the_process_at_once_it_goes_on(call):
+    posix = pytest.importorskip("posix")
+    with guard.checked_exits(), pytest.raises(SystemExit) as raised, guard.apart("it is imported"):
+        eval(call, {"os": os, "posix": posix})  # noqa: S307 - of this test's own
+    assert raised.value.code == (3 if "3" in call else "os.abort()")
+    assert (posix._exit, os.abort.__module__) == (guard.leave, "posix")
+
+
+def test_a_thread_that_others_leave_behind_is_named_and_does_not_keep_a_command(tmp_path):
+    (tmp_path / "stays.py").write_text("""
+import threading, time, ferbench
+threading.Thread(target=time.sleep, args=[1000]).start()
+
+@ferbench.hookimpl
+def ferbench_models():
+    yield ferbench.ModelSpec("stays", build="stays:none", summary="stays")
+""")
+    code = "import ferbench.cli as c; c.PATIENCE = 0.5; c.main()"
+    flags = ["plugins", "list", "--plugin", "stays.py"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *flags], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0
+    assert "plugin 'stays' (" in done.stderr
+    assert "left a thread that does not end" in done.stderr
+
+
+def test_the_line_that_let_code_in_c_end_the_process_is_named(tmp_path):
+    (tmp_path / "dies.py").write_text("import ctypes\nctypes.CDLL(None).abort()\n")
+    done = subprocess.run(
+        [*COMMAND, "plugins", "list", "--plugin", "dies.py"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode < 0
+    assert 'dies.py", line 2' in done.stderr

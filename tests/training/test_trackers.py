@@ -144,6 +144,17 @@ def test_a_tracker_that_never_answers_is_left_out_and_the_run_is_done(ferbench_c
     assert finished.stderr.count("failed in run_started and is left out for the rest of the run: CancelledError") == 1
 
 
+def test_a_tracker_that_never_answers_is_waited_for_once_in_a_grid(ferbench_cli, tmp_path, impatient):
+    (tmp_path / "tracks.py").write_text(PLUGIN.replace("threading.Thread", "0 and threading.Thread"))
+    flags = ["--plugin", "tracks.py", "--tracker", "hangs", "--seed", "0", "--seed", "1"]
+    for calls in (1, 2):  # another command waits again
+        finished = ferbench_cli("run", *QUICK, *flags, "--set", f"training.batch_size={calls * 64}")
+        assert finished.exit_code == 0, finished.stderr
+        assert finished.stderr.count("no answer for") == 1
+        assert "and no other run of this command waits for it" in finished.stderr
+        assert len(trackers.stuck) == calls
+
+
 def test_a_tracker_that_computes_is_not_one_that_waits(impatient):
     class Busy:
         def epoch_ended(self, epoch):

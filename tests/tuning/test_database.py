@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 
@@ -15,7 +16,7 @@ from ferbench.errors import UserError
 from ferbench.records.study import TrialResult
 from ferbench.storage import fenced
 from ferbench.tuning.algorithms import make_pruner, make_sampler
-from ferbench.tuning.database import Storage, shown_url
+from ferbench.tuning.database import Storage, shown_url, sqlite_url
 
 SECRET = "s3cret"
 
@@ -134,3 +135,19 @@ def test_a_host_that_lost_a_study_commits_nothing_to_its_file(tmp_path):
     assert raised.value is lost
     assert len(study.trials) == 1
     storage.close()
+
+
+@pytest.mark.parametrize("name", ["study.db", "study.db-wal", "study.db-journal"])
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (os.mkfifo, "it is no regular file"),
+        (os.mkdir, "it is a folder"),
+        (lambda path: path.symlink_to("/dev/zero"), "it is a symbolic link"),
+    ],
+)
+def test_what_is_no_file_is_a_damaged_database(tmp_path, name, make, what):
+    make(tmp_path / name)
+    with pytest.raises(UserError, match=rf"study\.db is damaged: .*{what}") as raised:
+        sqlite_url(tmp_path / "study.db")
+    assert "search again" in raised.value.remedy

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
 
-from ferbench import Draws, Task, augment
+import ferbench
+from ferbench import Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ferbench import Draws
 
 
 class Unchanged:
@@ -12,7 +18,7 @@ class Unchanged:
     else."""
 
     def __call__(self, images: Tensor, size: tuple[int, int], draws: Draws) -> Tensor:
-        return augment.resample(images, size)
+        return ferbench.augment.resample(images, size)
 
 
 def none(task: Task) -> Unchanged:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import torch
 from annotated_types import Interval
-from torch import Tensor
 
-from ferbench import Draws, Task, Tunable, augment
+from ferbench import Task, Tunable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ferbench import Draws
 
 #: Smallest erased area and range of its log(height / width), as in Zhong et al. (AAAI 2020) and torchvision.
 SMALLEST_ERASED_AREA = 0.02
@@ -100,6 +103,10 @@ class Standard:
         Returns:
             float32[N, C, H, W] in [0, 1], on the images' device.
         """
+        import torch
+
+        from ferbench import augment
+
         draws = draws.to("cpu")
         result = self._move(images, size, draws)
 
@@ -122,6 +129,10 @@ class Standard:
         return result
 
     def _move(self, images: Tensor, size: tuple[int, int], draws: Draws) -> Tensor:
+        import torch
+
+        from ferbench import augment
+
         flip = draws.chance("flip", self.flip) if self.flip else None
         if not (self.rotation or self.shift or self.zoom or self.crop < 1 or self.perspective):
             return augment.resample(images if flip is None else augment.mirror(images, flip), size)

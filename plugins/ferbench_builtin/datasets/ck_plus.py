@@ -36,7 +36,7 @@ _WHERE_TO_GET = (
 def ck_plus(
     path: Path | None,
     *,
-    frames: Annotated[int, annotated_types.Ge(1)] = 3,
+    frames: Annotated[int, annotated_types.Interval(ge=1, le=1000)] = 3,
     neutral: Annotated[bool, Inert()] = False,
     size: Size | None = None,
     color: Color = "gray",

@@ -31,7 +31,7 @@ _WHERE_TO_GET = (
 def expw(
     path: Path | None,
     *,
-    min_confidence: Annotated[float, annotated_types.Ge(0)] = 0.0,
+    min_confidence: Annotated[float, annotated_types.Interval(ge=0, le=1e6)] = 0.0,
     size: Size | None = None,
     color: Color = "rgb",
     fit: Fit = "stretch",

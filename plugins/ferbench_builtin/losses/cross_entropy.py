@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import torch.nn.functional as F
-from annotated_types import Interval
+from ferbench import Task, Tunable
+from ferbench_builtin.losses.options import Smoothing
 
-from ferbench import LossValue, Outputs, Targets, Task, Tunable
+if TYPE_CHECKING:
+    from ferbench import LossValue, Outputs, Targets
 
 
 def cross_entropy(
     task: Task,
     *,
-    label_smoothing: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.3)] = 0.0,
+    label_smoothing: Annotated[Smoothing, Tunable(0.0, 0.3)] = 0.0,
 ) -> Callable[[Outputs, Targets], LossValue]:
     """Cross-entropy, in nats, with label smoothing as in Szegedy et al. 2016 (https://arxiv.org/abs/1512.00567).
 
@@ -30,6 +31,9 @@ def cross_entropy(
         A callable from ``Outputs`` with logits float[N, K] and ``Targets`` to a ``LossValue`` whose one
         component is "expression".
     """
+    import torch.nn.functional as F
+
+    from ferbench import LossValue
 
     def loss(outputs: Outputs, targets: Targets) -> LossValue:
         logits = outputs.logits.float()  # half precision would lose the small probabilities

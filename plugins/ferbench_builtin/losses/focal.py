@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import torch.nn.functional as F
-from annotated_types import Ge, Gt, Interval
-from torch import Tensor, nn
+from annotated_types import Interval
 
-from ferbench import Inert, LossValue, Outputs, Targets, Task, Tunable
-from ferbench_builtin.class_weights import Scheme, loss_weights
-from ferbench_builtin.losses.expression import as_buffer, mean_over_samples, smoothed
+from ferbench import Inert, Task, Tunable
+from ferbench_builtin.class_weights import ClassWeight, Scheme
+from ferbench_builtin.losses.options import Exponent, Smoothing
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
-class Focal(nn.Module):
+def focal(
+    task: Task,
+    *,
+    gamma: Annotated[Exponent, Tunable(0.5, 5.0)] = 2.0,
+    scheme: Scheme | None = None,
+    beta: Annotated[float, Interval(gt=0, lt=1), Tunable(0.9, 0.9999)] = 0.999,
+    weights: Annotated[dict[str, ClassWeight], Inert()] = {},  # noqa: B006 - never changed; an option's default
+    label_smoothing: Annotated[Smoothing, Tunable(0.0, 0.3)] = 0.0,
+) -> nn.Module:
     """Focal loss of Lin et al. 2017 (https://arxiv.org/abs/1708.02002) over a softmax: the mean over the N samples of
     −Σ_k α_k y_k (1 − p_k)^γ ln p_k, in nats. What the model is sure of counts less.
 
@@ -30,28 +39,6 @@ class Focal(nn.Module):
     Raises:
         UserError: ``weights`` names a class that there is not.
     """
+    from ferbench_builtin.losses.modules import Focal
 
-    alpha: Tensor
-
-    def __init__(
-        self,
-        task: Task,
-        *,
-        gamma: Annotated[float, Ge(0), Tunable(0.5, 5.0)] = 2.0,
-        scheme: Scheme | None = None,
-        beta: Annotated[float, Interval(gt=0, lt=1), Tunable(0.9, 0.9999)] = 0.999,
-        weights: Annotated[dict[str, Annotated[float, Gt(0)]], Inert()] = {},  # noqa: B006 - never changed; an option's default
-        label_smoothing: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.3)] = 0.0,
-    ) -> None:
-        super().__init__()
-        self.gamma = gamma
-        self.label_smoothing = label_smoothing
-        self.register_buffer("alpha", as_buffer(loss_weights(task, scheme, beta, weights, "loss.weights")))
-
-    def forward(self, outputs: Outputs, targets: Targets) -> LossValue:
-        log_p = F.log_softmax(outputs.logits.float(), dim=1)
-        truth = smoothed(targets.distributions(log_p.shape[1]), self.label_smoothing)
-        # 1 − p by expm1: where p is almost 1, the difference would lose its digits and the power its gradient.
-        unsure = (-log_p.expm1()).clamp_min(1e-12) ** self.gamma
-        total = mean_over_samples(-(self.alpha * truth * unsure * log_p).sum(dim=1), targets.weight)
-        return LossValue(total, {"expression": total.detach()})
+    return Focal(task, gamma=gamma, scheme=scheme, beta=beta, weights=weights, label_smoothing=label_smoothing)

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
-from annotated_types import Ge, Interval
-from torch import Tensor
+from annotated_types import Interval
 
-from ferbench import LossValue, Outputs, Targets, Task, Tunable, UserError
+from ferbench import Task, Tunable, UserError
 from ferbench_builtin.losses.cross_entropy import cross_entropy
+from ferbench_builtin.losses.options import Smoothing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ferbench import LossValue, Outputs, Targets
+
+_Share = Annotated[float, Interval(ge=0, le=1e6)]
 
 
 def multi_task(
     task: Task,
     *,
     affect: Literal["mse", "ccc"] = "mse",
-    valence_weight: Annotated[float, Ge(0), Tunable(0.1, 5.0, log=True)] = 1.0,
-    arousal_weight: Annotated[float, Ge(0), Tunable(0.1, 5.0, log=True)] = 1.0,
-    label_smoothing: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.3)] = 0.1,
+    valence_weight: Annotated[_Share, Tunable(0.1, 5.0, log=True)] = 1.0,
+    arousal_weight: Annotated[_Share, Tunable(0.1, 5.0, log=True)] = 1.0,
+    label_smoothing: Annotated[Smoothing, Tunable(0.0, 0.3)] = 0.1,
 ) -> Callable[[Outputs, Targets], LossValue]:
     """Cross-entropy of the expression, plus weighted losses of valence and of arousal; each is a component.
 
@@ -43,6 +49,8 @@ def multi_task(
             "loss 'multi-task' needs valence and arousal, which the dataset does not have",
             "use --loss cross-entropy, or a dataset with those labels",
         )
+    from ferbench import LossValue
+
     expression = cross_entropy(task, label_smoothing=label_smoothing)
     weights = {"valence": valence_weight, "arousal": arousal_weight}
     measure = squared_error if affect == "mse" else discordance
@@ -78,6 +86,8 @@ def squared_error(predicted: Tensor, truth: Tensor, weight: Tensor | None = None
 
 def discordance(predicted: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
     """1 − CCC over the labelled samples; float[N] each, NaN for no label."""
+    import torch
+
     truth, weight = _labelled(truth, weight)
     n = weight.sum().clamp_min(torch.finfo(weight.dtype).tiny)
     mean, mean_predicted = (weight * truth).sum() / n, (weight * predicted).sum() / n

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from annotated_types import Ge, Interval
-from torch.nn.functional import log_softmax
+from ferbench import Task, Tunable
+from ferbench_builtin.losses.options import Exponent, Smoothing
 
-from ferbench import LossValue, Outputs, Targets, Task, Tunable
-from ferbench_builtin.losses.expression import mean_over_samples, smoothed
+if TYPE_CHECKING:
+    from ferbench import LossValue, Outputs, Targets
 
 
 def soft_cross_entropy(
     task: Task,
     *,
-    sharpness: Annotated[float, Ge(0), Tunable(0.5, 4.0)] = 1.0,
-    label_smoothing: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.3)] = 0.0,
+    sharpness: Annotated[Exponent, Tunable(0.5, 4.0)] = 1.0,
+    label_smoothing: Annotated[Smoothing, Tunable(0.0, 0.3)] = 0.0,
 ) -> Callable[[Outputs, Targets], LossValue]:
     """Cross-entropy with label distributions: the mean over the N samples of −Σ_k y_k ln p_k, in nats.
 
@@ -29,6 +29,10 @@ def soft_cross_entropy(
             values come close to the majority's class, 0 makes all voted classes alike.
         label_smoothing: share of each target that is spread evenly over the K classes, after that.
     """
+    from torch.nn.functional import log_softmax
+
+    from ferbench import LossValue
+    from ferbench_builtin.losses.expression import mean_over_samples, smoothed
 
     def loss(outputs: Outputs, targets: Targets) -> LossValue:
         log_p = log_softmax(outputs.logits.float(), dim=1)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import torch.nn.functional as F
-from annotated_types import Gt, Interval
-from torch import Tensor, nn
+from annotated_types import Interval
 
-from ferbench import Inert, LossValue, Outputs, Targets, Task, Tunable
-from ferbench_builtin.class_weights import Scheme, loss_weights
-from ferbench_builtin.losses.expression import as_buffer, mean_over_samples
+from ferbench import Inert, Task, Tunable
+from ferbench_builtin.class_weights import ClassWeight, Scheme
+from ferbench_builtin.losses.options import Smoothing
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
-class WeightedCrossEntropy(nn.Module):
+def weighted_cross_entropy(
+    task: Task,
+    *,
+    scheme: Scheme | None = None,
+    beta: Annotated[float, Interval(gt=0, lt=1), Tunable(0.9, 0.9999)] = 0.999,
+    weights: Annotated[dict[str, ClassWeight], Inert()] = {},  # noqa: B006 - never changed; an option's default
+    label_smoothing: Annotated[Smoothing, Tunable(0.0, 0.3)] = 0.0,
+) -> nn.Module:
     """Cross-entropy with a weight per class, in nats: the mean over the N samples of −Σ_k w_k y_k ln p_k.
 
     The weights come from the training counts, from ``weights``, or from the product of both. Their mean over the
@@ -32,30 +40,6 @@ class WeightedCrossEntropy(nn.Module):
     Raises:
         UserError: ``weights`` names a class that there is not.
     """
+    from ferbench_builtin.losses.modules import WeightedCrossEntropy
 
-    class_weights: Tensor
-
-    def __init__(
-        self,
-        task: Task,
-        *,
-        scheme: Scheme | None = None,
-        beta: Annotated[float, Interval(gt=0, lt=1), Tunable(0.9, 0.9999)] = 0.999,
-        weights: Annotated[dict[str, Annotated[float, Gt(0)]], Inert()] = {},  # noqa: B006 - never changed; an option's default
-        label_smoothing: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.3)] = 0.0,
-    ) -> None:
-        super().__init__()
-        chosen: Scheme | None = scheme if scheme is not None or weights else "inverse"
-        self.label_smoothing = label_smoothing
-        self.register_buffer("class_weights", as_buffer(loss_weights(task, chosen, beta, weights, "loss.weights")))
-
-    def forward(self, outputs: Outputs, targets: Targets) -> LossValue:
-        each = F.cross_entropy(
-            outputs.logits.float(),
-            targets.labels if targets.soft is None else targets.soft.float(),
-            weight=self.class_weights,
-            reduction="none",
-            label_smoothing=self.label_smoothing,
-        )
-        total = mean_over_samples(each, targets.weight)
-        return LossValue(total, {"expression": total.detach()})
+    return WeightedCrossEntropy(task, scheme=scheme, beta=beta, weights=weights, label_smoothing=label_smoothing)

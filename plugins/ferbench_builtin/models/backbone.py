@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from ferbench import Outputs
 from ferbench_builtin.models.heads import Heads
-
-#: What ``freeze`` can say: with "backbone" only the head learns.
-Freeze = Literal["none", "backbone"]
 
 
 class Freezable(nn.Module):

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from annotated_types import Ge, Interval
-from torch import nn
+from ferbench import Task, Tunable, UserError
+from ferbench_builtin.models.options import Affect, Dropout, FileWeights, Freeze, Pickles, Units, Width
 
-from ferbench import Inert, Permission, Task, Tunable, UserError
-from ferbench_builtin.models.backbone import BackboneAndHeads, Freeze
-from ferbench_builtin.models.heads import Heads
-from ferbench_builtin.models.weights import FileWeights, started
+if TYPE_CHECKING:
+    from torch import nn
 
-_Width = Annotated[int, Ge(1)]
 _SMALLEST_INPUT = 16  # four halvings leave one pixel
 
 
 def cnn4(
     task: Task,
     *,
-    widths: tuple[_Width, _Width, _Width, _Width] = (64, 128, 256, 512),
-    dropout: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.5)] = 0.25,
-    units: Annotated[int, Ge(1), Tunable(64, 1024, log=True)] = 256,
-    head_dropout: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.7)] = 0.5,
-    affect: Annotated[bool, Inert()] = False,
+    widths: tuple[Width, Width, Width, Width] = (64, 128, 256, 512),
+    dropout: Annotated[Dropout, Tunable(0.0, 0.5)] = 0.25,
+    units: Annotated[Units, Tunable(64, 1024, log=True)] = 256,
+    head_dropout: Annotated[Dropout, Tunable(0.0, 0.7)] = 0.5,
+    affect: Affect = False,
     weights: FileWeights = "none",
-    allow_pickled_weights: Annotated[bool, Permission()] = False,
+    allow_pickled_weights: Pickles = False,
     freeze: Freeze = "none",
 ) -> nn.Module:
     """Four blocks of 3×3 convolution, ReLU, batch norm, max-pooling and dropout, then a dense layer and the head.
@@ -55,6 +52,12 @@ def cnn4(
             f"cnn4: an input of {task.height}×{task.width} pixels is too small for its four poolings",
             f"set data.image_size to {_SMALLEST_INPUT} or more",
         )
+    from torch import nn
+
+    from ferbench_builtin.models.backbone import BackboneAndHeads
+    from ferbench_builtin.models.heads import Heads
+    from ferbench_builtin.models.weights import started
+
     blocks = []
     before = task.channels
     for width in widths:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-from torch import Tensor, nn
+from ferbench import Task
+from ferbench_builtin.models.options import Affect
 
-from ferbench import Inert, Outputs, Task
-from ferbench_builtin.models.heads import affect_head
+if TYPE_CHECKING:
+    from torch import nn
 
 
-def linear(task: Task, *, affect: Annotated[bool, Inert()] = False) -> nn.Module:
+def linear(task: Task, *, affect: Affect = False) -> nn.Module:
     """Softmax regression (multinomial logistic regression) on the pixels.
 
     The weights start at zero: the problem is convex, so the start decides nothing but the first steps, and
@@ -26,21 +27,6 @@ def linear(task: Task, *, affect: Annotated[bool, Inert()] = False) -> nn.Module
     Raises:
         UserError: affect without such labels.
     """
+    from ferbench_builtin.models.networks import Linear
+
     return Linear(task, affect)
-
-
-class Linear(nn.Module):
-    """See :func:`linear`."""
-
-    def __init__(self, task: Task, affect: bool) -> None:
-        super().__init__()
-        pixels = task.channels * task.height * task.width
-        self.flatten = nn.Flatten()
-        self.dense = nn.Linear(pixels, task.num_classes)
-        nn.init.zeros_(self.dense.weight)
-        nn.init.zeros_(self.dense.bias)
-        self.affect = affect_head(task, pixels, wanted=affect)
-
-    def forward(self, images: Tensor) -> Outputs:
-        pixels = self.flatten(images)
-        return Outputs(self.dense(pixels), None if self.affect is None else self.affect(pixels))

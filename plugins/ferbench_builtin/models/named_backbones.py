@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from annotated_types import Interval
-from torch import nn
+from ferbench import InitialWeights, Task, Tunable
+from ferbench_builtin.models.options import Affect, Dropout, Freeze, Pickles
+from ferbench_builtin.models.timm_backbone import TimmOptions
 
-from ferbench import Inert, InitialWeights, Permission, Task, Tunable
-from ferbench_builtin.models.backbone import Freeze
-from ferbench_builtin.models.timm_backbone import TimmOptions, build
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class NamedBackbone:
@@ -35,10 +35,10 @@ class NamedBackbone:
         task: Task,
         *,
         weights: Annotated[str, InitialWeights(names=("none", "timm"))] = "none",
-        allow_pickled_weights: Annotated[bool, Permission()] = False,
-        dropout: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.6)] = 0.0,
-        drop_path: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.3)] = 0.0,
-        affect: Annotated[bool, Inert()] = False,
+        allow_pickled_weights: Pickles = False,
+        dropout: Annotated[Dropout, Tunable(0.0, 0.6)] = 0.0,
+        drop_path: Annotated[Dropout, Tunable(0.0, 0.3)] = 0.0,
+        affect: Affect = False,
         freeze: Freeze = "none",
     ) -> nn.Module:
         """Build it for a task; images come normalised as the plugin's spec says.
@@ -46,6 +46,10 @@ class NamedBackbone:
         Raises:
             UserError: as :func:`ferbench_builtin.models.timm_backbone.timm_model` does.
         """
+        from torch import nn
+
+        from ferbench_builtin.models.timm_network import build
+
         options = TimmOptions(weights, allow_pickled_weights, dropout, drop_path, affect, freeze)
         return build(task, self.backbone, options, nn.Identity())
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import timm
-from annotated_types import Interval
-from torch import nn
+from ferbench import Task, Tunable
+from ferbench_builtin.models.options import Affect, Dropout, FileWeights, Freeze, Pickles
 
-from ferbench import Inert, Permission, Task, Tunable
-from ferbench_builtin.models.backbone import BackboneAndHeads, Freeze
-from ferbench_builtin.models.heads import Heads
-from ferbench_builtin.models.weights import FileWeights, started
+if TYPE_CHECKING:
+    from torch import nn
 
 _STEM, _FEATURES = 64, 512  # channels after the stem and after the last stage
 
@@ -19,10 +16,10 @@ _STEM, _FEATURES = 64, 512  # channels after the stem and after the last stage
 def resnet18_small(
     task: Task,
     *,
-    dropout: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.6)] = 0.3,
-    affect: Annotated[bool, Inert()] = False,
+    dropout: Annotated[Dropout, Tunable(0.0, 0.6)] = 0.3,
+    affect: Affect = False,
     weights: FileWeights = "none",
-    allow_pickled_weights: Annotated[bool, Permission()] = False,
+    allow_pickled_weights: Pickles = False,
     freeze: Freeze = "none",
 ) -> nn.Module:
     """ResNet-18 (He et al. 2016, https://arxiv.org/abs/1512.03385) with a 3×3 stem of stride 1 and no stem max-pool.
@@ -44,6 +41,13 @@ def resnet18_small(
     Raises:
         UserError: the weights cannot be read or do not fit; affect without such labels.
     """
+    import timm
+    from torch import nn
+
+    from ferbench_builtin.models.backbone import BackboneAndHeads
+    from ferbench_builtin.models.heads import Heads
+    from ferbench_builtin.models.weights import started
+
     backbone = timm.create_model("resnet18", num_classes=0, in_chans=task.channels, zero_init_last=False)
     stem = nn.Conv2d(task.channels, _STEM, 3, padding=1, bias=False)
     nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")

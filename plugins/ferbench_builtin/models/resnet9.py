@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import torch
-import torch.nn.functional as F
 from annotated_types import Ge, Interval
-from torch import Tensor, nn
 
-from ferbench import Inert, Permission, Task, Tunable, UserError
-from ferbench_builtin.models.backbone import BackboneAndHeads, Freeze
-from ferbench_builtin.models.heads import Heads
-from ferbench_builtin.models.weights import FileWeights, started
+from ferbench import Task, Tunable, UserError
+from ferbench_builtin.models.options import Affect, Dropout, FileWeights, Freeze, Pickles, Width
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _SMALLEST_INPUT = 8  # poolings leave one pixel, or two where the stem keeps the size
 
@@ -20,14 +18,14 @@ _SMALLEST_INPUT = 8  # poolings leave one pixel, or two where the stem keeps the
 def resnet9(
     task: Task,
     *,
-    width: Annotated[int, Ge(4), Tunable(16, 64, log=True)] = 32,
+    width: Annotated[Width, Ge(4), Tunable(16, 64, log=True)] = 32,
     stem_stride: Annotated[int, Interval(ge=1, le=2)] = 2,
     grid: Annotated[int, Interval(ge=1, le=8)] = 3,
-    units: Annotated[int, Ge(0)] = 256,
-    dropout: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.5)] = 0.2,
-    affect: Annotated[bool, Inert()] = False,
+    units: Annotated[int, Interval(ge=0, le=16384)] = 256,
+    dropout: Annotated[Dropout, Tunable(0.0, 0.5)] = 0.2,
+    affect: Affect = False,
     weights: FileWeights = "none",
-    allow_pickled_weights: Annotated[bool, Permission()] = False,
+    allow_pickled_weights: Pickles = False,
     freeze: Freeze = "none",
 ) -> nn.Module:
     """A stem and three stages of convolution, max-pooling and a residual pair: the ResNet-9 of Page
@@ -62,54 +60,18 @@ def resnet9(
             f"resnet9: an input of {task.height}×{task.width} pixels is too small for its poolings",
             f"set data.image_size to {smallest} or more",
         )
-    layers: list[nn.Module] = [_convolution(task.channels, width, kernel=5, stride=stem_stride)]
+    from torch import nn
+
+    from ferbench_builtin.models.backbone import BackboneAndHeads
+    from ferbench_builtin.models.heads import Heads
+    from ferbench_builtin.models.networks import GridMeans, Residual, convolution
+    from ferbench_builtin.models.weights import started
+
+    layers: list[nn.Module] = [convolution(task.channels, width, kernel=5, stride=stem_stride)]
     for channels in (2 * width, 4 * width, 8 * width):
-        layers += [_convolution(channels // 2, channels), nn.MaxPool2d(2), _Residual(channels)]
+        layers += [convolution(channels // 2, channels), nn.MaxPool2d(2), Residual(channels)]
     backbone = nn.Sequential(*layers, GridMeans(grid), nn.Flatten())
     hidden = (units,) if units else ()
     heads = Heads(8 * width * grid**2, task, dropout=dropout, affect=affect, hidden=hidden, normalized=True)
     model = BackboneAndHeads(backbone, heads)
     return started(model, weights, allow_pickled=allow_pickled_weights, freeze=freeze)
-
-
-def _convolution(before: int, after: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    convolution = nn.Conv2d(before, after, kernel, stride=stride, padding=kernel // 2, bias=False)
-    nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
-    return nn.Sequential(convolution, nn.BatchNorm2d(after), nn.ReLU(inplace=True))
-
-
-class GridMeans(nn.Module):
-    """Means over the cells of a grid, float[N, C, H, W] → float[N, C, grid, grid], as of ``nn.AdaptiveAvgPool2d``.
-
-    That has no deterministic gradient on CUDA, and is missing on Apple GPUs where cells overlap; there two products
-    with constant matrices take its place.
-    """
-
-    def __init__(self, grid: int) -> None:
-        super().__init__()
-        self.grid = grid
-
-    def forward(self, maps: Tensor) -> Tensor:
-        if maps.device.type == "cpu":
-            return F.adaptive_avg_pool2d(maps, self.grid)
-        down, across = (cell_means(size, self.grid, maps.device).to(maps.dtype) for size in maps.shape[-2:])
-        return down @ maps @ across.T
-
-
-def cell_means(size: int, grid: int, device: torch.device | None = None) -> Tensor:
-    """float32[grid, size] that takes values along a line to the means of its cells, which overlap where the grid does
-    not divide the line; made on ``device``, so that nothing waits for a copy."""
-    places, cells = torch.arange(size, device=device), torch.arange(grid, device=device)[:, None]
-    inside = (places >= cells * size // grid) & (places < -(-(cells + 1) * size // grid))
-    return inside / inside.sum(dim=1, keepdim=True)
-
-
-class _Residual(nn.Module):
-    """Two convolutions beside the identity: float[N, C, H, W] → the same shape."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.branch = nn.Sequential(_convolution(channels, channels), _convolution(channels, channels))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return images + self.branch(images)

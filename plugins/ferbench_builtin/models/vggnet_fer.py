@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from annotated_types import Ge, Interval
-from torch import nn
+from ferbench import Task, Tunable, UserError
+from ferbench_builtin.models.options import Affect, Dropout, FileWeights, Freeze, Pickles, Units
 
-from ferbench import Inert, Permission, Task, Tunable, UserError
-from ferbench_builtin.models.backbone import BackboneAndHeads, Freeze
-from ferbench_builtin.models.heads import Heads
-from ferbench_builtin.models.weights import FileWeights, started
+if TYPE_CHECKING:
+    from torch import nn
 
 _WIDTHS = (64, 128, 256, 512)
 _SMALLEST_INPUT = 16  # four halvings leave one pixel
@@ -19,11 +17,11 @@ _SMALLEST_INPUT = 16  # four halvings leave one pixel
 def vggnet_fer(
     task: Task,
     *,
-    units: Annotated[int, Ge(1), Tunable(256, 4096, log=True)] = 4096,
-    dropout: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.6)] = 0.2,
-    affect: Annotated[bool, Inert()] = False,
+    units: Annotated[Units, Tunable(256, 4096, log=True)] = 4096,
+    dropout: Annotated[Dropout, Tunable(0.0, 0.6)] = 0.2,
+    affect: Affect = False,
     weights: FileWeights = "none",
-    allow_pickled_weights: Annotated[bool, Permission()] = False,
+    allow_pickled_weights: Pickles = False,
     freeze: Freeze = "none",
 ) -> nn.Module:
     """Four stages of two 3×3 convolutions, with batch norm and ReLU, and max-pooling; two dense layers; the head.
@@ -52,6 +50,12 @@ def vggnet_fer(
             f"vggnet-fer: an input of {task.height}×{task.width} pixels is too small for its four poolings",
             f"set data.image_size to {_SMALLEST_INPUT} or more",
         )
+    from torch import nn
+
+    from ferbench_builtin.models.backbone import BackboneAndHeads
+    from ferbench_builtin.models.heads import Heads
+    from ferbench_builtin.models.weights import started
+
     layers: list[nn.Module] = []
     before = task.channels
     for width in _WIDTHS:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
-from ferbench import InitialWeights, UserError, warn_on_stderr
-from ferbench_builtin.models.backbone import Freezable, Freeze
-
-#: The option ``weights`` of a model that has no published weights.
-FileWeights = Annotated[str, InitialWeights(names=("none",))]
+from ferbench import UserError, warn_on_stderr
+from ferbench_builtin.models.backbone import Freezable
+from ferbench_builtin.models.options import Freeze
 
 _PICKLED = (".pth", ".pt", ".bin", ".ckpt")
 _WRAPPERS = ("state_dict", "model_state_dict", "model")  # where training programs put the weights in their checkpoint

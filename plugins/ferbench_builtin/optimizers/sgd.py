@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import torch
-from annotated_types import Ge, Gt, Interval
-from torch import nn
+from annotated_types import Interval
 
 from ferbench import Inert, Tunable, UserError
+from ferbench_builtin.optimizers.options import Decay, Rate
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 
 def sgd(
     parameters: list[nn.Parameter] | list[dict[str, Any]],
     *,
-    lr: Annotated[float, Gt(0), Tunable(1e-3, 1.0, log=True)] = 0.01,
+    lr: Annotated[Rate, Tunable(1e-3, 1.0, log=True)] = 0.01,
     momentum: Annotated[float, Interval(ge=0, lt=1), Tunable(0.8, 0.99)] = 0.9,
     nesterov: Annotated[bool, Inert()] = False,
-    weight_decay: Annotated[float, Ge(0), Tunable(1e-6, 1e-2, log=True)] = 0.0,
+    weight_decay: Annotated[Decay, Tunable(1e-6, 1e-2, log=True)] = 0.0,
 ) -> torch.optim.Optimizer:
     """Stochastic gradient descent with momentum, in PyTorch's fused form.
 
@@ -36,6 +39,8 @@ def sgd(
     """
     if nesterov and not momentum:
         raise UserError("optimizer.nesterov needs momentum, which is 0", "set optimizer.momentum, 0.9 for example")
+    import torch
+
     return torch.optim.SGD(
         parameters, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay, fused=True
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import torch
-from annotated_types import Ge, Gt, Interval
-from torch import nn
+from annotated_types import Interval
 
 from ferbench import Inert, Tunable, UserError, did_you_mean, one_line
+from ferbench_builtin.optimizers.options import Decay, Rate
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 _LOOKAHEAD = "lookahead_"
 
@@ -17,8 +20,8 @@ def timm_optimizer(
     parameters: list[nn.Parameter] | list[dict[str, Any]],
     *,
     algorithm: Annotated[str, Inert()] = "nadamw",
-    lr: Annotated[float, Gt(0), Tunable(1e-5, 1e-1, log=True)] | None = None,
-    weight_decay: Annotated[float, Ge(0), Tunable(1e-6, 1e-1, log=True)] = 0.0,
+    lr: Annotated[Rate, Tunable(1e-5, 1e-1, log=True)] | None = None,
+    weight_decay: Annotated[Decay, Tunable(1e-6, 1e-1, log=True)] = 0.0,
     betas: tuple[Annotated[float, Interval(ge=0, lt=1)], ...] | None = None,
     momentum: Annotated[float, Interval(ge=0, lt=1), Tunable(0.8, 0.99)] | None = None,
 ) -> torch.optim.Optimizer:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from annotated_types import Ge, Interval
+from annotated_types import Interval
 from numpy.typing import NDArray
 
 from ferbench import Scores, Task, Tunable
@@ -52,11 +52,11 @@ class Adaptive:
         task: Task,
         *,
         seed: int,
-        focus: Annotated[int, Ge(1), Tunable(1, 3)] = 2,
-        boost: Annotated[float, Ge(1), Tunable(1.5, 5.0)] = 3.0,
+        focus: Annotated[int, Interval(ge=1, le=1000), Tunable(1, 3)] = 2,
+        boost: Annotated[float, Interval(ge=1, le=1e6), Tunable(1.5, 5.0)] = 3.0,
         source: Source = "validation",
         mode: Literal["reset", "accumulate"] = "reset",
-        limit: Annotated[float, Ge(1)] = 100.0,
+        limit: Annotated[float, Interval(ge=1, le=1e6)] = 100.0,
     ) -> None:
         self._classes = Classes(labels, task.num_classes)
         self._names = task.class_names
@@ -125,8 +125,8 @@ class AdaptiveSmooth:
         *,
         seed: int,
         memory: Annotated[float, Interval(ge=0, lt=1), Tunable(0.0, 0.95)] = 0.7,
-        strength: Annotated[float, Ge(0), Tunable(0.5, 3.0)] = 1.0,
-        limit: Annotated[float, Ge(1), Tunable(2.0, 10.0)] = 5.0,
+        strength: Annotated[float, Interval(ge=0, le=1000), Tunable(0.5, 3.0)] = 1.0,
+        limit: Annotated[float, Interval(ge=1, le=1e6), Tunable(2.0, 10.0)] = 5.0,
         source: Source = "validation",
     ) -> None:
         self._classes = Classes(labels, task.num_classes)

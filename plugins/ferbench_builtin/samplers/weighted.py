@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
-from annotated_types import Gt
+from annotated_types import Interval
 from numpy.typing import NDArray
 
 from ferbench import Inert, Scores, Task, Tunable
-from ferbench_builtin.class_weights import by_name
+from ferbench_builtin.class_weights import ClassWeight, by_name
 from ferbench_builtin.samplers.drawing import Classes
 
 
@@ -38,8 +38,8 @@ class Weighted:
         task: Task,
         *,
         seed: int,
-        power: Annotated[float, Tunable(-1.0, 0.0)] | None = None,
-        emphasis: Annotated[dict[str, Annotated[float, Gt(0)]], Inert()] = {},  # noqa: B006 - never changed; an option's default
+        power: Annotated[float, Interval(ge=-10, le=10), Tunable(-1.0, 0.0)] | None = None,
+        emphasis: Annotated[dict[str, ClassWeight], Inert()] = {},  # noqa: B006 - never changed; an option's default
     ) -> None:
         self._classes = Classes(labels, task.num_classes)
         self._names = task.class_names

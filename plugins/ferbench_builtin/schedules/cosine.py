@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Interval
 
 from ferbench import Tunable
-from ferbench_builtin.schedules.warmup import Rates, Scheduled, Span, Warmup, WarmupUnit
+from ferbench_builtin.schedules.warmup import LONGEST, Rates, Scheduled, Span, Warmup, WarmupUnit
 
 
 def between(start: float, end: float, way: float) -> float:
@@ -45,8 +45,8 @@ def cosine_restarts(
     epochs: int,
     steps_per_epoch: int,
     *,
-    period: Annotated[float, Gt(0), Tunable(1.0, 20.0)] = 10.0,
-    growth: Annotated[float, Ge(1), Tunable(1.0, 3.0)] = 1.0,
+    period: Annotated[float, Interval(gt=0, le=LONGEST), Tunable(1.0, 20.0)] = 10.0,
+    growth: Annotated[float, Interval(ge=1, le=1000), Tunable(1.0, 3.0)] = 1.0,
     end: Annotated[float, Interval(ge=0, le=1)] = 0.0,
     warmup: Warmup = 0.0,
     warmup_unit: WarmupUnit = "epochs",

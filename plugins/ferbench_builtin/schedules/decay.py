@@ -5,10 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Interval
 
 from ferbench import Inert, Tunable, UserError
-from ferbench_builtin.schedules.warmup import Rates, Scheduled, Span, Warmup, WarmupUnit
+from ferbench_builtin.schedules.warmup import LONGEST, Rates, Scheduled, Span, Warmup, WarmupUnit
 
 
 def exponential(
@@ -17,7 +17,7 @@ def exponential(
     steps_per_epoch: int,
     *,
     decay: Annotated[float, Interval(gt=0, le=1), Tunable(0.8, 0.99)] = 0.95,
-    every: Annotated[float, Gt(0)] = 1.0,
+    every: Annotated[float, Interval(gt=0, le=LONGEST)] = 1.0,
     staircase: Annotated[bool, Inert()] = False,
     warmup: Warmup = 0.0,
     warmup_unit: WarmupUnit = "epochs",
@@ -47,8 +47,8 @@ def step_decay(
     steps_per_epoch: int,
     *,
     factor: Annotated[float, Interval(gt=0, le=1), Tunable(0.1, 0.5)] = 0.1,
-    every: Annotated[int, Ge(1)] = 10,
-    milestones: tuple[Annotated[int, Ge(1)], ...] = (),
+    every: Annotated[int, Interval(ge=1, le=LONGEST)] = 10,
+    milestones: tuple[Annotated[int, Interval(ge=1, le=LONGEST)], ...] = (),
     warmup: Warmup = 0.0,
     warmup_unit: WarmupUnit = "epochs",
 ) -> Scheduled:

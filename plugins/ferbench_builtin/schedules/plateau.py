@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from annotated_types import Ge, Interval
+from annotated_types import Interval
 
 from ferbench import HIGHER_IS_BETTER, Inert, Scores, Tunable, UserError, better
-from ferbench_builtin.schedules.warmup import Rates, Span, Warmup, WarmupUnit
+from ferbench_builtin.schedules.warmup import LONGEST, Rates, Span, Warmup, WarmupUnit
 
 
 class Plateau:
@@ -40,8 +40,8 @@ class Plateau:
         *,
         metric: Annotated[str, Inert()] = "loss",
         factor: Annotated[float, Interval(gt=0, lt=1), Tunable(0.1, 0.7)] = 0.1,
-        patience: Annotated[int, Ge(0), Tunable(1, 10)] = 5,
-        threshold: Annotated[float, Ge(0)] = 1e-4,
+        patience: Annotated[int, Interval(ge=0, le=LONGEST), Tunable(1, 10)] = 5,
+        threshold: Annotated[float, Interval(ge=0, le=1e6)] = 1e-4,
         end: Annotated[float, Interval(ge=0, le=1)] = 0.0,
         warmup: Warmup = 0.0,
         warmup_unit: WarmupUnit = "epochs",

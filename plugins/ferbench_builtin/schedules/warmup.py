@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge
+from annotated_types import Interval
 
 from ferbench import Scores, Tunable, UserError
 
-Warmup = Annotated[float, Ge(0), Tunable(0.0, 5.0)]
+#: Epochs that a run may have.
+LONGEST = 10**6
+
+Warmup = Annotated[float, Interval(ge=0, le=1e8), Tunable(0.0, 5.0)]  # epochs or steps
 WarmupUnit = Literal["epochs", "steps"]
 Rates = tuple[float, ...]
 

@@ -9,7 +9,7 @@ from torchvision.ops import sigmoid_focal_loss
 
 from ferbench import Task
 from ferbench.data.targets import Outputs, Targets
-from ferbench_builtin.losses.focal import Focal
+from ferbench_builtin.losses.focal import focal
 
 TWO = Task(("no", "yes"), channels=1, height=8, width=8, train_counts=(70, 30))
 LABELS = torch.tensor([0, 1, 1, 0, 1, 0])
@@ -18,7 +18,7 @@ SCORES = torch.tensor([0.3, -1.2, 4.0, -9.0, 0.0, 2.5])
 
 def value(task=TWO, logits=None, labels=LABELS, soft=None, weight=None, **options) -> torch.Tensor:
     logits = torch.stack([torch.zeros_like(SCORES), SCORES], dim=1) if logits is None else logits
-    return Focal(task, **options)(Outputs(logits), Targets(labels, soft, None, weight)).total
+    return focal(task, **options)(Outputs(logits), Targets(labels, soft, None, weight)).total
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0, 5.0])

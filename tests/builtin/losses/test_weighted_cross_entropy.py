@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from ferbench import Task
 from ferbench.data.targets import Outputs, Targets
-from ferbench_builtin.losses.weighted_cross_entropy import WeightedCrossEntropy
+from ferbench_builtin.losses.weighted_cross_entropy import weighted_cross_entropy
 
 TASK = Task(("happy", "sad", "disgust"), channels=1, height=8, width=8, train_counts=(60, 30, 10))
 LOGITS = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
@@ -16,7 +16,7 @@ LABELS = torch.tensor([0, 1, 2, 0, 0, 1, 2, 2])
 
 
 def value(logits=LOGITS, labels=LABELS, soft=None, weight=None, **options) -> float:
-    return WeightedCrossEntropy(TASK, **options)(Outputs(logits), Targets(labels, soft, None, weight)).total.item()
+    return weighted_cross_entropy(TASK, **options)(Outputs(logits), Targets(labels, soft, None, weight)).total.item()
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
@@ -70,5 +70,5 @@ def test_micro_batches_add_up_to_the_batch():
 
 
 def test_its_component_is_the_expression():
-    result = WeightedCrossEntropy(TASK)(Outputs(LOGITS), Targets(LABELS))
+    result = weighted_cross_entropy(TASK)(Outputs(LOGITS), Targets(LABELS))
     assert {name: c.item() for name, c in result.components.items()} == {"expression": result.total.item()}

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from ferbench import Task, UserError
-from ferbench_builtin.models.resnet9 import cell_means, resnet9
+from ferbench_builtin.models.networks import cell_means
+from ferbench_builtin.models.resnet9 import resnet9
 
 
 def task(size: int = 48, channels: int = 1) -> Task:
