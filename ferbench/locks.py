@@ -245,7 +245,9 @@ def _take(lock: Path, what: str, *, staged: bool, frees: bool) -> tuple[Hold, in
             staging = None
             try:
                 staging = make_staging(lock) if staged else None  # before the claim: whoever takes over removes it
-                claimed = _claim(lock, content) or _begun(lock, content, staging)
+                claimed = _claim(lock, content)
+                if claimed is None and not _begins(lock, content, staging):
+                    claimed, end = Holder(), time.monotonic() + _PATIENCE  # that is mended by trying again
             except BaseException as error:
                 _give_back(lock, content, staging)
                 full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
@@ -263,11 +265,14 @@ def _take(lock: Path, what: str, *, staged: bool, frees: bool) -> tuple[Hold, in
         time.sleep(0.05)
 
 
-def _begun(lock: Path, own: bytes, staging: Path | None) -> Holder | None:
-    """End the changes of all who had the lock before; None: it is this process's, as `_claim` has it."""
-    if staging is None or (end_others(staging) and _content(holder_path(lock)) == own):
-        return None
-    return Holder()
+def _begins(lock: Path, own: bytes, staging: Path | None) -> bool:
+    """End the changes of all who had the lock before.
+
+    Returns:
+        Whether it still is this process's: another one, as it began or ended, may have removed its staging directory or
+        its holder's file.
+    """
+    return staging is None or (end_others(staging) and _content(holder_path(lock)) == own)
 
 
 def _give_back(lock: Path, own: bytes | None, staging: Path | None) -> None:

@@ -179,8 +179,8 @@ def _taken_over(directory: Path, whole: Whole, draw: random.Random, error: str, 
 
 def log_of_calls(directory: Path, whole: Whole) -> list[str]:
     """The paths, below the directory of runs, of the calls of a run that change the disk."""
-    calls = injection.calls(fresh(directory, whole.directory))
-    return [str(Path(path).relative_to(directory / "results")) for _, path in calls]
+    (fresh(directory, whole.directory) / "results").mkdir()
+    return [str(Path(path).relative_to(directory / "results")) for _, path in injection.calls(directory)]
 
 
 def stopped_at(directory: Path, whole: Whole, paths: Sequence[str], at: int, other_at: int = 0) -> Trial:
