@@ -267,6 +267,7 @@ _REMEDIES = {
     errno.ENOTDIR: f"a file lies where a folder should be: move it, {_ELSEWHERE}",
     errno.EISDIR: f"a folder lies where a file should be: move it, {_ELSEWHERE}",
     errno.ENOENT: "a folder on the way there is gone: see whether somebody removed it, and try again",
+    errno.EXDEV: "a folder and what lies in it must be on one file system, and of one quota's project: move it there",
     errno.EIO: "the disk or the network to it has a fault: see the system's log, and try again",
 }
 

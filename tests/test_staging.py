@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import time
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 from test_locks import ELSEWHERE, taken_over, written_by
 
-from ferbench import locks, storage
+from ferbench import locks, staging, storage
 from ferbench.errors import UserError
 from ferbench.locks import TakenOver, holder_of, holder_path, holding
 from ferbench.staging import end_others, make_staging, staging_path
@@ -116,6 +118,22 @@ def test_what_a_dead_process_left_half_written_is_removed_by_the_next(lock):
     with holding(lock, "the thing", guarded=lock.with_name("thing")) as hold:
         assert list(staging_path(lock).iterdir()) == [hold.staging]
     assert list(lock.parent.iterdir()) == [lock]
+
+
+@pytest.mark.parametrize(("names", "gives_in"), [([".nfs0001"], True), ([".nfs0001", "new"], False)])
+def test_what_nfs_keeps_of_an_open_file_keeps_nobody_off(lock, monkeypatch, names, gives_in):
+    def rmtree(path, ignore_errors=False):
+        if not ignore_errors:
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(path))
+
+    left = make_staging(lock)
+    for name in names:
+        (left / name).touch()
+    monkeypatch.setattr(staging, "rmtree", rmtree)
+    given = contextlib.nullcontext() if gives_in else pytest.raises(UserError, match="Directory not empty")
+    with given, holding(lock, "the thing", guarded=lock.with_name("thing")):
+        pass
+    assert not holder_path(lock).exists()
 
 
 def test_of_two_that_begin_one_is_left(lock):
