@@ -6,7 +6,8 @@ and for file systems that have no locks, or do not show one host those of anothe
 to live or not; elsewhere it counts as long as the time of its file, which it renews, is fresh.
 
 A process may be stopped for so long that another one has taken its place when it goes on (a suspended laptop, a paused
-virtual machine). So it looks whether the file is still its own before each write: see `ferbench.storage.fenced`.
+virtual machine). So it looks whether the file is still its own before each change, and makes that through a directory
+which whoever takes over removes first: see `ferbench.storage.fenced` and `ferbench.staging`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pathlib import Path
 from ferbench.bounded import Damaged, read_file
 from ferbench.errors import UserError
 from ferbench.holder import Holder, born, read_holder, this_machine, this_process
+from ferbench.staging import end_others, make_staging, remove_staging
 from ferbench.storage import create_file, fenced, json_bytes, writing
 
 try:
@@ -82,6 +84,7 @@ class Hold:
         since: it holds it, as in `Holder`.
         content: of the holder's file as long as the lock is this process's; None: the disk is full, and there is none.
         renewed: when that was last renewed, by `_uptime`.
+        staging: the directory through which this process's changes go; None: nothing is guarded, or the disk is full.
         guarded: the directory that must stay once it is there; None: none.
     """
 
@@ -90,15 +93,9 @@ class Hold:
     since: str
     content: bytes | None
     renewed: float
+    staging: Path | None = None
     guarded: Path | None = None
-    _place: str = field(init=False)
-    _inode: int = field(init=False, default=0)
     _was_there: bool = field(init=False, default=False)
-
-    def __post_init__(self) -> None:
-        self._place = str(holder_path(self.lock))
-        with contextlib.suppress(OSError):  # it was taken over already: the first look says so
-            self._inode = os.stat(self._place).st_ino  # noqa: PTH116
 
     def look(self) -> None:
         """Do nothing as long as the lock is this process's; renew it first when that was not done for long.
@@ -114,16 +111,6 @@ class Hold:
             self._renew()
             if not self._is_own():
                 self._refuse()
-
-    def glance(self) -> None:
-        """`look` by the number of the file alone, which takes a few microseconds where that takes a hundred."""
-        self._refuse_gone()
-        try:
-            if self.content is None or os.stat(self._place).st_ino == self._inode:  # noqa: PTH116 - a Path takes longer
-                return
-        except OSError:
-            pass
-        self.look()
 
     def keep_renewed(self, ended: threading.Event) -> None:
         """Renew until the end, or until another process has taken over."""
@@ -178,7 +165,8 @@ def holding(lock: Path, what: str, *, guarded: Path | None = None, frees: bool =
     Args:
         lock: its file, ``<name>.lock``.
         what: is locked, in messages: ``run 0123456789ab``.
-        guarded: nothing is written below this directory once the lock is another process's.
+        guarded: nothing changes below this directory once the lock is another process's; beside the lock there is
+            a staging directory then.
         frees: this block only removes something, so that it needs no room: on a full disk nobody can take the lock.
 
     Raises:
@@ -195,13 +183,13 @@ def holding(lock: Path, what: str, *, guarded: Path | None = None, frees: bool =
     try:
         with writing(lock):
             lock.parent.mkdir(parents=True, exist_ok=True)
-            hold, descriptor = _take(lock, what, frees=frees)
+            hold, descriptor = _take(lock, what, staged=guarded is not None, frees=frees)
             hold.guarded = None if frees else guarded
         _held[key] = hold.since
         try:
             if hold.content is not None:
                 threading.Thread(target=hold.keep_renewed, args=(ended,), daemon=True).start()
-            with fenced(guarded, hold.look, hold.glance) if guarded is not None else contextlib.nullcontext():
+            with fenced(guarded, hold.look, hold.staging) if guarded is not None else contextlib.nullcontext():
                 yield hold
         except TakenOver:
             raise
@@ -215,9 +203,7 @@ def holding(lock: Path, what: str, *, guarded: Path | None = None, frees: bool =
             raise
         finally:
             ended.set()
-            with contextlib.suppress(OSError):  # what stays behind is seen to be of a process that is gone
-                if hold.content is None or _content(holder_path(lock)) == hold.content:
-                    holder_path(lock).unlink(missing_ok=True)
+            _give_back(lock, hold.content, hold.staging)
             os.close(descriptor)
     finally:
         with _held_guard:
@@ -250,15 +236,15 @@ def is_claim(path: Path) -> bool:
 
 
 def lock_of(path: Path) -> Path | None:
-    """The lock that a file belongs to: itself, its holder's, or a claim to it; None: to none."""
+    """The lock that a path belongs to: itself, its holder's file, a claim to it, its staging; None: to none."""
     name = _CLAIM.sub("", path.name)
-    for suffix in (".holder.json", ".lock"):
+    for suffix in (".holder.json", ".staging", ".lock"):
         if name.endswith(suffix):
             return path.with_name(f"{name.removesuffix(suffix)}.lock")
     return None
 
 
-def _take(lock: Path, what: str, *, frees: bool) -> tuple[Hold, int]:
+def _take(lock: Path, what: str, *, staged: bool, frees: bool) -> tuple[Hold, int]:
     """Take a lock.
 
     Raises:
@@ -273,21 +259,55 @@ def _take(lock: Path, what: str, *, frees: bool) -> tuple[Hold, int]:
         if descriptor is None:
             other = _living(lock) or Holder()
         else:
+            staging = None
             try:
+                staging = make_staging(lock) if staged else None  # before the claim: whoever takes over removes it
                 claimed = _claim(lock, content)
+                if claimed is None and not _begins(lock, content, staging):
+                    claimed, end = Holder(), time.monotonic() + _PATIENCE  # that is mended by trying again
             except BaseException as error:
+                _give_back(lock, content, staging)
                 full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
                 if full and frees and _living(lock) is None:
                     return Hold(lock, what, this.since, None, _uptime()), descriptor
                 os.close(descriptor)
                 raise
             if claimed is None:
-                return Hold(lock, what, this.since, content, _uptime()), descriptor
-            os.close(descriptor)
+                return Hold(lock, what, this.since, content, _uptime(), staging), descriptor
             other = claimed
+            _give_back(lock, content, staging)
+            os.close(descriptor)
         if other.host or time.monotonic() > end:
             raise Held(other)
         time.sleep(0.05)
+
+
+def _begins(lock: Path, own: bytes, staging: Path | None) -> bool:
+    """End the changes of all who had the lock before.
+
+    Returns:
+        Whether it still is this process's: another one, as it began or ended, may have removed its staging directory or
+        its holder's file.
+    """
+    return staging is None or (end_others(staging) and _content(holder_path(lock)) == own)
+
+
+def _give_back(lock: Path, own: bytes | None, staging: Path | None) -> None:
+    """Give a lock up that may be this process's; what stays behind is seen to be of a process that is gone.
+
+    Args:
+        lock: its file.
+        own: content of the holder's file; None: the disk was full, and what is there is of a dead process.
+        staging: of this process. The holder's file goes there, which cannot be done once another one has taken over.
+    """
+    holder = holder_path(lock)
+    with contextlib.suppress(OSError):
+        if own is None or (staging is None and _content(holder) == own):
+            holder.unlink(missing_ok=True)
+        elif staging is not None and _content(holder) == own:
+            holder.rename(staging / holder.name)
+    if staging is not None:
+        remove_staging(staging)
 
 
 def _claim(lock: Path, own: bytes) -> Holder | None:
@@ -303,6 +323,8 @@ def _claim(lock: Path, own: bytes) -> Holder | None:
     if create_file(path, own) and _content(path) == own:
         return None
     found = _content(path)
+    if found == own:  # which was made while another process, as it began, removed this one's staging directory
+        return None
     if found is None or (not found and _age(lock, path) < _MAKING):
         return Holder()
     holder = read_holder(found)

@@ -31,41 +31,78 @@ def sync_directory(path: Path) -> None:
         os.close(handle)
 
 
-#: What is asked before anything in a directory changes, by the directory's absolute path.
-_fences: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {}
+#: By a directory's absolute path: what is asked before anything in it changes, and through which directory it does.
+_fences: dict[str, tuple[Callable[[], None], Path | None]] = {}
 
 
 @contextlib.contextmanager
-def fenced(directory: Path, look: Callable[[], None], glance: Callable[[], None] = lambda: None) -> Iterator[None]:
+def fenced(directory: Path, look: Callable[[], None], through: Path | None = None) -> Iterator[None]:
     """Within this block ``look`` is called before each change that this module makes below ``directory``.
 
     Args:
         directory: need not exist yet.
-        look: raises where this process may not write there any more.
-        glance: the same at next to no cost, called after it: a process that is stopped in between, or after it and
-            before the change, makes that change all the same when it goes on.
+        look: raises where this process may not write there any more. A process that is stopped after it, and goes on
+            when another one may write there, would make the change all the same.
+        through: so each change is one rename from or to this directory, on the same file system, which whoever may
+            write there next has removed before; see `ferbench.staging`.
     """
     key = os.path.abspath(directory)  # noqa: PTH100 - as `may_write` has it: links stay
-    _fences[key] = look, glance
+    _fences[key] = look, through
     try:
         yield
     finally:
         del _fences[key]
 
 
-def may_write(path: Path) -> None:
+def may_write(path: Path) -> Path | None:
     """Ask the fences of all directories that ``path`` lies in, or is.
+
+    Returns:
+        The directory through which a change goes; None: it is made in place.
 
     Raises:
         UserError: this process may not write there any more.
     """
+    through = None
     if _fences:
         where = os.path.abspath(path)  # noqa: PTH100
-        asked = [ask for place, ask in list(_fences.items()) if where == place or where.startswith(f"{place}{os.sep}")]
-        for look, _ in asked:
-            look()
-        for _, glance in asked:
-            glance()
+        for place, (look, directory) in list(_fences.items()):
+            if where == place or where.startswith(f"{place}{os.sep}"):
+                look()
+                through = directory or through
+    return through
+
+
+@contextlib.contextmanager
+def _changing(path: Path) -> Iterator[Path | None]:
+    """Make one change of ``path``, through the directory that `may_write` gives.
+
+    Raises:
+        UserError: it cannot be made, or this process may not write there any more: before it, or in place of what
+            failed since.
+    """
+    through = may_write(path)
+    try:
+        with writing(path):
+            yield through
+    except UserError:
+        may_write(path)
+        raise
+
+
+def _make_directory(path: Path, through: Path | None) -> None:
+    """Make a directory, and those that it lies in, unless it is there."""
+    if through is None:
+        path.mkdir(parents=True, exist_ok=True)
+    elif not path.is_dir():
+        _make_directory(path.parent, through)
+        made = _temporary(path, through)
+        made.mkdir()
+        try:
+            made.rename(path)
+        except OSError:
+            if not path.is_dir():  # nobody else has made it, and it has something in it by now
+                raise
 
 
 def replace_file(path: Path, content: bytes, *, like: os.stat_result | None = None) -> None:
@@ -80,10 +117,9 @@ def replace_file(path: Path, content: bytes, *, like: os.stat_result | None = No
         UserError: the directory cannot be written or is full, or this process may not write there any more; ``path`` is
             as it was before.
     """
-    temporary = _temporary(path)
-    may_write(path)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _changing(path) as through:
+        _make_directory(path.parent, through)
+        temporary = _temporary(path, through)
         try:
             with open(temporary, "xb", opener=None if like is None else _private) as file:
                 if like is not None:
@@ -91,7 +127,6 @@ def replace_file(path: Path, content: bytes, *, like: os.stat_result | None = No
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            may_write(path)  # much was written since, and a process may be stopped in between
             os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -113,16 +148,14 @@ def _make_like(descriptor: int, like: os.stat_result) -> None:
 
 
 def append_to_file(path: Path, content: bytes) -> None:
-    """Add ``content`` to the end of a file, and wait until it is on disk.
+    """Add ``content`` to the end of a file, which is replaced: what is open can be written by who may not any more.
 
     Raises:
-        UserError: it cannot be written, or the disk is full, or this process may not write there any more.
+        UserError: it cannot be read or written, or the disk is full, or this process may not write there any more.
     """
-    with writing(path), path.open("ab") as file:
-        may_write(path)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    with writing(path):
+        before = path.read_bytes() if path.exists() else b""
+    replace_file(path, before + content)
 
 
 def remove_file(path: Path) -> None:
@@ -131,9 +164,28 @@ def remove_file(path: Path) -> None:
     Raises:
         UserError: the directory cannot be written, or this process may not write there any more.
     """
-    may_write(path)
-    with writing(path):
-        path.unlink(missing_ok=True)
+    with _changing(path) as through:
+        if through is None:
+            path.unlink(missing_ok=True)
+        elif os.path.lexists(path):
+            _move_out(path, through).unlink()
+
+
+def move_directory(path: Path, target: Path) -> None:
+    """Give a directory another name in its parent.
+
+    Raises:
+        UserError: the parent cannot be written, or this process may not write there any more.
+    """
+    with _changing(path) as through:
+        os.replace(path if through is None else _move_out(path, through), target)
+        sync_directory(path.parent)
+
+
+def _move_out(path: Path, through: Path) -> Path:
+    moved = _temporary(path, through)
+    os.replace(path, moved)
+    return moved
 
 
 def create_file(path: Path, content: bytes) -> bool:
@@ -166,8 +218,10 @@ def create_file(path: Path, content: bytes) -> bool:
         temporary.unlink(missing_ok=True)
 
 
-def _temporary(path: Path) -> Path:
-    return path.parent / f".{path.name[:50]}.{secrets.token_hex(6)}.tmp"
+def _temporary(path: Path, through: Path | None = None) -> Path:
+    """A new name beside a path, or in the directory through which its changes go."""
+    token = secrets.token_hex(6)
+    return path.parent / f".{path.name[:50]}.{token}.tmp" if through is None else through / token
 
 
 def replace_json(path: Path, content: Any) -> None:
@@ -213,6 +267,7 @@ _REMEDIES = {
     errno.ENOTDIR: f"a file lies where a folder should be: move it, {_ELSEWHERE}",
     errno.EISDIR: f"a folder lies where a file should be: move it, {_ELSEWHERE}",
     errno.ENOENT: "a folder on the way there is gone: see whether somebody removed it, and try again",
+    errno.EXDEV: "a folder and what lies in it must be on one file system, and of one quota's project: move it there",
     errno.EIO: "the disk or the network to it has a fault: see the system's log, and try again",
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import shutil
 from collections.abc import Collection
@@ -15,7 +14,7 @@ from ferbench.runs.directory import SHORT_ID, RunDirectory, run_path
 from ferbench.runs.find import find_run, in_words, which_runs
 from ferbench.runs.lock import lock_path, only_writer
 from ferbench.runs.names import WHOLE, digits_of
-from ferbench.storage import may_write, remedy_for, sync_directory, writing
+from ferbench.storage import move_directory, remedy_for
 
 #: In the hidden name of what is being removed.
 REMOVING = ".removing-"
@@ -80,11 +79,8 @@ def remove(results: Path, directory: RunDirectory) -> None:
     """
     path = directory.path
     with only_writer(directory, to_remove=True):
-        may_write(path)
         if path.exists():
-            with writing(path.parent):
-                os.replace(path, path.with_name(f".{path.name}{REMOVING}{secrets.token_hex(4)}"))
-                sync_directory(path.parent)
+            move_directory(path, path.with_name(f".{path.name}{REMOVING}{secrets.token_hex(4)}"))
         with contextlib.suppress(OSError):  # what stays behind is nobody's, and 'ferbench doctor' sees it
             lock_path(directory).unlink(missing_ok=True)
     index.forget(results, path.name)

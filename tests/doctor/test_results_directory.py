@@ -15,6 +15,7 @@ from made_runs import make_run
 
 from ferbench.doctor.results_directory import check_results
 from ferbench.runs.lock import holder_path, lock_path, only_writer
+from ferbench.staging import staging_path
 
 
 def problems(results):
@@ -92,6 +93,19 @@ def test_what_a_process_left_that_died_while_it_took_over_is_removed(tmp_path, r
     assert problems(tmp_path) == [f"{claim} was left behind by a process that died while it took a lock over"]
     mend(tmp_path)
     assert not claim.exists()
+
+
+def test_the_staging_that_a_process_left_that_died_as_it_gave_a_lock_up_is_removed(tmp_path, run):
+    left = staging_path(lock_path(run))
+    (left / "0123456789abcdef").mkdir(parents=True)
+    aged(left / "0123456789abcdef" / "half")
+    assert problems(tmp_path) == []  # it may be alive
+    os.utime(left, (1, 1))
+    what = f"{left} was left behind by a process that died while it took a lock, or gave it up"
+    assert problems(tmp_path) == [what]
+    mend(tmp_path)
+    assert not left.exists()
+    assert problems(tmp_path) == []
 
 
 def test_the_holder_that_a_killed_process_left_of_a_study_is_removed(tmp_path, run):

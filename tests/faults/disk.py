@@ -11,6 +11,7 @@ import builtins
 import errno
 import io
 import os
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ from typing import Any
 
 #: How a process ends that is killed at a call.
 KILLED = 77
+
+#: The process stops before a call, until somebody has it go on.
+STOP = "stop"
 
 #: What happens at a call: the process ends (half of what a write was to write is on disk then), the call fails once,
 #: or it and all later ones fail, as on a disk that stays full or read-only.
@@ -36,7 +40,7 @@ def _nothing() -> None:
 
 @dataclass
 class Disk:
-    """Watches ``below``; with ``at``, call number ``at`` (from 1) has the ``fault``.
+    """Watches ``below``; with ``at``, call number ``at`` (from 1) has the ``fault``: one of `FAULTS`, or `STOP`.
 
     Attributes:
         count: calls so far.
@@ -114,6 +118,9 @@ class Disk:
             self._real["write"](self._log, f"{name} {where}\n".encode())
         later = self.count > self.at
         if not self.at or self.count < self.at or (later and not self.fault.endswith("from then on")):
+            return
+        if self.fault == STOP:
+            os.kill(os.getpid(), signal.SIGSTOP)
             return
         if self.fault == "exit":
             half()

@@ -171,6 +171,18 @@ def calls(room: Room) -> Iterator[Counted]:
 
 def hosts(room: Room) -> Iterator[Counted]:
     """Two hosts whose file system has no locks, or does not show one those of the other."""
+    paths = two_hosts.log_of_calls(room.base / "calls-hosts", room.whole)
+    draw = random.Random(SEED)
+    for where, most in (("has ended", 0), ("is stopped in its run", len(paths)), ("is stopped as it takes over", 40)):
+        endings, bad = Counter[str](), 0
+        for at in range(1, len(paths) + 1)[:: max(1, round(1 / room.share))]:
+            other_at = draw.randint(1, most) if most else 0
+            trial = two_hosts.stopped_at(room.base / "trial", room.whole, paths, at, other_at)
+            bad += _said(trial.wrong, f"stopped before {at} and {other_at}: ")
+            endings[trial.ending] += 1
+        notes = ", ".join(f"{count} {ending}" for ending, count in endings.most_common())
+        count = endings.total()
+        yield Counted(f"stopped before every call, going on when the other host {where}", count, count - bad, notes)
     for number, what in ((signal.SIGSTOP, "stopped, and going on after"), (signal.SIGKILL, "killed before")):
         for error in two_hosts.ERRORS:
             draw, endings, bad = random.Random(SEED), Counter[str](), 0

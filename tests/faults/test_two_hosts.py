@@ -8,7 +8,17 @@ import subprocess
 import sys
 
 import pytest
-from two_hosts import ERRORS, Writer, elsewhere, forget, library, taken_over, together
+from two_hosts import (
+    ERRORS,
+    Writer,
+    elsewhere,
+    forget,
+    library,
+    log_of_calls,
+    stopped_at,
+    taken_over,
+    together,
+)
 
 from ferbench import locks
 from ferbench.errors import UserError
@@ -120,6 +130,16 @@ def test_of_many_that_find_a_holder_gone_one_takes_over(run, preloaded):
 )
 def test_a_run_is_finished_on_another_host_with_the_same_bits(whole, tmp_path, draw, error, number):
     assert taken_over(tmp_path, whole, draw, error, number).wrong is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("share", "other"), [(0.4, 0), (0.6, 0.9)])
+def test_a_run_that_is_stopped_before_a_call_changes_nothing_that_another_host_made(whole, tmp_path, share, other):
+    paths = log_of_calls(tmp_path / "calls", whole)
+    renames = [at for at, path in enumerate(paths) if path.endswith("/checkpoints")]  # which is synced after each
+    at = renames[round(share * len(renames))]
+    trial = stopped_at(tmp_path / "trial", whole, paths, at, round(other * len(paths)))
+    assert (trial.wrong, trial.ending) == (None, "taken over")
 
 
 @pytest.mark.slow

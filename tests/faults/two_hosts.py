@@ -8,16 +8,19 @@ from __future__ import annotations
 import errno
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import injection
+from disk import STOP, Disk
 from small_run import BATCHES, INTERVAL, Ended, Whole, _main, finish, fresh, outcome, run, start
 
 from ferbench import locks
@@ -42,6 +45,9 @@ int gethostname(char *name, size_t size) {
     return 0;
 }
 """
+
+#: What lies in a staging directory.
+_STAGED = re.compile(r"\.staging/[0-9a-f]+/")
 
 #: Holds a run, and adds an epoch to its history for each line that it reads.
 _WRITER = """
@@ -159,7 +165,9 @@ def _taken_over(directory: Path, whole: Whole, draw: random.Random, error: str, 
     if held and not over:  # a run that is done is shown, whoever has its lock
         refused = run(second, _on_host("b", error))
         if refused.code != 2 or "another process is at work on run" not in refused.said:
-            return _ended(child, first, f"the second was not refused: {refused.code} {refused.said[-500:]}")
+            os.kill(child, signal.SIGKILL)
+            wrong = f"the second was not refused: {refused.code} {refused.said[-500:]}"
+            return Trial(wrong, _ending(finish(child, first)))
         then = time.time() - locks.LEASE - 1
         os.utime(held[0], (then, then))
     other = run(second, _on_host("b", error))
@@ -167,6 +175,78 @@ def _taken_over(directory: Path, whole: Whole, draw: random.Random, error: str, 
         os.kill(child, signal.SIGCONT)
     one = finish(child, first)
     return Trial(_wrong(first, whole, one, other, bool(held) and not over), _ending(one))
+
+
+def log_of_calls(directory: Path, whole: Whole) -> list[str]:
+    """The paths, below the directory of runs, of the calls of a run that change the disk."""
+    (fresh(directory, whole.directory) / "results").mkdir()
+    return [str(Path(path).relative_to(directory / "results")) for _, path in injection.calls(directory)]
+
+
+def stopped_at(directory: Path, whole: Whole, paths: Sequence[str], at: int, other_at: int = 0) -> Trial:
+    """The run on one host, stopped before a call that changes the disk, taken over on another, and then going on.
+
+    Args:
+        directory: to work in.
+        whole: the run without faults.
+        paths: as `log_of_calls` has them.
+        at: at which call, from 1.
+        other_at: at which of its own calls the other host is stopped when the first goes on, to go on when that has
+            ended; 0: the first goes on when the other has ended.
+    """
+    first, second = fresh(directory / "a", whole.directory), fresh(directory / "b", whole.directory)
+    (first / "results").mkdir()
+    (second / "results").symlink_to(first / "results")
+    begun = at > next(number for number, path in enumerate(paths, 1) if _STAGED.search(path))
+    one = _Stopped(first, "a", at)
+    over = any(b'"status": "done"' in path.read_bytes() for path in first.glob("results/runs/*/run.json"))
+    for path in first.glob("results/runs/.*.holder.json"):
+        os.utime(path, (1, 1))
+    two = _Stopped(second, "b", other_at)
+    other = None if two.stopped else two.end()
+    named = [path.read_bytes() for path in first.glob("results/runs/.*.holder.json")]
+    stagings = list(first.glob("results/runs/.*.staging/*"))
+    lost = other is not None or (any(b'"host": "b"' in content for content in named) and len(stagings) == 1)
+    before = _tree(first / "results")
+    ended = one.end()
+    if lost and begun and not over:
+        if _ending(ended) != "taken over":
+            return _ended(two, f"the first went on though it was taken over: {ended.code} {ended.said[-500:]}")
+        if changed := [name for name, content in _tree(first / "results").items() if before.get(name) != content]:
+            return _ended(two, f"the first changed {changed} after it was taken over")
+        if gone := before.keys() - _tree(first / "results").keys():
+            return _ended(two, f"the first removed {sorted(gone)} after it was taken over")
+    other = other or two.end()
+    if _ending(other) in ("refused", "taken over") and not lost:  # by the first, which was still at work
+        other = run(second, _on_host("b", ""))
+    return Trial(_wrong(first, whole, ended, other, False), _ending(ended))
+
+
+class _Stopped:
+    """The run on a host of its own, which stops before a call that changes the disk, unless it ends first.
+
+    Attributes:
+        stopped: whether it does.
+    """
+
+    def __init__(self, directory: Path, host: str, at: int) -> None:
+        def before() -> None:
+            _on_host(host, "")()
+            Disk([directory.parent / "a" / "results", directory / "results"], at, STOP).install()
+
+        self._directory, self._child = directory, start(directory, before)
+        seen = os.waitid(os.P_PID, self._child, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        assert seen is not None
+        self.stopped = seen.si_code == os.CLD_STOPPED
+
+    def end(self) -> Ended:
+        """Let it go on to its end."""
+        os.kill(self._child, signal.SIGCONT)
+        return finish(self._child, self._directory)
+
+    def kill(self) -> None:
+        os.kill(self._child, signal.SIGKILL)
+        finish(self._child, self._directory)
 
 
 def together(directory: Path, whole: Whole, error: str, hosts: int = 12) -> str | None:
@@ -199,14 +279,26 @@ def together(directory: Path, whole: Whole, error: str, hosts: int = 12) -> str 
     return None if outcome(first) == whole.left else "not the same"
 
 
-def _ended(child: int, directory: Path, wrong: str) -> Trial:
-    os.kill(child, signal.SIGKILL)
-    return Trial(wrong, _ending(finish(child, directory)))
+def _ended(two: _Stopped, wrong: str) -> Trial:
+    if two.stopped:
+        two.kill()
+    return Trial(wrong, "wrong")
+
+
+def _tree(directory: Path) -> dict[str, bytes]:
+    """What is there, by name, with its content."""
+    return {str(path): path.read_bytes() if path.is_file() else b"" for path in directory.rglob("*")}
+
+
+def _refused(ended: Ended) -> bool:
+    return "another process is at work on run" in ended.said
 
 
 def _ending(one: Ended) -> str:
     if "was taken over by" in one.said:
         return "taken over"
+    if _refused(one):
+        return "refused"
     return "killed" if one.code == -signal.SIGKILL else "done"
 
 
@@ -214,9 +306,12 @@ def _wrong(directory: Path, whole: Whole, one: Ended, other: Ended, held: bool) 
     if other.code != 0 or "Traceback" in other.said or "Warning" in other.said:
         return f"the second ended with {other.code}: {other.said[-500:]}"
     ending = _ending(one)
-    if "Traceback" in one.said or one.code != {"taken over": 2, "killed": -signal.SIGKILL, "done": 0}[ending]:
+    if (
+        "Traceback" in one.said
+        or one.code != {"taken over": 2, "refused": 2, "killed": -signal.SIGKILL, "done": 0}[ending]
+    ):
         return f"the first ended with {one.code}: {one.said[-500:]}"
-    if held and ending == "done":
+    if held and ending in ("done", "refused"):
         return "the first went on though it was taken over"
     left = outcome(directory)
     if left != whole.left:
