@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ferbench.bounded import Damaged, opened, refuse_cut_tensors
 from ferbench.errors import UserError
+from ferbench.records.run import Training
 from ferbench.runs.saved import loss_file, read_about
 from ferbench.runs.sealed import seal
 from ferbench.storage import json_bytes, replace_file
@@ -143,8 +144,15 @@ def _untied(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return untied
 
 
-def read_weights(directory: Path, name: str) -> tuple[WeightsFacts, dict[str, Tensor]]:
+def read_weights(
+    directory: Path, name: str, recorded: Training | None = None
+) -> tuple[WeightsFacts, dict[str, Tensor]]:
     """What the JSON of ``name`` says, and the weights on the CPU.
+
+    Args:
+        directory: of the checkpoints.
+        name: without suffix.
+        recorded: of the run, which says whose weights they must be once it is done; None: nothing does.
 
     Raises:
         UserError: the checkpoint is missing or damaged.
@@ -152,6 +160,8 @@ def read_weights(directory: Path, name: str) -> tuple[WeightsFacts, dict[str, Te
     path = directory / f"{name}.safetensors"
     try:
         facts = read_facts(directory, name)
+        if recorded is not None and recorded.weights_sha256 not in (None, facts.sha256):
+            raise Damaged("it holds other weights than those that run.json says the run was tested with")
         return facts, read_tensors(path, facts.sha256)
     except (OSError, ValueError) as error:
         damaged = isinstance(error, ValueError)
@@ -161,14 +171,16 @@ def read_weights(directory: Path, name: str) -> tuple[WeightsFacts, dict[str, Te
         ) from error
 
 
-def load_weights(directory: Path, name: str, model: nn.Module, device: torch.device) -> WeightsFacts:
-    """Load ``name`` into a model; what the JSON says of it comes back.
+def load_weights(
+    directory: Path, name: str, model: nn.Module, device: torch.device, recorded: Training | None = None
+) -> WeightsFacts:
+    """Load ``name``, as `read_weights` reads it, into a model; what the JSON says of it comes back.
 
     Raises:
         UserError: the checkpoint is missing or damaged, or does not fit the model.
     """
     path = directory / f"{name}.safetensors"
-    facts, state = read_weights(directory, name)
+    facts, state = read_weights(directory, name, recorded)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

@@ -175,7 +175,7 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
         has_affect=record.data.has_affect,
     )
     model = chosen.without_initial_weights().build(task)
-    checkpoints.load_weights(directory.checkpoints, BEST, model, device)
+    checkpoints.load_weights(directory.checkpoints, BEST, model, device, record.training)
     model = model.to(memory_format=torch.channels_last).eval()
     now = chosen.describe()
     # Older releases did not record the source of what is installed.

@@ -229,7 +229,7 @@ def _evaluate_again(plan: Plan, device: torch.device, directory: RunDirectory, r
     """Predictions of weights that are there already, for samples that they were not evaluated on before."""
     record = directory.load()
     model = _trained_model(plan, device)
-    checkpoints.load_weights(directory.checkpoints, BEST, model, device)
+    checkpoints.load_weights(directory.checkpoints, BEST, model, device, record.training)
     evaluate_kept(plan, model, build_loss(plan, device), device, directory, record, ranks)
     directory.save(record)
     return record

@@ -131,7 +131,8 @@ def _at_point(directory: RunDirectory, record: Run, point: str) -> _Weights:
             )
         return _weights(point, snapshot)
     if BEST in files:  # the weights of an epoch that may have no snapshot any more
-        facts, weights = checkpoints.read_weights(directory.checkpoints, BEST)
+        recorded = record.training if record.status == "done" else None
+        facts, weights = checkpoints.read_weights(directory.checkpoints, BEST, recorded)
         if point in (BEST, str(facts.epoch)):
             return point, facts.epoch, weights
     raise UserError(f"run {directory.path.name} has no checkpoint at '{point}'", _remedy(directory, files))

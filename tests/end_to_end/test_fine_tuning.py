@@ -88,3 +88,32 @@ def test_the_heads_rate_is_in_the_history(run):
 def test_the_number_of_channels_can_be_set(run):
     outcome = run("data.channels=3")
     assert tensors(checkpoint(outcome))["backbone.0.0.weight"].shape == (4, 3, 3, 3)
+
+
+def test_weights_that_were_put_in_place_of_the_tested_ones_are_not_used(run, ferbench_cli, tmp_path):
+    import torch
+    from PIL import Image
+
+    from ferbench.runs.saved import read_about
+    from ferbench.training.checkpoints import save_weights
+
+    outcome = run()
+    best = checkpoint(outcome)
+    about = {key: read_about(best.parent, "best")[key] for key in ("epoch", "select", "value")}
+    other = {key: value + 1 for key, value in tensors(best).items()}
+
+    class Other(torch.nn.Module):
+        def state_dict(self):
+            return {key: torch.as_tensor(value) for key, value in other.items()}
+
+    save_weights(best.parent, "best", Other(), about)  # whole, with a digest of its own
+    picture = tmp_path / "face.png"
+    Image.new("L", (16, 16), 100).save(picture)
+    for command in (
+        ("predict", outcome["run"], picture),
+        ("evaluate", outcome["run"], "--set", "evaluation.tta=flip", "--cache", tmp_path / "cache"),
+        ("run", "--from", f"{outcome['run']}@best", "--cache", tmp_path / "cache"),
+    ):
+        refused = ferbench_cli(*command, "--results", tmp_path / "results")
+        assert refused.exit_code == 2, command
+        assert "other weights than those that run.json says" in refused.stderr
