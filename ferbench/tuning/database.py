@@ -133,7 +133,7 @@ class Storage:
                 f"the storage '{self.shown}' cannot be used: {first_line(error)}",
                 f"pip install 'ferbench[{self._server.extra}]', and give --storage {self._server.example}",
             ) from error
-        except (*AWAY, sqlite3.Error, RuntimeError) as error:
+        except (*AWAY, sqlite3.Error, RuntimeError, TypeError) as error:  # TypeError: an option that a driver lacks
             cause = error.__cause__ or error
             remedy = "start the database or correct --storage; without it a study is kept in the results directory"
             if not self.shared:

@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferbench.errors import UserError
-from ferbench.records.study import TrialResult
 from ferbench.storage import fenced
 from ferbench.tuning.algorithms import make_pruner, make_sampler
 from ferbench.tuning.database import Storage, shown_url
+from ferbench.tuning.trials import TrialResult
 
 SECRET = "s3cret"
 
 urls_with_a_secret = st.builds(
     "{}://{}:{}@{}".format,
-    st.sampled_from(["postgresql+psycopg", "postgresql", "postgres", "mysql"]),
+    st.sampled_from(["postgresql+psycopg", "postgresql", "postgres", "mysql", "oracle"]),
     st.text("user", max_size=3),
     st.builds(f"{{}}{SECRET}{{}}".format, *[st.text("ab1:/?#@%&=[]. ", max_size=4)] * 2),
     st.sampled_from(["127.0.0.1:1/x", "127.0.0.1:1", "127.0.0.1:1/x?sslmode=disable", "/x", "127.0.0.1:port/x"]),
@@ -49,8 +49,11 @@ def test_a_password_among_the_url_s_options_is_not_shown_either():
         ("nonsense", "is no database url"),
         ("", "is no database url"),
         ("postgresql+psycopg://me@there:five/x", "is no database url"),
-        ("mysql://me@there/x", "PostgreSQL and psycopg alone"),
-        ("postgresql+pg8000://me@there/x", "PostgreSQL and psycopg alone"),
+        ("oracle://me@there/x", "PostgreSQL with psycopg, or MySQL with PyMySQL"),
+        ("postgresql+pg8000://me@there/x", "PostgreSQL with psycopg, or MySQL with PyMySQL"),
+        ("mysql+mysqldb://me@there/x", "PostgreSQL with psycopg, or MySQL with PyMySQL"),
+        ("mysql://me@127.0.0.1:1/x", "cannot be opened"),
+        ("mariadb://me@127.0.0.1:1/x?nothing=1", "cannot be opened"),
         ("postgresql+psycopg://me@127.0.0.1:1/x", "cannot be opened"),
         ("postgresql+psycopg:///x?host=/nowhere", "cannot be opened"),
         ("postgresql+psycopg://me@127.0.0.1:1/x?nothing=1", "cannot be opened"),
