@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -59,7 +61,7 @@ class Conductor:
     away_since: float | None = None
     _said_at: float = 0.0
     _retry_at: float = 0.0
-    _beat_at: float = 0.0
+    _recover_at: float = 0.0
     _ask_at: float = 0.0
     _open: int = 1
 
@@ -71,6 +73,8 @@ class Conductor:
             UserError: the workers cannot work, or nothing but failures came of the first trials.
         """
         startup.done()
+        over = threading.Event()
+        threading.Thread(target=self._beat, args=(over,), daemon=True).start()
         try:
             with self.interruption.waiting():
                 # Until every trial of the study has ended, here and on other hosts, and the storage has it.
@@ -82,10 +86,21 @@ class Conductor:
         except BaseException:
             self.workers.kill()
             raise
+        finally:
+            over.set()
+
+    def _beat(self, over: threading.Event) -> None:
+        """Show the other hosts that this one is alive, also while it waits for them."""
+        while not over.wait(self.trials.storage.grace / 4):
+            with contextlib.suppress(*AWAY):
+                self.trials.beat(self._active())
+
+    def _active(self) -> list[int]:
+        return [*(trial.number for trial in list(self.working.values())), *(result.trial for result in self.untold)]
 
     def _turn(self) -> None:
         self._tell()
-        self._keep_alive()
+        self._recover()
         self._assign()
         for event in self.workers.wait(0.5):
             self._handle(event)
@@ -137,20 +152,12 @@ class Conductor:
         while self.untold and self._try(partial(self.trials.tell, self.untold[0])) is not None:
             del self.untold[0]
 
-    def _keep_alive(self) -> None:
-        if time.monotonic() < self._beat_at:
+    def _recover(self) -> None:
+        if time.monotonic() < self._recover_at:
             return
-        active = [*(trial.number for trial in self.working.values()), *(result.trial for result in self.untold)]
-
-        def look() -> list[int]:
-            self.trials.beat(active)
-            recovered = self.trials.recover(active)
-            self._count()
-            return recovered
-
-        recovered = self._try(look)
-        if recovered is not None:
-            self._beat_at = time.monotonic() + self.trials.storage.grace / 4
+        recovered = self._try(lambda: self.trials.recover(self._active()))
+        if recovered is not None and self._try(self._count) is not None:
+            self._recover_at = time.monotonic() + self.trials.storage.grace / 4
             for number in recovered:
                 self.observer.note(f"nobody works on trial {number} any more; it waits for another worker")
 
@@ -168,11 +175,12 @@ class Conductor:
             self.workers.give(worker, job)
             self.observer.trial_begins(trial)
 
-    def _count(self) -> None:
-        """See how many trials have not ended yet, wherever they are."""
+    def _count(self) -> int:
+        """How many trials have not ended yet, wherever they are."""
         trials = self.trials.all()
         self.observer.trials_are(trials)
         self._open = sum(is_open(trial) for trial in trials) or int(len(trials) < self.target)
+        return self._open
 
     def _try(self, act: Callable[[], _Result]) -> _Result | None:
         """What ``act`` gives; None while the storage is away."""
@@ -194,7 +202,7 @@ class Conductor:
             return None
         if self.away_since is not None:
             self.observer.waits(f"{storage} answers again after {now - self.away_since:.0f} s")
-            self.away_since, self._beat_at = None, 0.0
+            self.away_since, self._recover_at = None, 0.0
         return result
 
     def _stop(self) -> None:

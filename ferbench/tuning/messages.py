@@ -21,7 +21,7 @@ class Job(TypedDict):
 
 
 class Progress(TypedDict):
-    """Epochs that have ended: of a run that goes on, all those before, else one. The answer to one is whether to stop."""
+    """Epochs that have ended: those before, of a run that goes on; else one, and the answer is whether to stop."""
 
     values: list[tuple[int, float]]
     """Epoch, from 1, and value of the objective; empty where it has none."""

@@ -79,7 +79,7 @@ class Session:
         return self.base.resolved.recipe.training.epochs
 
     def workers(self) -> Workers:
-        """A GPU for each in turn, where there are any and the recipe leaves the choice; else the CPU threads divided."""
+        """A GPU for each in turn, where there are any and the recipe leaves the choice; the CPU threads divided."""
         return Workers(
             size=self.settings.workers,
             task=self.task,

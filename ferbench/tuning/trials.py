@@ -1,10 +1,10 @@
 """The trials of a study in its storage: handed out once, recorded once, tried again when their host fell silent.
 
-Optuna keeps the trials, the heartbeats of those that hosts work on, and lets a new trial of the same values wait in the
-place of one whose heart stopped. A trial that was put in place of another counts, the other does not. What Optuna leaves
-open is kept here, while one host at a time has the study's lock: no more trials than asked for, a trial whose host died
-between two of Optuna's steps, and the result of a host that was only slow. An interrupted trial goes back to ``WAITING``
-with its number and its values; the next that asks gets it, and its run goes on from the checkpoint.
+Optuna keeps the trials and the heartbeats of those that hosts work on, and lets a new trial of the same values wait in
+the place of one whose heart stopped; that one counts, the other does not. What Optuna leaves open is seen to here,
+while one host at a time has the study's lock: no more trials than asked for, trials whose host died between two of
+Optuna's steps, and results of hosts that were only slow. An interrupted trial goes back to ``WAITING`` with its number
+and its values; the next that asks gets it, and its run goes on from the checkpoint.
 """
 
 from __future__ import annotations
@@ -108,6 +108,7 @@ class Trials:
     def __init__(self, storage: Storage, name: str, objectives: Sequence[Objective]) -> None:
         self.storage = storage
         self.name = name
+        self._ids: dict[int, int] = {}
         self._chosen_by: Callable[[Sequence[FrozenTrial]], ChosenBy] | None = None
         with storage.locked(name, starting=True):
             self.study = optuna.create_study(
@@ -173,16 +174,25 @@ class Trials:
         Args:
             active: what this host works on.
         """
+        if time.monotonic() >= self._listens_from:
+            fail_stale_trials(self.study)
+        if not self._abandoned(active):  # seen without the lock, which all other hosts would wait for
+            return []
         with self.storage.locked(self.name):
-            if time.monotonic() >= self._listens_from:
-                fail_stale_trials(self.study)
-            found = [trial for trial in self.all() if trial.number not in active and self._is_abandoned(trial)]
+            found = self._abandoned(active)
             for trial in found:
-                if trial.state is TrialState.RUNNING:
-                    self.put_back(trial.number)
-                else:  # not by fail_stale_trials: a host may die in between
-                    RetryHeartbeatStaleTrialCallback(inherit_intermediate_values=True)(self.study, trial)
+                self._try_again(trial)
         return [trial.number for trial in found]
+
+    def _abandoned(self, active: Collection[int]) -> list[FrozenTrial]:
+        return [trial for trial in self.all() if trial.number not in active and self._is_abandoned(trial)]
+
+    def _try_again(self, trial: FrozenTrial) -> None:
+        """Let a trial wait again, or another in its place; the caller has the lock."""
+        if trial.state is TrialState.RUNNING:
+            self.put_back(trial.number)
+        else:  # not by fail_stale_trials: a host may die in between
+            RetryHeartbeatStaleTrialCallback(inherit_intermediate_values=True)(self.study, trial)
 
     def _is_abandoned(self, trial: FrozenTrial) -> bool:
         """Whether a trial that this host does not work on is nobody's, and will not turn stale."""
@@ -199,9 +209,11 @@ class Trials:
             suggest: chooses the values of a new one.
             target: trials that the study shall have.
         """
+        if self._is_full(self.all(), target):  # seen without the lock, which all other hosts would wait for
+            return None
         with self.storage.locked(self.name):
             trials = self.all()
-            if len(trials) >= target and not any(trial.state is TrialState.WAITING for trial in trials):
+            if self._is_full(trials, target):
                 return None
             trial = self.study.ask()
             self.beat([trial.number])
@@ -212,6 +224,9 @@ class Trials:
             about = {"trial": trial.number, "attempt": attempt, "host": f"{socket.gethostname()}-{os.getpid()}"}
             trial.set_user_attr(BEGUN, about)
         return OpenTrial(trial.number, chosen, attempt, trial)
+
+    def _is_full(self, trials: Sequence[FrozenTrial], target: int) -> bool:
+        return len(trials) >= target and not any(trial.state is TrialState.WAITING for trial in trials)
 
     def _record_choice(self, trial: optuna.Trial, frozen: FrozenTrial | None, trials: Sequence[FrozenTrial]) -> None:
         """Note what chooses a trial's values, unless they were chosen before."""
@@ -239,18 +254,21 @@ class Trials:
 
         A database that was made anew, or that lost what it had committed, has other trials by the same numbers.
         """
-        # Else another host might let another trial stand in its place in between.
+        # Else another host might begin a trial in its place in between.
         with self.storage.locked(self.name):
-            standing = self._standing(result.trial)
-            if standing is None or standing.state.is_finished():
-                return False
-            if result.chosen is not None and not _alike(result.chosen, standing.params):
-                return False
-            try:
-                self._tell(standing, result)
-            except UpdateFinishedTrialError:  # by hand, in a dashboard
-                return False
-        return True
+            for _ in range(2):
+                standing = self._standing(result.trial)
+                if standing is not None and standing.state is TrialState.FAIL and is_open(standing):
+                    self._try_again(standing)
+                    standing = self._standing(result.trial)
+                if standing is None or standing.state.is_finished():
+                    return False
+                if result.chosen is not None and not _alike(result.chosen, standing.params):
+                    return False
+                with contextlib.suppress(UpdateFinishedTrialError):  # by hand, or since this host was silent
+                    self._tell(standing, result)
+                    return True
+        return False
 
     def _tell(self, standing: FrozenTrial, result: TrialResult) -> None:
         storage, identifier = self.storage.optuna, self._id_of(standing.number)
@@ -287,7 +305,9 @@ class Trials:
                 self.storage.optuna.record_heartbeat(self._id_of(number))
 
     def _id_of(self, number: int) -> int:
-        return self.storage.optuna.get_trial_id_from_study_id_trial_number(self._id, number)
+        if number not in self._ids:
+            self._ids[number] = self.storage.optuna.get_trial_id_from_study_id_trial_number(self._id, number)
+        return self._ids[number]
 
     def lost_sight(self) -> None:
         """Nobody could show anything while the storage was away; whoever was silent then is not dead."""
@@ -302,7 +322,7 @@ def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
 
 
 def is_open(trial: FrozenTrial) -> bool:
-    """Whether a trial has yet to end. One that failed for no reason was silent, and no other stands in its place yet."""
+    """Whether a trial has yet to end: one that failed for no reason was silent, and another will stand in its place."""
     return not trial.state.is_finished() or (trial.state is TrialState.FAIL and not trial.user_attrs.get("reason"))
 
 
