@@ -180,20 +180,14 @@ class Storage:
         Raises:
             StorageInternalError: another host has been in it for too long.
         """
-        with self._locked(name, _START_PATIENCE if starting else _PATIENCE) as mine:
+        with self.claimed(name, _START_PATIENCE if starting else _PATIENCE) as mine:
             if not mine:
                 raise StorageInternalError("another host keeps it locked")
             yield
 
     @contextlib.contextmanager
-    def claimed(self, name: str) -> Iterator[bool]:
-        """Whether this host is the one that does something while it is in this block."""
-        with self._locked(name, 0) as mine:
-            yield mine
-
-    @contextlib.contextmanager
-    def _locked(self, name: str, patience: float) -> Iterator[bool]:
-        """Whether this host has the lock of that name, for which it waits that many seconds at most."""
+    def claimed(self, name: str, patience: float = 0.0) -> Iterator[bool]:
+        """Whether this host is the one in this block, for which it waits that many seconds at most."""
         if self._server is None:
             yield True
             return

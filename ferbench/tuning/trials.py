@@ -209,7 +209,7 @@ class Trials:
             suggest: chooses the values of a new one.
             target: trials that the study shall have.
         """
-        if self._is_full(self.all(), target):  # seen without the lock, which all other hosts would wait for
+        if self.storage.shared and self._is_full(self.all(), target):  # seen without the lock, which others wait for
             return None
         with self.storage.locked(self.name):
             trials = self.all()

@@ -9,7 +9,16 @@ from ferbench.runs.directory import RunDirectory
 
 TUNE = (
     *("tune", "--dataset", "synthetic-faces", "--model", "linear", "--algorithm", "random", "--pruner", "none"),
-    *("--set", "dataset.train=48", "--set", "dataset.test=20", "--set", "dataset.size=16", "--set", "data.image_size=16"),
+    *(
+        "--set",
+        "dataset.train=48",
+        "--set",
+        "dataset.test=20",
+        "--set",
+        "dataset.size=16",
+        "--set",
+        "data.image_size=16",
+    ),
     *("--set", "training.epochs=2", "--set", "training.batch_size=16", "--only", "--search", "optimizer.lr=1e-4..1e-1"),
     *("--trials", "2", "--no-final", "--no-report", "--results", "results", "--cache", "cache"),
 )
