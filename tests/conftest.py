@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 
 import hypothesis
+import mysql
 import postgresql
 import pytest
 
@@ -79,6 +80,17 @@ def postgresql_server() -> Iterator[postgresql.Server]:
             pytest.skip(reason)
         _give_up(reason)
     server = postgresql.Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def mysql_server() -> Iterator[mysql.Server]:
+    """A MariaDB server of these tests' own; skipped where there is none, as few need it."""
+    reason = mysql.lacking()
+    if reason is not None:
+        pytest.skip(reason)
+    server = mysql.Server()
     yield server
     server.close()
 

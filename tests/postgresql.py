@@ -52,7 +52,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         self._as_whom: dict[str, Any] = {"cwd": self._directory}
         if os.geteuid() == 0:  # which PostgreSQL refuses to run as
-            user = _ordinary_user()
+            user = ordinary_user("postgres")
             os.chown(self._directory, user.pw_uid, user.pw_gid)
             self._as_whom |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
         secret = self._directory / "password"
@@ -61,7 +61,7 @@ class Server:
         options = ["--auth=scram-sha-256", "--username=ferbench", f"--pwfile={secret}", "--no-sync", "--locale=C"]
         command = [self._programs / "initdb", "-D", self._directory / "data", "--encoding=UTF8", *options]
         subprocess.run(command, check=True, capture_output=True, **self._as_whom)
-        self.port = _free_port()
+        self.port = free_port()
         self.start()
 
     def start(self) -> None:
@@ -121,14 +121,16 @@ class Server:
             return False
 
 
-def _ordinary_user() -> pwd.struct_passwd:
-    for name in ("postgres", "nobody"):
+def ordinary_user(name: str) -> pwd.struct_passwd:
+    """The user of that name, else one that is not root."""
+    for known in (name, "nobody"):
         with contextlib.suppress(KeyError):
-            return pwd.getpwnam(name)
+            return pwd.getpwnam(known)
     return next(user for user in pwd.getpwall() if user.pw_uid != 0)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])

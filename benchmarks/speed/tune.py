@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import secrets
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from ferbench.tuning.messages import Job, JobEnded
+from ferbench.tuning.messages import Job, JobEnded, Progress
 from ferbench.tuning.objectives import Objective
 from ferbench.tuning.space import Space, build_space
 
@@ -33,13 +32,13 @@ class Kind:
     """Trials to measure with.
 
     Attributes:
-        runner: what runs them, as workers import it.
+        task: what runs them, as workers import it.
         space: what they choose from.
-        context: what the runner is given, besides the results directory.
+        context: what the task is given, besides the results directory.
         trials: of a study.
     """
 
-    runner: str
+    task: str
     space: Space
     context: dict[str, Any]
     trials: int
@@ -61,20 +60,20 @@ class Took:
 class Alone:
     """Stands for the parent of a run that has none."""
 
-    def past(self, values: Sequence[Any]) -> None:
+    def say(self, value: Progress) -> None:
         pass
 
-    def epoch(self, epoch: int, value: float | None, text: str = "") -> bool:
-        return False
+    def ask(self, value: Progress, otherwise: bool) -> bool:
+        return otherwise
 
 
 def sleep(context: dict[str, Any]) -> Callable[[Job, Any], JobEnded]:
     """Trials that sleep."""
 
-    def run(job: Job, reporter: Any) -> JobEnded:
+    def run(job: Job, parent: Any) -> JobEnded:
         time.sleep(context["seconds"])
-        reporter.epoch(1, 0.5, "1/1")
-        return JobEnded("complete", [job.settings["optimizer"]["lr"]])
+        parent.ask(Progress(values=[(1, 0.5)], text="1/1"), otherwise=False)
+        return JobEnded(ending="complete", values=[job["settings"]["optimizer"]["lr"]], reason="", run=None)
 
     return run
 
@@ -91,40 +90,37 @@ def bare(kind: Kind, took: Took) -> None:
     """The trials without a study."""
     from ferbench.tuning.trial_run import prepare
 
-    jobs = [Job(i, settings, threads=1) for i, settings in enumerate(draw(kind.space, kind.trials))]
+    jobs = [Job(trial=i, settings=settings, test=False) for i, settings in enumerate(draw(kind.space, kind.trials))]
     with tempfile.TemporaryDirectory() as name:
-        run = (sleep if kind.runner.endswith(":sleep") else prepare)({**kind.context, "results": name})
+        run = (sleep if kind.task.endswith(":sleep") else prepare)({**kind.context, "results": name})
         wall, cpu = time.perf_counter(), time.process_time()
         for job in jobs:
-            assert run(job, Alone()).ending == "complete"  # type: ignore[arg-type]
+            assert run(job, Alone())["ending"] == "complete"  # type: ignore[arg-type]
         took.wall.append(time.perf_counter() - wall)
         took.cpu.append(time.process_time() - cpu)
 
 
 def study(kind: Kind, took: Took, *, workers: int, threads: int) -> None:
     """The trials as a study in an SQLite file, with TPE."""
+    from ferbench.processes.workers import Workers
     from ferbench.training.interruption import Interruption
     from ferbench.tuning.algorithms import make_pruner, make_sampler
-    from ferbench.tuning.conductor import Conductor, StudyObserver
+    from ferbench.tuning.conductor import Conductor
     from ferbench.tuning.database import Storage, sqlite_url
-    from ferbench.tuning.pending import PendingResults
+    from ferbench.tuning.observer import StudyObserver
     from ferbench.tuning.trials import Trials
-    from ferbench.tuning.workers import Workers
 
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         storage = Storage(sqlite_url(directory / "study.db"))
-        trials = Trials(storage, "speed", OBJECTIVES, owner=secrets.token_hex(4))
+        trials = Trials(storage, "speed", OBJECTIVES)
         trials.use(make_sampler("tpe", OBJECTIVES, 0), make_pruner("median", 2))
-        processes = Workers(
-            workers, kind.runner, {**kind.context, "results": name}, directory / "logs", threads=threads
-        )
+        processes = Workers(workers, kind.task, {**kind.context, "results": name}, directory / "logs", threads=threads)
         processes.start()
         try:
-            while not all(worker.ready for worker in processes.all):
+            while len(processes.idle()) < workers:
                 list(processes.wait(0.5))
-            pending = PendingResults(directory / "spool")
-            conductor = Conductor(trials, kind.space, processes, pending, kind.trials, StudyObserver(), Interruption())
+            conductor = Conductor(trials, kind.space, processes, kind.trials, StudyObserver(), Interruption())
             wall, cpu = time.perf_counter(), time.process_time()
             conductor.run()
             took.wall.append(time.perf_counter() - wall)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-    from ferbench.tuning.conductor import StudyObserver
+    from ferbench.tuning.observer import StudyObserver
     from ferbench.tuning.study import StudyDirectory
     from ferbench.tuning.view import StudyView
 
@@ -91,7 +91,7 @@ class Study:
         return self._best(self.view.best[0])
 
     def _best(self, number: int) -> Best:
-        trial = self.view.trials[number]
+        trial = self.view.trial(number)
         finalist = next((finalist for finalist in self.view.finalists if finalist.trial == number), None)
         return Best(
             trial=number,
@@ -180,7 +180,7 @@ def tune(
         trackers: names of trackers that observe the runs that are tested in the end, as ``NAME`` or
             ``NAME,OPTION=VALUE``.
         skip_faulty: leave faulty samples out, and record how many.
-        storage: url of a PostgreSQL database that hosts share.
+        storage: url of a PostgreSQL or MySQL database that hosts share.
         grace: seconds of silence after which trials of another host are taken over.
         results: the results directory.
         cache: where packed datasets are kept; default: the user's cache directory.
@@ -195,7 +195,7 @@ def tune(
     Raises:
         UserError: something that is asked for makes no sense, or no trial is complete.
     """
-    from ferbench.tuning.conductor import StudyObserver
+    from ferbench.tuning.observer import StudyObserver
     from ferbench.tuning.prepare_search import prepare_search
 
     kept, packs = Path(results), cache_directory(cache)

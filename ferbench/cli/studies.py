@@ -20,7 +20,7 @@ storage_option: Any = click.option(
     "--storage",
     envvar="FERBENCH_STORAGE",
     metavar="URL",
-    help="Database that hosts share, such as postgresql+psycopg://USER@HOST/NAME (also FERBENCH_STORAGE).",
+    help="Database that hosts share: postgresql+psycopg://USER@HOST/NAME or mysql+pymysql://… (also FERBENCH_STORAGE).",
 )
 
 

@@ -70,7 +70,7 @@ def show_finalists(view: StudyView) -> None:
 def show_best(view: StudyView) -> None:
     """The best trials of a search that tests nothing."""
     for number in view.best:
-        trial = view.trials[number]
+        trial = view.trial(number)
         values = (
             f"{name} {value_text(value)}" for name, value in zip(view.record.objectives, trial.values, strict=True)
         )

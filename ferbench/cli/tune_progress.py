@@ -15,12 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ferbench.cli.study_tables import chosen_text, value_text
-from ferbench.records.study import TrialResult
 from ferbench.tables.table import duration
-from ferbench.tuning.conductor import Conductor, StudyObserver
+from ferbench.tuning.conductor import Conductor
 from ferbench.tuning.objectives import Objective, ranked
+from ferbench.tuning.observer import StudyObserver
 from ferbench.tuning.space import Chosen
-from ferbench.tuning.trials import OpenTrial
+from ferbench.tuning.trials import OpenTrial, TrialResult, is_open
 from ferbench.wording import one_line
 
 #: Ended trials that the live table keeps in sight.
@@ -46,24 +46,25 @@ class TrialProgress(StudyObserver):
         self._quiet = quiet
         self._started: dict[int, float] = {}
         self._took: list[float] = []
-        self._ended: set[int] = set()
-        self.complete: list[tuple[int, tuple[float, ...]]] = []
+        self._ended: dict[int, Sequence[float] | None] = {}
+        self._here: dict[int, Sequence[float] | None] = {}
 
     def search_begins(self, trials: Sequence[FrozenTrial], target: int) -> None:
         self.target = target
-        self.ended_elsewhere([trial for trial in trials if trial.state.is_finished()])
+        self.trials_are(trials)
         if self._ended:
             self._print(f"going on with {len(self._ended)} of {target} trials done")
 
     @property
     def best(self) -> str:
         """The best so far as people read it."""
-        if not self.complete:
+        complete = [(number, values) for number, values in self._ended.items() if values is not None]
+        if not complete:
             return ""
-        order = ranked(self.objectives, [values for _, values in self.complete])
+        order = ranked(self.objectives, [values for _, values in complete])
         if len(self.objectives) > 1:
             return f"{len(order)} on the Pareto front"
-        number, values = self.complete[order[0]]
+        number, values = complete[order[0]]
         return f"best {self.objectives[0].name} {value_text(values[0])} of trial {number}"
 
     @property
@@ -91,19 +92,17 @@ class TrialProgress(StudyObserver):
 
     def _count(self, result: TrialResult) -> None:
         """Count a trial that has ended here."""
-        self._ended.add(result.trial)
+        self._here[result.trial] = self._ended[result.trial] = result.values
         started = self._started.pop(result.trial, None)
         if started is not None:
             self._took.append(time.monotonic() - started)
-        if result.values is not None:
-            self.complete.append((result.trial, tuple(result.values)))
 
-    def ended_elsewhere(self, trials: Sequence[FrozenTrial]) -> None:
+    def trials_are(self, trials: Sequence[FrozenTrial]) -> None:
+        there = {trial.number for trial in trials}  # without those that stand under another number now
+        self._ended = {number: values for number, values in self._here.items() if number in there}
         for trial in trials:
-            if trial.number not in self._ended:
-                self._ended.add(trial.number)
-                if trial.state is TrialState.COMPLETE:
-                    self.complete.append((trial.number, tuple(trial.values)))
+            if not is_open(trial):
+                self._ended[trial.number] = trial.values if trial.state is TrialState.COMPLETE else None
 
     def tick(self, conductor: Conductor) -> None:
         for number in set(self._started) - {trial.number for trial in conductor.working.values()}:

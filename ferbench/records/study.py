@@ -1,4 +1,4 @@
-"""What a search keeps: its study, what came of it, and results and notes of its trials."""
+"""What a search keeps: its study, what came of it, and notes of its trials."""
 
 from __future__ import annotations
 
@@ -189,27 +189,6 @@ class Outcome(Record):
         return [run.run for finalist in self.finalists for run in finalist.runs]
 
 
-class TrialResult(Record):
-    """How a trial ended: a file in ``spool/`` until the study's database has it."""
-
-    trial: Count
-    """Its number."""
-    ending: Ending
-    """``complete``, ``pruned`` or ``failed``."""
-    values: list[float] | None = None
-    """Of the objectives; null unless complete."""
-    reason: str = ""
-    """Why it failed or was pruned."""
-    run: str | None = None
-    """Name of the run's directory; null when no run came of it."""
-    seconds: float = 0.0
-    """That the worker spent on it."""
-    epochs: list[tuple[int, float]] = []
-    """Epoch and value of the objective, of those that the database may not know yet."""
-    chosen: Values | None = None
-    """The trial's values by key, as the worker had them; null: not known."""
-
-
 class ChosenBy(Record):
     """What chose the values of a trial; an attribute of it in the database."""
 
@@ -272,7 +251,7 @@ def read_study(path: Path) -> Study:
 
 
 def read_as(kind: type[_Kind], path: Path) -> _Kind:
-    """``outcome.json`` as an `Outcome`, or a file of ``spool/`` as a `TrialResult`.
+    """A file such as ``outcome.json``, as an `Outcome`.
 
     Raises:
         OSError: it cannot be read.

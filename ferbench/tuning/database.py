@@ -1,12 +1,16 @@
-"""Where a study is kept: an SQLite file with one writer, or a PostgreSQL database that many hosts share."""
+"""Where a study is kept: an SQLite file with one writer, or a PostgreSQL or MySQL database that many hosts share."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import math
+import random
 import sqlite3
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +27,7 @@ from ferbench.storage import may_write, writing
 AWAY = (StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
 
 #: What a server says that will say the same the next time.
-_LASTING = ("does not exist", "authentication failed", "permission denied")
-
-#: A database url, as messages show it.
-_EXAMPLE = "postgresql+psycopg://USER:PASSWORD@HOST/NAME"
-
-#: The only driver of PostgreSQL that is used.
-_POSTGRESQL = "postgresql+psycopg"
+_LASTING = ("does not exist", "authentication failed", "permission denied", "Access denied", "Unknown database")
 
 #: Seconds that a connection, or a lock of another host, is waited for.
 _PATIENCE = 30
@@ -42,6 +40,54 @@ _MOMENT = 2.0
 
 #: The name of ferbench's locks among a PostgreSQL server's advisory locks.
 _LOCKS = 0x66657262
+
+
+@dataclass(frozen=True)
+class _Server:
+    """A kind of database that hosts share studies through.
+
+    Attributes:
+        driver: SQLAlchemy's name of it, and of the only driver that is used.
+        extra: of ferbench's distribution, that installs the driver.
+        connect: arguments of a connection. Times are those of UTC, since heartbeats are compared by the server's clock,
+            which summer time would shift.
+        lock, unlock: take a lock of that ``name`` unless another connection has it, and give it back.
+    """
+
+    driver: str
+    extra: str
+    connect: Mapping[str, Any]
+    lock: str
+    unlock: str
+
+    @property
+    def example(self) -> str:
+        return f"{self.driver}://USER:PASSWORD@HOST/NAME"
+
+
+_POSTGRESQL = _Server(
+    "postgresql+psycopg",
+    "postgresql",
+    {
+        **{"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3},
+        "options": f"-c lock_timeout={_PATIENCE}s -c timezone=UTC",
+    },
+    f"SELECT pg_try_advisory_lock({_LOCKS}, hashtext(:name))",
+    f"SELECT pg_advisory_unlock({_LOCKS}, hashtext(:name))",
+)
+_MYSQL = _Server(
+    "mysql+pymysql",
+    "mysql",
+    {"connect_timeout": 5, "read_timeout": 2 * _PATIENCE, "init_command": "SET time_zone = '+00:00'"},
+    "SELECT GET_LOCK(SHA1(CONCAT('ferbench ', DATABASE(), ' ', :name)), 0)",  # as long as names of locks may be
+    "SELECT RELEASE_LOCK(SHA1(CONCAT('ferbench ', DATABASE(), ' ', :name)))",
+)
+
+#: By how urls begin.
+_SERVERS = {
+    **dict.fromkeys(("postgresql", _POSTGRESQL.driver), _POSTGRESQL),
+    **dict.fromkeys(("mysql", "mariadb", "mariadb+pymysql", _MYSQL.driver), _MYSQL),
+}
 
 
 def quiet_optuna() -> None:
@@ -65,26 +111,34 @@ class Storage:
     """A database that studies are kept in.
 
     Args:
-        url: as SQLAlchemy has it: ``sqlite:////path/study.db`` or ``postgresql+psycopg://user@host/name``.
+        url: as SQLAlchemy has it: ``sqlite:////path/study.db``, ``postgresql+psycopg://user@host/name`` or
+            ``mysql+pymysql://user@host/name``.
+        grace: seconds without a heartbeat after which a trial of another host is stale.
+
+    Attributes:
+        shown: the url, as messages show it.
+        grace: as given.
+        shared: by hosts.
+        optuna: as Optuna has it.
 
     Raises:
         UserError: it cannot be opened: another kind of database, no driver, no server, no permission.
     """
 
     @without_warnings()
-    def __init__(self, url: str) -> None:
-        parsed = _parsed(url)
-        self._url = parsed
-        self.shown = shown_url(url)
-        self.shared = parsed.get_backend_name() != "sqlite"
+    def __init__(self, url: str, grace: float = 60.0) -> None:
+        parsed, self._server = _parsed(url)
+        self.shown, self.grace = shown_url(url), grace
+        self.shared = self._server is not None
         try:
-            backend = self._connect()
+            self.optuna = self._open(parsed)
         except ImportError as error:
+            assert self._server is not None
             raise UserError(
                 f"the storage '{self.shown}' cannot be used: {first_line(error)}",
-                f"pip install 'ferbench[postgresql]', and give --storage {_EXAMPLE}",
+                f"pip install 'ferbench[{self._server.extra}]', and give --storage {self._server.example}",
             ) from error
-        except (*AWAY, sqlite3.Error, RuntimeError) as error:
+        except (*AWAY, sqlite3.Error, RuntimeError, TypeError) as error:  # TypeError: an option that a driver lacks
             cause = error.__cause__ or error
             remedy = "start the database or correct --storage; without it a study is kept in the results directory"
             if not self.shared:
@@ -92,85 +146,80 @@ class Storage:
                     "check that file and its disk, which must have file locks, or name another: --results, --storage"
                 )
             raise UserError(f"the storage '{self.shown}' cannot be opened: {first_line(cause)}", remedy) from error
-        self.engine = backend.engine
-        self.optuna = optuna.storages.get_storage(backend)
+        self.engine = self.optuna.engine
 
-    def _connect(self) -> optuna.storages.RDBStorage:
-        if not self.shared:
-            backend = optuna.storages.RDBStorage(self._plain, engine_kwargs={"connect_args": {"timeout": _PATIENCE}})
+    def _open(self, url: sqlalchemy.URL) -> optuna.storages.RDBStorage:
+        plain = url.render_as_string(hide_password=False)
+        if self._server is None:
+            backend = optuna.storages.RDBStorage(plain, engine_kwargs={"connect_args": {"timeout": _PATIENCE}})
             # With a log that is written ahead, a reader never stops the writer, and a commit need not wait for the
             # disk: a power cut may take the last of them, never the file, and the run directories know them too.
             sqlalchemy.event.listen(backend.engine, "connect", _write_ahead)
-            if self._url.database:
-                place = Path(self._url.database)
+            if url.database:
+                place = Path(url.database)
                 sqlalchemy.event.listen(backend.engine, "commit", lambda _: may_write(place))
             backend.engine.dispose()
             return backend
-        keepalives = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
-        limits = f"{self._url.query.get('options', '')} -c lock_timeout={_PATIENCE}s"
-        options: dict[str, Any] = {
-            "pool_pre_ping": True,
-            "pool_recycle": 600,
-            "connect_args": {"connect_timeout": 5, "options": limits, **keepalives},
-        }
-        engine = sqlalchemy.create_engine(self._url, **options)
+        connect = dict(self._server.connect)
+        if "options" in connect:
+            connect["options"] = f"{url.query.get('options', '')} {connect['options']}"
+        options: dict[str, Any] = {"pool_pre_ping": True, "pool_recycle": 600, "connect_args": connect}
+        self.engine = sqlalchemy.create_engine(url, **options)
         try:
             # Hosts that start together would each create the tables, of which this is the last.
-            created = sqlalchemy.inspect(engine).has_table("alembic_version")
-            with contextlib.nullcontext() if created else self._locked(engine, "create", _START_PATIENCE):
-                return optuna.storages.RDBStorage(self._plain, engine_kwargs=options)
+            created = sqlalchemy.inspect(self.engine).has_table("alembic_version")
+            with contextlib.nullcontext() if created else self.locked("create", starting=True):
+                return optuna.storages.RDBStorage(
+                    plain,
+                    engine_kwargs=options,
+                    heartbeat_interval=math.ceil(self.grace / 4),  # that they are recorded at all; when, we see to
+                    grace_period=math.ceil(self.grace),
+                )
         finally:
-            engine.dispose()
-
-    @property
-    def _plain(self) -> str:
-        return self._url.render_as_string(hide_password=False)
+            self.engine.dispose()
 
     @contextlib.contextmanager
     def locked(self, name: str, *, starting: bool = False) -> Iterator[None]:
-        """Only one host at a time is in this block; one that is ``starting`` waits for long."""
-        with self._locked(self.engine, name, _START_PATIENCE if starting else _PATIENCE):
+        """Only one host at a time is in this block; one that is ``starting`` waits for long.
+
+        Raises:
+            StorageInternalError: another host has been in it for too long.
+        """
+        with self.claimed(name, _START_PATIENCE if starting else _PATIENCE) as mine:
+            if not mine:
+                raise StorageInternalError("another host keeps it locked")
             yield
 
     @contextlib.contextmanager
-    def _locked(self, engine: sqlalchemy.Engine, name: str, patience: int) -> Iterator[None]:
-        if not self.shared:
-            yield
-            return
-        # Within a transaction: whatever ends it, a lost connection included, gives the lock back.
-        with engine.connect() as connection, connection.begin():
-            if patience != _PATIENCE:
-                connection.execute(sqlalchemy.text(f"SET LOCAL lock_timeout = '{patience}s'"))
-            waits = f"waiting for another host that is at work on the studies in {self.shown}, {patience} s at most"
-            with named_if_long(waits, _MOMENT):
-                connection.execute(
-                    sqlalchemy.text("SELECT pg_advisory_xact_lock(:space, hashtext(:name))"),
-                    {"space": _LOCKS, "name": name},
-                )
-            yield
-
-    @contextlib.contextmanager
-    def claimed(self, name: str) -> Iterator[bool]:
-        """Whether this host is the one that does something while it is in this block."""
-        if not self.shared:
+    def claimed(self, name: str, patience: float = 0.0) -> Iterator[bool]:
+        """Whether this host is the one in this block, for which it waits that many seconds at most."""
+        if self._server is None:
             yield True
             return
-        # Hours may pass: a transaction would be open all that time.
+        about = {"name": name}
+        end = time.monotonic() + patience
+        # Hours may pass: a transaction would be open all that time. The lock ends with the connection at the latest.
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            query = sqlalchemy.text("SELECT pg_try_advisory_lock(:space, hashtext(:name))")
-            mine = bool(connection.execute(query, {"space": _LOCKS, "name": name}).scalar())
+            take = sqlalchemy.text(self._server.lock)
+            waits = f"waiting for another host that is at work on the studies in {self.shown}, {patience:g} s at most"
+            with named_if_long(waits, _MOMENT):
+                while not (mine := bool(connection.execute(take, about).scalar())) and time.monotonic() < end:
+                    time.sleep(random.uniform(0.01, 0.05))
             try:
                 yield mine
             finally:
-                connection.invalidate()  # the lock ends with the connection, which may have been lost meanwhile
+                try:
+                    connection.execute(sqlalchemy.text(self._server.unlock), about)
+                except sqlalchemy.exc.SQLAlchemyError:  # it was lost meanwhile, and the lock with it
+                    connection.invalidate()
 
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
 
 
-def _parsed(url: str) -> sqlalchemy.URL:
-    """A url that names a kind of database which a study can be kept in.
+def _parsed(url: str) -> tuple[sqlalchemy.URL, _Server | None]:
+    """A url that names a kind of database which a study can be kept in, and its server; None: an SQLite file.
 
     Raises:
         UserError: it does not.
@@ -179,16 +228,19 @@ def _parsed(url: str) -> sqlalchemy.URL:
     if parsed is None:
         raise UserError(
             f"the storage '{shown_url(url)}' is no database url",
-            f"write it as {_EXAMPLE}, and in a password %40 for @, %3A for :, %2F for /",
+            f"write it as {_POSTGRESQL.example}, and in a password %40 for @, %3A for :, %2F for /",
         )
-    if parsed.drivername == "postgresql":
-        return parsed.set(drivername=_POSTGRESQL)
-    if parsed.drivername not in ("sqlite", _POSTGRESQL):
+    if parsed.drivername == "sqlite":
+        return parsed, None
+    server = _SERVERS.get(parsed.drivername)
+    if server is None:
         raise UserError(
-            f"the storage '{shown_url(url)}' cannot be used: hosts share studies through PostgreSQL and psycopg alone",
-            f"give --storage {_EXAMPLE}; without it a study is kept in the results directory",
+            f"the storage '{shown_url(url)}' cannot be used: hosts share studies through PostgreSQL with psycopg, or "
+            "MySQL with PyMySQL",
+            f"give --storage {_POSTGRESQL.example} or {_MYSQL.example}; without it a study is kept in the results "
+            "directory",
         )
-    return parsed
+    return parsed.set(drivername=server.driver), server
 
 
 def _read(url: str) -> sqlalchemy.URL | None:
@@ -213,12 +265,12 @@ def check_shared(url: str) -> None:
     """Refuse what hosts cannot share a study through, before anything is asked of it.
 
     Raises:
-        UserError: it is no database url, or that of another kind of database than PostgreSQL.
+        UserError: it is no database url, or that of another kind of database than PostgreSQL and MySQL.
     """
-    if _parsed(url).get_backend_name() == "sqlite":
+    if _parsed(url)[1] is None:
         raise UserError(
             f"--storage {shown_url(url)}: processes that share an SQLite file break each other's studies",
-            "leave --storage out, which keeps the study in such a file; hosts share one through PostgreSQL",
+            "leave --storage out, which keeps the study in such a file; hosts share one through PostgreSQL or MySQL",
         )
 
 
@@ -267,7 +319,7 @@ def refuse_lasting(error: BaseException, shown: str) -> None:
         said = "the study is gone" if isinstance(error, KeyError) else cause
         raise UserError(
             f"the storage '{shown}' can no longer be used: {said}",
-            f"{full}; the same command goes on with the study, and with the results that wait on disk",
+            f"{full}; the same command goes on with the study, and with the runs of its trials",
         ) from error
 
 

@@ -10,19 +10,20 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ferbench.errors import UserError
 from ferbench.experiment.toml import recipe_toml
+from ferbench.processes.workers import Workers
 from ferbench.records.run import Run
 from ferbench.records.study import Finalist, LostSeed, Outcome, SeedRun, Tally
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.lock import only_writer
 from ferbench.storage import replace_file
 from ferbench.training.interruption import Interruption
-from ferbench.tuning.conductor import FAREWELL, StudyObserver
-from ferbench.tuning.messages import EpochEnded, Interrupted, Job, JobEnded
+from ferbench.tuning.conductor import FAREWELL, ended_as, failed
+from ferbench.tuning.messages import Job, JobEnded
 from ferbench.tuning.objectives import Objective, ranked
+from ferbench.tuning.observer import StudyObserver
 from ferbench.tuning.space import Space
 from ferbench.tuning.study import StudyDirectory
 from ferbench.tuning.trials import MOST_ATTEMPTS, STATES
-from ferbench.tuning.workers import Workers
 
 #: So many trials of a Pareto front are repeated, unless ``best`` says otherwise.
 _OF_A_FRONT = 5
@@ -94,7 +95,7 @@ def seed_jobs(finalist: Finalist, space: Space, seeds: Sequence[int], label: str
         settings = space.settings(finalist.chosen)
         settings.setdefault("training", {})["seed"] = seed
         settings["name"] = f"{label[:50]}-trial{finalist.trial}-seed{seed}"
-        jobs.append(SeedJob(finalist, seed, Job(None, settings, test=True)))
+        jobs.append(SeedJob(finalist, seed, Job(trial=None, settings=settings, test=True)))
     return jobs
 
 
@@ -111,7 +112,7 @@ def run_jobs(workers: Workers, jobs: Sequence[SeedJob], interruption: Interrupti
         return sum(job.ended is not None for job in jobs)
 
     def show() -> None:
-        at_work = [f"{run.job.settings['name']} {run.epoch}".strip() for run in working.values()]
+        at_work = [f"{run.job['settings']['name']} {run.epoch}".strip() for run in working.values()]
         observer.repeating(ended_ones(), len(jobs), at_work)
 
     try:
@@ -123,22 +124,23 @@ def run_jobs(workers: Workers, jobs: Sequence[SeedJob], interruption: Interrupti
                     working[worker.index] = run
                     workers.give(worker, run.job)
                     show()
-                for worker, message in workers.wait(0.5):
-                    at_work = working.get(worker.index)
+                for event in workers.wait(0.5):
+                    at_work = working.get(event.worker.index)
                     if at_work is None:
                         continue
-                    match message:
-                        case EpochEnded():
-                            at_work.epoch = message.text
-                        case JobEnded():
-                            at_work.ended = message
-                            observer.note(f"run {message.run} is {message.ending} ({ended_ones()} of {len(jobs)})")
-                        case None if at_work.attempts >= MOST_ATTEMPTS:
-                            at_work.ended = JobEnded("failed", reason=f"its worker died; see {worker.log}")
-                        case None | Interrupted():
+                    if event.kind == "said":
+                        at_work.epoch = event.value["text"]
+                    else:
+                        del working[event.worker.index]
+                        if event.kind in ("done", "failed"):
+                            at_work.ended = ended_as(event)
+                        elif event.kind == "died" and at_work.attempts >= MOST_ATTEMPTS:
+                            at_work.ended = failed(f"its worker died ({event.reason}); see {event.worker.log}")
+                        else:
                             waiting.append(at_work)
-                    if message is None or isinstance(message, (JobEnded, Interrupted)):
-                        del working[worker.index]
+                        if (ended := at_work.ended) is not None:
+                            name = ended["run"] or at_work.job["settings"]["name"]
+                            observer.note(f"run {name} is {ended['ending']} ({ended_ones()} of {len(jobs)})")
                     show()
             if interruption.pending is not None:
                 for _ in workers.stop(FAREWELL):
@@ -163,11 +165,12 @@ def conclude(place: StudyDirectory, results: Path, jobs: Sequence[SeedJob], outc
     for job in jobs:
         finalist, ended = job.finalist, job.ended
         assert ended is not None
-        if ended.ending != "complete" or ended.run is None:
-            finalist.failed.append(LostSeed(seed=job.seed, reason=ended.reason))
+        name = ended["run"]
+        if ended["ending"] != "complete" or name is None:
+            finalist.failed.append(LostSeed(seed=job.seed, reason=ended["reason"]))
             continue
-        finalist.runs.append(SeedRun(seed=job.seed, run=ended.run))
-        directory = RunDirectory(run_path(results, ended.run))
+        finalist.runs.append(SeedRun(seed=job.seed, run=name))
+        directory = RunDirectory(run_path(results, name))
         with only_writer(directory):
             run = directory.load()
             run.tuning = {**about, "trial": finalist.trial, "values": finalist.values}

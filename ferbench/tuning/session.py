@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import os
-import secrets
 import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,21 +13,21 @@ import numpy as np
 from ferbench.errors import UserError
 from ferbench.experiment.differences import unlike
 from ferbench.experiment.plan import Plan
+from ferbench.processes.workers import Workers, threads_each, visible_gpus
 from ferbench.records.study import SCHEMA_VERSION, Dimension, Outcome, RepeatedAt, RepeatedTrials, Samples, Study
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.training.interruption import Interruption
 from ferbench.tuning import final
 from ferbench.tuning.algorithms import Strategy, make_pruner, make_sampler
-from ferbench.tuning.conductor import Conductor, StudyObserver
+from ferbench.tuning.conductor import Conductor
 from ferbench.tuning.database import AWAY, Storage, cause_of, quiet_optuna, refuse_lasting, shown_url, sqlite_url
 from ferbench.tuning.objectives import Objective
-from ferbench.tuning.pending import PendingResults
+from ferbench.tuning.observer import StudyObserver
 from ferbench.tuning.ranges import Range
 from ferbench.tuning.space import Space
 from ferbench.tuning.study import StudyDirectory, covers, earlier
-from ferbench.tuning.trials import Trials
+from ferbench.tuning.trials import Trials, is_open
 from ferbench.tuning.tune_settings import TuneSettings
-from ferbench.tuning.workers import Workers
 
 #: Trials of a study when nobody says how many.
 DEFAULT_TRIALS = 50
@@ -53,7 +51,7 @@ class Session:
         storage: a database's url; None: a file beside the study.
         grace: seconds of silence after which another host's trials are taken over.
         left_out: keys of the default space that the weights which trials start from rule out.
-        runner: what workers run jobs with.
+        task: what workers do jobs with.
     """
 
     place: StudyDirectory
@@ -69,7 +67,7 @@ class Session:
     storage: str | None = None
     grace: float = 60.0
     left_out: tuple[str, ...] = ()
-    runner: str = "ferbench.tuning.trial_run:prepare"
+    task: str = "ferbench.tuning.trial_run:prepare"
 
     @property
     def epochs(self) -> int:
@@ -80,26 +78,11 @@ class Session:
                 return int(values.high) if isinstance(values, Range) else max(int(value) for value in values.items)
         return self.base.resolved.recipe.training.epochs
 
-    def threads(self) -> int | None:
-        """CPU threads of each worker; None: what the recipe or the environment says."""
-        asked = self.base.resolved.recipe.runtime.threads is not None or "OMP_NUM_THREADS" in os.environ
-        if self.settings.workers == 1 or asked:
-            return None
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return max(1, cores // self.settings.workers)
-
-    def devices(self) -> tuple[str, ...]:
-        """A GPU for each worker in turn, where there are any and the recipe leaves the choice."""
-        if self.base.resolved.recipe.runtime.device != "auto":
-            return ()
-        import torch
-
-        return tuple(f"cuda:{i}" for i in range(torch.cuda.device_count()))
-
     def workers(self) -> Workers:
+        """A GPU for each in turn, where there are any and the recipe leaves the choice; the CPU threads divided."""
         return Workers(
             size=self.settings.workers,
-            runner=self.runner,
+            task=self.task,
             context={
                 "results": str(self.results.absolute()),
                 "cache": str(self.cache.absolute()),
@@ -107,8 +90,8 @@ class Session:
                 "objectives": self.goals,
             },
             logs=self.place.path,
-            threads=self.threads(),
-            devices=self.devices(),
+            threads=threads_each(self.settings.workers),
+            gpus=visible_gpus() if self.base.resolved.recipe.runtime.device == "auto" else (),
         )
 
     @property
@@ -140,7 +123,7 @@ class Session:
         quiet_optuna()
         own = self.place.only_writer() if self.storage is None else contextlib.nullcontext()
         with own, Interruption().listening() as interruption:
-            storage = Storage(sqlite_url(self.place.database) if self.storage is None else self.storage)
+            storage = Storage(self.storage or sqlite_url(self.place.database), self.grace)
             workers = self.workers()
             try:
                 target = self.target
@@ -161,11 +144,10 @@ class Session:
                 storage.close()
 
     def _trials(self, storage: Storage, target: int) -> Trials:
-        owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-        trials = Trials(storage, self.place.id, self.objectives, owner=owner, grace=self.grace)
+        trials = Trials(storage, self.place.id, self.objectives)
         seed = None  # hosts that share a study must not draw alike
         if not storage.shared:
-            trials.reclaim()
+            trials.recover(())  # an earlier process left them; on other hosts there may be some at work
             seed = int(np.random.SeedSequence([self.settings.seed, len(trials.all())]).generate_state(1)[0])
         sampler = make_sampler(self.settings.algorithm, self.objectives, seed)
         trials.use(sampler, make_pruner(self.by.pruner, self.epochs), lambda before: self.by.chosen_by(before, seed))
@@ -213,11 +195,10 @@ class Session:
     def _search(
         self, trials: Trials, target: int, workers: Workers, observer: StudyObserver, interruption: Interruption
     ) -> None:
-        pending, tried = PendingResults(self.place.pending), trials.all()
-        if not pending.waiting() and len(tried) >= target and all(trial.state.is_finished() for trial in tried):
-            return
-        workers.start()
-        Conductor(trials, self.space, workers, pending, target, observer, interruption, self.grace).run()
+        tried = trials.all()
+        if len(tried) < target or any(is_open(trial) for trial in tried):
+            workers.start()
+            Conductor(trials, self.space, workers, target, observer, interruption).run()
 
     def _finish(
         self, trials: Trials, workers: Workers, interruption: Interruption, observer: StudyObserver

@@ -3,7 +3,6 @@
 results/studies/<fingerprint, 12 digits>/
     study.json      what the fingerprint covers, and how to read the rest
     study.db        the trials, unless another storage was named
-    spool/          results that the storage does not have yet
     outcome.json    the best trials and their runs over the seeds
     best.toml       the best recipe
     report.html     what came of it
@@ -54,10 +53,6 @@ class StudyDirectory:
     @property
     def database(self) -> Path:
         return self.path / "study.db"
-
-    @property
-    def pending(self) -> Path:
-        return self.path / "spool"
 
     @property
     def best(self) -> Path:

@@ -1,24 +1,30 @@
-"""The trials of a study in its storage: handed out once, recorded once, taken over from hosts that fell silent.
+"""The trials of a study in its storage: handed out once, recorded once, tried again when their host fell silent.
 
-Optuna keeps the trials; what it leaves open is who is at work on one. Here a trial that nobody works on is ``WAITING``,
-never lost and never doubled: an interrupted one goes back to ``WAITING`` with its number and its values, and the next
-that asks gets it and goes on from its run's checkpoint.
+Optuna keeps the trials and the heartbeats of those that hosts work on, and lets a new trial of the same values wait in
+the place of one whose heart stopped; that one counts, the other does not. What Optuna leaves open is seen to here,
+while one host at a time has the study's lock: no more trials than asked for, trials whose host died between two of
+Optuna's steps, and results of hosts that were only slow. An interrupted trial goes back to ``WAITING`` with its number
+and its values; the next that asks gets it, and its run goes on from the checkpoint.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
+import os
+import socket
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import RetryHeartbeatStaleTrialCallback, fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
 
-from ferbench.records.study import ChosenBy, RepeatedAt, TrialResult
+from ferbench.records.study import ChosenBy, Ending, RepeatedAt
 from ferbench.tuning.database import Storage, without_warnings
 from ferbench.tuning.objectives import Objective
 from ferbench.tuning.space import Chosen
@@ -38,6 +44,9 @@ STATES = {
 #: Of a trial, among its attributes: what chose its values.
 CHOSEN_BY = "chosen_by"
 
+#: Of a trial, among its attributes: where it was begun last, its number there, and how often it was begun until then.
+BEGUN = "begun"
+
 #: Lets a trial choose its values, which it gives by key.
 Suggest = Callable[[optuna.Trial], Chosen]
 
@@ -51,7 +60,6 @@ class OpenTrial:
         chosen: its values by key.
         attempt: how often it was begun, this time included.
         handle: as Optuna has it.
-        recorded: epochs whose value the storage has.
         values: of the objective by epoch, as far as workers reported them to this process.
     """
 
@@ -59,8 +67,32 @@ class OpenTrial:
     chosen: Chosen
     attempt: int
     handle: optuna.Trial
-    recorded: set[int]
     values: dict[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """How a trial ended.
+
+    Attributes:
+        trial: its number.
+        ending: ``complete``, ``pruned`` or ``failed``.
+        values: of the objectives; None unless complete.
+        reason: why it failed or was pruned.
+        run: name of the run's directory; None when no run came of it.
+        seconds: that the worker spent on it.
+        epochs: epoch and value of the objective, of those that the storage may not know yet.
+        chosen: the trial's values by key, as the worker had them; None: not known.
+    """
+
+    trial: int
+    ending: Ending
+    values: list[float] | None = None
+    reason: str = ""
+    run: str | None = None
+    seconds: float = 0.0
+    epochs: Sequence[tuple[int, float]] = ()
+    chosen: Chosen | None = None
 
 
 class Trials:
@@ -70,20 +102,13 @@ class Trials:
         storage: where they are.
         name: of the study.
         objectives: of the study; it is created with them where it does not exist.
-        owner: who this host is; another text for every process that conducts a study.
-        grace: seconds of silence after which a trial of another host is taken over.
     """
 
     @without_warnings()
-    def __init__(
-        self, storage: Storage, name: str, objectives: Sequence[Objective], *, owner: str, grace: float = 60.0
-    ) -> None:
+    def __init__(self, storage: Storage, name: str, objectives: Sequence[Objective]) -> None:
         self.storage = storage
         self.name = name
-        self.owner = owner
-        self._grace = grace
-        self._beats = 0
-        self._observed: dict[int, tuple[Any, float]] = {}
+        self._ids: dict[int, int] = {}
         self._chosen_by: Callable[[Sequence[FrozenTrial]], ChosenBy] | None = None
         with storage.locked(name, starting=True):
             self.study = optuna.create_study(
@@ -94,6 +119,8 @@ class Trials:
             )
             if self.study.metric_names is None:
                 self.study.set_metric_names([objective.name for objective in objectives])
+        self._id = storage.optuna.get_study_id_from_name(name)
+        self.lost_sight()
 
     def use(
         self,
@@ -123,7 +150,7 @@ class Trials:
         return None if noted is None else RepeatedAt.model_validate(noted)
 
     @without_warnings()
-    def fill(self, points: Iterator[Chosen], limit: int) -> int:
+    def fill(self, points: Iterable[Chosen], limit: int) -> int:
         """Put the first ``limit`` points in line, where they are not yet; gives how many there are in all.
 
         Points already in line are known by their order, so that the same grid continues.
@@ -131,49 +158,75 @@ class Trials:
         with self.storage.locked(self.name, starting=True):
             there = len(self.all())
             about = {} if self._chosen_by is None else {CHOSEN_BY: self._chosen_by(()).plain()}
-            count = 0
-            for count, point in enumerate(points, start=1):
-                if count > limit:
-                    return limit
-                if count > there:
-                    self.study.enqueue_trial(point, user_attrs=about)
-        return count
+            for point in itertools.islice(points, there, limit):
+                self.study.enqueue_trial(point, user_attrs=about)
+                there += 1
+        return there
 
     def all(self) -> list[FrozenTrial]:
-        """All of them, by number."""
-        return self.study.get_trials(deepcopy=False)
-
-    def reclaim(self, active: Collection[int] = ()) -> list[int]:
-        """Put back in line what the storage has as this host's work and is not; gives the numbers.
-
-        That is what an earlier process left of a study that only one process writes, and a new trial that the storage
-        had recorded before it went away.
-        """
-        return [trial.number for trial in self.all() if trial.number not in active and self._put_back(trial)]
+        """Those that count, by number."""
+        return counted(self.study.get_trials(deepcopy=False))
 
     @without_warnings()
-    def ask(self, suggest: Suggest, target: int, active: Collection[int] | None = None) -> OpenTrial | None:
+    def recover(self, active: Collection[int]) -> list[int]:
+        """Let the trials that nobody works on any more wait again; gives their numbers.
+
+        Args:
+            active: what this host works on.
+        """
+        if time.monotonic() >= self._listens_from:
+            fail_stale_trials(self.study)
+        if not self._abandoned(active):  # seen without the lock, which all other hosts would wait for
+            return []
+        with self.storage.locked(self.name):
+            found = self._abandoned(active)
+            for trial in found:
+                self._try_again(trial)
+        return [trial.number for trial in found]
+
+    def _abandoned(self, active: Collection[int]) -> list[FrozenTrial]:
+        return [trial for trial in self.all() if trial.number not in active and self._is_abandoned(trial)]
+
+    def _try_again(self, trial: FrozenTrial) -> None:
+        """Let a trial wait again, or another in its place; the caller has the lock."""
+        if trial.state is TrialState.RUNNING:
+            self.put_back(trial.number)
+        else:  # not by fail_stale_trials: a host may die in between
+            RetryHeartbeatStaleTrialCallback(inherit_intermediate_values=True)(self.study, trial)
+
+    def _is_abandoned(self, trial: FrozenTrial) -> bool:
+        """Whether a trial that this host does not work on is nobody's, and will not turn stale."""
+        if trial.state is not TrialState.RUNNING:
+            return is_open(trial) and trial.state is not TrialState.WAITING
+        # Whoever asks has the lock until the trial has a heartbeat and this note.
+        return not self.storage.shared or trial.user_attrs.get(BEGUN, {}).get("trial") != trial.number
+
+    @without_warnings()
+    def ask(self, suggest: Suggest, target: int) -> OpenTrial | None:
         """A trial to work on: one that waits, else a new one; None when there are ``target`` of them already.
 
         Args:
             suggest: chooses the values of a new one.
             target: trials that the study shall have.
-            active: what this host works on; what else the storage has as its own waits again. None: not known.
         """
+        if self.storage.shared and self._is_full(self.all(), target):  # seen without the lock, which others wait for
+            return None
         with self.storage.locked(self.name):
             trials = self.all()
-            left = [] if active is None else self.reclaim(active)
-            if len(trials) >= target and not left and not any(trial.state is TrialState.WAITING for trial in trials):
+            if self._is_full(trials, target):
                 return None
             trial = self.study.ask()
-            frozen = trials[trial.number] if trial.number < len(trials) else None
-            attempt = 1 + (frozen.user_attrs.get("attempts", 0) if frozen is not None else 0)
-            if self.storage.shared:
-                trial.set_user_attr("beat", [self.owner, self._beats])
+            self.beat([trial.number])
+            frozen = next((one for one in trials if one.number == trial.number), None)
             self._record_choice(trial, frozen, trials)
             chosen = suggest(trial)
-        recorded = set(frozen.intermediate_values) if frozen is not None else set()
-        return OpenTrial(trial.number, chosen, attempt, trial, recorded)
+            attempt = 1 + trial.user_attrs.get(BEGUN, {}).get("attempt", 0)
+            about = {"trial": trial.number, "attempt": attempt, "host": f"{socket.gethostname()}-{os.getpid()}"}
+            trial.set_user_attr(BEGUN, about)
+        return OpenTrial(trial.number, chosen, attempt, trial)
+
+    def _is_full(self, trials: Sequence[FrozenTrial], target: int) -> bool:
+        return len(trials) >= target and not any(trial.state is TrialState.WAITING for trial in trials)
 
     def _record_choice(self, trial: optuna.Trial, frozen: FrozenTrial | None, trials: Sequence[FrozenTrial]) -> None:
         """Note what chooses a trial's values, unless they were chosen before."""
@@ -185,28 +238,15 @@ class Trials:
         elif self._chosen_by is not None:
             trial.set_user_attr(CHOSEN_BY, self._chosen_by(trials).plain())
 
-    def begun(self, trial: OpenTrial) -> bool:
-        """Note that a worker begins it: one that dies each time must not be begun for ever.
-
-        Returns:
-            False when the trial has ended meanwhile: the host that it was taken over from was only slow.
-        """
-        try:
-            trial.handle.set_user_attr("attempts", trial.attempt)
-        except UpdateFinishedTrialError:
-            return False
-        return True
-
     @without_warnings()
     def report(self, trial: OpenTrial, epoch: int, value: float) -> bool:
         """Record an epoch's value; True when the trial should end here."""
         try:
-            if epoch not in trial.recorded:
-                trial.handle.report(value, epoch)
-                trial.recorded.add(epoch)
+            trial.handle.report(value, epoch)
             return trial.handle.should_prune()
-        except UpdateFinishedTrialError:  # another host took it over and was faster
-            return True
+        except UpdateFinishedTrialError:
+            standing = self._standing(trial.number)
+            return standing is None or not is_open(standing)  # another host has its end
 
     @without_warnings()
     def tell(self, result: TrialResult) -> bool:
@@ -214,99 +254,81 @@ class Trials:
 
         A database that was made anew, or that lost what it had committed, has other trials by the same numbers.
         """
-        # Else another host might take it over, or put it back in line, in between.
+        # Else another host might begin a trial in its place in between.
         with self.storage.locked(self.name):
-            storage = self.storage.optuna
-            try:
-                identifier = storage.get_trial_id_from_study_id_trial_number(self.study._study_id, result.trial)
-            except KeyError:
-                return False
-            trial = storage.get_trial(identifier)  # not all of them, which the other workers would wait for
-            if trial.state.is_finished() or not (result.chosen is None or _alike(result.chosen, trial.params)):
-                return False
-            try:
-                self._tell(trial, result)
-            except UpdateFinishedTrialError:  # by hand, in a dashboard
-                return False
-        return True
+            for _ in range(2):
+                standing = self._standing(result.trial)
+                if standing is not None and standing.state is TrialState.FAIL and is_open(standing):
+                    self._try_again(standing)
+                    standing = self._standing(result.trial)
+                if standing is None or standing.state.is_finished():
+                    return False
+                if result.chosen is not None and not _alike(result.chosen, standing.params):
+                    return False
+                with contextlib.suppress(UpdateFinishedTrialError):  # by hand, or since this host was silent
+                    self._tell(standing, result)
+                    return True
+        return False
 
-    def _tell(self, trial: FrozenTrial, result: TrialResult) -> None:
-        storage, identifier = self.storage.optuna, trial._trial_id
-        if trial.state is TrialState.WAITING:
+    def _tell(self, standing: FrozenTrial, result: TrialResult) -> None:
+        storage, identifier = self.storage.optuna, self._id_of(standing.number)
+        if standing.state is TrialState.WAITING:
             storage.set_trial_state_values(identifier, TrialState.RUNNING)
-        about = {"run": result.run, "seconds": round(result.seconds, 3), "reason": result.reason}
-        for key, value in about.items():
+        reason = result.reason or ("no reason is known" if result.ending == "failed" else "")
+        for key, value in (("run", result.run), ("seconds", round(result.seconds, 3)), ("reason", reason)):
             if value:
                 storage.set_trial_user_attr(identifier, key, value)
-        if len(self.study.directions) == 1:
-            for epoch, number in result.epochs:
-                if epoch not in trial.intermediate_values:
-                    storage.set_trial_intermediate_value(identifier, epoch, number)
-        self.study.tell(result.trial, result.values, state=STATES[result.ending], skip_if_finished=True)
+        for epoch, value in result.epochs:
+            if epoch not in standing.intermediate_values:
+                storage.set_trial_intermediate_value(identifier, epoch, value)
+        self.study.tell(standing.number, result.values, state=STATES[result.ending])
+
+    def _standing(self, number: int) -> FrozenTrial | None:
+        """What counts of a trial: itself, or the one in its place; None when it is not there."""
+        try:
+            trial = self.storage.optuna.get_trial(self._id_of(number))  # not all, which other workers would wait for
+        except KeyError:
+            return None
+        if trial.state is not TrialState.FAIL:
+            return trial
+        return next((one for one in reversed(self.all()) if number in (one.number, *_replaced_by(one))), None)
 
     def put_back(self, number: int) -> None:
         """Let others have a trial that this host will not finish."""
-        with self.storage.locked(self.name):
-            self._put_back(self.all()[number])
+        with contextlib.suppress(UpdateFinishedTrialError, KeyError):
+            self.storage.optuna.set_trial_state_values(self._id_of(number), TrialState.WAITING)
 
-    def beat(self, numbers: Sequence[int]) -> None:
+    def beat(self, numbers: Collection[int]) -> None:
         """Show the other hosts that these trials are still worked on."""
-        if not self.storage.shared:
-            return
-        self._beats += 1
-        trials = self.all()
-        for number in numbers:
-            if trials[number].state is TrialState.RUNNING and self._is_mine(trials[number]):
-                with contextlib.suppress(UpdateFinishedTrialError):
-                    self.storage.optuna.set_trial_user_attr(trials[number]._trial_id, "beat", [self.owner, self._beats])
+        for number in numbers if self.storage.shared else ():
+            with contextlib.suppress(KeyError):  # it is not there any more: its result will not be told
+                self.storage.optuna.record_heartbeat(self._id_of(number))
+
+    def _id_of(self, number: int) -> int:
+        if number not in self._ids:
+            self._ids[number] = self.storage.optuna.get_trial_id_from_study_id_trial_number(self._id, number)
+        return self._ids[number]
 
     def lost_sight(self) -> None:
-        """The storage was away: nobody could show anything, and whoever was silent then is not dead."""
-        self._observed.clear()
+        """Nobody could show anything while the storage was away; whoever was silent then is not dead."""
+        self._listens_from = time.monotonic() + self.storage.grace
 
-    def take_over(self) -> list[int]:
-        """Put trials of hosts that have been silent for the time of grace back in line; gives their numbers.
 
-        Silence is measured by this process's clock alone, between two looks at the same beat: no two hosts' clocks are
-        compared.
-        """
-        if not self.storage.shared:
-            return []
-        now = time.monotonic()
-        running = {t.number: t for t in self.all() if t.state is TrialState.RUNNING and not self._is_mine(t)}
-        seen = {}
-        silent = []
-        for number, trial in running.items():
-            beat = trial.user_attrs.get("beat")
-            before, since = self._observed.get(number, (None, now))
-            seen[number] = (beat, since if number in self._observed and before == beat else now)
-            if now - seen[number][1] >= self._grace:
-                silent.append(number)
-        self._observed = seen
-        if not silent:
-            return []
-        taken = []
-        with self.storage.locked(self.name):
-            for trial in self.all():
-                same = trial.number in silent and trial.user_attrs.get("beat") == seen[trial.number][0]
-                if same and self._put_back(trial, mine=False):
-                    taken.append(trial.number)
-        return taken
+@without_warnings()
+def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Trials without those in whose place another stands, since their host fell silent."""
+    replaced = {number for trial in trials for number in _replaced_by(trial)}
+    return [trial for trial in trials if trial.number not in replaced]
 
-    def _is_mine(self, trial: FrozenTrial) -> bool:
-        beat = trial.user_attrs.get("beat")
-        return not self.storage.shared or (beat is not None and beat[0] == self.owner)
 
-    def _put_back(self, trial: FrozenTrial, *, mine: bool = True) -> bool:
-        """Put a trial back in line, unless nobody is at work on it, or another than this host where it must be mine."""
-        if trial.state is not TrialState.RUNNING or (mine and not self._is_mine(trial)):
-            return False
-        storage = self.storage.optuna
-        with contextlib.suppress(UpdateFinishedTrialError):
-            if self.storage.shared:  # a beat that nobody has: whoever saw the old one starts to watch anew
-                storage.set_trial_user_attr(trial._trial_id, "beat", [None, time.time_ns()])
-            storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
-        return True
+def is_open(trial: FrozenTrial) -> bool:
+    """Whether a trial has yet to end: one that failed for no reason was silent, and another will stand in its place."""
+    return not trial.state.is_finished() or (trial.state is TrialState.FAIL and not trial.user_attrs.get("reason"))
+
+
+def _replaced_by(trial: FrozenTrial) -> list[int]:
+    """Numbers of the trials in whose place a trial stands."""
+    return RetryHeartbeatStaleTrialCallback.retry_history(trial)
 
 
 def _alike(chosen: Mapping[str, Any], params: Mapping[str, Any]) -> bool:

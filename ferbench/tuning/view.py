@@ -21,7 +21,7 @@ from ferbench.tables.table import Spread
 from ferbench.tuning.database import Storage, quiet_optuna, sqlite_url, without_warnings
 from ferbench.tuning.objectives import Objective, ranked, read_objectives
 from ferbench.tuning.study import StudyDirectory
-from ferbench.tuning.trials import CHOSEN_BY, STATES
+from ferbench.tuning.trials import CHOSEN_BY, STATES, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ class StudyView:
 
     Attributes:
         record: ``study.json``.
-        trials: all of them, by number.
+        trials: all of them by number, without those in whose place another stands since their host fell silent.
         importances: share of each parameter in what tells good trials from the others, by objective and key; empty
             where there are too few trials.
         outcome: what was repeated and tested; None: nothing yet.
@@ -61,6 +61,10 @@ class StudyView:
     def dimensions(self) -> list[Dimension]:
         """What is searched."""
         return [dimension for dimension in self.record.space if dimension.is_searched]
+
+    def trial(self, number: int) -> FrozenTrial:
+        """The trial of that number."""
+        return next(trial for trial in self.trials if trial.number == number)
 
     @cached_property
     def best(self) -> list[int]:
@@ -162,7 +166,7 @@ def read_view(
                 f"{opened.shown} has no study '{place.id}'",
                 "give the storage that the study was begun with (--storage)",
             ) from None
-        trials = study.get_trials(deepcopy=False)
+        trials = counted(study.get_trials(deepcopy=False))
         shares = {name: _importances(study, i) for i, name in enumerate(record.objectives)} if importances else {}
     finalists = outcome.finalists if outcome is not None else []
     recipes = {finalist.trial: place.path / finalist.recipe for finalist in finalists if finalist.recipe}

@@ -11,9 +11,8 @@ from rich.console import Console
 
 from ferbench.cli import tune_progress as shown
 from ferbench.cli.tune_progress import LiveTrials, TrialProgress
-from ferbench.records.study import TrialResult
 from ferbench.tuning.objectives import read_objectives
-from ferbench.tuning.trials import OpenTrial
+from ferbench.tuning.trials import OpenTrial, TrialResult
 
 ONE = read_objectives(["macro_f1"])
 CHOSEN = {"loss": "focal", "loss.focal.gamma": 1.5, "optimizer.lr": 0.001}
@@ -28,7 +27,7 @@ def clock(monkeypatch):
 
 
 def begun(number: int) -> OpenTrial:
-    return OpenTrial(number, dict(CHOSEN), 1, handle=None, recorded=set())
+    return OpenTrial(number, dict(CHOSEN), 1, handle=None)
 
 
 def result(number: int, value: float | None = 0.5, ending: str = "complete") -> TrialResult:
@@ -99,7 +98,7 @@ def test_trials_of_other_hosts_count_once_and_may_be_the_best():
     progress = quiet(9, 1)
     progress.trial_ended(result(0, 0.5), CHOSEN)
     for _ in range(2):
-        progress.ended_elsewhere([complete(0, 0.5), complete(1, 0.75), complete(2, 0.25)])
+        progress.trials_are([complete(0, 0.5), complete(1, 0.75), complete(2, 0.25)])
     assert progress.count == "3 of 9 trials"
     assert progress.best == "best macro_f1 0.7500 of trial 1"
 

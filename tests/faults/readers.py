@@ -23,7 +23,7 @@ from ferbench.errors import UserError
 from ferbench.experiment.settings import read_recipe
 from ferbench.ids import own_digest
 from ferbench.ranking.standing import TESTS_FILE, _Cache, _Tested
-from ferbench.records.study import Dimension, Outcome, Samples, Study, Tally, TrialResult
+from ferbench.records.study import Dimension, Outcome, Samples, Study, Tally
 from ferbench.runs import index
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.learnt import read_samples
@@ -33,7 +33,6 @@ from ferbench.storage import json_bytes
 from ferbench.tables.reading import read_table
 from ferbench.training.checkpoints import read_loss, read_weights, save_weights
 from ferbench.training.snapshots import Snapshots
-from ferbench.tuning.pending import PendingResults
 from ferbench.tuning.study import StudyDirectory
 
 #: What becomes of a spoiled file: an error in two lines, or nothing is taken from it; a link may be followed.
@@ -96,7 +95,6 @@ def furnish(path: Path, run: RunDirectory) -> Room:
     )
     tally = Tally(all=7, complete=7, pruned=0, failed=0)
     study.save_outcome(Outcome(study=study.id, label="made-up", objectives=["macro_f1"], trials=tally, finalists=[]))
-    PendingResults(study.pending).put(TrialResult(trial=7, ending="complete", values=[0.5]))
     net = torch.nn.Linear(2, 2)
     save_weights(
         path / "weights", "best", net, {"epoch": 7, "select": "loss", "value": 0.5}, {"n": 7, "mean": net.bias}
@@ -197,12 +195,6 @@ def readers(room: Room) -> list[Reader]:
         ),
         Reader("study.json", study.record_path, study.load, number="seed"),
         Reader("outcome.json", study.path / "outcome.json", study.outcome, number="complete"),
-        Reader(
-            "spool/….json",
-            study.pending / "000007.json",
-            lambda: PendingResults(study.pending).waiting() or None,
-            number="trial",
-        ),
         Reader(
             "sources/….json",
             room.path / "sources" / "sources" / "stamp.json",

@@ -27,7 +27,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parents[1] / "tune"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tuning"))
 
 import light
 import optuna
@@ -35,13 +35,13 @@ import postgresql
 import psutil
 from optuna.trial import TrialState
 
+from ferbench.processes.workers import Workers
 from ferbench.training.interruption import Interruption
 from ferbench.tuning.algorithms import make_pruner, make_sampler
-from ferbench.tuning.conductor import Conductor, StudyObserver
+from ferbench.tuning.conductor import Conductor
 from ferbench.tuning.database import Storage, quiet_optuna, sqlite_url
-from ferbench.tuning.pending import PendingResults
+from ferbench.tuning.observer import StudyObserver
 from ferbench.tuning.trials import Trials
-from ferbench.tuning.workers import Workers
 
 #: Seconds that a study may take beyond what its trials sleep, on a busy machine.
 _PATIENCE = 240
@@ -136,23 +136,20 @@ class Host:
 
     def _conduct(self, scene: Scene, url: str) -> None:
         diary = _Diary(self.directory / "diary.jsonl")
-        storage = Storage(url)
-        trials = Trials(
-            storage, "light", light.OBJECTIVES, owner=f"{self.directory.name}-{os.getpid()}", grace=scene.grace
-        )
+        storage = Storage(url, scene.grace)
+        trials = Trials(storage, "light", light.OBJECTIVES)
         if not storage.shared:
-            trials.reclaim()
+            trials.recover(())
         trials.use(make_sampler("random", light.OBJECTIVES, None), make_pruner("none", 9))
         workers = Workers(scene.workers, "sleeping:prepare", {"seconds": scene.seconds, "epochs": 2}, self.directory)
         workers.start()
         diary.write("hired", workers=[worker.process.pid for worker in workers.all])
         while not (self.directory.parent / _BEGIN).exists():
             time.sleep(0.02)
-        pending = PendingResults(self.directory / "spool")
-        conductor = Conductor(trials, light.SPACE, workers, pending, scene.trials, diary, Interruption(), scene.grace)
+        conductor = Conductor(trials, light.SPACE, workers, scene.trials, diary, Interruption())
         try:
             conductor.run()
-            diary.write("left", workers=[worker.process.pid for worker in workers.all])
+            diary.write("left", workers=[worker.process.pid for worker in workers.all], untold=len(conductor.untold))
         finally:
             workers.kill()
         storage.close()
@@ -197,8 +194,8 @@ class Host:
             return
         if lost := self.first - self.dead - set(left[-1]["workers"]):
             yield f"{len(lost)} workers of {self.directory.name} died that nobody killed"
-        if waiting := list((self.directory / "spool").glob("*.json")):
-            yield f"{len(waiting)} results of {self.directory.name} were not told"
+        if left[-1]["untold"]:
+            yield f"{left[-1]['untold']} results of {self.directory.name} were not told"
 
 
 @dataclass
@@ -250,20 +247,29 @@ class Round:
         return [*wrong, *self._wrong_trials(), *self._processes_left()]
 
     def _wrong_trials(self) -> Iterator[str]:
-        """Read by a plain Optuna: each trial complete, with the value of its own settings, and every result there."""
-        study = optuna.load_study(study_name="light", storage=self.url)
-        trials = study.get_trials()
-        states = [trial.state for trial in trials]
+        """Read by a plain Optuna: each trial complete, with the value of its own settings, and every result there.
+
+        A trial whose host died has failed, and a trial of the same settings counts in its place.
+        """
+        trials = optuna.load_study(study_name="light", storage=self.url).get_trials()
+        places = {trial.number: trial.number for trial in trials}
+        for trial in trials:
+            places |= dict.fromkeys(trial.system_attrs.get("retry_history", ()), trial.number)
+        counted = [trial for trial in trials if places[trial.number] == trial.number]
+        states = [trial.state for trial in counted]
         if states != [TrialState.COMPLETE] * self.scene.trials:
             yield f"{len(states)} trials: {', '.join(sorted({state.name for state in states}))}"
             return
         for trial in trials:
+            if places[trial.number] != trial.number and trial.state is not TrialState.FAIL:
+                yield f"trial {trial.number} is {trial.state.name}, and trial {places[trial.number]} in its place"
+        for trial in counted:
             x = trial.params.get("model.x")
             if x is None or abs(trial.value - (1 - (x - 0.3) ** 2)) > 1e-12:
                 yield f"trial {trial.number} has another trial's value, or no settings"
         for host in self.hosts:
             for one in host.heard("ended"):
-                trial = trials[one["trial"]]
+                trial = trials[places[one["trial"]]]
                 if one["ending"] == "pruned":  # by the only reason here: another host had its result first
                     continue
                 if [trial.value] != one["values"] or trial.params.get("model.x") != one["x"]:
@@ -340,10 +346,11 @@ def stop_database(
     round_.start()
     round_.wait_until_busy()
     server.stop(at_once=at_once)
+    before = sum(len(host.heard("ended")) for host in round_.hosts)
     began = time.monotonic()
     try:
         time.sleep(max(0.0, seconds - (time.monotonic() - began)))
-        spooled = len(list(directory.glob("host-*/spool/*.json")))
+        came = sum(len(host.heard("ended")) for host in round_.hosts) - before
         for host in round_.hosts[:kill]:
             host.kill()
             os.waitpid(host.pid, 0)
@@ -352,9 +359,9 @@ def stop_database(
     for host in round_.hosts[:kill]:
         host.start(scene, url)
     wrong = round_.end()
-    if not spooled:
+    if not came:
         wrong.append("no result came while the database was away")
-    return wrong, spooled
+    return wrong, came
 
 
 def _kill(pid: int) -> None:
@@ -458,8 +465,8 @@ def outages(room: Room) -> Iterator[Line]:
         ("crashed", True, 0),
         ("crashed, a host killed meanwhile and started again", True, 1),
     ):
-        wrong, spooled = stop_database(scene, room.fresh(), room.server, seconds=room.away, at_once=at_once, kill=kill)
-        note = f"{spooled} results waited on disk"
+        wrong, came = stop_database(scene, room.fresh(), room.server, seconds=room.away, at_once=at_once, kill=kill)
+        note = f"{came} results waited for it"
         yield f"PostgreSQL, {scene.shown}: {what} for {room.away:.0f} s", 1, 1 - _said(what, wrong), note
 
 
@@ -482,7 +489,7 @@ def prepare() -> None:
     quiet_optuna()
     with tempfile.TemporaryDirectory() as name:
         storage = Storage(sqlite_url(Path(name) / "study.db"))
-        trials = Trials(storage, "light", light.OBJECTIVES, owner="nobody")
+        trials = Trials(storage, "light", light.OBJECTIVES)
         trials.use(make_sampler("random", light.OBJECTIVES, None), make_pruner("none", 9))
         trials.ask(light.SPACE.suggest, 1)
         storage.close()

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 from typing import Any
 
 import light
 import pytest
 
+from ferbench.processes.workers import Workers
 from ferbench.training.interruption import Interruption
 from ferbench.tuning.algorithms import Strategy, make_pruner, make_sampler
-from ferbench.tuning.conductor import Conductor, StudyObserver
+from ferbench.tuning.conductor import Conductor
 from ferbench.tuning.database import Storage, quiet_optuna, sqlite_url
-from ferbench.tuning.pending import PendingResults
+from ferbench.tuning.observer import StudyObserver
 from ferbench.tuning.trials import Trials
-from ferbench.tuning.workers import Workers
 
 quiet_optuna()
 
@@ -47,9 +46,9 @@ def opened(tmp_path):
     storages = []
 
     def call(url: str | None = None, *, pruner: str = "none", name: str = "light", grace: float = 60.0) -> Trials:
-        storage = Storage(url or sqlite_url(tmp_path / "study.db"))
+        storage = Storage(url or sqlite_url(tmp_path / "study.db"), grace)
         storages.append(storage)
-        trials = Trials(storage, name, light.OBJECTIVES, owner=secrets.token_hex(4), grace=grace)
+        trials = Trials(storage, name, light.OBJECTIVES)
         by = Strategy("random", pruner, 0)
         sampler = make_sampler("random", light.OBJECTIVES, 0)
         trials.use(sampler, make_pruner(pruner, 9), lambda before: by.chosen_by(before, 0))
@@ -65,12 +64,11 @@ def conductor(tmp_path):
     """``conductor(trials, …)`` gives one that has not started."""
     started = []
 
-    def call(trials: Trials, *, target: int = 4, workers: int = 2, grace: float = 60.0, **context: Any) -> Conductor:
+    def call(trials: Trials, *, target: int = 4, workers: int = 2, **context: Any) -> Conductor:
         processes = Workers(workers, "sleeping:prepare", context, Path(tmp_path / "logs"))
         started.append(processes)
         processes.start()
-        pending = PendingResults(tmp_path / "spool")
-        return Conductor(trials, light.SPACE, processes, pending, target, Noted(), Interruption(), grace)
+        return Conductor(trials, light.SPACE, processes, target, Noted(), Interruption())
 
     yield call
     for processes in started:

@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ferbench.tuning.messages import Job, JobEnded
+from ferbench.tuning.messages import Job, JobEnded, Progress
 
 if TYPE_CHECKING:
-    from ferbench.tuning.worker import Reporter
+    from ferbench.processes.worker import Parent
 
 
-def prepare(context: Mapping[str, Any]) -> Callable[[Job, Reporter], JobEnded]:
+def prepare(context: Mapping[str, Any]) -> Callable[[Job, Parent], JobEnded]:
     """Trials whose accuracy is 1 − (x − 0.3)².
 
     ``context``: ``seconds`` that a trial takes, ``epochs`` that it reports, ``dies`` the number of a trial that always
@@ -25,10 +25,10 @@ def prepare(context: Mapping[str, Any]) -> Callable[[Job, Reporter], JobEnded]:
     """
     epochs = context.get("epochs", 1)
 
-    def run(job: Job, reporter: Reporter) -> JobEnded:
-        x = job.settings["model"]["x"]
+    def run(job: Job, parent: Parent) -> JobEnded:
+        x = job["settings"]["model"]["x"]
         value = 1 - (x - 0.3) ** 2
-        if context.get("dies") == job.trial:
+        if context.get("dies") == job["trial"]:
             os.kill(os.getpid(), signal.SIGKILL)
         if context.get("fails"):
             raise RuntimeError("nothing works")
@@ -36,8 +36,9 @@ def prepare(context: Mapping[str, Any]) -> Callable[[Job, Reporter], JobEnded]:
             deadline = time.monotonic() + context.get("seconds", 0.0) / epochs
             while time.monotonic() < deadline:
                 time.sleep(0.01)
-            if reporter.epoch(epoch, value * epoch / epochs, f"{epoch}/{epochs}") and epoch < epochs:
-                return JobEnded("pruned", reason=f"after epoch {epoch}")
-        return JobEnded("complete", [value])
+            ended = Progress(values=[(epoch, value * epoch / epochs)], text=f"{epoch}/{epochs}")
+            if parent.ask(ended, otherwise=False) and epoch < epochs:
+                return JobEnded(ending="pruned", values=None, reason=f"after epoch {epoch}", run=None)
+        return JobEnded(ending="complete", values=[value], reason="", run=None)
 
     return run

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import pickle
 from pathlib import Path
 
@@ -172,3 +174,16 @@ def test_a_pruner_ends_what_is_worse_than_all_before(name, prunes):
 
     study.optimize(tried, n_trials=20)
     assert any(trial.state is TrialState.PRUNED for trial in study.trials) == prunes
+
+
+def test_nothing_private_of_optuna_is_used_but_where_cma_es_keeps_its_state():
+    package = Path(inspect.getfile(Strategy)).parent
+    found = []
+    for path in sorted(package.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("optuna"):
+                found += [name for name in (node.module, *(one.name for one in node.names)) if "._" in f".{name}"]
+            if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+                own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+                found += [] if own else [f"{path.name}: {ast.unparse(node)}"]
+    assert found == ["algorithms.py: super()._init_optimizer"]

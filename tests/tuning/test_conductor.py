@@ -15,9 +15,8 @@ import sqlalchemy
 from optuna.trial import TrialState
 
 from ferbench.errors import UserError
-from ferbench.records.study import TrialResult
 from ferbench.training.interruption import Interrupted
-from ferbench.tuning.pending import PendingResults
+from ferbench.tuning.trials import TrialResult
 
 
 def states(store) -> list[TrialState]:
@@ -70,7 +69,7 @@ def test_a_killed_worker_costs_no_trial_and_no_other_worker(opened, conductor):
     made.observer.ticks.append(kill_the_first)
     made.run()
     assert states(store) == [TrialState.COMPLETE] * 8
-    assert sum("died (killed by signal 9)" in line for line in made.observer.lines) == 1
+    assert sum("died (killed by signal 9, as where memory runs out)" in line for line in made.observer.lines) == 1
     assert killed[1] in [worker.process.pid for worker in made.workers.all]
 
 
@@ -91,7 +90,7 @@ def test_a_recipe_that_always_fails_stops_the_study_with_its_reason(opened, cond
 def test_workers_that_cannot_start_are_no_endless_loop(opened, conductor):
     made = conductor(opened(), workers=1)
     made.workers.kill()
-    made.workers.runner = "sleeping:no_such_thing"
+    made.workers.task = "sleeping:no_such_thing"
     made.workers.start()
     with pytest.raises(UserError, match="no_such_thing"):
         made.run()
@@ -103,7 +102,7 @@ def test_a_signal_ends_the_workers_and_leaves_trials_that_go_on_with_their_value
     processes: list[psutil.Process] = []
 
     def interrupt(running):
-        if len(running.working) == 2 and all(len(mine.recorded) > 1 for mine in running.working.values()):
+        if len(running.working) == 2 and all(len(mine.values) > 1 for mine in running.working.values()):
             processes.extend(workers_of(running))
             running.interruption.pending = signal.SIGTERM
 
@@ -124,7 +123,7 @@ def test_trials_of_a_killed_parent_are_put_back_in_line(opened, conductor):
     store = opened()
     lost = store.ask(light.SPACE.suggest, 4)
     second = opened()
-    assert second.reclaim() == [lost.number]
+    assert second.recover(()) == [lost.number]
     conductor(second, target=1).run()
     assert second.study.get_trials()[0].params == lost.handle.params
     assert states(second) == [TrialState.COMPLETE]
@@ -134,48 +133,37 @@ def test_a_parent_that_dies_takes_its_workers_along(opened, conductor):
     made = conductor(opened())
     (first, second) = workers_of(made)
     for worker in made.workers.all:
-        worker.link.close()  # what the kernel does for a process that dies
+        worker.line.close()  # what the kernel does for a process that dies
     gone, alive = psutil.wait_procs([first, second], timeout=20)
     assert len(gone) == 2, alive
 
 
-def test_results_wait_on_disk_while_the_storage_is_away(opened, conductor, tmp_path):
+def test_results_wait_while_the_storage_is_away(opened, conductor):
     store = opened()
     made = conductor(store, target=6, seconds=0.3)
-    outage: dict[str, float] = {}
-    spooled: list[int] = []
+    away: list[bool] = []
+    waiting: list[int] = []
 
     def refuse(*_):
-        if "until" in outage and time.monotonic() < outage["until"]:
+        if away == [True]:
             raise sqlalchemy.exc.OperationalError("connect", {}, Exception("connection refused"))
 
     sqlalchemy.event.listen(store.storage.engine, "before_cursor_execute", refuse)
 
-    def begin(running):
-        if not outage and len(running.working) == 2:
-            outage["until"] = time.monotonic() + 2.5
-        spooled.append(len(list((tmp_path / "spool").glob("*.json"))))
+    def look(running):
+        if not away and len(running.working) == 2:
+            away.append(True)
+        waiting.append(len(running.untold))
+        if waiting[-1] == 2:
+            away.append(False)
 
-    made.observer.ticks.append(begin)
+    made.observer.ticks.append(look)
     made.run()
-    assert max(spooled) == 2
+    assert max(waiting) == 2
     assert states(store) == [TrialState.COMPLETE] * 6
-    assert not list((tmp_path / "spool").glob("*.json"))
+    assert not made.untold
     assert any("does not answer" in line for line in made.observer.lines)
     assert any("answers again" in line for line in made.observer.lines)
-
-
-def test_a_result_that_an_earlier_process_could_not_tell_is_told(opened, conductor, tmp_path):
-    store = opened()
-    mine = store.ask(light.SPACE.suggest, 1)
-    PendingResults(tmp_path / "spool").put(
-        TrialResult(trial=mine.number, ending="complete", values=[0.75], epochs=[(1, 0.5)])
-    )
-    second = opened()
-    second.reclaim()
-    conductor(second, target=1).run()
-    (trial,) = second.study.get_trials()
-    assert (trial.state, trial.value, trial.intermediate_values) == (TrialState.COMPLETE, 0.75, {1: 0.5})
 
 
 def test_a_result_is_told_once(opened):
@@ -250,7 +238,7 @@ def test_what_waiting_does_not_mend_is_an_error(opened, conductor, request, spoi
     spoilt = []
 
     def once(running):
-        if not spoilt and running.ended_here:
+        if not spoilt and running.results:
             spoilt.append(spoil(store))
 
     made.observer.ticks.append(once)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import warnings
 
 import light
@@ -11,18 +12,19 @@ import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from optuna.trial import TrialState
 
 from ferbench.errors import UserError
-from ferbench.records.study import TrialResult
 from ferbench.storage import fenced
 from ferbench.tuning.algorithms import make_pruner, make_sampler
-from ferbench.tuning.database import Storage, shown_url, sqlite_url
+from ferbench.tuning.database import AWAY, Storage, refuse_lasting, shown_url, sqlite_url
+from ferbench.tuning.trials import TrialResult, Trials
 
 SECRET = "s3cret"
 
 urls_with_a_secret = st.builds(
     "{}://{}:{}@{}".format,
-    st.sampled_from(["postgresql+psycopg", "postgresql", "postgres", "mysql"]),
+    st.sampled_from(["postgresql+psycopg", "postgresql", "postgres", "mysql", "oracle"]),
     st.text("user", max_size=3),
     st.builds(f"{{}}{SECRET}{{}}".format, *[st.text("ab1:/?#@%&=[]. ", max_size=4)] * 2),
     st.sampled_from(["127.0.0.1:1/x", "127.0.0.1:1", "127.0.0.1:1/x?sslmode=disable", "/x", "127.0.0.1:port/x"]),
@@ -50,8 +52,11 @@ def test_a_password_among_the_url_s_options_is_not_shown_either():
         ("nonsense", "is no database url"),
         ("", "is no database url"),
         ("postgresql+psycopg://me@there:five/x", "is no database url"),
-        ("mysql://me@there/x", "PostgreSQL and psycopg alone"),
-        ("postgresql+pg8000://me@there/x", "PostgreSQL and psycopg alone"),
+        ("oracle://me@there/x", "PostgreSQL with psycopg, or MySQL with PyMySQL"),
+        ("postgresql+pg8000://me@there/x", "PostgreSQL with psycopg, or MySQL with PyMySQL"),
+        ("mysql+mysqldb://me@there/x", "PostgreSQL with psycopg, or MySQL with PyMySQL"),
+        ("mysql://me@127.0.0.1:1/x", "cannot be opened"),
+        ("mariadb://me@127.0.0.1:1/x?nothing=1", "cannot be opened"),
         ("postgresql+psycopg://me@127.0.0.1:1/x", "cannot be opened"),
         ("postgresql+psycopg:///x?host=/nowhere", "cannot be opened"),
         ("postgresql+psycopg://me@127.0.0.1:1/x?nothing=1", "cannot be opened"),
@@ -115,6 +120,55 @@ def test_a_claim_ends_without_an_error_when_the_database_went_away_meanwhile(pos
     with storage.claimed("final") as mine:
         assert mine
     storage.close()
+
+
+def test_hosts_share_a_study_through_mysql(opened, conductor, mysql_server):
+    url = mysql_server.new_database()
+    first, second = opened(url, grace=1), opened(url, grace=1)
+    with first.storage.claimed("final") as mine, second.storage.claimed("final") as too:
+        assert (mine, too) == (True, False)
+    lost = first.ask(light.SPACE.suggest, 4)
+    first.report(lost, 1, 0.5)
+    assert second.recover(()) == []
+    time.sleep(2.1)  # its clock has whole seconds
+    assert second.recover(()) == [lost.number]
+    again = second.ask(light.SPACE.suggest, 4)
+    assert again.chosen == lost.chosen
+    assert first.tell(TrialResult(lost.number, "complete", [0.75], chosen=lost.chosen))
+    assert not second.tell(TrialResult(again.number, "complete", [0.25], chosen=again.chosen))
+    made = conductor(second, target=4, seconds=0.5, epochs=2)
+    stopped = []
+
+    def restart(running):
+        if not stopped and len(running.working) == 2:
+            stopped.append(mysql_server.stop(at_once=True))
+        elif stopped == [None] and running.untold:
+            stopped.append(mysql_server.start())
+
+    made.observer.ticks.append(restart)
+    made.run()
+    assert len(stopped) == 2
+    assert any("answers again" in line for line in made.observer.lines)
+    assert [trial.state for trial in second.all()] == [TrialState.COMPLETE] * 4
+    assert 0.75 in [trial.value for trial in second.all()]
+
+
+def test_what_a_mysql_server_refuses_for_good_is_an_error(mysql_server):
+    url = mysql_server.new_database()
+    for wrong in (f"{url}_not_there", url.replace("ferbench:", "ferbench:x")):
+        with pytest.raises(UserError, match="cannot be opened") as refused:
+            Storage(wrong)
+        assert any(said in refused.value.message for said in ("Unknown database", "Access denied"))
+    store = Trials(Storage(url), "light", light.OBJECTIVES)
+    with store.storage.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE trial_values")
+        connection.exec_driver_sql("SET foreign_key_checks = 0")
+        connection.exec_driver_sql("DROP TABLE trials")
+    with pytest.raises(AWAY) as away:
+        store.all()
+    with pytest.raises(UserError, match="can no longer be used"):
+        refuse_lasting(away.value, store.storage.shown)
+    store.storage.close()
 
 
 def test_a_host_that_lost_a_study_commits_nothing_to_its_file(tmp_path):

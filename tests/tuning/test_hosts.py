@@ -61,7 +61,7 @@ def owners(url: str) -> set[str]:
     """The hosts that have begun a trial."""
     names = optuna.get_all_study_names(storage=url) if _has_tables(url) else []
     trials = [trial for name in names for trial in optuna.load_study(study_name=name, storage=url).get_trials()]
-    return {trial.user_attrs["beat"][0] for trial in trials if "attempts" in trial.user_attrs}
+    return {trial.user_attrs["begun"]["host"] for trial in trials if "begun" in trial.user_attrs}
 
 
 def _has_tables(url: str) -> bool:
@@ -114,7 +114,7 @@ WRONG = {
     "nobody listens": ("postgresql+psycopg://me:s3cret@127.0.0.1:1/studies", "cannot be opened"),
     "no url": ("me:s3cret", "is no database url"),
     "an unescaped password": ("postgresql+psycopg://me:s3@cret@127.0.0.1/studies", "is no database url"),
-    "another kind of database": ("mysql://me:s3cret@127.0.0.1/studies", "cannot be used"),
+    "another kind of database": ("oracle://me:s3cret@127.0.0.1/studies", "cannot be used"),
     "a file": ("sqlite:///study.db", "share an SQLite file"),
 }
 
