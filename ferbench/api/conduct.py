@@ -30,6 +30,18 @@ if TYPE_CHECKING:
 LOOK = 1.0
 
 
+class RunFailed(Exception):
+    """A run has failed in a process of its own, which has printed where.
+
+    Args:
+        message: one line.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
 @dataclass
 class Outcome:
     """What became of a combination.
@@ -259,7 +271,7 @@ class Grid:
 
     def failed(self, number: int, error: Exception) -> None:
         """A combination has no result for an error."""
-        reason = error.message if isinstance(error, UserError) else in_a_line(error)
+        reason = error.message if isinstance(error, UserError | RunFailed) else in_a_line(error)
         directory = self.plan(number).directory(self.results)
         self._end(number, Outcome(self.combinations[number - 1], "failed", directory, reason=reason, error=error))
 

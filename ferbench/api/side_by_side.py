@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ferbench.api.conduct import LOOK, Grid
+from ferbench.api.conduct import LOOK, Grid, RunFailed
 from ferbench.api.run_worker import job_of, pass_on
 from ferbench.errors import UserError
 from ferbench.experiment.prepare import Combination
@@ -27,10 +27,6 @@ _FAREWELL, _END = 60.0, 10.0
 
 #: A run whose worker has died so often is given up.
 _MOST_ATTEMPTS = 3
-
-
-class RunFailed(Exception):
-    """A run has failed in its worker, which has printed where."""
 
 
 @dataclass
@@ -130,7 +126,7 @@ class SideBySide:
     def _interrupt(self) -> None:
         """Let all runs save themselves."""
         for event in self.workers.stop(_FAREWELL):
-            if event.kind in ("done", "failed"):
+            if event.kind not in ("interrupted", "died"):
                 self._handle(event)
         self._show_printed()
         for run in self.running.values():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
-from ferbench.api.conduct import Outcome, Progress
+from ferbench.api.conduct import Outcome, Progress, RunFailed
 from ferbench.cli.devices import shared_batch
 from ferbench.errors import UserError
 
@@ -57,7 +57,7 @@ class GridProgress(Progress):
         return f"{position}{plan.directory(Path()).path.name}  {combination.label}{name}"
 
     def ended(self, outcome: Outcome) -> None:
-        if outcome.status == "failed" and not isinstance(outcome.error, UserError | None):
+        if outcome.status == "failed" and not isinstance(outcome.error, UserError | RunFailed | None):
             traceback.print_exception(outcome.error)
         if self._tables:
             from ferbench.cli.results import show_outcome
