@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from ferbench.api.components import Chosen, component_names, plain, several, takes_components
@@ -134,4 +136,13 @@ class _Shown(Progress):
             self.warn(f"{outcome.combination.label} {ending}: {outcome.reason}")
 
     def warn(self, line: str) -> None:
-        warnings.warn(line.removeprefix("warning: "), stacklevel=5)
+        warnings.warn(line.removeprefix("warning: "), stacklevel=_callers_level())
+
+
+def _callers_level() -> int:
+    """The ``stacklevel`` at which a warning of the function that calls this names the line that called ferbench."""
+    frame: FrameType | None = sys._getframe(1)
+    level = 1
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("ferbench."):
+        frame, level = frame.f_back, level + 1
+    return level

@@ -174,13 +174,14 @@ class LiveRuns:
             transient=True,
         )
         self._count, self._ended = count, 0
-        self._all = self._progress.add_task("runs", total=count, numbers=f"0/{count}")
+        self._all = self._progress.add_task("runs", total=count, numbers="the workers are starting")
         self._progress.start()
 
     @contextmanager
     def row(self, title: str, name: str, epochs: int) -> Iterator[Observer]:
         """An observer whose run has a bar, called ``name``, while this is entered."""
         self._console.print(Text(f"run {one_line(title)}", style="bold"))
+        self._show_count()
         task = self._progress.add_task(name, total=None, numbers="")
         try:
             yield _Row(self._progress, task, epochs)
@@ -190,6 +191,9 @@ class LiveRuns:
     def ended(self) -> None:
         """Another run has ended."""
         self._ended += 1
+        self._show_count()
+
+    def _show_count(self) -> None:
         self._progress.update(self._all, completed=self._ended, numbers=f"{self._ended}/{self._count}")
 
     @contextmanager

@@ -160,7 +160,7 @@ def wait(jobs: Sequence[Job[int]]) -> Iterator[Ended]:
                     one.paths.folder.chmod(one.paths.folder.stat().st_mode)  # looks at the disk anew
             elif state in _OVER or one.paths.result_pickle.exists():
                 del left[position]
-                yield _ended(position, one, "" if state in (None, "gone") else f"{state}, ")
+                yield _ended(position, one, state or "")
         if left:
             time.sleep(pause)
             pause = min(2 * pause, _SELDOM)
@@ -179,7 +179,8 @@ def _ended(position: int, job: Job[int], state: str = "") -> Ended:
     if isinstance(job, DebugJob):
         return Ended(position, int(job.result()))
     code = read_number(job.paths.result_pickle)
-    return Ended(position, 0) if code == 0 else Ended(position, code or 1, f"{state}see {job.paths.stdout}")
+    how = f"{state.lower()}, " if code is None and state else ""
+    return Ended(position, 0) if code == 0 else Ended(position, code or 1, f"{how}see {job.paths.stdout}")
 
 
 def _command(python: str, resources: Resources, digest: str, number: int | None) -> str:

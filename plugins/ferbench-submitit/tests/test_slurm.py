@@ -159,22 +159,17 @@ def test_a_grid_is_an_array_of_jobs_each_on_its_share_of_the_node(cluster, submi
         '    yield ferbench.ModelSpec("broken", build="broken:net")\n\n'
         'def net(task: ferbench.Task):\n    raise ferbench.UserError("it is broken", "mend it")\n'
     )
-    grid = (*SETS, "--model", "linear", "--model", "broken", "--seed", "0", "--seed", "1", "--plugin", str(plugin))
+    grid = (*SETS, "--model", "linear", "--model", "broken", "--plugin", str(plugin))
     done = submit("run", *grid, "--cache", "cache", "--logs", "logs", "--cpus", "1", "--time", "10", "--wait")
     assert done.exit_code == 1, done.stderr
-    assert len(re.findall(r"^job \d+_\d: [0-9a-f]{12} ", done.stdout, re.MULTILINE)) == 4
-    assert sorted(re.findall(r"^job (\d) of 4 (done|failed): ", done.stdout, re.MULTILINE)) == [
-        ("1", "done"),
-        ("2", "done"),
-        ("3", "failed"),
-        ("4", "failed"),
-    ]
+    assert len(re.findall(r"^job \d+_\d: [0-9a-f]{12} ", done.stdout, re.MULTILINE)) == 2
+    ended = sorted(re.findall(r"^job (\d) of 2 (done|failed): ", done.stdout, re.MULTILINE))
+    assert ended == [("1", "done"), ("2", "failed")]
     assert done.stderr.count("submitit WARNING") == 0
-    why = Path(re.search(r"^job 3 of 4 failed: see (\S+): ", done.stdout, re.MULTILINE)[1])
+    why = Path(re.search(r"^job 2 of 2 failed: see (\S+): ", done.stdout, re.MULTILINE)[1])
     assert "error: it is broken\n  → mend it\n" in why.read_text()
-    assert {one.status for one in records(tmp_path)} == {"done"}
-    assert {one.seed for one in records(tmp_path)} == {0, 1}
-    assert {one.environment.threads for one in records(tmp_path)} == {1}
+    (record,) = records(tmp_path)
+    assert (record.status, record.environment.threads) == ("done", 1)
 
 
 def test_a_job_that_is_told_to_stop_saves_its_run_queues_again_and_goes_on(cluster, submit, tmp_path):
@@ -218,7 +213,7 @@ def test_a_job_that_somebody_ends_is_waited_for_no_longer(cluster, submit, tmp_p
     done = submit("run", *long, "--logs", "logs", "--time", "10", "--wait")
     ender.join()
     assert done.exit_code == 1
-    assert re.search(r"^job 1 of 1 failed: CANCELLED, see ", done.stdout, re.MULTILINE)
+    assert re.search(r"^job 1 of 1 failed: (cancelled|gone), see ", done.stdout, re.MULTILINE)
 
 
 def test_what_slurm_refuses_takes_two_lines(cluster, submit, tmp_path):
