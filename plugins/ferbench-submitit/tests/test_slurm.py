@@ -65,6 +65,28 @@ TINY = {
 }
 SETS = tuple(part for key, value in TINY.items() for part in ("--set", f"{key}={value}"))
 
+#: A model with a second for each batch after the first epoch, while there is a file.
+SLOW = """
+import time
+from pathlib import Path
+from torch import nn
+import ferbench
+
+@ferbench.hookimpl
+def ferbench_models():
+    yield ferbench.ModelSpec("slow", build="slow:Slow")
+
+class Slow(nn.Module):
+    def __init__(self, task: ferbench.Task):
+        super().__init__()
+        self.head, self.calls = nn.Linear(task.channels * task.height * task.width, len(task.class_names)), 0
+
+    def forward(self, images):
+        self.calls += 1
+        time.sleep(self.calls > 6 and Path("linger").exists())
+        return self.head(images.flatten(1))
+"""
+
 
 def lacking() -> str | None:
     """Why there can be no cluster here; None: there can."""
@@ -174,14 +196,15 @@ def test_a_grid_is_an_array_of_jobs_each_on_its_share_of_the_node(cluster, submi
 
 def test_a_job_that_is_told_to_stop_saves_its_run_queues_again_and_goes_on(cluster, submit, tmp_path):
     """By the signal that Slurm sends ahead of the time limit."""
-    long = (*SETS, "--set", "training.epochs=150", "--set", "runtime.checkpoint_every=1", "--cache", "cache")
-    told: list[str] = []
+    plugin, linger = tmp_path / "slow.py", tmp_path / "linger"
+    plugin.write_text(SLOW, encoding="utf-8")
+    linger.touch()
+    long = (*SETS, "--model", "slow", "--plugin", str(plugin), "--set", "training.epochs=12", "--cache", "cache")
 
     def tell() -> None:
         wait_until(lambda: any(path.read_text() for path in tmp_path.glob("results/runs/*/history.jsonl")))
-        (job,) = queue()
-        told.append(job)
-        say("scancel", "--signal=USR2", job)
+        say("scancel", "--signal=USR2", *queue())
+        linger.unlink()
 
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()
@@ -197,7 +220,7 @@ def test_a_job_that_is_told_to_stop_saves_its_run_queues_again_and_goes_on(clust
     assert record.status == "done"
     assert len(record.resumed) == 1
     (history,) = tmp_path.glob("results/runs/*/history.jsonl")
-    assert [json.loads(line)["epoch"] for line in history.read_text().splitlines()] == list(range(1, 151))
+    assert [json.loads(line)["epoch"] for line in history.read_text().splitlines()] == list(range(1, 13))
     assert not queue()
 
 
