@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from ferbench.errors import UserError
 from ferbench.ids import short
 from ferbench.plugin.culprit import in_a_line
-from ferbench.runs.lock import at_work
 from ferbench.wording import one_line
 
 if TYPE_CHECKING:
@@ -183,6 +182,8 @@ class Grid:
         Returns:
             Its number; None: there is none, or other processes are at work on all that are `left`.
         """
+        from ferbench.runs.lock import at_work
+
         held: dict[int, Holder] = {}
         for number in list(self.left):
             combination = self.combinations[number - 1]

@@ -20,6 +20,7 @@ import pytest
 
 from ferbench.records.run import Run
 from ferbench.runs.directory import RunDirectory
+from ferbench_submitit import executors
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
 
@@ -48,6 +49,7 @@ AccountingStorageType=accounting_storage/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 MpiDefault=none
+SchedulerParameters=sched_interval=1
 ReturnToService=2
 KillWait=30
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} State=UNKNOWN
@@ -155,6 +157,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(executors, "_SELDOM", 1.0)
 
 
 def records(folder: Path) -> list[Run]:
