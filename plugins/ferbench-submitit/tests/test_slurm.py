@@ -36,7 +36,7 @@ SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
 # Slurm holds a job that is queued again for as long as credentials last, by default two minutes.
-AuthInfo=socket={folder}/munge,cred_expire=3
+AuthInfo=socket={folder}/munge,cred_expire=6
 CredType=cred/munge
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
