@@ -237,6 +237,7 @@ class Grid:
                 raise
             if isinstance(error, (AtWork, TakenOver)):
                 self.put_back(number)
+                time.sleep(LOOK)
             else:
                 self.failed(number, error)
         else:

@@ -18,6 +18,7 @@ from ferbench.errors import UserError
 from ferbench.experiment.prepare import Combination
 from ferbench.processes.workers import Event, Worker, Workers, threads_each, visible_gpus
 from ferbench.runs.lock import only_writer
+from ferbench.storage import writing
 from ferbench.training.interruption import Interruption
 from ferbench.training.loop import Observer
 from ferbench.training.record import write_failure
@@ -103,6 +104,7 @@ class SideBySide:
         elif event.kind == "done" and event.value == "trained":
             self.grid.ended(run.number)
         else:
+            self._look_at = time.monotonic() + LOOK
             self.grid.put_back(run.number)
 
     def _death(self, number: int, how: str) -> Exception | None:
@@ -126,9 +128,10 @@ class SideBySide:
     def _interrupt(self) -> None:
         """Let all runs save themselves."""
         for event in self.workers.stop(_FAREWELL):
-            if event.kind not in ("interrupted", "died"):
+            if event.kind in ("interrupted", "died"):
+                self._show_printed_by(event.worker)
+            else:
                 self._handle(event)
-        self._show_printed()
         for run in self.running.values():
             run.shown.close()
             self.grid.progress.interrupted(self.grid.run(run.number))
@@ -161,7 +164,8 @@ def train_all(grid: Grid, workers: int) -> None:
     if not todo:
         return
     size = share(grid.combinations, workers)
-    logs = Path(tempfile.mkdtemp(prefix="ferbench-run-"))
+    with writing(Path(tempfile.gettempdir())):
+        logs = Path(tempfile.mkdtemp(prefix="ferbench-run-"))
     context: dict[str, Any] = {
         "results": str(grid.results.absolute()),
         "cache": str(grid.cache.absolute()),
