@@ -139,7 +139,7 @@ def _watched(stream: TextIO, descriptor: int, *, drops: bool) -> TextIO:
         io.BufferedWriter(Watched(descriptor, drops=drops)),
         encoding=stream.encoding,
         errors=stream.errors,
-        line_buffering=stream.line_buffering,
+        line_buffering=stream.line_buffering or stream.write_through,  # PYTHONUNBUFFERED
         write_through=stream.write_through,
     )
 

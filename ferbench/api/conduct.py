@@ -1,10 +1,13 @@
-"""Trains the combinations of a grid, one after the other, and says what became of each."""
+"""Trains the combinations of a grid, one after the other or several at once, and says what became of each."""
 
 from __future__ import annotations
 
+import bisect
+import sys
+import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +20,26 @@ from ferbench.wording import one_line
 if TYPE_CHECKING:
     from ferbench.experiment.plan import Plan
     from ferbench.experiment.prepare import Combination
+    from ferbench.holder import Holder
     from ferbench.records.evaluation import EvaluationEntry
     from ferbench.records.run import Run
     from ferbench.runs.directory import RunDirectory
     from ferbench.training.loop import Observer
+
+#: Seconds between two looks at runs that other processes are at work on.
+LOOK = 1.0
+
+
+class RunFailed(Exception):
+    """A run has failed in a process of its own, which has printed where.
+
+    Args:
+        message: one line.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 @dataclass
@@ -97,7 +116,7 @@ class Progress:
     """
 
     def begins(self, number: int, combination: Combination) -> AbstractContextManager[Observer]:
-        """A run begins: give what observes its epochs, entered while it is trained.
+        """A run begins: give what observes its epochs, entered while it is trained. Several may be at once.
 
         Args:
             number: of the combination among all, from 1.
@@ -116,6 +135,167 @@ class Progress:
     def warn(self, line: str) -> None:
         """Something that the user should know."""
 
+    def printed(self, run: str, line: str) -> None:
+        """A run, of several at once, has printed a line."""
+        print(f"{run}: {line}", file=sys.stderr, flush=True)
+
+
+@dataclass
+class Grid:
+    """Combinations on their way to what becomes of them.
+
+    Attributes:
+        combinations: planned, see `ferbench.experiment.prepare.plan_all`.
+        results: the results directory.
+        cache: where packed datasets are kept.
+        plugins: as ``--plugin`` names them.
+        progress: is told of everything.
+        left: numbers of those that are neither begun nor ended, from 1, in order.
+        outcomes: of those that have ended, by number.
+    """
+
+    combinations: Sequence[Combination]
+    results: Path
+    cache: Path
+    plugins: Sequence[str]
+    progress: Progress
+    left: list[int] = field(default_factory=list)
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    _warned: set[str | None] = field(default_factory=lambda: {None})
+    _waited_for: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.left = list(range(1, len(self.combinations) + 1))
+
+    def plan(self, number: int) -> Plan:
+        """Of a combination that is run."""
+        plan = self.combinations[number - 1].plan
+        assert plan is not None
+        return plan
+
+    def run(self, number: int) -> str:
+        """Name of the run's directory."""
+        return self.plan(number).directory(self.results).path.name
+
+    def next(self) -> int | None:
+        """Take the next combination that is to be trained; those before it that need no training end here.
+
+        Returns:
+            Its number; None: there is none, or other processes are at work on all that are `left`.
+        """
+        from ferbench.runs.lock import at_work
+
+        held: dict[int, Holder] = {}
+        for number in list(self.left):
+            combination = self.combinations[number - 1]
+            if combination.plan is None or combination.skip:
+                self._end(number, Outcome(combination, "skipped", reason=combination.skip, error=combination.error))
+            elif combination.done:
+                self.ended(number)
+            elif not self._alone and (holder := at_work(combination.plan.directory(self.results))) is not None:
+                held[number] = holder
+            elif self._is_done_by_now(combination, combination.plan):
+                self.ended(number)
+            else:
+                self.left.remove(number)
+                return number
+        for number in held.keys() - self._waited_for:
+            self._waited_for.add(number)
+            line = f"another process is at work on run {self.run(number)}: {held[number]}; this command waits for it"
+            self.progress.warn(line)
+        return None
+
+    def train(self, number: int) -> None:
+        """Train a combination in this process.
+
+        Raises:
+            KeyboardInterrupt: a signal came; the run is saved.
+            Exception: whatever ends the only combination.
+        """
+        from ferbench.locks import TakenOver
+        from ferbench.runs.lock import AtWork
+
+        plan = self.plan(number)
+        try:
+            with ExitStack() as stack:
+
+                def observer_for(record: Any) -> Observer:
+                    return stack.enter_context(self.begins(number))
+
+                if plan.resolved.recipe.runtime.devices > 1:
+                    from ferbench.training.rank_launch import execute as execute_together
+
+                    execute_together(plan, self.results, observer_for, cache=self.cache, plugins=self.plugins)
+                else:
+                    from ferbench.training.run import execute
+
+                    execute(plan, self.results, observer_for)
+        except KeyboardInterrupt:
+            self.progress.interrupted(self.run(number))
+            raise
+        except Exception as error:
+            if self._alone:
+                raise
+            if isinstance(error, (AtWork, TakenOver)):
+                self.put_back(number)
+                time.sleep(LOOK)
+            else:
+                self.failed(number, error)
+        else:
+            self.ended(number)
+
+    def begins(self, number: int) -> AbstractContextManager[Observer]:
+        """A run begins: what has been warned of already is not said again."""
+        from ferbench.experiment.plan import single_update
+
+        warning = single_update(self.plan(number))
+        if warning is not None and warning not in self._warned:
+            self.progress.warn(warning)
+        self._warned.add(warning)
+        return self.progress.begins(number, self.combinations[number - 1])
+
+    def put_back(self, number: int) -> None:
+        """It was taken, and is to be taken again."""
+        bisect.insort(self.left, number)
+
+    def ended(self, number: int) -> None:
+        """A combination's run is there; its record says how it ended."""
+        combination, plan = self.combinations[number - 1], self.plan(number)
+        directory = plan.directory(self.results)
+        try:
+            record = _named(directory, plan, self.progress)
+        except Exception as error:
+            if self._alone:
+                raise
+            self.failed(number, error)
+            return
+        reason = None if record.error is None else record.error.message
+        self._end(number, Outcome(combination, record.status, directory, record, combination.done, reason))
+
+    def failed(self, number: int, error: Exception) -> None:
+        """A combination has no result for an error."""
+        reason = error.message if isinstance(error, UserError | RunFailed) else in_a_line(error)
+        directory = self.plan(number).directory(self.results)
+        self._end(number, Outcome(self.combinations[number - 1], "failed", directory, reason=reason, error=error))
+
+    @property
+    def _alone(self) -> bool:
+        return len(self.combinations) == 1
+
+    def _is_done_by_now(self, combination: Combination, plan: Plan) -> bool:
+        """Whether another command, at work on the same grid, has trained it meanwhile."""
+        if self._alone or not plan.directory(self.results).exists():
+            return False
+        with suppress(UserError):  # of a damaged record, which training mends or refuses
+            combination.done = plan.is_complete(self.results)
+        return combination.done
+
+    def _end(self, number: int, outcome: Outcome) -> None:
+        if number in self.left:
+            self.left.remove(number)
+        self.outcomes[number] = outcome
+        self.progress.ended(outcome)
+
 
 def run_all(
     combinations: Sequence[Combination],
@@ -123,79 +303,55 @@ def run_all(
     cache: Path,
     plugins: Sequence[str] = (),
     progress: Progress | None = None,
+    workers: int = 1,
 ) -> list[Outcome]:
     """Run what is to be run, and reuse what is there; of several runs, one that fails does not stop the others.
+
+    Several calls may be at work on the same grid: each trains what no other is at, and waits for the rest.
 
     Args:
         combinations: planned, see `ferbench.experiment.prepare.plan_all`.
         results: the results directory.
         cache: where packed datasets are kept.
-        plugins: as ``--plugin`` names them, for runs on several devices.
+        plugins: as ``--plugin`` names them, for processes that this one starts.
         progress: is told of everything; None: nobody is.
+        workers: runs of a grid that are trained at once, each in a process of its own.
+
+    Returns:
+        What became of them, in the order of the combinations.
 
     Raises:
-        UserError: the only combination cannot run.
+        UserError: the only combination cannot run, or no worker can work.
         Exception: whatever a plugin raises in the only combination.
-        KeyboardInterrupt: a signal came; the run is saved.
+        KeyboardInterrupt: a signal came; the runs are saved.
     """
-    progress = progress or Progress()
     silent.clear()  # another call of the same process is another command
-    outcomes: list[Outcome] = []
-    warned: set[str | None] = {None}
-    for number, combination in enumerate(combinations, start=1):
-        plan = combination.plan
-        if plan is None or combination.skip:
-            outcome = Outcome(combination, "skipped", reason=combination.skip, error=combination.error)
-        else:
-            directory = plan.directory(results)
-            try:
-                if not combination.done:
-                    _train(number, combination, plan, (results, cache, plugins), progress, warned)
-                record = _named(directory, plan, progress)
-                reason = None if record.error is None else record.error.message
-                outcome = Outcome(combination, record.status, directory, record, combination.done, reason)
-            except KeyboardInterrupt:
-                progress.interrupted(directory.path.name)
-                raise
-            except Exception as error:
-                if len(combinations) == 1:
-                    raise
-                reason = error.message if isinstance(error, UserError) else in_a_line(error)
-                outcome = Outcome(combination, "failed", directory, reason=reason, error=error)
-        outcomes.append(outcome)
-        progress.ended(outcome)
-    return outcomes
+    grid = Grid(combinations, results, cache, plugins, progress or Progress())
+    if workers > 1 and len(combinations) > 1:
+        from ferbench.api.side_by_side import train_all
+
+        train_all(grid, workers)
+    while grid.left:
+        if (number := grid.next()) is not None:
+            grid.train(number)
+        elif grid.left:
+            time.sleep(LOOK)
+    return [outcome for _, outcome in sorted(grid.outcomes.items())]
 
 
-def _train(
-    number: int,
-    combination: Combination,
-    plan: Plan,
-    places: tuple[Path, Path, Sequence[str]],
-    progress: Progress,
-    warned: set[str | None],
-) -> None:
-    """Train one combination; what has been warned of already is not said again."""
-    from ferbench.experiment.plan import single_update
+def refuse_shared(combinations: Sequence[Combination], workers: int) -> None:
+    """Refuse several runs at once where a run is over several devices already.
 
-    results, cache, plugins = places
-    with ExitStack() as stack:
-
-        def observer_for(record: Any) -> Observer:
-            warning = single_update(plan)
-            if warning is not None and warning not in warned:
-                progress.warn(warning)
-            warned.add(warning)
-            return stack.enter_context(progress.begins(number, combination))
-
-        if plan.resolved.recipe.runtime.devices > 1:
-            from ferbench.training.rank_launch import execute as execute_together
-
-            execute_together(plan, results, observer_for, cache=cache, plugins=plugins)
-        else:
-            from ferbench.training.run import execute
-
-            execute(plan, results, observer_for)
+    Raises:
+        UserError: naming both numbers.
+    """
+    recipes = [one.resolved.recipe for one in combinations if one.resolved is not None]
+    most = max((recipe.runtime.devices for recipe in recipes), default=1)
+    if workers > 1 and most > 1:
+        raise UserError(
+            f"--workers {workers} with runs over {most} devices: a host is shared out in one way or the other",
+            "give --workers alone to train several runs at once, or --devices alone to train each sooner",
+        )
 
 
 def _named(directory: RunDirectory, plan: Plan, progress: Progress) -> Run:

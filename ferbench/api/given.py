@@ -22,6 +22,9 @@ _R = TypeVar("_R")
 #: Draws of a bootstrap: more change no digit that is shown.
 MOST_DRAWS = 1_000_000
 
+#: Processes of a host: more are a slip.
+MOST_WORKERS = 1024
+
 #: What Python users write in another way than a flag with a value behind it.
 _WRITTEN_OTHERWISE = ("grid", "settings", "data")
 
@@ -183,7 +186,7 @@ def _listed(name: str, value: Any) -> Any:
 
 def _count(name: str, value: Any) -> Any:
     value = value.item() if hasattr(value, "item") else value
-    least, most = {"folds": (2, MOST), "draws": (100, MOST_DRAWS)}[name]
+    least, most = {"folds": (2, MOST), "draws": (100, MOST_DRAWS), "workers": (1, MOST_WORKERS)}[name]
     if type(value) is not int or not least <= value <= most:
         given = f"of {value.bit_length()} bits" if isinstance(value, int) and abs(value) > 2**63 else repr(value)
         raise UserError(f"{name} is {given}", f"give a whole number from {least} to {most:,}")
@@ -197,7 +200,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     **dict.fromkeys((*SECTIONS, "seed"), _several),
     **dict.fromkeys(("table", "predictions"), _frame),
     **dict.fromkeys(("plugins", "trackers"), _listed),
-    **dict.fromkeys(("folds", "draws"), _count),
+    **dict.fromkeys(("folds", "draws", "workers"), _count),
     **dict.fromkeys(("first", "second", "like", "run"), _run),
     "data": _data,
     "seeds": _seeds,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from ferbench.api.components import Chosen, component_names, plain, several, takes_components
-from ferbench.api.conduct import Outcome, Progress, run_all
+from ferbench.api.conduct import Outcome, Progress, refuse_shared, run_all
 from ferbench.api.given import checked
 from ferbench.api.places import Places, cache_directory, data_places, quiet_preparer
 from ferbench.api.results import Results
@@ -37,6 +39,7 @@ def run(
     name: str | None = None,
     trackers: Sequence[str] = (),
     devices: int | None = None,
+    workers: int | None = None,
     skip_faulty: bool = False,
     results: Place = "results",
     cache: Place | None = None,
@@ -60,6 +63,8 @@ def run(
         name: of the run; several are numbered.
         trackers: names of trackers that observe the runs, as ``NAME`` or ``NAME,OPTION=VALUE``.
         devices: share each run among so many GPUs, or processes on the CPU.
+        workers: train so many runs at once, each in a process of its own with its share of the CPU threads and, in
+            turn, a GPU; default: 1, in this process.
         skip_faulty: leave faulty samples out, and record how many.
         results: the results directory.
         cache: where packed datasets are kept; None: the user's cache directory.
@@ -101,10 +106,11 @@ def run(
         fields=fields,
         skip_faulty=skip_faulty,
     )
+    refuse_shared(combinations, workers or 1)
     plan_all(combinations, preparer, kept)
     if not isinstance(progress, Progress):
         progress = _Shown(len(combinations), shown=in_notebook() if progress is None else progress)
-    outcomes = run_all(combinations, kept, packs, local, progress)
+    outcomes = run_all(combinations, kept, packs, local, progress, workers or 1)
     there = [outcome for outcome in outcomes if outcome.directory is not None and outcome.directory.exists()]
     return Results.of(kept, {outcome.directory.path.name: outcome.reused for outcome in there if outcome.directory})
 
@@ -130,4 +136,13 @@ class _Shown(Progress):
             self.warn(f"{outcome.combination.label} {ending}: {outcome.reason}")
 
     def warn(self, line: str) -> None:
-        warnings.warn(line.removeprefix("warning: "), stacklevel=5)
+        warnings.warn(line.removeprefix("warning: "), stacklevel=_callers_level())
+
+
+def _callers_level() -> int:
+    """The ``stacklevel`` at which a warning of the function that calls this names the line that called ferbench."""
+    frame: FrameType | None = sys._getframe(1)
+    level = 1
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("ferbench."):
+        frame, level = frame.f_back, level + 1
+    return level

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
+import resource
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+import psutil  # type: ignore[import-untyped]
 
 from ferbench.cli.devices import shared_batch
 from ferbench.cli.json_output import echo_json
@@ -17,15 +21,25 @@ from ferbench.experiment.plan import single_update
 from ferbench.experiment.prepare import Combination, refuse_if_all_skipped
 from ferbench.ids import short
 from ferbench.plugin.culprit import in_a_line
+from ferbench.processes.workers import threads_each, visible_gpus
 from ferbench.tables.table import duration, size
 from ferbench.training.estimate import Estimator
+from ferbench.training.runtime import choose_device
 
 if TYPE_CHECKING:
     from ferbench.training.estimate import Estimate
 
 
-def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
-    estimator = Estimator()
+def show_plan(combinations: Sequence[Combination], *, as_json: bool, workers: int = 1) -> None:
+    """Print what would be run, with ids and what it will cost.
+
+    Args:
+        combinations: planned.
+        as_json: as JSON.
+        workers: runs that would be trained at once.
+    """
+    workers = min(workers, sum(c.plan is not None and not c.skip for c in combinations)) or 1
+    estimator = Estimator(threads_each(workers))
     estimates: list[Estimate | None] = []
     for combination in combinations:
         estimate = None
@@ -80,13 +94,41 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool) -> None:
     todo = [estimate for estimate in estimates if estimate is not None]
     reused = sum(combination.done for combination in combinations)
     skipped = sum(combination.skip is not None for combination in combinations)
-    seconds, disk = sum(e.seconds for e in todo), sum(e.disk_bytes for e in todo)
-    spare = max((e.disk_peak_bytes - e.disk_bytes for e in todo), default=0)
+    seconds, disk = _together([e.seconds for e in todo], _ways(combinations, workers)), sum(e.disk_bytes for e in todo)
+    spare = sum(sorted((e.disk_peak_bytes - e.disk_bytes for e in todo), reverse=True)[:workers])
+    at_once = f", {workers} at once" if workers > 1 else ""
     click.echo(
-        f"\n{len(todo)} to run, {reused} to reuse, {skipped} skipped; about {duration(round(seconds))} "
+        f"\n{len(todo)} to run{at_once}, {reused} to reuse, {skipped} skipped; about {duration(round(seconds))} "
         f"on this machine (timed on a few batches; other work on it makes it longer) and {size(disk)} of disk"
         + (f", {size(disk + spare)} while it trains" if spare else "")
     )
+    if workers > 1 and todo:
+        each, free = _memory(), psutil.virtual_memory().available
+        click.echo(
+            f"a run takes about {size(each)} of memory, {min(workers, len(todo))} at once {size(each * workers)}; "
+            f"{size(free)} are free"
+        )
+
+
+def _together(seconds: Sequence[float], ways: int) -> float:
+    """How long so many runs at once take for all, each begun where another has ended."""
+    ends = [0.0] * ways
+    for each in seconds:
+        heapq.heapreplace(ends, ends[0] + each)
+    return max(ends)
+
+
+def _ways(combinations: Sequence[Combination], workers: int) -> int:
+    """How many runs really go on at once: those that share a GPU wait for each other."""
+    plans = [combination.plan for combination in combinations if combination.plan is not None]
+    devices = {choose_device(plan.resolved.recipe.runtime.device).type for plan in plans}
+    return min(workers, max(1, len(visible_gpus()))) if "cuda" in devices else workers
+
+
+def _memory() -> int:
+    """Bytes that this process has taken at most, by now for a few batches of the largest run."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 def _shared(combination: Combination) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
@@ -60,14 +62,23 @@ def describe_resumption(at: Position) -> str:
 
 
 class LineProgress(Observer):
-    """One line an epoch on stderr, for logs and pipes."""
+    """One line an epoch on stderr, for logs and pipes.
 
-    def __init__(self, title: str, epochs: int, *, quiet: bool) -> None:
+    Args:
+        title: which run.
+        epochs: that are planned.
+        quiet: print nothing.
+        prefix: of each line but the first, where several runs go on at once.
+    """
+
+    def __init__(self, title: str, epochs: int, *, quiet: bool, prefix: str = "") -> None:
+        self._prefix = ""
         self._epochs = epochs
         self._quiet = quiet
         self._started = time.perf_counter()
         self._first = 0
         self._print(f"run {one_line(title)}")
+        self._prefix = prefix
 
     def __enter__(self) -> LineProgress:
         return self
@@ -89,7 +100,7 @@ class LineProgress(Observer):
 
     def _print(self, line: str) -> None:
         if not self._quiet:
-            print(line, file=sys.stderr, flush=True)
+            print(self._prefix + line, file=sys.stderr, flush=True)
 
 
 class LiveProgress(Observer):
@@ -144,6 +155,78 @@ class LiveProgress(Observer):
 
     def stopped(self, epoch: int, reason: str) -> None:
         self._console.print(Text(f"stopped after epoch {epoch}: {reason}"))
+
+
+class LiveRuns:
+    """A bar for all runs of a grid, and one for each that is being trained.
+
+    Args:
+        count: of the runs.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20 if self._console.width >= 110 else 6),
+            TextColumn("{task.fields[numbers]}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=self._console,
+            transient=True,
+        )
+        self._count, self._ended = count, 0
+        self._all = self._progress.add_task("runs", total=count, numbers="the workers are starting")
+        self._progress.start()
+
+    @contextmanager
+    def row(self, title: str, name: str, epochs: int) -> Iterator[Observer]:
+        """An observer whose run has a bar, called ``name``, while this is entered."""
+        self._console.print(Text(f"run {one_line(title)}", style="bold"))
+        self._show_count()
+        task = self._progress.add_task(name, total=None, numbers="")
+        try:
+            yield _Row(self._progress, task, epochs)
+        finally:
+            self._progress.remove_task(task)
+
+    def ended(self) -> None:
+        """Another run has ended."""
+        self._ended += 1
+        self._show_count()
+
+    def _show_count(self) -> None:
+        self._progress.update(self._all, completed=self._ended, numbers=f"{self._ended}/{self._count}")
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Out of the way of what is printed."""
+        self._progress.stop()
+        try:
+            yield
+        finally:
+            self._progress.start()
+
+    def stop(self) -> None:
+        """Show nothing any more."""
+        self._progress.stop()
+
+
+class _Row(Observer):
+    def __init__(self, progress: Progress, task: TaskID, epochs: int) -> None:
+        self._progress, self._task, self._epochs = progress, task, epochs
+        self._score = ""
+
+    def batch_done(self, epoch: int, images: int, total: int, loss: float | None) -> None:
+        done, of = (epoch - 1) * total + images, self._epochs * total
+        numbers = f"epoch {epoch}/{self._epochs}{self._score}"
+        self._progress.update(self._task, completed=done, total=of, numbers=numbers)
+
+    def epoch_ended(self, epoch: Epoch) -> None:
+        self._score = f"  validation macro-F1 {epoch.validation.metrics['macro_f1']:.4f}"
+        self._progress.update(self._task, numbers=f"epoch {epoch.epoch}/{self._epochs}{self._score}")
+
+    def resumed(self, at: Position) -> None:
+        self._progress.update(self._task, numbers=describe_resumption(at))
 
 
 class PackingProgress:

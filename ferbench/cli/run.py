@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
-import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ferbench.api.conduct import Outcome, Progress, run_all
+from ferbench.api.conduct import Outcome, refuse_shared, run_all
+from ferbench.api.given import MOST_WORKERS
 from ferbench.cli.completion import SettingType, plugin_option
-from ferbench.cli.devices import asked_devices, devices_option, shared_batch
+from ferbench.cli.devices import asked_devices, devices_option
 from ferbench.cli.fold_results import cross_validations, show_cross_validations
+from ferbench.cli.grid_progress import GridProgress, SeveralProgress
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.naming import warn_of_names
 from ferbench.cli.packed import preparer
@@ -26,7 +27,6 @@ from ferbench.kinds import SECTIONS
 
 if TYPE_CHECKING:
     from ferbench.experiment.prepare import Combination, Preparer
-    from ferbench.training.loop import Observer
 
 
 @click.command()
@@ -44,6 +44,13 @@ if TYPE_CHECKING:
 )
 @start_option
 @devices_option
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MOST_WORKERS),
+    default=1,
+    metavar="N",
+    help="Train N runs of a grid at once, each on its share of the CPU threads and, in turn, a GPU; default: 1.",
+)
 @click.option("--name", help="Name of the run; a grid numbers its runs.")
 @skip_faulty_option
 @click.option("--dry-run", is_flag=True, help="Show what would be run, with ids and estimates; may pack, never trains.")
@@ -62,6 +69,7 @@ def run(
     cache: Path,
     plugin: Sequence[str],
     devices: int | None,
+    workers: int,
     **asked: Any,
 ) -> None:
     """Train a combination of plugins and test it once.
@@ -74,6 +82,7 @@ def run(
     ferbench run --dataset fer2013 --data DIR --model basic-cnn --set training.epochs=10
     ferbench run RECIPE.toml --seed 0 --seed 1 --grid training.batch_size=64,128
     ferbench run --from my-run@best --sampler adaptive --set training.epochs=5
+    ferbench run RECIPE.toml --seed 0 --seed 1 --seed 2 --seed 3 --workers 2
     ferbench run RECIPE.toml --devices 2
     """
     devices = asked_devices(devices)
@@ -82,14 +91,16 @@ def run(
 
     prepares = preparer(load_registry(plugin), results, cache, quiet=quiet or as_json)
     combinations = combinations_of(prepares, devices=devices, **asked)
+    refuse_shared(combinations, workers)
     plan_all(combinations, prepares, results)
     _warn_of_names(combinations, results)
     if dry_run:
         from ferbench.cli.dry_run import show_plan
 
-        show_plan(combinations, as_json=as_json)
+        show_plan(combinations, as_json=as_json, workers=workers)
         return
-    conduct(combinations, results, cache, plugin, quiet=quiet or as_json, tables=not as_json, with_report=with_report)
+    shown = {"quiet": quiet or as_json, "tables": not as_json, "with_report": with_report}
+    conduct(combinations, results, cache, plugin, workers=workers, **shown)
 
 
 def _warn_of_names(combinations: Sequence[Combination], results: Path) -> None:
@@ -139,14 +150,18 @@ def conduct(
     plugins: Sequence[str],
     *,
     quiet: bool,
+    workers: int = 1,
     tables: bool = True,
     with_report: bool = True,
 ) -> None:
     """Run what is to be run, show it, and end with exit code 1 where something failed."""
     keep_working()
-    shown = _Shown(len(combinations), quiet=quiet, tables=tables)
-    with redirect_stdout(sys.stderr):  # what models print while they are trained is no result
-        outcomes = run_all(combinations, results, cache, plugins, shown)
+    shown = SeveralProgress if workers > 1 and len(combinations) > 1 else GridProgress
+    with (
+        shown(len(combinations), quiet=quiet, tables=tables) as progress,
+        redirect_stdout(sys.stderr),  # what models print while they are trained is no result
+    ):
+        outcomes = run_all(combinations, results, cache, plugins, progress, workers)
     several = cross_validations(outcomes)
     if tables and len(combinations) > 1:
         from ferbench.cli.results import show_comparison
@@ -165,46 +180,6 @@ def conduct(
         click.echo(f"report: {page}")
     if any(outcome.status in ("failed", "diverged") for outcome in outcomes):
         sys.exit(1)
-
-
-class _Shown(Progress):
-    """Shows a grid on the terminal."""
-
-    def __init__(self, count: int, *, quiet: bool, tables: bool) -> None:
-        self._count, self._quiet, self._tables = count, quiet, tables
-        self._results = sys.stdout
-
-    @contextmanager
-    def begins(self, number: int, combination: Combination) -> Iterator[Observer]:
-        from ferbench.cli.progress import LineProgress, LiveProgress
-
-        plan = combination.plan
-        assert plan is not None
-        recipe = plan.resolved.recipe
-        if recipe.runtime.devices > 1 and not self._quiet:
-            click.echo(shared_batch(plan), err=True)
-        position = f"{number}/{self._count} " if self._count > 1 else ""
-        name = f"  ({recipe.name})" if recipe.name else ""
-        title = f"{position}{plan.directory(Path()).path.name}  {combination.label}{name}"
-        epochs = recipe.training.epochs
-        live = sys.stderr.isatty() and not self._quiet and epochs
-        with LiveProgress(title, epochs) if live else LineProgress(title, epochs, quiet=self._quiet) as observer:
-            yield observer
-
-    def ended(self, outcome: Outcome) -> None:
-        if outcome.status == "failed" and outcome.error is not None and not isinstance(outcome.error, UserError):
-            traceback.print_exception(outcome.error)
-        if self._tables:
-            from ferbench.cli.results import show_outcome
-
-            with redirect_stdout(self._results):
-                show_outcome(outcome, quiet=self._quiet)
-
-    def interrupted(self, run: str) -> None:
-        click.echo(f"interrupted: the same command goes on with run {run}", err=True)
-
-    def warn(self, line: str) -> None:
-        click.echo(line, err=True)
 
 
 def write_report(outcomes: Sequence[Outcome], results: Path, plugins: Sequence[str] = ()) -> Path | None:

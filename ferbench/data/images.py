@@ -210,5 +210,7 @@ def _hash_of(shape: Sequence[int]) -> hashlib.blake2b:
 
 
 def available_cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """CPU cores that this process may use; in a job of Slurm no more than were given, which not every cluster holds."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    given = os.environ.get("SLURM_CPUS_PER_TASK") or os.environ.get("SLURM_CPUS_ON_NODE") or ""
+    return min(there, int(given)) if given.isdecimal() and int(given[:9]) > 0 else there

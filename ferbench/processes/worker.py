@@ -105,6 +105,7 @@ def main(handle: int, parent_id: int, task: str, context: Mapping[str, Any]) -> 
         started = time.perf_counter()
         ending = _ending(do, given["job"], parent)
         sys.stdout.flush()
+        sys.stderr.flush()
         send(line, {**ending, "seconds": time.perf_counter() - started})
         if ending["kind"] == "interrupted":
             break

@@ -47,9 +47,13 @@ class Estimator:
     throw-away copies.
 
     Of several devices one is timed; what they exchange is not.
+
+    Args:
+        threads: of the CPU, where the recipe does not say; None: as a run takes here.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int | None = None) -> None:
+        self._threads = threads
         self._measured: dict[str, tuple[float, float, int]] = {}
         self._checkpoints: dict[str, tuple[int, int]] = {}
 
@@ -110,7 +114,7 @@ class Estimator:
                 begin(plan.start, model)
         while key not in self._measured:
             try:
-                self._measured[key] = _measure(plan, device, batch_size)
+                self._measured[key] = _measure(plan, device, batch_size, self._threads)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or batch_size <= 1:
                     raise
@@ -119,10 +123,10 @@ class Estimator:
         return self._measured[key]
 
 
-def _measure(plan: Plan, device: torch.device, batch_size: int) -> tuple[float, float, int]:
+def _measure(plan: Plan, device: torch.device, batch_size: int, threads: int | None) -> tuple[float, float, int]:
     """Seconds per training image, seconds per evaluated image, number of parameters."""
     recipe = plan.resolved.recipe
-    runtime.prepare(device, recipe.runtime.threads, recipe.training.deterministic, recipe.runtime.devices)
+    runtime.prepare(device, recipe.runtime.threads or threads, recipe.training.deterministic, recipe.runtime.devices)
     model = build_model(plan)
     parameters = sum(count_parameters(model))
     model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -132,6 +132,15 @@ def test_several_gpus(ferbench_cli, tmp_path):
     assert record["training"]["shards"] == [64, 64]
 
 
+def test_run_a_grid(ferbench_cli, tmp_path):
+    planned, ran = do(ferbench_cli, tmp_path, text_of("how-to/run-a-grid.md"), (*SMALL, *FACES)).values()
+    assert "4 to run, 2 at once, 0 to reuse, 0 skipped" in planned
+    assert "of memory, 2 at once" in planned
+    assert ran.count("macro average") == 4
+    table = ran.rpartition("split")[2].splitlines()[1:5]
+    assert [("linear" in row, "seed 1" in row) for row in table] == [(1, 0), (1, 1), (0, 0), (0, 1)]
+
+
 def test_tune_on_several_machines(ferbench_cli, tmp_path):
     printed = do(ferbench_cli, tmp_path, text_of("how-to/tune-on-several-machines.md"), (*SMALL, *FACES))
     space, first, status, second = printed.values()

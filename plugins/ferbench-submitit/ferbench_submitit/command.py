@@ -105,6 +105,10 @@ def submit_run(arguments: tuple[str, ...], **asked: Any) -> None:
     from ferbench_submitit.jobs import FerbenchJob
 
     params = _parsed(run, "run", arguments)
+    if params.pop("workers") > 1:
+        raise UserError(
+            "--workers trains several runs in one command, but each job is one run", "give --at-once instead"
+        )
     resources = _resources(asked, params["results"], "ferbench-run")
     places = _places(params)
     own = {"dry_run", "as_json", "with_report", "quiet", "results", "cache", "plugin"}

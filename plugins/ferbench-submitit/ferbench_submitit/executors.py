@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,8 +21,21 @@ from ferbench_submitit.job_list import write_jobs
 from ferbench_submitit.jobs import FerbenchJob
 from ferbench_submitit.task import TaskPaths, command, read_number
 
-#: Seconds between two looks at jobs.
-_LOOK = 1.0
+#: Seconds between two looks at jobs: of this machine, and at most at those of a cluster.
+_LOOK, _SELDOM = 1.0, 30.0
+
+#: States of jobs that do not go on, as ``squeue`` has them; one that it does not list is gone.
+_OVER = {
+    "gone",
+    "BOOT_FAIL",
+    "CANCELLED",
+    "COMPLETED",
+    "DEADLINE",
+    "FAILED",
+    "NODE_FAIL",
+    "OUT_OF_MEMORY",
+    "TIMEOUT",
+}
 
 
 @dataclass(frozen=True)
@@ -128,22 +144,43 @@ def work(jobs: Sequence[FerbenchJob], resources: Resources, begun: Callable[[int
 
 
 def wait(jobs: Sequence[Job[int]]) -> Iterator[Ended]:
-    """Each job of a cluster as it ends."""
-    left = dict(enumerate(jobs))
+    """Each job of a cluster as it ends: it has written its result, or is in the queue no more.
+
+    Asks ``squeue``, since submitit asks ``sacct``, which knows nothing on a cluster without accounting.
+    """
+    left, gone = dict(enumerate(jobs)), set[int]()
+    pause = _LOOK
     while left:
+        states = _states()
         for position, one in list(left.items()):
-            if one.done():
+            state = None if states is None else states.get(one.job_id, "gone")
+            if state in _OVER and position not in gone:
+                gone.add(position)  # its result may be on its way, through a file system of several hosts
+                with contextlib.suppress(OSError):
+                    one.paths.folder.chmod(one.paths.folder.stat().st_mode)  # looks at the disk anew
+            elif state in _OVER or one.paths.result_pickle.exists():
                 del left[position]
-                yield _ended(position, one)
+                yield _ended(position, one, state or "")
         if left:
-            time.sleep(10 * _LOOK)
+            time.sleep(pause)
+            pause = min(2 * pause, _SELDOM)
 
 
-def _ended(position: int, job: Job[int]) -> Ended:
+def _states() -> dict[str, str] | None:
+    """The state of each of the user's jobs that Slurm still knows; None where it does not answer."""
+    command = ["squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", "--format=%i|%T"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return None
+    return dict(line.strip().partition("|")[::2] for line in done.stdout.splitlines())
+
+
+def _ended(position: int, job: Job[int], state: str = "") -> Ended:
     if isinstance(job, DebugJob):
         return Ended(position, int(job.result()))
     code = read_number(job.paths.result_pickle)
-    return Ended(position, 0) if code == 0 else Ended(position, code or 1, f"see {job.paths.stdout}")
+    how = f"{state.lower()}, " if code is None and state else ""
+    return Ended(position, 0) if code == 0 else Ended(position, code or 1, f"{how}see {job.paths.stdout}")
 
 
 def _command(python: str, resources: Resources, digest: str, number: int | None) -> str:
