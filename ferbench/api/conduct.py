@@ -186,14 +186,9 @@ def _train(
             warned.add(warning)
             return stack.enter_context(progress.begins(number, combination))
 
-        if plan.resolved.recipe.runtime.devices > 1:
-            from ferbench.training.rank_launch import execute as execute_together
+        from ferbench.training.rank_launch import execute
 
-            execute_together(plan, results, observer_for, cache=cache, plugins=plugins)
-        else:
-            from ferbench.training.run import execute
-
-            execute(plan, results, observer_for)
+        execute(plan, results, observer_for, cache=cache, plugins=plugins)
 
 
 def _named(directory: RunDirectory, plan: Plan, progress: Progress) -> Run:

@@ -103,6 +103,7 @@ def evaluate(
         ranks: that share the run.
     """
     whole_batch = batch_size
+    ranks.copy_weights(model)  # what is evaluated is what the first rank keeps
     with evaluating(model):
         while True:
             try:

@@ -1,0 +1,326 @@
+"""How the ranks of a run meet, and how one that ends says so to the others.
+
+They meet in a store that outlives them, since it is with whoever has started them. In it lie
+
+- ``attempt``: a name for what begins when all have met; ``<attempt>/<rank>`` of those that have come, ``<attempt>/go``
+  when all have, and ``<attempt>/ended`` when the first needs the others no more;
+- ``failure``: why a rank has ended, which the first then says;
+- ``over``: nothing is left to do; as a value, what whoever started the ranks still has to raise.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import json
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ferbench.errors import UserError, is_out_of_memory, out_of_memory
+from ferbench.plugin.guard import leave
+from ferbench.training.interruption import numbers
+from ferbench.training.torchrun import Place, is_restarted
+
+if TYPE_CHECKING:
+    from torch.distributed import TCPStore
+
+    from ferbench.experiment.plan import Plan
+    from ferbench.records.run import Run
+    from ferbench.training.loop import Observer
+    from ferbench.training.ranks import ConnectedRanks
+
+#: Seconds that the first rank gets to see that another one has failed, which exchanges between GPUs may not show.
+_GRACE = 20.0
+
+
+class RankFailed(Exception):
+    """A rank has failed: where and why, with its traceback as a note where there is one."""
+
+    def __init__(self, message: str, trace: str | None = None) -> None:
+        super().__init__(message)
+        if trace:
+            self.add_note(trace.rstrip())
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What each rank needs to make the same plan.
+
+    Attributes:
+        settings: the recipe as plain values.
+        start: the weights that the run starts from, as plain values; None: from scratch.
+        reads_test: as `Plan` has it.
+        training_id: that the plan must have again.
+        results: the results directory.
+        cache: where packs are.
+        plugins: as ``--plugin`` names them.
+    """
+
+    settings: dict[str, Any]
+    start: dict[str, Any] | None
+    reads_test: bool
+    training_id: str
+    results: str
+    cache: str
+    plugins: list[str]
+
+    @classmethod
+    def of(cls, plan: Plan, results: Path, cache: Path, plugins: list[str]) -> Setup:
+        """What makes this plan again."""
+        settings = plan.resolved.recipe.model_dump(mode="json", by_alias=True)
+        given = {key: value for key, value in settings.items() if value is not None}
+        given["data"] = {key: value for key, value in given["data"].items() if value is not None}
+        start = None
+        if plan.start is not None:
+            start = {**vars(plan.start), "directory": str(plan.start.directory.path)}
+        return cls(given, start, plan.reads_test, plan.training_id, str(results), str(cache), plugins)
+
+    def plan(self) -> Plan:
+        """The plan, made anew.
+
+        Raises:
+            UserError: it has become another one.
+        """
+        from ferbench.experiment.prepare import Preparer, pack_in
+        from ferbench.experiment.start import Start
+        from ferbench.plugin.discovery import load_registry
+        from ferbench.runs.directory import RunDirectory
+
+        start = None
+        if self.start is not None:
+            directory, names = RunDirectory(Path(self.start["directory"])), tuple(self.start["class_names"])
+            start = Start(**{**self.start, "directory": directory, "class_names": names})
+        preparer = Preparer(load_registry(tuple(self.plugins)), pack_in(Path(self.cache), checked=True))
+        planned = preparer.prepare(self.settings, start, reads_test=self.reads_test)
+        if planned.training_id != self.training_id:
+            raise UserError("the data or a plugin changed while the run started", "give the command again")
+        return planned
+
+
+def failure_of(error: BaseException, place: Place) -> str:
+    """Why a rank ends, for `exception_of`."""
+    from ferbench.plugin.culprit import blame, named
+    from ferbench.training.ranks import OutOfMemory
+
+    if isinstance(error, OutOfMemory):
+        return json.dumps({"size": error.size})
+    if is_out_of_memory(error):
+        error = out_of_memory(error)
+    if isinstance(error, UserError):
+        return json.dumps({"message": error.message, "remedy": error.remedy})
+    if isinstance(error, RankFailed):
+        return json.dumps({"message": str(error), "trace": "\n".join(getattr(error, "__notes__", []))})
+    error = blame(error)
+    text = named(error) or traceback.format_exception_only(type(error), error)[0].strip()
+    where = f"device {place.index + 1} of {place.count}: {text}"
+    return json.dumps({"message": where, "trace": "".join(traceback.format_exception(error))})
+
+
+def exception_of(failure: bytes) -> Exception:
+    """What another process has given to `failure_of`."""
+    from ferbench.training.ranks import OutOfMemory
+
+    known = json.loads(failure)
+    if "size" in known:
+        return OutOfMemory(known["size"])
+    if "remedy" in known:
+        return UserError(known["message"], known["remedy"])
+    return RankFailed(known["message"], known["trace"])
+
+
+def store_of(place: Place) -> TCPStore:
+    """The store of whoever has started the ranks; without one, the first rank's."""
+    from torch.distributed import TCPStore
+
+    from ferbench.training.ranks import PATIENCE
+
+    first = place.index == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    return TCPStore(address, port, None, first, PATIENCE, wait_for_workers=False, multi_tenant=True)
+
+
+def lead(
+    setup: Setup, observer_for: Callable[[Run], Observer], place: Place, store: TCPStore, plan: Plan | None = None
+) -> Run:
+    """`ferbench.training.run.execute` in the first rank; starts again with smaller pieces where memory runs out.
+
+    Args:
+        setup: of the run.
+        observer_for: gives an observer for a run's first record.
+        place: of this rank.
+        store: where the ranks meet.
+        plan: that the setup makes; None: it has yet to be made.
+
+    Raises:
+        PeerLost: another rank has ended, and nobody knows why.
+    """
+    from ferbench.training.ranks import OutOfMemory, PeerLost
+    from ferbench.training.run import execute
+
+    micro_batch = None
+    while True:
+        if store.check(["failure"]):  # of an attempt that could not say so
+            error = exception_of(store.get("failure"))
+            store.delete_key("failure")
+            if not isinstance(error, OutOfMemory):
+                raise error
+            micro_batch = (error.size + 1) // 2
+        name = _meet(store, place, [asdict(setup), micro_batch])
+        ended = f"{name}/ended"
+        _watch(place, "failure", functools.partial(_end_stuck, store, ended), _GRACE)
+        try:
+            plan = plan or setup.plan()
+            ranks = _joined(plan, place, store, name, micro_batch)
+            return execute(plan, Path(setup.results), observer_for, ranks)
+        except OutOfMemory as error:
+            store.set("failure", failure_of(error, place))
+        except (KeyboardInterrupt, PeerLost):
+            atexit.unregister(_close)  # torchrun may go on
+            raise
+        finally:
+            store.set(ended, "")
+            _disconnect()
+
+
+def serve(place: Place) -> NoReturn:
+    """Be another rank than the first: follow it for a run, and end with it.
+
+    Where a user's torchrun has started this process, it then begins anew, for the first rank's next run.
+    """
+    # What ends a run is for the first rank to hear, which saves it. Until the ranks have met, nothing would be lost.
+    waiting = numbers()
+    signal.pthread_sigmask(signal.SIG_BLOCK, waiting)  # before other threads begin
+    if not place.launched:  # it has the streams of the first
+        for stream in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+    try:
+        store = store_of(place)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, waiting)
+        name, (settings, micro_batch) = _arrive(store, place)
+        signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
+        _watch(place, f"{name}/ended", lambda: _leave(place))
+    except RuntimeError:  # the store is gone, with whoever started this
+        leave(1)
+    try:
+        from ferbench.training.run import follow
+
+        setup = Setup(**settings)
+        plan = setup.plan()
+        follow(plan, Path(setup.results), _joined(plan, place, store, name, micro_batch))
+    except BaseException as error:
+        _give_up(error, place, store, name)
+    _leave(place)  # never: the first has to end it
+
+
+def begin_leading(place: Place) -> None:
+    """As the first of the processes that a user's torchrun has started: let the others end with this one."""
+    if is_restarted() and store_of(place).check(["over"]):
+        sys.exit(1)  # what ended the run before would end it again
+    atexit.register(_close, place)
+
+
+def _end_stuck(store: TCPStore, ended: str) -> None:
+    if not store.check([ended]):
+        leave(1)
+
+
+def _close(place: Place) -> None:
+    store_of(place).set("over", "")
+
+
+def _meet(store: TCPStore, place: Place, message: Any) -> str:
+    name = secrets.token_hex(8)
+    store.set("attempt", name)
+    others = [f"{name}/{index}" for index in range(1, place.count)]
+    while not store.check(others):
+        time.sleep(0.05)
+    store.set(f"{name}/go", json.dumps([[store.get(other).decode() for other in others], message]))
+    return name
+
+
+def _arrive(store: TCPStore, place: Place) -> tuple[str, Any]:
+    """Wait for the first rank; what was left by an attempt that this process had no part in does not count."""
+    own, name = secrets.token_hex(8), ""
+    while True:
+        if store.check(["over"]):
+            leave(0)
+        if store.check(["attempt"]) and (current := store.get("attempt").decode()) != name:
+            name = current
+            store.set(f"{name}/{place.index}", own)
+        if name and store.check([f"{name}/go"]):
+            came, message = json.loads(store.get(f"{name}/go"))
+            if own in came:
+                return name, message
+        time.sleep(0.05)
+
+
+def _joined(plan: Plan, place: Place, store: TCPStore, name: str, micro_batch: int | None) -> ConnectedRanks:
+    from torch.distributed import PrefixStore
+
+    from ferbench.training.ranks import ConnectedRanks
+    from ferbench.training.runtime import choose_devices
+
+    recipe = plan.resolved.recipe
+    device = choose_devices(recipe.runtime.device, place.count_here)[place.here]
+    each = recipe.runtime.threads is None and "OMP_NUM_THREADS" in os.environ and not place.launched
+    if place.count == place.count_here:  # on one host nothing has to look for its name, nor listen to others
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
+
+    def cause() -> Exception | None:
+        return exception_of(store.get("failure")) if store.check(["failure"]) else None
+
+    processes = 1 if each else place.count_here
+    shared = PrefixStore(name, store)
+    return ConnectedRanks(shared, place.index, place.count, device, micro_batch, processes, cause)
+
+
+def _watch(place: Place, key: str, then: Callable[[], object], after: float = 0.0) -> None:
+    """Do something when a key is in the store, and end with the store."""
+
+    def wait() -> None:
+        from ferbench.training.ranks import PATIENCE
+
+        try:
+            store_of(place).wait([key], PATIENCE)
+            time.sleep(after)
+            then()
+        except RuntimeError:
+            leave(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _give_up(error: BaseException, place: Place, store: TCPStore, name: str) -> NoReturn:
+    from ferbench.training.ranks import is_lost
+
+    try:
+        if not is_lost(error):
+            store.compare_set("failure", "", failure_of(error, place))
+        elif not store.check([f"{name}/ended"]) and not store.check(["failure"]):
+            leave(1)
+    except RuntimeError:
+        leave(1)
+    _leave(place)
+
+
+def _leave(place: Place) -> NoReturn:
+    """At once: what is shared with the others need not be taken down in order."""
+    if place.launched:
+        leave(0)
+    os.execv(sys.executable, sys.orig_argv)
+
+
+def _disconnect() -> None:
+    import torch.distributed as dist
+
+    if dist.is_initialized():
+        dist.destroy_process_group()
