@@ -316,6 +316,7 @@ def _leave(place: Place) -> NoReturn:
     """At once: what is shared with the others need not be taken down in order."""
     if place.launched:
         leave(0)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # so that the others see at once that it has left
     os.execv(sys.executable, sys.orig_argv)
 
 

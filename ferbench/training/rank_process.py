@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ferbench import display, startup
 from ferbench.training.rank_meeting import Setup, failure_of, lead, serve, store_of
-from ferbench.training.torchrun import place
+from ferbench.training.torchrun import place, quieten
 
 if TYPE_CHECKING:
     from torch.distributed import TCPStore
@@ -27,6 +27,7 @@ def main() -> None:
     startup.begin()
     display.watch()
     display.keep_working()
+    quieten()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     this = place()
     assert this is not None

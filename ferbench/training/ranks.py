@@ -7,7 +7,6 @@ import datetime
 import functools
 import hashlib
 import inspect
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Any
@@ -178,7 +177,6 @@ class ConnectedRanks(Ranks):
         about_buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
         options: Any = {about_buffers: False, "init_sync": False, "find_unused_parameters": True}
         # A parameter that no rank has a gradient for keeps none, so that no optimiser decays it.
-        warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
         return DistributedDataParallel(model, **options)
 
     def sharing(

@@ -40,6 +40,11 @@ def place() -> Place | None:
     return Place(index, count, here, count_here, os.environ.get("ROLE_NAME") == ROLE)
 
 
+def quieten() -> None:
+    """Keep to oneself what torch says in C++ of processes that share a run, before it is imported."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+
+
 def is_restarted() -> bool:
     """Whether ``torchrun`` starts this process in place of one that has ended."""
     return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
@@ -59,6 +64,7 @@ def asked_devices(given: int | None) -> int | None:
     this = place()
     if this is None or this.launched:
         return given
+    quieten()
     from ferbench.training.rank_meeting import begin_leading, serve
 
     if this.index:

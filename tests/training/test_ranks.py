@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import nn
 
 from ferbench.data.targets import Outputs
-from ferbench.training.ranks import ALONE, ConnectedRanks, in_order
+from ferbench.training.ranks import ALONE, ConnectedRanks, PeerLost, in_order, is_lost
 
 DEVICES = [
     "cpu",
@@ -22,7 +22,7 @@ DEVICES = [
 @pytest.fixture(params=DEVICES)
 def ranks(request, tmp_path):
     """The first of one."""
-    yield ConnectedRanks(tmp_path / "store", 0, 1, torch.device(request.param))
+    yield ConnectedRanks(dist.FileStore(str(tmp_path / "store"), 1), 0, 1, torch.device(request.param))
     dist.destroy_process_group()
 
 
@@ -47,12 +47,47 @@ def test_weights_and_counters_keep_values_and_layout(ranks):
     assert model[0].weight.is_contiguous(memory_format=torch.channels_last)
 
 
+class Heads(nn.Module):
+    """One head is not asked for, and a layer not always used."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked, self.other, self.seldom = nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2)
+
+    def forward(self, images, seldom=False):
+        return Outputs(self.asked(images) + (self.seldom(images) if seldom else 0), self.other(images))
+
+
 def test_gradients_that_nobody_has_stay_none(ranks):
-    parameters = [nn.Parameter(torch.ones(2, device=ranks.device)) for _ in range(3)]
-    parameters[0].grad, parameters[2].grad = torch.tensor([[1.0, 2.0], [3.0, 4.0]], device=ranks.device)
-    ranks.add_gradients(parameters)
-    assert parameters[1].grad is None
-    assert [parameters[i].grad.tolist() for i in (0, 2)] == [[1.0, 2.0], [3.0, 4.0]]
+    model = Heads().to(ranks.device)
+    called, images = ranks.replicated(model), torch.ones(3, 2, device=ranks.device)
+    for seldom in (False, True, False):
+        model.zero_grad(set_to_none=True)
+        for last in (False, True):
+            with ranks.sharing([3], called, last=last):
+                called(images, seldom and not last).logits.sum().backward()
+        assert (model.seldom.weight.grad is not None) == seldom, "also where only an earlier piece has used it"
+        assert model.other.weight.grad is None
+        assert model.asked.weight.grad.tolist() == [[6.0, 6.0], [6.0, 6.0]]
+
+
+def test_a_model_without_anything_to_learn_is_called_as_it_is(ranks):
+    model = nn.Linear(2, 2).to(ranks.device).requires_grad_(False)
+    assert ranks.replicated(model) is model
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (RuntimeError("[…/gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:43210"), True),
+        (dist.DistNetworkError("the store is gone"), True),
+        (PeerLost(), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("gloo"), False),
+    ],
+)
+def test_what_the_end_of_another_rank_looks_like(error, lost):
+    assert is_lost(error) == lost
 
 
 def test_outputs_go_to_their_places_and_gradients_come_back_to_their_own(ranks):
@@ -94,7 +129,7 @@ def test_a_common_batch_norm_is_torchs(ranks, norm, shape, dtype, tolerance):
     same = images.detach().clone().requires_grad_()
     upstream = torch.randn(shape, device=ranks.device, dtype=dtype)
     for _ in range(2):  # the second shows what the first left in the running statistics
-        with ranks.batch_norms([shape[0]]):
+        with ranks.sharing([shape[0]]):
             ours = norm(images)
             (ours * upstream).sum().backward()
         expected = theirs(same)
@@ -111,7 +146,7 @@ def test_a_common_batch_norm_is_torchs(ranks, norm, shape, dtype, tolerance):
 def test_a_common_batch_norm_takes_lower_precision(ranks):
     norm = nn.BatchNorm2d(4).to(ranks.device)
     images = torch.randn(6, 4, 5, 5, device=ranks.device).bfloat16().requires_grad_()
-    with ranks.batch_norms([6]):
+    with ranks.sharing([6]):
         out = norm(images)
         out.float().square().mean().backward()
     assert out.dtype == images.grad.dtype == torch.bfloat16
@@ -119,14 +154,14 @@ def test_a_common_batch_norm_takes_lower_precision(ranks):
 
 
 def test_one_value_per_channel_has_no_variance_with_any_number_of_ranks(ranks):
-    with ranks.batch_norms([1]), pytest.raises(ValueError, match="more than 1 value per channel"):
+    with ranks.sharing([1]), pytest.raises(ValueError, match="more than 1 value per channel"):
         nn.BatchNorm1d(3).to(ranks.device)(torch.ones(1, 3, device=ranks.device))
 
 
 def test_in_evaluation_mode_nothing_is_exchanged(ranks):
     norm = nn.BatchNorm2d(4).to(ranks.device).eval()
     images = torch.randn(2, 4, 3, 3, device=ranks.device)
-    with ranks.batch_norms([99]):
+    with ranks.sharing([99]):
         assert torch.equal(norm(images), norm(images))
         ours = norm(images)
     assert torch.equal(ours, norm(images))
