@@ -11,7 +11,9 @@ They meet in a store that outlives them, since it is with whoever has started th
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
+import gc
 import json
 import os
 import secrets
@@ -234,7 +236,8 @@ def _end_stuck(store: TCPStore, ended: str) -> None:
 
 
 def _close(place: Place) -> None:
-    store_of(place).set("over", "")
+    with contextlib.suppress(RuntimeError):  # the store is gone, and so is whoever waits
+        store_of(place).set("over", "")
 
 
 def _meet(store: TCPStore, place: Place, message: Any) -> str:
@@ -280,6 +283,11 @@ def _joined(plan: Plan, place: Place, store: TCPStore, name: str, micro_batch: i
 
     processes = 1 if each else place.count_here
     shared = PrefixStore(name, store)
+    shared.set(f"ready/{place.index}", "")
+    while not place.index and not shared.check([f"ready/{index}" for index in range(place.count)]):
+        if (error := cause()) is not None:
+            raise error
+        time.sleep(0.05)
     return ConnectedRanks(shared, place.index, place.count, device, micro_batch, processes, cause)
 
 
@@ -321,7 +329,10 @@ def _leave(place: Place) -> NoReturn:
 
 
 def _disconnect() -> None:
+    import torch
     import torch.distributed as dist
 
     if dist.is_initialized():
         dist.destroy_process_group()
+    gc.collect()  # before smaller pieces are tried, or the next run is
+    torch.cuda.empty_cache()

@@ -24,6 +24,8 @@ from ferbench.errors import UserError
 if TYPE_CHECKING:
     from torch.distributed import Store
 
+    from ferbench.experiment.recipe import Recipe
+
 #: Nobody gives up on a rank that is stopped for a while; one that has died is seen at once.
 PATIENCE = datetime.timedelta(days=7)
 
@@ -57,15 +59,21 @@ class Ranks:
         index: of this rank; the first, 0, is the one that writes and speaks.
         count: of all ranks.
         micro_batch: samples at once, as an earlier attempt found out; None: nothing is known.
-        device: where this rank computes; None: as the recipe has it.
-        processes: that share the threads of this host.
     """
 
     index = 0
     count = 1
     micro_batch: int | None = None
-    device: torch.device | None = None
-    processes = 1
+    _device: torch.device | None = None
+    _processes = 1
+
+    def prepare(self, recipe: Recipe) -> torch.device:
+        """Set this process up, and say where it computes."""
+        from ferbench.training import runtime
+
+        device = self._device or runtime.choose_device(recipe.runtime.device)
+        runtime.prepare(device, recipe.runtime.threads, recipe.training.deterministic, self._processes)
+        return device
 
     def shards(self, *, paired: bool = False) -> Shards:
         """How batches are cut."""
@@ -142,7 +150,7 @@ class ConnectedRanks(Ranks):
         import torch.distributed as dist
 
         self.index, self.count = index, count
-        self.device, self.micro_batch, self.processes = device, micro_batch, processes
+        self._device, self.micro_batch, self._processes = device, micro_batch, processes
         self._cause = cause
         if device.type == "cuda":
             torch.cuda.set_device(device)

@@ -71,7 +71,7 @@ def follow(plan: Plan, results: Path, ranks: Ranks) -> None:
     """
     with using(*plan.resolved.used, innocent=is_out_of_memory):
         directory = plan.directory(results)
-        device = _prepared(plan, ranks)
+        device = ranks.prepare(plan.resolved.recipe)
         model = None
         loss = build_loss(plan, device)
         while True:
@@ -95,13 +95,6 @@ def follow(plan: Plan, results: Path, ranks: Ranks) -> None:
                     evaluate_role(plan, model, loss, device, directory, role, epoch, ranks)
 
 
-def _prepared(plan: Plan, ranks: Ranks) -> torch.device:
-    recipe = plan.resolved.recipe
-    device = ranks.device or runtime.choose_device(recipe.runtime.device)
-    runtime.prepare(device, recipe.runtime.threads, recipe.training.deterministic, ranks.processes)
-    return device
-
-
 def _execute(
     plan: Plan,
     results: Path,
@@ -111,7 +104,7 @@ def _execute(
 ) -> Run:
     recipe = plan.resolved.recipe
     directory = plan.directory(results)
-    device = _prepared(plan, ranks)
+    device = ranks.prepare(plan.resolved.recipe)
     with only_writer(directory):
         if is_trained(directory):
             return _evaluate_again(plan, device, directory, ranks)

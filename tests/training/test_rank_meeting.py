@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -88,7 +88,7 @@ def test_a_setup_makes_the_same_plan_again(prepares, tmp_path):
     setup = Setup.of(plan, tmp_path, Path(), [])
     assert Setup(**json.loads(json.dumps(asdict(setup)))) == setup
     assert setup.settings["runtime"]["devices"] == 1
-    plan.start = start
+    plan = replace(plan, start=start)
     again = Setup.of(plan, tmp_path, Path(), []).start
     assert again["directory"] == str(start.directory.path)
     assert json.loads(json.dumps(again))["class_names"] == ["happy"]
