@@ -3,7 +3,7 @@
 They meet in a store that outlives them, since it is with whoever has started them. In it lie
 
 - ``attempt``: a name for what begins when all have met; ``<attempt>/<rank>`` of those that have come, ``<attempt>/go``
-  when all have, and ``<attempt>/ended`` when the first needs the others no more;
+  when all have, and ``<attempt>/ended`` when it is over for all, with what the others are to do;
 - ``failure``: why a rank has ended, which the first then says;
 - ``over``: nothing is left to do; as a value, what whoever started the ranks still has to raise.
 """
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 #: Seconds that the first rank gets to see that another one has failed, which exchanges between GPUs may not show.
 _GRACE = 20.0
+
+#: What another rank than the first does when an attempt has ended.
+_END, _BEGIN_ANEW = "end", "begin anew"
 
 
 class RankFailed(Exception):
@@ -170,6 +173,7 @@ def lead(
 
     micro_batch = None
     while True:
+        then = _END if place.launched else _BEGIN_ANEW
         if store.check(["failure"]):  # of an attempt that could not say so
             error = exception_of(store.get("failure"))
             store.delete_key("failure")
@@ -184,12 +188,13 @@ def lead(
             ranks = _joined(plan, place, store, name, micro_batch)
             return execute(plan, Path(setup.results), observer_for, ranks)
         except OutOfMemory as error:
+            then = _BEGIN_ANEW
             store.set("failure", failure_of(error, place))
         except (KeyboardInterrupt, PeerLost):
             atexit.unregister(_close)  # torchrun may go on
             raise
         finally:
-            store.set(ended, "")
+            store.set(ended, then)
             _disconnect()
 
 
@@ -209,7 +214,7 @@ def serve(place: Place) -> NoReturn:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, waiting)
         name, (settings, micro_batch) = _arrive(store, place)
         signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
-        _watch(place, f"{name}/ended", lambda: _leave(place))
+        _watch(place, f"{name}/ended", lambda: _leave(store.get(f"{name}/ended").decode()))
     except RuntimeError:  # the store is gone, with whoever started this
         leave(1)
     try:
@@ -220,7 +225,8 @@ def serve(place: Place) -> NoReturn:
         follow(plan, Path(setup.results), _joined(plan, place, store, name, micro_batch))
     except BaseException as error:
         _give_up(error, place, store, name)
-    _leave(place)  # never: the first has to end it
+    while True:  # the first ends it
+        time.sleep(1)
 
 
 def begin_leading(place: Place) -> None:
@@ -307,22 +313,22 @@ def _watch(place: Place, key: str, then: Callable[[], object], after: float = 0.
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _give_up(error: BaseException, place: Place, store: TCPStore, name: str) -> NoReturn:
-    from ferbench.training.ranks import is_lost
+def _give_up(error: BaseException, place: Place, store: TCPStore, name: str) -> None:
+    from ferbench.training.ranks import OutOfMemory, is_lost
 
     try:
         if not is_lost(error):
             store.compare_set("failure", "", failure_of(error, place))
-        elif not store.check([f"{name}/ended"]) and not store.check(["failure"]):
+            _leave(_END if place.launched and not isinstance(error, OutOfMemory) else _BEGIN_ANEW)
+        if not store.check([f"{name}/ended"]) and not store.check(["failure"]):
             leave(1)
     except RuntimeError:
         leave(1)
-    _leave(place)
 
 
-def _leave(place: Place) -> NoReturn:
+def _leave(then: str) -> NoReturn:
     """At once: what is shared with the others need not be taken down in order."""
-    if place.launched:
+    if then == _END:
         leave(0)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # so that the others see at once that it has left
     os.execv(sys.executable, sys.orig_argv)
