@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -95,9 +96,13 @@ def _launch(setup: Setup, count: int, make_observer: Callable[[], Observer]) -> 
     quiet.addHandler(logging.NullHandler())
     quiet.propagate = False
     host = "127.0.0.1"
-    store = TCPStore(host, 0, is_master=True, wait_for_workers=False, multi_tenant=True)
+    listening = socket.create_server((host, 0))  # torch's own would listen to other hosts too
+    port = listening.getsockname()[1]
+    store = TCPStore(
+        host, port, is_master=True, wait_for_workers=False, multi_tenant=True, master_listen_fd=listening.detach()
+    )
     store.set("setup", json.dumps(asdict(setup)))
-    endpoint = RendezvousParameters("static", f"{host}:{store.port}", "ferbench", 1, 1, rank=0)
+    endpoint = RendezvousParameters("static", f"{host}:{port}", "ferbench", 1, 1, rank=0)
     specification = WorkerSpec(
         role=ROLE,
         local_world_size=count,
@@ -107,7 +112,7 @@ def _launch(setup: Setup, count: int, make_observer: Callable[[], Observer]) -> 
         max_restarts=RESTARTS,
         monitor_interval=0.1,
         master_addr=host,
-        master_port=store.port,
+        master_port=port,
     )
     signals = _Signals(numbers())
     with signals.listening(), _environment(), tempfile.TemporaryDirectory(prefix="ferbench-ranks-") as logs:
@@ -120,17 +125,25 @@ def _launch(setup: Setup, count: int, make_observer: Callable[[], Observer]) -> 
             raise Interrupted(error.sigval) from None
         if signals.pending is not None:  # too late for the run, not for those after it
             raise Interrupted(signals.pending)
-    if store.check(["over"]):
-        if failure := store.get("over"):
-            raise exception_of(failure)
-        return
-    ended = min(result.failures.values(), key=lambda failure: (failure.exitcode > 0, failure.timestamp))
-    where = f"device {ended.local_rank + 1} of {count}: the process ended with "
-    if ended.exitcode > 0:
-        raise RankFailed(f"{where}exit code {ended.exitcode}")
-    name = signal.Signals(-ended.exitcode).name
-    memory = "memory may have run out, as this machine or its scheduler says; " if name == "SIGKILL" else ""
-    raise UserError(f"{where}{name}", f"{memory}the same command goes on from the last checkpoint")
+        crash = _crash(result, count, Path(logs))
+    if not store.check(["over"]):
+        raise crash
+    if failure := store.get("over"):
+        raise exception_of(failure)
+
+
+def _crash(result: RunResult, count: int, logs: Path) -> Exception:
+    """How a process ended that left no word; those that only lost another one have exit code 1."""
+    ended = min(result.failures.values(), key=lambda one: (one.exitcode == 1, one.timestamp), default=None)
+    rank, code = (0, 0) if ended is None else (ended.local_rank, ended.exitcode)
+    where = f"device {rank + 1} of {count}: the process ended with"
+    if code < 0:
+        name = signal.Signals(-code).name
+        memory = "memory may have run out, as this machine or its scheduler says; " if name == "SIGKILL" else ""
+        return UserError(f"{where} {name}", f"{memory}the same command goes on from the last checkpoint")
+    said = [log.read_text(encoding="utf-8", errors="replace") for log in logs.glob(f"*/attempt_*/{rank}/stderr.log")]
+    last = "".join(said).strip().splitlines()[-1:]
+    return RankFailed(": ".join([f"{where} exit code {code}", *(line[:300] for line in last)]))
 
 
 class _Relay:
