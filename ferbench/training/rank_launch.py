@@ -23,7 +23,8 @@ from ferbench.records.run import Run
 from ferbench.runs.lock import only_writer
 from ferbench.training import torchrun
 from ferbench.training.interruption import Interrupted, Interruption, numbers
-from ferbench.training.rank_meeting import RankFailed, Setup, exception_of, lead, store_of
+from ferbench.training.rank_meeting import lead, store_of
+from ferbench.training.rank_messages import RankFailed, Setup, exception_of
 from ferbench.training.torchrun import ROLE
 
 if TYPE_CHECKING:

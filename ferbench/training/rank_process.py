@@ -10,7 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ferbench import display, startup
-from ferbench.training.rank_meeting import Setup, failure_of, lead, serve, store_of
+from ferbench.training.rank_meeting import lead, serve, store_of
+from ferbench.training.rank_messages import Setup, failure_of
 from ferbench.training.torchrun import place, quieten
 
 if TYPE_CHECKING:

@@ -29,6 +29,7 @@ from shared_runs import (
     record_of,
 )
 from sklearn.metrics import accuracy_score, f1_score
+from two_hosts import elsewhere, forget, library
 
 from ferbench.runs.directory import RunDirectory
 
@@ -251,6 +252,36 @@ def test_a_first_device_that_hangs_ends_at_the_second_ctrl_c_alone(started, firs
     assert "Traceback" not in errors
     _, alive = psutil.wait_procs(hanging, timeout=20)
     assert not alive
+
+
+def test_a_first_device_that_another_host_took_over_from_ends_in_two_lines(tmp_path, cache):
+    preloaded = library(tmp_path)
+    if preloaded is None:
+        pytest.skip("nothing can be preloaded here")
+    args = arguments("training.epochs=4", "runtime.checkpoint_every=1", model="linear")
+    first = subprocess.Popen(
+        command([*args, "--devices", "2"], tmp_path, cache),
+        env=elsewhere(preloaded, "alpha"),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert any(line.startswith("epoch ") for line in first.stderr)
+        ranks = ranks_of(first)
+        ranks[0].suspend()
+        forget(only_run(tmp_path))
+        other = command(args, tmp_path, cache)
+        assert subprocess.run(other, env=elsewhere(preloaded, "beta"), capture_output=True).returncode == 0
+        ranks[0].resume()
+        _, errors = first.communicate(timeout=60)
+    finally:
+        first.kill()
+    assert first.returncode == 2
+    wrong, remedy = errors.strip().splitlines()[-2:]
+    assert "was taken over by another process" in wrong
+    assert remedy.startswith("  → this one has written nothing since")
+    assert record_of(only_run(tmp_path))["status"] == "done"
+    assert not any(rank.is_running() for rank in ranks)
 
 
 LONG = arguments("training.epochs=100000", model="linear")

@@ -64,7 +64,7 @@ def test_what_trains_nothing_ends_all_processes(tmp_path, cache):
 
 def test_an_error_is_not_tried_again(tmp_path, cache):
     args = arguments("training.epochs=1", model="breaks")
-    failing = torchrun(args, tmp_path, cache, *ONE_HOST, "--max-restarts", "3")
+    failing = torchrun(args, tmp_path, cache, *ONE_HOST, "--max-restarts", "1")
     _, errors = failing.communicate(timeout=150)
     assert failing.returncode == 1
     assert errors.count("RankFailed: device 2 of 2: model 'breaks' of plugin ") == 1
