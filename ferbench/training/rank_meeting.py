@@ -3,8 +3,8 @@
 They meet in a store that outlives them, since it is with whoever has started them. In it lie
 
 - ``attempt``: a name for what begins when all have met; ``<attempt>/<rank>`` of those that have come, ``<attempt>/go``
-  when all have, and ``<attempt>/ended`` when it is over for all, with what the others are to do;
-- ``failure``: why a rank has ended, which the first then says;
+  when all have, ``<attempt>/failure``, why a rank has ended, which the first then says, and ``<attempt>/ended`` when it
+  is over for all, with what the others are to do;
 - ``over``: nothing is left to do; as a value, what whoever started the ranks still has to raise.
 """
 
@@ -76,29 +76,33 @@ def lead(
     from ferbench.training.run import execute
 
     micro_batch = None
+    observers: list[Observer] = []
+
+    def observer_of(record: Run) -> Observer:
+        if not observers:  # one for the run, however often it starts
+            observers.append(observer_for(record))
+        return observers[0]
+
+    before = store.get("attempt").decode() if store.check(["attempt"]) else ""
+    if not store.check([f"{before}/ended"]) and (failed := _failure(store, before)):  # the first could not say so
+        if not isinstance(failed, OutOfMemory):
+            raise failed
+        micro_batch = (failed.size + 1) // 2
     while True:
         then = _END if place.launched else _BEGIN_ANEW
-        if store.check(["failure"]):  # of an attempt that could not say so
-            error = exception_of(store.get("failure"))
-            store.delete_key("failure")
-            if not isinstance(error, OutOfMemory):
-                raise error
-            micro_batch = (error.size + 1) // 2
         name = _meet(store, place, [asdict(setup), micro_batch])
-        ended = f"{name}/ended"
-        _watch(place, "failure", functools.partial(_end_stuck, store, ended), _GRACE)
+        _watch(place, f"{name}/failure", functools.partial(_end_stuck, store, name), _GRACE)
         try:
             plan = plan or setup.plan()
             ranks = _joined(plan, place, store, name, micro_batch)
-            return execute(plan, Path(setup.results), observer_for, ranks)
+            return execute(plan, Path(setup.results), observer_of, ranks)
         except OutOfMemory as error:
-            then = _BEGIN_ANEW
-            store.set("failure", failure_of(error, place))
+            then, micro_batch = _BEGIN_ANEW, (error.size + 1) // 2
         except (KeyboardInterrupt, PeerLost):
             atexit.unregister(_close)  # torchrun may go on
             raise
         finally:
-            store.set(ended, then)
+            store.set(f"{name}/ended", then)
             _disconnect()
 
 
@@ -140,8 +144,12 @@ def begin_leading(place: Place) -> None:
     atexit.register(_close, place)
 
 
-def _end_stuck(store: TCPStore, ended: str) -> None:
-    if not store.check([ended]):
+def _failure(store: TCPStore, name: str) -> Exception | None:
+    return exception_of(store.get(f"{name}/failure")) if store.check([f"{name}/failure"]) else None
+
+
+def _end_stuck(store: TCPStore, name: str) -> None:
+    if not store.check([f"{name}/ended"]):
         leave(1)
 
 
@@ -188,9 +196,7 @@ def _joined(plan: Plan, place: Place, store: TCPStore, name: str, micro_batch: i
     if place.count == place.count_here:  # on one host nothing has to look for its name, nor listen to others
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
 
-    def cause() -> Exception | None:
-        return exception_of(store.get("failure")) if store.check(["failure"]) else None
-
+    cause = functools.partial(_failure, store, name)
     processes = 1 if each else place.count_here
     shared = PrefixStore(name, store)
     shared.set(f"ready/{place.index}", "")
@@ -222,9 +228,9 @@ def _give_up(error: BaseException, place: Place, store: TCPStore, name: str) -> 
 
     try:
         if not is_lost(error):
-            store.compare_set("failure", "", failure_of(error, place))
+            store.compare_set(f"{name}/failure", "", failure_of(error, place))
             _leave(_END if place.launched and not isinstance(error, OutOfMemory) else _BEGIN_ANEW)
-        if not store.check([f"{name}/ended"]) and not store.check(["failure"]):
+        if not store.check([f"{name}/ended"]) and not store.check([f"{name}/failure"]):
             leave(1)
     except RuntimeError:
         leave(1)

@@ -54,9 +54,13 @@ def ended(args: list[str], results: Path, cache: Path) -> Result:
     return CliRunner().invoke(cli, [*args, "--results", str(results), "--cache", str(cache)], prog_name="ferbench")
 
 
+def runs(results: Path) -> list[Path]:
+    return [path.parent for path in results.glob("runs/*/run.json")]
+
+
 def only_run(results: Path) -> Path:
-    (path,) = results.glob("runs/*/run.json")
-    return path.parent
+    (path,) = runs(results)
+    return path
 
 
 def record_of(run: Path) -> dict:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import psutil
-from shared_runs import DROPOUT, arguments, ended, history, only_run, record_of
+from shared_runs import DROPOUT, arguments, ended, history, only_run, record_of, runs
 
 LINEAR = arguments("training.epochs=1", model="linear")
 ONE_HOST = ("--standalone", "--nproc-per-node", "2")
@@ -49,12 +49,23 @@ def hosts(args: list[str], results: Path, cache: Path, *options: str) -> list[su
     ]
 
 
-def test_each_run_of_a_grid_is_on_all_its_processes_and_the_first_alone_speaks(tmp_path, cache):
-    printed = done(torchrun([*LINEAR, "--seed", "0", "--seed", "1"], tmp_path, cache, *ONE_HOST))
-    records = [record_of(path.parent) for path in tmp_path.glob("runs/*/run.json")]
-    assert [[one["status"], one["environment"]["devices"]] for one in records] == [["done", 2]] * 2
-    assert len([line for line in printed[1].splitlines() if line.startswith("epoch ")]) == 2
-    assert printed[0].count("\naccuracy") == 2
+def test_each_run_of_a_grid_is_on_all_its_processes_whatever_became_of_the_one_before(tmp_path, cache):
+    models = ["--model", "hungry", "--model", "linear"]
+    grid = torchrun([*arguments("training.epochs=1", model="breaks"), *models], tmp_path, cache, *ONE_HOST)
+    printed, errors = grid.communicate(timeout=150)
+    assert grid.returncode == 1
+    records = {one["recipe"]["model"]["name"]: one for one in map(record_of, runs(tmp_path))}
+    assert {name: one["status"] for name, one in records.items()} == {
+        "breaks": "failed",
+        "hungry": "done",
+        "linear": "done",
+    }
+    assert {one["environment"]["devices"] for one in records.values()} == {2}
+    assert records["hungry"]["training"]["micro_batch"] == 5  # 9 were too many
+    assert "device 2 of 2: model 'breaks' of plugin " in records["breaks"]["error"]["message"]
+    assert [line[:7] for line in errors.splitlines() if line.startswith("run ")] == ["run 1/3", "run 2/3", "run 3/3"]
+    assert len([line for line in errors.splitlines() if line.startswith("epoch ")]) == 2
+    assert printed.count("\naccuracy") == 2
 
 
 def test_what_trains_nothing_ends_all_processes(tmp_path, cache):
@@ -69,11 +80,6 @@ def test_an_error_is_not_tried_again(tmp_path, cache):
     assert failing.returncode == 1
     assert errors.count("RankFailed: device 2 of 2: model 'breaks' of plugin ") == 1
     assert record_of(only_run(tmp_path))["status"] == "failed"
-
-
-def test_little_memory_on_one_device_makes_the_pieces_of_all_smaller(tmp_path, cache):
-    done(torchrun(arguments("training.epochs=1", model="hungry"), tmp_path, cache, *ONE_HOST))
-    assert record_of(only_run(tmp_path))["training"]["micro_batch"] == 5
 
 
 def test_two_hosts_share_a_run_to_the_bits_of_one(whole, tmp_path, cache):
