@@ -2,8 +2,8 @@
 
     python benchmarks/speed/devices.py OTHER_PYTHON [--rounds 5] [--epochs 3] [--model basic-cnn]
 
-Both train the same recipe in turns, each time anew; of a run, its fastest epoch counts. Prints both medians, the median of
-the ratios within single rounds, and their range.
+Both train the same recipe in turns, each time anew; of a run, its fastest epoch counts. Prints both medians, the median
+of the ratios within single rounds, and their range.
 """
 
 from __future__ import annotations
