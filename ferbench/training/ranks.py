@@ -183,9 +183,9 @@ class ConnectedRanks(Ranks):
         # Buffers are those of common batch norms. Its newer name is not in every torch that is supported.
         known = inspect.signature(DistributedDataParallel).parameters
         about_buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-        options: Any = {about_buffers: False, "init_sync": False, "find_unused_parameters": True}
+        options: Any = {about_buffers: False, "init_sync": False, "gradient_as_bucket_view": True}
         # A parameter that no rank has a gradient for keeps none, so that no optimiser decays it.
-        return DistributedDataParallel(model, **options)
+        return DistributedDataParallel(model, find_unused_parameters=True, **options)
 
     def sharing(
         self, samples: Sequence[int], model: nn.Module | None = None, *, last: bool = True
