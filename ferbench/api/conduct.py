@@ -222,14 +222,9 @@ class Grid:
                 def observer_for(record: Any) -> Observer:
                     return stack.enter_context(self.begins(number))
 
-                if plan.resolved.recipe.runtime.devices > 1:
-                    from ferbench.training.rank_launch import execute as execute_together
+                from ferbench.training.rank_launch import execute
 
-                    execute_together(plan, self.results, observer_for, cache=self.cache, plugins=self.plugins)
-                else:
-                    from ferbench.training.run import execute
-
-                    execute(plan, self.results, observer_for)
+                execute(plan, self.results, observer_for, cache=self.cache, plugins=self.plugins)
         except KeyboardInterrupt:
             self.progress.interrupted(self.run(number))
             raise

@@ -62,7 +62,8 @@ def run(
         start: start from the weights of a run, ``RUN`` or ``RUN@POINT``, with its settings where nothing else is said.
         name: of the run; several are numbered.
         trackers: names of trackers that observe the runs, as ``NAME`` or ``NAME,OPTION=VALUE``.
-        devices: share each run among so many GPUs, or processes on the CPU.
+        devices: share each run among so many GPUs, or processes on the CPU; None: as the recipe has it. Of the
+            processes that torchrun has started only the first goes on from here.
         workers: train so many runs at once, each in a process of its own with its share of the CPU threads and, in
             turn, a GPU; default: 1, in this process.
         skip_faulty: leave faulty samples out, and record how many.
@@ -83,7 +84,9 @@ def run(
     from ferbench.experiment.fold_axis import axis
     from ferbench.experiment.prepare import plan_all
     from ferbench.experiment.request import asked_combinations
+    from ferbench.training.torchrun import asked_devices
 
+    devices = asked_devices(devices)
     kept, packs = Path(results), cache_directory(cache)
     local = [os.fspath(plugin) for plugin in plugins]
     names = component_names("ferbench.run", components, kept, local)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from ferbench.cli.completion import RunType, plugin_option
-from ferbench.cli.devices import asked_devices, devices_option
+from ferbench.cli.devices import devices_option
 from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.recipe_options import sets_option, tracker_option
 from ferbench.errors import UserError
+from ferbench.training.torchrun import asked_devices
 
 if TYPE_CHECKING:
     from ferbench.experiment.recorded import Reaching

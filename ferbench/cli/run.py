@@ -13,7 +13,7 @@ import click
 from ferbench.api.conduct import Outcome, refuse_shared, run_all
 from ferbench.api.given import MOST_WORKERS
 from ferbench.cli.completion import SettingType, plugin_option
-from ferbench.cli.devices import asked_devices, devices_option
+from ferbench.cli.devices import devices_option
 from ferbench.cli.fold_results import cross_validations, show_cross_validations
 from ferbench.cli.grid_progress import GridProgress, SeveralProgress
 from ferbench.cli.json_output import echo_json
@@ -24,6 +24,7 @@ from ferbench.cli.recipe_options import recipe_options, set_option, skip_faulty_
 from ferbench.display import keep_working
 from ferbench.errors import UserError
 from ferbench.kinds import SECTIONS
+from ferbench.training.torchrun import asked_devices
 
 if TYPE_CHECKING:
     from ferbench.experiment.prepare import Combination, Preparer

@@ -10,7 +10,7 @@ from ferbench.data.batches import Batches, InputShape, Truth
 from ferbench.data.splits import Rows
 from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan, normalization
-from ferbench.training import runtime
+from ferbench.training import runtime, torchrun
 from ferbench.training.evaluation import evaluating
 from ferbench.training.growing import planned_sizes
 from ferbench.training.step import forward, is_too_few_to_normalise
@@ -111,9 +111,9 @@ def check_devices(plan: Plan) -> None:
     Raises:
         UserError: saying so.
     """
-    recipe = plan.resolved.recipe
+    recipe, place = plan.resolved.recipe, torchrun.place()
     count, batch_size = recipe.runtime.devices, recipe.training.batch_size
-    runtime.choose_devices(recipe.runtime.device, count)
+    runtime.choose_devices(recipe.runtime.device, count if place is None else place.count_here)
     if batch_size < count:
         raise UserError(
             f"training.batch_size = {batch_size} leaves some of {count} devices without samples",

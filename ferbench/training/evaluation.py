@@ -103,6 +103,7 @@ def evaluate(
         ranks: that share the run.
     """
     whole_batch = batch_size
+    ranks.copy_weights(model)  # what is evaluated is what the first rank keeps
     with evaluating(model):
         while True:
             try:
@@ -209,21 +210,20 @@ def _together(own: _Sums, batches: Batches, classes: int, ranks: Ranks) -> Split
                 "cannot put together",
                 "let it return every component for every batch, 0 where there is nothing to count",
             )
-        if (ranks.add(own.seen) != 1).any():
-            raise RuntimeError("a sample was evaluated more than once, or not at all")
-        predicted = ranks.add(own.probabilities).cpu().numpy()
-        affect = None
+        parts = [own.seen, own.probabilities]
         if width is not None:
-            affect = ranks.add(torch.zeros(n, width, device=device) if own.affect is None else own.affect).cpu().numpy()
-        total = None if own.total is None else in_order(ranks.add(own.total).cpu().numpy()) / n
-        components = {}
-        for name, kind in kinds.items():
-            assert own.total is not None
-            sums = own.components.get(name, torch.zeros_like(own.total, dtype=getattr(torch, kind)))
-            components[name] = in_order(ranks.add(sums).cpu().numpy()) / n
+            parts.append(torch.zeros(n, width, device=device) if own.affect is None else own.affect)
+        if own.total is not None:
+            lacking = {name: torch.zeros_like(own.total, dtype=getattr(torch, kind)) for name, kind in kinds.items()}
+            parts += [own.total, *(own.components.get(name, zeros) for name, zeros in lacking.items())]
+        seen, predicted, *rest = [ranks.add(part).cpu().numpy() for part in parts]
+        if (seen != 1).any():
+            raise RuntimeError("a sample was evaluated more than once, or not at all")
+        affect = None if width is None else rest.pop(0)
+        losses = [in_order(sums) / n for sums in rest]
     return SplitResult(
-        loss=total,
-        components=components,
+        loss=losses[0] if losses else None,
+        components=dict(zip(kinds, losses[1:], strict=True)),
         truth=batches.truth.labels,
         probabilities=predicted,
         affect_truth=batches.truth.affect,

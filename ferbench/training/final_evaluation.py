@@ -42,7 +42,6 @@ def evaluate_kept(
             continue
         started = time.perf_counter()
         ranks.broadcast(["evaluate", role, epoch])
-        ranks.copy_weights(model)
         result = evaluate_role(plan, model, loss, device, directory, role, epoch, ranks)
         write_evaluation(
             directory,

@@ -6,7 +6,7 @@ import copy
 import functools
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ferbench.data.batches import Augmentation, Batches, Mix
+from ferbench.data.shards import Shards
 from ferbench.data.targets import Targets
 from ferbench.records.epoch import Epoch, EpochScores
 from ferbench.training.asking import described, draw, pass_scores, rates_at
@@ -174,7 +175,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
     saver = saver or Saver()
     at = training.at
     outcome = at.outcome
-    stepper.micro_batch = outcome.micro_batch if ranks.micro_batch is None else ranks.micro_batch
+    stepper.micro_batch = stepper.micro_batch or outcome.micro_batch
     while at.epoch <= training.epochs and outcome.stopped == "epochs":
         epoch = at.epoch
         started = time.perf_counter() - at.seconds
@@ -198,7 +199,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             mix=training.mix,
             first=at.batches,
             size=size,
-            shards=ranks.shards(paired=training.mix is not None) if ranks.count > 1 else None,
+            shards=stepper.shards if stepper.shards.count > 1 else None,
         )
         for group in _groups(batches, training.accumulate):
             rates = rates_at(training.schedule, at.step, scores_before, len(training.optimizer.param_groups))
@@ -218,12 +219,12 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
         train = summarise(sums, training.class_names, epoch)
         trained = time.perf_counter()
 
-        ranks.copy_weights(training.validated)  # what is validated is what the first rank keeps
         if training.norm_batches:
-            fitting = training.batch_size if stepper.micro_batch is None else stepper.micro_batch * ranks.count
-            at_once = min(fitting, training.batch_size, len(order))
-            with ranks.batch_norms([len(part) for part in ranks.shards().all(at_once)]):
-                estimate_statistics(training.validated, _plain_batches(training, order, at_once, saver))
+            shards = Shards(stepper.shards.count, stepper.shards.index)
+            fitting = training.batch_size if stepper.micro_batch is None else stepper.micro_batch * shards.count
+            parts = shards.all(min(fitting, training.batch_size, len(order)))
+            with ranks.sharing([len(part) for part in parts]):
+                estimate_statistics(training.validated, _plain_batches(training, order, parts, shards.index, saver))
         training.learnt = state_of(training.loss)
         evaluation = evaluate(
             training.validated,
@@ -286,9 +287,11 @@ def _groups(batches: Iterable[tuple[Tensor, Targets]], size: int) -> Iterator[li
         yield group
 
 
-def _plain_batches(training: Training, order: NDArray[np.int64], size: int, saver: Saver) -> Iterator[Tensor]:
-    """This rank's part of the first ``norm_batches`` whole batches of an epoch, not augmented."""
-    own = training.ranks.shards().own(size)
+def _plain_batches(
+    training: Training, order: NDArray[np.int64], parts: Sequence[NDArray[np.int64]], index: int, saver: Saver
+) -> Iterator[Tensor]:
+    """One of the parts of the first ``norm_batches`` whole batches of an epoch, not augmented."""
+    own, size = parts[index], sum(map(len, parts))
     for start in range(0, len(order) - size + 1, size)[: training.norm_batches]:
         saver.validating(training)
         yield training.train.images(order[start + (own if len(own) else np.zeros(1, dtype=np.int64))])

@@ -1,54 +1,44 @@
-"""One run on several devices, seen from the process that starts a rank for each."""
+"""One run on as many devices as it asks for, which torchrun starts a process each for."""
 
 from __future__ import annotations
 
 import contextlib
+import json
+import logging
 import os
 import signal
-import subprocess
+import socket
 import sys
 import tempfile
-import time
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection, Pipe, wait
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan
 from ferbench.records.run import Run
 from ferbench.runs.lock import only_writer
-from ferbench.training.building import check_devices
-from ferbench.training.interruption import Interrupted, Interruption
-from ferbench.training.loop import Observer
-from ferbench.training.rank_messages import (
-    Done,
-    Ending,
-    Failed,
-    MemoryFull,
-    Progress,
-    RankFailed,
-    Relay,
-    Setup,
-    Signalled,
-    send,
-)
-from ferbench.training.record import write_failure
+from ferbench.training import torchrun
+from ferbench.training.interruption import Interrupted, Interruption, numbers
+from ferbench.training.rank_meeting import lead, store_of
+from ferbench.training.rank_messages import RankFailed, Setup, exception_of
+from ferbench.training.torchrun import ROLE
 
-#: Seconds that the first rank gets to write down that another one has failed, to end after it is done, and to end at
-#: a second Ctrl-C.
-_GRACE, _FAREWELL, _IMPATIENCE = 20.0, 30.0, 5.0
+if TYPE_CHECKING:
+    from torch.distributed import TCPStore
+    from torch.distributed.elastic.agent.server.api import RunResult, SimpleElasticAgent
+
+    from ferbench.training.loop import Observer
+
+#: How often a process may be killed, or die otherwise without a word, before its run fails.
+RESTARTS = 3
 
 
 def execute(
-    plan: Plan,
-    results: Path,
-    observer_for: Callable[[Run], Observer],
-    *,
-    cache: Path,
-    plugins: Sequence[str] = (),
+    plan: Plan, results: Path, observer_for: Callable[[Run], Observer], *, cache: Path, plugins: Sequence[str] = ()
 ) -> Run:
     """`ferbench.training.run.execute` over ``runtime.devices`` devices.
 
@@ -64,204 +54,187 @@ def execute(
         RankFailed: a rank failed otherwise.
         KeyboardInterrupt: after the first rank has written the status ``interrupted``.
     """
+    count, place = plan.resolved.recipe.runtime.devices, torchrun.place()
+    if place is not None and count != place.count:
+        raise UserError(
+            f"torchrun has started {place.count} processes, but runtime.devices is {count}",
+            "leave runtime.devices and --devices out, or start ferbench without torchrun",
+        )
+    if count == 1:
+        from ferbench.training.run import execute as execute_alone
+
+        return execute_alone(plan, results, observer_for)
+    from ferbench.training.building import check_devices
+
     check_devices(plan)
+    setup = Setup.of(plan, results, cache, list(plugins))
+    if place is not None:
+        return lead(setup, observer_for, place, store_of(place), plan)
     directory = plan.directory(results)
     with only_writer(directory):  # refused at once, not after the ranks have started
         pass
-    setup = Setup(
-        settings=_settings(plan),
-        start=plan.start,
-        reads_test=plan.reads_test,
-        training_id=plan.training_id,
-        results=results,
-        cache=cache,
-        plugins=list(plugins),
-        count=plan.resolved.recipe.runtime.devices,
-    )
-    relay = Relay(lambda: observer_for(directory.load()))
-    signals = _Forwarding()
-    with signals.listening():
-        while True:
-            with RankProcesses(setup, signals) as ranks:
-                ending = ranks.serve(relay)
-            if not isinstance(ending, MemoryFull):
-                break
-            setup = replace(setup, micro_batch=(ending.size + 1) // 2)
-    if isinstance(ending, Signalled):
-        raise Interrupted(ending.signal)
-    if isinstance(ending, Done):
-        if signals.pending is not None:  # too late for the run, not for those after it
-            raise Interrupted(signals.pending)
-        return directory.load()
     try:
-        raise ending.exception(setup.count)
+        _launch(setup, count, lambda: observer_for(directory.load()))
     except (UserError, RankFailed) as error:
         with contextlib.suppress(UserError), only_writer(directory):
             record = directory.load()
             if record.status == "running":  # the first rank could not say so
+                from ferbench.training.record import write_failure
+
                 write_failure(directory, record, error)
         raise
+    return directory.load()
 
 
-def _settings(plan: Plan) -> dict[str, Any]:
-    settings = plan.resolved.recipe.model_dump(mode="json", by_alias=True)
-    given = {key: value for key, value in settings.items() if value is not None}
-    return given | {"data": {key: value for key, value in given["data"].items() if value is not None}}
+def _launch(setup: Setup, count: int, make_observer: Callable[[], Observer]) -> None:
+    from torch.distributed import TCPStore
+    from torch.distributed.elastic.agent.server.api import WorkerSpec
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException, Std
+    from torch.distributed.elastic.rendezvous import RendezvousParameters, registry
+
+    # What torchrun says of processes that end is for its own users.
+    quiet = logging.getLogger("torch.distributed.elastic")
+    quiet.addHandler(logging.NullHandler())
+    quiet.propagate = False
+    host = "127.0.0.1"
+    listening = socket.create_server((host, 0))  # torch's own would listen to other hosts too
+    port = listening.getsockname()[1]
+    store = TCPStore(
+        host, port, is_master=True, wait_for_workers=False, multi_tenant=True, master_listen_fd=listening.detach()
+    )
+    store.set("setup", json.dumps(asdict(setup)))
+    endpoint = RendezvousParameters("static", f"{host}:{port}", "ferbench", 1, 1, rank=0)
+    specification = WorkerSpec(
+        role=ROLE,
+        local_world_size=count,
+        entrypoint=sys.executable,
+        args=("-m", "ferbench.training.rank_process"),
+        rdzv_handler=registry.get_rendezvous_handler(endpoint),
+        max_restarts=RESTARTS,
+        monitor_interval=0.1,
+        master_addr=host,
+        master_port=port,
+    )
+    signals = _Signals(numbers())
+    with signals.listening(), _environment(), tempfile.TemporaryDirectory(prefix="ferbench-ranks-") as logs:
+        # The first rank's trackers and warnings are the command's.
+        others = DefaultLogsSpecs(logs, redirects=dict.fromkeys(range(1, count), Std.ALL))
+        signals.agent = _agent(specification, others, signals, _Relay(store, make_observer))
+        try:
+            result = signals.agent.run()
+        except SignalException as error:
+            raise Interrupted(error.sigval) from None
+        if signals.pending is not None:  # too late for the run, not for those after it
+            raise Interrupted(signals.pending)
+        crash = _crash(result, count, Path(logs))
+    if not store.check(["over"]):
+        raise crash
+    if failure := store.get("over"):
+        raise exception_of(failure)
 
 
-class _Forwarding(Interruption):
-    """Passes the signals that end a run on to the first rank, which saves it.
+def _crash(result: RunResult, count: int, logs: Path) -> Exception:
+    """How a process ended that left no word; those that only lost another one have exit code 1."""
+    ended = min(result.failures.values(), key=lambda one: (one.exitcode == 1, one.timestamp), default=None)
+    rank, code = (0, 0) if ended is None else (ended.local_rank, ended.exitcode)
+    where = f"device {rank + 1} of {count}: the process ended with"
+    if code < 0:
+        name = signal.Signals(-code).name
+        memory = "memory may have run out, as this machine or its scheduler says; " if name == "SIGKILL" else ""
+        return UserError(f"{where} {name}", f"{memory}the same command goes on from the last checkpoint")
+    said = [log.read_text(encoding="utf-8", errors="replace") for log in logs.glob(f"*/attempt_*/{rank}/stderr.log")]
+    last = "".join(said).strip().splitlines()[-1:]
+    return RankFailed(": ".join([f"{where} exit code {code}", *(line[:300] for line in last)]))
 
-    Attributes:
-        insisted: when Ctrl-C came after the first signal; None: it did not.
-        first: process id of the first rank; None: there is none.
+
+class _Relay:
+    """Calls an observer as that of the first rank was called; made when that has started, however often it starts."""
+
+    def __init__(self, store: TCPStore, make_observer: Callable[[], Observer]) -> None:
+        self._store, self._make_observer = store, make_observer
+        self._observer: Observer | None = None
+        self._passed = 0
+
+    def pass_on(self) -> None:
+        """Pass on what has come since."""
+        from ferbench.records.epoch import Epoch
+        from ferbench.training.position import Position
+
+        while self._store.check([key := f"report/{self._passed + 1}"]):
+            method, *values = json.loads(self._store.get(key))
+            self._store.delete_key(key)
+            self._passed += 1
+            observer = self._observer = self._observer or self._make_observer()
+            if method == "epoch_ended":
+                values = [Epoch.model_validate(*values)]
+            elif method == "resumed":
+                values = [Position(*values)]
+            if method != "started":
+                getattr(observer, method)(*values)
+
+
+class _Signals(Interruption):
+    """Passes the signals that end a run on, by the agent, to the ranks, the first of which saves it.
+
+    Args:
+        listened: their numbers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, listened: Sequence[int]) -> None:
         super().__init__()
-        self.insisted: float | None = None
-        self.first: int | None = None
+        self._listened = listened
+        self.agent: SimpleElasticAgent | None = None
+
+    def take(self) -> None:
+        """Have the signals again, which an agent takes when it starts processes."""
+        if threading.current_thread() is threading.main_thread():
+            for number in self._listened:
+                signal.signal(number, self._receive)
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
-        if self.pending is not None and number == signal.SIGINT:
-            self.insisted = self.insisted or time.monotonic()
+        if self.pending is not None and number == signal.SIGINT and self.agent is not None:
+            for worker in self.agent.get_worker_group().workers:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker.id, signal.SIGKILL)
         self.pending = self.pending or number
-        if self.first is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.first, number)
 
 
-@dataclass
-class _Rank:
-    """A rank's process, and how it ended, once that is known."""
+def _agent(specification: Any, logs: Any, signals: _Signals, relay: _Relay) -> SimpleElasticAgent:
+    from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
+    from torch.distributed.elastic.multiprocessing import SignalException
 
-    index: int
-    process: subprocess.Popen[bytes]
-    line: Connection
-    log: Path | None
-    there: bool = True
-    ending: Ending | None = None
+    class Agent(LocalElasticAgent):
+        """torchrun's, which also looks for reports and signals each time that it looks for its processes."""
+
+        def _start_workers(self, worker_group: Any) -> dict[int, Any]:
+            started = super()._start_workers(worker_group)
+            signals.take()
+            return started
+
+        def _monitor_workers(self, worker_group: Any) -> RunResult:
+            relay.pass_on()
+            if signals.pending is not None:
+                raise SignalException("", signal.Signals(signals.pending))
+            result = super()._monitor_workers(worker_group)
+            relay.pass_on()
+            return result
+
+    return Agent(specification, logs)
 
 
-@dataclass
-class RankProcesses:
-    """The processes of one attempt; all are gone when it is left.
-
-    Attributes:
-        setup: what each is to do.
-        signals: where the first rank's process id is wanted.
-    """
-
-    setup: Setup
-    signals: _Forwarding
-    _ranks: list[_Rank] = field(default_factory=list)
-    _folder: tempfile.TemporaryDirectory[str] | None = None
-
-    def __enter__(self) -> RankProcesses:
-        self._folder = tempfile.TemporaryDirectory(prefix="ferbench-ranks-")
-        try:
-            for index in range(self.setup.count):
-                self._start(index, Path(self._folder.name))
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.signals.first = None
-        for rank in self._ranks:
-            rank.process.kill()
-            rank.process.wait()
-            rank.line.close()
-        if self._folder is not None:
-            self._folder.cleanup()
-
-    def serve(self, relay: Relay) -> Ending:
-        """Receive what the ranks send until the run has ended, and how."""
-        first, deadline = self._ranks[0], None
-        while first.there:
-            for progress in self._received(0.5):
-                relay.pass_on(progress)
-            for rank in self._ranks:
-                if isinstance(rank.ending, MemoryFull):
-                    return rank.ending
-            if first.ending is not None and not isinstance(first.ending, Failed):
-                self._farewell(first)
-                return first.ending
-            ended = next((rank.ending for rank in self._ranks[1:] if rank.ending is not None), None)
-            if ended is not None and deadline is None:
-                deadline = time.monotonic() + _GRACE
-                send(first.line, ended)
-            if deadline is not None and time.monotonic() > deadline:
-                break
-            if self.signals.insisted is not None and time.monotonic() > self.signals.insisted + _IMPATIENCE:
-                return Signalled(int(signal.SIGINT))  # it waits for a rank that does not answer
-        return self._failure()
-
-    def _start(self, index: int, folder: Path) -> None:
-        ours, theirs = Pipe()
-        log = folder / f"{index}.log" if index else None
-        command = [sys.executable, "-m", "ferbench.training.rank_process", str(theirs.fileno()), str(index)]
-        with theirs, contextlib.ExitStack() as stack:
-            output = None if log is None else stack.enter_context(log.open("wb"))
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,  # the first rank's trackers and warnings are the command's
-                stderr=output,
-                pass_fds=(theirs.fileno(),),
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-                start_new_session=True,  # Ctrl-C is this process's to handle
-            )
-        rank = _Rank(index, process, ours, log)
-        self._ranks.append(rank)
-        if index == 0:
-            self.signals.first = process.pid
-            if self.signals.pending is not None:
-                process.send_signal(self.signals.pending)
-        send(ours, replace(self.setup, store=folder / "store"))
-
-    def _received(self, seconds: float) -> Iterator[Progress]:
-        ready = wait([rank.line for rank in self._ranks if rank.there], seconds)
-        for rank in [rank for rank in self._ranks if rank.line in ready]:
-            try:
-                message: Progress | Ending = rank.line.recv()
-            except (EOFError, OSError):
-                rank.there = False
-                rank.process.wait()
-                rank.ending = rank.ending or self._crash(rank)
-                continue
-            if isinstance(message, Progress):
-                yield message
-            else:
-                rank.ending = message
-
-    def _crash(self, rank: _Rank) -> Ending:
-        """How a rank ended that sent no ending."""
-        code = rank.process.returncode
-        if rank.index == 0 and self.signals.pending is not None and code == -self.signals.pending:
-            return Signalled(self.signals.pending)  # before it could handle signals
-        if code < 0:
-            name = signal.Signals(-code).name
-            memory = "memory may have run out, as this machine or its scheduler says; " if name == "SIGKILL" else ""
-            return Failed(
-                f"device {rank.index + 1} of {self.setup.count}: the process ended with {name}",
-                f"{memory}the same command goes on from the last checkpoint",
-                rank=rank.index,
-            )
-        lines = [] if rank.log is None else rank.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        last = f": {lines[-1][:300]}" if lines else ""
-        return Failed(f"the process ended with exit code {code}{last}", rank=rank.index)
-
-    def _farewell(self, first: _Rank) -> None:
-        """Give the first rank time to end in order, and the others none."""
-        for rank in self._ranks[1:]:
-            rank.process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            first.process.wait(_FAREWELL)
-
-    def _failure(self) -> Ending:
-        """The failure that was first, as far as anybody knows: not that of a rank which lost another."""
-        endings = [rank.ending for rank in self._ranks if rank.ending is not None]
-        failed = [ending for ending in endings if not isinstance(ending, Done)]
-        return next((ending for ending in failed if not (isinstance(ending, Failed) and ending.lost)), failed[0])
+@contextlib.contextmanager
+def _environment() -> Iterator[None]:
+    """That of the ranks: they import what this process does, and its agent handles no other signals."""
+    names = {
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "TORCHELASTIC_SIGNALS_TO_HANDLE": ",".join(signal.Signals(number).name for number in numbers()),
+    }
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(names)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value

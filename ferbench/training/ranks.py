@@ -6,9 +6,9 @@ import contextlib
 import datetime
 import functools
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from pathlib import Path
+import inspect
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,23 +19,29 @@ from torch import Tensor, nn
 from ferbench.data.draws import upload
 from ferbench.data.shards import Shards
 from ferbench.data.targets import Outputs
+from ferbench.errors import UserError
 
 if TYPE_CHECKING:
     from torch.distributed import Store
 
-#: Bytes of gradients or weights that are exchanged at once.
-_BUCKET = 32 << 20
+    from ferbench.experiment.recipe import Recipe
 
 #: Nobody gives up on a rank that is stopped for a while; one that has died is seen at once.
-_PATIENCE = datetime.timedelta(days=7)
+PATIENCE = datetime.timedelta(days=7)
 
 
-class PeerLost(Exception):
-    """An exchange with the other ranks failed, mostly because one of them has ended."""
+class PeerLost(UserError):
+    """Another rank of the run has ended, nobody knows why."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "another process of this run has ended, and did not say why",
+            "the same command goes on from the last checkpoint; torchrun does so by itself with --max-restarts",
+        )
 
 
 class OutOfMemory(Exception):
-    """Memory ran out on this rank. The others are in the midst of exchanges, so all have to start again.
+    """Memory ran out on a rank. The others are in the midst of exchanges, so all have to start again.
 
     Attributes:
         size: samples that were too many at once.
@@ -58,11 +64,16 @@ class Ranks:
     index = 0
     count = 1
     micro_batch: int | None = None
+    _device: torch.device | None = None
+    _processes = 1
 
-    @property
-    def device(self) -> torch.device | None:
-        """Where this rank computes; None: as the recipe has it."""
-        return None
+    def prepare(self, recipe: Recipe) -> torch.device:
+        """Set this process up, and say where it computes."""
+        from ferbench.training import runtime
+
+        device = self._device or runtime.choose_device(recipe.runtime.device)
+        runtime.prepare(device, recipe.runtime.threads, recipe.training.deterministic, self._processes)
+        return device
 
     def shards(self, *, paired: bool = False) -> Shards:
         """How batches are cut."""
@@ -75,12 +86,21 @@ class Ranks:
     def copy_weights(self, model: nn.Module) -> None:
         """Give a model the first rank's weights and buffers."""
 
-    def add_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Replace gradients by their sums over the ranks; one that no rank has stays None."""
+    def replicated(self, model: nn.Module) -> nn.Module:
+        """The module to call in place of a model, so that gradients become those of what all ranks have computed."""
+        return model
 
-    def add(self, values: Tensor) -> Tensor:
-        """Replace a contiguous tensor by its sum over the ranks, and return it."""
-        return values
+    def sharing(
+        self, samples: Sequence[int], model: nn.Module | None = None, *, last: bool = True
+    ) -> AbstractContextManager[object]:
+        """In this block batch norms see the samples of all ranks, so many of each.
+
+        Args:
+            samples: of each rank.
+            model: as `replicated` gave it, where it learns.
+            last: of the pieces of an update: with its backward pass gradients are exchanged.
+        """
+        return contextlib.nullcontext()
 
     def whole(self, outputs: Outputs, places: NDArray[np.int64] | None, n: int) -> Outputs:
         """Outputs for all ``n`` samples of a batch, of which this rank has those at ``places`` computed.
@@ -89,9 +109,9 @@ class Ranks:
         """
         return outputs
 
-    def batch_norms(self, samples: Sequence[int]) -> AbstractContextManager[object]:
-        """In this block batch norms see the samples of all ranks, so many of each."""
-        return contextlib.nullcontext()
+    def add(self, values: Tensor) -> Tensor:
+        """Replace a contiguous tensor by its sum over the ranks, and return it."""
+        return values
 
     def seed_step(self, seed: int, step: int) -> None:
         """Let the other ranks drop other units than the first, the same ones whenever that step is done."""
@@ -113,81 +133,87 @@ class ConnectedRanks(Ranks):
         count: of all.
         device: of this one.
         micro_batch: as `Ranks` has it.
-        cause: waits for and gives the reason why another rank has ended; None: nobody knows it.
+        processes: that share the threads of this host.
+        cause: gives the reason why another rank has ended; None: it did not say.
     """
 
     def __init__(
         self,
-        store: Store | Path,
+        store: Store,
         index: int,
         count: int,
         device: torch.device,
         micro_batch: int | None = None,
-        cause: Callable[[], BaseException | None] = lambda: None,
+        processes: int = 1,
+        cause: Callable[[], Exception | None] = lambda: None,
     ) -> None:
         import torch.distributed as dist
 
-        self.index = index
-        self.count = count
-        self.micro_batch = micro_batch
-        self._device = device
+        self.index, self.count = index, count
+        self._device, self.micro_batch, self._processes = device, micro_batch, processes
         self._cause = cause
         if device.type == "cuda":
             torch.cuda.set_device(device)
-        with _exchange():
-            dist.init_process_group(
-                # What is plain goes over the host even between GPUs, so that none has to be waited for.
-                "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo",
-                store=dist.FileStore(str(store), count) if isinstance(store, Path) else store,
-                rank=index,
-                world_size=count,
-                timeout=_PATIENCE,
-            )
-
-    @property
-    def device(self) -> torch.device:
-        return self._device
+        # What is plain goes over the host even between GPUs, so that none has to be waited for.
+        backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+        dist.init_process_group(backend, store=store, rank=index, world_size=count, timeout=PATIENCE)
 
     def broadcast(self, message: Any = None) -> Any:
         import torch.distributed as dist
 
         messages = [message]
-        with _exchange():
-            dist.broadcast_object_list(messages, 0, device=torch.device("cpu"))
+        dist.broadcast_object_list(messages, 0, device=torch.device("cpu"))
         return messages[0]
 
     def copy_weights(self, model: nn.Module) -> None:
-        with torch.no_grad():
-            _in_buckets([*model.parameters(), *model.buffers()], self._from_first)
-
-    def add_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        had = self.add(torch.tensor([parameter.grad is not None for parameter in parameters], dtype=torch.int32))
-        reached = [parameter for parameter, ranks in zip(parameters, had.tolist(), strict=True) if ranks]
-        for parameter in reached:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        _in_buckets([parameter.grad for parameter in reached if parameter.grad is not None], self.add)
-
-    def add(self, values: Tensor) -> Tensor:
         import torch.distributed as dist
 
-        with _exchange():
-            dist.all_reduce(values)
-        return values
+        with torch.no_grad():
+            for values in (*model.parameters(), *model.buffers()):
+                sent = values.detach().contiguous()
+                dist.broadcast(sent, 0)
+                values.copy_(sent)
+
+    def replicated(self, model: nn.Module) -> nn.Module:
+        from torch.nn.parallel import DistributedDataParallel
+
+        self.copy_weights(model)
+        if not any(parameter.requires_grad for parameter in model.parameters()):
+            return model
+        # Buffers are those of common batch norms. Its newer name is not in every torch that is supported.
+        known = inspect.signature(DistributedDataParallel).parameters
+        about_buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+        options: Any = {about_buffers: False, "init_sync": False, "gradient_as_bucket_view": True}
+        # A parameter that no rank has a gradient for keeps none, so that no optimiser decays it.
+        return DistributedDataParallel(model, find_unused_parameters=True, **options)
+
+    def sharing(
+        self, samples: Sequence[int], model: nn.Module | None = None, *, last: bool = True
+    ) -> AbstractContextManager[object]:
+        from torch.nn.parallel import DistributedDataParallel
+
+        from ferbench.training.rank_batch_norm import CommonBatchNorm
+
+        stack = ExitStack()
+        if not last and isinstance(model, DistributedDataParallel):
+            stack.enter_context(model.no_sync())
+        stack.enter_context(CommonBatchNorm(samples, self.index, self.add))
+        return stack
 
     def whole(self, outputs: Outputs, places: NDArray[np.int64] | None, n: int) -> Outputs:
         assert places is not None
         where = upload(torch.from_numpy(places), outputs.logits.device)
         # A rank without samples computes one that does not count.
         given = (None if part is None else part[: len(where)] for part in (outputs.logits, outputs.affect))
-        logits, affect = (None if part is None else _Whole.apply(part, where, n, self.add) for part in given)
+        logits, affect = (None if part is None else _Whole.apply(part, where, n, self) for part in given)
         assert logits is not None
         return Outputs(logits, affect)
 
-    def batch_norms(self, samples: Sequence[int]) -> AbstractContextManager[object]:
-        from ferbench.training.rank_batch_norm import CommonBatchNorm
+    def add(self, values: Tensor) -> Tensor:
+        import torch.distributed as dist
 
-        return CommonBatchNorm(samples, self.index, self.add)
+        dist.all_reduce(values)
+        return values
 
     def seed_step(self, seed: int, step: int) -> None:
         if self.index:
@@ -197,55 +223,35 @@ class ConnectedRanks(Ranks):
             seed_everything(int.from_bytes(hashlib.blake2b(text, digest_size=7).digest(), "little"))
 
     def explain(self, error: BaseException) -> BaseException:
-        return (self._cause() or error) if isinstance(error, PeerLost) else error
+        return (self._cause() or PeerLost()) if is_lost(error) else error
 
-    def _from_first(self, values: Tensor) -> Tensor:
-        import torch.distributed as dist
 
-        with _exchange():
-            dist.broadcast(values, 0)
-        return values
+def is_lost(error: BaseException) -> bool:
+    """Whether an exchange has failed, mostly because another rank has ended."""
+    from torch.distributed import DistError
+
+    return isinstance(error, (PeerLost, DistError)) or (isinstance(error, RuntimeError) and "gloo" in str(error))
 
 
 class _Whole(torch.autograd.Function):
-    """Rows of all ranks from those that each has; the gradient of a rank's own rows comes back to it."""
+    """Rows of all ranks from those that each has; the gradient of a rank's own rows comes back to it.
+
+    Every rank has the loss of the whole batch, and gradients of parameters are averaged over the ranks: what each adds
+    to them counts as often as there are ranks.
+    """
 
     @staticmethod
-    def forward(ctx: Any, own: Tensor, places: Tensor, n: int, add: Callable[[Tensor], Tensor]) -> Tensor:
+    def forward(ctx: Any, own: Tensor, places: Tensor, n: int, ranks: Ranks) -> Tensor:
         ctx.save_for_backward(places)
+        ctx.count = ranks.count
         rows = own.new_zeros(n, *own.shape[1:])
         rows[places] = own
-        return add(rows)
+        return ranks.add(rows)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, None, None, None]:
         (places,) = ctx.saved_tensors
-        return gradients[0][places], None, None, None
-
-
-@contextlib.contextmanager
-def _exchange() -> Iterator[None]:
-    try:
-        yield
-    except RuntimeError as error:  # of torch.distributed, whose own kinds of errors are of that kind too
-        raise PeerLost(f"the processes of this run no longer reach each other: {error}") from error
-
-
-def _in_buckets(tensors: Sequence[Tensor], exchange: Callable[[Tensor], Tensor]) -> None:
-    """Put tensors through an exchange, many at once; their memory layouts stay."""
-    kinds: dict[tuple[torch.dtype, torch.device], list[Tensor]] = {}
-    for tensor in tensors:
-        kinds.setdefault((tensor.dtype, tensor.device), []).append(tensor)
-    for alike in kinds.values():
-        bucket: list[Tensor] = []
-        for position, tensor in enumerate(alike):
-            bucket.append(tensor)
-            size = sum(each.numel() * each.element_size() for each in bucket)
-            if size >= _BUCKET or position == len(alike) - 1:
-                flat = exchange(torch.cat([each.detach().reshape(-1) for each in bucket]))
-                for each, values in zip(bucket, flat.split([each.numel() for each in bucket]), strict=True):
-                    each.detach().copy_(values.view(each.shape))
-                bucket = []
+        return gradients[0][places] * ctx.count, None, None, None
 
 
 def in_order(values: NDArray[np.floating[Any]]) -> float:

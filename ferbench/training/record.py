@@ -19,7 +19,7 @@ from ferbench.training.epoch import Diverged
 from ferbench.training.stopping import Pruned
 
 
-def first_record(plan: Plan, device: torch.device, devices: int = 1) -> Run:
+def first_record(plan: Plan, device: torch.device) -> Run:
     """The record of a run that starts: all that is known before its first epoch."""
     recipe, split, pack = plan.resolved.recipe, plan.split, plan.pack
     data = Data(
@@ -57,7 +57,7 @@ def first_record(plan: Plan, device: torch.device, devices: int = 1) -> Run:
         components=plan.resolved.describe(),
         plugins=plan.resolved.loaded(),
         data=data,
-        environment=runtime.environment(device, devices),
+        environment=runtime.environment(device, recipe.runtime.devices),
         lineage=Lineage(parents=[] if plan.start is None else [plan.start.as_parent()]),
         evaluations={},
     )

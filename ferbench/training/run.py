@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import platform
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ferbench.data.shards import Shards
 from ferbench.errors import UserError, is_out_of_memory, out_of_memory
 from ferbench.experiment.plan import Plan
 from ferbench.locks import TakenOver
@@ -31,7 +33,7 @@ from ferbench.training.interruption import Interruption
 from ferbench.training.layers import layer_table
 from ferbench.training.loop import Observer, Training, fit
 from ferbench.training.position import Position, TrainingOutcome
-from ferbench.training.ranks import ALONE, OutOfMemory, Ranks
+from ferbench.training.ranks import ALONE, OutOfMemory, PeerLost, Ranks
 from ferbench.training.record import first_record, now, other_threads, write_failure
 from ferbench.training.saving import RunSaver
 from ferbench.training.snapshots import Snapshots
@@ -69,34 +71,28 @@ def follow(plan: Plan, results: Path, ranks: Ranks) -> None:
     """
     with using(*plan.resolved.used, innocent=is_out_of_memory):
         directory = plan.directory(results)
-        device = _prepared(plan, ranks)
+        device = ranks.prepare(plan.resolved.recipe)
         model = None
         loss = build_loss(plan, device)
         while True:
             match ranks.broadcast():
                 case ["train", snapshot]:
                     model = _placed(build_model(plan), device)
-                    ranks.copy_weights(model)
                     training = _assembled(plan, model, loss, device, ranks)
                     if snapshot is not None:
                         state = Snapshots(directory.checkpoints, plan.training_id).read(snapshot)
                         if state is None:
-                            raise RuntimeError(f"checkpoint {snapshot} is not what the first rank goes on from")
+                            raise UserError(
+                                f"{directory.checkpoints} has no checkpoint {snapshot} on host {platform.node()}",
+                                "give a results directory that all hosts of the run see",
+                            )
                         state.restore(training)
                     runtime.seed_everything(plan.resolved.recipe.training.seed)
                     with contextlib.suppress(Diverged):  # as on all ranks
                         fit(training, Observer())
                 case ["evaluate", role, epoch]:
                     model = model or _trained_model(plan, device)
-                    ranks.copy_weights(model)
                     evaluate_role(plan, model, loss, device, directory, role, epoch, ranks)
-
-
-def _prepared(plan: Plan, ranks: Ranks) -> torch.device:
-    recipe = plan.resolved.recipe
-    device = ranks.device or runtime.choose_device(recipe.runtime.device)
-    runtime.prepare(device, recipe.runtime.threads, recipe.training.deterministic, ranks.count)
-    return device
 
 
 def _execute(
@@ -108,11 +104,11 @@ def _execute(
 ) -> Run:
     recipe = plan.resolved.recipe
     directory = plan.directory(results)
-    device = _prepared(plan, ranks)
+    device = ranks.prepare(plan.resolved.recipe)
     with only_writer(directory):
         if is_trained(directory):
             return _evaluate_again(plan, device, directory, ranks)
-        record = first_record(plan, device, ranks.count)
+        record = first_record(plan, device)
         if directory.exists():  # what an earlier process left stays covered as it was, should this one fail at once
             record.files = directory.load().files
         trackers = Trackers(plan.resolved.trackers)
@@ -154,7 +150,6 @@ def _execute(
                 saver.report("best", BEST, Position(epoch=1))
             else:
                 ranks.broadcast(["train", saver.resumed_from])
-                ranks.copy_weights(model)
                 # Initialisation of some plugin, or a tracker, may have drawn any number of random numbers.
                 runtime.seed_everything(recipe.training.seed)
                 if resumed:
@@ -162,14 +157,14 @@ def _execute(
                     saver.restore_random(device)
                 with interruption.waiting():
                     outcome = fit(training, observer, saver)
-                record.training = _training_record(plan, directory, outcome, ranks)
+                record.training = _training_record(plan, directory, outcome)
                 assert record.training.best_epoch == training.best.epoch
             checkpoints.load_weights(directory.checkpoints, BEST, model, device)
             evaluate_kept(plan, model, loss, device, directory, record, ranks)
         except BaseException as raised:
             error = ranks.explain(raised if is_out_of_memory(raised) else blame(raised))
-            if isinstance(error, OutOfMemory):  # all ranks start again, with smaller pieces
-                raise
+            if isinstance(error, (OutOfMemory, PeerLost)):  # all ranks may start again
+                raise error from None
             if not isinstance(error, UserError) or directory.exists():
                 with contextlib.suppress(TakenOver):  # the record is the other process's to write
                     write_failure(directory, record, error)
@@ -244,7 +239,7 @@ def _keep_initial(plan: Plan, model: nn.Module, directory: RunDirectory, record:
     """Zero epochs: the weights as they were built are what is kept."""
     about = {"epoch": 0, "select": plan.resolved.recipe.training.select, "value": None}
     checkpoints.save_weights(directory.checkpoints, BEST, model, about)
-    record.training = _training_record(plan, directory, TrainingOutcome(), ALONE)
+    record.training = _training_record(plan, directory, TrainingOutcome())
 
 
 def _warn(line: str) -> None:
@@ -276,7 +271,7 @@ def _resume(training: Training, directory: RunDirectory, saver: RunSaver, record
     return True
 
 
-def _training_record(plan: Plan, directory: RunDirectory, outcome: TrainingOutcome, ranks: Ranks) -> TrainingRecord:
+def _training_record(plan: Plan, directory: RunDirectory, outcome: TrainingOutcome) -> TrainingRecord:
     """A training as ``run.json`` has it; of the kept weights, what stands beside them."""
     settings = plan.resolved.recipe.training
     kept = checkpoints.read_facts(directory.checkpoints, BEST)
@@ -296,6 +291,7 @@ def _training_record(plan: Plan, directory: RunDirectory, outcome: TrainingOutco
     )
     if "last_batch" in plan.identity:
         record.last_batch = settings.batch_size + 1
-    if ranks.count > 1:
-        record.shards = [len(part) for part in ranks.shards().all(settings.batch_size)]
+    devices = plan.resolved.recipe.runtime.devices
+    if devices > 1 and outcome.epochs:
+        record.shards = [len(part) for part in Shards(devices).all(settings.batch_size)]
     return record

@@ -181,6 +181,7 @@ class Stepper:
 
     Attributes:
         micro_batch: samples that go through the model of one rank at once; None while whole batches fit.
+        shards: how the batches are shared.
     """
 
     def __init__(
@@ -196,15 +197,16 @@ class Stepper:
         paired: bool = False,
     ) -> None:
         self._model = model
+        self._called = ranks.replicated(model)
         self._loss = loss
         self._optimizer = optimizer
         self._device = device
         self._precision = precision or Precision()
         self._clip_norm = clip_norm
         self._ranks = ranks
-        self._shards = ranks.shards(paired=paired)
+        self.shards = ranks.shards(paired=paired)
         self._parameters = [each for group in optimizer.param_groups for each in group["params"]]
-        self.micro_batch: int | None = None
+        self.micro_batch = ranks.micro_batch
 
     def step(self, batches: Sequence[tuple[Tensor, Targets]]) -> StepResult:
         """Learn from batches, which go through the model one after the other.
@@ -218,14 +220,14 @@ class Stepper:
         written = [images._version for images, _ in batches]
         while True:
             # On all ranks the same, so that they cut batches into the same pieces.
-            longest = max(self._shards.longest(len(targets)) for _, targets in batches)
+            longest = max(self.shards.longest(len(targets)) for _, targets in batches)
             size = min(self.micro_batch or longest, longest)
             try:
                 return self._attempt(batches, size)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or size <= 1:
                     raise
-                if self._ranks.count > 1:
+                if self.shards.count > 1:
                     raise OutOfMemory(size) from error
             except ValueError as error:
                 if self.micro_batch != 1 or not is_too_few_to_normalise(error):
@@ -250,11 +252,12 @@ class Stepper:
         components: dict[str, Tensor] = {}
         predicted, labels = [], []
         n = sum(len(targets) for _, targets in batches)
-        for piece in self._pieces(batches, size):
+        pieces = list(self._pieces(batches, size))
+        for piece in pieces:
             share = len(piece.targets) / n
-            with self._ranks.batch_norms(piece.samples):
+            with self._ranks.sharing(piece.samples, self._called, last=piece is pieces[-1]):
                 with self._precision.autocast():
-                    outputs = forward(self._model, piece.images)
+                    outputs = forward(self._called, piece.images)
                 outputs = self._ranks.whole(self._precision.full(outputs), piece.places, len(piece.targets))
                 predicted.append(outputs.logits.detach().argmax(dim=1))  # a loss may write into what it is given
                 value = evaluate_loss(self._loss, outputs, piece.targets)
@@ -266,22 +269,21 @@ class Stepper:
             for name, component in value.components.items():
                 components[name] = components.get(name, 0) + component.detach() * share
             labels.append(piece.targets.labels)
-        self._ranks.add_gradients(self._parameters)
         self._update()
         assert total is not None
         return StepResult(total, components, _joined(predicted), _joined(labels))
 
     def _pieces(self, batches: Sequence[tuple[Tensor, Targets]], size: int) -> Iterator[_Piece]:
-        if self._ranks.count == 1:
+        if self.shards.count == 1:
             yield from _pieces(batches, size)
             return
         for images, targets in batches:
-            shards = self._shards.all(len(targets))
+            shards = self.shards.all(len(targets))
             pieces = count_pieces(max(map(len, shards)), size)
             bounds = [piece_bounds(len(places), pieces) for places in shards]
-            for piece, (start, stop) in enumerate(bounds[self._ranks.index]):
+            for piece, (start, stop) in enumerate(bounds[self.shards.index]):
                 parts = [places[slice(*of[piece])] for places, of in zip(shards, bounds, strict=True)]
-                every, own = np.sort(np.concatenate(parts)), parts[self._ranks.index]
+                every, own = np.sort(np.concatenate(parts)), parts[self.shards.index]
                 # A rank that has no more samples computes one again, which does not count.
                 mine = images[start:stop] if len(own) else images[:1]
                 theirs = targets

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,60 +14,24 @@ import psutil
 import pytest
 import safetensors.numpy
 import torch
-from click.testing import CliRunner, Result
 from record_files import write_record
-from sklearn.metrics import accuracy_score, f1_score
-
-from ferbench.cli import cli
-from ferbench.runs.directory import RunDirectory
-
-PLUGIN = Path(__file__).with_name("sharing.py")
-
-#: 121 samples in batches of 17: the last has two, which leaves a device without any where the two are mixed.
-FACES = ("dataset.size=24", "dataset.train=161", "dataset.test=35", "data.image_size=16", "training.batch_size=17")
-CPU = ("--set", "runtime.device=cpu")
-
-
-def arguments(*settings: str, model: str = "net") -> list[str]:
-    sets = [part for setting in (*FACES, *settings) for part in ("--set", setting)]
-    return ["run", "--plugin", str(PLUGIN), "--model", model, *CPU, *sets, "--no-report"]
-
-
-EXACT = arguments(
-    "loss.name=multi-task",
-    "loss.affect=ccc",
-    "sampler.name=adaptive-smooth",
-    "optimizer.name=sgd",
-    "optimizer.lr=0.1",
-    "optimizer.momentum=0.9",
-    "schedule.name=plateau",
-    "training.epochs=3",
-    "training.accumulate=2",
-    "training.mixup=0.2",
-    "training.cutmix=1.0",
-    "training.ema=0.9",
-    "training.clip_norm=0.5",
-    "training.norm_batches=2",
+from shared_runs import (
+    DROPOUT,
+    EXACT,
+    JOINED,
+    LINEAR,
+    PLUGIN,
+    arguments,
+    command,
+    ended,
+    history,
+    only_run,
+    record_of,
 )
-#: 120 samples: the last joins the batch before it.
-JOINED = arguments("dataset.train=160", "training.epochs=2", "optimizer.name=sgd", "training.norm_batches=2")
-LINEAR = arguments("training.epochs=3", "optimizer.name=sgd", "optimizer.lr=0.1", model="linear")
-DROPOUT = arguments("training.epochs=4", "model.dropout=0.3", "training.mixup=0.2", "runtime.checkpoint_every=3")
+from sklearn.metrics import accuracy_score, f1_score
+from two_hosts import elsewhere, forget, library
 
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-def command(args: list[str], results: Path, cache: Path) -> list[str]:
-    main = "from ferbench.cli import main; main()"
-    return [sys.executable, "-u", "-c", main, *args, "--results", str(results), "--cache", str(cache)]
-
-
-def ended(args: list[str], results: Path, cache: Path) -> Result:
-    """A command in this process; the ranks have their own."""
-    return CliRunner().invoke(cli, [*args, "--results", str(results), "--cache", str(cache)], prog_name="ferbench")
+from ferbench.runs.directory import RunDirectory
 
 
 def in_a_fresh_process(args: list[str], results: Path, cache: Path) -> subprocess.CompletedProcess[str]:
@@ -93,22 +55,6 @@ def pairs(tmp_path_factory, cache):
         return found[key]
 
     return run
-
-
-def only_run(results: Path) -> Path:
-    (path,) = results.glob("runs/*/run.json")
-    return path.parent
-
-
-def record_of(run: Path) -> dict:
-    return json.loads((run / "run.json").read_text())
-
-
-def history(run: Path) -> list[dict]:
-    epochs = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
-    for epoch in epochs:
-        epoch.pop("seconds"), epoch.pop("images_per_second")
-    return epochs
 
 
 def predictions(run: Path, split: str = "test") -> dict[str, np.ndarray]:
@@ -238,10 +184,8 @@ def started(tmp_path, cache):
         process.communicate()
 
 
-def test_a_run_that_was_terminated_goes_on_to_the_same_bits(started, tmp_path, cache):
+def test_a_run_that_was_terminated_goes_on_to_the_same_bits(started, whole, tmp_path, cache):
     """Dropout draws on each device for itself, and after a resumption the same again."""
-    whole = ended([*DROPOUT, "--devices", "2"], tmp_path / "whole", cache)
-    assert whole.exit_code == 0, whole.output
     torn = started([*DROPOUT, "--devices", "2"])
     torn.send_signal(signal.SIGTERM)
     _, errors = torn.communicate(timeout=60)
@@ -255,9 +199,9 @@ def test_a_run_that_was_terminated_goes_on_to_the_same_bits(started, tmp_path, c
     last = ended(["resume", run.name, "--plugin", str(PLUGIN)], tmp_path / "results", cache)
     assert last.exit_code == 0, last.output
     assert "resumed at epoch" in last.stderr
-    weights = [(one / "checkpoints" / "best.safetensors").read_bytes() for one in (run, only_run(tmp_path / "whole"))]
+    weights = [(one / "checkpoints" / "best.safetensors").read_bytes() for one in (run, whole)]
     assert weights[0] == weights[1]
-    assert history(run) == history(only_run(tmp_path / "whole"))
+    assert history(run) == history(whole)
 
     alone = ended(["resume", run.name, "--plugin", str(PLUGIN), "--devices", "1"], tmp_path / "alone", cache)
     assert alone.exit_code == 0, alone.output
@@ -265,6 +209,79 @@ def test_a_run_that_was_terminated_goes_on_to_the_same_bits(started, tmp_path, c
     assert record["status"] == "done"
     assert [len(history(only_run(tmp_path / "alone"))), record["environment"]["devices"]] == [4, 2]
     assert [one["environment"]["devices"] for one in record["resumed"]] == [1]
+
+
+def ranks_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Its ranks, the first of them first."""
+    ranks = psutil.Process(process.pid).children(recursive=True)
+    return sorted(ranks, key=lambda rank: int(rank.environ()["RANK"]))
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_run_goes_on_to_the_same_bits_when_a_process_of_it_is_killed(rank, started, whole, tmp_path, cache):
+    torn = started([*DROPOUT, "--devices", "2"])
+    ranks_of(torn)[rank].kill()
+    _, errors = torn.communicate(timeout=120)
+    assert torn.returncode == 0, errors
+    assert "resumed at epoch" in errors
+    assert "Traceback" not in errors
+    run = only_run(tmp_path / "results")
+    assert record_of(run)["status"] == "done"
+    assert len(record_of(run)["resumed"]) == 1
+    weights = [(one / "checkpoints" / "best.safetensors").read_bytes() for one in (run, whole)]
+    assert weights[0] == weights[1]
+    assert history(run) == history(whole), "no sample was seen twice, and none left out"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "code"), [("SIGINT", "SIGINT", 130), ("SIGHUP", "SIGTERM", 129)], ids=["Ctrl-C twice", "others"]
+)
+def test_a_first_device_that_hangs_ends_at_the_second_ctrl_c_alone(started, first, second, code):
+    torn = started([*LONG, "--devices", "2"])
+    hanging = ranks_of(torn)
+    hanging[0].suspend()
+    torn.send_signal(getattr(signal, first))
+    time.sleep(1)
+    torn.send_signal(getattr(signal, second))
+    if second != "SIGINT":
+        with pytest.raises(subprocess.TimeoutExpired):
+            torn.wait(2)
+        hanging[0].resume()
+    _, errors = torn.communicate(timeout=60)
+    assert torn.returncode == code, errors
+    assert "Traceback" not in errors
+    _, alive = psutil.wait_procs(hanging, timeout=20)
+    assert not alive
+
+
+def test_a_first_device_that_another_host_took_over_from_ends_in_two_lines(tmp_path, cache):
+    preloaded = library(tmp_path)
+    if preloaded is None:
+        pytest.skip("nothing can be preloaded here")
+    args = arguments("training.epochs=4", "runtime.checkpoint_every=1", model="linear")
+    first = subprocess.Popen(
+        command([*args, "--devices", "2"], tmp_path, cache),
+        env=elsewhere(preloaded, "alpha"),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert any(line.startswith("epoch ") for line in first.stderr)
+        ranks = ranks_of(first)
+        ranks[0].suspend()
+        forget(only_run(tmp_path))
+        other = command(args, tmp_path, cache)
+        assert subprocess.run(other, env=elsewhere(preloaded, "beta"), capture_output=True).returncode == 0
+        ranks[0].resume()
+        _, errors = first.communicate(timeout=60)
+    finally:
+        first.kill()
+    assert first.returncode == 2
+    wrong, remedy = errors.strip().splitlines()[-2:]
+    assert "was taken over by another process" in wrong
+    assert remedy.startswith("  → this one has written nothing since")
+    assert record_of(only_run(tmp_path))["status"] == "done"
+    assert not any(rank.is_running() for rank in ranks)
 
 
 LONG = arguments("training.epochs=100000", model="linear")
@@ -320,15 +337,6 @@ def test_little_memory_on_one_device_makes_the_pieces_of_all_smaller(tmp_path, c
     assert record["training"]["micro_batch"] == 5  # 9 were too many
     assert record["training"]["batch_size"] == 17
     assert [epoch["micro_batch"] for epoch in history(only_run(tmp_path / "results"))] == [5]
-
-
-def test_torchrun_starts_a_run_as_well(tmp_path, cache):
-    start = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "ferbench"]
-    args = [*arguments("training.epochs=1", model="linear"), "--results", str(tmp_path), "--cache", str(cache)]
-    done = subprocess.run([*start, *args], capture_output=True, text=True, check=False, env=os.environ)
-    assert done.returncode == 0, done.stderr
-    assert record_of(only_run(tmp_path))["environment"]["devices"] == 2
-    assert done.stdout.count("accuracy") == 1
 
 
 @pytest.mark.parametrize(
