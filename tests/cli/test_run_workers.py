@@ -44,7 +44,7 @@ def test_a_dry_run_says_what_so_many_at_once_take(ferbench_cli, tmp_path, monkey
     each, both, free = re.search(
         r"^a run takes about (\S+ .B) of memory, 2 at once (\S+ .B); (\S+ .B) are free$", done.stdout, re.MULTILINE
     ).groups()
-    assert float(both.split()[0]) == pytest.approx(2 * float(each.split()[0]), rel=0.02) or each[-2:] != both[-2:]
+    assert float(both.split()[0]) == pytest.approx(2 * float(each.split()[0]), rel=0.1) or each[-2:] != both[-2:]
     assert free
     assert not (tmp_path / "results").exists()
 

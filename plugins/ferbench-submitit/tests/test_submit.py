@@ -242,6 +242,7 @@ def test_dry_run_shows_the_jobs_and_leaves_nothing(submit, cluster, tmp_path):
         (("run", *SETS, "--memory", "much"), "--memory much is no size", "16G"),
         (("run", *SETS, "--time", "1", "--warning", "60"), "leaves nothing", "more time"),
         (("run", *SETS, "--sbatch", "=3"), "is no option of sbatch", "qos=high"),
+        (("run", *SETS, "--workers", "2"), "--workers trains several runs in one command", "--at-once"),
         (("run", *SETS, "--model", "nothing"), "unknown model 'nothing'", "choices"),
         (("run", *SETS), "there is no Slurm on this machine", "--executor local"),
         (("tune", *SETS, "--jobs", "2"), "2 jobs need a database", "--storage"),
