@@ -277,6 +277,24 @@ def remedy_for(error: OSError) -> str:
     return _REMEDIES.get(error.errno or 0, f"see that the disk is there and can be written, {_ELSEWHERE}")
 
 
+#: Of those, the ones that do not depend on what is to be written.
+_OF_HOST = frozenset(
+    (
+        *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMLINK, errno.EMFILE, errno.ENFILE),
+        *(errno.ENOLCK, errno.EIO),
+    )
+)
+
+
+def refusal_of_host(error: BaseException | None) -> str | None:
+    """What to do where an exception is of a disk or of this host's limits, whatever was done; None: it is not."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _OF_HOST:
+            return remedy_for(error)
+        error = error.__cause__
+    return None
+
+
 #: Bytes that ferbench's own names below a results directory or a cache may have, those of temporary files included.
 _BELOW = 200
 

@@ -38,6 +38,7 @@ from typing import Any
 from ferbench import display, startup
 from ferbench.errors import UserError
 from ferbench.plugin.culprit import blame, in_a_line
+from ferbench.storage import refusal_of_host
 
 #: Seconds that the parent may take to answer, and that a job gets to save what it has when the parent has died.
 _PATIENCE, _FAREWELL = 20.0, 60.0
@@ -117,11 +118,13 @@ def _ending(do: Callable[[Any, Parent], Any], job: Any, parent: Parent) -> dict[
     except KeyboardInterrupt:
         return {"kind": "interrupted"}
     except UserError as error:
-        return {"kind": "failed", "reason": error.message, "remedy": error.remedy}
+        host = refusal_of_host(error)
+        return {"kind": "failed", "reason": error.message, "remedy": error.remedy, "host_remedy": host}
     except BaseException as error:
         fault = blame(error)
         traceback.print_exception(fault)
-        return {"kind": "failed", "reason": in_a_line(fault), "trace": "".join(traceback.format_exception(fault))}
+        trace, host = "".join(traceback.format_exception(fault)), refusal_of_host(error)
+        return {"kind": "failed", "reason": in_a_line(fault), "trace": trace, "host_remedy": host}
 
 
 def _listen(line: Connection, parent_id: int, jobs: queue.Queue[dict[str, Any]], parent: Parent) -> None:

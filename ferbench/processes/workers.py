@@ -71,6 +71,8 @@ class Event:
         reason: of a failure, in one line.
         remedy: of a failure by `UserError`.
         trace: the traceback of any other failure.
+        host_remedy: what to do where the job failed because of a disk or of this host's limits, which would have failed
+            any other too.
         seconds: that the job took.
     """
 
@@ -82,6 +84,7 @@ class Event:
     reason: str = ""
     remedy: str | None = None
     trace: str | None = None
+    host_remedy: str | None = None
     seconds: float = 0.0
 
 

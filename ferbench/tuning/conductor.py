@@ -123,16 +123,22 @@ class Conductor:
                 self.observer.epoch_ended(trial, progress["text"], value)
             return
         del self.working[event.worker.index]
-        if event.kind in ("done", "failed"):
+        if event.host_remedy is not None:  # says nothing about the trial's settings
+            self._try(partial(self.trials.spare, trial))
+            if not stopping:
+                self._stop()
+                raise refused_by_host(event)
+        elif event.kind in ("done", "failed"):
             self._ended(trial, ended_as(event), event.seconds)
         elif event.kind == "died" and not stopping and trial.attempt >= MOST_ATTEMPTS:
             reason = f"its worker died {trial.attempt} times ({event.reason}); see {event.worker.log}"
             self._ended(trial, failed(reason), 0.0)
         else:
-            if event.kind == "died" and not stopping:
+            died = event.kind == "died" and not stopping
+            if died:
                 self.observer.note(f"the worker of trial {trial.number} died ({event.reason}); another goes on with it")
             # While the storage is away, it is found later that nobody works on the trial.
-            self._try(partial(self.trials.put_back, trial.number))
+            self._try(partial(self.trials.put_back, trial.number) if died else partial(self.trials.spare, trial))
             self._ask_at = 0.0
 
     def _report(self, trial: OpenTrial, epoch: int, value: float) -> bool:
@@ -210,7 +216,7 @@ class Conductor:
         for event in self.workers.stop(FAREWELL):
             self._handle(event, stopping=True)
         while self.working:  # they were killed
-            self._try(partial(self.trials.put_back, self.working.popitem()[1].number))
+            self._try(partial(self.trials.spare, self.working.popitem()[1]))
         self._tell()
 
 
@@ -220,6 +226,11 @@ def ended_as(event: Event) -> JobEnded:
         ended: JobEnded = event.value
         return ended
     return failed(event.reason if event.remedy is None else f"{event.reason} → {event.remedy}")
+
+
+def refused_by_host(event: Event) -> UserError:
+    """What to say where a job failed because of its host."""
+    return UserError(event.reason, f"{event.host_remedy}; the same command goes on with the study")
 
 
 def failed(reason: str) -> JobEnded:

@@ -29,6 +29,9 @@ AWAY = (StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
 #: What a server says that will say the same the next time.
 _LASTING = ("does not exist", "authentication failed", "permission denied", "Access denied", "Unknown database")
 
+#: What SQLAlchemy raises of a statement that a server will refuse again.
+_REFUSED = (sqlalchemy.exc.ProgrammingError, sqlalchemy.exc.DataError)
+
 #: Seconds that a connection, or a lock of another host, is waited for.
 _PATIENCE = 30
 
@@ -50,7 +53,7 @@ class _Server:
         driver: SQLAlchemy's name of it, and of the only driver that is used.
         extra: of ferbench's distribution, that installs the driver.
         connect: arguments of a connection. Times are those of UTC, since heartbeats are compared by the server's clock,
-            which summer time would shift.
+            which summer time would shift. A connection that keeps a lock may have nothing else to say for days.
         lock, unlock: take a lock of that ``name`` unless another connection has it, and give it back.
     """
 
@@ -78,7 +81,11 @@ _POSTGRESQL = _Server(
 _MYSQL = _Server(
     "mysql+pymysql",
     "mysql",
-    {"connect_timeout": 5, "read_timeout": 2 * _PATIENCE, "init_command": "SET time_zone = '+00:00'"},
+    {
+        "connect_timeout": 5,
+        "read_timeout": 2 * _PATIENCE,
+        "init_command": f"SET time_zone = '+00:00', wait_timeout = {7 * 86400}",
+    },
     "SELECT GET_LOCK(SHA1(CONCAT('ferbench ', DATABASE(), ' ', :name)), 0)",  # as long as names of locks may be
     "SELECT RELEASE_LOCK(SHA1(CONCAT('ferbench ', DATABASE(), ' ', :name)))",
 )
@@ -314,7 +321,7 @@ def refuse_lasting(error: BaseException, shown: str) -> None:
     cause, wrapped = cause_of(error), error.__cause__ or error
     original = getattr(wrapped, "orig", None)
     of_file = isinstance(original, sqlite3.Error) and not any(word in cause for word in ("locked", "busy"))
-    if of_file or isinstance(wrapped, sqlalchemy.exc.ProgrammingError) or any(word in cause for word in _LASTING):
+    if of_file or isinstance(wrapped, _REFUSED) or any(word in cause for word in _LASTING):
         full = "free some space" if "full" in cause else "bring it back as it was, or begin a study with another --name"
         said = "the study is gone" if isinstance(error, KeyError) else cause
         raise UserError(

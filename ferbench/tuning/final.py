@@ -17,7 +17,7 @@ from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.lock import only_writer
 from ferbench.storage import replace_file
 from ferbench.training.interruption import Interruption
-from ferbench.tuning.conductor import FAREWELL, ended_as, failed
+from ferbench.tuning.conductor import FAREWELL, ended_as, failed, refused_by_host
 from ferbench.tuning.messages import Job, JobEnded
 from ferbench.tuning.objectives import Objective, ranked
 from ferbench.tuning.observer import StudyObserver
@@ -132,6 +132,10 @@ def run_jobs(workers: Workers, jobs: Sequence[SeedJob], interruption: Interrupti
                         at_work.epoch = event.value["text"]
                     else:
                         del working[event.worker.index]
+                        if event.host_remedy is not None:
+                            for _ in workers.stop(FAREWELL):
+                                pass
+                            raise refused_by_host(event)
                         if event.kind in ("done", "failed"):
                             at_work.ended = ended_as(event)
                         elif event.kind == "died" and at_work.attempts >= MOST_ATTEMPTS:

@@ -10,6 +10,7 @@ and its values; the next that asks gets it, and its run goes on from the checkpo
 from __future__ import annotations
 
 import contextlib
+import copy
 import itertools
 import math
 import os
@@ -31,6 +32,9 @@ from ferbench.tuning.space import Chosen
 
 #: How often a trial is begun before it is given up: each time, its worker died.
 MOST_ATTEMPTS = 3
+
+#: Characters of a reason that are kept; MySQL takes 65,535 bytes of JSON, and a letter may be twelve of them.
+_LONGEST = 2_000
 
 #: Optuna's states of trials by the names of ours.
 STATES = {
@@ -109,6 +113,7 @@ class Trials:
         self.storage = storage
         self.name = name
         self._ids: dict[int, int] = {}
+        self._asking: tuple[int, ...] = ()
         self._chosen_by: Callable[[Sequence[FrozenTrial]], ChosenBy] | None = None
         with storage.locked(name, starting=True):
             self.study = optuna.create_study(
@@ -192,7 +197,8 @@ class Trials:
         if trial.state is TrialState.RUNNING:
             self.put_back(trial.number)
         else:  # not by fail_stale_trials: a host may die in between
-            RetryHeartbeatStaleTrialCallback(inherit_intermediate_values=True)(self.study, trial)
+            # It adds to the trial's own history, which must stay as it was should the storage not take the other one.
+            RetryHeartbeatStaleTrialCallback(inherit_intermediate_values=True)(self.study, copy.deepcopy(trial))
 
     def _is_abandoned(self, trial: FrozenTrial) -> bool:
         """Whether a trial that this host does not work on is nobody's, and will not turn stale."""
@@ -217,12 +223,18 @@ class Trials:
                 return None
             trial = self.study.ask()
             self.beat([trial.number])
-            frozen = next((one for one in trials if one.number == trial.number), None)
-            self._record_choice(trial, frozen, trials)
-            chosen = suggest(trial)
-            attempt = 1 + trial.user_attrs.get(BEGUN, {}).get("attempt", 0)
-            about = {"trial": trial.number, "attempt": attempt, "host": f"{socket.gethostname()}-{os.getpid()}"}
-            trial.set_user_attr(BEGUN, about)
+            self._asking = (trial.number,)  # a sampler may take longer than the grace
+            try:
+                frozen = next((one for one in trials if one.number == trial.number), None)
+                self._record_choice(trial, frozen, trials)
+                chosen = suggest(trial)
+                attempt = 1 + trial.user_attrs.get(BEGUN, {}).get("attempt", 0)
+                about = {"trial": trial.number, "attempt": attempt, "host": f"{socket.gethostname()}-{os.getpid()}"}
+                trial.set_user_attr(BEGUN, about)
+            except UpdateFinishedTrialError:  # this host was silent meanwhile: another trial will stand in its place
+                return None
+            finally:
+                self._asking = ()
         return OpenTrial(trial.number, chosen, attempt, trial)
 
     def _is_full(self, trials: Sequence[FrozenTrial], target: int) -> bool:
@@ -275,6 +287,7 @@ class Trials:
         if standing.state is TrialState.WAITING:
             storage.set_trial_state_values(identifier, TrialState.RUNNING)
         reason = result.reason or ("no reason is known" if result.ending == "failed" else "")
+        reason = reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]}…"
         for key, value in (("run", result.run), ("seconds", round(result.seconds, 3)), ("reason", reason)):
             if value:
                 storage.set_trial_user_attr(identifier, key, value)
@@ -293,14 +306,20 @@ class Trials:
             return trial
         return next((one for one in reversed(self.all()) if number in (one.number, *_replaced_by(one))), None)
 
-    def put_back(self, number: int) -> None:
-        """Let others have a trial that this host will not finish."""
+    def put_back(self, number: int, begun: Mapping[str, Any] | None = None) -> None:
+        """Let others have a trial that this host will not finish; ``begun`` is kept as how it was begun last."""
         with contextlib.suppress(UpdateFinishedTrialError, KeyError):
+            if begun is not None:
+                self.storage.optuna.set_trial_user_attr(self._id_of(number), BEGUN, begun)
             self.storage.optuna.set_trial_state_values(self._id_of(number), TrialState.WAITING)
+
+    def spare(self, trial: OpenTrial) -> None:
+        """Let others have a trial that could not help being given up here: that it was begun does not count."""
+        self.put_back(trial.number, {**trial.handle.user_attrs.get(BEGUN, {}), "attempt": trial.attempt - 1})
 
     def beat(self, numbers: Collection[int]) -> None:
         """Show the other hosts that these trials are still worked on."""
-        for number in numbers if self.storage.shared else ():
+        for number in (*numbers, *self._asking) if self.storage.shared else ():
             with contextlib.suppress(KeyError):  # it is not there any more: its result will not be told
                 self.storage.optuna.record_heartbeat(self._id_of(number))
 

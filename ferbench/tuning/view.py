@@ -17,8 +17,9 @@ from ferbench.bounded import read_file
 from ferbench.errors import UserError
 from ferbench.records.study import Dimension, Finalist, Outcome, Study, chosen_by
 from ferbench.runs.directory import RunDirectory, run_path
+from ferbench.runs.studies import RESTORE
 from ferbench.tables.table import Spread
-from ferbench.tuning.database import Storage, quiet_optuna, sqlite_url, without_warnings
+from ferbench.tuning.database import AWAY, Storage, cause_of, quiet_optuna, sqlite_url, without_warnings
 from ferbench.tuning.objectives import Objective, ranked, read_objectives
 from ferbench.tuning.study import StudyDirectory
 from ferbench.tuning.trials import CHOSEN_BY, STATES, counted
@@ -161,12 +162,14 @@ def read_view(
     with contextlib.closing(Storage(storage or sqlite_url(place.database))) as opened:
         try:
             study = optuna.load_study(study_name=place.id, storage=opened.optuna)
+            trials = counted(study.get_trials(deepcopy=False))
         except KeyError:
             raise UserError(
                 f"{opened.shown} has no study '{place.id}'",
                 "give the storage that the study was begun with (--storage)",
             ) from None
-        trials = counted(study.get_trials(deepcopy=False))
+        except AWAY as error:
+            raise _unreadable(error, opened) from error
         shares = {name: _importances(study, i) for i, name in enumerate(record.objectives)} if importances else {}
     finalists = outcome.finalists if outcome is not None else []
     recipes = {finalist.trial: place.path / finalist.recipe for finalist in finalists if finalist.recipe}
@@ -178,6 +181,11 @@ def read_view(
         tested={run: _test_metrics(results, run) for run in (outcome.runs if outcome is not None else [])},
         recipes={trial: text for trial, path in recipes.items() if (text := _recipe(path)) is not None},
     )
+
+
+def _unreadable(error: BaseException, storage: Storage) -> UserError:
+    remedy = "see that the database answers, and try again" if storage.shared else RESTORE
+    return UserError(f"the storage '{storage.shown}' cannot be read: {cause_of(error)}", remedy)
 
 
 def _recipe(path: Path) -> str | None:

@@ -87,6 +87,19 @@ def test_a_recipe_that_always_fails_stops_the_study_with_its_reason(opened, cond
     assert "nothing works" in caught.value.remedy
 
 
+def test_a_full_disk_ends_the_study_and_counts_against_no_trial(opened, conductor):
+    store = opened()
+    with pytest.raises(UserError) as caught:
+        conductor(store, target=3, full=True).run()
+    assert "No space left on device" in caught.value.message
+    assert "free some space" in caught.value.remedy
+    assert set(states(store)) == {TrialState.WAITING}
+    second = opened()
+    conductor(second, target=3).run()
+    assert states(second) == [TrialState.COMPLETE] * 3
+    assert [trial.user_attrs["begun"]["attempt"] for trial in second.study.get_trials()] == [1, 1, 1]
+
+
 def test_workers_that_cannot_start_are_no_endless_loop(opened, conductor):
     made = conductor(opened(), workers=1)
     made.workers.kill()
@@ -117,6 +130,7 @@ def test_a_signal_ends_the_workers_and_leaves_trials_that_go_on_with_their_value
     conductor(second, target=2).run()
     assert states(second) == [TrialState.COMPLETE] * 2
     assert {trial.number: trial.params for trial in second.study.get_trials()} == before
+    assert [trial.user_attrs["begun"]["attempt"] for trial in second.study.get_trials()] == [1, 1]
 
 
 def test_trials_of_a_killed_parent_are_put_back_in_line(opened, conductor):

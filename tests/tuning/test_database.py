@@ -153,6 +153,23 @@ def test_hosts_share_a_study_through_mysql(opened, conductor, mysql_server):
     assert 0.75 in [trial.value for trial in second.all()]
 
 
+def test_a_mysql_server_keeps_a_claim_of_hours_and_what_is_long(opened, mysql_server):
+    url = mysql_server.new_database()
+    with mysql_server._connected() as connection, connection.cursor() as cursor:
+        cursor.execute("SET GLOBAL wait_timeout = 1")
+        try:
+            first, second = opened(url), opened(url)
+            mine = first.ask(light.SPACE.suggest, 1)
+            result = TrialResult(mine.number, "failed", reason="\N{GRINNING FACE}" * 20_000, chosen=mine.chosen)
+            assert first.tell(result)
+            with first.storage.claimed("final"):
+                time.sleep(2)
+                with second.storage.claimed("final") as too:
+                    assert not too
+        finally:
+            cursor.execute("SET GLOBAL wait_timeout = 28800")
+
+
 def test_what_a_mysql_server_refuses_for_good_is_an_error(mysql_server):
     url = mysql_server.new_database()
     for wrong in (f"{url}_not_there", url.replace("ferbench:", "ferbench:x")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sqlite3
@@ -48,6 +49,19 @@ def test_its_trials_and_tests_are_read(study, tmp_path):
     assert view.frame["epochs"].tolist() == [2, 2, 2]
     (finalist,) = view.finalists
     assert view.scores(finalist)["accuracy"].mean == pytest.approx(0.2143, abs=1e-4)
+
+
+def test_a_damaged_page_of_its_database_is_an_error_of_two_lines(study, ferbench_cli):
+    with contextlib.closing(sqlite3.connect(study / "study.db")) as database:
+        (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'trial_params'").fetchone()
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+    with (study / "study.db").open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    shown = ferbench_cli("tune", "status", "tiny")
+    assert shown.exit_code == 2
+    assert "cannot be read" in shown.stderr
+    assert len(shown.stderr.splitlines()) == 2
 
 
 def test_it_shows_and_reports(study, ferbench_cli):

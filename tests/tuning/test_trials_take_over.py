@@ -6,6 +6,7 @@ import time
 
 import light
 import pytest
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
 from ferbench.records.study import RepeatedAt, RepeatedTrials
@@ -128,3 +129,52 @@ def test_what_another_host_has_repeated_and_tested_is_known(hosts):
     noted = RepeatedAt(of=RepeatedTrials(trials=[1], seeds=[0]), at="there:/results")
     first.note_tested(noted)
     assert other.tested() == noted
+
+
+def failed_for_silence(store, number: int) -> None:
+    store.storage.optuna.set_trial_state_values(store._id_of(number), TrialState.FAIL)
+
+
+def test_a_host_that_was_silent_as_it_asked_has_no_trial_and_asks_again(hosts):
+    slow, other = hosts
+
+    def silent(trial):
+        failed_for_silence(other, trial.number)
+        return light.SPACE.suggest(trial)
+
+    assert slow.ask(silent, 1) is None
+    again = slow.ask(light.SPACE.suggest, 1)
+    assert again is None  # until another stands in its place
+    assert slow.recover(()) == [0]
+    assert slow.ask(light.SPACE.suggest, 1).number == 1
+
+
+def test_a_heart_beats_while_a_sampler_chooses(hosts, monkeypatch):
+    slow, _ = hosts
+    beats = []
+
+    def choose(trial):
+        monkeypatch.setattr(slow.storage.optuna, "record_heartbeat", beats.append)
+        slow.beat(())
+        return light.SPACE.suggest(trial)
+
+    mine = slow.ask(choose, 1)
+    assert beats == [slow._id_of(mine.number)]
+    slow.beat(())
+    assert len(beats) == 1
+
+
+def test_a_trial_is_not_lost_whose_place_the_storage_could_not_give_to_another(opened, monkeypatch):
+    store = opened()
+
+    def away(*_):
+        raise StorageInternalError("away")
+
+    for number in range(2):
+        assert store.ask(light.SPACE.suggest, 1).number == number
+        failed_for_silence(store, number)
+        with monkeypatch.context() as patch, pytest.raises(StorageInternalError):
+            patch.setattr(store.study, "add_trial", away)
+            store.recover(())
+        assert [trial.number for trial in store.all()] == [number]
+        assert store.recover(()) == [number]
