@@ -17,7 +17,7 @@ from ferbench import display, startup
 from ferbench.cli.mistakes import mistake_of, shortened
 from ferbench.cli.streams import note_lost, prepare_streams
 from ferbench.errors import UserError
-from ferbench.plugin.guard import PATIENCE, checked_exits, end_within, unended
+from ferbench.plugin.guard import PATIENCE, checked_exits, end_within, name_unended, unended
 from ferbench.version import __version__
 
 #: Where each command lives, and its line in ``ferbench --help``, which imports none of them.
@@ -217,8 +217,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     code = code if isinstance(code, int) else 0
     if getattr(sys.modules.get("ferbench.training.trackers"), "stuck", []):
         end_within(PATIENCE, code)
-    if whose := unended():
-        display.warn(f"{whose} left a thread that does not end; this command ends without it in {PATIENCE:.0f} s")
+    if unended():
+        name_unended(PATIENCE / 5, PATIENCE * 4 / 5)
         end_within(PATIENCE, code)
     sys.exit(code)
 

@@ -102,6 +102,24 @@ def unended() -> str:
     return ", ".join(dict.fromkeys(whose for thread, whose in _begun.items() if thread.is_alive()))
 
 
+def name_unended(seconds: float, rest: float) -> None:
+    """Name whoever `unended` does after that time: until then threads may end by themselves, and those of executors do
+    as the interpreter ends.
+
+    Args:
+        seconds: that they have for that.
+        rest: seconds from then until this process ends in any case.
+    """
+
+    def name() -> None:
+        if whose := unended():
+            warn(f"{whose} left a thread that does not end; this command ends without it in {rest:.0f} s")
+
+    late = threading.Timer(seconds, name)
+    late.daemon = True
+    late.start()
+
+
 def end_within(seconds: float, code: int) -> None:
     """End this process with that code even if something in it does not let it end."""
     late = threading.Timer(seconds, leave, [code])
@@ -132,8 +150,9 @@ def _open_streams() -> Iterator[None]:
     try:
         yield
     finally:
-        # Unless the code has put streams of its own there, which are to stay.
-        sys.stdout = stdout if sys.stdout is shielded else sys.stdout
+        # What the code has put there in its place may write to what was there meanwhile, where no results belong.
+        sys.stdout = stdout
+        # Unless the code has put one of its own there, which is to stay.
         sys.stderr = stderr if sys.stderr is shielded else sys.stderr
         sys.__stdout__ = other  # type: ignore[misc]
 

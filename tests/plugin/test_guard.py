@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -152,6 +153,35 @@ def ferbench_models():
     assert done.returncode == 0
     assert "plugin 'stays' (" in done.stderr
     assert "left a thread that does not end" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "leaves",
+    [
+        "threading.Thread(target=time.sleep, args=[0.5]).start()",
+        "pool = concurrent.futures.ThreadPoolExecutor(1); pool.submit(int)",
+    ],
+)
+def test_threads_that_end_as_the_command_does_are_no_fault(tmp_path, leaves):
+    (tmp_path / "works.py").write_text(f"""
+import concurrent.futures, threading, time, ferbench
+{leaves}
+
+@ferbench.hookimpl
+def ferbench_models():
+    yield ferbench.ModelSpec("works", build="works:none", summary="works")
+""")
+    flags = ["plugins", "list", "--plugin", "works.py"]
+    done = subprocess.run([*COMMAND, *flags], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_results_go_to_stdout_whatever_others_put_in_its_place(capsys):
+    with guard.apart("it is imported"):
+        sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8")
+        print("said", flush=True)
+    print("found")
+    assert capsys.readouterr() == ("found\n", "said\n")
 
 
 def test_the_line_that_let_code_in_c_end_the_process_is_named(tmp_path):
