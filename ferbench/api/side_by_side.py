@@ -127,14 +127,16 @@ class SideBySide:
 
     def _interrupt(self) -> None:
         """Let all runs save themselves."""
-        for event in self.workers.stop(_FAREWELL):
-            if event.kind in ("interrupted", "died"):
-                self._show_printed_by(event.worker)
-            else:
-                self._handle(event)
-        for run in self.running.values():
-            run.shown.close()
-            self.grid.progress.interrupted(self.grid.run(run.number))
+        try:
+            for event in self.workers.stop(_FAREWELL):
+                if event.kind in ("interrupted", "died"):
+                    self._show_printed_by(event.worker)
+                else:
+                    self._handle(event)
+        finally:  # also where a second Ctrl-C waits for nothing
+            for run in self.running.values():
+                run.shown.close()
+                self.grid.progress.interrupted(self.grid.run(run.number))
 
     def _show_printed(self) -> None:
         for worker in self.workers.all:

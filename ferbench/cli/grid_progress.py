@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -103,9 +103,23 @@ class SeveralProgress(GridProgress):
             yield observer
 
     def ended(self, outcome: Outcome) -> None:
-        if self._live is None:
+        with self._aside():
             super().ended(outcome)
-        else:
-            with self._live.paused():
-                super().ended(outcome)
+        if self._live is not None:
             self._live.ended()
+
+    def interrupted(self, run: str) -> None:
+        with self._aside():
+            super().interrupted(run)
+
+    def warn(self, line: str) -> None:
+        with self._aside():
+            super().warn(line)
+
+    def printed(self, run: str, line: str) -> None:
+        with self._aside():
+            super().printed(run, line)
+
+    def _aside(self) -> AbstractContextManager[None]:
+        """For lines that stay: what is drawn of the runs under way would be drawn over them."""
+        return nullcontext() if self._live is None else self._live.paused()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
 from ferbench.cli import dry_run, progress
+from ferbench.cli.grid_progress import SeveralProgress
 from ferbench.records.epoch import Epoch
 
 TINY = (
@@ -88,3 +90,26 @@ def test_a_terminal_has_a_bar_for_each_run_and_one_for_all(monkeypatch):
     assert "epoch 2/4" in text
     assert "epoch 3/4  validation macro-F1 0.2500" in text
     assert "1/2" in screen.getvalue().partition("a result")[0].rpartition("runs")[2]
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        lambda shown: shown.warn("a line"),
+        lambda shown: shown.interrupted("a line"),
+        lambda shown: shown.printed("aaa", "a line"),
+    ],
+)
+def test_lines_that_stay_are_not_written_among_bars(monkeypatch, say):
+    screen = StringIO()
+    screen.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(progress, "Console", lambda **_: Console(file=screen, force_terminal=True, width=120))
+    with SeveralProgress(2, quiet=False, tables=False) as shown:
+        shown._live._progress.refresh()
+        before = len(screen.getvalue())
+        say(shown)
+        said, found, after = screen.getvalue()[before:].partition("a line")
+    assert found
+    assert "\x1b[2K" in said, "bars are still drawn when the line comes, which is drawn over then"
+    assert after.startswith("\n")
