@@ -20,7 +20,7 @@ def prepare(context: Mapping[str, Any]) -> Callable[[Any, Parent], str]:
     Args:
         context: ``results`` and ``cache`` (directories) and ``plugins`` (as ``--plugin`` names them).
     """
-    preparer = preparer_for(context["cache"], context["plugins"])
+    preparer = preparer_for(context)
 
     def train(job: Any, parent: Parent) -> str:
         try:

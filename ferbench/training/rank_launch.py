@@ -101,21 +101,22 @@ def _launch(job: dict[str, Any], count: int, make_observer: Callable[[], Observe
 def _follow(process: subprocess.Popen[str], count: int, make_observer: Callable[[], Observer]) -> Exception | None:
     """Call an observer, made when the run has begun, as that of the first rank is called; why the run has failed."""
     observer: Observer | None = None
-    failure: Exception | None = RankFailed(f"device 1 of {count}: the process ended with exit code 0")
+    failure: Exception | None = None
     assert process.stdout is not None
     for line in process.stdout:
         match json.loads(line):
             case ["over", why]:
                 return why and exception_of(why)
             case ["ended", rank, code, *last]:
-                failure = crash(f"device {rank + 1} of {count}: the process ended with", code, last)
+                failure = _crash(f"device {rank + 1} of {count}: the process ended with", code, last)
             case told:
                 observer = observer or make_observer()
                 pass_on(told, observer)
-    return failure
+    code = process.wait()
+    return failure or _crash("torchrun ended with" if code else f"device 1 of {count}: the process ended with", code)
 
 
-def crash(where: str, code: int, last: Sequence[str]) -> Exception:
+def _crash(where: str, code: int, last: Sequence[str] = ()) -> Exception:
     """How a process ended that left no word but perhaps a last line."""
     if code >= 0:
         return RankFailed(": ".join([f"{where} exit code {code}", *(line[:300] for line in last)]))

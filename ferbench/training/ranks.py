@@ -57,17 +57,11 @@ class Ranks:
 
     Args:
         store: where they meet; None: there are no others.
-        index: of this one.
-        count: of all.
-        device: of this one, which is set up; None where there are no others.
-        micro_batch: samples at once, as an earlier attempt found out; None: nothing is known.
+        index: of this one, also as an attribute; the first, 0, is the one that writes and speaks.
+        count: of all, likewise.
+        device: of this one, which is set up, likewise; None where there are no others.
+        micro_batch: samples at once, as an earlier attempt found out, likewise; None: nothing is known.
         cause: gives the reason why another rank has ended; None: it did not say.
-
-    Attributes:
-        index: of this rank; the first, 0, is the one that writes and speaks.
-        count: of all ranks.
-        device: as given.
-        micro_batch: as given.
     """
 
     def __init__(

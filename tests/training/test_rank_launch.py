@@ -15,7 +15,7 @@ from ferbench.training.rank_messages import RankFailed
 from ferbench.training.torchrun import Place
 
 
-def heard(*messages: list) -> tuple[Exception | None, int]:
+def heard(*messages: list, code: int = 0) -> tuple[Exception | None, int]:
     """Why the run has failed, and how many observers there were."""
     made: list[Observer] = []
 
@@ -23,7 +23,7 @@ def heard(*messages: list) -> tuple[Exception | None, int]:
         made.append(Observer())
         return made[-1]
 
-    failure = _follow(SimpleNamespace(stdout=map(json.dumps, messages)), 2, make)
+    failure = _follow(SimpleNamespace(stdout=map(json.dumps, messages), wait=lambda: code), 2, make)
     return failure, len(made)
 
 
@@ -46,6 +46,7 @@ def test_a_process_that_ended_by_itself_is_named_with_its_last_line():
     assert isinstance(error, RankFailed)
     assert str(error) == "device 2 of 2: the process ended with exit code 3: fatal: no more"
     assert str(heard()[0]) == "device 1 of 2: the process ended with exit code 0"
+    assert heard(code=-9)[0].message == "torchrun ended with SIGKILL"
 
 
 @pytest.mark.parametrize("devices", [1, 3])
