@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import functools
 import hashlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -149,9 +148,10 @@ class Ranks:
     def sums(self, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Sums over the ranks of those of the tensors that the first one has; who has none adds nothing."""
         wanted = self.broadcast({name: (part.shape, part.dtype) for name, part in parts.items()})
-        nothing = functools.partial(torch.zeros, device=self.device)
-        given = {name: parts.get(name, nothing(shape, dtype=dtype)) for name, (shape, dtype) in wanted.items()}
-        return {name: self.add(part) for name, part in given.items()}
+        return {
+            name: self.add(parts[name] if name in parts else torch.zeros(shape, dtype=dtype, device=self.device))
+            for name, (shape, dtype) in wanted.items()
+        }
 
     def seed_step(self, seed: int, step: int) -> None:
         """Let the other ranks drop other units than the first, the same ones whenever that step is done."""
