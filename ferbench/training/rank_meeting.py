@@ -221,7 +221,10 @@ def _leave(then: str) -> NoReturn:
     """At once: what is shared with the others need not be taken down in order."""
     if then == _END:
         leave(0)
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # so that the others see at once that it has left
+    # So that the others see at once that it has left; closed now, what other threads use would end the process.
+    for descriptor in [int(each.name) for each in Path("/dev/fd").iterdir()]:
+        with contextlib.suppress(OSError):
+            os.set_inheritable(descriptor, descriptor < 3)
     os.execv(sys.executable, sys.orig_argv)
 
 
