@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from ferbench.api.conduct import LOOK, Grid, RunFailed
-from ferbench.api.run_worker import job_of, pass_on
 from ferbench.errors import UserError
 from ferbench.experiment.prepare import Combination
 from ferbench.processes.workers import Event, Worker, Workers, threads_each, visible_gpus
@@ -22,6 +21,7 @@ from ferbench.storage import writing
 from ferbench.training.interruption import Interruption
 from ferbench.training.loop import Observer
 from ferbench.training.record import write_failure
+from ferbench.training.remote import job_of, pass_on
 
 #: Seconds that runs get to save themselves, and that idle workers get to end.
 _FAREWELL, _END = 60.0, 10.0
@@ -79,7 +79,7 @@ class SideBySide:
                 self._look_at = time.monotonic() + LOOK
                 return
             self.running[worker.index] = _Running(number)
-            self.workers.give(worker, job_of(self.grid.plan(number), self.grid.combinations[number - 1].settings))
+            self.workers.give(worker, job_of(self.grid.plan(number)))
 
     def _handle(self, event: Event) -> None:
         run = self.running.get(event.worker.index)

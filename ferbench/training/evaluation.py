@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import functools
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +25,7 @@ from ferbench.metrics.measures import AFFECT_METRICS
 from ferbench.metrics.probabilities import predicted_classes
 from ferbench.metrics.scoring import class_metrics
 from ferbench.plugin.culprit import in_use
-from ferbench.training.ranks import ALONE, Ranks, in_order
+from ferbench.training.ranks import ALONE, Ranks
 from ferbench.training.step import Loss, evaluate_loss, forward
 
 
@@ -199,37 +201,37 @@ def _of_rank(
 
 def _together(own: _Sums, batches: Batches, classes: int, ranks: Ranks) -> SplitResult:
     """What all ranks have computed. The first one always has a batch, and knows what there is to exchange."""
-    n, device = len(batches), batches.device
+    n = len(batches)
+    parts = {"seen": own.seen, "probabilities": own.probabilities, "affect": own.affect, " ": own.total}
+    given = {name: part for name, part in parts.items() if part is not None}
     with torch.inference_mode():
-        kinds = {name: str(values.dtype).removeprefix("torch.") for name, values in own.components.items()}
-        kinds, width = ranks.broadcast([kinds, None if own.affect is None else own.affect.shape[1]])
-        unknown = sorted(own.components.keys() - kinds.keys())
-        if unknown:
-            raise UserError(
-                f"{in_use('loss')} returns a component '{unknown[0]}' for some batches alone, which several devices "
-                "cannot put together",
-                "let it return every component for every batch, 0 where there is nothing to count",
-            )
-        parts = [own.seen, own.probabilities]
-        if width is not None:
-            parts.append(torch.zeros(n, width, device=device) if own.affect is None else own.affect)
-        if own.total is not None:
-            lacking = {name: torch.zeros_like(own.total, dtype=getattr(torch, kind)) for name, kind in kinds.items()}
-            parts += [own.total, *(own.components.get(name, zeros) for name, zeros in lacking.items())]
-        seen, predicted, *rest = [ranks.add(part).cpu().numpy() for part in parts]
-        if (seen != 1).any():
-            raise RuntimeError("a sample was evaluated more than once, or not at all")
-        affect = None if width is None else rest.pop(0)
-        losses = [in_order(sums) / n for sums in rest]
+        added = ranks.sums(given | {f" {name}": sums for name, sums in own.components.items()})
+    unknown = sorted(name for name in own.components if f" {name}" not in added)
+    if unknown:
+        raise UserError(
+            f"{in_use('loss')} returns a component '{unknown[0]}' for some batches alone, which several devices "
+            "cannot put together",
+            "let it return every component for every batch, 0 where there is nothing to count",
+        )
+    everything = {name: values.cpu().numpy() for name, values in added.items()}
+    if (everything["seen"] != 1).any():
+        raise RuntimeError("a sample was evaluated more than once, or not at all")
+    losses = {name[1:]: in_order(sums) / n for name, sums in everything.items() if name.startswith(" ")}
+    predicted = everything["probabilities"]
     return SplitResult(
-        loss=losses[0] if losses else None,
-        components=dict(zip(kinds, losses[1:], strict=True)),
+        loss=losses.pop("", None),
+        components=losses,
         truth=batches.truth.labels,
         probabilities=predicted,
         affect_truth=batches.truth.affect,
-        affect=affect,
+        affect=everything.get("affect"),
         scores=score(confusion_matrix(batches.truth.labels, predicted_classes(predicted), classes)),
     )
+
+
+def in_order(values: NDArray[np.floating[Any]]) -> float:
+    """The sum of some numbers, added one after the other in their own precision, wherever each was computed."""
+    return float(functools.reduce(lambda total, value: total + value, values))
 
 
 def averaged(outputs: Sequence[Outputs]) -> Outputs:

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import functools
 import hashlib
 import inspect
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from ferbench.data.draws import upload
-from ferbench.data.shards import Shards
 from ferbench.data.targets import Outputs
 from ferbench.errors import UserError
+from ferbench.training.rank_batch_norm import CommonBatchNorm
+from ferbench.training.runtime import seed_everything
 
 if TYPE_CHECKING:
     from torch.distributed import Store
-
-    from ferbench.experiment.recipe import Recipe
 
 #: Nobody gives up on a rank that is stopped for a while; one that has died is seen at once.
 PATIENCE = datetime.timedelta(days=7)
@@ -53,132 +52,55 @@ class OutOfMemory(Exception):
 
 
 class Ranks:
-    """A run's only process: every exchange gives back what it was given.
-
-    Attributes:
-        index: of this rank; the first, 0, is the one that writes and speaks.
-        count: of all ranks.
-        micro_batch: samples at once, as an earlier attempt found out; None: nothing is known.
-    """
-
-    index = 0
-    count = 1
-    micro_batch: int | None = None
-    _device: torch.device | None = None
-    _processes = 1
-
-    def prepare(self, recipe: Recipe) -> torch.device:
-        """Set this process up, and say where it computes."""
-        from ferbench.training import runtime
-
-        device = self._device or runtime.choose_device(recipe.runtime.device)
-        runtime.prepare(device, recipe.runtime.threads, recipe.training.deterministic, self._processes)
-        return device
-
-    def shards(self, *, paired: bool = False) -> Shards:
-        """How batches are cut."""
-        return Shards(self.count, self.index, paired)
-
-    def broadcast(self, message: Any = None) -> Any:
-        """What the first rank gives as ``message``, plain values and arrays, on all of them."""
-        return message
-
-    def copy_weights(self, model: nn.Module) -> None:
-        """Give a model the first rank's weights and buffers."""
-
-    def replicated(self, model: nn.Module) -> nn.Module:
-        """The module to call in place of a model, so that gradients become those of what all ranks have computed."""
-        return model
-
-    def sharing(
-        self, samples: Sequence[int], model: nn.Module | None = None, *, last: bool = True
-    ) -> AbstractContextManager[object]:
-        """In this block batch norms see the samples of all ranks, so many of each.
-
-        Args:
-            samples: of each rank.
-            model: as `replicated` gave it, where it learns.
-            last: of the pieces of an update: with its backward pass gradients are exchanged.
-        """
-        return contextlib.nullcontext()
-
-    def whole(self, outputs: Outputs, places: NDArray[np.int64] | None, n: int) -> Outputs:
-        """Outputs for all ``n`` samples of a batch, of which this rank has those at ``places`` computed.
-
-        Gradients flow to the rank's own.
-        """
-        return outputs
-
-    def add(self, values: Tensor) -> Tensor:
-        """Replace a contiguous tensor by its sum over the ranks, and return it."""
-        return values
-
-    def seed_step(self, seed: int, step: int) -> None:
-        """Let the other ranks drop other units than the first, the same ones whenever that step is done."""
-
-    def explain(self, error: BaseException) -> BaseException:
-        """The cause of an error, where it lies with another rank."""
-        return error
-
-
-ALONE = Ranks()
-
-
-class ConnectedRanks(Ranks):
-    """One of several processes.
+    """The processes that share a run, for one of them; where it is the only one, exchanges give back what it gave.
 
     Args:
-        store: where they meet.
-        index: of this one.
-        count: of all.
-        device: of this one.
-        micro_batch: as `Ranks` has it.
-        processes: that share the threads of this host.
+        store: where they meet; None: there are no others.
+        index: of this one, also as an attribute; the first, 0, is the one that writes and speaks.
+        count: of all, likewise.
+        device: of this one, which is set up, likewise; None where there are no others.
+        micro_batch: samples at once, as an earlier attempt found out, likewise; None: nothing is known.
         cause: gives the reason why another rank has ended; None: it did not say.
     """
 
     def __init__(
         self,
-        store: Store,
-        index: int,
-        count: int,
-        device: torch.device,
+        store: Store | None = None,
+        index: int = 0,
+        count: int = 1,
+        device: torch.device | None = None,
         micro_batch: int | None = None,
-        processes: int = 1,
         cause: Callable[[], Exception | None] = lambda: None,
     ) -> None:
-        import torch.distributed as dist
-
-        self.index, self.count = index, count
-        self._device, self.micro_batch, self._processes = device, micro_batch, processes
-        self._cause = cause
-        if device.type == "cuda":
-            torch.cuda.set_device(device)
-        # What is plain goes over the host even between GPUs, so that none has to be waited for.
-        backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-        dist.init_process_group(backend, store=store, rank=index, world_size=count, timeout=PATIENCE)
+        self.index, self.count, self.device, self.micro_batch = index, count, device, micro_batch
+        self._connected, self._cause = store is not None, cause
+        if device is not None and store is not None:
+            if device.type == "cuda":
+                torch.cuda.set_device(device)
+            # What is plain goes over the host even between GPUs, so that none has to be waited for.
+            backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+            dist.init_process_group(backend, store=store, rank=index, world_size=count, timeout=PATIENCE)
 
     def broadcast(self, message: Any = None) -> Any:
-        import torch.distributed as dist
-
+        """What the first rank gives as ``message``, plain values and arrays, on all of them."""
         messages = [message]
-        dist.broadcast_object_list(messages, 0, device=torch.device("cpu"))
+        if self._connected:
+            dist.broadcast_object_list(messages, 0, device=torch.device("cpu"))
         return messages[0]
 
     def copy_weights(self, model: nn.Module) -> None:
-        import torch.distributed as dist
-
-        with torch.no_grad():
-            for values in (*model.parameters(), *model.buffers()):
-                sent = values.detach().contiguous()
-                dist.broadcast(sent, 0)
-                values.copy_(sent)
+        """Give a model the first rank's weights and buffers."""
+        if self._connected:
+            with torch.no_grad():
+                for values in (*model.parameters(), *model.buffers()):
+                    sent = values.detach().contiguous()
+                    dist.broadcast(sent, 0)
+                    values.copy_(sent)
 
     def replicated(self, model: nn.Module) -> nn.Module:
-        from torch.nn.parallel import DistributedDataParallel
-
+        """The module to call in place of a model, so that gradients become those of what all ranks have computed."""
         self.copy_weights(model)
-        if not any(parameter.requires_grad for parameter in model.parameters()):
+        if not self._connected or not any(parameter.requires_grad for parameter in model.parameters()):
             return model
         # Buffers are those of common batch norms. Its newer name is not in every torch that is supported.
         known = inspect.signature(DistributedDataParallel).parameters
@@ -187,21 +109,29 @@ class ConnectedRanks(Ranks):
         # A parameter that no rank has a gradient for keeps none, so that no optimiser decays it.
         return DistributedDataParallel(model, find_unused_parameters=True, **options)
 
-    def sharing(
-        self, samples: Sequence[int], model: nn.Module | None = None, *, last: bool = True
-    ) -> AbstractContextManager[object]:
-        from torch.nn.parallel import DistributedDataParallel
+    @contextlib.contextmanager
+    def sharing(self, samples: Sequence[int], model: nn.Module | None = None, *, last: bool = True) -> Iterator[None]:
+        """In this block batch norms see the samples of all ranks, so many of each.
 
-        from ferbench.training.rank_batch_norm import CommonBatchNorm
-
-        stack = ExitStack()
-        if not last and isinstance(model, DistributedDataParallel):
-            stack.enter_context(model.no_sync())
-        stack.enter_context(CommonBatchNorm(samples, self.index, self.add))
-        return stack
+        Args:
+            samples: of each rank.
+            model: as `replicated` gave it, where it learns.
+            last: of the pieces of an update: with its backward pass gradients are exchanged.
+        """
+        with contextlib.ExitStack() as stack:
+            if not last and isinstance(model, DistributedDataParallel):
+                stack.enter_context(model.no_sync())
+            if self._connected:
+                stack.enter_context(CommonBatchNorm(samples, self.index, self.add))
+            yield
 
     def whole(self, outputs: Outputs, places: NDArray[np.int64] | None, n: int) -> Outputs:
-        assert places is not None
+        """Outputs for all ``n`` samples of a batch, of which this rank has those at ``places`` computed.
+
+        Gradients flow to the rank's own.
+        """
+        if places is None:
+            return outputs
         where = upload(torch.from_numpy(places), outputs.logits.device)
         # A rank without samples computes one that does not count.
         given = (None if part is None else part[: len(where)] for part in (outputs.logits, outputs.affect))
@@ -210,27 +140,36 @@ class ConnectedRanks(Ranks):
         return Outputs(logits, affect)
 
     def add(self, values: Tensor) -> Tensor:
-        import torch.distributed as dist
-
-        dist.all_reduce(values)
+        """Replace a contiguous tensor by its sum over the ranks, and return it."""
+        if self._connected:
+            dist.all_reduce(values)
         return values
 
-    def seed_step(self, seed: int, step: int) -> None:
-        if self.index:
-            from ferbench.training.runtime import seed_everything
+    def sums(self, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Sums over the ranks of those of the tensors that the first one has; who has none adds nothing."""
+        wanted = self.broadcast({name: (part.shape, part.dtype) for name, part in parts.items()})
+        return {
+            name: self.add(parts[name] if name in parts else torch.zeros(shape, dtype=dtype, device=self.device))
+            for name, (shape, dtype) in wanted.items()
+        }
 
+    def seed_step(self, seed: int, step: int) -> None:
+        """Let the other ranks drop other units than the first, the same ones whenever that step is done."""
+        if self.index:
             text = f"{seed} {step} {self.index}".encode()
             seed_everything(int.from_bytes(hashlib.blake2b(text, digest_size=7).digest(), "little"))
 
     def explain(self, error: BaseException) -> BaseException:
-        return (self._cause() or PeerLost()) if is_lost(error) else error
+        """The cause of an error, where it lies with another rank."""
+        return (self._cause() or PeerLost()) if self._connected and is_lost(error) else error
+
+
+ALONE = Ranks()
 
 
 def is_lost(error: BaseException) -> bool:
     """Whether an exchange has failed, mostly because another rank has ended."""
-    from torch.distributed import DistError
-
-    return isinstance(error, (PeerLost, DistError)) or (isinstance(error, RuntimeError) and "gloo" in str(error))
+    return isinstance(error, (PeerLost, dist.DistError)) or (isinstance(error, RuntimeError) and "gloo" in str(error))
 
 
 class _Whole(torch.autograd.Function):
@@ -252,8 +191,3 @@ class _Whole(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, None, None, None]:
         (places,) = ctx.saved_tensors
         return gradients[0][places] * ctx.count, None, None, None
-
-
-def in_order(values: NDArray[np.floating[Any]]) -> float:
-    """The sum of some numbers, added one after the other in their own precision, wherever each was computed."""
-    return float(functools.reduce(lambda total, value: total + value, values))

@@ -71,8 +71,8 @@ def follow(plan: Plan, results: Path, ranks: Ranks) -> None:
     """
     with using(*plan.resolved.used, innocent=is_out_of_memory):
         directory = plan.directory(results)
-        device = ranks.prepare(plan.resolved.recipe)
-        model = None
+        device, model = ranks.device, None
+        assert device is not None
         loss = build_loss(plan, device)
         while True:
             match ranks.broadcast():
@@ -104,7 +104,10 @@ def _execute(
 ) -> Run:
     recipe = plan.resolved.recipe
     directory = plan.directory(results)
-    device = ranks.prepare(plan.resolved.recipe)
+    device = ranks.device
+    if device is None:
+        device = runtime.choose_device(recipe.runtime.device)
+        runtime.prepare(device, recipe.runtime.threads, recipe.training.deterministic)
     with only_writer(directory):
         if is_trained(directory):
             return _evaluate_again(plan, device, directory, ranks)

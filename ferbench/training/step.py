@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ferbench.data.cuts import count_pieces, piece_bounds
+from ferbench.data.shards import Shards
 from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench.errors import UserError, is_out_of_memory
 from ferbench.metrics.measures import component_fault
@@ -204,7 +205,7 @@ class Stepper:
         self._precision = precision or Precision()
         self._clip_norm = clip_norm
         self._ranks = ranks
-        self.shards = ranks.shards(paired=paired)
+        self.shards = Shards(ranks.count, ranks.index, paired)
         self._parameters = [each for group in optimizer.param_groups for each in group["params"]]
         self.micro_batch = ranks.micro_batch
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import dataclass
 
 from ferbench.errors import UserError
+from ferbench.training.interruption import numbers
 
 #: The name that ferbench's own launches give their processes, as ``torchrun --role`` does.
 ROLE = "ferbench"
@@ -40,16 +42,6 @@ def place() -> Place | None:
     return Place(index, count, here, count_here, os.environ.get("ROLE_NAME") == ROLE)
 
 
-def quieten() -> None:
-    """Keep to oneself what torch says in C++ of processes that share a run, before it is imported."""
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-
-
-def is_restarted() -> bool:
-    """Whether ``torchrun`` starts this process in place of one that has ended."""
-    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
-
-
 def asked_devices(given: int | None) -> int | None:
     """How many devices share a run: as many as ``torchrun`` has started processes, if it has.
 
@@ -64,13 +56,22 @@ def asked_devices(given: int | None) -> int | None:
     this = place()
     if this is None or this.launched:
         return given
-    quieten()
+    take_part(this)
+    if given not in (None, this.count):
+        raise UserError(f"torchrun has started {this.count} processes, but --devices is {given}", "leave --devices out")
+    return this.count
+
+
+def take_part(this: Place) -> None:
+    """As a process that torchrun has started: the first goes on from here, the others follow it until it ends."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # it has much to say of processes that share a run
+    if this.index:  # before torch is imported, and threads begin
+        signal.pthread_sigmask(signal.SIG_BLOCK, numbers())  # what ends a run is for the first to hear, which saves it
+        for stream in () if this.launched else (1, 2):  # a user's torchrun has given it those of the first
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     from ferbench.training.rank_meeting import begin_leading, serve
 
     if this.index:
         serve(this)
-    if given not in (None, this.count):
-        raise UserError(f"torchrun has started {this.count} processes, but --devices is {given}", "leave --devices out")
     if this.count > 1:
         begin_leading(this)
-    return this.count

@@ -1,99 +1,52 @@
-"""What the process that starts the ranks of a run makes of them."""
+"""What the process that starts torchrun for a run makes of what it hears."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from torch.distributed import HashStore
 
 from ferbench.errors import UserError
-from ferbench.records.epoch import Epoch, EpochScores
 from ferbench.training import torchrun
 from ferbench.training.loop import Observer
-from ferbench.training.position import Position
-from ferbench.training.rank_launch import _crash, _environment, _Relay, execute
-from ferbench.training.rank_process import reporting
+from ferbench.training.rank_launch import _follow, execute
+from ferbench.training.rank_messages import RankFailed
 from ferbench.training.torchrun import Place
 
 
-class Noting(Observer):
-    def __init__(self) -> None:
-        self.calls: list[tuple] = []
+def heard(*messages: list, code: int = 0) -> tuple[Exception | None, int]:
+    """Why the run has failed, and how many observers there were."""
+    made: list[Observer] = []
 
-    def batch_done(self, *arguments) -> None:
-        self.calls.append(arguments)
-
-    def epoch_ended(self, epoch) -> None:
-        self.calls.append(("epoch", epoch))
-
-    def resumed(self, at) -> None:
-        self.calls.append(("resumed", at.epoch, at.batches))
-
-    def stopped(self, epoch, reason) -> None:
-        self.calls.append(("stopped", epoch, reason))
-
-
-def test_an_observer_is_called_as_the_one_in_the_first_rank():
-    store, made = HashStore(), []
-
-    def make() -> Noting:
-        made.append(Noting())
+    def make() -> Observer:
+        made.append(Observer())
         return made[-1]
 
-    epoch = Epoch(epoch=2, train=EpochScores(f1={"happy": 0.5}), validation=EpochScores(f1={}))
-    relay = _Relay(store, make)
-    relay.pass_on()
-    assert made == [], "nothing has started"
-    for _ in range(2):  # as when all ranks start again
-        observer = reporting(store)
-        observer.resumed(Position(epoch=2, batches=3))
-        observer.batch_done(2, 64, 64, None)
-        observer.epoch_ended(epoch)
-        observer.stopped(2, "no gain")
-        relay.pass_on()
-    once = [("resumed", 2, 3), (2, 64, 64, None), ("epoch", epoch), ("stopped", 2, "no gain")]
-    assert [observer.calls for observer in made] == [2 * once]
-    assert json.loads(json.dumps(epoch.plain())) == epoch.plain()
+    failure = _follow(SimpleNamespace(stdout=map(json.dumps, messages), wait=lambda: code), 2, make)
+    return failure, len(made)
 
 
-def failure(rank: int, code: int, when: int = 0) -> SimpleNamespace:
-    return SimpleNamespace(local_rank=rank, exitcode=code, timestamp=when)
+def test_there_is_one_observer_however_often_a_run_begins_and_none_of_one_that_did_not():
+    assert heard(["began"], ["stopped", 2, "no gain"], ["began"], ["over", None]) == (None, 1)
+    failure, observers = heard(["over", {"message": "no data", "remedy": "give some"}])
+    assert isinstance(failure, UserError)
+    assert observers == 0
 
 
-def crash(tmp_path: Path, *failures: SimpleNamespace) -> Exception:
-    return _crash(SimpleNamespace(failures={one.local_rank: one for one in failures}), 2, tmp_path)
-
-
-def test_of_processes_that_ended_the_one_that_was_killed_is_named(tmp_path):
-    error = crash(tmp_path, failure(0, 1, 3), failure(1, -signal.SIGKILL, 5))
+def test_a_process_that_was_killed_is_named():
+    error, _ = heard(["began"], ["ended", 1, -9, "a line"])
     assert isinstance(error, UserError)
     assert error.message == "device 2 of 2: the process ended with SIGKILL"
     assert "memory may have run out" in error.remedy
 
 
-def test_a_process_that_ended_by_itself_is_named_with_its_last_line(tmp_path):
-    log = tmp_path / "ferbench_x" / "attempt_3" / "1" / "stderr.log"
-    log.parent.mkdir(parents=True)
-    log.write_text("a line\nfatal: no more\n")
-    assert str(crash(tmp_path, failure(0, 1), failure(1, 3))) == (
-        "device 2 of 2: the process ended with exit code 3: fatal: no more"
-    )
-    assert str(crash(tmp_path)) == "device 1 of 2: the process ended with exit code 0"
-
-
-def test_the_environment_is_that_of_the_ranks_alone(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", "mine")
-    monkeypatch.delenv("TORCHELASTIC_SIGNALS_TO_HANDLE", raising=False)
-    with _environment():
-        assert os.environ["PYTHONPATH"] != "mine"
-        assert "SIGTERM" in os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"].split(",")
-    assert os.environ["PYTHONPATH"] == "mine"
-    assert "TORCHELASTIC_SIGNALS_TO_HANDLE" not in os.environ
+def test_a_process_that_ended_by_itself_is_named_with_its_last_line():
+    error, _ = heard(["ended", 1, 3, "fatal: no more"])
+    assert isinstance(error, RankFailed)
+    assert str(error) == "device 2 of 2: the process ended with exit code 3: fatal: no more"
+    assert str(heard()[0]) == "device 1 of 2: the process ended with exit code 0"
+    assert heard(code=-9)[0].message == "torchrun ended with SIGKILL"
 
 
 @pytest.mark.parametrize("devices", [1, 3])

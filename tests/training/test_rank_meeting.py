@@ -6,7 +6,7 @@ import threading
 
 from torch.distributed import HashStore
 
-from ferbench.training.rank_meeting import _arrive, _meet
+from ferbench.training.rank_meeting import arrive, meet
 from ferbench.training.torchrun import Place
 
 FIRST, SECOND = Place(0, 2, 0, 2, True), Place(1, 2, 1, 2, True)
@@ -14,7 +14,7 @@ FIRST, SECOND = Place(0, 2, 0, 2, True), Place(1, 2, 1, 2, True)
 
 def arriving(store: HashStore) -> tuple[threading.Thread, list]:
     came = []
-    thread = threading.Thread(target=lambda: came.append(_arrive(store, SECOND)), daemon=True)
+    thread = threading.Thread(target=lambda: came.append(arrive(store, SECOND)), daemon=True)
     thread.start()
     return thread, came
 
@@ -22,7 +22,7 @@ def arriving(store: HashStore) -> tuple[threading.Thread, list]:
 def test_who_meets_has_the_same_name_and_message():
     store = HashStore()
     thread, came = arriving(store)
-    name = _meet(store, FIRST, ["train", 5])
+    name = meet(store, FIRST, ["train", 5])
     thread.join(10)
     assert came == [(name, ["train", 5])]
 
@@ -30,10 +30,12 @@ def test_who_meets_has_the_same_name_and_message():
 def test_what_an_attempt_before_left_is_not_taken_for_the_next():
     store = HashStore()
     thread, _ = arriving(store)
-    before = _meet(store, FIRST, "first")
+    before = meet(store, FIRST, "first")
     thread.join(10)
+    store.set("attempt", left := "an attempt that its first process did not live to begin")
+    store.set(f"{left}/1", "")
     thread, came = arriving(store)  # of a process in place of the second, while the old attempt is still there
-    name = _meet(store, FIRST, "again")
+    name = meet(store, FIRST, "again")
     thread.join(10)
     assert came == [(name, "again")]
     assert name != before

@@ -11,7 +11,8 @@ import torch.distributed as dist
 from torch import nn
 
 from ferbench.data.targets import Outputs
-from ferbench.training.ranks import ALONE, ConnectedRanks, PeerLost, in_order, is_lost
+from ferbench.training.evaluation import in_order
+from ferbench.training.ranks import ALONE, PeerLost, Ranks, is_lost
 
 DEVICES = [
     "cpu",
@@ -22,7 +23,7 @@ DEVICES = [
 @pytest.fixture(params=DEVICES)
 def ranks(request, tmp_path):
     """The first of one."""
-    yield ConnectedRanks(dist.FileStore(str(tmp_path / "store"), 1), 0, 1, torch.device(request.param))
+    yield Ranks(dist.FileStore(str(tmp_path / "store"), 1), 0, 1, torch.device(request.param))
     dist.destroy_process_group()
 
 
@@ -38,7 +39,7 @@ def test_an_order_stays(ranks):
 
 
 def test_weights_and_counters_keep_values_and_layout(ranks):
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).to(ranks._device, memory_format=torch.channels_last)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).to(ranks.device, memory_format=torch.channels_last)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     ranks.copy_weights(model)
     for name, value in model.state_dict().items():
@@ -59,8 +60,8 @@ class Heads(nn.Module):
 
 
 def test_gradients_that_nobody_has_stay_none(ranks):
-    model = Heads().to(ranks._device)
-    called, images = ranks.replicated(model), torch.ones(3, 2, device=ranks._device)
+    model = Heads().to(ranks.device)
+    called, images = ranks.replicated(model), torch.ones(3, 2, device=ranks.device)
     for seldom in (False, True, False):
         model.zero_grad(set_to_none=True)
         for last in (False, True):
@@ -72,7 +73,7 @@ def test_gradients_that_nobody_has_stay_none(ranks):
 
 
 def test_a_model_without_anything_to_learn_is_called_as_it_is(ranks):
-    model = nn.Linear(2, 2).to(ranks._device).requires_grad_(False)
+    model = nn.Linear(2, 2).to(ranks.device).requires_grad_(False)
     assert ranks.replicated(model) is model
 
 
@@ -91,16 +92,16 @@ def test_what_the_end_of_another_rank_looks_like(error, lost):
 
 
 def test_outputs_go_to_their_places_and_gradients_come_back_to_their_own(ranks):
-    own = torch.tensor([[1.0, 2.0], [3.0, 4.0]], device=ranks._device, requires_grad=True)
+    own = torch.tensor([[1.0, 2.0], [3.0, 4.0]], device=ranks.device, requires_grad=True)
     whole = ranks.whole(Outputs(own), np.array([2, 0]), 3)
     assert whole.affect is None
     assert whole.logits.tolist() == [[3.0, 4.0], [0.0, 0.0], [1.0, 2.0]]
-    (whole.logits * torch.tensor([[1.0], [10.0], [100.0]], device=ranks._device)).sum().backward()
+    (whole.logits * torch.tensor([[1.0], [10.0], [100.0]], device=ranks.device)).sum().backward()
     assert own.grad.tolist() == [[100.0, 100.0], [1.0, 1.0]]
 
 
 def test_a_stand_in_does_not_come_through(ranks):
-    own = torch.ones(1, 2, device=ranks._device, requires_grad=True)
+    own = torch.ones(1, 2, device=ranks.device, requires_grad=True)
     whole = ranks.whole(Outputs(own), np.array([], dtype=np.int64), 2)
     whole.logits.sum().backward()
     assert whole.logits.tolist() == [[0.0, 0.0], [0.0, 0.0]]
@@ -121,13 +122,13 @@ def test_a_stand_in_does_not_come_through(ranks):
 )
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-5)])
 def test_a_common_batch_norm_is_torchs(ranks, norm, shape, dtype, tolerance):
-    norm = copy.deepcopy(norm).to(ranks._device, dtype)
+    norm = copy.deepcopy(norm).to(ranks.device, dtype)
     if norm.affine:
         nn.init.normal_(norm.weight), nn.init.normal_(norm.bias)
     theirs = copy.deepcopy(norm)
-    images = (torch.randn(shape, device=ranks._device, dtype=dtype) * 3 + 1).requires_grad_()
+    images = (torch.randn(shape, device=ranks.device, dtype=dtype) * 3 + 1).requires_grad_()
     same = images.detach().clone().requires_grad_()
-    upstream = torch.randn(shape, device=ranks._device, dtype=dtype)
+    upstream = torch.randn(shape, device=ranks.device, dtype=dtype)
     for _ in range(2):  # the second shows what the first left in the running statistics
         with ranks.sharing([shape[0]]):
             ours = norm(images)
@@ -144,23 +145,23 @@ def test_a_common_batch_norm_is_torchs(ranks, norm, shape, dtype, tolerance):
 
 
 def test_a_common_batch_norm_takes_lower_precision(ranks):
-    norm = nn.BatchNorm2d(4).to(ranks._device)
-    images = torch.randn(6, 4, 5, 5, device=ranks._device).bfloat16().requires_grad_()
+    norm = nn.BatchNorm2d(4).to(ranks.device)
+    images = torch.randn(6, 4, 5, 5, device=ranks.device).bfloat16().requires_grad_()
     with ranks.sharing([6]):
         out = norm(images)
         out.float().square().mean().backward()
     assert out.dtype == images.grad.dtype == torch.bfloat16
-    torch.testing.assert_close(out.float(), nn.BatchNorm2d(4).to(ranks._device)(images.float()), rtol=0.02, atol=0.02)
+    torch.testing.assert_close(out.float(), nn.BatchNorm2d(4).to(ranks.device)(images.float()), rtol=0.02, atol=0.02)
 
 
 def test_one_value_per_channel_has_no_variance_with_any_number_of_ranks(ranks):
     with ranks.sharing([1]), pytest.raises(ValueError, match="more than 1 value per channel"):
-        nn.BatchNorm1d(3).to(ranks._device)(torch.ones(1, 3, device=ranks._device))
+        nn.BatchNorm1d(3).to(ranks.device)(torch.ones(1, 3, device=ranks.device))
 
 
 def test_in_evaluation_mode_nothing_is_exchanged(ranks):
-    norm = nn.BatchNorm2d(4).to(ranks._device).eval()
-    images = torch.randn(2, 4, 3, 3, device=ranks._device)
+    norm = nn.BatchNorm2d(4).to(ranks.device).eval()
+    images = torch.randn(2, 4, 3, 3, device=ranks.device)
     with ranks.sharing([99]):
         assert torch.equal(norm(images), norm(images))
         ours = norm(images)
