@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from disk import KILLED, Disk
 from small_run import BATCHES, EPOCHS, Whole, fresh, nothing, run, run_directory, unlike
@@ -38,10 +40,24 @@ def interrupted(directory: Path, whole: Whole) -> Interrupted:
     every = run(fresh(directory, whole.directory), nothing, *KEEP)
     assert every.code == 0, every.said
     count = len(_snapshots(directory))
-    log = directory / "calls.txt"
-    run(fresh(directory, whole.directory), lambda: Disk([directory / "results"], log=log).install(), *KEEP)
-    calls = log.read_text().splitlines()
-    ready = [at for at, call in enumerate(calls, 1) if re.match(r"replace .*step-.*\.json", call)]
+    fresh(directory, whole.directory)
+    log = directory / "snapshots.txt"
+
+    def noted() -> None:
+        disk = Disk([directory / "results"])
+        disk.install()
+        watched = os.replace
+
+        def replace(source: Any, target: Any) -> None:
+            if re.search(r"step-[^/]*\.json$", os.fspath(target)):
+                with log.open("a") as file:
+                    file.write(f"{disk.count + 1}\n")
+            watched(source, target)
+
+        os.replace = replace  # type: ignore[assignment]
+
+    run(directory, noted, *KEEP)
+    ready = [int(line) for line in log.read_text().splitlines()]
     fresh(directory, whole.directory)
     ended = run(directory, lambda: Disk([directory / "results"], at=ready[-2] + 2).install(), *KEEP)
     assert ended.code == KILLED, ended.said
