@@ -91,10 +91,11 @@ def vouched(directory: RunDirectory, snapshot: str) -> dict[str, str]:
     """What a snapshot says of the files that a run goes on with beside it: their SHA-256 when it was made, of
     ``history.jsonl`` that of the epochs that had ended. Empty where an older release made it, or it is damaged."""
     try:
-        files = read_about(directory.checkpoints, snapshot).get("files")
+        about = read_about(directory.checkpoints, snapshot)
     except (OSError, ValueError):
         return {}
-    known = files if isinstance(files, dict) else {}
+    files = about.get("files")
+    known = files if isinstance(files, dict) and isinstance(about.get("epoch"), int) else {}
     return {name: known[name] for name in (HISTORY, SAMPLES_FILE, BEST_FILE) if isinstance(known.get(name), str)}
 
 
@@ -107,8 +108,9 @@ def changed_since(directory: RunDirectory, snapshot: str, last: Epoch | None = N
         last: the last epoch that had ended then, whose line is written after the snapshot; None: whether there is
             another one in its place is not looked at where it is missing.
     """
-    changed, next_epoch = [], read_about(directory.checkpoints, snapshot)["epoch"]
-    for name, stated in vouched(directory, snapshot).items():
+    changed, known = [], vouched(directory, snapshot)
+    next_epoch = read_about(directory.checkpoints, snapshot)["epoch"] if known else 0
+    for name, stated in known.items():
         if name == HISTORY:
             kept = directory.kept_history(next_epoch - 1, last)
             missing = last is None and kept.count(b"\n") == next_epoch - 2
@@ -133,10 +135,10 @@ def unfinished_differences(directory: RunDirectory) -> tuple[str | None, list[st
         try:
             changed = [] if snapshot is None else changed_since(directory, snapshot)
         except (OSError, ValueError):  # it has just gone
-            continue
+            snapshot, changed = None, []
         except UserError:  # the history cannot be read
             return snapshot, []
-        if not changed or snapshot_names(directory.checkpoints) == names:
+        if (snapshot and not changed) or snapshot_names(directory.checkpoints) == names:
             return snapshot, changed
 
 

@@ -168,3 +168,14 @@ def test_checkpoints_that_vouch_for_nothing_are_gone_on_from_and_that_is_said(ki
     assert done.code == 0, done.said
     assert "no digest vouches for" in done.said
     assert unlike(directory, whole) == []
+
+
+@pytest.mark.parametrize("epoch", [None, "3", [3]])
+def test_a_checkpoint_that_was_sealed_anew_without_its_epoch_vouches_for_nothing(killed, epoch):
+    directory = killed(2, 4)
+    checkpoints = RunDirectory(run_directory(directory)).checkpoints
+    for path in checkpoints.glob("step-*.json"):
+        about = {key: value for key, value in json.loads(path.read_bytes()).items() if key not in ("epoch", "own")}
+        path.write_bytes(json_bytes(seal(about if epoch is None else {**about, "epoch": epoch})))
+    verdict, damaged = verified(directory)
+    assert (verdict, [file for file in damaged if "checkpoints" not in file]) == ("not covered", [])
