@@ -17,9 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tiny_runs import SETS, records
 
-from ferbench.records.run import Run
-from ferbench.runs.directory import RunDirectory
 from ferbench_submitit import executors
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
@@ -56,16 +55,6 @@ NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
 
-TINY = {
-    "model.name": "linear",
-    "dataset.size": "16",
-    "dataset.train": "40",
-    "dataset.test": "14",
-    "data.image_size": "8",
-    "training.epochs": "1",
-    "training.batch_size": "16",
-}
-SETS = tuple(part for key, value in TINY.items() for part in ("--set", f"{key}={value}"))
 
 #: A model with a second for each batch after the first epoch, while there is a file.
 SLOW = """
@@ -162,10 +151,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     monkeypatch.setattr(executors, "_SELDOM", 1.0)
-
-
-def records(folder: Path) -> list[Run]:
-    return [RunDirectory(path.parent).load() for path in sorted(folder.glob("results/runs/*/run.json"))]
 
 
 def queue() -> list[str]:

@@ -16,27 +16,11 @@ from typing import Any
 import psutil
 import pytest
 from submitit import LocalExecutor
+from tiny_runs import SETS, records
 
-from ferbench.records.run import Run
-from ferbench.runs.directory import RunDirectory
 from ferbench_submitit.executors import Resources, work
 from ferbench_submitit.jobs import FerbenchJob
 from ferbench_submitit.task import read_number
-
-TINY = {
-    "model.name": "linear",
-    "dataset.size": "16",
-    "dataset.train": "40",
-    "dataset.test": "14",
-    "data.image_size": "8",
-    "training.epochs": "1",
-    "training.batch_size": "16",
-}
-SETS = tuple(part for key, value in TINY.items() for part in ("--set", f"{key}={value}"))
-
-
-def records(folder: Path) -> list[Run]:
-    return [RunDirectory(path.parent).load() for path in sorted(folder.glob("results/runs/*/run.json"))]
 
 
 def test_a_grid_becomes_jobs_of_this_machine_with_the_ids_that_run_gives(submit, ferbench_cli, tmp_path):
