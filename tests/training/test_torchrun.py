@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from ferbench.errors import UserError
@@ -11,7 +14,9 @@ from ferbench.training.torchrun import Place, asked_devices, place
 
 @pytest.fixture
 def torchrun(monkeypatch):
+    """``torchrun(rank, count, here)`` makes this process one that it has started; afterwards it is as it was."""
     started = []
+    blocked, streams = signal.pthread_sigmask(signal.SIG_BLOCK, ()), [os.dup(1), os.dup(2)]
     monkeypatch.setattr(rank_meeting, "serve", lambda place: started.append(("serves", place.index)))
     monkeypatch.setattr(rank_meeting, "begin_leading", lambda place: started.append(("leads", place.index)))
 
@@ -23,7 +28,11 @@ def torchrun(monkeypatch):
             monkeypatch.setenv(name, str(value))
         return started
 
-    return start
+    yield start
+    for number, stream in enumerate(streams, 1):
+        os.dup2(stream, number)
+        os.close(stream)
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def test_without_torchrun_it_is_what_is_given(monkeypatch):
@@ -47,6 +56,8 @@ def test_the_others_follow_it(torchrun):
     asked_devices(None)
     assert started[0] == ("serves", 3)
     assert place() == Place(3, 4, 1, 2)
+    # What ends a run is for the first to hear.
+    assert signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_another_number_is_refused(torchrun):
