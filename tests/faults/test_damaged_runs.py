@@ -6,14 +6,17 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from conftest import CommandLine
 from made_runs import make_run
 from readers import CONTENTS, PLACES, Reader
 
 import ferbench
 from ferbench.runs.directory import RunDirectory
+
+if TYPE_CHECKING:
+    from conftest import CommandLine  # at run time each directory of tests has a conftest
 
 
 @dataclass(frozen=True)

@@ -63,8 +63,8 @@ def _sleep(parent: Parent, seconds: float, *, deaf: bool) -> str:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, signal.SIG_IGN if deaf else interrupt)
-    parent.say("asleep")
     try:
+        parent.say("asleep")  # from then on the signal may come
         time.sleep(seconds)
     except KeyboardInterrupt:
         parent.say("saved")
