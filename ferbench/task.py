@@ -16,6 +16,8 @@ class Task:
         width: width of the model's input in pixels.
         train_counts: training samples per class, after limits and folds, in the order of ``class_names``.
         has_affect: whether samples carry valence and arousal, both in [-1, 1].
+        features: width D of the features that the run's model gives, for a loss that needs them; None for everything
+            else.
     """
 
     class_names: tuple[str, ...]
@@ -24,6 +26,7 @@ class Task:
     width: int
     train_counts: tuple[int, ...]
     has_affect: bool = False
+    features: int | None = None
 
     @property
     def num_classes(self) -> int:

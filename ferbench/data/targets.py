@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,20 +17,54 @@ from ferbench.data.draws import upload
 class Outputs:
     """What a model returns.
 
+    What a loss gets of it, beside logits and affect, is what its spec names in ``needs``.
+
     Attributes:
         logits: float[N, K], unnormalised class scores.
         affect: float[N, 2], valence and arousal, or None for a model without that head.
+        features: float[N, D], what the classifier is given; None for a model that does not tell.
+        extra: anything else by name, a tensor of N rows each: feature maps, the weights of an attention, logits of a
+            second branch.
+        classifier: gives logits[M, K] of features[M, D] as the model itself does, and learns with it; None for a model
+            that does not tell.
+        others: of the further views of the same samples, in the order of the spec's ``views``; empty where there is one
+            view, as in every evaluation.
     """
 
     logits: Tensor
     affect: Tensor | None = None
+    features: Tensor | None = None
+    extra: Mapping[str, Tensor] = field(default_factory=dict)
+    classifier: Callable[[Tensor], Tensor] | None = None
+    others: tuple[Outputs, ...] = ()
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Outputs:
+        """The same with every tensor changed, those of other views too."""
+        return Outputs(
+            change(self.logits),
+            None if self.affect is None else change(self.affect),
+            None if self.features is None else change(self.features),
+            {name: change(part) for name, part in self.extra.items()},
+            self.classifier,
+            tuple(other.each(change) for other in self.others),
+        )
+
+
+def _flatten(outputs: Outputs) -> tuple[list[Any], list[str]]:
+    names = list(outputs.extra)
+    return [outputs.logits, outputs.affect, outputs.features, *(outputs.extra[name] for name in names)], names
+
+
+def _unflatten(parts: Iterable[Any], names: list[str]) -> Outputs:
+    logits, affect, features, *extra = parts
+    return Outputs(logits, affect, features, dict(zip(names, extra, strict=True)))
 
 
 # So that torch.export, and torch.func, take a model that returns them.
 register_pytree_node(
     Outputs,
-    lambda outputs: ([outputs.logits, outputs.affect], None),
-    lambda parts, _: Outputs(*parts),
+    _flatten,
+    _unflatten,
     serialized_type_name="ferbench.Outputs",
     to_dumpable_context=lambda context: context,
     from_dumpable_context=lambda context: context,
@@ -45,12 +80,21 @@ class Targets:
         soft: float[N, K], label distributions (votes, Mixup), rows sum to 1; None: labels are all there is.
         affect: float[N, 2], valence and arousal, NaN where missing; None where the dataset has none.
         weight: float[N], weight of each sample, None for equal weights.
+        positions: int64[N], places of the samples in the training split, the same in every epoch; None where nothing is
+            learnt, as in validation and test.
+        teacher: what the teacher gives for the same images; None where there is none.
+        epoch: that is trained or validated, from 1; 0: none.
+        class_counts: int64[K], samples of each class in the training split; None where that is not known.
     """
 
     labels: Tensor
     soft: Tensor | None = None
     affect: Tensor | None = None
     weight: Tensor | None = None
+    positions: Tensor | None = None
+    teacher: Outputs | None = None
+    epoch: int = 0
+    class_counts: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -64,15 +108,23 @@ class Targets:
             return self.soft.float()
         return (self.labels[:, None] == torch.arange(classes, device=self.labels.device)).float()
 
+    def each(self, change: Callable[[Tensor], Tensor]) -> Targets:
+        """The same with every tensor that has a row for each sample changed."""
+        soft, affect, weight, positions = (
+            None if part is None else change(part) for part in (self.soft, self.affect, self.weight, self.positions)
+        )
+        teacher = None if self.teacher is None else self.teacher.each(change)
+        return Targets(change(self.labels), soft, affect, weight, positions, teacher, self.epoch, self.class_counts)
+
     def slice(self, start: int, stop: int) -> Targets:
         """The samples from ``start`` to ``stop`` (exclusive), as views."""
-        return Targets(*(None if t is None else t[start:stop] for t in self._fields()))  # type: ignore[arg-type]
+        return self.each(lambda part: part[start:stop])
 
     def to(self, device: torch.device) -> Targets:
-        return Targets(*(None if t is None else upload(t, device) for t in self._fields()))  # type: ignore[arg-type]
-
-    def _fields(self) -> tuple[Tensor | None, ...]:
-        return self.labels, self.soft, self.affect, self.weight
+        moved = self.each(lambda part: upload(part, device))
+        if self.class_counts is not None:
+            moved.class_counts = upload(self.class_counts, device)
+        return moved
 
 
 @dataclass(slots=True)
@@ -83,7 +135,12 @@ class LossValue:
         total: scalar to minimise, a mean over the samples (micro-batches are weighted by their size).
         components: scalars by name that the history keeps ("expression", "valence", …), as means over all samples;
             one that is not returned for a batch counts as 0 there.
+        per_sample: float[N], the loss of each sample, for samplers that hear of it; None: they hear of cross-entropy.
+        corrected: int64[N], the labels that the samples have from now on, where the loss holds theirs to be wrong; the
+            run records which. None: nothing is corrected.
     """
 
     total: Tensor
     components: Mapping[str, Tensor] = field(default_factory=dict)
+    per_sample: Tensor | None = None
+    corrected: Tensor | None = None

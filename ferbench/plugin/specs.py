@@ -159,6 +159,8 @@ class ModelSpec(Spec):
         mean: per-channel mean that the harness subtracts from images in [0, 1].
         std: per-channel standard deviation that it then divides by.
         affect: whether the model can have a valence/arousal head, where the task has those labels.
+        gives: what its outputs may have beside logits and affect: ``features``, ``classifier``, names of ``extra``.
+        views: of each training sample that it wants, see `LossSpec`.
     """
 
     kind: ClassVar[str] = "model"
@@ -169,6 +171,8 @@ class ModelSpec(Spec):
     std: tuple[float, ...] = (1.0,)
     affect: bool = False
     image_sizes: tuple[int, ...] = ()
+    gives: tuple[str, ...] = ()
+    views: tuple[Literal["drawn", "mirrored"], ...] = ("drawn",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +193,19 @@ class LossSpec(Spec):
     One that learns from what it is given, such as centres of classes, is a module that keeps it in buffers, or has
     ``state_dict()`` and ``load_state_dict(state)`` with plain values, arrays and tensors. The state is saved with every
     checkpoint and with the best weights, which are tested with it. Validation leaves it as it is.
+
+    Attributes:
+        needs: what it reads beside logits and affect: of the outputs ``features``, ``classifier``, names of ``extra``;
+            of the targets ``teacher``. What no loss needs is not kept.
+        views: of each training sample that it wants. The model sees all, and the loss finds the first in ``outputs``,
+            the others in ``outputs.others``. ``drawn``: an augmentation of its own, drawn by (seed, epoch, sample,
+            view); ``mirrored``: the first view, left and right changed over. Targets are those of the sample.
     """
 
     kind: ClassVar[str] = "loss"
+
+    needs: tuple[str, ...] = ()
+    views: tuple[Literal["drawn", "mirrored"], ...] = ("drawn",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +214,15 @@ class SamplerSpec(Spec):
     ``indices(epoch: int) -> int64[m]``, ``update(scores: Scores)``, ``state_dict()`` and ``load_state_dict(state)``.
     ``seed`` is given by the harness and is no option. ``labels`` are read-only. Draws depend on (seed, epoch, state)
     alone. Every epoch has the same number of them, since learning rates are planned by it. An optional ``describe() ->
-    dict`` of plain values says how it draws the next epoch; the epoch's record keeps it."""
+    dict`` of plain values says how it draws the next epoch; the epoch's record keeps it.
+
+    Attributes:
+        per_sample: whether it reads ``scores.losses`` and ``scores.correct``, which are of single samples.
+    """
 
     kind: ClassVar[str] = "sampler"
+
+    per_sample: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +237,18 @@ class AugmentationSpec(Spec):
 @dataclass(frozen=True, slots=True)
 class OptimizerSpec(Spec):
     """An optimiser. Builder: ``build(parameters: list[nn.Parameter] | list[dict], *, options…) ->
-    torch.optim.Optimizer``."""
+    torch.optim.Optimizer``.
+
+    Attributes:
+        closure: it is called as ``step(closure)``, as ``torch.optim.LBFGS`` is, and calls the closure as often as it
+            likes: each time gradients are set to zero and computed anew, with the weights of that moment, and the loss
+            is returned. Running statistics, the loss's state and what is recorded are those of the first time. False:
+            ``step()``, with the gradients there.
+    """
 
     kind: ClassVar[str] = "optimizer"
+
+    closure: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any, TypeVar
 
 import torch
@@ -94,8 +94,7 @@ RULES = RuleSet(LossBench)
 
 def copied(given: Part) -> Part:
     """Outputs or targets that may be written into; gradients reach the given."""
-    parts = (getattr(given, field.name) for field in fields(given))
-    return type(given)(*(None if part is None else part.clone() for part in parts))  # type: ignore[arg-type]
+    return given.each(Tensor.clone)
 
 
 def value_of(loss: Any, outputs: Outputs, targets: Targets) -> Any:
@@ -171,11 +170,15 @@ def inputs_unchanged(bench: LossBench) -> None:
             with torch.set_grad_enabled(learning), contextlib.suppress(UserError):  # of one that takes no distributions
                 bench.build()(outputs, targets)
             for before, after in pairs:
-                for field in fields(before):
-                    was, is_now = getattr(before, field.name), getattr(after, field.name)
-                    if was is not is_now and (was is None or is_now is None or not torch.equal(was, is_now)):
-                        name = field.name
+                was, is_now = _tensors(before), _tensors(after)
+                for name in was.keys() | is_now.keys():
+                    if name not in was or name not in is_now or not torch.equal(was[name], is_now[name]):
                         raise Violation(f"it changes {name} in place: compute with a copy, such as {name}.clone()")
+
+
+def _tensors(given: Outputs | Targets) -> dict[str, Tensor]:
+    parts = {part.name: getattr(given, part.name) for part in dataclasses.fields(given)}
+    return {name: part for name, part in {**parts, **parts.get("extra", {})}.items() if isinstance(part, Tensor)}
 
 
 @rule()

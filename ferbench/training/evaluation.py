@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import gc
 from collections.abc import Callable, Iterator, Sequence
@@ -191,7 +190,7 @@ def _of_rank(
                 if loss is not None and own.total is not None:  # last, since it may write into what it is given
                     # What it keeps of it must be of use in the next epoch too, which inference tensors are not.
                     with torch.inference_mode(False), torch.no_grad():
-                        value = evaluate_loss(loss, _copied(outputs), targets)
+                        value = evaluate_loss(loss, outputs.each(Tensor.clone), targets)
                     own.total[number] += value.total * len(positions)
                     for name, component in value.components.items():
                         sums = own.components.setdefault(name, torch.zeros_like(own.total, dtype=component.dtype))
@@ -243,11 +242,3 @@ def averaged(outputs: Sequence[Outputs]) -> Outputs:
     return Outputs(
         mean.clamp_min(torch.finfo(mean.dtype).tiny).log(), torch.stack(affect).mean(dim=0) if affect else None
     )
-
-
-def _copied(outputs: Outputs) -> Outputs:
-    """Outputs that can be written into: a model may give a tensor that it keeps."""
-    copied = copy.copy(outputs)
-    copied.logits = outputs.logits.clone()
-    copied.affect = None if outputs.affect is None else outputs.affect.clone()
-    return copied

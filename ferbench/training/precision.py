@@ -6,6 +6,7 @@ import contextlib
 from contextlib import AbstractContextManager
 
 import torch
+from torch import Tensor
 
 from ferbench.data.targets import Outputs
 from ferbench.errors import UserError
@@ -59,4 +60,4 @@ class Precision:
         """Outputs in float32 for the loss; as they are where nothing was lowered."""
         if self._lower is None:
             return outputs
-        return Outputs(outputs.logits.float(), None if outputs.affect is None else outputs.affect.float())
+        return outputs.each(Tensor.float)

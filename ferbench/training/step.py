@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, NoReturn
+from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -22,8 +22,6 @@ from ferbench.plugin.culprit import calls, in_use
 from ferbench.training.precision import Precision
 from ferbench.training.ranks import ALONE, OutOfMemory, Ranks
 from ferbench.wording import one_line
-
-_PARTS = tuple(part.name for part in fields(Targets))
 
 Loss = Callable[[Outputs, Targets], LossValue | Tensor]
 
@@ -64,7 +62,7 @@ def evaluate_loss(loss: Loss, outputs: Outputs, targets: Targets) -> LossValue:
     Raises:
         UserError: the total is no scalar, or a component has the name of something else in the records or is none.
     """
-    value = loss(outputs, _each(targets, Tensor.clone))
+    value = loss(outputs, targets.each(Tensor.clone))
     value = value if isinstance(value, LossValue) else LossValue(total=value)
     if not is_number(value.total):
         raise UserError(
@@ -290,7 +288,7 @@ class Stepper:
                 theirs = targets
                 if len(every) < len(targets):
                     places = torch.from_numpy(every).to(targets.labels.device)
-                    theirs = _each(targets, operator.itemgetter(places))
+                    theirs = targets.each(operator.itemgetter(places))
                 yield _Piece(mine, theirs, [len(part) for part in parts], np.searchsorted(every, own))
 
     @calls("optimizer")
@@ -331,11 +329,6 @@ def _pieces(batches: Sequence[tuple[Tensor, Targets]], size: int) -> Iterator[_P
             continue
         for start, stop in piece_bounds(len(images), count_pieces(len(images), size)):
             yield _Piece(images[start:stop], targets.slice(start, stop))
-
-
-def _each(targets: Targets, change: Callable[[Tensor], Tensor]) -> Targets:
-    parts: list[Any] = [getattr(targets, name) for name in _PARTS]
-    return Targets(*(None if part is None else change(part) for part in parts))  # type: ignore[arg-type]
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:
