@@ -88,6 +88,7 @@ class Batches:
         truth: labels of those rows, in the same order.
         shape: what the model expects.
         device: where batches are augmented and trained on.
+        classes: K, where the last classes may have no sample here.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Batches:
         truth: Truth,
         shape: InputShape,
         device: torch.device,
+        classes: int = 0,
     ) -> None:
         self._images = images
         self._rows = rows
@@ -104,6 +106,8 @@ class Batches:
         self.shape = shape
         self.device = device
         self._resident = self._keep_on_device()
+        counts = np.bincount(truth.labels, minlength=classes)
+        self._class_counts = torch.from_numpy(counts).to(device)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -162,6 +166,8 @@ class Batches:
             with torch.no_grad():
                 images = self.shape.prepare(_augmented(augment, self.gather(positions[own]), wanted, draws))
             targets = self.targets(positions)
+            targets.positions, targets.epoch = upload(torch.from_numpy(positions), self.device), epoch
+            targets.class_counts = self._class_counts
             if mix is not None:
                 if places is not None:
                     draws = Draws(seed, epoch, samples=positions, positions=start + steps, device=self.device)

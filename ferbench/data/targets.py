@@ -83,8 +83,8 @@ class Targets:
         positions: int64[N], places of the samples in the training split, the same in every epoch; None where nothing is
             learnt, as in validation and test.
         teacher: what the teacher gives for the same images; None where there is none.
-        epoch: that is trained or validated, from 1; 0: none.
-        class_counts: int64[K], samples of each class in the training split; None where that is not known.
+        epoch: from 1; 0 where nothing is learnt.
+        class_counts: int64[K], samples of each class in the training split; None where nothing is learnt.
     """
 
     labels: Tensor

@@ -56,6 +56,16 @@ def test_training_follows_the_sampler_with_repeats():
     torch.testing.assert_close(first[0], first[2])
 
 
+def test_what_is_learnt_says_where_the_samples_are_which_epoch_it_is_and_how_many_there_are_of_each_class():
+    made = batches()
+    (first, second) = (targets for _, targets in made.training(np.array([5, 0, 5, 2]), 2, augment, seed=0, epoch=3))
+    assert [targets.positions.tolist() for targets in (first, second)] == [[5, 0], [5, 2]]
+    assert (first.epoch, first.class_counts.tolist()) == (3, [2, 2, 2])
+    assert first.slice(1, 2).positions.tolist() == [0]
+    evaluated = made.targets(np.arange(4))
+    assert (evaluated.positions, evaluated.epoch, evaluated.class_counts) == (None, 0, None)
+
+
 def test_copies_of_a_sample_get_draws_of_their_own():
     seen = []
 
