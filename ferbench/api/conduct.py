@@ -95,6 +95,7 @@ class Outcome:
             "fold": record.data.fold,
             "skipped_faulty": record.data.skipped_faulty,
             "excluded": record.data.excluded,
+            "label_noise": None if record.data.label_noise is None else record.data.label_noise.plain(),
         }
         if not self.evaluations or record.training is None:
             return {**outcome, "reason": self.reason}

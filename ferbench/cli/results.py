@@ -11,6 +11,7 @@ from rich.table import Table
 from ferbench.cli.tables import fitting, show, table, terminal_width
 from ferbench.experiment.differences import beside_title
 from ferbench.runs.remarks import remarks
+from ferbench.runs.summary import noise_line
 from ferbench.tables.table import apart, shown
 from ferbench.wording import number_of, one_line
 
@@ -81,6 +82,7 @@ def show_outcome(outcome: Outcome, *, quiet: bool) -> None:
         "synthetic images" if record.data.synthetic else "",
         f"{number_of(faulty, 'faulty sample')} left out" if faulty else "",
         f"{number_of(taken, 'sample')} excluded" if taken else "",
+        noise_line(record.data),
         "reused" if outcome.reused else "",
     ]
     show_result(outcome.directory.path.name, label, facts, evaluation)

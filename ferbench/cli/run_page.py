@@ -141,7 +141,7 @@ def show(page: Page) -> None:
     """Print a page for people."""
     from ferbench.data.image_tree import left_out_line
     from ferbench.runs.lineage import parent_line
-    from ferbench.runs.summary import excluded_line
+    from ferbench.runs.summary import excluded_line, noise_line
     from ferbench.tables.table import size
     from ferbench.wording import one_line
 
@@ -169,6 +169,7 @@ def show(page: Page) -> None:
             ["samples", ", ".join(f"{split} {n:,}" for split, n in counts.items())],
             *([["images", line]] if (line := left_out_line(data.notes)) else []),
             *([["excluded", line]] if (line := excluded_line(data)) else []),
+            *([["labels", line]] if (line := noise_line(data)) else []),
             *([["generated", "the images are synthetic"]] if data.synthetic else []),
         ],
     )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ferbench.data.class_mapping import find_class
 from ferbench.data.exclusions import Matched, excluded_rows, matched, refuse_predictions_for_tests
+from ferbench.data.label_noise import Noised, changes, noisy_labels, read_confusion
 from ferbench.data.stratified import Rows, allot, draw_stratified, group_table
 from ferbench.errors import UserError
 from ferbench.plugin.specs import Protocol
@@ -30,7 +31,8 @@ class Split:
     Attributes:
         protocol: name of the protocol that cut them.
         class_names: the classes of the task, K of them, in the order of the class ids.
-        labels: int64[N of the pack], class ids of the task, -1 for rows of other classes and excluded ones.
+        labels: int64[N of the pack], class ids of the task, -1 for rows of other classes and excluded ones; of
+            ``train`` those that are learnt, noise included.
         train: int64[n] rows to learn from.
         validation: int64[m] rows to select on.
         test: int64[t] rows to read once; empty for a fold.
@@ -41,6 +43,7 @@ class Split:
         excluded: rows that the list of excluded samples took out of ``train`` (with what validation is cut from it),
             ``validation`` and ``test``; empty without a list.
         matched: how much of that list the dataset has; None without one.
+        noised: what noise has done to the labels of ``train``; None where there is none.
     """
 
     protocol: str
@@ -55,6 +58,7 @@ class Split:
     test_digest: str | None
     excluded: Mapping[str, int] = field(default_factory=dict)
     matched: Matched | None = None
+    noised: Noised | None = None
 
     def counts(self, rows: Rows) -> dict[str, int]:
         """Samples per class among ``rows``, by class name."""
@@ -78,6 +82,9 @@ class SplitRequest:
     group_by: str | None = None
     split_seed: int = 0
     exclude: str | None = None
+    label_noise: float = 0.0
+    label_confusion: str | None = None
+    noise_seed: int = 0
 
 
 def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Split:
@@ -123,6 +130,12 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
     tested = test if request.fold is None else None
     _refuse_empty(train, validation, tested, labels, class_names, protocol, grouped=groups is not pack.ids)
     votes = _task_votes(pack, class_names)
+    noised = None
+    if request.label_noise:
+        given, noised = _with_noise(pack, train, labels, class_names, request)
+        if votes is not None:  # those of a sample tell its true class
+            votes[given != labels] = np.nan
+        labels = given
     return Split(
         protocol=protocol.name,
         class_names=class_names,
@@ -142,7 +155,22 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
         if request.exclude is not None
         else {},
         matched=None if request.exclude is None else matched(request.exclude, pack.ids),
+        noised=noised,
     )
+
+
+def _with_noise(
+    pack: Pack, train: Rows, labels: NDArray[np.int64], class_names: tuple[str, ...], request: SplitRequest
+) -> tuple[NDArray[np.int64], Noised]:
+    """``labels`` with noise in those of the training rows, and what it has done."""
+    path, classes = request.label_confusion, len(class_names)
+    confusion = None if path is None else read_confusion(path, class_names)
+    given = labels.copy()
+    given[train] = noisy_labels(
+        labels[train], pack.ids[train], classes, request.label_noise, request.noise_seed, confusion
+    )
+    changed = changes(labels[train], given[train], classes)
+    return given, Noised(request.label_noise, request.noise_seed, path is not None, changed)
 
 
 def refuse_doubted(pack: Pack, parts: Sequence[str], request: SplitRequest) -> None:

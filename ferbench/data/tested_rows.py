@@ -87,7 +87,7 @@ def choose_rows(
     protocol = "all samples"
     whole_digest = None
     if part in ("validation", "train"):
-        split = cut(pack, protocols, request)
+        split = cut(pack, protocols, replace(request, label_noise=0.0))  # what is tested are true labels
         if not home:
             chosen = choose_protocol(protocols, request.protocol, pack.dataset)
             refuse_doubted(pack, (*chosen.train, *chosen.train_only, *chosen.validation), request)

@@ -38,6 +38,9 @@ NO_EXPERIMENT = frozenset(
 #: What is named last, and always by its own short name.
 SEED, FOLD = "training.seed", "data.fold"
 
+#: What is always named where there is some: wrong labels that training samples were given on purpose.
+NOISE = "data.label_noise"
+
 #: Key of the digest of the samples that a run learnt from.
 SAMPLES = "training samples"
 
@@ -167,12 +170,12 @@ def titles(settings: Sequence[Mapping[str, Any]], varied: Sequence[str] = ()) ->
         settings: of each (`of_recipe`).
         varied: the keys in which they differ.
     """
-    keys = [key for key in varied if key not in (*_TITLE, SEED, FOLD)] + [SEED, FOLD]
+    keys = [key for key in varied if key not in (*_TITLE, SEED, FOLD, NOISE)] + [NOISE, SEED, FOLD]
     made = []
     for each, pieces in zip(settings, _pieces(keys, settings), strict=True):
         names = " × ".join(text(each[key]) for key in _TITLE if key in each)
-        last = keys if each.get(FOLD) else keys[:-1]
-        made.append(", ".join(filter(None, [names, _joined(pieces, last)])))
+        told = [key for key in keys if key not in (NOISE, FOLD) or each.get(key)]
+        made.append(", ".join(filter(None, [names, _joined(pieces, told)])))
     return made
 
 

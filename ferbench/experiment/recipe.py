@@ -7,7 +7,7 @@ import re
 from typing import Annotated, Any, Literal
 
 import annotated_types as at
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from ferbench.kinds import SECTIONS
 from ferbench.plugin.specs import Inert
@@ -59,6 +59,12 @@ class DataSettings(Section):
         skip_faulty: pack without the faulty samples instead of refusing, and record how many were left out.
         exclude: leave out the samples that this CSV names in its column ``id``, of every part; ``ferbench audit data``
             writes such lists.
+        label_noise: give this share of the training samples of each class a wrong label, to measure what methods make
+            of it; labels of validation and test stay true.
+        label_confusion: CSV of a confusion matrix that says which classes a class is mistaken for (true ones in its
+            first column, given ones in its header); default: each other class is as likely.
+        noise_seed: seed of the wrong labels; apart from the training seed, so that seeds of one configuration share
+            them.
     """
 
     path: Annotated[str | None, Role.ENVIRONMENT] = None
@@ -78,6 +84,16 @@ class DataSettings(Section):
     channels: Annotated[Literal[1, 3] | None, Role.WEIGHTS] = None
     skip_faulty: Annotated[bool, Inert(), Role.SELECTS_ROWS] = False
     exclude: Annotated[str | None, Role.SELECTS_ROWS] = None
+    label_noise: Annotated[float, at.Interval(ge=0, lt=1), Role.SELECTS_ROWS] = 0.0
+    label_confusion: Annotated[str | None, Role.SELECTS_ROWS] = None
+    noise_seed: Annotated[int, at.Interval(ge=0, lt=2**63), Role.SELECTS_ROWS] = 0
+
+    @field_validator("label_confusion")
+    @classmethod
+    def _confusion_has_a_say(cls, value: str | None, others: ValidationInfo) -> str | None:
+        if value is not None and not others.data.get("label_noise", True):
+            raise ValueError("it says which labels are wrong, but data.label_noise = 0 makes none")
+        return value
 
     @field_validator("classes", mode="before")
     @classmethod

@@ -150,6 +150,29 @@ class ListedExclusions(Record):
     """The first few that no sample has."""
 
 
+class LabelNoise(Record):
+    """Wrong labels that training samples were given on purpose."""
+
+    share: float
+    """Of the samples of each class, as asked for."""
+    seed: Count
+    """Of the draws."""
+    confusion: bool
+    """A confusion matrix says which classes a class is mistaken for; else each other class is as likely."""
+    changes: list[list[Count]]
+    """Training samples by true class and by the class that they were given, K×K in the order of ``class_names``."""
+
+    @property
+    def n(self) -> int:
+        """Training samples."""
+        return sum(map(sum, self.changes))
+
+    @property
+    def wrong(self) -> int:
+        """Of these, samples with a wrong label."""
+        return self.n - sum(row[k] for k, row in enumerate(self.changes))
+
+
 class Data(Record):
     """The data of a run."""
 
@@ -185,6 +208,9 @@ class Data(Record):
     """Samples that a list of exclusions took out, by split."""
     exclusions: ListedExclusions | None = None
     """That list, where there is one."""
+    label_noise: LabelNoise | None = None
+    """Wrong labels among the training samples, whose counts are of the labels that they were given; null: none were put
+    there."""
     faults: list[str] = []
     """What is wrong with the first hundred faulty samples."""
     notes: Values = {}

@@ -11,7 +11,7 @@ from ferbench.records.run import AskedRecipe, Training
 from ferbench.report.comparison_tables import LEFT
 from ferbench.report.contents import Contents, RunView, Scored
 from ferbench.runs.remarks import remarks
-from ferbench.runs.summary import excluded_line
+from ferbench.runs.summary import excluded_line, noise_line
 from ferbench.tables.table import shown
 from ferbench.wording import one_line
 
@@ -109,6 +109,8 @@ def notes(run: RunView) -> list[str]:
         notes.append(f"{line}.")
     if taken := excluded_line(data):
         notes.append(f"{taken} by data.exclude.")
+    if line := noise_line(data):
+        notes.append(f"{line[:1].upper()}{line[1:]}.")
     notes += [] if training is None or run.record.kind == "ensemble" else _training_notes(training, run.record.recipe)
     remarked = [(scored.title, line) for scored in run.evaluations for line in remarks(scored.entry)]
     return notes + [one_line(f"On {title}: {line}") for title, line in remarked]

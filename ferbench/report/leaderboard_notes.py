@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from ferbench.experiment.differences import NOISE
 from ferbench.ids import short
 from ferbench.metrics.measures import measure
 from ferbench.ranking.cross_validation import Partition
@@ -56,6 +57,11 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
         names = [measure(key).label for key in WITH_INTERVALS if group.lacking.get(key) == why and key in keys]
         if names:
             yield f"No interval of {', '.join(names)}: {why}."
+    noisy = [settings.get(NOISE) for settings in rows["settings"]]
+    for share in sorted({share for share in noisy if share}):
+        few = [config for config, of in zip(rows["config"], noisy, strict=True) if of == share]
+        which = "All rows" if len(few) == len(rows) else several(few)
+        yield f"Learnt from labels of which {share:.4g} are wrong on purpose (data.label_noise): {which}."
     refused = rows[rows["unranked"].notna()]
     # A reason that is about the run itself begins with its name.
     causes = [text.removeprefix(f"{run} ") for text, run in zip(refused["unranked"], refused["run"], strict=True)]

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 #: Of ``[data]``, beside the fold: what decides which samples there are and how they fall into folds.
 _CUTS = ("train_limit", "train_limit_per_class", "group_by", "split_seed", "exclude")
 
+#: Likewise: what their labels are. Left out where it has no say, so that ids from before it stay what they were.
+_NOISE = ("label_noise", "label_confusion", "noise_seed")
+
 
 def place_of(fold: str) -> tuple[int, int]:
     """``"2/5"`` as (2, 5)."""
@@ -33,6 +36,7 @@ def partition_id(record: Run) -> str:
         "folds": place_of(data.fold or "")[1],
         "samples": {name: sum(by_class.get(name, 0) for by_class in counts) for name in data.class_names},
         **{key: asked.get(key) for key in _CUTS},
+        **({key: asked.get(key) for key in _NOISE} if asked.get("label_noise") else {}),
     }
     return digest({"kind": "partition", **content})
 

@@ -206,6 +206,16 @@ def excluded_line(data: Data) -> str:
     return f"{line}; {missing}" if line else missing
 
 
+def noise_line(data: Data) -> str:
+    """That a run learnt from wrong labels on purpose, in words; empty where it did not."""
+    noise = data.label_noise
+    if noise is None:
+        return ""
+    how = "by a confusion matrix" if noise.confusion else "each other class as likely"
+    counted = f"{noise.wrong:,} of {noise.n:,} training labels are wrong on purpose"
+    return f"label noise {noise.share:.4g}: {counted} ({noise.wrong / max(noise.n, 1):.1%}, {how})"
+
+
 def _is_a_test(entry: EvaluationEntry) -> bool:
     """What a run is tested on with its own training or validation samples is no test that failed to be clean."""
     return entry.split in ("test", "all") or entry.seen is None or not entry.seen.contaminated

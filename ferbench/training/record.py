@@ -12,7 +12,7 @@ from ferbench.experiment.plan import Plan
 from ferbench.plugin.culprit import named
 from ferbench.records.environment import Environment
 from ferbench.records.lineage import Lineage
-from ferbench.records.run import AskedRecipe, Data, Failure, Identity, ListedExclusions, Run, Status
+from ferbench.records.run import AskedRecipe, Data, Failure, Identity, LabelNoise, ListedExclusions, Run, Status
 from ferbench.runs.directory import RunDirectory
 from ferbench.training import runtime
 from ferbench.training.epoch import Diverged
@@ -46,6 +46,13 @@ def first_record(plan: Plan, device: torch.device) -> Run:
     )
     if split.matched is not None:
         data.exclusions = _listed(split.matched)
+    if (noised := split.noised) is not None:
+        data.label_noise = LabelNoise(
+            share=noised.share,
+            seed=noised.seed,
+            confusion=noised.confusion,
+            changes=[list(row) for row in noised.changes],
+        )
     return Run(
         kind="trained",
         name=recipe.name,
