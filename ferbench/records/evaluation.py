@@ -133,7 +133,8 @@ class EvaluationEntry(Record):
     left_out: dict[str, Count] | None = None
     """Samples of classes that the model does not know, by class."""
     contaminated: str | None = None
-    """Of imported predictions: why they say nothing of unseen samples, where that is so."""
+    """Why it says nothing of single, unseen images, where that is so; it is not ranked then. Of imported predictions as
+    it was declared; of a model, that its predictions depend on the other images of a batch."""
 
     @property
     def is_own(self) -> bool:

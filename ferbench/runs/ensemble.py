@@ -169,6 +169,9 @@ def _evaluation(
     )
     if (seen := _seen(ensemble, split)) is not None:
         about["seen"] = seen
+    spoilt = [member.entry(split).contaminated for member in ensemble.members]
+    if why := next(filter(None, spoilt), None):
+        about["contaminated"] = why
     return Evaluation(
         evaluation_id=identifier,
         training_id=ensemble.training_id,

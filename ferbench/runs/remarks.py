@@ -21,6 +21,8 @@ def remarks(entry: EvaluationEntry) -> list[str]:
         lines.append(f"left out: {total:,} samples of classes that the model does not know: {counted(entry.left_out)}")
     if entry.data is not None and entry.data.only_model:
         lines.append(only_models(entry.data.only_model))
+    if entry.contaminated:
+        lines.append(f"CONTAMINATED: {entry.contaminated}; it is not ranked")
     seen = entry.seen
     if seen is None:
         return lines

@@ -35,6 +35,7 @@ def write_evaluation(
     seen: Seen | None,
     losses: Mapping[str, float] | None = None,
     over: Sequence[int] | None = None,
+    contaminated: str | None = None,
     **facts: Any,
 ) -> None:
     """Write an evaluation into the run's directory, and put its entry into the record, which is not written.
@@ -51,6 +52,7 @@ def write_evaluation(
         seen: what the weights had seen of the samples before; None: nothing, they started from scratch.
         losses: the run's loss and its components by name; None: they were not asked for.
         over: class ids that macro averages are taken over; None: all K.
+        contaminated: why it says nothing of single images; None: it does.
         facts: further fields of the `Evaluation`: its id, ``split``, ``rows_digest`` and so on.
     """
     seconds = round(time.perf_counter() - started, 3)  # of the evaluation, not of scoring and writing it
@@ -76,6 +78,8 @@ def write_evaluation(
     )
     if seen is not None:
         evaluation.seen = seen
+    if contaminated is not None:
+        evaluation.contaminated = contaminated
     predictions = Predictions(
         ids=np.asarray(pack.ids[rows]),
         truth=result.truth,

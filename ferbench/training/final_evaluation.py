@@ -20,6 +20,7 @@ from ferbench.training.checkpoints import read_loss
 from ferbench.training.evaluation import SplitResult, evaluate, evaluation_batch
 from ferbench.training.evaluation_record import write_evaluation
 from ferbench.training.loss_state import put_state
+from ferbench.training.neighbours import dependence
 from ferbench.training.ranks import Ranks
 from ferbench.training.step import Loss, start_epoch
 
@@ -42,7 +43,7 @@ def evaluate_kept(
             continue
         started = time.perf_counter()
         ranks.broadcast(["evaluate", role, epoch])
-        result = evaluate_role(plan, model, loss, device, directory, role, epoch, ranks)
+        result, spoilt = evaluate_role(plan, model, loss, device, directory, role, epoch, ranks)
         write_evaluation(
             directory,
             record,
@@ -60,6 +61,7 @@ def evaluate_kept(
             protocol=plan.split.protocol,
             synthetic=plan.dataset_spec.synthetic,
             excluded=plan.split.excluded.get(role, 0),
+            contaminated=spoilt,
         )
 
 
@@ -72,8 +74,9 @@ def evaluate_role(
     role: str,
     epoch: int,
     ranks: Ranks,
-) -> SplitResult:
-    """What the weights of an epoch predict of the samples of "validation" or "test"."""
+) -> tuple[SplitResult, str | None]:
+    """What the weights of an epoch predict of the samples of "validation" or "test", and why that says nothing of
+    single images, where it is so."""
     recipe = plan.resolved.recipe
     if epoch:  # the loss of the test set is that of the validation that chose the epoch
         start_epoch(loss, epoch, recipe.training.epochs)
@@ -81,4 +84,5 @@ def evaluate_role(
     batches = split_batches(plan, plan.evaluation_rows()[role][0], device)
     size = evaluation_batch(recipe.training.batch_size, device)
     views = VIEWS[recipe.evaluation.tta]
-    return evaluate(model, batches, len(plan.task.class_names), loss, size, views, ranks=ranks)
+    result = evaluate(model, batches, len(plan.task.class_names), loss, size, views, ranks=ranks)
+    return result, None if ranks.index else dependence(model, batches, result.probabilities, views)

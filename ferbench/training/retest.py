@@ -26,6 +26,7 @@ from ferbench.runs.lock import only_writer
 from ferbench.runs.pixels import stored_as
 from ferbench.training.evaluation import evaluate, evaluation_batch
 from ferbench.training.evaluation_record import write_evaluation
+from ferbench.training.neighbours import dependence
 from ferbench.training.record import now
 from ferbench.training.restore import TrainedModel
 
@@ -108,14 +109,10 @@ def _test(
     affect = None if pack.affect is None else np.asarray(pack.affect[rows], dtype=np.float32)
     # Losses are not asked for, so that the model's own class ids are needed nowhere else.
     truth = Truth(mapping.columns[test.rows.labels], None, affect)
-    result = evaluate(
-        trained.model,
-        Batches(pack.images, rows, truth, trained.shape, trained.device),
-        len(trained.task.class_names),
-        None,
-        evaluation_batch(batch_size, trained.device),
-        VIEWS[test.options.tta],
-    )
+    batches, views = Batches(pack.images, rows, truth, trained.shape, trained.device), VIEWS[test.options.tta]
+    size = evaluation_batch(batch_size, trained.device)
+    result = evaluate(trained.model, batches, len(trained.task.class_names), None, size, views)
+    spoilt = dependence(trained.model, batches, result.probabilities, views)
     data = TestedData(
         dataset=pack.dataset,
         synthetic=test.synthetic,
@@ -153,4 +150,5 @@ def _test(
         seen=seen(read_samples(directory), Samples.of(pack, rows), home=home),
         plugin_changed=trained.changed,
         finished=now(),
+        contaminated=spoilt,
     )

@@ -34,6 +34,7 @@ def ferbench_samplers():
 @ferbench.hookimpl
 def ferbench_models():
     yield ferbench.ModelSpec("failing-model", build="mistaken:failing_model", image_size=16)
+    yield ferbench.ModelSpec("sociable-model", build="mistaken:SociableModel", image_size=16)
 
 
 @ferbench.hookimpl
@@ -55,6 +56,18 @@ def ferbench_schedules():
 def ferbench_datasets():
     parts = ferbench.Protocol("plain", ("train",), ("test",), cut_if_missing=True)
     yield ferbench.DatasetSpec("failing-dataset", "mistaken:FailingDataset", protocols=(parts,), needs_path=False)
+
+
+class SociableModel(nn.Module):
+    """Looks at an image beside the mean of its batch."""
+
+    def __init__(self, task):
+        super().__init__()
+        self.flatten, self.linear = nn.Flatten(), nn.Linear(task.channels * task.height * task.width, task.num_classes)
+
+    def forward(self, images):
+        pixels = self.flatten(images)
+        return self.linear(pixels - pixels.mean(dim=0))
 
 
 def margin(task, *, apart: bool = False, factor: float = 8.0):

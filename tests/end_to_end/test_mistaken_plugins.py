@@ -220,3 +220,19 @@ def test_an_exception_on_another_device_names_the_plugin_too(run):
     with pytest.raises(Exception, match=r"device [12] of 2: ") as raised:
         run("loss.name=failing-loss", flags=("--devices", "2", "--set", "runtime.device=cpu"))
     assert f"loss 'failing-loss' {NAMED} raised ValueError: boom" in str(raised.value)
+
+
+def test_a_model_whose_predictions_depend_on_their_neighbours_is_not_ranked(run, ferbench_cli, tmp_path):
+    done = run("model.name=sociable-model")
+    assert done.exit_code == 0, done.stderr
+    reason = evaluation(tmp_path / "r", "test")["contaminated"]
+    assert reason.startswith("predictions depend on the other images of a batch: alone, one of 8 images has")
+    assert f"CONTAMINATED: {reason}; it is not ranked" in done.stdout
+    board = ferbench_cli("leaderboard", "--results", tmp_path / "r").stdout
+    assert board.startswith("not ranked:")
+    assert "predictions depend on the other images" in " ".join(board.split())
+
+
+def test_a_plain_model_is_of_no_batch(run, tmp_path):
+    assert run("model.name=linear", "evaluation.tta=flip").exit_code == 0
+    assert "contaminated" not in evaluation(tmp_path / "r", "test")
