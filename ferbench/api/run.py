@@ -37,6 +37,7 @@ def run(
     grid: Mapping[str, Sequence[Any]] | None = None,
     start: str | None = None,
     name: str | None = None,
+    variants: Sequence[str] = (),
     trackers: Sequence[str] = (),
     devices: int | None = None,
     workers: int | None = None,
@@ -61,6 +62,7 @@ def run(
         grid: several values by dotted key: ``{"optimizer.lr": [0.01, 0.001]}``.
         start: start from the weights of a run, ``RUN`` or ``RUN@POINT``, with its settings where nothing else is said.
         name: of the run; several are numbered.
+        variants: names of those of the recipe's variants that are run; empty: all.
         trackers: names of trackers that observe the runs, as ``NAME`` or ``NAME,OPTION=VALUE``.
         devices: share each run among so many GPUs, or processes on the CPU; None: as the recipe has it. Of the
             processes that torchrun has started only the first goes on from here.
@@ -105,6 +107,7 @@ def run(
         data=data_places(data),
         start=start,
         name=name,
+        variants=variants,
         values={key: plain(value) for key, value in (settings or {}).items()},
         fields=fields,
         skip_faulty=skip_faulty,

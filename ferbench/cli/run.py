@@ -53,6 +53,9 @@ if TYPE_CHECKING:
     help="Train N runs of a grid at once, each on its share of the CPU threads and, in turn, a GPU; default: 1.",
 )
 @click.option("--name", help="Name of the run; a grid numbers its runs.")
+@click.option(
+    "--variant", "variants", multiple=True, metavar="NAME", help="Run this one of the recipe's variants; repeatable."
+)
 @skip_faulty_option
 @click.option("--dry-run", is_flag=True, help="Show what would be run, with ids and estimates; may pack, never trains.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan or the results as JSON.")

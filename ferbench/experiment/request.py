@@ -64,6 +64,7 @@ class Flags:
         fields: other flags by dotted key; more than one value is an axis.
         no_folds: what to do instead of ``training.folds``, where there can be no grid.
         skip_faulty: leave faulty samples out.
+        variants: names of those of the recipe's variants that are wanted; empty: all.
     """
 
     components: Mapping[str, Sequence[str]]
@@ -74,6 +75,7 @@ class Flags:
     fields: Mapping[str, Sequence[Any]] | None = None
     no_folds: str | None = None
     skip_faulty: bool = False
+    variants: Sequence[str] = ()
 
     @property
     def keys(self) -> set[str]:
@@ -106,6 +108,7 @@ class Flags:
             components=self.components,
             fields=more,
             no_folds=self.no_folds,
+            variants=self.variants,
         )
         place(settings, paths)
         return settings
@@ -148,14 +151,18 @@ def asked_combinations(
 
 
 def name_runs(settings: Sequence[Tables], name: str | None) -> None:
-    """Name the runs of a grid as is asked for, or as the recipe says; several are numbered.
+    """Name the runs of a grid as is asked for, or as the recipe and its variants say; several of one name are numbered.
 
     Raises:
         UserError: a name cannot name a run.
     """
-    digits = len(str(len(settings)))
-    for number, tables in enumerate(settings, start=1):
+    named: dict[str, list[Tables]] = {}
+    for tables in settings:
         chosen = name if name is not None else tables.get("name")
         if chosen is not None:
             check_run_name(chosen)
-            tables["name"] = chosen if len(settings) == 1 else f"{chosen}-{number:0{digits}}"
+            named.setdefault(chosen, []).append(tables)
+    for chosen, several in named.items():
+        digits = len(str(len(several)))
+        for number, tables in enumerate(several, start=1):
+            tables["name"] = chosen if len(several) == 1 else f"{chosen}-{number:0{digits}}"

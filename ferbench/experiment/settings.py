@@ -77,13 +77,50 @@ def read_recipe(path: Path) -> Tables:
         elif key == "trackers":
             if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
                 raise UserError(f"recipe {path}: 'trackers' is not a list of tables", "write each as [[trackers]]")
+        elif key == "variants":
+            raw[key] = _variants(path, value)
         elif key not in ("name", "from"):
-            _check_section(key, f"recipe {path}")
-            if key in SECTIONS and isinstance(value, str):
-                raw[key] = {"name": value}
-            elif not isinstance(value, dict):
-                raise UserError(f"recipe {path}: '{key}' is not a table", f"write it as a section: [{key}]")
+            raw[key] = _section(key, value, f"recipe {path}", f"[{key}]")
     return raw
+
+
+def _section(key: str, value: object, where: str, heading: str) -> Tables:
+    """The table of a section; a component may be a name alone."""
+    _check_section(key, where)
+    if key in SECTIONS and isinstance(value, str):
+        return {"name": value}
+    if not isinstance(value, dict):
+        raise UserError(f"{where}: '{key}' is not a table", f"write it as a section: {heading}")
+    return value
+
+
+def _variants(path: Path, table: object) -> dict[str, Tables]:
+    """The variants of a recipe by name, each of the tables that it lays over the recipe's own."""
+    if not isinstance(table, dict) or not table:
+        raise UserError(f"recipe {path}: 'variants' is no table of tables", "write each as [variants.NAME]")
+    variants: dict[str, Tables] = {}
+    for name, tables in table.items():
+        check_run_name(name)
+        where = f"recipe {path}: variant '{name}'"
+        if not isinstance(tables, dict):
+            raise UserError(f"{where} is not a table", f"write it as [variants.{name}]")
+        sections = {key: _section(key, value, where, f"[variants.{name}.{key}]") for key, value in tables.items()}
+        for section, fields in sections.items():
+            for field in fields:
+                _check_key(f"{section}.{field}", where)
+                if f"{section}.{field}" == fold_axis.KEY:
+                    raise UserError(f"{where} asks for folds of its own", "give training.folds to the whole recipe")
+        variants[name] = sections
+    return variants
+
+
+def _chosen(variants: Mapping[str, Tables], wanted: Sequence[str]) -> dict[str, Tables]:
+    """Those of the variants that are asked for, in their order; all of them where none is."""
+    for name in wanted:
+        if name not in variants:
+            there = suggestion(name, variants, "variants") if variants else "leave --variant out"
+            raise UserError(f"the recipe has no variant '{name}'", there)
+    return {name: tables for name, tables in variants.items() if name in wanted or not wanted}
 
 
 def _toml(text: str) -> Tables:
@@ -235,20 +272,24 @@ def grid(
     components: Mapping[str, Sequence[str]] | None = None,
     fields: Mapping[str, Sequence[Any]] | None = None,
     no_folds: str | None = fold_axis.ELSEWHERE,
+    variants: Sequence[str] = (),
 ) -> list[Tables]:
     """Every combination that a recipe and flags ask for, as raw settings in a stable order.
 
     Args:
-        raw: tables of a recipe (``read_recipe``), empty without one; its ``[grid]`` is an axis list of its own.
+        raw: tables of a recipe (``read_recipe``), empty without one; its ``[grid]`` is an axis list of its own, and
+            each of its ``[variants.NAME]`` is laid over the rest of it and names its runs.
         sets: ``--set`` texts.
         values: the same as values by dotted key.
         axes: ``--grid`` texts.
         components: component flags; more than one name is an axis.
         fields: other flags by dotted key (``training.seed``); more than one value is an axis.
         no_folds: what to do instead of ``training.folds``, where there can be no grid; None: it is an axis.
+        variants: names of those that are wanted; empty: all.
     """
     base = copy.deepcopy(dict(raw))
     base.pop("tune", None)  # how `ferbench tune` searches, nothing of a run
+    chosen_variants = _chosen(base.pop("variants", {}), variants)
     varied: dict[str, list[Any]] = {}
     for key, choices in base.pop("grid", {}).items():
         _check_key(key, "[grid]")
@@ -276,18 +317,28 @@ def grid(
     fold_axis.take_folds(base, varied, fields or {}, refused=no_folds)
 
     longest = max(varied, key=lambda key: len(varied[key]), default="")
-    count = math.prod(map(len, varied.values()))
+    count = math.prod(map(len, varied.values())) * max(1, len(chosen_variants))
     fold_axis.refuse_more(count, f"combinations, {len(varied.get(longest, ())):,} values of {longest} among them")
 
     set_keys = {*assigned, *varied}
     combinations = []
-    for chosen in itertools.product(*varied.values()):
-        settings = copy.deepcopy(base)
-        for key, value in zip(varied, chosen, strict=True):
-            _assign(settings, key, value)
-        for section in SECTIONS:
-            _drop_options_of_another(settings, raw, section, set_keys)
-        combinations.append(settings)
+    for variant, tables in chosen_variants.items() or [(None, {})]:
+        own = {f"{section}.{field}": value for section, fields in tables.items() for field, value in fields.items()}
+        if both := sorted(own.keys() & varied.keys()):
+            raise UserError(
+                f"variant '{variant}' sets {both[0]}, which a grid varies", "leave it out of one of the two"
+            )
+        for chosen in itertools.product(*varied.values()):
+            settings = copy.deepcopy(base)
+            if variant is not None:
+                settings["name"] = variant
+            for key, value in own.items():
+                _assign(settings, key, assigned.get(key, copy.deepcopy(value)))
+            for key, value in zip(varied, chosen, strict=True):
+                _assign(settings, key, value)
+            for section in SECTIONS:
+                _drop_options_of_another(settings, raw, section, {*set_keys, *own})
+            combinations.append(settings)
     return combinations
 
 

@@ -72,6 +72,10 @@ def prepare_search(
     flags = Flags(first, data, sets=sets, values=values, no_folds=_NO_FOLDS, skip_faulty=skip_faulty)
     raw, begun = asked_tables(recipe, start, trackers, preparer, flags.keys)
     table = dict(raw.get("tune", {}))
+    if "variants" in raw:
+        raise UserError(
+            "the recipe has variants, and a search has one recipe", "write one of them into a recipe of its own"
+        )
     for key, seeds in raw.pop("grid", {}).items():
         if key != "training.seed":  # those of the final runs
             raise UserError(

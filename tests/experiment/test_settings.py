@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ferbench.errors import UserError
 from ferbench.experiment.recipe import Recipe
+from ferbench.experiment.request import name_runs
 from ferbench.experiment.settings import FIELDS, build_recipe, grid, parse_value, place, read_recipe, split_paths
 
 
@@ -329,3 +330,88 @@ def test_classes_that_are_called_as_other_values_are_named_as_they_are():
 def test_a_path_of_bytes_that_are_no_text_is_refused():
     with pytest.raises(UserError, match="is no text in UTF-8"):
         build_recipe({"data": {"path": "/images/\udcff"}})
+
+
+VARIANTS = """
+loss.name = "focal"
+loss.gamma = 3.0
+optimizer.lr = 0.1
+
+[variants.plain]
+
+[variants.weighted]
+loss = "weighted-cross-entropy"
+data.label_noise = 0.1
+
+[variants.margin]
+loss.gamma = 1.0
+model.name = "cnn4"
+
+[grid]
+training.seed = [0, 1]
+"""
+
+
+@pytest.fixture
+def with_variants(tmp_path):
+    path = tmp_path / "methods.toml"
+    path.write_text(VARIANTS)
+    return path
+
+
+def test_variants_are_laid_over_the_recipe_and_name_their_runs(with_variants):
+    made = grid(read_recipe(with_variants), sets=["optimizer.lr=0.2", "loss.gamma=2"])
+    assert [(one["name"], one["training"]["seed"]) for one in made] == [
+        (name, seed) for name in ("plain", "weighted", "margin") for seed in (0, 1)
+    ]
+    assert {one["optimizer"]["lr"] for one in made} == {0.2}
+    plain, weighted, margin = made[::2]
+    assert plain["loss"] == {"name": "focal", "gamma": 2}
+    assert weighted["loss"] == {"name": "weighted-cross-entropy", "gamma": 2}  # since --set says it, whatever the loss
+    assert weighted["data"] == {"label_noise": 0.1}
+    assert (margin["loss"]["gamma"], margin["model"]) == (2, {"name": "cnn4"})
+
+
+def test_a_variant_with_another_component_leaves_the_recipes_options_behind(with_variants):
+    made = {one["name"]: one for one in grid(read_recipe(with_variants))}
+    assert made["weighted"]["loss"] == {"name": "weighted-cross-entropy"}
+    assert made["margin"]["loss"] == {"name": "focal", "gamma": 1.0}
+
+
+def test_some_of_the_variants_are_chosen_in_the_order_of_the_recipe(with_variants):
+    made = grid(read_recipe(with_variants), variants=["margin", "plain"], fields={"training.seed": [4]})
+    assert [one["name"] for one in made] == ["plain", "margin"]
+    name_runs(made, None)
+    assert [one["name"] for one in made] == ["plain", "margin"]
+    both = grid(read_recipe(with_variants), variants=["margin", "plain"])
+    name_runs(both, None)
+    assert [one["name"] for one in both] == ["plain-1", "plain-2", "margin-1", "margin-2"]
+    name_runs(both, "mine")
+    assert [one["name"] for one in both] == ["mine-1", "mine-2", "mine-3", "mine-4"]
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "message"),
+    [
+        ("variants = 3", {}, "'variants' is no table of tables"),
+        ("[variants]\na = 3", {}, "variant 'a' is not a table"),
+        ("[variants.'a b']", {}, "run name 'a b' is not usable"),
+        ("[variants.a]\nlos = 'focal'", {}, "variant 'a': there is no section 'los'"),
+        ("[variants.a]\ndata = 'x'", {}, "variant 'a': 'data' is not a table"),
+        ("[variants.a]\ntraining.epoch = 3", {}, "'epoch'"),
+        ("[variants.a]\ntraining.folds = 3", {}, "variant 'a' asks for folds of its own"),
+        ("[variants.a]\nloss.name = 'focal'", {"variants": ["b"]}, "the recipe has no variant 'b'"),
+        ("", {"variants": ["b"]}, "the recipe has no variant 'b'"),
+        ("[variants.a]\ntraining.seed = 3\n[grid]\ntraining.seed = [1]", {}, "variant 'a' sets training.seed, which a"),
+        (
+            "[variants.a]\nloss.name = 'focal'",
+            {"components": {"loss": ["focal", "poly"]}},
+            "variant 'a' sets loss.name",
+        ),
+    ],
+)
+def test_mistakes_about_variants_are_named(tmp_path, text, given, message):
+    path = tmp_path / "r.toml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=re.escape(message)):
+        grid(read_recipe(path), **given)
