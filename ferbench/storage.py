@@ -265,6 +265,7 @@ _REMEDIES = {
     errno.ENOLCK: f"that file system gives no locks now: see that its lock service runs, {_ELSEWHERE}",
     errno.ENAMETOOLONG: "give a shorter name or path",
     errno.ENOTDIR: f"a file lies where a folder should be: move it, {_ELSEWHERE}",
+    errno.EEXIST: f"a link to nowhere stands for a folder, or a file does: mend or move it, {_ELSEWHERE}",
     errno.EISDIR: f"a folder lies where a file should be: move it, {_ELSEWHERE}",
     errno.ENOENT: "a folder on the way there is gone: see whether somebody removed it, and try again",
     errno.EXDEV: "a folder and what lies in it must be on one file system, and of one quota's project: move it there",

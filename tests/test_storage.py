@@ -24,6 +24,7 @@ HELPS = {
     errno.EACCES: "permissions",
     errno.EPERM: "permissions",
     errno.ENOTDIR: "a file lies where a folder should be",
+    errno.EEXIST: "a link to nowhere",
     errno.EIO: "has a fault",
     errno.EBADF: "see that the disk is there",
 }

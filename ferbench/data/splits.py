@@ -372,6 +372,12 @@ def _fold(pool: Rows, labels: NDArray[np.int64], groups: NDArray[np.str_], reque
     assert request.fold is not None
     i, k = (int(part) for part in request.fold.split("/"))
     index, group_class, _, rank = group_table(pool, labels, groups, request.split_seed, "fold")
+    if k > len(group_class):
+        what = "samples" if groups.size == np.unique(groups).size else "groups of samples that stay together"
+        raise UserError(
+            f"data.fold = '{request.fold}': {k:,} folds of {len(group_class):,} {what}",
+            f"use at most {len(group_class):,} folds",
+        )
     # Classes start at different folds, so that their remainders do not all fall on the first folds.
     chosen = ((rank + group_class) % k == i - 1)[index]
     return pool[~chosen], pool[chosen]

@@ -311,3 +311,10 @@ def test_a_class_is_named_once(pack):
     name = pack.class_names[0]
     with pytest.raises(UserError, match=f"data.classes names '{name}' twice"):
         cut(pack, PROTOCOLS, SplitRequest(classes=(name, name.upper())))
+
+
+@pytest.mark.parametrize("fold", ["1/201", "7/999999999"])
+def test_more_folds_than_samples_are_refused(pack, fold):
+    with pytest.raises(UserError, match="folds of 200 samples") as error:
+        cut(pack, PROTOCOLS, SplitRequest(fold=fold))
+    assert error.value.remedy == "use at most 200 folds"
