@@ -81,4 +81,4 @@ def evaluate_role(
     batches = split_batches(plan, plan.evaluation_rows()[role][0], device)
     size = evaluation_batch(recipe.training.batch_size, device)
     views = VIEWS[recipe.evaluation.tta]
-    return evaluate(model, batches, len(plan.task.class_names), loss, size, views, ranks=ranks)
+    return evaluate(model, batches, len(plan.task.class_names), loss, size, views, ranks=ranks, needs=plan.needs)
