@@ -81,8 +81,8 @@ def remedy_for(model: Component | None, name: str) -> str:
                 return f"say --set model.{option.name}={name}"
         telling = dependent_options(model, name)
         if telling:
-            said = f"option {telling[0]}" if len(telling) == 1 else f"options {_listed(telling)}"
-            return f"its {said} say when it does: ferbench plugins show {model.name}"
+            said = f"option {telling[0]} says" if len(telling) == 1 else f"options {_listed(telling)} say"
+            return f"its {said} when it does: ferbench plugins show {model.name}"
     return "choose a model that does, or let its forward() return ferbench.Outputs with it"
 
 
