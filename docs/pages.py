@@ -136,6 +136,7 @@ _GIVEN = (
     "Tunable",
     "InitialWeights",
     "Inert",
+    "Added",
     "Permission",
     "Table",
     "Column",

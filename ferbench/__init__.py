@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ferbench.errors import UserError
 from ferbench.plugin.hookspecs import hookimpl
 from ferbench.plugin.specs import (
+    Added,
     AugmentationSpec,
     CommandSpec,
     DatasetSpec,
@@ -90,6 +91,7 @@ _MODULES = {
 __all__ = [
     "API_VERSION",
     "HIGHER_IS_BETTER",
+    "Added",
     "AugmentationSpec",
     "Board",
     "Column",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from ferbench.cli.tables import show, table, terminal_width
-from ferbench.plugin.specs import DatasetSpec, ModelSpec, Protocol, Tunable
+from ferbench.plugin.specs import DatasetSpec, LossSpec, ModelSpec, Protocol, Tunable
 from ferbench.wording import one_line
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ def describe(component: Component) -> dict[str, Any]:
     if isinstance(spec, DatasetSpec):
         of_kind = ("needs_path", "synthetic", "protocols")
     if isinstance(spec, ModelSpec):
-        of_kind = ("image_size", "image_sizes", "channels", "mean", "std", "affect")
+        of_kind = ("image_size", "image_sizes", "channels", "mean", "std", "affect", "gives", "views")
+    if isinstance(spec, LossSpec):
+        of_kind = ("needs", "views")
     about = asdict(spec)
     return {
         "name": component.name,
@@ -93,6 +95,11 @@ def _facts(component: Component) -> list[list[str]]:
         facts.append(["input", f"{spec.image_size}×{spec.image_size}, {colour}{also}"])
         facts.append(["normalised", f"mean {_numbers(spec.mean)}, standard deviation {_numbers(spec.std)}"])
         facts.append(["affect head", "yes" if spec.affect else "no"])
+        facts.append(["gives", ", ".join(["logits", *spec.gives])])
+    if isinstance(spec, LossSpec):
+        facts.append(["needs", ", ".join(["logits", *spec.needs])])
+    if isinstance(spec, ModelSpec | LossSpec) and len(spec.views) > 1:
+        facts.append(["views of a sample", ", ".join(spec.views)])
     return facts
 
 

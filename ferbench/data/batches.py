@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from ferbench.data.targets import Targets
 from ferbench.data.views import PLAIN, View
 from ferbench.errors import UserError
 from ferbench.plugin.culprit import calls, in_use
+from ferbench.plugin.partners import ViewKind
 
 Augmentation = Callable[[Tensor, tuple[int, int], Draws], Tensor]
 
@@ -139,6 +140,7 @@ class Batches:
         first: int = 0,
         size: int | None = None,
         shards: Shards | None = None,
+        views: Sequence[ViewKind] = ("drawn",),
     ) -> Iterator[tuple[Tensor, Targets]]:
         """Augmented batches of one epoch.
 
@@ -146,13 +148,14 @@ class Batches:
             order: int64[m] positions within the split, as the sampler drew them.
             batch_size: samples per batch, but for the last one: `batch_bounds` says which samples it has.
             augment: the augmentation plugin.
-            seed: of the run; draws depend on (seed, epoch, sample, position in the epoch).
+            seed: of the run; draws depend on (seed, epoch, sample, position in the epoch, view).
             epoch: from 1.
             mix: what mixes samples with each other, after the augmentation.
             first: batches of the epoch that are done already and left out.
             size: side of the images in pixels; None: what the model expects.
             shards: which images of a batch are wanted; None: all. Targets are those of the whole batch. Where none of
                 its images is wanted, the first one is there nevertheless.
+            views: of each sample. Of several the images are float32[N, V, C, H, W], and all are mixed alike.
         """
         wanted = self.shape.size if size is None else (size, size)
         for start, end in batch_bounds(len(order), batch_size)[first:]:
@@ -162,17 +165,28 @@ class Batches:
                 places = shards.own(len(positions))
                 places = places if len(places) else steps[:1]
             own = steps if places is None else places
-            draws = Draws(seed, epoch, samples=positions[own], positions=start + own, device=self.device)
-            with torch.no_grad():
-                images = self.shape.prepare(_augmented(augment, self.gather(positions[own]), wanted, draws))
+            drawn = [
+                self._drawn(
+                    positions[own], augment, wanted, Draws(seed, epoch, positions[own], start + own, self.device, view)
+                )
+                for view, kind in enumerate(views)
+                if kind == "drawn"
+            ]
             targets = self.targets(positions)
             targets.positions, targets.epoch = upload(torch.from_numpy(positions), self.device), epoch
             targets.class_counts = self._class_counts
             if mix is not None:
-                if places is not None:
-                    draws = Draws(seed, epoch, samples=positions, positions=start + steps, device=self.device)
-                images, targets = mix(images, targets, draws, places)
-            yield images, targets
+                draws = Draws(seed, epoch, samples=positions, positions=start + steps, device=self.device)
+                mixed = [mix(images, targets, draws, places) for images in drawn]
+                drawn, targets = [images for images, _ in mixed], mixed[0][1]
+            yield drawn[0] if len(views) == 1 else _side_by_side(drawn, views), targets
+
+    def _drawn(
+        self, positions: NDArray[np.int64], augment: Augmentation, size: tuple[int, int], draws: Draws
+    ) -> Tensor:
+        """The samples at ``positions`` augmented, as the model sees them: float32[m, C, H, W]."""
+        with torch.no_grad():
+            return self.shape.prepare(_augmented(augment, self.gather(positions), size, draws))
 
     def images(self, positions: NDArray[np.int64], view: View = PLAIN) -> Tensor:
         """The samples at ``positions`` as the model sees them in evaluation: float32[m, C, H, W]."""
@@ -182,6 +196,13 @@ class Batches:
     def targets(self, positions: NDArray[np.int64]) -> Targets:
         """What is known of the samples at ``positions``, on the device."""
         return self.truth.at(positions).to(self.device)
+
+
+def _side_by_side(drawn: Sequence[Tensor], views: Sequence[ViewKind]) -> Tensor:
+    """Every view of each sample, float32[N, V, C, H, W], in the memory order of `stacked` images."""
+    coming = iter(drawn)
+    several = torch.cat([next(coming) if kind == "drawn" else drawn[0].flip(-1) for kind in views])
+    return several.unflatten(0, (len(views), -1)).transpose(0, 1)
 
 
 @calls("augmentation")

@@ -1,8 +1,8 @@
 """Random numbers for augmentation that depend on what is augmented, not on when or in which company.
 
-Each number is a hash of (seed, epoch, sample, position, name, column). There is no state that advances, so a
-resumed run, another batch size or any worker count gives the same bits, and a new operation shifts no other's
-numbers.
+Each number is a hash of (seed, epoch, sample, position, name, column), and of the view but for the first. There is no
+state that advances, so a resumed run, another batch size or any worker count gives the same bits, and a new operation
+shifts no other's numbers.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def splitmix64(state: NDArray[np.uint64], outputs: int = 1) -> NDArray[np.uint64
 class Draws:
     """Named random numbers for a batch, one row per sample.
 
-    A row depends on the seed, the epoch, the sample, its position in the epoch and the draw's name alone:
+    A row depends on the seed, the epoch, the sample, its position in the epoch, the view and the draw's name alone:
     neither on the rest of the batch nor on other draws. Asking twice for one name gives the same numbers, so
     name each use.
 
@@ -58,6 +58,7 @@ class Draws:
             often.
         device: where the numbers are wanted. They are computed on the host, so every device gets the same
             bits.
+        view: of the sample, from 0, where it is seen several times.
     """
 
     __slots__ = ("_rows", "device")
@@ -69,6 +70,7 @@ class Draws:
         samples: NDArray[np.int64],
         positions: NDArray[np.int64],
         device: torch.device | str = "cpu",
+        view: int = 0,
     ) -> None:
         samples, positions = (np.ascontiguousarray(ids, dtype=np.int64) for ids in (samples, positions))
         if samples.ndim != 1 or samples.shape != positions.shape:
@@ -80,6 +82,8 @@ class Draws:
             positions.view(np.uint64),
         ):
             rows = splitmix64(rows)[:, 0] ^ part
+        if view:
+            rows = splitmix64(rows)[:, 0] ^ np.uint64(view)
         self._rows: NDArray[np.uint64] = splitmix64(rows)[:, 0]
         self.device = torch.device(device)
 

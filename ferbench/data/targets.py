@@ -50,14 +50,20 @@ class Outputs:
         )
 
 
-def _flatten(outputs: Outputs) -> tuple[list[Any], list[str]]:
+#: Names of ``extra``, and what is no tensor.
+_Rest = tuple[list[str], Callable[[Tensor], Tensor] | None]
+
+
+def _flatten(outputs: Outputs) -> tuple[list[Any], _Rest]:
     names = list(outputs.extra)
-    return [outputs.logits, outputs.affect, outputs.features, *(outputs.extra[name] for name in names)], names
+    parts = [outputs.logits, outputs.affect, outputs.features, *(outputs.extra[name] for name in names)]
+    return [*parts, *outputs.others], (names, outputs.classifier)
 
 
-def _unflatten(parts: Iterable[Any], names: list[str]) -> Outputs:
-    logits, affect, features, *extra = parts
-    return Outputs(logits, affect, features, dict(zip(names, extra, strict=True)))
+def _unflatten(parts: Iterable[Any], rest: _Rest) -> Outputs:
+    (names, classifier), (logits, affect, features, *more) = rest, parts
+    extra, others = more[: len(names)], more[len(names) :]
+    return Outputs(logits, affect, features, dict(zip(names, extra, strict=True)), classifier, tuple(others))
 
 
 # So that torch.export, and torch.func, take a model that returns them.
@@ -66,8 +72,8 @@ register_pytree_node(
     _flatten,
     _unflatten,
     serialized_type_name="ferbench.Outputs",
-    to_dumpable_context=lambda context: context,
-    from_dumpable_context=lambda context: context,
+    to_dumpable_context=lambda rest: rest[0],  # a classifier is no data
+    from_dumpable_context=lambda names: (names, None),
 )
 
 

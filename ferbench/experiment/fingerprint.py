@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ferbench.experiment.recipe import Added, Recipe, Role, Section
+from ferbench.experiment.recipe import Recipe, Role, Section
 from ferbench.kinds import IN_IDS
+from ferbench.plugin.specs import Added
 from ferbench.records.identity import config_id as config_id
 from ferbench.records.identity import training_id as training_id
 

@@ -24,7 +24,8 @@ from ferbench.experiment.resolve import ResolvedRecipe
 from ferbench.experiment.start import Start
 from ferbench.ids import digest, short
 from ferbench.metrics.measures import AFFECT_METRICS, HIGHER_IS_BETTER
-from ferbench.plugin.specs import DatasetSpec, ModelSpec
+from ferbench.plugin.partners import ViewKind, needed, views_of
+from ferbench.plugin.specs import DatasetSpec, LossSpec, ModelSpec
 from ferbench.records.evaluation import evaluation_id
 from ferbench.runs.covered import has_evaluation
 from ferbench.runs.directory import RunDirectory, run_path
@@ -71,6 +72,22 @@ class Plan:
         spec = self.resolved.components["model"].component.spec
         assert isinstance(spec, ModelSpec)
         return spec
+
+    @property
+    def loss_spec(self) -> LossSpec:
+        spec = self.resolved.components["loss"].component.spec
+        assert isinstance(spec, LossSpec)
+        return spec
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What the loss reads of the model's outputs beside logits and affect."""
+        return needed(self.loss_spec)
+
+    @property
+    def views(self) -> tuple[ViewKind, ...]:
+        """Of each training sample."""
+        return views_of(self.loss_spec, self.model_spec)
 
     def directory(self, results: Path) -> RunDirectory:
         """Where the run lives."""

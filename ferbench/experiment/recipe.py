@@ -10,7 +10,7 @@ import annotated_types as at
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from ferbench.kinds import SECTIONS
-from ferbench.plugin.specs import Inert
+from ferbench.plugin.specs import Added, Inert
 
 _FOLD = re.compile(r"[0-9]{1,9}/[0-9]{1,9}")  # as records have it
 
@@ -24,11 +24,6 @@ class Role(enum.Enum):
     SELECTS_ROWS = "acts through the digests of the rows it selects"
     EVALUATION = "what is done at test time: part of evaluation_id"
     ENVIRONMENT = "where and how it runs: recorded, in no id"
-
-
-class Added:
-    """Marks a field that recipes did not always have: at its default it is left out of ids, so that those from before
-    stay what they were."""
 
 
 class Section(BaseModel):

@@ -19,6 +19,7 @@ from ferbench.experiment.settings import Tables, build_recipe
 from ferbench.kinds import IN_IDS
 from ferbench.plugin.culprit import blame
 from ferbench.plugin.discovery import Component, PluginRecord, Registry
+from ferbench.plugin.partners import check_partners
 from ferbench.plugin.refusals import complaint
 from ferbench.plugin.specs import DatasetSpec, ModelSpec
 from ferbench.records.run import Component as Used
@@ -66,7 +67,9 @@ class ChosenComponent:
         """
         covered = self._covered(lambda where, path: f"sha256:{content_digest(path, where)}")
         for option in self.component.options().fields:
-            if option.initial_weights is not None:
+            if option.added and self.options[option.name] == option.default:
+                del covered[option.name]
+            elif option.initial_weights is not None:
                 covered[option.name] = identify_weights(option.initial_weights, self.options[option.name], self.options)
         return {**self.describe().plain(), "options": covered}
 
@@ -215,7 +218,7 @@ def resolve(settings: Tables, registry: Registry) -> ResolvedRecipe:
     Raises:
         UserError: a field is unknown, of the wrong type or out of bounds; a component does not exist or is ambiguous or
             broken; an option is unknown, of the wrong type or out of bounds, or names a file that is not there;
-            ``data.paths`` names a dataset that there is not.
+            ``data.paths`` names a dataset that there is not; the loss needs what the model does not give.
     """
     recipe = build_recipe(settings)
 
@@ -225,9 +228,10 @@ def resolve(settings: Tables, registry: Registry) -> ResolvedRecipe:
         component = registry.find(kind, asked.name)
         return ChosenComponent(component, component.options().validate(asked.options, kind))
 
+    components = {section: choose(section, asked) for section, asked in recipe.components.items()}
+    check_partners(components["loss"].component, components["model"].component, registry)
     for name in recipe.data.paths or {}:
         registry.find("dataset", name)
-    components = {section: choose(section, asked) for section, asked in recipe.components.items()}
     if recipe.start is not None:
         components["model"] = _started_elsewhere(components["model"], recipe.start)
     for section in IN_IDS:

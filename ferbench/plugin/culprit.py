@@ -45,9 +45,14 @@ def remember(component: Component) -> None:
     _BUILT[component.kind, component.qualified_name] = component
 
 
+def component_in_use(kind: str) -> Component | None:
+    """The component of a kind that is being used, as far as `using` says."""
+    return next((component for component in _IN_USE.get() if component.kind == kind), None)
+
+
 def in_use(kind: str) -> str:
     """What to call the component of a kind that is being used, in a message."""
-    used = next((component for component in _IN_USE.get() if component.kind == kind), None)
+    used = component_in_use(kind)
     return f"the {kind}" if used is None else used.title
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, cast
 
 from ferbench.plugin.consent import Consent, consent_for
-from ferbench.plugin.specs import InitialWeights, Permission, Tunable
+from ferbench.plugin.specs import Added, InitialWeights, Permission, Tunable
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Option:
         consent: whose word its value needs before it is taken out of a record.
         permits: the option that it is a permission for, if it says so.
         description: from the builder's docstring.
+        added: whether it is left out of ids at its default.
     """
 
     name: str
@@ -49,6 +50,12 @@ class Option:
     consent: Consent
     permits: str | None
     description: str
+    added: bool = False
+
+    @property
+    def choices(self) -> tuple[object, ...]:
+        """The values that it may have, where they are listed."""
+        return tuple(value for kind in _literals(self.annotation) for value in typing.get_args(kind))
 
 
 def read_options(
@@ -106,7 +113,15 @@ def _read(parameter: inspect.Parameter, builder: Callable[..., Any], description
         consent=consent_for(annotation),
         permits=next((item.of for item in metadata if isinstance(item, Permission)), None),
         description=description,
+        added=Added in metadata,
     )
+
+
+def _literals(annotation: Any) -> Iterator[Any]:
+    if typing.get_origin(annotation) is Literal:
+        yield annotation
+    elif typing.get_origin(annotation) is Annotated:
+        yield from _literals(annotation.__origin__)
 
 
 def _resolve(parameter: inspect.Parameter, builder: Callable[..., Any]) -> Any:

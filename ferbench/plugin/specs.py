@@ -81,6 +81,11 @@ class Permission:
     of: str | None = None
 
 
+class Added:
+    """Marks a setting that did not always exist: at its default it is left out of ids, so that those from before stay
+    what they were. ``head: Annotated[Literal["linear", "cosine"], Added] = "linear"``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Protocol:
     """Which parts of a dataset are train, validation and test.
@@ -150,7 +155,8 @@ class ModelSpec(Spec):
 
     A model may have ``head_parameters() -> Iterable[nn.Parameter]``: those that ``training.head_lr_factor`` acts on.
     Parameters that it freezes have ``requires_grad`` False; what it keeps in evaluation mode when ``train()`` is called
-    stays in it, batch-norm statistics included.
+    stays in it, batch-norm statistics included. Where there are several views of each sample, it is called once on all
+    of them while it learns, those of the first view first.
 
     Attributes:
         image_size: side of the square input in pixels, unless a recipe says otherwise (``data.image_size``).
@@ -159,7 +165,8 @@ class ModelSpec(Spec):
         mean: per-channel mean that the harness subtracts from images in [0, 1].
         std: per-channel standard deviation that it then divides by.
         affect: whether the model can have a valence/arousal head, where the task has those labels.
-        gives: what its outputs may have beside logits and affect: ``features``, ``classifier``, names of ``extra``.
+        gives: what its outputs have beside logits and affect: ``features``, ``classifier``, names of ``extra``. What it
+            gives with some of its options alone, these say in their description, or have as a value.
         views: of each training sample that it wants, see `LossSpec`.
     """
 
@@ -196,10 +203,13 @@ class LossSpec(Spec):
 
     Attributes:
         needs: what it reads beside logits and affect: of the outputs ``features``, ``classifier``, names of ``extra``;
-            of the targets ``teacher``. What no loss needs is not kept.
+            of the targets ``teacher``. They are float32, of all samples of the batch; what no loss needs is not kept.
+            Where evaluation looks at an image several times (``evaluation.tta``), features are the mean, and what is in
+            ``extra`` is that of the plain image.
         views: of each training sample that it wants. The model sees all, and the loss finds the first in ``outputs``,
             the others in ``outputs.others``. ``drawn``: an augmentation of its own, drawn by (seed, epoch, sample,
-            view); ``mirrored``: the first view, left and right changed over. Targets are those of the sample.
+            view); ``mirrored``: the first view, left and right changed over. Targets are those of the sample. Mixup and
+            CutMix mix each view with the same partners by the same shares. Validation and test have one view.
     """
 
     kind: ClassVar[str] = "loss"

@@ -7,7 +7,8 @@ import copy
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -16,7 +17,10 @@ from torch import Tensor, nn
 from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench.errors import UserError
 from ferbench.metrics.measures import component_fault
+from ferbench.plugin.partners import needed
+from ferbench.plugin.specs import LossSpec
 from ferbench.task import Task
+from ferbench.testing.made_up import made_up, reached, reordered, width
 from ferbench.testing.rules import NotApplicable, RuleSet, Subject, Violation, stored
 from ferbench.training.loss_state import learnable, put_state, state_of
 from ferbench.training.step import is_number
@@ -24,6 +28,8 @@ from ferbench.training.step import is_number
 Check = Callable[["LossBench"], str | None]
 Part = TypeVar("Part", Outputs, Targets)
 
+#: What models can give, as far as it has a name that all know.
+_GIVEN = ("features", "classifier", "maps", "cosine")
 _SAMPLES = 24
 _EPOCHS = 5
 
@@ -32,11 +38,16 @@ class LossBench:
     """A loss, and predictions and targets for it, with valence and arousal.
 
     Attributes:
+        spec: the loss's.
+        needs: what it reads of outputs beside logits and affect.
         labels: int64[N], every class among them.
         affect: float32[N, 2], valence and arousal.
     """
 
     def __init__(self, subject: Subject) -> None:
+        assert isinstance(subject.component.spec, LossSpec)
+        self.spec = subject.component.spec
+        self.needs = needed(self.spec)
         self._subject = subject
         self._names = subject.class_names
         self._counts = tuple(90 // (k + 1) + 10 for k in range(len(self._names)))
@@ -61,7 +72,8 @@ class LossBench:
         places = list(range(self.classes)) if order is None else order.tolist()
         names = tuple(self._names[k] for k in places)
         counts = tuple(0 if k == absent else self._counts[k] for k in places)
-        loss = self._subject.build_callable(Task(names, 1, 8, 8, counts, has_affect=True))
+        features = width(self.classes) if "features" in self.needs else None
+        loss = self._subject.build_callable(Task(names, 1, 8, 8, counts, has_affect=True, features=features))
         if self._last:
             loss.epoch_started(_EPOCHS, _EPOCHS)
         return loss
@@ -76,7 +88,17 @@ class LossBench:
 
     def outputs(self, scale: float = 1.0) -> Outputs:
         """Predictions that know nothing, with gradients."""
-        return Outputs((scale * self._noise).requires_grad_(), self._said.clone().requires_grad_())
+        return self.made_up(scale * self._noise, self._said)
+
+    def made_up(
+        self, logits: Tensor, affect: Tensor, needs: Sequence[str] | None = None, views: int | None = None
+    ) -> Outputs:
+        """Outputs with what the loss needs, and the views that it wants, of all of which logits and affect are the same
+        values; ``needs`` and ``views`` to give it others."""
+        count = len(self.spec.views) if views is None else views
+        names = self.needs if needs is None else needs
+        first, *others = (made_up(logits, affect, names, seed) for seed in range(count))
+        return dataclasses.replace(first, others=tuple(others))
 
     def targets(self) -> Targets:
         return Targets(self.labels.clone(), affect=self.affect.clone())
@@ -86,7 +108,7 @@ class LossBench:
         one_hot = torch.nn.functional.one_hot(self.labels, self.classes).float()
         wrong = one_hot.roll(1, dims=1)
         logits = 4 * right * one_hot if right >= 0 else -4 * right * wrong
-        return Outputs(logits, right * self.affect)
+        return self.made_up(logits, right * self.affect)
 
 
 RULES = RuleSet(LossBench)
@@ -134,6 +156,28 @@ def builds(bench: LossBench) -> None:
 
 
 @rule(gate=True)
+def needs(bench: LossBench) -> str:
+    """Of outputs it reads logits, affect and what its spec's `needs` names, and nothing else."""
+    logits, affect = bench.outputs().logits.detach(), bench.outputs().affect
+    assert affect is not None
+    others = [name for name in _GIVEN if name not in bench.needs]
+
+    def works(names: Sequence[str]) -> bool:
+        given = bench.made_up(logits, affect, names)
+        try:
+            with torch.no_grad():
+                total_of(bench.build(), given, bench.targets())
+        except Exception:  # other rules will say what it is, where it fails with everything too
+            return False
+        return True
+
+    if not works(bench.needs) and works([*bench.needs, *others]):
+        read = tuple(name for name in others if not works([*bench.needs, *(each for each in others if each != name)]))
+        raise Violation(f"it fails without {' and '.join(read)}: name it, LossSpec(needs={(*bench.needs, *read)})")
+    return f"it reads {', '.join(['logits', *bench.needs])}"
+
+
+@rule(gate=True)
 def scalar(bench: LossBench) -> str:
     """It returns one number, and components of one number each."""
     value = value_of(bench.build(), bench.outputs(), bench.targets())
@@ -145,6 +189,23 @@ def scalar(bench: LossBench) -> str:
             got = f"{part.dtype}{list(part.shape)}" if isinstance(part, Tensor) else type(part).__name__
             raise Violation(f"{name} is {got} for {_SAMPLES} samples, no single number; return the mean")
     return f"components: {', '.join(value.components) or 'none'}"
+
+
+@RULES.rule()
+def one_view(bench: LossBench) -> str | None:
+    """It works with one view of each sample, which is all that evaluation has."""
+    if len(bench.spec.views) == 1:
+        return "it asks for no other views"
+    assert bench.outputs().affect is not None
+    alone = bench.made_up(bench.outputs().logits, bench.affect, views=1)
+    try:
+        with torch.no_grad():
+            total = total_of(bench.build(), alone, bench.targets())
+    except (IndexError, ValueError) as error:
+        raise Violation(f"without outputs.others it raises {type(error).__name__}: {error}") from None
+    if not total.isfinite():
+        raise Violation(f"without outputs.others it is {total.item()}")
+    return None
 
 
 @rule()
@@ -242,23 +303,23 @@ def _is_finite(loss: Any, outputs: Outputs, targets: Targets, at: str, remedy: s
         raise Violation(f"{at} it is {total.item()}; {remedy}")
     if total.requires_grad:
         total.backward()
-        for part in (outputs.logits.grad, outputs.affect.grad if outputs.affect is not None else None):
-            if part is not None and not part.isfinite().all():
+        for part in _tensors(outputs).values():
+            if part.grad is not None and not part.grad.isfinite().all():
                 raise Violation(f"{at} its gradient is not finite; {remedy}")
 
 
 @rule()
 def gradient(bench: LossBench) -> None:
-    """Its gradient reaches the logits of every sample."""
+    """Its gradient reaches the logits of every sample, or what else it needs of it."""
     outputs = bench.outputs()
     total = total_of(bench.build(), outputs, bench.targets())
     if not total.requires_grad:
         raise Violation("it has no gradient: something detached it, such as .item(), .detach() or argmax")
     total.backward()
-    reached = outputs.logits.grad
-    if reached is None or not reached.any(dim=1).all():
-        without = _SAMPLES if reached is None else int((~reached.any(dim=1)).sum())
-        raise Violation(f"no gradient reaches the logits of {without} of {_SAMPLES} samples")
+    without = int((~reached(outputs)).sum())
+    if without:
+        what = " or ".join(["the logits", *(name for name in bench.needs if name != "classifier")])
+        raise Violation(f"no gradient reaches {what} of {without} of {_SAMPLES} samples")
 
 
 @rule()
@@ -277,8 +338,7 @@ def lower_for_better(bench: LossBench) -> str:
 def mean_over_samples(bench: LossBench) -> None:
     """The same samples twice cost what they cost once."""
     outputs = bench.outputs()
-    assert outputs.affect is not None
-    twice = Outputs(outputs.logits.repeat(2, 1), outputs.affect.repeat(2, 1))
+    twice = outputs.each(lambda part: torch.cat([part, part]))
     with torch.no_grad():
         once = total_of(bench.build(), outputs, bench.targets())
         doubled = total_of(bench.build(), twice, Targets(bench.labels.repeat(2), affect=bench.affect.repeat(2, 1)))
@@ -290,12 +350,11 @@ def mean_over_samples(bench: LossBench) -> None:
 def adds_up(bench: LossBench) -> str:
     """Two parts of a batch, weighted by their sizes, cost what the batch costs."""
     outputs, targets = bench.outputs(), bench.targets()
-    assert outputs.affect is not None
     cut = _SAMPLES // 3 + 1
     with torch.no_grad():
         whole, parts = float(total_of(bench.build(), outputs, targets)), 0.0
         for start, stop in ((0, cut), (cut, _SAMPLES)):
-            some = Outputs(outputs.logits[start:stop], outputs.affect[start:stop])
+            some = outputs.each(operator.itemgetter(slice(start, stop)))
             part = float(total_of(bench.build(), some, targets.slice(start, stop)))
             parts += part * (stop - start) / _SAMPLES
     if not math.isclose(whole, parts, rel_tol=1e-4, abs_tol=1e-6):
@@ -332,11 +391,9 @@ def device(bench: LossBench) -> None:
     loss, elsewhere = bench.build(), torch.device("meta")
     loss = loss.to(elsewhere) if isinstance(loss, nn.Module) else loss
     outputs, targets = bench.outputs(), bench.targets()
-    assert outputs.affect is not None
-    assert targets.affect is not None
-    moved = Outputs(outputs.logits.to(elsewhere), outputs.affect.to(elsewhere))
+    moved = outputs.each(lambda part: part.to(elsewhere))
     try:
-        value_of(loss, moved, Targets(targets.labels.to(elsewhere), affect=targets.affect.to(elsewhere)))
+        value_of(loss, moved, targets.each(lambda part: part.to(elsewhere)))
     except (RuntimeError, NotImplementedError) as error:
         if "expected device" in str(error) or "same device" in str(error):
             raise Violation(
@@ -394,7 +451,7 @@ def class_order(bench: LossBench) -> None:
     outputs, soft = bench.outputs(), torch.softmax(bench.outputs(2.0).logits.detach().flip(0), dim=1)
     elsewhere = torch.empty_like(order)
     elsewhere[order] = torch.arange(bench.classes)
-    moved = Outputs(outputs.logits[:, order], outputs.affect)
+    moved = reordered(outputs, order)
     for votes in (None, soft):
         with torch.no_grad():
             plain = total_of(bench.build(), outputs, Targets(bench.labels, votes, bench.affect))

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ferbench.data.targets import Outputs
+from ferbench.plugin.partners import dependent_options
 from ferbench.plugin.specs import ModelSpec
 from ferbench.task import Task
 from ferbench.testing.rules import NotApplicable, RuleSet, Subject, Violation
+from ferbench.training.kept import part_fault
 from ferbench.training.runtime import seed_everything
 from ferbench.training.step import forward
 
@@ -23,6 +25,7 @@ class ModelBench:
 
     Attributes:
         spec: the model's.
+        component: the model.
         sizes: sides of the input that it is tried with; all but the rule on shapes take the first.
     """
 
@@ -30,6 +33,7 @@ class ModelBench:
         assert isinstance(subject.component.spec, ModelSpec)
         self.spec = subject.component.spec
         self.sizes = (subject.image_size,) if subject.image_size else (self.spec.image_size, *self.spec.image_sizes)
+        self.component = subject.component
         self._subject = subject
 
     @property
@@ -58,6 +62,18 @@ class ModelBench:
         noise = torch.rand(n, self.spec.channels, side, side, generator=torch.Generator().manual_seed(1))
         mean, std = (torch.tensor(of).view(1, -1, 1, 1) for of in (self.spec.mean, self.spec.std))
         return (noise - mean) / std
+
+    @functools.cached_property
+    def outputs(self) -> Outputs:
+        """All that the model gives for two images."""
+        with torch.no_grad():
+            outputs = self.model(self.images())
+        return outputs if isinstance(outputs, Outputs) else Outputs(outputs)
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Names of what is in ``extra``."""
+        return tuple(self.outputs.extra)
 
     @functools.cached_property
     def repeats(self) -> bool:
@@ -100,6 +116,48 @@ def shapes(bench: ModelBench) -> str:
         if outputs.affect is not None:
             _is_shaped("affect", outputs.affect, (2, 2), size)
     return "at " + ", ".join(f"{size}×{size}" for size in bench.sizes)
+
+
+@RULES.rule()
+def named_outputs(bench: ModelBench) -> str:
+    """Outputs have what the spec's `gives` names, floats of one row an image, and nothing else."""
+    outputs = bench.outputs
+    parts: dict[str, Any] = {"features": outputs.features, "classifier": outputs.classifier, **outputs.extra}
+    there = {name: part for name, part in parts.items() if part is not None}
+    for name, part in there.items():
+        if name not in bench.spec.gives:
+            raise Violation(f"it gives {name}, which no loss can ask for: name it in ModelSpec(gives=…)")
+        fault = part_fault(name, part, 2)
+        if fault is not None:
+            raise Violation(f"it gives {fault}")
+        if isinstance(part, Tensor) and not part.isfinite().all():
+            raise Violation(f"{name} is not finite")
+    missing = [name for name in bench.spec.gives if name not in there]
+    for name in missing:
+        if not dependent_options(bench.component, name):
+            raise Violation(
+                f"it does not give {name}, which its spec names: "
+                "where that hangs on an option, say so in the option's description"
+            )
+    note = f"{', '.join(there) or 'logits alone'}"
+    return note + (f"; not with these options: {', '.join(missing)}" if missing else "")
+
+
+@RULES.rule()
+def classifier_of_features(bench: ModelBench) -> None:
+    """The classifier makes the logits of the features, and learns with the model."""
+    needs = ("features", "classifier")
+    if set(needs) - set(bench.spec.gives):
+        raise NotApplicable("it does not give both")
+    bench.needs_repeats()
+    outputs = forward(bench.model, bench.images(), needs)
+    assert outputs.features is not None
+    assert outputs.classifier is not None
+    logits = outputs.classifier(outputs.features)
+    if logits.shape != outputs.logits.shape or not torch.allclose(logits, outputs.logits, rtol=1e-4, atol=1e-5):
+        raise Violation("classifier(features) is not the logits")
+    if outputs.logits.requires_grad and not outputs.classifier(outputs.features.detach()).requires_grad:
+        raise Violation("the classifier does not learn: let it use the model's own layer, not a copy or .detach()")
 
 
 def _is_shaped(name: str, values: Any, wanted: tuple[int, int], size: int) -> None:
@@ -167,10 +225,11 @@ def _reached(model: nn.Module, bench: ModelBench) -> set[str]:
     reached: set[str] = set()
     for _ in range(2):  # a layer that starts at zero hides those before it from the first gradient
         optimizer.zero_grad()
-        outputs = forward(model, bench.images(4))
+        outputs = forward(model, bench.images(4), bench.named)
         total = outputs.logits.square().mean() + outputs.logits[:, 0].mean()
-        if outputs.affect is not None:
-            total = total + outputs.affect.mean()
+        for part in (outputs.affect, *outputs.extra.values()):
+            if part is not None:
+                total = total + part.mean()
         total.backward()
         reached |= {name for name, p in trainable.items() if p.grad is not None and bool(p.grad.any())}
         optimizer.step()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from ferbench.experiment.plan import Plan, build_sampler
 from ferbench.metrics.measures import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.plugin.culprit import in_use
 from ferbench.training.asking import described, draw, rates_at
-from ferbench.training.building import build_model, check_budget, check_outputs, check_single_images
+from ferbench.training.building import build_model, check_budget, check_outputs, check_single_images, feature_width
 from ferbench.training.ema import averaged
 from ferbench.training.evaluation import evaluating
 from ferbench.training.growing import planned_sizes
@@ -33,9 +34,19 @@ from ferbench.training.step import Loss, evaluate_loss, forward
 from ferbench.training.stopping import BestEpoch, EarlyStopping
 
 
-def build_loss(plan: Plan, device: torch.device) -> Loss:
-    """The planned loss; one that is a module is on the device."""
-    loss: Callable[[Outputs, Targets], LossValue | Tensor] = plan.resolved.components["loss"].build(plan.task)
+def build_loss(plan: Plan, device: torch.device, model: nn.Module | None = None) -> Loss:
+    """The planned loss; one that is a module is on the device.
+
+    Args:
+        plan: of the run.
+        device: where the training happens.
+        model: of the plan, anywhere; not asked where the loss needs no features.
+    """
+    task = plan.task
+    if "features" in plan.needs:
+        assert model is not None, "only the model knows how many features it gives"
+        task = replace(task, features=feature_width(plan, model))
+    loss: Callable[[Outputs, Targets], LossValue | Tensor] = plan.resolved.components["loss"].build(task)
     return loss.to(device) if isinstance(loss, nn.Module) else loss
 
 
@@ -49,7 +60,7 @@ def checked_model(plan: Plan) -> nn.Module:
     check_budget(plan, sum(count_parameters(model)))
     check_outputs(plan, model)
     check_single_images(plan, model)
-    check_loss(plan, model, build_loss(plan, torch.device("cpu")))
+    check_loss(plan, model, build_loss(plan, torch.device("cpu"), model))
     return model
 
 
@@ -64,7 +75,10 @@ def check_loss(plan: Plan, model: nn.Module, loss: Loss) -> None:
     affect = torch.zeros(2, 2) if plan.task.has_affect else None
     with evaluating(model), torch.no_grad():
         targets = Targets(torch.zeros(2, dtype=torch.int64), affect=affect)
-        evaluate_loss(loss, forward(model, blank), targets)
+        evaluate_loss(loss, forward(model, blank, plan.needs), targets)
+        if len(plan.views) > 1:
+            several = blank[:, None].expand(-1, len(plan.views), -1, -1, -1)
+            evaluate_loss(loss, forward(model, several, plan.needs), targets)
     names = learnable(loss)  # after the call, which may make some
     if names:
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
@@ -150,6 +164,8 @@ def assemble(
         stopping=stopping,
         sizes=planned_sizes(plan),
         ranks=ranks,
+        needs=plan.needs,
+        views=plan.views,
         drawn=drawn,
     )
 

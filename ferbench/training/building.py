@@ -57,6 +57,20 @@ def check_outputs(plan: Plan, model: nn.Module) -> None:
         )
 
 
+def feature_width(plan: Plan, model: nn.Module) -> int:
+    """D of the features float[N, D] that a model gives, by two blank images.
+
+    Raises:
+        UserError: it gives none.
+    """
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    blank = torch.zeros(2, plan.task.channels, plan.task.height, plan.task.width, device=device)
+    with evaluating(model), torch.no_grad():
+        features = forward(model, blank, ("features",)).features
+    assert features is not None
+    return features.shape[1]
+
+
 def check_single_images(plan: Plan, model: nn.Module) -> None:
     """Refuse a model that cannot train on one image alone, where a batch has no more: batch norm may see a single value
     per channel then. The model stays as it is.

@@ -37,7 +37,7 @@ def checkpoint_bytes(plan: Plan, model: nn.Module) -> tuple[int, int]:
     weights = len(checkpoints.to_bytes(model.state_dict()))
     if not settings.epochs:
         return weights, 0
-    loss = build_loss(plan, torch.device("cpu"))
+    loss = build_loss(plan, torch.device("cpu"), model)
     optimizer = scaled(plan.resolved.components["optimizer"].build(parameter_groups(model, settings)))
     for _ in range(_UPDATES):
         for parameter in model.parameters():

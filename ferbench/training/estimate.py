@@ -130,16 +130,16 @@ def _measure(plan: Plan, device: torch.device, batch_size: int, threads: int | N
     model = build_model(plan)
     parameters = sum(count_parameters(model))
     model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    loss = build_loss(plan, device)
+    loss = build_loss(plan, device, model)
     precision = Precision(recipe.training.precision, device)
     augment = plan.resolved.components["augmentation"].build(plan.task)
     batches = split_batches(plan, plan.split.train[:batch_size], device)
     order = np.arange(batch_size, dtype=np.int64)
 
     def learn() -> None:
-        for images, targets in batches.training(order, batch_size, augment, seed=0, epoch=1):
+        for images, targets in batches.training(order, batch_size, augment, seed=0, epoch=1, views=plan.views):
             with precision.autocast():
-                outputs = forward(model, images)
+                outputs = forward(model, images, plan.needs)
             evaluate_loss(loss, precision.full(outputs), targets).total.backward()
 
     def look() -> None:

@@ -6,7 +6,7 @@ import functools
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -84,11 +84,13 @@ def evaluate(
     views: Sequence[View] = (PLAIN,),
     before_batch: Callable[[], None] = lambda: None,
     ranks: Ranks = ALONE,
+    needs: Sequence[str] = (),
 ) -> SplitResult:
     """Run a model over a split in evaluation mode.
 
     Over several views of an image probabilities are averaged, and valence and arousal too. The loss is then that of
-    the averaged probabilities: it is given their logarithms as logits.
+    the averaged probabilities: it is given their logarithms as logits, the mean of the features, and what else it needs
+    of the first view.
 
     Several ranks take whole batches in turn, the same ones that a single process would make: no sample is seen twice,
     and what comes out is the same, on every rank.
@@ -102,13 +104,16 @@ def evaluate(
         views: how to look at each image.
         before_batch: called before each batch; may raise to end it there.
         ranks: that share the run.
+        needs: what the loss reads of the outputs beside logits and affect.
     """
+    needs = () if loss is None else needs
     whole_batch = batch_size
     ranks.copy_weights(model)  # what is evaluated is what the first rank keeps
     with evaluating(model):
         while True:
             try:
-                own = _of_rank(model, batches, classes, loss, (whole_batch, batch_size), views, before_batch, ranks)
+                sizes = whole_batch, batch_size
+                own = _of_rank(model, batches, classes, loss, sizes, views, before_batch, ranks, needs)
                 break
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or batch_size <= 1:
@@ -160,6 +165,7 @@ def _of_rank(
     views: Sequence[View],
     before_batch: Callable[[], None],
     ranks: Ranks,
+    needs: Sequence[str],
 ) -> _Sums:
     whole_batch, batch_size = sizes
     n, device = len(batches), batches.device
@@ -180,7 +186,7 @@ def _of_rank(
                 positions = np.arange(start, min(start + batch_size, end), dtype=np.int64)
                 rows = slice(start, start + len(positions))
                 targets = batches.targets(positions)
-                outputs = averaged([forward(model, batches.images(positions, view)) for view in views])
+                outputs = averaged([forward(model, batches.images(positions, view), needs) for view in views])
                 own.seen[rows] += 1
                 own.probabilities[rows] = torch.softmax(outputs.logits.float(), dim=1)
                 if outputs.affect is not None:
@@ -234,11 +240,16 @@ def in_order(values: NDArray[np.floating[Any]]) -> float:
 
 
 def averaged(outputs: Sequence[Outputs]) -> Outputs:
-    """Outputs for several views as one: the mean of the probabilities, as logits, and of valence and arousal."""
+    """Outputs for several views as one: the mean of the probabilities, as logits, of valence and arousal and of the
+    features; what is in ``extra`` is the first view's, since nobody knows whether its mean says anything."""
     if len(outputs) == 1:
         return outputs[0]
     mean = torch.stack([torch.softmax(each.logits.float(), dim=1) for each in outputs]).mean(dim=0)
     affect = [each.affect.float() for each in outputs if each.affect is not None]
-    return Outputs(
-        mean.clamp_min(torch.finfo(mean.dtype).tiny).log(), torch.stack(affect).mean(dim=0) if affect else None
+    features = [each.features.float() for each in outputs if each.features is not None]
+    return replace(
+        outputs[0],
+        logits=mean.clamp_min(torch.finfo(mean.dtype).tiny).log(),
+        affect=torch.stack(affect).mean(dim=0) if affect else None,
+        features=torch.stack(features).mean(dim=0) if features else None,
     )

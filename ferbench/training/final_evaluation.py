@@ -84,5 +84,6 @@ def evaluate_role(
     batches = split_batches(plan, plan.evaluation_rows()[role][0], device)
     size = evaluation_batch(recipe.training.batch_size, device)
     views = VIEWS[recipe.evaluation.tta]
-    result = evaluate(model, batches, len(plan.task.class_names), loss, size, views, ranks=ranks)
+    classes, needs = len(plan.task.class_names), plan.needs
+    result = evaluate(model, batches, classes, loss, size, views, ranks=ranks, needs=needs)
     return result, None if ranks.index else dependence(model, batches, result.probabilities, views)

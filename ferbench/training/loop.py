@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ferbench.data.batches import Augmentation, Batches, Mix
 from ferbench.data.shards import Shards
 from ferbench.data.targets import Targets
+from ferbench.plugin.partners import ViewKind
 from ferbench.records.epoch import Epoch, EpochScores
 from ferbench.training.asking import described, draw, pass_scores, rates_at
 from ferbench.training.epoch import Diverged, EpochSums, look, scores_of, summarise
@@ -113,6 +114,8 @@ class Training:
         stopping: when to stop early; None: never.
         sizes: side of the training images by epoch, in pixels; None: what the model expects, always.
         ranks: that share the training; each has everything but its own part of the batches.
+        needs: what the loss reads of the outputs beside logits and affect.
+        views: of each training sample, which the model sees together.
         drawn: samples of an epoch, as the schedule was built for; None: those of the first.
         at: where it is.
         learnt: state of the loss at the last update, while it is used in a validation; None: the one that it has.
@@ -140,6 +143,8 @@ class Training:
     stopping: EarlyStopping | None = None
     sizes: tuple[int, ...] | None = None
     ranks: Ranks = ALONE
+    needs: tuple[str, ...] = ()
+    views: tuple[ViewKind, ...] = ("drawn",)
     drawn: int | None = None
     at: Position = field(default_factory=Position)
     learnt: Any = None
@@ -170,6 +175,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
         training.clip_norm,
         training.ranks,
         paired=training.mix is not None,
+        needs=training.needs,
     )
     ranks = training.ranks
     saver = saver or Saver()
@@ -200,6 +206,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             first=at.batches,
             size=size,
             shards=stepper.shards if stepper.shards.count > 1 else None,
+            views=training.views,
         )
         for group in _groups(batches, training.accumulate):
             rates = rates_at(training.schedule, at.step, scores_before, len(training.optimizer.param_groups))
@@ -234,6 +241,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             evaluation_batch(training.batch_size, training.validation.device),
             before_batch=functools.partial(saver.validating, training),
             ranks=ranks,
+            needs=training.needs,
         )
         # What a loss takes note of in a validation is no part of the training.
         put_state(training.loss, training.learnt)

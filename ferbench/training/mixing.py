@@ -8,6 +8,8 @@ with the one as far from the batch's end as it is from its start, as in timm's `
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -89,7 +91,8 @@ def mix_images(images: Tensor, share: Tensor, boxes: Tensor) -> Tensor:
 def mix_targets(targets: Targets, share: Tensor, classes: int) -> Targets:
     """Mix the targets of such images."""
     own = upload(share, targets.labels.device)
-    return Targets(
+    return replace(
+        targets,
         labels=torch.where(own >= 0.5, targets.labels, targets.labels.flip(0)),
         soft=_between(targets.distributions(classes), own),
         affect=None if targets.affect is None else _between(targets.affect, own),

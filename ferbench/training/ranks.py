@@ -19,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from ferbench.data.draws import upload
 from ferbench.data.targets import Outputs
 from ferbench.errors import UserError
+from ferbench.training.kept import Keeping
 from ferbench.training.rank_batch_norm import CommonBatchNorm
 from ferbench.training.runtime import seed_everything
 
@@ -97,8 +98,9 @@ class Ranks:
                     dist.broadcast(sent, 0)
                     values.copy_(sent)
 
-    def replicated(self, model: nn.Module) -> nn.Module:
-        """The module to call in place of a model, so that gradients become those of what all ranks have computed."""
+    def replicated(self, model: nn.Module, needs: Sequence[str] = ()) -> nn.Module:
+        """The module to call in place of a model, so that gradients become those of what all ranks have computed. Its
+        outputs have no more than ``needs`` beside logits and affect, since each is copied."""
         self.copy_weights(model)
         if not self._connected or not any(parameter.requires_grad for parameter in model.parameters()):
             return model
@@ -107,7 +109,7 @@ class Ranks:
         about_buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
         options: Any = {about_buffers: False, "init_sync": False, "gradient_as_bucket_view": True}
         # A parameter that no rank has a gradient for keeps none, so that no optimiser decays it.
-        return DistributedDataParallel(model, find_unused_parameters=True, **options)
+        return DistributedDataParallel(Keeping(model, needs), find_unused_parameters=True, **options)
 
     @contextlib.contextmanager
     def sharing(self, samples: Sequence[int], model: nn.Module | None = None, *, last: bool = True) -> Iterator[None]:
@@ -134,10 +136,7 @@ class Ranks:
             return outputs
         where = upload(torch.from_numpy(places), outputs.logits.device)
         # A rank without samples computes one that does not count.
-        given = (None if part is None else part[: len(where)] for part in (outputs.logits, outputs.affect))
-        logits, affect = (None if part is None else _Whole.apply(part, where, n, self) for part in given)
-        assert logits is not None
-        return Outputs(logits, affect)
+        return outputs.each(lambda part: _Whole.apply(part[: len(where)], where, n, self))
 
     def add(self, values: Tensor) -> Tensor:
         """Replace a contiguous tensor by its sum over the ranks, and return it."""

@@ -71,13 +71,13 @@ def follow(plan: Plan, results: Path, ranks: Ranks) -> None:
     """
     with using(*plan.resolved.used, innocent=is_out_of_memory):
         directory = plan.directory(results)
-        device, model = ranks.device, None
+        device, model, loss = ranks.device, None, None
         assert device is not None
-        loss = build_loss(plan, device)
         while True:
             match ranks.broadcast():
                 case ["train", snapshot]:
                     model = _placed(build_model(plan), device)
+                    loss = build_loss(plan, device, model)
                     training = _assembled(plan, model, loss, device, ranks)
                     if snapshot is not None:
                         state = Snapshots(directory.checkpoints, plan.training_id).read(snapshot)
@@ -92,6 +92,7 @@ def follow(plan: Plan, results: Path, ranks: Ranks) -> None:
                         fit(training, Observer())
                 case ["evaluate", role, epoch]:
                     model = model or _trained_model(plan, device)
+                    loss = loss or build_loss(plan, device, model)
                     evaluate_role(plan, model, loss, device, directory, role, epoch, ranks)
 
 
@@ -120,7 +121,7 @@ def _execute(
             lost = begin_from(plan.start, model)
             record.model = ModelSize(**layer_table(model, plan.task).totals())
             model = _placed(model, device)
-            loss = build_loss(plan, device)
+            loss = build_loss(plan, device, model)
             training = _assembled(plan, model, loss, device, ranks) if recipe.training.epochs else None
             snapshots = Snapshots(directory.checkpoints, plan.training_id, recipe.training.keep)
             saver = RunSaver(
@@ -228,7 +229,7 @@ def _evaluate_again(plan: Plan, device: torch.device, directory: RunDirectory, r
     record = directory.load()
     model = _trained_model(plan, device)
     checkpoints.load_weights(directory.checkpoints, BEST, model, device, record.training)
-    evaluate_kept(plan, model, build_loss(plan, device), device, directory, record, ranks)
+    evaluate_kept(plan, model, build_loss(plan, device, model), device, directory, record, ranks)
     directory.save(record)
     return record
 

@@ -19,6 +19,7 @@ from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench.errors import UserError, is_out_of_memory
 from ferbench.metrics.measures import component_fault
 from ferbench.plugin.culprit import calls, in_use
+from ferbench.training.kept import apart, check_kept, count_views, kept, stacked
 from ferbench.training.precision import Precision
 from ferbench.training.ranks import ALONE, OutOfMemory, Ranks
 from ferbench.wording import one_line
@@ -27,19 +28,30 @@ Loss = Callable[[Outputs, Targets], LossValue | Tensor]
 
 
 @calls("model")
-def forward(model: nn.Module, images: Tensor) -> Outputs:
+def forward(model: nn.Module, images: Tensor, needs: Sequence[str] = ()) -> Outputs:
     """Call a model; a bare tensor is taken as logits.
 
+    Args:
+        model: the model.
+        images: float[N, C, H, W]; or float[N, V, C, H, W] of V views, which it sees together.
+        needs: what is kept beside logits and affect; all of it is there then.
+
+    Returns:
+        Outputs for the first view, with those for the others in ``others``.
+
     Raises:
-        UserError: it does not give logits[N, K], and valence and arousal as float[N, 2] or not at all.
+        UserError: it does not give logits[N, K], and valence and arousal as float[N, 2] or not at all; or not what is
+            needed.
     """
-    outputs = model(images)
-    outputs = outputs if isinstance(outputs, Outputs) else Outputs(logits=outputs)
-    n = len(images)
+    views = count_views(images)
+    outputs = model(images if views == 1 else stacked(images))
+    outputs = kept(outputs, needs) if isinstance(outputs, Outputs) else Outputs(logits=outputs)
+    n = len(images) * views
     _check_shape("logits", outputs.logits, (n, None))
     if outputs.affect is not None:
         _check_shape("affect", outputs.affect, (n, 2))
-    return outputs
+    check_kept(outputs, needs, n)
+    return outputs if views == 1 else apart(outputs, views)
 
 
 def _check_shape(name: str, part: object, wanted: tuple[int, int | None]) -> None:
@@ -147,7 +159,7 @@ class _Piece:
     """What goes through the model at once: this rank's images, and the targets of all ranks.
 
     Attributes:
-        samples: how many each rank has.
+        samples: how many images each rank has, those of all views.
         places: of this rank's among the targets; None: they are all this rank's.
     """
 
@@ -177,6 +189,7 @@ class Stepper:
             (Pascanu et al., ICML 2013); None: no limit.
         ranks: that share the run.
         paired: samples that are mixed are on one rank.
+        needs: what the loss reads of the outputs beside logits and affect.
 
     Attributes:
         micro_batch: samples that go through the model of one rank at once; None while whole batches fit.
@@ -194,9 +207,11 @@ class Stepper:
         ranks: Ranks = ALONE,
         *,
         paired: bool = False,
+        needs: Sequence[str] = (),
     ) -> None:
         self._model = model
-        self._called = ranks.replicated(model)
+        self._called = ranks.replicated(model, needs)
+        self._needs = needs
         self._loss = loss
         self._optimizer = optimizer
         self._device = device
@@ -256,7 +271,7 @@ class Stepper:
             share = len(piece.targets) / n
             with self._ranks.sharing(piece.samples, self._called, last=piece is pieces[-1]):
                 with self._precision.autocast():
-                    outputs = forward(self._called, piece.images)
+                    outputs = forward(self._called, piece.images, self._needs)
                 outputs = self._ranks.whole(self._precision.full(outputs), piece.places, len(piece.targets))
                 predicted.append(outputs.logits.detach().argmax(dim=1))  # a loss may write into what it is given
                 value = evaluate_loss(self._loss, outputs, piece.targets)
@@ -277,7 +292,7 @@ class Stepper:
             yield from _pieces(batches, size)
             return
         for images, targets in batches:
-            shards = self.shards.all(len(targets))
+            shards, views = self.shards.all(len(targets)), count_views(images)
             pieces = count_pieces(max(map(len, shards)), size)
             bounds = [piece_bounds(len(places), pieces) for places in shards]
             for piece, (start, stop) in enumerate(bounds[self.shards.index]):
@@ -289,7 +304,7 @@ class Stepper:
                 if len(every) < len(targets):
                     places = torch.from_numpy(every).to(targets.labels.device)
                     theirs = targets.each(operator.itemgetter(places))
-                yield _Piece(mine, theirs, [len(part) for part in parts], np.searchsorted(every, own))
+                yield _Piece(mine, theirs, [len(part) * views for part in parts], np.searchsorted(every, own))
 
     @calls("optimizer")
     def _update(self) -> None:

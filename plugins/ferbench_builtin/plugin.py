@@ -176,16 +176,20 @@ def ferbench_datasets() -> Iterable[ferbench.DatasetSpec]:
     )
 
 
+#: What a model gives with a classifier of `ferbench_builtin.models.heads`, and one that ends in the mean of its maps.
+_HEADED = ("features", "classifier", "cosine")
+_MAPPED = (*_HEADED, "maps")
+
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # what timm's augreg transformers were trained with
 
 _NAMED_BACKBONES = (
-    ("resnet18", "resnet18", "ResNet-18 (He et al. 2016), from timm", *_IMAGENET),
-    ("resnet34", "resnet34", "ResNet-34 (He et al. 2016), from timm", *_IMAGENET),
-    ("resnet50", "resnet50", "ResNet-50 (He et al. 2016), from timm", *_IMAGENET),
-    ("efficientnet-b0", "efficientnet_b0", "EfficientNet-B0 (Tan and Le 2019), from timm", *_IMAGENET),
-    ("vit-tiny", "vit_tiny", "ViT-Ti/16 (Touvron et al. 2021), from timm", *_HALVES),
-    ("vit-small", "vit_small", "ViT-S/16 (Touvron et al. 2021), from timm", *_HALVES),
+    ("resnet18", "resnet18", "ResNet-18 (He et al. 2016), from timm", _MAPPED, *_IMAGENET),
+    ("resnet34", "resnet34", "ResNet-34 (He et al. 2016), from timm", _MAPPED, *_IMAGENET),
+    ("resnet50", "resnet50", "ResNet-50 (He et al. 2016), from timm", _MAPPED, *_IMAGENET),
+    ("efficientnet-b0", "efficientnet_b0", "EfficientNet-B0 (Tan and Le 2019), from timm", _MAPPED, *_IMAGENET),
+    ("vit-tiny", "vit_tiny", "ViT-Ti/16 (Touvron et al. 2021), from timm", _HEADED, *_HALVES),
+    ("vit-small", "vit_small", "ViT-S/16 (Touvron et al. 2021), from timm", _HEADED, *_HALVES),
 )
 
 
@@ -199,6 +203,7 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
         image_sizes=(48, 96),
         channels=1,
         affect=True,
+        gives=_HEADED,
     )
     yield ferbench.ModelSpec(
         "resnet18-small",
@@ -210,6 +215,7 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
         mean=(0.5,),
         std=(0.25,),
         affect=True,
+        gives=_MAPPED,
     )
     yield ferbench.ModelSpec(
         "cnn4",
@@ -219,6 +225,7 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
         image_sizes=(32, 64),
         channels=1,
         affect=True,
+        gives=_HEADED,
     )
     yield ferbench.ModelSpec(
         "vggnet-fer",
@@ -230,6 +237,7 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
         mean=(0.5,),
         std=(0.25,),
         affect=True,
+        gives=_HEADED,
     )
     yield ferbench.ModelSpec(
         "resnet9",
@@ -240,6 +248,7 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
         mean=(0.5,),
         std=(0.25,),
         affect=True,
+        gives=_MAPPED,
     )
     yield ferbench.ModelSpec(
         "linear",
@@ -251,6 +260,7 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
         mean=(0.5,),
         std=(0.25,),
         affect=True,
+        gives=("features", "classifier"),
     )
     yield ferbench.ModelSpec(
         "timm",
@@ -259,8 +269,9 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
         image_size=224,
         channels=3,
         affect=True,
+        gives=_MAPPED,
     )
-    for name, backbone, summary, mean, std in _NAMED_BACKBONES:
+    for name, backbone, summary, gives, mean, std in _NAMED_BACKBONES:
         yield ferbench.ModelSpec(
             name,
             build=f"ferbench_builtin.models.named_backbones:{backbone}",
@@ -270,6 +281,7 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
             mean=mean,
             std=std,
             affect=True,
+            gives=gives,
         )
 
 

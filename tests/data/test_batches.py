@@ -10,9 +10,11 @@ import torch
 
 from ferbench.data.augment import resample
 from ferbench.data.batches import Batches, InputShape, Truth
+from ferbench.data.draws import Draws
 from ferbench.data.images import IMAGES_FILE, StoredImages, pixel_hash
 from ferbench.data.shards import Shards
 from ferbench.errors import UserError
+from ferbench.training.mixing import Mixing, mix_images
 
 CPU = torch.device("cpu")
 PLAIN = InputShape(1, (4, 4), (0.0,), (1.0,))
@@ -109,6 +111,54 @@ def test_draws_are_others_in_another_epoch_and_with_another_seed():
     first, later, elsewhere, again = seen
     assert first == again
     assert len({*first, *later, *elsewhere}) == 9
+
+
+def noisy(images, size, draws):
+    return resample(images, size) * draws.uniform("light", 0.5, 1.0)[:, None, None, None]
+
+
+def of_views(*views, **given):
+    ((images, targets),) = batches().training(np.array([5, 0, 5, 2]), 4, noisy, seed=1, epoch=2, views=views, **given)
+    return images, targets
+
+
+def test_the_first_view_is_what_a_single_one_is_and_the_others_have_draws_of_their_own():
+    (alone, _), (images, targets) = of_views("drawn"), of_views("drawn", "mirrored", "drawn", "drawn")
+    assert images.shape == (4, 4, 1, 4, 4)
+    assert len(targets) == 4
+    first, mirrored, second, third = images.unbind(1)
+    assert torch.equal(first, alone)
+    assert torch.equal(mirrored, alone.flip(-1))
+    for one, other in ((first, second), (first, third), (second, third)):
+        factors = (one / other).flatten(1)
+        torch.testing.assert_close(factors, factors[:, :1].expand(-1, 16))  # the same images in another light
+        assert not torch.isclose(factors[:, 0], torch.ones(4)).any()
+
+
+def test_every_view_is_mixed_with_the_same_partners_by_the_same_shares():
+    mixing = Mixing(1.0, 1.0, 1.0, 3)
+    (one, expected), (images, targets) = (
+        of_views("drawn", mix=mixing),
+        of_views("drawn", "drawn", "mirrored", mix=mixing),
+    )
+    assert torch.equal(targets.soft, expected.soft)
+    first, second, mirrored = images.unbind(1)
+    assert torch.equal(first, one)
+    assert torch.equal(mirrored, one.flip(-1))
+    (plain,) = (images for images, _ in batches().training(np.array([5, 0, 5, 2]), 4, augment, seed=1, epoch=2))
+    for view, number in ((first, 0), (second, 2)):  # by hand: lights of the view, shares and boxes of the batch
+        draws = Draws(1, 2, np.array([5, 0, 5, 2]), np.arange(4), view=0 if number == 0 else 1)
+        lit = plain * draws.uniform("light", 0.5, 1.0)[:, None, None, None]
+        share, boxes = mixing.parameters(lit.shape[-2:], Draws(1, 2, np.array([5, 0, 5, 2]), np.arange(4)))
+        torch.testing.assert_close(view, mix_images(lit, share, boxes))
+
+
+def test_each_device_has_every_view_of_its_samples():
+    whole, _ = of_views("drawn", "drawn", "mirrored")
+    for index in range(2):
+        own, targets = of_views("drawn", "drawn", "mirrored", shards=Shards(2, index))
+        assert torch.equal(own, whole[Shards(2, index).own(4)])
+        assert len(targets) == 4
 
 
 def test_gray_is_repeated_and_normalised_for_an_rgb_model():

@@ -38,6 +38,17 @@ EXACT = arguments(
     "training.clip_norm=0.5",
     "training.norm_batches=2",
 )
+#: A loss that reads features, a classifier and something by name, of three views.
+NAMED = arguments(
+    "loss.name=consistent",
+    "optimizer.name=sgd",
+    "optimizer.lr=0.05",
+    "training.epochs=2",
+    "training.accumulate=2",
+    "training.mixup=0.2",
+    "training.cutmix=1.0",
+    "evaluation.tta=flip",
+)
 #: 120 samples: the last joins the batch before it.
 JOINED = arguments("dataset.train=160", "training.epochs=2", "optimizer.name=sgd", "training.norm_batches=2")
 LINEAR = arguments("training.epochs=3", "optimizer.name=sgd", "optimizer.lr=0.1", model="linear")

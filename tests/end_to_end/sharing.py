@@ -37,7 +37,8 @@ class Net(nn.Module):
 
     def forward(self, images):
         features = self.body(images)
-        return Outputs(self.head(features), torch.tanh(self.affect(features)))
+        extra = {"angles": torch.tanh(features), "unwanted": features}
+        return Outputs(self.head(features), torch.tanh(self.affect(features)), features, extra, self.head)
 
 
 class Breaks(Net):
@@ -80,9 +81,43 @@ def hungry(task):
     return Hungry(task)
 
 
+def consistent(task):
+    """Reads everything that it can get, of three views in training and of one in evaluation."""
+    centres = torch.linspace(-1, 1, task.num_classes * task.features).view(task.num_classes, -1)
+
+    def loss(outputs, targets):
+        truth = targets.distributions(task.num_classes)
+        total = nn.functional.cross_entropy(outputs.logits, truth)
+        total = total + (outputs.features - truth @ centres.to(truth.device)).square().mean()
+        for other in outputs.others:
+            total = total + (outputs.extra["angles"] - other.extra["angles"]).square().mean()
+            between = (outputs.features + other.features.flip(0)) / 2  # of other samples, on other devices too
+            total = total + nn.functional.cross_entropy(outputs.classifier(between), truth)
+        assert "unwanted" not in outputs.extra
+        return total
+
+    return loss
+
+
+@ferbench.hookimpl
+def ferbench_losses():
+    yield ferbench.LossSpec(
+        "consistent",
+        build="sharing:consistent",
+        needs=("classifier", "angles", "features"),
+        views=("drawn", "mirrored", "drawn"),
+    )
+
+
 @ferbench.hookimpl
 def ferbench_models():
     for name in ("net", "breaks", "dies", "hungry"):
         yield ferbench.ModelSpec(
-            name, build=f"sharing:{name}", summary="For tests", image_size=16, channels=1, affect=True
+            name,
+            build=f"sharing:{name}",
+            summary="For tests",
+            image_size=16,
+            channels=1,
+            affect=True,
+            gives=("features", "classifier", "angles", "unwanted"),
         )

@@ -20,6 +20,7 @@ from shared_runs import (
     EXACT,
     JOINED,
     LINEAR,
+    NAMED,
     PLUGIN,
     arguments,
     command,
@@ -72,7 +73,11 @@ def flat(value, place=""):
     return {place: value}
 
 
-@pytest.mark.parametrize(("args", "tolerance"), [(LINEAR, 1e-6), (EXACT, 2e-4)], ids=["linear", "everything"])
+@pytest.mark.parametrize(
+    ("args", "tolerance"),
+    [(LINEAR, 1e-6), (EXACT, 2e-4), (NAMED, 2e-4)],
+    ids=["linear", "everything", "named outputs of several views"],
+)
 def test_two_devices_learn_what_one_does(pairs, args, tolerance):
     """Everything: batch norm, Mixup and CutMix, a loss that is no mean over samples, accumulation, clipping, an average
     of weights, statistics of batch norms, a sampler and a schedule that hear scores, unused and frozen parameters."""
@@ -84,7 +89,11 @@ def test_two_devices_learn_what_one_does(pairs, args, tolerance):
         np.testing.assert_allclose(theirs[name], values, rtol=tolerance, atol=tolerance, err_msg=name)
 
 
-@pytest.mark.parametrize(("args", "tolerance"), [(LINEAR, 1e-6), (EXACT, 2e-4)], ids=["linear", "everything"])
+@pytest.mark.parametrize(
+    ("args", "tolerance"),
+    [(LINEAR, 1e-6), (EXACT, 2e-4), (NAMED, 2e-4)],
+    ids=["linear", "everything", "named outputs of several views"],
+)
 def test_the_history_is_of_all_samples(pairs, args, tolerance):
     one, two, _ = pairs(args)
     for epoch, theirs in zip(history(one), history(two), strict=True):

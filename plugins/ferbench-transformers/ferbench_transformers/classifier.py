@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -42,7 +43,8 @@ def hf_image_classifier(
         freeze: "backbone": only the classifier learns.
 
     Returns:
-        A module from float[N, 3, H, W] to ``Outputs`` with logits float[N, K].
+        A module from float[N, 3, H, W] to ``Outputs`` with logits float[N, K], and features and classifier where one
+        linear layer makes the logits.
 
     Raises:
         UserError: the checkpoint cannot be had or read, takes other images, or lacks a class; the weights cannot be
@@ -107,7 +109,20 @@ class HFImageClassifier(nn.Module):
 
     def forward(self, images: Tensor) -> Outputs:
         pixels = (images - self.get_buffer("mean")) / self.get_buffer("std")
-        return Outputs(self.model(pixel_values=pixels).logits)
+        called: list[tuple[nn.Linear, Tensor, Tensor]] = []
+
+        def remember(head: nn.Module, given: tuple[Tensor], gave: Tensor) -> None:
+            assert isinstance(head, nn.Linear)
+            called.append((head, given[0], gave))
+
+        with contextlib.ExitStack() as stack:
+            for head in self._heads:
+                stack.callback(head.register_forward_hook(remember).remove)
+            logits = self.model(pixel_values=pixels).logits
+        for head, features, gave in called:
+            if gave is logits and features.ndim == 2:  # else several heads, or a later layer, make the logits
+                return Outputs(logits, features=features, classifier=head)
+        return Outputs(logits)
 
     def head_parameters(self) -> list[nn.Parameter]:
         """The parameters of the final layers."""

@@ -15,4 +15,5 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
         summary="Any Hugging Face image classifier, by model.checkpoint; it normalises its images itself",
         image_size=224,
         channels=3,
+        gives=("features", "classifier"),
     )

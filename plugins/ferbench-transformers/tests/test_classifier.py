@@ -57,6 +57,13 @@ def test_logits_are_the_checkpoints_by_name_of_class(kind, tmp_path):
         torch.testing.assert_close(build(folder, "angry", "happy", "sad").eval()(images).logits, expected)
 
 
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_features_are_what_the_final_layer_is_given(kind, tmp_path):
+    outputs = build(save(tmp_path, kind)).eval()(torch.rand(2, 3, 32, 32))
+    assert outputs.features.shape == (2, 16 if kind == "vit" else 8)
+    assert torch.equal(outputs.classifier(outputs.features), outputs.logits)
+
+
 def test_pixels_are_prepared_as_the_checkpoints_processor_does_it(checkpoint):
     from PIL import Image
 

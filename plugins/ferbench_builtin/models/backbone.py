@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -57,16 +57,22 @@ class BackboneAndHeads(Freezable):
     Args:
         backbone: float[N, C, H, W] → float[N, F].
         heads: float[N, F] → ``Outputs``.
+        mapped: the backbone's ``forward_head`` takes the mean of each map that its ``forward_features`` gives, and no
+            hidden layer stands behind it: the maps are among the outputs then.
     """
 
     head_children = ("heads",)
     classifier = "heads.expression"
     affect_layer = "heads.affect"
 
-    def __init__(self, backbone: nn.Module, heads: Heads) -> None:
+    def __init__(self, backbone: nn.Module, heads: Heads, *, mapped: bool = False) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.backbone: Any = backbone
         self.heads = heads
+        self._mapped = mapped
 
     def forward(self, images: Tensor) -> Outputs:
-        return self.heads(self.backbone(images))
+        if not self._mapped:
+            return self.heads(self.backbone(images))
+        maps = self.backbone.forward_features(images)
+        return self.heads(self.backbone.forward_head(maps), maps)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Interval
 
 from ferbench import Task, Tunable, UserError
-from ferbench_builtin.models.options import Affect, Dropout, FileWeights, Freeze, Pickles, Width
+from ferbench_builtin.models.options import Affect, Dropout, FileWeights, Freeze, Head, HeadScale, Pickles, Width
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,6 +22,8 @@ def basic_cnn(
     width: Annotated[Width, Tunable(8, 64, step=8)] = 32,
     norm_momentum: Annotated[float, Interval(ge=0, lt=1), Tunable(0.9, 0.99)] = 0.9,
     affect: Affect = False,
+    head: Head = "linear",
+    head_scale: HeadScale = 16.0,
     weights: FileWeights = "none",
     allow_pickled_weights: Pickles = False,
     freeze: Freeze = "none",
@@ -42,6 +44,9 @@ def basic_cnn(
         width: filters of the first convolution; the later layers have 2, 4, 4 and 2 times as many units.
         norm_momentum: share of the batch norms' running statistics that a step keeps; Keras has 0.99.
         affect: also predict valence and arousal.
+        head: "cosine": logits are head_scale times the cosine of the angle between features and class, as losses with
+            angular margins want it.
+        head_scale: of the logits of a cosine head.
         weights: "none", or the path of a checkpoint of this model.
         allow_pickled_weights: also read weights from pickles (.pth).
         freeze: "backbone": only the dense layers learn.
@@ -60,5 +65,5 @@ def basic_cnn(
     from ferbench_builtin.models.networks import BasicCNN
     from ferbench_builtin.models.weights import started
 
-    model = BasicCNN(task, width, dropout, norm_momentum, affect)
+    model = BasicCNN(task, width, dropout, norm_momentum, affect, head, head_scale)
     return started(model, weights, allow_pickled=allow_pickled_weights, freeze=freeze)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from ferbench import Task, Tunable, UserError
-from ferbench_builtin.models.options import Affect, Dropout, FileWeights, Freeze, Pickles, Units, Width
+from ferbench_builtin.models.options import Affect, Dropout, FileWeights, Freeze, Head, HeadScale, Pickles, Units, Width
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,6 +21,8 @@ def cnn4(
     units: Annotated[Units, Tunable(64, 1024, log=True)] = 256,
     head_dropout: Annotated[Dropout, Tunable(0.0, 0.7)] = 0.5,
     affect: Affect = False,
+    head: Head = "linear",
+    head_scale: HeadScale = 16.0,
     weights: FileWeights = "none",
     allow_pickled_weights: Pickles = False,
     freeze: Freeze = "none",
@@ -36,6 +38,9 @@ def cnn4(
         units: units of the dense layer.
         head_dropout: fraction of those dropped before the head, while training.
         affect: also predict valence and arousal.
+        head: "cosine": logits are head_scale times the cosine of the angle between features and class, as losses with
+            angular margins want it.
+        head_scale: of the logits of a cosine head.
         weights: "none", or the path of a checkpoint of this model.
         allow_pickled_weights: also read weights from pickles (.pth).
         freeze: "backbone": only the dense layer and the head learn.
@@ -72,6 +77,6 @@ def cnn4(
         )
         before = width
     features = before * (task.height // 16) * (task.width // 16)
-    heads = Heads(features, task, dropout=head_dropout, affect=affect, hidden=(units,))
+    heads = Heads(features, task, dropout=head_dropout, affect=affect, hidden=(units,), head=head, scale=head_scale)
     model = BackboneAndHeads(nn.Sequential(*blocks, nn.Flatten()), heads)
     return started(model, weights, allow_pickled=allow_pickled_weights, freeze=freeze)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from ferbench import InitialWeights, Task, Tunable
-from ferbench_builtin.models.options import Affect, Dropout, Freeze, Pickles
+from ferbench_builtin.models.options import Affect, Dropout, Freeze, Head, HeadScale, Pickles
 from ferbench_builtin.models.timm_backbone import TimmOptions
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ class NamedBackbone:
         dropout: fraction of the features dropped before the head, while training.
         drop_path: chance that a residual branch is left out for a sample, while training (stochastic depth).
         affect: also predict valence and arousal.
+        head: "cosine": logits are head_scale times the cosine of the angle between features and class, as losses with
+            angular margins want it.
+        head_scale: of the logits of a cosine head.
         freeze: "backbone": only the head learns.
     """
 
@@ -39,6 +42,8 @@ class NamedBackbone:
         dropout: Annotated[Dropout, Tunable(0.0, 0.6)] = 0.0,
         drop_path: Annotated[Dropout, Tunable(0.0, 0.3)] = 0.0,
         affect: Affect = False,
+        head: Head = "linear",
+        head_scale: HeadScale = 16.0,
         freeze: Freeze = "none",
     ) -> nn.Module:
         """Build it for a task; images come normalised as the plugin's spec says.
@@ -50,7 +55,7 @@ class NamedBackbone:
 
         from ferbench_builtin.models.timm_network import build
 
-        options = TimmOptions(weights, allow_pickled_weights, dropout, drop_path, affect, freeze)
+        options = TimmOptions(weights, allow_pickled_weights, dropout, drop_path, affect, freeze, head, head_scale)
         return build(task, self.backbone, options, nn.Identity())
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ferbench import Outputs, Task
 from ferbench_builtin.models.backbone import Freezable
-from ferbench_builtin.models.heads import affect_head
+from ferbench_builtin.models.heads import affect_head, classified, classifier
 
 
 class Linear(nn.Module):
@@ -24,8 +24,7 @@ class Linear(nn.Module):
         self.affect = affect_head(task, pixels, wanted=affect)
 
     def forward(self, images: Tensor) -> Outputs:
-        pixels = self.flatten(images)
-        return Outputs(self.dense(pixels), None if self.affect is None else self.affect(pixels))
+        return classified(self.dense, self.flatten(images), self.affect)
 
 
 class BasicCNN(Freezable):
@@ -35,7 +34,9 @@ class BasicCNN(Freezable):
     classifier = "dense3"
     affect_layer = "affect"
 
-    def __init__(self, task: Task, width: int, dropout: float, norm_momentum: float, affect: bool) -> None:
+    def __init__(
+        self, task: Task, width: int, dropout: float, norm_momentum: float, affect: bool, head: str, scale: float
+    ) -> None:
         super().__init__()
         momentum = 1 - norm_momentum  # Keras names the share that is kept, PyTorch the share that is replaced
         self.conv1 = nn.Conv2d(task.channels, width, 3, padding=1)
@@ -57,12 +58,12 @@ class BasicCNN(Freezable):
         self.dense2 = nn.Linear(4 * width, 2 * width)
         self.relu5 = nn.ReLU(inplace=True)
         self.dropout2 = nn.Dropout(dropout)
-        self.dense3 = nn.Linear(2 * width, task.num_classes)
+        self.dense3 = classifier(2 * width, task.num_classes, head, scale)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
-                assert module.bias is not None
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
         self.affect = affect_head(task, 2 * width, wanted=affect)
 
     def forward(self, images: Tensor) -> Outputs:
@@ -72,7 +73,7 @@ class BasicCNN(Freezable):
         x = self.global_pool(x).flatten(1)
         x = self.dropout1(self.relu4(self.dense1(x)))
         x = self.dropout2(self.relu5(self.dense2(x)))
-        return Outputs(self.dense3(x), None if self.affect is None else self.affect(x))
+        return classified(self.dense3, x, self.affect)
 
 
 def convolution(before: int, after: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -80,6 +81,22 @@ def convolution(before: int, after: int, kernel: int = 3, stride: int = 1) -> nn
     layer = nn.Conv2d(before, after, kernel, stride=stride, padding=kernel // 2, bias=False)
     nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
     return nn.Sequential(layer, nn.BatchNorm2d(after), nn.ReLU(inplace=True))
+
+
+class Stages(nn.Sequential):
+    """Layers from images to maps, and two more that make features of these."""
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        """float[N, C, H, W] → float[N, F, h, w]."""
+        for layer in list(self)[:-2]:
+            images = layer(images)
+        return images
+
+    def forward_head(self, maps: Tensor) -> Tensor:
+        """float[N, F, h, w] → features."""
+        for layer in list(self)[-2:]:
+            maps = layer(maps)
+        return maps
 
 
 class GridMeans(nn.Module):

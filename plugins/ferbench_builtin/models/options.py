@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Interval
 
-from ferbench import Inert, InitialWeights, Permission
+from ferbench import Added, Inert, InitialWeights, Permission
 
 #: Of a layer. Where all are as large as they may be, no memory holds the model; each alone is more than anybody uses.
 Width = Annotated[int, Interval(ge=1, le=4096)]
@@ -24,6 +24,10 @@ FileWeights = Annotated[str, InitialWeights(names=("none",))]
 
 #: Whether weights may be read from a pickle.
 Pickles = Annotated[bool, Permission(of="weights")]
+
+#: How the last layer makes logits of the features, and what a cosine is multiplied by: see ``heads.CosineClassifier``.
+Head = Annotated[Literal["linear", "cosine"], Added]
+HeadScale = Annotated[float, Interval(gt=0, le=1e4), Added]
 
 #: What ``freeze`` can say: with "backbone" only the head learns.
 Freeze = Literal["none", "backbone"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from ferbench import Task, Tunable
-from ferbench_builtin.models.options import Affect, Dropout, FileWeights, Freeze, Pickles
+from ferbench_builtin.models.options import Affect, Dropout, FileWeights, Freeze, Head, HeadScale, Pickles
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,6 +18,8 @@ def resnet18_small(
     *,
     dropout: Annotated[Dropout, Tunable(0.0, 0.6)] = 0.3,
     affect: Affect = False,
+    head: Head = "linear",
+    head_scale: HeadScale = 16.0,
     weights: FileWeights = "none",
     allow_pickled_weights: Pickles = False,
     freeze: Freeze = "none",
@@ -31,6 +33,9 @@ def resnet18_small(
         task: the learning problem; images of any size and channel count.
         dropout: fraction of the pooled features dropped before the head, while training.
         affect: also predict valence and arousal.
+        head: "cosine": logits are head_scale times the cosine of the angle between features and class, as losses with
+            angular margins want it.
+        head_scale: of the logits of a cosine head.
         weights: "none", or the path of a checkpoint of this model.
         allow_pickled_weights: also read weights from pickles (.pth).
         freeze: "backbone": only the head learns.
@@ -53,5 +58,6 @@ def resnet18_small(
     nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")
     backbone.conv1 = stem
     backbone.maxpool = nn.Identity()
-    model = BackboneAndHeads(backbone, Heads(_FEATURES, task, dropout=dropout, affect=affect))
+    heads = Heads(_FEATURES, task, dropout=dropout, affect=affect, head=head, scale=head_scale)
+    model = BackboneAndHeads(backbone, heads, mapped=True)
     return started(model, weights, allow_pickled=allow_pickled_weights, freeze=freeze)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Ge, Interval
 
 from ferbench import Task, Tunable, UserError
-from ferbench_builtin.models.options import Affect, Dropout, FileWeights, Freeze, Pickles, Width
+from ferbench_builtin.models.options import Affect, Dropout, FileWeights, Freeze, Head, HeadScale, Pickles, Width
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,6 +24,8 @@ def resnet9(
     units: Annotated[int, Interval(ge=0, le=16384)] = 256,
     dropout: Annotated[Dropout, Tunable(0.0, 0.5)] = 0.2,
     affect: Affect = False,
+    head: Head = "linear",
+    head_scale: HeadScale = 16.0,
     weights: FileWeights = "none",
     allow_pickled_weights: Pickles = False,
     freeze: Freeze = "none",
@@ -41,9 +43,13 @@ def resnet9(
         width: channels of the stem; the stages have 2, 4 and 8 times as many.
         stem_stride: 2 halves the image in the stem; 1 keeps it, at four times the cost.
         grid: the head sees the mean of each cell of a grid×grid over the last stage; 1: of the whole of it.
-        units: units of the dense layer; 0: none, the head sees the means.
+        units: units of the dense layer; 0: none, the head sees the means. With 0, and a grid of 1, the last stage is
+            among the outputs as maps.
         dropout: fraction of the head's inputs dropped, while training.
         affect: also predict valence and arousal.
+        head: "cosine": logits are head_scale times the cosine of the angle between features and class, as losses with
+            angular margins want it.
+        head_scale: of the logits of a cosine head.
         weights: "none", or the path of a checkpoint of this model.
         allow_pickled_weights: also read weights from pickles (.pth).
         freeze: "backbone": only the dense layer and the head learn.
@@ -64,14 +70,23 @@ def resnet9(
 
     from ferbench_builtin.models.backbone import BackboneAndHeads
     from ferbench_builtin.models.heads import Heads
-    from ferbench_builtin.models.networks import GridMeans, Residual, convolution
+    from ferbench_builtin.models.networks import GridMeans, Residual, Stages, convolution
     from ferbench_builtin.models.weights import started
 
     layers: list[nn.Module] = [convolution(task.channels, width, kernel=5, stride=stem_stride)]
     for channels in (2 * width, 4 * width, 8 * width):
         layers += [convolution(channels // 2, channels), nn.MaxPool2d(2), Residual(channels)]
-    backbone = nn.Sequential(*layers, GridMeans(grid), nn.Flatten())
+    backbone = Stages(*layers, GridMeans(grid), nn.Flatten())
     hidden = (units,) if units else ()
-    heads = Heads(8 * width * grid**2, task, dropout=dropout, affect=affect, hidden=hidden, normalized=True)
-    model = BackboneAndHeads(backbone, heads)
+    heads = Heads(
+        8 * width * grid**2,
+        task,
+        dropout=dropout,
+        affect=affect,
+        hidden=hidden,
+        normalized=True,
+        head=head,
+        scale=head_scale,
+    )
+    model = BackboneAndHeads(backbone, heads, mapped=grid == 1 and not units)
     return started(model, weights, allow_pickled=allow_pickled_weights, freeze=freeze)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ferbench import Inert, InitialWeights, Task, Tunable
-from ferbench_builtin.models.options import Affect, Dropout, Freeze, Pickles
+from ferbench_builtin.models.options import Affect, Dropout, Freeze, Head, HeadScale, Pickles
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,6 +23,8 @@ class TimmOptions:
     drop_path: float
     affect: bool
     freeze: Freeze
+    head: Head
+    head_scale: float
 
 
 def released_as(weights: str, options: Mapping[str, Any]) -> str:
@@ -43,6 +45,8 @@ def timm_model(
     dropout: Annotated[Dropout, Tunable(0.0, 0.6)] = 0.0,
     drop_path: Annotated[Dropout, Tunable(0.0, 0.3)] = 0.0,
     affect: Affect = False,
+    head: Head = "linear",
+    head_scale: HeadScale = 16.0,
     freeze: Freeze = "none",
 ) -> nn.Module:
     """Any classification backbone of timm, with fresh heads.
@@ -53,13 +57,17 @@ def timm_model(
 
     Args:
         task: the learning problem.
-        backbone: a name of timm's, with or without the tag of a release, such as resnet18 or resnet18.a1_in1k.
+        backbone: a name of timm's, with or without the tag of a release, such as resnet18 or resnet18.a1_in1k. One that
+            ends in the mean of its last maps has these among its outputs.
         weights: "none"; "timm": the release that the name stands for, from the Hugging Face hub or its local cache; or
             the path of a file: weights of this backbone, or a checkpoint of a run with it.
         allow_pickled_weights: also read weights from pickles (.pth).
         dropout: fraction of the features dropped before the head, while training.
         drop_path: chance that a residual branch is left out for a sample, while training (stochastic depth).
         affect: also predict valence and arousal.
+        head: "cosine": logits are head_scale times the cosine of the angle between features and class, as losses with
+            angular margins want it.
+        head_scale: of the logits of a cosine head.
         freeze: "backbone": only the head learns.
 
     Returns:
@@ -71,6 +79,6 @@ def timm_model(
     """
     from ferbench_builtin.models.timm_network import Normalize, build, pretrained_config
 
-    options = TimmOptions(weights, allow_pickled_weights, dropout, drop_path, affect, freeze)
+    options = TimmOptions(weights, allow_pickled_weights, dropout, drop_path, affect, freeze, head, head_scale)
     config = pretrained_config(backbone)
     return build(task, backbone, options, Normalize(config.mean, config.std, task.channels))

@@ -53,8 +53,16 @@ def build(task: Task, backbone: str, options: TimmOptions, normalize: nn.Module)
     if state is not None and not is_checkpoint:
         classifier = _take_classifier(state, config)
     net = _backbone(task, backbone, config, options, None if is_checkpoint else state)
-    heads = Heads(_features(net, task, backbone, config), task, dropout=options.dropout, affect=options.affect)
-    model = TimmModel(normalize, net, heads)
+    features, mapped = _features(net, task, backbone, config)
+    heads = Heads(
+        features,
+        task,
+        dropout=options.dropout,
+        affect=options.affect,
+        head=options.head,
+        scale=options.head_scale,
+    )
+    model = TimmModel(normalize, net, heads, mapped=mapped)
     if is_checkpoint:
         assert state is not None
         load_state(model, state, options.weights)
@@ -87,8 +95,8 @@ class Normalize(nn.Module):
 class TimmModel(BackboneAndHeads):
     """See :func:`ferbench_builtin.models.timm_backbone.timm_model`."""
 
-    def __init__(self, normalize: nn.Module, backbone: nn.Module, heads: Heads) -> None:
-        super().__init__(backbone, heads)
+    def __init__(self, normalize: nn.Module, backbone: nn.Module, heads: Heads, *, mapped: bool) -> None:
+        super().__init__(backbone, heads, mapped=mapped)
         self.normalize = normalize
 
     def forward(self, images: Tensor) -> Outputs:
@@ -122,7 +130,8 @@ def _take_classifier(state: dict[str, Tensor], config: PretrainedCfg) -> dict[st
 
 def _give_classifier(layer: nn.Linear, classifier: Mapping[str, Tensor], source: str) -> None:
     """Put a file's classifier into the head where its shape fits, else say that it was left out."""
-    if all(part in classifier and classifier[part].shape == own.shape for part, own in layer.named_parameters()):
+    shapes = {part: own.shape for part, own in layer.named_parameters()}
+    if {part: value.shape for part, value in classifier.items()} == shapes:
         layer.load_state_dict(dict(classifier))
         return
     found = f"{len(classifier['weight'])} classes" if "weight" in classifier else "no classifier"
@@ -158,18 +167,23 @@ def _backbone(
     return net
 
 
-def _features(net: nn.Module, task: Task, backbone: str, config: PretrainedCfg) -> int:
-    """Length of the feature vector, by a blank image."""
-    was_training = net.training
+def _features(net: Any, task: Task, backbone: str, config: PretrainedCfg) -> tuple[int, bool]:
+    """Length of the feature vector, and whether it is the means of the last maps, by an image of noise."""
+    was_training, mapped = net.training, False
+    noise = torch.rand(1, task.channels, task.height, task.width, generator=torch.Generator().manual_seed(0))
     try:
         with torch.no_grad():
-            features = net.eval()(torch.zeros(1, task.channels, task.height, task.width))
+            features = net.eval()(noise)
+            maps = net.forward_features(noise) if hasattr(net, "forward_head") else None
+            if isinstance(maps, Tensor) and maps.ndim == 4 and maps.shape[:2] == features.shape:
+                means = maps.mean((2, 3))
+                mapped = torch.equal(net.forward_head(maps), features) and torch.allclose(means, features, rtol=1e-4)
     except Exception as error:  # whatever an architecture says of images that it cannot take
         raise _refused(task, backbone, config, error) from error
     net.train(was_training)
     if not isinstance(features, Tensor) or features.ndim != 2:
         raise UserError(f"timm's '{backbone}' gives no feature vectors", "choose a backbone for classification")
-    return features.shape[1]
+    return features.shape[1], mapped
 
 
 def _refused(task: Task, backbone: str, config: PretrainedCfg, error: Exception) -> UserError:

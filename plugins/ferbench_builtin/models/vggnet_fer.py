@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from ferbench import Task, Tunable, UserError
-from ferbench_builtin.models.options import Affect, Dropout, FileWeights, Freeze, Pickles, Units
+from ferbench_builtin.models.options import Affect, Dropout, FileWeights, Freeze, Head, HeadScale, Pickles, Units
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,6 +20,8 @@ def vggnet_fer(
     units: Annotated[Units, Tunable(256, 4096, log=True)] = 4096,
     dropout: Annotated[Dropout, Tunable(0.0, 0.6)] = 0.2,
     affect: Affect = False,
+    head: Head = "linear",
+    head_scale: HeadScale = 16.0,
     weights: FileWeights = "none",
     allow_pickled_weights: Pickles = False,
     freeze: Freeze = "none",
@@ -34,6 +36,9 @@ def vggnet_fer(
         units: units of each dense layer.
         dropout: fraction of those dropped, while training.
         affect: also predict valence and arousal.
+        head: "cosine": logits are head_scale times the cosine of the angle between features and class, as losses with
+            angular margins want it.
+        head_scale: of the logits of a cosine head.
         weights: "none", or the path of a checkpoint of this model.
         allow_pickled_weights: also read weights from pickles (.pth).
         freeze: "backbone": only the dense layers and the head learn.
@@ -64,6 +69,6 @@ def vggnet_fer(
         layers.append(nn.MaxPool2d(2))
         before = width
     features = before * (task.height // 16) * (task.width // 16)
-    heads = Heads(features, task, dropout=dropout, affect=affect, hidden=(units, units))
+    heads = Heads(features, task, dropout=dropout, affect=affect, hidden=(units, units), head=head, scale=head_scale)
     model = BackboneAndHeads(nn.Sequential(*layers, nn.Flatten()), heads)
     return started(model, weights, allow_pickled=allow_pickled_weights, freeze=freeze)

@@ -123,13 +123,13 @@ def load_state(model: Freezable, state: Mapping[str, Tensor], source: str) -> No
             f"{source} does not fit the model: {'; '.join(complaints)}",
             "give weights of this architecture with the same options (image size, channels, widths)",
         )
-    for layer in task_layers:
-        if any(key.startswith(layer) for key in excused):
-            warn_on_stderr(
-                f"{layer[:-1]} of {source} is left out or missing: "
-                f"the file has {_shape_of(state, layer)} for it, the model {_shape_of(own, layer)}"
-            )
-    model.load_state_dict(fitting, strict=False)
+    left = tuple(layer for layer in task_layers if any(key.startswith(layer) for key in excused))
+    for layer in left:
+        warn_on_stderr(
+            f"{layer[:-1]} of {source} is left out or missing: "
+            f"the file has {_shape_of(state, layer)} for it, the model {_shape_of(own, layer)}"
+        )
+    model.load_state_dict({key: value for key, value in fitting.items() if not key.startswith(left)}, strict=False)
 
 
 def _shape_of(state: Mapping[str, Tensor], layer: str) -> str:

@@ -123,6 +123,52 @@ def test_the_layer_table_adds_up(name):
     assert table.flops > 0
 
 
+def test_the_classifier_gives_the_logits_of_the_features_while_training_too(name):
+    model = copy.deepcopy(built_once(name)).train()
+    outputs = model(images(name, n=4))
+    assert outputs.features.ndim == 2
+    assert torch.equal(outputs.classifier(outputs.features), outputs.logits)
+
+
+#: Options with which a model's features are the means of its last maps.
+MAPPED: dict[str, dict[str, Any]] = {
+    "resnet9": {"grid": 1, "units": 0},
+    "resnet18-small": {},
+    "timm": {},
+    "resnet18": {},
+    "efficientnet-b0": {},
+}
+
+
+@pytest.mark.parametrize("name", sorted(MAPPED))
+def test_maps_have_the_features_as_their_means(name):
+    assert "maps" in SPECS[name].gives
+    with torch.no_grad():
+        outputs = build(name, **MAPPED[name]).eval()(images(name))
+    assert outputs.extra["maps"].ndim == 4
+    torch.testing.assert_close(outputs.extra["maps"].mean((2, 3)), outputs.features)
+
+
+@pytest.mark.parametrize("name", ["basic-cnn", "cnn4", "resnet9", "vggnet-fer", "vit-tiny"])
+def test_behind_a_hidden_layer_and_without_maps_there_are_none(name):
+    with torch.no_grad():
+        assert "maps" not in built_once(name)(images(name)).extra
+
+
+@pytest.mark.parametrize("name", sorted(set(FREEZABLE) - {"vit-tiny", "efficientnet-b0"}))
+def test_a_cosine_head_scales_the_cosine_between_features_and_classes(name):
+    model = build(name, head="cosine", head_scale=5.0).eval()
+    with torch.no_grad():
+        outputs = model(images(name))
+        (weight,) = (value for key, value in model.named_parameters() if key == f"{model.classifier}.weight")
+        expected = torch.nn.functional.cosine_similarity(outputs.features[:, None], weight[None], dim=2)
+    torch.testing.assert_close(outputs.extra["cosine"], expected)
+    torch.testing.assert_close(outputs.logits, 5 * expected)
+    assert torch.equal(outputs.classifier(outputs.features), outputs.logits)
+    assert f"{model.classifier}.bias" not in model.state_dict()
+    assert "cosine" not in built_once(name)(images(name)).extra
+
+
 @pytest.mark.parametrize("name", FREEZABLE)
 def test_training_with_a_frozen_backbone_changes_the_head_alone(name):
     model = build(name, freeze="backbone")

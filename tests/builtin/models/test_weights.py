@@ -101,6 +101,15 @@ def test_an_affect_head_may_be_there_or_not(has, wants, capsys):
     assert "warning: heads.affect of w is left out or missing" in capsys.readouterr().err
 
 
+def test_a_linear_classifier_is_none_for_a_cosine_head(capsys):
+    model, plain = small(), small()
+    model = cnn4(Task(("a", "b", "c"), 1, 16, 16, (1, 1, 1)), widths=(4, 4, 4, 4), units=4, head="cosine")
+    before = model.heads.expression.weight.clone()
+    load_state(model, plain.state_dict(), "file")
+    assert torch.equal(model.heads.expression.weight, before)
+    assert "heads.expression of file is left out or missing" in capsys.readouterr().err
+
+
 def test_a_perfect_fit_warns_of_nothing(capsys):
     source, model = small(), small()
     load_state(model, source.state_dict(), "w")

@@ -13,6 +13,8 @@ BROKEN = {
         "options",
         "builds",
         "shapes",
+        "named-outputs",
+        "classifier-of-features",
         "unnormalised-logits",
         "looks-at-the-images",
         "gradients",
@@ -24,7 +26,9 @@ BROKEN = {
     ),
     "loss": (
         "builds",
+        "needs",
         "scalar",
+        "one-view",
         "component-names",
         "inputs-unchanged",
         "parameters",
@@ -87,8 +91,9 @@ _SPECS = {
 
 def _specs(kind: str) -> Iterator:
     for rule in BROKEN[kind]:
-        size = {"image_size": 16} if kind == "model" else {}
-        yield _SPECS[kind](f"breaks-{rule}", build=f"broken_parts.{kind}s:{rule.replace('-', '_')}", **size)
+        more = {"image_size": 16} if kind == "model" else {}
+        more |= {"gives": ("features", "classifier")} if rule == "classifier-of-features" else {}
+        yield _SPECS[kind](f"breaks-{rule}", build=f"broken_parts.{kind}s:{rule.replace('-', '_')}", **more)
 
 
 @ferbench.hookimpl
@@ -99,7 +104,8 @@ def ferbench_models():
 @ferbench.hookimpl
 def ferbench_losses():
     for rule in BROKEN["loss"]:
-        yield ferbench.LossSpec(f"breaks-{rule}", build=f"broken_parts.losses:{rule.replace('-', '_')}")
+        views = ("drawn", "mirrored") if rule == "one-view" else ("drawn",)
+        yield ferbench.LossSpec(f"breaks-{rule}", build=f"broken_parts.losses:{rule.replace('-', '_')}", views=views)
 
 
 @ferbench.hookimpl

@@ -14,6 +14,14 @@ def builds(task):
     return None
 
 
+def needs(task):
+    return lambda outputs, targets: cross_entropy(outputs, targets) + outputs.features.square().mean()
+
+
+def one_view(task):
+    return lambda outputs, targets: cross_entropy(outputs, targets) + cross_entropy(outputs.others[0], targets)
+
+
 def scalar(task):
     return lambda outputs, targets: cross_entropy(outputs, targets, reduction="none")
 

@@ -2,6 +2,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import ferbench
+
 
 class Net(nn.Module):
     """A sound model of one convolution, which the others are made of."""
@@ -30,6 +32,24 @@ def shapes(task):
     net = Net(task)
     net.head = nn.Linear(8, task.num_classes + 1)
     return net
+
+
+class NamedOutputs(Net):
+    def forward(self, images):
+        pooled = self.pooled(images)
+        return ferbench.Outputs(self.head(pooled), extra={"pooled": pooled})
+
+
+named_outputs = NamedOutputs
+
+
+class ClassifierOfFeatures(Net):
+    def forward(self, images):
+        pooled = self.pooled(images)
+        return ferbench.Outputs(self.head(pooled), None, pooled, classifier=lambda given: self.head(F.normalize(given)))
+
+
+classifier_of_features = ClassifierOfFeatures
 
 
 class UnnormalisedLogits(Net):

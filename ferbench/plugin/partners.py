@@ -1,0 +1,99 @@
+"""What a loss needs of a model, what models give, and the views of a sample that both ask for."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from ferbench.errors import UserError
+from ferbench.plugin.component import Component
+from ferbench.plugin.registry import Registry
+from ferbench.plugin.specs import LossSpec, ModelSpec, Spec
+
+ViewKind = Literal["drawn", "mirrored"]
+
+#: What a loss may need that is no model's to give.
+_OF_TARGETS = frozenset({"teacher"})
+_KINDS: tuple[ViewKind, ...] = ("drawn", "mirrored")
+_NAMED = 6
+
+
+def needed(loss: LossSpec) -> tuple[str, ...]:
+    """What a loss reads of a model's outputs beside logits and affect."""
+    return tuple(name for name in loss.needs if name not in _OF_TARGETS)
+
+
+def views_of(loss: LossSpec, model: ModelSpec) -> tuple[ViewKind, ...]:
+    """The views of each training sample: the loss's or the model's, whichever are more."""
+    return max(loss.views, model.views, key=len)
+
+
+def spec_fault(spec: Spec) -> str | None:
+    """What is wrong with what a spec needs, gives or wants views of; None: nothing."""
+    for field in ("needs", "gives"):
+        names = getattr(spec, field, ())
+        if not isinstance(names, tuple) or not all(isinstance(name, str) and name.isidentifier() for name in names):
+            return f"its {field} are {names!r}, not a tuple of names such as ('features',)"
+    views = getattr(spec, "views", _KINDS[:1])
+    if not isinstance(views, tuple) or views[:1] != _KINDS[:1] or any(view not in _KINDS for view in views):
+        return f"its views are {views!r}, not a tuple that begins with 'drawn', such as ('drawn', 'mirrored')"
+    return None
+
+
+def check_partners(loss: Component, model: Component, registry: Registry) -> None:
+    """Refuse a loss that needs what the model cannot give, or other views than it.
+
+    Raises:
+        UserError: saying what, and which models could.
+    """
+    assert isinstance(loss.spec, LossSpec)
+    assert isinstance(model.spec, ModelSpec)
+    lacking = [name for name in needed(loss.spec) if name not in model.spec.gives]
+    if lacking:
+        able = [
+            other.name
+            for other in registry.components("model")
+            if isinstance(other.spec, ModelSpec) and not set(needed(loss.spec)) - set(other.spec.gives)
+        ]
+        more = f" and {len(able) - _NAMED} more" if len(able) > _NAMED else ""
+        remedy = f"choose a model that does: {', '.join(able[:_NAMED])}{more}" if able else "no model here does"
+        if model.plugin.local:
+            remedy += f"; or let its forward() give them, and say so: ModelSpec(gives={tuple(lacking)})"
+        raise UserError(f"{loss.where} needs {_listed(lacking)}, which {model.where} does not give", remedy)
+    most = views_of(loss.spec, model.spec)
+    for component in (loss, model):
+        assert isinstance(component.spec, LossSpec | ModelSpec)
+        own = component.spec.views
+        if own != most[: len(own)]:
+            raise UserError(
+                f"{loss.where} and {model.where} want other views of a sample: "
+                f"{', '.join(loss.spec.views)} and {', '.join(model.spec.views)}",
+                "choose another model or another loss",
+            )
+
+
+def remedy_for(model: Component | None, name: str) -> str:
+    """What to do where a model's outputs have not what its spec says that they may have."""
+    if model is not None:
+        options = model.options().fields
+        for option in options:
+            if name in option.choices:
+                return f"say --set model.{option.name}={name}"
+        telling = dependent_options(model, name)
+        if telling:
+            said = f"option {telling[0]} says" if len(telling) == 1 else f"options {_listed(telling)} say"
+            return f"its {said} when it does: ferbench plugins show {model.name}"
+    return "choose a model that does, or let its forward() return ferbench.Outputs with it"
+
+
+def dependent_options(model: Component, name: str) -> list[str]:
+    """Options of a model that something among its outputs hangs on: they have it as a value, or speak of it."""
+    return [
+        option.name
+        for option in model.options().fields
+        if name in option.choices or re.search(rf"\b{re.escape(name)}\b", option.description)
+    ]
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
