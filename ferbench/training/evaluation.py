@@ -104,7 +104,9 @@ def evaluate(
         ranks: that share the run.
     """
     whole_batch = batch_size
-    ranks.copy_weights(model)  # what is evaluated is what the first rank keeps
+    for part in (model, loss):  # what is evaluated is what the first rank keeps
+        if isinstance(part, nn.Module):
+            ranks.copy_weights(part)
     with evaluating(model):
         while True:
             try:
