@@ -66,8 +66,10 @@ def read_corrections(directory: RunDirectory) -> list[Correction]:
     try:
         text = read_file(path).decode()
         (_, header), *rows = records_of(text, str(path)) or [(1, [])]
-        if header != _COLUMNS or not rows:
-            raise Damaged(f"it has not the columns {', '.join(_COLUMNS)}" if header != _COLUMNS else "it has no rows")
+        if header != _COLUMNS:
+            raise Damaged(f"it has not the columns {', '.join(_COLUMNS)}")
+        if not rows or not text.endswith("\n"):
+            raise Damaged("it was cut short")
         return [_correction(line, cells) for line, cells in rows]
     except FileNotFoundError:
         return []
