@@ -170,6 +170,7 @@ def show(page: Page) -> None:
             *([["images", line]] if (line := left_out_line(data.notes)) else []),
             *([["excluded", line]] if (line := excluded_line(data)) else []),
             *([["labels", line]] if (line := noise_line(data)) else []),
+            *([["corrected", line]] if (line := _corrected(record)) else []),
             *([["generated", "the images are synthetic"]] if data.synthetic else []),
         ],
     )
@@ -192,6 +193,8 @@ def show(page: Page) -> None:
         fields = getattr(record.recipe, section)
         _rows(f"Recipe [{section}]", [[key, _text(value)] for key, value in fields.items() if value is not None])
     _rows("Environment", list(_flat(record.environment.plain())))
+    if record.model is not None:
+        _rows("Model", list(_flat(record.model.plain())))
     if record.training is not None:
         _rows("Training", list(_flat(record.training.plain())))
     points = [
@@ -214,6 +217,14 @@ def show(page: Page) -> None:
         click.echo("\nWhat can be done")
         for line in page.next:
             click.echo(f"  {line}")
+
+
+def _corrected(record: Run) -> str:
+    """How many labels the loss has corrected; empty where it has none."""
+    if record.training is None or not record.training.corrected:
+        return ""
+    learnt = sum(record.data.counts.get("train", {}).values())
+    return f"{record.training.corrected:,} of {learnt:,} training labels, by the loss: corrections.csv says which"
 
 
 def _evaluation(name: str, entry: EvaluationEntry, stored: bool) -> list[str]:

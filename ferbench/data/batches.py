@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ferbench.data.augment import LUMA, per_channel
+from ferbench.data.corrections import Corrections
 from ferbench.data.cuts import batch_bounds
 from ferbench.data.draws import Draws, upload
 from ferbench.data.images import Images
@@ -90,6 +91,10 @@ class Batches:
         shape: what the model expects.
         device: where batches are augmented and trained on.
         classes: K, where the last classes may have no sample here.
+
+    Attributes:
+        truth: labels as they were given.
+        corrections: labels that a loss has put in their place, in training alone; None: it has not corrected any.
     """
 
     def __init__(
@@ -104,6 +109,7 @@ class Batches:
         self._images = images
         self._rows = rows
         self.truth = truth
+        self.corrections: Corrections | None = None
         self.shape = shape
         self.device = device
         self._resident = self._keep_on_device()
@@ -172,7 +178,7 @@ class Batches:
                 for view, kind in enumerate(views)
                 if kind == "drawn"
             ]
-            targets = self.targets(positions)
+            targets = self.targets(positions, self.corrections)
             targets.positions, targets.epoch = upload(torch.from_numpy(positions), self.device), epoch
             targets.class_counts = self._class_counts
             if mix is not None:
@@ -193,9 +199,24 @@ class Batches:
         with torch.no_grad():
             return self.shape.prepare(view.of(self.gather(positions), self.shape.size))
 
-    def targets(self, positions: NDArray[np.int64]) -> Targets:
-        """What is known of the samples at ``positions``, on the device."""
-        return self.truth.at(positions).to(self.device)
+    def targets(self, positions: NDArray[np.int64], corrections: Corrections | None = None) -> Targets:
+        """What is known of the samples at ``positions``, on the device; given labels, unless there are corrections."""
+        targets = self.truth.at(positions)
+        if corrections is not None:
+            corrections.correct(targets, positions)
+        return targets.to(self.device)
+
+    def correct(self, positions: Tensor, labels: Tensor, epoch: int) -> None:
+        """Let samples have other labels in the training batches that come.
+
+        Args:
+            positions: int64[m] within the split.
+            labels: int64[m], class ids.
+            epoch: in which they are corrected.
+        """
+        if self.corrections is None:
+            self.corrections = Corrections(self.truth.labels)
+        self.corrections.take(positions.cpu().numpy(), labels.cpu().numpy(), epoch)
 
 
 def _side_by_side(drawn: Sequence[Tensor], views: Sequence[ViewKind]) -> Tensor:

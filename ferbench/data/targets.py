@@ -86,8 +86,8 @@ class Targets:
         soft: float[N, K], label distributions (votes, Mixup), rows sum to 1; None: labels are all there is.
         affect: float[N, 2], valence and arousal, NaN where missing; None where the dataset has none.
         weight: float[N], weight of each sample, None for equal weights.
-        positions: int64[N], places of the samples in the training split, the same in every epoch; None where nothing is
-            learnt, as in validation and test.
+        positions: int64[N], places of the samples in the training split, the same in every epoch, of what Mixup made
+            of two that of ``labels``; None where nothing is learnt, as in validation and test.
         teacher: what the teacher gives for the same images; None where there is none.
         epoch: from 1; 0 where nothing is learnt.
         class_counts: int64[K], samples of each class in the training split; None where nothing is learnt.
@@ -142,8 +142,8 @@ class LossValue:
         components: scalars by name that the history keeps ("expression", "valence", …), as means over all samples;
             one that is not returned for a batch counts as 0 there.
         per_sample: float[N], the loss of each sample, for samplers that hear of it; None: they hear of cross-entropy.
-        corrected: int64[N], the labels that the samples have from now on, where the loss holds theirs to be wrong; the
-            run records which. None: nothing is corrected.
+        corrected: int64[N], the labels that the samples have from now on, where the loss holds theirs to be wrong, and
+            ``targets.labels`` for the others; the run records which. None: nothing is corrected.
     """
 
     total: Tensor

@@ -134,6 +134,8 @@ class TrainingSettings(Section):
         patience: stop when ``select`` has not gained for this many epochs; None: never.
         min_gain: by how much, in units of the metric, an epoch must be better for ``patience`` to start anew.
         head_lr_factor: learning rate of the model's head, as a multiple of the optimiser's.
+        loss_lr_factor: learning rate of the loss's parameters, as a multiple of the optimiser's.
+        loss_decay: weight decay also acts on the loss's parameters; class centres, for one, are better without.
         decay_all: weight decay also acts on what has one dimension or none: biases and the scales of norms.
         norm_batches: before each validation, estimate the statistics of batch norms anew from this many training
             batches; 0: keep the running averages that training left.
@@ -144,7 +146,8 @@ class TrainingSettings(Section):
         start_size: side of the training images in the first epoch, in pixels; they grow to the model's input size.
             None: they always have it.
         growing: share of the epochs over which they grow.
-        ema: decay of an average of the weights over updates, which then is what is validated and kept; None: none.
+        ema: decay of an average of the model's weights over updates, which then is what is validated and kept; None:
+            none. The loss's parameters are not averaged.
         precision: of the training steps; evaluation is in float32 always. ``fp16`` needs CUDA.
         deterministic: refuse operations whose result may differ between two runs on one machine.
         keep: which checkpoints stay: ``last2+best`` the last two and the best weights, ``epochs`` also one after every
@@ -160,6 +163,8 @@ class TrainingSettings(Section):
     patience: Annotated[int | None, at.Ge(1), Role.WEIGHTS] = None
     min_gain: Annotated[float, at.Interval(ge=0, le=1e6), Role.WEIGHTS] = 0.0
     head_lr_factor: Annotated[float, at.Interval(gt=0, le=1e6), Role.WEIGHTS] = 1.0
+    loss_lr_factor: Annotated[float, at.Interval(gt=0, le=1e6), Role.WEIGHTS, Added] = 1.0
+    loss_decay: Annotated[bool, Inert(), Role.WEIGHTS, Added] = True
     decay_all: Annotated[bool, Inert(), Role.WEIGHTS] = True
     norm_batches: Annotated[int, at.Interval(ge=0, le=10**6), Role.WEIGHTS] = 0
     mixup: Annotated[float, at.Interval(ge=0, le=1000), Role.WEIGHTS] = 0.0

@@ -188,9 +188,12 @@ class LossSpec(Spec):
     ``(Outputs, Targets) -> LossValue`` (a scalar tensor, the mean over the samples, is accepted).
 
     It is built on the processor. An ``nn.Module`` is moved to the device of the predictions; any other callable takes
-    its tensors there itself. Outputs and targets are its own: what it writes into them reaches no record. Its
-    parameters are not trained, since the optimiser has the model's alone: one that has some, and does not freeze them,
-    is refused. Components are scalar tensors with names that nothing else in the records has.
+    its tensors there itself. Outputs and targets are its own: what it writes into them reaches no record. Components
+    are scalar tensors with names that nothing else in the records has.
+
+    The parameters of a module are trained with the model's, by the same optimiser, in groups of their own
+    (``training.loss_lr_factor``, ``training.loss_decay``), and counted apart. They are there when it is built. A loss
+    that has others, and does not freeze them, is refused.
 
     One that changes with time also has ``epoch_started(epoch: int, epochs: int)``, called before the first batch of
     each epoch; epochs count from 1 to ``epochs``. Validation in an epoch, and the test of its weights, are of the same
@@ -199,7 +202,13 @@ class LossSpec(Spec):
 
     One that learns from what it is given, such as centres of classes, is a module that keeps it in buffers, or has
     ``state_dict()`` and ``load_state_dict(state)`` with plain values, arrays and tensors. The state is saved with every
-    checkpoint and with the best weights, which are tested with it. Validation leaves it as it is.
+    checkpoint and with the best weights, which are tested with it. Validation leaves it as it is, and has neither
+    ``targets.positions`` nor an epoch.
+
+    One that returns ``corrected`` labels changes what the samples at ``targets.positions`` are in the training batches
+    from the next update on, and in nothing else: class counts, the sampler's labels, validation and test are of the
+    given ones. A distribution of votes becomes all of the new class. Of samples that Mixup or CutMix made of two,
+    ``positions`` and ``labels`` are those of the larger share. The run keeps what was corrected in ``corrections.csv``.
 
     Attributes:
         needs: what it reads beside logits and affect: of the outputs ``features``, ``classifier``, names of ``extra``;

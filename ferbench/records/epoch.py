@@ -19,6 +19,15 @@ class EpochScores(Record):
         return dict(self.__pydantic_extra__)
 
 
+class Corrected(Record):
+    """Labels that the loss put in the place of given ones."""
+
+    samples: Count
+    """Training samples that have another label than the given one, when the epoch ended."""
+    changes: Count
+    """Labels that it changed in the epoch, those that it gave back included."""
+
+
 class Epoch(Record):
     """One epoch of a training."""
 
@@ -42,3 +51,5 @@ class Epoch(Record):
     """How the sampler drew this epoch, as it describes itself; not there for one that does not."""
     image_size: Count | list[Count] | None = None
     """Side of the training images in pixels, where they grow."""
+    corrected: Corrected | None = None
+    """What the loss has corrected; not there until it has corrected something."""

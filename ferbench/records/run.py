@@ -228,6 +228,8 @@ class ModelSize(Record):
     """Parameters that do not."""
     statistics: Count | None = None
     """Running statistics, such as a batch norm's mean and variance."""
+    loss_parameters: Count | None = None
+    """Of the loss, trained with the model's and counted in none of the others; not there where it has none."""
     flops: Count | None = None
     """Floating-point operations of one image's forward pass; a multiply-add counts as two."""
 
@@ -270,6 +272,9 @@ class Training(Record):
     """Samples of a batch by device, where there are several."""
     micro_batch: Count | None = None
     """Samples at once, of one device, after memory ran out; null where whole batches fitted."""
+    corrected: Count | None = None
+    """Training samples that have another label than the given one at its end, since the loss corrected it:
+    ``corrections.csv`` says which; not there for a loss that never did."""
     weights_sha256: str | None = None
     """SHA-256 of ``best.safetensors``."""
 

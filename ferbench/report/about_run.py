@@ -74,8 +74,10 @@ def tiles(run: RunView) -> list[Tile]:
         chosen = f"by validation {_selected_by(training.select or '')}" if training.epochs else "not trained"
         made.append(Tile("epoch kept", f"{training.best_epoch} of {training.epochs}", chosen))
     if record.model is not None:
-        flops = record.model.flops
-        made.append(Tile("parameters", shown(record.model.parameters, "count"), _operations(flops) if flops else ""))
+        flops, of_loss = record.model.flops, record.model.loss_parameters
+        beside = [f"and {shown(of_loss, 'count')} of the loss"] if of_loss else []
+        note = ", ".join([*beside, *([_operations(flops)] if flops else [])])
+        made.append(Tile("parameters", shown(record.model.parameters, "count"), note))
     if training is not None:
         speed = training.images_per_second
         made.append(

@@ -17,6 +17,7 @@ from ferbench.ids import short
 from ferbench.records.epoch import Epoch
 from ferbench.records.evaluation import ClassScores, EvaluationEntry
 from ferbench.records.run import Run
+from ferbench.runs.corrections import Correction, read_corrections
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.lock import is_held
 from ferbench.runs.partitions import partition_id, unfolded_id
@@ -107,6 +108,7 @@ class RunView:
         directory: where it lies.
         unfolded: of a fold: an id that the folds and seeds of its configuration share; else empty.
         partition: of a fold: an id of the samples and of how they were cut into folds; else empty.
+        corrections: labels that the loss has corrected.
     """
 
     label: str
@@ -119,6 +121,7 @@ class RunView:
     directory: RunDirectory
     unfolded: str = ""
     partition: str = ""
+    corrections: Sequence[Correction] = ()
 
     @property
     def id(self) -> str:
@@ -269,6 +272,7 @@ def _view(directory: RunDirectory) -> RunView:
         directory=directory,
         unfolded=unfolded_id(record) if data.fold else "",
         partition=partition_id(record) if data.fold else "",
+        corrections=read_corrections(directory),
     )
 
 

@@ -69,6 +69,7 @@ class RunPart:
     curves: tuple[Figure, ...]
     epochs: Table | None
     sampling: Table | None
+    corrections: Table | None
     metrics: Table | None
     samples: Table
     components: Table
@@ -103,7 +104,7 @@ class Report:
         tables.append(self.without_result)
         for part in self.runs:
             tables += [part.scores, part.confusion_table, part.pairs, *part.slices, part.calibration, part.errors]
-            tables += [part.epochs, part.sampling, part.metrics]
+            tables += [part.epochs, part.sampling, part.corrections, part.metrics]
             tables += [table for section in part.sections for table in section.tables]
             tables += [part.samples, part.components, part.environment]
         return [table for table in tables if table is not None]
@@ -274,6 +275,7 @@ def _run(run: RunView, sections: Sequence[Component], extras: Extras) -> RunPart
         curves=tuple(run_figures.curves(run)),
         epochs=run_tables.epochs(run) if run.history else None,
         sampling=run_tables.sampling(run),
+        corrections=run_tables.corrections(run),
         metrics=run_tables.metrics(run) if run.evaluations else None,
         samples=run_tables.samples(run),
         components=run_tables.components(run),

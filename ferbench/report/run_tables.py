@@ -12,6 +12,7 @@ from ferbench.ids import SHORT
 from ferbench.metrics.measures import measure
 from ferbench.records.epoch import Epoch
 from ferbench.report.contents import RunView, Scored
+from ferbench.runs.corrections import between_classes
 from ferbench.runs.remarks import absent_line
 from ferbench.tables.table import Cell, Column, Table, apart, duration
 from ferbench.tables.values import text
@@ -212,6 +213,29 @@ def sampling(run: RunView) -> Table | None:
         caption=f"How the sampler of {run.label} drew each epoch.",
         columns=tuple(columns),
         rows=tuple((epoch, *(cell(description, *key) for key in keys)) for epoch, description in drawn),
+    )
+
+
+def corrections(run: RunView) -> Table | None:
+    """How many training labels the loss has corrected from which class to which; None where it has none."""
+    if not run.corrections:
+        return None
+    counts, names = between_classes(run.corrections), run.record.data.class_names
+    learnt = sum(run.record.data.counts.get("train", {}).values())
+    return Table(
+        id=f"corrections-{run.id}",
+        caption=f"Labels that the loss of {run.label} has corrected: {len(run.corrections):,} of {learnt:,} training "
+        "samples. Rows are given classes, columns those in their place.",
+        columns=(
+            Column("given", apart("given class", names)),
+            *(Column(f"corrected_{name}", name, "count") for name in names),
+            Column("all", apart("all", names), "count"),
+        ),
+        rows=tuple(
+            (given, *(counts[given, name] for name in names), sum(counts[given, name] for name in names))
+            for given in names
+        ),
+        notes=("Validation, test and the counts of classes are of the given labels.",),
     )
 
 

@@ -3,6 +3,7 @@
 results/runs/<training_id, 12 digits>/
     run.json                what it is, where it ran, how it ended
     history.jsonl           one line per epoch
+    corrections.csv         training labels that the loss has corrected, if it has
     checkpoints/            weights of the best epoch (safetensors + JSON)
     evaluations/<evaluation_id, 12 digits>/
         metrics.json        scores over one set of samples

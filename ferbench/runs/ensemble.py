@@ -38,6 +38,9 @@ from ferbench.runs.lock import only_writer
 from ferbench.runs.members import Member, aligned_members, shared_splits
 from ferbench.runs.predictions import Predictions
 
+#: What the members' models have together; of their losses an ensemble has nothing.
+_OF_MODELS = [key for key in ModelSize.model_fields if key != "loss_parameters"]
+
 
 @dataclass(frozen=True)
 class Ensemble:
@@ -246,7 +249,7 @@ def _record(ensemble: Ensemble, entries: dict[str, EvaluationEntry], name: str |
                 for member in members
             ]
         ),
-        model=ModelSize(**{key: _sum([getattr(size, key) for size in sizes]) for key in ModelSize.model_fields}),
+        model=ModelSize(**{key: _sum([getattr(size, key) for size in sizes]) for key in _OF_MODELS}),
         training=Training(
             epochs=0,
             stopped=Stopped(reason="ensemble", epoch=0),

@@ -24,6 +24,7 @@ from ferbench.records.evaluation import Evaluation, EvaluationEntry, evaluation_
 from ferbench.records.reading import read_epoch, read_evaluation
 from ferbench.records.run import Run
 from ferbench.runs.agreement import disagreements
+from ferbench.runs.corrections import CORRECTIONS, read_corrections
 from ferbench.runs.covered import differences, unfinished_differences
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.imported import expected
@@ -131,6 +132,7 @@ def _findings(directory: RunDirectory) -> _Found:
         yield from _checkpoints(directory, record)
         yield from _history(directory, record)
         yield from _samples(directory, record)
+        yield from _corrections(directory, record)
     yield from _evaluations(directory, record)
 
 
@@ -253,6 +255,20 @@ def _samples(directory: RunDirectory, record: Run) -> _Found:
         if not (fits and len(held.ids) == len(held.pixel_hashes)):
             yield SAMPLES_FILE, f"it has {len(held.ids):,} {split} samples, run.json {stated:,}", remedy, True
             return
+
+
+def _corrections(directory: RunDirectory, record: Run) -> _Found:
+    remedy = "take it from a backup, or remove the run and run again"
+    try:
+        corrections = read_corrections(directory)
+    except UserError as error:
+        yield CORRECTIONS, error.message.removeprefix(f"{directory.path / CORRECTIONS} is damaged: "), remedy, True
+        return
+    stated = None if record.training is None else record.training.corrected
+    if stated is not None and stated != len(corrections):
+        yield CORRECTIONS, f"it has {len(corrections):,} corrected labels, run.json {stated:,}", remedy, True
+    elif {name for one in corrections for name in (one.given, one.corrected)} - set(record.data.class_names):
+        yield CORRECTIONS, "it has other classes than run.json", remedy, True
 
 
 def _evaluations(directory: RunDirectory, record: Run) -> _Found:

@@ -22,8 +22,8 @@ from ferbench.plugin.specs import LossSpec
 from ferbench.task import Task
 from ferbench.testing.made_up import made_up, reached, reordered, width
 from ferbench.testing.rules import NotApplicable, RuleSet, Subject, Violation, stored
-from ferbench.training.loss_state import learnable, put_state, state_of
-from ferbench.training.step import is_number
+from ferbench.training.loss_state import late, put_state, shaped, state_of, trainable, untrained
+from ferbench.training.step import corrections_fault, is_number
 
 Check = Callable[["LossBench"], str | None]
 Part = TypeVar("Part", Outputs, Targets)
@@ -56,24 +56,28 @@ class LossBench:
         self.affect = torch.rand(_SAMPLES, 2, generator=generator) * 1.6 - 0.8
         self._noise = torch.randn(_SAMPLES, len(self._names), generator=generator)
         self._said = torch.rand(_SAMPLES, 2, generator=generator) * 1.6 - 0.8
+        self._positions = 5 * torch.arange(_SAMPLES) + 3
         self._last = False
 
     @property
     def classes(self) -> int:
         return len(self._names)
 
-    def build(self, order: Tensor | None = None, absent: int | None = None) -> Any:
+    def build(self, order: Tensor | None = None, absent: int | None = None, seed: int = 0) -> Any:
         """The loss.
 
         Args:
             order: int64[K], puts the task's classes into another order.
             absent: a class without training samples.
+            seed: of what it draws at random, such as initial weights.
         """
         places = list(range(self.classes)) if order is None else order.tolist()
         names = tuple(self._names[k] for k in places)
         counts = tuple(0 if k == absent else self._counts[k] for k in places)
         features = width(self.classes) if "features" in self.needs else None
-        loss = self._subject.build_callable(Task(names, 1, 8, 8, counts, has_affect=True, features=features))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            loss = self._subject.build_callable(Task(names, 1, 8, 8, counts, has_affect=True, features=features))
         if self._last:
             loss.epoch_started(_EPOCHS, _EPOCHS)
         return loss
@@ -100,8 +104,16 @@ class LossBench:
         first, *others = (made_up(logits, affect, names, seed) for seed in range(count))
         return dataclasses.replace(first, others=tuple(others))
 
-    def targets(self) -> Targets:
-        return Targets(self.labels.clone(), affect=self.affect.clone())
+    def targets(self, soft: Tensor | None = None) -> Targets:
+        """As a batch of the training has them; ``soft`` are distributions."""
+        return Targets(
+            self.labels.clone(),
+            None if soft is None else soft.clone(),
+            self.affect.clone(),
+            positions=self._positions.clone(),
+            epoch=_EPOCHS if self._last else 1,
+            class_counts=torch.tensor(self._counts),
+        )
 
     def predictions(self, right: float) -> Outputs:
         """Predictions that are right (1), without opinion (0) or wrong (-1)."""
@@ -224,8 +236,7 @@ def inputs_unchanged(bench: LossBench) -> None:
     certain = torch.nn.functional.one_hot(bench.labels, bench.classes).float()
     for soft in (None, certain):
         for learning in (True, False):
-            outputs, targets = copied(bench.outputs()), bench.targets()
-            targets.soft = None if soft is None else soft.clone()
+            outputs, targets = copied(bench.outputs()), bench.targets(soft)
             pairs: list[tuple[Outputs | Targets, Outputs | Targets]]
             pairs = [(copied(outputs), outputs), (copied(targets), targets)]
             with torch.set_grad_enabled(learning), contextlib.suppress(UserError):  # of one that takes no distributions
@@ -243,13 +254,52 @@ def _tensors(given: Outputs | Targets) -> dict[str, Tensor]:
 
 
 @rule()
-def parameters(bench: LossBench) -> None:
-    """It has no parameters to be trained: the optimiser has the model's alone."""
+def evaluation(bench: LossBench) -> None:
+    """It works where nothing is learnt, as in validation: without positions, epoch and class counts."""
     loss = bench.build()
-    value_of(loss, bench.outputs(), bench.targets())  # which may make some
-    names = learnable(loss)
-    if names:
-        raise Violation(f"{', '.join(names[:3])} would never be trained: use buffers, or requires_grad_(False)")
+    value_of(loss, bench.outputs(), bench.targets())
+    with torch.no_grad():
+        for one in (bench.build(), loss):
+            value_of(one, bench.outputs(), Targets(bench.labels, affect=bench.affect))
+
+
+@RULES.rule()
+def parameters(bench: LossBench) -> str:
+    """Its parameters are there when it is built, an ``nn.Module`` has them, and a gradient reaches each."""
+    reached, every = set[str](), dict[str, nn.Parameter]()
+    for one in filter(None, (bench, bench.in_last_epoch())):
+        loss = one.build()
+        built = shaped(loss)
+        total = total_of(loss, one.outputs(), one.targets())  # which may make some
+        if names := untrained(loss):
+            raise Violation(f"{', '.join(names[:3])} would never be trained: let an nn.Module register what is learnt")
+        if names := late(loss, built):
+            raise Violation(
+                f"{', '.join(names[:3])} come with the first batch, when the optimiser is there: make them before"
+            )
+        if built and total.requires_grad:
+            total.backward()
+            every = dict(loss.named_parameters())
+            reached |= {name for name, parameter in every.items() if parameter.grad is not None}
+    learnt = {name: parameter for name, parameter in every.items() if parameter.requires_grad}
+    if without := [name for name in learnt if name not in reached]:
+        raise Violation(f"no gradient reaches {', '.join(without[:3])}; freeze what is not to be learnt")
+    return f"{sum(parameter.numel() for parameter in learnt.values()):,} numbers to learn" if learnt else "it has none"
+
+
+@rule()
+def corrections(bench: LossBench) -> str:
+    """Where it corrects labels, they are class ids, int64[N]."""
+    loss, corrected = bench.build(), 0
+    for _ in range(3):
+        value = value_of(loss, bench.predictions(-1.0), bench.targets())
+        labels = value.corrected if isinstance(value, LossValue) else None
+        if labels is None:
+            continue
+        if fault := corrections_fault(labels, _SAMPLES, bench.classes):
+            raise Violation(f"it corrects the labels of {_SAMPLES} samples to {fault}")
+        corrected += int((labels != bench.labels).sum())
+    return f"it corrects {corrected} labels of {3 * _SAMPLES} wrong predictions"
 
 
 @rule()
@@ -267,7 +317,7 @@ def state_round_trip(bench: LossBench) -> str:
     carries = [name for name in ("state_dict", "load_state_dict") if callable(getattr(first, name, None))]
     if len(carries) == 1:
         raise Violation(f"it has {carries[0]}() alone; a state needs both state_dict() and load_state_dict(state)")
-    restored = bench.build()
+    restored = bench.build(seed=1)
     put_state(restored, stored(state_of(first)))
     for _ in range(2):
         here, there = learn(first), learn(restored)
@@ -294,7 +344,9 @@ def absent_class(bench: LossBench) -> None:
         labels = bench.labels if there else torch.where(bench.labels == absent, 0, bench.labels)
         at = f"with 0 among task.train_counts{' and a sample of that class' if there else ''}"
         remedy = "divide by the counts only where they are above 0"
-        _is_finite(bench.build(absent=absent), bench.outputs(), Targets(labels, affect=bench.affect), at, remedy)
+        targets = bench.targets()
+        targets.labels = labels
+        _is_finite(bench.build(absent=absent), bench.outputs(), targets, at, remedy)
 
 
 def _is_finite(loss: Any, outputs: Outputs, targets: Targets, at: str, remedy: str) -> None:
@@ -303,8 +355,9 @@ def _is_finite(loss: Any, outputs: Outputs, targets: Targets, at: str, remedy: s
         raise Violation(f"{at} it is {total.item()}; {remedy}")
     if total.requires_grad:
         total.backward()
-        for part in _tensors(outputs).values():
-            if part.grad is not None and not part.grad.isfinite().all():
+        reached = [*_tensors(outputs).values(), *trainable(loss)]
+        for part in (one.grad for one in reached):
+            if part is not None and not part.isfinite().all():
                 raise Violation(f"{at} its gradient is not finite; {remedy}")
 
 
@@ -341,7 +394,8 @@ def mean_over_samples(bench: LossBench) -> None:
     twice = outputs.each(lambda part: torch.cat([part, part]))
     with torch.no_grad():
         once = total_of(bench.build(), outputs, bench.targets())
-        doubled = total_of(bench.build(), twice, Targets(bench.labels.repeat(2), affect=bench.affect.repeat(2, 1)))
+        targets = bench.targets().each(lambda part: torch.cat([part, part]))
+        doubled = total_of(bench.build(), twice, targets)
     if not torch.allclose(once, doubled, rtol=1e-4):
         raise Violation(f"once {once:.4g}, twice {doubled:.4g}: return the mean, so that micro-batches can be weighted")
 
@@ -374,8 +428,7 @@ def distributions(bench: LossBench) -> None:
     try:
         with torch.no_grad():
             labels, votes = (
-                float(total_of(bench.build(), outputs, Targets(bench.labels, soft, bench.affect)))
-                for soft in (certain, blended)
+                float(total_of(bench.build(), outputs, bench.targets(soft))) for soft in (certain, blended)
             )
     except UserError:
         return
@@ -390,10 +443,12 @@ def device(bench: LossBench) -> None:
     """It works on the device that the predictions are on."""
     loss, elsewhere = bench.build(), torch.device("meta")
     loss = loss.to(elsewhere) if isinstance(loss, nn.Module) else loss
-    outputs, targets = bench.outputs(), bench.targets()
-    moved = outputs.each(lambda part: part.to(elsewhere))
+    outputs = bench.outputs().each(lambda part: part.to(elsewhere))
+    targets = bench.targets().each(lambda part: part.to(elsewhere))
+    assert targets.class_counts is not None
+    targets.class_counts = targets.class_counts.to(elsewhere)
     try:
-        value_of(loss, moved, targets.each(lambda part: part.to(elsewhere)))
+        value_of(loss, outputs, targets)
     except (RuntimeError, NotImplementedError) as error:
         if "expected device" in str(error) or "same device" in str(error):
             raise Violation(
@@ -411,7 +466,9 @@ def missing_labels(bench: LossBench) -> None:
     affect[::3] = torch.nan
     affect[1::3, 1] = torch.nan
     assert outputs.affect is not None
-    total = total_of(loss, outputs, Targets(bench.labels, affect=affect))
+    targets = bench.targets()
+    targets.affect = affect
+    total = total_of(loss, outputs, targets)
     if not total.isfinite():
         raise Violation(f"with missing labels it is {total.item()}")
     if not total.requires_grad:
@@ -451,15 +508,33 @@ def class_order(bench: LossBench) -> None:
     outputs, soft = bench.outputs(), torch.softmax(bench.outputs(2.0).logits.detach().flip(0), dim=1)
     elsewhere = torch.empty_like(order)
     elsewhere[order] = torch.arange(bench.classes)
-    moved = reordered(outputs, order)
+    moved, counts = reordered(outputs, order), bench.targets().class_counts
+    assert counts is not None
     for votes in (None, soft):
         with torch.no_grad():
-            plain = total_of(bench.build(), outputs, Targets(bench.labels, votes, bench.affect))
-            permuted = Targets(elsewhere[bench.labels], None if votes is None else votes[:, order], bench.affect)
-            other = total_of(bench.build(order), moved, permuted)
+            plain = total_of(bench.build(), outputs, bench.targets(votes))
+            permuted = bench.targets(None if votes is None else votes[:, order])
+            permuted.labels, permuted.class_counts = elsewhere[bench.labels], counts[order]
+            other = total_of(_in_order(bench, order), moved, permuted)
         if not torch.allclose(plain, other, rtol=1e-4):
             with_what = "labels" if votes is None else "label distributions"
             raise Violation(
                 f"with {with_what} it is {plain:.4g}, and {other:.4g} when the classes change places: "
                 "know classes by task.class_names, not by position"
             )
+
+
+def _in_order(bench: LossBench, order: Tensor) -> Any:
+    """The loss for classes in another order. What it draws at random for each class, such as the initial weights of a
+    head, changes places with them."""
+    loss = bench.build(order)
+    if not isinstance(loss, nn.Module):
+        return loss
+    own, elsewhere = loss.state_dict(), bench.build(order, seed=1).state_dict()
+    for name, value in bench.build().state_dict().items():
+        if isinstance(value, Tensor) and not torch.equal(own[name], elsewhere[name]):
+            for dimension in (place for place, size in enumerate(value.shape) if size == bench.classes):
+                value = value.index_select(dimension, order)
+            own[name] = value
+    put_state(loss, own)
+    return loss

@@ -13,10 +13,8 @@ from torch import Tensor, nn
 from ferbench.data.batches import Batches
 from ferbench.data.cuts import count_updates
 from ferbench.data.targets import LossValue, Outputs, Targets
-from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan, build_sampler
 from ferbench.metrics.measures import AFFECT_METRICS, HIGHER_IS_BETTER
-from ferbench.plugin.culprit import in_use
 from ferbench.training.asking import described, draw, rates_at
 from ferbench.training.building import build_model, check_budget, check_outputs, check_single_images, feature_width
 from ferbench.training.ema import averaged
@@ -24,7 +22,7 @@ from ferbench.training.evaluation import evaluating
 from ferbench.training.growing import planned_sizes
 from ferbench.training.layers import count_parameters
 from ferbench.training.loop import Sampler, Training
-from ferbench.training.loss_state import check_state, learnable
+from ferbench.training.loss_state import check_parameters, check_state, shaped, trainable
 from ferbench.training.mixing import Mixing
 from ferbench.training.parameter_groups import parameter_groups, scaled
 from ferbench.training.precision import Precision
@@ -68,25 +66,19 @@ def check_loss(plan: Plan, model: nn.Module, loss: Loss) -> None:
     """Try a loss on what the model gives for two blank images, both on the CPU.
 
     Raises:
-        UserError: the loss needs what the model or the data do not have, returns no scalar, has parameters to be
-            trained, or a state that cannot be stored.
+        UserError: the loss needs what the model or the data do not have, returns no scalar, has parameters that would
+            not be trained, or a state that cannot be stored.
     """
     blank = torch.zeros(2, plan.task.channels, plan.task.height, plan.task.width)
     affect = torch.zeros(2, 2) if plan.task.has_affect else None
+    built = shaped(loss)
     with evaluating(model), torch.no_grad():
         targets = Targets(torch.zeros(2, dtype=torch.int64), affect=affect)
         evaluate_loss(loss, forward(model, blank, plan.needs), targets)
         if len(plan.views) > 1:
             several = blank[:, None].expand(-1, len(plan.views), -1, -1, -1)
             evaluate_loss(loss, forward(model, several, plan.needs), targets)
-    names = learnable(loss)  # after the call, which may make some
-    if names:
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        raise UserError(
-            f"{in_use('loss')} has parameters that would never be trained: {', '.join(names[:3])}{more}",
-            "the optimiser has the model's alone: let the loss keep buffers, freeze what is not to be learnt "
-            "(requires_grad_(False)), or put the parameters into a model",
-        )
+    check_parameters(loss, built)
     check_state(loss)
 
 
@@ -129,7 +121,7 @@ def assemble(
     drawn = plan.epoch_samples
     check_epochs(plan, train.truth.labels)
     augment = chosen["augmentation"].build(plan.task)
-    optimizer = scaled(chosen["optimizer"].build(parameter_groups(model, settings)))
+    optimizer = scaled(chosen["optimizer"].build(parameter_groups(model, settings, trainable(loss))))
     steps = count_updates(drawn, settings.batch_size, settings.accumulate)
     rates = tuple(float(group["lr"]) for group in optimizer.param_groups)
     schedule = chosen["schedule"].build(rates, settings.epochs, steps)

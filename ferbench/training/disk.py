@@ -11,7 +11,7 @@ from ferbench.experiment.plan import Plan
 from ferbench.storage import json_bytes
 from ferbench.training import checkpoints
 from ferbench.training.assemble import build_loss
-from ferbench.training.loss_state import state_of
+from ferbench.training.loss_state import state_of, trainable
 from ferbench.training.parameter_groups import parameter_groups, scaled
 from ferbench.training.snapshots import random_state
 from ferbench.training.storable import pack
@@ -27,7 +27,7 @@ _UPDATES = 8
 
 
 def checkpoint_bytes(plan: Plan, model: nn.Module) -> tuple[int, int]:
-    """Bytes of the best epoch's weights, and of one snapshot of the whole training.
+    """Bytes of the best epoch's weights, with the loss's state, and of one snapshot of the whole training.
 
     Args:
         plan: of the run.
@@ -38,9 +38,10 @@ def checkpoint_bytes(plan: Plan, model: nn.Module) -> tuple[int, int]:
     if not settings.epochs:
         return weights, 0
     loss = build_loss(plan, torch.device("cpu"), model)
-    optimizer = scaled(plan.resolved.components["optimizer"].build(parameter_groups(model, settings)))
+    of_loss = trainable(loss)
+    optimizer = scaled(plan.resolved.components["optimizer"].build(parameter_groups(model, settings, of_loss)))
     for _ in range(_UPDATES):
-        for parameter in model.parameters():
+        for parameter in (*model.parameters(), *of_loss):
             if parameter.requires_grad:
                 parameter.grad = 1e-3 * torch.randn_like(parameter)
         optimizer.step()
@@ -52,7 +53,8 @@ def checkpoint_bytes(plan: Plan, model: nn.Module) -> tuple[int, int]:
     tensors: dict[str, Tensor] = {}
     plain = {key: pack(value, tensors, key) for key, value in state.items()}
     parts = sum(tensor.nbytes for tensor in tensors.values()) + len(json_bytes(plain))
-    return weights, parts + weights * (1 if settings.ema is None else 2)
+    of_loss_state = sum(tensor.nbytes for name, tensor in tensors.items() if name.startswith("loss."))
+    return weights + of_loss_state, parts + weights * (1 if settings.ema is None else 2)
 
 
 def room(plan: Plan, weights: int, snapshot: int) -> tuple[int, int]:

@@ -81,7 +81,8 @@ class Estimator:
     def _checkpoint_bytes(self, plan: Plan) -> tuple[int, int]:
         settings = plan.resolved.recipe.training
         chosen = {name: plan.resolved.components[name].describe().plain() for name in ("model", "loss", "optimizer")}
-        groups = [settings.decay_all, settings.head_lr_factor, settings.ema is None, settings.epochs == 0]
+        factors = [settings.head_lr_factor, settings.loss_lr_factor, settings.loss_decay]
+        groups = [settings.decay_all, *factors, settings.ema is None, settings.epochs == 0]
         key = digest([chosen, groups, plan.identity["rows"]["input"], len(plan.task.class_names)])
         if key not in self._checkpoints:
             self._checkpoints[key] = checkpoint_bytes(plan, build_model(plan))

@@ -108,7 +108,9 @@ def evaluate(
     """
     needs = () if loss is None else needs
     whole_batch = batch_size
-    ranks.copy_weights(model)  # what is evaluated is what the first rank keeps
+    for part in (model, loss):  # what is evaluated is what the first rank keeps
+        if isinstance(part, nn.Module):
+            ranks.copy_weights(part)
     with evaluating(model):
         while True:
             try:

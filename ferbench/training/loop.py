@@ -19,7 +19,7 @@ from ferbench.data.batches import Augmentation, Batches, Mix
 from ferbench.data.shards import Shards
 from ferbench.data.targets import Targets
 from ferbench.plugin.partners import ViewKind
-from ferbench.records.epoch import Epoch, EpochScores
+from ferbench.records.epoch import Corrected, Epoch, EpochScores
 from ferbench.training.asking import described, draw, pass_scores, rates_at
 from ferbench.training.epoch import Diverged, EpochSums, look, scores_of, summarise
 from ferbench.training.evaluation import evaluate, evaluation_batch
@@ -94,7 +94,7 @@ class Training:
     Attributes:
         model: in training mode, channels last.
         loss: the loss plugin.
-        optimizer: over the model's parameters.
+        optimizer: over the model's parameters, and the loss's where it has some.
         schedule: learning rates by step.
         sampler: order of the training samples.
         augment: the augmentation plugin.
@@ -110,7 +110,8 @@ class Training:
         clip_norm: longest gradient; None: no limit.
         precision: of the steps.
         mix: what mixes the samples of a batch; None: nothing does.
-        average: of the weights over the steps; what is validated and kept then is the average.
+        average: of the model's weights over the steps; what is validated and kept then is the average, with the
+            loss as it is.
         stopping: when to stop early; None: never.
         sizes: side of the training images by epoch, in pixels; None: what the model expects, always.
         ranks: that share the training; each has everything but its own part of the batches.
@@ -219,6 +220,8 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             if training.average is not None:
                 training.average.update(training.model, at.step)
             sums.add(result)
+            for positions, labels in result.corrected:
+                training.train.correct(positions, labels, epoch)
             outcome.micro_batch = stepper.micro_batch
             observer.batch_done(epoch, sums.images, len(order), look(sums, at.step, epoch))
             at.seconds = time.perf_counter() - started
@@ -273,6 +276,9 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             at.record.sampler = drawn
         if size is not None:
             at.record.image_size = size
+        if (corrections := training.train.corrections) is not None:
+            at.record.corrected = Corrected(samples=len(corrections), changes=corrections.changes)
+            corrections.changes = 0
         at.epoch, at.batches, at.seconds, at.sums, at.scores = epoch + 1, 0, 0.0, None, scores
         saver.epoch_done(training, improved)
         observer.epoch_ended(at.record)

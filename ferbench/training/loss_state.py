@@ -1,6 +1,7 @@
 """What a loss has learnt, such as the centres of classes: kept with checkpoints, and with the weights that are tested.
 
-A loss that is a module, or has ``state_dict()`` and ``load_state_dict(state)`` as samplers have, has a state.
+A loss that is a module, or has ``state_dict()`` and ``load_state_dict(state)`` as samplers have, has a state. The
+parameters of a module are trained with the model's, and are a part of that state.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import contextlib
 import copy
 import functools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -82,10 +83,61 @@ def check_state(loss: Callable[..., Any]) -> None:
         ) from error
 
 
-def learnable(loss: object) -> list[str]:
-    """Names of the parameters that a loss has and does not freeze: its own, and those of what it keeps, encloses or
-    names."""
-    names: list[str] = []
+def trainable(loss: object) -> list[nn.Parameter]:
+    """The parameters of a loss that are trained: those of a module that it does not freeze."""
+    return [each for each in loss.parameters() if each.requires_grad] if isinstance(loss, nn.Module) else []
+
+
+def check_parameters(loss: object, built: Sequence[nn.Parameter]) -> None:
+    """Refuse a loss with parameters that nobody would train, or save.
+
+    Args:
+        loss: that has been called, which may make some.
+        built: those that were `shaped` before that.
+
+    Raises:
+        UserError: naming some of them.
+    """
+    lost = untrained(loss)
+    if lost:
+        raise UserError(
+            f"{in_use('loss')} has parameters that would never be trained: {_listed(lost)}",
+            "let it be an nn.Module that registers them, or freeze what is not to be learnt (requires_grad_(False))",
+        )
+    made = late(loss, built)
+    if made:
+        raise UserError(
+            f"{in_use('loss')} makes parameters at its first batch, which the optimiser does not have: {_listed(made)}",
+            "make them in its builder: task.num_classes and task.features say of what shape",
+        )
+
+
+def shaped(loss: object) -> list[nn.Parameter]:
+    """The `trainable` parameters of a loss that are there, with a shape: those of ``nn.LazyLinear`` get theirs late."""
+    return [each for each in trainable(loss) if not isinstance(each, nn.UninitializedParameter)]
+
+
+def late(loss: object, built: Sequence[nn.Parameter]) -> list[str]:
+    """Names of the `trainable` parameters of a loss that are not among those that were there when it was built."""
+    known = {id(parameter) for parameter in built}
+    own = loss.named_parameters() if isinstance(loss, nn.Module) else ()
+    return [name for name, parameter in own if parameter.requires_grad and id(parameter) not in known]
+
+
+def untrained(loss: object) -> list[str]:
+    """Names of the parameters that a loss does not freeze, and that are no module's that it is: those of what it keeps,
+    encloses or names."""
+    registered = {id(parameter) for parameter in trainable(loss)}
+    return [name for name, parameter in _learnable(loss) if id(parameter) not in registered]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _learnable(loss: object) -> list[tuple[str, Tensor]]:
+    """The parameters that a loss has and does not freeze: its own, and those of what it keeps, encloses or names."""
+    found: list[tuple[str, Tensor]] = []
     seen: set[int] = set()
     called = (getattr(type(loss), name, None) for name in ("forward", "__call__"))
     waiting: deque[tuple[str, object]] = deque([("", loss), *(("", method) for method in called)])
@@ -95,10 +147,10 @@ def learnable(loss: object) -> list[str]:
             continue
         seen.add(id(held))
         if isinstance(held, Tensor):
-            names += [name] if held.requires_grad and held.is_leaf else []
+            found += [(name, held)] if held.requires_grad and held.is_leaf else []
             continue
         waiting += [(f"{name}.{key}".strip("."), value) for key, value in _held_by(held)]
-    return names
+    return found
 
 
 #: What holds no parameter, or (modules, classes) is not the loss's own.

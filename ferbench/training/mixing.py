@@ -49,7 +49,8 @@ class Mixing:
         Returns:
             Images of the same shape, and targets whose ``soft`` is set: distributions, valence and arousal and
             weights are mixed by each sample's share λ (after CutMix that of the pixels that are its own); valence
-            and arousal are missing where either of the two lacks them; ``labels`` are those of the larger share.
+            and arousal are missing where either of the two lacks them; ``labels`` and ``positions`` are those of the
+            larger share.
         """
         draws = draws.to("cpu")
         share, boxes = self.parameters(images.shape[-2:], draws)
@@ -91,12 +92,17 @@ def mix_images(images: Tensor, share: Tensor, boxes: Tensor) -> Tensor:
 def mix_targets(targets: Targets, share: Tensor, classes: int) -> Targets:
     """Mix the targets of such images."""
     own = upload(share, targets.labels.device)
+
+    def larger(part: Tensor) -> Tensor:
+        return torch.where(own >= 0.5, part, part.flip(0))
+
     return replace(
         targets,
-        labels=torch.where(own >= 0.5, targets.labels, targets.labels.flip(0)),
+        labels=larger(targets.labels),
         soft=_between(targets.distributions(classes), own),
         affect=None if targets.affect is None else _between(targets.affect, own),
         weight=None if targets.weight is None else _between(targets.weight, own),
+        positions=None if targets.positions is None else larger(targets.positions),
     )
 
 

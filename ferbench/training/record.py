@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import datetime
 import traceback
+from collections.abc import Iterator
 
 import torch
 
+from ferbench.data.corrections import Corrections
 from ferbench.data.exclusions import MISSING_SHOWN, Matched
 from ferbench.experiment.plan import Plan
 from ferbench.plugin.culprit import named
 from ferbench.records.environment import Environment
 from ferbench.records.lineage import Lineage
 from ferbench.records.run import AskedRecipe, Data, Failure, Identity, LabelNoise, ListedExclusions, Run, Status
+from ferbench.runs.corrections import Correction
 from ferbench.runs.directory import RunDirectory
 from ferbench.training import runtime
 from ferbench.training.epoch import Diverged
@@ -73,6 +76,13 @@ def first_record(plan: Plan, device: torch.device) -> Run:
 def _listed(matched: Matched) -> ListedExclusions:
     missing = list(matched.missing[:MISSING_SHOWN])
     return ListedExclusions(listed=matched.listed, found=matched.found, missing=missing)
+
+
+def corrections_of(plan: Plan, corrections: Corrections) -> Iterator[Correction]:
+    """What a loss has corrected, by sample and class."""
+    ids, names, given = plan.pack.ids[plan.split.train], plan.split.class_names, plan.split.labels[plan.split.train]
+    for place, label, epoch in zip(*(part.tolist() for part in corrections.table()), strict=True):
+        yield Correction(str(ids[place]), names[given[place]], names[label], epoch)
 
 
 def write_failure(directory: RunDirectory, record: Run, error: BaseException) -> None:

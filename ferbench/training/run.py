@@ -19,6 +19,7 @@ from ferbench.plugin.culprit import blame, using
 from ferbench.records.epoch import Epoch
 from ferbench.records.run import ModelSize, Run, Session, Stopped
 from ferbench.records.run import Training as TrainingRecord
+from ferbench.runs.corrections import remove_corrections, write_corrections
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.learnt import SAMPLES_FILE, write_samples
 from ferbench.runs.lock import only_writer
@@ -32,9 +33,10 @@ from ferbench.training.final_evaluation import evaluate_kept, evaluate_role
 from ferbench.training.interruption import Interruption
 from ferbench.training.layers import layer_table
 from ferbench.training.loop import Observer, Training, fit
+from ferbench.training.loss_state import trainable
 from ferbench.training.position import Position, TrainingOutcome
 from ferbench.training.ranks import ALONE, OutOfMemory, PeerLost, Ranks
-from ferbench.training.record import first_record, now, other_threads, write_failure
+from ferbench.training.record import corrections_of, first_record, now, other_threads, write_failure
 from ferbench.training.saving import RunSaver
 from ferbench.training.snapshots import Snapshots
 from ferbench.training.starting import begin_from
@@ -122,6 +124,8 @@ def _execute(
             record.model = ModelSize(**layer_table(model, plan.task).totals())
             model = _placed(model, device)
             loss = build_loss(plan, device, model)
+            if of_loss := sum(parameter.numel() for parameter in trainable(loss)):
+                record.model.loss_parameters = of_loss
             training = _assembled(plan, model, loss, device, ranks) if recipe.training.epochs else None
             snapshots = Snapshots(directory.checkpoints, plan.training_id, recipe.training.keep)
             saver = RunSaver(
@@ -147,6 +151,7 @@ def _execute(
             if not resumed:
                 snapshots.clear()
                 directory.start_history()
+                remove_corrections(directory)
             trackers.notify("run_started", record.plain())
             observer = _Recorder(directory, trackers, observer_for(record))
             if training is None:
@@ -162,6 +167,9 @@ def _execute(
                 with interruption.waiting():
                     outcome = fit(training, observer, saver)
                 record.training = _training_record(plan, directory, outcome)
+                if training.train.corrections is not None:
+                    corrections = corrections_of(plan, training.train.corrections)
+                    record.training.corrected = write_corrections(directory, corrections)
                 assert record.training.best_epoch == training.best.epoch
             checkpoints.load_weights(directory.checkpoints, BEST, model, device)
             evaluate_kept(plan, model, loss, device, directory, record, ranks)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import copy
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ferbench.data.corrections import Corrections
 from ferbench.data.cuts import batch_bounds, count_updates
 from ferbench.records.epoch import Epoch
 from ferbench.training.loss_state import state_of
@@ -112,10 +113,17 @@ def _misfits(snapshot: Snapshot, training: Training) -> Iterator[str]:
             yield f"it has no state of the {name}, or one that the {name} has not"
         elif what := _unlike(own, kept, name):
             yield what
+    if snapshot.corrections is not None:
+        done = at.epoch - (0 if at.batches else 1)
+        known = Corrections(training.train.truth.labels)
+        yield from filter(None, [known.misfit(snapshot.corrections, len(training.class_names), done)])
     own = state_of(training.loss)
     if (own is None) != (snapshot.loss is None) or isinstance(own, Mapping) != isinstance(snapshot.loss, Mapping):
         yield "it has no state of the loss, or one that the loss has not"
-    elif what := _random_fault(snapshot.random):
+    elif isinstance(training.loss, torch.nn.Module):
+        parameters = [name for name, _ in training.loss.named_parameters() if name in own]
+        yield from _parameters_misfits(parameters, own, snapshot.loss)
+    if what := _random_fault(snapshot.random):
         yield what
 
 
@@ -129,6 +137,16 @@ def _weights_misfits(model: torch.nn.Module, kept: Mapping[str, Tensor]) -> Iter
             yield f"its {name} has another shape or type than the model's"
     for name, _ in model.named_parameters():
         if name in kept and not kept[name].isfinite().all():
+            yield f"its {name} has values that are no numbers"
+
+
+def _parameters_misfits(names: Sequence[str], own: Mapping[str, Any], kept: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the parameters of a loss; its buffers may be of any shape, as some are made later."""
+    for name in names:
+        value = kept.get(name)
+        if not isinstance(value, Tensor) or (value.shape, value.dtype) != (own[name].shape, own[name].dtype):
+            yield f"its {name} has another shape or type than the loss's"
+        elif not value.isfinite().all():
             yield f"its {name} has values that are no numbers"
 
 

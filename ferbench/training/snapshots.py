@@ -1,7 +1,8 @@
 """Everything that a training needs to go on as if it had never stopped.
 
 checkpoints/
-    step-00001200.safetensors   tensors: model, average, optimiser, scaler, sampler, sums of the epoch, random state
+    step-00001200.safetensors   tensors: model, average, loss, optimiser, scaler, sampler, corrected labels, sums of the
+                                epoch, random state
     step-00001200.json          the rest, and the SHA-256 of the tensors; written last: without it nothing counts
     step-00001250-end.…         the same at the end of an epoch
 """
@@ -21,6 +22,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from ferbench.bounded import Damaged, read_file
+from ferbench.data.corrections import Corrections
 from ferbench.errors import UserError
 from ferbench.runs.saved import snapshot_names
 from ferbench.runs.sealed import seal, unseal
@@ -66,6 +68,7 @@ class Snapshot:
         stopping: value and epochs waited of early stopping; None without it.
         position: where the training is.
         random: the random generators.
+        corrections: of labels, see `ferbench.data.corrections`; None where there are none, as in older ones.
     """
 
     model: dict[str, Tensor]
@@ -79,6 +82,7 @@ class Snapshot:
     stopping: tuple[float, int] | None
     position: Position
     random: RandomState
+    corrections: _State | None = None
 
     @classmethod
     def of(cls, training: Training, at: Position) -> Snapshot:
@@ -97,6 +101,7 @@ class Snapshot:
             stopping=None if stopping is None else (stopping.value, stopping.waited),
             position=at,
             random=random_state(training.train.device),
+            corrections=None if training.train.corrections is None else training.train.corrections.state_dict(),
         )
 
     @classmethod
@@ -141,6 +146,10 @@ class Snapshot:
         if training.stopping is not None:
             assert self.stopping is not None
             training.stopping.value, training.stopping.waited = self.stopping
+        training.train.corrections = None
+        if self.corrections is not None:
+            training.train.corrections = Corrections(training.train.truth.labels)
+            training.train.corrections.load_state_dict(self.corrections)
         device = training.train.device
         state = self.position.to_state()
         state = tree_map(lambda part: part.to(device, copy=True) if isinstance(part, Tensor) else part, state)

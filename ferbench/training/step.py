@@ -6,7 +6,7 @@ import gc
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from ferbench.errors import UserError, is_out_of_memory
 from ferbench.metrics.measures import component_fault
 from ferbench.plugin.culprit import calls, in_use
 from ferbench.training.kept import apart, check_kept, count_views, kept, stacked
+from ferbench.training.loss_state import put_state, state_of
 from ferbench.training.precision import Precision
 from ferbench.training.ranks import ALONE, OutOfMemory, Ranks
 from ferbench.wording import one_line
@@ -72,8 +73,10 @@ def evaluate_loss(loss: Loss, outputs: Outputs, targets: Targets) -> LossValue:
     already: whoever needs what a model gave takes it before the loss is called.
 
     Raises:
-        UserError: the total is no scalar, or a component has the name of something else in the records or is none.
+        UserError: the total is no scalar, a component has the name of something else in the records or is none, or
+            labels are corrected to what are none.
     """
+    classes = outputs.logits.shape[1]
     value = loss(outputs, targets.each(Tensor.clone))
     value = value if isinstance(value, LossValue) else LossValue(total=value)
     if not is_number(value.total):
@@ -84,7 +87,23 @@ def evaluate_loss(loss: Loss, outputs: Outputs, targets: Targets) -> LossValue:
         )
     for name, component in value.components.items():
         check_component(name, component)
+    fault = None if value.corrected is None else corrections_fault(value.corrected, len(targets), classes)
+    if fault is not None:
+        raise UserError(
+            f"{in_use('loss')} corrects the labels of {len(targets)} samples to {fault}",
+            "let LossValue.corrected be the class ids that they have from now on, such as targets.labels where nothing "
+            "is wrong with them",
+        )
     return value
+
+
+def corrections_fault(corrected: object, n: int, classes: int) -> str | None:
+    """What a loss gives as the corrected labels of ``n`` samples; None where they can be that."""
+    if not (isinstance(corrected, Tensor) and corrected.dtype == torch.int64 and corrected.shape == (n,)):
+        dtype = f", {str(corrected.dtype).removeprefix('torch.')}" if isinstance(corrected, Tensor) else ""
+        return f"{_shown(corrected)}{dtype}, not int64[{n}]"
+    wrong = corrected[(corrected < 0) | (corrected >= classes)]
+    return f"{int(wrong[0])}, where the {classes} classes are 0 to {classes - 1}" if len(wrong) else None
 
 
 def check_component(name: object, component: object) -> None:
@@ -146,12 +165,14 @@ class StepResult:
         components: mean components of the loss by name.
         predicted: int64[N], the class with the highest logit, before the update.
         labels: int64[N], of the same samples.
+        corrected: positions int64[m] in the training split, and the labels int64[m] that the loss gives these samples.
     """
 
     loss: Tensor
     components: dict[str, Tensor]
     predicted: Tensor
     labels: Tensor
+    corrected: Sequence[tuple[Tensor, Tensor]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +203,8 @@ class Stepper:
     Args:
         model: in training mode.
         loss: the loss plugin.
-        optimizer: over the model's parameters.
+        optimizer: over the model's parameters, and the loss's where it has some. What is called on a rank is not the
+            loss that another one has: each computes all of it, so that its gradients are the same there.
         device: where they are.
         precision: of the forward and backward passes.
         clip_norm: longest gradient over all parameters together (L2), longer ones are scaled down to it
@@ -212,6 +234,8 @@ class Stepper:
         self._model = model
         self._called = ranks.replicated(model, needs)
         self._needs = needs
+        if isinstance(loss, nn.Module):  # which may have been built with other random numbers
+            ranks.copy_weights(loss)
         self._loss = loss
         self._optimizer = optimizer
         self._device = device
@@ -264,7 +288,7 @@ class Stepper:
         self._optimizer.zero_grad(set_to_none=True)
         total: Tensor | None = None
         components: dict[str, Tensor] = {}
-        predicted, labels = [], []
+        predicted, labels, corrected = [], [], []
         n = sum(len(targets) for _, targets in batches)
         pieces = list(self._pieces(batches, size))
         for piece in pieces:
@@ -283,9 +307,11 @@ class Stepper:
             for name, component in value.components.items():
                 components[name] = components.get(name, 0) + component.detach() * share
             labels.append(piece.targets.labels)
+            if value.corrected is not None and piece.targets.positions is not None:
+                corrected.append((piece.targets.positions, value.corrected.detach()))
         self._update()
         assert total is not None
-        return StepResult(total, components, _joined(predicted), _joined(labels))
+        return StepResult(total, components, _joined(predicted), _joined(labels), corrected)
 
     def _pieces(self, batches: Sequence[tuple[Tensor, Targets]], size: int) -> Iterator[_Piece]:
         if self.shards.count == 1:
@@ -319,13 +345,13 @@ class Stepper:
             scaler.step(self._optimizer)
             scaler.update()
 
-    def _remember(self) -> tuple[list[Tensor], Tensor, Tensor | None]:
+    def _remember(self) -> tuple[list[Tensor], Any, Tensor, Tensor | None]:
         buffers = [buffer.detach().clone() for buffer in self._model.buffers()]
         cuda = torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else None
-        return buffers, torch.get_rng_state(), cuda
+        return buffers, state_of(self._loss), torch.get_rng_state(), cuda
 
-    def _restore(self, state: tuple[list[Tensor], Tensor, Tensor | None]) -> None:
-        buffers, rng, cuda = state
+    def _restore(self, state: tuple[list[Tensor], Any, Tensor, Tensor | None]) -> None:
+        buffers, learnt, rng, cuda = state
         self._optimizer.zero_grad(set_to_none=True)
         gc.collect()
         if cuda is not None:
@@ -335,6 +361,7 @@ class Stepper:
         with torch.no_grad():
             for buffer, remembered in zip(self._model.buffers(), buffers, strict=True):
                 buffer.copy_(remembered)
+        put_state(self._loss, learnt)  # it may have seen some of the pieces
 
 
 def _pieces(batches: Sequence[tuple[Tensor, Targets]], size: int) -> Iterator[_Piece]:

@@ -37,11 +37,15 @@ def test_own_data(ferbench_cli, tmp_path):
 def test_own_loss(ferbench_cli, tmp_path):
     printed = do(ferbench_cli, tmp_path, text_of("how-to/own-loss.md"), (*SMALL, *FACES))
     shown, checked, ran, board, checked_ldam, ran_ldam, *more = printed.values()
-    checked_branches, ran_branches, checked_mirror, ran_mirror = more
+    checked_branches, ran_branches, checked_mirror, ran_mirror, checked_margins, ran_margins, *relabelled = more
     assert "are kept" in checked_branches
     assert ran_branches.count("macro average") == 2
     assert "are kept" in checked_mirror
     assert ran_mirror.count("macro average") == 1
+    assert "numbers to learn" in checked_margins
+    assert ran_margins.count("macro average") == 1
+    assert "are kept" in relabelled[0]
+    assert "training labels, by the loss: corrections.csv says which" in relabelled[-1]
     assert "are kept" in checked_ldam
     assert ran_ldam.count("macro average") == 6
     assert "0.01 … 1, log" in shown

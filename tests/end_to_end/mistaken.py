@@ -21,7 +21,7 @@ def _boom(where, here):
 
 @ferbench.hookimpl
 def ferbench_losses():
-    for name in ("margin", "centre", "named", "learnt", "failing-loss"):
+    for name in ("margin", "centre", "named", "learnt", "late", "failing-loss"):
         yield ferbench.LossSpec(name, build=f"mistaken:{name.replace('-', '_')}")
 
 
@@ -118,16 +118,31 @@ def named(task, *, component: str = "loss"):
     return loss
 
 
-class Learnt(nn.Module):
+class Learnt:
+    """Keeps what it would learn, and is no module."""
+
     def __init__(self, task):
-        super().__init__()
         self.scales = nn.ParameterDict({"expression": torch.zeros(()), "affect": torch.zeros(())})
 
-    def forward(self, outputs, targets):
+    def __call__(self, outputs, targets):
         return F.cross_entropy(outputs.logits, targets.labels) * (-self.scales["expression"]).exp()
 
 
 learnt = Learnt
+
+
+class Late(nn.Module):
+    """Makes what it would learn of the first batch."""
+
+    def __init__(self, task):
+        super().__init__()
+        self.head = nn.LazyLinear(task.num_classes)
+
+    def forward(self, outputs, targets):
+        return F.cross_entropy(self.head(outputs.logits), targets.labels)
+
+
+late = Late
 
 
 class Sorting(Shuffled):

@@ -148,6 +148,8 @@ def test_a_damaged_state_of_the_loss_is_found_and_the_run_trained_anew(run, ferb
     [
         (("loss.name=named",), f"loss 'named' {NAMED} returns a component 'loss' that has the name of something else"),
         (("loss.name=learnt",), f"loss 'learnt' {NAMED} has parameters that would never be trained: scales.affect"),
+        (("loss.name=late",), f"loss 'late' {NAMED} makes parameters at its first batch, which the optimiser does not"),
+        (("training.loss_lr_factor=2",), "training.loss_lr_factor = 2.0: loss 'cross-entropy' of plugin"),
         (("sampler.name=growing",), f"sampler 'growing' {NAMED} gives 44 positions for epoch 2, but 22 for epoch 1"),
     ],
 )

@@ -25,6 +25,7 @@ from ferbench.ids import own_digest
 from ferbench.ranking.standing import TESTS_FILE, _Cache, _Tested
 from ferbench.records.study import Dimension, Outcome, Samples, Study, Tally
 from ferbench.runs import index
+from ferbench.runs.corrections import CORRECTIONS, Correction, read_corrections, write_corrections
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.learnt import read_samples
 from ferbench.runs.saved import is_whole, snapshot_names
@@ -101,6 +102,9 @@ def furnish(path: Path, run: RunDirectory) -> Room:
     )
     (path / "recipe.toml").write_text(f'{_SAFE}\nname = "tiny"\n[training]\nepochs = 7\n')
     (path / "table.csv").write_text("id,n\nx,7\ny,8\n")
+    write_corrections(
+        run, [Correction("train/happy/1", "happy", "sad", 7), Correction("train/sad/2", "sad", "happy", 8)]
+    )
     cache = _Cache(results / TESTS_FILE)
     cache.put("key", _Tested([]))
     cache.save()
@@ -168,6 +172,7 @@ def readers(room: Room) -> list[Reader]:
         Reader("metrics.json", evaluation / "metrics.json", lambda: run.load_evaluation(test), number="n"),
         Reader("predictions.npz", evaluation / "predictions.npz", tested),
         Reader("samples.npz", run.path / "samples.npz", lambda: read_samples(run)),
+        Reader("corrections.csv", run.path / CORRECTIONS, lambda: read_corrections(run) or None),
         Reader(
             "best.json",
             run.checkpoints / "best.json",

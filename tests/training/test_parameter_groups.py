@@ -68,3 +68,48 @@ def test_a_factor_for_a_model_without_a_head_is_refused():
 def test_nothing_to_train_is_refused():
     with pytest.raises(UserError, match="frozen"):
         parameter_groups(nn.Linear(2, 2).requires_grad_(False), TrainingSettings())
+
+
+class Margins(nn.Module):
+    """A loss with a head and a margin for each class."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(3, 2, bias=False)
+        self.margins = nn.Parameter(torch.zeros(2))
+
+
+def groups_of(loss: nn.Module, **settings) -> list[dict]:
+    groups = parameter_groups(Headed(), TrainingSettings(**settings), list(loss.parameters()))
+    return scaled(torch.optim.SGD(groups, lr=0.1, weight_decay=0.01)).param_groups
+
+
+def test_the_losss_parameters_are_groups_of_their_own_after_the_models():
+    loss = Margins()
+    model, own = groups_of(loss)
+    assert len(model["params"]) == 6
+    assert [id(p) for p in own["params"]] == [id(p) for p in loss.parameters()]
+    assert (own["lr"], own["weight_decay"]) == (model["lr"], model["weight_decay"]) == (0.1, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("settings", "rates", "decays"),
+    [
+        ({"loss_lr_factor": 5.0}, (0.5,), (0.01,)),
+        ({"loss_lr_factor": 5.0, "loss_decay": False}, (0.5,), (0.0,)),
+        ({"loss_lr_factor": 5.0, "decay_all": False}, (0.5, 0.5), (0.0, 0.01)),
+        ({"head_lr_factor": 2.0}, (0.1,), (0.01,)),
+    ],
+)
+def test_rate_and_decay_of_the_losss_parameters_are_set_apart(settings, rates, decays):
+    loss = Margins()
+    own = [group for group in groups_of(loss, **settings) if id(group["params"][0]) in map(id, loss.parameters())]
+    assert [group["lr"] for group in own] == pytest.approx(rates)
+    assert [group["weight_decay"] for group in own] == list(decays)
+    assert sum(len(group["params"]) for group in own) == 2
+
+
+@pytest.mark.parametrize(("field", "value"), [("loss_lr_factor", 2.0), ("loss_decay", False)])
+def test_settings_of_a_loss_without_parameters_are_refused(field, value):
+    with pytest.raises(UserError, match=rf"training\.{field} = .*: the loss has no parameters to train"):
+        parameter_groups(Headed(), TrainingSettings(**{field: value}))

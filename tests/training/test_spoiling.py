@@ -18,7 +18,7 @@ from ferbench.data.views import VIEWS
 from ferbench.training.asking import described
 from ferbench.training.evaluation import evaluate
 from ferbench.training.loop import Observer, fit
-from ferbench.training.loss_state import check_state, learnable, put_state, state_of
+from ferbench.training.loss_state import check_state, put_state, state_of, trainable, untrained
 from ferbench.training.ranks import Ranks
 from ferbench.training.step import Stepper, evaluate_loss, forward
 
@@ -365,19 +365,29 @@ def unregistered(net):
     return module
 
 
-HOLDERS = [nn.Sequential, Hiding, Slotted, closing, as_default, behind_a_partial, as_a_method, unregistered]
+REGISTERED = [lambda net: net, nn.Sequential]
+HOLDERS = [Hiding, Slotted, closing, as_default, behind_a_partial, as_a_method, unregistered]
 
 
-@pytest.mark.parametrize("holder", [lambda net: net, *HOLDERS])
-def test_parameters_of_a_loss_are_found_wherever_they_are_kept(holder):
-    (name,) = learnable(holder(Weight()))
+@pytest.mark.parametrize("holder", REGISTERED)
+def test_parameters_that_a_loss_registers_are_trained_unless_they_are_frozen(holder):
+    learnt = Weight()
+    assert [id(one) for one in trainable(holder(learnt))] == [id(learnt.weight)]
+    assert trainable(holder(Weight(frozen=True))) == []
+    assert untrained(holder(learnt)) == []
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_other_parameters_of_a_loss_are_found_wherever_they_are_kept(holder):
+    (name,) = untrained(holder(Weight()))
     assert name.endswith("weight")
-    assert learnable(holder(Weight(frozen=True))) == []
+    assert untrained(holder(Weight(frozen=True))) == []
+    assert trainable(holder(Weight())) == []
 
 
 def test_a_bare_tensor_with_a_gradient_is_a_parameter_of_a_loss():
     scale = torch.ones(2, requires_grad=True)
-    assert learnable(lambda outputs, targets: outputs.logits.sum() * scale.sum()) == ["scale"]
+    assert untrained(lambda outputs, targets: outputs.logits.sum() * scale.sum()) == ["scale"]
 
 
 GLOBAL = nn.Parameter(torch.zeros(()))
@@ -395,7 +405,7 @@ class CallingGlobal:
 
 @pytest.mark.parametrize("loss", [lambda outputs, targets: outputs.logits.sum() * GLOBAL, Naming(), CallingGlobal()])
 def test_a_parameter_of_a_module_is_found_where_a_loss_names_it(loss):
-    assert learnable(loss) == ["GLOBAL"]
+    assert untrained(loss) == ["GLOBAL"]
 
 
 def test_a_loss_may_enclose_what_was_never_assigned():
@@ -409,7 +419,7 @@ def test_a_loss_may_enclose_what_was_never_assigned():
 
         return loss
 
-    assert learnable(build(smooth=False)) == []
+    assert untrained(build(smooth=False)) == []
 
 
 class Bank(nn.Module):

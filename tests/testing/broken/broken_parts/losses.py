@@ -44,16 +44,29 @@ def inputs_unchanged(task):
     return loss
 
 
+def evaluation(task):
+    return lambda outputs, targets: cross_entropy(outputs, targets) + 0 * targets.positions.sum()
+
+
 class Parameters(nn.Module):
+    """Nothing is learnt of how much the loss counts."""
+
     def __init__(self, task):
         super().__init__()
         self.scale = nn.Parameter(torch.zeros(()))
 
     def forward(self, outputs, targets):
-        return cross_entropy(outputs, targets) * (-self.scale).exp() + self.scale
+        return cross_entropy(outputs, targets) * (-self.scale.detach()).exp()
 
 
 parameters = Parameters
+
+
+def corrections(task):
+    def loss(outputs, targets):
+        return ferbench.LossValue(cross_entropy(outputs, targets), corrected=outputs.logits.detach().softmax(1))
+
+    return loss
 
 
 class StateRoundTrip:
