@@ -384,7 +384,8 @@ def device(bench: LossBench) -> None:
     """It works on the device that the predictions are on."""
     loss, elsewhere = bench.build(), torch.device("meta")
     loss = loss.to(elsewhere) if isinstance(loss, nn.Module) else loss
-    outputs, targets = (given.each(lambda part: part.to(elsewhere)) for given in (bench.outputs(), bench.targets()))
+    outputs = bench.outputs().each(lambda part: part.to(elsewhere))
+    targets = bench.targets().each(lambda part: part.to(elsewhere))
     assert targets.class_counts is not None
     targets.class_counts = targets.class_counts.to(elsewhere)
     try:
