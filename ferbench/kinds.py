@@ -84,7 +84,9 @@ KINDS = (
         in_labels=True,
         recorded=True,
         rules="ferbench.testing.models",
-        scaffold=Scaffold("net", arguments=("image_size=48", "image_sizes=(32, 64)", "channels=1")),
+        scaffold=Scaffold(
+            "net", arguments=("image_size=48", "image_sizes=(32, 64)", "channels=1", 'gives=("features", "classifier")')
+        ),
     ),
     Kind(
         name="loss",

@@ -137,6 +137,24 @@ def test_show_prints_the_layers_of_a_model(ferbench_cli):
     assert "118,531 parameters" in done.stdout
 
 
+def test_show_tells_what_a_model_gives_and_a_loss_needs(ferbench_cli, tmp_path):
+    (tmp_path / "mirror.py").write_text(
+        "import ferbench\n\n@ferbench.hookimpl\ndef ferbench_losses():\n"
+        "    yield ferbench.LossSpec('mirror', build='mirror:loss', needs=('maps',), views=('drawn', 'mirrored'))\n\n"
+        "def loss(task): ...\n"
+    )
+    assert "gives        logits, features, classifier, cosine\n" in ferbench_cli("plugins", "show", "cnn4").stdout
+    shown = ferbench_cli("plugins", "show", "mirror", "--plugin", str(tmp_path / "mirror.py"))
+    assert [line for line in shown.stdout.splitlines() if line.startswith(("needs", "views"))] == [
+        "needs              logits, maps",
+        "views of a sample  drawn, mirrored",
+    ]
+    record = json.loads(
+        ferbench_cli("plugins", "show", "mirror", "--plugin", str(tmp_path / "mirror.py"), "--json").stdout
+    )
+    assert (record["needs"], record["views"]) == (["maps"], ["drawn", "mirrored"])
+
+
 def test_show_computes_the_layers_with_the_settings(ferbench_cli, monkeypatch):
     monkeypatch.syspath_prepend(str(FIXTURES / "working"))
     done = ferbench_cli(

@@ -243,6 +243,14 @@ def test_every_option_of_every_component_changes_the_weights(kind, name, option,
     assert training_and_config(base, kind, one).isdisjoint(training_and_config(base, kind, other))
 
 
+def test_an_option_that_was_added_is_in_no_id_at_its_default_and_recorded_nevertheless(registry):
+    chosen = resolve({"model": {"name": "cnn4"}}, registry).components["model"]
+    assert {"head", "head_scale"} <= chosen.describe().options.keys()
+    assert {"head", "head_scale"}.isdisjoint(chosen.identify()["options"])
+    cosine = resolve({"model": {"name": "cnn4", "head": "cosine"}}, registry).components["model"]
+    assert cosine.identify()["options"]["head"] == "cosine"
+
+
 @pytest.mark.parametrize(("kind", "name", "option"), every_option(("dataset",)))
 def test_every_option_of_every_dataset_asks_for_a_pack_of_its_own(kind, name, option, registry, base):
     one, other = with_and_without(registry, kind, name, option)
