@@ -89,6 +89,8 @@ FIELDS: dict[str, tuple[Any, set[str]]] = {
     "data.channels": (3, WEIGHTS),
     "data.skip_faulty": (True, NOTHING),  # acts through the samples that the pack then lacks
     "data.exclude": (EXCLUDED, ROWS),
+    "data.label_noise": (0.3, WEIGHTS),
+    "data.noise_seed": (1, NOTHING),  # what it is the seed of, has a test of its own
     "training.epochs": (3, WEIGHTS),
     "training.batch_size": (7, WEIGHTS),
     "training.accumulate": (2, WEIGHTS),
@@ -98,6 +100,8 @@ FIELDS: dict[str, tuple[Any, set[str]]] = {
     "training.min_gain": (0.1, WEIGHTS),
     "training.head_lr_factor": (2.0, WEIGHTS),
     "training.decay_all": (False, WEIGHTS),
+    "training.loss_lr_factor": (2.0, WEIGHTS),
+    "training.loss_decay": (False, WEIGHTS),
     "training.norm_batches": (1, WEIGHTS),
     "training.mixup": (0.2, WEIGHTS),
     "training.cutmix": (0.2, WEIGHTS),
@@ -130,7 +134,7 @@ def fields_of_a_recipe() -> set[str]:
 
 def test_every_field_of_a_recipe_is_tried():
     """Add a new field to FIELDS, with the ids that it must change."""
-    assert set(FIELDS) == fields_of_a_recipe()
+    assert set(FIELDS) == fields_of_a_recipe() - {"data.label_confusion"}  # which has a test below
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -141,6 +145,18 @@ def test_a_field_changes_the_ids_that_it_must_and_no_others(field, registry, bas
     section, _, key = field.rpartition(".")
     settings = {section: {key: value}} if section else {key: value}
     assert changed(ids(base), ids(resolve(settings, registry))) == expected
+
+
+@pytest.mark.parametrize("more", [{"noise_seed": 1}, {"label_confusion": "confusion.csv"}], ids=["seed", "confusion"])
+def test_how_labels_are_made_wrong_acts_through_the_labels(more, registry, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        f"{name},{','.join('1' if k == (place + 1) % 3 else '0' for k in range(3))}"
+        for place, name in enumerate(CLASSES)
+    ]
+    Path("confusion.csv").write_text("\n".join([f"true,{','.join(CLASSES)}", *rows]))
+    plain, other = (ids(resolve({"data": {"label_noise": 0.5, **fields}}, registry)) for fields in ({}, more))
+    assert changed(plain, other) == WEIGHTS
 
 
 def test_a_protocol_acts_through_the_rows_that_it_cuts(registry):
