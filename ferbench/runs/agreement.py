@@ -197,6 +197,8 @@ def _samples(record: Run) -> Iterator[str]:
     data, asked = record.data, record.recipe.data
     if record.kind == "trained" and data.fold != asked.get("fold", data.fold):
         yield "the recipe has another fold than data"
+    if record.kind == "trained":
+        yield from _noise(record)
     for split, stated in (("validation", data.validation_digest), ("test", data.test_digest)):
         counts, own = data.counts.get(split), record.own_evaluations(split).values()
         supports = {entry.rows_digest: {name: one.support for name, one in entry.per_class.items()} for entry in own}
@@ -209,6 +211,19 @@ def _samples(record: Run) -> Iterator[str]:
     done = {entry.options.get("tta", tta) for entry in several}
     if done and tta not in (None, VARIOUS, *done):
         yield "the recipe has another evaluation.tta than the evaluations"
+
+
+def _noise(record: Run) -> Iterator[str]:
+    """Labels are as wrong as the recipe asks for, and counted as they were learnt."""
+    asked, noise = record.recipe.data, record.data.label_noise
+    if (0.0 if noise is None else noise.share) != asked.get("label_noise", 0.0):
+        yield "the recipe asks for other label noise than data has"
+    if noise is None:
+        return
+    if noise.seed != asked.get("noise_seed") or noise.confusion != (asked.get("label_confusion") is not None):
+        yield "the recipe makes labels wrong in another way than data"
+    if [sum(column) for column in zip(*noise.changes, strict=True)] != list(record.data.counts["train"].values()):
+        yield "data has other training samples than its label noise"
 
 
 def _ending(record: Run) -> Iterator[str]:

@@ -14,6 +14,8 @@ from ferbench.data.label_noise import changes, noisy_labels, read_confusion
 from ferbench.data.splits import SplitRequest, cut
 from ferbench.errors import UserError
 from ferbench.plugin.specs import Protocol
+from ferbench.runs.agreement import disagreements
+from ferbench.runs.directory import RunDirectory
 
 CLASSES = ("angry", "happy", "sad")
 COUNTS = {"train": {"angry": 40, "happy": 100, "sad": 60}, "test": {"angry": 10, "happy": 20, "sad": 10}}
@@ -123,6 +125,12 @@ def test_a_run_says_everywhere_that_its_labels_are_wrong(ferbench_cli, tmp_path)
     ranked = ferbench_cli("leaderboard", "--results", "r").stdout
     assert "Learnt from labels of which 0.3 are wrong on purpose" in ranked
     assert "1 whole" in ferbench_cli("runs", "verify", "--results", "r").stdout
+    record = RunDirectory(tmp_path / "r" / "runs" / run).load()
+    assert list(disagreements(record)) == []
+    for other in ({"share": 0.2}, {"seed": 1}, {"confusion": True}, {"changes": [[1] * 7] * 7}):
+        spoilt = record.model_copy(deep=True)
+        spoilt.data.label_noise = record.data.label_noise.model_copy(update=other)
+        assert list(disagreements(spoilt)), other
     shown = ferbench_cli("evaluate", run, "--split", "train", "--results", "r", "--cache", "c", "--json")
     assert shown.exit_code == 0, shown.stderr
 
