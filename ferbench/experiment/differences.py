@@ -174,7 +174,8 @@ def titles(settings: Sequence[Mapping[str, Any]], varied: Sequence[str] = ()) ->
     made = []
     for each, pieces in zip(settings, _pieces(keys, settings), strict=True):
         names = " × ".join(text(each[key]) for key in _TITLE if key in each)
-        told = [key for key in keys if key not in (NOISE, FOLD) or each.get(key)]
+        unsaid = [key for key in (NOISE, FOLD) if not each.get(key) and (key not in varied or each.get(key) is None)]
+        told = [key for key in keys if key not in unsaid]
         made.append(", ".join(filter(None, [names, _joined(pieces, told)])))
     return made
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from made_runs import make_run
 
@@ -277,6 +277,8 @@ tables = st.fixed_dictionaries(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(tables, min_size=2, max_size=5))
+@example([{}, {"data": {"fold": []}}])
+@example([{}, {"data": {"fold": ""}}])
 def test_labels_of_unlike_settings_are_unlike(several):
     found = of(*several)
     keys = differing(found)
