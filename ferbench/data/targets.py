@@ -88,7 +88,6 @@ class Targets:
         weight: float[N], weight of each sample, None for equal weights.
         positions: int64[N], places of the samples in the training split, the same in every epoch, of what Mixup made
             of two that of ``labels``; None where nothing is learnt, as in validation and test.
-        teacher: what the teacher gives for the same images; None where there is none.
         epoch: from 1; 0 where nothing is learnt.
         class_counts: int64[K], samples of each class in the training split; None where nothing is learnt.
     """
@@ -98,7 +97,6 @@ class Targets:
     affect: Tensor | None = None
     weight: Tensor | None = None
     positions: Tensor | None = None
-    teacher: Outputs | None = None
     epoch: int = 0
     class_counts: Tensor | None = None
 
@@ -119,8 +117,7 @@ class Targets:
         soft, affect, weight, positions = (
             None if part is None else change(part) for part in (self.soft, self.affect, self.weight, self.positions)
         )
-        teacher = None if self.teacher is None else self.teacher.each(change)
-        return Targets(change(self.labels), soft, affect, weight, positions, teacher, self.epoch, self.class_counts)
+        return Targets(change(self.labels), soft, affect, weight, positions, self.epoch, self.class_counts)
 
     def slice(self, start: int, stop: int) -> Targets:
         """The samples from ``start`` to ``stop`` (exclusive), as views."""
@@ -141,12 +138,10 @@ class LossValue:
         total: scalar to minimise, a mean over the samples (micro-batches are weighted by their size).
         components: scalars by name that the history keeps ("expression", "valence", …), as means over all samples;
             one that is not returned for a batch counts as 0 there.
-        per_sample: float[N], the loss of each sample, for samplers that hear of it; None: they hear of cross-entropy.
         corrected: int64[N], the labels that the samples have from now on, where the loss holds theirs to be wrong, and
             ``targets.labels`` for the others; the run records which. None: nothing is corrected.
     """
 
     total: Tensor
     components: Mapping[str, Tensor] = field(default_factory=dict)
-    per_sample: Tensor | None = None
     corrected: Tensor | None = None

@@ -12,15 +12,13 @@ from ferbench.plugin.specs import LossSpec, ModelSpec, Spec
 
 ViewKind = Literal["drawn", "mirrored"]
 
-#: What a loss may need that is no model's to give.
-_OF_TARGETS = frozenset({"teacher"})
 _KINDS: tuple[ViewKind, ...] = ("drawn", "mirrored")
 _NAMED = 6
 
 
 def needed(loss: LossSpec) -> tuple[str, ...]:
     """What a loss reads of a model's outputs beside logits and affect."""
-    return tuple(name for name in loss.needs if name not in _OF_TARGETS)
+    return loss.needs
 
 
 def views_of(loss: LossSpec, model: ModelSpec) -> tuple[ViewKind, ...]:

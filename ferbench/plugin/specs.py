@@ -211,10 +211,10 @@ class LossSpec(Spec):
     ``positions`` and ``labels`` are those of the larger share. The run keeps what was corrected in ``corrections.csv``.
 
     Attributes:
-        needs: what it reads beside logits and affect: of the outputs ``features``, ``classifier``, names of ``extra``;
-            of the targets ``teacher``. They are float32, of all samples of the batch; what no loss needs is not kept.
-            Where evaluation looks at an image several times (``evaluation.tta``), features are the mean, and what is in
-            ``extra`` is that of the plain image.
+        needs: what it reads of the outputs beside logits and affect: ``features``, ``classifier``, names of ``extra``.
+            They are float32, of all samples of the batch; what no loss needs is not kept. Where evaluation looks at an
+            image several times (``evaluation.tta``), features are the mean, and what is in ``extra`` is that of the
+            plain image.
         views: of each training sample that it wants. The model sees all, and the loss finds the first in ``outputs``,
             the others in ``outputs.others``. ``drawn``: an augmentation of its own, drawn by (seed, epoch, sample,
             view); ``mirrored``: the first view, left and right changed over. Targets are those of the sample. Mixup and
@@ -233,15 +233,9 @@ class SamplerSpec(Spec):
     ``indices(epoch: int) -> int64[m]``, ``update(scores: Scores)``, ``state_dict()`` and ``load_state_dict(state)``.
     ``seed`` is given by the harness and is no option. ``labels`` are read-only. Draws depend on (seed, epoch, state)
     alone. Every epoch has the same number of them, since learning rates are planned by it. An optional ``describe() ->
-    dict`` of plain values says how it draws the next epoch; the epoch's record keeps it.
-
-    Attributes:
-        per_sample: whether it reads ``scores.losses`` and ``scores.correct``, which are of single samples.
-    """
+    dict`` of plain values says how it draws the next epoch; the epoch's record keeps it."""
 
     kind: ClassVar[str] = "sampler"
-
-    per_sample: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,18 +250,9 @@ class AugmentationSpec(Spec):
 @dataclass(frozen=True, slots=True)
 class OptimizerSpec(Spec):
     """An optimiser. Builder: ``build(parameters: list[nn.Parameter] | list[dict], *, options…) ->
-    torch.optim.Optimizer``.
-
-    Attributes:
-        closure: it is called as ``step(closure)``, as ``torch.optim.LBFGS`` is, and calls the closure as often as it
-            likes: each time gradients are set to zero and computed anew, with the weights of that moment, and the loss
-            is returned. Running statistics, the loss's state and what is recorded are those of the first time. False:
-            ``step()``, with the gradients there.
-    """
+    torch.optim.Optimizer``."""
 
     kind: ClassVar[str] = "optimizer"
-
-    closure: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import ferbench
 @ferbench.hookimpl
 def ferbench_losses():
     yield ferbench.LossSpec("centres", build="pair:loss", needs=("features",))
-    yield ferbench.LossSpec("angles", build="pair:loss", needs=("cosine", "teacher"))
+    yield ferbench.LossSpec("angles", build="pair:loss", needs=("cosine",))
     yield ferbench.LossSpec("nobody", build="pair:loss", needs=("features", "nowhere"))
     yield ferbench.LossSpec("flips", build="pair:loss", views=("drawn", "mirrored"))
 
@@ -61,7 +61,7 @@ def test_a_loss_whose_needs_the_model_does_not_give_is_refused_with_models_that_
     assert "needs nowhere, which" in refused(registry, "nobody", "basic-cnn").message
 
 
-def test_what_a_teacher_gives_is_not_asked_of_the_model(registry):
+def test_a_loss_goes_with_a_model_that_gives_what_it_needs(registry):
     assert needed(registry.find("loss", "angles").spec) == ("cosine",)
     check_partners(registry.find("loss", "angles"), registry.find("model", "resnet9"), registry)
     check_partners(registry.find("loss", "cross-entropy"), registry.find("model", "bare"), registry)
