@@ -2,6 +2,6 @@
 
 __version__ = "0.1.0"
 
-#: The version of the plugin interface. It rises when a plugin written for the one before may break; a plugin says with
-#: ``FERBENCH_API`` which one it is written for.
-API_VERSION = 1
+#: The version of the plugin interface. It rises when a plugin written for the one before may break, and when so much is
+#: new that a plugin must be able to ask for it; a plugin says with ``FERBENCH_API`` which one it is written for.
+API_VERSION = 2

@@ -12,7 +12,8 @@ from typing import Any
 import ferbench
 import ferbench.testing
 from ferbench.kinds import BY_NAME
-from ferbench.plugin.loading import HOOKS, SPOKEN
+from ferbench.plugin.loading import HOOKS
+from ferbench.plugin.versions import SPOKEN
 
 PINNED = Path(__file__).with_name("api.txt")
 

@@ -40,6 +40,7 @@ def describe(component: Component) -> dict[str, Any]:
         "summary": spec.summary,
         "distribution": component.distribution,
         "version": component.version,
+        "api": component.api,
         "origin": component.plugin.origin,
         "build": spec.build,
         "options": [
@@ -82,7 +83,7 @@ def show_page(component: Component, layers: LayerTable | None, built_for: str) -
 def _facts(component: Component) -> list[list[str]]:
     spec = component.spec
     facts = [
-        ["plugin", f"{component.distribution} {component.version}"],
+        ["plugin", f"{component.distribution} {component.version}, version {component.api} of the interface"],
         ["origin", component.plugin.origin],
         ["builder", spec.build],
     ]

@@ -121,6 +121,7 @@ def _list_record(registry: Registry, kind: str | None) -> dict[str, Any]:
                 "kind": component.kind,
                 "distribution": component.distribution,
                 "version": component.version,
+                "api": component.api,
                 "origin": component.plugin.origin,
                 "status": status,
                 "cause": cause,

@@ -17,6 +17,7 @@ from ferbench.plugin.faults import describe, is_fault
 from ferbench.plugin.guard import apart
 from ferbench.plugin.source import Root, digest_sources, source_roots, with_imported
 from ferbench.plugin.specs import Spec
+from ferbench.version import API_VERSION
 from ferbench.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class PluginRecord:
         module: name of the loaded module in ``sys.modules``.
         file: the local file, if it is one.
         local: whether it was given with ``--plugin``.
+        api: the version of the plugin interface that it speaks, see `ferbench.plugin.versions`.
         digests: of the sources that were asked for, by where they lie: what was loaded does not change any more.
     """
 
@@ -61,6 +63,7 @@ class PluginRecord:
     module: str = ""
     file: Path | None = None
     local: bool = False
+    api: int = API_VERSION
     digests: dict[tuple[Root, ...], str | None] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -99,6 +102,11 @@ class Component:
     @property
     def version(self) -> str:
         return self.plugin.version
+
+    @property
+    def api(self) -> int:
+        """The version of the plugin interface that its plugin speaks."""
+        return self.plugin.api
 
     @property
     def qualified_name(self) -> str:

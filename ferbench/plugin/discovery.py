@@ -29,6 +29,7 @@ from ferbench.plugin.faults import PluginFault, describe, is_fault
 from ferbench.plugin.guard import apart
 from ferbench.plugin.loading import collect_specs, import_file
 from ferbench.plugin.registry import Registry, canonical
+from ferbench.plugin.versions import not_spoken, spoken_by
 from ferbench.wording import did_you_mean, one_line
 
 __all__ = ["Component", "PluginRecord", "Registry", "load_registry"]
@@ -161,11 +162,12 @@ def _load(candidate: _Candidate) -> PluginRecord:
             if record.file is not None:
                 record = replace(record, module=getattr(plugin, "__name__", ""))
             specs = collect_specs(plugin, record.file.stem if record.file else None)
-        record = replace(record, components=specs)
+        record = replace(record, components=specs, api=spoken_by(plugin))
     except BaseException as problem:
         if not is_fault(problem):
             raise
-        record = replace(record, status="broken", error=describe(problem, record.module))
+        newer = not_spoken(problem, record.file or record.module)
+        record = replace(record, status="broken", error=newer or describe(problem, record.module))
     return replace(record, seconds=time.perf_counter() - start)
 
 
@@ -205,6 +207,8 @@ def _file_of(record: PluginRecord) -> Path | None:
 
 
 def _remedy(record: PluginRecord) -> str:
+    if "of the plugin interface" in (record.error or ""):
+        return "leave this --plugin out until then; `ferbench.API_VERSION` is the newest version that is spoken here"
     if not re.match(r"it ends the program|[A-Z]\w*(:|$)", record.error or ""):
         return "fix the plugin; `ferbench.hookimpl` marks its hooks, which yield specs such as `ferbench.ModelSpec`"
     command = f"python {record.file}" if record.file else f'python -c "import {record.module}"'

@@ -18,14 +18,11 @@ from ferbench.plugin import hookspecs, specs
 from ferbench.plugin.faults import PluginFault
 from ferbench.plugin.partners import spec_fault
 from ferbench.plugin.specs import Spec
+from ferbench.plugin.versions import spoken_by
 from ferbench.wording import did_you_mean, one_line
 
 #: Which specs each hook gives, in the order of listings.
 HOOKS: Mapping[str, type[Spec]] = {kind.hook: getattr(specs, kind.spec) for kind in KINDS}
-
-#: The versions of the plugin interface that plugins may be written for (their ``FERBENCH_API``), oldest first; the last
-#: is `ferbench.API_VERSION`.
-SPOKEN = (1,)
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
@@ -46,7 +43,7 @@ def collect_specs(plugin: object, own_stem: str | None = None) -> tuple[Spec, ..
     """
     if plugin is None:
         raise PluginFault("the entry point names None, not a module or object with hooks")
-    _check_api(plugin)
+    spoken_by(plugin)
     hooks = pluggy.PluginManager("ferbench")  # one per plugin: what goes wrong in here stays in here
     hooks.add_hookspecs(hookspecs)
     try:
@@ -102,19 +99,6 @@ def _is_free(stem: str) -> bool:
     if stem in sys.modules:
         return sys.modules[stem].__name__.startswith("_ferbench_local_")
     return importlib.util.find_spec(stem) is None
-
-
-def _check_api(plugin: object) -> None:
-    asked = getattr(plugin, "FERBENCH_API", None)
-    if asked is None or asked in SPOKEN:
-        return
-    if not isinstance(asked, int):
-        raise PluginFault(f"its FERBENCH_API is {type(asked).__name__}, not a whole number such as {max(SPOKEN)}")
-    spoken = ", ".join(map(str, SPOKEN))
-    remedy = "update ferbench" if asked > max(SPOKEN) else "look for a newer release of it"
-    raise PluginFault(
-        f"it is written for version {asked} of the plugin interface, this ferbench speaks {spoken}: {remedy}"
-    )
 
 
 def _check_hook_names(plugin: object, callers: Mapping[str, pluggy.HookCaller]) -> None:
