@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from ferbench.cli.tables import show, table, terminal_width
-from ferbench.plugin.specs import DatasetSpec, LossSpec, ModelSpec, Protocol, Tunable
+from ferbench.plugin.specs import DatasetSpec, LossSpec, ModelSpec, Protocol, SamplerSpec, Tunable
 from ferbench.wording import one_line
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def describe(component: Component) -> dict[str, Any]:
         of_kind = ("image_size", "image_sizes", "channels", "mean", "std", "affect", "gives", "views")
     if isinstance(spec, LossSpec):
         of_kind = ("needs", "views")
+    if isinstance(spec, SamplerSpec):
+        of_kind = ("per_sample",)
     about = asdict(spec)
     return {
         "name": component.name,
@@ -99,6 +101,8 @@ def _facts(component: Component) -> list[list[str]]:
         facts.append(["gives", ", ".join(["logits", *spec.gives])])
     if isinstance(spec, LossSpec):
         facts.append(["needs", ", ".join(["logits", *spec.needs])])
+    if isinstance(spec, SamplerSpec):
+        facts.append(["hears of", "each class and each sample" if spec.per_sample else "each class"])
     if isinstance(spec, ModelSpec | LossSpec) and len(spec.views) > 1:
         facts.append(["views of a sample", ", ".join(spec.views)])
     return facts

@@ -140,8 +140,11 @@ class LossValue:
             one that is not returned for a batch counts as 0 there.
         corrected: int64[N], the labels that the samples have from now on, where the loss holds theirs to be wrong, and
             ``targets.labels`` for the others; the run records which. None: nothing is corrected.
+        per_sample: float[N], the loss of each sample, for samplers that ask for it. None: they hear of the
+            cross-entropy of the logits with the labels.
     """
 
     total: Tensor
     components: Mapping[str, Tensor] = field(default_factory=dict)
     corrected: Tensor | None = None
+    per_sample: Tensor | None = None

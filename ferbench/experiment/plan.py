@@ -25,7 +25,7 @@ from ferbench.experiment.start import Start
 from ferbench.ids import digest, short
 from ferbench.metrics.measures import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.plugin.partners import ViewKind, needed, views_of
-from ferbench.plugin.specs import DatasetSpec, LossSpec, ModelSpec
+from ferbench.plugin.specs import DatasetSpec, LossSpec, ModelSpec, SamplerSpec
 from ferbench.records.evaluation import evaluation_id
 from ferbench.runs.covered import has_evaluation
 from ferbench.runs.directory import RunDirectory, run_path
@@ -77,6 +77,12 @@ class Plan:
     def loss_spec(self) -> LossSpec:
         spec = self.resolved.components["loss"].component.spec
         assert isinstance(spec, LossSpec)
+        return spec
+
+    @property
+    def sampler_spec(self) -> SamplerSpec:
+        spec = self.resolved.components["sampler"].component.spec
+        assert isinstance(spec, SamplerSpec)
         return spec
 
     @property
@@ -187,7 +193,9 @@ def build_sampler(resolved: ResolvedRecipe, labels: NDArray[np.int64], task: Tas
     """
     own = labels.copy()
     own.flags.writeable = False
-    return resolved.components["sampler"].build(own, task, seed=resolved.recipe.training.seed)
+    chosen, training = resolved.components["sampler"], resolved.recipe.training
+    more = chosen.component.asked({"batch_size": training.batch_size, "epochs": training.epochs})
+    return chosen.build(own, task, seed=training.seed, **more)
 
 
 def samples_per_epoch(resolved: ResolvedRecipe, split: Split, task: Task) -> int:

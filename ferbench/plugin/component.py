@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
@@ -172,9 +173,20 @@ class Component:
         if self.kind == "command":  # its options are click's
             return OptionSchema.of(lambda: None)
         try:
-            return OptionSchema.of(builder, given=BY_NAME[self.kind].given, owner=self.where)
+            skip = ("seed", *self._named)
+            return OptionSchema.of(builder, skip, given=BY_NAME[self.kind].given, owner=self.where)
         except (TypeError, ValueError) as error:
             raise self._unusable(str(error)) from error
+
+    @property
+    def _named(self) -> tuple[str, ...]:
+        """What the harness gives by name; plugins of the first interface have options of their own by these names."""
+        return BY_NAME[self.kind].named if getattr(self, "api", 2) > 1 else ()
+
+    def asked(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Of what the harness can give by name, what the builder has a parameter for."""
+        parameters = inspect.signature(self.builder()).parameters
+        return {name: value for name, value in given.items() if name in self._named and name in parameters}
 
     def source_hash(self) -> str | None:
         """SHA-256 over the source of the plugin, with the module that holds the builder, see

@@ -231,11 +231,24 @@ class LossSpec(Spec):
 class SamplerSpec(Spec):
     """A sampler. Builder: ``build(labels: int64[n], task: Task, *, seed: int, options…)`` returns an object with
     ``indices(epoch: int) -> int64[m]``, ``update(scores: Scores)``, ``state_dict()`` and ``load_state_dict(state)``.
-    ``seed`` is given by the harness and is no option. ``labels`` are read-only. Draws depend on (seed, epoch, state)
-    alone. Every epoch has the same number of them, since learning rates are planned by it. An optional ``describe() ->
-    dict`` of plain values says how it draws the next epoch; the epoch's record keeps it."""
+    ``labels`` are read-only. Draws depend on (seed, epoch, state) alone. Every epoch has the same number of them, since
+    learning rates are planned by it. An optional ``describe() -> dict`` of plain values says how it draws the next
+    epoch; the epoch's record keeps it.
+
+    ``seed`` is given by the harness and is no option; so are ``batch_size`` (``training.batch_size``) and ``epochs``
+    (``training.epochs``), to a builder that has a keyword parameter of that name.
+
+    Attributes:
+        per_sample: ``update(scores)`` hears of each training sample: ``scores.losses`` and ``scores.correct``, float32[n]
+            by position, NaN for those that the epoch did not draw. They are of the images as the model learnt from
+            them, before each update: augmented, and of what Mixup or CutMix made of two by that of the larger share. The
+            loss is the one that the loss plugin gives as ``LossValue.per_sample``, else the cross-entropy of the logits
+            with the labels.
+    """
 
     kind: ClassVar[str] = "sampler"
+
+    per_sample: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from ferbench.task import Task
 from ferbench.testing.made_up import made_up, reached, reordered, width
 from ferbench.testing.rules import NotApplicable, RuleSet, Subject, Violation, stored
 from ferbench.training.loss_state import late, put_state, shaped, state_of, trainable, untrained
-from ferbench.training.step import corrections_fault, is_number
+from ferbench.training.step import corrections_fault, is_number, is_one_each
 
 Check = Callable[["LossBench"], str | None]
 Part = TypeVar("Part", Outputs, Targets)
@@ -300,6 +300,19 @@ def corrections(bench: LossBench) -> str:
             raise Violation(f"it corrects the labels of {_SAMPLES} samples to {fault}")
         corrected += int((labels != bench.labels).sum())
     return f"it corrects {corrected} labels of {3 * _SAMPLES} wrong predictions"
+
+
+@rule()
+def single_losses(bench: LossBench) -> str:
+    """Where it tells the loss of each sample, that is float[N]."""
+    value = value_of(bench.build(), bench.predictions(-1.0), bench.targets())
+    each = value.per_sample if isinstance(value, LossValue) else None
+    if each is None:
+        return "it tells none: samplers that ask hear of cross-entropy"
+    if not is_one_each(each, _SAMPLES):
+        got = f"{each.dtype}{list(each.shape)}" if isinstance(each, Tensor) else type(each).__name__
+        raise Violation(f"LossValue.per_sample is {got} for {_SAMPLES} samples, not float[{_SAMPLES}]")
+    return f"{float(each.min()):.3g} to {float(each.max()):.3g} where predictions are wrong"
 
 
 @rule()

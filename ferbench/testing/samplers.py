@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import math
 import time
 from typing import Any
@@ -11,11 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.errors import UserError
+from ferbench.plugin.specs import SamplerSpec
 from ferbench.task import Task
 from ferbench.testing.rules import NotApplicable, RuleSet, Subject, Violation, stored
 from ferbench.training.asking import described
 from ferbench.training.runtime import seed_everything
 from ferbench.training.scores import Scores
+from ferbench.wording import one_line
+
+#: What a builder that asks for the batch size is given.
+BATCH_SIZE = 32
 
 _EPOCHS = 30
 _MILLION = 1_000_000
@@ -49,7 +55,8 @@ class SamplerBench:
         labels = self.labels.copy() if labels is None else labels
         counts = np.bincount(labels, minlength=self.classes)
         task = Task(self._names, 1, 8, 8, tuple(counts.tolist()))
-        sampler = self._subject.build(labels, task, seed=seed)
+        more = self._subject.component.asked({"batch_size": BATCH_SIZE, "epochs": _EPOCHS})
+        sampler = self._subject.build(labels, task, seed=seed, **more)
         missing = [name for name in _METHODS if not callable(getattr(sampler, name, None))]
         if missing:
             raise Violation(f"the builder returns {type(sampler).__name__} without {', '.join(missing)}")
@@ -59,12 +66,31 @@ class SamplerBench:
         """``n`` labels in the same proportions."""
         return self._spread(np.maximum(self._counts * n // self._counts.sum(), 1))
 
-    def scores(self, epoch: int) -> Scores:
-        """What an epoch on validation might have given, other classes being the worst each time."""
+    @property
+    def hears_samples(self) -> bool:
+        spec = self._subject.component.spec
+        assert isinstance(spec, SamplerSpec)
+        return spec.per_sample
+
+    def scores(self, epoch: int, n: int | None = None, drawn: float = 1.0) -> Scores:
+        """What an epoch might have given, other classes being the worst each time.
+
+        Args:
+            epoch: that ended.
+            n: training samples; None: the bench's.
+            drawn: share of them that the epoch had.
+        """
         f1 = {name: ((3 * k + 2 * epoch) % self.classes + 0.5) / self.classes for k, name in enumerate(self._names)}
         values = dict(sorted(f1.items()))
         support = dict.fromkeys(self._names, 10)
-        return Scores(epoch, {"loss": 1.0 / epoch, "macro_f1": 0.5, "accuracy": 0.5}, f1, values, f1, support)
+        metrics = {"loss": 1.0 / epoch, "macro_f1": 0.5, "accuracy": 0.5}
+        if not self.hears_samples:
+            return Scores(epoch, metrics, f1, values, f1, support)
+        generator = np.random.default_rng((epoch, 1))
+        losses = generator.exponential(size=len(self.labels) if n is None else n).astype(np.float32)
+        losses[generator.random(len(losses)) >= drawn] = np.nan
+        correct = np.where(np.isnan(losses), losses, losses < 1).astype(np.float32)
+        return Scores(epoch, metrics, f1, values, f1, support, losses, correct)
 
     @functools.cached_property
     def repeats(self) -> bool:
@@ -133,8 +159,34 @@ def inputs_unchanged(bench: SamplerBench) -> None:
         action()
         if not np.array_equal(labels, bench.labels):
             raise Violation("it changes the labels in place: work with a copy, such as np.sort(labels)")
-    if scores != bench.scores(1):
+    same = [np.array_equal(*pair, equal_nan=True) for pair in _each_pair(scores, bench.scores(1))]
+    if scores != bench.scores(1) or not all(same):
         raise Violation("it changes the scores that update() is given: work with a copy, such as dict(scores.f1)")
+
+
+def _each_pair(scores: Scores, others: Scores) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    pairs = ((scores.losses, others.losses), (scores.correct, others.correct))
+    return [(one, other) for one, other in pairs if one is not None and other is not None]
+
+
+@RULES.rule()
+def undrawn_samples(bench: SamplerBench) -> str:
+    """Where it hears of single samples, those that an epoch did not draw, which are NaN, do no harm."""
+    if not bench.hears_samples:
+        raise NotApplicable("its spec does not ask for single samples")
+    n = len(bench.labels)
+    for share in (0.9, 0.01, 0.0):
+        sampler = bench.build()
+        sampler.update(bench.scores(1, drawn=share))
+        try:
+            drawn = np.asarray(sampler.indices(2))
+            json.dumps(described(sampler), allow_nan=False)
+        except Exception as error:
+            cause = one_line(str(error)) or type(error).__name__
+            raise Violation(f"with {share:.0%} of the samples drawn it fails: {cause}; look for NaN") from error
+        if not len(drawn) or drawn.min() < 0 or drawn.max() >= n:
+            raise Violation(f"with {share:.0%} of the samples drawn, its positions are none: look for NaN")
+    return "90 %, 1 % and none of them drawn"
 
 
 @RULES.rule()
@@ -207,7 +259,7 @@ def cost_at_a_million(bench: SamplerBench) -> str:
         labels = bench.million(n)
         start = time.process_time()  # what others do on the machine is no fault of the sampler
         sampler = bench.build(labels=labels)
-        sampler.update(bench.scores(1))
+        sampler.update(bench.scores(1, len(labels)))
         sampler.indices(2)
         spent.append(time.process_time() - start)
     if spent[-1] > _LIMIT:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,9 +47,18 @@ def described(sampler: Sampler) -> dict[str, Any] | None:
 
 
 @calls("sampler")
-def pass_scores(sampler: Sampler, scores: Scores) -> None:
-    """Give a sampler a copy of an epoch's scores: the epoch's record is made of them later."""
-    sampler.update(copy.deepcopy(scores))
+def pass_scores(
+    sampler: Sampler, scores: Scores, each: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+) -> None:
+    """Give a sampler a copy of an epoch's scores: the epoch's record is made of them later.
+
+    Args:
+        sampler: that hears them.
+        scores: of the epoch.
+        each: loss, and share of right predictions, of each training sample; None: it does not ask for them.
+    """
+    losses, correct = each or (None, None)
+    sampler.update(replace(copy.deepcopy(scores), losses=losses, correct=correct))
 
 
 @calls("schedule")

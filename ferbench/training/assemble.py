@@ -158,6 +158,7 @@ def assemble(
         ranks=ranks,
         needs=plan.needs,
         views=plan.views,
+        per_sample=plan.sampler_spec.per_sample,
         drawn=drawn,
     )
 

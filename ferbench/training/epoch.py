@@ -26,13 +26,25 @@ class Diverged(Exception):
 
 @dataclass
 class EpochSums:
-    """Running sums of one epoch, kept on the device until it ends."""
+    """Running sums of one epoch, kept on the device until it ends.
+
+    Attributes:
+        loss: of all samples so far.
+        images: how many.
+        components: of the loss, by name, likewise.
+        predicted: classes int64[N] of each update.
+        labels: of the same samples.
+        positions: of the same samples in the training split; empty where no sampler asks.
+        losses: float32[N], of each; likewise.
+    """
 
     loss: Tensor
     images: int = 0
     components: dict[str, Tensor] = field(default_factory=dict)
     predicted: list[Tensor] = field(default_factory=list)
     labels: list[Tensor] = field(default_factory=list)
+    positions: list[Tensor] = field(default_factory=list)
+    losses: list[Tensor] = field(default_factory=list)
 
     def add(self, result: StepResult) -> None:
         """Take an update in."""
@@ -43,21 +55,27 @@ class EpochSums:
             self.components[name] = self.components.get(name, 0) + value * n
         self.predicted.append(result.predicted)
         self.labels.append(result.labels)
+        if result.positions is not None and result.losses is not None:
+            self.positions.append(result.positions)
+            self.losses.append(result.losses)
 
     def to_state(self) -> dict[str, Any]:
         """Plain values and tensors."""
+        each = {"predicted": self.predicted, "labels": self.labels}
+        if self.losses:
+            each |= {"positions": self.positions, "losses": self.losses}
         return {
             "loss": self.loss,
             "images": self.images,
             "components": dict(self.components),
-            "predicted": torch.cat(self.predicted),
-            "labels": torch.cat(self.labels),
+            **{name: torch.cat(parts) for name, parts in each.items()},
         }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> EpochSums:
         """What `to_state` was called on."""
-        return cls(**{**state, "predicted": [state["predicted"]], "labels": [state["labels"]]})
+        names = ("predicted", "labels", "positions", "losses")
+        return cls(**{**state, **{name: [state[name]] for name in names if name in state}})
 
 
 def look(sums: EpochSums, step: int, epoch: int) -> float | None:

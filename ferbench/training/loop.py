@@ -25,6 +25,7 @@ from ferbench.training.epoch import Diverged, EpochSums, look, scores_of, summar
 from ferbench.training.evaluation import evaluate, evaluation_batch
 from ferbench.training.loss_state import put_state, state_of
 from ferbench.training.normalization import estimate_statistics
+from ferbench.training.per_sample import by_sample
 from ferbench.training.position import Position, TrainingOutcome
 from ferbench.training.precision import Precision
 from ferbench.training.ranks import ALONE, Ranks
@@ -117,6 +118,7 @@ class Training:
         ranks: that share the training; each has everything but its own part of the batches.
         needs: what the loss reads of the outputs beside logits and affect.
         views: of each training sample, which the model sees together.
+        per_sample: whether the sampler hears of each of them.
         drawn: samples of an epoch, as the schedule was built for; None: those of the first.
         at: where it is.
         learnt: state of the loss at the last update, while it is used in a validation; None: the one that it has.
@@ -146,6 +148,7 @@ class Training:
     ranks: Ranks = ALONE
     needs: tuple[str, ...] = ()
     views: tuple[ViewKind, ...] = ("drawn",)
+    per_sample: bool = False
     drawn: int | None = None
     at: Position = field(default_factory=Position)
     learnt: Any = None
@@ -177,6 +180,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
         training.ranks,
         paired=training.mix is not None,
         needs=training.needs,
+        per_sample=training.per_sample,
     )
     ranks = training.ranks
     saver = saver or Saver()
@@ -253,7 +257,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             raise Diverged(f"the validation loss of epoch {epoch} is {evaluation.loss}")
         scores = scores_of(epoch, evaluation, training.class_names, train)
         improved = training.best.improves(scores)
-        pass_scores(training.sampler, scores)
+        pass_scores(training.sampler, scores, by_sample(sums, len(training.train)) if training.per_sample else None)
         if epoch < training.epochs and training.stopping is not None and training.stopping.stops(scores):
             outcome.stopped = "patience"
 

@@ -168,6 +168,12 @@ def _score_misfits(snapshot: Snapshot, training: Training) -> Iterator[str]:
         numbers = torch.cat([*at.sums.labels, *at.sums.predicted])
         if len(numbers) and not (int(numbers.min()) >= 0 and int(numbers.max()) < len(known)):
             yield "its sums are of other classes"
+        if bool(at.sums.losses) != training.per_sample:
+            yield "its sums have no losses of single samples, or some that no sampler asks for"
+        elif at.sums.losses:
+            places = torch.cat(at.sums.positions)
+            if int(places.min()) < 0 or int(places.max()) >= len(training.train):
+                yield "its sums are of other samples"
     stopping = training.stopping
     match snapshot.stopping:
         case None if stopping is None:
@@ -322,12 +328,14 @@ def _is_share(value: float) -> bool:
 
 def _are_sums(sums: EpochSums) -> bool:
     totals = [sums.loss, *sums.components.values()] if isinstance(sums.components, dict) else [None]
-    vectors = [*sums.labels, *sums.predicted]
+    vectors = [*sums.labels, *sums.predicted, *sums.positions]
     return (
         all(isinstance(total, Tensor) and total.ndim == 0 and total.is_floating_point() for total in totals)
         and all(isinstance(one, Tensor) and not one.is_floating_point() and one.ndim == 1 for one in vectors)
+        and all(isinstance(one, Tensor) and one.is_floating_point() and one.ndim == 1 for one in sums.losses)
+        and len(sums.losses) == len(sums.positions)
         and _is_count(sums.images)
-        and all(len(one) == sums.images for one in vectors)
+        and all(len(one) == sums.images for one in [*vectors, *sums.losses])
     )
 
 

@@ -21,6 +21,7 @@ from ferbench.metrics.measures import component_fault
 from ferbench.plugin.culprit import calls, in_use
 from ferbench.training.kept import apart, check_kept, count_views, kept, stacked
 from ferbench.training.loss_state import put_state, state_of
+from ferbench.training.per_sample import plain_losses
 from ferbench.training.precision import Precision
 from ferbench.training.ranks import ALONE, OutOfMemory, Ranks
 from ferbench.wording import one_line
@@ -74,7 +75,7 @@ def evaluate_loss(loss: Loss, outputs: Outputs, targets: Targets) -> LossValue:
 
     Raises:
         UserError: the total is no scalar, a component has the name of something else in the records or is none, or
-            labels are corrected to what are none.
+            labels are corrected to what are none; or it gives losses of single samples that are not one for each.
     """
     classes = outputs.logits.shape[1]
     value = loss(outputs, targets.each(Tensor.clone))
@@ -87,6 +88,12 @@ def evaluate_loss(loss: Loss, outputs: Outputs, targets: Targets) -> LossValue:
         )
     for name, component in value.components.items():
         check_component(name, component)
+    if value.per_sample is not None and not is_one_each(value.per_sample, len(targets)):
+        raise UserError(
+            f"{in_use('loss')} returns {_shown(value.per_sample)} as the losses of {len(targets)} samples, not "
+            f"float[{len(targets)}]",
+            "let LossValue.per_sample be what its total is the mean of, one number a sample; or leave it out",
+        )
     fault = None if value.corrected is None else corrections_fault(value.corrected, len(targets), classes)
     if fault is not None:
         raise UserError(
@@ -95,6 +102,11 @@ def evaluate_loss(loss: Loss, outputs: Outputs, targets: Targets) -> LossValue:
             "is wrong with them",
         )
     return value
+
+
+def is_one_each(value: object, n: int) -> bool:
+    """Whether the losses of single samples are one number for each."""
+    return isinstance(value, Tensor) and value.is_floating_point() and value.shape == (n,)
 
 
 def corrections_fault(corrected: object, n: int, classes: int) -> str | None:
@@ -166,6 +178,8 @@ class StepResult:
         predicted: int64[N], the class with the highest logit, before the update.
         labels: int64[N], of the same samples.
         corrected: positions int64[m] in the training split, and the labels int64[m] that the loss gives these samples.
+        positions: int64[N], of the same samples in the training split; None where nobody asks.
+        losses: float32[N], of each; likewise.
     """
 
     loss: Tensor
@@ -173,6 +187,8 @@ class StepResult:
     predicted: Tensor
     labels: Tensor
     corrected: Sequence[tuple[Tensor, Tensor]] = ()
+    positions: Tensor | None = None
+    losses: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +228,7 @@ class Stepper:
         ranks: that share the run.
         paired: samples that are mixed are on one rank.
         needs: what the loss reads of the outputs beside logits and affect.
+        per_sample: whether results have the loss of each sample.
 
     Attributes:
         micro_batch: samples that go through the model of one rank at once; None while whole batches fit.
@@ -230,10 +247,12 @@ class Stepper:
         *,
         paired: bool = False,
         needs: Sequence[str] = (),
+        per_sample: bool = False,
     ) -> None:
         self._model = model
         self._called = ranks.replicated(model, needs)
         self._needs = needs
+        self._per_sample = per_sample
         if isinstance(loss, nn.Module):  # which may have been built with other random numbers
             ranks.copy_weights(loss)
         self._loss = loss
@@ -289,6 +308,8 @@ class Stepper:
         total: Tensor | None = None
         components: dict[str, Tensor] = {}
         predicted, labels, corrected = [], [], []
+        positions: list[Tensor] = []
+        losses: list[Tensor] = []
         n = sum(len(targets) for _, targets in batches)
         pieces = list(self._pieces(batches, size))
         for piece in pieces:
@@ -298,6 +319,7 @@ class Stepper:
                     outputs = forward(self._called, piece.images, self._needs)
                 outputs = self._ranks.whole(self._precision.full(outputs), piece.places, len(piece.targets))
                 predicted.append(outputs.logits.detach().argmax(dim=1))  # a loss may write into what it is given
+                plain = plain_losses(outputs, piece.targets) if self._per_sample else None
                 value = evaluate_loss(self._loss, outputs, piece.targets)
                 if not value.total.requires_grad:
                     _refuse_without_gradient(outputs)
@@ -307,11 +329,15 @@ class Stepper:
             for name, component in value.components.items():
                 components[name] = components.get(name, 0) + component.detach() * share
             labels.append(piece.targets.labels)
+            if plain is not None and piece.targets.positions is not None:
+                positions.append(piece.targets.positions)
+                losses.append(plain if value.per_sample is None else value.per_sample.detach().float())
             if value.corrected is not None and piece.targets.positions is not None:
                 corrected.append((piece.targets.positions, value.corrected.detach()))
         self._update()
         assert total is not None
-        return StepResult(total, components, _joined(predicted), _joined(labels), corrected)
+        each = (_joined(positions), _joined(losses)) if losses else (None, None)
+        return StepResult(total, components, _joined(predicted), _joined(labels), corrected, *each)
 
     def _pieces(self, batches: Sequence[tuple[Tensor, Targets]], size: int) -> Iterator[_Piece]:
         if self.shards.count == 1:

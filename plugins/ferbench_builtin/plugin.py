@@ -341,6 +341,12 @@ def ferbench_samplers() -> Iterable[ferbench.SamplerSpec]:
         build="ferbench_builtin.samplers.adaptive:AdaptiveSmooth",
         summary="Weights that follow 1 − F1 smoothly over the epochs",
     )
+    yield ferbench.SamplerSpec(
+        "hard-examples",
+        build="ferbench_builtin.samplers.hard_examples:HardExamples",
+        summary="More of the samples with the largest loss in the epoch before",
+        per_sample=True,
+    )
 
 
 @ferbench.hookimpl

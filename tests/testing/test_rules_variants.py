@@ -223,6 +223,10 @@ class build(Shuffled):
         return super().indices(epoch)
 """,
     ),
+    "hears of samples that it does not ask for": (
+        "length-and-range",
+        "class build(Shuffled):\n    def update(self, scores):\n        self.mean = scores.losses.mean()\n",
+    ),
     "always in turn": (
         "heeds-the-seed, new-draws-every-epoch",
         "class build(Shuffled):\n    def indices(self, epoch):\n        return np.arange(self._size)\n",

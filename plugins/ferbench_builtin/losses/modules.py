@@ -37,8 +37,9 @@ class Focal(nn.Module):
         truth = smoothed(targets.distributions(log_p.shape[1]), self.label_smoothing)
         # 1 − p by expm1: where p is almost 1, the difference would lose its digits and the power its gradient.
         unsure = (-log_p.expm1()).clamp_min(1e-12) ** self.gamma
-        total = mean_over_samples(-(self.alpha * truth * unsure * log_p).sum(dim=1), targets.weight)
-        return LossValue(total, {"expression": total.detach()})
+        each = -(self.alpha * truth * unsure * log_p).sum(dim=1)
+        total = mean_over_samples(each, targets.weight)
+        return LossValue(total, {"expression": total.detach()}, per_sample=each.detach())
 
 
 class WeightedCrossEntropy(nn.Module):
@@ -69,4 +70,4 @@ class WeightedCrossEntropy(nn.Module):
             label_smoothing=self.label_smoothing,
         )
         total = mean_over_samples(each, targets.weight)
-        return LossValue(total, {"expression": total.detach()})
+        return LossValue(total, {"expression": total.detach()}, per_sample=each.detach())

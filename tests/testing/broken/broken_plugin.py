@@ -34,6 +34,7 @@ BROKEN = {
         "evaluation",
         "parameters",
         "corrections",
+        "single-losses",
         "state-round-trip",
         "finite",
         "absent-class",
@@ -51,6 +52,7 @@ BROKEN = {
         "length-and-range",
         "plain-description",
         "inputs-unchanged",
+        "undrawn-samples",
         "heeds-the-seed",
         "new-draws-every-epoch",
         "determinism",
@@ -94,6 +96,7 @@ _SPECS = {
 def _specs(kind: str) -> Iterator:
     for rule in BROKEN[kind]:
         more = {"image_size": 16} if kind == "model" else {}
+        more |= {"per_sample": True} if rule == "undrawn-samples" else {}
         more |= {"gives": ("features", "classifier")} if rule == "classifier-of-features" else {}
         yield _SPECS[kind](f"breaks-{rule}", build=f"broken_parts.{kind}s:{rule.replace('-', '_')}", **more)
 

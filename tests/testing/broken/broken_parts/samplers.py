@@ -41,6 +41,23 @@ class InputsUnchanged(Sound):
         scores.f1.popitem()
 
 
+class UndrawnSamples(Sound):
+    losses = None
+
+    def indices(self, epoch):
+        generator, n = np.random.default_rng((self.seed, epoch)), len(self.labels)
+        return generator.choice(n, n, p=None if self.losses is None else self.losses / self.losses.sum())
+
+    def update(self, scores):
+        self.losses = scores.losses.astype(np.float64)
+
+    def state_dict(self):
+        return {"losses": self.losses}
+
+    def load_state_dict(self, state):
+        self.losses = state["losses"]
+
+
 class HeedsTheSeed(Sound):
     def __init__(self, labels, task, *, seed):
         super().__init__(labels, task, seed=0)
@@ -83,4 +100,5 @@ class CostAtAMillion(Sound):
 
 builds, length_and_range, plain_description, determinism = Builds, LengthAndRange, PlainDescription, Determinism
 inputs_unchanged, heeds_the_seed, new_draws_every_epoch = InputsUnchanged, HeedsTheSeed, NewDrawsEveryEpoch
+undrawn_samples = UndrawnSamples
 state_round_trip, every_class, cost_at_a_million = StateRoundTrip, EveryClass, CostAtAMillion
