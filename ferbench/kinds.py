@@ -36,7 +36,7 @@ class Kind:
         spec: the class of its specs, in `ferbench.plugin.specs`.
         noun: what prose calls it.
         given: how many arguments the harness gives its builder by position; the contracts are in the specs.
-        named: keyword arguments that the harness gives to a builder that names them; they are no options.
+        named: what it gives by keyword, to a builder that has such a parameter, without a default; no options.
         default: the component that a recipe has where it names none; None: it is no section of a recipe.
         in_ids: whether the component changes the weights, and so is part of the ids. The dataset acts through the
             digests of its rows.
@@ -109,7 +109,7 @@ KINDS = (
         spec="SamplerSpec",
         noun="sampler",
         given=2,
-        named=("seed", "batch_size", "epochs"),
+        named=("batch_size", "epochs"),
         default="shuffled",
         in_ids=True,
         in_labels=True,

@@ -173,20 +173,24 @@ class Component:
         if self.kind == "command":  # its options are click's
             return OptionSchema.of(lambda: None)
         try:
-            skip = ("seed", *self._named)
+            skip = ("seed", *self._named())
             return OptionSchema.of(builder, skip, given=BY_NAME[self.kind].given, owner=self.where)
         except (TypeError, ValueError) as error:
             raise self._unusable(str(error)) from error
 
-    @property
     def _named(self) -> tuple[str, ...]:
-        """What the harness gives by name; plugins of the first interface have options of their own by these names."""
-        return BY_NAME[self.kind].named if getattr(self, "api", 2) > 1 else ()
+        """What the harness gives by name: parameters without a default. One with a default is an option, as are all of
+        plugins that were written before there was anything to give."""
+        if self.api < 2:
+            return ()
+        parameters = inspect.signature(self.builder()).parameters
+        asked = [name for name in BY_NAME[self.kind].named if name in parameters]
+        return tuple(name for name in asked if parameters[name].default is inspect.Parameter.empty)
 
     def asked(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Of what the harness can give by name, what the builder has a parameter for."""
-        parameters = inspect.signature(self.builder()).parameters
-        return {name: value for name, value in given.items() if name in self._named and name in parameters}
+        """Of what the harness can give by name, what the builder wants."""
+        named = self._named()
+        return {name: value for name, value in given.items() if name in named}
 
     def source_hash(self) -> str | None:
         """SHA-256 over the source of the plugin, with the module that holds the builder, see

@@ -236,14 +236,14 @@ class SamplerSpec(Spec):
     epoch; the epoch's record keeps it.
 
     ``seed`` is given by the harness and is no option; so are ``batch_size`` (``training.batch_size``) and ``epochs``
-    (``training.epochs``), to a builder that has a keyword parameter of that name.
+    (``training.epochs``), to a builder that has a keyword parameter of that name without a default.
 
     Attributes:
-        per_sample: ``update(scores)`` hears of each training sample: ``scores.losses`` and ``scores.correct``, float32[n]
-            by position, NaN for those that the epoch did not draw. They are of the images as the model learnt from
-            them, before each update: augmented, and of what Mixup or CutMix made of two by that of the larger share. The
-            loss is the one that the loss plugin gives as ``LossValue.per_sample``, else the cross-entropy of the logits
-            with the labels.
+        per_sample: ``update(scores)`` hears of each training sample: ``scores.losses`` and ``scores.correct``,
+            float32[n] by position, NaN for those that the epoch did not draw. They are of the images as the model
+            learnt from them, before each update: augmented, and of what Mixup or CutMix made of two by that of the
+            larger share. The loss is the one that the loss plugin gives as ``LossValue.per_sample``, else the
+            cross-entropy of the logits with the labels.
     """
 
     kind: ClassVar[str] = "sampler"

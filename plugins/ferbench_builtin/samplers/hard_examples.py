@@ -18,9 +18,10 @@ class HardExamples:
     """Online batch selection of Loshchilov and Hutter (2016, https://arxiv.org/abs/1511.06343).
 
     Of N samples the one with the i-th largest latest known loss is drawn with a chance proportional to
-    (1 / exp(ln(s) / N))^i, so that the hardest is drawn about s times as often as the easiest; as many draws as samples,
-    with replacement. The selection pressure s goes from ``pressure`` in the second epoch to ``final_pressure`` in the last,
-    by the same factor from epoch to epoch. The first epoch, in which no loss is known, has every sample once.
+    (1 / exp(ln(s) / N))^i, so that the hardest is drawn about s times as often as the easiest; as many draws as
+    samples, with replacement. The selection pressure s goes from ``pressure`` in the second epoch to
+    ``final_pressure`` in the last, by the same factor from epoch to epoch. The first epoch, in which no loss is known,
+    has every sample once.
 
     Losses are those of the epoch before, of the images as the model learnt from them; a sample that was not drawn keeps
     the one that it had. Ranks are made once an epoch. One that was never drawn counts as the hardest.
