@@ -225,7 +225,7 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
         image_sizes=(32, 64),
         channels=1,
         affect=True,
-        gives=_HEADED,
+        gives=_MAPPED,
     )
     yield ferbench.ModelSpec(
         "vggnet-fer",

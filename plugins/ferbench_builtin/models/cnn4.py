@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from ferbench import Task, Tunable, UserError
-from ferbench_builtin.models.options import Affect, Dropout, FileWeights, Freeze, Head, HeadScale, Pickles, Units, Width
+from annotated_types import Interval
+
+from ferbench import Added, Task, Tunable, UserError
+from ferbench_builtin.models.options import Affect, Dropout, FileWeights, Freeze, Head, HeadScale, Pickles, Width
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,7 +20,8 @@ def cnn4(
     *,
     widths: tuple[Width, Width, Width, Width] = (64, 128, 256, 512),
     dropout: Annotated[Dropout, Tunable(0.0, 0.5)] = 0.25,
-    units: Annotated[Units, Tunable(64, 1024, log=True)] = 256,
+    pool: Annotated[Literal["flatten", "mean"], Added] = "flatten",
+    units: Annotated[int, Interval(ge=0, le=16384), Tunable(64, 1024, log=True)] = 256,
     head_dropout: Annotated[Dropout, Tunable(0.0, 0.7)] = 0.5,
     affect: Affect = False,
     head: Head = "linear",
@@ -35,7 +38,9 @@ def cnn4(
         task: the learning problem; images of any channel count and at least 16×16 pixels.
         widths: filters of the four convolutions.
         dropout: fraction of a block's activations dropped at its end, while training.
-        units: units of the dense layer.
+        pool: what follows the blocks: "flatten", each place of the last maps by itself, or "mean", their means.
+        units: units of the dense layer; 0: none, the head sees what the blocks give. With 0, and means, the last maps
+            are among the outputs as maps.
         head_dropout: fraction of those dropped before the head, while training.
         affect: also predict valence and arousal.
         head: "cosine": logits are head_scale times the cosine of the angle between features and class, as losses with
@@ -61,6 +66,7 @@ def cnn4(
 
     from ferbench_builtin.models.backbone import BackboneAndHeads
     from ferbench_builtin.models.heads import Heads
+    from ferbench_builtin.models.networks import GridMeans, Stages
     from ferbench_builtin.models.weights import started
 
     blocks = []
@@ -76,7 +82,10 @@ def cnn4(
             )
         )
         before = width
-    features = before * (task.height // 16) * (task.width // 16)
-    heads = Heads(features, task, dropout=head_dropout, affect=affect, hidden=(units,), head=head, scale=head_scale)
-    model = BackboneAndHeads(nn.Sequential(*blocks, nn.Flatten()), heads)
+    mean = pool == "mean"
+    features = before if mean else before * (task.height // 16) * (task.width // 16)
+    backbone = Stages(*blocks, GridMeans(1), nn.Flatten()) if mean else nn.Sequential(*blocks, nn.Flatten())
+    hidden = (units,) if units else ()
+    heads = Heads(features, task, dropout=head_dropout, affect=affect, hidden=hidden, head=head, scale=head_scale)
+    model = BackboneAndHeads(backbone, heads, mapped=mean and not units)
     return started(model, weights, allow_pickled=allow_pickled_weights, freeze=freeze)

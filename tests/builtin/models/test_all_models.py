@@ -35,7 +35,7 @@ def task(spec, *, size: int = 32, classes: int = 4, affect: bool = True, channel
 def build(name: str, problem: Task | None = None, *, seed: int = 0, **options: Any) -> nn.Module:
     component = load_registry().find("model", name)
     torch.manual_seed(seed)
-    return component.builder()(problem or task(SPECS[name]), **OPTIONS.get(name, {}), **options)
+    return component.builder()(problem or task(SPECS[name]), **{**OPTIONS.get(name, {}), **options})
 
 
 @functools.cache
@@ -133,6 +133,7 @@ def test_the_classifier_gives_the_logits_of_the_features_while_training_too(name
 #: Options with which a model's features are the means of its last maps.
 MAPPED: dict[str, dict[str, Any]] = {
     "resnet9": {"grid": 1, "units": 0},
+    "cnn4": {"pool": "mean", "units": 0},
     "resnet18-small": {},
     "timm": {},
     "resnet18": {},

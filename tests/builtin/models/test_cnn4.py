@@ -1,4 +1,5 @@
 import pytest
+import torch
 from torch import nn
 
 from ferbench import Task, UserError
@@ -26,6 +27,22 @@ def test_parameters_by_hand():
 def test_dropout_is_set_apart_for_blocks_and_head():
     model = cnn4(task(), dropout=0.1, head_dropout=0.6)
     assert [m.p for m in model.modules() if isinstance(m, nn.Dropout)] == [0.1] * 4 + [0.6]
+
+
+@pytest.mark.parametrize(("units", "dense"), [(10, (32 + 1) * 10 + (10 + 1) * 7), (0, (32 + 1) * 7)])
+def test_behind_means_a_dense_layer_and_the_head_see_one_value_a_map(units, dense):
+    model = cnn4(task(), widths=(8, 16, 24, 32), pool="mean", units=units)
+    assert sum(p.numel() for p in model.heads.parameters()) == dense
+
+
+def test_the_kind_of_pooling_leaves_the_convolutions_as_they_start():
+    weights = []
+    for pool in ("flatten", "mean"):
+        torch.manual_seed(0)
+        weights.append({key: v for key, v in cnn4(task(), pool=pool).state_dict().items() if key.startswith("back")})
+    flat, mean = weights
+    assert flat.keys() == mean.keys()
+    assert all(torch.equal(value, mean[key]) for key, value in flat.items())
 
 
 def test_input_below_sixteen_pixels_is_refused():
