@@ -59,6 +59,7 @@ def packed(
     from ferbench.cli.progress import PackingProgress
     from ferbench.data.class_mapping import of_one_expression
     from ferbench.data.exclusions import matched
+    from ferbench.data.image_tree import left_out_on_purpose_line
     from ferbench.data.packing import FaultyDataset
     from ferbench.experiment.dataset_pack import build_dataset, dataset_pack
 
@@ -75,6 +76,8 @@ def packed(
         _warn_of_left_out(name, dataset.notes)
         raise
     _warn_of_left_out(name, pack.notes)
+    if (line := left_out_on_purpose_line(pack.notes)) and not quiet:
+        click.echo(one_line(f"{name}: {line}"), err=True)
     if pack.skipped and not quiet:
         click.echo(f"{name}: {pack.skipped:,} faulty samples left out, first {one_line(str(pack.faults[0]))}", err=True)
     if data.exclude is not None:

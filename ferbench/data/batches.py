@@ -66,11 +66,13 @@ class Truth:
         labels: int64[n] class ids of the task.
         soft: float32[n, K] label distributions, None where labels are all there is.
         affect: float32[n, 2] valence and arousal, NaN where missing; None where the dataset has none.
+        drawn: in training, labels are drawn by the distributions, which nobody sees then.
     """
 
     labels: NDArray[np.int64]
     soft: NDArray[np.float32] | None = None
     affect: NDArray[np.float32] | None = None
+    drawn: bool = False
 
     def at(self, positions: NDArray[np.int64]) -> Targets:
         """The targets of some samples, on the CPU."""
@@ -181,8 +183,10 @@ class Batches:
             targets = self.targets(positions, self.corrections)
             targets.positions, targets.epoch = upload(torch.from_numpy(positions), self.device), epoch
             targets.class_counts = self._class_counts
+            draws = Draws(seed, epoch, samples=positions, positions=start + steps, device=self.device)
+            if self.truth.drawn and targets.soft is not None:
+                targets.labels, targets.soft = drawn_labels(targets.soft, draws.uniform("label")), None
             if mix is not None:
-                draws = Draws(seed, epoch, samples=positions, positions=start + steps, device=self.device)
                 mixed = [mix(images, targets, draws, places) for images in drawn]
                 drawn, targets = [images for images, _ in mixed], mixed[0][1]
             yield drawn[0] if len(views) == 1 else _side_by_side(drawn, views), targets
@@ -217,6 +221,22 @@ class Batches:
         if self.corrections is None:
             self.corrections = Corrections(self.truth.labels)
         self.corrections.take(positions.cpu().numpy(), labels.cpu().numpy(), epoch)
+
+
+def drawn_labels(distributions: Tensor, numbers: Tensor) -> Tensor:
+    """A class of each row, by its share.
+
+    Args:
+        distributions: float[N, K] shares.
+        numbers: float[N], uniform in [0, 1).
+
+    Returns:
+        int64[N]; never a class without a share.
+    """
+    ends = distributions.cumsum(dim=1)
+    # A rounded product may reach the end of the last share.
+    passed = (ends <= numbers[:, None] * ends[:, -1:]) & (ends < ends[:, -1:])
+    return passed.sum(dim=1)
 
 
 def _side_by_side(drawn: Sequence[Tensor], views: Sequence[ViewKind]) -> Tensor:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,14 @@ class Column:
     Attributes:
         dtype: little-endian numpy type; ``"U"`` is text as wide as its longest entry.
         missing: stands for "not known" while spooling; a column that is missing everywhere is not stored.
-        width: how many values a row has; None: one for each class. A column of single values has no second axis.
+        width: how many values a row has; or one for each of the ``classes``, or of what annotators could vote for
+            (``votes``). A column of single values has no second axis.
         optional: whether there are packs without it.
     """
 
     dtype: str
     missing: Any = None
-    width: int | None = 1
+    width: int | Literal["classes", "votes"] = 1
     optional: bool = False
 
 
@@ -41,7 +42,8 @@ COLUMNS: Mapping[str, Column] = {
     "pixel_hashes": Column("|u1", width=16),
     "stored_hashes": Column("|u1", width=16, optional=True),
     "affect": Column("<f4", missing=np.nan, width=2, optional=True),
-    "votes": Column("<f4", missing=np.nan, width=None, optional=True),
+    "votes": Column("<f4", missing=np.nan, width="classes", optional=True),
+    "cast_votes": Column("<f4", missing=np.nan, width="votes", optional=True),
     "subject": Column("U", missing="", optional=True),
     "clip": Column("U", missing="", optional=True),
     "frame": Column("<i4", missing=-1, optional=True),
@@ -64,6 +66,7 @@ def content_digest(description: Mapping[str, Any]) -> str:
         name: {"dtype": column["dtype"], "sha256": column["sha256"]} for name, column in description["columns"].items()
     }
     content = {key: description[key] for key in ("class_names", "parts", "rows", "image_shape")}
+    content |= {key: description[key] for key in ("vote_names", "draws_labels") if description.get(key)}
     return digest({**content, "columns": columns})
 
 
@@ -72,7 +75,9 @@ def array_sha256(array: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data).hexdigest()
 
 
-def read_column(path: Path, column: Column, stated: ColumnDescription | None, rows: int, classes: int) -> NDArray[Any]:
+def read_column(
+    path: Path, column: Column, stated: ColumnDescription | None, rows: int, widths: Mapping[str, int]
+) -> NDArray[Any]:
     """A column as its description says, in memory and not to be written.
 
     Args:
@@ -80,13 +85,13 @@ def read_column(path: Path, column: Column, stated: ColumnDescription | None, ro
         column: what it must be.
         stated: what the description says; None: an older release did not describe it.
         rows: of the pack.
-        classes: of the dataset.
+        widths: how many ``classes`` and ``votes`` the dataset has.
 
     Raises:
         OSError: it is not there, or cannot be read.
         Damaged: it is something else.
     """
-    width = classes if column.width is None else column.width
+    width = column.width if isinstance(column.width, int) else widths[column.width]
     shape = (rows,) if column.width == 1 else (rows, width)
     try:
         values = array(read_file(path, largest=_LARGEST))

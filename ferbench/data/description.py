@@ -76,6 +76,8 @@ class PackDescription(SourceDescription):
         rows: N.
         image_shape: (C, H, W).
         columns: by name.
+        vote_names: what annotators could vote for, where there is a column of their votes.
+        draws_labels: labels are drawn by the votes in training.
         gray: how ``gray.npy`` is stored, where there is one; older releases do not say it.
     """
 
@@ -84,6 +86,8 @@ class PackDescription(SourceDescription):
     rows: _Length
     image_shape: Annotated[list[_Length], Field(min_length=3, max_length=3)]
     columns: dict[str, ColumnDescription]
+    vote_names: list[str] = []
+    draws_labels: bool = False
     gray: ColumnDescription | None = None
 
 

@@ -33,6 +33,10 @@ _NOT_CONTENT = {
 _RAW = (".dng", ".nef", ".nrw", ".cr2", ".arw", ".sr2", ".srw", ".pef", ".iiq", ".3fr", ".erf", ".kdc", ".dcr", ".mos")
 
 
+#: The reason that ``left_out`` of a dataset's notes gives for what is no image.
+OTHER_FILES = "other files"
+
+
 @dataclass(slots=True)
 class Ignored:
     """What a walk passed over.
@@ -132,6 +136,22 @@ def left_out_line(notes: Mapping[str, Any]) -> str:
     several = ", ".join(f"{suffix} {count:,}" for suffix, count in counts.items())
     were = "1 image was" if total == 1 else f"{total:,} images were"
     return f"{were} left out that cannot be decoded ({several}), such as {_left_out(notes)[0]['example']}"
+
+
+def left_out_on_purpose_line(notes: Mapping[str, Any]) -> str:
+    """What a dataset leaves out for its meaning, as ``left_out`` of its notes or its members' counts it by reason;
+    empty where there is nothing. Files that are no images are not said."""
+    members = notes.get("members")
+    counts = Counter[str]()
+    for each in (notes, *(members.values() if isinstance(members, Mapping) else ())):
+        stated = each.get("left_out") if isinstance(each, Mapping) else None
+        if isinstance(stated, Mapping):
+            counts.update({str(reason): n for reason, n in stated.items() if type(n) is int})
+    del counts[OTHER_FILES]
+    if not counts:
+        return ""
+    reasons = "; ".join(f"{reason} {n:,}" for reason, n in counts.most_common())
+    return f"{counts.total():,} left out on purpose: {reasons}"
 
 
 def _left_out(notes: Mapping[str, Any]) -> list[Mapping[str, Any]]:

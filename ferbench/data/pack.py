@@ -49,6 +49,9 @@ class Pack:
             ``pixel_hash``).
         affect: float32[N, 2], valence and arousal in [-1, 1], NaN where not annotated; None if nowhere.
         votes: float32[N, K], NaN in rows without votes; None if nowhere.
+        cast_votes: float32[N, V], as annotators cast them, NaN in rows without; None if nowhere.
+        vote_names: the V that they could vote for.
+        draws_labels: in training, labels of samples with votes are drawn by these.
         subject: text[N], empty where not known; None if nowhere.
         clip: text[N], empty where not known; None if nowhere.
         frame: int32[N], -1 where not known; None if nowhere.
@@ -75,6 +78,9 @@ class Pack:
     pixel_hashes: np.ndarray
     affect: np.ndarray | None = None
     votes: np.ndarray | None = None
+    cast_votes: np.ndarray | None = None
+    vote_names: tuple[str, ...] = ()
+    draws_labels: bool = False
     subject: np.ndarray | None = None
     clip: np.ndarray | None = None
     frame: np.ndarray | None = None
@@ -173,11 +179,12 @@ def _read(path: Path) -> Pack:
     if content_digest(description.model_dump()) != description.digest:
         raise Damaged("pack.json has changed")
     rows, classes, parts = description.rows, len(description.class_names), len(description.parts)
+    widths = {"classes": classes, "votes": len(description.vote_names)}
     columns: dict[str, Any] = {}
     for name, stated in description.columns.items():
         if name not in COLUMNS:
             raise Damaged(f"unknown column '{name[:40]}'")
-        columns[name] = read_column(path / "columns" / f"{name}.npy", COLUMNS[name], stated, rows, classes)
+        columns[name] = read_column(path / "columns" / f"{name}.npy", COLUMNS[name], stated, rows, widths)
     for name, column in COLUMNS.items():
         if not column.optional and name not in columns:
             raise Damaged(f"column '{name}' is missing")
@@ -185,7 +192,7 @@ def _read(path: Path) -> Pack:
         if columns[name].min() < 0 or columns[name].max() >= count:
             raise Damaged(f"column '{name}' is not as described")
     if description.gray is not None or (path / GRAY_FILE).exists():
-        gray = read_column(path / GRAY_FILE, Column("|u1", width=16), description.gray, rows, classes)
+        gray = read_column(path / GRAY_FILE, Column("|u1", width=16), description.gray, rows, widths)
         columns["gray_hashes"] = gray
     try:
         hashes = columns.get("stored_hashes", columns["pixel_hashes"])
@@ -199,6 +206,8 @@ def _read(path: Path) -> Pack:
         class_names=tuple(description.class_names),
         parts=tuple(description.parts),
         images=images,
+        vote_names=tuple(description.vote_names),
+        draws_labels=description.draws_labels,
         **columns,
     )
     return from_source(pack, description)

@@ -56,11 +56,12 @@ class PackTable:
         unlike: how many were refused for an image that is of another size than the first one.
     """
 
-    def __init__(self, directory: Path, class_names: Sequence[str]) -> None:
+    def __init__(self, directory: Path, class_names: Sequence[str], vote_names: Sequence[str] = ()) -> None:
         self.rows = 0
         self.unlike = 0
         self._directory = directory
         self._class_ids = {name: index for index, name in enumerate(class_names)}
+        self._vote_names = tuple(vote_names)
         self._parts: dict[str, int] = {}
         self._offered: dict[tuple[str, str], str] = {}
         self._shape: tuple[int, ...] | None = None
@@ -108,6 +109,7 @@ class PackTable:
             "stored_hashes": _hash_rows(row.stored_hash for row in rows),
             "affect": [(_or_nan(sample.valence), _or_nan(sample.arousal)) for sample in samples],
             "votes": [sample.votes or unknown for sample in samples],
+            "cast_votes": [sample.cast_votes or (np.nan,) * len(self._vote_names) for sample in samples],
             "subject": [sample.subject or "" for sample in samples],
             "clip": [sample.clip or "" for sample in samples],
             "frame": [-1 if sample.frame is None else sample.frame for sample in samples],

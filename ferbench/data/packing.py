@@ -112,7 +112,7 @@ def build(
     faults: list[Fault] = []
     done = 0
     with writing(directory.parent):
-        table = PackTable(directory, class_names)
+        table = PackTable(directory, class_names, dataset.vote_names)
     try:
         for chunk in _decoded(dataset, form, workers or available_cores()):
             done += len(chunk)
@@ -139,6 +139,10 @@ def build(
             raise FaultyDataset(name, tuple(faults), left, table.unlike)
         with writing(directory.parent):
             content = table.finish(keep if duplicates else None)
+            if "cast_votes" in content["columns"]:
+                content["vote_names"] = list(dataset.vote_names)
+            if dataset.draws_labels:
+                content["draws_labels"] = True
             description = {
                 "format": PACK_FORMAT,
                 "digest": content_digest(content),
@@ -183,7 +187,8 @@ def _kept(item: Sample | Fault) -> Sample | Fault:
     if not isinstance(item, Sample):
         return item
     image = item.image.copy() if isinstance(item.image, np.ndarray) else item.image
-    return replace(item, image=image, votes=None if item.votes is None else tuple(item.votes))
+    votes, cast = (None if votes is None else tuple(votes) for votes in (item.votes, item.cast_votes))
+    return replace(item, image=image, votes=votes, cast_votes=cast)
 
 
 def _rows_of(image_bytes: int) -> int:
@@ -195,7 +200,7 @@ def _decode_chunk(dataset: Dataset, form: StoredForm, chunk: Sequence[Sample | F
 
 
 def _decode_sample(dataset: Dataset, form: StoredForm, sample: Sample) -> Row:
-    reason = _complaint(dataset.class_names, sample)
+    reason = _complaint(dataset, sample)
     if reason is not None:
         return _refused(sample, reason)
     try:
@@ -218,7 +223,7 @@ def _refused(sample: Sample, reason: str) -> Row:
     return Row(sample, fault_at(sample, reason))
 
 
-def _complaint(class_names: Sequence[str], sample: Sample) -> str | None:
+def _complaint(dataset: Dataset, sample: Sample) -> str | None:
     """What is wrong with what is stated about a sample."""
     if not isinstance(sample, Sample):
         raise TypeError(f"a dataset yields Sample or Fault, not {type(sample).__name__}")
@@ -230,15 +235,20 @@ def _complaint(class_names: Sequence[str], sample: Sample) -> str | None:
             return f"{what} is not a text of 1 to {LONGEST_TEXT} characters"
         if not text.isascii() and not _is_unicode(text):
             return f"{what} is not valid Unicode"
-    if sample.label not in class_names:
-        return unknown_label(sample.label, class_names)
+    if sample.label not in dataset.class_names:
+        return unknown_label(sample.label, dataset.class_names)
     for what, value in (("valence", sample.valence), ("arousal", sample.arousal)):
         if value is not None and not -1 <= value <= 1:
             return f"{what} {value} outside -1..1"
-    if sample.votes is not None:
-        if len(sample.votes) != len(class_names):
-            return f"{len(sample.votes)} votes for {len(class_names)} classes"
-        if not all(math.isfinite(vote) and vote >= 0 for vote in sample.votes) or not sum(sample.votes) > 0:
+    for votes, names, what in (
+        (sample.votes, dataset.class_names, "classes"),
+        (sample.cast_votes, dataset.vote_names, "vote_names"),
+    ):
+        if votes is None:
+            continue
+        if len(votes) != len(names):
+            return f"{len(votes)} votes for {len(names)} {what}"
+        if not all(math.isfinite(vote) and vote >= 0 for vote in votes) or not sum(votes) > 0:
             return "votes that are negative, infinite or all zero"
     if sample.frame is not None and not 0 <= sample.frame < 2**31:
         return f"frame {sample.frame} outside 0..2147483647"

@@ -64,7 +64,10 @@ class Sample:
         location: file, and row where there is one, for messages about faults.
         valence: pleasantness in [-1, 1], None if not annotated.
         arousal: activation in [-1, 1], None if not annotated.
-        votes: annotator votes per class in the order of ``class_names``, any non-negative scale.
+        votes: annotator votes per class in the order of ``class_names``, any non-negative scale: what losses learn as
+            label distributions.
+        cast_votes: the votes as annotators cast them, in the order of the dataset's ``vote_names``, which may have
+            more than the classes; what evaluations compare with. None: ``votes`` are what is known.
         subject: who is shown, when known; splits keep a subject together on request.
         clip: the video clip that the frame is from, when known; splits keep a clip together.
         frame: position within the clip, from 0.
@@ -80,6 +83,7 @@ class Sample:
     valence: float | None = None
     arousal: float | None = None
     votes: tuple[float, ...] | None = None
+    cast_votes: tuple[float, ...] | None = None
     subject: str | None = None
     clip: str | None = None
     frame: int | None = None
@@ -116,6 +120,8 @@ class Dataset(ABC):
             all must agree (``native_size`` or not).
         fit: how images of another shape are resampled to ``stored_size``.
         size_follows: ``stored_size`` was nobody's choice: it is the native size of images that are among the samples.
+        vote_names: what annotators could vote for, where samples have ``cast_votes``.
+        draws_labels: in training the label of a sample with votes is drawn by them, anew in each epoch.
         least_count: how many samples it has at least, as far as it knows before they are read. What the disk has no
             room for is refused before any is asked for.
         notes: facts that the record of a run should carry (layout found, rows left out by the protocol, …).
@@ -128,6 +134,8 @@ class Dataset(ABC):
     fit: Fit = "stretch"
     size_follows: bool = False
     least_count: int = 0
+    vote_names: tuple[str, ...] = ()
+    draws_labels: bool = False
 
     @property
     def notes(self) -> Mapping[str, Any]:

@@ -144,7 +144,7 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
         validation=validation,
         test=test,
         votes=votes,
-        train_digest=rows_digest(pack, train, labels, class_names, votes),
+        train_digest=rows_digest(pack, train, labels, class_names, votes, drawn=pack.draws_labels),
         validation_digest=rows_digest(pack, validation, labels, class_names, votes),
         test_digest=None if request.fold is not None else digest_of_test_set(pack, test, labels, class_names),
         excluded={
@@ -423,8 +423,11 @@ def rows_digest(
     labels: NDArray[np.int64],
     class_names: tuple[str, ...],
     votes: NDArray[np.float32] | None,
+    *,
+    drawn: bool = False,
 ) -> str:
-    """``v1:`` + SHA-256 over the content of ``rows`` in order: ids, labels, native pixels, affect and votes."""
+    """``v1:`` + SHA-256 over the content of ``rows`` in order: ids, labels, native pixels, affect and votes, and
+    whether labels are ``drawn`` by these."""
     state = hashlib.sha256()
     _feed(state, "classes", "\x00".join(class_names).encode())
     _feed(state, "ids", "\x00".join(pack.ids[rows].tolist()).encode())
@@ -437,6 +440,8 @@ def rows_digest(
     for name, column in columns.items():
         if column is not None:
             _feed(state, name, np.ascontiguousarray(column[rows]).tobytes())
+    if drawn:
+        _feed(state, "drawn", b"")
     return "v1:" + state.hexdigest()
 
 

@@ -56,7 +56,7 @@ class Union(Dataset):
 
         Raises:
             UserError: a class of ``supplement`` that no other member has, one class under two names in a member, or a
-                member that is to be resampled to another size or in another way.
+                member that is to be resampled to another size or in another way, or whose labels alone are drawn.
         """
         self._members = tuple(members)
         self._supplement = None if supplement is None else {class_key(name): name for name in supplement}
@@ -65,6 +65,8 @@ class Union(Dataset):
             for name in self._classes_from(member):
                 self._spelling.setdefault(class_key(name), name)
         self.class_names = tuple(sorted(self._spelling.values()))
+        self.vote_names = tuple(dict.fromkeys(name for member in members for name in member.dataset.vote_names))
+        self.draws_labels = members[0].dataset.draws_labels
         self._check_supplement()
         self.channels = members[0].dataset.channels
         sizes = [member.dataset.stored_size or member.dataset.native_size for member in members]
@@ -75,7 +77,7 @@ class Union(Dataset):
         chosen = size is not None or any(member.dataset.stored_size is not None for member in members)
         self.size_follows = not chosen and fit == "stretch"
         for member in self._members:
-            self._check_resampling(member)
+            self._check_member(member)
         self._notes: dict[str, Any] = {"joined": [member.name for member in members], "lacking": self._lacking()}
         if supplement is not None:
             self._notes["supplement"] = list(supplement)
@@ -142,8 +144,14 @@ class Union(Dataset):
                     f"choose among: {', '.join(sorted(offered))}",
                 )
 
-    def _check_resampling(self, member: Member) -> None:
+    def _check_member(self, member: Member) -> None:
         dataset = member.dataset
+        if dataset.draws_labels != self.draws_labels:
+            drawing = next(each.name for each in self._members if each.dataset.draws_labels)
+            raise UserError(
+                f"labels of '{drawing}' are drawn by votes in each epoch, and those of another dataset are not",
+                "choose another labelling of it, such as dataset.labels=crossentropy",
+            )
         if dataset.stored_size is not None and (dataset.stored_size != self.stored_size or dataset.fit != self.fit):
             raise UserError(
                 f"'{member.name}' is to be resampled on its own (size or fit), and all of a union in one way",
@@ -169,10 +177,15 @@ class Union(Dataset):
             by_name = dict(zip(order, votes, strict=True))
             votes = tuple(by_name.get(name, 0.0) for name in self.class_names)
             votes = votes if any(votes) else None
+        cast = sample.cast_votes
+        if cast is not None and len(cast) == len(member.dataset.vote_names):
+            counted = dict(zip(member.dataset.vote_names, cast, strict=True))
+            cast = tuple(counted.get(name, 0.0) for name in self.vote_names)
         sample = replace(
             sample,
             label=self._spelling.get(class_key(sample.label), sample.label),
             votes=votes,
+            cast_votes=cast,
             source=member.name,
             native_size=sample.native_size or member.dataset.native_size,
         )

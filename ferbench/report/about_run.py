@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ferbench.data.image_tree import left_out_line
+from ferbench.data.image_tree import left_out_line, left_out_on_purpose_line
 from ferbench.metrics.measures import measure
 from ferbench.records.run import AskedRecipe, Training
 from ferbench.report.comparison_tables import LEFT
@@ -108,6 +108,8 @@ def notes(run: RunView) -> list[str]:
     if data.skipped_faulty:
         notes.append(f"{data.skipped_faulty:,} faulty samples of the dataset were left out.")
     if line := left_out_line(data.notes):
+        notes.append(f"{line}.")
+    if line := left_out_on_purpose_line(data.notes):
         notes.append(f"{line}.")
     if taken := excluded_line(data):
         notes.append(f"{taken} by data.exclude.")

@@ -145,5 +145,5 @@ def split_batches(plan: Plan, rows: Rows, device: torch.device) -> Batches:
         hard = np.eye(len(split.class_names), dtype=np.float32)[labels]
         soft = np.where(np.isnan(votes), hard, votes)
     affect = None if pack.affect is None else np.asarray(pack.affect[rows], dtype=np.float32)
-    truth = Truth(labels, soft, affect)
+    truth = Truth(labels, soft, affect, drawn=pack.draws_labels)
     return Batches(pack.images, rows, truth, input_shape(plan), device, len(split.class_names))

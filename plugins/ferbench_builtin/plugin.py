@@ -26,33 +26,42 @@ _BY_PEOPLE = (
 )
 
 
+_FER2013_PROTOCOLS = (
+    Protocol(
+        "official",
+        train=("Training",),
+        validation=("PublicTest",),
+        test=("PrivateTest",),
+        summary="validation = PublicTest, test = PrivateTest, as the challenge had it",
+    ),
+    Protocol(
+        "merged",
+        train=("Training",),
+        test=("PublicTest", "PrivateTest"),
+        summary="test = PublicTest and PrivateTest together, validation cut from train",
+    ),
+    Protocol(
+        "public-test",
+        train=("Training",),
+        test=("PublicTest",),
+        summary="test = PublicTest, validation cut from train",
+    ),
+)
+
+
 @ferbench.hookimpl
 def ferbench_datasets() -> Iterable[ferbench.DatasetSpec]:
     yield ferbench.DatasetSpec(
         "fer2013",
         build="ferbench_builtin.datasets.fer2013:fer2013",
         summary="FER2013: 35,887 gray 48×48 faces, seven expressions; CSV, Kaggle folders or three folders",
-        protocols=(
-            Protocol(
-                "official",
-                train=("Training",),
-                validation=("PublicTest",),
-                test=("PrivateTest",),
-                summary="validation = PublicTest, test = PrivateTest, as the challenge had it",
-            ),
-            Protocol(
-                "merged",
-                train=("Training",),
-                test=("PublicTest", "PrivateTest"),
-                summary="test = PublicTest and PrivateTest together, validation cut from train",
-            ),
-            Protocol(
-                "public-test",
-                train=("Training",),
-                test=("PublicTest",),
-                summary="test = PublicTest, validation cut from train",
-            ),
-        ),
+        protocols=_FER2013_PROTOCOLS,
+    )
+    yield ferbench.DatasetSpec(
+        "fer-plus",
+        build="ferbench_builtin.datasets.fer_plus:fer_plus",
+        summary="FER+: FER2013's pictures with ten annotators' votes each, eight expressions",
+        protocols=_FER2013_PROTOCOLS,
     )
     yield ferbench.DatasetSpec(
         "folder",
@@ -306,6 +315,11 @@ def ferbench_losses() -> Iterable[ferbench.LossSpec]:
         "soft-cross-entropy",
         build="ferbench_builtin.losses.soft_cross_entropy:soft_cross_entropy",
         summary="Cross-entropy with label distributions such as annotators' votes",
+    )
+    yield ferbench.LossSpec(
+        "multi-target",
+        build="ferbench_builtin.losses.multi_target:multi_target",
+        summary="FER+'s loss for pictures with several expressions: the likeliest of them counts",
     )
     yield ferbench.LossSpec(
         "multi-task",

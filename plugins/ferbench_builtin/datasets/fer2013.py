@@ -10,8 +10,8 @@ from ferbench_builtin.datasets.fer2013_folders import Fer2013Folders, Split
 from ferbench_builtin.datasets.fer2013_table import Fer2013Table
 from ferbench_builtin.datasets.layouts import no_such_layout
 
-_TABLES = ("fer2013.csv", "icml_face_data.csv")
-_VOTES = "fer2013new.csv"
+TABLES = ("fer2013.csv", "icml_face_data.csv")
+VOTES_FILE = "fer2013new.csv"
 _VALIDATION = ("validation", "val")
 _WHERE_TO_GET = (
     "get it from Kaggle (the folders msambare/fer2013, or icml_face_data.csv of the challenge "
@@ -49,24 +49,28 @@ def fer2013(path: Path | None, *, votes: Annotated[bool, Inert()] = False) -> Da
             return dataset
     above = path.resolve().parent
     remedy = f"name the directory above it: {above}" if _is_split(path.resolve()) else _WHERE_TO_GET
-    raise no_such_layout("FER2013", path, f"{', '.join(_TABLES)}, train/ and test/", remedy)
+    raise no_such_layout("FER2013", path, f"{', '.join(TABLES)}, train/ and test/", remedy)
 
 
 def _from_directory(directory: Path, votes: bool) -> Dataset | None:
-    tables = [directory / name for name in _TABLES if (directory / name).is_file()]
+    tables = [directory / name for name in TABLES if (directory / name).is_file()]
     folders = {name.lower(): directory / name for name in image_tree.subdirectories(directory)}
     splits = _splits(folders)
     if tables:
         others = [file.name for file in tables[1:]] + [split.directory.name + "/" for split in splits]
         return _from_table(tables[0], votes, f"not read: {', '.join(others)}" if others else None)
-    if not splits:
-        return None
-    if votes:
+    if splits and votes:
         raise UserError(
             f"votes=true joins FER+ by the order of rows, and {directory} holds folders, which have none",
-            f"use fer2013.csv or icml_face_data.csv with {_VOTES} beside it, or leave votes out",
+            f"use fer2013.csv or icml_face_data.csv with {VOTES_FILE} beside it, or leave votes out",
         )
-    return Fer2013Folders(directory, splits)
+    return Fer2013Folders(directory, splits) if splits else None
+
+
+def folders_of(directory: Path) -> Fer2013Folders | None:
+    """A copy as folders; None: there is none."""
+    splits = _splits({name.lower(): directory / name for name in image_tree.subdirectories(directory)})
+    return Fer2013Folders(directory, splits) if splits else None
 
 
 def _splits(folders: dict[str, Path]) -> list[Split]:
@@ -97,10 +101,10 @@ def _is_split(path: Path) -> bool:
 
 
 def _from_table(table: Path, votes: bool, note: str | None) -> Dataset:
-    votes_file = table.with_name(_VOTES)
+    votes_file = table.with_name(VOTES_FILE)
     if votes and not votes_file.is_file():
         raise UserError(
             f"votes=true, but {votes_file} does not exist",
-            f"put FER+'s {_VOTES} (github.com/microsoft/FERPlus) beside {table.name}, or leave votes out",
+            f"put FER+'s {VOTES_FILE} (github.com/microsoft/FERPlus) beside {table.name}, or leave votes out",
         )
     return Fer2013Table(table, votes_file if votes else None, note)

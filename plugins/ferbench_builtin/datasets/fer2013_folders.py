@@ -54,6 +54,15 @@ class Fer2013Folders(Dataset):
     def samples(self) -> Iterator[Sample | Fault]:
         ignored = image_tree.Ignored()
         counts = {part: dict.fromkeys(CLASS_NAMES, 0) for part in PARTS}
+        for item in self.pictures(ignored):
+            if isinstance(item, Sample):
+                counts[item.part][item.label] += 1
+            yield item
+        yield from training_gaps(counts, self.path)
+        self._notes |= {"images": images_per_part(counts), "ignored_files": ignored.count, **ignored.notes()}
+
+    def pictures(self, ignored: image_tree.Ignored) -> Iterator[Sample | Fault]:
+        """The samples, whatever there is of each class."""
         repeated = self._repeated_names()
         for split in self._splits:
             if split.part is None:
@@ -61,15 +70,10 @@ class Fer2013Folders(Dataset):
             empty = True
             for name in image_tree.images(split.directory, ignored):
                 empty = False
-                item = _sample(split, name, repeated)
-                if isinstance(item, Sample):
-                    counts[item.part][item.label] += 1
-                yield item
+                yield _sample(split, name, repeated)
             if empty:
                 part = f"part '{split.part}'" if split.part else "parts 'PublicTest' and 'PrivateTest'"
                 yield Fault(str(split.directory), None, f"no image in {part}")
-        yield from training_gaps(counts, self.path)
-        self._notes |= {"images": images_per_part(counts), "ignored_files": ignored.count, **ignored.notes()}
 
     def _repeated_names(self) -> set[str]:
         seen: set[str] = set()

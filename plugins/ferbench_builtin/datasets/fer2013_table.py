@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
@@ -13,7 +13,8 @@ from ferbench_builtin.datasets.fer2013_classes import BY_EMOTION, CLASS_NAMES, P
 from ferbench_builtin.datasets.fer2013_folders import images_per_part, training_gaps
 
 COLUMNS = ("emotion", "pixels", "Usage")
-_EMOTIONS = {str(number): name for number, name in enumerate(BY_EMOTION)}
+#: Class names by what the column ``emotion`` has.
+EMOTIONS = {str(number): name for number, name in enumerate(BY_EMOTION)}
 #: FER+'s columns of votes; those that name none of the seven classes are read and dropped.
 _FERPLUS = (
     "neutral",
@@ -71,23 +72,42 @@ class Fer2013Table(Dataset):
         self._notes |= {"rows": rows, "images": images_per_part(counts)}
 
     def _items(self) -> Iterator[Sample | Fault]:
-        rows = csv_rows(self.path, COLUMNS)
         if self._votes is None:
-            for index, (number, row) in enumerate(rows):
-                yield pixel_row(self.path, index, number, row, _EMOTIONS)
+            for index, (number, row) in enumerate(csv_rows(self.path, COLUMNS)):
+                yield pixel_row(self.path, index, number, row, EMOTIONS)
             return
-        pairs = zip_longest(rows, csv_rows(self._votes, ("Usage", *_FERPLUS)))
-        for index, (mine, theirs) in enumerate(pairs):
-            if mine is None or theirs is None:
-                ended, other = (self.path, self._votes) if mine is None else (self._votes, self.path)
-                raise _unlike(self.path, self._votes, f"{ended.name} ends after {index:,} rows, {other.name} does not")
-            number, row = mine
-            item = pixel_row(self.path, index, number, row, _EMOTIONS)
-            usage = None if isinstance(theirs[1], str) else theirs[1][0].strip()
-            if isinstance(item, Sample) and usage is not None and usage != item.part:
-                what = f"row {mine[0]} of the one is '{item.part}', row {theirs[0]} of the other {usage!a}"
-                raise _unlike(self.path, self._votes, what)
-            yield _with_votes(item, self._votes, *theirs) if isinstance(item, Sample) else item
+        for item, number, votes in paired_rows(self.path, self._votes, _FERPLUS):
+            yield _with_votes(item, self._votes, number, votes) if isinstance(item, Sample) else item
+
+
+def paired_rows(
+    table: Path, votes: Path, columns: Sequence[str]
+) -> Iterator[tuple[Sample | Fault, int, tuple[str, ...] | str]]:
+    """Every row of a table with the row of FER+'s votes that has the same place.
+
+    Args:
+        table: ``fer2013.csv``.
+        votes: ``fer2013new.csv``.
+        columns: those of the votes that are wanted.
+
+    Yields:
+        The sample, the line of its votes, and the fields or what is wrong with the line.
+
+    Raises:
+        UserError: the two do not belong together.
+    """
+    pairs = zip_longest(csv_rows(table, COLUMNS), csv_rows(votes, ("Usage", *columns)))
+    for index, (mine, theirs) in enumerate(pairs):
+        if mine is None or theirs is None:
+            ended, other = (table, votes) if mine is None else (votes, table)
+            raise _unlike(table, votes, f"{ended.name} ends after {index:,} rows, {other.name} does not")
+        item = pixel_row(table, index, mine[0], mine[1], EMOTIONS)
+        number, row = theirs
+        usage = None if isinstance(row, str) else row[0].strip()
+        if isinstance(item, Sample) and usage is not None and usage != item.part:
+            what = f"row {mine[0]} of the one is '{item.part}', row {number} of the other {usage!a}"
+            raise _unlike(table, votes, what)
+        yield item, number, row if isinstance(row, str) else row[1:]
 
 
 def pixel_row(
@@ -116,7 +136,7 @@ def _with_votes(sample: Sample, path: Path, number: int, row: tuple[str, ...] | 
     if isinstance(row, str):
         return Fault(str(path), number, row)
     votes = dict.fromkeys(CLASS_NAMES, 0.0)
-    for column, text in zip(_FERPLUS, row[1:], strict=True):
+    for column, text in zip(_FERPLUS, row, strict=True):
         text = text.strip()
         if not (text.isascii() and text.isdecimal() and len(text) <= 4):
             return Fault(str(path), number, f"{column}: {text[:24]!a} is no number of votes")

@@ -47,7 +47,7 @@ class LeftOut:
 
     def add_ignored(self, ignored: image_tree.Ignored) -> None:
         """Also what a walk passed over."""
-        self.add("other files", ignored.count)
+        self.add(image_tree.OTHER_FILES, ignored.count)
         self.images = ignored.notes()
 
 
