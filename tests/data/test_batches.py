@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ferbench.data.augment import resample
-from ferbench.data.batches import Batches, InputShape, Truth
+from ferbench.data.batches import Batches, InputShape, Truth, drawn_labels
 from ferbench.data.draws import Draws
 from ferbench.data.images import IMAGES_FILE, StoredImages, pixel_hash
 from ferbench.data.shards import Shards
@@ -66,6 +66,46 @@ def test_what_is_learnt_says_where_the_samples_are_which_epoch_it_is_and_how_man
     assert first.slice(1, 2).positions.tolist() == [0]
     evaluated = made.targets(np.arange(4))
     assert (evaluated.positions, evaluated.epoch, evaluated.class_counts) == (None, 0, None)
+
+
+def voted(shares: list[float], n: int, *, drawn: bool) -> Batches:
+    images = np.zeros((n, 1, 4, 4), dtype=np.uint8)
+    soft = np.tile(np.array(shares, dtype=np.float32), (n, 1))
+    labels = np.full(n, int(np.argmax(shares)))
+    return Batches(images, np.arange(n), Truth(labels, soft, None, drawn=drawn), PLAIN, CPU)
+
+
+def test_drawn_labels_follow_the_shares_and_are_others_in_each_epoch():
+    made, order = voted([0.6, 0.0, 0.3, 0.1], 2000, drawn=True), np.arange(2000)
+
+    def learnt(epoch: int, seed: int = 0, batch: int = 500) -> list[int]:
+        targets = [targets for _, targets in made.training(order, batch, augment, seed=seed, epoch=epoch)]
+        assert all(each.soft is None for each in targets)
+        return torch.cat([each.labels for each in targets]).tolist()
+
+    first = learnt(1)
+    shares = np.bincount(first, minlength=4) / 2000
+    # 5 standard deviations of a share of 0.6
+    np.testing.assert_allclose(shares, [0.6, 0, 0.3, 0.1], atol=5 * np.sqrt(0.24 / 2000))
+    assert first == learnt(1, batch=300)
+    assert first != learnt(2)
+    assert first != learnt(1, seed=1)
+    evaluated = made.targets(order)
+    assert evaluated.labels.tolist() == [0] * 2000
+    assert evaluated.soft is not None
+
+
+def test_labels_are_not_drawn_unless_the_dataset_says_so():
+    _, targets = next(iter(voted([0.6, 0.4], 50, drawn=False).training(np.arange(50), 50, augment, seed=0, epoch=1)))
+    assert targets.labels.tolist() == [0] * 50
+    assert targets.soft is not None
+
+
+def test_a_drawn_label_has_a_share_at_the_ends_of_the_numbers():
+    shares = torch.tensor([[0.0, 0.3, 0.7, 0.0], [0.5, 0.0, 0.0, 0.5], [0.0, 0.0, 1.0, 0.0]])
+    assert drawn_labels(shares, torch.zeros(3)).tolist() == [1, 0, 2]
+    assert drawn_labels(shares, torch.full((3,), 1 - 2.0**-24)).tolist() == [2, 3, 2]
+    assert drawn_labels(shares, torch.tensor([0.31, 0.49, 0.5])).tolist() == [2, 0, 2]
 
 
 def test_copies_of_a_sample_get_draws_of_their_own():

@@ -16,6 +16,7 @@ from PIL import Image
 from ferbench import Sample
 from ferbench.data.pack import open_pack
 from ferbench.data.pack_cache import pack_dataset
+from ferbench.data.packing import FaultyDataset
 
 
 def test_images_and_table_are_what_the_dataset_said(tmp_path: Path) -> None:
@@ -224,3 +225,39 @@ def test_a_dataset_may_fill_one_array_and_one_list_again_and_again(tmp_path: Pat
     assert packed.votes is not None
     share = packed.votes[:, 1] / packed.votes.sum(axis=1)
     np.testing.assert_allclose(share, np.arange(40) / (1 + np.arange(40)), rtol=1e-6)
+
+
+VOTED = {"cast_votes": (4.0, 5.0, 1.0)}
+
+
+def voted(items: list, names: tuple[str, ...] = ("calm", "glad", "unknown"), *, drawn: bool = False) -> Listed:
+    dataset = Listed(items)
+    dataset.vote_names, dataset.draws_labels = names, drawn
+    return dataset
+
+
+def test_votes_as_they_were_cast_are_kept_beside_those_that_are_learnt(tmp_path: Path) -> None:
+    items = good(4)
+    items[1] = replace(items[1], votes=(1.0, 0.0), **VOTED)
+    found = open_pack(pack(voted(items), tmp_path).path)
+    assert found.vote_names == ("calm", "glad", "unknown")
+    assert found.cast_votes is not None
+    assert found.cast_votes[1].tolist() == [4, 5, 1]
+    assert np.isnan(found.cast_votes).all(axis=1).tolist() == [True, False, True, True]
+    assert found.votes[1].tolist() == [1, 0]
+
+
+def test_the_digest_covers_what_could_be_voted_for_and_whether_labels_are_drawn(tmp_path: Path) -> None:
+    items = [replace(item, **VOTED) for item in good()]
+    made = [voted(items), voted(items, ("calm", "glad", "none")), voted(items, drawn=True)]
+    digests = {pack(dataset, tmp_path / str(place)).digest for place, dataset in enumerate(made)}
+    assert len(digests) == 3
+    assert pack(voted(good()), tmp_path / "plain").digest == pack(Listed(good()), tmp_path / "other").digest
+
+
+@pytest.mark.parametrize(("cast", "reason"), [((1.0, 2.0), "2 votes for 3 vote_names"), ((0.0, 0.0, 0.0), "all zero")])
+def test_cast_votes_that_cannot_be_are_faults(tmp_path: Path, cast: tuple[float, ...], reason: str) -> None:
+    items = good()
+    items[0] = replace(items[0], cast_votes=cast)
+    with pytest.raises(FaultyDataset, match=reason):
+        pack(voted(items), tmp_path)

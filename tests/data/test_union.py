@@ -216,6 +216,22 @@ def test_native_size_of_a_member_is_still_checked(tmp_path: Path) -> None:
         packed(Union(members(one), size=12), tmp_path)
 
 
+def test_cast_votes_follow_their_names(tmp_path: Path) -> None:
+    one, other = first(cast_votes=(7.0, 3.0)), second(cast_votes=(5.0, 4.0, 1.0))
+    one.vote_names, other.vote_names = ("angry", "unknown"), ("nothing", "unknown", "angry")
+    pack = packed(Union(members(one, other)), tmp_path)
+    assert pack.vote_names == ("angry", "unknown", "nothing")
+    assert pack.cast_votes is not None
+    assert (pack.cast_votes[0].tolist(), pack.cast_votes[-1].tolist()) == ([7, 3, 0], [1, 4, 5])
+
+
+def test_a_dataset_whose_labels_are_drawn_is_not_joined_with_one_whose_labels_are_not() -> None:
+    drawing = second(votes=(1.0, 1.0, 0.0))
+    drawing.draws_labels = True
+    with pytest.raises(UserError, match="labels of 'second' are drawn by votes in each epoch"):
+        Union(members(first(), drawing))
+
+
 def test_votes_follow_their_classes(tmp_path: Path) -> None:
     pack = packed(Union(members(first(votes=(1.0, 2.0, 3.0)))), tmp_path)
     assert pack.votes is not None
