@@ -91,6 +91,36 @@ def test_a_loss_that_changes_is_tried_in_its_last_epoch_too(tmp_path, reduced, b
         assert verdicts[rule].said.startswith("in the last epoch once ")
 
 
+COMPARED = """
+import ferbench
+import torch
+import torch.nn.functional as F
+
+@ferbench.hookimpl
+def ferbench_losses():
+    yield ferbench.LossSpec("compared", build="compared:compared")
+
+def compared(task):
+    def loss(outputs, targets):
+        total = F.cross_entropy(outputs.logits, targets.distributions(outputs.logits.shape[1]))
+        if WHERE:
+            apart = torch.cdist(outputs.logits, outputs.logits)
+            total = total + 0.01 * apart.sum() / (len(apart) * (len(apart) - 1))
+        return total
+
+    return loss
+"""
+
+
+@pytest.mark.parametrize(("where", "broken"), [("targets.epoch", []), ("True", ["mean-over-samples"])])
+def test_a_loss_may_compare_samples_with_each_other_while_it_learns(tmp_path, where, broken):
+    (tmp_path / "compared.py").write_text(COMPARED.replace("WHERE", where))
+    component = load_registry([str(tmp_path / "compared.py")]).find("loss", "compared")
+    verdicts = {one.rule: one for one in check(Subject(component))}
+    assert failed(verdicts.values()) == broken
+    assert "over its parts" in verdicts["adds-up"].said
+
+
 OFF_AT_FIRST = """
 import ferbench
 import torch

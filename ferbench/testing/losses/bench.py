@@ -1,0 +1,163 @@
+"""A loss on the bench: what it is tried with, and how a rule is entered."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from ferbench.data.targets import LossValue, Outputs, Targets
+from ferbench.plugin.partners import needed
+from ferbench.plugin.specs import LossSpec
+from ferbench.task import Task
+from ferbench.testing.made_up import made_up, width
+from ferbench.testing.rules import RuleSet, Subject, Violation
+
+Check = Callable[["LossBench"], str | None]
+Part = TypeVar("Part", Outputs, Targets)
+
+#: What models can give, as far as it has a name that all know.
+GIVEN = ("features", "classifier", "maps", "cosine")
+SAMPLES = 24
+EPOCHS = 5
+
+
+class LossBench:
+    """A loss, and predictions and targets for it, with valence and arousal.
+
+    Attributes:
+        spec: the loss's.
+        needs: what it reads of outputs beside logits and affect.
+        labels: int64[N], every class among them.
+        affect: float32[N, 2], valence and arousal.
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        assert isinstance(subject.component.spec, LossSpec)
+        self.spec = subject.component.spec
+        self.needs = needed(self.spec)
+        self._subject = subject
+        self._names = subject.class_names
+        self._counts = tuple(90 // (k + 1) + 10 for k in range(len(self._names)))
+        generator = torch.Generator().manual_seed(0)
+        self.labels = torch.arange(SAMPLES) % len(self._names)
+        self.affect = torch.rand(SAMPLES, 2, generator=generator) * 1.6 - 0.8
+        self._noise = torch.randn(SAMPLES, len(self._names), generator=generator)
+        self._said = torch.rand(SAMPLES, 2, generator=generator) * 1.6 - 0.8
+        self._positions = 5 * torch.arange(SAMPLES) + 3
+        self._last = False
+
+    @property
+    def classes(self) -> int:
+        return len(self._names)
+
+    def build(self, order: Tensor | None = None, absent: int | None = None, seed: int = 0) -> Any:
+        """The loss.
+
+        Args:
+            order: int64[K], puts the task's classes into another order.
+            absent: a class without training samples.
+            seed: of what it draws at random, such as initial weights.
+        """
+        places = list(range(self.classes)) if order is None else order.tolist()
+        names = tuple(self._names[k] for k in places)
+        counts = tuple(0 if k == absent else self._counts[k] for k in places)
+        features = width(self.classes) if "features" in self.needs else None
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            loss = self._subject.build_callable(Task(names, 1, 8, 8, counts, has_affect=True, features=features))
+        if self._last:
+            loss.epoch_started(EPOCHS, EPOCHS)
+        return loss
+
+    def in_last_epoch(self) -> LossBench | None:
+        """The same bench with a loss that hears of the last epoch; None: it hears of none."""
+        if not hasattr(self.build(), "epoch_started"):
+            return None
+        bench = copy.copy(self)
+        bench._last = True
+        return bench
+
+    def outputs(self, scale: float = 1.0) -> Outputs:
+        """Predictions that know nothing, with gradients."""
+        return self.made_up(scale * self._noise, self._said)
+
+    def made_up(
+        self, logits: Tensor, affect: Tensor, needs: Sequence[str] | None = None, views: int | None = None
+    ) -> Outputs:
+        """Outputs with what the loss needs, and the views that it wants, of all of which logits and affect are the same
+        values; ``needs`` and ``views`` to give it others."""
+        count = len(self.spec.views) if views is None else views
+        names = self.needs if needs is None else needs
+        first, *others = (made_up(logits, affect, names, seed) for seed in range(count))
+        return dataclasses.replace(first, others=tuple(others))
+
+    def targets(self, soft: Tensor | None = None) -> Targets:
+        """As a batch of the training has them; ``soft`` are distributions."""
+        return Targets(
+            self.labels.clone(),
+            None if soft is None else soft.clone(),
+            self.affect.clone(),
+            positions=self._positions.clone(),
+            epoch=EPOCHS if self._last else 1,
+            class_counts=torch.tensor(self._counts),
+        )
+
+    def in_validation(self) -> Targets:
+        """As validation and test have them."""
+        return Targets(self.labels.clone(), affect=self.affect.clone())
+
+    def predictions(self, right: float) -> Outputs:
+        """Predictions that are right (1), without opinion (0) or wrong (-1)."""
+        one_hot = torch.nn.functional.one_hot(self.labels, self.classes).float()
+        wrong = one_hot.roll(1, dims=1)
+        logits = 4 * right * one_hot if right >= 0 else -4 * right * wrong
+        return self.made_up(logits, right * self.affect)
+
+
+RULES = RuleSet(LossBench)
+
+
+def copied(given: Part) -> Part:
+    """Outputs or targets that may be written into; gradients reach the given."""
+    return given.each(Tensor.clone)
+
+
+def value_of(loss: Any, outputs: Outputs, targets: Targets) -> Any:
+    """What a loss returns for outputs and targets that it may write into, as a run's are; gradients reach the given."""
+    return loss(copied(outputs), copied(targets))
+
+
+def total_of(loss: Any, outputs: Outputs, targets: Targets) -> Tensor:
+    value = value_of(loss, outputs, targets)
+    return value.total if isinstance(value, LossValue) else value
+
+
+def rule(*, gate: bool = False, informational: bool = False) -> Callable[[Check], Check]:
+    """A rule for a loss that heard of no epoch and, where it hears of them, for one in the last epoch too."""
+
+    def enter(check: Check) -> Check:
+        @RULES.rule(gate=gate, informational=informational)
+        @functools.wraps(check)
+        def both(bench: LossBench) -> str | None:
+            note, last = check(bench), bench.in_last_epoch()
+            if last is not None:
+                try:
+                    check(last)
+                except Violation as violation:
+                    raise Violation(f"in the last epoch {violation}") from None
+            return note
+
+        return both
+
+    return enter
+
+
+def tensors(given: Outputs | Targets) -> dict[str, Tensor]:
+    parts = {part.name: getattr(given, part.name) for part in dataclasses.fields(given)}
+    return {name: part for name, part in {**parts, **parts.get("extra", {})}.items() if isinstance(part, Tensor)}

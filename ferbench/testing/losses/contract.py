@@ -1,0 +1,133 @@
+"""What a loss takes, gives and leaves alone."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ferbench.data.targets import LossValue, Outputs, Targets
+from ferbench.errors import UserError
+from ferbench.metrics.measures import component_fault
+from ferbench.testing.losses.bench import GIVEN, RULES, SAMPLES, LossBench, copied, rule, tensors, total_of, value_of
+from ferbench.testing.rules import NotApplicable, Violation
+from ferbench.training.step import is_number
+
+
+@RULES.rule(gate=True)
+def builds(bench: LossBench) -> None:
+    """The builder returns something that can be called."""
+    bench.build()
+
+
+@rule(gate=True)
+def needs(bench: LossBench) -> str:
+    """Of outputs it reads logits, affect and what its spec's `needs` names, and nothing else."""
+    logits, affect = bench.outputs().logits.detach(), bench.outputs().affect
+    assert affect is not None
+    others = [name for name in GIVEN if name not in bench.needs]
+
+    def works(names: Sequence[str]) -> bool:
+        given = bench.made_up(logits, affect, names)
+        try:
+            with torch.no_grad():
+                total_of(bench.build(), given, bench.targets())
+        except Exception:  # other rules will say what it is, where it fails with everything too
+            return False
+        return True
+
+    if not works(bench.needs) and works([*bench.needs, *others]):
+        read = tuple(name for name in others if not works([*bench.needs, *(each for each in others if each != name)]))
+        raise Violation(f"it fails without {' and '.join(read)}: name it, LossSpec(needs={(*bench.needs, *read)})")
+    return f"it reads {', '.join(['logits', *bench.needs])}"
+
+
+@rule(gate=True)
+def scalar(bench: LossBench) -> str:
+    """It returns one number, and components of one number each."""
+    value = value_of(bench.build(), bench.outputs(), bench.targets())
+    if not isinstance(value, LossValue | Tensor):
+        raise Violation(f"it returns {type(value).__name__}, neither LossValue nor a tensor")
+    value = value if isinstance(value, LossValue) else LossValue(value)
+    for name, part in {"the total": value.total, **value.components}.items():
+        if not is_number(part):
+            got = f"{part.dtype}{list(part.shape)}" if isinstance(part, Tensor) else type(part).__name__
+            raise Violation(f"{name} is {got} for {SAMPLES} samples, no single number; return the mean")
+    return f"components: {', '.join(value.components) or 'none'}"
+
+
+@RULES.rule()
+def one_view(bench: LossBench) -> str | None:
+    """It works with one view of each sample, which is all that evaluation has."""
+    if len(bench.spec.views) == 1:
+        return "it asks for no other views"
+    assert bench.outputs().affect is not None
+    alone = bench.made_up(bench.outputs().logits, bench.affect, views=1)
+    try:
+        with torch.no_grad():
+            total = total_of(bench.build(), alone, bench.targets())
+    except (IndexError, ValueError) as error:
+        raise Violation(f"without outputs.others it raises {type(error).__name__}: {error}") from None
+    if not total.isfinite():
+        raise Violation(f"without outputs.others it is {total.item()}")
+    return None
+
+
+@rule()
+def component_names(bench: LossBench) -> None:
+    """Its components have names of their own, which nothing else in the records has."""
+    value = value_of(bench.build(), bench.outputs(), bench.targets())
+    for name in value.components if isinstance(value, LossValue) else ():
+        fault = component_fault(name)
+        if fault is not None:
+            raise Violation(f"component {name!r} {fault}")
+
+
+@rule()
+def inputs_unchanged(bench: LossBench) -> None:
+    """Outputs and targets that it is given stay as they are."""
+    certain = torch.nn.functional.one_hot(bench.labels, bench.classes).float()
+    for soft in (None, certain):
+        for learning in (True, False):
+            outputs, targets = copied(bench.outputs()), bench.targets(soft)
+            pairs: list[tuple[Outputs | Targets, Outputs | Targets]]
+            pairs = [(copied(outputs), outputs), (copied(targets), targets)]
+            with torch.set_grad_enabled(learning), contextlib.suppress(UserError):  # of one that takes no distributions
+                bench.build()(outputs, targets)
+            for before, after in pairs:
+                was, is_now = tensors(before), tensors(after)
+                for name in was.keys() | is_now.keys():
+                    if name not in was or name not in is_now or not torch.equal(was[name], is_now[name]):
+                        raise Violation(f"it changes {name} in place: compute with a copy, such as {name}.clone()")
+
+
+@rule()
+def evaluation(bench: LossBench) -> None:
+    """It works where nothing is learnt, as in validation: without positions, epoch and class counts."""
+    loss = bench.build()
+    value_of(loss, bench.outputs(), bench.targets())
+    with torch.no_grad():
+        for one in (bench.build(), loss):
+            value_of(one, bench.outputs(), bench.in_validation())
+
+
+@rule()
+def device(bench: LossBench) -> None:
+    """It works on the device that the predictions are on."""
+    loss, elsewhere = bench.build(), torch.device("meta")
+    loss = loss.to(elsewhere) if isinstance(loss, nn.Module) else loss
+    outputs = bench.outputs().each(lambda part: part.to(elsewhere))
+    targets = bench.targets().each(lambda part: part.to(elsewhere))
+    assert targets.class_counts is not None
+    targets.class_counts = targets.class_counts.to(elsewhere)
+    try:
+        value_of(loss, outputs, targets)
+    except (RuntimeError, NotImplementedError) as error:
+        if "expected device" in str(error) or "same device" in str(error):
+            raise Violation(
+                "it keeps tensors where it was built: take them to outputs.logits.device, or make it an nn.Module "
+                "with buffers"
+            ) from None
+        raise NotApplicable("it looks at values, which a trial without a second device has none of") from None
