@@ -37,9 +37,11 @@ class Kind:
         noun: what prose calls it.
         given: how many arguments the harness gives its builder by position; the contracts are in the specs.
         named: what it gives by keyword, to a builder that has such a parameter, without a default; no options.
-        default: the component that a recipe has where it names none; None: it is no section of a recipe.
+        default: the component that a recipe has where it names none; None: it is no section of a recipe. `NONE`: there
+            is none then, in recipe, ids and records.
         in_ids: whether the component changes the weights, and so is part of the ids. The dataset acts through the
             digests of its rows.
+        of_tests: whether it is a part of evaluations, which record it, and not of the run.
         in_labels: whether the short label of a run always names it.
         recorded: whether the record of a run may choose the component for a new command: whatever it is told, it acts
             on nothing outside the results directory and the cache. Of its options, `ferbench.plugin.consent` says so.
@@ -55,11 +57,15 @@ class Kind:
     named: tuple[str, ...] = ()
     default: str | None = None
     in_ids: bool = False
+    of_tests: bool = False
     in_labels: bool = False
     recorded: bool = False
     rules: str | None = None
     scaffold: Scaffold | None = None
 
+
+#: The name of no component at all, in a section of a recipe that may be left out.
+NONE = "none"
 
 #: In the order of listings; those that are sections of a recipe in the order of the data flow.
 KINDS = (
@@ -154,6 +160,18 @@ KINDS = (
         scaffold=Scaffold("schedule"),
     ),
     Kind(
+        name="postprocessing",
+        hook="ferbench_postprocessing",
+        spec="PostprocessingSpec",
+        noun="post-processing",
+        given=1,
+        default=NONE,
+        of_tests=True,
+        recorded=True,
+        rules="ferbench.testing.postprocessing",
+        scaffold=Scaffold("scaling", "Postprocessing"),
+    ),
+    Kind(
         name="tracker",
         hook="ferbench_trackers",
         spec="TrackerSpec",
@@ -186,6 +204,12 @@ DEFAULTS = {kind.name: kind.default for kind in KINDS if kind.default is not Non
 
 #: Sections of a recipe that choose a component.
 SECTIONS = tuple(DEFAULTS)
+
+#: Those of them that every recipe has; of the others, most have none.
+REQUIRED = tuple(section for section, default in DEFAULTS.items() if default != NONE)
+
+#: Sections whose component is a part of the run.
+OF_RUNS = tuple(kind.name for kind in KINDS if kind.default is not None and not kind.of_tests)
 
 #: Sections whose component changes the weights.
 IN_IDS = tuple(kind.name for kind in KINDS if kind.in_ids)

@@ -61,7 +61,7 @@ from ferbench.ranking.filters import KEYS
 from ferbench.report.leaderboard_columns import SHARED
 from ferbench.scaffold.plugin import _hook
 from ferbench.testing.rules import rules_of
-from ferbench.tuning.space import _SEARCHED
+from ferbench.tuning.space import SEARCHED
 
 registry = load_registry(["face_plugin"], environ={"FERBENCH_PLUGINS": ""})
 counts = {part: {"angry": 20, "happy": 20} for part in ("train", "test")}
@@ -89,7 +89,7 @@ print("\n" + json.dumps({
               for command in (check, new_plugin)],
     "scaffold": "ferbench.FaceSpec(" in _hook("face", "my-face", "my_face.finder"),
     "rules": [rule.name for rule in rules_of("face")][-1],
-    "elsewhere": ["face" in names for names in (KEYS, SHARED, _SEARCHED)],
+    "elsewhere": ["face" in names for names in (KEYS, SHARED, SEARCHED)],
 }))
 '''
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 #: What the run's record says, or what has no meaning without training.
 _OF_TRAINING = ("image_size", "channels", "num_classes")
-_SECTIONS = ("dataset", "data", "evaluation", "runtime")
+_SECTIONS = ("dataset", "data", "evaluation", "postprocessing", "runtime")
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,7 @@ def evaluate(
     dataset: str | None = None,
     data: Places = None,
     split: Part = "test",
+    postprocessing: str | None = None,
     settings: Mapping[str, Any] | None = None,
     strict: bool = False,
     skip_faulty: bool = False,
@@ -129,7 +130,9 @@ def evaluate(
         dataset: to test on, several joined with ``+``; None: the run's own.
         data: where its files are; of several datasets by name.
         split: ``test``, ``validation``, ``train``, or ``all``: every sample, whatever its part.
-        settings: fields of ``dataset``, ``data``, ``evaluation`` and ``runtime`` by dotted key:
+        postprocessing: what is done to the predictions; where that is fitted, it is on those that the run has recorded
+            of its validation. None: nothing, whatever the run's recipe says.
+        settings: fields of ``dataset``, ``data``, ``evaluation``, ``postprocessing`` and ``runtime`` by dotted key:
             ``{"evaluation.tta": "flip"}``.
         strict: refuse a dataset with samples of classes that the model does not know.
         skip_faulty: leave faulty samples out, and record how many.
@@ -156,6 +159,8 @@ def evaluate(
     refuse_without_weights(directory, record)
     means = means or _quiet_means(found, record, cache, plugins)
     values = {key: plain(value) for key, value in (settings or {}).items()}
+    if postprocessing is not None:
+        values["postprocessing.name"] = postprocessing
     resolved = _resolved(found.id, record, means, dataset, data_places(data), values, skip_faulty, split)
     from ferbench.training.retest import retest, retest_id
     from ferbench.training.runtime import choose_device, prepare
@@ -292,4 +297,5 @@ def _test(
             f"{counted(rows.left_out)}",
             "leave out --strict to test without them, or choose classes with --set data.classes",
         )
-    return Retest(pack, part, rows, mapping, spec.synthetic, resolved.recipe.evaluation)
+    processing = resolved.components.get("postprocessing")
+    return Retest(pack, part, rows, mapping, spec.synthetic, resolved.recipe.evaluation, processing)

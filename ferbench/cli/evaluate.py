@@ -40,7 +40,13 @@ PARTS = ("test", "validation", "train", "all")
     show_default=True,
     help="Which part of the dataset; all: every sample, whatever its part.",
 )
-@sets_option("Set a field of dataset, data, evaluation or runtime, e.g. evaluation.tta=flip.")
+@click.option(
+    "--postprocessing",
+    type=ComponentType("postprocessing"),
+    metavar="NAME",
+    help="Do this to the predictions; what it fits, it fits on the run's validation.",
+)
+@sets_option("Set a field of dataset, data, evaluation, postprocessing or runtime, e.g. evaluation.tta=flip.")
 @click.option("--strict", is_flag=True, help="Refuse a dataset with samples of classes that the model does not know.")
 @click.option("--skip-faulty", is_flag=True, help="Leave faulty samples out, and record how many.")
 @slice_options("Show scores by the values of")
@@ -54,6 +60,7 @@ def evaluate(
     dataset: str | None,
     data: Sequence[str],
     part: Any,
+    postprocessing: str | None,
     sets: Sequence[str],
     strict: bool,
     skip_faulty: bool,
@@ -74,6 +81,7 @@ def evaluate(
     \b
     ferbench evaluate my-run --dataset raf-db --data DIR
     ferbench evaluate my-run --set evaluation.tta=flip
+    ferbench evaluate my-run --postprocessing temperature
     ferbench evaluate my-run --dataset ck-plus --data DIR --split all
     """
     from ferbench.api.evaluate import Means
@@ -89,6 +97,7 @@ def evaluate(
             dataset=dataset,
             data=data,
             split=part,
+            postprocessing=postprocessing,
             settings=assignments(sets),
             strict=strict,
             skip_faulty=skip_faulty,
@@ -135,7 +144,7 @@ def _show(done: EvaluationResult) -> None:
     facts = [
         f"{test.part}, n = {entry.n:,}",
         f"protocol {test.rows.protocol}",
-        "" if entry.is_plain else f"test-time augmentation: {entry.options['tta']}",
+        *entry.ways,
         f"images stored {entry.options['stored']}" if "stored" in entry.options else "",
         "synthetic images" if test.synthetic else "",
         f"{test.pack.skipped:,} faulty samples left out" if test.pack.skipped else "",

@@ -78,7 +78,7 @@ def show_outcome(outcome: Outcome, *, quiet: bool) -> None:
         f"epoch {training.best_epoch} of {training.epochs}; selected by validation {training.select}"
         if training.epochs
         else "weights as they were built, without training",
-        "" if evaluation.is_plain else f"test-time augmentation: {evaluation.options['tta']}",
+        *evaluation.ways,
         "synthetic images" if record.data.synthetic else "",
         f"{number_of(faulty, 'faulty sample')} left out" if faulty else "",
         f"{number_of(taken, 'sample')} excluded" if taken else "",

@@ -49,7 +49,7 @@ def training_identity(
     """
     identity: dict[str, Any] = {
         "numerics": NUMERICS_VERSION,
-        "components": {section: dict(components[section]) for section in IN_IDS},
+        "components": {section: dict(components[section]) for section in IN_IDS if section in components},
         "rows": dict(rows),
         "data": fields_with_role(recipe.data, Role.WEIGHTS),
         "training": fields_with_role(recipe.training, Role.WEIGHTS, Role.SEED),

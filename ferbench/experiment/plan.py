@@ -19,8 +19,9 @@ from ferbench.experiment.fingerprint import (
     training_id,
     training_identity,
 )
+from ferbench.experiment.postprocessing import Postprocessing, identity_of
 from ferbench.experiment.recipe import DataSettings, Role
-from ferbench.experiment.resolve import ResolvedRecipe
+from ferbench.experiment.resolve import ChosenComponent, ResolvedRecipe
 from ferbench.experiment.start import Start
 from ferbench.ids import digest, short
 from ferbench.metrics.measures import AFFECT_METRICS, HIGHER_IS_BETTER
@@ -95,6 +96,12 @@ class Plan:
         """Of each training sample."""
         return views_of(self.loss_spec, self.model_spec)
 
+    def postprocessing(self, role: str) -> ChosenComponent | None:
+        """What is done to the predictions for "validation" or "test"; validation is left as it is, since that is what
+        others are chosen and fitted by, unless it takes the place of the test, as for a fold."""
+        tested = role == "test" or self.split.test_digest is None
+        return self.resolved.components.get("postprocessing") if tested else None
+
     def directory(self, results: Path) -> RunDirectory:
         """Where the run lives."""
         return RunDirectory(run_path(results, short(self.training_id)))
@@ -119,6 +126,7 @@ class Plan:
     def evaluation_id(self, role: str) -> str:
         """Id of the predictions for "validation" or "test"."""
         options = fields_with_role(self.resolved.recipe.evaluation, Role.EVALUATION)
+        options |= identity_of(self.postprocessing(role))
         rows, rows_digest = self.evaluation_rows()[role]
         return evaluation_id(self.training_id, rows_digest, options, stored_digest(self.pack, rows))
 
@@ -162,6 +170,7 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None) -> Pl
         train_counts=tuple(int(n) for n in counts),
         has_affect=pack.affect is not None,
     )
+    _check_postprocessing(resolved, task, fold=split.test_digest is None)
     drawn = samples_per_epoch(resolved, split, task)
     rows = {
         "classes": list(split.class_names),
@@ -182,6 +191,20 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None) -> Pl
     )
     configuration = config_id(identity, None if start is None else start.configuration())
     return Plan(resolved, pack, split, task, identity, training_id(identity), configuration, drawn, start=start)
+
+
+def _check_postprocessing(resolved: ResolvedRecipe, task: Task, *, fold: bool) -> None:
+    """Look whether what is to be done to predictions can be done, before the training.
+
+    Raises:
+        UserError: its options do not fit the task, or it would be fitted on what it is tested on.
+    """
+    chosen = resolved.components.get("postprocessing")
+    if chosen is not None and Postprocessing(chosen, task).fits and fold:
+        raise UserError(
+            f"{chosen.component.where} is fitted on validation samples, which are what a fold is tested on",
+            "leave it out for folds; or test each fold's run on other samples: ferbench evaluate RUN --postprocessing",
+        )
 
 
 def build_sampler(resolved: ResolvedRecipe, labels: NDArray[np.int64], task: Task) -> Any:

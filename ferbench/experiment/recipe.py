@@ -246,5 +246,6 @@ class Recipe(Section):
 
     @property
     def components(self) -> dict[str, Component]:
-        """The chosen components by section."""
-        return {section: self.__pydantic_extra__[section] for section in SECTIONS}
+        """The chosen components by section; sections that may be left out are there where a component is chosen."""
+        chosen = self.__pydantic_extra__
+        return {section: chosen[section] for section in SECTIONS if section in chosen}

@@ -16,7 +16,7 @@ from ferbench.experiment.initial_weights import identify_weights
 from ferbench.experiment.recipe import Component as Asked
 from ferbench.experiment.recipe import Recipe
 from ferbench.experiment.settings import Tables, build_recipe
-from ferbench.kinds import IN_IDS
+from ferbench.kinds import IN_IDS, OF_RUNS
 from ferbench.plugin.culprit import blame
 from ferbench.plugin.discovery import Component, PluginRecord, Registry
 from ferbench.plugin.partners import check_partners
@@ -187,8 +187,8 @@ class ResolvedRecipe:
         )
 
     def describe(self) -> dict[str, Used]:
-        """By section, what the record says of the components."""
-        return {section: chosen.describe() for section, chosen in self.components.items()}
+        """By section, what the record of a run says of the components."""
+        return {section: chosen.describe() for section, chosen in self.components.items() if section in OF_RUNS}
 
     def loaded(self) -> list[LoadedPlugin]:
         """What the record says of the plugins."""
@@ -205,7 +205,7 @@ class ResolvedRecipe:
 
     def identify(self) -> dict[str, dict[str, object]]:
         """By section, what the ids cover. A dataset acts through the rows that it yields."""
-        return {section: self.components[section].identify() for section in IN_IDS}
+        return {section: self.components[section].identify() for section in IN_IDS if section in self.components}
 
 
 def resolve(settings: Tables, registry: Registry) -> ResolvedRecipe:
@@ -234,8 +234,9 @@ def resolve(settings: Tables, registry: Registry) -> ResolvedRecipe:
         registry.find("dataset", name)
     if recipe.start is not None:
         components["model"] = _started_elsewhere(components["model"], recipe.start)
-    for section in IN_IDS:
-        components[section].check_files()
+    for section, chosen in components.items():
+        if section != "dataset":  # which looks for its files itself
+            chosen.check_files()
     loaded = tuple(plugin for plugin in registry.plugins if plugin.status == "ok")
     return ResolvedRecipe(recipe, components, tuple(choose("tracker", asked) for asked in recipe.trackers), loaded)
 

@@ -28,7 +28,7 @@ from ferbench.experiment.recipe import (
     RuntimeSettings,
     TrainingSettings,
 )
-from ferbench.kinds import DEFAULTS, SECTIONS
+from ferbench.kinds import DEFAULTS, NONE, SECTIONS
 from ferbench.plugin.refusals import complaint, shown, unknown_option, wrong_value
 from ferbench.runs.names import refuse_id
 from ferbench.wording import did_you_mean
@@ -380,6 +380,8 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
     complete = dict(settings)
     for section in SECTIONS:
         complete[section] = {"name": DEFAULTS[section], **complete.get(section, {})}
+        if complete[section]["name"] == NONE == DEFAULTS[section]:
+            _refuse_options_of_none(section, complete.pop(section))
     if "exclude" in complete["dataset"]:  # people look for it beside the dataset's own options
         complete["data"] = {**complete.get("data", {}), "exclude": complete["dataset"].pop("exclude")}
     if complete.get("name") is not None:
@@ -395,6 +397,15 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
         return Recipe.model_validate_json(document)
     except ValidationError as error:
         raise _mistake(error.errors(include_url=False)) from error
+
+
+def _refuse_options_of_none(section: str, chosen: Mapping[str, Any]) -> None:
+    """Refuse options of a section that names no component."""
+    for option in chosen:
+        if option != "name":
+            raise UserError(
+                f"{section}.{option} is an option of no {section}", f"name one with --set {section}.name=NAME"
+            )
 
 
 def _refuse_unheld(key: str, value: object) -> None:

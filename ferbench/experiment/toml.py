@@ -8,8 +8,8 @@ from typing import Any
 
 import tomli_w
 
-from ferbench.kinds import SECTIONS
-from ferbench.records.run import Run
+from ferbench.kinds import DEFAULTS, NONE, SECTIONS
+from ferbench.records.run import Choice, Run
 
 _HIDDEN = re.compile(r"[^\x20-\x7e\n]")
 
@@ -31,7 +31,11 @@ def recipe_toml(record: Run) -> str:
         (parent,) = record.lineage.parents
         document["from"] = f"{parent.run}@{parent.at}"
     for section in SECTIONS:
-        component = record.components[section]
+        component = record.components.get(section)
+        if component is None:
+            if DEFAULTS[section] == NONE and isinstance(chosen := getattr(asked, section), Choice):
+                document[section] = {"name": chosen.name, **_given(chosen.options)}
+            continue
         document[section] = {"name": component.name, **_given(component.options)}
         for name, member in (component.members or {}).items():
             document[section][name] = _given(member.options)

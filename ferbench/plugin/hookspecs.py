@@ -24,6 +24,7 @@ from ferbench.plugin.specs import (
     LossSpec,
     ModelSpec,
     OptimizerSpec,
+    PostprocessingSpec,
     ReportSectionSpec,
     SamplerSpec,
     ScheduleSpec,
@@ -101,6 +102,16 @@ def ferbench_schedules() -> Iterable[ScheduleSpec]:  # type: ignore[empty-body]
     @ferbench.hookimpl
     def ferbench_schedules():
         yield ferbench.ScheduleSpec("my-decay", build="my_package.decay:my_decay")
+    """
+
+
+@hookspec
+def ferbench_postprocessing() -> Iterable[PostprocessingSpec]:  # type: ignore[empty-body]
+    """What is done to predictions at test time, named in ``--postprocessing``.
+
+    @ferbench.hookimpl
+    def ferbench_postprocessing():
+        yield ferbench.PostprocessingSpec("my-scaling", build="my_package.scaling:MyScaling")
     """
 
 

@@ -279,6 +279,24 @@ class ScheduleSpec(Spec):
 
 
 @dataclass(frozen=True, slots=True)
+class PostprocessingSpec(Spec):
+    """What is done to predictions at test time. Builder: ``build(task: Task, *, options…)`` returns a callable
+    ``(logits: float64[N, K]) -> float[N, K]``, whose logits the harness makes probabilities of by a softmax.
+
+    It is given log-probabilities: the logarithm of the probabilities as an evaluation records them, after test-time
+    augmentation. ``task.train_counts`` are the training samples of each class. What it gives for an image must not
+    depend on the others. Valence and arousal are not its business.
+
+    One that is fitted also has ``fit(logits: float64[n, K], labels: int64[n])``, ``state_dict()`` with plain values and
+    ``load_state_dict(state)``. It is fitted once, on validation predictions and true labels, never on test samples; the
+    evaluation records the state, and ``ferbench predict`` loads it. The training, the choice of its best epoch, and the
+    validation that a run records are without it.
+    """
+
+    kind: ClassVar[str] = "postprocessing"
+
+
+@dataclass(frozen=True, slots=True)
 class TrackerSpec(Spec):
     """An observer of a run's life. Builder: ``build(*, options…)`` returns an object with any of
     ``run_started(record: dict)``, ``checkpoint_written(checkpoint: dict)``, ``epoch_ended(epoch: dict)``,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ferbench.experiment.differences import FOLD
 from ferbench.ids import short
-from ferbench.kinds import SECTIONS
+from ferbench.kinds import OF_RUNS
 from ferbench.ranking.cross_validation import held
 from ferbench.runs.frame import values_of
 from ferbench.runs.partitions import place_of
@@ -78,7 +78,7 @@ def rows_of(members: pd.DataFrame, *, single: bool) -> pd.DataFrame:
     }
     rows = pd.DataFrame(columns, rows.index)
     # Objects, since None stays None among them, which is false.
-    components = {key: [given.get(key) for given in settings] for key in SECTIONS}
+    components = {key: [given.get(key) for given in settings] for key in OF_RUNS}
     return pd.concat([rows, pd.DataFrame(components, rows.index, dtype=object)], axis=1)
 
 

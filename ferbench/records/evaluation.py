@@ -10,6 +10,9 @@ from pydantic import Field, model_validator
 from ferbench.ids import digest
 from ferbench.records.base import Count, Record, Score, Side, Values, misplaced
 
+#: The option of an evaluation that names what was done to its predictions, and the beginning of those of its options.
+POSTPROCESSING = "postprocessing"
+
 
 def evaluation_id(training: str, rows_digest: str, options: Mapping[str, Any], stored: str | None = None) -> str:
     """The id of predictions: the weights, the samples, and what is done at test time.
@@ -82,6 +85,42 @@ class Seen(Record):
         return between.join(f"{0 if part is None else part.copies:,} in {split}" for split, part in parts.items())
 
 
+class UsedPostprocessing(Record):
+    """What was done to predictions at test time."""
+
+    name: str
+    """Of the component."""
+    distribution: str = ""
+    """That it came with."""
+    version: str = ""
+    """Of the distribution."""
+    source: str | None = None
+    """SHA-256 of the plugin's source; null where it has none to read."""
+    options: Values = {}
+    """Every option, defaults included."""
+    covered: Values | None = None
+    """The options as the evaluation id covers them, where that is not as they are: files by their content."""
+    fitted: Count | None = None
+    """Validation samples that it was fitted on; null for one that is not fitted."""
+    state: Values | None = None
+    """What was fitted, by name; null for one that is not fitted."""
+
+    def identity(self) -> dict[str, Any]:
+        """What the evaluation id covers of it."""
+        about = {"name": self.name, "distribution": self.distribution, "version": self.version, "source": self.source}
+        return {**about, "options": self.options if self.covered is None else self.covered}
+
+    def as_options(self) -> dict[str, Any]:
+        """Its name and options among those of an evaluation."""
+        return {POSTPROCESSING: self.name, **{f"{POSTPROCESSING}.{key}": one for key, one in self.options.items()}}
+
+    def __str__(self) -> str:
+        """``logit-adjustment (tau 1.0)``, with what was fitted; what is no number is left out."""
+        known = {**self.options, **(self.state or {})}
+        numbers = [f"{key} {value:.4g}" for key, value in known.items() if type(value) in (int, float)]
+        return f"{self.name} ({', '.join(numbers)})" if numbers else self.name
+
+
 class TestedData(Record):
     """Other data than a run's own that it was tested on."""
 
@@ -118,6 +157,8 @@ class EvaluationEntry(Record):
     """What was done at test time; ``stored`` is there where the pixels are not those of the run's own evaluation."""
     stored: StoredPixels | None = None
     """The pixels that were read, where they were resampled for the pack."""
+    postprocessing: UsedPostprocessing | None = None
+    """What was done to the predictions, whose name and options stand among ``options`` too; null: nothing was."""
     n: Count
     """Samples."""
     metrics: dict[str, Score]
@@ -143,8 +184,24 @@ class EvaluationEntry(Record):
 
     @property
     def is_plain(self) -> bool:
-        """Each sample was tested once, as it is."""
-        return self.options.get("tta", "none") == "none"
+        """Each sample was tested once, as it is, and nothing was done to the predictions."""
+        return self.options.get("tta", "none") == "none" and POSTPROCESSING not in self.options
+
+    @property
+    def ways(self) -> list[str]:
+        """How it was tested where that is not the plain way, in words."""
+        tta, name = self.options.get("tta", "none"), self.options.get(POSTPROCESSING)
+        looked = [] if tta == "none" else [f"test-time augmentation: {tta}"]
+        done = name if self.postprocessing is None else str(self.postprocessing)
+        return looked if name is None else [*looked, f"post-processing: {done}"]
+
+    @property
+    def covered_options(self) -> dict[str, Any]:
+        """What the evaluation id covers of ``options``, but for the pixels."""
+        if self.postprocessing is None:
+            return dict(self.options)
+        plain = {key: value for key, value in self.options.items() if key.partition(".")[0] != POSTPROCESSING}
+        return {**plain, POSTPROCESSING: self.postprocessing.identity()}
 
     @property
     def scored_classes(self) -> list[str]:

@@ -95,6 +95,8 @@ class AskedRecipe(Record):
     """The optimiser."""
     schedule: Choice | Various | None = None
     """The learning-rate schedule."""
+    postprocessing: Choice | Various | None = None
+    """What is done to predictions at test time; not there where nothing is."""
     trackers: list[Choice] = []
     """The trackers, in no id."""
     data: Values = {}

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from ferbench.experiment.differences import SEED, differing, telling
-from ferbench.kinds import SECTIONS
+from ferbench.kinds import OF_RUNS
 from ferbench.metrics.measures import measure
 from ferbench.report.contents import Comparison, RunView
 from ferbench.tables.table import Cell, Column, Table, apart, table_of
 from ferbench.tables.values import text
 
 _RUN = Column("run", "run")
-_KINDS = tuple(section for section in SECTIONS if section != "dataset")
+_KINDS = tuple(section for section in OF_RUNS if section != "dataset")
 _IN_COMPARISON = (*_KINDS, SEED)
 #: Why a run that died without a word has no result.
 LEFT = "no process is at work on it any more"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ferbench.ids import short
-from ferbench.kinds import SECTIONS
+from ferbench.kinds import OF_RUNS
 from ferbench.metrics.measures import KNOWN, PER_CLASS, measure
 from ferbench.ranking.filters import as_text
 from ferbench.ranking.leaderboard import Group
@@ -24,7 +24,7 @@ COSTS = ("train", "epochs", "best_epoch", "select", "parameters", "flops", "imag
 
 
 #: Of these people see the ones that tell rows apart; what all rows share is said in a note.
-SHARED = tuple(section for section in SECTIONS if section not in ("dataset", "model"))
+SHARED = tuple(section for section in OF_RUNS if section not in ("dataset", "model"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from ferbench.errors import UserError
 from ferbench.ids import digest, short
-from ferbench.kinds import SECTIONS
+from ferbench.kinds import NONE, OF_RUNS, REQUIRED, SECTIONS
 from ferbench.metrics.scoring import scores_record
 from ferbench.records.environment import Environment
 from ferbench.records.evaluation import EvaluatedMember, Evaluation, EvaluationEntry, Seen, evaluation_id
@@ -268,6 +268,7 @@ def _recipe(records: Sequence[Run], name: str | None) -> AskedRecipe:
     """What the members were all asked for; `VARIOUS` for what differs."""
     first = records[0].recipe
     sections = {key: _shared([getattr(record.recipe, key) for record in records]) for key in SECTIONS}
+    sections = {key: chosen for key, chosen in sections.items() if chosen is not None or key in REQUIRED}
     fields: dict[str, dict[str, Any]] = {}
     for section in ("data", "training", "evaluation"):
         several = [getattr(record.recipe, section) for record in records]
@@ -276,11 +277,17 @@ def _recipe(records: Sequence[Run], name: str | None) -> AskedRecipe:
     return AskedRecipe.model_validate({"name": name, **sections, "trackers": [], **fields})
 
 
+#: Of a section that may be left out, and is.
+_NONE = Component(name=NONE)
+
+
 def _components(ensemble: Ensemble) -> dict[str, Component]:
     """What the members share; of a section that they do not, the names joined."""
     components = {}
-    for section in SECTIONS:
-        theirs = [member.record.components[section] for member in ensemble.members]
+    for section in OF_RUNS:
+        theirs = [member.record.components.get(section, _NONE) for member in ensemble.members]
+        if section not in REQUIRED and all(component == _NONE for component in theirs):
+            continue
         same = all(component == theirs[0] for component in theirs)
         names = " + ".join(sorted({component.name for component in theirs}))
         components[section] = theirs[0] if same else _component(names, {})

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ferbench.data.class_mapping import find_class
 from ferbench.errors import UserError
 from ferbench.ids import digest, short
-from ferbench.kinds import SECTIONS
+from ferbench.kinds import REQUIRED
 from ferbench.metrics.probabilities import predicted_classes, with_predicted
 from ferbench.metrics.scoring import decisions_record, scores_record
 from ferbench.records.environment import Environment
@@ -350,7 +350,7 @@ def _record(
     test: KnownTestSet, name: str, model: str, seed: int, identity: Identity, evaluations: dict[str, EvaluationEntry]
 ) -> Run:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    names = {**dict.fromkeys(SECTIONS, ELSEWHERE), "dataset": test.dataset, "model": model}
+    names = {**dict.fromkeys(REQUIRED, ELSEWHERE), "dataset": test.dataset, "model": model}
     counts = np.bincount(test.truth, minlength=len(test.class_names)).tolist()
     return Run(
         kind="imported",

@@ -358,6 +358,6 @@ def _id_is_wrong(name: str, entry: EvaluationEntry, record: Run) -> bool:
     # Later tests cover their classes too; older records say less.
     if not entry.is_own or "options" not in entry.model_fields_set:
         return False
-    options = {key: value for key, value in entry.options.items() if key != STORED}
+    options = {key: value for key, value in entry.covered_options.items() if key != STORED}
     stored = None if entry.stored is None else entry.stored.digest
     return entry.id != evaluation_id(record.identity.training_id, entry.rows_digest, options, stored)

@@ -50,6 +50,12 @@ class SplitResult:
     affect: NDArray[np.float32] | None
     scores: ClassificationScores
 
+    def processed(self, processing: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> SplitResult:
+        """The same with other probabilities, and their scores; the loss stays that of the model's own."""
+        probabilities = processing(self.probabilities)
+        scores = score(confusion_matrix(self.truth, predicted_classes(probabilities), probabilities.shape[1]))
+        return replace(self, probabilities=probabilities, scores=scores)
+
     def summary(self) -> dict[str, float]:
         """The scalar metrics that are computed after every epoch, the loss and its components among them."""
         affect = self.affect_scores()

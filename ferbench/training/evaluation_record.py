@@ -13,7 +13,7 @@ from ferbench.data.splits import Rows
 from ferbench.experiment.recipe import EvaluationSettings
 from ferbench.ids import short
 from ferbench.metrics.scoring import scores_record
-from ferbench.records.evaluation import Evaluation, Seen
+from ferbench.records.evaluation import Evaluation, Seen, UsedPostprocessing
 from ferbench.records.run import Run
 from ferbench.runs.covered import uncover
 from ferbench.runs.directory import RunDirectory
@@ -36,6 +36,7 @@ def write_evaluation(
     losses: Mapping[str, float] | None = None,
     over: Sequence[int] | None = None,
     contaminated: str | None = None,
+    postprocessing: UsedPostprocessing | None = None,
     **facts: Any,
 ) -> None:
     """Write an evaluation into the run's directory, and put its entry into the record, which is not written.
@@ -53,11 +54,13 @@ def write_evaluation(
         losses: the run's loss and its components by name; None: they were not asked for.
         over: class ids that macro averages are taken over; None: all K.
         contaminated: why it says nothing of single images; None: it does.
+        postprocessing: what was done to the predictions; None: nothing.
         facts: further fields of the `Evaluation`: its id, ``split``, ``rows_digest`` and so on.
     """
     seconds = round(time.perf_counter() - started, 3)  # of the evaluation, not of scoring and writing it
     stored = stored_as(pack, rows)
     apart = told_apart(record, facts["split"], facts["rows_digest"], stored, pack)
+    done = {} if postprocessing is None else postprocessing.as_options()
     scores = scores_record(
         result.truth,
         result.probabilities,
@@ -71,13 +74,15 @@ def write_evaluation(
         **facts,
         training_id=record.identity.training_id,
         dataset=pack.dataset,
-        options={**options.model_dump(mode="json"), **apart},
+        options={**options.model_dump(mode="json"), **done, **apart},
         stored=stored,
         **scores,
         seconds=seconds,
     )
     if seen is not None:
         evaluation.seen = seen
+    if postprocessing is not None:
+        evaluation.postprocessing = postprocessing
     if contaminated is not None:
         evaluation.contaminated = contaminated
     predictions = Predictions(

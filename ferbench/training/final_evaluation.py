@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from ferbench.data.views import VIEWS
 from ferbench.experiment.plan import Plan
+from ferbench.experiment.postprocessing import Postprocessing
 from ferbench.ids import short
 from ferbench.records.run import Run
 from ferbench.runs.covered import has_evaluation
@@ -44,6 +47,12 @@ def evaluate_kept(
         started = time.perf_counter()
         ranks.broadcast(["evaluate", role, epoch])
         result, spoilt = evaluate_role(plan, model, loss, device, directory, role, epoch, ranks)
+        chosen, used = plan.postprocessing(role), None
+        if chosen is not None:
+            processing = Postprocessing(chosen, plan.task)
+            if processing.fits:
+                processing.fit(*_validation(plan, directory))
+            result, used = result.processed(processing), processing.record()
         write_evaluation(
             directory,
             record,
@@ -62,7 +71,14 @@ def evaluate_kept(
             synthetic=plan.dataset_spec.synthetic,
             excluded=plan.split.excluded.get(role, 0),
             contaminated=spoilt,
+            postprocessing=used,
         )
+
+
+def _validation(plan: Plan, directory: RunDirectory) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """What the run has recorded of its validation: probabilities as the model gives them, and true class ids."""
+    predictions, _ = directory.tested(short(plan.evaluation_id("validation")))
+    return predictions.probabilities, predictions.truth
 
 
 def evaluate_role(

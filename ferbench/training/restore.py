@@ -14,11 +14,14 @@ from ferbench.data.batches import InputShape
 from ferbench.data.fit import StoredForm
 from ferbench.data.views import VIEWS, View
 from ferbench.errors import UserError, is_out_of_memory
+from ferbench.experiment.postprocessing import Postprocessing
 from ferbench.experiment.recorded import options_of_record
 from ferbench.experiment.resolve import ChosenComponent
 from ferbench.plugin.culprit import using
 from ferbench.plugin.discovery import Component, Registry
-from ferbench.records.run import Run
+from ferbench.records.evaluation import UsedPostprocessing
+from ferbench.records.run import Choice, Run
+from ferbench.records.run import Component as Used
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.pixels import form_of
 from ferbench.runs.saved import BEST
@@ -43,6 +46,8 @@ class TrainedModel:
         component: the model's.
         plugin: distribution, version and source of the installed plugin.
         doubt: what an older record does not say of ``form``; None if it says all.
+        postprocessing: what the run's own test does to predictions; None: nothing.
+        postprocessing_changed: how its plugin is another now than then, None if it is not.
     """
 
     model: nn.Module
@@ -55,11 +60,14 @@ class TrainedModel:
     component: Component
     plugin: Mapping[str, str | None]
     doubt: str | None
+    postprocessing: Postprocessing | None = None
+    postprocessing_changed: str | None = None
 
     @property
     def warnings(self) -> list[str]:
         """Why what it predicts may not be what the run's own tests say."""
-        return [warning for warning in (self.changed, self.doubt) if warning is not None]
+        several = (self.changed, self.postprocessing_changed, self.doubt)
+        return [warning for warning in several if warning is not None]
 
     def gather(self, most: int) -> Gathered:
         """Room for so many images, which are classified together."""
@@ -106,7 +114,9 @@ class Gathered:
             batches = [room[:count] for room in self._room]
             outputs = averaged([forward(trained.model, trained.shape.prepare(batch)) for batch in batches])
             affect = None if outputs.affect is None else outputs.affect.float().cpu().numpy()
-            return torch.softmax(outputs.logits.float(), dim=1).cpu().numpy(), affect
+            probabilities = torch.softmax(outputs.logits.float(), dim=1).cpu().numpy()
+        processing = trained.postprocessing
+        return probabilities if processing is None else processing(probabilities), affect
 
 
 def refuse_without_weights(directory: RunDirectory, record: Run) -> None:
@@ -151,16 +161,7 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
     record = directory.load()
     refuse_without_weights(directory, record)
     recorded = record.components["model"]
-    own = f"{recorded.distribution}:{recorded.name}"  # another plugin may offer a model of that name, too
-    there = any(model.qualified_name == own for model in registry.components("model"))
-    try:
-        component = registry.find("model", own if there else recorded.name)
-    except UserError as error:
-        raise UserError(
-            f"run {directory.path.name} needs the model '{recorded.name}' of plugin '{recorded.distribution}', "
-            "which is not loaded",
-            "name its file or module with --plugin, or install it",
-        ) from error
+    component = _found(registry, "model", recorded, directory.path.name)
     options = options_of_record(component, recorded.options, directory.path.name)
     chosen = ChosenComponent(component, component.options().validate(options, "model"))
     channels, height, width, mean, std = record.identity.covers["rows"]["input"]
@@ -177,18 +178,9 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
     model = chosen.without_initial_weights().build(task)
     checkpoints.load_weights(directory.checkpoints, BEST, model, device, record.training)
     model = model.to(memory_format=torch.channels_last).eval()
-    now = chosen.describe()
-    # Older releases did not record the source of what is installed.
-    plugin = {"distribution": now.distribution, "version": now.version, "source": now.source}
-    changed = [
-        key
-        for key, value in plugin.items()
-        if None not in (value, getattr(recorded, key)) and value != getattr(recorded, key)
-    ]
-    note = None
-    if changed:
-        note = f"model '{component.name}' has another {' and '.join(changed)} than when the run was trained"
+    plugin = _installed(chosen)
     form, doubt = form_of(record)
+    processing, processing_changed = _postprocessing(record, registry, task, directory.path.name)
     return TrainedModel(
         model=model,
         task=task,
@@ -196,8 +188,67 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
         form=form,
         views=VIEWS[record.recipe.evaluation.get("tta", "none")],
         device=device,
-        changed=note,
+        changed=_changed(chosen, recorded, "the run was trained"),
         component=component,
         plugin=plugin,
         doubt=doubt,
+        postprocessing=processing,
+        postprocessing_changed=processing_changed,
     )
+
+
+def _found(registry: Registry, kind: str, recorded: Used | UsedPostprocessing, run: str) -> Component:
+    """The component of a record; another plugin may offer one of that name, too.
+
+    Raises:
+        UserError: its plugin is not loaded.
+    """
+    own = f"{recorded.distribution}:{recorded.name}"
+    there = any(one.qualified_name == own for one in registry.components(kind))
+    try:
+        return registry.find(kind, own if there else recorded.name)
+    except UserError as error:
+        raise UserError(
+            f"run {run} needs the {kind} '{recorded.name}' of plugin '{recorded.distribution}', which is not loaded",
+            "name its file or module with --plugin, or install it",
+        ) from error
+
+
+def _installed(chosen: ChosenComponent) -> dict[str, str | None]:
+    """Distribution, version and source of a component as it is here."""
+    now = chosen.describe()
+    return {"distribution": now.distribution, "version": now.version, "source": now.source}
+
+
+def _changed(chosen: ChosenComponent, recorded: Used | UsedPostprocessing, when: str) -> str | None:
+    """How a component differs from the recorded one, in a few words; None where it does not."""
+    # Older releases did not record the source of what is installed.
+    changed = [
+        key
+        for key, value in _installed(chosen).items()
+        if None not in (value, getattr(recorded, key)) and value != getattr(recorded, key)
+    ]
+    return f"{chosen.component.where} has another {' and '.join(changed)} than when {when}" if changed else None
+
+
+def _postprocessing(record: Run, registry: Registry, task: Task, run: str) -> tuple[Postprocessing | None, str | None]:
+    """What a run's recipe does to predictions, with what was fitted for the run's own test, and how its plugin is
+    another now.
+
+    Raises:
+        UserError: its plugin is missing or does not fit.
+    """
+    asked = record.recipe.postprocessing
+    if not isinstance(asked, Choice):
+        return None, None
+    name = asked.name.rpartition(":")[2]
+    for entry in [entry for split in ("test", "validation") for entry in record.own_evaluations(split).values()]:
+        used = entry.postprocessing
+        if used is not None and used.name == name:
+            component = _found(registry, "postprocessing", used, run)
+            options = options_of_record(component, used.options, run)
+            chosen = ChosenComponent(component, component.options().validate(options, "postprocessing"))
+            processing = Postprocessing(chosen, task)
+            processing.load(used)
+            return processing, _changed(chosen, used, "the run was tested")
+    return None, None

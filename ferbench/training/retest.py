@@ -6,15 +6,18 @@ import time
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ferbench.data.batches import Batches, Truth
 from ferbench.data.class_mapping import ClassMapping
 from ferbench.data.pack import Pack
 from ferbench.data.tested_rows import TestedRows
 from ferbench.data.views import VIEWS
-from ferbench.errors import is_out_of_memory
+from ferbench.errors import UserError, is_out_of_memory
 from ferbench.experiment.fingerprint import fields_with_role
+from ferbench.experiment.postprocessing import Postprocessing, identity_of
 from ferbench.experiment.recipe import EvaluationSettings, Role
+from ferbench.experiment.resolve import ChosenComponent
 from ferbench.ids import short
 from ferbench.plugin.culprit import using
 from ferbench.records.evaluation import TestedData, evaluation_id
@@ -42,6 +45,7 @@ class Retest:
         mapping: between the model's classes and the dataset's.
         synthetic: the images are generated.
         options: what is done at test time.
+        postprocessing: what is then done to the predictions; None: nothing.
     """
 
     pack: Pack
@@ -50,12 +54,13 @@ class Retest:
     mapping: ClassMapping
     synthetic: bool
     options: EvaluationSettings
+    postprocessing: ChosenComponent | None = None
 
 
 def retest_id(record: Run, test: Retest, trained: TrainedModel) -> str:
     """The evaluation id. It is that of the run's own evaluation where samples, pixels, classes and options agree; what
     a changed plugin makes of the weights has an id of its own, unless the unchanged one has been asked already."""
-    options = fields_with_role(test.options, Role.EVALUATION)
+    options = fields_with_role(test.options, Role.EVALUATION) | identity_of(test.postprocessing)
     mapping = test.mapping
     if mapping.only_model or mapping.unknown:
         options["scored"] = sorted(mapping.class_names[: mapping.scored])
@@ -113,6 +118,12 @@ def _test(
     size = evaluation_batch(batch_size, trained.device)
     result = evaluate(trained.model, batches, len(trained.task.class_names), None, size, views)
     spoilt = dependence(trained.model, batches, result.probabilities, views)
+    used = None
+    if test.postprocessing is not None:
+        processing = Postprocessing(test.postprocessing, trained.task)
+        if processing.fits:
+            processing.fit(*validation_predictions(directory, record, test.options))
+        result, used = result.processed(processing), processing.record()
     data = TestedData(
         dataset=pack.dataset,
         synthetic=test.synthetic,
@@ -151,4 +162,31 @@ def _test(
         plugin_changed=trained.changed,
         finished=now(),
         contaminated=spoilt,
+        postprocessing=used,
+    )
+
+
+def validation_predictions(
+    directory: RunDirectory, record: Run, options: EvaluationSettings
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """What post-processing is fitted on: the probabilities float32[n, K] that a run has recorded of its validation,
+    looked at in the same way and with nothing done to them, and true class ids int64[n].
+
+    Raises:
+        UserError: it has none.
+    """
+    wanted = options.model_dump(mode="json")
+    for name, entry in record.evaluations.items():
+        if (entry.split, entry.rows_digest) != ("validation", record.data.validation_digest):
+            continue
+        if entry.options == wanted:
+            predictions, stored = directory.tested(name)
+            if stored is None or stored.class_names == record.data.class_names:
+                return predictions.probabilities, predictions.truth
+    run, tta = directory.path.name, options.tta
+    how = f" with evaluation.tta = {tta}" if tta != "none" else ""
+    more = f" --set evaluation.tta={tta}" if tta != "none" else ""
+    raise UserError(
+        f"run {run} has no validation predictions{how} that post-processing could be fitted on",
+        f"make them first: ferbench evaluate {run} --split validation{more}",
     )

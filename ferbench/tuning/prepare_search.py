@@ -11,13 +11,12 @@ from ferbench.experiment.plan import check_selection
 from ferbench.experiment.prepare import Preparer
 from ferbench.experiment.request import Flags, asked_tables
 from ferbench.experiment.settings import check_run_name, parse_value
-from ferbench.kinds import SECTIONS
 from ferbench.tuning.algorithms import Strategy, make_sampler
 from ferbench.tuning.database import check_shared
 from ferbench.tuning.length import keep_within
 from ferbench.tuning.objectives import read_objectives
 from ferbench.tuning.session import Session
-from ferbench.tuning.space import build_space
+from ferbench.tuning.space import SEARCHED, build_space
 from ferbench.tuning.study import covers, place_of
 from ferbench.tuning.tune_settings import read_tune
 
@@ -149,5 +148,5 @@ def _of_components(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Options of components that can be searched: to say what they are takes them out of the search."""
     for key, value in values.items():
         section, _, field = key.partition(".")
-        if section in SECTIONS and section != "dataset" and field != "name":
+        if section in SEARCHED and field != "name":
             yield key, value

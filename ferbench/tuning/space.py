@@ -18,7 +18,7 @@ from ferbench.errors import UserError
 from ferbench.experiment import fold_axis
 from ferbench.experiment.recipe import Recipe, Role
 from ferbench.experiment.settings import FIELDS, suggestion
-from ferbench.kinds import DEFAULTS, SECTIONS
+from ferbench.kinds import DEFAULTS, NONE, SECTIONS
 from ferbench.plugin.refusals import unknown_option
 from ferbench.plugin.signature import type_text
 from ferbench.tuning.ranges import Choices, Range, Values, read_values
@@ -35,8 +35,20 @@ Settings = dict[str, Any]
 #: A trial's values by key of the space.
 Chosen = dict[str, Any]
 
-#: Sections whose components can be searched: other data would make the trials' validation scores incomparable.
-_SEARCHED = tuple(section for section in SECTIONS if section != "dataset")
+#: Sections whose components cannot be searched, and why.
+_UNSEARCHED = {
+    "dataset": (
+        "the dataset cannot be searched, since trials would be measured on unlike samples",
+        "tune on one dataset, and run the best recipe on the others",
+    ),
+    "postprocessing": (
+        "it cannot be searched, since validation is measured without it",
+        "run the best recipe, then try it: ferbench evaluate RUN --postprocessing NAME",
+    ),
+}
+
+#: Sections whose components can be searched.
+SEARCHED = tuple(section for section in SECTIONS if section not in _UNSEARCHED)
 
 
 @dataclass(frozen=True)
@@ -216,6 +228,8 @@ def build_space(
     for section, (names, _) in components.items():
         for name in names:
             owner = name if len(names) > 1 else None
+            if name == NONE == DEFAULTS[section]:
+                continue
             for option in preparer.registry.find(section, name).options().fields:
                 dimension = Dimension(section, option.name, Choices(()), owner)
                 options[dimension.key] = (section, owner, option)
@@ -224,7 +238,7 @@ def build_space(
                     dimensions[dimension.key] = replace(dimension, values=Range.of(option.tunable, whole=whole))
     fixed: dict[str, Fixed] = {}
     for key, (value, source) in given.items():
-        if key in _SEARCHED:
+        if key in SEARCHED:
             continue
         for section, owner, field, kind in _meant(key, options, components, source):
             values = read_values(value, key, source, whole=kind.partition(" ")[0] == "int")
@@ -235,7 +249,7 @@ def build_space(
             else:
                 dimensions[dimension.key] = dimension
                 fixed.pop(dimension.key, None)
-    order = {section: i for i, section in enumerate((*_SEARCHED, *FIELDS))}
+    order = {section: i for i, section in enumerate((*SEARCHED, *FIELDS))}
     chosen = sorted(dimensions.values(), key=lambda dimension: (dimension.field != "name", order[dimension.section]))
     if not chosen:
         raise UserError("there is nothing to search", "name something, such as --search optimizer.lr=1e-4..1e-2:log")
@@ -251,7 +265,7 @@ def _component(settings: Mapping[str, Any], section: str) -> str | None:
 def _chosen_components(settings: Settings, given: Mapping[str, tuple[Any, str]]) -> dict[str, tuple[list[str], str]]:
     """By section, the components that trials choose among, and where they were given."""
     components = {}
-    for section in _SEARCHED:
+    for section in SEARCHED:
         names, source = [str(_component(settings, section))], "default"
         if section in given:
             value, source = given[section]
@@ -294,13 +308,11 @@ def _meant(
             f"{'have' if len(names) > 1 else 'has'} no such option",
             suggestion(key, known, "options"),
         )
-    if section == "dataset":
-        raise UserError(
-            f"{source} {key}: the dataset cannot be searched, since trials would be measured on unlike samples",
-            "tune on one dataset, and run the best recipe on the others",
-        )
+    if section in _UNSEARCHED:
+        why, remedy = _UNSEARCHED[section]
+        raise UserError(f"{source} {key}: {why}", remedy)
     raise UserError(
-        f"{source} {key}: there is no section '{section}'", suggestion(section, (*_SEARCHED, *FIELDS), "sections")
+        f"{source} {key}: there is no section '{section}'", suggestion(section, (*SEARCHED, *FIELDS), "sections")
     )
 
 

@@ -457,6 +457,20 @@ def ferbench_schedules() -> Iterable[ferbench.ScheduleSpec]:
 
 
 @ferbench.hookimpl
+def ferbench_postprocessing() -> Iterable[ferbench.PostprocessingSpec]:
+    yield ferbench.PostprocessingSpec(
+        "temperature",
+        build="ferbench_builtin.postprocessing.temperature:Temperature",
+        summary="One temperature for all logits, fitted on validation",
+    )
+    yield ferbench.PostprocessingSpec(
+        "logit-adjustment",
+        build="ferbench_builtin.postprocessing.logit_adjustment:logit_adjustment",
+        summary="Logits less the logarithm of each class's share of the training samples",
+    )
+
+
+@ferbench.hookimpl
 def ferbench_commands() -> Iterable[ferbench.CommandSpec]:
     yield ferbench.CommandSpec(
         "draw-faces",

@@ -69,6 +69,16 @@ BROKEN = {
         "state-round-trip",
     ),
     "schedule": ("builds", "one-rate-per-group", "inputs-unchanged", "proportions", "state-round-trip"),
+    "postprocessing": (
+        "builds",
+        "shape",
+        "inputs-unchanged",
+        "determinism",
+        "batch-of-one",
+        "learns-in-fit-alone",
+        "state-round-trip",
+        "extremes",
+    ),
     "tracker": ("builds", "hears-something", "whole-life", "failed-run"),
     "dataset": (
         "empty-directory",
@@ -89,6 +99,7 @@ _SPECS = {
     "augmentation": ferbench.AugmentationSpec,
     "optimizer": ferbench.OptimizerSpec,
     "schedule": ferbench.ScheduleSpec,
+    "postprocessing": ferbench.PostprocessingSpec,
     "tracker": ferbench.TrackerSpec,
 }
 
@@ -98,7 +109,8 @@ def _specs(kind: str) -> Iterator:
         more = {"image_size": 16} if kind == "model" else {}
         more |= {"per_sample": True} if rule == "undrawn-samples" else {}
         more |= {"gives": ("features", "classifier")} if rule == "classifier-of-features" else {}
-        yield _SPECS[kind](f"breaks-{rule}", build=f"broken_parts.{kind}s:{rule.replace('-', '_')}", **more)
+        plural = "" if kind.endswith("ing") else "s"
+        yield _SPECS[kind](f"breaks-{rule}", build=f"broken_parts.{kind}{plural}:{rule.replace('-', '_')}", **more)
 
 
 @ferbench.hookimpl
@@ -131,6 +143,11 @@ def ferbench_optimizers():
 @ferbench.hookimpl
 def ferbench_schedules():
     yield from _specs("schedule")
+
+
+@ferbench.hookimpl
+def ferbench_postprocessing():
+    yield from _specs("postprocessing")
 
 
 @ferbench.hookimpl

@@ -1,0 +1,128 @@
+"""What a recipe does to predictions at test time: built, fitted on validation predictions, and applied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferbench.errors import UserError
+from ferbench.experiment.resolve import ChosenComponent
+from ferbench.plugin.culprit import using
+from ferbench.records.evaluation import UsedPostprocessing
+from ferbench.task import Task
+
+#: Probabilities below this have its logarithm, since that of 0 is no number: the smallest normal float32.
+_SMALLEST = float(np.finfo(np.float32).tiny)
+
+
+class Postprocessing:
+    """A component that a recipe chose, in use.
+
+    Args:
+        chosen: the component with its options.
+        task: what it is built for.
+        identity: of the component, where it is known; None: as it is now.
+
+    Attributes:
+        chosen: the component with its options.
+
+    Raises:
+        UserError: its options do not fit the task, or what it is made of cannot be called.
+    """
+
+    def __init__(self, chosen: ChosenComponent, task: Task) -> None:
+        self.chosen = chosen
+        self._classes = task.num_classes
+        self._fitted: int | None = None
+        self._built = chosen.build(task)
+        lacking = [name for name in ("state_dict", "load_state_dict") if self.fits and not hasattr(self._built, name)]
+        if not callable(self._built) or lacking:
+            missing = "__call__()" if not lacking else f"{' and '.join(lacking)}(), with which what it fits is kept"
+            raise UserError(f"{self._component.title} lacks {missing}", "see ferbench.PostprocessingSpec")
+
+    @property
+    def _component(self) -> Any:
+        return self.chosen.component
+
+    @property
+    def fits(self) -> bool:
+        """It is fitted on validation predictions before it is used."""
+        return callable(getattr(self._built, "fit", None))
+
+    def fit(self, probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> None:
+        """Fit it, where it wants that.
+
+        Args:
+            probabilities: float[n, K] of validation samples, without any post-processing.
+            labels: int64[n] true class ids.
+        """
+        if self.fits:
+            with using(self._component):
+                self._built.fit(log_probabilities(probabilities), np.array(labels, dtype=np.int64))
+            self._fitted = len(labels)
+
+    def load(self, used: UsedPostprocessing) -> None:
+        """Take what was fitted from the record of an evaluation."""
+        if self.fits:
+            self._fitted = used.fitted
+            with using(self._component):
+                self._built.load_state_dict(dict(used.state or {}))
+
+    def __call__(self, probabilities: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Probabilities float32[N, K] as it leaves them.
+
+        Raises:
+            UserError: what it gives has another shape, or is not finite.
+        """
+        with using(self._component):
+            given = np.asarray(self._built(log_probabilities(probabilities)), dtype=np.float64)
+        if given.shape != probabilities.shape:
+            raise self._refused(f"gives an array of shape {given.shape} for logits of shape {probabilities.shape}")
+        with np.errstate(all="ignore"):
+            raised = np.exp(given - given.max(axis=1, keepdims=True))
+            made = (raised / raised.sum(axis=1, keepdims=True)).astype(np.float32)
+        if not np.isfinite(made).all():
+            raise self._refused("gives logits that are not finite")
+        return made
+
+    def record(self) -> UsedPostprocessing:
+        """What an evaluation records of it.
+
+        Raises:
+            UserError: a plain record cannot hold its state.
+        """
+        used = UsedPostprocessing.model_validate(self.chosen.describe().plain())
+        covered = self.chosen.identify()["options"]
+        if covered != used.options:
+            assert isinstance(covered, dict)
+            used.covered = covered
+        if self.fits:
+            used.fitted = self._fitted
+            with using(self._component):
+                state = self._built.state_dict()
+            try:
+                used.state = UsedPostprocessing(name=used.name, state=_as_plain(state)).state
+            except ValueError as error:
+                raise self._refused("has a state that no record holds; give plain, finite values") from error
+        return used
+
+    def _refused(self, what: str) -> UserError:
+        return UserError(f"{self._component.title} {what}", f"tell the authors of {self._component.distribution}")
+
+
+def log_probabilities(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The logits float64[n, K] that post-processing is given, in an array of their own."""
+    return np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), _SMALLEST))
+
+
+def identity_of(chosen: ChosenComponent | None) -> dict[str, Any]:
+    """What an evaluation id covers of it, among the options; empty for none."""
+    return {} if chosen is None else {"postprocessing": chosen.identify()}
+
+
+def _as_plain(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A state with numpy's numbers and arrays as Python's."""
+    return {key: value.tolist() if hasattr(value, "tolist") else value for key, value in dict(state).items()}
