@@ -54,6 +54,18 @@ def test_own_loss(ferbench_cli, tmp_path):
     assert "confidence-penalty" in board
 
 
+def test_steps(ferbench_cli, tmp_path):
+    printed = do(ferbench_cli, tmp_path, text_of("how-to/steps.md"), (*SMALL, *FACES))
+    plain, scaled, adjusted, board, own, checked, vector = printed.values()
+    assert "post-processing" not in plain
+    assert "post-processing: temperature (temperature " in scaled
+    assert "post-processing: logit-adjustment (tau 0.5)" in adjusted
+    assert "evaluation.postprocessing.tau" in board
+    assert "post-processing: logit-adjustment (tau 1)" in own
+    assert "are kept" in checked
+    assert "post-processing: vector-scaling (steps 500)" in vector
+
+
 def written_losses(folder: Path) -> Path:
     for _, title, text in BLOCK.findall(text_of("how-to/own-loss.md")):
         if title:
