@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from ferbench.cli.tables import show, table, terminal_width
-from ferbench.plugin.specs import DatasetSpec, LossSpec, ModelSpec, Protocol, SamplerSpec, Tunable
+from ferbench.plugin.specs import DatasetSpec, LossSpec, ModelSpec, OptimizerSpec, Protocol, SamplerSpec, Tunable
 from ferbench.wording import one_line
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def describe(component: Component) -> dict[str, Any]:
         of_kind = ("needs", "views")
     if isinstance(spec, SamplerSpec):
         of_kind = ("per_sample",)
+    if isinstance(spec, OptimizerSpec):
+        of_kind = ("closure",)
     about = asdict(spec)
     return {
         "name": component.name,
@@ -103,9 +105,23 @@ def _facts(component: Component) -> list[list[str]]:
         facts.append(["needs", ", ".join(["logits", *spec.needs])])
     if isinstance(spec, SamplerSpec):
         facts.append(["hears of", "each class and each sample" if spec.per_sample else "each class"])
+    if isinstance(spec, OptimizerSpec):
+        facts.append(["passes a step", _passes(component) if spec.closure else "1"])
     if isinstance(spec, ModelSpec | LossSpec) and len(spec.views) > 1:
         facts.append(["views of a sample", ", ".join(spec.views)])
     return facts
+
+
+def _passes(component: Component) -> str:
+    """How often an optimiser that uses a closure calls it."""
+    from ferbench.training.closure import passes
+
+    options = component.options()
+    if any(option.required for option in options.fields):
+        return "several: it calls a closure"
+    builder = component.builder()
+    count = passes(lambda parameters: builder(parameters, **options.arguments(options.validate({}, component.kind))))
+    return f"about {count:g}: it calls a closure, and a step takes as many times as long"
 
 
 def option_row(option: Option) -> list[str]:

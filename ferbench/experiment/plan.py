@@ -26,7 +26,7 @@ from ferbench.experiment.start import Start
 from ferbench.ids import digest, short
 from ferbench.metrics.measures import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.plugin.partners import ViewKind, needed, views_of
-from ferbench.plugin.specs import DatasetSpec, LossSpec, ModelSpec, SamplerSpec
+from ferbench.plugin.specs import DatasetSpec, LossSpec, ModelSpec, OptimizerSpec, SamplerSpec
 from ferbench.records.evaluation import evaluation_id
 from ferbench.runs.covered import has_evaluation
 from ferbench.runs.directory import RunDirectory, run_path
@@ -95,6 +95,13 @@ class Plan:
     def views(self) -> tuple[ViewKind, ...]:
         """Of each training sample."""
         return views_of(self.loss_spec, self.model_spec)
+
+    @property
+    def closure(self) -> bool:
+        """Whether the optimiser computes gradients itself, by a closure."""
+        spec = self.resolved.components["optimizer"].component.spec
+        assert isinstance(spec, OptimizerSpec)
+        return spec.closure
 
     def postprocessing(self, role: str) -> ChosenComponent | None:
         """What is done to the predictions for "validation" or "test"; validation is left as it is, since that is what

@@ -263,9 +263,24 @@ class AugmentationSpec(Spec):
 @dataclass(frozen=True, slots=True)
 class OptimizerSpec(Spec):
     """An optimiser. Builder: ``build(parameters: list[nn.Parameter] | list[dict], *, options…) ->
-    torch.optim.Optimizer``."""
+    torch.optim.Optimizer``.
+
+    Attributes:
+        closure: whether it computes gradients itself, as ``torch.optim.LBFGS`` does: it is called as ``step(closure)``,
+            and calls the closure at least once in each step, as often as it likes. Each call sets gradients to zero,
+            computes them anew, from all samples of the update (``training.accumulate``, micro-batches and all devices
+            included), with the weights of that moment, and returns the loss. All calls of a step start from the same
+            running statistics, state of the loss and random numbers of torch (dropout drops the same units), so that
+            the rule sees one function of the weights. What stays of these, what is recorded, and which labels are
+            corrected is of the first call. Each gradient is clipped (``training.clip_norm``) before the rule sees it.
+            With ``training.precision=fp16`` a step in which one overflows is left out, whichever call that was in. On
+            several devices each makes the same calls. The weights after the step are what is averaged, validated and
+            saved. False: ``step()``, with the gradients there.
+    """
 
     kind: ClassVar[str] = "optimizer"
+
+    closure: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import copy
+import functools
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ferbench.testing.rules import RuleSet, Subject, Violation, stored
+from ferbench.errors import UserError
+from ferbench.plugin.specs import OptimizerSpec
+from ferbench.testing.rules import NotApplicable, RuleSet, Subject, Violation, stored
+from ferbench.training.closure import check_closure, passes, update, without_closure
 
 
 class OptimizerBench:
-    """An optimiser, and a small regression to try it on."""
+    """An optimiser, and a small regression to try it on.
+
+    Attributes:
+        closure: whether it says that it computes gradients itself.
+        calls: of the closure in the last step of `train`.
+    """
 
     def __init__(self, subject: Subject) -> None:
+        assert isinstance(subject.component.spec, OptimizerSpec)
+        self.closure = subject.component.spec.closure
+        self.calls = 0
         self._subject = subject
         generator = torch.Generator().manual_seed(0)
         self._images = torch.randn(64, 8, generator=generator)
@@ -36,16 +48,26 @@ class OptimizerBench:
     def loss(self, layer: nn.Linear) -> Tensor:
         return (layer(self._images) - self._truth).square().mean()
 
+    def gradients(self, layer: nn.Linear, optimizer: torch.optim.Optimizer) -> Tensor:
+        """Sets gradients and returns the loss, as a closure does."""
+        self.calls += 1
+        optimizer.zero_grad()
+        with torch.enable_grad():
+            loss = self.loss(layer)
+            loss.backward()
+        return loss.detach()
+
     def train(self, layer: nn.Linear, optimizer: torch.optim.Optimizer, steps: int) -> float:
         """The loss after some steps."""
         for _ in range(steps):
-            optimizer.zero_grad()
-            self.loss(layer).backward()
-            optimizer.step()
+            self.calls = 0
+            update(optimizer, functools.partial(self.gradients, layer, optimizer), self.closure)
         return self.loss(layer).item()
 
 
 RULES = RuleSet(OptimizerBench)
+
+_TRIED = 4
 
 
 @RULES.rule(gate=True)
@@ -56,6 +78,25 @@ def builds(bench: OptimizerBench) -> str:
         if not isinstance(group.get("lr"), float | int):
             raise Violation(f"a group's lr is {group.get('lr')!r}, no number that a schedule can scale")
     return f"lr {optimizer.param_groups[0]['lr']:g}"
+
+
+@RULES.rule(gate=True)
+def closure(bench: OptimizerBench) -> str:
+    """It calls a closure in each step, or says that it needs none, as it does."""
+    layer = bench.layer()
+    optimizer = bench.build(list(layer.parameters()))
+    try:
+        check_closure(optimizer, bench.closure)
+        with without_closure():
+            for _ in range(_TRIED):
+                bench.train(layer, optimizer, 1)
+                if not bench.calls:
+                    raise Violation("a step does not call the closure that its spec asks for")
+    except UserError as error:
+        raise Violation(f"{error.message}: {error.remedy}") from error
+    if not bench.closure:
+        return "one pass a step"
+    return f"about {passes(bench.build):g} passes a step"
 
 
 @RULES.rule()
@@ -114,3 +155,53 @@ def state_round_trip(bench: OptimizerBench) -> None:
     for (name, one), two in zip(layer.state_dict().items(), twin.state_dict().values(), strict=True):
         if not torch.allclose(one, two, rtol=1e-5, atol=1e-7):
             raise Violation(f"{name} differs three steps after it was restored: its state_dict() lacks something")
+
+
+@RULES.rule()
+def same_calls(bench: OptimizerBench) -> str:
+    """One that computes gradients itself does so equally often, and to the same bits, when it meets the same ones."""
+    if not bench.closure:
+        raise NotApplicable("it is given its gradients")
+    found = []
+    for seed in range(2):
+        layer, counts = bench.layer(), []
+        optimizer = bench.build(list(layer.parameters()))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            for _ in range(_TRIED):
+                bench.train(layer, optimizer, 1)
+                counts.append(bench.calls)
+        found.append((counts, layer.state_dict()))
+    (one, weights), (two, others) = found
+    if one != two:
+        raise Violation(f"it calls its closure {one} and {two} times in the same steps: devices of one run come apart")
+    if not all(torch.equal(weights[name], others[name]) for name in weights):
+        raise Violation("the same gradients lead to different weights: devices of one run come apart")
+    return f"{', '.join(map(str, one))} calls in {_TRIED} steps"
+
+
+@RULES.rule()
+def zero_gradient(bench: OptimizerBench) -> None:
+    """Where gradients are zero weights stay finite."""
+    layer = bench.layer()
+    optimizer = bench.build(list(layer.parameters()))
+
+    def learn() -> Tensor:
+        for parameter in layer.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        return torch.zeros(())
+
+    for _ in range(_TRIED):
+        update(optimizer, learn, bench.closure)
+    if not all(parameter.isfinite().all() for parameter in layer.parameters()):
+        raise Violation("weights become nan: a step divides by the length of a gradient that is zero")
+
+
+@RULES.rule()
+def unused_parameter(bench: OptimizerBench) -> None:
+    """A parameter without a gradient, such as of a branch that the loss does not read, stays as it is."""
+    layer, unused = bench.layer(), nn.Parameter(torch.ones(3))
+    optimizer = bench.build([*layer.parameters(), unused])
+    bench.train(layer, optimizer, _TRIED)
+    if not torch.equal(unused.detach(), torch.ones(3)):
+        raise Violation("a parameter whose grad is None moves")

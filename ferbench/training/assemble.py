@@ -17,6 +17,7 @@ from ferbench.experiment.plan import Plan, build_sampler
 from ferbench.metrics.measures import AFFECT_METRICS, HIGHER_IS_BETTER
 from ferbench.training.asking import described, draw, rates_at
 from ferbench.training.building import build_model, check_budget, check_outputs, check_single_images, feature_width
+from ferbench.training.closure import check_closure
 from ferbench.training.ema import averaged
 from ferbench.training.evaluation import evaluating
 from ferbench.training.growing import planned_sizes
@@ -122,6 +123,7 @@ def assemble(
     check_epochs(plan, train.truth.labels)
     augment = chosen["augmentation"].build(plan.task)
     optimizer = scaled(chosen["optimizer"].build(parameter_groups(model, settings, trainable(loss))))
+    check_closure(optimizer, plan.closure)
     steps = count_updates(drawn, settings.batch_size, settings.accumulate)
     rates = tuple(float(group["lr"]) for group in optimizer.param_groups)
     schedule = chosen["schedule"].build(rates, settings.epochs, steps)
@@ -159,6 +161,7 @@ def assemble(
         needs=plan.needs,
         views=plan.views,
         per_sample=plan.sampler_spec.per_sample,
+        closure=plan.closure,
         drawn=drawn,
     )
 

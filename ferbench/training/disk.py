@@ -11,6 +11,7 @@ from ferbench.experiment.plan import Plan
 from ferbench.storage import json_bytes
 from ferbench.training import checkpoints
 from ferbench.training.assemble import build_loss
+from ferbench.training.closure import update
 from ferbench.training.loss_state import state_of, trainable
 from ferbench.training.parameter_groups import parameter_groups, scaled
 from ferbench.training.snapshots import random_state
@@ -40,11 +41,15 @@ def checkpoint_bytes(plan: Plan, model: nn.Module) -> tuple[int, int]:
     loss = build_loss(plan, torch.device("cpu"), model)
     of_loss = trainable(loss)
     optimizer = scaled(plan.resolved.components["optimizer"].build(parameter_groups(model, settings, of_loss)))
-    for _ in range(_UPDATES):
+
+    def learn() -> Tensor:
         for parameter in (*model.parameters(), *of_loss):
             if parameter.requires_grad:
                 parameter.grad = 1e-3 * torch.randn_like(parameter)
-        optimizer.step()
+        return torch.ones(())
+
+    for _ in range(_UPDATES):
+        update(optimizer, learn, plan.closure)
     state: dict[str, Any] = {
         "loss": state_of(loss),
         "optimizer": optimizer.state_dict(),

@@ -17,6 +17,7 @@ from ferbench.plugin.culprit import using
 from ferbench.training import runtime
 from ferbench.training.assemble import build_loss, check_epochs, checked_model
 from ferbench.training.building import build_model, check_budget, check_devices, split_batches
+from ferbench.training.closure import passes
 from ferbench.training.disk import checkpoint_bytes, room
 from ferbench.training.growing import planned_sizes
 from ferbench.training.layers import count_parameters
@@ -75,6 +76,8 @@ class Estimator:
         if sizes:
             trained *= sum(size**2 for size in sizes) / (plan.task.height**2 * len(sizes))
         evaluated = len(plan.split.validation) * (settings.epochs + 1) + len(plan.split.test)
+        if plan.closure:
+            trained *= passes(plan.resolved.components["optimizer"].build)
         seconds = (trained * train_second + evaluated * evaluation_second) / plan.resolved.recipe.runtime.devices
         return Estimate(seconds, *room(plan, *self._checkpoint_bytes(plan)))
 

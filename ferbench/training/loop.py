@@ -119,6 +119,7 @@ class Training:
         needs: what the loss reads of the outputs beside logits and affect.
         views: of each training sample, which the model sees together.
         per_sample: whether the sampler hears of each of them.
+        closure: whether the optimiser computes gradients itself, by a closure.
         drawn: samples of an epoch, as the schedule was built for; None: those of the first.
         at: where it is.
         learnt: state of the loss at the last update, while it is used in a validation; None: the one that it has.
@@ -149,6 +150,7 @@ class Training:
     needs: tuple[str, ...] = ()
     views: tuple[ViewKind, ...] = ("drawn",)
     per_sample: bool = False
+    closure: bool = False
     drawn: int | None = None
     at: Position = field(default_factory=Position)
     learnt: Any = None
@@ -181,6 +183,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
         paired=training.mix is not None,
         needs=training.needs,
         per_sample=training.per_sample,
+        closure=training.closure,
     )
     ranks = training.ranks
     saver = saver or Saver()

@@ -98,16 +98,17 @@ class Ranks:
                     dist.broadcast(sent, 0)
                     values.copy_(sent)
 
-    def replicated(self, model: nn.Module, needs: Sequence[str] = ()) -> nn.Module:
+    def replicated(self, model: nn.Module, needs: Sequence[str] = (), *, gradients_stay: bool = False) -> nn.Module:
         """The module to call in place of a model, so that gradients become those of what all ranks have computed. Its
-        outputs have no more than ``needs`` beside logits and affect, since each is copied."""
+        outputs have no more than ``needs`` beside logits and affect, since each is copied. Gradients are tensors of
+        their own, which those of the next pass are not written into, where they are to stay."""
         self.copy_weights(model)
         if not self._connected or not any(parameter.requires_grad for parameter in model.parameters()):
             return model
         # Buffers are those of common batch norms. Its newer name is not in every torch that is supported.
         known = inspect.signature(DistributedDataParallel).parameters
         about_buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-        options: Any = {about_buffers: False, "init_sync": False, "gradient_as_bucket_view": True}
+        options: Any = {about_buffers: False, "init_sync": False, "gradient_as_bucket_view": not gradients_stay}
         # A parameter that no rank has a gradient for keeps none, so that no optimiser decays it.
         return DistributedDataParallel(Keeping(model, needs), find_unused_parameters=True, **options)
 

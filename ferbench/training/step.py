@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -19,8 +20,9 @@ from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench.errors import UserError, is_out_of_memory
 from ferbench.metrics.measures import component_fault
 from ferbench.plugin.culprit import calls, in_use
+from ferbench.training.closure import ClosureRule, Held, without_closure
 from ferbench.training.kept import apart, check_kept, count_views, kept, stacked
-from ferbench.training.loss_state import put_state, state_of
+from ferbench.training.moment import Moment
 from ferbench.training.per_sample import plain_losses
 from ferbench.training.precision import Precision
 from ferbench.training.ranks import ALONE, OutOfMemory, Ranks
@@ -229,6 +231,7 @@ class Stepper:
         paired: samples that are mixed are on one rank.
         needs: what the loss reads of the outputs beside logits and affect.
         per_sample: whether results have the loss of each sample.
+        closure: whether the optimiser computes gradients itself, by a closure; what is clipped then is each of them.
 
     Attributes:
         micro_batch: samples that go through the model of one rank at once; None while whole batches fit.
@@ -248,9 +251,10 @@ class Stepper:
         paired: bool = False,
         needs: Sequence[str] = (),
         per_sample: bool = False,
+        closure: bool = False,
     ) -> None:
         self._model = model
-        self._called = ranks.replicated(model, needs)
+        self._called = ranks.replicated(model, needs, gradients_stay=closure)
         self._needs = needs
         self._per_sample = per_sample
         if isinstance(loss, nn.Module):  # which may have been built with other random numbers
@@ -260,6 +264,9 @@ class Stepper:
         self._device = device
         self._precision = precision or Precision()
         self._clip_norm = clip_norm
+        self._rule = None
+        if closure:
+            self._rule = ClosureRule(model, loss, optimizer, device, self._precision, clip_norm, ranks)
         self._ranks = ranks
         self.shards = Shards(ranks.count, ranks.index, paired)
         self._parameters = [each for group in optimizer.param_groups for each in group["params"]]
@@ -273,14 +280,15 @@ class Stepper:
             UserError: memory is enough for single samples only, and batch norm needs more of them.
             RuntimeError: memory runs out even for a single sample; or whatever model and loss raise.
         """
-        state = self._remember()
+        before = Moment.of(self._model, self._loss, self._device)
+        held = None if self._rule is None else Held.of(self._optimizer)
         written = [images._version for images, _ in batches]
         while True:
             # On all ranks the same, so that they cut batches into the same pieces.
             longest = max(self.shards.longest(len(targets)) for _, targets in batches)
             size = min(self.micro_batch or longest, longest)
             try:
-                return self._attempt(batches, size)
+                return self._attempt(batches, size, before, held)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or size <= 1:
                     raise
@@ -301,9 +309,21 @@ class Stepper:
                 )
             # Outside the handler: the traceback, which holds the activations, is gone here.
             self.micro_batch = (size + 1) // 2
-            self._restore(state)
+            self._restore(before, held)
 
-    def _attempt(self, batches: Sequence[tuple[Tensor, Targets]], size: int) -> StepResult:
+    def _attempt(
+        self, batches: Sequence[tuple[Tensor, Targets]], size: int, before: Moment, held: Held | None
+    ) -> StepResult:
+        learn = functools.partial(self._learn, batches, size)
+        if self._rule is not None:
+            assert held is not None
+            return self._rule.step(learn, [images for images, _ in batches], before, held)
+        result = learn()
+        self._update()
+        return result
+
+    def _learn(self, batches: Sequence[tuple[Tensor, Targets]], size: int) -> StepResult:
+        """Compute gradients."""
         self._optimizer.zero_grad(set_to_none=True)
         total: Tensor | None = None
         components: dict[str, Tensor] = {}
@@ -314,16 +334,17 @@ class Stepper:
         pieces = list(self._pieces(batches, size))
         for piece in pieces:
             share = len(piece.targets) / n
-            with self._ranks.sharing(piece.samples, self._called, last=piece is pieces[-1]):
-                with self._precision.autocast():
-                    outputs = forward(self._called, piece.images, self._needs)
-                outputs = self._ranks.whole(self._precision.full(outputs), piece.places, len(piece.targets))
-                predicted.append(outputs.logits.detach().argmax(dim=1))  # a loss may write into what it is given
-                plain = plain_losses(outputs, piece.targets) if self._per_sample else None
-                value = evaluate_loss(self._loss, outputs, piece.targets)
-                if not value.total.requires_grad:
-                    _refuse_without_gradient(outputs)
-                weighted = value.total if share == 1 else value.total * share
+            sharing = functools.partial(self._ranks.sharing, piece.samples, self._called, last=piece is pieces[-1])
+            with sharing(), self._precision.autocast():
+                outputs = forward(self._called, piece.images, self._needs)
+            outputs = self._ranks.whole(self._precision.full(outputs), piece.places, len(piece.targets))
+            predicted.append(outputs.logits.detach().argmax(dim=1))  # a loss may write into what it is given
+            plain = plain_losses(outputs, piece.targets) if self._per_sample else None
+            value = evaluate_loss(self._loss, outputs, piece.targets)  # which has the samples of all ranks
+            if not value.total.requires_grad:
+                _refuse_without_gradient(outputs)
+            weighted = value.total if share == 1 else value.total * share
+            with sharing():  # a checkpointed part of the model computes its batch norms again
                 (weighted if self._precision.scaler is None else self._precision.scaler.scale(weighted)).backward()
             total = weighted.detach() if total is None else total + weighted.detach()
             for name, component in value.components.items():
@@ -334,7 +355,6 @@ class Stepper:
                 losses.append(plain if value.per_sample is None else value.per_sample.detach().float())
             if value.corrected is not None and piece.targets.positions is not None:
                 corrected.append((piece.targets.positions, value.corrected.detach()))
-        self._update()
         assert total is not None
         each = (_joined(positions), _joined(losses)) if losses else (None, None)
         return StepResult(total, components, _joined(predicted), _joined(labels), corrected, *each)
@@ -365,29 +385,21 @@ class Stepper:
             if scaler is not None:
                 scaler.unscale_(self._optimizer)
             nn.utils.clip_grad_norm_(self._parameters, self._clip_norm)
-        if scaler is None:
-            self._optimizer.step()
-        else:
-            scaler.step(self._optimizer)
-            scaler.update()
+        with without_closure():
+            if scaler is None:
+                self._optimizer.step()
+            else:
+                scaler.step(self._optimizer)
+                scaler.update()
 
-    def _remember(self) -> tuple[list[Tensor], Any, Tensor, Tensor | None]:
-        buffers = [buffer.detach().clone() for buffer in self._model.buffers()]
-        cuda = torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else None
-        return buffers, state_of(self._loss), torch.get_rng_state(), cuda
-
-    def _restore(self, state: tuple[list[Tensor], Any, Tensor, Tensor | None]) -> None:
-        buffers, learnt, rng, cuda = state
+    def _restore(self, before: Moment, held: Held | None) -> None:
         self._optimizer.zero_grad(set_to_none=True)
         gc.collect()
-        if cuda is not None:
+        if self._device.type == "cuda":
             torch.cuda.empty_cache()
-            torch.cuda.set_rng_state(cuda, self._device)
-        torch.set_rng_state(rng)
-        with torch.no_grad():
-            for buffer, remembered in zip(self._model.buffers(), buffers, strict=True):
-                buffer.copy_(remembered)
-        put_state(self._loss, learnt)  # it may have seen some of the pieces
+        if held is not None:  # the rule may have changed weights before the call that failed
+            held.put_back(self._optimizer)
+        before.put_back(self._model, self._loss, self._device)  # the loss may have seen some of the pieces
 
 
 def _pieces(batches: Sequence[tuple[Tensor, Targets]], size: int) -> Iterator[_Piece]:

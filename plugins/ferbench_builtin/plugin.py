@@ -410,6 +410,18 @@ def ferbench_optimizers() -> Iterable[ferbench.OptimizerSpec]:
         build="ferbench_builtin.optimizers.timm_optimizers:timm_optimizer",
         summary="Any optimiser of timm, by optimizer.algorithm",
     )
+    yield ferbench.OptimizerSpec(
+        "sam",
+        build="ferbench_builtin.optimizers.sam:sam",
+        summary="Sharpness-aware minimisation over SGD, Adam or AdamW; two passes a step",
+        closure=True,
+    )
+    yield ferbench.OptimizerSpec(
+        "asam",
+        build="ferbench_builtin.optimizers.sam:asam",
+        summary="Adaptive sharpness-aware minimisation, relative to the weights; two passes a step",
+        closure=True,
+    )
 
 
 @ferbench.hookimpl

@@ -46,7 +46,7 @@ def probed():
 #: Of which any number is as good as another, or means the same as never.
 UNBOUNDED = {
     "dataset synthetic-faces: seed = 1000000000000",
-    *(f"optimizer {name}: lr = 1000000000000" for name in ("adam", "adamw", "sgd", "timm")),
+    *(f"optimizer {name}: lr = 1000000000000" for name in ("adam", "adamw", "asam", "sam", "sgd", "timm")),
 }
 
 

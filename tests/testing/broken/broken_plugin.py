@@ -63,10 +63,14 @@ BROKEN = {
     "augmentation": ("builds", "range-and-dtype", "determinism", "draws-per-sample", "input-unchanged"),
     "optimizer": (
         "builds",
+        "closure",
         "lowers-a-loss",
         "groups-keep-their-settings",
         "heeds-the-schedule",
         "state-round-trip",
+        "same-calls",
+        "zero-gradient",
+        "unused-parameter",
     ),
     "schedule": ("builds", "one-rate-per-group", "inputs-unchanged", "proportions", "state-round-trip"),
     "postprocessing": (
@@ -108,6 +112,7 @@ def _specs(kind: str) -> Iterator:
     for rule in BROKEN[kind]:
         more = {"image_size": 16} if kind == "model" else {}
         more |= {"per_sample": True} if rule == "undrawn-samples" else {}
+        more |= {"closure": True} if kind == "optimizer" and rule in ("closure", "same-calls") else {}
         more |= {"gives": ("features", "classifier")} if rule == "classifier-of-features" else {}
         plural = "" if kind.endswith("ing") else "s"
         yield _SPECS[kind](f"breaks-{rule}", build=f"broken_parts.{kind}{plural}:{rule.replace('-', '_')}", **more)
