@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 
@@ -61,7 +61,22 @@ def describe_resumption(at: Position) -> str:
     return f"resumed at epoch {at.epoch}" + (f", after {at.batches:,} batches of it" if at.batches else "")
 
 
-class LineProgress(Observer):
+class _Images(Observer):
+    """Counts the images of a whole run; epochs are of one length until it is told otherwise."""
+
+    def __init__(self, epochs: int) -> None:
+        self._epochs = epochs
+        self._each: Sequence[int] | None = None
+
+    def planned(self, images: Sequence[int]) -> None:
+        self._each = images
+
+    def _before(self, epoch: int, total: int = 1) -> int:
+        """Images of all epochs before one, which has ``total``."""
+        return (epoch - 1) * total if self._each is None else sum(self._each[: epoch - 1])
+
+
+class LineProgress(_Images):
     """One line an epoch on stderr, for logs and pipes.
 
     Args:
@@ -72,8 +87,8 @@ class LineProgress(Observer):
     """
 
     def __init__(self, title: str, epochs: int, *, quiet: bool, prefix: str = "") -> None:
+        super().__init__(epochs)
         self._prefix = ""
-        self._epochs = epochs
         self._quiet = quiet
         self._started = time.perf_counter()
         self._first = 0
@@ -88,7 +103,8 @@ class LineProgress(Observer):
 
     def epoch_ended(self, epoch: Epoch) -> None:
         spent = time.perf_counter() - self._started
-        left = spent / (epoch.epoch - self._first) * (self._epochs - epoch.epoch)
+        done, begun = self._before(epoch.epoch + 1), self._before(self._first + 1)
+        left = spent / (done - begun) * (self._before(self._epochs + 1) - done)
         self._print(f"{describe_epoch(epoch, self._epochs)}  {duration(round(left))} left")
 
     def resumed(self, at: Position) -> None:
@@ -103,11 +119,11 @@ class LineProgress(Observer):
             print(self._prefix + line, file=sys.stderr, flush=True)
 
 
-class LiveProgress(Observer):
+class LiveProgress(_Images):
     """Two bars (epochs, images of this epoch) with loss, validation macro-F1, images/s and time left."""
 
     def __init__(self, title: str, epochs: int) -> None:
-        self._epochs = epochs
+        super().__init__(epochs)
         console = self._console = Console(stderr=True, highlight=False)
         console.print(Text(f"run {one_line(title)}", style="bold"))
         self._progress = Progress(
@@ -137,10 +153,10 @@ class LiveProgress(Observer):
 
     def batch_done(self, epoch: int, images: int, total: int, loss: float | None) -> None:
         if epoch != self._current:
-            self._finished_images = (epoch - 1) * total
+            self._finished_images = self._before(epoch, total)
             self._current = epoch
             self._progress.reset(self._epoch, total=total, description=f"epoch {epoch}/{self._epochs}")
-            self._progress.update(self._all, total=self._epochs * total)
+            self._progress.update(self._all, total=self._before(self._epochs + 1, total))
         numbers = {} if loss is None else {"numbers": f"loss {loss:.4f}"}
         self._progress.update(self._epoch, completed=images, **numbers)  # type: ignore[arg-type]
         self._progress.update(self._all, completed=self._finished_images + images)
@@ -211,13 +227,14 @@ class LiveRuns:
         self._progress.stop()
 
 
-class _Row(Observer):
+class _Row(_Images):
     def __init__(self, progress: Progress, task: TaskID, epochs: int) -> None:
-        self._progress, self._task, self._epochs = progress, task, epochs
+        super().__init__(epochs)
+        self._progress, self._task = progress, task
         self._score = ""
 
     def batch_done(self, epoch: int, images: int, total: int, loss: float | None) -> None:
-        done, of = (epoch - 1) * total + images, self._epochs * total
+        done, of = self._before(epoch, total) + images, self._before(self._epochs + 1, total)
         numbers = f"epoch {epoch}/{self._epochs}{self._score}"
         self._progress.update(self._task, completed=done, total=of, numbers=numbers)
 

@@ -149,6 +149,7 @@ class Batches:
         size: int | None = None,
         shards: Shards | None = None,
         views: Sequence[ViewKind] = ("drawn",),
+        bounds: Sequence[tuple[int, int]] | None = None,
     ) -> Iterator[tuple[Tensor, Targets]]:
         """Augmented batches of one epoch.
 
@@ -164,9 +165,10 @@ class Batches:
             shards: which images of a batch are wanted; None: all. Targets are those of the whole batch. Where none of
                 its images is wanted, the first one is there nevertheless.
             views: of each sample. Of several the images are float32[N, V, C, H, W], and all are mixed alike.
+            bounds: first place and the place after the last of each batch; None: as `batch_bounds` cuts them.
         """
         wanted = self.shape.size if size is None else (size, size)
-        for start, end in batch_bounds(len(order), batch_size)[first:]:
+        for start, end in (bounds or batch_bounds(len(order), batch_size))[first:]:
             positions = order[start:end]
             places, steps = None, np.arange(len(positions), dtype=np.int64)
             if shards is not None:

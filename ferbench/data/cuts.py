@@ -22,12 +22,6 @@ def batch_bounds(samples: int, batch_size: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise([*starts, samples]))
 
 
-def count_updates(samples: int, batch_size: int, accumulate: int) -> int:
-    """Updates of an epoch, each from ``accumulate`` batches but the last, which has the rest of them."""
-    batches = -(-(samples - joins_last(samples, batch_size)) // batch_size)
-    return -(-batches // accumulate)
-
-
 def count_pieces(samples: int, most: int) -> int:
     """Into how many pieces of at most ``most`` samples a batch is cut.
 

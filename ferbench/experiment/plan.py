@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ferbench.data.cuts import joins_last
+from ferbench.data.order import Lengths
 from ferbench.data.pack import Pack
 from ferbench.data.splits import Rows, Split, SplitRequest, cut, stored_digest
 from ferbench.errors import UserError
@@ -22,6 +21,7 @@ from ferbench.experiment.fingerprint import (
 from ferbench.experiment.postprocessing import Postprocessing, identity_of
 from ferbench.experiment.recipe import DataSettings, Role
 from ferbench.experiment.resolve import ChosenComponent, ResolvedRecipe
+from ferbench.experiment.sampling import planned_lengths
 from ferbench.experiment.start import Start
 from ferbench.ids import digest, short
 from ferbench.metrics.measures import AFFECT_METRICS, HIGHER_IS_BETTER
@@ -46,7 +46,7 @@ class Plan:
         identity: everything that ``training_id`` covers.
         training_id: id of the weights.
         config_id: id of the configuration that seeds repeat.
-        epoch_samples: samples that the sampler draws for an epoch.
+        lengths: how long the sampler's epochs are.
         reads_test: whether it is tested at the end; a search only looks at validation.
         start: the weights that it starts from; None: those that the model's builder gives.
     """
@@ -58,7 +58,7 @@ class Plan:
     identity: dict[str, Any]
     training_id: str
     config_id: str
-    epoch_samples: int
+    lengths: Lengths
     start: Start | None = None
     reads_test: bool = True
 
@@ -178,7 +178,7 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None) -> Pl
         has_affect=pack.affect is not None,
     )
     _check_postprocessing(resolved, task, fold=split.test_digest is None)
-    drawn = samples_per_epoch(resolved, split, task)
+    lengths = planned_lengths(resolved, split.labels[split.train], task)
     rows = {
         "classes": list(split.class_names),
         "train": split.train_digest,
@@ -194,10 +194,10 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None) -> Pl
         resolved.identify(),
         rows,
         None if start is None else start.identity(),
-        last_joins=recipe.training.epochs > 0 and joins_last(drawn, recipe.training.batch_size),
+        last_joins=recipe.training.epochs > 0 and lengths.joins(recipe.training.batch_size),
     )
     configuration = config_id(identity, None if start is None else start.configuration())
-    return Plan(resolved, pack, split, task, identity, training_id(identity), configuration, drawn, start=start)
+    return Plan(resolved, pack, split, task, identity, training_id(identity), configuration, lengths, start=start)
 
 
 def _check_postprocessing(resolved: ResolvedRecipe, task: Task, *, fold: bool) -> None:
@@ -212,36 +212,6 @@ def _check_postprocessing(resolved: ResolvedRecipe, task: Task, *, fold: bool) -
             f"{chosen.component.where} is fitted on validation samples, which are what a fold is tested on",
             "leave it out for folds; or test each fold's run on other samples: ferbench evaluate RUN --postprocessing",
         )
-
-
-def build_sampler(resolved: ResolvedRecipe, labels: NDArray[np.int64], task: Task) -> Any:
-    """The sampler that a recipe chose, with labels of its own: what it did to the run's would be the truth that is
-    learnt.
-
-    Raises:
-        UserError: its options do not fit the task.
-    """
-    own = labels.copy()
-    own.flags.writeable = False
-    chosen, training = resolved.components["sampler"], resolved.recipe.training
-    more = chosen.component.asked({"batch_size": training.batch_size, "epochs": training.epochs})
-    return chosen.build(own, task, seed=training.seed, **more)
-
-
-def samples_per_epoch(resolved: ResolvedRecipe, split: Split, task: Task) -> int:
-    """How many samples the sampler draws for an epoch.
-
-    One that fails, which the run will say, counts as one that draws every sample once.
-
-    Raises:
-        UserError: its options do not fit the task.
-    """
-    try:
-        return len(build_sampler(resolved, split.labels[split.train], task).indices(1))
-    except UserError:
-        raise
-    except Exception:  # a plugin's, whatever it may be; one of them must not end the planning of a grid
-        return len(split.train)
 
 
 def check_classes(start: Start, class_names: tuple[str, ...]) -> None:
@@ -313,8 +283,8 @@ def check_selection(
 def single_update(plan: Plan) -> str | None:
     """A warning where a batch is larger than an epoch; None: it is not."""
     training = plan.resolved.recipe.training
-    size, drawn = training.batch_size * training.accumulate, plan.epoch_samples
-    if not training.epochs or size <= drawn:
+    size, drawn = training.batch_size * training.accumulate, max(plan.lengths.samples)
+    if not training.epochs or size <= drawn or plan.lengths.steps_per_epoch(training.accumulate) > 1:
         return None
     asked = "training.batch_size" if training.accumulate == 1 else "training.batch_size × training.accumulate"
     return (

@@ -231,9 +231,16 @@ class LossSpec(Spec):
 class SamplerSpec(Spec):
     """A sampler. Builder: ``build(labels: int64[n], task: Task, *, seed: int, options…)`` returns an object with
     ``indices(epoch: int) -> int64[m]``, ``update(scores: Scores)``, ``state_dict()`` and ``load_state_dict(state)``.
-    ``labels`` are read-only. Draws depend on (seed, epoch, state) alone. Every epoch has the same number of them, since
-    learning rates are planned by it. An optional ``describe() -> dict`` of plain values says how it draws the next
-    epoch; the epoch's record keeps it.
+    ``labels`` are read-only. Draws depend on (seed, epoch, state) alone. An optional ``describe() -> dict`` of plain
+    values says how it draws the next epoch; the epoch's record keeps it.
+
+    Positions are cut into batches of ``training.batch_size``. A sampler that decides which samples are in a batch
+    together has ``batches(epoch)`` in place of ``indices``: an int64[m] array for each batch, of one size or of
+    several, with at most ``training.batch_size`` samples.
+
+    Every epoch has the same number of positions, or of batches, since learning rates are planned by it. A sampler whose
+    epochs are of several lengths tells them beforehand, whatever it will hear: ``lengths(epochs: int) -> list[int]``
+    says how many positions, or batches, each epoch has.
 
     ``seed`` is given by the harness and is no option; so are ``batch_size`` (``training.batch_size``) and ``epochs``
     (``training.epochs``), to a builder that has a keyword parameter of that name without a default.
@@ -287,8 +294,10 @@ class OptimizerSpec(Spec):
 class ScheduleSpec(Spec):
     """A learning-rate schedule. Builder: ``build(base_rates: tuple[float, ...], epochs: int, steps_per_epoch: int, *,
     options…)`` returns a callable ``(step: int, scores: Scores | None) -> tuple[float, ...]`` that gives the learning
-    rate of each parameter group for a global step; ``scores`` are those of the epoch before, None in the first. One
-    that remembers what it heard also has ``state_dict()`` and ``load_state_dict(state)`` with plain values."""
+    rate of each parameter group for a global step; ``scores`` are those of the epoch before, None in the first. Where
+    epochs are of several lengths, as some samplers have them, ``steps_per_epoch`` is that of the longest, and ``step``
+    counts as if every epoch had as many: it skips some in the shorter ones. One that remembers what it heard also has
+    ``state_dict()`` and ``load_state_dict(state)`` with plain values."""
 
     kind: ClassVar[str] = "schedule"
 

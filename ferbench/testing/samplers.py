@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.errors import UserError
+from ferbench.experiment.sampling import gives_batches
+from ferbench.experiment.sampling import told_lengths as lengths_told
 from ferbench.plugin.specs import SamplerSpec
 from ferbench.task import Task
 from ferbench.testing.rules import NotApplicable, RuleSet, Subject, Violation, stored
@@ -26,7 +28,7 @@ BATCH_SIZE = 32
 _EPOCHS = 30
 _MILLION = 1_000_000
 _LIMIT = 20.0  # seconds; an epoch of a million images takes many times as long on any machine
-_METHODS = ("indices", "update", "state_dict", "load_state_dict")
+_METHODS = ("update", "state_dict", "load_state_dict")
 
 
 class SamplerBench:
@@ -57,10 +59,17 @@ class SamplerBench:
         task = Task(self._names, 1, 8, 8, tuple(counts.tolist()))
         more = self._subject.component.asked({"batch_size": BATCH_SIZE, "epochs": _EPOCHS})
         sampler = self._subject.build(labels, task, seed=seed, **more)
-        missing = [name for name in _METHODS if not callable(getattr(sampler, name, None))]
+        methods = _METHODS if gives_batches(sampler) else ("indices", *_METHODS)
+        missing = [name for name in methods if not callable(getattr(sampler, name, None))]
         if missing:
             raise Violation(f"the builder returns {type(sampler).__name__} without {', '.join(missing)}")
         return sampler
+
+    def drawn(self, sampler: Any, epoch: int) -> NDArray[np.int64]:
+        """The positions of an epoch, those of whole batches one after the other, copied."""
+        if gives_batches(sampler):
+            return np.concatenate([np.asarray(batch) for batch in sampler.batches(epoch)])
+        return np.array(sampler.indices(epoch))
 
     def million(self, n: int) -> NDArray[np.int64]:
         """``n`` labels in the same proportions."""
@@ -97,9 +106,9 @@ class SamplerBench:
         """Whether two samplers with one seed draw the same, whatever was asked before."""
         sampler, other = self.build(), self.build()
         seed_everything(1)
-        first = [np.array(sampler.indices(epoch)) for epoch in (1, 2, 3)]
+        first = [self.drawn(sampler, epoch) for epoch in (1, 2, 3)]
         seed_everything(2)
-        again = [np.array(other.indices(epoch)) for epoch in (3, 1, 2)]
+        again = [self.drawn(other, epoch) for epoch in (3, 1, 2)]
         return all(np.array_equal(a, b) for a, b in zip(first, [*again[1:], again[0]], strict=True))
 
 
@@ -108,27 +117,67 @@ RULES = RuleSet(SamplerBench)
 
 @RULES.rule(gate=True)
 def builds(bench: SamplerBench) -> None:
-    """The builder returns an object with indices, update, state_dict and load_state_dict."""
+    """The builder returns an object with indices (or batches), update, state_dict and load_state_dict."""
     bench.build()
 
 
 @RULES.rule(gate=True)
 def length_and_range(bench: SamplerBench) -> str:
-    """An epoch is int64[m] of positions in the training split, m the same in every epoch."""
-    sampler, n, lengths = bench.build(), len(bench.labels), set()
+    """An epoch is int64[m] of positions in the training split, m alike in all epochs unless it tells the lengths."""
+    sampler, n, lengths = bench.build(), len(bench.labels), []
     for epoch in (1, 2, 3):
-        drawn = sampler.indices(epoch)
-        if not isinstance(drawn, np.ndarray) or drawn.dtype != np.int64 or drawn.ndim != 1:
-            got = f"{drawn.dtype}{list(drawn.shape)}" if isinstance(drawn, np.ndarray) else type(drawn).__name__
-            raise Violation(f"epoch {epoch} is {got}, no int64[m] array of numpy")
-        if not len(drawn) or drawn.min() < 0 or drawn.max() >= n:
-            got = f"{drawn.min()} to {drawn.max()}" if len(drawn) else "nothing"
-            raise Violation(f"epoch {epoch} draws {got} of {n} samples, which are 0 to {n - 1}")
-        lengths.add(len(drawn))
+        batches = sampler.batches(epoch) if gives_batches(sampler) else [sampler.indices(epoch)]
+        for drawn in batches:
+            if not isinstance(drawn, np.ndarray) or drawn.dtype != np.int64 or drawn.ndim != 1:
+                got = f"{drawn.dtype}{list(drawn.shape)}" if isinstance(drawn, np.ndarray) else type(drawn).__name__
+                raise Violation(f"epoch {epoch} is {got}, no int64[m] array of numpy")
+            if not len(drawn) or drawn.min() < 0 or drawn.max() >= n:
+                got = f"{drawn.min()} to {drawn.max()}" if len(drawn) else "nothing"
+                raise Violation(f"epoch {epoch} draws {got} of {n} samples, which are 0 to {n - 1}")
+        lengths.append(sum(map(len, batches)))
         sampler.update(bench.scores(epoch))
-    if len(lengths) > 1:
-        raise Violation(f"epochs have {', '.join(map(str, sorted(lengths)))} draws; schedules count on equal ones")
-    return f"{lengths.pop()} draws of {n} samples"
+    if len(set(lengths)) > 1 and not gives_batches(sampler) and not hasattr(sampler, "lengths"):
+        raise Violation(f"epochs have {', '.join(map(str, lengths))} draws; schedules count on equal ones")
+    return f"{', '.join(map(str, dict.fromkeys(lengths)))} draws of {n} samples"
+
+
+@RULES.rule()
+def whole_batches(bench: SamplerBench) -> str:
+    """Where it gives whole batches, they have at most training.batch_size samples, and epochs have equally many."""
+    sampler, counts, sizes = bench.build(), [], set()
+    if not gives_batches(sampler):
+        raise NotApplicable("it gives indices")
+    for epoch in (1, 2, 3):
+        each = [len(batch) for batch in sampler.batches(epoch)]
+        if max(each) > BATCH_SIZE:
+            raise Violation(
+                f"a batch of epoch {epoch} has {max(each)} samples where training.batch_size is {BATCH_SIZE}: let the "
+                "builder ask for batch_size, and keep to it"
+            )
+        counts.append(len(each))
+        sizes |= set(each)
+        sampler.update(bench.scores(epoch))
+    if len(set(counts)) > 1 and not hasattr(sampler, "lengths"):
+        raise Violation(f"epochs have {', '.join(map(str, counts))} batches; schedules count on equally many")
+    return f"batches of {', '.join(map(str, sorted(sizes)))}"
+
+
+@RULES.rule()
+def told_lengths(bench: SamplerBench) -> str:
+    """Where it tells the lengths of its epochs, they are as long, whatever it hears on the way."""
+    sampler = bench.build()
+    try:
+        told = lengths_told(sampler, _EPOCHS)
+    except UserError as error:
+        raise Violation(error.message.removeprefix("the sampler ")) from error
+    if told is None:
+        raise NotApplicable("all epochs are of one length")
+    for epoch in range(1, _EPOCHS + 1):
+        drawn = sampler.batches(epoch) if gives_batches(sampler) else sampler.indices(epoch)
+        if len(drawn) != told[epoch - 1]:
+            raise Violation(f"epoch {epoch} has {len(drawn)} of what it told to be {told[epoch - 1]}")
+        sampler.update(bench.scores(epoch, drawn=0.5))
+    return f"{min(told)} to {max(told)} in {_EPOCHS} epochs"
 
 
 @RULES.rule()
@@ -140,7 +189,7 @@ def plain_description(bench: SamplerBench) -> str:
             description = described(sampler)
         except UserError as error:
             raise Violation(error.message.removeprefix("the sampler ")) from error
-        sampler.indices(epoch)
+        bench.drawn(sampler, epoch)
         sampler.update(bench.scores(epoch))
     return "it describes nothing" if description is None else ", ".join(description)
 
@@ -152,9 +201,9 @@ def inputs_unchanged(bench: SamplerBench) -> None:
     sampler = bench.build(labels=labels)
     for action in (
         lambda: None,
-        lambda: sampler.indices(1),
+        lambda: bench.drawn(sampler, 1),
         lambda: sampler.update(scores),
-        lambda: sampler.indices(2),
+        lambda: bench.drawn(sampler, 2),
     ):
         action()
         if not np.array_equal(labels, bench.labels):
@@ -179,7 +228,7 @@ def undrawn_samples(bench: SamplerBench) -> str:
         sampler = bench.build()
         sampler.update(bench.scores(1, drawn=share))
         try:
-            drawn = np.asarray(sampler.indices(2))
+            drawn = bench.drawn(sampler, 2)
             json.dumps(described(sampler), allow_nan=False)
         except Exception as error:
             cause = one_line(str(error)) or type(error).__name__
@@ -192,7 +241,7 @@ def undrawn_samples(bench: SamplerBench) -> str:
 @RULES.rule()
 def heeds_the_seed(bench: SamplerBench) -> None:
     """Another seed draws otherwise."""
-    first, *others = (np.array(bench.build(seed=seed).indices(1)) for seed in (5, 6, 7))
+    first, *others = (bench.drawn(bench.build(seed=seed), 1) for seed in (5, 6, 7))
     if all(np.array_equal(first, other) for other in others):
         raise Violation("every seed gives the same draws: make a generator of (seed, epoch)")
 
@@ -201,7 +250,7 @@ def heeds_the_seed(bench: SamplerBench) -> None:
 def new_draws_every_epoch(bench: SamplerBench) -> None:
     """Another epoch draws otherwise."""
     sampler = bench.build()
-    first, *others = (np.array(sampler.indices(epoch)) for epoch in (1, 2, 3))
+    first, *others = (bench.drawn(sampler, epoch) for epoch in (1, 2, 3))
     if all(np.array_equal(first, other) for other in others):
         raise Violation("every epoch is the same: make a generator of (seed, epoch)")
 
@@ -218,7 +267,7 @@ def state_round_trip(bench: SamplerBench) -> None:
     """A sampler that is restored goes on as the one that went on."""
     first = bench.build()
     for epoch in (1, 2):
-        first.indices(epoch)
+        bench.drawn(first, epoch)
         first.update(bench.scores(epoch))
     state = stored(first.state_dict())
     if not bench.repeats:
@@ -226,7 +275,7 @@ def state_round_trip(bench: SamplerBench) -> None:
     restored = bench.build()
     restored.load_state_dict(state)
     for epoch in (3, 4):
-        if not np.array_equal(first.indices(epoch), restored.indices(epoch)):
+        if not np.array_equal(bench.drawn(first, epoch), bench.drawn(restored, epoch)):
             raise Violation(f"epoch {epoch} differs after two epochs were restored: state_dict() lacks something")
         first.update(bench.scores(epoch))
         restored.update(bench.scores(epoch))
@@ -238,7 +287,7 @@ def every_class(bench: SamplerBench) -> None:
     sampler = bench.build()
     seen = np.zeros(bench.classes, dtype=np.int64)
     for epoch in range(1, _EPOCHS + 1):
-        seen += np.bincount(bench.labels[sampler.indices(epoch)], minlength=bench.classes)
+        seen += np.bincount(bench.labels[bench.drawn(sampler, epoch)], minlength=bench.classes)
     never = np.flatnonzero(seen == 0)
     if len(never):
         k = int(never[0])
@@ -260,7 +309,7 @@ def cost_at_a_million(bench: SamplerBench) -> str:
         start = time.process_time()  # what others do on the machine is no fault of the sampler
         sampler = bench.build(labels=labels)
         sampler.update(bench.scores(1, len(labels)))
-        sampler.indices(2)
+        bench.drawn(sampler, 2)
         spent.append(time.process_time() - start)
     if spent[-1] > _LIMIT:
         raise Violation(f"1,000,000 samples take {spent[-1]:.1f} s; draw with numpy, not sample by sample")

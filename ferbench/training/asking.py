@@ -75,36 +75,3 @@ def rates_at(schedule: Schedule, step: int, scores: Scores | None, groups: int) 
         f"{in_use('schedule')} gives {one_line(repr(rates))[:200]} for step {step}, not a tuple of {groups} rates",
         "let it give a finite rate of at least 0 for each of the base rates that it was built with",
     )
-
-
-@calls("sampler")
-def draw(sampler: Sampler, epoch: int, n: int, expected: int | None = None) -> NDArray[np.int64]:
-    """A sampler's positions for an epoch: int64[m], a copy.
-
-    Args:
-        sampler: of a training split of ``n`` samples.
-        epoch: from 1.
-        n: size of the split.
-        expected: how many positions there must be; None: any number.
-
-    Raises:
-        UserError: it gives something else.
-    """
-    given = np.asarray(sampler.indices(epoch))
-    fault = None
-    if given.ndim != 1 or not np.issubdtype(given.dtype, np.integer):
-        fault = f"gives {given.dtype}{list(given.shape)} for epoch {epoch}, not whole numbers, int64[m]"
-    elif not len(given):
-        fault = f"gives no position for epoch {epoch}"
-    elif given.min() < 0 or given.max() >= n:
-        wrong = given[(given < 0) | (given >= n)][0]
-        fault = f"gives position {wrong} for epoch {epoch}, but the {n:,} training samples are 0 to {n - 1:,}"
-    if fault is not None:
-        raise UserError(f"{in_use('sampler')} {fault}", "correct what its indices() returns")
-    if expected is not None and len(given) != expected:
-        raise UserError(
-            f"{in_use('sampler')} gives {len(given):,} positions for epoch {epoch}, but {expected:,} for epoch 1: the "
-            "learning rates are planned for epochs of one length",
-            "let it draw the same number in every epoch, for instance with repetition",
-        )
-    return given.astype(np.int64)

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ferbench.data.batches import Batches
-from ferbench.data.cuts import count_updates
 from ferbench.data.targets import LossValue, Outputs, Targets
-from ferbench.experiment.plan import Plan, build_sampler
+from ferbench.experiment.plan import Plan
+from ferbench.experiment.sampling import build_sampler, draw, told_lengths
 from ferbench.metrics.measures import AFFECT_METRICS, HIGHER_IS_BETTER
-from ferbench.training.asking import described, draw, rates_at
+from ferbench.training.asking import described, rates_at
 from ferbench.training.building import build_model, check_budget, check_outputs, check_single_images, feature_width
 from ferbench.training.closure import check_closure
 from ferbench.training.ema import averaged
@@ -119,12 +119,11 @@ def assemble(
     chosen, settings = plan.resolved.components, plan.resolved.recipe.training
     precision = Precision(settings.precision, device)
     sampler: Sampler = build_sampler(plan.resolved, train.truth.labels, plan.task)
-    drawn = plan.epoch_samples
     check_epochs(plan, train.truth.labels)
     augment = chosen["augmentation"].build(plan.task)
     optimizer = scaled(chosen["optimizer"].build(parameter_groups(model, settings, trainable(loss))))
     check_closure(optimizer, plan.closure)
-    steps = count_updates(drawn, settings.batch_size, settings.accumulate)
+    steps = plan.lengths.steps_per_epoch(settings.accumulate)
     rates = tuple(float(group["lr"]) for group in optimizer.param_groups)
     schedule = chosen["schedule"].build(rates, settings.epochs, steps)
     # Tried on one of its own, so that a metric that will never come is refused now and not after an epoch.
@@ -162,7 +161,7 @@ def assemble(
         views=plan.views,
         per_sample=plan.sampler_spec.per_sample,
         closure=plan.closure,
-        drawn=drawn,
+        lengths=plan.lengths,
     )
 
 
@@ -173,7 +172,8 @@ def check_epochs(plan: Plan, labels: NDArray[np.int64]) -> None:
         UserError: they are not of the planned length, or the sampler draws what is not there or says what no record
             holds.
     """
-    epochs, trial = plan.resolved.recipe.training.epochs, build_sampler(plan.resolved, labels, plan.task)
-    for epoch in sorted({1, min(2, epochs), epochs} - {0}):
-        draw(trial, epoch, len(labels), None if epoch == 1 else plan.epoch_samples)
+    settings, trial = plan.resolved.recipe.training, build_sampler(plan.resolved, labels, plan.task)
+    told_lengths(trial, settings.epochs)
+    for epoch in sorted({1, min(2, settings.epochs), settings.epochs} - {0}):
+        draw(trial, epoch, len(labels), settings.batch_size, plan.lengths if epoch > 1 else None)
         described(trial)

@@ -79,10 +79,12 @@ def check_single_images(plan: Plan, model: nn.Module) -> None:
         UserError: saying which of the two to change.
     """
     settings = plan.resolved.recipe.training
-    if not settings.epochs or 1 not in (settings.batch_size, plan.epoch_samples):
+    if not settings.epochs or not plan.lengths.single:
         return
     remedy = "give it at least two training images, or choose a model without batch norm, such as linear"
-    if plan.epoch_samples > 1:
+    if plan.lengths.whole and settings.batch_size > 1:
+        remedy = "let the sampler give batches of two or more, or choose a model without batch norm, such as linear"
+    elif min(plan.lengths.samples) > 1:
         remedy = "set training.batch_size to 2 or more, or choose a model without batch norm, such as linear"
     was_training, before = model.training, [buffer.clone() for buffer in model.buffers()]
     model.train()

@@ -72,8 +72,8 @@ def room(plan: Plan, weights: int, snapshot: int) -> tuple[int, int]:
     """
     settings, every = plan.resolved.recipe.training, plan.resolved.recipe.runtime.checkpoint_every
     classes, epochs = len(plan.task.class_names), settings.epochs
-    within = -(-plan.epoch_samples // settings.batch_size) // every if every else 0
-    written = epochs * (1 + within)
+    within = sum(plan.lengths.batches_of(epoch) // every for epoch in range(1, epochs + 1)) if every else 0
+    written = epochs + within
     kept = {"last2+best": min(2, written), "epochs": epochs + (1 if within and epochs else 0), "all": written}
     most = min(kept[settings.keep] + 1, written)
     samples = _SAMPLE * (len(plan.split.train) + len(plan.split.validation))

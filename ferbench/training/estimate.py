@@ -71,10 +71,9 @@ class Estimator:
         train_second, evaluation_second, _ = self._rates(plan)
         check_epochs(plan, plan.split.labels[plan.split.train])
         settings = plan.resolved.recipe.training
-        trained = float(plan.epoch_samples * settings.epochs)
-        sizes = planned_sizes(plan)
-        if sizes:
-            trained *= sum(size**2 for size in sizes) / (plan.task.height**2 * len(sizes))
+        full = plan.task.height
+        sizes = planned_sizes(plan) or (full,) * settings.epochs
+        trained = sum(plan.lengths.samples_of(epoch) * (size / full) ** 2 for epoch, size in enumerate(sizes, 1))
         evaluated = len(plan.split.validation) * (settings.epochs + 1) + len(plan.split.test)
         if plan.closure:
             trained *= passes(plan.resolved.components["optimizer"].build)
@@ -96,7 +95,10 @@ class Estimator:
         check_devices(plan)
         count = plan.resolved.recipe.runtime.devices
         device = runtime.choose_device(plan.resolved.recipe.runtime.device)
-        largest = min(settings.batch_size, len(plan.split.train))
+        usual = (
+            -(-plan.lengths.samples_of(1) // plan.lengths.batches_of(1)) if plan.lengths.whole else settings.batch_size
+        )
+        largest = min(usual, len(plan.split.train))
         batch_size = max(-(-largest // count), min(largest, 2))  # batch norm needs two, which devices have together
         sections = ("model", "loss", "augmentation")
         chosen: dict[str, Any] = {name: plan.resolved.components[name].describe().plain() for name in sections}

@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ferbench.data.batches import Augmentation, Batches, Mix
+from ferbench.data.order import Lengths, Order
 from ferbench.data.shards import Shards
 from ferbench.data.targets import Targets
+from ferbench.experiment.sampling import draw
 from ferbench.plugin.partners import ViewKind
 from ferbench.records.epoch import Corrected, Epoch, EpochScores
-from ferbench.training.asking import described, draw, pass_scores, rates_at
+from ferbench.training.asking import described, pass_scores, rates_at
 from ferbench.training.epoch import Diverged, EpochSums, look, scores_of, summarise
 from ferbench.training.evaluation import evaluate, evaluation_batch
 from ferbench.training.loss_state import put_state, state_of
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
 
 class Sampler(Protocol):
     """Draws the samples of each epoch; draws depend on (seed, epoch, state) alone.
+
+    In place of ``indices`` a sampler may have ``batches(epoch)``, which gives int64[m] positions for each batch. It may
+    have ``lengths(epochs) -> list[int]``: how many positions, or batches, each epoch has.
 
     A sampler may also have ``describe() -> dict``: plain values that say how it draws the epoch that begins, which the
     epoch's record keeps under "sampler".
@@ -60,6 +65,9 @@ Schedule = Callable[[int, Scores | None], tuple[float, ...]]
 
 class Observer:
     """Follows how training goes; progress displays and trackers override what they care for."""
+
+    def planned(self, images: Sequence[int]) -> None:
+        """Called first where epochs are of several lengths: about how many images each will have."""
 
     def batch_done(self, epoch: int, images: int, total: int, loss: float | None) -> None:
         """``images`` of ``total`` have gone by in this epoch; ``loss`` when it is known without waiting."""
@@ -120,7 +128,7 @@ class Training:
         views: of each training sample, which the model sees together.
         per_sample: whether the sampler hears of each of them.
         closure: whether the optimiser computes gradients itself, by a closure.
-        drawn: samples of an epoch, as the schedule was built for; None: those of the first.
+        lengths: how long the epochs are, as the schedule was built for; None: as the first.
         at: where it is.
         learnt: state of the loss at the last update, while it is used in a validation; None: the one that it has.
     """
@@ -151,7 +159,7 @@ class Training:
     views: tuple[ViewKind, ...] = ("drawn",)
     per_sample: bool = False
     closure: bool = False
-    drawn: int | None = None
+    lengths: Lengths | None = None
     at: Position = field(default_factory=Position)
     learnt: Any = None
 
@@ -190,11 +198,14 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
     at = training.at
     outcome = at.outcome
     stepper.micro_batch = stepper.micro_batch or outcome.micro_batch
+    if training.lengths is not None and len(set(training.lengths.samples)) > 1:
+        observer.planned(training.lengths.samples)
     while at.epoch <= training.epochs and outcome.stopped == "epochs":
         epoch = at.epoch
         started = time.perf_counter() - at.seconds
-        order = ranks.broadcast(draw(training.sampler, epoch, len(training.train), training.drawn))
-        training.drawn = len(order)
+        drawn_order = draw(training.sampler, epoch, len(training.train), training.batch_size, training.lengths)
+        order = Order(*ranks.broadcast((drawn_order.positions, drawn_order.bounds)))
+        training.lengths = training.lengths or Lengths((len(order),), (len(order.bounds),))
         drawn = described(training.sampler)
         scores_before = copy.deepcopy(at.scores)
         if at.sums is None:
@@ -205,7 +216,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             start_epoch(training.loss, epoch, training.epochs)
         size = None if training.sizes is None else training.sizes[epoch - 1]
         batches = training.train.training(
-            order,
+            order.positions,
             training.batch_size,
             training.augment,
             seed=training.seed,
@@ -215,9 +226,11 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             size=size,
             shards=stepper.shards if stepper.shards.count > 1 else None,
             views=training.views,
+            bounds=order.bounds,
         )
         for group in _groups(batches, training.accumulate):
-            rates = rates_at(training.schedule, at.step, scores_before, len(training.optimizer.param_groups))
+            scheduled = training.lengths.scheduled(epoch, at.batches, training.accumulate)
+            rates = rates_at(training.schedule, scheduled, scores_before, len(training.optimizer.param_groups))
             for parameters, rate in zip(training.optimizer.param_groups, rates, strict=True):
                 parameters["lr"] = rate
             ranks.seed_step(training.seed, at.step)
@@ -241,7 +254,8 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             fitting = training.batch_size if stepper.micro_batch is None else stepper.micro_batch * shards.count
             parts = shards.all(min(fitting, training.batch_size, len(order)))
             with ranks.sharing([len(part) for part in parts]):
-                estimate_statistics(training.validated, _plain_batches(training, order, parts, shards.index, saver))
+                plain = _plain_batches(training, order.positions, parts, shards.index, saver)
+                estimate_statistics(training.validated, plain)
         training.learnt = state_of(training.loss)
         evaluation = evaluate(
             training.validated,

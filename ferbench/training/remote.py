@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,9 @@ class Telling(Observer):
         self._tell, self._told = tell, 0.0
         tell(["began"])
 
+    def planned(self, images: Sequence[int]) -> None:
+        self._tell(["planned", list(images)])
+
     def batch_done(self, epoch: int, images: int, total: int, loss: float | None) -> None:
         now = time.monotonic()
         if now - self._told >= _INTERVAL or images == total:
@@ -91,5 +94,5 @@ def pass_on(told: list[Any], observer: Observer) -> None:
             observer.epoch_ended(Epoch.model_validate(plain))
         case ["resumed", epoch, batches]:
             observer.resumed(Position(epoch=epoch, batches=batches))
-        case ["batch_done" | "stopped" as method, *values]:
+        case ["planned" | "batch_done" | "stopped" as method, *values]:
             getattr(observer, method)(*values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -207,6 +207,9 @@ class _Recorder(Observer):
         self._directory = directory
         self._trackers = trackers
         self._display = display
+
+    def planned(self, images: Sequence[int]) -> None:
+        self._display.planned(images)
 
     def batch_done(self, epoch: int, images: int, total: int, loss: float | None) -> None:
         self._display.batch_done(epoch, images, total, loss)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ferbench.data.corrections import Corrections
-from ferbench.data.cuts import batch_bounds, count_updates
+from ferbench.data.order import Lengths
 from ferbench.records.epoch import Epoch
 from ferbench.training.loss_state import state_of
 from ferbench.training.scores import Scores
@@ -94,12 +94,12 @@ def _misfits(snapshot: Snapshot, training: Training) -> Iterator[str]:
         yield from _weights_misfits(training.average.module, snapshot.average)
     if at.epoch - 1 + bool(at.batches) > training.epochs:
         yield f"it is in epoch {at.epoch} of {training.epochs}"
-    if training.drawn is not None:
-        batches = len(batch_bounds(training.drawn, training.batch_size))
-        updates = count_updates(training.drawn, training.batch_size, training.accumulate)
+    if training.lengths is not None:
+        batches = training.lengths.batches_of(at.epoch)
+        before = training.lengths.steps_before(at.epoch, training.accumulate)
         if at.batches > batches:
             yield f"it has {at.batches:,} batches of an epoch of {batches:,}"
-        elif at.step != (at.epoch - 1) * updates - (-at.batches // training.accumulate):
+        elif at.step != before - (-at.batches // training.accumulate):
             yield f"it says {at.step:,} updates in epoch {at.epoch}, after {at.batches:,} of its batches"
     yield from _score_misfits(snapshot, training)
     yield from _optimizer_misfits(training.optimizer, snapshot.optimizer, at.step)
@@ -288,13 +288,17 @@ def try_on(training: Training) -> None:
     Raises:
         Exception: whatever the sampler or the schedule says of it.
     """
-    from ferbench.training.asking import draw, rates_at
+    from ferbench.experiment.sampling import draw
+    from ferbench.training.asking import rates_at
 
     at = training.at
     if at.epoch > training.epochs:
         return
-    draw(copy.deepcopy(training.sampler), at.epoch, len(training.train), training.drawn)
-    rates_at(copy.deepcopy(training.schedule), at.step, at.scores, len(training.optimizer.param_groups))
+    sampler, size = copy.deepcopy(training.sampler), training.batch_size
+    order = draw(sampler, at.epoch, len(training.train), size, training.lengths)
+    lengths = training.lengths or Lengths((len(order),), (len(order.bounds),))
+    step = lengths.scheduled(at.epoch, at.batches, training.accumulate)
+    rates_at(copy.deepcopy(training.schedule), step, at.scores, len(training.optimizer.param_groups))
 
 
 def _are_tensors(state: Any) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ferbench.data.cuts import count_updates
 from ferbench.errors import UserError
-from ferbench.experiment.plan import Plan, samples_per_epoch
+from ferbench.experiment.plan import Plan
 from ferbench.experiment.prepare import Preparer
+from ferbench.experiment.sampling import planned_lengths
 from ferbench.tuning.ranges import Range
 from ferbench.tuning.space import Dimension, Settings, Space
 
@@ -71,6 +71,6 @@ def _build(settings: Settings, base: Plan, preparer: Preparer) -> None:
     resolved = preparer.resolve(settings)
     training = resolved.recipe.training
     if training.epochs:
-        drawn = samples_per_epoch(resolved, base.split, base.task)
-        steps = count_updates(drawn, training.batch_size, training.accumulate)
+        lengths = planned_lengths(resolved, base.split.labels[base.split.train], base.task)
+        steps = lengths.steps_per_epoch(training.accumulate)
         resolved.components["schedule"].build((1.0,), training.epochs, steps)

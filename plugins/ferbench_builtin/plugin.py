@@ -361,6 +361,17 @@ def ferbench_samplers() -> Iterable[ferbench.SamplerSpec]:
         summary="More of the samples with the largest loss in the epoch before",
         per_sample=True,
     )
+    yield ferbench.SamplerSpec(
+        "self-paced",
+        build="ferbench_builtin.samplers.self_paced:SelfPaced",
+        summary="The samples with the smallest loss first, more of them from epoch to epoch",
+        per_sample=True,
+    )
+    yield ferbench.SamplerSpec(
+        "class-batches",
+        build="ferbench_builtin.samplers.class_batches:ClassBatches",
+        summary="Every batch has so many classes with so many samples each",
+    )
 
 
 @ferbench.hookimpl

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferbench.data.cuts import batch_bounds, count_pieces, count_updates, joins_last, piece_bounds
+from ferbench.data.cuts import batch_bounds, count_pieces, joins_last, piece_bounds
 from ferbench.data.shards import Shards
 
 counts = st.integers(1, 300)
@@ -49,13 +49,6 @@ def test_no_batch_has_one_sample_where_there_are_more(samples, batch_size):
     *whole, last = sizes(batch_bounds(samples, batch_size))
     assert set(whole) <= {batch_size}
     assert 2 <= last <= batch_size + 1
-
-
-@given(counts, counts, st.integers(1, 9))
-def test_updates_are_the_groups_of_batches(samples, batch_size, accumulate):
-    batches = batch_bounds(samples, batch_size)
-    groups = [batches[start : start + accumulate] for start in range(0, len(batches), accumulate)]
-    assert count_updates(samples, batch_size, accumulate) == len(groups)
 
 
 @given(counts, counts)

@@ -30,7 +30,11 @@ SETTINGS = (
     "optimizer.momentum=0.9",
     "schedule.name=cosine",
 )
-SAMPLERS = {"hard-examples": ()}
+SAMPLERS = {
+    "hard-examples": (),
+    "self-paced": ("sampler.start=0.6",),
+    "class-batches": ("sampler.classes=3", "sampler.samples=4"),
+}
 
 
 def asked(sampler: str) -> list[str]:
@@ -50,7 +54,7 @@ def weights(run: Path) -> dict[str, np.ndarray]:
     return safetensors.numpy.load_file(run / "checkpoints" / "best.safetensors")
 
 
-@pytest.mark.parametrize(("epoch", "batches"), [(1, 2), (2, 0), (2, 4)])
+@pytest.mark.parametrize(("epoch", "batches"), [(1, 2), (2, 0), (2, 2)])
 def test_a_run_that_was_stopped_ends_with_the_same_bits(whole, tmp_path, cache, monkeypatch, epoch, batches):
     sampler, run = whole
     real = RunSaver._save

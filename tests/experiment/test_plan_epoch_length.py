@@ -12,6 +12,7 @@ from ferbench.errors import UserError
 from ferbench.experiment.plan import Plan, plan
 from ferbench.experiment.resolve import resolve
 from ferbench.plugin.discovery import load_registry
+from ferbench.training.assemble import check_epochs
 
 CLASSES = ("angry", "happy", "sad")
 COUNTS = {part: dict.fromkeys(CLASSES, n) for part, n in (("train", 11), ("validation", 4), ("test", 4))}
@@ -81,15 +82,58 @@ def test_all_other_recipes_keep_their_ids(settings):
 @pytest.mark.parametrize(("batch_size", "joins"), [(16, True), (8, True), (17, False), (15, False)])
 def test_it_is_the_samplers_epoch_that_counts(plugin, batch_size, joins):
     made = planned("half", plugin, batch_size=batch_size)
-    assert made.epoch_samples == 17
+    assert made.lengths.samples == (17,)
     assert ("last_batch" in made.identity) is joins
 
 
 def test_a_sampler_that_breaks_is_planned_and_left_for_its_run_to_fail(plugin):
-    assert planned("broken", plugin).epoch_samples == 33
+    assert planned("broken", plugin).lengths.samples == (33,)
 
 
 def test_a_sampler_whose_options_do_not_fit_the_task_is_refused_at_once():
     settings = {"dataset": {"name": "folder"}, "sampler": {"name": "weighted", "emphasis": {"none": 2.0}}}
     with pytest.raises(UserError, match=r"sampler\.emphasis"):
         plan(resolve(settings, load_registry()), make_pack(COUNTS, classes=CLASSES))
+
+
+TOLD = (
+    SAMPLERS.split("class Half")[0]
+    + """
+class Half:
+    def __init__(self, labels, task, *, seed):
+        self.n = len(labels)
+
+    def indices(self, epoch):
+        return np.arange(self.n)[: 8 * epoch]
+
+    def update(self, scores): ...
+    def state_dict(self): return {}
+    def load_state_dict(self, state): ...
+    def lengths(self, epochs):
+        return GIVEN
+"""
+)
+
+
+def told(tmp_path: Path, given: str) -> tuple[str, ...]:
+    path = tmp_path / "samplers.py"
+    path.write_text(TOLD.replace("GIVEN", given))
+    return (str(path),)
+
+
+def test_lengths_that_a_sampler_tells_are_planned(tmp_path):
+    made = planned("half", told(tmp_path, "[8 * epoch for epoch in range(1, epochs + 1)]"), epochs=3, batch_size=5)
+    assert (made.lengths.samples, made.lengths.batches) == ((8, 16, 24), (2, 3, 5))
+    assert made.identity["last_batch"] == "joined"  # of the second
+
+
+def test_of_no_epochs_no_lengths_are_asked_for(tmp_path):
+    assert planned("half", told(tmp_path, "1 / 0"), epochs=0).lengths.samples == (8,)
+
+
+@pytest.mark.parametrize("given", ["[8]", "[8, 16, 0]", "[8.0, 16.0, 24.0]", "None", "'long'"])
+def test_lengths_that_are_none_are_left_for_the_run_to_refuse(tmp_path, given):
+    made = planned("half", told(tmp_path, given), epochs=3)
+    assert made.lengths.samples == (33,)
+    with pytest.raises(UserError, match="as the lengths of 3 epochs, not a whole number of at least 1 for each"):
+        check_epochs(made, made.split.labels[made.split.train])

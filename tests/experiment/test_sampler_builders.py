@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ferbench.experiment.plan import build_sampler
 from ferbench.experiment.resolve import resolve
+from ferbench.experiment.sampling import build_sampler
 from ferbench.plugin.discovery import load_registry
 from ferbench.task import Task
 

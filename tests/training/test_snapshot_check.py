@@ -13,6 +13,7 @@ import safetensors.torch
 import torch
 from test_snapshots import Every, remembering
 
+from ferbench.data.order import Lengths
 from ferbench.runs.sealed import seal
 from ferbench.storage import json_bytes
 from ferbench.training.loop import Observer, Training, fit
@@ -54,7 +55,7 @@ def put(folder: Path, state: dict[str, Any], **about: Any) -> Snapshots:
 
 def built() -> Training:
     job = remembering()
-    job.drawn = len(job.train)
+    job.lengths = Lengths.cut([len(job.train)], job.batch_size)
     return job
 
 

@@ -50,6 +50,8 @@ BROKEN = {
     "sampler": (
         "builds",
         "length-and-range",
+        "whole-batches",
+        "told-lengths",
         "plain-description",
         "inputs-unchanged",
         "undrawn-samples",

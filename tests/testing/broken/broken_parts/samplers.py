@@ -31,6 +31,32 @@ class LengthAndRange(Sound):
         return super().indices(epoch) + 1
 
 
+class WholeBatches:
+    def __init__(self, labels, task, *, seed):
+        self.sound = Sound(labels, task, seed=seed)
+
+    def batches(self, epoch):
+        order = self.sound.indices(epoch)
+        return [order[:100], order[100:]]
+
+    def update(self, scores):
+        pass
+
+    def state_dict(self):
+        return {}
+
+    def load_state_dict(self, state):
+        pass
+
+
+class ToldLengths(Sound):
+    def indices(self, epoch):
+        return super().indices(epoch)[:: 2 if epoch == 29 else 1]
+
+    def lengths(self, epochs):
+        return [len(self.labels)] * epochs
+
+
 class PlainDescription(Sound):
     def describe(self):
         return {"drawn": {1, 2}}
@@ -100,5 +126,6 @@ class CostAtAMillion(Sound):
 
 builds, length_and_range, plain_description, determinism = Builds, LengthAndRange, PlainDescription, Determinism
 inputs_unchanged, heeds_the_seed, new_draws_every_epoch = InputsUnchanged, HeedsTheSeed, NewDrawsEveryEpoch
+whole_batches, told_lengths = WholeBatches, ToldLengths
 undrawn_samples = UndrawnSamples
 state_round_trip, every_class, cost_at_a_million = StateRoundTrip, EveryClass, CostAtAMillion

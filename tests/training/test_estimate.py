@@ -1,0 +1,64 @@
+"""What a run is said to take before it begins."""
+
+from __future__ import annotations
+
+import pytest
+from made_packs import make_pack
+
+from ferbench.data.order import Lengths
+from ferbench.experiment.plan import Plan, plan
+from ferbench.experiment.resolve import resolve
+from ferbench.plugin.discovery import load_registry
+from ferbench.training.estimate import Estimator
+
+CLASSES = ("angry", "happy", "sad")
+COUNTS = {part: dict.fromkeys(CLASSES, n) for part, n in (("train", 12), ("validation", 4), ("test", 4))}
+
+
+def planned(sampler: dict, every: int = 0, **training) -> Plan:
+    settings = {
+        "dataset": {"name": "folder"},
+        "model": {"name": "basic-cnn"},
+        "sampler": sampler,
+        "data": {"image_size": 16},
+        "training": {"batch_size": 8, **training},
+        "runtime": {"checkpoint_every": every},
+    }
+    return plan(resolve(settings, load_registry()), make_pack(COUNTS, classes=CLASSES))
+
+
+def seconds(made: Plan) -> float:
+    """Where a training image takes a second, and nothing else any time."""
+    estimator = Estimator()
+    estimator._rates = lambda plan: (1.0, 0.0, 0)  # type: ignore[method-assign]
+    return estimator.estimate(made).seconds
+
+
+def test_every_epoch_counts_with_its_length():
+    assert seconds(planned({"name": "shuffled"}, epochs=4)) == pytest.approx(4 * 36)
+    # 36 samples, then 18, 23.4 and 30.42, each rounded up.
+    assert seconds(planned({"name": "self-paced"}, epochs=4)) == pytest.approx(36 + 18 + 24 + 31)
+
+
+def test_whole_batches_count_with_what_they_have():
+    made = planned({"name": "class-batches", "classes": 3, "samples": 2}, epochs=2)
+    assert made.lengths == Lengths((36,), (6,), whole=True)
+    assert seconds(made) == pytest.approx(2 * 36)
+
+
+def test_small_images_count_less_in_the_epochs_that_have_them():
+    # Sides of 8 and 12 of 16 pixels in the first two epochs, and 16 in the others.
+    made = planned({"name": "self-paced"}, epochs=4, start_size=8, growing=0.5)
+    assert seconds(made) == pytest.approx(36 / 4 + 18 * 9 / 16 + 24 + 31)
+
+
+@pytest.mark.parametrize(("every", "snapshots"), [(0, 3), (2, 3 + 2 + 1 + 1)])
+def test_the_disk_holds_a_snapshot_for_every_so_many_batches_of_each_epoch(every, snapshots):
+    """36, 18 and 24 samples in batches of 8: 5, 3 and 3 of them."""
+    made = planned({"name": "self-paced"}, every, epochs=3, keep="all")
+    assert made.lengths.batches == (5, 3, 3)
+    one, other = (Estimator() for _ in range(2))
+    for number, estimator in ((1000, one), (2000, other)):
+        estimator._rates = lambda plan: (0.0, 0.0, 0)  # type: ignore[method-assign]
+        estimator._checkpoint_bytes = lambda plan, number=number: (0, number)  # type: ignore[method-assign]
+    assert other.estimate(made).disk_bytes - one.estimate(made).disk_bytes == 1000 * snapshots
