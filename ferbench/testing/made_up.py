@@ -22,8 +22,9 @@ def width(classes: int) -> int:
 def made_up(logits: Tensor, affect: Tensor, needs: Sequence[str], seed: int = 0) -> Outputs:
     """Outputs with given logits float[N, K] and affect, and what is needed besides.
 
-    The classifier gives the first K features, which are the logits; ``maps`` have the features as their means, and
-    ``cosine`` is in [-1, 1] and rises with the logits. Anything else has the shape of logits, and rises with them too.
+    The classifier gives the first K features, which are the logits; ``maps`` have the features as their means,
+    ``pooled`` are the features, ``heads`` several of their shape that do not hang on the logits, and ``cosine`` is in
+    [-1, 1] and rises with the logits. Anything else has the shape of logits, and rises with them too.
 
     Returns:
         Outputs whose tensors are leaves with gradients of their own.
@@ -35,6 +36,8 @@ def made_up(logits: Tensor, affect: Tensor, needs: Sequence[str], seed: int = 0)
     spread = (spread - spread.mean((2, 3), keepdim=True)).to(logits.device)
     parts: Mapping[str, Tensor] = {
         "maps": features[:, :, None, None] + spread,
+        "pooled": features,
+        "heads": spread.flatten(2).transpose(1, 2),
         "cosine": torch.tanh(logits / 4),
     }
     extra = {name: parts.get(name, logits) for name in needs if name not in ("features", "classifier")}

@@ -280,6 +280,17 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
         affect=True,
         gives=_MAPPED,
     )
+    yield ferbench.ModelSpec(
+        "dan",
+        build="ferbench_builtin.models.dan:dan",
+        summary="DAN (Wen et al. 2023): ResNet-18 with four heads of attention; its loss is dan",
+        image_size=224,
+        channels=3,
+        mean=_IMAGENET[0],
+        std=_IMAGENET[1],
+        affect=True,
+        gives=(*_HEADED, "pooled", "heads"),
+    )
     for name, backbone, summary, gives, mean, std in _NAMED_BACKBONES:
         yield ferbench.ModelSpec(
             name,
@@ -325,6 +336,12 @@ def ferbench_losses() -> Iterable[ferbench.LossSpec]:
         "multi-task",
         build="ferbench_builtin.losses.multi_task:multi_task",
         summary="Expression, valence and arousal together",
+    )
+    yield ferbench.LossSpec(
+        "dan",
+        build="ferbench_builtin.losses.dan:dan",
+        summary="Cross-entropy, affinity to class centres, and attention that is not alike, for the model dan",
+        needs=("features", "pooled", "heads"),
     )
 
 

@@ -22,7 +22,7 @@ Check = Callable[["LossBench"], str | None]
 Part = TypeVar("Part", Outputs, Targets)
 
 #: What models can give, as far as it has a name that all know.
-GIVEN = ("features", "classifier", "maps", "cosine")
+GIVEN = ("features", "classifier", "maps", "pooled", "heads", "cosine")
 SAMPLES = 24
 EPOCHS = 5
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,22 @@ def pretrained_config(backbone: str) -> PretrainedCfg:
     return config if config is not None else PretrainedCfg(architecture=name)
 
 
-def build(task: Task, backbone: str, options: TimmOptions, normalize: nn.Module) -> nn.Module:
-    """A backbone of timm with heads; ``normalize`` comes before it."""
+def build(
+    task: Task,
+    backbone: str,
+    options: TimmOptions,
+    normalize: nn.Module,
+    head_type: Callable[..., Any] = Heads,
+) -> TimmModel:
+    """A backbone of timm with heads; ``normalize`` comes before it.
+
+    Args:
+        task: the learning problem.
+        backbone: timm's name of it.
+        options: what the user wants of it.
+        normalize: images → images.
+        head_type: makes the heads, as `Heads` does; another one than that is given the maps beside the features.
+    """
     config = pretrained_config(backbone)
     state = None
     if options.weights == "timm":
@@ -54,7 +68,7 @@ def build(task: Task, backbone: str, options: TimmOptions, normalize: nn.Module)
         classifier = _take_classifier(state, config)
     net = _backbone(task, backbone, config, options, None if is_checkpoint else state)
     features, mapped = _features(net, task, backbone, config)
-    heads = Heads(
+    heads = head_type(
         features,
         task,
         dropout=options.dropout,
