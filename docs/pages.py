@@ -257,7 +257,7 @@ def _hook(hook: str, spec: type[Spec]) -> Iterator[str]:
         file, example = scaffold.single_file(spec.kind, name)
         data = " --data DIR" if spec.kind == "dataset" else ""
         yield f"`ferbench plugins new {spec.kind} {name} --single-file` writes `{file}`:\n"
-        use = f"ferbench run --plugin {file} --{spec.kind} {name}{data}"
+        use = f"ferbench run --plugin {file} {scaffold.chosen_by(spec.kind, name)}{data}"
     else:
         file = f"{name.replace('-', '_')}.py"
         example = (_EXAMPLES / file).read_text(encoding="utf-8")

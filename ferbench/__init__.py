@@ -19,6 +19,7 @@ from ferbench.plugin.specs import (
     Inert,
     InitialWeights,
     LossSpec,
+    MetricSpec,
     ModelSpec,
     OptimizerSpec,
     Permission,
@@ -48,7 +49,8 @@ if TYPE_CHECKING:
     from ferbench.data.sample import Crop, Dataset, Fault, Fit, PixelText, Sample
     from ferbench.data.targets import LossValue, Outputs, Targets
     from ferbench.hub import hub_file
-    from ferbench.metrics.measures import HIGHER_IS_BETTER
+    from ferbench.metrics.measures import HIGHER_IS_BETTER, is_selectable
+    from ferbench.metrics.predicted import Predictions
     from ferbench.plugin.discovery import warn_on_stderr
     from ferbench.storage import replace_file, writing
     from ferbench.tables.reading import csv_columns, csv_rows, text_lines
@@ -72,7 +74,8 @@ _LAZY = {
     "ferbench.data.sample": ("Crop", "Dataset", "Fault", "Fit", "PixelText", "Sample"),
     "ferbench.data.targets": ("LossValue", "Outputs", "Targets"),
     "ferbench.hub": ("hub_file",),
-    "ferbench.metrics.measures": ("HIGHER_IS_BETTER",),
+    "ferbench.metrics.measures": ("HIGHER_IS_BETTER", "is_selectable"),
+    "ferbench.metrics.predicted": ("Predictions",),
     "ferbench.plugin.discovery": ("warn_on_stderr",),
     "ferbench.storage": ("replace_file", "writing"),
     "ferbench.tables.reading": ("csv_columns", "csv_rows", "text_lines"),
@@ -109,12 +112,14 @@ __all__ = [
     "InitialWeights",
     "LossSpec",
     "LossValue",
+    "MetricSpec",
     "ModelSpec",
     "OptimizerSpec",
     "Outputs",
     "Permission",
     "PixelText",
     "PostprocessingSpec",
+    "Predictions",
     "Protocol",
     "ReportSectionSpec",
     "Results",
@@ -145,6 +150,7 @@ __all__ = [
     "hub_file",
     "image_tree",
     "import_predictions",
+    "is_selectable",
     "leaderboard",
     "load_results",
     "load_run",

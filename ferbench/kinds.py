@@ -160,6 +160,16 @@ KINDS = (
         scaffold=Scaffold("schedule"),
     ),
     Kind(
+        name="metric",
+        hook="ferbench_metrics",
+        spec="MetricSpec",
+        noun="metric",
+        given=1,
+        recorded=True,
+        rules="ferbench.testing.metrics",
+        scaffold=Scaffold("metric", "metric", arguments=("higher_is_better=True", "low=0.0", "high=1.0")),
+    ),
+    Kind(
         name="postprocessing",
         hook="ferbench_postprocessing",
         spec="PostprocessingSpec",

@@ -298,4 +298,5 @@ def _test(
             "leave out --strict to test without them, or choose classes with --set data.classes",
         )
     processing = resolved.components.get("postprocessing")
-    return Retest(pack, part, rows, mapping, spec.synthetic, resolved.recipe.evaluation, processing)
+    metrics = tuple(metric.component for metric in resolved.metrics)
+    return Retest(pack, part, rows, mapping, spec.synthetic, resolved.recipe.evaluation, processing, metrics)

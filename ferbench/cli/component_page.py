@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from ferbench.cli.tables import show, table, terminal_width
-from ferbench.plugin.specs import DatasetSpec, LossSpec, ModelSpec, OptimizerSpec, Protocol, SamplerSpec, Tunable
+from ferbench.plugin.specs import (
+    DatasetSpec,
+    LossSpec,
+    MetricSpec,
+    ModelSpec,
+    OptimizerSpec,
+    Protocol,
+    SamplerSpec,
+    Tunable,
+)
 from ferbench.wording import one_line
 
 if TYPE_CHECKING:
@@ -36,6 +45,8 @@ def describe(component: Component) -> dict[str, Any]:
         of_kind = ("per_sample",)
     if isinstance(spec, OptimizerSpec):
         of_kind = ("closure",)
+    if isinstance(spec, MetricSpec):
+        of_kind = ("higher_is_better", "low", "high", "interval", "needs")
     about = asdict(spec)
     return {
         "name": component.name,
@@ -107,6 +118,12 @@ def _facts(component: Component) -> list[list[str]]:
         facts.append(["hears of", "each class and each sample" if spec.per_sample else "each class"])
     if isinstance(spec, OptimizerSpec):
         facts.append(["passes a step", _passes(component) if spec.closure else "1"])
+    if isinstance(spec, MetricSpec):
+        ends = ["−∞" if spec.low is None else f"{spec.low:g}", "∞" if spec.high is None else f"{spec.high:g}"]
+        facts.append(["better", "higher values" if spec.higher_is_better else "lower values"])
+        facts.append(["range", " to ".join(ends)])
+        facts.append(["interval", "bootstrap over samples" if spec.interval == "bootstrap" else "none"])
+        facts.append(["needs", ", ".join(["labels", "probabilities", *spec.needs])])
     if isinstance(spec, ModelSpec | LossSpec) and len(spec.views) > 1:
         facts.append(["views of a sample", ", ".join(spec.views)])
     return facts

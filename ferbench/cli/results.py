@@ -53,6 +53,12 @@ def show_scores(evaluation: EvaluationEntry) -> None:
         ccc = metrics.get(f"{name}_ccc")
         agreement = "" if ccc is None else f"CCC {ccc:.4f}, "
         click.echo(f"{name}: {agreement}RMSE {metrics[f'{name}_rmse']:.4f}")
+    for name, about in (evaluation.plugin_metrics or {}).items():
+        value = metrics.get(name)
+        missing = f"not there: {about.fault}" if about.fault else "not defined for these samples"
+        better = "higher" if about.higher_is_better else "lower"
+        line = missing if value is None else f"{shown(value, 'score')} ({better} is better)"
+        click.echo(one_line(f"{name}: {line}"))
     for line in remarks(evaluation):
         click.echo(f"\n{one_line(line)}")
 

@@ -35,6 +35,7 @@ def training_identity(
     start: Mapping[str, Any] | None = None,
     *,
     last_joins: bool = False,
+    metrics: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Everything that changes the weights, as plain values.
 
@@ -46,6 +47,7 @@ def training_identity(
         start: the weights that it starts from; None: those that the model's builder gives.
         last_joins: epochs would end in a batch of one sample, which joins the batch before it. Only then it is said,
             so that other recipes keep the ids that they had when such a batch was trained alone.
+        metrics: of plugins, by name, that epochs are selected by, or schedules and samplers hear.
     """
     identity: dict[str, Any] = {
         "numerics": NUMERICS_VERSION,
@@ -56,4 +58,6 @@ def training_identity(
     }
     if last_joins:
         identity["last_batch"] = "joined"
+    if metrics:
+        identity["metrics"] = {name: dict(about) for name, about in metrics.items()}
     return identity if start is None else {**identity, "start": dict(start)}

@@ -24,10 +24,12 @@ from ferbench.experiment.resolve import ChosenComponent, ResolvedRecipe
 from ferbench.experiment.sampling import planned_lengths
 from ferbench.experiment.start import Start
 from ferbench.ids import digest, short
-from ferbench.metrics.measures import AFFECT_METRICS, HIGHER_IS_BETTER
+from ferbench.metrics.measures import AFFECT_METRICS, is_selectable, selectable
+from ferbench.plugin.component import Component
+from ferbench.plugin.measuring import check_needs
 from ferbench.plugin.partners import ViewKind, needed, views_of
 from ferbench.plugin.specs import DatasetSpec, LossSpec, ModelSpec, OptimizerSpec, SamplerSpec
-from ferbench.records.evaluation import evaluation_id
+from ferbench.records.evaluation import EvaluationEntry, evaluation_id
 from ferbench.runs.covered import has_evaluation
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.saved import is_trained
@@ -119,9 +121,16 @@ class Plan:
         if not is_trained(directory):
             return False
         record = directory.load()
+        names = [short(self.evaluation_id(role)) for role in self.evaluation_rows()]
         return record.identity.training_id == self.training_id and all(
-            has_evaluation(directory, record, short(self.evaluation_id(role))) for role in self.evaluation_rows()
+            has_evaluation(directory, record, name) and not self.lacking_metrics(record.evaluations[name])
+            for name in names
         )
+
+    def lacking_metrics(self, entry: EvaluationEntry) -> list[Component]:
+        """Metrics of plugins that are asked for and that an evaluation does not speak of."""
+        metrics = [metric.component for metric in self.resolved.metrics]
+        return [metric for metric in metrics if metric.name not in (entry.plugin_metrics or {})]
 
     def evaluation_rows(self) -> dict[str, tuple[Rows, str]]:
         """Rows and rows digest of what is evaluated at the end: validation, and test unless for a fold or a trial."""
@@ -165,6 +174,8 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None) -> Pl
     split = cut(pack, dataset_spec.protocols, split_request(recipe.data))
     affect = pack.affect is not None and resolved.predicts_affect
     check_selection(recipe.training.select, split.class_names, affect)
+    for metric in resolved.deciding:
+        check_needs(metric.component, votes=split.votes is not None, affect=affect, subjects=pack.subject is not None)
     if start is not None:
         check_classes(start, split.class_names)
     size = recipe.data.image_size or model_spec.image_size
@@ -195,6 +206,7 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None) -> Pl
         rows,
         None if start is None else start.identity(),
         last_joins=recipe.training.epochs > 0 and lengths.joins(recipe.training.batch_size),
+        metrics=resolved.identify_metrics(),
     )
     configuration = config_id(identity, None if start is None else start.configuration())
     return Plan(resolved, pack, split, task, identity, training_id(identity), configuration, lengths, start=start)
@@ -250,10 +262,9 @@ def check_metric(metric: str, field: str = "training.select") -> None:
     Raises:
         UserError: naming the metrics there are.
     """
-    name, colon, _ = metric.partition(":")
-    if metric not in HIGHER_IS_BETTER and not (colon and name in ("f1", "recall")):
+    if not is_selectable(metric):
         raise UserError(
-            f"{field} = '{metric}' is no metric", f"choose {', '.join(HIGHER_IS_BETTER)}, f1:CLASS or recall:CLASS"
+            f"{field} = '{metric}' is no metric", f"choose {', '.join(selectable())}, f1:CLASS or recall:CLASS"
         )
 
 

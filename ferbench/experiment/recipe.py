@@ -181,15 +181,25 @@ class TrainingSettings(Section):
 
 
 class EvaluationSettings(Section):
-    """``[evaluation]``: what is done at test time. Another value evaluates the same weights once more.
+    """``[evaluation]``: what is done at test time. Another ``tta`` evaluates the same weights once more; further
+    metrics are computed from the predictions that are there.
 
     Attributes:
         tta: test-time augmentation: probabilities (and valence and arousal) are averaged over the image and its
             mirror image (``flip``), or over four corners and the centre of both, each of 7/8 of the side
             (``ten-crop``).
+        metrics: metrics of plugins that are computed beside ferbench's own, after every epoch too. One that
+            ``training.select`` or a schedule names need not be named here.
     """
 
     tta: Annotated[Literal["none", "flip", "ten-crop"], Role.EVALUATION] = "none"
+    metrics: Annotated[tuple[str, ...], Inert(), Role.ENVIRONMENT, Added] = ()
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _metrics_are_a_list(cls, value: Any) -> Any:
+        """A single one needs no brackets."""
+        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
 class RuntimeSettings(Section):

@@ -17,6 +17,7 @@ from ferbench.experiment.recipe import Component as Asked
 from ferbench.experiment.recipe import Recipe
 from ferbench.experiment.settings import Tables, build_recipe
 from ferbench.kinds import IN_IDS, OF_RUNS
+from ferbench.metrics.measures import is_selectable, offered
 from ferbench.plugin.culprit import blame
 from ferbench.plugin.discovery import Component, PluginRecord, Registry
 from ferbench.plugin.partners import check_partners
@@ -161,12 +162,14 @@ class ResolvedRecipe:
         recipe: the validated settings.
         components: by section.
         trackers: observers of the run's life.
+        metrics: of plugins, that the recipe asks for: by ``evaluation.metrics``, ``training.select`` or an option.
         plugins: all that are loaded, whether the recipe uses them or not: each may change how the others work.
     """
 
     recipe: Recipe
     components: Mapping[str, ChosenComponent]
     trackers: tuple[ChosenComponent, ...] = ()
+    metrics: tuple[ChosenComponent, ...] = ()
     plugins: tuple[PluginRecord, ...] = ()
 
     @property
@@ -185,6 +188,12 @@ class ResolvedRecipe:
         return (
             isinstance(spec, ModelSpec) and spec.affect and bool(self.components["model"].options.get("affect", True))
         )
+
+    @property
+    def deciding(self) -> tuple[ChosenComponent, ...]:
+        """Those of `metrics` that change the weights: epochs are selected by them, or a schedule or sampler hears."""
+        named = _deciding(self.recipe, self.components)
+        return tuple(metric for metric in self.metrics if metric.component.name in named)
 
     def describe(self) -> dict[str, Used]:
         """By section, what the record of a run says of the components."""
@@ -206,6 +215,10 @@ class ResolvedRecipe:
     def identify(self) -> dict[str, dict[str, object]]:
         """By section, what the ids cover. A dataset acts through the rows that it yields."""
         return {section: self.components[section].identify() for section in IN_IDS if section in self.components}
+
+    def identify_metrics(self) -> dict[str, dict[str, object]]:
+        """By name, what the ids cover of metrics that change the weights."""
+        return {metric.component.name: metric.identify() for metric in self.deciding}
 
 
 def resolve(settings: Tables, registry: Registry) -> ResolvedRecipe:
@@ -238,7 +251,43 @@ def resolve(settings: Tables, registry: Registry) -> ResolvedRecipe:
         if section != "dataset":  # which looks for its files itself
             chosen.check_files()
     loaded = tuple(plugin for plugin in registry.plugins if plugin.status == "ok")
-    return ResolvedRecipe(recipe, components, tuple(choose("tracker", asked) for asked in recipe.trackers), loaded)
+    trackers = tuple(choose("tracker", asked) for asked in recipe.trackers)
+    return ResolvedRecipe(recipe, components, trackers, _metrics(recipe, components, registry), loaded)
+
+
+def find_metric(name: str, registry: Registry) -> ChosenComponent:
+    """A metric of a plugin.
+
+    Raises:
+        UserError: there is none of that name, or it has options, which nobody could give.
+    """
+    if is_selectable(name) and name not in offered():
+        raise UserError(
+            f"evaluation.metrics = '{name}': that is computed always", "name metrics of plugins alone, or none"
+        )
+    component = registry.find("metric", name)
+    options = component.options()
+    if options.fields:
+        raise UserError(
+            f"{component.title} has the option {options.fields[0].name}, and metrics have none",
+            "offer a spec of its own for each way to compute it",
+        )
+    return ChosenComponent(component, {})
+
+
+def _metrics(
+    recipe: Recipe, components: Mapping[str, ChosenComponent], registry: Registry
+) -> tuple[ChosenComponent, ...]:
+    """The metrics of plugins that a recipe asks for, each once."""
+    asked = dict.fromkeys((*recipe.evaluation.metrics, *sorted(_deciding(recipe, components))))
+    found = [find_metric(name, registry) for name in asked]
+    return tuple({metric.component.qualified_name: metric for metric in found}.values())
+
+
+def _deciding(recipe: Recipe, components: Mapping[str, ChosenComponent]) -> set[str]:
+    """Names of metrics of plugins that epochs are selected by, or that an option of what hears scores names."""
+    heard = [value for section in ("schedule", "sampler") for value in components[section].options.values()]
+    return {name for name in (recipe.training.select, *heard) if isinstance(name, str) and name in offered()}
 
 
 def _started_elsewhere(model: ChosenComponent, start: str) -> ChosenComponent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 #: What the built-in losses call their components.
@@ -23,6 +24,8 @@ class Measure:
         higher_is_better: else lower is.
         headline: stands in tables for people without being asked for.
         about: what it is, in a sentence; empty where it is not known.
+        low: the least value that it can have; None: there is no such.
+        high: the greatest.
     """
 
     key: str
@@ -30,6 +33,8 @@ class Measure:
     higher_is_better: bool = True
     headline: bool = False
     about: str = ""
+    low: float | None = None
+    high: float | None = None
 
 
 def _affect(dimension: str) -> tuple[Measure, ...]:
@@ -84,6 +89,11 @@ HIGHER_IS_BETTER = {
     )
 }
 
+#: Metrics of the plugins that are loaded; records know them by the names of their specs.
+_OFFERED: dict[str, Measure] = {}
+#: Metrics of plugins as records describe them, for machines that do not have the plugins.
+_RECORDED: dict[str, Measure] = {}
+
 #: Those that need valence/arousal labels and a model that predicts them.
 AFFECT_METRICS = tuple(key for key in HIGHER_IS_BETTER if key.startswith(("valence_", "arousal_")))
 
@@ -99,11 +109,43 @@ TAKEN = frozenset(
 _COMPONENT = re.compile(r"[^\W\d][\w/-]{0,63}")
 
 
+def offer(measures: Iterable[Measure]) -> None:
+    """Make known which metrics the loaded plugins have; those of plugins that were loaded before are forgotten."""
+    _OFFERED.clear()
+    _OFFERED.update({metric.key: metric for metric in measures})
+
+
+def remember(metric: Measure) -> None:
+    """Make known a metric that a record describes. A plugin that has it knows better."""
+    _RECORDED.setdefault(metric.key, metric)
+
+
+def offered() -> tuple[str, ...]:
+    """Metrics of the loaded plugins."""
+    return tuple(_OFFERED)
+
+
+def is_selectable(key: str) -> bool:
+    """Whether an epoch can be selected by a metric of that name; those of one class are called ``f1:CLASS``."""
+    name, colon, class_name = key.partition(":")
+    return key in HIGHER_IS_BETTER or key in _OFFERED or bool(colon and class_name and name in ("f1", "recall"))
+
+
+def selectable() -> tuple[str, ...]:
+    """Every metric that an epoch can be selected by; those of one class come on top."""
+    return (*HIGHER_IS_BETTER, *_OFFERED)
+
+
+def is_taken(name: str) -> bool:
+    """Whether a metric of the harness has this name, however it is spelt."""
+    return name.replace("-", "_") in TAKEN or name.replace("-", "_") in PARTS
+
+
 def component_fault(name: object) -> str | None:
     """Why a loss cannot call a component that, to put behind the name; None: it can."""
     if not isinstance(name, str):
         return f"is named by {type(name).__name__}, not by a text"
-    if name in TAKEN:
+    if name in TAKEN or name in _OFFERED:
         return "has the name of something else in the records"
     if not _COMPONENT.fullmatch(name):
         return "is not named by a letter and then letters, digits, _, - or /, 64 characters at most"
@@ -119,9 +161,11 @@ _LABELS = {_plain(metric.label) for metric in KNOWN.values()}
 
 
 def measure(key: str) -> Measure:
-    """The metric of that key; one that is not known goes by its key, and its direction is read from its ending."""
-    if key in KNOWN:
-        return KNOWN[key]
+    """The metric of that key, of the harness or of a plugin. One that is not known goes by its key, and its direction
+    is read from its ending."""
+    for known in (KNOWN, _OFFERED, _RECORDED):
+        if key in known:
+            return known[key]
     which, colon, class_name = key.partition(":")
     if colon and which in PER_CLASS:
         what = PER_CLASS[which]

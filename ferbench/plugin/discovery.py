@@ -24,11 +24,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from ferbench.errors import UserError
+from ferbench.metrics.measures import offer
 from ferbench.plugin.component import BUILT_IN, Component, PluginRecord
 from ferbench.plugin.faults import PluginFault, describe, is_fault
 from ferbench.plugin.guard import apart
 from ferbench.plugin.loading import collect_specs, import_file
+from ferbench.plugin.measuring import measure_of
 from ferbench.plugin.registry import Registry, canonical
+from ferbench.plugin.specs import MetricSpec
 from ferbench.plugin.versions import not_spoken, spoken_by
 from ferbench.wording import did_you_mean, one_line
 
@@ -81,6 +84,7 @@ def load_registry(
             raise UserError(f"--plugin {name}: {record.error}", _remedy(record))
         records.append(record)
     registry = Registry(tuple(records), tuple(dict.fromkeys(record.distribution for record in excluded)))
+    offer(measure_of(spec) for record in records for spec in record.components if isinstance(spec, MetricSpec))
     if strict:
         for kind, name in sorted(registry.ambiguous()):
             registry.find(kind, name)  # raises, naming both

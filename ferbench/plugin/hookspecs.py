@@ -22,6 +22,7 @@ from ferbench.plugin.specs import (
     CommandSpec,
     DatasetSpec,
     LossSpec,
+    MetricSpec,
     ModelSpec,
     OptimizerSpec,
     PostprocessingSpec,
@@ -102,6 +103,16 @@ def ferbench_schedules() -> Iterable[ScheduleSpec]:  # type: ignore[empty-body]
     @ferbench.hookimpl
     def ferbench_schedules():
         yield ferbench.ScheduleSpec("my-decay", build="my_package.decay:my_decay")
+    """
+
+
+@hookspec
+def ferbench_metrics() -> Iterable[MetricSpec]:  # type: ignore[empty-body]
+    """Metrics, named in ``evaluation.metrics`` and ``training.select``.
+
+    @ferbench.hookimpl
+    def ferbench_metrics():
+        yield ferbench.MetricSpec("my-error", build="my_package.errors:my_error", higher_is_better=False, low=0.0)
     """
 
 

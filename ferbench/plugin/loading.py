@@ -16,6 +16,7 @@ import pluggy
 from ferbench.kinds import KINDS
 from ferbench.plugin import hookspecs, specs
 from ferbench.plugin.faults import PluginFault
+from ferbench.plugin.measuring import metric_fault
 from ferbench.plugin.partners import spec_fault
 from ferbench.plugin.specs import Spec
 from ferbench.plugin.versions import spoken_by
@@ -132,7 +133,7 @@ def _checked(spec: object, hook: str, wanted: type[Spec], own_stem: str | None) 
         raise PluginFault(f"{where} names nothing to build: {build!r} is not 'package.module:attribute'")
     if not isinstance(spec.summary, str):
         raise PluginFault(f"{where}: its summary is no text")
-    fault = spec_fault(spec)
+    fault = spec_fault(spec) or metric_fault(spec)
     if fault is not None:
         raise PluginFault(f"{where}: {fault}")
     return spec

@@ -302,6 +302,38 @@ class ScheduleSpec(Spec):
     kind: ClassVar[str] = "schedule"
 
 
+#: What a metric may need of the samples beside their labels.
+MetricNeed = Literal["votes", "affect", "subjects"]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSpec(Spec):
+    """A metric. ``build`` names the function ``(predictions: ferbench.Predictions) -> float`` itself; NaN says that it
+    is not defined for them. The order of the samples must not matter, and the same predictions give the same number.
+
+    A recipe asks for it by name, in ``evaluation.metrics`` or as ``training.select``; it has no options, so that a name
+    means one number everywhere. Records have it by the name of the spec, with the plugin that computed it. What it
+    raises, a value that is no number, or one out of its range costs no run: it is named, and the metric is missing.
+
+    Attributes:
+        higher_is_better: else lower is.
+        low: the least value that it can have; None: there is no such.
+        high: the greatest.
+        interval: how its uncertainty is found in comparisons: ``bootstrap`` over samples (over subjects or clips, where
+            they are known), or ``none``.
+        needs: what it needs of the samples: ``votes``, ``affect`` (labels of valence and arousal, and a model that
+            predicts them) or ``subjects``. It is computed where there is all of that alone.
+    """
+
+    kind: ClassVar[str] = "metric"
+
+    higher_is_better: bool = True
+    low: float | None = None
+    high: float | None = None
+    interval: Literal["bootstrap", "none"] = "bootstrap"
+    needs: tuple[MetricNeed, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class PostprocessingSpec(Spec):
     """What is done to predictions at test time. Builder: ``build(task: Task, *, options…)`` returns a callable

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from ferbench.ids import digest
+from ferbench.metrics.measures import Measure, remember
 from ferbench.records.base import Count, Record, Score, Side, Values, misplaced
 
 #: The option of an evaluation that names what was done to its predictions, and the beginning of those of its options.
@@ -144,6 +145,27 @@ class TestedData(Record):
     """Faulty samples of the dataset that were left out."""
 
 
+class PluginMetric(Record):
+    """What computed a metric that is not ferbench's own, and what it is."""
+
+    distribution: str
+    """That the plugin came with."""
+    version: str
+    """Of the distribution."""
+    source: str | None = None
+    """SHA-256 of the plugin's source; null where it has none to read."""
+    higher_is_better: bool
+    """Else lower is."""
+    low: float | None = None
+    """The least value that it can have; null: there is no such."""
+    high: float | None = None
+    """The greatest."""
+    interval: str = "none"
+    """How its uncertainty is found: ``bootstrap`` over samples, or ``none``."""
+    fault: str | None = None
+    """Why there is no value though the metric was asked for."""
+
+
 class EvaluationEntry(Record):
     """An evaluation as ``run.json`` has it, under the first twelve digits of its id."""
 
@@ -165,6 +187,8 @@ class EvaluationEntry(Record):
     """Metrics by name; null where one is not defined."""
     per_class: dict[str, ClassScores]
     """The scores of each class, in the order of class ids."""
+    plugin_metrics: dict[str, PluginMetric] | None = None
+    """Of the metrics those that plugins have computed; not there where none was asked for."""
     excluded: Count | None = None
     """Samples that a list of exclusions took out."""
     seen: Seen | None = None
@@ -176,6 +200,13 @@ class EvaluationEntry(Record):
     contaminated: str | None = None
     """Why it says nothing of single, unseen images, where that is so; it is not ranked then. Of imported predictions as
     it was declared; of a model, that its predictions depend on the other images of a batch."""
+
+    @model_validator(mode="after")
+    def _known(self) -> EvaluationEntry:
+        """Tables know which way a metric is better though its plugin is not there."""
+        for name, facts in (self.plugin_metrics or {}).items():
+            remember(Measure(name, name, facts.higher_is_better, True, low=facts.low, high=facts.high))
+        return self
 
     @property
     def is_own(self) -> bool:

@@ -103,6 +103,9 @@ def summaries(results: Path) -> list[Summary]:
             listed.append(entry.summary)
         if changed or len(kept) != len(known):
             _save(path, kept)
+    for summary in listed:
+        if summary.plugin_metrics:
+            summary.announce()
     return listed
 
 

@@ -35,6 +35,8 @@ class Predictions:
         affect_truth: float32[n, 2] annotated valence and arousal, NaN where missing; None where there are none.
         affect: float32[n, 2] predicted valence and arousal; None for a model without that head.
         columns: what else is known of the samples, text[n] by name: subject, clip, source, part.
+        votes: float32[n, K] annotators' votes as shares, NaN in rows without; None where there are none, or no metric
+            that was asked for needs them.
     """
 
     ids: NDArray[np.str_]
@@ -43,6 +45,7 @@ class Predictions:
     affect_truth: NDArray[np.float32] | None = None
     affect: NDArray[np.float32] | None = None
     columns: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+    votes: NDArray[np.float32] | None = None
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -60,6 +63,8 @@ class Predictions:
             arrays["affect_truth"] = self.affect_truth
         if self.affect is not None:
             arrays["affect"] = self.affect
+        if self.votes is not None:
+            arrays["votes"] = self.votes
         arrays |= {f"{_COLUMN}{name}": values for name, values in self.columns.items()}
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
@@ -85,6 +90,7 @@ def read_predictions(path: Path) -> Predictions:
                 for name, values in arrays.items()
                 if name.startswith(_COLUMN)
             },
+            votes=_numbers(arrays["votes"], "votes") if "votes" in arrays else None,
         )
     except FileNotFoundError as error:
         raise UserError(f"there are no predictions at {path}", "evaluate the run again") from error
@@ -109,6 +115,8 @@ def malformed(predictions: Predictions, classes: int) -> str:
     for key, array in (("affect_truth", predictions.affect_truth), ("affect", predictions.affect)):
         if array is not None and array.shape != (n, 2):
             return f"{key} does not fit {n:,} samples"
+    if predictions.votes is not None and predictions.votes.shape != (n, classes):
+        return f"votes do not fit {n:,} samples and {classes} classes"
     if any(len(values) != n for values in predictions.columns.values()):
         return f"a column does not fit {n:,} samples"
     if len(np.unique(predictions.ids)) != n:
@@ -205,6 +213,7 @@ def aligned(base: Ordered, class_names: Sequence[str], given: Predictions, given
         None if given.affect_truth is None else given.affect_truth[order],
         None if given.affect is None else given.affect[order],
         {name: values[order] for name, values in given.columns.items()},
+        None if given.votes is None else given.votes[order][:, columns],
     )
 
 

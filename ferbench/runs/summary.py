@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ferbench.metrics.measures import Measure, remember
 from ferbench.runs.partitions import config_id, partition_id, unfolded_id
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from ferbench.records.run import Data, Run
 
 #: Rises when a summary says something else for the same record: an index of older summaries is then not read.
-SUMMARY_VERSION = 10
+SUMMARY_VERSION = 11
 
 #: The status of a run whose record cannot be read.
 DAMAGED = "damaged"
@@ -99,6 +100,7 @@ class Summary:
         parents: runs that it continues or is made of: names of their directories.
         unfolded: of a fold: an id that it shares with the other folds and seeds of its configuration; else empty.
         partition: of a fold: the id of the samples and of how they were cut into folds; else empty.
+        plugin_metrics: by name, of metrics that plugins computed: whether higher is better.
         scores: on the test set, or for a fold on its validation samples; then those of ``ferbench evaluate``.
     """
 
@@ -123,12 +125,18 @@ class Summary:
     parents: list[str] = field(default_factory=list)
     unfolded: str = ""
     partition: str = ""
+    plugin_metrics: dict[str, Any] = field(default_factory=dict)
     scores: list[Scores] = field(default_factory=list)
 
     @property
     def remark(self) -> str:
         """``reason``, and what to do about a damaged run."""
         return f"{self.reason}; {look_or_remove(self.run)}" if self.status == DAMAGED else self.reason
+
+    def announce(self) -> None:
+        """Let tables know which way metrics of plugins are better, though the plugins may not be there."""
+        for name, higher_is_better in self.plugin_metrics.items():
+            remember(Measure(name, name, higher_is_better is not False, True))
 
     @property
     def elsewhere(self) -> bool:
@@ -185,6 +193,9 @@ def summarise(run: str, record: Run) -> Summary:
     own = {key: entry for key, entry in record.evaluations.items() if entry.is_own and entry.split == split}
     later = {key: entry for key, entry in record.evaluations.items() if not entry.is_own and _is_a_test(entry)}
     summary.scores = [_scores(key, entry) for key, entry in (own | later).items()]
+    for entry in (own | later).values():
+        facts = entry.plugin_metrics or {}
+        summary.plugin_metrics |= {name: about.higher_is_better for name, about in facts.items()}
     if not summary.scores:
         summary.reason = f"it was not evaluated on {split}"
     return summary

@@ -106,6 +106,11 @@ def data_flag(kind: str) -> str:
     return " --data DIR" if _scaffold(kind).needs_data else ""
 
 
+def chosen_by(kind: str, name: str) -> str:
+    """The options of ``ferbench run`` that choose a component."""
+    return f"--set evaluation.metrics={name}" if kind == "metric" else f"--{kind} {name}"
+
+
 def _scaffold(kind: str) -> Scaffold:
     scaffold = BY_NAME[kind].scaffold
     assert scaffold is not None
@@ -124,7 +129,7 @@ def _values(kind: str, name: str) -> dict[str, str]:
         "module": _scaffold(kind).module,
         "version": __version__,
         "check": data,
-        "run": f"--{kind} {name}{data}",
+        "run": f"{chosen_by(kind, name)}{data}",
     }
 
 

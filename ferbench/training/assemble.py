@@ -19,6 +19,7 @@ from ferbench.training.asking import described, rates_at
 from ferbench.training.building import build_model, check_budget, check_outputs, check_single_images, feature_width
 from ferbench.training.closure import check_closure
 from ferbench.training.ema import averaged
+from ferbench.training.epoch_metrics import EpochMetrics
 from ferbench.training.evaluation import evaluating
 from ferbench.training.growing import planned_sizes
 from ferbench.training.layers import count_parameters
@@ -87,6 +88,7 @@ def _made_up_scores(plan: Plan) -> Scores:
     """Everything that is known of an epoch on validation, none of it measured."""
     affect = plan.task.has_affect and plan.resolved.predicts_affect
     names = [name for name in HIGHER_IS_BETTER if affect or name not in AFFECT_METRICS]
+    names += [metric.component.name for metric in plan.resolved.metrics]
     by_class = dict.fromkeys(plan.task.class_names, 0.5)
     support = dict.fromkeys(plan.task.class_names, 1)
     epochs = plan.resolved.recipe.training.epochs
@@ -129,6 +131,8 @@ def assemble(
     # Tried on one of its own, so that a metric that will never come is refused now and not after an epoch.
     trial = chosen["schedule"].build(rates, settings.epochs, steps)
     rates_at(trial, settings.epochs * steps - 1, _made_up_scores(plan), len(rates))
+    if (metrics := EpochMetrics.of_plan(plan)) is not None:
+        metrics.try_out()
     mix, stopping = None, None
     if settings.mixup or settings.cutmix:
         mix = Mixing(settings.mixup, settings.cutmix, settings.mix_probability, len(plan.task.class_names))
@@ -162,6 +166,7 @@ def assemble(
         per_sample=plan.sampler_spec.per_sample,
         closure=plan.closure,
         lengths=plan.lengths,
+        metrics=metrics,
     )
 
 

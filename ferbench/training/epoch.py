@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -115,12 +116,26 @@ def summarise(sums: EpochSums, class_names: tuple[str, ...], epoch: int) -> Epoc
     return EpochScores.model_validate({**metrics, "f1": f1})
 
 
-def scores_of(epoch: int, evaluation: SplitResult, class_names: tuple[str, ...], train: EpochScores) -> Scores:
-    """What samplers, schedules and the selection are given of an epoch."""
+def scores_of(
+    epoch: int,
+    evaluation: SplitResult,
+    class_names: tuple[str, ...],
+    train: EpochScores,
+    further: Mapping[str, float] = MappingProxyType({}),
+) -> Scores:
+    """What samplers, schedules and the selection are given of an epoch.
+
+    Args:
+        epoch: that ended.
+        evaluation: of validation.
+        class_names: K names.
+        train: scores of its training batches.
+        further: metrics of plugins on validation.
+    """
     scored = evaluation.scores
     return Scores(
         epoch=epoch,
-        metrics=evaluation.summary(),
+        metrics={**evaluation.summary(), **further},
         f1={name: float(value) for name, value in zip(class_names, scored.f1, strict=True)},
         recall={name: float(value) for name, value in zip(class_names, scored.recall, strict=True)},
         train_f1={name: math.nan if value is None else value for name, value in train.f1.items()},

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ferbench.data.pack import Pack
 from ferbench.data.splits import Rows
 from ferbench.experiment.recipe import EvaluationSettings
 from ferbench.ids import short
 from ferbench.metrics.scoring import scores_record
+from ferbench.plugin.component import Component
 from ferbench.records.evaluation import Evaluation, Seen, UsedPostprocessing
 from ferbench.records.run import Run
 from ferbench.runs.covered import uncover
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.pixels import stored_as, told_apart
+from ferbench.runs.plugin_metrics import computed, given_to_metrics, needs_votes
 from ferbench.runs.predictions import Predictions
 from ferbench.training.evaluation import SplitResult
 
@@ -37,6 +42,8 @@ def write_evaluation(
     over: Sequence[int] | None = None,
     contaminated: str | None = None,
     postprocessing: UsedPostprocessing | None = None,
+    metrics: Sequence[Component] = (),
+    votes: NDArray[np.float32] | None = None,
     **facts: Any,
 ) -> None:
     """Write an evaluation into the run's directory, and put its entry into the record, which is not written.
@@ -55,6 +62,8 @@ def write_evaluation(
         over: class ids that macro averages are taken over; None: all K.
         contaminated: why it says nothing of single images; None: it does.
         postprocessing: what was done to the predictions; None: nothing.
+        metrics: of plugins, that are asked for.
+        votes: float32[n, K] of annotators; None where there are none.
         facts: further fields of the `Evaluation`: its id, ``split``, ``rows_digest`` and so on.
     """
     seconds = round(time.perf_counter() - started, 3)  # of the evaluation, not of scoring and writing it
@@ -70,11 +79,23 @@ def write_evaluation(
         losses=losses,
         over=over,
     )
+    predictions = Predictions(
+        ids=np.asarray(pack.ids[rows]),
+        truth=result.truth,
+        probabilities=result.probabilities,
+        affect_truth=result.affect_truth,
+        affect=result.affect,
+        columns=pack.facts(rows),
+        votes=votes if needs_votes(metrics) else None,
+    )
+    if metrics:
+        values, scores["plugin_metrics"] = computed(metrics, given_to_metrics(predictions, class_names))
+        scores["metrics"] |= values
     evaluation = Evaluation(
         **facts,
         training_id=record.identity.training_id,
         dataset=pack.dataset,
-        options={**options.model_dump(mode="json"), **done, **apart},
+        options={**options.model_dump(mode="json", exclude={"metrics"}), **done, **apart},
         stored=stored,
         **scores,
         seconds=seconds,
@@ -85,14 +106,38 @@ def write_evaluation(
         evaluation.postprocessing = postprocessing
     if contaminated is not None:
         evaluation.contaminated = contaminated
-    predictions = Predictions(
-        ids=np.asarray(pack.ids[rows]),
-        truth=result.truth,
-        probabilities=result.probabilities,
-        affect_truth=result.affect_truth,
-        affect=result.affect,
-        columns=pack.facts(rows),
-    )
     name = short(evaluation.evaluation_id)
     record.evaluations[name] = directory.save_evaluation(evaluation, predictions)
     uncover(record, name)
+
+
+def add_metrics(
+    directory: RunDirectory,
+    record: Run,
+    name: str,
+    metrics: Sequence[Component],
+    votes: NDArray[np.float32] | None,
+) -> None:
+    """Compute metrics of plugins from the predictions of an evaluation that is there, and put them into its files and
+    into the record, which is not written.
+
+    Args:
+        directory: of the run.
+        record: of the run.
+        name: twelve digits of the evaluation id.
+        metrics: that it does not have.
+        votes: float32[n, K] of the samples in the order of the predictions; None where there are none.
+    """
+    evaluation, predictions = directory.load_evaluation(name), directory.predictions(name)
+    assert evaluation is not None
+    if predictions.votes is None and needs_votes(metrics):
+        predictions = replace(predictions, votes=votes)
+    values, facts = computed(metrics, given_to_metrics(predictions, evaluation.class_names))
+    evaluation.metrics = {**evaluation.metrics, **{key: _finite(value) for key, value in values.items()}}
+    evaluation.plugin_metrics = {**(evaluation.plugin_metrics or {}), **facts}
+    record.evaluations[name] = directory.save_evaluation(evaluation, predictions)
+    uncover(record, name)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -21,7 +21,7 @@ from ferbench.training.ancestry import seen_before
 from ferbench.training.building import split_batches
 from ferbench.training.checkpoints import read_loss
 from ferbench.training.evaluation import SplitResult, evaluate, evaluation_batch
-from ferbench.training.evaluation_record import write_evaluation
+from ferbench.training.evaluation_record import add_metrics, write_evaluation
 from ferbench.training.loss_state import put_state
 from ferbench.training.neighbours import dependence
 from ferbench.training.ranks import Ranks
@@ -42,7 +42,10 @@ def evaluate_kept(
     epoch = record.training.best_epoch
     for role, (rows, rows_digest) in plan.evaluation_rows().items():
         identifier = plan.evaluation_id(role)
-        if has_evaluation(directory, record, short(identifier)):
+        votes = None if plan.split.votes is None else plan.split.votes[rows]
+        if has_evaluation(directory, record, name := short(identifier)):
+            if lacking := plan.lacking_metrics(record.evaluations[name]):
+                add_metrics(directory, record, name, lacking, votes)
             continue
         started = time.perf_counter()
         ranks.broadcast(["evaluate", role, epoch])
@@ -72,6 +75,8 @@ def evaluate_kept(
             excluded=plan.split.excluded.get(role, 0),
             contaminated=spoilt,
             postprocessing=used,
+            metrics=[metric.component for metric in plan.resolved.metrics],
+            votes=votes,
         )
 
 

@@ -24,6 +24,7 @@ from ferbench.plugin.partners import ViewKind
 from ferbench.records.epoch import Corrected, Epoch, EpochScores
 from ferbench.training.asking import described, pass_scores, rates_at
 from ferbench.training.epoch import Diverged, EpochSums, look, scores_of, summarise
+from ferbench.training.epoch_metrics import EpochMetrics
 from ferbench.training.evaluation import evaluate, evaluation_batch
 from ferbench.training.loss_state import put_state, state_of
 from ferbench.training.normalization import estimate_statistics
@@ -129,6 +130,7 @@ class Training:
         per_sample: whether the sampler hears of each of them.
         closure: whether the optimiser computes gradients itself, by a closure.
         lengths: how long the epochs are, as the schedule was built for; None: as the first.
+        metrics: of plugins, that are computed on validation; None: there are none.
         at: where it is.
         learnt: state of the loss at the last update, while it is used in a validation; None: the one that it has.
     """
@@ -160,6 +162,7 @@ class Training:
     per_sample: bool = False
     closure: bool = False
     lengths: Lengths | None = None
+    metrics: EpochMetrics | None = None
     at: Position = field(default_factory=Position)
     learnt: Any = None
 
@@ -272,7 +275,8 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
         training.learnt = None
         if evaluation.loss is None or not math.isfinite(evaluation.loss):
             raise Diverged(f"the validation loss of epoch {epoch} is {evaluation.loss}")
-        scores = scores_of(epoch, evaluation, training.class_names, train)
+        further = {} if training.metrics is None else training.metrics.of(evaluation)
+        scores = scores_of(epoch, evaluation, training.class_names, train, further)
         improved = training.best.improves(scores)
         pass_scores(training.sampler, scores, by_sample(sums, len(training.train)) if training.per_sample else None)
         if epoch < training.epochs and training.stopping is not None and training.stopping.stops(scores):
@@ -286,7 +290,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
         at.record = Epoch(
             epoch=epoch,
             train=train,
-            validation=EpochScores.model_validate({**evaluation.summary(), "f1": dict(scores.f1)}),
+            validation=EpochScores.model_validate({**scores.metrics, "f1": dict(scores.f1)}),
             learning_rates=[float(group["lr"]) for group in training.optimizer.param_groups],
             best=bool(improved),
             seconds=round(ended - started, 4),

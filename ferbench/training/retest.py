@@ -19,6 +19,7 @@ from ferbench.experiment.postprocessing import Postprocessing, identity_of
 from ferbench.experiment.recipe import EvaluationSettings, Role
 from ferbench.experiment.resolve import ChosenComponent
 from ferbench.ids import short
+from ferbench.plugin.component import Component
 from ferbench.plugin.culprit import using
 from ferbench.records.evaluation import TestedData, evaluation_id
 from ferbench.records.run import Run
@@ -28,7 +29,7 @@ from ferbench.runs.learnt import Samples, read_samples, same_protocol, seen
 from ferbench.runs.lock import only_writer
 from ferbench.runs.pixels import stored_as
 from ferbench.training.evaluation import evaluate, evaluation_batch
-from ferbench.training.evaluation_record import write_evaluation
+from ferbench.training.evaluation_record import add_metrics, write_evaluation
 from ferbench.training.neighbours import dependence
 from ferbench.training.record import now
 from ferbench.training.restore import TrainedModel
@@ -46,6 +47,7 @@ class Retest:
         synthetic: the images are generated.
         options: what is done at test time.
         postprocessing: what is then done to the predictions; None: nothing.
+        metrics: of plugins, that are computed too.
     """
 
     pack: Pack
@@ -55,6 +57,22 @@ class Retest:
     synthetic: bool
     options: EvaluationSettings
     postprocessing: ChosenComponent | None = None
+    metrics: tuple[Component, ...] = ()
+
+    @property
+    def votes(self) -> NDArray[np.float32] | None:
+        """float32[n, K] of annotators, as shares by the class ids that results have; None where there are none."""
+        if self.pack.votes is None:
+            return None
+        given = np.asarray(self.pack.votes[self.rows.rows], dtype=np.float32)
+        known = list(self.pack.class_names)
+        columns = [
+            given[:, known.index(name)] if name in known else np.zeros(len(given), np.float32)
+            for name in self.mapping.class_names
+        ]
+        votes = np.stack(columns, axis=1)
+        totals = votes.sum(axis=1, keepdims=True)
+        return np.divide(votes, totals, out=np.full_like(votes, np.nan), where=totals > 0)
 
 
 def retest_id(record: Run, test: Retest, trained: TrainedModel) -> str:
@@ -102,6 +120,10 @@ def retest(directory: RunDirectory, trained: TrainedModel, test: Retest, batch_s
         if not has_evaluation(directory, record, name):
             with using(trained.component, innocent=is_out_of_memory):
                 _test(directory, record, identifier, trained, test, batch_size)
+            directory.save(record)
+        held = record.evaluations[name].plugin_metrics or {}
+        if lacking := [metric for metric in test.metrics if metric.name not in held]:
+            add_metrics(directory, record, name, lacking, test.votes)
             directory.save(record)
         return name
 
@@ -163,6 +185,8 @@ def _test(
         finished=now(),
         contaminated=spoilt,
         postprocessing=used,
+        metrics=test.metrics,
+        votes=test.votes,
     )
 
 
@@ -175,7 +199,7 @@ def validation_predictions(
     Raises:
         UserError: it has none.
     """
-    wanted = options.model_dump(mode="json")
+    wanted = options.model_dump(mode="json", exclude={"metrics"})
     for name, entry in record.evaluations.items():
         if (entry.split, entry.rows_digest) != ("validation", record.data.validation_digest):
             continue

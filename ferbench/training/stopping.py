@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from ferbench.metrics.measures import HIGHER_IS_BETTER
+from ferbench.metrics.measures import measure
 from ferbench.training.scores import Scores
 
 
@@ -13,7 +13,7 @@ def better(metric: str, value: float, than: float, by: float = 0.0) -> bool:
     """Whether a metric's value is better than another by more than ``by``; any number is better than NaN."""
     if math.isnan(value) or math.isnan(than):
         return math.isnan(than) and not math.isnan(value)
-    return value > than + by if HIGHER_IS_BETTER.get(metric, True) else value < than - by
+    return value > than + by if measure(metric).higher_is_better else value < than - by
 
 
 @dataclass

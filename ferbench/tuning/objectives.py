@@ -9,16 +9,13 @@ from operator import attrgetter
 from typing import Literal
 
 from ferbench.errors import UserError
-from ferbench.metrics.measures import HIGHER_IS_BETTER
+from ferbench.metrics.measures import is_selectable, measure, selectable
 from ferbench.records.epoch import Epoch
 from ferbench.records.run import Run
 from ferbench.wording import did_you_mean
 
 #: What a run costs, by where its record has it (`ferbench.records.run.Run`); less is better.
 COSTS = {"seconds": "training.seconds", "parameters": "model.parameters", "flops": "model.flops"}
-
-#: Metrics of one class; the name goes behind a colon.
-_OF_A_CLASS = ("f1", "recall")
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Objective:
 
     @property
     def higher_is_better(self) -> bool:
-        return self.name not in COSTS and HIGHER_IS_BETTER.get(self.name, True)
+        return self.name not in COSTS and measure(self.name).higher_is_better
 
     @property
     def is_metric(self) -> bool:
@@ -54,7 +51,7 @@ class Objective:
     @property
     def by_epoch(self) -> bool:
         """Whether every epoch of the history has it, so that a pruner can be fed with it."""
-        return self.name in HIGHER_IS_BETTER or self.name.startswith("f1:")
+        return self.name in selectable() or self.name.startswith("f1:")
 
     def score(self, value: float) -> float:
         """The value, turned so that higher is better."""
@@ -75,6 +72,11 @@ class Objective:
         return _finite(getattr(entry.per_class[class_name], metric) if class_name else entry.metrics.get(self.name))
 
 
+def is_objective(name: str) -> bool:
+    """Whether there is an objective of that name, as far as plugins are loaded."""
+    return name in COSTS or is_selectable(name)
+
+
 def read_objectives(names: Sequence[str]) -> tuple[Objective, ...]:
     """Objectives by name.
 
@@ -83,10 +85,9 @@ def read_objectives(names: Sequence[str]) -> tuple[Objective, ...]:
     """
     if len(set(names)) < len(names):
         raise UserError(f"an objective is named twice: {', '.join(names)}", "name each once")
-    known = (*HIGHER_IS_BETTER, *COSTS)
+    known = (*selectable(), *COSTS)
     for name in names:
-        metric, colon, class_name = name.partition(":")
-        if name not in known and not (colon and class_name and metric in _OF_A_CLASS):
+        if not is_objective(name):
             raise UserError(
                 f"there is no objective '{name}'",
                 f"{did_you_mean(name, known)}objectives: {', '.join(known)}, f1:CLASS, recall:CLASS",

@@ -11,6 +11,7 @@ from ferbench.experiment.plan import check_selection
 from ferbench.experiment.prepare import Preparer
 from ferbench.experiment.request import Flags, asked_tables
 from ferbench.experiment.settings import check_run_name, parse_value
+from ferbench.metrics.measures import offered
 from ferbench.tuning.algorithms import Strategy, make_sampler
 from ferbench.tuning.database import check_shared
 from ferbench.tuning.length import keep_within
@@ -101,6 +102,10 @@ def prepare_search(
         ),
         *((key, value, "--search") for key, value in searches),
     ]
+    if of_plugins := [name for name in settings.objectives if name in offered()]:
+        evaluation = dict(base.get("evaluation", {}))
+        evaluation["metrics"] = list(dict.fromkeys([*_listed(evaluation.get("metrics", ())), *of_plugins]))
+        base["evaluation"] = evaluation
     space = build_space(base, preparer, searches=asked, only=settings.only)
     if settings.algorithm == "grid":
         space.refuse_large_grid()
@@ -142,6 +147,10 @@ def prepare_search(
         grace=grace,
         left_out=tuple(left_out),
     )
+
+
+def _listed(given: Any) -> list[Any]:
+    return [given] if isinstance(given, str) else list(given)
 
 
 def _of_components(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

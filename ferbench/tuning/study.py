@@ -123,6 +123,11 @@ def covers(space: Space, objectives: Sequence[Objective], base: Plan, by: Strate
         by: what chooses and ends trials; what nobody chose is not covered.
     """
     usual = asdict(Strategy(pruner=choose_pruner("auto", objectives)))
+    metrics = {
+        metric.component.name: metric.identify()
+        for metric in base.resolved.metrics
+        if metric.component.name in {objective.name for objective in objectives}
+    }
     unusual = {key: value for key, value in asdict(by).items() if value != usual[key]}
     return {
         "space": {
@@ -131,6 +136,7 @@ def covers(space: Space, objectives: Sequence[Objective], base: Plan, by: Strate
         "objectives": [objective.name for objective in objectives],
         "base": base.identity,
         "evaluation": fields_with_role(base.resolved.recipe.evaluation, Role.EVALUATION),
+        **({"metrics": metrics} if metrics else {}),
         **({"search": unusual} if unusual else {}),
     }
 

@@ -15,12 +15,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ferbench.bounded import read_file
 from ferbench.errors import UserError
+from ferbench.plugin.discovery import load_registry
 from ferbench.records.study import Dimension, Finalist, Outcome, Study, chosen_by
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.studies import RESTORE
 from ferbench.tables.table import Spread
 from ferbench.tuning.database import AWAY, Storage, cause_of, quiet_optuna, sqlite_url, without_warnings
-from ferbench.tuning.objectives import Objective, ranked, read_objectives
+from ferbench.tuning.objectives import Objective, is_objective, ranked, read_objectives
 from ferbench.tuning.study import StudyDirectory
 from ferbench.tuning.trials import CHOSEN_BY, STATES, counted
 
@@ -56,7 +57,10 @@ class StudyView:
 
     @cached_property
     def objectives(self) -> tuple[Objective, ...]:
-        return read_objectives(self.record.objectives)
+        names = self.record.objectives
+        if not all(is_objective(name) for name in names):  # a metric of a plugin, and none was asked for yet
+            load_registry()
+        return read_objectives(names)
 
     @property
     def dimensions(self) -> list[Dimension]:

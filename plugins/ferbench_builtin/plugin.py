@@ -453,6 +453,27 @@ def ferbench_optimizers() -> Iterable[ferbench.OptimizerSpec]:
 
 
 @ferbench.hookimpl
+def ferbench_metrics() -> Iterable[ferbench.MetricSpec]:
+    yield ferbench.MetricSpec(
+        "vote-cross-entropy",
+        build="ferbench_builtin.metrics.votes:vote_cross_entropy",
+        summary="Mean cross-entropy of the probabilities against the shares of annotators' votes, in nats",
+        higher_is_better=False,
+        low=0.0,
+        needs=("votes",),
+    )
+    yield ferbench.MetricSpec(
+        "worst-subject-accuracy",
+        build="ferbench_builtin.metrics.subjects:worst_subject_accuracy",
+        summary="Lowest accuracy over the people with at least five samples",
+        low=0.0,
+        high=1.0,
+        interval="none",
+        needs=("subjects",),
+    )
+
+
+@ferbench.hookimpl
 def ferbench_schedules() -> Iterable[ferbench.ScheduleSpec]:
     yield ferbench.ScheduleSpec(
         "constant",

@@ -66,6 +66,16 @@ def test_steps(ferbench_cli, tmp_path):
     assert "post-processing: vector-scaling (steps 500)" in vector
 
 
+def test_own_metric(ferbench_cli, tmp_path):
+    printed = do(ferbench_cli, tmp_path, text_of("how-to/own-metric.md"), (*SMALL, *FACES))
+    checked, ran, selected, board, again = printed.values()
+    assert "are kept" in checked
+    assert "mistake-cost: 0." in ran
+    assert selected.count("macro average") == 2
+    assert "mistake-cost" in board
+    assert "worst-subject-accuracy: " in again
+
+
 def written_losses(folder: Path) -> Path:
     for _, title, text in BLOCK.findall(text_of("how-to/own-loss.md")):
         if title:

@@ -114,6 +114,7 @@ FIELDS: dict[str, tuple[Any, set[str]]] = {
     "training.deterministic": (False, WEIGHTS),
     "training.keep": ("all", NOTHING),
     "training.parameter_budget": (10**9, NOTHING),
+    "evaluation.metrics": (["worst-subject-accuracy"], NOTHING),
     "evaluation.tta": ("flip", {"validation", "test"}),
     "runtime.device": ("cpu", NOTHING),
     "runtime.devices": (2, NOTHING),

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from annotated_types import Interval
 
-from ferbench import HIGHER_IS_BETTER, Inert, Scores, Tunable, UserError, better
+from ferbench import HIGHER_IS_BETTER, Inert, Scores, Tunable, UserError, better, is_selectable
 from ferbench_builtin.schedules.warmup import LONGEST, Rates, Span, Warmup, WarmupUnit
 
 
@@ -46,11 +46,10 @@ class Plateau:
         warmup: Warmup = 0.0,
         warmup_unit: WarmupUnit = "epochs",
     ) -> None:
-        name, colon, _ = metric.partition(":")
-        if metric not in HIGHER_IS_BETTER and not (colon and name in ("f1", "recall")):
+        if not is_selectable(metric):
             raise UserError(
                 f"schedule.metric = '{metric}' is no metric",
-                f"choose {', '.join(HIGHER_IS_BETTER)}, f1:CLASS or recall:CLASS",
+                f"choose {', '.join(HIGHER_IS_BETTER)}, f1:CLASS, recall:CLASS, or a metric of a plugin",
             )
         self._base_rates = base_rates
         self._span = Span.of(epochs, steps_per_epoch, warmup, warmup_unit)

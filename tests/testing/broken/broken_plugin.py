@@ -85,6 +85,18 @@ BROKEN = {
         "state-round-trip",
         "extremes",
     ),
+    "metric": (
+        "builds",
+        "number",
+        "in-range",
+        "order-of-samples",
+        "inputs-unchanged",
+        "determinism",
+        "direction",
+        "few-samples",
+        "needs",
+        "missing-values",
+    ),
     "tracker": ("builds", "hears-something", "whole-life", "failed-run"),
     "dataset": (
         "empty-directory",
@@ -106,6 +118,7 @@ _SPECS = {
     "optimizer": ferbench.OptimizerSpec,
     "schedule": ferbench.ScheduleSpec,
     "postprocessing": ferbench.PostprocessingSpec,
+    "metric": ferbench.MetricSpec,
     "tracker": ferbench.TrackerSpec,
 }
 
@@ -115,6 +128,8 @@ def _specs(kind: str) -> Iterator:
         more = {"image_size": 16} if kind == "model" else {}
         more |= {"per_sample": True} if rule == "undrawn-samples" else {}
         more |= {"closure": True} if kind == "optimizer" and rule in ("closure", "same-calls") else {}
+        more |= {"high": 1.0} if rule == "in-range" else {}
+        more |= {"needs": ("votes",)} if rule == "missing-values" else {}
         more |= {"gives": ("features", "classifier")} if rule == "classifier-of-features" else {}
         plural = "" if kind.endswith("ing") else "s"
         yield _SPECS[kind](f"breaks-{rule}", build=f"broken_parts.{kind}{plural}:{rule.replace('-', '_')}", **more)
@@ -155,6 +170,11 @@ def ferbench_schedules():
 @ferbench.hookimpl
 def ferbench_postprocessing():
     yield from _specs("postprocessing")
+
+
+@ferbench.hookimpl
+def ferbench_metrics():
+    yield from _specs("metric")
 
 
 @ferbench.hookimpl

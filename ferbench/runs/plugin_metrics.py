@@ -1,0 +1,91 @@
+"""Metrics of plugins, computed from the predictions of an evaluation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferbench.display import warn
+from ferbench.metrics.predicted import Predictions as Given
+from ferbench.plugin.component import Component
+from ferbench.plugin.measuring import MetricFailed, lacking, measured
+from ferbench.plugin.specs import MetricSpec
+from ferbench.records.evaluation import PluginMetric
+from ferbench.runs.predictions import Predictions
+
+
+def given_to_metrics(predictions: Predictions, class_names: Sequence[str]) -> Given:
+    """Predictions as metrics are given them."""
+    return Given(
+        ids=predictions.ids,
+        labels=predictions.truth,
+        probabilities=predictions.probabilities.astype(np.float64),
+        class_names=tuple(class_names),
+        votes=wide(predictions.votes),
+        affect_truth=wide(predictions.affect_truth),
+        affect=wide(predictions.affect),
+        subjects=predictions.columns.get("subject"),
+    )
+
+
+def wide(values: NDArray[np.floating] | None) -> NDArray[np.float64] | None:
+    """The same numbers in double precision."""
+    return None if values is None else values.astype(np.float64)
+
+
+def needs_votes(metrics: Sequence[Component]) -> bool:
+    """Whether any of these metrics needs the votes of annotators, which predictions have then."""
+    return any("votes" in metric.spec.needs for metric in metrics if isinstance(metric.spec, MetricSpec))
+
+
+def computed(metrics: Sequence[Component], given: Given) -> tuple[dict[str, float], dict[str, PluginMetric]]:
+    """The values of metrics, NaN where there is none, and what a record says of them. What fails is said on stderr.
+
+    Args:
+        metrics: that are asked for.
+        given: what they are computed from; of no samples none is defined.
+    """
+    values, facts = {}, {}
+    for metric in metrics:
+        value, fault = math.nan, lacking_words(metric, given)
+        if len(given) and not fault:
+            try:
+                value = measured(metric, given)
+            except MetricFailed as error:
+                warn(f"{error.message}, so that it is missing → {error.remedy}")
+                fault = error.message
+        values[metric.name], facts[metric.name] = value, described(metric, fault)
+    return values, facts
+
+
+def lacking_words(metric: Component, given: Given) -> str:
+    """What is said of a metric that needs what samples do not have; empty where they do."""
+    assert isinstance(metric.spec, MetricSpec)
+    missing = lacking(metric.spec, given)
+    return f"it needs {missing}, which the samples do not have" if missing else ""
+
+
+def described(metric: Component, fault: str = "") -> PluginMetric:
+    """What a record says of a metric.
+
+    Args:
+        metric: the component.
+        fault: why it has no value; empty where it has one.
+    """
+    spec = metric.spec
+    assert isinstance(spec, MetricSpec)
+    about = PluginMetric(
+        distribution=metric.distribution,
+        version=metric.version,
+        source=metric.source_hash(),
+        higher_is_better=spec.higher_is_better,
+        low=None if spec.low is None else float(spec.low),
+        high=None if spec.high is None else float(spec.high),
+        interval=spec.interval,
+    )
+    if fault:
+        about.fault = fault
+    return about

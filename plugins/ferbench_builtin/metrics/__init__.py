@@ -1,0 +1,1 @@
+"""Metrics that not every dataset allows."""
