@@ -126,6 +126,7 @@ _GIVEN = (
     "Targets",
     "LossValue",
     "Scores",
+    "Predictions",
     "Draws",
     "Dataset",
     "Sample",

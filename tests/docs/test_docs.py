@@ -40,6 +40,8 @@ def test_every_field_of_a_recipe_is_documented_with_its_default(section):
     for name, field in fields.items():
         if isinstance(field.default, bool):
             assert rows[name] == f"`{str(field.default).lower()}`"
+        elif field.default == ():
+            assert rows[name] == "`[]`"
         elif name != "device" and field.default is not None:
             assert rows[name] == f"`{field.default}`"
 

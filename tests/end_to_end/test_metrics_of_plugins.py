@@ -117,8 +117,8 @@ def test_a_search_makes_it_better_in_its_own_direction(ferbench_cli, tmp_path):
     }
     assert values[0.01] < values[0.00001]
     (study,) = (tmp_path / "results" / "studies").glob("[!.]*")
-    best = json.loads(ferbench_cli("tune", "status", study.name, "--json").stdout)["best"]
-    assert [trial["parameters"]["optimizer.lr"] for trial in best] == [0.01]
+    status = json.loads(ferbench_cli("tune", "status", study.name, "--json").stdout)
+    assert [trial["params"]["optimizer.lr"] for trial in status["trials"] if trial["trial"] in status["best"]] == [0.01]
 
 
 BROKEN = """
