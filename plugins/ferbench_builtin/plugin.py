@@ -343,6 +343,30 @@ def ferbench_losses() -> Iterable[ferbench.LossSpec]:
         summary="Cross-entropy, affinity to class centres, and attention that is not alike, for the model dan",
         needs=("features", "pooled", "heads"),
     )
+    yield ferbench.LossSpec(
+        "centre",
+        build="ferbench_builtin.losses.centre:centre",
+        summary="Features of a class stay near a centre (Wen et al. 2016)",
+        needs=("features",),
+    )
+    yield ferbench.LossSpec(
+        "island",
+        build="ferbench_builtin.losses.island:island",
+        summary="Centre loss whose centres turn away from each other (Cai et al. 2018)",
+        needs=("features",),
+    )
+    yield ferbench.LossSpec(
+        "arcface",
+        build="ferbench_builtin.losses.angular_margins:arcface",
+        summary="A margin of the angle to the true class (Deng et al. 2019)",
+        needs=("cosine",),
+    )
+    yield ferbench.LossSpec(
+        "cosface",
+        build="ferbench_builtin.losses.angular_margins:cosface",
+        summary="A margin of the cosine with the true class (Wang et al. 2018)",
+        needs=("cosine",),
+    )
 
 
 @ferbench.hookimpl
