@@ -291,6 +291,18 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
         affect=True,
         gives=(*_HEADED, "pooled", "heads"),
     )
+    yield ferbench.ModelSpec(
+        "poster-like",
+        build="ferbench_builtin.models.poster_like:poster_like",
+        summary="Two streams with cross-attention, after POSTER (Zheng et al. 2023), without its pretrained networks",
+        image_size=48,
+        image_sizes=(64, 112),
+        channels=1,
+        mean=(0.5,),
+        std=(0.25,),
+        affect=True,
+        gives=_HEADED,
+    )
     for name, backbone, summary, gives, mean, std in _NAMED_BACKBONES:
         yield ferbench.ModelSpec(
             name,

@@ -15,6 +15,7 @@ OPTIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("model", "timm"): [{"backbone": "resnet10t", "affect": True}],
     ("model", "vggnet-fer"): [{"units": 32, "affect": True}],
     ("model", "cnn4"): [{"widths": [8, 8, 8, 8], "units": 16, "affect": True}],
+    ("model", "poster-like"): [{"width": 32, "depth": 2, "affect": True}],
     ("loss", "multi-task"): [{}, {"affect": "ccc"}],
     ("loss", "focal"): [{}, {"scheme": "effective-number", "weights": {"disgust": 3.0}}],
     ("loss", "soft-cross-entropy"): [{}, {"sharpness": 2.0, "label_smoothing": 0.1}],

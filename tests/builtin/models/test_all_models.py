@@ -22,6 +22,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "timm": {"backbone": "resnet10t"},
     "vggnet-fer": {"units": 32},
     "cnn4": {"widths": (8, 8, 8, 8), "units": 16},
+    "poster-like": {"width": 32, "depth": 2},
 }
 #: Those with a backbone; the larger ones are the smaller ones' code with another backbone.
 FREEZABLE = sorted(set(SPECS) - {"linear", "resnet34", "resnet50", "vit-small"})
@@ -150,7 +151,7 @@ def test_maps_have_the_features_as_their_means(name):
     torch.testing.assert_close(outputs.extra["maps"].mean((2, 3)), outputs.features)
 
 
-@pytest.mark.parametrize("name", ["basic-cnn", "cnn4", "resnet9", "vggnet-fer", "vit-tiny"])
+@pytest.mark.parametrize("name", ["basic-cnn", "cnn4", "resnet9", "vggnet-fer", "vit-tiny", "poster-like"])
 def test_behind_a_hidden_layer_and_without_maps_there_are_none(name):
     with torch.no_grad():
         assert "maps" not in built_once(name)(images(name)).extra
