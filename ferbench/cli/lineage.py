@@ -27,7 +27,7 @@ def lineage(run: str, as_json: bool, results: Path) -> None:
     """Show the runs that RUN comes from and those that come from it.
 
     Each run stands below the one that it continues, with the checkpoint it started from, the settings that changed, and
-    its scores. An ensemble stands below each of its members.
+    its scores. A run that was taught by another one stands below that too, an ensemble below each of its members.
 
     \b
     ferbench lineage my-run
@@ -41,7 +41,7 @@ def lineage(run: str, as_json: bool, results: Path) -> None:
         return
     shown: set[str] = set()
     for relative in relatives.values():
-        if not any(parent.run in relatives for parent in relative.parents):
+        if not any(source.run in relatives for source in relative.sources):
             click.echo("\n".join(_lines(relatives, relative.run, None, "", "", shown)))
 
 
@@ -52,6 +52,7 @@ def _entry(relative: Relative) -> dict[str, Any]:
         "relation": relative.relation,
         "status": relative.status,
         "parents": [parent.plain() for parent in relative.parents],
+        "teacher": None if relative.teacher is None else relative.teacher.plain(),
         "children": relative.children,
         "scores": relative.scores(*_METRICS),
     }
@@ -61,6 +62,7 @@ def _lines(
     relatives: Mapping[str, Relative], run: str, parent: str | None, first: str, rest: str, shown: set[str]
 ) -> Sequence[str]:
     """A run and what comes from it, as lines of a tree."""
+    from ferbench.runs.lineage import taught_words
     from ferbench.wording import one_line
 
     relative = relatives[run]
@@ -71,9 +73,9 @@ def _lines(
     shown.add(run)
     lines = [first + "  ".join([*about, *([] if relative.status == "done" else [relative.status]), *_scores(relative)])]
     bar = "│ " if relative.children else "  "
-    for entry in relative.parents:
+    for entry in relative.sources:
         if entry.run == parent or (parent is None and entry.run not in relatives):
-            lines.append(rest + bar + one_line(_since(entry)))
+            lines.append(rest + bar + one_line(taught_words(entry) if entry is relative.teacher else _since(entry)))
     for place, child in enumerate(relative.children):
         last = place == len(relative.children) - 1
         lines += _lines(relatives, child, run, rest + ("└ " if last else "├ "), rest + ("  " if last else "│ "), shown)

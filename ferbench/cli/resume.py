@@ -62,6 +62,7 @@ def resume(
     from ferbench.experiment.prepare import plan_all, resolve_all
     from ferbench.experiment.recorded import flags_for, left_out_line
     from ferbench.experiment.start import recorded_start
+    from ferbench.experiment.teacher import recorded_teacher
     from ferbench.plugin.discovery import load_registry
     from ferbench.runs.find import find_run
 
@@ -89,6 +90,7 @@ def resume(
     combinations = resolve_all(settings, prepares)
     for record, combination in zip(records, combinations, strict=True):
         combination.start = recorded_start(results, record)
+        combination.teacher = recorded_teacher(results, record)
     plan_all(combinations, prepares, results)
     for directory, record, combination in zip(directories, records, combinations, strict=True):
         if combination.error is not None:

@@ -140,7 +140,7 @@ def plain(page: Page) -> dict[str, Any]:
 def show(page: Page) -> None:
     """Print a page for people."""
     from ferbench.data.image_tree import left_out_line, left_out_on_purpose_line
-    from ferbench.runs.lineage import parent_line
+    from ferbench.runs.lineage import parent_line, teacher_line
     from ferbench.runs.summary import excluded_line, noise_line
     from ferbench.tables.table import size
     from ferbench.wording import one_line
@@ -212,6 +212,8 @@ def show(page: Page) -> None:
     evaluations = [_evaluation(name, entry, name in page.stored) for name, entry in record.evaluations.items()]
     _rows("Evaluations", evaluations, ("id", "of", "n", "accuracy", "macro-F1", "state"))
     parents = [["made from", parent_line(parent)] for parent in record.lineage.parents]
+    if record.lineage.teacher is not None:
+        parents.append(["taught by", teacher_line(record.lineage.teacher)])
     needed = [*page.children, *(f"study {study}" for study in page.studies)]
     _rows("Lineage", [*parents, *(["needed by", name] for name in needed)])
     if page.next:

@@ -90,6 +90,9 @@ class Targets:
             of two that of ``labels``; None where nothing is learnt, as in validation and test.
         epoch: from 1; 0 where nothing is learnt.
         class_counts: int64[K], samples of each class in the training split; None where nothing is learnt.
+        teacher: what ``training.teacher`` gives for the same images (those of the first view), float32 and without
+            gradient: logits in the order of the task's classes, affect where it predicts it, and of what the loss needs
+            besides as much as the teacher's model gives. None where there is no teacher, as in validation and test.
     """
 
     labels: Tensor
@@ -99,6 +102,7 @@ class Targets:
     positions: Tensor | None = None
     epoch: int = 0
     class_counts: Tensor | None = None
+    teacher: Outputs | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -117,7 +121,8 @@ class Targets:
         soft, affect, weight, positions = (
             None if part is None else change(part) for part in (self.soft, self.affect, self.weight, self.positions)
         )
-        return Targets(change(self.labels), soft, affect, weight, positions, self.epoch, self.class_counts)
+        teacher = None if self.teacher is None else self.teacher.each(change)
+        return Targets(change(self.labels), soft, affect, weight, positions, self.epoch, self.class_counts, teacher)
 
     def slice(self, start: int, stop: int) -> Targets:
         """The samples from ``start`` to ``stop`` (exclusive), as views."""

@@ -34,6 +34,7 @@ def training_identity(
     rows: Mapping[str, Any],
     start: Mapping[str, Any] | None = None,
     *,
+    teacher: str | Mapping[str, Any] | None = None,
     last_joins: bool = False,
     metrics: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
@@ -45,6 +46,7 @@ def training_identity(
         rows: class names, digests of the train and validation rows in order, shape of the model's input; ``stored``,
             the digest of their pixels as they are stored, where they were resampled for that.
         start: the weights that it starts from; None: those that the model's builder gives.
+        teacher: the weights that teach it, ``ema`` for the average of its own; None: none do.
         last_joins: epochs would end in a batch of one sample, which joins the batch before it. Only then it is said,
             so that other recipes keep the ids that they had when such a batch was trained alone.
         metrics: of plugins, by name, that epochs are selected by, or schedules and samplers hear.
@@ -60,4 +62,6 @@ def training_identity(
         identity["last_batch"] = "joined"
     if metrics:
         identity["metrics"] = {name: dict(about) for name, about in metrics.items()}
+    if teacher is not None:
+        identity["teacher"] = teacher if isinstance(teacher, str) else dict(teacher)
     return identity if start is None else {**identity, "start": dict(start)}

@@ -23,6 +23,7 @@ from ferbench.experiment.recipe import DataSettings, Role
 from ferbench.experiment.resolve import ChosenComponent, ResolvedRecipe
 from ferbench.experiment.sampling import planned_lengths
 from ferbench.experiment.start import Start
+from ferbench.experiment.teacher import Teacher, check_lesson, names_run
 from ferbench.ids import digest, short
 from ferbench.metrics.measures import AFFECT_METRICS, is_selectable, selectable
 from ferbench.plugin.component import Component
@@ -51,6 +52,7 @@ class Plan:
         lengths: how long the sampler's epochs are.
         reads_test: whether it is tested at the end; a search only looks at validation.
         start: the weights that it starts from; None: those that the model's builder gives.
+        teacher: the run that teaches it; None: none does.
     """
 
     resolved: ResolvedRecipe
@@ -63,6 +65,7 @@ class Plan:
     lengths: Lengths
     start: Start | None = None
     reads_test: bool = True
+    teacher: Teacher | None = None
 
     @property
     def dataset_spec(self) -> DatasetSpec:
@@ -152,21 +155,25 @@ def split_request(data: DataSettings) -> SplitRequest:
     return SplitRequest(**data.model_dump(include=set(SplitRequest.__dataclass_fields__)))
 
 
-def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None) -> Plan:
+def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None, teacher: Teacher | None = None) -> Plan:
     """Cut the split and compute the ids.
 
     Args:
         resolved: what is asked for.
         pack: the data.
         start: the weights that the recipe's ``from`` names.
+        teacher: the run that its ``training.teacher`` names.
 
     Raises:
-        UserError: the data cannot serve the recipe (protocol, classes, limits), ``training.select`` names no metric, or
-            the weights to start from know other classes.
+        UserError: the data cannot serve the recipe (protocol, classes, limits), ``training.select`` names no metric,
+            the weights to start from know other classes, or the teacher does, or was trained on other images.
     """
     recipe = resolved.recipe
     if recipe.start is not None and start is None:
         raise UserError(f"from = '{recipe.start}' has no say here", "leave it out, or give it to 'ferbench run'")
+    who = recipe.training.teacher
+    if names_run(who) and teacher is None:
+        raise UserError(f"training.teacher = '{who}' has no say here", "leave it out, or give it to 'ferbench run'")
     dataset_spec = resolved.components["dataset"].component.spec
     model_spec = resolved.components["model"].component.spec
     assert isinstance(dataset_spec, DatasetSpec)
@@ -189,6 +196,8 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None) -> Pl
         has_affect=pack.affect is not None,
     )
     _check_postprocessing(resolved, task, fold=split.test_digest is None)
+    if teacher is not None:
+        check_lesson(teacher, task, pack, min(size, recipe.training.start_size or size))
     lengths = planned_lengths(resolved, split.labels[split.train], task)
     rows = {
         "classes": list(split.class_names),
@@ -205,11 +214,17 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None) -> Pl
         resolved.identify(),
         rows,
         None if start is None else start.identity(),
+        teacher=who if teacher is None else teacher.weights.identity(),
         last_joins=recipe.training.epochs > 0 and lengths.joins(recipe.training.batch_size),
         metrics=resolved.identify_metrics(),
     )
-    configuration = config_id(identity, None if start is None else start.configuration())
-    return Plan(resolved, pack, split, task, identity, training_id(identity), configuration, lengths, start=start)
+    configuration = config_id(
+        identity,
+        None if start is None else start.configuration(),
+        None if teacher is None else teacher.weights.configuration(),
+    )
+    ids = identity, training_id(identity), configuration
+    return Plan(resolved, pack, split, task, *ids, lengths, start=start, teacher=teacher)
 
 
 def _check_postprocessing(resolved: ResolvedRecipe, task: Task, *, fold: bool) -> None:

@@ -20,6 +20,7 @@ from ferbench.experiment.recorded import remember_said
 from ferbench.experiment.resolve import ResolvedRecipe, resolve
 from ferbench.experiment.settings import Tables
 from ferbench.experiment.start import Start
+from ferbench.experiment.teacher import find_teacher, names_run, taught, teacher_of
 from ferbench.kinds import DEFAULTS, SECTIONS
 from ferbench.plugin.discovery import Registry, warn_on_stderr
 
@@ -33,8 +34,8 @@ class Preparer:
     Attributes:
         registry: the plugins.
         pack: gives the pack of a recipe's dataset, see `pack_in`.
-        find_start: gives the weights that a recipe's ``from`` names; None: those that start from a run are refused,
-            unless the weights are given.
+        find_start: gives the weights that a recipe's ``from``, or its ``training.teacher``, names; None: those that
+            name a run are refused, unless the weights are given.
         warn: is given one line for what a user should know.
     """
 
@@ -45,12 +46,15 @@ class Preparer:
     _packs: dict[str, Pack | UserError] = field(default_factory=dict, repr=False)
     _starts: dict[str, Start | UserError] = field(default_factory=dict, repr=False)
 
-    def prepare(self, settings: Tables, start: Start | None = None, *, reads_test: bool = True) -> Plan:
+    def prepare(
+        self, settings: Tables, start: Start | None = None, teacher: Start | None = None, *, reads_test: bool = True
+    ) -> Plan:
         """A run of raw settings, ready to start.
 
         Args:
             settings: tables of a recipe, as `ferbench.experiment.settings.grid` gives them.
             start: the weights that it starts from, where they are known; else its ``from`` is looked up.
+            teacher: the weights that teach it, likewise of its ``training.teacher``.
             reads_test: whether it is tested at the end.
 
         Raises:
@@ -59,7 +63,7 @@ class Preparer:
         for known in (self._packs, self._starts):
             for key in [key for key, value in known.items() if isinstance(value, UserError)]:
                 del known[key]
-        return self.plan(self.resolve(settings), start, reads_test=reads_test)
+        return self.plan(self.resolve(settings), start, teacher, reads_test=reads_test)
 
     def resolve(self, settings: Tables) -> ResolvedRecipe:
         """All that can be checked without data: see `prepare`."""
@@ -69,14 +73,27 @@ class Preparer:
         places(resolved.components["dataset"], resolved.recipe.data)
         return resolved
 
-    def plan(self, resolved: ResolvedRecipe, start: Start | None = None, *, reads_test: bool = True) -> Plan:
+    def plan(
+        self,
+        resolved: ResolvedRecipe,
+        start: Start | None = None,
+        teacher: Start | None = None,
+        *,
+        reads_test: bool = True,
+    ) -> Plan:
         """The rest: see `prepare`."""
-        given = resolved.recipe.start
-        if start is None and given is not None and self.find_start is not None:
-            find = self.find_start
+        given, find = resolved.recipe.start, self.find_start
+        if start is None and given is not None and find is not None:
             start = _once(self._starts, given, lambda: find(given))
+        who = resolved.recipe.training.teacher
+        if teacher is None and who is not None and names_run(who) and find is not None:
+            teacher = _once(self._starts, f"teacher {who}", lambda: find_teacher(who, find))
+            remember_said({"training": {"teacher": teacher.given}}, self.registry)
+        if teacher is not None:
+            resolved = taught(resolved, teacher)
         pack = _once(self._packs, dataset_key(resolved), lambda: self.pack(resolved))
-        return replace(plan(resolved, pack, start), reads_test=reads_test)
+        made = plan(resolved, pack, start, None if teacher is None else teacher_of(teacher, self.registry))
+        return replace(made, reads_test=reads_test)
 
 
 def _once(known: dict[str, _Value | UserError], key: str, make: Callable[[], _Value]) -> _Value:
@@ -115,6 +132,7 @@ class Combination:
         skip: why it is not run, else None.
         error: the full error behind ``skip``.
         start: the weights that it starts from, where they are known; else planning looks what the settings name.
+        teacher: likewise the weights that teach it.
         done: the run is there already.
     """
 
@@ -127,6 +145,7 @@ class Combination:
     error: UserError | None = None
     done: bool = False
     start: Start | None = None
+    teacher: Start | None = None
 
     def refuse(self, error: UserError) -> None:
         """Skip it for an error."""
@@ -182,7 +201,7 @@ def plan_all(combinations: Sequence[Combination], preparer: Preparer, results: P
         if combination.resolved is None:
             continue
         try:
-            made = preparer.plan(combination.resolved, combination.start)
+            made = preparer.plan(combination.resolved, combination.start, combination.teacher)
         except UserError as error:
             combination.refuse(error)
             continue

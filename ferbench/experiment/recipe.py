@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from ferbench.kinds import SECTIONS
 from ferbench.plugin.specs import Added, Inert
 
+#: The teacher that is no run: the average of the student's own weights.
+AVERAGE = "ema"
+
 _FOLD = re.compile(r"[0-9]{1,9}/[0-9]{1,9}")  # as records have it
 
 
@@ -148,6 +151,9 @@ class TrainingSettings(Section):
         growing: share of the epochs over which they grow.
         ema: decay of an average of the model's weights over updates, which then is what is validated and kept; None:
             none. The loss's parameters are not averaged.
+        teacher: who teaches, for a loss that needs it: ``ema``, an average of the model's own weights over updates, or
+            a finished run by name, id or path, as ``from`` has it; without a point its best weights do.
+        teacher_decay: decay of the average that ``teacher = "ema"`` is.
         precision: of the training steps; evaluation is in float32 always. ``fp16`` needs CUDA.
         deterministic: refuse operations whose result may differ between two runs on one machine.
         keep: which checkpoints stay: ``last2+best`` the last two and the best weights, ``epochs`` also one after every
@@ -174,10 +180,26 @@ class TrainingSettings(Section):
     start_size: Annotated[int | None, at.Interval(ge=8, le=1024), Role.WEIGHTS, Added] = None
     growing: Annotated[float, at.Interval(gt=0, le=1), Role.WEIGHTS, Added] = 0.7
     ema: Annotated[float | None, at.Interval(gt=0, lt=1), Role.WEIGHTS] = None
+    teacher: Annotated[str | None, Role.STARTS, Added] = None
+    teacher_decay: Annotated[float, at.Interval(gt=0, lt=1), Role.WEIGHTS, Added] = 0.999
     precision: Annotated[Literal["float32", "bf16", "fp16"], Role.WEIGHTS] = "float32"
     deterministic: Annotated[bool, Inert(), Role.WEIGHTS] = True
     keep: Annotated[Literal["last2+best", "epochs", "all"], Role.ENVIRONMENT] = "last2+best"
     parameter_budget: Annotated[int | None, at.Interval(ge=1, le=10**12), Role.ENVIRONMENT] = None
+
+    @field_validator("teacher")
+    @classmethod
+    def _teacher_is_named(cls, value: str | None) -> str | None:
+        if value is not None and not value.strip():
+            raise ValueError("name a run, or 'ema'")
+        return value
+
+    @field_validator("teacher_decay")
+    @classmethod
+    def _decay_has_a_say(cls, value: float, others: ValidationInfo) -> float:
+        if value != cls.model_fields["teacher_decay"].default and others.data.get("teacher") != AVERAGE:
+            raise ValueError(f"it is the decay of training.teacher = '{AVERAGE}', which is not asked for")
+        return value
 
 
 class EvaluationSettings(Section):

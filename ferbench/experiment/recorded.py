@@ -93,6 +93,8 @@ def _reaching(key: str, value: Any, registry: Registry) -> Iterator[Reaching]:
         section: Any = Recipe.model_fields[key].annotation
         for field, about in section.model_fields.items():
             consent = consent_for(about.annotation, about.metadata)
+            if (key, field) == ("training", "teacher") and _IN_RESULTS.fullmatch(str(value.get(field))):
+                continue
             if consent and value.get(field) not in (None, about.default):
                 if isinstance(value[field], Mapping):
                     yield from (Reaching((key, field, name), one, consent, key) for name, one in value[field].items())
@@ -117,6 +119,9 @@ def _reaching(key: str, value: Any, registry: Registry) -> Iterator[Reaching]:
     elif key in _ROOT and _ROOT[key] and value:
         yield Reaching((key,), value, _ROOT[key], key)
 
+
+#: A teacher that is no path: the average of the run's own weights, or another run of the results directory.
+_IN_RESULTS = re.compile(r"ema|[0-9a-f]+@\w+")
 
 #: Of the settings that stand in no section. Those of a section are its fields'.
 _ROOT = {

@@ -20,7 +20,7 @@ from ferbench.kinds import IN_IDS, OF_RUNS
 from ferbench.metrics.measures import is_selectable, offered
 from ferbench.plugin.culprit import blame
 from ferbench.plugin.discovery import Component, PluginRecord, Registry
-from ferbench.plugin.partners import check_partners
+from ferbench.plugin.partners import check_partners, check_teacher
 from ferbench.plugin.refusals import complaint
 from ferbench.plugin.specs import DatasetSpec, ModelSpec
 from ferbench.records.run import Component as Used
@@ -231,7 +231,8 @@ def resolve(settings: Tables, registry: Registry) -> ResolvedRecipe:
     Raises:
         UserError: a field is unknown, of the wrong type or out of bounds; a component does not exist or is ambiguous or
             broken; an option is unknown, of the wrong type or out of bounds, or names a file that is not there;
-            ``data.paths`` names a dataset that there is not; the loss needs what the model does not give.
+            ``data.paths`` names a dataset that there is not; the loss needs what the model does not give, or
+            a teacher that there is not.
     """
     recipe = build_recipe(settings)
 
@@ -243,6 +244,7 @@ def resolve(settings: Tables, registry: Registry) -> ResolvedRecipe:
 
     components = {section: choose(section, asked) for section, asked in recipe.components.items()}
     check_partners(components["loss"].component, components["model"].component, registry)
+    check_teacher(components["loss"].component, recipe.training.teacher)
     for name in recipe.data.paths or {}:
         registry.find("dataset", name)
     if recipe.start is not None:

@@ -86,17 +86,31 @@ def recorded_start(results: Path, record: Run) -> Start | None:
     given = record.recipe.start
     if given is None:
         return None
-    match record.lineage.parents:
-        case [
-            Parent(
-                name=name,
-                training_id=str(training_id),
-                config_id=str(config_id),
-                at=str(at),
-                epoch=int(epoch),
-                weights_sha256=str(sha256),
-            ) as parent
-        ]:
+    parents = record.lineage.parents
+    return said_start(results, given, parents[0] if len(parents) == 1 else None, tuple(record.data.class_names))
+
+
+def said_start(results: Path, given: str, parent: Parent | None, class_names: tuple[str, ...]) -> Start:
+    """The weights that a record names, whether the run that they are of is still there or not.
+
+    Args:
+        results: where it is looked for.
+        given: as the recipe has it.
+        parent: what the record's lineage says of it.
+        class_names: that it knows.
+
+    Raises:
+        UserError: the record does not say all of it.
+    """
+    match parent:
+        case Parent(
+            name=name,
+            training_id=str(training_id),
+            config_id=str(config_id),
+            at=str(at),
+            epoch=int(epoch),
+            weights_sha256=str(sha256),
+        ):
             pass
         case _:
             raise UserError(
@@ -110,8 +124,7 @@ def recorded_start(results: Path, record: Run) -> Start | None:
         directory = find_run(results, name_or_path)
     except UserError:
         directory = RunDirectory(run_path(results, Path(parent.run).name))
-    classes = tuple(record.data.class_names)
-    return Start(directory, given, name, training_id, config_id, at, epoch, sha256, classes)
+    return Start(directory, given, name, training_id, config_id, at, epoch, sha256, class_names)
 
 
 def said_of(directory: RunDirectory) -> tuple[str, str]:
@@ -119,15 +132,15 @@ def said_of(directory: RunDirectory) -> tuple[str, str]:
     return "from", str(directory.path.resolve())
 
 
-def split_point(given: str) -> tuple[str, str]:
-    """``RUN@POINT`` as (run, point); without a point it is ``last``, and ``epoch12`` is ``12``.
+def split_point(given: str, default: str = "last") -> tuple[str, str]:
+    """``RUN@POINT`` as (run, point); without a point it is ``default``, and ``epoch12`` is ``12``.
 
     Raises:
         UserError: what stands behind the last ``@`` is no point.
     """
     run, sign, point = given.rpartition("@")
     if not sign or not run or "/" in point:  # the sign of a path
-        return given, "last"
+        return given, default
     if not _POINT.fullmatch(point):
         raise UserError(
             f"'{point}' in '{given}' is no point of a run",

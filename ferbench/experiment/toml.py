@@ -41,6 +41,8 @@ def recipe_toml(record: Run) -> str:
             document[section][name] = _given(member.options)
     document["data"] = {key: value for key, value in _given(asked.data).items() if key not in _PRIVATE}
     document["training"] = _given(asked.training)
+    if (teacher := record.lineage.teacher) is not None:  # likewise
+        document["training"]["teacher"] = f"{teacher.run}@{teacher.at}"
     if asked.evaluation:  # records of the first release have none
         document["evaluation"] = _given(asked.evaluation)
     return _HIDDEN.sub(_escaped, tomli_w.dumps(document))

@@ -12,13 +12,21 @@ from ferbench.plugin.specs import LossSpec, ModelSpec, Spec
 
 ViewKind = Literal["drawn", "mirrored"]
 
+#: What a loss may need that is no model's to give: ``targets.teacher``.
+TEACHER = "teacher"
+
 _KINDS: tuple[ViewKind, ...] = ("drawn", "mirrored")
 _NAMED = 6
 
 
 def needed(loss: LossSpec) -> tuple[str, ...]:
     """What a loss reads of a model's outputs beside logits and affect."""
-    return loss.needs
+    return tuple(name for name in loss.needs if name != TEACHER)
+
+
+def needs_teacher(loss: LossSpec) -> bool:
+    """Whether a loss reads ``targets.teacher``."""
+    return TEACHER in loss.needs
 
 
 def views_of(loss: LossSpec, model: ModelSpec) -> tuple[ViewKind, ...]:
@@ -68,6 +76,30 @@ def check_partners(loss: Component, model: Component, registry: Registry) -> Non
                 f"{', '.join(loss.spec.views)} and {', '.join(model.spec.views)}",
                 "choose another model or another loss",
             )
+
+
+def check_teacher(loss: Component, teacher: str | None) -> None:
+    """Refuse a loss that needs a teacher where there is none, and a teacher that no loss listens to.
+
+    Args:
+        loss: the loss.
+        teacher: as ``training.teacher`` has it.
+
+    Raises:
+        UserError: saying which of the two.
+    """
+    assert isinstance(loss.spec, LossSpec)
+    if needs_teacher(loss.spec) and teacher is None:
+        raise UserError(
+            f"{loss.where} needs a teacher, and there is none",
+            "name a finished run, --set training.teacher=RUN, or the average of the run's own weights, "
+            "--set training.teacher=ema",
+        )
+    if teacher is not None and not needs_teacher(loss.spec):
+        raise UserError(
+            f"training.teacher = '{teacher}', but {loss.where} has no use for a teacher",
+            "leave it out, or choose a loss that needs one, such as distillation",
+        )
 
 
 def remedy_for(model: Component | None, name: str) -> str:

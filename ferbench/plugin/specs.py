@@ -211,10 +211,12 @@ class LossSpec(Spec):
     ``positions`` and ``labels`` are those of the larger share. The run keeps what was corrected in ``corrections.csv``.
 
     Attributes:
-        needs: what it reads of the outputs beside logits and affect: ``features``, ``classifier``, names of ``extra``.
-            They are float32, of all samples of the batch; what no loss needs is not kept. Where evaluation looks at an
-            image several times (``evaluation.tta``), features are the mean, and what is in ``extra`` is that of the
-            plain image.
+        needs: what it reads of the outputs beside logits and affect: ``features``, ``classifier``, names of ``extra``;
+            and ``teacher`` where it reads ``targets.teacher``, what another network gives for the same images, which
+            ``training.teacher`` names. That has as much of the rest as its model gives, and is None in validation and
+            test. They are float32, of all samples of the batch; what no loss needs is not kept. Where evaluation looks
+            at an image several times (``evaluation.tta``), features are the mean, and what is in ``extra`` is that of
+            the plain image.
         views: of each training sample that it wants. The model sees all, and the loss finds the first in ``outputs``,
             the others in ``outputs.others``. ``drawn``: an augmentation of its own, drawn by (seed, epoch, sample,
             view); ``mirrored``: the first view, left and right changed over. Targets are those of the sample. Mixup and

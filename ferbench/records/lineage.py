@@ -49,6 +49,13 @@ class Lineage(Record):
 
     parents: list[Parent]
     """One for a run that started from another, all members for an ensemble, none for the others."""
+    teacher: Parent | None = None
+    """The run whose predictions this one learnt from, and the point of it."""
+
+    @property
+    def sources(self) -> list[Parent]:
+        """All of them."""
+        return [*self.parents, *([] if self.teacher is None else [self.teacher])]
 
 
 class Member(Record):

@@ -378,7 +378,7 @@ class Run(Record):
     def settings(self) -> dict[str, Any]:
         """What was chosen, by key: ``model`` is a component's name, ``model.width`` an option of it, ``data.fold`` and
         ``training.epochs`` are fields of the recipe, the seed left out; ``training.from`` is the run, and the point of
-        it, whose weights it started from."""
+        it, whose weights it started from, ``training.teacher`` the one that taught it."""
         chosen: dict[str, Any] = {}
         for section, component in self.components.items():
             chosen[section] = component.name
@@ -388,6 +388,8 @@ class Run(Record):
         for parent in self.lineage.parents:
             if parent.at is not None:
                 chosen["training.from"] = f"{parent.name or parent.run}@{parent.at}"
+        if (teacher := self.lineage.teacher) is not None:
+            chosen["training.teacher"] = f"{teacher.name or teacher.run}@{teacher.at}"
         return chosen
 
 

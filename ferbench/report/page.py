@@ -29,7 +29,7 @@ from ferbench.report.gallery import Picture, worst_pictures
 from ferbench.report.sections import Section, sections_of
 from ferbench.report.theme import template
 from ferbench.report.uncertainty import Probabilities, certain
-from ferbench.runs.lineage import parent_line
+from ferbench.runs.lineage import parent_line, teacher_line
 from ferbench.tables.table import Table, shown
 from ferbench.wording import one_line
 
@@ -76,6 +76,7 @@ class RunPart:
     environment: Table
     recipe: str
     lineage: tuple[str, ...]
+    teacher: str
     relation: str
     sections: tuple[Section, ...] = ()
     calibration: Table | None = None
@@ -282,6 +283,7 @@ def _run(run: RunView, sections: Sequence[Component], extras: Extras) -> RunPart
         environment=run_tables.environment(run),
         recipe=recipe_toml(record) if record.kind == "trained" else "",
         lineage=tuple(one_line(parent_line(parent)) for parent in record.lineage.parents),
+        teacher="" if record.lineage.teacher is None else one_line(teacher_line(record.lineage.teacher)),
         relation="Made of" if record.kind == "ensemble" else "Continues",
         sections=tuple(section for section in added if section.tables),
         calibration=likely.table() if likely is not None else None,

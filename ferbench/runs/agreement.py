@@ -13,6 +13,7 @@ from typing import Any
 from ferbench.ids import digest, short
 from ferbench.kinds import SECTIONS
 from ferbench.records.identity import config_id, training_id
+from ferbench.records.lineage import Parent
 from ferbench.records.run import VARIOUS, Choice, Component, Run
 
 
@@ -45,9 +46,13 @@ def _trained(record: Run) -> Iterator[str]:
         yield "the training id covers no training"
         return
     start = next(({"config": parent.config_id, "at": parent.at} for parent in record.lineage.parents), None)
-    if record.identity.config_id != config_id(covers, start if "start" in covers else None):
+    teacher = None
+    if (taught := record.lineage.teacher) is not None:
+        teacher = {"config": taught.config_id, "at": taught.at}
+    if record.identity.config_id != config_id(covers, start if "start" in covers else None, teacher):
         yield "the configuration id is not that of what it covers"
     yield from _start(record)
+    yield from _teacher(record)
     for section, component in covers.get("components", {}).items():
         used = record.components.get(section)
         if used is None or not _is_covered(used, component):
@@ -73,14 +78,16 @@ def _trained(record: Run) -> Iterator[str]:
 
 
 def _is_covered(used: Component, covered: Mapping[str, Any]) -> bool:
-    """Whether ids that cover that are of this component. Of files and initial weights they cover the content."""
+    """Whether ids that cover that are of this component. Of files and initial weights they cover the content, and of
+    options that a component did not always have (`ferbench.Added`) nothing, at their default."""
     about = {"name": used.name, "distribution": used.distribution, "version": used.version, "source": used.source}
     if any(key in covered and covered[key] != value for key, value in about.items()):
         return False
     options = covered.get("options", {})
-    if set(options) != set(used.options):
+    if not set(options) <= set(used.options):
         return False
-    return all(value == options[key] or _names_content(value, options[key]) for key, value in used.options.items())
+    pairs = ((used.options[key], value) for key, value in options.items())
+    return all(value == covered or _names_content(value, covered) for value, covered in pairs)
 
 
 def _names_content(value: Any, covered: Any) -> bool:
@@ -98,18 +105,30 @@ def _start(record: Run) -> Iterator[str]:
     started, parents = record.identity.covers.get("start"), record.lineage.parents
     if (started is None) != (not parents) or (started is None) != (record.recipe.start is None):
         yield "the ids, the recipe and the lineage do not agree on whether it starts from another run"
-    elif started is not None:
-        (parent, *others), (place, _, at) = parents, (record.recipe.start or "").rpartition("@")
-        same = [
-            not others,
-            started.get("weights") == f"sha256:{parent.weights_sha256}",
-            parent.training_id is None or short(parent.training_id) == parent.run,
-            at == parent.at,
-            place.rpartition("/")[2] == parent.run,
-            not (parent.at or "").isdecimal() or parent.at == str(parent.epoch),
-        ]
-        if not all(same):
-            yield "the ids, the recipe and the lineage name other weights to start from"
+    elif started is not None and not (len(parents) == 1 and _is_of(parents[0], started, record.recipe.start)):
+        yield "the ids, the recipe and the lineage name other weights to start from"
+
+
+def _teacher(record: Run) -> Iterator[str]:
+    covered, teacher, asked = record.identity.covers.get("teacher"), record.lineage.teacher, record.recipe.training
+    who = asked.get("teacher")
+    if isinstance(covered, Mapping):
+        if teacher is None or not _is_of(teacher, covered, who):
+            yield "the ids, the recipe and the lineage name other weights that teach it"
+    elif covered != who or teacher is not None:
+        yield "the ids, the recipe and the lineage do not agree on who teaches it"
+
+
+def _is_of(parent: Parent, covered: Mapping[str, Any], asked: Any) -> bool:
+    """Whether the weights that ids cover, and those that a recipe asks for, are those of a run of the lineage."""
+    place, _, at = str(asked).rpartition("@")
+    return (
+        covered.get("weights") == f"sha256:{parent.weights_sha256}"
+        and (parent.training_id is None or short(parent.training_id) == parent.run)
+        and at == parent.at
+        and place.rpartition("/")[2] == parent.run
+        and (not (parent.at or "").isdecimal() or parent.at == str(parent.epoch))
+    )
 
 
 def _training(record: Run) -> Iterator[str]:

@@ -2,8 +2,8 @@
 
 ``samples.npz`` in a run directory has, for ``train`` and ``validation``, the ids of the samples and the hashes of their
 pixels, with colours and without.
-Of a run that started from another one's weights they are both runs' samples; what came from another dataset or
-protocol than its own stands apart, as ``elsewhere_train`` and ``elsewhere_validation``.
+Of a run that started from another one's weights, or was taught by another one, they are both runs' samples; what came
+from another dataset or protocol than its own stands apart, as ``elsewhere_train`` and ``elsewhere_validation``.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def inherited(own: Mapping[str, Samples], parents: Mapping[str, Samples], *, sam
         if same_protocol:
             learnt[split] = _united([own[split], before.pop(0)])
         if before:
-            learnt[elsewhere] = _united(before)
+            learnt[elsewhere] = _united([*([own[elsewhere]] if elsewhere in own else []), *before])
     return learnt
 
 

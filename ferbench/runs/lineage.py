@@ -26,13 +26,27 @@ def parent_line(parent: Parent) -> str:
 def since_words(parent: Parent) -> str:
     """``from epoch 12: training.epochs 10 → 5``; in place of the epoch ``its best weights (epoch 12)``, or ``step 3400
     (in epoch 12)``."""
+    return f"from {_point_words(parent)}: {changed_words(parent.changed) or 'nothing changed'}"
+
+
+def teacher_line(teacher: Parent) -> str:
+    """A run's teacher in words: the run, and the point."""
+    name = f"{teacher.name} ({teacher.run})" if teacher.name else teacher.run
+    return f"{name}, {_point_words(teacher)}"
+
+
+def taught_words(teacher: Parent) -> str:
+    """``taught by its best weights (epoch 12)``."""
+    return f"taught by {_point_words(teacher)}"
+
+
+def _point_words(parent: Parent) -> str:
     at = parent.at or "best"
-    point = f"epoch {at}"
     if at == "best":
-        point = f"its best weights (epoch {parent.epoch})"
-    elif at.startswith("step"):
-        point = f"step {at.removeprefix('step')} (in epoch {parent.epoch})"
-    return f"from {point}: {changed_words(parent.changed) or 'nothing changed'}"
+        return f"its best weights (epoch {parent.epoch})"
+    if at.startswith("step"):
+        return f"step {at.removeprefix('step')} (in epoch {parent.epoch})"
+    return f"epoch {at}"
 
 
 def changed_words(changed: Mapping[str, list[Any]]) -> str:
@@ -53,7 +67,7 @@ class Relative:
         run: name of its directory.
         relation: to the run that was asked about: ``ancestor``, ``self`` or ``descendant``.
         record: its ``run.json``; None when it is gone or cannot be read.
-        children: runs of the family that continue it or are made of it, by name.
+        children: runs of the family that continue it, are taught by it or are made of it, by name.
         name: as ``--name`` gave it, or its children tell of it.
         is_there: it has a record, whether that can be read or not.
     """
@@ -69,6 +83,16 @@ class Relative:
     def parents(self) -> list[Parent]:
         """As in its record; none without one."""
         return [] if self.record is None else self.record.lineage.parents
+
+    @property
+    def teacher(self) -> Parent | None:
+        """As in its record."""
+        return None if self.record is None else self.record.lineage.teacher
+
+    @property
+    def sources(self) -> list[Parent]:
+        """Its parents and its teacher."""
+        return [*self.parents, *([] if self.teacher is None else [self.teacher])]
 
     @property
     def status(self) -> str:
@@ -101,7 +125,7 @@ def family(results: Path, directory: RunDirectory) -> dict[str, Relative]:
     own = Relative(run, "self", directory.load())
     assert own.record is not None
     parents = {summary.run: summary.parents for summary in summaries(results)}
-    parents[run] = [parent.run for parent in own.record.lineage.parents]
+    parents[run] = [parent.run for parent in own.sources]
     children: dict[str, list[str]] = {}
     for child, theirs in parents.items():
         for name in theirs:
@@ -116,7 +140,7 @@ def family(results: Path, directory: RunDirectory) -> dict[str, Relative]:
         if relative.record is not None:
             relative.name = relative.record.name
         relative.children = [child for child in children.get(name, []) if child in relatives]
-        for parent in relative.parents:
+        for parent in relative.sources:
             gone = relatives.get(parent.run)
             if gone is not None and gone.record is None:
                 gone.name = gone.name or parent.name

@@ -4,7 +4,7 @@ samples."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ferbench.ids import digest
 
@@ -54,7 +54,9 @@ def unfolded_id(record: Run) -> str:
     starts = [
         {"config": parent.config_id, "at": parent.at} for parent in record.lineage.parents if parent.at is not None
     ]
-    started = {"start": starts} if "start" in covers else {}
+    started: dict[str, Any] = {"start": starts} if "start" in covers else {}
+    if (teacher := record.lineage.teacher) is not None:
+        started["teacher"] = {"config": teacher.config_id, "at": teacher.at}
     # Of folds that differ in size by one sample, some end in a batch of one and others do not.
     kept = {key: value for key, value in covers.items() if key != "last_batch"}
     return digest({"kind": "configuration", **kept, "rows": rows, "training": training, **started})

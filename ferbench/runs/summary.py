@@ -175,7 +175,7 @@ def summarise(run: str, record: Run) -> Summary:
         settings=record.settings,
         skipped=data.skipped_faulty,
         kind=kind_of(record),
-        parents=[parent.run for parent in record.lineage.parents],
+        parents=[parent.run for parent in record.lineage.sources],
     )
     if data.fold:
         summary.unfolded, summary.partition = unfolded_id(record), partition_id(record)

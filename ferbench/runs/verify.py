@@ -248,7 +248,7 @@ def _samples(directory: RunDirectory, record: Run) -> _Found:
     if samples is None:
         yield SAMPLES_FILE, "it cannot be read", remedy, True
         return
-    inherits = bool(record.lineage.parents)  # then those of the runs that it comes from are among them
+    inherits = bool(record.lineage.sources)  # then those of the runs that it comes from are among them
     for split in SPLITS:
         held, stated = samples[split], sum(record.data.counts.get(split, {}).values())
         fits = len(held.ids) == stated or (inherits and len(held.ids) > stated)

@@ -1,4 +1,5 @@
-"""What a run owes to the one whose weights it starts from: what changed, and which samples they had seen."""
+"""What a run owes to the one whose weights it starts from, or that teaches it: what changed, and which samples these
+had seen."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from ferbench.data.splits import Rows
 from ferbench.experiment.differences import changes
 from ferbench.experiment.plan import Plan
+from ferbench.experiment.start import Start
 from ferbench.records.evaluation import Seen
 from ferbench.records.run import Data, Run
 from ferbench.runs.directory import RunDirectory
@@ -27,15 +29,22 @@ def add_changes(plan: Plan, record: Run, warn: Callable[[str], None]) -> None:
 
 
 def samples_of(plan: Plan) -> dict[str, Samples] | None:
-    """What the run learns from and is selected on, and before it the one that it starts from; None: not known."""
+    """What the run learns from and is selected on, and before it the one that it starts from, and the one that teaches
+    it; None: not known."""
     by_split = {"train": plan.split.train, "validation": plan.split.validation}
     own = {split: Samples.of(plan.pack, rows) for split, rows in by_split.items()}
-    if plan.start is None:
-        return own
-    before = read_samples(plan.start.directory)
-    if before is None:
-        return None
-    return inherited(own, before, same_protocol=_at_home(plan.start.directory.load().data, plan))
+    for source in sources_of(plan):
+        before = read_samples(source.directory)
+        if before is None:
+            return None
+        own = inherited(own, before, same_protocol=_at_home(source.directory.load().data, plan))
+    return own
+
+
+def sources_of(plan: Plan) -> list[Start]:
+    """The runs whose weights have a part in those of the run: that it starts from, and that teaches it."""
+    teacher = None if plan.teacher is None else plan.teacher.weights
+    return [source for source in (plan.start, teacher) if source is not None]
 
 
 def _at_home(parent: Data, plan: Plan) -> bool:
@@ -46,8 +55,9 @@ def _at_home(parent: Data, plan: Plan) -> bool:
 
 
 def seen_before(plan: Plan, directory: RunDirectory, role: str, rows: Rows) -> Seen | None:
-    """What weights that started elsewhere had seen of the samples that they are judged on; None: they did not."""
-    if plan.start is None:
+    """What weights that started elsewhere, or were taught by another run, had seen of the samples that they are judged
+    on; None: they did and were not."""
+    if not sources_of(plan):
         return None
     known = read_samples(directory)
     if known is not None and role == "validation":  # its own: the epoch is chosen on them, which everybody knows

@@ -15,6 +15,7 @@ from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench.experiment.plan import Plan
 from ferbench.experiment.sampling import build_sampler, draw, told_lengths
 from ferbench.metrics.measures import AFFECT_METRICS, HIGHER_IS_BETTER
+from ferbench.plugin.partners import needs_teacher
 from ferbench.training.asking import described, rates_at
 from ferbench.training.building import build_model, check_budget, check_outputs, check_single_images, feature_width
 from ferbench.training.closure import check_closure
@@ -32,6 +33,7 @@ from ferbench.training.ranks import ALONE, Ranks
 from ferbench.training.scores import Scores
 from ferbench.training.step import Loss, evaluate_loss, forward
 from ferbench.training.stopping import BestEpoch, EarlyStopping
+from ferbench.training.teachers import build_teacher
 
 
 def build_loss(plan: Plan, device: torch.device, model: nn.Module | None = None) -> Loss:
@@ -77,6 +79,9 @@ def check_loss(plan: Plan, model: nn.Module, loss: Loss) -> None:
     with evaluating(model), torch.no_grad():
         targets = Targets(torch.zeros(2, dtype=torch.int64), affect=affect)
         evaluate_loss(loss, forward(model, blank, plan.needs), targets)
+        if needs_teacher(plan.loss_spec):
+            targets.teacher = forward(model, blank, plan.needs)
+            evaluate_loss(loss, forward(model, blank, plan.needs), targets)
         if len(plan.views) > 1:
             several = blank[:, None].expand(-1, len(plan.views), -1, -1, -1)
             evaluate_loss(loss, forward(model, several, plan.needs), targets)
@@ -116,7 +121,8 @@ def assemble(
         ranks: that share it.
 
     Raises:
-        UserError: a component's options do not fit the task, or the device does not have the precision.
+        UserError: a component's options do not fit the task, the device does not have the precision, or the teacher is
+            not there any more.
     """
     chosen, settings = plan.resolved.components, plan.resolved.recipe.training
     precision = Precision(settings.precision, device)
@@ -158,6 +164,7 @@ def assemble(
         precision=precision,
         mix=mix,
         average=None if settings.ema is None else averaged(model, settings.ema),
+        teacher=build_teacher(plan, model, train.shape, device, precision),
         stopping=stopping,
         sizes=planned_sizes(plan),
         ranks=ranks,

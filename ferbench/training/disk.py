@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ferbench.experiment.plan import Plan
+from ferbench.experiment.recipe import AVERAGE
 from ferbench.storage import json_bytes
 from ferbench.training import checkpoints
 from ferbench.training.assemble import build_loss
@@ -59,7 +60,8 @@ def checkpoint_bytes(plan: Plan, model: nn.Module) -> tuple[int, int]:
     plain = {key: pack(value, tensors, key) for key, value in state.items()}
     parts = sum(tensor.nbytes for tensor in tensors.values()) + len(json_bytes(plain))
     of_loss_state = sum(tensor.nbytes for name, tensor in tensors.items() if name.startswith("loss."))
-    return weights + of_loss_state, parts + weights * (1 if settings.ema is None else 2)
+    networks = 1 + (settings.ema is not None) + (settings.teacher == AVERAGE)
+    return weights + of_loss_state, parts + weights * networks
 
 
 def room(plan: Plan, weights: int, snapshot: int) -> tuple[int, int]:

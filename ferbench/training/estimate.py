@@ -12,6 +12,7 @@ import torch
 
 from ferbench.errors import is_out_of_memory
 from ferbench.experiment.plan import Plan
+from ferbench.experiment.recipe import AVERAGE
 from ferbench.ids import digest
 from ferbench.plugin.culprit import using
 from ferbench.training import runtime
@@ -24,6 +25,7 @@ from ferbench.training.layers import count_parameters
 from ferbench.training.precision import Precision
 from ferbench.training.starting import begin
 from ferbench.training.step import evaluate_loss, forward
+from ferbench.training.teachers import build_teacher
 
 _ROUNDS = 3
 
@@ -84,7 +86,7 @@ class Estimator:
         settings = plan.resolved.recipe.training
         chosen = {name: plan.resolved.components[name].describe().plain() for name in ("model", "loss", "optimizer")}
         factors = [settings.head_lr_factor, settings.loss_lr_factor, settings.loss_decay]
-        groups = [settings.decay_all, *factors, settings.ema is None, settings.epochs == 0]
+        groups = [settings.decay_all, *factors, settings.ema is None, settings.teacher == AVERAGE, settings.epochs == 0]
         key = digest([chosen, groups, plan.identity["rows"]["input"], len(plan.task.class_names)])
         if key not in self._checkpoints:
             self._checkpoints[key] = checkpoint_bytes(plan, build_model(plan))
@@ -106,6 +108,7 @@ class Estimator:
             [
                 chosen,
                 None if plan.start is None else plan.start.sha256,
+                settings.teacher,
                 batch_size,
                 str(device),
                 count,
@@ -141,9 +144,12 @@ def _measure(plan: Plan, device: torch.device, batch_size: int, threads: int | N
     augment = plan.resolved.components["augmentation"].build(plan.task)
     batches = split_batches(plan, plan.split.train[:batch_size], device)
     order = np.arange(batch_size, dtype=np.int64)
+    teacher = build_teacher(plan, model, batches.shape, device, precision)
 
     def learn() -> None:
         for images, targets in batches.training(order, batch_size, augment, seed=0, epoch=1, views=plan.views):
+            if teacher is not None:
+                targets.teacher = teacher(images)
             with precision.autocast():
                 outputs = forward(model, images, plan.needs)
             evaluate_loss(loss, precision.full(outputs), targets).total.backward()

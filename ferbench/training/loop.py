@@ -35,6 +35,7 @@ from ferbench.training.ranks import ALONE, Ranks
 from ferbench.training.scores import Scores
 from ferbench.training.step import Loss, Stepper, start_epoch
 from ferbench.training.stopping import BestEpoch, EarlyStopping
+from ferbench.training.teaching import Teacher
 
 if TYPE_CHECKING:
     from timm.utils import ModelEmaV3
@@ -122,6 +123,7 @@ class Training:
         mix: what mixes the samples of a batch; None: nothing does.
         average: of the model's weights over the steps; what is validated and kept then is the average, with the
             loss as it is.
+        teacher: gives ``Targets.teacher``; None: there is none.
         stopping: when to stop early; None: never.
         sizes: side of the training images by epoch, in pixels; None: what the model expects, always.
         ranks: that share the training; each has everything but its own part of the batches.
@@ -154,6 +156,7 @@ class Training:
     precision: Precision = field(default_factory=Precision)
     mix: Mix | None = None
     average: ModelEmaV3 | None = None
+    teacher: Teacher | None = None
     stopping: EarlyStopping | None = None
     sizes: tuple[int, ...] | None = None
     ranks: Ranks = ALONE
@@ -195,6 +198,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
         needs=training.needs,
         per_sample=training.per_sample,
         closure=training.closure,
+        teacher=training.teacher,
     )
     ranks = training.ranks
     saver = saver or Saver()
@@ -242,6 +246,8 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             at.batches += len(group)
             if training.average is not None:
                 training.average.update(training.model, at.step)
+            if training.teacher is not None:
+                training.teacher.follow(training.model, at.step)
             sums.add(result)
             for positions, labels in result.corrected:
                 training.train.correct(positions, labels, epoch)

@@ -56,6 +56,9 @@ def first_record(plan: Plan, device: torch.device) -> Run:
             confusion=noised.confusion,
             changes=[list(row) for row in noised.changes],
         )
+    lineage = Lineage(parents=[] if plan.start is None else [plan.start.as_parent()])
+    if plan.teacher is not None:
+        lineage.teacher = plan.teacher.weights.as_parent()
     return Run(
         kind="trained",
         name=recipe.name,
@@ -68,7 +71,7 @@ def first_record(plan: Plan, device: torch.device) -> Run:
         plugins=plan.resolved.loaded(),
         data=data,
         environment=runtime.environment(device, recipe.runtime.devices),
-        lineage=Lineage(parents=[] if plan.start is None else [plan.start.as_parent()]),
+        lineage=lineage,
         evaluations={},
     )
 

@@ -27,8 +27,9 @@ def job_of(plan: Plan) -> dict[str, Any]:
     settings = plan.resolved.recipe.model_dump(mode="json", by_alias=True)
     given = {key: value for key, value in settings.items() if value is not None}
     given["data"] = {key: value for key, value in given["data"].items() if value is not None}
-    start = plan.start and asdict(plan.start) | {"directory": str(plan.start.directory.path)}
-    return {"settings": given, "start": start, "reads_test": plan.reads_test, "training_id": plan.training_id}
+    weights = {"start": plan.start, "teacher": plan.teacher and plan.teacher.weights}
+    plain = {key: one and asdict(one) | {"directory": str(one.directory.path)} for key, one in weights.items()}
+    return {"settings": given, **plain, "reads_test": plan.reads_test, "training_id": plan.training_id}
 
 
 def preparer_for(context: Mapping[str, Any]) -> Preparer:
@@ -47,14 +48,18 @@ def plan_of(job: Mapping[str, Any], preparer: Preparer) -> Plan:
     Raises:
         UserError: it has become another one.
     """
-    start = given = job["start"]
-    if given is not None:
-        directory, names = RunDirectory(Path(given["directory"])), tuple(given["class_names"])
-        start = Start(**{**given, "directory": directory, "class_names": names})
-    plan = preparer.prepare(job["settings"], start, reads_test=job["reads_test"])
+    start, teacher = map(_start_of, (job["start"], job["teacher"]))
+    plan = preparer.prepare(job["settings"], start, teacher, reads_test=job["reads_test"])
     if plan.training_id != job["training_id"]:
         raise UserError("the data or a plugin changed while the run started", "give the command again")
     return plan
+
+
+def _start_of(given: Mapping[str, Any] | None) -> Start | None:
+    if given is None:
+        return None
+    directory, names = RunDirectory(Path(given["directory"])), tuple(given["class_names"])
+    return Start(**{**given, "directory": directory, "class_names": names})
 
 
 class Telling(Observer):

@@ -17,13 +17,11 @@ from ferbench.errors import UserError, is_out_of_memory
 from ferbench.experiment.postprocessing import Postprocessing
 from ferbench.experiment.recorded import options_of_record
 from ferbench.experiment.resolve import ChosenComponent
+from ferbench.experiment.trained import changed_since, found_again, recorded_model
 from ferbench.plugin.culprit import using
 from ferbench.plugin.discovery import Component, Registry
-from ferbench.records.evaluation import UsedPostprocessing
 from ferbench.records.run import Choice, Run
-from ferbench.records.run import Component as Used
 from ferbench.runs.directory import RunDirectory
-from ferbench.runs.pixels import form_of
 from ferbench.runs.saved import BEST
 from ferbench.task import Task
 from ferbench.training import checkpoints
@@ -160,75 +158,24 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
     """
     record = directory.load()
     refuse_without_weights(directory, record)
-    recorded = record.components["model"]
-    component = _found(registry, "model", recorded, directory.path.name)
-    options = options_of_record(component, recorded.options, directory.path.name)
-    chosen = ChosenComponent(component, component.options().validate(options, "model"))
-    channels, height, width, mean, std = record.identity.covers["rows"]["input"]
-    counts = record.data.counts["train"]
-    class_names = tuple(record.data.class_names)
-    task = Task(
-        class_names=class_names,
-        channels=channels,
-        height=height,
-        width=width,
-        train_counts=tuple(counts[name] for name in class_names),
-        has_affect=record.data.has_affect,
-    )
-    model = chosen.without_initial_weights().build(task)
+    about = recorded_model(record, directory.path.name, registry)
+    model = about.chosen.build(about.task)
     checkpoints.load_weights(directory.checkpoints, BEST, model, device, record.training)
-    model = model.to(memory_format=torch.channels_last).eval()
-    plugin = _installed(chosen)
-    form, doubt = form_of(record)
-    processing, processing_changed = _postprocessing(record, registry, task, directory.path.name)
+    processing, processing_changed = _postprocessing(record, registry, about.task, directory.path.name)
     return TrainedModel(
-        model=model,
-        task=task,
-        shape=InputShape(channels, (height, width), tuple(mean), tuple(std)),
-        form=form,
+        model=model.to(memory_format=torch.channels_last).eval(),
+        task=about.task,
+        shape=InputShape(about.task.channels, (about.task.height, about.task.width), about.mean, about.std),
+        form=about.form,
         views=VIEWS[record.recipe.evaluation.get("tta", "none")],
         device=device,
-        changed=_changed(chosen, recorded, "the run was trained"),
-        component=component,
-        plugin=plugin,
-        doubt=doubt,
+        changed=about.changed,
+        component=about.chosen.component,
+        plugin=about.source,
+        doubt=about.doubt,
         postprocessing=processing,
         postprocessing_changed=processing_changed,
     )
-
-
-def _found(registry: Registry, kind: str, recorded: Used | UsedPostprocessing, run: str) -> Component:
-    """The component of a record; another plugin may offer one of that name, too.
-
-    Raises:
-        UserError: its plugin is not loaded.
-    """
-    own = f"{recorded.distribution}:{recorded.name}"
-    there = any(one.qualified_name == own for one in registry.components(kind))
-    try:
-        return registry.find(kind, own if there else recorded.name)
-    except UserError as error:
-        raise UserError(
-            f"run {run} needs the {kind} '{recorded.name}' of plugin '{recorded.distribution}', which is not loaded",
-            "name its file or module with --plugin, or install it",
-        ) from error
-
-
-def _installed(chosen: ChosenComponent) -> dict[str, str | None]:
-    """Distribution, version and source of a component as it is here."""
-    now = chosen.describe()
-    return {"distribution": now.distribution, "version": now.version, "source": now.source}
-
-
-def _changed(chosen: ChosenComponent, recorded: Used | UsedPostprocessing, when: str) -> str | None:
-    """How a component differs from the recorded one, in a few words; None where it does not."""
-    # Older releases did not record the source of what is installed.
-    changed = [
-        key
-        for key, value in _installed(chosen).items()
-        if None not in (value, getattr(recorded, key)) and value != getattr(recorded, key)
-    ]
-    return f"{chosen.component.where} has another {' and '.join(changed)} than when {when}" if changed else None
 
 
 def _postprocessing(record: Run, registry: Registry, task: Task, run: str) -> tuple[Postprocessing | None, str | None]:
@@ -245,10 +192,10 @@ def _postprocessing(record: Run, registry: Registry, task: Task, run: str) -> tu
     for entry in [entry for split in ("test", "validation") for entry in record.own_evaluations(split).values()]:
         used = entry.postprocessing
         if used is not None and used.name == name:
-            component = _found(registry, "postprocessing", used, run)
+            component = found_again(registry, "postprocessing", used, run)
             options = options_of_record(component, used.options, run)
             chosen = ChosenComponent(component, component.options().validate(options, "postprocessing"))
             processing = Postprocessing(chosen, task)
             processing.load(used)
-            return processing, _changed(chosen, used, "the run was tested")
+            return processing, changed_since(chosen, used, "the run was tested")
     return None, None

@@ -25,7 +25,7 @@ from ferbench.runs.learnt import SAMPLES_FILE, write_samples
 from ferbench.runs.lock import only_writer
 from ferbench.runs.saved import BEST, is_trained
 from ferbench.training import checkpoints, runtime
-from ferbench.training.ancestry import add_changes, samples_of
+from ferbench.training.ancestry import add_changes, samples_of, sources_of
 from ferbench.training.assemble import assemble, build_loss, checked_model
 from ferbench.training.building import build_model, split_batches
 from ferbench.training.epoch import Diverged
@@ -140,7 +140,7 @@ def _execute(
                 raise lost
             if not resumed:
                 record.files = {}
-            if plan.start is None or not resumed:  # a run that goes on may outlive the one that it started from
+            if not sources_of(plan) or not resumed:  # a run that goes on may outlive the one that it started from
                 samples = samples_of(plan)
                 add_changes(plan, record, _warn)
                 directory.save(record)

@@ -163,11 +163,11 @@ class RunSaver(Saver):
         """For a run that would go on from there and keep what is not what was written.
 
         Raises:
-            UserError: the history is such, or the samples of a run that started from another one.
+            UserError: the history is such, or the samples of a run that started from another one, or was taught by one.
         """
         directory = self._directory
         known = vouched(directory, snapshot)
-        for name in (HISTORY, SAMPLES_FILE) if before.lineage.parents else (HISTORY,):
+        for name in (HISTORY, SAMPLES_FILE) if before.lineage.sources else (HISTORY,):
             if not known and name not in (before.files or {}):
                 warn(f"no digest vouches for {directory.path / name}: it is taken as it is")
             elif name in changed if known else is_changed(directory, before, name):

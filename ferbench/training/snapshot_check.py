@@ -38,7 +38,8 @@ COUNTED = ("step", "epoch", "batches")
 
 def fault(snapshot: Snapshot) -> str:
     """What is wrong with a snapshot, whatever training it is of; empty where nothing is."""
-    if not _are_tensors(snapshot.model) or not (snapshot.average is None or _are_tensors(snapshot.average)):
+    averages = [average for average in (snapshot.average, snapshot.teacher) if average is not None]
+    if not all(map(_are_tensors, (snapshot.model, *averages))):
         return "its weights are no tensors"
     match snapshot.best:
         case (int(best), float() | int()) if not isinstance(best, bool):
@@ -92,6 +93,11 @@ def _misfits(snapshot: Snapshot, training: Training) -> Iterator[str]:
         yield "it has no average of the weights, or one that nothing keeps"
     elif training.average is not None and snapshot.average is not None:
         yield from _weights_misfits(training.average.module, snapshot.average)
+    learnt = None if training.teacher is None else training.teacher.learnt()
+    if (learnt is None) != (snapshot.teacher is None):
+        yield "it has no average that teaches, or one that teaches nothing"
+    elif training.teacher is not None and snapshot.teacher is not None:
+        yield from _weights_misfits(training.teacher.model, snapshot.teacher)
     if at.epoch - 1 + bool(at.batches) > training.epochs:
         yield f"it is in epoch {at.epoch} of {training.epochs}"
     if training.lengths is not None:

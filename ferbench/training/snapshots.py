@@ -1,8 +1,8 @@
 """Everything that a training needs to go on as if it had never stopped.
 
 checkpoints/
-    step-00001200.safetensors   tensors: model, average, loss, optimiser, scaler, sampler, corrected labels, sums of the
-                                epoch, random state
+    step-00001200.safetensors   tensors: model, averages, loss, optimiser, scaler, sampler, corrected labels, sums of
+                                the epoch, random state
     step-00001200.json          the rest, and the SHA-256 of the tensors; written last: without it nothing counts
     step-00001250-end.…         the same at the end of an epoch
 """
@@ -68,6 +68,7 @@ class Snapshot:
         stopping: value and epochs waited of early stopping; None without it.
         position: where the training is.
         random: the random generators.
+        teacher: weights and buffers of the average that teaches; None where none does.
         corrections: of labels, see `ferbench.data.corrections`; None where there are none, as in older ones.
     """
 
@@ -83,6 +84,7 @@ class Snapshot:
     position: Position
     random: RandomState
     corrections: _State | None = None
+    teacher: dict[str, Tensor] | None = None
 
     @classmethod
     def of(cls, training: Training, at: Position) -> Snapshot:
@@ -102,6 +104,7 @@ class Snapshot:
             position=at,
             random=random_state(training.train.device),
             corrections=None if training.train.corrections is None else training.train.corrections.state_dict(),
+            teacher=None if training.teacher is None else training.teacher.learnt(),
         )
 
     @classmethod
@@ -130,6 +133,9 @@ class Snapshot:
         if training.average is not None:
             assert self.average is not None
             training.average.module.load_state_dict(self.average)
+        if training.teacher is not None and training.teacher.average is not None:
+            assert self.teacher is not None
+            training.teacher.model.load_state_dict(self.teacher)
         if self.position.batches:
             start_epoch(training.loss, self.position.epoch, training.epochs)
         put_state(training.loss, self.loss, training.train.device)

@@ -57,18 +57,30 @@ def find_start(results: Path, given: str) -> Start:
     )
 
 
+def weights_of(start: Start, what_for: str, remedy: str) -> dict[str, Tensor]:
+    """The weights, on the CPU.
+
+    Args:
+        start: which.
+        what_for: ends the sentence that this run …: ``starts from``.
+        remedy: where they are not those that the ids cover.
+
+    Raises:
+        UserError: they are gone, or are not those that the ids cover.
+    """
+    _, _, state = _at_point(start.directory, start.directory.load(), start.at)
+    if hashlib.sha256(checkpoints.to_bytes(state)).hexdigest() != start.sha256:
+        raise UserError(f"{start.label} no longer has the weights that this run {what_for}", remedy)
+    return state
+
+
 def begin(start: Start, model: nn.Module) -> None:
     """Put the weights into a model.
 
     Raises:
         UserError: they are gone, are not those that the ids cover, or do not fit the model.
     """
-    _, _, state = _at_point(start.directory, start.directory.load(), start.at)
-    if hashlib.sha256(checkpoints.to_bytes(state)).hexdigest() != start.sha256:
-        raise UserError(
-            f"{start.label} no longer has the weights that this run starts from",
-            "start a new run from it with 'ferbench run --from'",
-        )
+    state = weights_of(start, "starts from", "start a new run from it with 'ferbench run --from'")
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

@@ -26,6 +26,7 @@ from ferbench.training.moment import Moment
 from ferbench.training.per_sample import plain_losses
 from ferbench.training.precision import Precision
 from ferbench.training.ranks import ALONE, OutOfMemory, Ranks
+from ferbench.training.teaching import Teacher
 from ferbench.wording import one_line
 
 Loss = Callable[[Outputs, Targets], LossValue | Tensor]
@@ -232,6 +233,7 @@ class Stepper:
         needs: what the loss reads of the outputs beside logits and affect.
         per_sample: whether results have the loss of each sample.
         closure: whether the optimiser computes gradients itself, by a closure; what is clipped then is each of them.
+        teacher: gives ``Targets.teacher``, once for each batch; None: there is none.
 
     Attributes:
         micro_batch: samples that go through the model of one rank at once; None while whole batches fit.
@@ -252,6 +254,7 @@ class Stepper:
         needs: Sequence[str] = (),
         per_sample: bool = False,
         closure: bool = False,
+        teacher: Teacher | None = None,
     ) -> None:
         self._model = model
         self._called = ranks.replicated(model, needs, gradients_stay=closure)
@@ -259,7 +262,10 @@ class Stepper:
         self._per_sample = per_sample
         if isinstance(loss, nn.Module):  # which may have been built with other random numbers
             ranks.copy_weights(loss)
+        if teacher is not None:
+            ranks.copy_weights(teacher.model)
         self._loss = loss
+        self._teacher = teacher
         self._optimizer = optimizer
         self._device = device
         self._precision = precision or Precision()
@@ -283,12 +289,15 @@ class Stepper:
         before = Moment.of(self._model, self._loss, self._device)
         held = None if self._rule is None else Held.of(self._optimizer)
         written = [images._version for images, _ in batches]
+        taught: Sequence[tuple[Tensor, Targets]] | None = None  # once, however often a closure is called
         while True:
             # On all ranks the same, so that they cut batches into the same pieces.
             longest = max(self.shards.longest(len(targets)) for _, targets in batches)
             size = min(self.micro_batch or longest, longest)
             try:
-                return self._attempt(batches, size, before, held)
+                if self._teacher is not None and taught is None:
+                    taught = self._teacher.taught(batches, size, self.shards, self._ranks)
+                return self._attempt(taught or batches, size, before, held)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or size <= 1:
                     raise

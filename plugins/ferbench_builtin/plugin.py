@@ -340,6 +340,12 @@ def ferbench_losses() -> Iterable[ferbench.LossSpec]:
         summary="Cross-entropy with label distributions such as annotators' votes",
     )
     yield ferbench.LossSpec(
+        "distillation",
+        build="ferbench_builtin.losses.distillation:distillation",
+        summary="Learns from a teacher's softened predictions beside the labels",
+        needs=("teacher",),
+    )
+    yield ferbench.LossSpec(
         "multi-target",
         build="ferbench_builtin.losses.multi_target:multi_target",
         summary="FER+'s loss for pictures with several expressions: the likeliest of them counts",

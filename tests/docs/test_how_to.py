@@ -76,6 +76,14 @@ def test_own_metric(ferbench_cli, tmp_path):
     assert "worst-subject-accuracy: " in again
 
 
+def test_second_network(ferbench_cli, tmp_path):
+    printed = do(ferbench_cli, tmp_path, text_of("how-to/second-network.md"), (*SMALL, *FACES))
+    board = next(said for command, said in printed.items() if command.startswith("ferbench leaderboard"))
+    assert "teacher@best" in board
+    assert "are kept" in printed["ferbench plugins check consistency --plugin consistency.py"]
+    assert sum("macro average" in said for said in printed.values()) == 6
+
+
 def written_losses(folder: Path) -> Path:
     for _, title, text in BLOCK.findall(text_of("how-to/own-loss.md")):
         if title:

@@ -22,6 +22,7 @@ from ferbench.experiment.plan import dataset_key, plan
 from ferbench.experiment.recipe import Component, Recipe
 from ferbench.experiment.resolve import ChosenComponent, ResolvedRecipe, resolve
 from ferbench.experiment.start import Start
+from ferbench.experiment.teacher import Teacher
 from ferbench.kinds import IN_IDS
 from ferbench.plugin.discovery import load_registry
 from ferbench.plugin.signature import Option
@@ -135,7 +136,8 @@ def fields_of_a_recipe() -> set[str]:
 
 def test_every_field_of_a_recipe_is_tried():
     """Add a new field to FIELDS, with the ids that it must change."""
-    assert set(FIELDS) == fields_of_a_recipe() - {"data.label_confusion"}  # which has a test below
+    below = {"data.label_confusion", "training.teacher", "training.teacher_decay"}  # which have tests there
+    assert set(FIELDS) == fields_of_a_recipe() - below
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -359,6 +361,39 @@ def test_a_start_is_known_by_its_weights_and_its_configuration(facts, expected, 
 def test_to_start_elsewhere_changes_the_weights(registry, base):
     child = resolve({"from": "parent@best"}, registry)
     assert changed(ids(base), ids(child, start=start())) == WEIGHTS
+
+
+def student(registry, teacher: str, **training: Any) -> ResolvedRecipe:
+    return resolve({"loss": {"name": "distillation"}, "training": {"teacher": teacher, **training}}, registry)
+
+
+def taught_ids(registry, **facts: Any) -> dict[str, str | None]:
+    made = plan(student(registry, "parent@best"), pack(), teacher=Teacher(start(**facts), None))
+    return {
+        "training": made.training_id,
+        "config": made.config_id,
+        **{role: made.evaluation_id(role) for role in made.evaluation_rows()},
+    }
+
+
+def test_an_average_that_teaches_and_its_decay_change_the_weights(registry):
+    one, other = (ids(student(registry, "ema", **more)) for more in ({}, {"teacher_decay": 0.9}))
+    assert changed(one, other) == WEIGHTS
+    assert changed(taught_ids(registry), one) == WEIGHTS
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"sha256": "bb"}, SEED),
+        ({"config_id": "v1:d"}, {"config"}),
+        ({"at": "3"}, {"config"}),
+        ({"name": "renamed", "directory": RunDirectory(Path("elsewhere"))}, NOTHING),
+    ],
+    ids=["weights", "configuration", "point", "name and place"],
+)
+def test_a_teacher_is_known_by_its_weights_and_its_configuration(facts, expected, registry):
+    assert changed(taught_ids(registry), taught_ids(registry, **facts)) == expected
 
 
 def test_the_numerics_of_the_harness_change_the_weights(base, monkeypatch):

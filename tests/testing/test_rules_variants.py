@@ -305,3 +305,48 @@ def test_a_model_that_returns_outputs_is_exported_as_it_is(name):
     expected, found = bench.model(bench.images(2)), program.module()(bench.images(2))
     expected, found = (one if isinstance(one, Outputs) else Outputs(one) for one in (expected, found))
     torch.testing.assert_close(found.logits, expected.logits)
+
+
+TAUGHT = """
+import torch.nn.functional as F
+import ferbench
+
+@ferbench.hookimpl
+def ferbench_losses():
+    yield ferbench.LossSpec("variant", build="variant:build", needs={needs})
+
+def build(task):
+    def loss(outputs, targets):
+        total = F.cross_entropy(outputs.logits, targets.distributions(task.num_classes))
+{taught}
+    return loss
+"""
+AGREE = "total + F.mse_loss(outputs.logits.softmax(1), {}.softmax(1))"
+THEIRS = "targets.teacher.logits.detach()"
+
+
+@pytest.mark.parametrize(
+    ("needs", "taught", "rule", "said"),
+    [
+        (("teacher",), f"return {AGREE.format(THEIRS)}", "evaluation", "it fails where targets.teacher is None"),
+        (
+            (),
+            f"return {AGREE.format(THEIRS)}",
+            "needs",
+            "it fails without teacher: name it, LossSpec(needs=('teacher',))",
+        ),
+        (
+            ("teacher",),
+            "teacher = targets.teacher\n        if teacher is None: return total\n"
+            f"        return {AGREE.format('teacher.logits.div_(2).detach()')}",
+            "inputs-unchanged",
+            "it changes teacher.logits in place",
+        ),
+    ],
+)
+def test_mistakes_about_a_teacher_are_named(tmp_path, needs, taught, rule, said):
+    (tmp_path / "variant.py").write_text(TAUGHT.format(needs=needs, taught=f"        {taught}"))
+    component = load_registry([str(tmp_path / "variant.py")]).find("loss", "variant")
+    first = next(one for one in check(Subject(component)) if one.status == "failed")
+    assert first.rule == rule
+    assert said in first.said

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ferbench.data.targets import LossValue, Outputs, Targets
-from ferbench.plugin.partners import needed
+from ferbench.plugin.partners import needed, needs_teacher
 from ferbench.plugin.specs import LossSpec
 from ferbench.task import Task
 from ferbench.testing.made_up import made_up, width
@@ -33,6 +33,7 @@ class LossBench:
     Attributes:
         spec: the loss's.
         needs: what it reads of outputs beside logits and affect.
+        taught: it reads what a teacher gives.
         labels: int64[N], every class among them.
         affect: float32[N, 2], valence and arousal.
     """
@@ -41,6 +42,7 @@ class LossBench:
         assert isinstance(subject.component.spec, LossSpec)
         self.spec = subject.component.spec
         self.needs = needed(self.spec)
+        self.taught = needs_teacher(self.spec)
         self._subject = subject
         self._names = subject.class_names
         self._counts = tuple(90 // (k + 1) + 10 for k in range(len(self._names)))
@@ -106,7 +108,13 @@ class LossBench:
             positions=self._positions.clone(),
             epoch=EPOCHS if self._last else 1,
             class_counts=torch.tensor(self._counts),
+            teacher=self.teacher() if self.taught else None,
         )
+
+    def teacher(self, right: float = 1.0) -> Outputs:
+        """What a teacher gives, of one view and without gradients: mostly right (1), or mostly wrong (-1)."""
+        sure = self.predictions(right).logits + 0.5 * self._noise
+        return self.made_up(sure, self.affect, views=1).each(Tensor.detach)
 
     def in_validation(self) -> Targets:
         """As validation and test have them."""
@@ -160,4 +168,6 @@ def rule(*, gate: bool = False, informational: bool = False) -> Callable[[Check]
 
 def tensors(given: Outputs | Targets) -> dict[str, Tensor]:
     parts = {part.name: getattr(given, part.name) for part in dataclasses.fields(given)}
+    if (teacher := parts.get("teacher")) is not None:
+        parts |= {f"teacher.{name}": part for name, part in tensors(teacher).items()}
     return {name: part for name, part in {**parts, **parts.get("extra", {})}.items() if isinstance(part, Tensor)}

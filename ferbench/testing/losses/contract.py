@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench.errors import UserError
 from ferbench.metrics.measures import component_fault
+from ferbench.plugin.partners import TEACHER
 from ferbench.testing.losses.bench import GIVEN, RULES, SAMPLES, LossBench, copied, rule, tensors, total_of, value_of
 from ferbench.testing.rules import NotApplicable, Violation
 from ferbench.training.step import is_number
@@ -27,21 +28,22 @@ def needs(bench: LossBench) -> str:
     """Of outputs it reads logits, affect and what its spec's `needs` names, and nothing else."""
     logits, affect = bench.outputs().logits.detach(), bench.outputs().affect
     assert affect is not None
-    others = [name for name in GIVEN if name not in bench.needs]
+    others = [name for name in (*GIVEN, TEACHER) if name not in bench.spec.needs]
 
     def works(names: Sequence[str]) -> bool:
-        given = bench.made_up(logits, affect, names)
+        given, targets = bench.made_up(logits, affect, names), bench.targets()
+        targets.teacher = bench.teacher() if TEACHER in names else targets.teacher
         try:
             with torch.no_grad():
-                total_of(bench.build(), given, bench.targets())
+                total_of(bench.build(), given, targets)
         except Exception:  # other rules will say what it is, where it fails with everything too
             return False
         return True
 
     if not works(bench.needs) and works([*bench.needs, *others]):
         read = tuple(name for name in others if not works([*bench.needs, *(each for each in others if each != name)]))
-        raise Violation(f"it fails without {' and '.join(read)}: name it, LossSpec(needs={(*bench.needs, *read)})")
-    return f"it reads {', '.join(['logits', *bench.needs])}"
+        raise Violation(f"it fails without {' and '.join(read)}: name it, LossSpec(needs={(*bench.spec.needs, *read)})")
+    return f"it reads {', '.join(['logits', *bench.spec.needs])}"
 
 
 @rule(gate=True)
@@ -105,12 +107,17 @@ def inputs_unchanged(bench: LossBench) -> None:
 
 @rule()
 def evaluation(bench: LossBench) -> None:
-    """It works where nothing is learnt, as in validation: without positions, epoch and class counts."""
+    """It works where nothing is learnt, as in validation: without positions, epoch, class counts and teacher."""
     loss = bench.build()
     value_of(loss, bench.outputs(), bench.targets())
     with torch.no_grad():
         for one in (bench.build(), loss):
-            value_of(one, bench.outputs(), bench.in_validation())
+            try:
+                value_of(one, bench.outputs(), bench.in_validation())
+            except AttributeError as error:
+                if bench.taught and "NoneType" in str(error):
+                    raise Violation(f"it fails where targets.teacher is None, as in validation: {error}") from None
+                raise
 
 
 @rule()

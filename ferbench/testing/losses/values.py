@@ -54,14 +54,14 @@ def _is_finite(loss: Any, outputs: Outputs, targets: Targets, at: str, remedy: s
 
 @rule()
 def gradient(bench: LossBench) -> None:
-    """Its gradient reaches the logits of every sample, or what else it needs of it."""
+    """Its gradient reaches the logits of most samples, or what else it needs of them."""
     outputs = bench.outputs()
     total = total_of(bench.build(), outputs, bench.targets())
     if not total.requires_grad:
         raise Violation("it has no gradient: something detached it, such as .item(), .detach() or argmax")
     total.backward()
     without = int((~reached(outputs)).sum())
-    if without:
+    if 2 * without > SAMPLES:  # one that learns from what seems clean leaves some out
         what = " or ".join(["the logits", *(name for name in bench.needs if name != "classifier")])
         raise Violation(f"no gradient reaches {what} of {without} of {SAMPLES} samples")
 
@@ -173,6 +173,7 @@ def class_order(bench: LossBench) -> None:
             plain = total_of(bench.build(), outputs, bench.targets(votes))
             permuted = bench.targets(None if votes is None else votes[:, order])
             permuted.labels, permuted.class_counts = elsewhere[bench.labels], counts[order]
+            permuted.teacher = None if permuted.teacher is None else reordered(permuted.teacher, order)
             other = total_of(_in_order(bench, order), moved, permuted)
         if not torch.allclose(plain, other, rtol=1e-4):
             with_what = "labels" if votes is None else "label distributions"

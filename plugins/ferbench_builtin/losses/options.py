@@ -9,5 +9,8 @@ from annotated_types import Interval
 #: Share of each target that is spread evenly over the classes.
 Smoothing = Annotated[float, Interval(ge=0, lt=1)]
 
+#: Of two parts that add up to 1.
+Share = Annotated[float, Interval(ge=0, le=1)]
+
 #: Of probabilities: beyond it nothing is left of them in single precision.
 Exponent = Annotated[float, Interval(ge=0, le=100)]

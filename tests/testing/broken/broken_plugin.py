@@ -29,6 +29,8 @@ BROKEN = {
         "needs",
         "scalar",
         "one-view",
+        "reads-teacher",
+        "teacher-learns-nothing",
         "component-names",
         "inputs-unchanged",
         "evaluation",
@@ -144,7 +146,8 @@ def ferbench_models():
 def ferbench_losses():
     for rule in BROKEN["loss"]:
         views = ("drawn", "mirrored") if rule == "one-view" else ("drawn",)
-        yield ferbench.LossSpec(f"breaks-{rule}", build=f"broken_parts.losses:{rule.replace('-', '_')}", views=views)
+        build, needs = f"broken_parts.losses:{rule.replace('-', '_')}", ("teacher",) if "teacher" in rule else ()
+        yield ferbench.LossSpec(f"breaks-{rule}", build=build, views=views, needs=needs)
 
 
 @ferbench.hookimpl

@@ -22,6 +22,20 @@ def one_view(task):
     return lambda outputs, targets: cross_entropy(outputs, targets) + cross_entropy(outputs.others[0], targets)
 
 
+def reads_teacher(task):
+    return lambda outputs, targets: cross_entropy(outputs, targets)
+
+
+def teacher_learns_nothing(task):
+    def loss(outputs, targets):
+        if targets.teacher is None:
+            return cross_entropy(outputs, targets)
+        apart = (outputs.logits.softmax(1) - targets.teacher.logits.softmax(1)).square().sum(1).mean()
+        return cross_entropy(outputs, targets) + apart
+
+    return loss
+
+
 def scalar(task):
     return lambda outputs, targets: cross_entropy(outputs, targets, reduction="none")
 

@@ -1,0 +1,107 @@
+"""What a finished run's record says of its model: the component, the task that it was built for, and its input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ferbench.data.fit import StoredForm
+from ferbench.errors import UserError
+from ferbench.experiment.recorded import options_of_record
+from ferbench.experiment.resolve import ChosenComponent
+from ferbench.plugin.discovery import Component, Registry
+from ferbench.records.evaluation import UsedPostprocessing
+from ferbench.records.run import Component as Used
+from ferbench.records.run import Run
+from ferbench.runs.pixels import form_of
+from ferbench.task import Task
+
+
+@dataclass(frozen=True)
+class RecordedModel:
+    """The model of a run, as its record has it.
+
+    Attributes:
+        chosen: the component with the run's options, and no initial weights.
+        task: what it was built for.
+        mean: per-channel mean that is subtracted from images in [0, 1].
+        std: per-channel standard deviation that they are then divided by.
+        form: what the pack that it was trained on made of an image.
+        doubt: what an older record does not say of ``form``; None if it says all.
+        source: distribution, version and source of the installed plugin.
+        changed: how the installed plugin differs from the one that trained it, None if it does not.
+    """
+
+    chosen: ChosenComponent
+    task: Task
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    form: StoredForm
+    doubt: str | None
+    source: dict[str, str | None]
+    changed: str | None
+
+
+def recorded_model(record: Run, run: str, registry: Registry) -> RecordedModel:
+    """The model of a run.
+
+    Args:
+        record: of the run.
+        run: what the run is called.
+        registry: where the model is looked up.
+
+    Raises:
+        UserError: the model's plugin is not loaded, or an option names what the user has never named.
+    """
+    recorded = record.components["model"]
+    component = found_again(registry, "model", recorded, run)
+    options = options_of_record(component, recorded.options, run)
+    chosen = ChosenComponent(component, component.options().validate(options, "model"))
+    channels, height, width, mean, std = record.identity.covers["rows"]["input"]
+    counts = record.data.counts["train"]
+    class_names = tuple(record.data.class_names)
+    task = Task(
+        class_names=class_names,
+        channels=channels,
+        height=height,
+        width=width,
+        train_counts=tuple(counts[name] for name in class_names),
+        has_affect=record.data.has_affect,
+    )
+    note = changed_since(chosen, recorded, "the run was trained")
+    form, doubt = form_of(record)
+    plain = chosen.without_initial_weights()
+    return RecordedModel(plain, task, tuple(mean), tuple(std), form, doubt, installed(chosen), note)
+
+
+def found_again(registry: Registry, kind: str, recorded: Used | UsedPostprocessing, run: str) -> Component:
+    """The component of a record; another plugin may offer one of that name, too.
+
+    Raises:
+        UserError: its plugin is not loaded.
+    """
+    own = f"{recorded.distribution}:{recorded.name}"
+    there = any(one.qualified_name == own for one in registry.components(kind))
+    try:
+        return registry.find(kind, own if there else recorded.name)
+    except UserError as error:
+        raise UserError(
+            f"run {run} needs the {kind} '{recorded.name}' of plugin '{recorded.distribution}', which is not loaded",
+            "name its file or module with --plugin, or install it",
+        ) from error
+
+
+def installed(chosen: ChosenComponent) -> dict[str, str | None]:
+    """Distribution, version and source of a component as it is here."""
+    now = chosen.describe()
+    return {"distribution": now.distribution, "version": now.version, "source": now.source}
+
+
+def changed_since(chosen: ChosenComponent, recorded: Used | UsedPostprocessing, when: str) -> str | None:
+    """How a component differs from the recorded one, in a few words; None where it does not."""
+    # Older releases did not record the source of what is installed.
+    changed = [
+        key
+        for key, value in installed(chosen).items()
+        if None not in (value, getattr(recorded, key)) and value != getattr(recorded, key)
+    ]
+    return f"{chosen.component.where} has another {' and '.join(changed)} than when {when}" if changed else None
