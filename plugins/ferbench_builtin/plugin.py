@@ -385,6 +385,32 @@ def ferbench_losses() -> Iterable[ferbench.LossSpec]:
         summary="A margin of the cosine with the true class (Wang et al. 2018)",
         needs=("cosine",),
     )
+    yield ferbench.LossSpec(
+        "supervised-contrastive",
+        build="ferbench_builtin.losses.supervised_contrastive:supervised_contrastive",
+        summary="Cross-entropy, and two views of images of one class are alike (Khosla et al. 2020)",
+        needs=("features",),
+        views=("drawn", "drawn"),
+    )
+    yield ferbench.LossSpec(
+        "scn",
+        build="ferbench_builtin.losses.scn:scn",
+        summary="Samples learn how much they count, doubtful labels are changed (SCN, Wang et al. 2020)",
+        needs=("features",),
+    )
+    yield ferbench.LossSpec(
+        "rul",
+        build="ferbench_builtin.losses.rul:rul",
+        summary="Mixes features by how uncertain they are relative to each other (RUL, Zhang et al. 2021)",
+        needs=("features", "classifier"),
+    )
+    yield ferbench.LossSpec(
+        "eac",
+        build="ferbench_builtin.losses.eac:eac",
+        summary="A face and its mirror image are looked at in the same places (EAC, Zhang et al. 2022)",
+        needs=("maps", "classifier"),
+        views=("drawn", "mirrored"),
+    )
 
 
 @ferbench.hookimpl

@@ -37,9 +37,13 @@ LOSSES = {
     "island": (),
     "arcface": ("model.head=cosine",),
     "cosface": ("model.head=cosine",),
+    "supervised-contrastive": (),
+    "scn": ("loss.relabel_from=1", "loss.relabel_margin=0"),
+    "rul": (),
+    "eac": ("augmentation.name=standard", "augmentation.erase=0.5"),
 }
 #: Where what all devices have computed meets in the loss.
-SHARED = ("island",)
+SHARED = ("island", "rul")
 
 
 def asked(loss: str, *settings: str) -> list[str]:
