@@ -335,6 +335,47 @@ def ferbench_losses() -> Iterable[ferbench.LossSpec]:
         summary="Focal loss: what the model is sure of counts less",
     )
     yield ferbench.LossSpec(
+        "logit-adjusted",
+        build="ferbench_builtin.losses.logit_adjusted:logit_adjusted",
+        summary="Cross-entropy of logits shifted by how frequent classes are (Menon et al. 2021)",
+    )
+    yield ferbench.LossSpec(
+        "balanced-softmax",
+        build="ferbench_builtin.losses.logit_adjusted:balanced_softmax",
+        summary="Softmax weighed by class counts (Ren et al. 2020); logit-adjusted at tau = 1",
+    )
+    yield ferbench.LossSpec(
+        "ldam",
+        build="ferbench_builtin.losses.ldam:ldam",
+        summary="Wider margins for rarer classes, class weights late (LDAM-DRW, Cao et al. 2019)",
+        needs=("cosine",),
+    )
+    yield ferbench.LossSpec(
+        "class-balanced-focal",
+        build="ferbench_builtin.losses.class_balanced_focal:class_balanced_focal",
+        summary="Focal loss over sigmoids, weighed by effective numbers (Cui et al. 2019)",
+    )
+    yield ferbench.LossSpec(
+        "generalised-cross-entropy",
+        build="ferbench_builtin.losses.generalised_cross_entropy:generalised_cross_entropy",
+        summary="Between cross-entropy and absolute error, for noisy labels (Zhang and Sabuncu 2018)",
+    )
+    yield ferbench.LossSpec(
+        "symmetric-cross-entropy",
+        build="ferbench_builtin.losses.symmetric_cross_entropy:symmetric_cross_entropy",
+        summary="Cross-entropy and its reverse, for noisy labels (Wang et al. 2019)",
+    )
+    yield ferbench.LossSpec(
+        "poly",
+        build="ferbench_builtin.losses.poly:poly",
+        summary="Cross-entropy with another first coefficient (Poly-1, Leng et al. 2022)",
+    )
+    yield ferbench.LossSpec(
+        "elr",
+        build="ferbench_builtin.losses.elr:elr",
+        summary="Early-learning regularisation: remembers what was predicted, for noisy labels (Liu et al. 2020)",
+    )
+    yield ferbench.LossSpec(
         "soft-cross-entropy",
         build="ferbench_builtin.losses.soft_cross_entropy:soft_cross_entropy",
         summary="Cross-entropy with label distributions such as annotators' votes",

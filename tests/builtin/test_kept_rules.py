@@ -20,6 +20,9 @@ OPTIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("loss", "focal"): [{}, {"scheme": "effective-number", "weights": {"disgust": 3.0}}],
     ("loss", "soft-cross-entropy"): [{}, {"sharpness": 2.0, "label_smoothing": 0.1}],
     ("loss", "weighted-cross-entropy"): [{}, {"weights": {"fear": 2.0}}],
+    ("loss", "ldam"): [{}, {"defer": 0.0, "margin": 0.2}],
+    ("loss", "poly"): [{}, {"epsilon": -1.0, "label_smoothing": 0.1}],
+    ("loss", "class-balanced-focal"): [{}, {"gamma": 0.0}],
     ("sampler", "weighted"): [{}, {"emphasis": {"disgust": 3.0}, "power": -1.0}],
     ("sampler", "adaptive"): [{}, {"mode": "accumulate", "source": "train"}],
     ("augmentation", "standard"): [

@@ -36,7 +36,7 @@ def test_own_data(ferbench_cli, tmp_path):
 
 def test_own_loss(ferbench_cli, tmp_path):
     printed = do(ferbench_cli, tmp_path, text_of("how-to/own-loss.md"), (*SMALL, *FACES))
-    shown, checked, ran, board, checked_ldam, ran_ldam, *more = printed.values()
+    shown, checked, ran, board, checked_rare, ran_rare, *more = printed.values()
     checked_branches, ran_branches, checked_mirror, ran_mirror, checked_margins, ran_margins, *relabelled = more
     assert "are kept" in checked_branches
     assert ran_branches.count("macro average") == 2
@@ -46,8 +46,8 @@ def test_own_loss(ferbench_cli, tmp_path):
     assert ran_margins.count("macro average") == 1
     assert "are kept" in relabelled[0]
     assert "training labels, by the loss: corrections.csv says which" in relabelled[-1]
-    assert "are kept" in checked_ldam
-    assert ran_ldam.count("macro average") == 6
+    assert "are kept" in checked_rare
+    assert ran_rare.count("macro average") == 6
     assert "0.01 … 1, log" in shown
     assert "are kept" in checked
     assert ran.count("macro average") == 6
@@ -91,19 +91,19 @@ def written_losses(folder: Path) -> Path:
     return folder
 
 
-def test_ldam_is_the_papers(tmp_path, monkeypatch):
+def test_rare_margins_are_the_papers(tmp_path, monkeypatch):
     """A margin of C / n^(1/4), then weights by the effective number of samples, by hand for three samples."""
     import torch
 
     import ferbench
 
     monkeypatch.syspath_prepend(written_losses(tmp_path))
-    from ldam import LDAM
+    from margins import RareMargins
 
     counts = (16, 81, 256)  # fourth roots 2, 3 and 4
     logits = torch.tensor([[1.0, 0.0, -1.0], [0.5, 2.0, 0.0], [0.0, 0.3, 0.1]])
     outputs, targets = ferbench.Outputs(logits), ferbench.Targets(torch.tensor([0, 1, 2]))
-    loss = LDAM(ferbench.Task(("a", "b", "c"), 1, 8, 8, counts), margin=0.6, beta=0.9)
+    loss = RareMargins(ferbench.Task(("a", "b", "c"), 1, 8, 8, counts), margin=0.6, beta=0.9)
     nats = []
     for row, label, margin in zip(logits.tolist(), (0, 1, 2), (0.6, 0.6 * 2 / 3, 0.6 * 2 / 4), strict=True):
         row[label] -= margin

@@ -31,8 +31,7 @@ def soft_cross_entropy(
     """
     from torch.nn.functional import log_softmax
 
-    from ferbench import LossValue
-    from ferbench_builtin.losses.expression import mean_over_samples, smoothed
+    from ferbench_builtin.losses.expression import over_samples, smoothed
 
     def loss(outputs: Outputs, targets: Targets) -> LossValue:
         log_p = log_softmax(outputs.logits.float(), dim=1)
@@ -41,7 +40,6 @@ def soft_cross_entropy(
             truth = (truth**sharpness).where(truth > 0, 0.0)
             truth = truth / truth.sum(dim=1, keepdim=True)
         truth = smoothed(truth, label_smoothing)
-        total = mean_over_samples(-(truth * log_p).sum(dim=1), targets.weight)
-        return LossValue(total, {"expression": total.detach()})
+        return over_samples(-(truth * log_p).sum(dim=1), targets.weight)
 
     return loss
