@@ -176,6 +176,7 @@ def test_a_protocol_acts_through_the_rows_that_it_cuts(registry):
 # components
 
 CANDIDATES: list[Any] = [
+    -3.5,
     True,
     False,
     1,
