@@ -54,6 +54,43 @@ def test_own_loss(ferbench_cli, tmp_path):
     assert "confidence-penalty" in board
 
 
+def test_own_sampler(ferbench_cli, tmp_path):
+    small = (*SMALL[2:], *FACES, "--set", "model.name=linear")  # with the epochs of the page
+    printed = do(ferbench_cli, tmp_path, text_of("how-to/own-sampler.md"), small)
+    checked, ran, checked_batches, ran_batches, checked_growing, grown, planned = printed.values()
+    assert all("are kept" in page for page in (checked, checked_batches, checked_growing))
+    assert [page.count("macro average") for page in (ran, ran_batches, grown)] == [4, 1, 1]
+    assert "1 to run" in planned
+    histories = [path.read_text().splitlines() for path in (tmp_path / "results").glob("runs/*/history.jsonl")]
+    forgotten = [[json.loads(line)["sampler"]["forgotten"] for line in one] for one in histories if "forgott" in one[0]]
+    assert len(forgotten) == 2
+    assert all(epochs == sorted(epochs) and epochs[0] == 0 < epochs[-1] for epochs in forgotten)
+
+
+def test_stratified_batches_have_the_shares_of_the_classes(tmp_path, monkeypatch):
+    import ferbench
+
+    for _, title, text in BLOCK.findall(text_of("how-to/own-sampler.md")):
+        if title:
+            (tmp_path / title).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    from growing import Growing
+    from stratified import Stratified
+
+    labels = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], [50, 30, 13]))
+    task = ferbench.Task(("a", "b", "c"), 1, 8, 8, (50, 30, 13))
+    batches = Stratified(labels, task, seed=0, batch_size=10).batches(1)
+    counts = np.array([np.bincount(labels[batch], minlength=3) for batch in batches])
+    assert len(counts) == 10
+    assert sorted(np.concatenate(batches)) == list(range(93))
+    assert counts.max(axis=0).tolist() == [5, 3, 2]
+    assert counts.min(axis=0).tolist() == [5, 3, 1]
+    grows = Growing(labels, task, seed=0, epochs=4, start=0.25)
+    assert grows.lengths(4) == [23, 46, 70, 93]  # 23.25, 46.5, 69.75 and 93, rounded to even
+    assert [len(grows.indices(epoch)) for epoch in (1, 2, 3, 4)] == [23, 46, 70, 93]
+    assert set(grows.indices(1)) < set(grows.indices(2))
+
+
 def test_steps(ferbench_cli, tmp_path):
     printed = do(ferbench_cli, tmp_path, text_of("how-to/steps.md"), (*SMALL, *FACES))
     plain, scaled, adjusted, board, own, checked, vector = printed.values()
