@@ -35,8 +35,13 @@ FOLDER = "plugins"
 _ADAPTED = ("model", "loss")
 _NUMBER_OF_CLASSES = ("num_classes", "n_classes", "classes")
 
-#: Fields of `ferbench.ModelSpec` that a class of a model may say of itself.
-_MODEL_FIELDS = ("image_size", "channels", "mean", "std", "affect")
+#: Fields of the spec that a class may say of itself, by kind.
+_FIELDS = {
+    "model": ("image_size", "channels", "mean", "std", "affect", "gives", "views"),
+    "loss": ("needs", "views"),
+    "sampler": ("per_sample",),
+    "optimizer": ("closure",),
+}
 
 
 def plugin_of(kind: str, thing: Any, folder: Path = Path("results", FOLDER)) -> tuple[str, Path]:
@@ -45,7 +50,8 @@ def plugin_of(kind: str, thing: Any, folder: Path = Path("results", FOLDER)) -> 
     A builder of the kind's contract will do (docs/reference/hooks.md), its keyword-only parameters are options. Beyond
     that, a model's class or function may take the number of classes (``num_classes``) or nothing instead of the task,
     and say ``image_size``, ``channels``, ``mean``, ``std`` as attributes of the class; a loss may be a function of
-    ``(outputs, targets)``, or a class that takes nothing.
+    ``(outputs, targets)``, or a class that takes nothing. What a class needs, gives or wants to hear it says so too:
+    ``needs``, ``gives``, ``views``, ``per_sample``, ``closure``.
 
     Args:
         kind: of the component, such as ``model``.
@@ -325,7 +331,7 @@ def _builder(kind: str, thing: Any, what: str) -> Iterator[str]:
         yield _ADAPTER.format(call=call, own=own)
     fields = "".join(
         f", {field}={literal}"
-        for field in (_MODEL_FIELDS if kind == "model" and inspect.isclass(thing) else ())
+        for field in (_FIELDS.get(kind, ()) if inspect.isclass(thing) else ())
         if (literal := _literal(vars(thing).get(field))) not in (None, "None")
     )
     if kind == "dataset" and _positional(thing)[0].default is not inspect.Parameter.empty:

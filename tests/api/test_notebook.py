@@ -46,6 +46,23 @@ def test_a_model_takes_the_task_or_the_number_of_classes_or_nothing(tmp_path, ta
     assert found.builder()(TASK).head.out_features == 3
 
 
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("model", {"gives": ("features",), "views": ("drawn", "mirrored")}),
+        ("loss", {"needs": ("features", "maps"), "views": ("drawn", "drawn")}),
+        ("sampler", {"per_sample": True}),
+        ("optimizer", {"closure": True}),
+    ],
+)
+def test_a_class_says_what_its_spec_would_say(tmp_path, kind, fields):
+    lines = "\n".join(f"    {name} = {value!r}" for name, value in fields.items())
+    cell = f"class Own:\n{lines}\n    def __init__(self, task, given=None, /, *, seed=0): ...\n"
+    cell = cell.replace("task, given=None, /", "labels, task" if kind == "sampler" else "task")
+    found = component(kind, Kernel().run(cell)["Own"], tmp_path)
+    assert {name: getattr(found.spec, name) for name in fields} == fields
+
+
 def test_options_are_keyword_only_parameters_with_their_docs(tmp_path):
     cell = '''
         from __future__ import annotations

@@ -155,6 +155,18 @@ def test_show_tells_what_a_model_gives_and_a_loss_needs(ferbench_cli, tmp_path):
     assert (record["needs"], record["views"]) == (["maps"], ["drawn", "mirrored"])
 
 
+def test_show_tells_what_a_sampler_hears_of(ferbench_cli):
+    hears = {
+        name: next(line for line in ferbench_cli("plugins", "show", name).stdout.splitlines() if "hears of" in line)
+        for name in ("adaptive", "hard-examples")
+    }
+    assert hears["adaptive"].split(maxsplit=2)[2] == "each class"
+    assert hears["hard-examples"].split(maxsplit=2)[2] == "each class and each sample"
+    shown = json.loads(ferbench_cli("plugins", "show", "hard-examples", "--json").stdout)
+    assert shown["per_sample"] is True
+    assert {option["name"] for option in shown["options"]} == {"pressure", "final_pressure"}
+
+
 def test_show_computes_the_layers_with_the_settings(ferbench_cli, monkeypatch):
     monkeypatch.syspath_prepend(str(FIXTURES / "working"))
     done = ferbench_cli(
