@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -132,6 +133,7 @@ def compare(
     slice_table: str | PathLike[str] | None = None,
     draws: int = 10_000,
     results: str | PathLike[str] | None = None,
+    plugins: Sequence[str | PathLike[str]] = (),
 ) -> Comparison:
     """Say whether one run or configuration is better than another, paired sample by sample.
 
@@ -143,10 +145,12 @@ def compare(
         slice_table: a CSV with more columns of the samples, by a column ``id``.
         draws: of the bootstrap.
         results: the results directory; None: that of a run that is given, or ``results``.
+        plugins: local plugins, as ``--plugin``, for the metrics that they have.
 
     Raises:
         UserError: they were not measured on the same samples, have no result, or there is no such column.
     """
+    from ferbench.plugin.discovery import load_registry
     from ferbench.ranking.compare import compare as compared_sides
     from ferbench.ranking.sides import find_side, on_one_test_set, over_seeds, refuse_selections
     from ferbench.ranking.slice_columns import sliced_by
@@ -160,7 +164,10 @@ def compare(
     if seeds:
         refuse_selections(*whole)
         a, b = whole
-    compared = compared_sides(path, *on_one_test_set(a, b), draws=draws, runs=runs)
+    local = [os.fspath(plugin) for plugin in plugins]
+    compared = compared_sides(
+        path, *on_one_test_set(a, b), draws=draws, runs=runs, registry=lambda: load_registry(local)
+    )
     more = None if slice_table is None else Path(slice_table)
     sliced = sliced_by(compared.samples.ids, compared.samples.columns, slices, more)
     return Comparison(compared, sliced, (len(whole[0].runs), len(whole[1].runs)))

@@ -176,9 +176,10 @@ class Run:
             ``verdict`` is ``whole``, ``not covered`` (an older release wrote it, or it never ended: no digest vouches
             for all of it) or ``damaged``; ``findings`` say what is the matter with which file.
         """
+        from ferbench.plugin.discovery import load_registry
         from ferbench.runs.verify import Verification
 
-        return Verification.of(self.directory)
+        return Verification.of(self.directory, load_registry)
 
     def figure(self, kind: str = "confusion") -> go.Figure:
         """A figure of the run's report: ``confusion``, or a learning curve: ``loss``, ``accuracy``, ``macro_f1``,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ferbench.api.given import MOST_DRAWS
-from ferbench.cli.completion import RunType
+from ferbench.cli.completion import RunType, plugin_option
 from ferbench.cli.formats import format_options, in_terminal, print_tables
 from ferbench.cli.json_output import chosen_format, echo_json
 from ferbench.cli.places import OutputType, results_option
@@ -46,6 +46,7 @@ _SPARE = ("improvement", *_PROBABILITIES, "p", "second", "first")
     "--draws", type=click.IntRange(100, MOST_DRAWS), default=10_000, show_default=True, help="Draws of the bootstrap."
 )
 @results_option
+@plugin_option
 def compare(
     first: str,
     second: str,
@@ -58,6 +59,7 @@ def compare(
     csv_file: Path | None,
     draws: int,
     results: Path,
+    plugin: tuple[str, ...],
 ) -> None:
     """Say whether A is better than B, paired sample by sample.
 
@@ -75,7 +77,14 @@ def compare(
 
     form = chosen_format(form, as_json)
     comparison = compared(
-        first, second, seeds=seeds, slices=columns, slice_table=slice_table, draws=draws, results=results
+        first,
+        second,
+        seeds=seeds,
+        slices=columns,
+        slice_table=slice_table,
+        draws=draws,
+        results=results,
+        plugins=plugin,
     )
     if csv_file is not None:
         from ferbench.output import write_output

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ferbench.cli.completion import RunType
+from ferbench.cli.completion import RunType, plugin_option
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.naming import warn_of_names
 from ferbench.cli.places import results_option
@@ -28,8 +28,15 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="Only the result.")
 @results_option
+@plugin_option
 def ensemble(
-    runs: Sequence[str], name: str | None, weights: str | None, as_json: bool, quiet: bool, results: Path
+    runs: Sequence[str],
+    name: str | None,
+    weights: str | None,
+    as_json: bool,
+    quiet: bool,
+    results: Path,
+    plugin: Sequence[str],
 ) -> None:
     """Average the class probabilities of finished runs, for validation and test.
 
@@ -41,6 +48,7 @@ def ensemble(
     ferbench ensemble small large --weights 1,2
     """
     from ferbench.experiment.settings import check_run_name
+    from ferbench.plugin.discovery import load_registry
     from ferbench.runs.ensemble import gather, make
     from ferbench.runs.find import find_run
     from ferbench.runs.members import read_member
@@ -49,7 +57,7 @@ def ensemble(
         check_run_name(name)
     keep_working()
     made = gather([read_member(find_run(results, run)) for run in runs], _numbers(weights))
-    directory, reused = make(made, results, name)
+    directory, reused = make(made, results, name, lambda: load_registry(plugin))
     record = directory.load()
     if name is not None:
         warn_of_names(results, [(name, directory.path.name, record.identity.config_id)])

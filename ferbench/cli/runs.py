@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ferbench.cli.completion import RunType
+from ferbench.cli.completion import RunType, plugin_option
 from ferbench.cli.json_output import chosen_format, echo_json
 from ferbench.cli.leaderboard import ConditionType
 from ferbench.cli.places import results_option
@@ -204,21 +204,26 @@ def remove_runs(names: tuple[str, ...], yes: bool, force: bool, dry_run: bool, r
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="Only what is damaged.")
 @results_option
-def verify_runs(names: tuple[str, ...], as_json: bool, quiet: bool, results: Path) -> None:
+@plugin_option
+def verify_runs(names: tuple[str, ...], as_json: bool, quiet: bool, results: Path, plugin: tuple[str, ...]) -> None:
     """Check every file of RUN, or of all runs, against digests, ids and predictions.
 
     Every file must have the SHA-256 that the record has of it, and the record its own; ids must be those of what they
-    cover, metrics must follow from the stored predictions, and an ensemble's predictions from its members'. Runs of
-    older releases, and those that never ended, are 'not covered': they have no such digests. Without RUN the studies
-    are checked too. Exit code 1 when anything is damaged.
+    cover, metrics must follow from the stored predictions, and an ensemble's predictions from its members'. Those of
+    plugins are computed again where the plugins are there. Runs of older releases, and those that never ended, are
+    'not covered': they have no such digests. Without RUN the studies are checked too. Exit
+    code 1 when anything is damaged.
     """
     from dataclasses import asdict
+    from functools import cache
 
+    from ferbench.plugin.discovery import load_registry
     from ferbench.runs.lock import at_work
     from ferbench.runs.studies import verify_studies
     from ferbench.runs.verify import Finding, Verdict, Verification
     from ferbench.wording import one_line
 
+    registry = cache(lambda: load_registry(plugin))
     findings: list[Finding] = []
     verdicts: dict[str, Verdict] = {}
     skipped = []
@@ -227,7 +232,7 @@ def verify_runs(names: tuple[str, ...], as_json: bool, quiet: bool, results: Pat
         if holder is not None:
             skipped.append((run.path.name, holder))
             continue
-        verification = Verification.of(run)
+        verification = Verification.of(run, registry)
         verdicts[run.path.name] = verification.verdict
         findings += verification.findings
     if not names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ferbench.plugin.registry import Registry
 from ferbench.ranking.aligned import Samples, read_row, with_facts
 from ferbench.ranking.grouping import group
+from ferbench.ranking.plugin_changes import plugin_changes
 from ferbench.ranking.sides import Side
 from ferbench.runs.predictions import Predictions
 from ferbench.runs.summary import Summary
@@ -60,7 +62,8 @@ class Comparison:
         samples: that both were measured on.
         predictions: of each side's runs.
         changes: accuracy, macro-F1, balanced accuracy and ``f1:CLASS`` of each class, whose p is adjusted by Holm's
-            correction over the classes. Of accuracy without clusters, between single runs, p is McNemar's mid-p.
+            correction over the classes; then the metrics of plugins that all runs have. Of accuracy without clusters,
+            between single runs, p is McNemar's mid-p.
         discordance: None unless both sides are single runs.
         over_seeds: seeds are a source of variance, and the claim is about the configurations.
         family: how many configurations have results on these samples, A and B among them; 0: not known.
@@ -128,7 +131,13 @@ class Comparison:
 
 
 def compare(
-    results: Path, first: Side, second: Side, *, draws: int = DRAWS, runs: Sequence[Summary] = ()
+    results: Path,
+    first: Side,
+    second: Side,
+    *,
+    draws: int = DRAWS,
+    runs: Sequence[Summary] = (),
+    registry: Callable[[], Registry] | None = None,
 ) -> Comparison:
     """Compare two sides that `ferbench.ranking.sides.on_one_test_set` brought together.
 
@@ -139,6 +148,7 @@ def compare(
         draws: of the bootstrap.
         runs: all of them: how many configurations there are on these samples, and, where neither side's predictions
             came with what is known of the samples, who knows it.
+        registry: loads the plugins, where runs have metrics of some; None: these are left out.
 
     Raises:
         UserError: predictions are missing, damaged, or of unlike samples, truths or classes.
@@ -155,6 +165,9 @@ def compare(
     single = len(a) == len(b) == 1
     discordance = discord(samples.truth, a[0], b[0]) if single else None
     changes = _changes(samples, a, b, discordance, draws)
+    if registry is not None and any(run.plugin_metrics for run in (*first.runs, *second.runs)):
+        sides_read = (predictions[0], predictions[1])
+        changes += plugin_changes(results, (first, second), samples, sides_read, registry(), draws)
     over_seeds = min(len(a), len(b)) >= ENOUGH_SEEDS
     sides, several = (first, second), (predictions[0], predictions[1])
     return Comparison(sides, samples, several, tuple(changes), discordance, over_seeds, len(known))

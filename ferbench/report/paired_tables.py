@@ -74,11 +74,17 @@ def metrics(comparison: Comparison) -> Table:
             Column("improvement", "improvement", "percent", about="(A − B) / B"),
         ),
         rows=tuple(
-            (measure(c.metric).label, c.first, c.second, c.difference, c.low, c.high, c.p, c.adjusted, c.improvement)
+            (_label(c.metric), c.first, c.second, c.difference, c.low, c.high, c.p, c.adjusted, c.improvement)
             for c in comparison.changes
         ),
         notes=tuple(notes),
     )
+
+
+def _label(metric: str) -> str:
+    """The name of a metric; a lower value is said to be better where that is so."""
+    known = measure(metric)
+    return known.label if known.higher_is_better else f"{known.label} (lower is better)"
 
 
 def _family_note(comparison: Comparison) -> str:

@@ -57,6 +57,13 @@ def _trained(record: Run) -> Iterator[str]:
         used = record.components.get(section)
         if used is None or not _is_covered(used, component):
             yield f"the ids cover another {section} than components has"
+    for name, about in covers.get("metrics", {}).items():
+        for entry in record.evaluations.values():
+            used_metric = (entry.plugin_metrics or {}).get(name) if entry.is_own else None
+            keys = ("distribution", "version", "source")
+            if used_metric and any(about.get(key) != getattr(used_metric, key) for key in keys):
+                yield f"the ids cover another metric '{name}' than an evaluation has"
+                break
     rows = covers.get("rows", {})
     for key, stated in (
         ("classes", data.class_names),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ from ferbench.errors import UserError
 from ferbench.ids import digest, short
 from ferbench.kinds import NONE, OF_RUNS, REQUIRED, SECTIONS
 from ferbench.metrics.scoring import scores_record
+from ferbench.plugin.registry import Registry
 from ferbench.records.environment import Environment
 from ferbench.records.evaluation import EvaluatedMember, Evaluation, EvaluationEntry, Seen, evaluation_id
 from ferbench.records.lineage import Ensemble as EnsembleRecord
@@ -36,6 +37,7 @@ from ferbench.runs.covered import has_evaluation
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.lock import only_writer
 from ferbench.runs.members import Member, aligned_members, shared_splits
+from ferbench.runs.plugin_metrics import as_it_was, computed, given_to_metrics
 from ferbench.runs.predictions import Predictions
 
 #: What the members' models have together; of their losses an ensemble has nothing.
@@ -105,11 +107,21 @@ def average(predictions: Sequence[Predictions], weights: Sequence[float]) -> Pre
     affect = None
     if len(affects) == len(predictions):
         affect = np.average(affects, axis=0, weights=weights).astype(np.float32)
-    return Predictions(first.ids, first.truth, mean.astype(np.float32), first.affect_truth, affect, first.columns)
+    probabilities = mean.astype(np.float32)
+    votes = first.votes
+    return Predictions(first.ids, first.truth, probabilities, first.affect_truth, affect, first.columns, votes)
 
 
-def make(ensemble: Ensemble, results: Path, name: str | None = None) -> tuple[RunDirectory, bool]:
+def make(
+    ensemble: Ensemble, results: Path, name: str | None = None, registry: Callable[[], Registry] | None = None
+) -> tuple[RunDirectory, bool]:
     """Average, score and write an ensemble, unless it is there already.
+
+    Args:
+        ensemble: of which runs.
+        results: the results directory.
+        name: of the ensemble.
+        registry: loads the plugins, for metrics of theirs that all members have; None: there are none.
 
     Returns:
         Its run directory, and whether it was there.
@@ -133,7 +145,9 @@ def make(ensemble: Ensemble, results: Path, name: str | None = None) -> tuple[Ru
         for split in splits:
             class_names, predictions = aligned_members(ensemble.members, split)
             averaged = average(predictions, ensemble.weights)
-            evaluations[split] = (_evaluation(ensemble, split, wanted[split], class_names, averaged), averaged)
+            evaluation = _evaluation(ensemble, split, wanted[split], class_names, averaged)
+            _add_metrics(ensemble, evaluation, averaged, registry)
+            evaluations[split] = (evaluation, averaged)
         entries = {
             short(wanted[split]): directory.save_evaluation(evaluation, averaged)
             for split, (evaluation, averaged) in evaluations.items()
@@ -187,6 +201,27 @@ def _evaluation(
         parents=[EvaluatedMember(run=member.run, evaluation=member.evaluations[split]) for member in ensemble.members],
         **about,
     )
+
+
+def _add_metrics(
+    ensemble: Ensemble, evaluation: Evaluation, predictions: Predictions, registry: Callable[[], Registry] | None
+) -> None:
+    """Metrics of plugins that all members have, of the averaged predictions."""
+    several = [member.entry(evaluation.split).plugin_metrics or {} for member in ensemble.members]
+    shared = {name: facts for name, facts in several[0].items() if all(name in one for one in several)}
+    if not shared:
+        return
+    given, facts = given_to_metrics(predictions, evaluation.class_names), {}
+    for name, about in shared.items():
+        metric, why = as_it_was(name, about, None if registry is None else registry())
+        if metric is None:
+            facts[name] = about.model_copy(update={"fault": why})
+            evaluation.metrics[name] = None
+        else:
+            values, described = computed([metric], given)
+            evaluation.metrics[name] = values[name] if math.isfinite(values[name]) else None
+            facts |= described
+    evaluation.plugin_metrics = facts
 
 
 def _seen(ensemble: Ensemble, split: str) -> Seen | None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.display import warn
+from ferbench.errors import UserError
 from ferbench.metrics.predicted import Predictions as Given
 from ferbench.plugin.component import Component
 from ferbench.plugin.measuring import MetricFailed, lacking, measured
+from ferbench.plugin.registry import Registry
 from ferbench.plugin.specs import MetricSpec
 from ferbench.records.evaluation import PluginMetric
 from ferbench.runs.predictions import Predictions
@@ -89,3 +91,53 @@ def described(metric: Component, fault: str = "") -> PluginMetric:
     if fault:
         about.fault = fault
     return about
+
+
+def recomputed(
+    stored: Mapping[str, PluginMetric],
+    values: Mapping[str, float | None],
+    given: Given,
+    registry: Registry | None,
+) -> tuple[list[str], list[str]]:
+    """What an evaluation says of metrics of plugins, held against the predictions.
+
+    Args:
+        stored: what it says of each metric.
+        values: its metrics by name.
+        given: the predictions.
+        registry: where the plugins are looked up; None: nowhere.
+
+    Returns:
+        What does not follow from the predictions, and what could not be computed again, in a few words each.
+    """
+    unlike, unknown = [], []
+    for name, facts in stored.items():
+        held = values.get(name)
+        if facts.fault is not None:
+            unlike += [] if held is None else [f"{name} has a value, and a reason why it has none"]
+            continue
+        metric, why = as_it_was(name, facts, registry)
+        if metric is None or (why := why or lacking_words(metric, given)):
+            unknown.append(f"{name} could not be computed again: {why}")
+            continue
+        try:
+            value = measured(metric, given)
+        except MetricFailed as error:
+            unknown.append(f"{name} could not be computed again: {error.message}")
+            continue
+        if not (math.isnan(value) if held is None else math.isclose(value, held, rel_tol=1e-6, abs_tol=1e-7)):
+            unlike.append(f"{name} is {value:.6g}, not {held}")
+    return unlike, unknown
+
+
+def as_it_was(name: str, facts: PluginMetric, registry: Registry | None) -> tuple[Component | None, str]:
+    """The metric of the plugin that a record names, of the same source; where there is none, why."""
+    try:
+        found = None if registry is None else registry.find("metric", f"{facts.distribution}:{name}")
+    except UserError:
+        found = None
+    if found is None:
+        return None, f"its plugin {facts.distribution} is not here"
+    if found.source_hash() != facts.source:
+        return None, f"its plugin {facts.distribution} is another than {facts.version} was then"
+    return found, ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -19,6 +19,7 @@ import numpy as np
 from ferbench.bounded import Damaged, read_file
 from ferbench.errors import UserError
 from ferbench.ids import short
+from ferbench.plugin.registry import Registry
 from ferbench.records.epoch import Epoch
 from ferbench.records.evaluation import Evaluation, EvaluationEntry, evaluation_id
 from ferbench.records.reading import read_epoch, read_evaluation
@@ -30,6 +31,7 @@ from ferbench.runs.directory import RunDirectory
 from ferbench.runs.imported import expected
 from ferbench.runs.learnt import SAMPLES_FILE, SPLITS, read_samples
 from ferbench.runs.pixels import STORED
+from ferbench.runs.plugin_metrics import given_to_metrics, recomputed
 from ferbench.runs.predictions import Predictions, malformed, read_predictions
 from ferbench.runs.recompute import contradiction, differs_from_members, record_differs_from_members
 from ferbench.runs.removal import REMOVING
@@ -79,18 +81,23 @@ class Verification:
     findings: tuple[Finding, ...]
 
     @classmethod
-    def of(cls, directory: RunDirectory) -> Verification:
-        """Look at every file of a run."""
-        findings = tuple(verify(directory))
+    def of(cls, directory: RunDirectory, registry: Callable[[], Registry] | None = None) -> Verification:
+        """Look at every file of a run.
+
+        Args:
+            directory: of the run.
+            registry: loads the plugins, where metrics of some are to be computed again; None: they are not.
+        """
+        findings = tuple(verify(directory, registry))
         if any(finding.damage for finding in findings):
             return cls("damaged", findings)
         return cls("whole" if all(finding.covered for finding in findings) else "not covered", findings)
 
 
-def verify(directory: RunDirectory) -> Iterator[Finding]:
+def verify(directory: RunDirectory, registry: Callable[[], Registry] | None = None) -> Iterator[Finding]:
     """Everything that is the matter with a run, one finding a file."""
     run, findings = directory.path.name, dict[str, Finding]()
-    for file, what, remedy, damage in _findings(directory):
+    for file, what, remedy, damage in _findings(directory, registry):
         before = findings.get(file)
         if before is not None and before.damage and damage:
             findings[file] = replace(before, what=f"{before.what}; {what}")
@@ -106,7 +113,7 @@ def verify(directory: RunDirectory) -> Iterator[Finding]:
 _Found = Iterator[tuple[str, str, str, bool]]
 
 
-def _findings(directory: RunDirectory) -> _Found:
+def _findings(directory: RunDirectory, registry: Callable[[], Registry] | None) -> _Found:
     removed, half, _ = directory.path.name.removeprefix(".").partition(REMOVING)
     if half:
         yield "run.json", "it is half removed", f"'ferbench runs rm {removed}' ends that", True
@@ -133,7 +140,7 @@ def _findings(directory: RunDirectory) -> _Found:
         yield from _history(directory, record)
         yield from _samples(directory, record)
         yield from _corrections(directory, record)
-    yield from _evaluations(directory, record)
+    yield from _evaluations(directory, record, registry)
 
 
 def _uncovered(directory: RunDirectory) -> Iterator[Finding]:
@@ -271,7 +278,7 @@ def _corrections(directory: RunDirectory, record: Run) -> _Found:
         yield CORRECTIONS, "it has other classes than run.json", remedy, True
 
 
-def _evaluations(directory: RunDirectory, record: Run) -> _Found:
+def _evaluations(directory: RunDirectory, record: Run, registry: Callable[[], Registry] | None) -> _Found:
     for name, entry in record.evaluations.items():
         place, remedy = f"evaluations/{name}", f"remove that evaluation, then {_AGAIN}"
         if not entry.is_own:
@@ -309,6 +316,15 @@ def _evaluations(directory: RunDirectory, record: Run) -> _Found:
             yield f"{place}/predictions.npz", what, remedy, True
             continue
         yield from _scores(directory, record, place, stored, predictions, remedy)
+        if stored.plugin_metrics and not malformed(predictions, len(stored.class_names)):
+            given = given_to_metrics(predictions, stored.class_names)
+            loaded = None if registry is None else registry()
+            unlike, unknown = recomputed(stored.plugin_metrics, stored.metrics, given, loaded)
+            if unlike:
+                what = f"it is not what follows from the predictions: {'; '.join(unlike)}"
+                yield f"{place}/metrics.json", what, remedy, True
+            if unknown:
+                yield f"{place}/metrics.json", "; ".join(unknown), "nothing, or install the plugin as it was", False
     folder = directory.path / "evaluations"
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.name not in record.evaluations and not path.name.startswith("."):

@@ -196,3 +196,69 @@ def test_finished_weights_are_tested_by_it_too(run, ferbench_cli, tmp_path):
     done = ferbench_cli("evaluate", directory.path.name, *flags, "--quiet")
     assert done.exit_code == 0, done.stderr
     assert "miss: 0." in done.stdout
+
+
+@pytest.fixture
+def two_runs(run, tmp_path) -> list[RunDirectory]:
+    """Of one configuration, with ten people in the test set."""
+    (tmp_path / "miss.py").write_text(MISS)
+    for seed in ("0", "1"):
+        more = ("--set", "dataset.test=120", "--set", "evaluation.metrics=[miss,worst-subject-accuracy]")
+        assert run(*more, "--seed", seed, "--name", f"run-{seed}").exit_code == 0
+    return runs_in(tmp_path)
+
+
+def test_what_it_says_is_computed_again_where_the_plugin_is_the_one_of_then(two_runs, ferbench_cli, tmp_path):
+    def found(*flags: str) -> list[dict]:
+        done = ferbench_cli("runs", "verify", two_runs[0].path.name, "--json", *flags)
+        return json.loads(done.stdout)["findings"]
+
+    assert found("--plugin", "miss.py") == []
+    without = found()
+    assert without
+    assert all("miss could not be computed again: its plugin miss is not here" in one["what"] for one in without)
+    assert not any(one["damage"] for one in without)
+    (tmp_path / "miss.py").write_text(f"{MISS}\n# of another day")
+    assert "its plugin miss is another than local was then" in found("--plugin", "miss.py")[0]["what"]
+
+
+def test_a_value_that_does_not_follow_from_the_predictions_is_damage(two_runs, tmp_path):
+    from ferbench.plugin.discovery import load_registry
+    from ferbench.runs.verify import Verification
+
+    directory = two_runs[0]
+    record = directory.load()
+    name = next(iter(record.evaluations))
+    stored = directory.load_evaluation(name)
+    stored.metrics["worst-subject-accuracy"] = 0.999
+    record.evaluations[name] = directory.save_evaluation(stored, directory.predictions(name))
+    record.files = {file: digest for file, digest in record.files.items() if name not in file}
+    directory.save(record)
+    said = [one.what for one in Verification.of(directory, load_registry).findings if one.damage]
+    assert len(said) == 1
+    assert "not what follows from the predictions: worst-subject-accuracy is" in said[0]
+
+
+def test_an_ensemble_has_what_all_its_members_have(two_runs, ferbench_cli, tmp_path):
+    done = ferbench_cli("ensemble", "run-0", "run-1", "--plugin", "miss.py", "--name", "both")
+    assert done.exit_code == 0, done.stderr
+    (made,) = [one for one in runs_in(tmp_path) if one.load().kind == "ensemble"]
+    for name, entry in made.load().evaluations.items():
+        assert entry.metrics["miss"] == pytest.approx(expected(made, name), rel=1e-6)
+        assert entry.plugin_metrics["worst-subject-accuracy"].distribution == "ferbench"
+    assert json.loads(ferbench_cli("runs", "verify", "both", "--json", "--plugin", "miss.py").stdout)["findings"] == []
+
+
+def test_a_comparison_tests_it_with_its_plugin_and_says_why_not_without(two_runs, ferbench_cli):
+    def row(*flags: str) -> dict[str, dict]:
+        compared = json.loads(ferbench_cli("compare", "run-0", "run-1", "--json", *flags).stdout)
+        return {one["metric"]: one for one in compared["metrics"]}
+
+    tested, untested = row("--plugin", "miss.py"), row()
+    name = "miss (lower is better)"
+    first, second = (one.load().evaluations for one in sorted(two_runs, key=lambda one: one.load().name))
+    held = [next(entry.metrics["miss"] for entry in one.values() if entry.split == "test") for one in (first, second)]
+    assert (tested[name]["first"], tested[name]["second"]) == pytest.approx(held)
+    assert tested[name]["low"] < held[0] - held[1] < tested[name]["high"]
+    assert untested[name]["low"] is None
+    assert tested["worst-subject-accuracy"]["p"] is None
