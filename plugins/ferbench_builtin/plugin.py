@@ -387,6 +387,13 @@ def ferbench_losses() -> Iterable[ferbench.LossSpec]:
         needs=("teacher",),
     )
     yield ferbench.LossSpec(
+        "mean-teacher",
+        build="ferbench_builtin.losses.mean_teacher:MeanTeacher",
+        summary="Agrees with a teacher about another view of each image (Tarvainen and Valpola 2017)",
+        needs=("teacher",),
+        views=("drawn", "drawn"),
+    )
+    yield ferbench.LossSpec(
         "multi-target",
         build="ferbench_builtin.losses.multi_target:multi_target",
         summary="FER+'s loss for pictures with several expressions: the likeliest of them counts",
