@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
 from pathlib import Path
@@ -131,6 +132,23 @@ def test_the_comparison_of_samplers_runs_each_with_each_seed(run):
     samplers = table("sampler-comparison")["grid"]["sampler"]["name"]
     assert [outcome["status"] for outcome in outcomes] == ["done"] * 15
     assert len({outcome["config_id"] for outcome in outcomes}) == len(samplers) == 5
+
+
+def test_the_comparison_of_methods_has_a_finite_run_of_each(ferbench_cli, tmp_path):
+    # model.units is what variants differ in, and a flag would win over them.
+    sets = {**SMALL, "model.widths": [4, 4, 4, 4]}
+    changes = [part for key, value in sets.items() for part in ("--set", f"{key}={value}")]
+    places = ("--results", tmp_path / "results", "--cache", tmp_path / "cache", "--json")
+    small = ("--grid", "data.label_noise=0.3", "--seed", "0")
+    done = ferbench_cli("run", RECIPES / "methods.toml", "--dataset", "synthetic-faces", *changes, *small, *places)
+    assert done.exit_code == 0, done.stderr
+    outcomes = {outcome["name"]: outcome for outcome in json.loads(done.stdout)}
+    assert set(outcomes) == set(table("methods")["variants"])
+    assert {outcome["status"] for outcome in outcomes.values()} == {"done"}
+    assert len({outcome["training_id"] for outcome in outcomes.values()}) == len(outcomes)
+    for outcome in outcomes.values():
+        metrics = outcome["evaluations"]["test"]["metrics"]
+        assert all(math.isfinite(metrics[key]) for key in ("loss", "accuracy", "macro_f1"))
 
 
 def test_the_study_of_adaptive_sampling_tries_focus_and_boost(ferbench_cli, tmp_path):

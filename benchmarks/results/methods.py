@@ -1,0 +1,226 @@
+"""Makes methods.csv of the runs of methods.toml: a row for each method and share of wrong labels, over the seeds.
+
+python benchmarks/results/methods.py RESULTS [--recipe RECIPE] [--output CSV] [--partial]
+
+Exit code 2, and nothing written, where tests are missing (unless --partial says to do without them; the column `seeds`
+says how many a row has), where two runs claim one place, or where runs differ in more than the method, the share of
+wrong labels and the seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ferbench as fb
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RECIPE = Path(__file__).parents[1] / "recipes" / "methods.toml"
+OUTPUT = Path(__file__).with_name("methods.csv")
+
+#: Losses that are tried at other shares of wrong labels too.
+AT_OTHER_SHARES = ("cross-entropy", "gce", "elr", "scn")
+OTHER_SHARES = (0.1, 0.2, 0.4)
+
+#: The row of the runs of cross-entropy with a step after them, and how their evaluations call it.
+ADJUSTED = "logit-adjusted"
+PLAIN = "cross-entropy"
+ADJUSTMENT = "postprocessing='logit-adjustment', postprocessing.tau=1.0"
+
+#: What a recipe leaves out.
+DEFAULTS = {
+    "loss": "cross-entropy",
+    "sampler": "shuffled",
+    "optimizer": "adam",
+    "model.head": "linear",
+    "model.pool": "flatten",
+}
+
+#: What no two runs of a table may differ in, besides every setting of these sections.
+SAME = ("dataset", "protocol", "rows_digest", "n", "model", "augmentation", "schedule", "optimizer.lr")
+SECTIONS = ("data.", "training.", "augmentation.", "schedule.", "model.")
+#: But for these, and for what a variant of the recipe sets.
+MAY_DIFFER = ("data.label_noise", "data.path", "data.paths", "training.keep", "training.parameter_budget")
+
+METRICS = ("accuracy", "macro_f1", "balanced_accuracy")
+
+Place = tuple[str, float, int]  # method, share of wrong labels, seed
+
+
+class Unfit(Exception):
+    """Why there is no table, in one line."""
+
+
+def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A section of a recipe by dotted keys; the name of a component is the key of its section."""
+    settings: dict[str, Any] = {}
+    for key, value in table.items():
+        dotted = prefix.removesuffix(".") if key == "name" and prefix else prefix + key
+        settings |= flat(value, dotted + ".") if isinstance(value, Mapping) else {dotted: value}
+    return settings
+
+
+class Methods:
+    """The variants of a recipe, and how their runs are told apart.
+
+    Attributes:
+        settings: by method, the value of every key that some variant sets.
+        places: every test that the commands of the recipe's header make.
+    """
+
+    def __init__(self, recipe: Path) -> None:
+        table = tomllib.loads(recipe.read_text(encoding="utf-8"))
+        variants = {name: flat(changes) for name, changes in table.pop("variants").items()}
+        grid = flat(table.pop("grid"))
+        keys = sorted(set().union(*variants.values()))
+        base = DEFAULTS | flat(table)
+        self.settings = {name: {key: (base | own).get(key) for key in keys} for name, own in variants.items()}
+        shares, seeds = grid["data.label_noise"], grid["training.seed"]
+        others = [name for name in AT_OTHER_SHARES if name in variants]
+        self.places: list[Place] = [
+            *itertools.product([*variants, ADJUSTED], shares, seeds),
+            *itertools.product(others, [share for share in OTHER_SHARES if share not in shares], seeds),
+        ]
+
+    def method(self, row: Mapping[str, Any]) -> str | None:
+        """Whose test it is; None: none of these.
+
+        Raises:
+            Unfit: several variants are the same as far as the recipe says.
+        """
+        names = [
+            name
+            for name, settings in self.settings.items()
+            if all(same(row.get(key), value) for key, value in settings.items() if value is not None)
+        ]
+        if len(names) > 1:
+            raise Unfit(f"run {row['run']} could be {' or '.join(names)}: let the recipe say what tells them apart")
+        if row["own"] is True:
+            return names[0] if names else None
+        return ADJUSTED if names == [PLAIN] and row["how"] == ADJUSTMENT else None
+
+
+def same(one: Any, other: Any) -> bool:
+    return one == other or str(one) == str(other)
+
+
+def tests(results: str) -> pd.DataFrame:
+    """A row a test of each run that is done."""
+    frame = fb.load_results(results).frame()
+    return frame[(frame["status"] == "done") & frame["evaluation"].notna() & frame["fold"].isna()]
+
+
+def chosen(frame: pd.DataFrame, methods: Methods, *, partial: bool) -> dict[Place, pd.Series]:
+    """The run of each place.
+
+    Raises:
+        Unfit: some are missing, two claim one place, or they differ in what they must not.
+    """
+    found: dict[Place, pd.Series] = {}
+    for _, row in frame.iterrows():
+        method = methods.method(row)
+        if method is None:
+            continue
+        if row["contaminated"]:
+            raise Unfit(f"the test of run {row['run']} does not count: {row['contaminated']}")
+        place = (method, float(row["data.label_noise"]), int(row["seed"]))
+        if place in found:
+            first = found[place]["run"]
+            raise Unfit(f"two runs are {described(place)}: {first} and {row['run']}; keep one of them in RESULTS")
+        found[place] = row
+    missing = [place for place in methods.places if place not in found]
+    if missing and (not partial or not found):
+        raise Unfit(f"{len(missing)} of {len(methods.places)} tests are missing: {listed(map(described, missing))}")
+    if missing:
+        print(f"without {len(missing)} tests: {listed(map(described, missing))}", file=sys.stderr)
+    check_alike(found.values(), {*MAY_DIFFER, *set().union(*methods.settings.values()) - set(SAME)})
+    for cell, places in itertools.groupby(sorted(found), key=lambda place: place[:2]):
+        configs = {found[place]["config"] for place in places}
+        if len(configs) > 1:
+            raise Unfit(
+                f"{cell[0]} at {cell[1]:g} has runs of {len(configs)} configurations: {listed(sorted(configs))}"
+            )
+    return found
+
+
+def check_alike(rows: Iterable[pd.Series], varied: set[str]) -> None:
+    """Refuse runs that differ in another setting than ``varied``, or were tested on other samples."""
+    first, *others = rows
+    keys = [*SAME, *(key for key in first.index if str(key).startswith(SECTIONS))]
+    for key in keys:
+        for row in others if key not in varied else ():
+            if not same(first[key], row[key]):
+                raise Unfit(
+                    f"{key} is {first[key]} in run {first['run']} and {row[key]} in run {row['run']}: "
+                    "methods are compared where it is the same; keep runs of one kind in RESULTS"
+                )
+
+
+def described(place: Place) -> str:
+    method, noise, seed = place
+    return f"{method} at {noise:g} with seed {seed}"
+
+
+def listed(names: Iterable[str]) -> str:
+    first, rest = (every := list(names))[:6], len(every) - 6
+    return ", ".join(first) + (f" and {rest} more" if rest > 0 else "")
+
+
+def table(results: str, methods: Methods, *, partial: bool = False) -> pd.DataFrame:
+    """A row for each method and share of wrong labels: means over seeds of test and validation, standard deviations
+    between seeds (n − 1), seconds of training.
+
+    Raises:
+        Unfit: what `chosen` says.
+    """
+    import pandas as pd
+
+    found = chosen(tests(results), methods, partial=partial)
+    runs = {run.id: run for run in fb.load_results(results)}
+    rows = []
+    cells = dict.fromkeys((method, noise) for method, noise, _ in [*methods.places, *sorted(found)])
+    for method, noise in cells:
+        of_cell = pd.DataFrame([row for place, row in found.items() if place[:2] == (method, noise)])
+        if of_cell.empty:
+            continue
+        validation = pd.DataFrame([runs[run].metrics("validation") for run in of_cell["run"]])
+        entry: dict[str, Any] = {
+            "method": method,
+            "label_noise": noise,
+            "seeds": len(of_cell),
+            "n": of_cell["n"].iloc[0],
+        }
+        for metric in METRICS:
+            entry |= {metric: of_cell[metric].mean(), f"{metric}_sd": of_cell[metric].std()}
+        entry |= {f"validation_{metric}": validation[metric].mean() for metric in METRICS}
+        entry |= {str(key): of_cell[key].mean() for key in of_cell.columns if str(key).startswith("f1:")}
+        rows.append({**entry, "seconds": of_cell["seconds"].mean(), "epochs": of_cell["training.epochs"].iloc[0]})
+    return pd.DataFrame(rows)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("results", metavar="RESULTS")
+    parser.add_argument("--recipe", type=Path, default=RECIPE)
+    parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument("--partial", action="store_true", help="make a table of the runs that there are")
+    given = parser.parse_args(arguments)
+    try:
+        made = table(given.results, Methods(given.recipe), partial=given.partial)
+    except (Unfit, fb.UserError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    made.round({"seconds": 1}).to_csv(given.output, index=False, float_format="%.6g")
+    print(f"{given.output}: {len(made)} rows")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
