@@ -23,9 +23,10 @@ def symmetric_cross_entropy(
     """Symmetric cross-entropy of Wang et al. 2019 (https://arxiv.org/abs/1908.06112), in nats: the mean over the N
     samples of −α Σ_k y_k ln p_k − β Σ_k p_k max(ln y_k, A).
 
-    The second part is the reverse cross-entropy, which stands noise; for a label it is −A (1 − p). The defaults are
-    those of the paper for CIFAR-10, of ten classes; CIFAR-100 has α = 6 and β = 0.1. The scale is another than that of
-    cross-entropy, which the learning rate may have to follow.
+    The second part is the reverse cross-entropy, which stands noise; for a label it is −A (1 − p). α and β are the
+    authors' for CIFAR-10, of ten classes; for CIFAR-100 they have 6 and 0.1. A acts like a factor of β: it is −4 here,
+    and ln 0.0001 = −9.2 in the authors' code. The scale is another than that of cross-entropy, which the learning rate
+    may have to follow.
 
     Args:
         task: the learning problem (unused: the loss is the same for all).
