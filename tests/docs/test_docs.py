@@ -65,6 +65,17 @@ def test_every_built_in_component_is_described_with_its_options(kind):
         assert not missing, (component.name, missing)
 
 
+def test_the_table_of_losses_has_all_of_them():
+    from ferbench.plugin.discovery import load_registry
+
+    page = (ROOT / "docs" / "reference" / "components.md").read_text(encoding="utf-8")
+    names = re.findall(
+        r"^\| `([\w-]+)` \|", page.partition("\n## Losses\n")[2].partition("\n### ")[0], flags=re.MULTILINE
+    )
+    built_in = [one.name for one in load_registry().components("loss") if one.distribution == "ferbench"]
+    assert sorted(names) == sorted(built_in)
+
+
 def test_every_metric_is_documented():
     from ferbench.metrics.affect import dimension_scores
     from ferbench.metrics.calibration import calibration_metrics
