@@ -188,7 +188,7 @@ def zero_gradient(bench: OptimizerBench) -> None:
 
     def learn() -> Tensor:
         for parameter in layer.parameters():
-            parameter.grad = torch.zeros_like(parameter)
+            parameter.grad = 0 * parameter.detach()  # nan where a step has led to nowhere
         return torch.zeros(())
 
     for _ in range(_TRIED):

@@ -103,3 +103,25 @@ def test_code_that_came_with_the_results_is_run_only_when_it_is_named(train, tmp
     with pytest.warns(UserWarning, match="another source"):
         fb.load_run(run.id, tmp_path).model(plugins=[str(model), *losses])
     assert trap.exists()
+
+
+def test_an_optimiser_that_says_closure_gets_one(train):
+    kernel = Kernel()
+    names = kernel.run(CELL)
+    names |= kernel.run("""
+        import torch
+
+        class Twice(torch.optim.SGD):
+            closure = True
+
+            def __init__(self, parameters, *, lr: float = 0.01):
+                super().__init__(parameters, lr=lr)
+
+            def step(self, closure):
+                closure()
+                loss = closure()
+                super().step()
+                return loss
+    """)
+    (run,) = train(names, optimizer=names["Twice"])
+    assert run.status == "done"

@@ -167,6 +167,15 @@ def test_show_tells_what_a_sampler_hears_of(ferbench_cli):
     assert {option["name"] for option in shown["options"]} == {"pressure", "final_pressure"}
 
 
+@pytest.mark.parametrize(
+    ("name", "passes", "closure"), [("sam", "about 2: it calls a closure, ", True), ("sgd", "1", False)]
+)
+def test_show_tells_how_many_passes_a_step_of_an_optimiser_takes(ferbench_cli, name, passes, closure):
+    (line,) = [line for line in ferbench_cli("plugins", "show", name).stdout.splitlines() if line.startswith("passes")]
+    assert line.removeprefix("passes a step").strip().startswith(passes)
+    assert json.loads(ferbench_cli("plugins", "show", name, "--json").stdout)["closure"] is closure
+
+
 def test_show_computes_the_layers_with_the_settings(ferbench_cli, monkeypatch):
     monkeypatch.syspath_prepend(str(FIXTURES / "working"))
     done = ferbench_cli(

@@ -174,6 +174,35 @@ def test_the_published_loss_is_the_papers(tmp_path, monkeypatch):
     torch.testing.assert_close(value.total, expected)
 
 
+def test_own_update_rule(ferbench_cli, tmp_path):
+    page = text_of("how-to/own-update-rule.md")
+    checked, shown, ran, searched = do(ferbench_cli, tmp_path, page, (*SMALL, *FACES)).values()
+    assert "are kept" in checked
+    assert re.search("passes a step +about 2: it calls a closure", shown)
+    assert ran.count("macro average") == 3
+    assert searched.count("macro average") == 1
+
+
+def test_the_rule_of_the_page_steps_by_the_gradient_of_the_next_weights(tmp_path, monkeypatch):
+    """Of half the square: at 2 the gradient is 2, the next weight 2 - 0.1 · 2, and the step -0.1 · 1.8."""
+    import torch
+
+    for _, title, text in BLOCK.findall(text_of("how-to/own-update-rule.md")):
+        if title:
+            (tmp_path / title).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    from extragradient import build
+
+    weight = torch.nn.Parameter(torch.tensor([2.0]))
+
+    def closure():
+        weight.grad = weight.detach().clone()
+        return weight.detach().square().sum() / 2
+
+    assert build([weight], lr=0.1, momentum=0.0).step(closure) == 2
+    assert weight.item() == pytest.approx(2 - 0.1 * 1.8)
+
+
 def test_read_a_leaderboard(ferbench_cli, tmp_path):
     enough = tuple(one.replace("test=35", "test=420") for one in FACES)  # of fewer there would be no ranks
     printed = do(ferbench_cli, tmp_path, text_of("how-to/read-a-leaderboard.md"), (*SMALL, *enough))

@@ -130,6 +130,28 @@ def test_a_run_on_two_devices_that_was_stopped_ends_with_the_same_bits(two, tmp_
     assert one == other
 
 
+def test_groups_and_schedule_are_those_of_any_optimiser(tmp_path, cache):
+    args = arguments("training.epochs=2", "training.head_lr_factor=10", "training.decay_all=false", model="cnn4")
+    rule = ("optimizer.name=asam", "optimizer.lr=0.01", "optimizer.weight_decay=0.1", "schedule.name=exponential")
+    run = done(
+        [
+            *args,
+            *(part for each in (*rule, "schedule.staircase=true", "schedule.decay=0.1") for part in ("--set", each)),
+        ],
+        tmp_path,
+        cache,
+    )
+    first, second = (epoch["learning_rates"] for epoch in history(run))
+    assert sorted(first) == pytest.approx([0.01, 0.01, 0.1, 0.1])
+    assert second == pytest.approx([rate / 10 for rate in first])
+
+
+def test_a_loss_of_several_views_is_computed_anew_at_the_moved_weights(tmp_path, cache):
+    args = arguments("loss.name=consistent", "training.epochs=1", "optimizer.lr=0.01", "optimizer.name=sam")
+    run = done(args, tmp_path, cache)
+    assert history(run)[0]["train"]["loss"] > 0
+
+
 def refused(args: list[str], results: Path, cache: Path) -> list[str]:
     result = ended([*arguments("training.epochs=1"), *PLUGIN, *args], results, cache)
     assert result.exit_code == 2, result.output

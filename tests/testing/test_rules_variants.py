@@ -233,7 +233,54 @@ class build(Shuffled):
     ),
 }
 
+OPTIMIZER = """
+import ferbench
+import torch
+
+@ferbench.hookimpl
+def ferbench_optimizers():
+    yield ferbench.OptimizerSpec("variant", build="variant:build", closure=True)
+
+class Climbing(torch.optim.SGD):
+    def __init__(self, parameters):
+        super().__init__(parameters, lr=0.01)
+
+    @torch.no_grad()
+    def step(self, closure):
+        loss = closure()
+        weights = [each for group in self.param_groups for each in group["params"] if each.grad is not None]
+        before = [each.clone() for each in weights]
+        ups = [0.05 * each.grad / self.length(weights) for each in weights]
+        for each, up in zip(weights, ups):
+            each += up
+        closure()
+        self.back(weights, before)
+        super().step()
+        return loss
+
+    def length(self, weights):
+        return torch.stack([each.grad.norm() for each in weights]).norm() + 1e-12
+
+    def back(self, weights, before):
+        for each, value in zip(weights, before):
+            each.copy_(value)
+"""
+
+OPTIMIZERS = {
+    "as it should be": ("", "build = Climbing"),
+    "stays where it climbed": (
+        "heeds-the-schedule",
+        "class build(Climbing):\n    def back(self, weights, before): pass\n",
+    ),
+    "divides by no length": (
+        "zero-gradient",
+        "class build(Climbing):\n"
+        "    def length(self, weights): return torch.stack([each.grad.norm() for each in weights]).norm()\n",
+    ),
+}
+
 VARIANTS = [
+    *(("optimizer", OPTIMIZER, name, *one) for name, one in OPTIMIZERS.items()),
     *(("loss", LOSS, name, *one) for name, one in LOSSES.items()),
     *(("model", MODEL, name, *one) for name, one in MODELS.items()),
     *(("sampler", SAMPLER, name, *one) for name, one in SAMPLERS.items()),
