@@ -143,7 +143,7 @@ def test_show_tells_what_a_model_gives_and_a_loss_needs(ferbench_cli, tmp_path):
         "    yield ferbench.LossSpec('mirror', build='mirror:loss', needs=('maps',), views=('drawn', 'mirrored'))\n\n"
         "def loss(task): ...\n"
     )
-    assert "gives        logits, features, classifier, cosine\n" in ferbench_cli("plugins", "show", "cnn4").stdout
+    assert "gives        logits, features, classifier, cosine, maps\n" in ferbench_cli("plugins", "show", "cnn4").stdout
     shown = ferbench_cli("plugins", "show", "mirror", "--plugin", str(tmp_path / "mirror.py"))
     assert [line for line in shown.stdout.splitlines() if line.startswith(("needs", "views"))] == [
         "needs              logits, maps",

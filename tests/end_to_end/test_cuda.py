@@ -65,7 +65,7 @@ CHOICES = [
     ("loss", "multi-task", {"model.affect": "true"}),
     *(("sampler", name, {}) for name in ("shuffled", "balanced", "weighted", "adaptive", "adaptive-smooth")),
     *(("augmentation", name, {}) for name in ("none", "standard", "shifted", "crop-jitter", "crop-jitter-erase")),
-    *(("optimizer", name, {}) for name in ("adam", "adamw", "sgd")),
+    *(("optimizer", name, {}) for name in ("adam", "adamw", "sgd", "sam", "asam")),
     *(
         ("optimizer", "timm", {"optimizer.algorithm": name, "optimizer.lr": 1e-3})
         for name in ("nadamw", "lion", "lamb")

@@ -15,8 +15,9 @@ CLASSES = ("angry", "happy", "sad")
 COUNTS = {part: dict.fromkeys(CLASSES, n) for part, n in (("train", 12), ("validation", 4), ("test", 4))}
 
 
-def planned(sampler: dict, every: int = 0, **training) -> Plan:
+def planned(sampler: dict, every: int = 0, optimizer: str = "adam", **training) -> Plan:
     settings = {
+        "optimizer": {"name": optimizer},
         "dataset": {"name": "folder"},
         "model": {"name": "basic-cnn"},
         "sampler": sampler,
@@ -38,6 +39,10 @@ def test_every_epoch_counts_with_its_length():
     assert seconds(planned({"name": "shuffled"}, epochs=4)) == pytest.approx(4 * 36)
     # 36 samples, then 18, 23.4 and 30.42, each rounded up.
     assert seconds(planned({"name": "self-paced"}, epochs=4)) == pytest.approx(36 + 18 + 24 + 31)
+
+
+def test_an_update_of_two_passes_counts_twice():
+    assert seconds(planned({"name": "shuffled"}, optimizer="sam", epochs=4)) == pytest.approx(2 * 4 * 36)
 
 
 def test_whole_batches_count_with_what_they_have():

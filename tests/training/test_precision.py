@@ -74,3 +74,19 @@ def test_fp16_on_cuda_makes_the_step_of_float32_but_for_rounding(clip):
         weights.append(model.head.weight.detach())
     torch.testing.assert_close(weights[1], weights[0], rtol=0, atol=1e-3)
     assert not torch.equal(weights[1], weights[0])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_fp16_on_cuda_leaves_a_rule_with_a_closure_the_gradients_of_float32_but_for_rounding():
+    device, weights = torch.device("cuda"), []
+    for name in ("float32", "fp16"):
+        torch.manual_seed(0)
+        model = Heads().to(device)
+        loss = lambda outputs, targets: nn.functional.cross_entropy(outputs.logits, targets.labels)  # noqa: E731
+        optimizer = torch.optim.LBFGS(model.parameters(), lr=0.1, max_iter=3)
+        stepper = Stepper(model, loss, optimizer, device, Precision(name, device), 0.1, closure=True)
+        images = torch.rand(4, 1, 2, 3, generator=torch.Generator().manual_seed(1)).to(device)
+        stepper.step([(images, Targets(torch.tensor([0, 1, 2, 0], device=device)))])
+        weights.append(model.head.weight.detach())
+    torch.testing.assert_close(weights[1], weights[0], rtol=0, atol=1e-3)
+    assert not torch.equal(weights[1], weights[0])

@@ -72,6 +72,18 @@ def test_gradients_that_nobody_has_stay_none(ranks):
         assert model.asked.weight.grad.tolist() == [[6.0, 6.0], [6.0, 6.0]]
 
 
+def test_gradients_that_are_to_stay_are_not_written_into_by_the_next_pass(ranks):
+    model = nn.Linear(2, 2).to(ranks.device)
+    called, found = ranks.replicated(model, gradients_stay=True), []
+    for scale in (1.0, 2.0):
+        model.zero_grad(set_to_none=True)
+        with ranks.sharing([3], called):
+            called(scale * torch.ones(3, 2, device=ranks.device)).sum().backward()
+        found.append(model.weight.grad)
+    assert found[0].tolist() == [[3.0, 3.0], [3.0, 3.0]]
+    assert found[1].tolist() == [[6.0, 6.0], [6.0, 6.0]]
+
+
 def test_a_model_without_anything_to_learn_is_called_as_it_is(ranks):
     model = nn.Linear(2, 2).to(ranks.device).requires_grad_(False)
     assert ranks.replicated(model) is model

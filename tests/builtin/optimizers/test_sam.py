@@ -168,6 +168,17 @@ def test_one_that_is_put_back_goes_on_to_the_same_bits(rule, base):
     assert other.state_dict()["state"].keys() == {0, 1}
 
 
+@pytest.mark.parametrize("rule", [sam, asam])
+def test_at_rate_0_weights_are_to_the_bit_where_they_were(rule):
+    """None of the way up is left, by rounding either."""
+    layer, images, labels = problem()
+    before = copy.deepcopy(layer)
+    optimizer = rule(list(layer.parameters()), rho=3.0)
+    optimizer.param_groups[0]["lr"] = 0.0
+    learnt(layer, images, labels, optimizer)
+    assert all(torch.equal(one, two) for one, two in zip(layer.parameters(), before.parameters(), strict=True))
+
+
 def test_groups_have_their_own_rates_and_are_climbed_together():
     one, two = nn.Parameter(torch.tensor([3.0])), nn.Parameter(torch.tensor([4.0]))
     groups = [{"params": [one]}, {"params": [two], "lr": 0.01, "weight_decay": 0.0}]
