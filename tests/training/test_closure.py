@@ -15,6 +15,7 @@ from ferbench.training.closure import ClosureRule, Held, check_closure, passes
 from ferbench.training.moment import Moment
 from ferbench.training.precision import Precision
 from ferbench.training.step import Stepper, StepResult
+from ferbench_builtin.optimizers.sam import sam
 
 CPU = torch.device("cpu")
 
@@ -178,16 +179,21 @@ def test_parameters_of_the_loss_are_moved_for_the_second_gradient_too():
     assert not torch.equal(*seen)
 
 
+def momentum(parameters, lr):
+    return Climbing(parameters, lr=lr, momentum=0.9)
+
+
+def sharpness_aware(parameters, lr):
+    return sam(parameters, base="adamw", lr=lr)
+
+
+@pytest.mark.parametrize("rule", [momentum, sharpness_aware])
 @pytest.mark.parametrize("after", [0, 1, 2, 3], ids=["first call", "second call", "second step", "its second call"])
-def test_where_memory_ends_in_any_call_the_step_is_done_again_from_the_same_state(after):
-    """As of one that never tried the whole batch, momentum included."""
-
-    def momentum(parameters, lr):
-        return Climbing(parameters, lr=lr, momentum=0.9)
-
+def test_where_memory_ends_in_any_call_the_step_is_done_again_from_the_same_state(after, rule):
+    """As of one that never tried the whole batch, the rule's own state included."""
     states = []
     for limit in (5, 1000):
-        model, stepper, optimizer = built(Net(limit=limit, after=after), Remembering(), momentum)
+        model, stepper, optimizer = built(Net(limit=limit, after=after), Remembering(), rule)
         torch.manual_seed(5)
         for step in range(3):
             if limit == 1000 and step == (after // 2):
