@@ -8,8 +8,9 @@ Network, augmentation and batch are those of benchmarks/recipes/sampler-comparis
 images are noise.
 
 Methods are all losses that ferbench brings along, `sam` and `asam`, and what --method adds: a name and settings as a
-recipe has them. A loss gets what it needs: model.head=cosine, or resnet9 in place of cnn4, with cross-entropy and Adam
-on that network to compare with. Losses hear of the last epoch, in which what they defer is at work.
+recipe has them. A loss gets what it needs: model.head=cosine, model.pool=mean with model.units=0 for maps, or another
+network, with cross-entropy and Adam on that one to compare with. Losses hear of the last epoch, in which what they
+defer is at work.
 
 All take turns in one process. Prints the median milliseconds of a step, and the median and range of the ratios within
 single rounds.
@@ -44,8 +45,14 @@ PLAIN = {"loss.name": "cross-entropy", "optimizer.name": "adam"}
 SECTIONS = ("model", "loss", "augmentation", "optimizer")
 #: What a loss needs that no spec says.
 ALSO: Mapping[str, Mapping[str, Any]] = {"multi-task": {"model.affect": True}}
-#: A network that ends in a mean over maps, for losses that read them.
-WITH_MAPS = "resnet9"
+#: How the network gives what a loss needs.
+GIVES: Mapping[str, Mapping[str, Any]] = {
+    "cosine": {"model.head": "cosine"},
+    "maps": {"model.pool": "mean", "model.units": 0},
+}
+#: What makes no other network of one that is compared with.
+OF_METHOD = ("model.head", "model.head_scale", "model.affect")
+NAMING = ("model.name", "model.weights")
 
 Settings = Mapping[str, Any]
 
@@ -75,16 +82,17 @@ def _value(text: str) -> Any:
 
 
 def fitted(registry: Registry, settings: Settings) -> Settings:
-    """The same, with a network that gives what the loss needs."""
+    """The same, with a network that gives what the loss needs: the recipe's, or else another one."""
+    if any(key.startswith("model.") for key in settings.keys() - {"model.affect"}):
+        return settings
     loss = registry.find("loss", settings.get("loss.name", PLAIN["loss.name"]))
-    needs = needed(loss.spec)  # type: ignore[arg-type]
-    if "cosine" in needs:
-        settings = {"model.head": "cosine", **settings}
-    if "model.name" not in settings:
-        model = registry.find("model", _recipe()["model.name"])
-        if not set(needs) <= set(model.spec.gives):  # type: ignore[attr-defined]
-            settings = {"model.name": WITH_MAPS, **settings}
-    return settings
+    needs = set(needed(loss.spec))  # type: ignore[arg-type]
+    models = [registry.find("model", _recipe()["model.name"]), *registry.components("model")]
+    model = next((each for each in models if needs <= set(each.spec.gives)), None)  # type: ignore[attr-defined]
+    if model is None or model is models[0]:
+        return {**settings, **{key: value for need in needs for key, value in GIVES.get(need, {}).items()}}
+    weights = {"model.weights": "none"} if any(each.name == "weights" for each in model.options().fields) else {}
+    return {**settings, "model.name": model.name, **weights}
 
 
 def _recipe() -> dict[str, Any]:
@@ -122,12 +130,14 @@ def side(registry: Registry, settings: Settings, steps: int) -> Callable[[], Non
     rng = np.random.default_rng(0)
     n = steps * batch
     labels = rng.integers(0, 7, n)
-    task = Task(tuple("abcdefg"), 1, size, size, tuple(np.bincount(labels, minlength=7).tolist()), has_affect=True)
+    counts = tuple(np.bincount(labels, minlength=7).tolist())
+    channels = specs["model"].channels
+    task = Task(tuple("abcdefg"), channels, size, size, counts, has_affect=True)
     affect = rng.uniform(-1, 1, (n, 2)).astype(np.float32)
     model = build("model", task).to(memory_format=torch.channels_last).train()
     needs = needed(specs["loss"])
     if "features" in needs:
-        features = forward(model, torch.zeros(2, 1, size, size), ("features",)).features
+        features = forward(model, torch.zeros(2, channels, size, size), ("features",)).features
         assert features is not None
         task = dataclasses.replace(task, features=features.shape[1])
     loss = build("loss", task)
@@ -135,7 +145,7 @@ def side(registry: Registry, settings: Settings, steps: int) -> Callable[[], Non
     closure = specs["optimizer"].closure
     check_closure(optimizer, closure)
     images = rng.integers(0, 256, (n, 1, size, size), dtype=np.uint8)
-    shape = InputShape(1, (size, size), specs["model"].mean, specs["model"].std)
+    shape = InputShape(channels, (size, size), specs["model"].mean, specs["model"].std)
     batches = Batches(images, np.arange(n), Truth(labels, affect=affect), shape, device, 7)
     augment = build("augmentation", task)
     stepper = Stepper(model, loss, optimizer, device, needs=needs, closure=closure)
@@ -186,12 +196,11 @@ def main() -> None:
         except UserError as error:
             print(f"not measured: {name}: {error.message}")
             continue
-        network = settings.get("model.name", _recipe()["model.name"])
-        base = f"plain {network}"
+        network = {key: value for key, value in settings.items() if key.startswith("model.") and key not in OF_METHOD}
+        options = [f"{key.removeprefix('model.')}={value}" for key, value in network.items() if key not in NAMING]
+        base = " ".join(["plain", network.get("model.name", _recipe()["model.name"]), *options])
         if base not in sides:
-            sides[base] = side(
-                registry, {} if network == _recipe()["model.name"] else {"model.name": network}, asked.steps
-            )
+            sides[base] = side(registry, network, asked.steps)
             plain[base] = base
         sides[name], plain[name] = work, base
     table(interleave(sides, asked.rounds), plain, asked.steps)
