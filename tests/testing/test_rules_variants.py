@@ -223,6 +223,15 @@ class build(Shuffled):
         return super().indices(epoch)
 """,
     ),
+    "writes into the losses": (
+        "inputs-unchanged",
+        """
+class build(Shuffled):
+    def update(self, scores):
+        scores.losses[np.isnan(scores.losses)] = 0.0
+        scores.losses[:] = scores.losses / scores.losses.max()
+""",
+    ),
     "hears of samples that it does not ask for": (
         "length-and-range",
         "class build(Shuffled):\n    def update(self, scores):\n        self.mean = scores.losses.mean()\n",
@@ -289,6 +298,8 @@ VARIANTS = [
 
 @pytest.mark.parametrize(("kind", "head", "name", "rules", "text"), VARIANTS, ids=[one[2] for one in VARIANTS])
 def test_a_mistake_is_refused_by_the_rule_that_names_it(tmp_path, kind, head, name, rules, text):
+    if name == "writes into the losses":
+        head = head.replace('build="variant:build"', 'build="variant:build", per_sample=True')
     (tmp_path / "variant.py").write_text(f"{head}\n{text}\n")
     component = load_registry([str(tmp_path / "variant.py")]).find(kind, "variant")
     verdicts = list(check(Subject(component)))

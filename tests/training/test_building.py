@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from made_packs import make_pack
 from test_assemble import COUNTS, planned
 from torch import nn
 
+from ferbench.data.order import Lengths, Order
 from ferbench.errors import UserError
 from ferbench.training.building import check_single_images
 
@@ -62,6 +66,15 @@ def test_trying_leaves_the_model_as_it_was():
     assert {name: value.tolist() for name, value in model.state_dict().items()} == {
         name: value.tolist() for name, value in before.items()
     }
+
+
+def test_so_is_a_whole_batch_of_one_that_the_sampler_gives():
+    plan = plan_of(batch_size=16)
+    alone = replace(plan, lengths=Lengths.of(Order.of([np.arange(4), np.arange(1)])))
+    with pytest.raises(UserError, match="cannot train on one image at a time") as refused:
+        check_single_images(alone, normed())
+    assert "let the sampler give batches of two or more" in refused.value.remedy
+    check_single_images(replace(plan, lengths=Lengths.of(Order.of([np.arange(4)]))), normed())
 
 
 @pytest.mark.parametrize("settings", [{"batch_size": 16}, {"batch_size": 1, "epochs": 0}], ids=["larger", "untrained"])

@@ -14,6 +14,8 @@ from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench.errors import UserError
 from ferbench.training.loop import Observer, Saver, fit
 from ferbench.training.mixing import Mixing
+from ferbench.training.precision import Precision
+from ferbench.training.snapshot_check import misfit
 from ferbench.training.snapshots import Snapshot
 from ferbench.training.step import evaluate_loss
 
@@ -177,3 +179,27 @@ def test_it_is_the_same_to_the_bit_after_a_stop_in_the_middle_of_an_epoch():
     for name in ("losses", "correct"):
         expected, found = (getattr(job.sampler.heard[-1], name) for job in (whole, resumed))
         assert found.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda sums: sums.positions[0].fill_(50), "of other samples"),
+        (lambda sums: sums.positions[0].fill_(-1), "of other samples"),
+        (lambda sums: (sums.losses.clear(), sums.positions.clear()), "no losses of single samples"),
+    ],
+)
+def test_a_snapshot_without_them_or_of_other_samples_is_refused(spoil, said):
+    job, saver = training(epochs=2, per_sample=True, sampler=Twice(50)), Stopping()
+    with pytest.raises(InterruptedError):
+        fit(job, Log(), saver)
+    assert misfit(saver.snapshot, job) == ""
+    spoil(saver.snapshot.position.sums)
+    assert said in misfit(saver.snapshot, job)
+
+
+def test_half_precision_tells_what_single_precision_tells_about():
+    plain, _, _ = heard(rate=0.0)
+    half, _, _ = heard(rate=0.0, precision=Precision("bf16", torch.device("cpu")))
+    np.testing.assert_allclose(half.losses, plain.losses, rtol=0.02)
+    assert half.losses.dtype == np.float32

@@ -22,6 +22,9 @@ class Noting(Observer):
     def __init__(self) -> None:
         self.calls: list[tuple] = []
 
+    def planned(self, images) -> None:
+        self.calls.append(("planned", *images))
+
     def batch_done(self, *arguments) -> None:
         self.calls.append(arguments)
 
@@ -40,6 +43,7 @@ def test_an_observer_is_called_as_the_one_in_the_other_process():
     told: list = []
     observer = Telling(lambda message: told.append(json.dumps(message)))
     assert len(told) == 1, "that it has begun"
+    observer.planned((32, 64))
     observer.resumed(Position(epoch=2, batches=3))
     for images in (31, 32, 64):  # the second is too soon after the first to be seen
         observer.batch_done(2, images, 64, None)
@@ -48,7 +52,8 @@ def test_an_observer_is_called_as_the_one_in_the_other_process():
     noting = Noting()
     for message in told:
         pass_on(json.loads(message), noting)
-    expected = [("resumed", 2, 3), (2, 31, 64, None), (2, 64, 64, None), ("epoch", epoch), ("stopped", 2, "no gain")]
+    expected = [("planned", 32, 64), ("resumed", 2, 3)]
+    expected += [(2, 31, 64, None), (2, 64, 64, None), ("epoch", epoch), ("stopped", 2, "no gain")]
     assert noting.calls == expected
 
 
