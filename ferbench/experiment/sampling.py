@@ -65,6 +65,11 @@ def gives_batches(sampler: Any) -> bool:
     return callable(getattr(sampler, "batches", None)) and not hasattr(sampler, "indices")
 
 
+def tells_lengths(sampler: Any) -> bool:
+    """Whether a sampler has ``lengths(epochs)``."""
+    return callable(getattr(sampler, "lengths", None))
+
+
 @calls("sampler")
 def told_lengths(sampler: Any, epochs: int) -> list[int] | None:
     """What a sampler says of the lengths of its epochs; None: nothing, all are as the first, or there are none.
@@ -72,10 +77,9 @@ def told_lengths(sampler: Any, epochs: int) -> list[int] | None:
     Raises:
         UserError: that is no length for each epoch.
     """
-    tell = getattr(sampler, "lengths", None)
-    if tell is None or not epochs:
+    if not tells_lengths(sampler) or not epochs:
         return None
-    told = tell(epochs)
+    told = sampler.lengths(epochs)
     given = np.asarray(told)
     if given.shape == (epochs,) and np.issubdtype(given.dtype, np.integer) and given.min() >= 1:
         return [int(length) for length in given]
@@ -146,7 +150,7 @@ def _check(given: NDArray[Any], epoch: int, n: int, method: str) -> None:
 
 
 def _other_length(sampler: Any, found: str, epoch: int, expected: int) -> UserError:
-    if hasattr(sampler, "lengths"):
+    if tells_lengths(sampler):
         return UserError(
             f"{in_use('sampler')} gives {found} for epoch {epoch}, and told {expected:,}: the learning rates are "
             "planned for those",

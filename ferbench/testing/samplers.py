@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.errors import UserError
-from ferbench.experiment.sampling import gives_batches
+from ferbench.experiment.sampling import gives_batches, tells_lengths
 from ferbench.experiment.sampling import told_lengths as lengths_told
 from ferbench.plugin.specs import SamplerSpec
 from ferbench.task import Task
@@ -136,7 +136,7 @@ def length_and_range(bench: SamplerBench) -> str:
                 raise Violation(f"epoch {epoch} draws {got} of {n} samples, which are 0 to {n - 1}")
         lengths.append(sum(map(len, batches)))
         sampler.update(bench.scores(epoch))
-    if len(set(lengths)) > 1 and not gives_batches(sampler) and not hasattr(sampler, "lengths"):
+    if len(set(lengths)) > 1 and not gives_batches(sampler) and not tells_lengths(sampler):
         raise Violation(f"epochs have {', '.join(map(str, lengths))} draws; schedules count on equal ones")
     return f"{', '.join(map(str, dict.fromkeys(lengths)))} draws of {n} samples"
 
@@ -157,7 +157,7 @@ def whole_batches(bench: SamplerBench) -> str:
         counts.append(len(each))
         sizes |= set(each)
         sampler.update(bench.scores(epoch))
-    if len(set(counts)) > 1 and not hasattr(sampler, "lengths"):
+    if len(set(counts)) > 1 and not tells_lengths(sampler):
         raise Violation(f"epochs have {', '.join(map(str, counts))} batches; schedules count on equally many")
     return f"batches of {', '.join(map(str, sorted(sizes)))}"
 

@@ -203,3 +203,25 @@ def test_half_precision_tells_what_single_precision_tells_about():
     half, _, _ = heard(rate=0.0, precision=Precision("bf16", torch.device("cpu")))
     np.testing.assert_allclose(half.losses, plain.losses, rtol=0.02)
     assert half.losses.dtype == np.float32
+
+
+class Perturbing(torch.optim.SGD):
+    """Computes the loss again where it is another one, as SAM does."""
+
+    def step(self, closure=None):
+        closure()
+        (weights, *_) = self.param_groups[0]["params"]
+        with torch.no_grad():
+            weights += 10.0
+            torch.enable_grad()(closure)()
+            weights -= 10.0
+        return super().step()
+
+
+def test_of_several_passes_of_an_update_the_first_is_told():
+    plain, _, _ = heard(rate=0.0)
+    job = training(epochs=1, per_sample=True, sampler=Twice(50), closure=True)
+    job.optimizer = Perturbing(job.model.parameters(), lr=0.0)
+    job.schedule = lambda step, scores: (0.0,)
+    fit(job, Observer())
+    np.testing.assert_allclose(job.sampler.heard[0].losses, plain.losses, rtol=1e-4)
