@@ -23,6 +23,8 @@ OPTIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("loss", "ldam"): [{}, {"defer": 0.0, "margin": 0.2}],
     ("loss", "poly"): [{}, {"epsilon": -1.0, "label_smoothing": 0.1}],
     ("loss", "class-balanced-focal"): [{}, {"gamma": 0.0}],
+    ("loss", "supervised-contrastive"): [{}, {"projection": 0, "temperature": 0.5}],
+    ("loss", "scn"): [{}, {"relabel_from": 1, "relabel": "all"}, {"relabel_from": 1}],
     ("sampler", "weighted"): [{}, {"emphasis": {"disgust": 3.0}, "power": -1.0}],
     ("sampler", "adaptive"): [{}, {"mode": "accumulate", "source": "train"}],
     ("augmentation", "standard"): [

@@ -74,12 +74,13 @@ def cosface(
 
 def _cross_entropy(narrowed: Callable[[Tensor], Tensor], scale: float) -> Callable[[Outputs, Targets], LossValue]:
     """Of scaled cosines; those of true classes are narrowed while something is learnt."""
-    from ferbench_builtin.losses.parts import cross_entropies, summed
+    from ferbench_builtin.losses.expression import over_samples
+    from ferbench_builtin.losses.parts import cross_entropies
 
     def loss(outputs: Outputs, targets: Targets) -> LossValue:
         cosine = outputs.extra["cosine"].float()
         if targets.positions is not None:
             cosine = cosine + targets.distributions(cosine.shape[1]) * (narrowed(cosine) - cosine)
-        return summed({"expression": (1.0, cross_entropies(scale * cosine, targets))}, targets.weight)
+        return over_samples(cross_entropies(scale * cosine, targets), targets.weight)
 
     return loss

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ferbench import LossValue, Outputs, Targets, Task
-from ferbench_builtin.losses.parts import cross_entropies, summed
+from ferbench_builtin.losses.expression import over_samples
+from ferbench_builtin.losses.parts import cross_entropies
 
 _EPSILON = 2e-5  # of the authors' batch norms
 
@@ -26,7 +27,7 @@ class RelativeUncertainty(nn.Module):
     def forward(self, outputs: Outputs, targets: Targets) -> LossValue:
         # A batch of one is mixed with itself, whatever its uncertainty is.
         if targets.positions is None or len(targets) == 1:
-            return summed({"expression": (1.0, cross_entropies(outputs.logits, targets))}, targets.weight)
+            return over_samples(cross_entropies(outputs.logits, targets), targets.weight)
         assert outputs.features is not None
         assert outputs.classifier is not None
         features = outputs.features.float()
@@ -35,7 +36,7 @@ class RelativeUncertainty(nn.Module):
         # Each label is learnt from two mixtures: of its sample with the one before it, and with the one after.
         before = cross_entropies(logits, targets)
         after = cross_entropies(logits.roll(-1, dims=0), targets)
-        return summed({"expression": (1.0, (before + after) / 2)}, targets.weight)
+        return over_samples((before + after) / 2, targets.weight)
 
 
 def mixtures(features: Tensor, uncertainty: Tensor) -> Tensor:
