@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ferbench import Dataset, Fault, Sample, UserError, image_tree
-from ferbench_builtin.datasets.fer2013_classes import CLASS_NAMES, PARTS, SIZE, class_named
+from ferbench_builtin.datasets.fer2013_classes import CLASS_NAMES, PARTS, class_named
 
 _TELLING_NAME = re.compile(r"(Training|PublicTest|PrivateTest)_[0-9]+")
 
@@ -35,7 +35,6 @@ class Fer2013Folders(Dataset):
     """
 
     channels = 1
-    native_size = SIZE
 
     def __init__(self, path: Path, splits: Sequence[Split]) -> None:
         self.path = path

@@ -82,7 +82,11 @@ def named_faces(
         layout="files named by person and expression",
         listing=listing,
         stamped=lambda: {"files": image_tree.stamp([path]), **(options or {})},
-        notes={"people": len({match["subject"] for match in matches}), "test_people": sorted(testers)},
+        notes={
+            "people": len({match["subject"] for match in matches}),
+            "test_people": sorted(testers),
+            **(options or {}),
+        },
     )
 
 
