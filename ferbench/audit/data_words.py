@@ -10,6 +10,7 @@ from typing import Any
 from ferbench.audit.duplicates import LEAST_CORRELATION, MOST_BITS
 from ferbench.audit.findings import TINY, Copies, Findings
 from ferbench.audit.mislabelled import Doubts
+from ferbench.audit.reference.known import reference_of
 from ferbench.audit.words import count_lines
 from ferbench.data.image_tree import left_out_images, left_out_line
 from ferbench.data.pack import Pack
@@ -26,6 +27,8 @@ def lines(pack: Pack, findings: Findings, doubts: Doubts | None) -> Iterator[str
     if findings.matched is not None:
         yield one_line(findings.matched.line(pack.dataset))
         outside -= findings.matched.found
+    if (reference := reference_of(pack)) is not None:
+        yield one_line(f"copy: {reference.statement}")
     if line := left_out_line(pack.notes):
         yield one_line(line)
     if outside:
@@ -100,6 +103,7 @@ def document(pack: Pack, findings: Findings, doubts: Doubts | None) -> dict[str,
         "dataset": pack.dataset,
         "pack": pack.digest,
         "images": len(pack),
+        "reference": None if (reference := reference_of(pack)) is None else reference.plain(),
         "left_out_images": left_out_images(pack.notes),
         "protocol": findings.protocol,
         **({} if findings.matched is None else {"exclusions": {**asdict(findings.matched), "found": found}}),

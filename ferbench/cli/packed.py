@@ -56,6 +56,7 @@ def packed(
     Raises:
         UserError: it cannot be read, or has faults, which are then listed on stderr.
     """
+    from ferbench.audit.reference.known import reference_of
     from ferbench.cli.progress import PackingProgress
     from ferbench.data.class_mapping import of_one_expression
     from ferbench.data.exclusions import matched
@@ -78,6 +79,9 @@ def packed(
     _warn_of_left_out(name, pack.notes)
     if (line := left_out_on_purpose_line(pack.notes)) and not quiet:
         click.echo(one_line(f"{name}: {line}"), err=True)
+    if not quiet and (reference := reference_of(pack)) is not None:
+        beginning = "warning: " if reference.warning else ""
+        click.echo(one_line(f"{beginning}{name}: {reference.statement}"), err=True)
     if pack.skipped and not quiet:
         click.echo(f"{name}: {pack.skipped:,} faulty samples left out, first {one_line(str(pack.faults[0]))}", err=True)
     if data.exclude is not None:

@@ -167,6 +167,7 @@ def show(page: Page) -> None:
             ["dataset", f"{data.dataset}, {data.protocol}" + (f", fold {data.fold}" if data.fold else "")],
             ["classes", ", ".join(data.class_names)],
             ["samples", ", ".join(f"{split} {n:,}" for split, n in counts.items())],
+            *([["copy", data.reference.statement]] if data.reference is not None else []),
             *([["images", line]] if (line := left_out_line(data.notes)) else []),
             *([["samples", line]] if (line := left_out_on_purpose_line(data.notes)) else []),
             *([["excluded", line]] if (line := excluded_line(data)) else []),

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from ferbench.ids import digest
 from ferbench.metrics.measures import Measure, remember
 from ferbench.records.base import Count, Record, Score, Side, Values, misplaced
+from ferbench.records.reference import Reference
 
 #: The option of an evaluation that names what was done to its predictions, and the beginning of those of its options.
 POSTPROCESSING = "postprocessing"
@@ -143,6 +144,8 @@ class TestedData(Record):
     """Size and fit of the pack's images, where they were resampled."""
     skipped_faulty: Count = 0
     """Faulty samples of the dataset that were left out."""
+    reference: Reference | None = None
+    """What it is a copy of, and how good a copy; null where that is not known."""
 
 
 class PluginMetric(Record):

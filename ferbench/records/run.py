@@ -10,6 +10,7 @@ from ferbench.records.base import Count, Json, Record, Score, Values, lacking, m
 from ferbench.records.environment import Environment
 from ferbench.records.evaluation import EvaluationEntry, StoredPixels
 from ferbench.records.lineage import Ensemble, Lineage
+from ferbench.records.reference import Reference
 
 Status = Literal["running", "done", "failed", "diverged", "interrupted", "pruned"]
 
@@ -217,6 +218,8 @@ class Data(Record):
     """What is wrong with the first hundred faulty samples."""
     notes: Values = {}
     """What the dataset says of itself."""
+    reference: Reference | None = None
+    """What it is a copy of, and how good a copy; null where that is not known."""
 
 
 class ModelSize(Record):

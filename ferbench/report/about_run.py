@@ -107,6 +107,8 @@ def notes(run: RunView) -> list[str]:
         notes.append("A fold is measured on its validation samples, on which its epoch was selected too.")
     if data.skipped_faulty:
         notes.append(f"{data.skipped_faulty:,} faulty samples of the dataset were left out.")
+    if data.reference is not None:
+        notes.append(f"The data: {data.reference.statement}.")
     if line := left_out_line(data.notes):
         notes.append(f"{line}.")
     if line := left_out_on_purpose_line(data.notes):

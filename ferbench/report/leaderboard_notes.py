@@ -49,6 +49,8 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
         )
     if (tested or measured) and group.clustered_by is not None:
         yield clusters_note(group.clustered_by, group.unclustered, group.n)
+    for copy in group.members["copy"].dropna().unique():
+        yield f"The data: {copy}; they are another test set, with a table of their own."
     several_absent = (names for place in group.places for names in group.members["absent"].iloc[place])
     absent = dict.fromkeys(name for names in several_absent for name in names)
     if note := of_absent(list(absent), len(group.class_names), "test" if group.partition is None else "validation"):

@@ -92,6 +92,12 @@ EVALUATION_COLUMNS = (
     FrameColumn(
         "contaminated", "str", "why it says nothing of unseen samples", lambda run, scores: scores.contaminated
     ),
+    FrameColumn(
+        "copy",
+        "str",
+        "why the data are not those that others have, where that is so",
+        lambda run, scores: (scores.data or run.data).copy or None,
+    ),
     FrameColumn("absent", "object", "a tuple of classes without a sample", lambda run, scores: tuple(scores.absent)),
 )
 

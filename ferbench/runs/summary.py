@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ferbench.records.run import Data, Run
 
 #: Rises when a summary says something else for the same record: an index of older summaries is then not read.
-SUMMARY_VERSION = 11
+SUMMARY_VERSION = 12
 
 #: The status of a run whose record cannot be read.
 DAMAGED = "damaged"
@@ -35,6 +35,7 @@ class DataSummary(NamedTuple):
         class_names: in the order of class ids.
         fold: which part of how many, of a run on one.
         train: training samples of a run.
+        copy: why it is not the dataset that others have, where that is so.
     """
 
     dataset: str | None = None
@@ -43,6 +44,7 @@ class DataSummary(NamedTuple):
     class_names: tuple[str, ...] = ()
     fold: str | None = None
     train: int | None = None
+    copy: str = ""
 
 
 @dataclass(slots=True)
@@ -171,6 +173,7 @@ def summarise(run: str, record: Run) -> Summary:
             class_names=tuple(data.class_names),
             fold=data.fold,
             train=sum(data.counts.get("train", {}).values()),
+            copy="" if data.reference is None else data.reference.warning,
         ),
         settings=record.settings,
         skipped=data.skipped_faulty,
@@ -252,7 +255,8 @@ def _scores(key: str, entry: EvaluationEntry) -> Scores:
     if entry.data is not None:
         where = f"{entry.data.dataset} ({entry.data.protocol})"
         on = entry.data
-        scores.data = DataSummary(on.dataset, on.protocol, on.synthetic, tuple(on.class_names))
+        copy = "" if on.reference is None else on.reference.warning
+        scores.data = DataSummary(on.dataset, on.protocol, on.synthetic, tuple(on.class_names), copy=copy)
     if entry.seen is None:
         return scores
     if entry.seen.contaminated is None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import torch
 
+from ferbench.audit.reference.known import reference_of
 from ferbench.data.corrections import Corrections
 from ferbench.data.exclusions import MISSING_SHOWN, Matched
 from ferbench.experiment.plan import Plan
@@ -47,6 +48,8 @@ def first_record(plan: Plan, device: torch.device) -> Run:
         notes=dict(pack.notes),
         **({} if pack.form is None else pack.form.record()),
     )
+    if (reference := reference_of(pack)) is not None:
+        data.reference = reference
     if split.matched is not None:
         data.exclusions = _listed(split.matched)
     if (noised := split.noised) is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ferbench.audit.reference.known import reference_of
 from ferbench.data.batches import Batches, Truth
 from ferbench.data.class_mapping import ClassMapping
 from ferbench.data.pack import Pack
@@ -156,6 +157,8 @@ def _test(
         skipped_faulty=pack.skipped,
         **({} if pack.form is None else pack.form.record()),
     )
+    if (reference := reference_of(pack)) is not None:
+        data.reference = reference
     home = test.part == "test" and same_protocol(record.data, pack.dataset, test.rows.protocol)
     write_evaluation(
         directory,

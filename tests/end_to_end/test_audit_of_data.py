@@ -49,6 +49,28 @@ def command(ferbench_cli, faces, tmp_path):
     return call
 
 
+def test_a_copy_that_is_not_the_real_thing_is_said_everywhere(ferbench_cli, faces, tmp_path):
+    """Of another size, few, and of no picture that FER2013 has."""
+    copy, results = tmp_path / "fer2013", tmp_path / "results"
+    for split, part in (("train", "Training"), ("test", "PublicTest")):
+        for k, name in enumerate(CLASSES):
+            (copy / split / name).mkdir(parents=True)
+            for number, file in enumerate(sorted((faces / split / name).iterdir())):
+                shutil.copy(file, copy / split / name / f"{part}_{k}{number}.png")
+    what = "not FER2013 as it is known: 0 of 400 reference pictures are there"
+    chosen = ("--set", "data.classes=[happy,sad]", "--set", "data.protocol=public-test", "--skip-faulty")
+    places = ("--data", copy, "--cache", tmp_path / "cache", "--results", results)
+    done = ferbench_cli("run", "--dataset", "fer2013", *chosen, *places, *QUICK[:-2], "--no-report")
+    assert done.exit_code == 0, done.stderr
+    assert f"warning: fer2013: {what}" in done.stderr
+    (record,) = results.glob("runs/*/run.json")
+    assert json.loads(record.read_text())["data"]["reference"]["verdict"] == "unknown"
+    for command in (("leaderboard",), ("runs", "show", record.parent.name)):
+        assert what in ferbench_cli(*command, "--results", results).stdout
+    audited = ferbench_cli("audit", "data", "fer2013", *chosen[2:], *places)
+    assert f"copy: {what}" in audited.stdout
+
+
 def listed(path):
     return {row["id"]: row["reason"] for row in csv.DictReader(path.open())}
 

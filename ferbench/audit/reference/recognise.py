@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,7 @@ from ferbench.audit.reference.card import ALL, Card, Sketch, cards
 from ferbench.audit.reference.sketch import CROPS, gray, layout_hashes, measured, mirrored, reduced
 from ferbench.data.gray import gray_hashes
 from ferbench.data.pack import Pack
-
-Verdict = Literal["original", "re-encoded", "incomplete", "altered", "unknown"]
+from ferbench.records.reference import Reference, Verdict
 
 #: Of 64 bits, those in which a processed copy of a picture may differ. Pictures of a sketch differ in 14 or more from
 #: every other one of their dataset.
@@ -35,48 +33,7 @@ _EQUALISED = 0.95  # flatness; pictures have 0.75
 _TONES = 0.03  # of brightness (of 1) and contrast (relative), as JPEG leaves both within 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Recognised:
-    """What a dataset turned out to be.
-
-    Attributes:
-        dataset: that the card is of.
-        title: what people call it.
-        verdict: ``original``, ``re-encoded`` (other pixels of the same pictures, as compression leaves),
-            ``incomplete``, ``altered``, or ``unknown``: its pictures are not known, or not found.
-        findings: what is otherwise than in the original, in a few words each.
-        found: pictures of the card's sketch that are there.
-        sought: pictures of the sketch; 0 where the card has none.
-    """
-
-    dataset: str
-    title: str
-    verdict: Verdict
-    findings: tuple[str, ...] = ()
-    found: int = 0
-    sought: int = 0
-
-    @property
-    def line(self) -> str:
-        """The verdict as a sentence."""
-        findings = "; ".join(self.findings)
-        match self.verdict:
-            case "original":
-                text = f"the original pixels of {self.title}"
-            case "re-encoded":
-                text = f"{self.title}, compressed anew: other pixels of the same pictures"
-            case "incomplete":
-                return f"{self.title}, incomplete: {findings}"
-            case "altered":
-                return f"{self.title}, altered: {findings}; results do not compare with those on the original"
-            case "unknown" if self.sought:
-                text = f"not known as {self.title}: {self.found} of {self.sought} reference pictures are in it"
-            case _:
-                text = f"as many images as {self.title} has; no pictures are known to compare them with"
-        return f"{text} ({findings})" if findings else text
-
-
-def recognise(pack: Pack) -> Recognised | None:
+def recognise(pack: Pack) -> Reference | None:
     """What a pack is a copy of; None where no card has its name and no sketch its pictures.
 
     Takes some 3 s for 32,000 images; nothing is looked at twice for a card without a sketch.
@@ -132,10 +89,10 @@ def _found(sketch: Sketch, hashes: NDArray[np.uint64]) -> _Found:
     return _Found(found, rows[found], cut[found], turned[found])
 
 
-def _judged(pack: Pack, card: Card, sketch: Sketch, found: _Found, *, named: bool) -> Recognised:
+def _judged(pack: Pack, card: Card, sketch: Sketch, found: _Found, *, named: bool) -> Reference:
     sought, m = len(sketch), len(found.place)
     if m < max(1, _KNOWN * sought):
-        return Recognised(card.dataset, card.title, "unknown", (), m, sought)
+        return _said(card, "unknown", [], m, sought)
     missing = list(_missing(pack, card)) if named else []
     if not named and m < (1 - _ASIDE) * sought:
         missing = [f"about {100 * (1 - m / sought):.0f} % of its pictures are not there"]
@@ -152,7 +109,7 @@ def _judged(pack: Pack, card: Card, sketch: Sketch, found: _Found, *, named: boo
         verdict = "incomplete"
     else:
         verdict = "original" if same.mean() >= 1 - _ASIDE else "re-encoded"
-    return Recognised(card.dataset, card.title, verdict, tuple(altered + missing + absent), m, sought)
+    return _said(card, verdict, altered + missing + absent, m, sought)
 
 
 def _pixels(pack: Pack, rows: NDArray[np.int64]) -> NDArray[np.str_]:
@@ -183,21 +140,35 @@ def _processed(pack: Pack, card: Card, sketch: Sketch, found: _Found) -> Iterato
         return
     images = reduced(gray(np.asarray(pack.images[found.row])), *card.size)
     copy, original = measured(images), sketch.measures[found.place]
-    ratio = np.median(copy[:, 1:3] / original[:, 1:3], axis=0)
+    least = _ENLARGED_AND_BLURRED if resized or not as_they_came else _BLURRED
+    part = np.asarray(pack.parts)[pack.part[found.row]]
+    several = [name for name in pack.parts if (part == name).sum() >= _FEW]
+    by_part = {name: _tones(copy[part == name], original[part == name], least) for name in several}
+    every = list(dict.fromkeys(word for words in by_part.values() for word in words))
+    for word in every or _tones(copy, original, least):
+        where = [name for name in several if word in by_part[name]]
+        yield word if len(where) == len(several) else f"{word} in {' and '.join(where)}"
+
+
+def _tones(copy: NDArray[np.float64], original: NDArray[np.float64], least_sharpness: float) -> list[str]:
+    """What was done to brightness, contrast and sharpness of the same pictures, by their measures float64[n, 4]."""
+    words = []
+    contrast, sharpness = np.median(copy[:, 1:3] / original[:, 1:3], axis=0)
     shift = float(np.median(copy[:, 0] - original[:, 0]))
-    spread = np.median(np.abs(copy[:, 1] / original[:, 1] / ratio[0] - 1))
+    spread = float(np.median(np.abs(copy[:, 1] / original[:, 1] / contrast - 1)))
     if np.median(copy[:, 3]) >= _EQUALISED > np.median(original[:, 3]):
-        yield "contrast equalised"
+        words.append("contrast equalised")
     else:
-        tones = abs(ratio[0] - 1) > 2 * _TONES or abs(shift) > _TONES or spread > _TONES
+        changed = abs(contrast - 1) > 2 * _TONES or abs(shift) > _TONES or spread > _TONES
         # Blur takes some of the contrast too, and from each picture about as much.
-        by_blur = ratio[1] < _BLURRED and abs(shift) <= _TONES and spread <= _TONES
-        if tones and not by_blur:
-            yield "brightness or contrast changed"
-    if ratio[1] < (_ENLARGED_AND_BLURRED if resized or not as_they_came else _BLURRED):
-        yield "blurred"
-    elif ratio[1] > _SHARPENED:
-        yield "sharpened or noisy"
+        by_blur = sharpness < _BLURRED and abs(shift) <= _TONES and spread <= _TONES
+        if changed and not by_blur:
+            words.append("brightness or contrast changed")
+    if sharpness < least_sharpness:
+        words.append("blurred")
+    elif sharpness > _SHARPENED:
+        words.append("sharpened or noisy")
+    return words
 
 
 def _side(size: tuple[int, int]) -> str:
@@ -261,10 +232,16 @@ def _in(part: str) -> str:
     return "" if part == ALL else f" in {part}"
 
 
-def _by_counts(pack: Pack, card: Card) -> Recognised | None:
+def _by_counts(pack: Pack, card: Card) -> Reference | None:
     if not _holds(pack, card):
         return None
     further: Sequence[str] = list(_too_many(pack, card))
     missing: Sequence[str] = list(_missing(pack, card))
     verdict: Verdict = "altered" if further else "incomplete" if missing else "unknown"
-    return Recognised(card.dataset, card.title, verdict, (*further, *missing))
+    return _said(card, verdict, [*further, *missing])
+
+
+def _said(card: Card, verdict: Verdict, findings: Sequence[str], found: int = 0, sought: int = 0) -> Reference:
+    return Reference(
+        dataset=card.dataset, title=card.title, verdict=verdict, findings=list(findings), found=found, sought=sought
+    )
