@@ -170,10 +170,10 @@ def needs(bench: MetricBench) -> None:
 
 
 @RULES.rule()
-def missing_values(bench: MetricBench) -> None:
+def missing_values(bench: MetricBench) -> str | None:
     """Samples without votes, affect or subject (NaN, or empty) do not make it undefined where others have them."""
     if not bench.spec.needs:
-        raise NotApplicable("it needs nothing that a sample may lack")
+        return "it needs nothing that a sample may lack"
     given, lacks = bench.ordinary, np.arange(len(bench.ordinary)) >= 3 * len(bench.ordinary) // 4
     assert given.votes is not None
     assert given.affect_truth is not None
@@ -182,6 +182,7 @@ def missing_values(bench: MetricBench) -> None:
     partly = replace(given, votes=votes, affect_truth=affect, subjects=np.where(lacks, "", given.subjects))
     if not math.isnan(bench.number(given)) and math.isnan(bench.number(partly)):
         raise Violation("it is NaN where a quarter of the samples lack what it needs: leave those out")
+    return None
 
 
 def _right(bench: MetricBench) -> Predictions:
