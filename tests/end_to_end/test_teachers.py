@@ -15,6 +15,8 @@ from record_files import read_record, write_record
 from shared_runs import ended, history, record_of
 
 from ferbench.cli import cli
+from ferbench.records.run import Run
+from ferbench.runs.agreement import disagreements
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.find import find_run
 from ferbench.runs.verify import Verification
@@ -120,6 +122,27 @@ def test_there_is_a_teacher_in_training_and_none_in_validation(taught, name):
 @pytest.mark.parametrize("name", ["old", *STUDENTS])
 def test_runs_are_whole(taught, name):
     assert Verification.of(RunDirectory(run(taught, name))).verdict == "whole"
+
+
+@pytest.mark.parametrize(
+    ("name", "way", "value"),
+    [
+        ("young", ("lineage", "teacher", "weights_sha256"), "00"),
+        ("young", ("lineage", "teacher", "at"), "1"),
+        ("young", ("lineage", "teacher"), None),
+        ("young", ("recipe", "training", "teacher"), "ema"),
+        ("alone", ("recipe", "training", "teacher"), None),
+        ("old", ("recipe", "training", "teacher"), "ema"),
+    ],
+)
+def test_a_record_that_names_another_teacher_contradicts_itself(taught, name, way, value):
+    record = record_of(run(taught, name))
+    place = record
+    for key in way[:-1]:
+        place = place[key]
+    assert place.get(way[-1]) != value
+    place[way[-1]] = value
+    assert any("teach" in said for said in disagreements(Run.model_validate(record)))
 
 
 @pytest.fixture(scope="module")

@@ -169,3 +169,19 @@ def test_a_start_from_weights_misses_no_permission_to_read_others(recorded, regi
     model = {"name": "basic-cnn", "weights": "mine.pth", "allow_pickled_weights": True}
     settings, left = continued(recorded({"model": model}), {}, registry)
     assert (settings["model"], left) == ({"name": "basic-cnn"}, [])
+
+
+@pytest.mark.parametrize("teacher", ["ema", "0123456789ab@best", "0123456789ab@step12"])
+def test_a_teacher_of_the_results_is_taken_from_a_record(recorded, registry, teacher):
+    tables, left = taken(recorded({"training": {"teacher": teacher}}), registry, ())
+    assert tables["training"] == {"teacher": teacher}
+    assert left == []
+
+
+@pytest.mark.parametrize("teacher", ["/home/you/runs/0123456789ab@best", "../elsewhere", "old"])
+def test_a_teacher_elsewhere_is_taken_where_the_user_has_named_it(recorded, registry, teacher):
+    tables, left = taken(recorded({"training": {"teacher": teacher}}), registry, ())
+    assert [one.key for one in left] == ["training.teacher"]
+    assert tables["training"] == {}
+    remember_said({"training": {"teacher": teacher}}, registry)
+    assert taken(recorded({"training": {"teacher": teacher}}), registry, ())[1] == []

@@ -50,6 +50,7 @@ FREE = {
         r"recipe\.data\.(path|paths|protocol|classes|num_classes|(train|test)_limit(_per_class)?|validation)",
         r"recipe\.data\.(group_by|split_seed|skip_faulty|exclude|label_confusion|noise_seed)",
         r"recipe\.training\.(start_size|growing|loss_lr_factor|loss_decay|teacher_decay|keep|parameter_budget)",
+        r"components\.\w+\.options",  # more of them than ids cover, as those are that a component got later
         r"components\.dataset\.(distribution|source|options\.(?!train$|test$|size$).*)",
         r"plugins\..*",
         r"data\.(has_affect|pack|color|skipped_faulty|excluded|faults|notes.*)",

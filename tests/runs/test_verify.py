@@ -310,3 +310,15 @@ def test_a_file_of_somebody_else_is_a_note(run):
     (finding,) = verify(run)
     assert (finding.file, finding.damage) == ("notes.txt", False)
     assert Verification.of(run).verdict == "whole"
+
+
+def test_an_option_that_was_added_later_is_in_no_id_and_no_damage(run):
+    """At its default it is left out of what the ids cover."""
+    record = json.loads(run.record_path.read_bytes())
+    record["components"]["model"]["options"]["later"] = "as before"
+    write_record(run, record)
+    assert [what for _, what in damaged(run) if "the ids cover" in what] == []
+    covers = record["identity"]["covers"]["components"]["model"]["options"]
+    covers["another"] = 1
+    write_record(run, record)
+    assert [what for _, what in damaged(run)] != []

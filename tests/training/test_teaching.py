@@ -150,3 +150,28 @@ def test_what_a_loss_does_to_the_teachers_predictions_stays_with_it():
     for _ in range(2):
         stepper.step([(images(4), Targets(torch.zeros(4, dtype=torch.int64)))])
     torch.testing.assert_close(kept[0], kept[1])
+
+
+class Twice(torch.optim.SGD):
+    """Asks for gradients twice an update."""
+
+    @torch.no_grad()
+    def step(self, closure):
+        first = closure()
+        closure()
+        super().step()
+        return first
+
+
+def test_a_rule_that_asks_for_gradients_several_times_is_taught_once_a_batch():
+    student, master = Limited(99), Mean()
+    stepper = Stepper(
+        student,
+        taught,
+        Twice(student.parameters(), lr=0.1),
+        torch.device("cpu"),
+        closure=True,
+        teacher=Teacher(master, Precision()),
+    )
+    stepper.step([(images(4), Targets(torch.zeros(4, dtype=torch.int64)))])
+    assert master.calls == [4]
