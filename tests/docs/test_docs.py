@@ -158,14 +158,14 @@ def test_every_signature_of_a_published_table_is_documented():
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "recipes").glob("*.toml")), ids=lambda p: p.stem)
 def test_every_recipe_is_valid(path, transformers_plugin):
     from ferbench.experiment.resolve import resolve
+    from ferbench.experiment.settings import grid
     from ferbench.plugin.discovery import load_registry
     from ferbench.tuning.tune_settings import read_tune
 
-    settings = read_recipe(path)
-    settings.pop("grid", None)
-    settings.pop("tune", None)
-    read_tune(settings.pop("tune", {}), {})
-    resolve(settings, load_registry(transformers_plugin[1:]))
+    recipe, registry = read_recipe(path), load_registry(transformers_plugin[1:])
+    read_tune(recipe.get("tune", {}), {})
+    for settings in grid(recipe):
+        resolve(settings, registry)
 
 
 BENCHMARKS = [ROOT / "benchmarks" / name / "README.md" for name in ("recipes", "published")]
