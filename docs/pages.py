@@ -131,6 +131,7 @@ _GIVEN = (
     "Dataset",
     "Sample",
     "Fault",
+    "Face",
     "Crop",
     "PixelText",
     "Protocol",

@@ -24,6 +24,7 @@ from ferbench.plugin.specs import (
     OptimizerSpec,
     Permission,
     PostprocessingSpec,
+    PreprocessingSpec,
     Protocol,
     ReportSectionSpec,
     SamplerSpec,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from ferbench.data import augment, expressions, image_tree
     from ferbench.data.class_mapping import unknown_label
     from ferbench.data.draws import Draws
+    from ferbench.data.face import Face
     from ferbench.data.sample import Crop, Dataset, Fault, Fit, PixelText, Sample
     from ferbench.data.targets import LossValue, Outputs, Targets
     from ferbench.hub import hub_file
@@ -71,6 +73,7 @@ _LAZY = {
     "ferbench.api.tune": ("Study", "load_study", "tune"),
     "ferbench.data.class_mapping": ("unknown_label",),
     "ferbench.data.draws": ("Draws",),
+    "ferbench.data.face": ("Face",),
     "ferbench.data.sample": ("Crop", "Dataset", "Fault", "Fit", "PixelText", "Sample"),
     "ferbench.data.targets": ("LossValue", "Outputs", "Targets"),
     "ferbench.hub": ("hub_file",),
@@ -106,6 +109,7 @@ __all__ = [
     "DatasetSpec",
     "Draws",
     "EvaluationResult",
+    "Face",
     "Fault",
     "Fit",
     "Inert",
@@ -120,6 +124,7 @@ __all__ = [
     "PixelText",
     "PostprocessingSpec",
     "Predictions",
+    "PreprocessingSpec",
     "Protocol",
     "ReportSectionSpec",
     "Results",

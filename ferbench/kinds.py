@@ -82,6 +82,18 @@ KINDS = (
         scaffold=Scaffold("faces", needs_data=True),
     ),
     Kind(
+        name="preprocessing",
+        hook="ferbench_preprocessing",
+        spec="PreprocessingSpec",
+        noun="preprocessing",
+        given=0,
+        default=NONE,
+        in_ids=True,
+        recorded=True,
+        rules="ferbench.testing.preprocessing",
+        scaffold=Scaffold("pixels"),
+    ),
+    Kind(
         name="model",
         hook="ferbench_models",
         spec="ModelSpec",

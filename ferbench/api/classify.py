@@ -104,10 +104,10 @@ def classify(
         for name, source in images[start : start + _BATCH]:
             try:
                 decoded = decode(_pixels(source), trained.form.channels)
+                gathered.add(decoded)
             except DecodeError as error:
                 faults.append((name, str(error)))
             else:
-                gathered.add(decoded)
                 names.append(name)
                 del decoded  # before the next one is decoded
         if names:

@@ -189,11 +189,12 @@ def _quiet_means(
     from ferbench.experiment.dataset_pack import dataset_pack
     from ferbench.plugin.discovery import load_registry
 
-    own = plugins_in(run.results / FOLDER, [component.distribution for component in record.components.values()])
+    own = plugins_in(run.results / FOLDER, record.distributions)
 
     def pack(resolved: ResolvedRecipe, form: Callable[[StoredForm], StoredForm] | None) -> Pack:
         data = resolved.recipe.data
-        made = dataset_pack(resolved.components["dataset"], data, cache_directory(cache), form=form)
+        step = resolved.components.get("preprocessing")
+        made = dataset_pack(resolved.components["dataset"], data, cache_directory(cache), form=form, preprocessing=step)
         warn_of_missing(data.exclude, made)
         return made
 
@@ -285,6 +286,8 @@ def _test(
     assert isinstance(spec, DatasetSpec)
     given = resolved.recipe.components["dataset"].options
     form = None if own or trained.doubt else lambda other: _as_trained(other, trained.form, given)
+    if trained.preprocessing is not None:
+        resolved = replace(resolved, components={**resolved.components, "preprocessing": trained.preprocessing.chosen})
     pack = means.pack(resolved, form)
     request = split_request(resolved.recipe.data)
     mapping = match_classes(record.data.class_names, asked_classes(pack, request))

@@ -210,9 +210,8 @@ class Run:
         from ferbench.api.classify import restored
         from ferbench.api.notebook import FOLDER, plugins_in
 
-        components = self.record.components.values()
         given = {Path(plugin).resolve() for plugin in plugins}
-        own = plugins_in(self.results / FOLDER, [component.distribution for component in components], given)
+        own = plugins_in(self.results / FOLDER, self.record.distributions, given)
         trained = restored(self.directory, device, [*plugins, *map(str, own)])
         for warning in trained.warnings:
             warnings.warn(f"{warning}; probabilities may differ", stacklevel=3)

@@ -147,7 +147,7 @@ def _show(done: EvaluationResult) -> None:
         *entry.ways,
         f"images stored {entry.options['stored']}" if "stored" in entry.options else "",
         "synthetic images" if test.synthetic else "",
-        f"{test.pack.skipped:,} faulty samples left out" if test.pack.skipped else "",
+        f"{test.pack.skipped:,} samples left out" if test.pack.skipped else "",
         f"images stored as {test.pack.form}" if test.pack.dataset != trained_on else "",
         "reused" if done.reused else "",
     ]

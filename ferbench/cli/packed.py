@@ -70,7 +70,16 @@ def packed(
     dataset = build_dataset(chosen, data)
     try:
         with redirect_stdout(sys.stderr), PackingProgress(name, quiet=quiet) as progress:
-            pack = dataset_pack(chosen, data, cache, progress, compared=progress.compared, dataset=dataset, form=form)
+            pack = dataset_pack(
+                chosen,
+                data,
+                cache,
+                progress,
+                compared=progress.compared,
+                dataset=dataset,
+                form=form,
+                preprocessing=resolved.components.get("preprocessing"),
+            )
     except UserError as error:
         if isinstance(error, FaultyDataset):
             _list_faults(name, error.faults, cache)
@@ -83,7 +92,7 @@ def packed(
         beginning = "warning: " if reference.warning else ""
         click.echo(one_line(f"{beginning}{name}: {reference.statement}"), err=True)
     if pack.skipped and not quiet:
-        click.echo(f"{name}: {pack.skipped:,} faulty samples left out, first {one_line(str(pack.faults[0]))}", err=True)
+        click.echo(f"{name}: {pack.skipped:,} samples left out, first {one_line(str(pack.faults[0]))}", err=True)
     if data.exclude is not None:
         matching = matched(data.exclude, pack.ids)
         if matching.found and (matching.missing or not quiet):  # of none, it is an error

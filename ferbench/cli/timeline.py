@@ -111,7 +111,7 @@ def timeline(
     chosen_device = choose_device(device)
     prepare(chosen_device, None, deterministic=True)
     trained = restore(directory, registry, chosen_device)
-    for warning in filter(None, (trained.changed, trained.doubt)):
+    for warning in trained.warnings:
         click.echo(one_line(f"warning: {warning}; probabilities may differ"), err=True)
     shown = _counted(opened.read(trained.form.channels), opened.total)
     if output is not None:

@@ -24,7 +24,7 @@ from ferbench.data.description import PACK_FORMAT, SourceDescription, read_descr
 from ferbench.data.fit import StoredForm
 from ferbench.data.images import Compared, DamagedPack
 from ferbench.data.pack import GRAY_FILE, Pack, from_source, open_pack, unreadable
-from ferbench.data.packing import build, refuse_without_room
+from ferbench.data.packing import Prepare, build, refuse_without_room
 from ferbench.data.sample import Dataset, Fault
 from ferbench.errors import UserError
 from ferbench.ids import digest
@@ -52,6 +52,8 @@ def pack_dataset(
     compared: Compared | None = None,
     form: StoredForm | None = None,
     checked: bool = False,
+    prepare: Prepare | None = None,
+    prepared: Mapping[str, Any] | None = None,
 ) -> Pack:
     """The pack of a dataset: the existing one where its source is known and unchanged, else a new one.
 
@@ -70,6 +72,8 @@ def pack_dataset(
         compared: called now and then with how many images have been compared, and how many are to be.
         form: what it makes of images; None: what the dataset asks for.
         checked: another process of this run has just compared every image, so that a few are enough.
+        prepare: what is done to images before they are brought to the stored size; None: nothing.
+        prepared: plain values that say which code with which options does that.
 
     Raises:
         FaultyDataset: there are faults and ``skip_faulty`` is False, or nothing is left.
@@ -83,7 +87,7 @@ def pack_dataset(
         lambda: (sample.label for sample in dataset.samples() if not isinstance(sample, Fault)),
     )
     form = form or StoredForm.of(dataset)
-    stamp = _stamp_of(dataset, form, name, origin, skip_faulty)
+    stamp = _stamp_of(dataset, form, name, origin, skip_faulty, prepared)
     check = None if checked else partial(Pack.check, compared=compared)
     known = _known_pack(cache, stamp, name, check)
     if known is not None:
@@ -95,9 +99,16 @@ def pack_dataset(
             return replace(known, form=form)
         with building_directory(cache, cache / "packs", stamp) as directory:
             description = build(
-                dataset, form, directory, name=name, skip_faulty=skip_faulty, workers=workers, progress=progress
+                dataset,
+                form,
+                directory,
+                name=name,
+                skip_faulty=skip_faulty,
+                workers=workers,
+                progress=progress,
+                prepare=prepare,
             )
-            if _stamp_of(dataset, form, name, origin, skip_faulty) != stamp:
+            if _stamp_of(dataset, form, name, origin, skip_faulty, prepared) != stamp:
                 raise UserError(
                     f"the files of dataset '{name}' changed while they were packed",
                     "run again when nothing writes to them any more",
@@ -115,7 +126,12 @@ def pack_dataset(
 
 
 def _stamp_of(
-    dataset: Dataset, form: StoredForm, name: str, origin: Mapping[str, Any] | None, skip_faulty: bool
+    dataset: Dataset,
+    form: StoredForm,
+    name: str,
+    origin: Mapping[str, Any] | None,
+    skip_faulty: bool,
+    prepared: Mapping[str, Any] | None,
 ) -> str:
     """32 hexadecimal digits: all that decides what a pack will hold, as far as it is known before reading."""
     stamp = {
@@ -131,6 +147,8 @@ def _stamp_of(
     }
     if form.size is not None and form.fit != "stretch":
         stamp["fit"] = form.fit
+    if prepared is not None:
+        stamp["preprocessing"] = dict(prepared)
     return digest(stamp).removeprefix("v1:")[:32]
 
 

@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -36,6 +36,21 @@ from ferbench.tables.table import size
 _CHUNK_BYTES = 4 * 2**20
 _CHUNK_ROWS = 128
 _MOST_SAID = 10**15  # images
+
+
+class Prepare(Protocol):
+    """What is done to an image before it is brought to the stored size."""
+
+    @property
+    def nothing(self) -> str:
+        """Why an image is left out that nothing is given for."""
+
+    def __call__(self, image: np.ndarray, identifier: str | None = None, /) -> np.ndarray | None:
+        """uint8[C, h, w] of uint8[C, H, W]; None where nothing is found in it."""
+
+
+class NothingFound(Fault):
+    """A sample that preprocessing found nothing in. It is left out, and no reason to refuse the dataset."""
 
 
 class FaultyDataset(UserError):
@@ -96,8 +111,19 @@ def build(
     skip_faulty: bool,
     workers: int | None,
     progress: Callable[[int], None] | None,
+    prepare: Prepare | None = None,
 ) -> dict[str, Any]:
     """Writes a pack's files into an empty directory.
+
+    Args:
+        dataset: what is packed.
+        form: what it makes of images.
+        directory: that the files are written into.
+        name: of the dataset, for messages.
+        skip_faulty: leave faulty samples out and record them, instead of refusing.
+        workers: decoding threads; None: one per core.
+        progress: called now and then with the number of samples done so far.
+        prepare: what is done to images before ``form``; None: nothing.
 
     Returns:
         The description that is in ``pack.json``.
@@ -114,7 +140,7 @@ def build(
     with writing(directory.parent):
         table = PackTable(directory, class_names, dataset.vote_names)
     try:
-        for chunk in _decoded(dataset, form, workers or available_cores()):
+        for chunk in _decoded(dataset, form, workers or available_cores(), prepare):
             done += len(chunk)
             rows = []
             for item in chunk:
@@ -135,8 +161,9 @@ def build(
         left = table.rows - len(duplicates)
         if not faults and not left:
             raise UserError(f"dataset '{name}' has no image", "check that this is the dataset it is taken for")
-        if not left or (faults and not skip_faulty):
-            raise FaultyDataset(name, tuple(faults), left, table.unlike)
+        faulty = [fault for fault in faults if not isinstance(fault, NothingFound)]
+        if not left or (faulty and not skip_faulty):
+            raise FaultyDataset(name, tuple(faulty if left else faults), left, table.unlike)
         with writing(directory.parent):
             content = table.finish(keep if duplicates else None)
             if "cast_votes" in content["columns"]:
@@ -159,7 +186,7 @@ def build(
         table.close()
 
 
-def _decoded(dataset: Dataset, form: StoredForm, workers: int) -> Iterator[list[Row | Fault]]:
+def _decoded(dataset: Dataset, form: StoredForm, workers: int, prepare: Prepare | None) -> Iterator[list[Row | Fault]]:
     """Every sample in order, decoded, as lists; a few lists are ahead of the consumer and no more."""
     samples = map(_kept, dataset.samples())
     size = form.size or dataset.native_size
@@ -169,7 +196,7 @@ def _decoded(dataset: Dataset, form: StoredForm, workers: int) -> Iterator[list[
     try:
         while True:
             while len(ahead) < workers + 2 and (chunk := list(islice(samples, limit))):
-                ahead.append(pool.submit(_decode_chunk, dataset, form, chunk))
+                ahead.append(pool.submit(_decode_chunk, dataset, form, chunk, prepare))
             if not ahead:
                 return
             rows = ahead.popleft().result()
@@ -195,11 +222,13 @@ def _rows_of(image_bytes: int) -> int:
     return max(1, min(_CHUNK_ROWS, _CHUNK_BYTES // max(1, image_bytes)))
 
 
-def _decode_chunk(dataset: Dataset, form: StoredForm, chunk: Sequence[Sample | Fault]) -> list[Row | Fault]:
-    return [item if isinstance(item, Fault) else _decode_sample(dataset, form, item) for item in chunk]
+def _decode_chunk(
+    dataset: Dataset, form: StoredForm, chunk: Sequence[Sample | Fault], prepare: Prepare | None
+) -> list[Row | Fault]:
+    return [item if isinstance(item, Fault) else _decode_sample(dataset, form, item, prepare) for item in chunk]
 
 
-def _decode_sample(dataset: Dataset, form: StoredForm, sample: Sample) -> Row:
+def _decode_sample(dataset: Dataset, form: StoredForm, sample: Sample, prepare: Prepare | None) -> Row:
     reason = _complaint(dataset, sample)
     if reason is not None:
         return _refused(sample, reason)
@@ -212,9 +241,16 @@ def _decode_sample(dataset: Dataset, form: StoredForm, sample: Sample) -> Row:
     if expected is not None and native.shape[1:] != tuple(expected):
         return _refused(sample, wrong_shape(native.shape[1:], expected))
     digest = pixel_hash(native)
+    if prepare is not None:
+        prepared = prepare(shown, sample.id)
+        if prepared is None:
+            fault = fault_at(sample, prepare.nothing)
+            return Row(sample, NothingFound(fault.file, fault.row, fault.reason))
+        shown = prepared
     stored = form.store(shown)
     # Of images that are stored as they are it can be taken later.
-    as_they_are = form.channels == dataset.channels and (form.size is None or dataset.channels == 1)
+    resampled = form.size is not None or prepare is not None
+    as_they_are = form.channels == dataset.channels and (dataset.channels == 1 or not resampled)
     gray = UNKNOWN if as_they_are else pixel_hash(luma(native))
     return Row(sample, None, native.shape[1:], stored, digest, digest if stored is native else pixel_hash(stored), gray)
 
@@ -265,7 +301,7 @@ def _is_unicode(text: str) -> bool:
 
 def _printable(fault: Fault) -> Fault:
     """The same on one line and in valid Unicode, whatever the file is called."""
-    return Fault(_one_line(fault.file), fault.row, _one_line(fault.reason))
+    return type(fault)(_one_line(fault.file), fault.row, _one_line(fault.reason))
 
 
 def _one_line(text: str) -> str:

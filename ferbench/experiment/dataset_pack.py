@@ -12,6 +12,7 @@ from ferbench.data.pack_cache import pack_dataset
 from ferbench.data.sample import Dataset
 from ferbench.data.union import Member
 from ferbench.errors import UserError
+from ferbench.experiment.preprocessing import preprocessing_of
 from ferbench.experiment.recipe import DataSettings
 from ferbench.experiment.resolve import ChosenComponent, JoinedDatasets
 from ferbench.plugin.specs import DatasetSpec
@@ -27,6 +28,7 @@ def dataset_pack(
     dataset: Dataset | None = None,
     form: Callable[[StoredForm], StoredForm] | None = None,
     checked: bool = False,
+    preprocessing: ChosenComponent | None = None,
 ) -> Pack:
     """The pack of the dataset that a recipe chose.
 
@@ -39,12 +41,14 @@ def dataset_pack(
         dataset: what `build_dataset` made of it, where the caller has that already.
         form: gives what the pack makes of images from what the dataset asks for; None: just that.
         checked: another process of this run has just compared every image with its hash.
+        preprocessing: what is done to images before they are brought to the stored size; None: nothing.
 
     Raises:
         UserError: as `build_dataset` and `ferbench.data.pack_cache.pack_dataset` do.
     """
     origin = chosen.origin()
     dataset = dataset or build_dataset(chosen, data)
+    prepare = preprocessing_of(preprocessing)
     return pack_dataset(
         dataset,
         name=chosen.component.name,
@@ -55,6 +59,8 @@ def dataset_pack(
         compared=compared,
         form=None if form is None else form(StoredForm.of(dataset)),
         checked=checked,
+        prepare=prepare,
+        prepared=None if prepare is None else prepare.identity,
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ferbench.ids import VERSION
-from ferbench.kinds import IN_LABELS
+from ferbench.kinds import IN_LABELS, NONE
 from ferbench.tables.values import shortened, text
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def of_recipe(tables: Mapping[str, Any], defaults: Mapping[str, str]) -> Setting
                 _add(settings, f"{section}.{field}", value)
     if tables.get("from") is not None:
         settings["training.from"] = tables["from"]
-    return settings
+    return {key: value for key, value in settings.items() if not value == NONE == defaults.get(key)}
 
 
 def unlike(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

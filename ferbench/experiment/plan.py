@@ -324,4 +324,6 @@ def dataset_key(resolved: ResolvedRecipe) -> str:
     chosen = resolved.components["dataset"]
     data = resolved.recipe.data
     where = {"path": data.path, "paths": data.paths}
-    return digest({"dataset": chosen.describe().plain(), **where, "skip_faulty": data.skip_faulty})
+    step = resolved.components.get("preprocessing")
+    prepared = {} if step is None else {"preprocessing": step.identify()}
+    return digest({"dataset": chosen.describe().plain(), **where, "skip_faulty": data.skip_faulty, **prepared})

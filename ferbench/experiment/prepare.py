@@ -116,7 +116,13 @@ def pack_in(cache: Path, *, checked: bool = False) -> Callable[[ResolvedRecipe],
         cache: directory that packs are kept in.
         checked: another process of this run has just compared every image with its hash.
     """
-    return lambda resolved: dataset_pack(resolved.components["dataset"], resolved.recipe.data, cache, checked=checked)
+    return lambda resolved: dataset_pack(
+        resolved.components["dataset"],
+        resolved.recipe.data,
+        cache,
+        checked=checked,
+        preprocessing=resolved.components.get("preprocessing"),
+    )
 
 
 @dataclass
@@ -183,9 +189,10 @@ def named_settings(settings: Sequence[Tables]) -> list[Settings]:
     varies."""
     several = [of_recipe(tables, DEFAULTS) for tables in settings]
     for section in SECTIONS:
-        bare = {str(named[section]): str(named[section]).rpartition(":")[2] for named in several}
+        chosen = [named for named in several if section in named]
+        bare = {str(named[section]): str(named[section]).rpartition(":")[2] for named in chosen}
         if len(set(bare.values())) == len(bare):
-            for named in several:
+            for named in chosen:
                 named[section] = bare[str(named[section])]
     return several
 

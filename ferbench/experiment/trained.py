@@ -8,7 +8,7 @@ from ferbench.data.fit import StoredForm
 from ferbench.errors import UserError
 from ferbench.experiment.recorded import options_of_record
 from ferbench.experiment.resolve import ChosenComponent
-from ferbench.plugin.discovery import Component, Registry
+from ferbench.plugin.discovery import Registry
 from ferbench.records.evaluation import UsedPostprocessing
 from ferbench.records.run import Component as Used
 from ferbench.records.run import Run
@@ -53,9 +53,7 @@ def recorded_model(record: Run, run: str, registry: Registry) -> RecordedModel:
         UserError: the model's plugin is not loaded, or an option names what the user has never named.
     """
     recorded = record.components["model"]
-    component = found_again(registry, "model", recorded, run)
-    options = options_of_record(component, recorded.options, run)
-    chosen = ChosenComponent(component, component.options().validate(options, "model"))
+    chosen = recorded_component(registry, "model", recorded, run)
     channels, height, width, mean, std = record.identity.covers["rows"]["input"]
     counts = record.data.counts["train"]
     class_names = tuple(record.data.class_names)
@@ -73,21 +71,29 @@ def recorded_model(record: Run, run: str, registry: Registry) -> RecordedModel:
     return RecordedModel(plain, task, tuple(mean), tuple(std), form, doubt, installed(chosen), note)
 
 
-def found_again(registry: Registry, kind: str, recorded: Used | UsedPostprocessing, run: str) -> Component:
-    """The component of a record; another plugin may offer one of that name, too.
+def recorded_component(registry: Registry, kind: str, recorded: Used | UsedPostprocessing, run: str) -> ChosenComponent:
+    """The component of a record, with its options; another plugin may offer one of that name, too.
+
+    Args:
+        registry: where it is looked up.
+        kind: of the component.
+        recorded: what was used.
+        run: what the run is called.
 
     Raises:
-        UserError: its plugin is not loaded.
+        UserError: its plugin is not loaded, or an option names what the user has never named.
     """
     own = f"{recorded.distribution}:{recorded.name}"
     there = any(one.qualified_name == own for one in registry.components(kind))
     try:
-        return registry.find(kind, own if there else recorded.name)
+        component = registry.find(kind, own if there else recorded.name)
     except UserError as error:
         raise UserError(
             f"run {run} needs the {kind} '{recorded.name}' of plugin '{recorded.distribution}', which is not loaded",
             "name its file or module with --plugin, or install it",
         ) from error
+    options = options_of_record(component, recorded.options, run)
+    return ChosenComponent(component, component.options().validate(options, kind))
 
 
 def installed(chosen: ChosenComponent) -> dict[str, str | None]:

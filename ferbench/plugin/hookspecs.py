@@ -26,6 +26,7 @@ from ferbench.plugin.specs import (
     ModelSpec,
     OptimizerSpec,
     PostprocessingSpec,
+    PreprocessingSpec,
     ReportSectionSpec,
     SamplerSpec,
     ScheduleSpec,
@@ -43,6 +44,16 @@ def ferbench_datasets() -> Iterable[DatasetSpec]:  # type: ignore[empty-body]
     @ferbench.hookimpl
     def ferbench_datasets():
         yield ferbench.DatasetSpec("my-faces", build="my_package.faces:MyFaces", summary="Faces from my lab")
+    """
+
+
+@hookspec
+def ferbench_preprocessing() -> Iterable[PreprocessingSpec]:  # type: ignore[empty-body]
+    """What is done to every image before it is stored, named in ``--preprocessing``.
+
+    @ferbench.hookimpl
+    def ferbench_preprocessing():
+        yield ferbench.PreprocessingSpec("my-contrast", build="my_package.contrast:my_contrast")
     """
 
 

@@ -149,6 +149,22 @@ class DatasetSpec(Spec):
 
 
 @dataclass(frozen=True, slots=True)
+class PreprocessingSpec(Spec):
+    """What is done to every image of train, validation and test before it is stored. Builder: ``build(*, options…)``
+    returns a callable ``(face: Face) -> uint8[h, w] | uint8[h, w, 3] | None``: gray or colour as ``face.pixels``, of
+    any size; None where it finds nothing in the image.
+
+    It is called once for each image when a dataset is packed, before the image is brought to the stored size, and for
+    every picture of ``ferbench predict`` and ``ferbench timeline``. What it makes of an image depends on its pixels and
+    the options alone. It is called from several threads at once.
+
+    Samples that it finds nothing in are left out, and the record of the run counts them.
+    """
+
+    kind: ClassVar[str] = "preprocessing"
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec(Spec):
     """A model. Builder: ``build(task: Task, *, options…) -> nn.Module`` with
     ``forward(images: float[N, C, H, W]) -> Outputs`` (a bare tensor is taken as logits[N, K]).

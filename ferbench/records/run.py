@@ -84,6 +84,8 @@ class AskedRecipe(Record):
     """Whose weights it starts from, as ``--from`` gave it."""
     dataset: Choice | Various | None = None
     """The dataset."""
+    preprocessing: Choice | Various | None = None
+    """What is done to images before they are stored; not there where nothing is."""
     model: Choice | Various | None = None
     """The model."""
     loss: Choice | Various | None = None
@@ -376,6 +378,13 @@ class Run(Record):
         """Those that the run made of its own data by itself, by short id: without test-time augmentation first."""
         own = [(key, entry) for key, entry in self.evaluations.items() if entry.is_own and entry.split == split]
         return dict(sorted(own, key=lambda pair: not pair[1].is_plain))
+
+    @property
+    def distributions(self) -> list[str]:
+        """That the components of the run and of its evaluations came with."""
+        steps = [entry.postprocessing for entry in self.evaluations.values()]
+        own = [component.distribution for component in self.components.values()]
+        return own + [step.distribution for step in steps if step is not None]
 
     @property
     def settings(self) -> dict[str, Any]:

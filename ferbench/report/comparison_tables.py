@@ -26,14 +26,15 @@ def comparison(group: Comparison, name: str) -> Table:
     """The runs side by side, with the change against the baseline where there is one."""
     base, result, several = group.baseline, group.result, len(group.runs) > 1
     unlike, components = differing([run.settings for run in group.runs]), group.runs[0].record.components
-    shared = [kind for kind in _KINDS[1:] if kind not in unlike] if several else []
+    there = [kind for kind in _KINDS if any(kind in run.record.components for run in group.runs)]
+    shared = [kind for kind in there[1:] if kind not in unlike] if several else []
     fields: list[tuple[Column, Callable[[RunView], Cell]]] = [(_RUN, lambda run: _marked(run, base))]
     for key in _SCORES:
         if any(run.scored.metrics.get(key) is not None for run in group.runs):
             fields.append((Column(key, measure(key).label, "score"), partial(_score, key=key)))
             if base and key in ("accuracy", "macro_f1"):
                 fields += _changes(key, base)
-    fields += [(Column(kind, kind), partial(_component, kind=kind)) for kind in _KINDS if kind not in shared]
+    fields += [(Column(kind, kind), partial(_component, kind=kind)) for kind in there if kind not in shared]
     fields += [
         (Column("seed", "seed", "number"), lambda run: run.record.seed),
         (Column("epochs", "epoch kept"), lambda run: run.kept),
@@ -149,8 +150,9 @@ def _score(run: RunView, key: str) -> float:
     return float("nan") if value is None else value
 
 
-def _component(run: RunView, kind: str) -> str:
-    return run.record.components[kind].name
+def _component(run: RunView, kind: str) -> str | None:
+    used = run.record.components.get(kind)
+    return None if used is None else used.name
 
 
 def _marked(run: RunView, baseline: RunView | None) -> str:

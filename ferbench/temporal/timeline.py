@@ -23,7 +23,11 @@ class Gathered(Protocol):
     """Images on their way into a model."""
 
     def add(self, image: NDArray[np.uint8], /) -> None:
-        """Take in an image uint8[C, h, w], which is not kept."""
+        """Take in an image uint8[C, h, w], which is not kept.
+
+        Raises:
+            DecodeError: nothing can be predicted of it; it is not taken in then.
+        """
 
     def classify(self) -> Predicted:
         """What the model predicts of the images that were added since it was last asked."""
@@ -131,7 +135,11 @@ def watch(
         if frame.pixels is None:
             faulty.append(frame)
             continue
-        gathered.add(frame.pixels)
+        try:
+            gathered.add(frame.pixels)
+        except DecodeError as error:
+            faulty.append(replace(frame, pixels=None, fault=error.reason))
+            continue
         visible.append(replace(frame, pixels=None))
         waiting += 1
         if waiting == batch:

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ferbench.data.batches import InputShape
+from ferbench.data.decode import DecodeError
 from ferbench.data.fit import StoredForm
 from ferbench.data.views import VIEWS, View
 from ferbench.errors import UserError, is_out_of_memory
 from ferbench.experiment.postprocessing import Postprocessing
-from ferbench.experiment.recorded import options_of_record
-from ferbench.experiment.resolve import ChosenComponent
-from ferbench.experiment.trained import changed_since, found_again, recorded_model
+from ferbench.experiment.preprocessing import Preprocessing
+from ferbench.experiment.trained import changed_since, recorded_component, recorded_model
 from ferbench.plugin.culprit import using
 from ferbench.plugin.discovery import Component, Registry
 from ferbench.records.run import Choice, Run
@@ -44,8 +44,9 @@ class TrainedModel:
         component: the model's.
         plugin: distribution, version and source of the installed plugin.
         doubt: what an older record does not say of ``form``; None if it says all.
+        preprocessing: what was done to images before ``form``; None: nothing.
         postprocessing: what the run's own test does to predictions; None: nothing.
-        postprocessing_changed: how its plugin is another now than then, None if it is not.
+        changed_steps: how the plugins of these two are others now than then.
     """
 
     model: nn.Module
@@ -58,13 +59,14 @@ class TrainedModel:
     component: Component
     plugin: Mapping[str, str | None]
     doubt: str | None
+    preprocessing: Preprocessing | None = None
     postprocessing: Postprocessing | None = None
-    postprocessing_changed: str | None = None
+    changed_steps: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> list[str]:
         """Why what it predicts may not be what the run's own tests say."""
-        several = (self.changed, self.postprocessing_changed, self.doubt)
+        several = (self.changed, *self.changed_steps, self.doubt)
         return [warning for warning in several if warning is not None]
 
     def gather(self, most: int) -> Gathered:
@@ -92,8 +94,16 @@ class Gathered:
 
         Args:
             image: uint8[C, h, w] of any size, decoded to the channels of ``form``; it is not kept.
+
+        Raises:
+            DecodeError: preprocessing finds nothing in it; it is not added then.
         """
         trained = self._trained
+        if trained.preprocessing is not None:
+            prepared = trained.preprocessing(image)
+            if prepared is None:
+                raise DecodeError(trained.preprocessing.nothing)
+            image = prepared
         with torch.inference_mode():
             stored = torch.from_numpy(trained.form.store(image))[None].to(trained.device)
             for view, room in zip(trained.views, self._room, strict=True):
@@ -158,10 +168,12 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
     """
     record = directory.load()
     refuse_without_weights(directory, record)
-    about = recorded_model(record, directory.path.name, registry)
+    run = directory.path.name
+    about = recorded_model(record, run, registry)
     model = about.chosen.build(about.task)
     checkpoints.load_weights(directory.checkpoints, BEST, model, device, record.training)
-    processing, processing_changed = _postprocessing(record, registry, about.task, directory.path.name)
+    preprocessing, other_before = _preprocessing(record, registry, run)
+    postprocessing, other_after = _postprocessing(record, registry, about.task, run)
     return TrainedModel(
         model=model.to(memory_format=torch.channels_last).eval(),
         task=about.task,
@@ -173,9 +185,23 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
         component=about.chosen.component,
         plugin=about.source,
         doubt=about.doubt,
-        postprocessing=processing,
-        postprocessing_changed=processing_changed,
+        preprocessing=preprocessing,
+        postprocessing=postprocessing,
+        changed_steps=tuple(filter(None, (other_before, other_after))),
     )
+
+
+def _preprocessing(record: Run, registry: Registry, run: str) -> tuple[Preprocessing | None, str | None]:
+    """What was done to the images that a run learnt from, and how its plugin is another now.
+
+    Raises:
+        UserError: its plugin is missing or does not fit.
+    """
+    used = record.components.get("preprocessing")
+    if used is None:
+        return None, None
+    chosen = recorded_component(registry, "preprocessing", used, run)
+    return Preprocessing(chosen), changed_since(chosen, used, "the run was trained")
 
 
 def _postprocessing(record: Run, registry: Registry, task: Task, run: str) -> tuple[Postprocessing | None, str | None]:
@@ -192,9 +218,7 @@ def _postprocessing(record: Run, registry: Registry, task: Task, run: str) -> tu
     for entry in [entry for split in ("test", "validation") for entry in record.own_evaluations(split).values()]:
         used = entry.postprocessing
         if used is not None and used.name == name:
-            component = found_again(registry, "postprocessing", used, run)
-            options = options_of_record(component, used.options, run)
-            chosen = ChosenComponent(component, component.options().validate(options, "postprocessing"))
+            chosen = recorded_component(registry, "postprocessing", used, run)
             processing = Postprocessing(chosen, task)
             processing.load(used)
             return processing, changed_since(chosen, used, "the run was tested")

@@ -203,6 +203,20 @@ _NAMED_BACKBONES = (
 
 
 @ferbench.hookimpl
+def ferbench_preprocessing() -> Iterable[ferbench.PreprocessingSpec]:
+    yield ferbench.PreprocessingSpec(
+        "equalize",
+        build="ferbench_builtin.preprocessing.equalize:equalize",
+        summary="Histogram equalisation of each image's luma",
+    )
+    yield ferbench.PreprocessingSpec(
+        "centre-crop",
+        build="ferbench_builtin.preprocessing.centre_crop:centre_crop",
+        summary="The middle of each image, without its margins",
+    )
+
+
+@ferbench.hookimpl
 def ferbench_models() -> Iterable[ferbench.ModelSpec]:
     yield ferbench.ModelSpec(
         "basic-cnn",

@@ -77,6 +77,15 @@ BROKEN = {
         "unused-parameter",
     ),
     "schedule": ("builds", "one-rate-per-group", "inputs-unchanged", "proportions", "state-round-trip"),
+    "preprocessing": (
+        "builds",
+        "pixels",
+        "input-unchanged",
+        "determinism",
+        "image-by-image",
+        "several-threads",
+        "without-a-dataset",
+    ),
     "postprocessing": (
         "builds",
         "shape",
@@ -119,6 +128,7 @@ _SPECS = {
     "augmentation": ferbench.AugmentationSpec,
     "optimizer": ferbench.OptimizerSpec,
     "schedule": ferbench.ScheduleSpec,
+    "preprocessing": ferbench.PreprocessingSpec,
     "postprocessing": ferbench.PostprocessingSpec,
     "metric": ferbench.MetricSpec,
     "tracker": ferbench.TrackerSpec,
@@ -168,6 +178,11 @@ def ferbench_optimizers():
 @ferbench.hookimpl
 def ferbench_schedules():
     yield from _specs("schedule")
+
+
+@ferbench.hookimpl
+def ferbench_preprocessing():
+    yield from _specs("preprocessing")
 
 
 @ferbench.hookimpl
