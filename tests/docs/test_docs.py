@@ -51,7 +51,9 @@ def test_every_component_section_is_documented_with_its_default():
     assert rows == [(section, section, default) for section, default in DEFAULTS.items()]
 
 
-@pytest.mark.parametrize("kind", ["loss", "sampler", "augmentation", "optimizer", "schedule"])
+@pytest.mark.parametrize(
+    "kind", ["preprocessing", "loss", "sampler", "augmentation", "optimizer", "schedule", "postprocessing"]
+)
 def test_every_built_in_component_is_described_with_its_options(kind):
     """Add a paragraph with the component's name as its heading to docs/reference/components.md."""
     from ferbench.plugin.discovery import load_registry
