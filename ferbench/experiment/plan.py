@@ -197,7 +197,8 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None, teach
     )
     _check_postprocessing(resolved, task, fold=split.test_digest is None)
     if teacher is not None:
-        check_lesson(teacher, task, pack, min(size, recipe.training.start_size or size))
+        step = resolved.components.get("preprocessing")
+        check_lesson(teacher, task, pack, min(size, recipe.training.start_size or size), step)
     lengths = planned_lengths(resolved, split.labels[split.train], task)
     rows = {
         "classes": list(split.class_names),

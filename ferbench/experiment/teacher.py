@@ -9,10 +9,11 @@ from pathlib import Path
 from ferbench.data.pack import Pack
 from ferbench.errors import UserError
 from ferbench.experiment.recipe import AVERAGE
-from ferbench.experiment.resolve import ResolvedRecipe
+from ferbench.experiment.resolve import ChosenComponent, ResolvedRecipe
 from ferbench.experiment.start import Start, said_start, split_point
 from ferbench.experiment.trained import RecordedModel, recorded_model
 from ferbench.plugin.discovery import Registry
+from ferbench.records.run import Component as Used
 from ferbench.records.run import Run
 from ferbench.task import Task
 
@@ -85,7 +86,9 @@ def taught(resolved: ResolvedRecipe, weights: Start) -> ResolvedRecipe:
     return replace(resolved, recipe=resolved.recipe.model_copy(update={"training": training}))
 
 
-def check_lesson(teacher: Teacher, task: Task, pack: Pack, smallest: int) -> None:
+def check_lesson(
+    teacher: Teacher, task: Task, pack: Pack, smallest: int, preprocessing: ChosenComponent | None = None
+) -> None:
     """Refuse a teacher that knows other classes, or would see other images than those that it was trained on.
 
     Args:
@@ -93,6 +96,7 @@ def check_lesson(teacher: Teacher, task: Task, pack: Pack, smallest: int) -> Non
         task: of the run that it teaches.
         pack: the data of that run.
         smallest: the least side of its training images in pixels.
+        preprocessing: what is done to them before they are stored; None: nothing.
 
     Raises:
         UserError: saying what cannot be right.
@@ -126,3 +130,19 @@ def check_lesson(teacher: Teacher, task: Task, pack: Pack, smallest: int) -> Non
             f"fit={pack.form.fit}",
             f"say --set dataset.fit={form.fit}, or choose another teacher",
         )
+    before, here = teacher.model.preprocessing, None if preprocessing is None else preprocessing.describe()
+    if _step(before) != _step(here):
+        raise UserError(
+            f"{who} was trained on images with {_said(before)} preprocessing, and would be shown ones with {_said(here)}",
+            f"say --preprocessing {'none' if before is None else before.name} with the same options, or choose another "
+            "teacher",
+        )
+
+
+def _step(used: Used | None) -> tuple[object, ...] | None:
+    """What makes two preprocessing steps the same, whatever their versions."""
+    return None if used is None else (used.distribution, used.name, used.options)
+
+
+def _said(used: Used | None) -> str:
+    return "no" if used is None else f"'{used.name}'"

@@ -29,6 +29,7 @@ class RecordedModel:
         doubt: what an older record does not say of ``form``; None if it says all.
         source: distribution, version and source of the installed plugin.
         changed: how the installed plugin differs from the one that trained it, None if it does not.
+        preprocessing: what was done to images before ``form``; None: nothing.
     """
 
     chosen: ChosenComponent
@@ -39,6 +40,7 @@ class RecordedModel:
     doubt: str | None
     source: dict[str, str | None]
     changed: str | None
+    preprocessing: Used | None = None
 
 
 def recorded_model(record: Run, run: str, registry: Registry) -> RecordedModel:
@@ -68,7 +70,8 @@ def recorded_model(record: Run, run: str, registry: Registry) -> RecordedModel:
     note = changed_since(chosen, recorded, "the run was trained")
     form, doubt = form_of(record)
     plain = chosen.without_initial_weights()
-    return RecordedModel(plain, task, tuple(mean), tuple(std), form, doubt, installed(chosen), note)
+    step = record.components.get("preprocessing")
+    return RecordedModel(plain, task, tuple(mean), tuple(std), form, doubt, installed(chosen), note, step)
 
 
 def recorded_component(registry: Registry, kind: str, recorded: Used | UsedPostprocessing, run: str) -> ChosenComponent:

@@ -78,6 +78,25 @@ def test_images_that_are_brought_to_one_size_in_another_way_are_refused():
         lesson(task(), StoredForm(1, (32, 32), "pad"), task(), StoredForm(1, (32, 32), "crop"))
 
 
+def test_a_teacher_of_images_with_other_preprocessing_is_refused():
+    registry = load_registry(environ={"FERBENCH_PLUGINS": ""})
+
+    def step(share: float):
+        recipe = {"preprocessing": {"name": "centre-crop", "share": share}}
+        return resolve(recipe, registry).components["preprocessing"]
+
+    pack = make_pack(COUNTS, classes=CLASSES)
+    plain = teacher(task(), GRAY)
+    cropped = dataclasses.replace(plain, model=dataclasses.replace(plain.model, preprocessing=step(0.5).describe()))
+    check_lesson(cropped, task(), pack, 16, step(0.5))
+    with pytest.raises(UserError, match="no preprocessing, and would be shown ones with 'centre-crop'"):
+        check_lesson(plain, task(), pack, 16, step(0.5))
+    for other in (None, step(0.8)):
+        with pytest.raises(UserError, match="with 'centre-crop' preprocessing, and would be shown") as refused:
+            check_lesson(cropped, task(), pack, 16, other)
+        assert "--preprocessing centre-crop" in refused.value.remedy
+
+
 def test_other_classes_are_refused_and_another_order_is_not():
     lesson(task(), GRAY, task(), GRAY, classes=("sad", "angry", "happy"))
     with pytest.raises(UserError, match="knows other classes: angry, happy, neutral; here they are angry, happy, sad"):
