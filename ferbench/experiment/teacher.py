@@ -133,7 +133,8 @@ def check_lesson(
     before, here = teacher.model.preprocessing, None if preprocessing is None else preprocessing.describe()
     if _step(before) != _step(here):
         raise UserError(
-            f"{who} was trained on images with {_said(before)} preprocessing, and would be shown ones with {_said(here)}",
+            f"{who} was trained on images with {_said(before)} preprocessing, "
+            f"and would be shown ones with {_said(here)}",
             f"say --preprocessing {'none' if before is None else before.name} with the same options, or choose another "
             "teacher",
         )
