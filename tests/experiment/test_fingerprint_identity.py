@@ -23,7 +23,7 @@ from ferbench.experiment.recipe import Component, Recipe
 from ferbench.experiment.resolve import ChosenComponent, ResolvedRecipe, resolve
 from ferbench.experiment.start import Start
 from ferbench.experiment.teacher import Teacher
-from ferbench.kinds import IN_IDS
+from ferbench.kinds import IN_IDS, REQUIRED
 from ferbench.plugin.discovery import load_registry
 from ferbench.plugin.signature import Option
 from ferbench.runs.directory import RunDirectory
@@ -299,10 +299,36 @@ def released_anew(request, monkeypatch) -> Callable[[ChosenComponent], ChosenCom
 
 
 @pytest.mark.parametrize("section", IN_IDS)
-def test_another_release_of_a_component_changes_the_weights(section, base, released_anew):
+def test_another_release_of_a_component_changes_the_weights(section, registry, released_anew):
+    own = {} if section in REQUIRED else {section: {"name": registry.components(section)[0].name}}
+    base = resolve(own, registry)
     other = with_component(base, section, released_anew(base.components[section]))
     assert changed(ids(base), ids(other)) >= WEIGHTS
     assert "test_digest" not in changed(ids(base), ids(other))
+
+
+def test_preprocessing_changes_the_weights_and_asks_for_a_pack_of_its_own(registry, base, released_anew):
+    cropped = resolve({"preprocessing": {"name": "centre-crop"}}, registry)
+    assert changed(ids(base), ids(cropped)) == WEIGHTS
+    released = with_component(cropped, "preprocessing", released_anew(cropped.components["preprocessing"]))
+    assert len({dataset_key(one) for one in (base, cropped, released)}) == 3
+    none = resolve({"preprocessing": {"name": "none"}, "postprocessing": {"name": "none"}}, registry)
+    assert ids(none) == ids(base)
+    assert dataset_key(none) == dataset_key(base)
+
+
+def test_postprocessing_changes_the_evaluation_of_the_test_set_alone(registry, base, released_anew):
+    adjusted = resolve({"postprocessing": {"name": "logit-adjustment"}}, registry)
+    released = with_component(adjusted, "postprocessing", released_anew(adjusted.components["postprocessing"]))
+    others = [
+        adjusted,
+        released,
+        resolve({"postprocessing": {"name": "logit-adjustment", "tau": 0.5}}, registry),
+        resolve({"postprocessing": {"name": "temperature"}}, registry),
+    ]
+    assert all(changed(ids(base), ids(other)) == {"test"} for other in others)
+    assert len({ids(other)["test"] for other in others}) == 4
+    assert dataset_key(adjusted) == dataset_key(base)
 
 
 def test_another_release_of_a_dataset_asks_for_a_pack_of_its_own(base, released_anew):
