@@ -235,6 +235,7 @@ def _evaluation(name: str, entry: EvaluationEntry, stored: bool) -> list[str]:
     scores = [entry.metrics.get(key) for key in ("accuracy", "macro_f1")]
     shown = ["" if score is None else f"{score:.4f}" for score in scores]
     of = entry.split if entry.data is None else f"{entry.split} of {entry.data.dataset}"
+    of = ", ".join([of, *entry.ways])
     return [name, of, f"{entry.n:,}", *shown, "there" if stored else "its files are damaged or gone"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,18 +11,20 @@ from numpy.typing import NDArray
 from ferbench.data.decode import DecodeError, decode
 from ferbench.data.face import Face
 from ferbench.errors import UserError
+from ferbench.experiment.chain import Chain
 from ferbench.experiment.resolve import ChosenComponent
 from ferbench.plugin.culprit import using
+from ferbench.plugin.discovery import Component
 
 
 class Preprocessing:
-    """A component that a recipe chose, in use.
+    """The step, or the steps in a row, that a recipe chose, in use.
 
     Args:
-        chosen: the component with its options.
+        chosen: the component, or the chain of several, with its options.
 
     Attributes:
-        chosen: the component with its options.
+        chosen: the component, or the chain of several, with its options.
 
     Raises:
         UserError: its options make no sense, or what it is made of cannot be called.
@@ -29,14 +32,12 @@ class Preprocessing:
 
     def __init__(self, chosen: ChosenComponent) -> None:
         self.chosen = chosen
-        self._process = chosen.build()
-        if not callable(self._process):
-            given = type(self._process).__name__
-            raise UserError(f"{chosen.component.title} builds {given}, which cannot be called", self._whom)
-
-    @property
-    def _whom(self) -> str:
-        return f"tell the authors of {self.chosen.component.distribution}; the contract is ferbench.PreprocessingSpec"
+        steps = chosen.members.values() if isinstance(chosen, Chain) else [chosen]
+        self._steps = [(step.component, step.build()) for step in steps]
+        for component, process in self._steps:
+            if not callable(process):
+                given = type(process).__name__
+                raise UserError(f"{component.title} builds {given}, which cannot be called", _whom(component))
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -54,29 +55,43 @@ class Preprocessing:
         Raises:
             UserError: what it gives is no image.
         """
-        pixels = image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))
-        pixels = pixels.view()
-        pixels.flags.writeable = False
-        with using(self.chosen.component):
-            given = self._process(Face(pixels, identifier))
-        if given is None:
-            return None
-        made = np.asarray(given)
-        if made.ndim != pixels.ndim:
-            raise UserError(f"{self._titled} an array of shape {made.shape} for one of {pixels.shape}", self._whom)
-        try:
-            return decode(made, len(image))
-        except DecodeError as error:
-            raise UserError(f"{self._titled} an {error.reason}", self._whom) from error
+        for component, process in self._steps:
+            made = _processed(component, process, image, identifier)
+            if made is None:
+                return None
+            image = made
+        return image
 
     @property
     def nothing(self) -> str:
         """Why an image is left out that it gives nothing for."""
         return f"{self.chosen.component.where} found nothing in it"
 
-    @property
-    def _titled(self) -> str:
-        return f"{self.chosen.component.title} gives"
+
+def _processed(
+    component: Component, process: Callable[[Face], Any], image: NDArray[np.uint8], identifier: str | None
+) -> NDArray[np.uint8] | None:
+    """What one step makes of an image."""
+    pixels = image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))
+    pixels = pixels.view()
+    pixels.flags.writeable = False
+    with using(component):
+        given = process(Face(pixels, identifier))
+    if given is None:
+        return None
+    made = np.asarray(given)
+    if made.ndim != pixels.ndim:
+        raise UserError(
+            f"{component.title} gives an array of shape {made.shape} for one of {pixels.shape}", _whom(component)
+        )
+    try:
+        return decode(made, len(image))
+    except DecodeError as error:
+        raise UserError(f"{component.title} gives an {error.reason}", _whom(component)) from error
+
+
+def _whom(component: Component) -> str:
+    return f"tell the authors of {component.distribution}; the contract is ferbench.PreprocessingSpec"
 
 
 def preprocessing_of(chosen: ChosenComponent | None) -> Preprocessing | None:

@@ -174,10 +174,10 @@ class ResolvedRecipe:
 
     @property
     def used(self) -> tuple[Component, ...]:
-        """The components that take part, the members of a union in place of the union."""
+        """The components that take part, the members of what is joined in place of the whole."""
         components: list[Component] = []
         for chosen in self.components.values():
-            members = chosen.members.values() if isinstance(chosen, JoinedDatasets) else [chosen]
+            members = getattr(chosen, "members", {"": chosen}).values()
             components += [one.component for one in members]
         return tuple(components)
 
@@ -239,6 +239,10 @@ def resolve(settings: Tables, registry: Registry) -> ResolvedRecipe:
     def choose(kind: str, asked: Asked) -> ChosenComponent:
         if kind == "dataset" and "+" in asked.name:
             return _join(asked, registry)
+        if kind == "preprocessing" and "+" in asked.name:
+            from ferbench.experiment.chain import chain
+
+            return chain(asked, registry)
         component = registry.find(kind, asked.name)
         return ChosenComponent(component, component.options().validate(asked.options, kind))
 

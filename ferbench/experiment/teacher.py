@@ -142,7 +142,9 @@ def check_lesson(
 
 def _step(used: Used | None) -> tuple[object, ...] | None:
     """What makes two preprocessing steps the same, whatever their versions."""
-    return None if used is None else (used.distribution, used.name, used.options)
+    if used is None:
+        return None
+    return (used.distribution, used.name, used.options, [_step(member) for member in (used.members or {}).values()])
 
 
 def _said(used: Used | None) -> str:

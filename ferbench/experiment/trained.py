@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ferbench.data.fit import StoredForm
 from ferbench.errors import UserError
+from ferbench.experiment.chain import Chain
 from ferbench.experiment.recorded import options_of_record
 from ferbench.experiment.resolve import ChosenComponent
 from ferbench.plugin.discovery import Registry
@@ -86,6 +87,10 @@ def recorded_component(registry: Registry, kind: str, recorded: Used | UsedPostp
     Raises:
         UserError: its plugin is not loaded, or an option names what the user has never named.
     """
+    if isinstance(recorded, Used) and recorded.members is not None:
+        return Chain.of(
+            {name: recorded_component(registry, kind, member, run) for name, member in recorded.members.items()}
+        )
     own = f"{recorded.distribution}:{recorded.name}"
     there = any(one.qualified_name == own for one in registry.components(kind))
     try:
@@ -107,6 +112,10 @@ def installed(chosen: ChosenComponent) -> dict[str, str | None]:
 
 def changed_since(chosen: ChosenComponent, recorded: Used | UsedPostprocessing, when: str) -> str | None:
     """How a component differs from the recorded one, in a few words; None where it does not."""
+    if isinstance(chosen, Chain) and isinstance(recorded, Used):
+        members = recorded.members or {}
+        several = [changed_since(member, members[name], when) for name, member in chosen.members.items()]
+        return "; ".join(filter(None, several)) or None
     # Older releases did not record the source of what is installed.
     changed = [
         key

@@ -126,7 +126,7 @@ class Component(Record):
     options: Values = {}
     """Every option, defaults included."""
     members: dict[str, Component] | None = None
-    """Of a dataset that is joined of several: each of them by name."""
+    """Of a dataset that is joined of several, or of preprocessing steps in a row: each of them by name."""
 
 
 class LoadedPlugin(Record):

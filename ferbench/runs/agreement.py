@@ -90,11 +90,21 @@ def _is_covered(used: Component, covered: Mapping[str, Any]) -> bool:
     about = {"name": used.name, "distribution": used.distribution, "version": used.version, "source": used.source}
     if any(key in covered and covered[key] != value for key, value in about.items()):
         return False
+    if "members" in covered and not _are_covered(used, covered["members"]):
+        return False
     options = covered.get("options", {})
     if not set(options) <= set(used.options):
         return False
     pairs = ((used.options[key], value) for key, value in options.items())
     return all(value == covered or _names_content(value, covered) for value, covered in pairs)
+
+
+def _are_covered(used: Component, members: Any) -> bool:
+    """The same of steps in a row, which the ids cover in their order."""
+    theirs = list((used.members or {}).values())
+    if not isinstance(members, list) or len(theirs) != len(members):
+        return False
+    return all(_is_covered(one, covered) for one, covered in zip(theirs, members, strict=True))
 
 
 def _names_content(value: Any, covered: Any) -> bool:

@@ -228,7 +228,7 @@ def build_space(
     for section, (names, _) in components.items():
         for name in names:
             owner = name if len(names) > 1 else None
-            if name == NONE == DEFAULTS[section]:
+            if name == NONE == DEFAULTS[section] or "+" in name:  # of steps in a row, options are given in the recipe
                 continue
             for option in preparer.registry.find(section, name).options().fields:
                 dimension = Dimension(section, option.name, Choices(()), owner)

@@ -93,10 +93,10 @@ def test_stratified_batches_have_the_shares_of_the_classes(tmp_path, monkeypatch
 
 def test_steps(ferbench_cli, tmp_path):
     printed = do(ferbench_cli, tmp_path, text_of("how-to/steps.md"), (*SMALL, *FACES))
-    grid, crop, validated, kept, gamma, *after = printed.values()
+    grid, crop, validated, both, kept, gamma, *after = printed.values()
     assert grid.count("macro average") == 3
     assert "preprocessing" in grid
-    assert crop.count("macro average") == gamma.count("macro average") == 1
+    assert crop.count("macro average") == both.count("macro average") == gamma.count("macro average") == 1
     assert "validation, n = " in validated
     assert "are kept" in kept
     plain, scaled, adjusted, board, own, checked, vector = after

@@ -193,6 +193,7 @@ def test_leaderboard_and_report_say_what_was_done(call):
     assert {row.get("evaluation.postprocessing") for row in rows} == {None, "temperature", "logit-adjustment"}
     assert call("report", "plain", "--output", "page.html").exit_code == 0
     assert "postprocessing temperature" in Path("page.html").read_text()
+    assert "test, post-processing: logit-adjustment (tau 1)" in call("runs", "show", "adjusted").stdout
 
 
 def test_a_recorded_recipe_asks_for_it_again(call, tmp_path):

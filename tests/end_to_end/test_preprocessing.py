@@ -63,6 +63,7 @@ def made(tmp_path_factory) -> Path:
     for name, *flags in (
         ("plain",),
         ("equal", "--preprocessing", "equalize"),
+        ("both", "--preprocessing", "centre-crop+equalize", "--set", "preprocessing.centre-crop={share=0.5}"),
         ("cropped", "--preprocessing", "centre-crop", "--set", "preprocessing.share=0.5"),
     ):
         places = ["--results", str(root / "results"), "--cache", str(root / "cache")]
@@ -88,10 +89,10 @@ def own(run, split="test"):
 
 
 def test_runs_that_differ_in_it_are_others_on_the_same_test_set(made):
-    records = {name: find_run(made / "results", name).load() for name in ("plain", "equal", "cropped")}
-    assert len({record.identity.training_id for record in records.values()}) == 3
+    records = {name: find_run(made / "results", name).load() for name in ("plain", "equal", "cropped", "both")}
+    assert len({record.identity.training_id for record in records.values()}) == 4
     assert len({record.data.test_digest for record in records.values()}) == 1
-    assert len({record.data.pack for record in records.values()}) == 3
+    assert len({record.data.pack for record in records.values()}) == 4
     assert "preprocessing" not in records["plain"].components
     assert records["cropped"].components["preprocessing"].options == {"share": 0.5}
     covered = records["equal"].identity.covers["components"]["preprocessing"]
@@ -113,7 +114,7 @@ def test_the_stored_images_are_the_processed_ones(made):
         assert (pack.images[row] == fitted(middle, (16, 16), "stretch")).all()
 
 
-@pytest.mark.parametrize("name", ["equal", "cropped"])
+@pytest.mark.parametrize("name", ["equal", "cropped", "both"])
 def test_predict_does_with_pictures_what_was_done_with_test_images(made, call, tmp_path, name):
     done = call("predict", name, made / "home" / "test", "--format", "json")
     told = {"/".join(Path(one["image"]).parts[-2:]): one["probabilities"] for one in json.loads(done.stdout)}
@@ -162,7 +163,7 @@ def test_evaluate_of_its_own_test_is_reused(made, call, tmp_path):
 def test_leaderboard_ranks_them_together_and_names_the_difference(call):
     board = json.loads(call("leaderboard", "--format", "json", "--columns", "all").stdout)
     (group,) = board["groups"]
-    assert {row["preprocessing"] for row in group["rows"]} == {None, "equalize", "centre-crop"}
+    assert {row["preprocessing"] for row in group["rows"]} == {None, "equalize", "centre-crop", "centre-crop+equalize"}
     assert call("report", "plain", "equal", "--output", "page.html").exit_code == 0
     page = Path("page.html").read_text()
     assert ">preprocessing<" in page
@@ -253,3 +254,42 @@ def test_its_code_is_part_of_the_ids(made, call):
     (made / "halves.py").write_text(PLUGIN)
     assert first != second
     assert identifier() == first
+
+
+def test_steps_in_a_row_are_done_in_their_order(made, call, tmp_path):
+    record = find_run(tmp_path / "results", "both").load()
+    used = record.components["preprocessing"]
+    assert list(used.members) == ["centre-crop", "equalize"]
+    assert used.members["centre-crop"].options == {"share": 0.5}
+    recipe = tomllib.loads(recipe_toml(record))["preprocessing"]
+    assert recipe == {"name": "centre-crop+equalize", "centre-crop": {"share": 0.5}, "equalize": {}}
+
+    def pixels(name: str):
+        from ferbench.data.pack import open_pack
+
+        digest = find_run(tmp_path / "results", name).load().data.pack
+        return open_pack(made / "cache" / "packs" / digest.removeprefix("v1:")[:16]).images[0]
+
+    flags = ("--preprocessing", "equalize+centre-crop", "--set", "preprocessing.centre-crop={share=0.5}")
+    done = call(*trained(made, *flags), "--name", "turned")
+    assert done.exit_code == 0, done.stderr
+    assert not np.array_equal(pixels("both"), pixels("turned"))
+    assert json.loads(call("evaluate", "both", "--json").stdout)["reused"] is True
+    dotted = call("leaderboard", "--format", "json", "--columns", "all").stdout
+    assert "preprocessing.centre-crop" in dotted or '"turned"' in dotted
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--preprocessing", "equalize+equalize"), "names a step twice"),
+        (("--preprocessing", "equalize+"), "names a step twice, or none"),
+        (("--preprocessing", "equalize+centre-crop", "--set", "preprocessing.share=0.5"), "of none of the steps"),
+        (("--preprocessing", "equalize+centre-crop", "--set", "preprocessing.equalize=1"), "is no table"),
+        (("--preprocessing", "equalize+centre"), "did you mean"),
+    ],
+)
+def test_what_cannot_be_in_a_row_is_said(made, call, flags, said):
+    done = call(*trained(made, *flags))
+    assert done.exit_code == 2
+    assert said in done.stderr
