@@ -182,7 +182,8 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None, teach
     affect = pack.affect is not None and resolved.predicts_affect
     check_selection(recipe.training.select, split.class_names, affect)
     for metric in resolved.deciding:
-        check_needs(metric.component, votes=split.votes is not None, affect=affect, subjects=pack.subject is not None)
+        voted = pack.votes is not None or pack.cast_votes is not None
+        check_needs(metric.component, votes=voted, affect=affect, subjects=pack.subject is not None)
     if start is not None:
         check_classes(start, split.class_names)
     size = recipe.data.image_size or model_spec.image_size

@@ -169,6 +169,30 @@ class PluginMetric(Record):
     """Why there is no value though the metric was asked for."""
 
 
+class Annotators(Record):
+    """How far the annotators of the tested pictures agree: one of them against the majority of the others."""
+
+    n: Count
+    """Pictures that at least two of them have given a class."""
+    agreement: float
+    """How often one names what most of the others name, as a mean over these pictures; votes for no class are left
+    out."""
+    margin: float
+    """Half of its 95 % interval over pictures."""
+    strict: float
+    """The same where a vote for no class (unknown, no face) counts as a miss."""
+    per_class: dict[str, float]
+    """The agreement by the true class of the pictures, for classes that have some."""
+
+    @property
+    def line(self) -> str:
+        """It in words."""
+        return (
+            f"one annotator agrees with the majority of the others on {100 * self.agreement:.1f} % of {self.n:,} of "
+            f"these pictures (± {100 * self.margin:.1f}; {100 * self.strict:.1f} % where a vote for no class is a miss)"
+        )
+
+
 class EvaluationEntry(Record):
     """An evaluation as ``run.json`` has it, under the first twelve digits of its id."""
 
@@ -192,6 +216,8 @@ class EvaluationEntry(Record):
     """The scores of each class, in the order of class ids."""
     plugin_metrics: dict[str, PluginMetric] | None = None
     """Of the metrics those that plugins have computed; not there where none was asked for."""
+    annotators: Annotators | None = None
+    """How far people agree on these pictures; null where their votes are not known."""
     excluded: Count | None = None
     """Samples that a list of exclusions took out."""
     seen: Seen | None = None

@@ -101,6 +101,10 @@ def notes(run: RunView) -> list[str]:
         others = [e.how for e in run.evaluations if e.split == run.result.split and e.id != run.result.id]
         if run.result.options:
             notes.append(f"Tested with {run.result.how}.")
+        if (human := run.result.entry.annotators) is not None:
+            accuracy = run.result.entry.metrics.get("accuracy") or 0.0
+            above = "; this result is above one annotator's agreement" if accuracy > human.agreement else ""
+            notes.append(f"On the tested pictures {human.line}{above}.")
         if others:
             notes.append(f"It was tested with {' and with '.join(others)} too: see All metrics.")
     if data.fold:

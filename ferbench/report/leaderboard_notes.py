@@ -51,6 +51,7 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
         yield clusters_note(group.clustered_by, group.unclustered, group.n)
     for copy in group.members["copy"].dropna().unique():
         yield f"The data: {copy}; they are another test set, with a table of their own."
+    yield from _human_line(group)
     several_absent = (names for place in group.places for names in group.members["absent"].iloc[place])
     absent = dict.fromkeys(name for names in several_absent for name in names)
     if note := of_absent(list(absent), len(group.class_names), "test" if group.partition is None else "validation"):
@@ -71,6 +72,23 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
     for reason, names in refused.assign(cause=causes, who=who).groupby("cause", sort=False)["who"]:
         which = "No row is ranked" if len(names) == len(rows) else f"Not ranked: {several(names.tolist())}"
         yield f"{which}: {reason}."
+
+
+def _human_line(group: Group) -> Iterable[str]:
+    """How far the annotators of the test set agree, and which rows are above that."""
+    known = group.members[group.members["annotators"].notna()]
+    if known.empty:
+        return
+    line = str(known["annotators"].iloc[0])
+    yield f"Annotators: {line}."
+    accuracy = group.measured["accuracy"].groupby(group.members["row"]).mean()
+    above = group.rows[group.rows.index.map(accuracy) > float(known["human"].iloc[0])]
+    if len(above):
+        named = several([name or config for name, config in zip(above["name"], above["config"], strict=True)])
+        yield (
+            f"Above one annotator's agreement: {named}. That is no more than people can do: a network learns what most "
+            "annotators say, and a single annotator is judged by the others."
+        )
 
 
 def hidden_note(group: Group) -> str:

@@ -6,7 +6,7 @@ import datetime
 import math
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -108,8 +108,7 @@ def average(predictions: Sequence[Predictions], weights: Sequence[float]) -> Pre
     if len(affects) == len(predictions):
         affect = np.average(affects, axis=0, weights=weights).astype(np.float32)
     probabilities = mean.astype(np.float32)
-    votes = first.votes
-    return Predictions(first.ids, first.truth, probabilities, first.affect_truth, affect, first.columns, votes)
+    return replace(first, probabilities=probabilities, affect=affect)
 
 
 def make(

@@ -98,6 +98,13 @@ EVALUATION_COLUMNS = (
         "why the data are not those that others have, where that is so",
         lambda run, scores: (scores.data or run.data).copy or None,
     ),
+    FrameColumn(
+        "annotators",
+        "str",
+        "how often one annotator agrees with the majority of the others, in words",
+        lambda run, scores: scores.annotators or None,
+    ),
+    FrameColumn("human", "float64", "the same as a share", lambda run, scores: scores.human),
     FrameColumn("absent", "object", "a tuple of classes without a sample", lambda run, scores: tuple(scores.absent)),
 )
 
@@ -165,7 +172,8 @@ def samples(given: Predictions, class_names: Sequence[str]) -> pd.DataFrame:
     """One row a sample, in the order of the predictions.
 
     Columns: ``id``; ``true`` and ``predicted``, categories in the order of class ids; ``probability:CLASS`` of each
-    class; ``valence_true``, ``arousal_true``, ``valence`` and ``arousal`` where they are known; and what else is known
+    class; ``valence_true``, ``arousal_true``, ``valence`` and ``arousal`` where they are known; ``votes:NAME`` for each
+    thing that annotators could vote for, where their votes are known as they were cast; and what else is known
     of the samples (subject, clip, source, part), as ``column:NAME`` where a column before it is called so.
 
     Args:
@@ -185,6 +193,8 @@ def samples(given: Predictions, class_names: Sequence[str]) -> pd.DataFrame:
     for suffix, affect in (("_true", given.affect_truth), ("", given.affect)):
         if affect is not None:
             columns |= {f"{name}{suffix}": affect[:, place] for place, name in enumerate(("valence", "arousal"))}
+    if given.cast_votes is not None:
+        columns |= {f"votes:{name}": given.cast_votes[:, place] for place, name in enumerate(given.vote_names)}
     for name, values in given.columns.items():
         known = [value or None for value in values.tolist()]
         columns[f"column:{name}" if name in columns else name] = _array(known, "str")

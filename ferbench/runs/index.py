@@ -272,7 +272,7 @@ def _stored(scores: Scores, shared: _Shared, numbers: array[float]) -> list[Any]
     start = len(numbers)
     numbers.extend(scores.values.values())
     keys = shared.place(list(scores.values))
-    about = [scores.options, scores.data, scores.contaminated, scores.evaluation, scores.absent]
+    about = [getattr(scores, field.name) for field in fields(Scores)[3:]]
     return [scores.rows, scores.n, keys, start, len(numbers), *about]
 
 

@@ -37,6 +37,9 @@ class Predictions:
         columns: what else is known of the samples, text[n] by name: subject, clip, source, part.
         votes: float32[n, K] annotators' votes as shares, NaN in rows without; None where there are none, or no metric
             that was asked for needs them.
+        cast_votes: float32[n, V] annotators' votes as they cast them, NaN in rows without; None where that is not
+            known.
+        vote_names: the V that they could vote for.
     """
 
     ids: NDArray[np.str_]
@@ -46,6 +49,8 @@ class Predictions:
     affect: NDArray[np.float32] | None = None
     columns: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     votes: NDArray[np.float32] | None = None
+    cast_votes: NDArray[np.float32] | None = None
+    vote_names: tuple[str, ...] = ()
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -65,6 +70,9 @@ class Predictions:
             arrays["affect"] = self.affect
         if self.votes is not None:
             arrays["votes"] = self.votes
+        if self.cast_votes is not None:
+            arrays["cast_votes"] = self.cast_votes
+            arrays["vote_names"] = np.array(self.vote_names)
         arrays |= {f"{_COLUMN}{name}": values for name, values in self.columns.items()}
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
@@ -91,6 +99,8 @@ def read_predictions(path: Path) -> Predictions:
                 if name.startswith(_COLUMN)
             },
             votes=_numbers(arrays["votes"], "votes") if "votes" in arrays else None,
+            cast_votes=_numbers(arrays["cast_votes"], "cast_votes") if "cast_votes" in arrays else None,
+            vote_names=tuple(texts(arrays["vote_names"], "vote_names").tolist()) if "cast_votes" in arrays else (),
         )
     except FileNotFoundError as error:
         raise UserError(f"there are no predictions at {path}", "evaluate the run again") from error
@@ -117,6 +127,8 @@ def malformed(predictions: Predictions, classes: int) -> str:
             return f"{key} does not fit {n:,} samples"
     if predictions.votes is not None and predictions.votes.shape != (n, classes):
         return f"votes do not fit {n:,} samples and {classes} classes"
+    if predictions.cast_votes is not None and predictions.cast_votes.shape != (n, len(predictions.vote_names)):
+        return f"cast_votes do not fit {n:,} samples and {len(predictions.vote_names)} vote_names"
     if any(len(values) != n for values in predictions.columns.values()):
         return f"a column does not fit {n:,} samples"
     if len(np.unique(predictions.ids)) != n:
@@ -214,6 +226,8 @@ def aligned(base: Ordered, class_names: Sequence[str], given: Predictions, given
         None if given.affect is None else given.affect[order],
         {name: values[order] for name, values in given.columns.items()},
         None if given.votes is None else given.votes[order][:, columns],
+        None if given.cast_votes is None else given.cast_votes[order],
+        given.vote_names,
     )
 
 

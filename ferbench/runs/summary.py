@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ferbench.records.run import Data, Run
 
 #: Rises when a summary says something else for the same record: an index of older summaries is then not read.
-SUMMARY_VERSION = 12
+SUMMARY_VERSION = 13
 
 #: The status of a run whose record cannot be read.
 DAMAGED = "damaged"
@@ -62,6 +62,8 @@ class Scores:
         contaminated: why it says nothing: the run had seen some of the samples before. Empty where it had not.
         evaluation: twelve digits of its id, under which the predictions lie.
         absent: classes that none of the samples is of.
+        annotators: how often one annotator of the samples agrees with the majority of the others, in words.
+        human: the same as a share.
     """
 
     rows: str
@@ -72,6 +74,8 @@ class Scores:
     contaminated: str = ""
     evaluation: str = ""
     absent: list[str] = field(default_factory=list)
+    annotators: str = ""
+    human: float | None = None
 
 
 @dataclass(slots=True)
@@ -251,6 +255,8 @@ def _scores(key: str, entry: EvaluationEntry) -> Scores:
     scores = Scores(entry.rows_digest, entry.n, values, plain_options(entry), evaluation=key)
     scores.contaminated = entry.contaminated or ""
     scores.absent = entry.absent_classes
+    if entry.annotators is not None:
+        scores.annotators, scores.human = entry.annotators.line, entry.annotators.agreement
     where = "its own test set"
     if entry.data is not None:
         where = f"{entry.data.dataset} ({entry.data.protocol})"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ferbench.data.votes import class_shares
 from ferbench.display import warn
 from ferbench.experiment.plan import Plan
 from ferbench.metrics.predicted import Predictions
@@ -45,7 +46,7 @@ class EpochMetrics:
             labels=split.labels[rows],
             probabilities=made_up,
             class_names=split.class_names,
-            votes=None if split.votes is None else wide(split.votes[rows]),
+            votes=wide(class_shares(pack, rows, split.class_names)),
             affect_truth=affect,
             affect=draws.uniform(-1, 1, (len(rows), 2)) if plan.resolved.predicts_affect else None,
             subjects=pack.facts(rows).get("subject"),

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from ferbench.data.pack import Pack
 from ferbench.data.splits import Rows
+from ferbench.data.votes import vote_columns
 from ferbench.experiment.recipe import EvaluationSettings
 from ferbench.ids import short
+from ferbench.metrics.annotators import agreement
 from ferbench.metrics.scoring import scores_record
 from ferbench.plugin.component import Component
-from ferbench.records.evaluation import Evaluation, Seen, UsedPostprocessing
+from ferbench.records.evaluation import Annotators, Evaluation, Seen, UsedPostprocessing
 from ferbench.records.run import Run
 from ferbench.runs.covered import uncover
 from ferbench.runs.directory import RunDirectory
@@ -87,7 +89,11 @@ def write_evaluation(
         affect=result.affect,
         columns=pack.facts(rows),
         votes=votes if needs_votes(metrics) else None,
+        cast_votes=None if pack.cast_votes is None else np.asarray(pack.cast_votes[rows]),
+        vote_names=pack.vote_names,
     )
+    if (annotators := _annotators(pack, rows, result.truth, class_names)) is not None:
+        scores["annotators"] = annotators
     if metrics:
         values, scores["plugin_metrics"] = computed(metrics, given_to_metrics(predictions, class_names))
         scores["metrics"] |= values
@@ -109,6 +115,27 @@ def write_evaluation(
     name = short(evaluation.evaluation_id)
     record.evaluations[name] = directory.save_evaluation(evaluation, predictions)
     uncover(record, name)
+
+
+def _annotators(pack: Pack, rows: Rows, truth: NDArray[np.int64], class_names: Sequence[str]) -> Annotators | None:
+    """How far the annotators of some samples agree; None where the votes of fewer than two are known of any."""
+    if pack.cast_votes is None:
+        return None
+    votes = np.asarray(pack.cast_votes[rows], dtype=np.float64)
+    places = [place for place in vote_columns(pack.vote_names, class_names) if place is not None]
+    found = agreement(votes[:, places], np.delete(votes, places, axis=1).sum(axis=1))
+    known = ~np.isnan(found.each)
+    if not known.any():
+        return None
+    each = found.each[known]
+    by_class = {name: found.each[known & (truth == k)] for k, name in enumerate(class_names)}
+    return Annotators(
+        n=len(each),
+        agreement=float(each.mean()),
+        margin=float(1.96 * each.std(ddof=1) / math.sqrt(len(each))) if len(each) > 1 else 0.0,
+        strict=float(found.strict[known].mean()),
+        per_class={name: float(of.mean()) for name, of in by_class.items() if len(of)},
+    )
 
 
 def add_metrics(

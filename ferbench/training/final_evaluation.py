@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ferbench.data.views import VIEWS
+from ferbench.data.votes import class_shares
 from ferbench.experiment.plan import Plan
 from ferbench.experiment.postprocessing import Postprocessing
 from ferbench.ids import short
@@ -42,7 +43,7 @@ def evaluate_kept(
     epoch = record.training.best_epoch
     for role, (rows, rows_digest) in plan.evaluation_rows().items():
         identifier = plan.evaluation_id(role)
-        votes = None if plan.split.votes is None else plan.split.votes[rows]
+        votes = class_shares(plan.pack, rows, plan.task.class_names)
         if has_evaluation(directory, record, name := short(identifier)):
             if lacking := plan.lacking_metrics(record.evaluations[name]):
                 add_metrics(directory, record, name, lacking, votes)

@@ -14,6 +14,7 @@ from ferbench.data.class_mapping import ClassMapping
 from ferbench.data.pack import Pack
 from ferbench.data.tested_rows import TestedRows
 from ferbench.data.views import VIEWS
+from ferbench.data.votes import class_shares
 from ferbench.errors import UserError, is_out_of_memory
 from ferbench.experiment.fingerprint import fields_with_role
 from ferbench.experiment.postprocessing import Postprocessing, identity_of
@@ -63,17 +64,7 @@ class Retest:
     @property
     def votes(self) -> NDArray[np.float32] | None:
         """float32[n, K] of annotators, as shares by the class ids that results have; None where there are none."""
-        if self.pack.votes is None:
-            return None
-        given = np.asarray(self.pack.votes[self.rows.rows], dtype=np.float32)
-        known = list(self.pack.class_names)
-        columns = [
-            given[:, known.index(name)] if name in known else np.zeros(len(given), np.float32)
-            for name in self.mapping.class_names
-        ]
-        votes = np.stack(columns, axis=1)
-        totals = votes.sum(axis=1, keepdims=True)
-        return np.divide(votes, totals, out=np.full_like(votes, np.nan), where=totals > 0)
+        return class_shares(self.pack, self.rows.rows, self.mapping.class_names)
 
 
 def retest_id(record: Run, test: Retest, trained: TrainedModel) -> str:

@@ -593,6 +593,39 @@ def ferbench_metrics() -> Iterable[ferbench.MetricSpec]:
         needs=("votes",),
     )
     yield ferbench.MetricSpec(
+        "vote-kl",
+        build="ferbench_builtin.metrics.votes:vote_kl",
+        summary="Mean Kullback-Leibler divergence from the shares of annotators' votes, in nats",
+        higher_is_better=False,
+        low=0.0,
+        needs=("votes",),
+    )
+    yield ferbench.MetricSpec(
+        "vote-js",
+        build="ferbench_builtin.metrics.votes:vote_js",
+        summary="Mean Jensen-Shannon divergence from the shares of annotators' votes, in nats",
+        higher_is_better=False,
+        low=0.0,
+        high=0.6931471805599454,
+        needs=("votes",),
+    )
+    yield ferbench.MetricSpec(
+        "vote-top-2",
+        build="ferbench_builtin.metrics.votes:vote_top_2",
+        summary="How often the predicted class is one of the two with most votes",
+        low=0.0,
+        high=1.0,
+        needs=("votes",),
+    )
+    yield ferbench.MetricSpec(
+        "entropy-disagreement",
+        build="ferbench_builtin.metrics.votes:entropy_disagreement",
+        summary="Spearman correlation of predictive entropy with the entropy of annotators' votes",
+        low=-1.0,
+        high=1.0,
+        needs=("votes",),
+    )
+    yield ferbench.MetricSpec(
         "worst-subject-accuracy",
         build="ferbench_builtin.metrics.subjects:worst_subject_accuracy",
         summary="Lowest accuracy over the people with at least five samples",
