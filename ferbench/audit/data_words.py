@@ -10,7 +10,7 @@ from typing import Any
 from ferbench.audit.duplicates import LEAST_CORRELATION, MOST_BITS
 from ferbench.audit.findings import TINY, Copies, Findings
 from ferbench.audit.mislabelled import Doubts
-from ferbench.audit.reference.known import reference_of
+from ferbench.audit.reference.known import reference_of, unlike_parts_of
 from ferbench.audit.words import count_lines
 from ferbench.data.image_tree import left_out_images, left_out_line
 from ferbench.data.pack import Pack
@@ -29,6 +29,8 @@ def lines(pack: Pack, findings: Findings, doubts: Doubts | None) -> Iterator[str
         outside -= findings.matched.found
     if (reference := reference_of(pack)) is not None:
         yield one_line(f"copy: {reference.statement}")
+    for unlike in unlike_parts_of(pack):
+        yield one_line(f"processed differently: {unlike.line}")
     if line := left_out_line(pack.notes):
         yield one_line(line)
     if outside:
@@ -104,6 +106,7 @@ def document(pack: Pack, findings: Findings, doubts: Doubts | None) -> dict[str,
         "pack": pack.digest,
         "images": len(pack),
         "reference": None if (reference := reference_of(pack)) is None else reference.plain(),
+        "unlike_parts": [unlike.plain() for unlike in unlike_parts_of(pack)],
         "left_out_images": left_out_images(pack.notes),
         "protocol": findings.protocol,
         **({} if findings.matched is None else {"exclusions": {**asdict(findings.matched), "found": found}}),

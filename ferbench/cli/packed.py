@@ -56,13 +56,14 @@ def packed(
     Raises:
         UserError: it cannot be read, or has faults, which are then listed on stderr.
     """
-    from ferbench.audit.reference.known import reference_of
+    from ferbench.audit.reference.known import reference_of, unlike_parts_of
     from ferbench.cli.progress import PackingProgress
     from ferbench.data.class_mapping import of_one_expression
     from ferbench.data.exclusions import matched
     from ferbench.data.image_tree import left_out_on_purpose_line
     from ferbench.data.packing import FaultyDataset
     from ferbench.experiment.dataset_pack import build_dataset, dataset_pack
+    from ferbench.records.reference import unlike_line
 
     chosen = resolved.components["dataset"]
     name = chosen.component.name
@@ -91,6 +92,8 @@ def packed(
     if not quiet and (reference := reference_of(pack)) is not None:
         beginning = "warning: " if reference.warning else ""
         click.echo(one_line(f"{beginning}{name}: {reference.statement}"), err=True)
+    if not quiet and (line := unlike_line(unlike_parts_of(pack))):
+        click.echo(one_line(f"warning: {name}: {line}"), err=True)
     if pack.skipped and not quiet:
         click.echo(f"{name}: {pack.skipped:,} samples left out, first {one_line(str(pack.faults[0]))}", err=True)
     if data.exclude is not None:

@@ -140,6 +140,7 @@ def plain(page: Page) -> dict[str, Any]:
 def show(page: Page) -> None:
     """Print a page for people."""
     from ferbench.data.image_tree import left_out_line, left_out_on_purpose_line
+    from ferbench.records.reference import unlike_line
     from ferbench.runs.lineage import parent_line, teacher_line
     from ferbench.runs.summary import excluded_line, noise_line
     from ferbench.tables.table import size
@@ -168,6 +169,7 @@ def show(page: Page) -> None:
             ["classes", ", ".join(data.class_names)],
             ["samples", ", ".join(f"{split} {n:,}" for split, n in counts.items())],
             *([["copy", data.reference.statement]] if data.reference is not None else []),
+            *([["parts", line]] if (line := unlike_line(data.unlike_parts)) else []),
             *([["images", line]] if (line := left_out_line(data.notes)) else []),
             *([["samples", line]] if (line := left_out_on_purpose_line(data.notes)) else []),
             *([["excluded", line]] if (line := excluded_line(data)) else []),

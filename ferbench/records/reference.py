@@ -56,3 +56,37 @@ class Reference(Record):
     def statement(self) -> str:
         """The warning, or else the line."""
         return self.warning or self.line
+
+
+class UnlikeParts(Record):
+    """Something that the images of one part of a dataset have more of, or less, than those of its largest part."""
+
+    measure: str
+    """``brightness``, ``contrast``, ``sharpness``, ``evenness of gray levels``, ``JPEG blocks`` or ``colour``."""
+    part: str
+    """Of the dataset."""
+    other: str
+    """Its largest part."""
+    difference: float
+    """Cliff's delta, from -1 to 1: above 0 where ``part`` has more of it."""
+    median: float
+    """Of ``part``."""
+    other_median: float
+    """Of the largest part."""
+
+    @property
+    def line(self) -> str:
+        """It in words."""
+        pairs = 50 + 50 * abs(self.difference)
+        more = "more" if self.difference > 0 else "less"
+        return (
+            f"{self.measure}: {more} in {self.part} than in {self.other} for {pairs:.0f} of 100 pairs of images "
+            f"(median {self.median:.3g} and {self.other_median:.3g})"
+        )
+
+
+def unlike_line(unlike: list[UnlikeParts]) -> str:
+    """What was processed differently, in a sentence without its full stop; empty where nothing was."""
+    if not unlike:
+        return ""
+    return "parts were processed differently: " + "; ".join(each.line for each in unlike)

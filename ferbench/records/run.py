@@ -10,7 +10,7 @@ from ferbench.records.base import Count, Json, Record, Score, Values, lacking, m
 from ferbench.records.environment import Environment
 from ferbench.records.evaluation import EvaluationEntry, StoredPixels
 from ferbench.records.lineage import Ensemble, Lineage
-from ferbench.records.reference import Reference
+from ferbench.records.reference import Reference, UnlikeParts
 
 Status = Literal["running", "done", "failed", "diverged", "interrupted", "pruned"]
 
@@ -222,6 +222,8 @@ class Data(Record):
     """What the dataset says of itself."""
     reference: Reference | None = None
     """What it is a copy of, and how good a copy; null where that is not known."""
+    unlike_parts: list[UnlikeParts] = []
+    """In what the images of a part were processed differently from those of the largest part."""
 
 
 class ModelSize(Record):

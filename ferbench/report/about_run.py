@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ferbench.data.image_tree import left_out_line, left_out_on_purpose_line
 from ferbench.metrics.measures import measure
+from ferbench.records.reference import unlike_line
 from ferbench.records.run import AskedRecipe, Training
 from ferbench.report.comparison_tables import LEFT
 from ferbench.report.contents import Contents, RunView, Scored
@@ -113,6 +114,8 @@ def notes(run: RunView) -> list[str]:
         notes.append(f"{data.skipped_faulty:,} faulty samples of the dataset were left out.")
     if data.reference is not None:
         notes.append(f"The data: {data.reference.statement}.")
+    if line := unlike_line(data.unlike_parts):
+        notes.append(f"The {line}.")
     if line := left_out_line(data.notes):
         notes.append(f"{line}.")
     if line := left_out_on_purpose_line(data.notes):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import torch
 
-from ferbench.audit.reference.known import reference_of
+from ferbench.audit.reference.known import reference_of, unlike_parts_of
 from ferbench.data.corrections import Corrections
 from ferbench.data.exclusions import MISSING_SHOWN, Matched
 from ferbench.experiment.plan import Plan
@@ -50,6 +50,8 @@ def first_record(plan: Plan, device: torch.device) -> Run:
     )
     if (reference := reference_of(pack)) is not None:
         data.reference = reference
+    if unlike := unlike_parts_of(pack):
+        data.unlike_parts = unlike
     if split.matched is not None:
         data.exclusions = _listed(split.matched)
     if (noised := split.noised) is not None:

@@ -10,12 +10,13 @@ from pydantic import ValidationError
 
 from ferbench.audit.reference.card import cards
 from ferbench.audit.reference.recognise import recognise
+from ferbench.audit.reference.unlike_parts import unlike_parts
 from ferbench.bounded import Damaged, from_json, read_file
 from ferbench.data.pack import Pack
 from ferbench.errors import UserError
 from ferbench.ids import digest, own_digest, short
 from ferbench.records.base import Record
-from ferbench.records.reference import Reference
+from ferbench.records.reference import Reference, UnlikeParts
 from ferbench.storage import replace_file
 
 _LARGEST = 2**20
@@ -28,28 +29,38 @@ class _Known(Record):
     """Digest of what it says and of what it says it for."""
     reference: Reference | None
     """Null: it is a copy of nothing that is known."""
+    unlike: list[UnlikeParts]
+    """In what its parts differ."""
 
 
 def reference_of(pack: Pack) -> Reference | None:
-    """What a pack is a copy of, as `recognise` says; the cache beside the packs keeps it.
+    """What a pack is a copy of, as `recognise` says."""
+    return _known(pack).reference
 
-    A cache that cannot be written, or has something else there, costs the time to look again.
-    """
+
+def unlike_parts_of(pack: Pack) -> list[UnlikeParts]:
+    """In what the parts of a pack differ, as `unlike_parts` says."""
+    return _known(pack).unlike
+
+
+def _known(pack: Pack) -> _Known:
+    """Both. The cache beside the packs keeps it; one that cannot be written, or has something else there, costs the
+    time to look again."""
     file = pack.path.parent.parent / "references" / f"{short(_key(pack))}.json"
     with contextlib.suppress(OSError, Damaged, ValidationError):
         known = _Known.model_validate(from_json(read_file(file, largest=_LARGEST)))
-        if known.own == _own(pack, known.reference):
-            return known.reference
-    found = recognise(pack)
-    known = _Known(own=_own(pack, found), reference=found)
+        if known.own == _own(pack, known):
+            return known
+    known = _Known(own="", reference=recognise(pack), unlike=unlike_parts(pack))
+    known.own = _own(pack, known)
     if pack.path.parent.name == "packs":
         with contextlib.suppress(OSError, UserError):
             replace_file(file, known.model_dump_json(indent=1).encode())
-    return found
+    return known
 
 
-def _own(pack: Pack, reference: Reference | None) -> str:
-    return own_digest([_key(pack), None if reference is None else reference.model_dump(mode="json")])
+def _own(pack: Pack, known: _Known) -> str:
+    return own_digest([_key(pack), known.model_dump(mode="json", exclude={"own"})])
 
 
 def _key(pack: Pack) -> str:

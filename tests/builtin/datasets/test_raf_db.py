@@ -148,3 +148,63 @@ def test_it_keeps_the_rules_of_datasets(tmp_path: Path) -> None:
     for number in NUMBERS:  # a second image of each class, to cut validation from
         draw(tmp_path / "DATASET" / "train" / str(number) / f"train_{number + 9:05d}_aligned.jpg", number + 90)
     assert broken_rules("dataset", "raf-db", data=tmp_path) == {}
+
+
+#: As the authors' ReadMe numbers the compound set.
+COMPOUND = {1: "happily surprised", 5: "sadly surprised", 8: "fearfully surprised", 11: "disgustedly surprised"}
+
+
+def compound(root: Path, numbers=COMPOUND) -> Path:
+    """The authors' files, whose names are those of the basic set with a digit less."""
+    lines = []
+    for part, offset in (("train", 0), ("test", 50)):
+        for place, number in enumerate(numbers, start=1):
+            stem = f"{part}_{place:04d}"
+            draw(root / "Image" / "aligned" / f"{stem}_aligned.jpg", number + offset)
+            lines.append(f"{stem}.jpg {number}")
+    (root / "EmoLabel").mkdir(parents=True)
+    (root / "EmoLabel" / "list_patition_label.txt").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def test_the_compound_set_has_its_eleven_classes(tmp_path: Path) -> None:
+    dataset = raf_db(compound(tmp_path), set="compound")
+    expected = dict(enumerate(COMPOUND.values(), start=1))
+    assert labels(dataset) == {
+        f"{part}_{place:04d}": name for part in ("train", "test") for place, name in expected.items()
+    }
+    assert len(dataset.class_names) == 11
+    assert dataset.notes["set"] == "compound"
+
+
+def test_the_compound_set_may_be_inside(tmp_path: Path) -> None:
+    compound(tmp_path / "compound")
+    authors(tmp_path / "basic")
+    assert len(labels(raf_db(tmp_path, set="compound"))) == 8
+    assert labels(raf_db(tmp_path)) == EXPECTED
+
+
+def test_the_compound_set_is_not_taken_for_the_basic_one(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="compound set, of 11 classes, not its basic set") as raised:
+        raf_db(compound(tmp_path))
+    assert "dataset.set=compound" in raised.value.remedy
+
+
+@pytest.mark.parametrize("make", [authors, kaggle])
+def test_the_basic_set_is_not_taken_for_the_compound_one(tmp_path: Path, make) -> None:
+    with pytest.raises(UserError, match="basic set, of 7 classes, not its compound set"):
+        raf_db(make(tmp_path), set="compound")
+
+
+def test_folders_of_the_compound_set_are_numbered_to_eleven(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        for number in COMPOUND:
+            draw(tmp_path / part / str(number) / f"{part}_{number:04d}_aligned.jpg", number)
+    assert set(labels(raf_db(tmp_path, set="compound")).values()) == set(COMPOUND.values())
+    with pytest.raises(UserError, match="compound set"):
+        raf_db(tmp_path)
+
+
+def test_the_compound_set_keeps_the_rules_of_datasets(tmp_path: Path) -> None:
+    whole = compound(tmp_path, [*range(1, 12)] * 4)
+    assert not broken_rules("dataset", "raf-db", data=whole, set="compound")
