@@ -45,7 +45,7 @@ format: setup  ## let ruff format the code and mend what it can
 	$(BIN)/ruff check --fix $(SOURCES)
 
 # What the distributions in plugins/ depend on besides ferbench and its dependencies.
-PLUGINS_NEED := 'alembic>=1.13' 'mlflow-skinny>=3.0' 'sqlalchemy>=2.0' 'submitit>=1.5' 'tensorboard>=2.16' 'transformers>=4.56'
+PLUGINS_NEED := 'alembic>=1.13' 'datasets>=4.0' 'mlflow-skinny>=3.0' 'sqlalchemy>=2.0' 'submitit>=1.5' 'tensorboard>=2.16' 'transformers>=4.56'
 
 # Resolved for the oldest Python that ferbench supports, so that each pin is there for the newer ones too.
 constraints: setup  ## write constraints.txt anew; UPGRADE=1 takes the newest versions
