@@ -497,4 +497,5 @@ def test_the_reference_names_every_option():
         if name.startswith("--")
     }
     shared = {"--dataset", "--model", "--loss", "--sampler", "--augmentation", "--optimizer", "--schedule"}
+    shared |= {"--preprocessing", "--postprocessing"}
     assert sorted(name for name in own - shared if f"`{name}" not in page) == []

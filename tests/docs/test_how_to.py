@@ -227,6 +227,13 @@ def test_publish_results(ferbench_cli, tmp_path):
     assert list((tmp_path / "paper").glob("*.tex"))
 
 
+def test_rare_classes_and_wrong_labels(ferbench_cli, tmp_path):
+    page = text_of("how-to/rare-classes-and-wrong-labels.md")
+    ran, ran_ldam, board, ran_noisy, *_ = do(ferbench_cli, tmp_path, page, (*SMALL, *FACES)).values()
+    assert [said.count("macro average") for said in (ran, ran_ldam, ran_noisy)] == [6, 2, 3]
+    assert "balanced-softmax" in board
+
+
 @pytest.mark.parametrize("page", sorted(path.name for path in (DOCS / "how-to").glob("*.md")))
 def test_every_page_is_tried(page):
     """A new page: add a test that does what it says."""

@@ -344,7 +344,10 @@ def _checked(
     if headless is not None and not set(needed) & set(names):
         names = list(headless)
     for item in items:
-        if not isinstance(item, Sample) or _decode_sample(dataset, StoredForm.of(dataset), item).fault is not None:
+        if (
+            not isinstance(item, Sample)
+            or _decode_sample(dataset, StoredForm.of(dataset), item, None).fault is not None
+        ):
             continue
         kind.accepted["row"] += 1
         number = int(item.location.rpartition(", row ")[2])
