@@ -203,7 +203,7 @@ def plan_all(combinations: Sequence[Combination], preparer: Preparer, results: P
     Raises:
         UserError: none can be run.
     """
-    seen: set[str] = set()
+    seen: set[tuple[str, ...]] = set()
     for combination in combinations:
         if combination.resolved is None:
             continue
@@ -213,10 +213,12 @@ def plan_all(combinations: Sequence[Combination], preparer: Preparer, results: P
             combination.refuse(error)
             continue
         combination.plan, combination.start = made, made.start
-        if made.training_id in seen:
+        # Other ways of testing ask for the same weights, which are trained once and tested in each way.
+        asked = (made.training_id, *(made.evaluation_id(role) for role in made.evaluation_rows()))
+        if asked in seen:
             combination.skip = "the same run as one above"
             continue
-        seen.add(made.training_id)
+        seen.add(asked)
         combination.done = made.is_complete(results)
     refuse_if_all_skipped(combinations)
 

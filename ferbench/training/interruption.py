@@ -1,7 +1,8 @@
 """Signals that end a run: while it trains and validates they wait for the end of a batch, elsewhere they act at once.
 
-Only Ctrl-C insists: a SIGINT that follows any signal acts at once. Whoever sends the others sends them more than once
-(Slurm to each step of a job and again at its end, ``timeout`` to a process and to its group), and means one request.
+Only Ctrl-C insists: a SIGINT that follows any signal acts at once, but where the end of a run is being written. Whoever
+sends the others sends them more than once (Slurm to each step of a job and again at its end, ``timeout`` to a process
+and to its group), and means one request.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Interruption:
     def __init__(self) -> None:
         self.pending: int | None = None
         self._waiting = False
+        self._writing = False
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[Interruption]:
@@ -70,9 +72,20 @@ class Interruption:
         if self.pending is not None:
             raise Interrupted(self.pending)
 
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """In this block, which is short, no signal acts: how a run ended is written, or it would seem to go on."""
+        self._writing = True
+        try:
+            yield
+        finally:
+            self._writing = False
+
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         first = self.pending is None
         if first:
             self.pending = number
+        if self._writing:
+            return
         if not self._waiting if first else number == signal.SIGINT:
             raise Interrupted(number)

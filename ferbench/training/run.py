@@ -178,7 +178,8 @@ def _execute(
             if isinstance(error, (OutOfMemory, PeerLost)):  # all ranks may start again
                 raise error from None
             if not isinstance(error, UserError) or directory.exists():
-                with contextlib.suppress(TakenOver):  # the record is the other process's to write
+                # The record may be another process's to write.
+                with interruption.writing(), contextlib.suppress(TakenOver):
                     write_failure(directory, record, error)
                 trackers.notify("run_failed", record.plain())
             if isinstance(error, (Diverged, Pruned)):
@@ -193,9 +194,10 @@ def _execute(
             if error is not raised:
                 raise error from None
             raise
-        record.status = "done"
-        record.finished = now()
-        directory.save(record)
+        with interruption.writing():
+            record.status = "done"
+            record.finished = now()
+            directory.save(record)
         trackers.notify("run_finished", record.plain())
     return record
 

@@ -15,13 +15,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ferbench.bounded import read_file
 from ferbench.errors import UserError
+from ferbench.metrics.measures import Measure, remember
 from ferbench.plugin.discovery import load_registry
 from ferbench.records.study import Dimension, Finalist, Outcome, Study, chosen_by
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.studies import RESTORE
 from ferbench.tables.table import Spread
 from ferbench.tuning.database import AWAY, Storage, cause_of, quiet_optuna, sqlite_url, without_warnings
-from ferbench.tuning.objectives import Objective, is_objective, ranked, read_objectives
+from ferbench.tuning.objectives import Objective, is_objective, ranked
 from ferbench.tuning.study import StudyDirectory
 from ferbench.tuning.trials import CHOSEN_BY, STATES, counted
 
@@ -57,10 +58,7 @@ class StudyView:
 
     @cached_property
     def objectives(self) -> tuple[Objective, ...]:
-        names = self.record.objectives
-        if not all(is_objective(name) for name in names):  # a metric of a plugin, and none was asked for yet
-            load_registry()
-        return read_objectives(names)
+        return tuple(Objective(name) for name in self.record.objectives)
 
     @property
     def dimensions(self) -> list[Dimension]:
@@ -174,6 +172,7 @@ def read_view(
             ) from None
         except AWAY as error:
             raise _unreadable(error, opened) from error
+        _know(record.objectives, study.directions)
         shares = {name: _importances(study, i) for i, name in enumerate(record.objectives)} if importances else {}
     finalists = outcome.finalists if outcome is not None else []
     recipes = {finalist.trial: place.path / finalist.recipe for finalist in finalists if finalist.recipe}
@@ -185,6 +184,15 @@ def read_view(
         tested={run: _test_metrics(results, run) for run in (outcome.runs if outcome is not None else [])},
         recipes={trial: text for trial, path in recipes.items() if (text := _recipe(path)) is not None},
     )
+
+
+def _know(objectives: Sequence[str], directions: Sequence[optuna.study.StudyDirection]) -> None:
+    """Make known the metrics of plugins among the objectives: where a plugin is not here, which way is better."""
+    if not all(is_objective(name) for name in objectives):  # none was asked for yet
+        load_registry()
+    for name, direction in zip(objectives, directions, strict=True):
+        if not is_objective(name):
+            remember(Measure(name, name, direction is optuna.study.StudyDirection.MAXIMIZE))
 
 
 def _unreadable(error: BaseException, storage: Storage) -> UserError:

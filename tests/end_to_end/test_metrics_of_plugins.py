@@ -117,8 +117,11 @@ def test_a_search_makes_it_better_in_its_own_direction(ferbench_cli, tmp_path):
     }
     assert values[0.01] < values[0.00001]
     (study,) = (tmp_path / "results" / "studies").glob("[!.]*")
-    status = json.loads(ferbench_cli("tune", "status", study.name, "--json").stdout)
+    # In a process of its own, which has not heard of the plugin.
+    status = json.loads(ferbench_cli("tune", "status", study.name, "--json", fresh=True).stdout)
     assert [trial["params"]["optimizer.lr"] for trial in status["trials"] if trial["trial"] in status["best"]] == [0.01]
+    page = ferbench_cli("tune", "report", study.name, fresh=True)
+    assert page.exit_code == 0, page.stderr
 
 
 BROKEN = """
