@@ -259,7 +259,7 @@ class Grid:
         combination, plan = self.combinations[number - 1], self.plan(number)
         directory = plan.directory(self.results)
         try:
-            record = _named(directory, plan, self.progress)
+            record = _named(directory, self._first(plan), self.progress)
         except Exception as error:
             if self._alone:
                 raise
@@ -273,6 +273,11 @@ class Grid:
         reason = error.message if isinstance(error, UserError | RunFailed) else in_a_line(error)
         directory = self.plan(number).directory(self.results)
         self._end(number, Outcome(self.combinations[number - 1], "failed", directory, reason=reason, error=error))
+
+    def _first(self, plan: Plan) -> Plan:
+        """The first of the plans that share a run: it is called by the name that it has there."""
+        plans = (combination.plan for combination in self.combinations)
+        return next(one for one in plans if one is not None and one.training_id == plan.training_id)
 
     @property
     def _alone(self) -> bool:

@@ -41,9 +41,13 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool, workers: in
     workers = min(workers, sum(c.plan is not None and not c.skip for c in combinations)) or 1
     estimator = Estimator(threads_each(workers))
     estimates: list[Estimate | None] = []
+    trained: set[str] = set()
     for combination in combinations:
         estimate = None
-        if combination.plan is not None and not combination.skip and not combination.done:
+        to_run = combination.plan is not None and not combination.skip and not combination.done
+        # What differs in the way of testing alone is trained once.
+        if combination.plan is not None and to_run and combination.plan.training_id not in trained:
+            trained.add(combination.plan.training_id)
             try:
                 estimate = estimator.estimate(combination.plan)
             except UserError as error:
@@ -92,13 +96,14 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool, workers: in
         if line is not None:
             click.echo(f"\n{line}")
     todo = [estimate for estimate in estimates if estimate is not None]
+    running = sum(combination.action == "run" for combination in combinations)
     reused = sum(combination.done for combination in combinations)
     skipped = sum(combination.skip is not None for combination in combinations)
     seconds, disk = _together([e.seconds for e in todo], _ways(combinations, workers)), sum(e.disk_bytes for e in todo)
     spare = sum(sorted((e.disk_peak_bytes - e.disk_bytes for e in todo), reverse=True)[:workers])
     at_once = f", {workers} at once" if workers > 1 else ""
     click.echo(
-        f"\n{len(todo)} to run{at_once}, {reused} to reuse, {skipped} skipped; about {duration(round(seconds))} "
+        f"\n{running} to run{at_once}, {reused} to reuse, {skipped} skipped; about {duration(round(seconds))} "
         f"on this machine (timed on a few batches; other work on it makes it longer) and {size(disk)} of disk"
         + (f", {size(disk + spare)} while it trains" if spare else "")
     )

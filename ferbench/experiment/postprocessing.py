@@ -78,7 +78,11 @@ class Postprocessing:
             UserError: what it gives has another shape, or is not finite.
         """
         with using(self._component):
-            given = np.asarray(self._built(log_probabilities(probabilities)), dtype=np.float64)
+            returned = self._built(log_probabilities(probabilities))
+        try:
+            given = np.asarray(returned, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise self._refused(f"gives {type(returned).__name__}, not an array of logits") from error
         if given.shape != probabilities.shape:
             raise self._refused(f"gives an array of shape {given.shape} for logits of shape {probabilities.shape}")
         with np.errstate(all="ignore"):
@@ -110,7 +114,7 @@ class Postprocessing:
         return used
 
     def _refused(self, what: str) -> UserError:
-        return UserError(f"{self._component.title} {what}", f"tell the authors of {self._component.distribution}")
+        return UserError(f"{self._component.title} {what}", f"{self._component.whom}; the contract is ferbench.PostprocessingSpec")
 
 
 def log_probabilities(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -87,11 +87,11 @@ def _processed(
     try:
         return decode(made, len(image))
     except DecodeError as error:
-        raise UserError(f"{component.title} gives an {error.reason}", _whom(component)) from error
+        raise UserError(f"{component.title} gives no image: {error.reason}", _whom(component)) from error
 
 
 def _whom(component: Component) -> str:
-    return f"tell the authors of {component.distribution}; the contract is ferbench.PreprocessingSpec"
+    return f"{component.whom}; the contract is ferbench.PreprocessingSpec"
 
 
 def preprocessing_of(chosen: ChosenComponent | None) -> Preprocessing | None:

@@ -60,6 +60,10 @@ def planned_lengths(resolved: ResolvedRecipe, labels: NDArray[np.int64], task: T
     return Lengths.cut(told or [len(first)], training.batch_size)
 
 
+#: No epoch has more; a number out of range is a mistake, not a plan.
+_LONGEST = 10**9
+
+
 def gives_batches(sampler: Any) -> bool:
     """Whether a sampler has ``batches(epoch)`` in place of ``indices(epoch)``."""
     return callable(getattr(sampler, "batches", None)) and not hasattr(sampler, "indices")
@@ -81,12 +85,12 @@ def told_lengths(sampler: Any, epochs: int) -> list[int] | None:
         return None
     told = sampler.lengths(epochs)
     given = np.asarray(told)
-    if given.shape == (epochs,) and np.issubdtype(given.dtype, np.integer) and given.min() >= 1:
+    if given.shape == (epochs,) and np.issubdtype(given.dtype, np.integer) and 1 <= given.min() <= given.max() <= _LONGEST:
         return [int(length) for length in given]
     what = "batches" if gives_batches(sampler) else "positions"
     raise UserError(
         f"{in_use('sampler')} gives {one_line(repr(told))[:100]} as the lengths of {epochs} epochs, not a whole number "
-        "of at least 1 for each",
+        f"from 1 to {_LONGEST:,} for each",
         f"let its lengths(epochs) return how many {what} each epoch has",
     )
 
@@ -107,6 +111,11 @@ def draw(sampler: Any, epoch: int, n: int, batch_size: int, lengths: Lengths | N
     """
     if gives_batches(sampler):
         return _whole(sampler, epoch, n, batch_size, lengths)
+    if not callable(getattr(sampler, "indices", None)):
+        raise UserError(
+            f"{in_use('sampler')} has neither indices(epoch) nor batches(epoch)",
+            "let indices(epoch) return the positions of an epoch, int64[m], or batches(epoch) those of each batch",
+        )
     given = np.asarray(sampler.indices(epoch))
     _check(given, epoch, n, "indices()")
     if lengths is not None and len(given) != lengths.samples_of(epoch):

@@ -157,6 +157,11 @@ class Component:
         remember(self)
         return built
 
+    @property
+    def whom(self) -> str:
+        """What to do about a fault of it."""
+        return "correct the plugin" if self.plugin.local else f"tell the authors of {self.distribution}"
+
     def options(self) -> OptionSchema:
         """The options of the builder's signature.
 

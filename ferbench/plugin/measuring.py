@@ -104,7 +104,7 @@ def measured(component: Component, predictions: Predictions) -> float:
         if isinstance(value, bool | str | bytes) or value is None:
             raise TypeError
         number = float(value)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         raise _failed(component, f"returned {type(value).__name__}, not a number") from None
     if math.isnan(number):
         return number
@@ -125,8 +125,7 @@ def _ask(function: Callable[[Predictions], Any], predictions: Predictions) -> An
 
 
 def _failed(component: Component, what: str) -> MetricFailed:
-    plugin = component.plugin
-    whom = "correct the plugin" if plugin.local else f"tell the authors of {plugin.distribution}"
     return MetricFailed(
-        f"{component.title} {what}", f"{whom}; 'ferbench plugins check {component.name}' says more, or do without it"
+        f"{component.title} {what}",
+        f"{component.whom}; 'ferbench plugins check {component.name}' says more, or do without it",
     )

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ferbench.data.targets import Outputs, Targets
+from ferbench.errors import UserError
+from ferbench.plugin.culprit import in_use
 
 if TYPE_CHECKING:
     from ferbench.training.epoch import EpochSums
@@ -37,10 +39,20 @@ def by_sample(sums: EpochSums, n: int) -> tuple[NDArray[np.float32], NDArray[np.
 
     Returns:
         float32[n] and float32[n], read-only, NaN for samples that were not drawn.
+
+    Raises:
+        UserError: a loss is NaN or infinite, though the epoch's is not: a sampler would take that sample for one that
+            was not drawn.
     """
     positions = torch.cat(sums.positions).cpu().numpy()
     times = np.bincount(positions, minlength=n)
     losses = torch.cat(sums.losses).cpu().double().numpy()
+    if len(wrong := np.flatnonzero(~np.isfinite(losses))):
+        raise UserError(
+            f"{in_use('loss')} has a total that is a number, but the loss of training sample {positions[wrong[0]]} is "
+            f"{losses[wrong[0]]}, which the sampler is to hear of",
+            "let LossValue.per_sample have a number for each sample; or leave it out",
+        )
     right = (torch.cat(sums.predicted) == torch.cat(sums.labels)).cpu().double().numpy()
 
     def mean(values: NDArray[np.float64]) -> NDArray[np.float32]:

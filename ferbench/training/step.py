@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -88,6 +88,11 @@ def evaluate_loss(loss: Loss, outputs: Outputs, targets: Targets) -> LossValue:
             f"{in_use('loss')} returns {_shown(value.total)} for {len(targets)} images, "
             "not a tensor with a single number",
             "let it return the mean over the samples",
+        )
+    if not isinstance(value.components, Mapping):
+        raise UserError(
+            f"{in_use('loss')} returns {_shown(value.components)} as its components, not scalars by name",
+            "let LossValue.components be a dictionary, such as {'centre': centre.detach()}; or leave it out",
         )
     for name, component in value.components.items():
         check_component(name, component)

@@ -59,11 +59,21 @@ MODELS = {
     "vit-tiny": {"model.weights": "none", "data.image_size": 32},
     "vit-small": {"model.weights": "none", "data.image_size": 32},
     "timm": {"model.backbone": "resnet10t", "data.image_size": 32},
+    "dan": {"model.reduction": 8, "model.attentions": 2, "data.image_size": 32},
+    "poster-like": {"model.width": 32, "model.depth": 2},
 }
 CHOICES = [
     *(("loss", name, {}) for name in ("cross-entropy", "weighted-cross-entropy", "focal", "soft-cross-entropy")),
     ("loss", "multi-task", {"model.affect": "true"}),
+    *(("loss", name, {}) for name in ("balanced-softmax", "class-balanced-focal", "logit-adjusted", "multi-target")),
+    *(("loss", name, {}) for name in ("generalised-cross-entropy", "symmetric-cross-entropy", "poly", "elr")),
+    *(("loss", name, {}) for name in ("centre", "island", "scn", "rul", "supervised-contrastive")),
+    *(("loss", name, {"model.head": "cosine"}) for name in ("arcface", "cosface", "ldam")),
+    *(("loss", name, {"training.teacher": "ema"}) for name in ("distillation", "mean-teacher")),
+    ("loss", "eac", {"model.name": "cnn4", **MODELS["cnn4"], "model.units": 0}),
+    ("loss", "dan", {"model.name": "dan", **MODELS["dan"]}),
     *(("sampler", name, {}) for name in ("shuffled", "balanced", "weighted", "adaptive", "adaptive-smooth")),
+    *(("sampler", name, {}) for name in ("class-batches", "hard-examples", "self-paced")),
     *(("augmentation", name, {}) for name in ("none", "standard", "shifted", "crop-jitter", "crop-jitter-erase")),
     *(("optimizer", name, {}) for name in ("adam", "adamw", "sgd", "sam", "asam")),
     *(

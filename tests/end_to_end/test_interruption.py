@@ -206,3 +206,20 @@ def test_what_a_scheduler_sends_ends_a_run_with_a_code_of_its_own(started, tmp_p
     assert started.returncode == code, errors
     (path,) = tmp_path.glob("results/runs/*/run.json")
     assert json.loads(path.read_text())["status"] == "interrupted"
+
+
+def test_ctrl_c_twice_in_the_last_evaluation_is_written_down(ferbench_cli, monkeypatch, tmp_path):
+    def twice(*args):
+        raise_later(run.write_failure, monkeypatch)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def raise_later(real, patch):
+        def again(*args):
+            os.kill(os.getpid(), signal.SIGINT)
+            real(*args)
+
+        patch.setattr(run, "write_failure", again)
+
+    monkeypatch.setattr(run, "evaluate_kept", twice)
+    ferbench_cli(*ARGS, "--set", "training.epochs=1")
+    assert outcome_status(tmp_path / "results") == "interrupted"

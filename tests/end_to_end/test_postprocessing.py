@@ -31,6 +31,7 @@ def ferbench_postprocessing():
     yield ferbench.PostprocessingSpec("centred", build="centred:Centred")
     yield ferbench.PostprocessingSpec("wide", build="centred:wide")
     yield ferbench.PostprocessingSpec("empty", build="centred:empty")
+    yield ferbench.PostprocessingSpec("words", build="centred:words")
 
 class Centred:
     def __init__(self, task, *, share: float = 1.0):
@@ -46,6 +47,9 @@ class Centred:
 
 def wide(task):
     return lambda logits: logits[:, :2]
+
+def words(task):
+    return lambda logits: "sure"
 
 def empty(task):
     return lambda logits: logits * np.nan
@@ -134,6 +138,26 @@ def test_predict_gives_what_the_test_recorded(made, call, tmp_path):
     for identity, row in zip(tested.ids, tested.probabilities, strict=True):
         place = Path(str(identity))
         assert list(told[place.parent.name + place.name]["probabilities"].values()) == pytest.approx(row, abs=1e-6)
+
+
+def test_a_grid_of_them_trains_a_run_once_and_tests_it_in_each_way(made, call, tmp_path):
+    ways = ("--postprocessing", "logit-adjustment", "--postprocessing", "temperature", "--seed", "2")
+    asked = ("run", *again(made, tmp_path, *ways, "--name", "both"))
+    plan = json.loads(call(*asked, "--dry-run", "--json").stdout)
+    assert [one["action"] for one in plan] == ["run", "run"]
+    assert len({one["training_id"] for one in plan}) == 1
+    done = call(*asked, "--json")
+    assert done.exit_code == 0, done.output
+    outcomes = json.loads(done.stdout)
+    assert [one["status"] for one in outcomes] == ["done", "done"]
+    assert [list(one["evaluations"]["test"]["options"])[1] for one in outcomes] == ["postprocessing"] * 2
+    run = find_run(tmp_path / "results", "both-1")
+    assert set(entries(run)) == {"logit-adjustment", "temperature"}
+    assert len(entries(run, "validation")) == 1
+    assert {one["name"] for one in outcomes} == {"both-1"}
+    assert Verification.of(run).verdict == "whole"
+    assert [one["reused"] for one in json.loads(call(*asked, "--json").stdout)] == [True, True]
+    assert find_run(tmp_path / "results", "both-1").path == run.path
 
 
 def test_a_finished_run_is_tested_in_other_ways_without_training(made, call, tmp_path):
@@ -233,6 +257,7 @@ def test_a_plugin_of_ones_own_is_fitted_kept_and_loaded(made, call, tmp_path):
         (("--set", "postprocessing.tau=1.0"), "postprocessing.tau is an option of no postprocessing"),
         (("--postprocessing", "temperature", "--set", "data.fold=1/3"), "which are what a fold is tested on"),
         (("--postprocessing", "wide"), "gives an array of shape"),
+        (("--postprocessing", "words"), "gives str, not an array of logits"),
         (("--postprocessing", "empty"), "gives logits that are not finite"),
         (("--postprocessing", "temperatur"), "did you mean"),
     ],

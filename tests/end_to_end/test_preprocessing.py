@@ -210,7 +210,7 @@ def test_what_nothing_is_found_in_is_left_out_and_said(made, call, tmp_path, fer
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (("--preprocessing", "floats"), "gives an array of float64, expected uint8"),
+        (("--preprocessing", "floats"), "gives no image: array of float64, expected uint8"),
         (("--preprocessing", "left-half", "--set", "preprocessing.most=-1"), "found nothing in it"),
         (("--preprocessing", "equalise"), "did you mean"),
         (("--set", "preprocessing.share=0.5"), "preprocessing.share is an option of no preprocessing"),

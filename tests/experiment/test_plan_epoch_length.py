@@ -131,9 +131,17 @@ def test_of_no_epochs_no_lengths_are_asked_for(tmp_path):
     assert planned("half", told(tmp_path, "1 / 0"), epochs=0).lengths.samples == (8,)
 
 
-@pytest.mark.parametrize("given", ["[8]", "[8, 16, 0]", "[8.0, 16.0, 24.0]", "None", "'long'"])
+@pytest.mark.parametrize("given", ["[8]", "[8, 16, 0]", "[8.0, 16.0, 24.0]", "None", "'long'", "[8, 16, 10**15]"])
 def test_lengths_that_are_none_are_left_for_the_run_to_refuse(tmp_path, given):
     made = planned("half", told(tmp_path, given), epochs=3)
     assert made.lengths.samples == (33,)
-    with pytest.raises(UserError, match="as the lengths of 3 epochs, not a whole number of at least 1 for each"):
+    with pytest.raises(UserError, match="as the lengths of 3 epochs, not a whole number from 1 to 1,000,000,000 for each"):
+        check_epochs(made, made.split.labels[made.split.train])
+
+
+def test_a_sampler_that_draws_nothing_is_refused(tmp_path):
+    path = tmp_path / "samplers.py"
+    path.write_text(TOLD.replace("def indices", "def draws").replace("def lengths", "def spans"))
+    made = planned("half", (str(path),), epochs=1)
+    with pytest.raises(UserError, match="has neither indices"):
         check_epochs(made, made.split.labels[made.split.train])

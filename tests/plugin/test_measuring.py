@@ -79,6 +79,7 @@ def boom(given):
         (lambda given: "0.5", {}, "returned str, not a number"),
         (lambda given: None, {}, "returned NoneType, not a number"),
         (lambda given: np.ones(2), {}, "returned ndarray, not a number"),
+        (lambda given: 10**400, {}, "returned int, not a number"),
         (lambda given: 2.0, {"low": 0, "high": 1}, "returned 2, which is not from 0 to 1"),
         (lambda given: math.inf, {}, "returned inf, which is not from −∞ to ∞"),
     ],

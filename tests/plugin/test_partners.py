@@ -76,7 +76,7 @@ def test_the_longer_views_count_where_they_begin_alike(registry):
 def test_the_option_that_decides_is_named(registry):
     model = registry.find("model", "resnet9")
     assert remedy_for(model, "cosine") == "say --set model.head=cosine"
-    assert remedy_for(model, "maps") == "its option units says when it does: ferbench plugins show resnet9"
+    assert remedy_for(model, "maps") == "its options grid and units say when it does: ferbench plugins show resnet9"
     assert dependent_options(registry.find("model", "bare"), "nowhere") == ["depth"]
     assert "ferbench.Outputs" in remedy_for(registry.find("model", "bare"), "features")
 

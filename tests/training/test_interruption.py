@@ -66,6 +66,21 @@ def test_while_the_end_is_written_down_another_request_does_not_tear_it():
     assert written
 
 
+@pytest.mark.parametrize("first", ORDINARY)
+def test_while_the_end_is_written_down_not_even_ctrl_c_tears_it(first):
+    written = False
+    with Interruption().listening() as interruption, contextlib.suppress(Interrupted):
+        try:
+            send(first)
+        except Interrupted:
+            with interruption.writing():
+                send(signal.SIGINT)
+                written = True
+            with pytest.raises(Interrupted):
+                send(signal.SIGINT)
+    assert written
+
+
 def test_afterwards_signals_do_what_they_did_before():
     before = signal.getsignal(signal.SIGTERM)
     with Interruption().listening():

@@ -225,3 +225,17 @@ def test_of_several_passes_of_an_update_the_first_is_told():
     job.schedule = lambda step, scores: (0.0,)
     fit(job, Observer())
     np.testing.assert_allclose(job.sampler.heard[0].losses, plain.losses, rtol=1e-4)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_is_refused_since_it_would_pass_for_a_sample_that_was_not_drawn(value):
+    def one_is_none(outputs: Outputs, targets: Targets) -> LossValue:
+        total = nn.functional.cross_entropy(outputs.logits, targets.labels)
+        each = torch.zeros(len(targets))
+        if targets.positions is not None:
+            each[targets.positions == 7] = value
+        return LossValue(total, per_sample=each)
+
+    with pytest.raises(UserError, match=f"training sample 7 is {value}") as refused:
+        heard(loss=one_is_none)
+    assert "per_sample" in refused.value.remedy

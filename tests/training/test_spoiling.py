@@ -280,6 +280,15 @@ def test_a_component_that_the_records_could_not_hold_is_refused(name, said):
         evaluate_loss(loss, Outputs(torch.zeros(2, 3)), Targets(torch.zeros(2, dtype=torch.int64)))
 
 
+@pytest.mark.parametrize(("components", "got"), [(None, "NoneType"), ([torch.tensor(1.0)], "list")])
+def test_components_that_are_not_by_name_are_refused(components, got):
+    def loss(outputs, targets):
+        return LossValue(nn.functional.cross_entropy(outputs.logits, targets.labels), components)
+
+    with pytest.raises(UserError, match=f"the loss returns {got} as its components, not scalars by name"):
+        evaluate_loss(loss, Outputs(torch.zeros(2, 3)), Targets(torch.zeros(2, dtype=torch.int64)))
+
+
 @pytest.mark.parametrize(
     ("value", "got"),
     [
