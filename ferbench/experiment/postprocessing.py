@@ -114,7 +114,9 @@ class Postprocessing:
         return used
 
     def _refused(self, what: str) -> UserError:
-        return UserError(f"{self._component.title} {what}", f"{self._component.whom}; the contract is ferbench.PostprocessingSpec")
+        return UserError(
+            f"{self._component.title} {what}", f"{self._component.whom}; the contract is ferbench.PostprocessingSpec"
+        )
 
 
 def log_probabilities(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -85,7 +85,11 @@ def told_lengths(sampler: Any, epochs: int) -> list[int] | None:
         return None
     told = sampler.lengths(epochs)
     given = np.asarray(told)
-    if given.shape == (epochs,) and np.issubdtype(given.dtype, np.integer) and 1 <= given.min() <= given.max() <= _LONGEST:
+    if (
+        given.shape == (epochs,)
+        and np.issubdtype(given.dtype, np.integer)
+        and 1 <= given.min() <= given.max() <= _LONGEST
+    ):
         return [int(length) for length in given]
     what = "batches" if gives_batches(sampler) else "positions"
     raise UserError(

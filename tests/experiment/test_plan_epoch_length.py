@@ -135,7 +135,9 @@ def test_of_no_epochs_no_lengths_are_asked_for(tmp_path):
 def test_lengths_that_are_none_are_left_for_the_run_to_refuse(tmp_path, given):
     made = planned("half", told(tmp_path, given), epochs=3)
     assert made.lengths.samples == (33,)
-    with pytest.raises(UserError, match="as the lengths of 3 epochs, not a whole number from 1 to 1,000,000,000 for each"):
+    with pytest.raises(
+        UserError, match="as the lengths of 3 epochs, not a whole number from 1 to 1,000,000,000 for each"
+    ):
         check_epochs(made, made.split.labels[made.split.train])
 
 
