@@ -209,17 +209,13 @@ def test_what_a_scheduler_sends_ends_a_run_with_a_code_of_its_own(started, tmp_p
 
 
 def test_ctrl_c_twice_in_the_last_evaluation_is_written_down(ferbench_cli, monkeypatch, tmp_path):
-    def twice(*args):
-        raise_later(run.write_failure, monkeypatch)
+    real = run.write_failure
+
+    def insisting(*args):
         os.kill(os.getpid(), signal.SIGINT)
+        real(*args)
 
-    def raise_later(real, patch):
-        def again(*args):
-            os.kill(os.getpid(), signal.SIGINT)
-            real(*args)
-
-        patch.setattr(run, "write_failure", again)
-
-    monkeypatch.setattr(run, "evaluate_kept", twice)
+    monkeypatch.setattr(run, "evaluate_kept", lambda *args: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(run, "write_failure", insisting)
     ferbench_cli(*ARGS, "--set", "training.epochs=1")
     assert outcome_status(tmp_path / "results") == "interrupted"

@@ -65,7 +65,6 @@ def test_every_option_of_ours_that_needs_a_word_names_something_or_allows_it():
     }
     assert open_ones == {
         ("weights", Consent.BEFORE),
-        ("votes", Consent.BEFORE),
         ("root", Consent.BEFORE),
         ("votes", Consent.BEFORE),
         ("allow_pickled_weights", Consent.NOW),
