@@ -174,8 +174,10 @@ def _print_lines(board: Board, sort: str | None, ranked_by: str) -> None:
         minor = [key for key in reversed(metrics) if key not in (*RANKED_BY, *without)]
         # What tells rows apart goes last.
         spare = ["runs", *reversed(COSTS), *minor, BRACKETS, "balanced_accuracy", "config"]
-        spare += [*(key for key in reversed(keys) if "." in key), *reversed(SHARED[2:])]
-        spare += [*reversed(without), "accuracy", "macro_f1", "name", *reversed(SHARED[:2])]
+        last = ("sampler", "loss")
+        spare += [key for key in reversed(keys) if "." in key]
+        spare += [key for key in reversed(SHARED) if key not in last]
+        spare += [*reversed(without), "accuracy", "macro_f1", "name", *last]
         spare = [key for key in spare if key not in (sort, ranked_by, f"{ranked_by}_without")]
         own = [note for note in table.notes if any(note not in other.notes for other in tables)]
         head = [one_line(table.caption), *map(one_line, table.above)]
