@@ -119,6 +119,25 @@ def images_in(directory: Path, *, deep: bool) -> tuple[list[Path], str]:
     return paths, warning
 
 
+def size_of_first(directory: Path) -> tuple[int, int] | None:
+    """(height, width) of the first image below a directory, as its header says; None where there is none that can be
+    read.
+
+    Raises:
+        UserError: a directory cannot be read.
+    """
+    from PIL import Image
+
+    name = next(images(directory), None)
+    if name is None:
+        return None
+    try:
+        with Image.open(directory / name) as image:
+            return image.height, image.width
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
+
+
 def left_out_images(notes: Mapping[str, Any]) -> dict[str, int]:
     """How many images, by suffix, could not be decoded and were left out, as a dataset's notes or its members' say."""
     counts = Counter[str]()

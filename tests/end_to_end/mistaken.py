@@ -21,7 +21,7 @@ def _boom(where, here):
 
 @ferbench.hookimpl
 def ferbench_losses():
-    for name in ("margin", "centre", "named", "learnt", "late", "failing-loss"):
+    for name in ("margin", "moving", "named", "learnt", "late", "failing-loss"):
         yield ferbench.LossSpec(name, build=f"mistaken:{name.replace('-', '_')}")
 
 
@@ -107,7 +107,7 @@ class Centre:
         self.seen, self.since = state["seen"], state["since"]
 
 
-centre = Centre
+moving = Centre
 
 
 def named(task, *, component: str = "loss"):

@@ -80,7 +80,7 @@ def test_a_sampler_that_sorts_its_labels_trains_on_the_right_ones(run, tmp_path)
     np.testing.assert_array_equal(probabilities(tmp_path / "sorting"), probabilities(tmp_path / "plain"))
 
 
-STATEFUL = ("loss.name=centre", "training.select=loss", "runtime.checkpoint_every=1")
+STATEFUL = ("loss.name=moving", "training.select=loss", "runtime.checkpoint_every=1")
 
 
 def test_the_kept_weights_are_tested_with_the_loss_that_they_were_validated_with(run, tmp_path):

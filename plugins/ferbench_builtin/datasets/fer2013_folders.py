@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ferbench import Dataset, Fault, Sample, UserError, image_tree
-from ferbench_builtin.datasets.fer2013_classes import CLASS_NAMES, PARTS, class_named
+from ferbench_builtin.datasets.fer2013_classes import CLASS_NAMES, PARTS, SIZE, class_named
 
 _TELLING_NAME = re.compile(r"(Training|PublicTest|PrivateTest)_[0-9]+")
 
@@ -39,6 +39,8 @@ class Fer2013Folders(Dataset):
     def __init__(self, path: Path, splits: Sequence[Split]) -> None:
         self.path = path
         self.class_names = CLASS_NAMES
+        # Copies that were enlarged go around; that is said of them, and no reason not to read them.
+        self.native_size = image_tree.size_of_first(splits[0].directory) or SIZE
         self._splits = splits
         self._notes: dict[str, Any] = {"layout": f"{len(splits)} folders"}
 
