@@ -75,8 +75,14 @@ class Postprocessing:
         """Probabilities float32[N, K] as it leaves them.
 
         Raises:
-            UserError: what it gives has another shape, or is not finite.
+            UserError: what it gives has another shape, is not finite, or is another for an image alone.
         """
+        made = self._made(probabilities)
+        if len(made) > 1 and not np.allclose(self._made(probabilities[:1]), made[:1], rtol=1e-3, atol=1e-4):
+            raise self._refused("gives an image other probabilities alone than among others")
+        return made
+
+    def _made(self, probabilities: NDArray[np.floating]) -> NDArray[np.float32]:
         with using(self._component):
             returned = self._built(log_probabilities(probabilities))
         try:

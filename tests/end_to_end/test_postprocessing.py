@@ -31,6 +31,7 @@ def ferbench_postprocessing():
     yield ferbench.PostprocessingSpec("centred", build="centred:Centred")
     yield ferbench.PostprocessingSpec("wide", build="centred:wide")
     yield ferbench.PostprocessingSpec("empty", build="centred:empty")
+    yield ferbench.PostprocessingSpec("crowd", build="centred:crowd")
     yield ferbench.PostprocessingSpec("words", build="centred:words")
 
 class Centred:
@@ -47,6 +48,9 @@ class Centred:
 
 def wide(task):
     return lambda logits: logits[:, :2]
+
+def crowd(task):
+    return lambda logits: logits - logits.mean(axis=0)
 
 def words(task):
     return lambda logits: "sure"
@@ -257,6 +261,7 @@ def test_a_plugin_of_ones_own_is_fitted_kept_and_loaded(made, call, tmp_path):
         (("--set", "postprocessing.tau=1.0"), "postprocessing.tau is an option of no postprocessing"),
         (("--postprocessing", "temperature", "--set", "data.fold=1/3"), "which are what a fold is tested on"),
         (("--postprocessing", "wide"), "gives an array of shape"),
+        (("--postprocessing", "crowd"), "gives an image other probabilities alone than among others"),
         (("--postprocessing", "words"), "gives str, not an array of logits"),
         (("--postprocessing", "empty"), "gives logits that are not finite"),
         (("--postprocessing", "temperatur"), "did you mean"),
