@@ -8,7 +8,7 @@ from html import escape
 from types import TracebackType
 from typing import Any
 
-from ferbench.records.epoch import Epoch
+from ferbench.records.epoch import Epoch, selecting
 from ferbench.training.loop import Observer, Position
 
 _PAUSE = 0.25  # seconds between two updates
@@ -28,9 +28,11 @@ class NotebookProgress(Observer):
     Args:
         title: which run.
         epochs: that are planned.
+        select: as ``training.select`` has it.
     """
 
-    def __init__(self, title: str, epochs: int) -> None:
+    def __init__(self, title: str, epochs: int, select: str = "macro_f1") -> None:
+        self._select = select
         self._title, self._epochs = title, epochs
         self._done, self._shown = 0.0, 0.0
         self._line = ""
@@ -59,9 +61,10 @@ class NotebookProgress(Observer):
         self._done = float(epoch.epoch)
         scores = epoch.validation.metrics
         best = ", the best so far" if epoch.best else ""
+        further = "" if self._select in ("accuracy", "macro_f1") else f", {selecting(epoch, self._select)}"
         self._line = (
             f"epoch {epoch.epoch}/{self._epochs}: validation accuracy {scores['accuracy']:.4f}, "
-            f"macro-F1 {scores['macro_f1']:.4f}{best}"
+            f"macro-F1 {scores['macro_f1']:.4f}{further}{best}"
         )
         self._update()
 

@@ -134,7 +134,8 @@ class _Shown(Progress):
 
         assert combination.plan is not None
         position = f"{number}/{self._count} " if self._count > 1 else ""
-        return NotebookProgress(position + combination.label, combination.plan.resolved.recipe.training.epochs)
+        training = combination.plan.resolved.recipe.training
+        return NotebookProgress(position + combination.label, training.epochs, training.select)
 
     def ended(self, outcome: Outcome) -> None:
         if outcome.status != "done":

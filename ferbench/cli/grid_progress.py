@@ -42,9 +42,14 @@ class GridProgress(Progress):
         assert plan is not None
         if plan.resolved.recipe.runtime.devices > 1 and not self.quiet:
             click.echo(shared_batch(plan), err=True)
-        title, epochs = self.title(number, combination), plan.resolved.recipe.training.epochs
+        title, training = self.title(number, combination), plan.resolved.recipe.training
+        epochs, select = training.epochs, training.select
         live = sys.stderr.isatty() and not self.quiet and epochs
-        with LiveProgress(title, epochs) if live else LineProgress(title, epochs, quiet=self.quiet) as observer:
+        with (
+            LiveProgress(title, epochs, select)
+            if live
+            else LineProgress(title, epochs, quiet=self.quiet, select=select)
+        ) as observer:
             yield observer
 
     def title(self, number: int, combination: Combination) -> str:
@@ -94,12 +99,14 @@ class SeveralProgress(GridProgress):
 
         plan = combination.plan
         assert plan is not None
-        title, epochs = self.title(number, combination), plan.resolved.recipe.training.epochs
+        title, training = self.title(number, combination), plan.resolved.recipe.training
+        epochs, select = training.epochs, training.select
         run = plan.directory(Path()).path.name
         if self._live is None:
-            yield LineProgress(title, epochs, quiet=self.quiet, prefix=f"{number}/{self.count} {run}  ")
+            prefix = f"{number}/{self.count} {run}  "
+            yield LineProgress(title, epochs, quiet=self.quiet, prefix=prefix, select=select)
             return
-        with self._live.row(title, f"{number}/{self.count} {run}", epochs) as observer:
+        with self._live.row(title, f"{number}/{self.count} {run}", epochs, select) as observer:
             yield observer
 
     def ended(self, outcome: Outcome) -> None:

@@ -22,7 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from ferbench.records.epoch import Epoch
+from ferbench.records.epoch import Epoch, selecting
 from ferbench.tables.table import duration
 from ferbench.training.loop import Observer
 from ferbench.training.position import Position
@@ -39,19 +39,24 @@ class _Rate(TextColumn):
         return Text(f"{task.speed:,.0f} images/s" if task.speed else "", style="progress.data.speed")
 
 
-def describe_epoch(epoch: Epoch, epochs: int) -> str:
-    """One epoch as one line."""
+def describe_epoch(epoch: Epoch, epochs: int, select: str = "macro_f1") -> str:
+    """One epoch as one line; a star stands behind what ``training.select`` names where that is the best so far."""
     train, validation = epoch.train.metrics, epoch.validation.metrics
 
     def loss(value: float | None) -> str:
         return "—" if value is None else f"{value:.4f}" if value < 1e4 else f"{value:.3e}"
 
+    shown = {
+        "loss": f"validation loss {loss(validation['loss'])}",
+        "accuracy": f"accuracy {validation['accuracy']:.4f}",
+        "macro_f1": f"macro-F1 {validation['macro_f1']:.4f}",
+    }
+    shown.setdefault(select, selecting(epoch, select))
+    shown[select] += " *" if epoch.best else "  "
     return (
         f"epoch {epoch.epoch:>{len(str(epochs))}}/{epochs}"
         f"  loss {loss(train['loss'])}"
-        f"  validation loss {loss(validation['loss'])}"
-        f"  accuracy {validation['accuracy']:.4f}"
-        f"  macro-F1 {validation['macro_f1']:.4f}{' *' if epoch.best else '  '}"
+        f"  {'  '.join(shown.values())}"
         f"  {epoch.images_per_second or 0:,.0f} images/s"
     )
 
@@ -84,10 +89,12 @@ class LineProgress(_Images):
         epochs: that are planned.
         quiet: print nothing.
         prefix: of each line but the first, where several runs go on at once.
+        select: as ``training.select`` has it.
     """
 
-    def __init__(self, title: str, epochs: int, *, quiet: bool, prefix: str = "") -> None:
+    def __init__(self, title: str, epochs: int, *, quiet: bool, prefix: str = "", select: str = "macro_f1") -> None:
         super().__init__(epochs)
+        self._select = select
         self._prefix = ""
         self._quiet = quiet
         self._started = time.perf_counter()
@@ -105,7 +112,7 @@ class LineProgress(_Images):
         spent = time.perf_counter() - self._started
         done, begun = self._before(epoch.epoch + 1), self._before(self._first + 1)
         left = spent / (done - begun) * (self._before(self._epochs + 1) - done)
-        self._print(f"{describe_epoch(epoch, self._epochs)}  {duration(round(left))} left")
+        self._print(f"{describe_epoch(epoch, self._epochs, self._select)}  {duration(round(left))} left")
 
     def resumed(self, at: Position) -> None:
         self._first = at.epoch - 1
@@ -120,10 +127,11 @@ class LineProgress(_Images):
 
 
 class LiveProgress(_Images):
-    """Two bars (epochs, images of this epoch) with loss, validation macro-F1, images/s and time left."""
+    """Two bars (epochs, images of this epoch) with loss, what ``training.select`` names, images/s and time left."""
 
-    def __init__(self, title: str, epochs: int) -> None:
+    def __init__(self, title: str, epochs: int, select: str = "macro_f1") -> None:
         super().__init__(epochs)
+        self._select = select
         console = self._console = Console(stderr=True, highlight=False)
         console.print(Text(f"run {one_line(title)}", style="bold"))
         self._progress = Progress(
@@ -162,9 +170,8 @@ class LiveProgress(_Images):
         self._progress.update(self._all, completed=self._finished_images + images)
 
     def epoch_ended(self, epoch: Epoch) -> None:
-        self._console.print(Text(describe_epoch(epoch, self._epochs)))
-        score = epoch.validation.metrics["macro_f1"]
-        self._progress.update(self._all, numbers=f"validation macro-F1 {score:.4f}")
+        self._console.print(Text(describe_epoch(epoch, self._epochs, self._select)))
+        self._progress.update(self._all, numbers=f"validation {selecting(epoch, self._select)}")
 
     def resumed(self, at: Position) -> None:
         self._console.print(Text(describe_resumption(at)))
@@ -195,13 +202,13 @@ class LiveRuns:
         self._progress.start()
 
     @contextmanager
-    def row(self, title: str, name: str, epochs: int) -> Iterator[Observer]:
+    def row(self, title: str, name: str, epochs: int, select: str = "macro_f1") -> Iterator[Observer]:
         """An observer whose run has a bar, called ``name``, while this is entered."""
         self._console.print(Text(f"run {one_line(title)}", style="bold"))
         self._show_count()
         task = self._progress.add_task(name, total=None, numbers="")
         try:
-            yield _Row(self._progress, task, epochs)
+            yield _Row(self._progress, task, epochs, select)
         finally:
             self._progress.remove_task(task)
 
@@ -228,8 +235,9 @@ class LiveRuns:
 
 
 class _Row(_Images):
-    def __init__(self, progress: Progress, task: TaskID, epochs: int) -> None:
+    def __init__(self, progress: Progress, task: TaskID, epochs: int, select: str) -> None:
         super().__init__(epochs)
+        self._select = select
         self._progress, self._task = progress, task
         self._score = ""
 
@@ -239,7 +247,7 @@ class _Row(_Images):
         self._progress.update(self._task, completed=done, total=of, numbers=numbers)
 
     def epoch_ended(self, epoch: Epoch) -> None:
-        self._score = f"  validation macro-F1 {epoch.validation.metrics['macro_f1']:.4f}"
+        self._score = f"  validation {selecting(epoch, self._select)}"
         self._progress.update(self._task, numbers=f"epoch {epoch.epoch}/{self._epochs}{self._score}")
 
     def resumed(self, at: Position) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Literal
 
 from ferbench.errors import UserError
-from ferbench.plugin.component import Component
+from ferbench.plugin.component import Component, UnusableComponent
 from ferbench.plugin.registry import Registry
 from ferbench.plugin.specs import LossSpec, ModelSpec, Spec
 
@@ -57,12 +58,12 @@ def check_partners(loss: Component, model: Component, registry: Registry) -> Non
     lacking = [name for name in needed(loss.spec) if name not in model.spec.gives]
     if lacking:
         able = [
-            other.name
+            other
             for other in registry.components("model")
             if isinstance(other.spec, ModelSpec) and not set(needed(loss.spec)) - set(other.spec.gives)
         ]
         more = f" and {len(able) - _NAMED} more" if len(able) > _NAMED else ""
-        remedy = f"choose a model that does: {', '.join(able[:_NAMED])}{more}" if able else "no model here does"
+        remedy = f"choose a model that does: {_able(able[:_NAMED], lacking, more)}" if able else "no model here does"
         if model.plugin.local:
             remedy += f"; or let its forward() give them, and say so: ModelSpec(gives={tuple(lacking)})"
         raise UserError(f"{loss.where} needs {_listed(lacking)}, which {model.where} does not give", remedy)
@@ -105,15 +106,44 @@ def check_teacher(loss: Component, teacher: str | None) -> None:
 def remedy_for(model: Component | None, name: str) -> str:
     """What to do where a model's outputs have not what its spec says that they may have."""
     if model is not None:
-        options = model.options().fields
-        for option in options:
-            if name in option.choices:
-                return f"say --set model.{option.name}={name}"
+        if settings := settings_for(model, name):
+            return f"say {' '.join(f'--set model.{setting}' for setting in settings)}"
         telling = dependent_options(model, name)
         if telling:
             said = f"option {telling[0]} says" if len(telling) == 1 else f"options {_listed(telling)} say"
             return f"its {said} when it does: ferbench plugins show {model.name}"
     return "choose a model that does, or let its forward() return ferbench.Outputs with it"
+
+
+def settings_for(model: Component, name: str) -> list[str]:
+    """What to set for a model to give something, such as ``["head=cosine"]``: an option that has it as a value, or all
+    that the sentence of a description names which speaks of it ("With units=0 and grid=1 … as maps"). Empty: nothing
+    that is known."""
+    options = model.options().fields
+    for option in options:
+        if name in option.choices:
+            return [f"{option.name}={name}"]
+    for option in options:
+        for sentence in re.split(r"(?<=[.;])\s+", option.description):
+            settings = re.findall(r"\b\w+=[\w.-]*\w", sentence)
+            if settings and re.search(rf"\b{re.escape(name)}\b", sentence):
+                return settings
+    return []
+
+
+def _able(models: list[Component], lacking: list[str], more: str) -> str:
+    """Models that give what is lacking, with the settings that they do so with."""
+    asked = [name for name in lacking if name not in ("features", "classifier")]  # which hang on no option
+    needed_settings = []
+    for model in models:
+        settings: list[str] = []
+        with contextlib.suppress(UnusableComponent):
+            settings = [f"model.{setting}" for name in asked for setting in settings_for(model, name)]
+        needed_settings.append(_listed(settings) if settings else "")
+    if len(set(needed_settings)) == 1 and needed_settings[0]:
+        return f"{', '.join(model.name for model in models)}{more}, with {needed_settings[0]}"
+    pairs = zip(models, needed_settings, strict=True)
+    return ", ".join(f"{model.name} ({settings})" if settings else model.name for model, settings in pairs) + more
 
 
 def dependent_options(model: Component, name: str) -> list[str]:

@@ -182,7 +182,8 @@ class ModelSpec(Spec):
         std: per-channel standard deviation that it then divides by.
         affect: whether the model can have a valence/arousal head, where the task has those labels.
         gives: what its outputs have beside logits and affect: ``features``, ``classifier``, names of ``extra``. What it
-            gives with some of its options alone, these say in their description, or have as a value.
+            gives with some of its options alone, these have as a value, or say in their description;
+            messages repeat settings of a sentence that names it ("With units=0 and grid=1 … as maps.").
         views: of each training sample that it wants, see `LossSpec`.
     """
 

@@ -53,3 +53,12 @@ class Epoch(Record):
     """Side of the training images in pixels, where they grow."""
     corrected: Corrected | None = None
     """What the loss has corrected; not there until it has corrected something."""
+
+
+def selecting(epoch: Epoch, select: str) -> str:
+    """What ``training.select`` names, with its value on validation; of ``recall:CLASS`` epochs keep none."""
+    name, _, class_name = select.partition(":")
+    scores = epoch.validation.f1 if name == "f1" and class_name else epoch.validation.metrics
+    value = scores.get(class_name or name)
+    called = "macro-F1" if select == "macro_f1" else select
+    return called if value is None else f"{called} {value:.4f}"

@@ -49,6 +49,19 @@ class MetricBench:
                 f"it has the option {options[0].name}, and metrics have none: offer a spec for each variant"
             )
 
+    def builds_one(self) -> bool:
+        """Whether what the spec names returns a function, called with predictions or with nothing."""
+        try:
+            made = self.ask(self.ordinary)
+        except TypeError:
+            try:
+                made = self._subject.component.builder()()
+            except Exception:  # what it is, the next rule says
+                return False
+        except Exception:
+            return False
+        return callable(made)
+
     def ask(self, predictions: Predictions) -> Any:
         """What the metric says of predictions that may be written into, which those of a run may not."""
         return self._subject.component.builder()(_writable(predictions))
@@ -74,6 +87,8 @@ RULES = RuleSet(MetricBench)
 def builds(bench: MetricBench) -> None:
     """The spec names a function of predictions, without options."""
     bench.check_options()
+    if bench.builds_one():
+        raise Violation("`build` names the metric itself, not a builder of it")
 
 
 @RULES.rule(gate=True)

@@ -137,7 +137,9 @@ def heeds_the_schedule(bench: OptimizerBench) -> None:
         group["lr"] = 0.0
     bench.train(layer, optimizer, 3)
     if any(not torch.allclose(before[name], value, atol=1e-7) for name, value in layer.state_dict().items()):
-        raise Violation("weights move at lr 0: read the rate from the group at every step")
+        raise Violation(
+            "weights move at lr 0: read the rate from the group at every step, or put back what step() moved"
+        )
 
 
 @RULES.rule()

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from ferbench.cli.progress import LineProgress, PackingProgress
+from ferbench.api.progress import NotebookProgress
+from ferbench.cli.progress import LineProgress, PackingProgress, describe_epoch
 from ferbench.records.epoch import Epoch, EpochScores
 
 
@@ -38,3 +39,26 @@ def test_the_time_left_is_that_of_the_images_that_are_left(monkeypatch, capsys, 
     progress.epoch_ended(Epoch(epoch=1, train=scores, validation=scores))
     said = capsys.readouterr().err
     assert said.endswith({40: "40 s left\n", 80: "1 min 20 s left\n", 20: "20 s left\n"}[left]), said
+
+
+@pytest.mark.parametrize(
+    ("select", "said"),
+    [
+        ("macro_f1", "  accuracy 0.5000  macro-F1 0.2500 *  0 images/s"),
+        ("accuracy", "  accuracy 0.5000 *  macro-F1 0.2500  0 images/s"),
+        ("loss", "  validation loss 1.0000 *  accuracy 0.5000  macro-F1 0.2500  0 images/s"),
+        ("worst-group", "  macro-F1 0.2500  worst-group 0.1250 *  0 images/s"),
+        ("f1:sad", "  macro-F1 0.2500  f1:sad 0.3750 *  0 images/s"),
+        ("recall:sad", "  macro-F1 0.2500  recall:sad *  0 images/s"),
+    ],
+)
+def test_the_star_stands_behind_what_selects(select: str, said: str) -> None:
+    values = {"loss": 1.0, "accuracy": 0.5, "macro_f1": 0.25, "worst-group": 0.125, "f1": {"sad": 0.375}}
+    scores = EpochScores.model_validate(values)
+    epoch = Epoch(epoch=1, train=scores, validation=scores, best=True)
+    assert describe_epoch(epoch, 2, select).endswith(said)
+    notebook = NotebookProgress("run", 2, select)
+    notebook.epoch_ended(epoch)
+    value = said.partition(f"{select} ")[2][:6]
+    if select not in ("macro_f1", "recall:sad"):
+        assert f"{select} {value}" in repr(notebook)

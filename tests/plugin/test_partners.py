@@ -19,6 +19,7 @@ import ferbench
 def ferbench_losses():
     yield ferbench.LossSpec("centres", build="pair:loss", needs=("features",))
     yield ferbench.LossSpec("angles", build="pair:loss", needs=("cosine",))
+    yield ferbench.LossSpec("maps", build="pair:loss", needs=("maps",))
     yield ferbench.LossSpec("nobody", build="pair:loss", needs=("features", "nowhere"))
     yield ferbench.LossSpec("flips", build="pair:loss", views=("drawn", "mirrored"))
 
@@ -76,9 +77,20 @@ def test_the_longer_views_count_where_they_begin_alike(registry):
 def test_the_option_that_decides_is_named(registry):
     model = registry.find("model", "resnet9")
     assert remedy_for(model, "cosine") == "say --set model.head=cosine"
-    assert remedy_for(model, "maps") == "its options grid and units say when it does: ferbench plugins show resnet9"
+    assert remedy_for(model, "maps") == "say --set model.grid=1 --set model.units=0"
+    timm = remedy_for(registry.find("model", "timm"), "maps")
+    assert timm == "its option backbone says when it does: ferbench plugins show timm"
     assert dependent_options(registry.find("model", "bare"), "nowhere") == ["depth"]
     assert "ferbench.Outputs" in remedy_for(registry.find("model", "bare"), "features")
+
+
+def test_models_that_could_are_named_with_the_settings_that_they_take(registry):
+    angles = refused(registry, "angles", "linear").remedy
+    assert angles.startswith("choose a model that does: basic-cnn, cnn4, ")
+    assert angles.endswith(" more, with model.head=cosine")
+    maps = refused(registry, "maps", "linear").remedy
+    assert "cnn4 (model.units=0 and model.pool=mean), " in maps
+    assert "resnet18, " in maps
 
 
 @pytest.mark.parametrize(

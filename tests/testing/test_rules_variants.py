@@ -303,6 +303,8 @@ def test_a_mistake_is_refused_by_the_rule_that_names_it(tmp_path, kind, head, na
     component = load_registry([str(tmp_path / "variant.py")]).find(kind, "variant")
     verdicts = list(check(Subject(component)))
     assert ", ".join(failed(verdicts)) == rules, [one.said for one in verdicts if one.status == "failed"]
+    if name == "stays where it climbed":
+        assert "or put back what step() moved" in next(one.said for one in verdicts if one.status == "failed")
 
 
 SOUND = {
@@ -407,3 +409,23 @@ def test_mistakes_about_a_teacher_are_named(tmp_path, needs, taught, rule, said)
     first = next(one for one in check(Subject(component)) if one.status == "failed")
     assert first.rule == rule
     assert said in first.said
+
+
+METRIC = """
+import ferbench
+
+@ferbench.hookimpl
+def ferbench_metrics():
+    yield ferbench.MetricSpec("variant", build="variant:build", higher_is_better=True)
+
+def right(predictions):
+    return (predictions.probabilities.argmax(axis=1) == predictions.labels).mean()
+"""
+
+
+@pytest.mark.parametrize("text", ["build = lambda: right", "build = lambda task: right"])
+def test_a_builder_of_a_metric_is_told_from_the_metric(tmp_path, text):
+    (tmp_path / "variant.py").write_text(f"{METRIC}\n{text}\n")
+    verdicts = list(check(Subject(load_registry([str(tmp_path / "variant.py")]).find("metric", "variant"))))
+    said = {verdict.rule: verdict.said for verdict in verdicts if verdict.status == "failed"}
+    assert said == {"builds": "`build` names the metric itself, not a builder of it"}

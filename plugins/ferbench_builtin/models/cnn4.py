@@ -39,8 +39,8 @@ def cnn4(
         widths: filters of the four convolutions.
         dropout: fraction of a block's activations dropped at its end, while training.
         pool: what follows the blocks: "flatten", each place of the last maps by itself, or "mean", their means.
-        units: units of the dense layer; 0: none, the head sees what the blocks give. With 0, and means, the last maps
-            are among the outputs as maps.
+        units: units of the dense layer; 0: none, the head sees what the blocks give. With units=0 and pool=mean the
+            last maps are among the outputs as maps.
         head_dropout: fraction of those dropped before the head, while training.
         affect: also predict valence and arousal.
         head: "cosine": logits are head_scale times the cosine of the angle between features and class, as losses with

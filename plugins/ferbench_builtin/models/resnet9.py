@@ -42,9 +42,9 @@ def resnet9(
         task: the learning problem; images of any channel count and at least 8×8 pixels.
         width: channels of the stem; the stages have 2, 4 and 8 times as many.
         stem_stride: 2 halves the image in the stem; 1 keeps it, at four times the cost.
-        grid: the head sees the mean of each cell of a grid×grid over the last stage; 1: of the whole of it. With 1,
-            and without units, the last stage is among the outputs as maps.
-        units: units of the dense layer; 0: none, the head sees the means. With 0, and a grid of 1, the last stage is
+        grid: the head sees the mean of each cell of a grid×grid over the last stage; 1: of the whole of it. With grid=1
+            and units=0 the last stage is among the outputs as maps.
+        units: units of the dense layer; 0: none, the head sees the means. With units=0 and grid=1 the last stage is
             among the outputs as maps.
         dropout: fraction of the head's inputs dropped, while training.
         affect: also predict valence and arousal.
