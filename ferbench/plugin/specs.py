@@ -212,6 +212,13 @@ class LossSpec(Spec):
     (``training.loss_lr_factor``, ``training.loss_decay``), and counted apart. They are there when it is built. A loss
     that has others, and does not freeze them, is refused.
 
+    In validation, test and the trial before a training a module is in evaluation mode (``eval()``), in which dropout is
+    off; while it trains, each part of it is in the mode that the builder has left it in.
+
+    Predictions are always the model's logits. A head that lives in the loss predicts nothing: margins are for
+    ``outputs.classifier``, or for the ``cosine`` of a model with ``model.head=cosine``. A training whose first update
+    leaves the model's head without a gradient says so on stderr.
+
     One that changes with time also has ``epoch_started(epoch: int, epochs: int)``, called before the first batch of
     each epoch; epochs count from 1 to ``epochs``. Validation in an epoch, and the test of its weights, are of the same
     loss. A run that was stopped goes on with a loss that hears of its present epoch alone. It must work before it is

@@ -76,7 +76,7 @@ def check_loss(plan: Plan, model: nn.Module, loss: Loss) -> None:
     blank = torch.zeros(2, plan.task.channels, plan.task.height, plan.task.width)
     affect = torch.zeros(2, 2) if plan.task.has_affect else None
     built = shaped(loss)
-    with evaluating(model), torch.no_grad():
+    with evaluating(model, loss), torch.no_grad():
         targets = Targets(torch.zeros(2, dtype=torch.int64), affect=affect)
         evaluate_loss(loss, forward(model, blank, plan.needs), targets)
         if needs_teacher(plan.loss_spec):

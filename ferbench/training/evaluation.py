@@ -92,7 +92,7 @@ def evaluate(
     ranks: Ranks = ALONE,
     needs: Sequence[str] = (),
 ) -> SplitResult:
-    """Run a model over a split in evaluation mode.
+    """Run a model over a split, it and a loss that is a module in evaluation mode.
 
     Over several views of an image probabilities are averaged, and valence and arousal too. The loss is then that of
     the averaged probabilities: it is given their logarithms as logits, the mean of the features, and what else it needs
@@ -102,7 +102,7 @@ def evaluate(
     and what comes out is the same, on every rank.
 
     Args:
-        model: is put back into the mode that it was in.
+        model: is put back into the mode that it was in, and so is the loss.
         batches: the split.
         classes: K.
         loss: of the run; None: only predictions are wanted.
@@ -117,7 +117,7 @@ def evaluate(
     for part in (model, loss):  # what is evaluated is what the first rank keeps
         if isinstance(part, nn.Module):
             ranks.copy_weights(part)
-    with evaluating(model):
+    with evaluating(model, loss):
         while True:
             try:
                 sizes = whole_batch, batch_size
@@ -134,10 +134,13 @@ def evaluate(
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode; afterwards each module has the flag that it had, since parts of a model may differ."""
-    flags = {module: module.training for module in model.modules()}
-    model.eval()
+def evaluating(*parts: object) -> Iterator[None]:
+    """Evaluation mode of those that are modules, such as a model and its loss; afterwards each module in them has the
+    flag that it had, since parts of a model may differ."""
+    whole = [part for part in parts if isinstance(part, nn.Module)]
+    flags = {module: module.training for part in whole for module in part.modules()}
+    for part in whole:
+        part.eval()
     try:
         yield
     finally:

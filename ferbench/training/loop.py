@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import math
@@ -26,6 +27,7 @@ from ferbench.training.asking import described, pass_scores, rates_at
 from ferbench.training.epoch import Diverged, EpochSums, look, scores_of, summarise
 from ferbench.training.epoch_metrics import EpochMetrics
 from ferbench.training.evaluation import evaluate, evaluation_batch
+from ferbench.training.head import watching_head
 from ferbench.training.loss_state import put_state, state_of
 from ferbench.training.normalization import estimate_statistics
 from ferbench.training.per_sample import by_sample
@@ -241,7 +243,9 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             for parameters, rate in zip(training.optimizer.param_groups, rates, strict=True):
                 parameters["lr"] = rate
             ranks.seed_step(training.seed, at.step)
-            result = stepper.step(group)
+            first = not at.step and not ranks.index
+            with watching_head(training.model, training.optimizer) if first else contextlib.nullcontext():
+                result = stepper.step(group)
             at.step += 1
             at.batches += len(group)
             if training.average is not None:

@@ -333,6 +333,33 @@ class build(nn.Module):
         self.centre = mean if self.centre is None else 0.9 * self.centre + 0.1 * mean
         return cross_entropy(outputs, targets) + 1e-3 * (outputs.logits - self.centre).square().mean()
 """,
+    "dropout while it learns": """
+class build(nn.Module):
+    def __init__(self, task):
+        super().__init__()
+        self.drop = nn.Dropout(0.2)
+    def forward(self, outputs, targets):
+        return cross_entropy(outputs, targets) + 1e-3 * self.drop(outputs.logits.square().mean(1)).mean()
+""",
+    "batch norm": """
+class build(nn.Module):
+    def __init__(self, task):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(1)
+    def forward(self, outputs, targets):
+        away = self.norm(outputs.logits.square().mean(1, keepdim=True))
+        return cross_entropy(outputs, targets) + 1e-3 * away.square().mean()
+""",
+    "a margin while it learns": """
+class build(nn.Module):
+    def __init__(self, task):
+        super().__init__()
+        self.margin = 0.5
+    def forward(self, outputs, targets):
+        wanted = targets.distributions(outputs.logits.shape[1])
+        logits = outputs.logits - self.margin * wanted if self.training else outputs.logits
+        return cross_entropy(ferbench.Outputs(logits), targets)
+""",
     "a frozen network": """
 class build(nn.Module):
     def __init__(self, task):
@@ -350,6 +377,44 @@ def test_a_loss_that_keeps_what_it_may_keep_is_sound(tmp_path, name):
     component = load_registry([str(tmp_path / "variant.py")]).find("loss", "variant")
     verdicts = list(check(Subject(component)))
     assert failed(verdicts) == [], [one.said for one in verdicts if one.status == "failed"]
+
+
+NEEDY = """
+import torch.nn.functional as F
+from torch import nn
+import ferbench
+
+@ferbench.hookimpl
+def ferbench_losses():
+    yield ferbench.LossSpec("variant", build="variant:build", needs={needs})
+
+def build(task):
+    own = nn.Linear(task.features or 16, task.num_classes).requires_grad_(False)
+    return lambda outputs, targets: F.cross_entropy({logits}, targets.distributions(task.num_classes))
+"""
+
+
+@pytest.mark.parametrize(
+    ("needs", "logits", "said"),
+    [
+        (("features", "classifier"), "outputs.classifier(outputs.features)", ""),
+        (("features", "classifier"), "outputs.classifier(outputs.features.detach())", ""),
+        (("cosine",), "8 * outputs.extra['cosine']", ""),
+        (("fine",), "outputs.extra['fine']", ""),
+        (
+            ("features", "classifier"),
+            "own(outputs.features) + 0 * outputs.logits",
+            "predictions are the model's logits",
+        ),
+        (("features", "cosine"), "own(outputs.features)", "take cosine of a model with model.head=cosine"),
+    ],
+)
+def test_what_a_loss_trains_has_to_predict(tmp_path, needs, logits, said):
+    (tmp_path / "variant.py").write_text(NEEDY.format(needs=needs, logits=logits))
+    component = load_registry([str(tmp_path / "variant.py")]).find("loss", "variant")
+    (verdict,) = [one for one in check(Subject(component)) if one.rule == "trains-the-classifier"]
+    assert (verdict.status == "failed") == bool(said)
+    assert said in verdict.said
 
 
 @pytest.mark.parametrize("name", ["basic-cnn", "linear"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import log_loss
+from test_loop import training
 from torch import nn
 
 from ferbench.data.batches import Batches, InputShape, Truth
@@ -13,6 +14,7 @@ from ferbench.data.targets import LossValue, Outputs
 from ferbench.data.views import VIEWS
 from ferbench.metrics.scoring import scores_record
 from ferbench.training.evaluation import evaluate
+from ferbench.training.loop import Observer, fit
 
 CLASSES = ("left", "right")
 
@@ -97,3 +99,42 @@ def test_every_epoch_has_the_cheap_scores_and_the_end_all():
     assert {"roc_auc", "pr_auc", "f1"} <= set(record["per_class"]["left"])
     # Two classes: the rest of one is the other, so both have the same ROC curve.
     assert record["per_class"]["left"]["roc_auc"] == pytest.approx(record["metrics"]["roc_auc"])
+
+
+class Dropping(nn.Module):
+    """Cross-entropy of what is left of the logits, with a part that never learns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drop = nn.Dropout(0.5)
+        self.frozen = nn.Dropout(0.5).eval()
+        self.modes: list[bool] = []
+
+    def forward(self, outputs, targets):
+        self.modes.append(self.training)
+        return nn.functional.cross_entropy(self.frozen(self.drop(outputs.logits)), targets.labels)
+
+
+def test_a_loss_is_in_evaluation_mode_where_nothing_is_learnt_and_then_in_its_own_again():
+    dropping = Dropping()
+    found = evaluate(Sides(), split(), 2, dropping, 4)
+    assert found.loss == pytest.approx(evaluate(Sides(), split(), 2, loss, 4).loss)
+    assert set(dropping.modes) == {False}
+    assert (dropping.training, dropping.drop.training, dropping.frozen.training) == (True, True, False)
+
+
+def test_a_loss_has_its_mode_back_where_evaluation_is_ended():
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    dropping = Dropping()
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(Sides(), split(), 2, dropping, 4, before_batch=stop)
+    assert dropping.drop.training
+
+
+def test_a_loss_learns_in_training_mode_in_every_epoch():
+    job = training(epochs=2, loss=Dropping())
+    fit(job, Observer())
+    epoch = [True] * 4 + [False]  # of 50 samples in batches of 16, and 20 to validate on
+    assert job.loss.modes == epoch * 2

@@ -17,12 +17,15 @@ from ferbench.plugin.specs import LossSpec
 from ferbench.task import Task
 from ferbench.testing.made_up import made_up, width
 from ferbench.testing.rules import RuleSet, Subject, Violation
+from ferbench.training.evaluation import evaluating
 
 Check = Callable[["LossBench"], str | None]
 Part = TypeVar("Part", Outputs, Targets)
 
 #: What models can give, as far as it has a name that all know.
 GIVEN = ("features", "classifier", "maps", "pooled", "heads", "cosine")
+#: Those of them that come before the logits, or beside them.
+BEFORE_THE_HEAD = ("features", "classifier", "maps", "pooled", "heads")
 SAMPLES = 24
 EPOCHS = 5
 
@@ -120,6 +123,11 @@ class LossBench:
         """As validation and test have them."""
         return Targets(self.labels.clone(), affect=self.affect.clone())
 
+    def evaluated(self, loss: Any, outputs: Outputs, targets: Targets, seed: int = 0) -> Tensor:
+        """The total where nothing is learnt: a loss that is a module is in evaluation mode meanwhile."""
+        with evaluating(loss), torch.no_grad():
+            return total_of(loss, outputs, targets, seed)
+
     def predictions(self, right: float) -> Outputs:
         """Predictions that are right (1), without opinion (0) or wrong (-1)."""
         one_hot = torch.nn.functional.one_hot(self.labels, self.classes).float()
@@ -136,13 +144,16 @@ def copied(given: Part) -> Part:
     return given.each(Tensor.clone)
 
 
-def value_of(loss: Any, outputs: Outputs, targets: Targets) -> Any:
-    """What a loss returns for outputs and targets that it may write into, as a run's are; gradients reach the given."""
-    return loss(copied(outputs), copied(targets))
+def value_of(loss: Any, outputs: Outputs, targets: Targets, seed: int = 0) -> Any:
+    """What a loss returns for outputs and targets that it may write into, as a run's are; gradients reach the given.
+    What it drops or draws with torch's generator hangs on ``seed``, as a run's draws do on the step."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return loss(copied(outputs), copied(targets))
 
 
-def total_of(loss: Any, outputs: Outputs, targets: Targets) -> Tensor:
-    value = value_of(loss, outputs, targets)
+def total_of(loss: Any, outputs: Outputs, targets: Targets, seed: int = 0) -> Tensor:
+    value = value_of(loss, outputs, targets, seed)
     return value.total if isinstance(value, LossValue) else value
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import math
 from collections.abc import Sequence
 
 import torch
@@ -68,8 +70,7 @@ def one_view(bench: LossBench) -> str | None:
     assert bench.outputs().affect is not None
     alone = bench.made_up(bench.outputs().logits, bench.affect, views=1)
     try:
-        with torch.no_grad():
-            total = total_of(bench.build(), alone, bench.targets())
+        total = bench.evaluated(bench.build(), alone, bench.targets())
     except (IndexError, ValueError) as error:
         raise Violation(f"without outputs.others it raises {type(error).__name__}: {error}") from None
     if not total.isfinite():
@@ -110,14 +111,28 @@ def evaluation(bench: LossBench) -> None:
     """It works where nothing is learnt, as in validation: without positions, epoch, class counts and teacher."""
     loss = bench.build()
     value_of(loss, bench.outputs(), bench.targets())
-    with torch.no_grad():
-        for one in (bench.build(), loss):
-            try:
-                value_of(one, bench.outputs(), bench.in_validation())
-            except AttributeError as error:
-                if bench.taught and "NoneType" in str(error):
-                    raise Violation(f"it fails where targets.teacher is None, as in validation: {error}") from None
-                raise
+    for one in (bench.build(), loss):
+        try:
+            bench.evaluated(one, bench.outputs(), bench.in_validation())
+        except AttributeError as error:
+            if bench.taught and "NoneType" in str(error):
+                raise Violation(f"it fails where targets.teacher is None, as in validation: {error}") from None
+            raise
+
+
+@rule(gate=True)
+def same_in_evaluation(bench: LossBench) -> None:
+    """In evaluation mode it draws nothing at random: the same predictions cost the same."""
+    outputs = dataclasses.replace(bench.outputs(), others=())
+    try:
+        here, there = (float(bench.evaluated(bench.build(), outputs, bench.in_validation(), seed)) for seed in range(2))
+    except Exception:  # what it is, the rule before says
+        raise NotApplicable("it does not work where nothing is learnt") from None
+    if not math.isclose(here, there, rel_tol=1e-6):
+        raise Violation(
+            f"in validation it is {here:.4g}, and {there:.4g} for the same predictions: let an nn.Module register what "
+            "drops or draws, which eval() then turns off, or draw only while self.training"
+        )
 
 
 @rule()

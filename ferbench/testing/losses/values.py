@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from ferbench.data.targets import Outputs, Targets
 from ferbench.errors import UserError
-from ferbench.testing.losses.bench import SAMPLES, LossBench, rule, tensors, total_of
+from ferbench.testing.losses.bench import BEFORE_THE_HEAD, RULES, SAMPLES, LossBench, rule, tensors, total_of
 from ferbench.testing.made_up import reached, reordered
 from ferbench.testing.rules import NotApplicable, Violation
+from ferbench.training.head import PREDICTIONS
 from ferbench.training.loss_state import put_state, trainable
 
 
@@ -66,6 +67,32 @@ def gradient(bench: LossBench) -> None:
         raise Violation(f"no gradient reaches {what} of {without} of {SAMPLES} samples")
 
 
+@RULES.rule(gate=True)
+def trains_the_classifier(bench: LossBench) -> None:
+    """Its gradient reaches the logits, the classifier, the cosines, or what a model has under a name of its own."""
+    for one in filter(None, (bench, bench.in_last_epoch())):
+        outputs, weights = one.outputs(), torch.ones(one.classes, requires_grad=True)
+        total = total_of(one.build(), _weighted(outputs, weights), one.targets())
+        if not total.requires_grad:
+            raise NotApplicable("it has no gradient")
+        total.backward()
+        for given in (outputs, *outputs.others):
+            own = (part for name, part in given.extra.items() if name not in BEFORE_THE_HEAD)
+            if any(part.grad is not None and part.grad.any() for part in (weights, given.logits, *own)):
+                return
+    raise Violation(f"what it learns predicts nothing: {PREDICTIONS}")
+
+
+def _weighted(outputs: Outputs, weights: Tensor) -> Outputs:
+    """The same outputs, with a classifier that has weights float[K], all 1."""
+    classifier = outputs.classifier
+    return dataclasses.replace(
+        outputs,
+        classifier=None if classifier is None else lambda given: classifier(given) * weights.to(given.device),
+        others=tuple(_weighted(other, weights) for other in outputs.others),
+    )
+
+
 @rule()
 def lower_for_better(bench: LossBench) -> str:
     """Right predictions cost less than none, and none less than wrong ones."""
@@ -86,12 +113,11 @@ def mean_over_samples(bench: LossBench) -> None:
     def twice(part: Tensor) -> Tensor:
         return torch.cat([part, part])
 
-    with torch.no_grad():
-        try:
-            once = total_of(bench.build(), outputs, targets)
-        except Exception:  # what it is, other rules say
-            raise NotApplicable("it does not work where nothing is learnt") from None
-        doubled = total_of(bench.build(), outputs.each(twice), targets.each(twice))
+    try:
+        once = bench.evaluated(bench.build(), outputs, targets)
+    except Exception:  # what it is, other rules say
+        raise NotApplicable("it does not work where nothing is learnt") from None
+    doubled = bench.evaluated(bench.build(), outputs.each(twice), targets.each(twice))
     if not torch.allclose(once, doubled, rtol=1e-4):
         raise Violation(f"once {once:.4g}, twice {doubled:.4g}: return the mean, so that micro-batches can be weighted")
 

@@ -34,6 +34,7 @@ BROKEN = {
         "component-names",
         "inputs-unchanged",
         "evaluation",
+        "same-in-evaluation",
         "parameters",
         "corrections",
         "single-losses",
@@ -41,6 +42,7 @@ BROKEN = {
         "finite",
         "absent-class",
         "gradient",
+        "trains-the-classifier",
         "lower-for-better",
         "mean-over-samples",
         "distributions",
@@ -157,6 +159,7 @@ def ferbench_losses():
     for rule in BROKEN["loss"]:
         views = ("drawn", "mirrored") if rule == "one-view" else ("drawn",)
         build, needs = f"broken_parts.losses:{rule.replace('-', '_')}", ("teacher",) if "teacher" in rule else ()
+        needs = ("features",) if rule == "trains-the-classifier" else needs
         yield ferbench.LossSpec(f"breaks-{rule}", build=build, views=views, needs=needs)
 
 
