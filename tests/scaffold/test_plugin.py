@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -34,6 +35,15 @@ def environment(*paths: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([*map(str, paths), *filter(None, sys.path)])}
 
 
+#: Why rules say nothing of what is generated: of samplers three, of optimisers one.
+BESIDE_THE_POINT = {
+    "it gives indices",
+    "all epochs are of one length",
+    "its spec does not ask for single samples",
+    "it is given its gradients",
+}
+
+
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory) -> tuple[Path, Path]:
     """A folder with a package of each kind, and a site where they are installed."""
@@ -48,7 +58,7 @@ def test_the_tests_of_every_generated_package_pass_as_generated(packages):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-rs", "."]
     done = subprocess.run(command, cwd=folder, env=environment(site), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    assert "skipped" not in done.stdout
+    assert set(re.findall(r"^SKIPPED .*?:\d+: (.*)$", done.stdout, re.MULTILINE)) == BESIDE_THE_POINT
 
 
 def test_every_generated_package_is_found_and_described(packages):
