@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,7 @@ from ferbench.cli.places import PathType
 from ferbench.kinds import BY_NAME
 
 if TYPE_CHECKING:
-    from ferbench.plugin.component import Component
-    from ferbench.testing import Verdict
+    from ferbench.testing import Subject, Verdict
 
 _MARKS = {"passed": "ok", "failed": "failed", "skipped": "skipped", "noted": "note"}
 _COLOURS = {"passed": "green", "failed": "red"}
@@ -31,6 +29,7 @@ _COLOURS = {"passed": "green", "failed": "red"}
 @click.option("--data", type=PathType(exists=True), help="The files of a dataset that reads some.")
 @click.option("--image-size", type=click.IntRange(min=1), help="Input of a model in pixels; default: all it claims.")
 @click.option("--classes", "class_names", help="Names of the task's classes, joined by commas; default: seven.")
+@click.option("--model", type=ComponentType("model"), help="A model that gives what a loss needs.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(
     name: str,
@@ -40,6 +39,7 @@ def check(
     data: Path | None,
     image_size: int | None,
     class_names: str | None,
+    model: str | None,
     as_json: bool,
 ) -> None:
     """Hold the component NAME (or DISTRIBUTION:NAME) to every rule of its kind.
@@ -48,15 +48,27 @@ def check(
     ferbench.testing.
     """
     from ferbench.cli.option_values import assignments
+    from ferbench.errors import UserError
     from ferbench.plugin.component import UnusableComponent
     from ferbench.plugin.discovery import load_registry
+    from ferbench.plugin.partners import check_partners
+    from ferbench.testing import Subject
 
-    component = load_registry(plugin).find(kind, name)
+    registry = load_registry(plugin)
+    component = registry.find(kind, name)
+    partner = None if model is None else registry.find("model", model)
+    if partner is not None:
+        if component.kind != "loss":
+            raise UserError(
+                f"--model {model}: {component.where} is no loss, and has no use for a model", "leave it out"
+            )
+        check_partners(component, partner, registry)
     options = assignments(component, sets)
     with contextlib.suppress(UnusableComponent):  # which is a verdict; a wrong option is a mistake
         component.options().validate(options, component.kind)
     names = tuple(part.strip() for part in class_names.split(",")) if class_names else None
-    verdicts = _verdicts(component, options, data, image_size, names, quiet=as_json)
+    chosen: dict[str, Any] = {} if names is None else {"class_names": names}
+    verdicts = _verdicts(Subject(component, options, data, image_size, partner=partner, **chosen), quiet=as_json)
     broken = [verdict.rule for verdict in verdicts if verdict.status == "failed"]
     if as_json:
         record = {
@@ -78,21 +90,12 @@ def check(
         raise click.exceptions.Exit(1)
 
 
-def _verdicts(
-    component: Component,
-    options: dict[str, object],
-    data: Path | None,
-    image_size: int | None,
-    class_names: Sequence[str] | None,
-    quiet: bool,
-) -> list[Verdict]:
+def _verdicts(subject: Subject, quiet: bool) -> list[Verdict]:
     import sys
 
-    from ferbench.testing import Subject
     from ferbench.testing import check as verdicts_of
 
-    chosen: dict[str, Any] = {} if class_names is None else {"class_names": tuple(class_names)}
-    coming = verdicts_of(Subject(component, options, data, image_size, **chosen))
+    coming = verdicts_of(subject)
     verdicts: list[Verdict] = []
     while True:
         with contextlib.redirect_stdout(sys.stderr):  # what the component prints is no verdict

@@ -11,7 +11,7 @@ import click
 from ferbench.cli.tables import fitting, show, terminal_width
 from ferbench.tables.table import duration, shown
 from ferbench.tuning.trials import CHOSEN_BY
-from ferbench.tuning.view import TESTED, StudyView
+from ferbench.tuning.view import StudyView
 from ferbench.wording import one_line
 
 
@@ -48,11 +48,11 @@ def show_finalists(view: StudyView) -> None:
                 str(finalist.trial),
                 *map(value_text, finalist.values),
                 str(len(finalist.runs)),
-                *(shown(scores.get(name), "score") for name in TESTED),
+                *(shown(scores.get(name), "score") for name in view.tested_by),
                 " ".join(run.run for run in finalist.runs),
             ]
         )
-    tests = [f"test {name}" for name in TESTED]
+    tests = [f"test {name}" for name in view.tested_by]
     numbers = [
         *(f"val {objective.name}" if objective.is_metric else objective.name for objective in view.objectives),
         "seeds",

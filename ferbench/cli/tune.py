@@ -91,7 +91,8 @@ def tune() -> None:
     "objectives",
     multiple=True,
     metavar="METRIC",
-    help="What to make better on validation, or a cost: seconds, parameters, flops. Repeat for several.",
+    help="What to make better on validation, or a cost: seconds, parameters, flops. Repeat for several. The value of a "
+    "trial is that of the epoch that training.select keeps.",
 )
 @click.option(
     "--algorithm",
@@ -260,6 +261,14 @@ def _warn(session: Session, name: str | None, *, quiet: bool) -> None:
     if session.left_out and session.base.start is not None and not quiet:
         keys = ", ".join(session.left_out)
         click.echo(f"not searched, since the weights of {session.base.start.label} do not fit: {keys}", err=True)
+    select = session.base.resolved.recipe.training.select
+    others = [objective.name for objective in session.objectives if objective.is_metric and objective.name != select]
+    if others and not quiet:
+        click.echo(
+            f"the value of a trial is that of the epoch with the best {select} (training.select); "
+            f"for that with the best {others[0]}: --set training.select={others[0]}",
+            err=True,
+        )
     warning = single_update(session.base)
     searched = {dimension.key for dimension in session.space.dimensions}
     if warning is not None and not {"training.batch_size", "training.accumulate"} & searched:

@@ -50,6 +50,7 @@ def cases(
     plugins: Sequence[str] = (),
     image_size: int | None = None,
     class_names: Sequence[str] = CLASS_NAMES,
+    model: str | None = None,
 ) -> list[Case]:
     """Every rule of a component that can fail, for ``@pytest.mark.parametrize("case", cases(…), ids=str)``.
 
@@ -61,14 +62,16 @@ def cases(
         plugins: what ``--plugin`` names: files or importable modules.
         image_size: side of a model's input; None: every size that it claims.
         class_names: of the tasks that the component is built for.
+        model: name of one that gives what a loss needs.
 
     Raises:
         UserError: there is no such component, or it is ambiguous or broken.
     """
     from ferbench.plugin.discovery import load_registry
 
-    component = load_registry(plugins).find(kind, name)
-    subject = Subject(component, dict(options or {}), data, image_size, tuple(class_names))
+    registry = load_registry(plugins)
+    partner = None if model is None else registry.find("model", model)
+    subject = Subject(registry.find(kind, name), dict(options or {}), data, image_size, tuple(class_names), partner)
     bench = rule_set(kind).bench(subject)
     return [Case(rule, subject if rule.every else bench, name) for rule in _that_can_fail(kind)]
 
@@ -94,6 +97,7 @@ class Conformance:
         plugins: what ``--plugin`` names: files or importable modules; empty for an installed plugin.
         image_size: side of a model's input; None: every size that it claims.
         class_names: of the tasks that the component is built for.
+        model: name of one that gives what a loss needs in ``extra``.
     """
 
     kind: ClassVar[str]
@@ -102,6 +106,7 @@ class Conformance:
     plugins: ClassVar[Sequence[str]] = ()
     image_size: ClassVar[int | None] = None
     class_names: ClassVar[Sequence[str]] = CLASS_NAMES
+    model: ClassVar[str | None] = None
     _cases: ClassVar[dict[str, Case]]
 
     def data(self, folder: Path) -> Path | None:
@@ -125,6 +130,7 @@ class Conformance:
                 plugins=own.plugins,
                 image_size=own.image_size,
                 class_names=own.class_names,
+                model=own.model,
             )
             own._cases = {case.rule.name: case for case in tried}
         own._cases[rule.name].check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -19,12 +20,19 @@ def width(classes: int) -> int:
     return classes + _MORE
 
 
-def made_up(logits: Tensor, affect: Tensor, needs: Sequence[str], seed: int = 0) -> Outputs:
+def made_up(
+    logits: Tensor,
+    affect: Tensor,
+    needs: Sequence[str],
+    seed: int = 0,
+    given: Mapping[str, Tensor] = MappingProxyType({}),
+) -> Outputs:
     """Outputs with given logits float[N, K] and affect, and what is needed besides.
 
     The classifier gives the first K features, which are the logits; ``maps`` have the features as their means,
     ``pooled`` are the features, ``heads`` several of their shape that do not hang on the logits, and ``cosine`` is in
-    [-1, 1] and rises with the logits. Anything else has the shape of logits, and rises with them too.
+    [-1, 1] and rises with the logits. Anything else is what a model gave, float[N, …] of ``given``, in another order
+    for another seed, which does not hang on the logits; what is not there has the shape of logits and rises with them.
 
     Returns:
         Outputs whose tensors are leaves with gradients of their own.
@@ -40,6 +48,7 @@ def made_up(logits: Tensor, affect: Tensor, needs: Sequence[str], seed: int = 0)
         "heads": spread.flatten(2).transpose(1, 2),
         "cosine": torch.tanh(logits / 4),
     }
+    parts = {**{name: part.to(logits.device).roll(seed, 0) for name, part in given.items()}, **parts}
     extra = {name: parts.get(name, logits) for name in needs if name not in ("features", "classifier")}
     outputs = Outputs(
         logits,
@@ -55,7 +64,7 @@ def reached(outputs: Outputs) -> Tensor:
     """bool[N]: the samples of which a gradient has reached something, affect left out."""
     parts = (outputs.logits, outputs.features, *outputs.extra.values())
     gradients = [part.grad for part in parts if part is not None and part.grad is not None]
-    rows = [gradient.flatten(1).any(dim=1) for gradient in gradients]
+    rows = [gradient.reshape(len(gradient), -1).any(dim=1) for gradient in gradients]
     return torch.stack(rows).any(dim=0) if rows else torch.zeros(len(outputs.logits), dtype=torch.bool)
 
 

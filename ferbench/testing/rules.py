@@ -40,6 +40,7 @@ class Subject:
         data: the files of a dataset that needs some.
         image_size: side of a model's input in pixels; None: every size that it claims.
         class_names: of the tasks that it is built for.
+        partner: a model that gives what a loss needs, with its options at their defaults.
     """
 
     component: Component
@@ -47,6 +48,7 @@ class Subject:
     data: Path | None = None
     image_size: int | None = None
     class_names: tuple[str, ...] = CLASS_NAMES
+    partner: Component | None = None
 
     def build(self, *args: Any, **given: Any) -> Any:
         """Call the component's builder as a run does."""

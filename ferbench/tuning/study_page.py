@@ -86,8 +86,9 @@ def tiles(view: StudyView) -> list[Tile]:
 
 def finalists_table(view: StudyView) -> Table:
     """The trials that were tested."""
+    tested = {name: _TESTED.get(name, f"test {name}") for name in view.tested_by}
     rows = tuple(
-        (f"trial {finalist.trial}", *finalist.values, len(finalist.runs), *map(view.scores(finalist).get, _TESTED))
+        (f"trial {finalist.trial}", *finalist.values, len(finalist.runs), *map(view.scores(finalist).get, tested))
         for finalist in view.finalists
     )
     seeds = sorted({run.seed for finalist in view.finalists for run in finalist.runs})
@@ -98,7 +99,7 @@ def finalists_table(view: StudyView) -> Table:
             Column("trial", "trial"),
             *(Column(f"validation_{o.name}", o.shown, "number") for o in view.objectives),
             Column("seeds", "seeds", "count"),
-            *(Column(f"test_{key}", label, "score", spread=True) for key, label in _TESTED.items()),
+            *(Column(f"test_{key}", label, "score", spread=True) for key, label in tested.items()),
         ),
         rows,
         notes=tuple(

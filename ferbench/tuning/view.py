@@ -29,7 +29,7 @@ from ferbench.tuning.trials import CHOSEN_BY, STATES, counted
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Metrics of the runs that were tested.
+#: Metrics of the runs that were tested, of every study.
 TESTED = ("accuracy", "macro_f1", "worst_class_f1")
 
 _NAMES = {state: name for name, state in STATES.items()}
@@ -126,10 +126,15 @@ class StudyView:
         """The trials that were repeated and tested, the best first."""
         return self.outcome.finalists if self.outcome is not None else []
 
+    @property
+    def tested_by(self) -> tuple[str, ...]:
+        """Metrics of the runs that were tested: those of every study, then its objectives."""
+        return tuple(dict.fromkeys([*TESTED, *(goal.name for goal in self.objectives if goal.is_metric)]))
+
     def scores(self, finalist: Finalist) -> dict[str, Spread]:
         """Test metrics of a finalist over its seeds, by name; of the runs that are still there."""
         runs = [self.tested[run.run] for run in finalist.runs if self.tested.get(run.run)]
-        values = {name: [run[name] for run in runs if name in run] for name in TESTED}
+        values = {name: [run[name] for run in runs if name in run] for name in self.tested_by}
         return {name: Spread(sum(of) / len(of), min(of), max(of)) for name, of in values.items() if of}
 
     def by_importance(self) -> list[Dimension]:
@@ -226,4 +231,9 @@ def _test_metrics(results: Path, run: str) -> dict[str, float]:
     except UserError:
         return {}
     own = [entry for entry in record.evaluations.values() if entry.data is None and entry.split == "test"]
-    return {name: score for name, score in own[0].metrics.items() if score is not None} if own else {}
+    if not own:
+        return {}
+    by_class = {
+        f"{name}:{cls}": getattr(one, name) for cls, one in own[0].per_class.items() for name in ("f1", "recall")
+    }
+    return {name: score for name, score in {**own[0].metrics, **by_class}.items() if score is not None}

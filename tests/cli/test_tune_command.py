@@ -141,6 +141,14 @@ class TestDryRun:
         assert "better: macro_f1 (higher), f1:happy (higher), flops (lower)" in done.stdout
         assert "pruner none" in done.stdout
 
+    def test_which_epoch_gives_the_value_of_a_trial_is_said_where_it_is_another_metric(self, dry):
+        said = "the value of a trial is that of the epoch with the best macro_f1 (training.select)"
+        assert dry("--objective", "accuracy").stderr.count(said) == 1
+        for flags in ((), ("--objective", "flops"), ("--objective", "macro_f1"), ("--objective", "accuracy", "--json")):
+            assert said not in dry(*flags).stderr
+        selected = dry("--objective", "accuracy", "--set", "training.select=accuracy")
+        assert "the value of a trial" not in selected.stderr
+
     @pytest.mark.parametrize("algorithm", ["tpe", "cma-es", "gp", "random", "nsga-ii"])
     def test_algorithms_by_name(self, dry, algorithm):
         assert f"chosen by {algorithm}" in dry("--algorithm", algorithm).stdout

@@ -9,6 +9,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 
+from ferbench.cli.study_tables import show_finalists
 from ferbench.records.study import Dimension, Finalist, LostSeed, Outcome, Samples, SeedRun, Study, Tally
 from ferbench.tuning.study_figures import of_study
 from ferbench.tuning.study_page import finalists_table, lead, notes, study_page, tiles
@@ -104,6 +105,19 @@ def test_it_says_how_many_were_tried_and_how_they_ended(view):
 def test_objectives_that_differ_in_letters_of_other_scripts_have_figures_of_their_own(view):
     ids = [figure.id for figure in of_study(of_other_objectives(view, ["f1:高兴", "f1:悲伤"]))]
     assert len(ids) == len(set(ids))
+
+
+def test_objectives_that_are_metrics_are_among_what_was_tested(view, capsys):
+    record = view.record.model_copy(update={"objectives": ["f1:sad", "parameters"]})
+    tested = {run: {**scores, "f1:sad": 0.125} for run, scores in view.tested.items()}
+    view = replace(view, record=record, tested=tested)
+    table = finalists_table(view)
+    assert [column.label for column in table.columns][-1] == "test f1:sad"
+    assert table.rows[0][-1].mean == 0.125
+    show_finalists(view)
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("test f1:sad" in line for line in lines) == 1
+    assert sum("0.1250" in line for line in lines) == 2
 
 
 def test_the_test_scores_are_mean_and_extremes_over_the_seeds(view):

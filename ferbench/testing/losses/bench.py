@@ -12,12 +12,14 @@ import torch
 from torch import Tensor
 
 from ferbench.data.targets import LossValue, Outputs, Targets
-from ferbench.plugin.partners import needed, needs_teacher
-from ferbench.plugin.specs import LossSpec
+from ferbench.errors import UserError
+from ferbench.plugin.partners import TEACHER, needed, needs_teacher, remedy_for
+from ferbench.plugin.specs import LossSpec, ModelSpec
 from ferbench.task import Task
 from ferbench.testing.made_up import made_up, width
 from ferbench.testing.rules import RuleSet, Subject, Violation
 from ferbench.training.evaluation import evaluating
+from ferbench.training.kept import part_fault
 
 Check = Callable[["LossBench"], str | None]
 Part = TypeVar("Part", Outputs, Targets)
@@ -37,6 +39,7 @@ class LossBench:
         spec: the loss's.
         needs: what it reads of outputs beside logits and affect.
         taught: it reads what a teacher gives.
+        partner: the model whose outputs say what is in ``extra``; None: nobody does.
         labels: int64[N], every class among them.
         affect: float32[N, 2], valence and arousal.
     """
@@ -46,6 +49,7 @@ class LossBench:
         self.spec = subject.component.spec
         self.needs = needed(self.spec)
         self.taught = needs_teacher(self.spec)
+        self.partner = subject.partner
         self._subject = subject
         self._names = subject.class_names
         self._counts = tuple(90 // (k + 1) + 10 for k in range(len(self._names)))
@@ -60,6 +64,40 @@ class LossBench:
     @property
     def classes(self) -> int:
         return len(self._names)
+
+    @functools.cached_property
+    def given(self) -> dict[str, Tensor]:
+        """What the partner gives for made-up images, float[SAMPLES, …] by name; without what has the shape of logits,
+        and what all models mean by a name, which are made up in keeping with the rest.
+
+        Raises:
+            UserError: it does not give what the loss needs, or not as a run takes it.
+        """
+        from ferbench.testing.models import ModelBench
+
+        assert self.partner is not None
+        bench = ModelBench(Subject(self.partner, {}, None, self._subject.image_size, self._names))
+        with torch.no_grad():
+            outputs = bench.model(bench.images(SAMPLES))
+        extra = outputs.extra if isinstance(outputs, Outputs) else {}
+        for name in self.needs:
+            if name not in GIVEN and name not in extra:
+                raise UserError(f"{self.partner.where} does not give {name}", remedy_for(self.partner, name))
+        for name, part in extra.items():
+            if fault := part_fault(name, part, SAMPLES):
+                raise UserError(f"{self.partner.where} gives {fault}", "check the model first")
+        own = (SAMPLES, self.classes)
+        return {name: part for name, part in extra.items() if name not in GIVEN and tuple(part.shape) != own}
+
+    @property
+    def could_give(self) -> tuple[str, ...]:
+        """What the partner says that it gives."""
+        return self.partner.spec.gives if self.partner is not None and isinstance(self.partner.spec, ModelSpec) else ()
+
+    @property
+    def guessed(self) -> list[str]:
+        """What is made up in the shape of logits for want of a model that gives it."""
+        return [name for name in self.needs if name not in GIVEN] if self.partner is None else []
 
     def build(self, order: Tensor | None = None, absent: int | None = None, seed: int = 0) -> Any:
         """The loss.
@@ -99,7 +137,8 @@ class LossBench:
         values; ``needs`` and ``views`` to give it others."""
         count = len(self.spec.views) if views is None else views
         names = self.needs if needs is None else needs
-        first, *others = (made_up(logits, affect, names, seed) for seed in range(count))
+        given = {} if self.partner is None or set(names) <= {*GIVEN, TEACHER} else self.given
+        first, *others = (made_up(logits, affect, names, seed, given) for seed in range(count))
         return dataclasses.replace(first, others=tuple(others))
 
     def targets(self, soft: Tensor | None = None) -> Targets:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench.errors import UserError
 from ferbench.metrics.measures import component_fault
+from ferbench.plugin.faults import describe
 from ferbench.plugin.partners import TEACHER
 from ferbench.testing.losses.bench import GIVEN, RULES, SAMPLES, LossBench, copied, rule, tensors, total_of, value_of
 from ferbench.testing.rules import NotApplicable, Violation
@@ -30,7 +31,7 @@ def needs(bench: LossBench) -> str:
     """Of outputs it reads logits, affect and what its spec's `needs` names, and nothing else."""
     logits, affect = bench.outputs().logits.detach(), bench.outputs().affect
     assert affect is not None
-    others = [name for name in (*GIVEN, TEACHER) if name not in bench.spec.needs]
+    others = [name for name in dict.fromkeys([*GIVEN, TEACHER, *bench.could_give]) if name not in bench.spec.needs]
 
     def works(names: Sequence[str]) -> bool:
         given, targets = bench.made_up(logits, affect, names), bench.targets()
@@ -51,7 +52,17 @@ def needs(bench: LossBench) -> str:
 @rule(gate=True)
 def scalar(bench: LossBench) -> str:
     """It returns one number, and components of one number each."""
-    value = value_of(bench.build(), bench.outputs(), bench.targets())
+    outputs = bench.outputs()
+    try:
+        value = value_of(bench.build(), outputs, bench.targets())
+    except Exception as error:
+        if not bench.guessed or isinstance(error, UserError):
+            raise
+        name = bench.guessed[0]
+        raise Violation(
+            f"{describe(error)}; made-up '{name}' has the shape of logits, {list(outputs.extra[name].shape)}; "
+            "name the model that gives it with --model"
+        ) from error
     if not isinstance(value, LossValue | Tensor):
         raise Violation(f"it returns {type(value).__name__}, neither LossValue nor a tensor")
     value = value if isinstance(value, LossValue) else LossValue(value)
