@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from made_packs import make_pack
+from torch import nn
 
 from ferbench.data.draws import Draws
 from ferbench.data.pack import Pack
@@ -16,7 +17,7 @@ from ferbench.experiment.plan import Plan, plan
 from ferbench.experiment.resolve import resolve
 from ferbench.plugin.discovery import load_registry
 from ferbench.records.epoch import Epoch
-from ferbench.training.assemble import assemble, build_loss
+from ferbench.training.assemble import assemble, build_loss, check_loss
 from ferbench.training.building import build_model, split_batches
 from ferbench.training.loop import Observer, Training, fit
 
@@ -121,3 +122,19 @@ def test_the_schedule_is_planned_for_the_updates_that_are_made(batch_size, accum
     total = 2 * updates
     assert job.at.step == total
     assert rates == pytest.approx([0.1 * (updates + 1) / total, 0.1 / total])
+
+
+def test_a_loss_is_tried_in_evaluation_mode_and_has_its_own_mode_again_then():
+    class Watched(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.modes: list[bool] = []
+
+        def forward(self, outputs, targets):
+            self.modes.append(self.training)
+            return nn.functional.cross_entropy(outputs.logits, targets.labels)
+
+    asked, watched = planned(make_pack(COUNTS, classes=CLASSES)), Watched()
+    check_loss(asked, build_model(asked), watched)
+    assert watched.modes == [False]
+    assert watched.training
