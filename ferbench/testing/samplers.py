@@ -20,6 +20,7 @@ from ferbench.testing.rules import NotApplicable, RuleSet, Subject, Violation, s
 from ferbench.training.asking import described
 from ferbench.training.runtime import seed_everything
 from ferbench.training.scores import Scores
+from ferbench.training.undeclared import none_of_samples
 from ferbench.wording import one_line
 
 #: What a builder that asks for the batch size is given.
@@ -81,19 +82,20 @@ class SamplerBench:
         assert isinstance(spec, SamplerSpec)
         return spec.per_sample
 
-    def scores(self, epoch: int, n: int | None = None, drawn: float = 1.0) -> Scores:
+    def scores(self, epoch: int, n: int | None = None, drawn: float = 1.0, hears: bool | None = None) -> Scores:
         """What an epoch might have given, other classes being the worst each time.
 
         Args:
             epoch: that ended.
             n: training samples; None: the bench's.
             drawn: share of them that the epoch had.
+            hears: whether they are among the scores; None: as the spec asks.
         """
         f1 = {name: ((3 * k + 2 * epoch) % self.classes + 0.5) / self.classes for k, name in enumerate(self._names)}
         values = dict(sorted(f1.items()))
         support = dict.fromkeys(self._names, 10)
         metrics = {"loss": 1.0 / epoch, "macro_f1": 0.5, "accuracy": 0.5}
-        if not self.hears_samples:
+        if not (self.hears_samples if hears is None else hears):
             return Scores(epoch, metrics, f1, values, f1, support)
         generator = np.random.default_rng((epoch, 1))
         losses = generator.exponential(size=len(self.labels) if n is None else n).astype(np.float32)
@@ -119,6 +121,30 @@ RULES = RuleSet(SamplerBench)
 def builds(bench: SamplerBench) -> None:
     """The builder returns an object with indices (or batches), update, state_dict and load_state_dict."""
     bench.build()
+
+
+@RULES.rule(gate=True)
+def single_samples(bench: SamplerBench) -> str:
+    """It hears of single samples where its spec asks for them, and does without them elsewhere."""
+    if bench.hears_samples:
+        return "its spec asks for them"
+
+    def fault(hears: bool) -> Exception | None:
+        try:
+            sampler = bench.build()
+            for epoch in (1, 2):
+                bench.drawn(sampler, epoch)
+                described(sampler)
+                sampler.update(bench.scores(epoch, hears=hears))
+            bench.drawn(sampler, 3)
+        except Exception as error:  # other rules will say what it is, where it fails with them too
+            return error
+        return None
+
+    if (without := fault(hears=False)) is not None and fault(hears=True) is None:
+        name = none_of_samples(without) or "losses"
+        raise Violation(f"scores.{name} is None: set per_sample=True in its ferbench.SamplerSpec")
+    return "it hears of none"
 
 
 @RULES.rule(gate=True)

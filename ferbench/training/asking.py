@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import math
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from ferbench.errors import UserError
 from ferbench.plugin.culprit import calls, in_use
+from ferbench.training.undeclared import without_samples
 from ferbench.wording import one_line
 
 if TYPE_CHECKING:
@@ -56,9 +58,13 @@ def pass_scores(
         sampler: that hears them.
         scores: of the epoch.
         each: loss, and share of right predictions, of each training sample; None: it does not ask for them.
+
+    Raises:
+        UserError: it fails since it does not ask for them.
     """
     losses, correct = each or (None, None)
-    sampler.update(replace(copy.deepcopy(scores), losses=losses, correct=correct))
+    with without_samples() if each is None else contextlib.nullcontext():
+        sampler.update(replace(copy.deepcopy(scores), losses=losses, correct=correct))
 
 
 @calls("schedule")

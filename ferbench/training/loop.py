@@ -38,6 +38,7 @@ from ferbench.training.scores import Scores
 from ferbench.training.step import Loss, Stepper, start_epoch
 from ferbench.training.stopping import BestEpoch, EarlyStopping
 from ferbench.training.teaching import Teacher
+from ferbench.training.undeclared import without_samples
 
 if TYPE_CHECKING:
     from timm.utils import ModelEmaV3
@@ -212,10 +213,11 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
     while at.epoch <= training.epochs and outcome.stopped == "epochs":
         epoch = at.epoch
         started = time.perf_counter() - at.seconds
-        drawn_order = draw(training.sampler, epoch, len(training.train), training.batch_size, training.lengths)
+        with contextlib.nullcontext() if training.per_sample else without_samples():
+            drawn_order = draw(training.sampler, epoch, len(training.train), training.batch_size, training.lengths)
+            drawn = described(training.sampler)
         order = Order(*ranks.broadcast((drawn_order.positions, drawn_order.bounds)))
         training.lengths = training.lengths or Lengths((len(order),), (len(order.bounds),))
-        drawn = described(training.sampler)
         scores_before = copy.deepcopy(at.scores)
         if at.sums is None:
             at.sums = EpochSums(loss=torch.zeros((), device=training.train.device))

@@ -27,6 +27,7 @@ from ferbench.training.per_sample import plain_losses
 from ferbench.training.precision import Precision
 from ferbench.training.ranks import ALONE, OutOfMemory, Ranks
 from ferbench.training.teaching import Teacher
+from ferbench.training.undeclared import refuse_unnamed, unnamed, watched
 from ferbench.wording import one_line
 
 Loss = Callable[[Outputs, Targets], LossValue | Tensor]
@@ -78,10 +79,17 @@ def evaluate_loss(loss: Loss, outputs: Outputs, targets: Targets) -> LossValue:
 
     Raises:
         UserError: the total is no scalar, a component has the name of something else in the records or is none, or
-            labels are corrected to what are none; or it gives losses of single samples that are not one for each.
+            labels are corrected to what are none; it gives losses of single samples that are not one for each; or it
+            fails since it reads of the outputs what its spec does not name.
     """
     classes = outputs.logits.shape[1]
-    value = loss(outputs, targets.each(Tensor.clone))
+    given = watched(outputs)
+    try:
+        value = loss(given, targets.each(Tensor.clone))
+    except (AssertionError, AttributeError, KeyError, TypeError) as error:
+        if (name := unnamed(error, given)) is None:
+            raise
+        raise refuse_unnamed(name) from error
     value = value if isinstance(value, LossValue) else LossValue(total=value)
     if not is_number(value.total):
         raise UserError(

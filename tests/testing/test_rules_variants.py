@@ -73,6 +73,34 @@ def build(task):
     return loss
 """,
     ),
+    "a running mean that begins with the first batch": (
+        "state-round-trip",
+        """
+class build:
+    def __init__(self, task):
+        self.centre = None
+    def __call__(self, outputs, targets):
+        if torch.is_grad_enabled():
+            mean = outputs.logits.detach().mean(0)
+            self.centre = mean if self.centre is None else 0.9 * self.centre + 0.1 * mean
+        away = outputs.logits if self.centre is None else outputs.logits - self.centre
+        return cross_entropy(outputs, targets) + 1e-3 * away.square().mean()
+""",
+    ),
+    "something that models give by a name of their own": (
+        "needs",
+        "build = lambda task: returning(lambda o, t: o.extra['embed'])",
+    ),
+    "class ids beyond the last, late": (
+        "corrections",
+        """
+def build(task, *, start: int = 10):
+    def loss(outputs, targets):
+        corrected = targets.labels + 1 if targets.epoch >= start else None
+        return ferbench.LossValue(cross_entropy(outputs, targets), corrected=corrected)
+    return loss
+""",
+    ),
     "half a state": (
         "state-round-trip",
         """
@@ -232,7 +260,7 @@ class build(Shuffled):
 """,
     ),
     "hears of samples that it does not ask for": (
-        "length-and-range",
+        "single-samples",
         "class build(Shuffled):\n    def update(self, scores):\n        self.mean = scores.losses.mean()\n",
     ),
     "always in turn": (
@@ -417,6 +445,88 @@ def test_what_a_loss_trains_has_to_predict(tmp_path, needs, logits, said):
     assert said in verdict.said
 
 
+def verdict(folder, kind, rule, text, **options):
+    (folder / "variant.py").write_text(text)
+    component = load_registry([str(folder / "variant.py")]).find(kind, "variant")
+    return next(one for one in check(Subject(component, options)) if one.rule == rule)
+
+
+BESIDE = " beside its parameters and buffers"
+
+
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [
+        ("build = lambda task: cross_entropy", "it keeps nothing"),
+        (SOUND["a frozen network"], f"it keeps nothing{BESIDE}"),
+        (SOUND["a buffer that comes late"], "it changes with what it is given"),
+        (SOUND["centres with a state"], "it changes with what it is given"),
+    ],
+)
+def test_what_a_loss_keeps_is_told(tmp_path, build, said):
+    assert verdict(tmp_path, "loss", "state-round-trip", f"{LOSS}\n{build}\n").said == said
+
+
+CORRECTING = """
+class build:
+    def __init__(self, task, *, start: int = 10, width: int = 8):
+        self.start, self.told = start, 0
+    def epoch_started(self, epoch, epochs):
+        self.told = epoch
+    def __call__(self, outputs, targets):
+        value = ferbench.LossValue(cross_entropy(outputs, targets))
+        if WHEN:
+            value.corrected = outputs.logits.argmax(1)
+        return value
+"""
+OF_ALL = "of 72 wrong predictions it corrects"
+
+
+@pytest.mark.parametrize(
+    ("when", "start", "status", "said"),
+    [
+        ("targets.epoch >= self.start", 1, "passed", f"{OF_ALL} 72 in the first epoch, 72 in the last"),
+        ("targets.epoch >= self.start", 10, "passed", f"{OF_ALL} 0 in the first epoch, 72 in the last"),
+        ("self.told >= self.start", 10, "passed", f"{OF_ALL} 0 in the first epoch, 72 in the last"),
+        (
+            "targets.epoch >= self.start",
+            2_000,
+            "skipped",
+            "it corrected nothing; try an option that lets it begin earlier, such as --set start=1",
+        ),
+        ("False", 1, "passed", "it corrects none"),
+        (
+            "False",
+            2,
+            "skipped",
+            "it corrected nothing; try an option that lets it begin earlier, such as --set start=1",
+        ),
+    ],
+)
+def test_corrections_are_tried_in_the_first_epoch_and_in_a_late_one(tmp_path, when, start, status, said):
+    text = f"{LOSS}\n{CORRECTING.replace('WHEN', when)}\n"
+    tried = verdict(tmp_path, "loss", "corrections", text, start=start)
+    assert (tried.status, tried.said) == (status, said)
+
+
+def test_what_a_loss_does_not_ask_for_is_named_with_what_to_say(tmp_path):
+    text = LOSS.replace('build="variant:build"', 'build="variant:build", needs=("features",)')
+    text += "\nbuild = lambda task: returning(lambda o, t: o.features + o.extra['embed'])\n"
+    tried = verdict(tmp_path, "loss", "needs", text)
+    assert (tried.status, tried.said) == ("failed", "it reads embed: name it, LossSpec(needs=('features', 'embed'))")
+
+
+@pytest.mark.parametrize("name", ["losses", "correct"])
+def test_what_a_sampler_does_not_ask_for_is_named_with_what_to_say(tmp_path, name):
+    told = verdict(
+        tmp_path,
+        "sampler",
+        "single-samples",
+        f"{SAMPLER}\nclass build(Shuffled):\n    def update(self, scores): self.least = scores.{name}.min()\n",
+    )
+    assert told.said == f"scores.{name} is None: set per_sample=True in its ferbench.SamplerSpec"
+
+
 @pytest.mark.parametrize("name", ["basic-cnn", "linear"])
 def test_a_model_that_returns_outputs_is_exported_as_it_is(name):
     import torch
@@ -494,3 +604,9 @@ def test_a_builder_of_a_metric_is_told_from_the_metric(tmp_path, text):
     verdicts = list(check(Subject(load_registry([str(tmp_path / "variant.py")]).find("metric", "variant"))))
     said = {verdict.rule: verdict.said for verdict in verdicts if verdict.status == "failed"}
     assert said == {"builds": "`build` names the metric itself, not a builder of it"}
+
+
+def test_labels_that_a_loss_gives_back_as_they_are_are_no_corrections(tmp_path):
+    text = f"{LOSS}\n{CORRECTING.replace('WHEN', 'True').replace('outputs.logits.argmax(1)', 'targets.labels')}\n"
+    tried = verdict(tmp_path, "loss", "corrections", text, start=1)
+    assert (tried.status, tried.said) == ("skipped", "it corrected nothing")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -59,7 +60,7 @@ class LossBench:
         self._noise = torch.randn(SAMPLES, len(self._names), generator=generator)
         self._said = torch.rand(SAMPLES, 2, generator=generator) * 1.6 - 0.8
         self._positions = 5 * torch.arange(SAMPLES) + 3
-        self._last = False
+        self._last: int | None = None
 
     @property
     def classes(self) -> int:
@@ -114,31 +115,57 @@ class LossBench:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             loss = self._subject.build_callable(Task(names, 1, 8, 8, counts, has_affect=True, features=features))
-        if self._last:
-            loss.epoch_started(EPOCHS, EPOCHS)
+        if self._last is not None and hasattr(loss, "epoch_started"):
+            loss.epoch_started(self._last, self._last)
         return loss
 
     def in_last_epoch(self) -> LossBench | None:
         """The same bench with a loss that hears of the last epoch; None: it hears of none."""
-        if not hasattr(self.build(), "epoch_started"):
-            return None
+        return self.in_last_of(EPOCHS) if hasattr(self.build(), "epoch_started") else None
+
+    def in_last_of(self, epochs: int) -> LossBench:
+        """The same bench in the last of so many epochs, of which the loss hears where it hears of them."""
         bench = copy.copy(self)
-        bench._last = True
+        bench._last = epochs
         return bench
+
+    def waits(self) -> list[str]:
+        """Options that seem to say in which epoch something begins, and do not say the first."""
+        options = self._subject.component.options()
+        values = options.arguments(self._subject.options, self._subject.component.kind)
+        return [
+            option.name
+            for option in options.fields
+            if type(values[option.name]) is int
+            and values[option.name] > 1
+            and (re.search(r"start|from|begin|warm|epoch", option.name) or re.search(r"\bepoch", option.description))
+        ]
 
     def outputs(self, scale: float = 1.0) -> Outputs:
         """Predictions that know nothing, with gradients."""
         return self.made_up(scale * self._noise, self._said)
 
+    def step(self, number: int) -> Outputs:
+        """The same of other images for each number."""
+        generator = torch.Generator().manual_seed(number)
+        drift = torch.randn(1, self.classes, generator=generator)
+        affect = self._said.roll(number, dims=0) * 0.9**number
+        return self.made_up(self._noise.roll(number, dims=0) + drift, affect, seed=10 * number)
+
     def made_up(
-        self, logits: Tensor, affect: Tensor, needs: Sequence[str] | None = None, views: int | None = None
+        self,
+        logits: Tensor,
+        affect: Tensor,
+        needs: Sequence[str] | None = None,
+        views: int | None = None,
+        seed: int = 0,
     ) -> Outputs:
         """Outputs with what the loss needs, and the views that it wants, of all of which logits and affect are the same
-        values; ``needs`` and ``views`` to give it others."""
+        values; ``needs`` and ``views`` to give it others. What does not hang on these is drawn with ``seed``."""
         count = len(self.spec.views) if views is None else views
         names = self.needs if needs is None else needs
         given = {} if self.partner is None or set(names) <= {*GIVEN, TEACHER} else self.given
-        first, *others = (made_up(logits, affect, names, seed, given) for seed in range(count))
+        first, *others = (made_up(logits, affect, names, seed + view, given) for view in range(count))
         return dataclasses.replace(first, others=tuple(others))
 
     def targets(self, soft: Tensor | None = None) -> Targets:
@@ -148,7 +175,7 @@ class LossBench:
             None if soft is None else soft.clone(),
             self.affect.clone(),
             positions=self._positions.clone(),
-            epoch=EPOCHS if self._last else 1,
+            epoch=self._last or 1,
             class_counts=torch.tensor(self._counts),
             teacher=self.teacher() if self.taught else None,
         )

@@ -15,9 +15,10 @@ from ferbench.errors import UserError
 from ferbench.metrics.measures import component_fault
 from ferbench.plugin.faults import describe
 from ferbench.plugin.partners import TEACHER
-from ferbench.testing.losses.bench import GIVEN, RULES, SAMPLES, LossBench, copied, rule, tensors, total_of, value_of
+from ferbench.testing.losses.bench import GIVEN, RULES, SAMPLES, LossBench, copied, rule, tensors, value_of
 from ferbench.testing.rules import NotApplicable, Violation
 from ferbench.training.step import is_number
+from ferbench.training.undeclared import Unnamed, watched
 
 
 @RULES.rule(gate=True)
@@ -38,7 +39,12 @@ def needs(bench: LossBench) -> str:
         targets.teacher = bench.teacher() if TEACHER in names else targets.teacher
         try:
             with torch.no_grad():
-                total_of(bench.build(), given, targets)
+                bench.build()(watched(given), targets)
+        except Unnamed as error:
+            if error.args[0] not in others:  # nobody here gives it, so that there is none to try it with
+                named = (*bench.spec.needs, error.args[0])
+                raise Violation(f"it reads {error.args[0]}: name it, LossSpec(needs={named})") from None
+            return False
         except Exception:  # other rules will say what it is, where it fails with everything too
             return False
         return True

@@ -53,6 +53,7 @@ BROKEN = {
     ),
     "sampler": (
         "builds",
+        "single-samples",
         "length-and-range",
         "whole-batches",
         "told-lengths",

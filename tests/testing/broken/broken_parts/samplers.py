@@ -26,6 +26,19 @@ class Builds:
         return np.arange(3)
 
 
+class SingleSamples(Sound):
+    """Its spec does not ask for the losses that it hears of."""
+
+    losses = None
+
+    def update(self, scores):
+        self.losses = scores.losses
+
+    def indices(self, epoch):
+        drawn = super().indices(epoch)
+        return drawn if epoch == 1 else drawn[: len(self.losses)]
+
+
 class LengthAndRange(Sound):
     def indices(self, epoch):
         return super().indices(epoch) + 1
@@ -127,5 +140,5 @@ class CostAtAMillion(Sound):
 builds, length_and_range, plain_description, determinism = Builds, LengthAndRange, PlainDescription, Determinism
 inputs_unchanged, heeds_the_seed, new_draws_every_epoch = InputsUnchanged, HeedsTheSeed, NewDrawsEveryEpoch
 whole_batches, told_lengths = WholeBatches, ToldLengths
-undrawn_samples = UndrawnSamples
+undrawn_samples, single_samples = UndrawnSamples, SingleSamples
 state_round_trip, every_class, cost_at_a_million = StateRoundTrip, EveryClass, CostAtAMillion
