@@ -21,6 +21,7 @@ def ferbench_models():
 @ferbench.hookimpl
 def ferbench_losses():
     yield ferbench.LossSpec("on-embedding", build="pair:OnEmbedding", needs=("embed", "sure"))
+    yield ferbench.LossSpec("averages", build="pair:Averages", needs=("embed",))
     yield ferbench.LossSpec("forgets", build="pair:OnEmbedding", needs=("embed",))
 
 class Embedding(nn.Module):
@@ -37,6 +38,19 @@ class Embedding(nn.Module):
 class Liar(Embedding):
     def forward(self, images):
         return super().forward(images).logits
+
+class Averages:
+    mean = None
+
+    def __init__(self, task):
+        pass
+
+    def __call__(self, outputs, targets):
+        embed = outputs.extra["embed"]
+        now = embed.detach().mean(0)
+        self.mean = now if self.mean is None else 0.9 * self.mean + 0.1 * now
+        total = F.cross_entropy(outputs.logits, targets.distributions(outputs.logits.shape[1]))
+        return total + (embed - self.mean.to(embed.device)).square().mean()
 
 class OnEmbedding(nn.Module):
     def __init__(self, task):
@@ -67,6 +81,11 @@ def verdicts(file, loss, model=None):
 def test_it_is_tried_with_what_the_model_gives(file):
     tried = verdicts(file, "on-embedding", "embedding")
     assert failed(tried) == [], [one.said for one in tried if one.status == "failed"]
+
+
+def test_a_mean_of_what_the_model_gives_has_to_be_carried_by_a_checkpoint(file):
+    (broken,) = (one for one in verdicts(file, "averages", "embedding") if one.status == "failed")
+    assert broken.rule == "state-round-trip"
 
 
 def test_without_a_model_the_shape_is_explained(file):

@@ -165,6 +165,7 @@ class LossBench:
         count = len(self.spec.views) if views is None else views
         names = self.needs if needs is None else needs
         given = {} if self.partner is None or set(names) <= {*GIVEN, TEACHER} else self.given
+        given = {name: part * (1 - seed / 100) for name, part in given.items()}  # so that means differ too
         first, *others = (made_up(logits, affect, names, seed + view, given) for view in range(count))
         return dataclasses.replace(first, others=tuple(others))
 
