@@ -11,23 +11,11 @@ from typing import Any
 from ferbench import Dataset, Fault, PixelText, Sample, UserError, csv_rows, image_tree
 from ferbench_builtin.datasets.fer2013_classes import BY_EMOTION, CLASS_NAMES, PARTS, SIZE, class_named
 from ferbench_builtin.datasets.fer2013_folders import images_per_part, training_gaps
+from ferbench_builtin.datasets.fer_plus_labels import VOTES, numbers
 
 COLUMNS = ("emotion", "pixels", "Usage")
 #: Class names by what the column ``emotion`` has.
 EMOTIONS = {str(number): name for number, name in enumerate(BY_EMOTION)}
-#: FER+'s columns of votes; those that name none of the seven classes are read and dropped.
-_FERPLUS = (
-    "neutral",
-    "happiness",
-    "surprise",
-    "sadness",
-    "anger",
-    "disgust",
-    "fear",
-    "contempt",
-    "unknown",
-    "NF",
-)
 
 
 class Fer2013Table(Dataset):
@@ -76,7 +64,7 @@ class Fer2013Table(Dataset):
             for index, (number, row) in enumerate(csv_rows(self.path, COLUMNS)):
                 yield pixel_row(self.path, index, number, row, EMOTIONS)
             return
-        for item, number, votes in paired_rows(self.path, self._votes, _FERPLUS):
+        for item, number, votes in paired_rows(self.path, self._votes, VOTES):
             yield _with_votes(item, self._votes, number, votes) if isinstance(item, Sample) else item
 
 
@@ -135,13 +123,13 @@ def pixel_row(
 def _with_votes(sample: Sample, path: Path, number: int, row: tuple[str, ...] | str) -> Sample | Fault:
     if isinstance(row, str):
         return Fault(str(path), number, row)
+    cast = numbers(row)
+    if isinstance(cast, str):
+        return Fault(str(path), number, cast)
     votes = dict.fromkeys(CLASS_NAMES, 0.0)
-    for column, text in zip(_FERPLUS, row, strict=True):
-        text = text.strip()
-        if not (text.isascii() and text.isdecimal() and len(text) <= 4):
-            return Fault(str(path), number, f"{column}: {text[:24]!a} is no number of votes")
-        if (label := class_named(column)) is not None:
-            votes[label] += float(text)
+    for column, count in zip(VOTES, cast, strict=True):
+        if (label := class_named(column)) is not None:  # unknown, no-face and contempt are dropped
+            votes[label] += count
     # Rows whose votes all went to contempt, unknown or "not a face" have none left among the seven classes.
     return replace(sample, votes=tuple(votes.values()) if any(votes.values()) else None)
 

@@ -112,3 +112,12 @@ def _most_voted(counted: Sequence[float], everything: float) -> tuple[list[float
                     labels -= 1
                 break
     return kept, sum(kept) > 0.5 * everything and labels <= 3
+
+
+def numbers(texts: Sequence[str]) -> tuple[float, ...] | str:
+    """The votes that ten fields state, or what is wrong with them."""
+    for name, text in zip(VOTES, texts, strict=True):
+        text = text.strip()
+        if not (text.isascii() and text.isdecimal() and len(text) <= 4):
+            return f"{name}: {text[:24]!a} is no number of votes"
+    return tuple(float(text) for text in texts)

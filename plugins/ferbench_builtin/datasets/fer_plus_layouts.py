@@ -12,7 +12,7 @@ from ferbench import Fault, PixelText, UserError, csv_columns, csv_rows, image_t
 from ferbench_builtin.datasets.fer2013 import TABLES, VOTES_FILE, folders_of
 from ferbench_builtin.datasets.fer2013_folders import Fer2013Folders
 from ferbench_builtin.datasets.fer2013_table import paired_rows
-from ferbench_builtin.datasets.fer_plus_labels import VOTES
+from ferbench_builtin.datasets.fer_plus_labels import VOTES, numbers
 from ferbench_builtin.datasets.layouts import listed, no_such_layout
 
 _PARTS = {"FER2013Train": "Training", "FER2013Valid": "PublicTest", "FER2013Test": "PrivateTest"}
@@ -252,12 +252,3 @@ def _label_rows(table: Path) -> Iterator[tuple[int, tuple[str, ...] | str]]:
     _, first = next(text_lines(table), (1, ""))
     box = ("box",) if len(next(csv.reader([first]), [])) == len(VOTES) + 2 else ()
     return csv_rows(table, (_NAME, *VOTES), headless=(_NAME, *box, *VOTES))
-
-
-def numbers(texts: Sequence[str]) -> tuple[float, ...] | str:
-    """The votes that ten fields state, or what is wrong with them."""
-    for name, text in zip(VOTES, texts, strict=True):
-        text = text.strip()
-        if not (text.isascii() and text.isdecimal() and len(text) <= 4):
-            return f"{name}: {text[:24]!a} is no number of votes"
-    return tuple(float(text) for text in texts)
