@@ -210,17 +210,27 @@ def test_other_labels_are_said_with_their_share(look):
 
 
 def test_other_pictures_are_not_taken_for_a_copy(look, originals):
-    def of(faces):
-        rng = np.random.default_rng(1)
-        return [
-            (a, b, c, np.kron(rng.integers(0, 256, (8, 8)), np.ones((6, 6))).astype(np.uint8)) for a, b, c, _ in faces
-        ]
-
-    assert look(of=of, name="folder") is None
-    found = look(of=of)
+    assert look(of=noise, name="folder") is None
+    found = look(of=noise)
     assert (found.verdict, found.sought) == ("unknown", 140)
     assert found.found < 14
     assert "reference pictures are there" in found.warning
+
+
+def noise(faces):
+    rng = np.random.default_rng(1)
+    blots = [np.kron(rng.integers(0, 256, (8, 8)), np.ones((6, 6))).astype(np.uint8) for _ in faces]
+    return [(a, b, c, blot) for (a, b, c, _), blot in zip(faces, blots, strict=True)]
+
+
+def test_of_a_large_dataset_some_images_are_looked_at_first(look, monkeypatch):
+    looked_at = []
+    whole = recognise._hashes_of
+    monkeypatch.setattr(recognise, "_PROBED", 60)
+    monkeypatch.setattr(recognise, "_hashes_of", lambda pack, rows: looked_at.append(len(rows)) or whole(pack, rows))
+    assert look(name="folder").verdict == "original"
+    assert look(of=noise, name="other") is None
+    assert looked_at == [60, 280, 60]
 
 
 def test_a_card_of_counts_alone_sees_what_is_missing(card, originals, monkeypatch, tmp_path):
