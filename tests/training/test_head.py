@@ -43,8 +43,10 @@ LOSSES = {
 }
 
 
-def fitted(capfd, loss, net=None, step=0, **changed) -> str:
-    """What a training says on stderr."""
+def fitted(monkeypatch, loss, net=None, step=0, **changed) -> str:
+    """What a training warns of."""
+    said: list[str] = []
+    monkeypatch.setattr("ferbench.training.head.warn", said.append)
     job = training(epochs=2, loss=loss, model=net or Net(), **changed)
     own = list(loss.parameters()) if isinstance(loss, nn.Module) else []
     job.needs = ("features", "classifier", "cosine")
@@ -53,35 +55,35 @@ def fitted(capfd, loss, net=None, step=0, **changed) -> str:
     job.at.step = step
     fit(job, Observer())
     assert not job.model._forward_hooks
-    return capfd.readouterr().err
+    return "".join(f"warning: {line}\n" for line in said)
 
 
 @pytest.mark.parametrize("more", [{}, {"accumulate": 2}, {"clip_norm": 0.1}], ids=str)
-def test_a_head_that_lives_in_the_loss_is_warned_of_once(capfd, more):
-    said = fitted(capfd, OwnHead(), **more)
+def test_a_head_that_lives_in_the_loss_is_warned_of_once(monkeypatch, more):
+    said = fitted(monkeypatch, OwnHead(), **more)
     assert said.count("warning: ") == 1
     assert "the loss gives no gradient to the head of the model, so that its predictions learn nothing → " in said
 
 
-def test_it_is_warned_of_where_everything_before_the_head_is_frozen(capfd):
+def test_it_is_warned_of_where_everything_before_the_head_is_frozen(monkeypatch):
     net = Net()
     net.body.requires_grad_(False)
-    assert "no gradient to the head" in fitted(capfd, OwnHead(), net)
+    assert "no gradient to the head" in fitted(monkeypatch, OwnHead(), net)
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_loss_that_trains_the_head_in_some_way_is_not(capfd, name):
-    assert fitted(capfd, LOSSES[name]) == ""
+def test_a_loss_that_trains_the_head_in_some_way_is_not(monkeypatch, name):
+    assert fitted(monkeypatch, LOSSES[name]) == ""
 
 
-def test_a_model_with_a_frozen_head_is_not(capfd):
+def test_a_model_with_a_frozen_head_is_not(monkeypatch):
     net = Net()
     net.head.requires_grad_(False)
-    assert fitted(capfd, OwnHead(), net) == ""
+    assert fitted(monkeypatch, OwnHead(), net) == ""
 
 
-def test_a_training_that_goes_on_says_it_no_more(capfd):
-    assert fitted(capfd, OwnHead(), step=3) == ""
+def test_a_training_that_goes_on_says_it_no_more(monkeypatch):
+    assert fitted(monkeypatch, OwnHead(), step=3) == ""
 
 
 def test_the_head_is_what_the_logits_alone_hang_on():
