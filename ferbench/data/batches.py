@@ -185,10 +185,11 @@ class Batches:
             targets = self.targets(positions, self.corrections)
             targets.positions, targets.epoch = upload(torch.from_numpy(positions), self.device), epoch
             targets.class_counts = self._class_counts
-            draws = Draws(seed, epoch, samples=positions, positions=start + steps, device=self.device)
             if self.truth.drawn and targets.soft is not None:
+                draws = Draws(seed, epoch, samples=positions, positions=start + steps, device=self.device)
                 targets.labels, targets.soft = drawn_labels(targets.soft, draws.uniform("label")), None
             if mix is not None:
+                draws = Draws(seed, epoch, samples=positions, positions=start + steps, device=self.device)
                 mixed = [mix(images, targets, draws, places) for images in drawn]
                 drawn, targets = [images for images, _ in mixed], mixed[0][1]
             yield drawn[0] if len(views) == 1 else _side_by_side(drawn, views), targets

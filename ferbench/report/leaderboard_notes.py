@@ -84,10 +84,10 @@ def _human_line(group: Group) -> Iterable[str]:
     accuracy = group.measured["accuracy"].groupby(group.members["row"]).mean()
     above = group.rows[group.rows.index.map(accuracy) > float(known["human"].iloc[0])]
     if len(above):
-        named = several([name or config for name, config in zip(above["name"], above["config"], strict=True)])
+        named = several(above["name"].where(above["name"].notna(), above["config"]).tolist())
         yield (
-            f"Above one annotator's agreement: {named}. That is no more than people can do: a network learns what most "
-            "annotators say, and a single annotator is judged by the others."
+            f"Above one annotator's agreement: {named}. That does not mean better than people: a network learns what "
+            "most annotators say and is judged by that, and a single annotator is judged by the others."
         )
 
 

@@ -91,6 +91,17 @@ def test_votes_go_with_the_predictions(results, ferbench_cli):
     assert ferbench_cli("runs", "verify", "--results", results).exit_code == 0
 
 
+def test_a_result_above_the_line_is_marked_by_its_configuration_where_it_has_no_name(copy, ferbench_cli, tmp_path):
+    """After enough epochs the network knows the pictures better than the annotators agree on them."""
+    chosen = {"data.protocol": "public-test", "data.image_size": 8, "training.epochs": 300, "optimizer.lr": 0.2}
+    fb.run(dataset="fer-plus", model="linear", augmentation="none", data=copy, results=tmp_path, settings=chosen)
+    (path,) = tmp_path.glob("runs/*/run.json")
+    record = json.loads(path.read_text())
+    assert of_test(record)["metrics"]["accuracy"] > 2 / 3
+    board = ferbench_cli("leaderboard", "--results", tmp_path).stdout
+    assert f"Above one annotator's agreement: {record['identity']['config_id'].split(':')[-1][:12]}." in board
+
+
 def test_leaderboard_and_report_show_the_human_line(results, ferbench_cli, tmp_path):
     entry = of_test(records(results)["majority"])
     board = ferbench_cli("leaderboard", "--results", results).stdout

@@ -21,6 +21,9 @@ from ferbench.storage import replace_file
 
 _LARGEST = 2**20
 
+#: What this process has found out, for caches that cannot be written.
+_looked_at: dict[str, _Known] = {}
+
 
 class _Known(Record):
     """A file of the cache."""
@@ -46,21 +49,28 @@ def unlike_parts_of(pack: Pack) -> list[UnlikeParts]:
 def _known(pack: Pack) -> _Known:
     """Both. The cache beside the packs keeps it; one that cannot be written, or has something else there, costs the
     time to look again."""
-    file = pack.path.parent.parent / "references" / f"{short(_key(pack))}.json"
+    key = _key(pack)
+    if key not in _looked_at:
+        _looked_at[key] = _read_or_find(pack, key)
+    return _looked_at[key]
+
+
+def _read_or_find(pack: Pack, key: str) -> _Known:
+    file = pack.path.parent.parent / "references" / f"{short(key)}.json"
     with contextlib.suppress(OSError, Damaged, ValidationError):
         known = _Known.model_validate(from_json(read_file(file, largest=_LARGEST)))
-        if known.own == _own(pack, known):
+        if known.own == _own(key, known):
             return known
     known = _Known(own="", reference=recognise(pack), unlike=unlike_parts(pack))
-    known.own = _own(pack, known)
+    known.own = _own(key, known)
     if pack.path.parent.name == "packs":
         with contextlib.suppress(OSError, UserError):
             replace_file(file, known.model_dump_json(indent=1).encode())
     return known
 
 
-def _own(pack: Pack, known: _Known) -> str:
-    return own_digest([_key(pack), known.model_dump(mode="json", exclude={"own"})])
+def _own(key: str, known: _Known) -> str:
+    return own_digest([key, known.model_dump(mode="json", exclude={"own"})])
 
 
 def _key(pack: Pack) -> str:

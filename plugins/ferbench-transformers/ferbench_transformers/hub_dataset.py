@@ -186,7 +186,6 @@ def _splits(path: Path) -> dict[str, Any]:
             raise UserError(f"there is no Parquet file in {path}, nor what save_to_disk writes", _WHERE_TO_GET)
         try:
             found = dict(datasets.load_dataset("parquet", data_files=files, streaming=True))
-            found = {part: rows if rows.features else rows._resolve_features() for part, rows in found.items()}
         except Exception as error:
             raise UserError(f"{path} cannot be read: {_line(error)}", "check that its files are whole") from error
     parts = {_PARTS.get(name.lower(), name): rows for name, rows in found.items()}

@@ -253,14 +253,29 @@ def test_a_pack_is_looked_at_once(card, originals, monkeypatch, tmp_path):
     monkeypatch.setattr(recognise, "cards", lambda: (card,))
     pack = packed(originals, tmp_path)
     first = known.reference_of(pack)
-    monkeypatch.setattr(known, "recognise", lambda pack: pytest.fail("looked again"))
-    assert known.reference_of(pack) == first
     (file,) = (tmp_path / "cache" / "references").iterdir()
-    for text in ("{}", file.read_text().replace("original", "altered"), "["):
-        monkeypatch.undo()
-        monkeypatch.setattr(recognise, "cards", lambda: (card,))
+    written = file.read_text()
+    with monkeypatch.context() as patched:
+        patched.setattr(known, "_looked_at", {})  # as in another process
+        patched.setattr(known, "recognise", lambda pack: pytest.fail("looked again"))
+        assert known.reference_of(pack) == first
+    for text in ("{}", written.replace("original", "altered"), "["):
+        monkeypatch.setattr(known, "_looked_at", {})
         file.write_text(text)
         assert known.reference_of(pack) == first
+
+
+def test_where_the_cache_cannot_be_written_a_process_looks_once(card, originals, monkeypatch, tmp_path):
+    looked = []
+    found = recognise.recognise
+    monkeypatch.setattr(recognise, "cards", lambda: (card,))
+    monkeypatch.setattr(known, "_looked_at", {})
+    monkeypatch.setattr(known, "recognise", lambda pack: looked.append(pack) or found(pack))
+    pack = packed(originals, tmp_path)
+    (tmp_path / "cache" / "references").write_text("")  # where the folder would be
+    assert known.reference_of(pack).verdict == "original"
+    assert known.unlike_parts_of(pack) == []
+    assert len(looked) == 1
 
 
 def test_a_mirrored_hash_is_that_of_the_mirrored_picture():

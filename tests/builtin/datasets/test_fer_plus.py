@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -214,11 +215,12 @@ def test_folders_may_have_their_votes_in_one_table_beside_them(tmp_path):
 
 
 def test_columns_of_votes_are_found_by_their_names(tmp_path):
-    mixed = read(write_tables(tmp_path / "mixed", header=NAMES[::-1]))[0]
-    assert mixed == [
-        sample.__class__(**{**{f: getattr(sample, f) for f in sample.__slots__}, "location": mine.location})
-        for sample, mine in zip(read(write_tables(tmp_path / "plain"))[0], mixed, strict=True)
-    ]
+    mixed, plain = (
+        [replace(sample, location="") for sample in read(write_tables(tmp_path / name, header))[0]]
+        for name, header in (("mixed", NAMES[::-1]), ("plain", NAMES))
+    )
+    assert mixed == plain
+    assert len(mixed) == 24
 
 
 def test_what_is_left_out_is_counted(tmp_path):
