@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +40,28 @@ class RunFailed(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+
+def forewarnings(plan: Plan) -> list[str]:
+    """What a user should know before a run is trained, a line each."""
+    from ferbench.experiment.plan import single_update
+
+    return [line for line in (single_update(plan), _slow_precision(plan)) if line is not None]
+
+
+def _slow_precision(plan: Plan) -> str | None:
+    recipe = plan.resolved.recipe
+    if recipe.training.precision != "bf16" or not recipe.training.epochs:
+        return None
+    from ferbench.training.precision import computes_bf16
+    from ferbench.training.runtime import choose_device
+
+    if choose_device(recipe.runtime.device).type != "cpu" or computes_bf16():
+        return None
+    return (
+        "warning: training.precision = 'bf16', but this CPU has no bf16 units: steps take several times as long as in "
+        "float32; use --set training.precision=float32"
+    )
 
 
 @dataclass
@@ -162,7 +184,7 @@ class Grid:
     progress: Progress
     left: list[int] = field(default_factory=list)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
-    _warned: set[str | None] = field(default_factory=lambda: {None})
+    _warned: set[str] = field(default_factory=set)
     _waited_for: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -178,11 +200,14 @@ class Grid:
         """Name of the run's directory."""
         return self.plan(number).directory(self.results).path.name
 
-    def next(self) -> int | None:
+    def next(self, busy: Collection[str] = ()) -> int | None:
         """Take the next combination that is to be trained; those before it that need no training end here.
 
+        Args:
+            busy: runs that this command's own workers are at, as several ways of testing one run may be asked for.
+
         Returns:
-            Its number; None: there is none, or other processes are at work on all that are `left`.
+            Its number; None: there is none, or others are at work on all that are `left`.
         """
         from ferbench.runs.lock import at_work
 
@@ -193,6 +218,8 @@ class Grid:
                 self._end(number, Outcome(combination, "skipped", reason=combination.skip, error=combination.error))
             elif combination.done:
                 self.ended(number)
+            elif self.run(number) in busy:
+                continue
             elif not self._alone and (holder := at_work(combination.plan.directory(self.results))) is not None:
                 held[number] = holder
             elif self._is_done_by_now(combination, combination.plan):
@@ -242,12 +269,10 @@ class Grid:
 
     def begins(self, number: int) -> AbstractContextManager[Observer]:
         """A run begins: what has been warned of already is not said again."""
-        from ferbench.experiment.plan import single_update
-
-        warning = single_update(self.plan(number))
-        if warning is not None and warning not in self._warned:
-            self.progress.warn(warning)
-        self._warned.add(warning)
+        for warning in forewarnings(self.plan(number)):
+            if warning not in self._warned:
+                self.progress.warn(warning)
+            self._warned.add(warning)
         return self.progress.begins(number, self.combinations[number - 1])
 
     def put_back(self, number: int) -> None:

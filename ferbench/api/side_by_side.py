@@ -74,8 +74,8 @@ class SideBySide:
         for worker in self.workers.idle():
             if not self.grid.left or time.monotonic() < self._look_at:
                 return
-            number = self.grid.next()
-            if number is None:  # other processes are at work on all that are left
+            number = self.grid.next({self.grid.run(run.number) for run in self.running.values()})
+            if number is None:  # others are at work on all that are left
                 self._look_at = time.monotonic() + LOOK
                 return
             self.running[worker.index] = _Running(number)

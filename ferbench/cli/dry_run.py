@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 import psutil  # type: ignore[import-untyped]
 
+from ferbench.api.conduct import forewarnings
 from ferbench.cli.devices import shared_batch
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.tables import fitting, show, terminal_width
 from ferbench.data.shards import Shards
 from ferbench.errors import UserError
 from ferbench.experiment.differences import beside_title
-from ferbench.experiment.plan import single_update
 from ferbench.experiment.prepare import Combination, refuse_if_all_skipped
 from ferbench.ids import short
 from ferbench.plugin.culprit import in_a_line
@@ -59,7 +59,7 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool, workers: in
         estimates.append(estimate)
     refuse_if_all_skipped(combinations)
     planned = [combination.plan for combination in combinations if combination.plan and combination.action == "run"]
-    for warning in dict.fromkeys(filter(None, map(single_update, planned))):
+    for warning in dict.fromkeys(line for plan in planned for line in forewarnings(plan)):
         click.echo(warning, err=True)
     if as_json:
         entries = [_plan_entry(c, e) for c, e in zip(combinations, estimates, strict=True)]

@@ -23,22 +23,30 @@ _COLUMNS = ("class", "precision", "recall", "F1", "support")
 
 
 def per_class_table(evaluation: EvaluationEntry) -> Table:
-    """Precision, recall, F1 and support by class, then macro and weighted averages and accuracy."""
-    per_class, metrics = evaluation.per_class, evaluation.metrics
+    """Precision, recall, F1 and support by class, then macro and weighted averages and accuracy; how often one
+    annotator agrees with the others on a class, where that is known."""
+    per_class, metrics, human = evaluation.per_class, evaluation.metrics, evaluation.annotators
     total = f"{sum(scores.support for scores in per_class.values()):,}"
     rows = [
-        (name, *(shown(value, "score") for value in (by.precision, by.recall, by.f1)), f"{by.support:,}")
+        (
+            name,
+            *(shown(value, "score") for value in (by.precision, by.recall, by.f1)),
+            f"{by.support:,}",
+            *([] if human is None else [shown(human.per_class.get(name), "score")]),
+        )
         for name, by in per_class.items()
     ]
     macro = [shown(metrics[key], "score") for key in ("macro_precision", "macro_recall", "macro_f1")]
     # The mean of recall weighted by support is the accuracy.
     weighted = [shown(metrics[key], "score") for key in ("weighted_precision", "accuracy", "weighted_f1")]
-    made = table(_COLUMNS, rows, whole=_COLUMNS, right=_COLUMNS[1:])
+    columns = _COLUMNS if human is None else (*_COLUMNS, "one annotator")
+    made = table(columns, rows, whole=columns, right=columns[1:])
     if made.row_count:
         made.rows[-1].end_section = True
     made.add_row(apart("macro average", per_class), *macro, total)
     made.add_row(apart("weighted average", per_class), *weighted, total)
-    made.add_row(apart("accuracy", per_class), "", "", shown(metrics["accuracy"], "score"), total)
+    people = [] if human is None else [shown(human.agreement, "score")]
+    made.add_row(apart("accuracy", per_class), "", "", shown(metrics["accuracy"], "score"), total, *people)
     return made
 
 

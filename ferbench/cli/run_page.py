@@ -214,6 +214,8 @@ def show(page: Page) -> None:
     _rows("Checkpoints", points, ["name", "after", "size", "state", "to start from it"])
     evaluations = [_evaluation(name, entry, name in page.stored) for name, entry in record.evaluations.items()]
     _rows("Evaluations", evaluations, ("id", "of", "n", "accuracy", "macro-F1", "state"))
+    for entry in {entry.rows_digest: entry for entry in reversed(record.evaluations.values())}.values():
+        _annotators(entry)
     parents = [["made from", parent_line(parent)] for parent in record.lineage.parents]
     if record.lineage.teacher is not None:
         parents.append(["taught by", teacher_line(record.lineage.teacher)])
@@ -223,6 +225,20 @@ def show(page: Page) -> None:
         click.echo("\nWhat can be done")
         for line in page.next:
             click.echo(f"  {line}")
+
+
+def _annotators(entry: EvaluationEntry) -> None:
+    """How far people agree on the pictures of an evaluation, and by class beside its recall."""
+    from ferbench.tables.table import shown
+
+    human = entry.annotators
+    if human is None:
+        return
+    rows = [
+        [name, shown(entry.per_class[name].recall, "score"), shown(share, "score"), shown(human.n_of(name), "count")]
+        for name, share in human.per_class.items()
+    ]
+    _rows(f"Annotators, {entry.split}: {human.line}", rows, ("class", "recall", "one annotator", "annotated"))
 
 
 def _corrected(record: Run) -> str:

@@ -251,6 +251,7 @@ def _search(text: str) -> tuple[str, str]:
 
 def _warn(session: Session, name: str | None, *, quiet: bool) -> None:
     """Say what a user should know before the first trial."""
+    from ferbench.api.conduct import forewarnings
     from ferbench.cli.naming import warn_of_digits
     from ferbench.experiment.plan import single_update
 
@@ -269,10 +270,11 @@ def _warn(session: Session, name: str | None, *, quiet: bool) -> None:
             f"for that with the best {others[0]}: --set training.select={others[0]}",
             err=True,
         )
-    warning = single_update(session.base)
     searched = {dimension.key for dimension in session.space.dimensions}
-    if warning is not None and not {"training.batch_size", "training.accumulate"} & searched:
-        click.echo(warning, err=True)
+    about_batches = single_update(session.base)
+    for warning in forewarnings(session.base):
+        if warning != about_batches or not {"training.batch_size", "training.accumulate"} & searched:
+            click.echo(warning, err=True)
 
 
 tune.add_command(status)

@@ -196,7 +196,7 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None, teach
         train_counts=tuple(int(n) for n in counts),
         has_affect=pack.affect is not None,
     )
-    _check_postprocessing(resolved, task, fold=split.test_digest is None)
+    _check_postprocessing(resolved, task, len(split.validation), fold=split.test_digest is None)
     if teacher is not None:
         step = resolved.components.get("preprocessing")
         check_lesson(teacher, task, pack, min(size, recipe.training.start_size or size), step)
@@ -229,18 +229,23 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None, teach
     return Plan(resolved, pack, split, task, *ids, lengths, start=start, teacher=teacher)
 
 
-def _check_postprocessing(resolved: ResolvedRecipe, task: Task, *, fold: bool) -> None:
-    """Look whether what is to be done to predictions can be done, before the training.
+def _check_postprocessing(resolved: ResolvedRecipe, task: Task, validation: int, *, fold: bool) -> None:
+    """Look whether what is to be done to predictions can be done, before the training, on made-up ones.
 
     Raises:
-        UserError: its options do not fit the task, or it would be fitted on what it is tested on.
+        UserError: its options do not fit the task, it would be fitted on what it is tested on, or it gives what no
+            evaluation can take.
     """
     chosen = resolved.components.get("postprocessing")
-    if chosen is not None and Postprocessing(chosen, task).fits and fold:
+    if chosen is None:
+        return
+    processing = Postprocessing(chosen, task)
+    if processing.fits and fold:
         raise UserError(
             f"{chosen.component.where} is fitted on validation samples, which are what a fold is tested on",
             "leave it out for folds; or test each fold's run on other samples: ferbench evaluate RUN --postprocessing",
         )
+    processing.try_out(validation)
 
 
 def check_classes(start: Start, class_names: tuple[str, ...]) -> None:

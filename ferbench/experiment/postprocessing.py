@@ -17,6 +17,9 @@ from ferbench.task import Task
 #: Probabilities below this have its logarithm, since that of 0 is no number: the smallest normal float32.
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
+#: Made-up samples that it is tried with before a training.
+_TRIED = 256
+
 
 class Postprocessing:
     """A component that a recipe chose, in use.
@@ -63,6 +66,25 @@ class Postprocessing:
             with using(self._component):
                 self._built.fit(log_probabilities(probabilities), np.array(labels, dtype=np.int64))
             self._fitted = len(labels)
+
+    def try_out(self, samples: int) -> None:
+        """Fit it to made-up predictions and apply it, so that what would be refused after the training is now.
+
+        Args:
+            samples: of validation; at most `_TRIED` are made up, of every class in turn.
+
+        Raises:
+            UserError: as calling it and `record` do.
+        """
+        n = max(2, min(samples, _TRIED))
+        labels = np.arange(n, dtype=np.int64) % self._classes
+        drawn = np.random.default_rng(0).normal(0.0, 2.0, (n, self._classes))
+        drawn[np.arange(n), labels] += 2.0
+        raised = np.exp(drawn)
+        probabilities = raised / raised.sum(axis=1, keepdims=True)
+        self.fit(probabilities, labels)
+        self(probabilities)
+        self.record()
 
     def load(self, used: UsedPostprocessing) -> None:
         """Take what was fitted from the record of an evaluation."""

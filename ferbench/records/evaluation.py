@@ -183,6 +183,12 @@ class Annotators(Record):
     """The same where a vote for no class (unknown, no face) counts as a miss."""
     per_class: dict[str, float]
     """The agreement by the true class of the pictures, for classes that have some."""
+    per_class_n: dict[str, Count] | None = None
+    """How many pictures that is over, by class; null in records of older versions."""
+
+    def n_of(self, name: str) -> int | None:
+        """How many pictures `per_class` is over for a class; None where the record does not say."""
+        return None if self.per_class_n is None else self.per_class_n.get(name)
 
     @property
     def line(self) -> str:

@@ -51,7 +51,7 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
         yield clusters_note(group.clustered_by, group.unclustered, group.n)
     for copy in group.members["copy"].dropna().unique():
         yield f"The data: {copy}; they are another test set, with a table of their own."
-    yield from _human_line(group)
+    yield from _human_line(group, keys)
     several_absent = (names for place in group.places for names in group.members["absent"].iloc[place])
     absent = dict.fromkeys(name for names in several_absent for name in names)
     if note := of_absent(list(absent), len(group.class_names), "test" if group.partition is None else "validation"):
@@ -74,13 +74,17 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
         yield f"{which}: {reason}."
 
 
-def _human_line(group: Group) -> Iterable[str]:
+def _human_line(group: Group, keys: Sequence[str]) -> Iterable[str]:
     """How far the annotators of the test set agree, and which rows are above that."""
     known = group.members[group.members["annotators"].notna()]
     if known.empty:
         return
     line = str(known["annotators"].iloc[0])
     yield f"Annotators: {line}."
+    by_class = known["human_of"].iloc[0]
+    shown = [name for name in group.class_names if isinstance(by_class.get(name), float) and f"recall:{name}" in keys]
+    if shown:
+        yield f"The same by class, beside recall: {', '.join(f'{name} {100 * by_class[name]:.1f} %' for name in shown)}."
     accuracy = group.measured["accuracy"].groupby(group.members["row"]).mean()
     above = group.rows[group.rows.index.map(accuracy) > float(known["human"].iloc[0])]
     if len(above):

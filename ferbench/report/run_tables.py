@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ferbench.ids import SHORT
 from ferbench.metrics.measures import measure
 from ferbench.records.epoch import Epoch
+from ferbench.records.evaluation import Annotators
 from ferbench.report.contents import RunView, Scored
 from ferbench.runs.corrections import between_classes
 from ferbench.runs.remarks import absent_line
@@ -22,6 +23,16 @@ _PAIRS = 10
 
 STRONG, WEAK = 0.85, 0.60
 _TIERS = {"strong": "▲ strong", "fair": "● fair", "weak": "▼ weak"}
+
+_HUMAN = (
+    Column(
+        "human",
+        "one annotator",
+        "score",
+        about="on pictures of this class, how often one annotator names what most of the others name",
+    ),
+    Column("human_n", "annotated", "count", about="pictures of this class that two annotators or more gave a class"),
+)
 
 #: What an epoch is measured on.
 SPLITS: tuple[Literal["train", "validation"], ...] = ("train", "validation")
@@ -36,18 +47,30 @@ def tier(f1: float) -> str:
 
 
 def per_class(run: RunView, scored: Scored) -> Table:
-    """Precision, recall, F1, support and tier of each class, with macro and weighted averages."""
+    """Precision, recall, F1, support and tier of each class, with macro and weighted averages; beside recall how often
+    one annotator agrees with the others, where their votes are known."""
+    human = scored.entry.annotators
     rows: list[tuple[Cell, ...]] = [
-        (name, scores.precision, scores.recall, scores.f1, scores.support, _TIERS[tier(scored.f1(name))])
+        (
+            name,
+            scores.precision,
+            scores.recall,
+            *(() if human is None else (human.per_class.get(name), human.n_of(name))),
+            scores.f1,
+            scores.support,
+            _TIERS[tier(scored.f1(name))],
+        )
         for name, scores in scored.per_class.items()
     ]
     absent = absent_line(scored.entry)
     # The mean of recall weighted by support is the accuracy.
-    for label, keys in (
-        ("macro average", ("macro_precision", "macro_recall", "macro_f1")),
-        ("weighted average", ("weighted_precision", "accuracy", "weighted_f1")),
+    for label, keys, people in (
+        ("macro average", ("macro_precision", "macro_recall", "macro_f1"), _macro(human)),
+        ("weighted average", ("weighted_precision", "accuracy", "weighted_f1"), human and human.agreement),
     ):
-        rows.append((label, *(scored.metrics[key] for key in keys), scored.n, None))
+        precision, recall, f1 = (scored.metrics[key] for key in keys)
+        beside = () if human is None else (people, human.n)
+        rows.append((label, precision, recall, *beside, f1, scored.n, None))
     return Table(
         id=f"scores-{run.id}",
         caption=f"Scores per class of {run.label} on {scored.tested_on}.",
@@ -55,6 +78,7 @@ def per_class(run: RunView, scored: Scored) -> Table:
             Column("class", "class"),
             Column("precision", "precision", "score", about="of the samples predicted as this class, how many are"),
             Column("recall", "recall", "score", about="of the samples of this class, how many are predicted so"),
+            *(() if human is None else _HUMAN),
             Column("f1", "F1", "score", about="harmonic mean of precision and recall"),
             Column("support", "support", "count", about="samples of this class"),
             Column("tier", "tier"),
@@ -64,8 +88,14 @@ def per_class(run: RunView, scored: Scored) -> Table:
         notes=(
             f"Tiers: ▲ strong, F1 above {STRONG:.2f}; ● fair; ▼ weak, F1 below {WEAK:.2f}.",
             *([f"{absent}."] if absent else []),
+            *([] if human is None else [f"{_HUMAN[0].label}: {_HUMAN[0].about}."]),
         ),
     )
+
+
+def _macro(human: Annotators | None) -> float | None:
+    """The mean agreement of the classes, each counting alike."""
+    return None if human is None or not human.per_class else sum(human.per_class.values()) / len(human.per_class)
 
 
 def metrics(run: RunView) -> Table:

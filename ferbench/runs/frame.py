@@ -105,6 +105,12 @@ EVALUATION_COLUMNS = (
         lambda run, scores: scores.annotators or None,
     ),
     FrameColumn("human", "float64", "the same as a share", lambda run, scores: scores.human),
+    FrameColumn(
+        "human_of",
+        "object",
+        "the same by true class, a mapping; empty where not known",
+        lambda run, scores: scores.human_of,
+    ),
     FrameColumn("absent", "object", "a tuple of classes without a sample", lambda run, scores: tuple(scores.absent)),
 )
 

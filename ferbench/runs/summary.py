@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ferbench.records.run import Data, Run
 
 #: Rises when a summary says something else for the same record: an index of older summaries is then not read.
-SUMMARY_VERSION = 13
+SUMMARY_VERSION = 14
 
 #: The status of a run whose record cannot be read.
 DAMAGED = "damaged"
@@ -64,6 +64,7 @@ class Scores:
         absent: classes that none of the samples is of.
         annotators: how often one annotator of the samples agrees with the majority of the others, in words.
         human: the same as a share.
+        human_of: the same by true class.
     """
 
     rows: str
@@ -76,6 +77,7 @@ class Scores:
     absent: list[str] = field(default_factory=list)
     annotators: str = ""
     human: float | None = None
+    human_of: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -257,6 +259,7 @@ def _scores(key: str, entry: EvaluationEntry) -> Scores:
     scores.absent = entry.absent_classes
     if entry.annotators is not None:
         scores.annotators, scores.human = entry.annotators.line, entry.annotators.agreement
+        scores.human_of = dict(entry.annotators.per_class)
     where = "its own test set"
     if entry.data is not None:
         where = f"{entry.data.dataset} ({entry.data.protocol})"

@@ -20,7 +20,7 @@ from ferbench.testing.rules import NotApplicable, RuleSet, Subject, Violation, s
 from ferbench.training.asking import described
 from ferbench.training.runtime import seed_everything
 from ferbench.training.scores import Scores
-from ferbench.training.undeclared import none_of_samples
+from ferbench.training.undeclared import none_of_samples, reads_samples
 from ferbench.wording import one_line
 
 #: What a builder that asks for the batch size is given.
@@ -133,16 +133,17 @@ def single_samples(bench: SamplerBench) -> str:
         try:
             sampler = bench.build()
             for epoch in (1, 2):
-                bench.drawn(sampler, epoch)
+                before = bench.drawn(sampler, epoch)
                 described(sampler)
                 sampler.update(bench.scores(epoch, hears=hears))
-            bench.drawn(sampler, 3)
+            if len(bench.drawn(sampler, 3)) == 1 < len(before):  # as np.argsort(None) is
+                raise ValueError("an epoch of a single sample")
         except Exception as error:  # other rules will say what it is, where it fails with them too
             return error
         return None
 
     if (without := fault(hears=False)) is not None and fault(hears=True) is None:
-        name = none_of_samples(without) or "losses"
+        name = none_of_samples(without) or reads_samples(bench.build()) or "losses"
         raise Violation(f"scores.{name} is None: set per_sample=True in its ferbench.SamplerSpec")
     return "it hears of none"
 

@@ -63,7 +63,7 @@ def pass_scores(
         UserError: it fails since it does not ask for them.
     """
     losses, correct = each or (None, None)
-    with without_samples() if each is None else contextlib.nullcontext():
+    with without_samples(sampler) if each is None else contextlib.nullcontext():
         sampler.update(replace(copy.deepcopy(scores), losses=losses, correct=correct))
 
 

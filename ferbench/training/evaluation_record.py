@@ -135,6 +135,7 @@ def _annotators(pack: Pack, rows: Rows, truth: NDArray[np.int64], class_names: S
         margin=float(1.96 * each.std(ddof=1) / math.sqrt(len(each))) if len(each) > 1 else 0.0,
         strict=float(found.strict[known].mean()),
         per_class={name: float(of.mean()) for name, of in by_class.items() if len(of)},
+        per_class_n={name: len(of) for name, of in by_class.items() if len(of)},
     )
 
 

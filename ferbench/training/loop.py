@@ -213,7 +213,7 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
     while at.epoch <= training.epochs and outcome.stopped == "epochs":
         epoch = at.epoch
         started = time.perf_counter() - at.seconds
-        with contextlib.nullcontext() if training.per_sample else without_samples():
+        with contextlib.nullcontext() if training.per_sample else without_samples(training.sampler):
             drawn_order = draw(training.sampler, epoch, len(training.train), training.batch_size, training.lengths)
             drawn = described(training.sampler)
         order = Order(*ranks.broadcast((drawn_order.positions, drawn_order.bounds)))

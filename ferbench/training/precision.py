@@ -13,6 +13,9 @@ from ferbench.errors import UserError
 
 _LOWER = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
+#: What CPUs that compute in bfloat16 have of it; AVX-512 alone only converts.
+_BF16_UNITS = ("avx512_bf16", "amx_bf16", "avx10_2", "bf16", "sve_bf16")
+
 
 class Precision:
     """Mixed precision of the training steps; weights, losses, updates and every evaluation stay in float32.
@@ -61,3 +64,9 @@ class Precision:
         if self._lower is None:
             return outputs
         return outputs.each(Tensor.float)
+
+
+def computes_bf16() -> bool:
+    """Whether this machine's CPU has units for bfloat16; also where this torch cannot say."""
+    known = getattr(torch.cpu, "get_capabilities", None)
+    return known is None or any(known().get(unit) for unit in _BF16_UNITS)

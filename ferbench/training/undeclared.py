@@ -71,14 +71,22 @@ def refuse_unnamed(name: str) -> UserError:
 
 
 @contextlib.contextmanager
-def without_samples() -> Iterator[None]:
+def without_samples(sampler: object) -> Iterator[None]:
     """Around the call of a sampler that has not said that it hears of single samples.
 
     Raises:
-        UserError: it fails for want of them.
+        UserError: it fails for want of them, or gives what is refused and may be made of them.
     """
     try:
         yield
+    except UserError as error:
+        if (name := reads_samples(sampler)) is None:
+            raise
+        raise UserError(
+            error.message,
+            f"{error.remedy}; its update() reads scores.{name}, which is None unless its ferbench.SamplerSpec has "
+            "per_sample=True",
+        ) from error
     except (AssertionError, AttributeError, IndexError, TypeError, ValueError) as error:
         if (name := none_of_samples(error)) is None:
             raise
@@ -86,6 +94,13 @@ def without_samples() -> Iterator[None]:
             f"{in_use('sampler')} fails where scores.{name} is None: it hears of no single samples unless it says so",
             "set per_sample=True in its ferbench.SamplerSpec",
         ) from error
+
+
+def reads_samples(sampler: object) -> str | None:
+    """What the code of a sampler's update() reads of single samples; None: nothing. NumPy takes None for an array of one
+    element, so that reading it need not fail: ``np.argsort(None)`` is ``[0]``."""
+    code = getattr(getattr(type(sampler), "update", None), "__code__", None)
+    return next((name for name in _SAMPLES if code is not None and name in code.co_names), None)
 
 
 def none_of_samples(error: Exception) -> str | None:

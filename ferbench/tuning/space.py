@@ -42,7 +42,7 @@ _UNSEARCHED = {
         "tune on one dataset, and run the best recipe on the others",
     ),
     "postprocessing": (
-        "it cannot be searched, since validation is measured without it",
+        "trials are compared on validation, where there is no post-processing",
         "run the best recipe, then try it: ferbench evaluate RUN --postprocessing NAME",
     ),
 }
@@ -310,7 +310,7 @@ def _meant(
         )
     if section in _UNSEARCHED:
         why, remedy = _UNSEARCHED[section]
-        raise UserError(f"{source} {key}: {why}", remedy)
+        raise UserError(f"{source}: {why}" if source == f"--{key}" else f"{source} {key}: {why}", remedy)
     raise UserError(
         f"{source} {key}: there is no section '{section}'", suggestion(section, (*SEARCHED, *FIELDS), "sections")
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from ferbench.api import conduct
-from ferbench.api.conduct import Outcome, Progress
+from ferbench.api.conduct import Grid, Outcome, Progress, forewarnings
 from ferbench.api.run import run
 from ferbench.ids import short
 from ferbench.runs.directory import RunDirectory, run_path
@@ -87,6 +88,45 @@ def test_a_run_that_another_command_is_at_is_waited_for(places, tmp_path, first_
     (line,) = told.lines
     assert line.startswith(f"another process is at work on run {first_id}: ")
     assert line.endswith("; this command waits for it")
+
+
+def test_a_run_that_workers_of_the_same_command_are_at_is_left_without_a_word(tmp_path):
+    """As where one run is to be tested in several ways."""
+    directory = RunDirectory(run_path(tmp_path, "0" * 12))
+    directory.path.parent.mkdir(parents=True)
+    combination = SimpleNamespace(plan=SimpleNamespace(directory=lambda results: directory), skip=None, done=False)
+    told = Told(lambda: None)
+    grid = Grid([combination, combination], tmp_path, tmp_path, [], told)
+    over = threading.Event()
+    worker = at_work(directory, over)
+    try:
+        assert grid.next({directory.path.name}) is None
+        assert told.lines == []
+        assert grid.next() is None
+        assert [line.partition(":")[0] for line in told.lines] == [
+            f"another process is at work on run {directory.path.name}"
+        ] * 2
+    finally:
+        over.set()
+        worker.join()
+
+
+def test_bf16_on_a_cpu_without_units_for_it_is_said_before_a_run(monkeypatch):
+    training = SimpleNamespace(precision="bf16", epochs=1, batch_size=1, accumulate=1)
+    recipe = SimpleNamespace(training=training, runtime=SimpleNamespace(device="cpu"))
+    plan = SimpleNamespace(
+        resolved=SimpleNamespace(recipe=recipe),
+        lengths=SimpleNamespace(samples=[9], steps_per_epoch=lambda accumulate: 9),
+    )
+    for units, lines in ((("avx512_bf16",), 0), (("avx512_bw", "avx512_vl"), 1), (("bf16",), 0)):
+        monkeypatch.setattr("torch.cpu.get_capabilities", lambda units=units: dict.fromkeys(units, True), raising=False)
+        assert len(forewarnings(plan)) == lines
+    monkeypatch.setattr("torch.cpu.get_capabilities", dict, raising=False)
+    (line,) = forewarnings(plan)
+    assert line.startswith("warning: training.precision = 'bf16', but this CPU has no bf16 units")
+    assert line.endswith("use --set training.precision=float32")
+    training.precision = "float32"
+    assert forewarnings(plan) == []
 
 
 def test_the_only_run_is_refused_at_once(places, first_id):

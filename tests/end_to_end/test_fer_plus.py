@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +76,7 @@ def test_the_record_says_how_far_people_agree(results):
     assert people["margin"] == pytest.approx(0, abs=1e-9)
     assert people["per_class"] == pytest.approx(dict.fromkeys(people["per_class"], 6 / 9))
     assert len(people["per_class"]) == 8
+    assert people["per_class_n"] == dict.fromkeys(people["per_class"], 4)
 
 
 def test_metrics_of_votes_compare_with_the_votes_as_they_were_cast(results):
@@ -110,3 +113,17 @@ def test_leaderboard_and_report_show_the_human_line(results, ferbench_cli, tmp_p
     page = tmp_path / "report.html"
     assert ferbench_cli("report", "majority", "--results", results, "-o", page).exit_code == 0
     assert "one annotator agrees with the majority of the others" in page.read_text()
+
+
+def test_one_annotator_stands_beside_recall_by_class(results, ferbench_cli, tmp_path):
+    assert ferbench_cli("report", "majority", "--results", results, "--tables", tmp_path).exit_code == 0
+    (path,) = tmp_path.rglob("scores-*.csv")
+    rows = {row["class"]: row for row in csv.DictReader(path.read_text().splitlines())}
+    assert list(rows["fear"])[:5] == ["class", "precision", "recall", "human", "human_n"]
+    assert (float(rows["fear"]["human"]), int(rows["fear"]["human_n"])) == (pytest.approx(2 / 3), 4)
+    assert int(rows["macro average"]["human_n"]) == 32
+    shown = ferbench_cli("runs", "show", "majority", "--results", results).stdout
+    assert "Annotators, test: one annotator agrees" in shown
+    assert re.search(r"fear +[01]\.\d{4} +0\.6667 +4\b", shown)
+    by_class = ferbench_cli("leaderboard", "--per-class", "--results", results).stdout
+    assert "The same by class, beside recall: angry 66.7 %, contempt 66.7 %" in by_class

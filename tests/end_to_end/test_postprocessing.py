@@ -267,11 +267,13 @@ def test_a_plugin_of_ones_own_is_fitted_kept_and_loaded(made, call, tmp_path):
         (("--postprocessing", "temperatur"), "did you mean"),
     ],
 )
-def test_what_cannot_be_is_said(made, call, flags, said):
+def test_what_cannot_be_is_said_before_the_training(made, call, tmp_path, flags, said):
     plugin = ("--plugin", made / "centred.py", "--seed", "9")
-    done = call(*trained(made)[:-4], *plugin, *flags)
+    done = call(*trained(made)[:-4], *plugin, *flags, "--name", "refused")
     assert done.exit_code == 2
     assert said in done.stderr.casefold() or said in done.stderr
+    with pytest.raises(fb.UserError):
+        find_run(tmp_path / "results", "refused")
 
 
 def test_a_fold_may_be_adjusted_without_a_fit(made, call, tmp_path):
@@ -285,7 +287,9 @@ def test_search_refuses_it(call, made):
         "tune", *trained(made)[1:-4], "--search", "postprocessing=temperature,logit-adjustment", "--trials", "2"
     )
     assert done.exit_code == 2
-    assert "validation is measured without it" in done.stderr
+    assert "--search postprocessing: trials are compared on validation, where there is no post-proc" in done.stderr
+    flagged = call("tune", *trained(made)[1:-4], "--postprocessing", "temperature", "--trials", "2")
+    assert flagged.stderr.startswith("error: --postprocessing: trials are compared on validation")
 
 
 def test_python_says_it_too(made, tmp_path):

@@ -136,6 +136,28 @@ def test_a_sampler_that_hears_of_no_samples_is_told_what_to_say(sampler, name):
     assert raised.value.remedy == "set per_sample=True in its ferbench.SamplerSpec"
 
 
+class Sorting(Order):
+    """Sorts by what is not there, which gives one position and no error."""
+
+    order = None
+
+    def update(self, scores):
+        super().update(scores)
+        self.order = np.argsort(scores.losses)
+
+    def indices(self, epoch):
+        return super().indices(epoch) if self.order is None else self.order
+
+
+def test_a_sampler_whose_epoch_is_made_of_nothing_is_told_what_to_say():
+    with using(component(SamplerSpec("hard", "mine:hard"))), pytest.raises(UserError) as raised:
+        fit(training(epochs=2, sampler=Sorting(50)), Observer())
+    assert "gives 1 positions for epoch 2" in raised.value.message
+    assert raised.value.remedy.endswith(
+        "; its update() reads scores.losses, which is None unless its ferbench.SamplerSpec has per_sample=True"
+    )
+
+
 class Failing:
     losses = None
 
