@@ -84,7 +84,8 @@ def _human_line(group: Group, keys: Sequence[str]) -> Iterable[str]:
     by_class = known["human_of"].iloc[0]
     shown = [name for name in group.class_names if isinstance(by_class.get(name), float) and f"recall:{name}" in keys]
     if shown:
-        yield f"The same by class, beside recall: {', '.join(f'{name} {100 * by_class[name]:.1f} %' for name in shown)}."
+        agreed = ", ".join(f"{name} {100 * by_class[name]:.1f} %" for name in shown)
+        yield f"The same by class, beside recall: {agreed}."
     accuracy = group.measured["accuracy"].groupby(group.members["row"]).mean()
     above = group.rows[group.rows.index.map(accuracy) > float(known["human"].iloc[0])]
     if len(above):

@@ -97,8 +97,10 @@ def without_samples(sampler: object) -> Iterator[None]:
 
 
 def reads_samples(sampler: object) -> str | None:
-    """What the code of a sampler's update() reads of single samples; None: nothing. NumPy takes None for an array of one
-    element, so that reading it need not fail: ``np.argsort(None)`` is ``[0]``."""
+    """What the code of a sampler's update() reads of single samples; None: nothing.
+
+    NumPy takes None for an array of one element, so that reading it need not fail: ``np.argsort(None)`` is ``[0]``.
+    """
     code = getattr(getattr(type(sampler), "update", None), "__code__", None)
     return next((name for name in _SAMPLES if code is not None and name in code.co_names), None)
 
