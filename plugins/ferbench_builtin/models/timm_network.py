@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ferbench import Outputs, Task, UserError, did_you_mean, hub_file, one_line, warn_on_stderr
 from ferbench_builtin.models.backbone import BackboneAndHeads
+from ferbench_builtin.models.efficientnet_layout import is_efficientnet_pytorch, timm_names
 from ferbench_builtin.models.heads import Heads
 from ferbench_builtin.models.timm_backbone import TimmOptions
 from ferbench_builtin.models.weights import load_state, read_state
@@ -62,6 +63,8 @@ def build(
         state = read_state(str(_release(backbone, config)), allow_pickled=False)
     elif options.weights != "none":
         state = read_state(options.weights, allow_pickled=options.allow_pickled_weights)
+        if is_efficientnet_pytorch(state):
+            state = timm_names(state, backbone, options.weights)
     is_checkpoint = state is not None and any(key.startswith("backbone.") for key in state)
     classifier: dict[str, Tensor] = {}
     if state is not None and not is_checkpoint:
