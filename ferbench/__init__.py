@@ -36,7 +36,7 @@ from ferbench.task import Task
 from ferbench.version import API_VERSION, __version__
 
 if TYPE_CHECKING:
-    from ferbench.api.audits import audit_data, audit_table
+    from ferbench.api.audits import audit_data, audit_table, audit_tables
     from ferbench.api.comparing import Comparison, compare
     from ferbench.api.evaluate import EvaluationResult, evaluate
     from ferbench.api.imports import import_predictions
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 
 #: What is loaded when it is first asked for, by module.
 _LAZY = {
-    "ferbench.api.audits": ("audit_data", "audit_table"),
+    "ferbench.api.audits": ("audit_data", "audit_table", "audit_tables"),
     "ferbench.api.comparing": ("Comparison", "compare"),
     "ferbench.api.evaluate": ("EvaluationResult", "evaluate"),
     "ferbench.api.imports": ("import_predictions",),
@@ -143,6 +143,7 @@ __all__ = [
     "__version__",
     "audit_data",
     "audit_table",
+    "audit_tables",
     "augment",
     "better",
     "compare",

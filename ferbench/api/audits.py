@@ -98,7 +98,8 @@ def audit_table(
 
     Args:
         table: a frame or a file: a row for each class with precision, recall, f1 and support, then rows such as macro
-            avg, weighted avg and accuracy; what is not published is left empty. Classes may be the frame's index.
+            avg, weighted avg and accuracy; what is not published is left empty. Classes may be the frame's index. A
+            file may be a report of scikit-learn, CSV, JSON, or a Markdown, HTML or LaTeX table, with text around it.
         unit: of the scores: ``percent``, ``fraction``, or ``auto``.
         decimals: of every score, where trailing zeros were lost, as they are in a frame of numbers.
         rounding: ``nearest`` or ``truncate``; None: any.
@@ -106,22 +107,64 @@ def audit_table(
         zero_division: what a score with a denominator of 0 is: ``0``, ``1`` or ``left out``; None: any.
 
     Raises:
-        UserError: it is no such table.
+        UserError: it is no such table, or there are several.
     """
-    from ferbench.audit.score_table import parse_table, read_table
+    found = _audited(table, unit, decimals, rounding, macro_f1, zero_division)
+    if len(found) > 1:
+        names = ", ".join(one.name for one in found)
+        raise UserError(f"there are {len(found)} tables of scores: {names}", "use audit_tables, or keep one of them")
+    return found[0]
+
+
+@checked
+def audit_tables(
+    tables: str | PathLike[str],
+    *,
+    unit: Unit = "auto",
+    decimals: int | None = None,
+    rounding: Rounding | None = None,
+    macro_f1: MacroF1 | None = None,
+    zero_division: ZeroDivision | None = None,
+) -> list[TableAudit]:
+    """Like `audit_table`, of every table of scores in a file: one of each epoch, of train and test, or of each model.
+
+    Args:
+        tables: a file.
+        unit: as `audit_table` has it, and so are the others.
+        decimals: of every score.
+        rounding: of printed numbers.
+        macro_f1: what its macro average of F1 is.
+        zero_division: what a score with a denominator of 0 is.
+
+    Raises:
+        UserError: there is no such table.
+    """
+    return _audited(tables, unit, decimals, rounding, macro_f1, zero_division)
+
+
+def _audited(
+    table: pd.DataFrame | str | PathLike[str],
+    unit: Unit,
+    decimals: int | None,
+    rounding: Rounding | None,
+    macro_f1: MacroF1 | None,
+    zero_division: ZeroDivision | None,
+) -> list[TableAudit]:
+    from ferbench.audit.score_table import parse_tables, read_tables
     from ferbench.audit.signatures import signatures
     from ferbench.audit.verdict import audit
 
     if isinstance(table, (str, PathLike)):
-        name = Path(table).name
-        published = read_table(Path(table), unit=unit, decimals=decimals)
+        published = read_tables(Path(table), unit=unit, decimals=decimals)
     else:
-        name = "the frame"
         numbered = table.index.name is None and table.index.dtype.kind == "i"
         frame = table if numbered else table.rename_axis(index="class").reset_index()
-        published = parse_table(frame.to_csv(index=False), name, unit=unit, decimals=decimals)
-    audited = audit(published, rounding=rounding, macro_f1=macro_f1, zero_division=zero_division)
-    return TableAudit(name, audited, signatures(audited))
+        published = parse_tables(frame.to_csv(index=False), "the frame", unit=unit, decimals=decimals)
+    found = []
+    for name, one in published:
+        audited = audit(one, rounding=rounding, macro_f1=macro_f1, zero_division=zero_division)
+        found.append(TableAudit(name, audited, signatures(audited)))
+    return found
 
 
 @dataclass(frozen=True)

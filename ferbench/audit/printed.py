@@ -12,6 +12,10 @@ from typing import Literal, NamedTuple
 MEASURES = ("precision", "recall", "f1")
 MACRO, WEIGHTED, ACCURACY, MICRO, BALANCED = "macro avg", "weighted avg", "accuracy", "micro avg", "balanced accuracy"
 AVERAGES = (MACRO, WEIGHTED, ACCURACY, MICRO, BALANCED)
+#: Of scores of each image, where images may have several classes: never looked at.
+SAMPLES = "samples avg"
+#: The name of what has no row in a table, where predictions may have gone.
+UNLISTED = "(no row)"
 
 Rounding = Literal["nearest", "truncate"]
 
@@ -106,7 +110,9 @@ class PublishedTable:
         scores: every printed score.
         undefined: cells of classes that say "not a number".
         unit: what the table is printed in.
-        notes: what was not read.
+        notes: what was not read, and how what may mean several things was read.
+        several: whether images may have several classes, so that there is no confusion matrix.
+        otherwise: other ways in which the same table may be meant, the likeliest first.
     """
 
     classes: tuple[str, ...]
@@ -116,10 +122,14 @@ class PublishedTable:
     undefined: frozenset[Cell] = frozenset()
     unit: Literal["percent", "fraction"] = "percent"
     notes: tuple[str, ...] = field(default=())
+    several: bool = False
+    otherwise: tuple[PublishedTable, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def total(self) -> int | None:
-        """The images in all that the supports add up to; None when one is missing."""
+        """The images in all that the supports add up to; None when one is missing, or there is no such sum."""
+        if self.several:
+            return None
         known = [support for support in self.supports if support is not None]
         return sum(known) if len(known) == len(self.supports) else None
 

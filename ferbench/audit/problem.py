@@ -21,6 +21,7 @@ from ferbench.audit.printed import (
     MACRO,
     MEASURES,
     MICRO,
+    UNLISTED,
     WEIGHTED,
     Cell,
     Interval,
@@ -177,7 +178,6 @@ def pose(table: PublishedTable, cells: Collection[Cell], conventions: Convention
     """
     supports = tuple(support for support in table.supports if support is not None)
     total = sum(supports)
-    size = len(supports)
     undefined = tuple(
         frozenset(measure for measure in MEASURES if Cell(name, measure) in table.undefined) for name in table.classes
     )
@@ -205,7 +205,8 @@ def pose(table: PublishedTable, cells: Collection[Cell], conventions: Convention
         return None
     sums = []
     for (row, measure), interval in sorted(bounds.items()):
-        weights = [Fraction(1)] * size if row == MACRO else [Fraction(support) for support in supports]
+        listed = [Fraction(name != UNLISTED) for name in table.classes]
+        weights = listed if row == MACRO else [Fraction(support) for support in supports]
         if conventions.zero_division == "left out":
             weights = [
                 Fraction(0) if measure in absent else weight for weight, absent in zip(weights, undefined, strict=True)

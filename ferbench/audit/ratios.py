@@ -24,7 +24,7 @@ def contradict(table: PublishedTable, cells: Collection[Cell], conventions: Conv
         if harmonic or kind not in (MACRO, WEIGHTED) or _left_out(table, measure, conventions):
             continue
         column = columns[measure]
-        bounds = _mean(column) if kind == MACRO else _between(column)
+        bounds = _mean(column) if kind == MACRO else _weighted(table, column)
         if bounds.meet(known[Cell(row, measure)]).empty:
             return True
     macro = [known.get(Cell(MACRO, measure)) for measure in MEASURES]
@@ -45,11 +45,15 @@ def implied(table: PublishedTable, cell: Cell, others: Collection[Cell], convent
         return None
     if kind == MACRO:
         return _mean(columns[cell.measure])
-    total = table.total
-    if total is None:
-        return _between(columns[cell.measure])
+    return _weighted(table, columns[cell.measure])
+
+
+def _weighted(table: PublishedTable, column: list[Interval]) -> Interval:
+    """The mean by supports, where they are known."""
+    if None in table.supports or not any(table.supports):
+        return _between(column)
     weights = [Fraction(support or 0) for support in table.supports]
-    column = columns[cell.measure]
+    total = sum(weights)
     low = sum((weight * interval.low for weight, interval in zip(weights, column, strict=True)), Fraction())
     high = sum((weight * interval.high for weight, interval in zip(weights, column, strict=True)), Fraction())
     return Interval(low / total, high / total)

@@ -1,188 +1,239 @@
-"""Reading a table of scores per class, laid out like scikit-learn's classification report."""
+"""Reading a table of scores per class, laid out like scikit-learn's classification report or as people write it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice, product
 from pathlib import Path
-from typing import Literal
 
-from ferbench.audit.layouts import LAYOUT, lines_of
+from ferbench.audit.cells import Score, Unit, in_unit, score, support
+from ferbench.audit.headings import PER_CLASS, Row, column_of, row_of, says_percent
+from ferbench.audit.layouts import LAYOUT, Grid, grids_of
 from ferbench.audit.printed import (
     ACCURACY,
-    AVERAGES,
     BALANCED,
     MACRO,
     MEASURES,
     MICRO,
+    SAMPLES,
     WEIGHTED,
     Cell,
     Printed,
     PublishedTable,
 )
+from ferbench.audit.prose import averages_in
+from ferbench.data.expressions import expression_named
 from ferbench.errors import UserError
 from ferbench.tables.reading import read_text
-
-Unit = Literal["auto", "percent", "fraction"]
 
 #: More images or classes than this would take longer than anybody waits.
 MOST_IMAGES = 200_000
 MOST_CLASSES = 1000
 _LARGEST_FILE = 2_000_000  # bytes
-
-_COLUMNS = {
-    "class": "class label labels emotion expression category name",
-    "precision": "precision prec p ppv",
-    "recall": "recall rec r sensitivity tpr",
-    "f1": "f1 f fscore f1score fmeasure f1measure",
-    "support": "support supports n count images samples",
-}
-_COLUMN = {word: column for column, words in _COLUMNS.items() for word in words.split()}
-_ROWS = {
-    "macroavg": MACRO,
-    "macroaverage": MACRO,
-    "macro": MACRO,
-    "macrof": MACRO,  # Macro-F1
-    "unweightedavg": MACRO,
-    "unweightedaverage": MACRO,
-    "weightedavg": WEIGHTED,
-    "weightedaverage": WEIGHTED,
-    "weighted": WEIGHTED,
-    "weightedf": WEIGHTED,
-    "avgtotal": WEIGHTED,  # what scikit-learn printed below 0.20
-    "microavg": MICRO,
-    "microaverage": MICRO,
-    "micro": MICRO,
-    "accuracy": ACCURACY,
-    "acc": ACCURACY,
-    "overallaccuracy": ACCURACY,
-    "testaccuracy": ACCURACY,
-    "balancedaccuracy": BALANCED,
-    "total": "total",
-    "sum": "total",
-}
-_EMPTY = {"", "-", "–", "—", "n/a", "na", "none", "null"}
-_NUMBER = re.compile(r"([+-]?)(\d*)(?:[.](\d*))?(?:e([+-]?\d{1,3}))?")
-_PERCENT = r"%|percent|pct"
+_MOST_READINGS = 24
+_NAMES = {MACRO: "macro average", WEIGHTED: "weighted average", MICRO: "micro average"}
+_NAMES |= {ACCURACY: "accuracy", BALANCED: "balanced accuracy"}
+_LEFT_OUT = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Score:
-    """A number whose unit is not known yet."""
+@dataclass
+class _Row:
+    """One line of a table.
 
-    value: Fraction
-    step: Fraction
-    percent: bool | None
+    Attributes:
+        title: its name.
+        line: its number in the text.
+        meaning: what that means; None: a class.
+        scores: by measure.
+        support: its number of images.
+        undefined: measures that say "not a number".
+        prose: whether it is text around the table.
+        below: whether it is no text above the table.
+        key: what its cells are called before it is decided which average it is.
+    """
+
+    title: str
+    line: int
+    meaning: Row | None
+    scores: dict[str, Score]
+    support: int | None = None
+    undefined: set[str] = field(default_factory=set)
+    prose: bool = False
+    below: bool = True
+    key: str = ""
 
 
 def read_table(path: Path, *, unit: Unit = "auto", decimals: int | None = None) -> PublishedTable:
     """Read a published table.
 
     Args:
-        path: CSV with commas, semicolons or tabs, a Markdown table, or what scikit-learn prints.
-        unit: of the scores; ``auto``: percent where a column's name or a cell says so, or a number is above 1.
+        path: a report of scikit-learn, CSV with commas, semicolons or tabs, JSON, or a Markdown, HTML or LaTeX table,
+            with text around it or without.
+        unit: of the scores; ``auto``: percent where a name or a cell says so, or the numbers of a column are above 1.
         decimals: with how many decimals scores were printed, for files that lost their trailing zeros. None: as many
             as each one shows, which is never wrong but may say less.
 
     Raises:
-        UserError: the file is no such table.
+        UserError: the file holds no such table, or several.
     """
     return parse_table(read_text(path, path.name, _LARGEST_FILE), path.name, unit=unit, decimals=decimals)
 
 
+def read_tables(path: Path, *, unit: Unit = "auto", decimals: int | None = None) -> list[tuple[str, PublishedTable]]:
+    """Like `read_table`, of all tables in a file, each with what it is called."""
+    return parse_tables(read_text(path, path.name, _LARGEST_FILE), path.name, unit=unit, decimals=decimals)
+
+
 def parse_table(text: str, name: str, *, unit: Unit = "auto", decimals: int | None = None) -> PublishedTable:
     """Like `read_table`, of a text; ``name`` is what errors call it."""
-    header, *lines = lines_of(text, name)
-    columns, percent, notes = _columns(header, name, [cells[0] for _, cells in lines])
-    place = columns["class"]
-    raw: dict[Cell, _Score] = {}
-    supports: dict[str, int | None] = {}
-    totals: dict[Cell, int] = {}
-    undefined = set()
-    seen: set[str] = set()
-    for number, cells in lines:
-        title = cells[place].strip() if place < len(cells) else ""
-        where = f"{name}, line {number}"
-        if not title:
-            raise UserError(f"{where} has numbers and no name", "name the class, or remove the line")
-        row = _ROWS.get(re.sub(r"[^a-z]", "", title.lower()), title)
-        if row in seen:
-            raise UserError(f"{where}: '{title}' is there twice", "leave one line for each class and average")
-        seen.add(row)
-        is_class = row not in AVERAGES and row != "total"
-        of_row: dict[str, _Score] = {}
-        for measure in MEASURES:
-            written = cells[columns[measure]] if measure in columns and columns[measure] < len(cells) else ""
-            if written.strip().lower() == "nan":
-                if is_class:
-                    undefined.add(Cell(row, measure))
-            elif written.strip().lower() not in _EMPTY:
-                # An average may be in percent, as its name says, below classes in fractions.
-                says = percent[measure] or (None if is_class else _says_percent(title))
-                of_row[measure] = _score(written, says, decimals, f"{where}, {measure}")
-        written = cells[columns["support"]] if "support" in columns and columns["support"] < len(cells) else ""
-        if is_class:
-            supports[row] = _support(written, where)
-            raw |= {Cell(row, measure): score for measure, score in of_row.items()}
+    found = parse_tables(text, name, unit=unit, decimals=decimals)
+    if len(found) > 1:
+        places = ", ".join(title.removeprefix(f"{name}, ") for title, _ in found)
+        raise UserError(f"{name} has {len(found)} tables of scores: {places}", "keep one of them in the file")
+    return found[0][1]
+
+
+def parse_tables(
+    text: str, name: str, *, unit: Unit = "auto", decimals: int | None = None
+) -> list[tuple[str, PublishedTable]]:
+    """Like `read_tables`, of a text; tables without scores by class are passed over where there are others."""
+    found: list[tuple[str, PublishedTable]] = []
+    strange: UserError | None = None
+    grids = grids_of(text, name)
+    for grid in grids:
+        where = name if len(grids) == 1 else f"{name}, line {grid.lines[0][0]}"
+        parts = _understood(grid, name)
+        if parts is None:
+            strange = strange or _no_scores(grid, name)
             continue
-        copied = row == ACCURACY and of_row and _same_number(written, of_row)  # pandas repeats it in every column
-        total = None if copied else _support(written, where)
-        if total is not None:
-            totals[Cell(row, "support")] = total
-        raw |= _average(row, of_row, where)
-        if row == "total" and of_row:
-            notes.append(f"scores of '{title}' not read: it does not say which average they are")
-    scores, shown = _in_unit(raw, unit)
-    return _checked(
-        PublishedTable(
-            tuple(supports), tuple(supports.values()), totals, scores, frozenset(undefined), shown, tuple(notes)
-        ),
-        name,
-    )
+        for part, heading in parts:
+            found.append((f"{where}{heading}", _table(part, name, unit, decimals)))
+    if not found:
+        assert strange is not None
+        raise strange
+    return found
 
 
-def _columns(
-    header: tuple[int, list[str]], name: str, titles: Sequence[str]
-) -> tuple[dict[str, int], dict[str, bool | None], list[str]]:
-    """Where each column is, whether its name says percent, and which columns are not read.
+def _no_scores(grid: Grid, name: str) -> UserError:
+    header = grid.lines[0][1]
+    return UserError(f"{name} is not a table of scores by class: its columns are {_some(header)}", LAYOUT)
 
-    Args:
-        header: number and cells of the first line.
-        name: of the file.
-        titles: the first cells of the other lines.
-    """
-    columns: dict[str, int] = {}
-    percent: dict[str, bool | None] = {}
+
+def _understood(grid: Grid, name: str) -> list[tuple[Grid, str]] | None:
+    """A table with its classes in rows and one number a measure; several where its columns are models."""
+    lines = grid.lines
+    while len(lines) > 2 and sum(bool(cell.strip()) for cell in lines[0][1]) < 2:
+        lines = lines[1:]  # a title that spans the columns
+    grid = replace(grid, lines=lines)
+    header = lines[0][1]
+    titles = {column_of(cells[0]) for _, cells in lines[1:] if cells} & {*MEASURES, "support"}
+    columns = {column_of(cell) for cell in header} & {*MEASURES, "support"}
+    if len(titles) > 1 and len(header) > 2 and not columns:
+        turned = [list(row) for row in zip(*_square([cells for _, cells in lines]), strict=True)]
+        turned[0][0] = "class"
+        return [(replace(grid, lines=[(lines[0][0], row) for row in turned]), "")]
+    if not _scores_of(header):
+        return _models(grid)
+    if not columns & {*MEASURES} and not _has_classes(grid):
+        return None  # accuracies of models, say
+    return [(grid, "")]
+
+
+def _has_classes(grid: Grid) -> bool:
+    """Whether the rows are classes by what their column is called, or by their own names."""
+    header, *lines = grid.lines
+    if any(column_of(cell) == "class" and cell.strip().lower() != "name" for cell in header[1]):
+        return True
+    named = [cells[0] for _, cells in lines if cells and expression_named(_plain(cells[0])) is not None]
+    return len(named) > 1
+
+
+def _models(grid: Grid) -> list[tuple[Grid, str]] | None:
+    """A table whose rows are expressions and whose columns are models with one number each, as recalls are given."""
+    header, *lines = grid.lines
+    width = len(header[1])
+    named = [cells[0] for _, cells in lines if cells and expression_named(_plain(cells[0])) is not None]
+    if len(named) < 3 or 2 * len(named) < len(lines) or width < 2:
+        return None
+    parts = []
+    for place in range(1, width):
+        cells = [own[place] if place < len(own) else "" for _, own in lines]
+        if column_of(header[1][place]) in ("support", "other", "class") or not any(map(_is_number, cells)):
+            continue
+        supports = [k for k in range(1, width) if column_of(header[1][k]) == "support"]
+        title = header[1][place].strip() or f"column {place + 1}"
+        percent = " (%)" if says_percent(title) else ""
+        rows = [(header[0], ["class", f"recall{percent}", *(["support"] if supports else [])])]
+        for (number, own), written in zip(lines, cells, strict=True):
+            rows.append((number, [own[0], written, *(own[k] if k < len(own) else "" for k in supports[:1])]))
+        note = f"'{title}' does not say which score it is; read as the classes' recall, or accuracy of each class"
+        parts.append((replace(grid, lines=rows, notes=[*grid.notes, note]), f", {title}"))
+    return parts or None
+
+
+def _square(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    width = max(map(len, rows))
+    return [[*row, *[""] * (width - len(row))] for row in rows]
+
+
+def _scores_of(header: Sequence[str]) -> list[str]:
+    return [cell for cell in header if column_of(cell) in (*MEASURES, PER_CLASS, "either")]
+
+
+def _plain(title: str) -> str:
+    """A class's name without what Markdown and LaTeX write around it, a number in front, or a picture."""
+    plain = re.sub(r"[*`$\\{}]|^\s*\d+\s*[.:)\-–]\s*(?=\D)", "", title)
+    return re.sub(r"[^\w\s&+|/.,()'\-]", "", plain).strip() or title.strip()
+
+
+def _is_number(written: str) -> bool:
+    try:
+        return score(written, None, None, "") is not None
+    except UserError:
+        return False
+
+
+def _columns(grid: Grid, name: str) -> tuple[dict[str, int], dict[str, bool | None], list[str]]:
+    """Where each column is, whether its name says percent, and which columns are not read."""
+    header, *lines = grid.lines
+    meanings = [column_of(title) for title in header[1]]
+    place = _names_at(meanings, [cells for _, cells in lines])
+    either = "precision" if {"recall", "f1"} & {*meanings} and "precision" not in meanings else PER_CLASS
+    columns, percent = {"class": place}, {}
     strange = []
-    for place, title in enumerate(header[1]):
-        words = title.strip().lower()
-        known = _meaning(words)
-        if known is None and place == 0 and not words:
-            known = "class"  # pandas leaves the index without a name
-        if known is None:
-            strange.append(title.strip() or f"number {place + 1}")
+    for number, (title, meaning) in enumerate(zip(header[1], meanings, strict=True)):
+        known = either if meaning == "either" else meaning
+        if number == place or known == "class":
+            continue
+        if known is None or known == "other":
+            strange.append(title.strip() or f"number {number + 1}")
             continue
         if known in columns:
+            if known == PER_CLASS:
+                continue
             raise UserError(f"{name} has two columns for {known}", "keep one of them")
-        columns[known] = place
-        percent[known] = _says_percent(words)
-    if "class" not in columns or not set(MEASURES) & set(columns):
-        turned = len({_meaning(title) for title in titles} & {*MEASURES}) > 1
-        remedy = "exchange lines and columns, as pandas.DataFrame(report).T does" if turned else LAYOUT
-        raise UserError(f"{name} is no table of scores by class: its columns are {_some(header[1])}", remedy)
+        columns[known] = number
+        percent[known] = True if says_percent(title) else None
+    if PER_CLASS in columns and "recall" in columns:
+        strange.append(header[1][columns.pop(PER_CLASS)].strip())
     return columns, percent, [f"columns not read: {_some(strange)}"] if strange else []
 
 
-def _says_percent(title: str) -> bool | None:
-    """True where a name says so; None: it may be or not."""
-    return True if re.search(_PERCENT, title.lower()) else None
+def _names_at(meanings: Sequence[str | None], rows: Sequence[Sequence[str]]) -> int:
+    """Which column has the names of the classes: not one that only counts them."""
 
+    def worded(place: int) -> int:
+        return sum(place < len(row) and bool(row[place].strip()) and not _is_number(row[place]) for row in rows)
 
-def _meaning(title: str) -> str | None:
-    """Which column a name means."""
-    return _COLUMN.get(re.sub(r"[^a-z0-9]", "", re.sub(_PERCENT, "", title.lower())))
+    named = [place for place, meaning in enumerate(meanings) if meaning == "class"]
+    if named:
+        return max(named, key=lambda place: (worded(place) > 0, -place))
+    if worded(0) or meanings[0] is None:
+        second = len(meanings) > 1 and meanings[1] is None and worded(1) == len(rows) and not worded(0)
+        return 1 if second else 0
+    return 0
 
 
 def _some(words: Sequence[str]) -> str:
@@ -190,77 +241,234 @@ def _some(words: Sequence[str]) -> str:
     return f"{shown}, …" if len(words) > 8 else shown
 
 
-def _score(written: str, percent: bool | None, decimals: int | None, where: str) -> _Score:
-    text = written.strip().strip("*").strip().lower().replace("−", "-")
-    if text.endswith("%"):
-        text, percent = text[:-1].strip(), True
-    if "," in text and "." not in text:
-        text = text.replace(",", ".")
-    match = _NUMBER.fullmatch(text)
-    if match is None or not (match[2] or match[3]):
-        remedy = "write one number in each cell, and nothing where none was published"
-        if "±" in text or "+-" in text:
-            remedy = "means over several runs cannot be audited; give the table of one run"
-        raise UserError(f"{where}: '{written.strip()[:40]}' is not a number", remedy)
-    fraction = (match[3] or "")[:30]
-    exponent = int(match[4] or 0)
-    if abs(exponent) > 30 or len(match[2]) > 30:
-        raise UserError(f"{where}: '{written.strip()[:40]}' is no score", "scores are from 0 to 1, or 0 to 100 %")
-    value = Fraction(int(f"{match[2]}{fraction}" or 0)) * Fraction(10) ** (exponent - len(fraction))
-    places = max(len(fraction) - exponent, 0 if decimals is None else decimals)
-    return _Score(-value if match[1] == "-" else value, Fraction(1, 10) ** places, percent)
+def _table(grid: Grid, name: str, unit: Unit, decimals: int | None) -> PublishedTable:
+    columns, percent, notes = _columns(grid, name)
+    notes = [*grid.notes, *notes]
+    rows = list(_rows(grid, columns, percent, decimals, name, notes))
+    _refuse_repeated(rows, name)
+    for number, averages in averages_in(grid.prose):
+        for title, scores in averages:
+            meaning = row_of(title)
+            if meaning is not None and meaning.kinds:
+                below = number > grid.last
+                rows.append(_Row(title, number, meaning, dict(scores), prose=True, below=below))
+    for place, row in enumerate(rows):
+        row.key = row.title if row.meaning is None else f"\0{place}"
+    raw = {Cell(row.key, measure): own for row in rows for measure, own in row.scores.items()}
+    printed, shown = in_unit(raw, [row.key for row in rows if row.meaning is None], unit)
+    first, *others = islice(_readings(rows, printed, shown, tuple(notes), columns, name), _MOST_READINGS)
+    return replace(first, otherwise=tuple(others))
 
 
-def _support(written: str, where: str) -> int | None:
-    text = written.strip().strip("*").strip().lower()
-    if text in _EMPTY or text == "nan":
-        return None
-    plain = re.sub(r"(?<=\d)[, '’\u00a0\u202f](?=\d{3}(?:\D|$))", "", text)
-    match = re.fullmatch(r"(\d{1,12})(?:\.0*)?", plain)
-    if match is None:
-        raise UserError(f"{where}: the support '{written.strip()[:40]}' is no count", "give a whole number of images")
-    return int(match[1])
+def _rows(
+    grid: Grid,
+    columns: Mapping[str, int],
+    percent: Mapping[str, bool | None],
+    decimals: int | None,
+    name: str,
+    notes: list[str],
+) -> Iterator[_Row]:
+    for number, cells in grid.lines[1:]:
+        title = _titled(cells, columns["class"])
+        where = f"{name}, line {number}"
+        if not title and not any(cell.strip() for cell in cells):
+            continue
+        if len(_scores_of(cells)) > 1:
+            continue  # the header once more
+        meaning = row_of(title) if title else None
+        if meaning is not None and not meaning.kinds:
+            notes.append(f"row not read: {title}")
+            continue
+        of_row: dict[str, Score] = {}
+        undefined = set()
+        for column in (*MEASURES, PER_CLASS):
+            written = cells[columns[column]] if column in columns and columns[column] < len(cells) else ""
+            measure = "recall" if column == PER_CLASS else column
+            if written.strip().lower() == "nan":
+                if meaning is None:
+                    undefined.add(measure)
+                continue
+            # An average may be in percent, as its name says, below classes in fractions.
+            says = percent.get(column) or (True if meaning is not None and says_percent(title) else None)
+            own = score(written, says, decimals, f"{where}, {measure}")
+            if own is not None:
+                of_row[measure] = own
+        written = cells[columns["support"]] if "support" in columns and columns["support"] < len(cells) else ""
+        if meaning is None:
+            yield _Row(title, number, None, of_row, support(written, where), undefined)
+            continue
+        copied = of_row and _same_number(written, of_row)  # pandas repeats the accuracy in every column
+        try:
+            images = None if copied else support(written, where)
+        except UserError:
+            images = None  # the mean of the supports, say
+        yield _Row(title, number, meaning, of_row, images)
 
 
-def _same_number(written: str, scores: dict[str, _Score]) -> bool:
+def _titled(cells: Sequence[str], place: int) -> str:
+    return _plain(cells[place]) if place < len(cells) and cells[place].strip() else ""
+
+
+def _refuse_repeated(rows: Sequence[_Row], name: str) -> None:
+    seen: set[str] = set()
+    for row in rows:
+        if row.meaning is not None:
+            continue
+        if row.title in seen:
+            raise UserError(
+                f"{name}, line {row.line}: '{row.title}' is there twice", "leave one line for each class and average"
+            )
+        seen.add(row.title)
+
+
+def _same_number(written: str, scores: Mapping[str, Score]) -> bool:
     try:
-        return _score(written, None, None, "").value in {score.value for score in scores.values()}
+        same = score(written, None, None, "")
     except UserError:
         return False
+    return same is not None and same.value in {own.value for own in scores.values()}
 
 
-def _average(row: str, scores: dict[str, _Score], where: str) -> dict[Cell, _Score]:
-    """The numbers of a row that is no class."""
-    if row in (MACRO, WEIGHTED):
-        return {Cell(row, measure): score for measure, score in scores.items()}
-    values = {score.value for score in scores.values()}
-    if row == MICRO and len(values) > 1:
-        raise UserError(
-            f"{where}: micro-averaged precision and recall differ, so images may have several classes or classes are "
-            "left out",
-            "audit a table in which every image has one class and every class one line",
-        )
-    if row == "total" or not scores:
+def _readings(
+    rows: Sequence[_Row],
+    printed: Mapping[Cell, Printed],
+    unit: str,
+    notes: tuple[str, ...],
+    columns: Mapping[str, int],
+    name: str,
+) -> Iterator[PublishedTable]:
+    """The ways in which a table may be meant, the likeliest first: which average a row is, what a row without a known
+    name is, and what text around the table says."""
+    choices: list[tuple[str | None, ...]] = []
+    for place, row in enumerate(rows):
+        if row.meaning is None:
+            choices.append(kinds := _of_nameless(rows, place))
+            if not kinds:
+                raise UserError(
+                    f"{name}, line {row.line} has numbers and no name", "name the class, or remove the line"
+                )
+        else:
+            droppable = bool(row.prose) and (not row.below or len(row.meaning.kinds) > 1)
+            kinds = row.meaning.kinds
+            choices.append((*kinds, _LEFT_OUT) if droppable or row.prose else kinds)
+    per_class = [True, False] if PER_CLASS in columns and len(columns) > 3 else [True]
+    made = False
+    problem: UserError | None = None
+    for whole in per_class:
+        for chosen in product(*choices):
+            try:
+                table = _assembled(rows, chosen, printed, unit, notes, whole)
+                if table is None:
+                    continue
+                table = _checked(table, name)
+            except UserError as error:
+                problem = problem or error
+                continue
+            made = True
+            yield table
+    if not made:
+        raise problem or UserError(f"{name} has averages that contradict their names", LAYOUT)
+
+
+def _of_nameless(rows: Sequence[_Row], place: int) -> tuple[str | None, ...]:
+    """What a row may be whose name is no known average: a class, or the average of those above it."""
+    row = rows[place]
+    nobody = () if not row.title else (None,)
+    later = [other for other in rows[place + 1 :] if other.meaning is None]
+    others = [other.support for other in rows[:place] if other.meaning is None]
+    if later or len(others) < 2 or None in others or not row.scores:
+        return nobody
+    whole = sum(other or 0 for other in others)
+    averages = (WEIGHTED, MACRO, MICRO)
+    if row.support == whole and whole > 0:
+        return (*nobody, *averages) if expression_named(row.title) else (*averages, *nobody)
+    between = all(
+        min(known) <= own.value <= max(known)
+        for measure, own in row.scores.items()
+        if (known := [other.scores[measure].value for other in rows[:place] if measure in other.scores])
+    )
+    return (MACRO, WEIGHTED, MICRO, *nobody) if row.support is None and between else nobody
+
+
+def _assembled(
+    rows: Sequence[_Row],
+    chosen: Sequence[str | None],
+    printed: Mapping[Cell, Printed],
+    unit: str,
+    notes: tuple[str, ...],
+    per_class: bool,
+) -> PublishedTable | None:
+    """The table by one choice for every row; None where that cannot be meant."""
+    classes = [(row, kind) for row, kind in zip(rows, chosen, strict=True) if kind is None]
+    supports = {row.title: row.support for row, _ in classes}
+    scores = {cell: value for cell, value in printed.items() if cell.row in supports}
+    undefined = frozenset(Cell(row.title, measure) for row, _ in classes for measure in row.undefined)
+    totals: dict[Cell, int] = {}
+    said = list(notes)
+    several = False
+    if not per_class:
+        scores = {cell: value for cell, value in scores.items() if cell.measure != "recall"}
+        said.append("the classes' accuracy is not their recall, and not read")
+    for row, kind in zip(rows, chosen, strict=True):
+        if kind is None:
+            continue
+        own = {cell.measure: value for cell, value in printed.items() if cell.row == row.key}
+        if kind == _LEFT_OUT:
+            said.append(f"line {row.line} not read: '{row.title}' is another number than the table gives")
+            continue
+        if kind == SAMPLES or (kind == MICRO and len({value.value for value in own.values()}) > 1):
+            if len(row.meaning.kinds if row.meaning else ()) != 1:
+                return None
+            several = True
+            continue
+        placed = _placed(row, kind, own)
+        if placed is None:
+            return None
+        for cell, value in placed.items():
+            same = scores.get(cell)
+            if same is not None:
+                if same.interval("nearest").meet(value.interval("nearest")).empty:
+                    if row.prose or len(row.meaning.kinds if row.meaning else (1, 2)) > 1:
+                        return None
+                    raise UserError(f"'{row.title}' is there twice", "leave one line for each class and average")
+                value = min(same, value, key=lambda one: one.step)
+            scores[cell] = value
+        if row.support is not None and row.support * len(supports) != sum(known or 0 for known in supports.values()):
+            totals.setdefault(Cell(kind, "support"), row.support)
+        if row.meaning is None or (len(row.meaning.kinds) > 1 and placed):
+            said.append(f"{repr(row.title) if row.title else f'line {row.line}'} read as the {_NAMES[kind]}")
+    if several:
+        said.append("micro averages differ or are beside averages over samples: images may have several classes")
+    return PublishedTable(
+        tuple(supports),
+        tuple(supports.values()),
+        totals,
+        scores,
+        undefined,
+        "percent" if unit == "percent" else "fraction",
+        tuple(said),
+        several=several,
+    )
+
+
+def _placed(row: _Row, kind: str, own: Mapping[str, Printed]) -> dict[Cell, Printed] | None:
+    """The cells of an average; None where its numbers cannot be of this kind."""
+    measure = None if row.meaning is None else row.meaning.measure
+    if measure is not None and own:
+        value = own.get(measure) or (next(iter(own.values())) if len(own) == 1 else None)
+        own = {} if value is None else {measure: value}
+    if kind in (MACRO, WEIGHTED):
+        return {Cell(kind, of): value for of, value in own.items()}
+    if len({value.value for value in own.values()}) > 1:
+        if kind in (ACCURACY, BALANCED) and row.meaning is not None and len(row.meaning.kinds) == 1:
+            raise UserError(
+                f"'{row.title}' has several numbers", f"the {kind} is one number; leave the other cells empty"
+            )
+        return None
+    if not own:
         return {}
-    if len(values) > 1:
-        raise UserError(f"{where}: there are several numbers", f"the {row} is one number; leave the other cells empty")
-    finest = min(scores.values(), key=lambda score: score.step)
-    return {Cell(row, "recall" if row == BALANCED else "f1"): finest}
-
-
-def _in_unit(raw: dict[Cell, _Score], unit: Unit) -> tuple[dict[Cell, Printed], Literal["percent", "fraction"]]:
-    """Everything as fractions of 1, and the unit that most of the table is in."""
-    open_ones = [score.value for score in raw.values() if score.percent is None]
-    if unit == "auto":
-        marked = len(open_ones) < len(raw)
-        percent = any(value > 1 for value in open_ones) or (marked and not open_ones)
-    else:
-        percent = unit == "percent"
-    scores = {}
-    for cell, score in raw.items():
-        hundredth = Fraction(1, 100) if (percent if score.percent is None else score.percent) else Fraction(1)
-        scores[cell] = Printed(score.value * hundredth, score.step * hundredth)
-    return scores, "percent" if percent or len(open_ones) * 2 < len(raw) else "fraction"
+    finest = min(own.values(), key=lambda value: value.step)
+    return {Cell(kind, "recall" if kind == BALANCED else "f1"): finest}
 
 
 def _checked(table: PublishedTable, name: str) -> PublishedTable:
@@ -270,18 +478,16 @@ def _checked(table: PublishedTable, name: str) -> PublishedTable:
         raise UserError(f"{name} has more than {MOST_CLASSES:,} classes", "audit a part of them as a table of its own")
     if not table.scores:
         raise UserError(f"{name} gives no score", "give at least one precision, recall, F1, average or accuracy")
-    images = sum(support or 0 for support in table.supports)
+    images = sum(known or 0 for known in table.supports)
     if max(images, *table.totals.values(), 0) > MOST_IMAGES:
         raise UserError(f"{name} is about more than {MOST_IMAGES:,} images", "check the column of supports")
     if images == 0 and (None not in table.supports or 0 in table.totals.values()):
         raise UserError(f"{name} is about no images: its supports are 0", "check the column of supports")
-    missing = [place for place, support in enumerate(table.supports) if support is None]
+    missing = [place for place, known in enumerate(table.supports) if known is None]
     if len(missing) == 1 and len(set(table.totals.values())) == 1:
         rest = next(iter(table.totals.values())) - images
         if rest >= 0:
-            supports = tuple(rest if support is None else support for support in table.supports)
+            supports = tuple(rest if known is None else known for known in table.supports)
             note = f"support of {table.classes[missing[0]]} taken as the rest: {rest}"
-            return PublishedTable(
-                table.classes, supports, {}, table.scores, table.undefined, table.unit, (*table.notes, note)
-            )
+            return replace(table, supports=supports, totals={}, notes=(*table.notes, note))
     return table

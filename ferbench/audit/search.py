@@ -43,7 +43,7 @@ class Effort:
 
 
 #: For a verdict, and for each of the many sets of numbers that an explanation of it tries.
-WHOLE, BRIEF = Effort(), Effort(40_000, 600_000, 4_000_000)
+WHOLE, BRIEF = Effort(), Effort(20_000, 200_000, 1_000_000)
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,24 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from ferbench.audit import ratios
-from ferbench.audit.printed import ACCURACY, BALANCED, MACRO, MEASURES, WEIGHTED, Cell, Interval, PublishedTable
-from ferbench.audit.problem import Conventions, harmonic_mean, pose
+from ferbench.audit.printed import (
+    ACCURACY,
+    BALANCED,
+    MACRO,
+    MEASURES,
+    UNLISTED,
+    WEIGHTED,
+    Cell,
+    Interval,
+    PublishedTable,
+)
+from ferbench.audit.problem import Conventions, TooLargeError, harmonic_mean, pose
 from ferbench.audit.solve import solve
 from ferbench.audit.test_sets import known_supports
 from ferbench.audit.verdict import Audit
 
 IDS = (
+    "unlisted-classes",
     "shuffled",
     "averages-of-averages",
     "mean-of-rounded",
@@ -48,10 +59,48 @@ def signatures(audit: Audit) -> list[Signature]:
     """All that fit an audited table."""
     signs = [*_of_conventions(audit), *_of_counts(audit)]
     if audit.verdict == "inconsistent":
-        moved = [] if audit.totals else list(_of_transposed(audit))
+        moved = [] if audit.totals else [*_of_unlisted(audit)] or [*_of_transposed(audit)]
         # Where everything fits once something has its place again, averages are what they are called.
         signs += [*(moved or _of_averages(audit)), *_shuffled_summary(audit)]
     return signs
+
+
+def _of_unlisted(audit: Audit) -> Iterator[Signature]:
+    """Predictions that went to a class without a row, or images of such a class: then the images taken for the classes
+    are fewer or more than there are images, by each class's own scores."""
+    table, total = audit.table, audit.table.total
+    if total is None:
+        return
+    try:
+        problem = pose(table, [cell for cell in table.scores if cell.of_class], audit.conventions)
+        if problem is None or not all(map(len, problem.choices)):
+            return
+        most = sum(int(choices.predicted.max()) for choices in problem.choices)
+        # p of a class with other images beside those of the table is not bounded by them.
+        least = sum(int(choices.predicted.min()) for choices in problem.choices)
+    except TooLargeError:
+        return
+    here = f"by their scores, the images that were taken for the {len(table.classes)} classes"
+    if most < total:
+        wider = replace(table, classes=(*table.classes, UNLISTED), supports=(*table.supports, 0), totals={})
+        solution = solve(pose(wider, list(table.scores), audit.conventions)).solution
+        if solution is not None:
+            gone = solution.predicted[-1]
+            yield Signature(
+                "unlisted-classes",
+                f"{here} add up to {most:,} of {total:,} at most; everything fits when the model can also predict a "
+                f"class that has no row, and {_images(gone)} taken for it, which is the likeliest cause",
+            )
+    elif least > total:
+        yield Signature(
+            "unlisted-classes",
+            f"{here} add up to {least:,} at least, and there are {total:,}; that is so when images of a class that has "
+            "no row were tested as well",
+        )
+
+
+def _images(count: int) -> str:
+    return "1 image was" if count == 1 else f"{count:,} images were"
 
 
 def _of_conventions(audit: Audit) -> Iterator[Signature]:
@@ -89,6 +138,8 @@ def _of_averages(audit: Audit) -> Iterator[Signature]:
                 if mean in interval:
                     yield Signature("mean-of-rounded", f"{cell} is the mean of the printed scores, rounded once more")
                     continue
+            if _fits(ratios.implied(table, cell, others, conventions), interval):
+                continue  # the scores alone do not tell the two averages apart
             if _fits(ratios.implied(table, Cell(other, cell.measure), others, conventions), interval):
                 name = Cell(other, cell.measure)
                 yield Signature("other-average", f"{cell} is what the classes' scores give as {name}")
@@ -219,8 +270,14 @@ def _swapped(table: PublishedTable, rows: Sequence[str]) -> PublishedTable:
 
 
 def _other_supports(table: PublishedTable, conventions: Conventions) -> Iterator[Signature]:
-    for name, supports in known_supports(table.classes):
-        if supports != table.supports and _holds(replace(table, supports=supports, totals={}), conventions):
+    known = dict(known_supports(table.classes))
+    for name, supports in known.items():
+        # Another part: a table whose supports are of none of them says nothing about them.
+        if table.supports not in known.values() or supports == table.supports:
+            continue
+        if _holds(replace(table, supports=supports, totals={}), conventions) and not _loose(
+            table, supports, conventions
+        ):
             yield Signature("other-split", f"everything fits with the supports of {name}")
             return
     ordered = _reordered(table, conventions)
@@ -251,7 +308,20 @@ def _reordered(table: PublishedTable, conventions: Conventions) -> tuple[int, ..
     order = _assigned(fitting, supports)
     if order is None or tuple(order) == table.supports:
         return None
-    return tuple(order) if _holds(replace(table, supports=tuple(order), totals={}), conventions) else None
+    ordered = tuple(order)
+    if not _holds(replace(table, supports=ordered, totals={}), conventions):
+        return None
+    return None if _loose(table, ordered, conventions) else ordered
+
+
+def _loose(table: PublishedTable, supports: Sequence[int | None], conventions: Conventions) -> bool:
+    """Whether the scores fit with nearly any supports, so that those with which they fit are no evidence."""
+    turned = [tuple(supports[place:]) + tuple(supports[:place]) for place in (1, 2, len(supports) // 2)]
+    return any(
+        order not in (tuple(supports), table.supports)
+        and _holds(replace(table, supports=order, totals={}), conventions)
+        for order in turned
+    )
 
 
 def _assigned(fitting: Sequence[Sequence[int]], supports: Sequence[int]) -> list[int] | None:

@@ -68,21 +68,31 @@ def audit(
     """Find out whether a table's numbers are possible together.
 
     Args:
-        table: as published.
+        table: as published; where it may be meant in several ways, one that is possible is enough.
         rounding: of its numbers; None: all to the nearest, or all truncated, where not just one of many shows it.
         macro_f1: what its macro average of F1 is; None: either.
         zero_division: what a score with a denominator of 0 is; None: any, as long as it is the same everywhere.
     """
-    tried = list(_conventions(table, rounding, macro_f1, zero_division))
-    totals = _wrong_totals(table)
-    conventions, answer = _judged(table, tried)
+    for reading in (table, *table.otherwise):
+        tried = list(_conventions(reading, rounding, macro_f1, zero_division))
+        totals = _wrong_totals(reading)
+        conventions, answer = judge(reading, tried)
+        if answer.answer != "no" and not totals:
+            table = reading
+            break
+    else:
+        tried = list(_conventions(table, rounding, macro_f1, zero_division))
+        totals = _wrong_totals(table)
+        conventions, answer = judge(table, tried)
     if answer.answer != "no":
         if totals:
             return Audit(table, "inconsistent", conventions, answer, Diagnosis((), answer, ()), totals)
         if answer.answer == "yes":
             return Audit(table, "consistent", conventions, answer)
         reason = "supports are missing, so that only scores could be held against each other"
-        if table.total is not None:
+        if table.several:
+            reason = "images may have several classes, so that no single confusion matrix gives the scores"
+        elif table.total is not None:
             reason = "the numbers leave so much open that the search ended without a result"
         return Audit(table, "underdetermined", conventions, answer, reason=reason)
     conventions, diagnosis = tried[0], diagnose(table, tried[0])
@@ -94,7 +104,14 @@ def audit(
     return Audit(table, "inconsistent", conventions, diagnosis.rest, diagnosis, totals)
 
 
-def _judged(table: PublishedTable, tried: Sequence[Conventions]) -> tuple[Conventions, Solved]:
+def judge(table: PublishedTable, tried: Sequence[Conventions] | None = None) -> tuple[Conventions, Solved]:
+    """The first conventions under which one reading of a table is not refuted, and what was found; no diagnosis.
+
+    Args:
+        table: as it was read.
+        tried: conventions in the order in which they are tried; None: all that may be meant.
+    """
+    tried = list(_conventions(table, None, None, None)) if tried is None else tried
     for conventions in tried:
         if table.total is None:
             answer = Solved("no" if ratios.contradict(table, list(table.scores), conventions) else "unknown")
@@ -119,8 +136,10 @@ def _one_cut(table: PublishedTable, conventions: Conventions, answer: Solved) ->
 
 
 def _wrong_totals(table: PublishedTable) -> tuple[Cell, ...]:
-    if table.total is not None:
-        return tuple(cell for cell, total in table.totals.items() if total != table.total)
+    if None not in table.supports:
+        return tuple(
+            cell for cell, total in table.totals.items() if total != sum(known or 0 for known in table.supports)
+        )
     known = sum(support or 0 for support in table.supports)
     return tuple(cell for cell, total in table.totals.items() if total < known or len(set(table.totals.values())) > 1)
 

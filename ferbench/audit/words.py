@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 from ferbench.audit.contradiction import Contradiction
 from ferbench.audit.printed import ACCURACY, MICRO, Cell, PublishedTable
@@ -34,6 +34,8 @@ def lines(name: str, audit: Audit, signatures: Sequence[Signature]) -> Iterator[
     }
     yield words[audit.verdict]
     yield f"  read with {_conventions(audit)}"
+    if audit.verdict == "inconsistent" and table.otherwise:
+        yield "  and what may be meant in another way was tried in every way"
     if audit.verdict == "inconsistent":
         yield ""
         yield from map(one_line, _faults(audit))
@@ -73,7 +75,8 @@ def _faults(audit: Audit) -> Iterator[str]:
         pass  # nothing is left that could hold together
     elif audit.solved.answer == "yes":
         values = _and([_would_be(audit, cell, audit.solved.solution) for cell in left_out])
-        yield f"Without {_and([str(cell) for cell in left_out])} the rest holds together; there, {values}."
+        scores = " of the scores" if audit.totals else ""
+        yield f"Without {_and([str(cell) for cell in left_out])} the rest{scores} holds together; there, {values}."
     elif audit.solved.answer == "unknown":
         yield f"Whether the rest holds without {_and([str(cell) for cell in left_out])} was not decided."
     others = [pair for pair in diagnosis.menders if pair[0] not in left_out]
@@ -85,8 +88,22 @@ def _faults(audit: Audit) -> Iterator[str]:
 def _would_be(audit: Audit, cell: Cell, solution: Solution | None) -> str:
     assert solution is not None
     value = value_of(cell, audit.table, audit.conventions, solution)
-    printed = audit.table.show(audit.table.scores[cell].value)
-    return f"{cell} {printed} could be {'undefined' if value is None else audit.table.show(value)}"
+    if value is None:
+        return f"{cell} {audit.table.show(audit.table.scores[cell].value)} could be undefined"
+    bound: Literal["low"] | None = "low" if audit.conventions.rounding == "truncate" else None
+    printed, other = _apart(audit.table, audit.table.scores[cell].value, value, bound)
+    return f"{cell} {printed} could be {other}"
+
+
+def _apart(
+    table: PublishedTable, printed: Fraction, other: Fraction, bound: Literal["low", "high"] | None
+) -> tuple[str, str]:
+    """Two numbers as the table would print them, the second with more digits where they look the same."""
+    for extra in range(7):
+        shown = table.show(other, bound=bound, extra=extra)
+        if shown != table.show(printed, extra=extra):
+            return table.show(printed), shown
+    return table.show(printed), table.show(other, bound=bound)
 
 
 def _sentence(table: PublishedTable, fault: Contradiction) -> str:
@@ -104,14 +121,17 @@ def _sentence(table: PublishedTable, fault: Contradiction) -> str:
             else f"{held} is no score"
         )
     printed = f"{fault.cell} {table.show(table.scores[fault.cell].value)}"
-    if fault.bounds is None:
-        return f"{printed} cannot hold together with {held}"
     value = table.scores[fault.cell].value
+    if fault.bounds is None or value in fault.bounds:
+        return f"{printed} cannot hold together with {held}"
     if value < fault.bounds.low:
-        needed = f"at least {table.show(fault.bounds.low, bound='low')}"
+        shown, needed = _apart(table, value, fault.bounds.low, "low")
+        needed = f"at least {needed}"
     else:
-        needed = f"at most {table.show(fault.bounds.high, bound='high')}"
-    return f"{held} needs {fault.cell} to be {needed}; printed is {table.show(value)}"
+        shown, needed = _apart(table, value, fault.bounds.high, "high")
+        needed = f"at most {needed}"
+    need = "need" if len(others) > 1 else "needs"
+    return f"{held} {need} {fault.cell} to be {needed}; printed is {shown}"
 
 
 def _nearest(table: PublishedTable, cell: Cell) -> str:
@@ -120,7 +140,8 @@ def _nearest(table: PublishedTable, cell: Cell) -> str:
     if cell.row not in (ACCURACY, MICRO) or total is None or not 0 <= value < 1:
         return ""
     counts = (int(value * total), int(value * total) + 1)
-    return ": " + ", ".join(f"{right:,} right give {table.show(Fraction(right, total))}" for right in counts)
+    given = (f"{right:,} right give {_apart(table, value, Fraction(right, total), None)[1]}" for right in counts)
+    return ": " + ", ".join(given)
 
 
 def _listed(table: PublishedTable, cells: Sequence[Cell]) -> str:

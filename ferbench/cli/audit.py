@@ -133,17 +133,17 @@ def audit_table(
 ) -> None:
     """Are the scores in FILE possible together?
 
-    FILE is CSV: a row for each class with precision, recall, f1 and support, then rows such as macro avg, weighted avg
-    and accuracy; leave empty what is not published. A Markdown table, and what scikit-learn's classification_report
-    prints, will do as well. Exit code 1: no confusion matrix gives these numbers.
+    FILE is what was published, as it was copied: what scikit-learn's classification_report prints, CSV, JSON, or a
+    Markdown, HTML or LaTeX table with a row for each class; rows such as macro avg and accuracy; text around it. Leave
+    empty what is not published. Each table in it is audited. Exit code 1: no confusion matrix gives the numbers of one.
 
     \b
     ferbench audit table paper.csv
     ferbench audit table paper.csv --json | jq .verdict
     """
-    from ferbench.api.audits import audit_table as audited
+    from ferbench.api.audits import audit_tables
 
-    done = audited(
+    found = audit_tables(
         file,
         unit=unit,
         decimals=decimals,
@@ -151,8 +151,12 @@ def audit_table(
         macro_f1=None if macro_f1 == "any" else macro_f1,
         zero_division=None if zero_division == "any" else zero_division.replace("-", " "),  # type: ignore[arg-type]
     )
-    if as_json:
-        echo_json(done.document())
+    verdicts = {one.verdict for one in found}
+    worst = next(verdict for verdict in ("inconsistent", "underdetermined", "consistent") if verdict in verdicts)
+    if as_json and len(found) == 1:
+        echo_json(found[0].document())
+    elif as_json:
+        echo_json({"verdict": worst, "tables": [{"name": one.name, **one.document()} for one in found]})
     else:
-        click.echo(str(done))
-    click.get_current_context().exit(1 if done.verdict == "inconsistent" else 0)
+        click.echo("\n\n".join(map(str, found)))
+    click.get_current_context().exit(1 if worst == "inconsistent" else 0)

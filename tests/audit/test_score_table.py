@@ -15,7 +15,7 @@ from made_tables import matrices
 
 from ferbench import UserError
 from ferbench.audit.printed import Cell
-from ferbench.audit.score_table import parse_table, read_table
+from ferbench.audit.score_table import parse_table, parse_tables, read_table
 from ferbench.audit.verdict import audit
 
 PUBLISHED = Path(__file__).parents[2] / "benchmarks" / "published"
@@ -142,10 +142,10 @@ def test_a_markdown_table_is_read_without_its_emphasis():
     assert escaped.classes == ("a|b", "c")
 
 
-def test_a_table_whose_lines_are_scores_is_refused_with_what_to_do():
-    with pytest.raises(UserError) as error:
-        read(",a,b\nprecision,0.50,0.67\nrecall,0.60,0.57\nf1-score,0.55,0.62\nsupport,10,14\n")
-    assert "DataFrame(report).T" in error.value.remedy
+def test_a_table_whose_lines_are_scores_is_read_as_its_transpose():
+    table = read(",a,b,macro avg\nprecision,50.0,66.7,\nrecall,60.0,57.1,58.6\nsupport,10,14,24\n")
+    assert (table.classes, table.supports) == (("a", "b"), (10, 14))
+    assert table.scores[Cell("macro avg", "recall")].value == Fraction("0.586")
 
 
 def test_zeros_that_a_file_lost_can_be_given_back():
@@ -174,18 +174,17 @@ def test_columns_that_are_not_read_are_noted():
         ("class,recall\na,50\na,60", "line 3: 'a' is there twice"),
         ("class,recall\na,fifty\nb,60", "line 2, recall: 'fifty' is not a number"),
         ("class,recall\na,50 ± 2\nb,60", "not a number"),
-        ("class,recall,support\na,50,1.5\nb,60,2", "line 2: the support '1.5' is no count"),
-        ("class,recall,support\na,50,-1\nb,60,2", "no count"),
+        ("class,recall,support\na,50,1.5\nb,60,2", "line 2: the support '1.5' is not a count"),
+        ("class,recall,support\na,50,-1\nb,60,2", "not a count"),
         ("class,recall,recall\na,50,1\nb,60,2", "two columns for recall"),
         ("class,recall\n,50\nb,60", "line 2 has numbers and no name"),
         ("class,recall,support\na,50,0\nb,60,0", "about no images"),
         ("class,recall,support\na,50,99999999\nb,60,0", "more than 200,000 images"),
         ("class,recall\na,\nb,", "gives no score"),
-        ("class,precision,recall\na,50,50\nb,60,60\nmicro avg,50,60", "micro-averaged"),
         ("class,precision,recall\na,50,50\nb,60,60\naccuracy,50,60", "several numbers"),
         ('class,recall\na,"50\nb,60', "not CSV"),
-        ("class,recall\na,1e999\nb,60", "no score"),
-        ("class,recall\na,1e99\nb,60", "no score"),
+        ("class,recall\na,1e999\nb,60", "not a score"),
+        ("class,recall\na,1e99\nb,60", "not a score"),
     ],
 )
 def test_what_is_no_table_is_an_error_that_says_where(text, message):
@@ -256,19 +255,22 @@ def test_a_title_above_a_report_of_scikit_learn_is_passed_over():
 
 
 def test_text_below_a_report_of_scikit_learn_is_passed_over():
-    assert read(f"{OLD_REPORT}\nAccuracy: 58.33%\nF1: 0.59 (macro)\n") == read(OLD_REPORT)
+    below = "\nTotal params: 2,345\nTraining accuracy: 91 %\nSaved model to best.pt\n"
+    assert read(OLD_REPORT + below) == read(OLD_REPORT)
 
 
-@pytest.mark.parametrize("below", ["macro avg       0.60\n", f"\nand of the other model\n\n{OLD_REPORT}"])
-def test_what_belongs_to_a_report_or_is_another_one_is_not_taken_for_text_below_it(below):
-    with pytest.raises(UserError):
-        read(OLD_REPORT + below)
+def test_an_average_of_which_numbers_are_missing_is_an_error():
+    with pytest.raises(UserError, match="1 numbers for 4 columns"):
+        read(OLD_REPORT + "macro avg       0.60\n")
 
 
-def test_scores_of_a_total_are_left_out_with_a_note():
-    table = read("class,f1,support\na,0.5,10\nb,0.7,14\ntotal,0.6,24\n")
-    assert [cell.row for cell in table.scores] == ["a", "b"]
-    assert table.notes == ("scores of 'total' not read: it does not say which average they are",)
+def test_each_of_several_reports_is_a_table_of_its_own():
+    text = f"Epoch 1/2\n10/10 [=========>] loss: 0.91\n{OLD_REPORT}\nEpoch 2/2\n{OLD_REPORT}"
+    (first, one), (second, other) = parse_tables(text, "log.txt")
+    assert (first, second) == ("log.txt, line 5", "log.txt, line 15")
+    assert one == other == read(OLD_REPORT)
+    with pytest.raises(UserError, match="2 tables of scores"):
+        read(text)
 
 
 def test_averages_go_by_several_names():

@@ -74,7 +74,7 @@ def test_options_change_how_numbers_are_read(ferbench_cli, tmp_path):
 def test_a_file_that_is_no_table_by_class_exits_with_2(ferbench_cli, name):
     done = ferbench_cli("audit", "table", PUBLISHED / f"{name}.csv")
     assert done.exit_code == 2
-    assert "is no table of scores by class" in done.stderr
+    assert "is not a table of scores by class" in done.stderr
 
 
 def test_names_from_a_file_cannot_control_the_terminal(ferbench_cli, tmp_path):
