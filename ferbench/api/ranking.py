@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from html import escape
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ferbench.api.conditions import conditions
 from ferbench.api.given import checked
@@ -22,11 +23,10 @@ from ferbench.tables.terminal import to_terminal
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ferbench.plugin.registry import Registry
     from ferbench.ranking.leaderboard import Group, Unfinished
     from ferbench.ranking.published import Published
     from ferbench.report.board import Board as Layout
-
-RankedBy = Literal["macro_f1", "accuracy", "balanced_accuracy"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -149,7 +149,7 @@ def leaderboard(
     results: str | PathLike[str] | Results = "results",
     *,
     where: Mapping[str, Any] | Sequence[str] | None = None,
-    rank_by: RankedBy = "macro_f1",
+    rank_by: str = "macro_f1",
     sort: str | None = None,
     reverse: bool = False,
     columns: str | Sequence[str] | None = None,
@@ -157,6 +157,7 @@ def leaderboard(
     single: bool = False,
     without: str | PathLike[str] | None = None,
     published: str | PathLike[str] | None = None,
+    plugins: Sequence[str | PathLike[str]] = (),
 ) -> Board:
     """Rank finished runs, grouped by the test set that they were measured on.
 
@@ -167,7 +168,7 @@ def leaderboard(
         results: the results directory, or some runs of one; ranks are among all runs of their test set all the same.
         where: only runs with these: ``{"dataset": "fer2013", "optimizer.lr": [0.01, 0.001]}``; ``*`` and ``?`` stand
             for any text. Or texts, as ``--where`` has them.
-        rank_by: the metric of ranks and tests.
+        rank_by: the metric of ranks and tests: any that the runs have and that follows from predictions.
         sort: a column to sort by, best first; None: the metric of ranks.
         reverse: sort the other way round.
         columns: keys of the columns to show; ``all`` for all there are; None: the usual ones.
@@ -175,21 +176,21 @@ def leaderboard(
         single: a row for each run instead of each configuration.
         without: a file that lists samples: some metrics without these too.
         published: a directory with tables that others published.
+        plugins: files or importable modules with metrics of your own, whose intervals are computed by them.
 
     Raises:
-        UserError: no run meets a condition, there is no such column, or a file cannot be read.
+        UserError: no run meets a condition, there is no such column or metric, or a file cannot be read.
     """
     from ferbench.ranking import filters
     from ferbench.ranking.grouping import group
     from ferbench.ranking.hidden import among_all, on_the_same
     from ferbench.ranking.leaderboard import contaminated, diverged, lost
     from ferbench.ranking.published import read_published
-    from ferbench.ranking.standing import RANKED_BY, with_standings
+    from ferbench.ranking.rankable import PluginMetrics, check_ranking
+    from ferbench.ranking.standing import with_standings
     from ferbench.report.board import Board as Layout
     from ferbench.runs.index import summaries
 
-    if rank_by not in RANKED_BY:
-        raise UserError(f"rank_by='{rank_by}' ranks nothing", f"choose among: {', '.join(RANKED_BY)}")
     chosen = {run.id for run in results} if isinstance(results, Results) else None
     path = _directory(results)
     everything = summaries(path)
@@ -205,7 +206,10 @@ def leaderboard(
             others = (run for run in everything if run.run not in shown)
             # Of copies of a run the first counts, which is to be the one that is shown.
             whole = on_the_same(groups, group([*selected, *others], single=single)[0])
-        whole = with_standings(path, whole, diverged(everything), rank_by)
+        named = dict.fromkeys(name for run in everything for name in run.plugin_metrics)
+        of_plugins = PluginMetrics(named, lambda: _registry(plugins))
+        check_ranking(groups, rank_by, of_plugins)
+        whole = with_standings(path, whole, diverged(everything), rank_by, of_plugins)
         groups = among_all(groups, whole) if hides else whole
         if without is not None:
             from ferbench.ranking.without import with_and_without
@@ -230,6 +234,12 @@ def leaderboard(
         per_class=per_class,
         missing=None if path.is_dir() else path,
     )
+
+
+def _registry(plugins: Sequence[str | PathLike[str]]) -> Registry:
+    from ferbench.plugin.discovery import load_registry
+
+    return load_registry([os.fspath(plugin) for plugin in plugins])
 
 
 def _directory(results: str | PathLike[str] | Results) -> Path:

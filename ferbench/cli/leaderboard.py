@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
+from ferbench.cli.completion import plugin_option
 from ferbench.cli.formats import format_options, in_terminal, print_tables
 from ferbench.cli.json_output import chosen_format, echo_json
 from ferbench.cli.places import PathType, results_option
 
 if TYPE_CHECKING:
-    from ferbench.api.ranking import Board, RankedBy
+    from ferbench.api.ranking import Board
     from ferbench.runs.summary import Summary
 
 _USUAL = Path("benchmarks", "published")
@@ -59,6 +60,16 @@ class ColumnType(click.ParamType):
         return [CompletionItem(f"{before}{comma}{key}") for key in board.columns if key.startswith(last)]
 
 
+class MetricType(click.ParamType):
+    """A metric that runs have."""
+
+    name = "metric"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        known = dict.fromkeys(name for run in _completed(ctx) for scores in run.scores for name in scores.values)
+        return [CompletionItem(name) for name in known if name.startswith(incomplete)]
+
+
 @click.command()
 @format_options
 @click.option(
@@ -77,10 +88,12 @@ class ColumnType(click.ParamType):
 @click.option("--columns", type=ColumnType(), metavar="A,B,C", help="Show these columns; 'all' for all there are.")
 @click.option(
     "--rank-by",
-    type=click.Choice(("macro_f1", "accuracy", "balanced_accuracy")),
+    type=MetricType(),
     default="macro_f1",
     show_default=True,
-    help="The metric of ranks and tests; rows are sorted by it unless --sort says otherwise.",
+    metavar="METRIC",
+    help="The metric of ranks and tests, any that the runs have, also of plugins, or f1:CLASS; rows are sorted by it "
+    "unless --sort says otherwise.",
 )
 @click.option(
     "--published",
@@ -98,6 +111,7 @@ class ColumnType(click.ParamType):
 @click.option("--per-class", is_flag=True, help="Add precision, recall and F1 of every class.")
 @click.option("--runs", "single", is_flag=True, help="Show single runs, not configurations over their seeds and folds.")
 @results_option
+@plugin_option
 def leaderboard(
     results: Path,
     form: str,
@@ -106,11 +120,12 @@ def leaderboard(
     sort: str | None,
     reverse: bool,
     columns: str | None,
-    rank_by: RankedBy,
+    rank_by: str,
     published: Path | None,
     without: Path | None,
     per_class: bool,
     single: bool,
+    plugin: tuple[str, ...],
 ) -> None:
     """Show finished runs, grouped by the test set they were measured on.
 
@@ -121,6 +136,7 @@ def leaderboard(
 
     \b
     ferbench leaderboard --where model=basic-cnn,linear --where dataset=fer2013
+    ferbench leaderboard --rank-by log_loss
     ferbench leaderboard --sort f1:happy --columns model,seeds,f1:happy,optimizer.lr
     ferbench leaderboard --runs --per-class --format csv > runs.csv
     """
@@ -138,6 +154,7 @@ def leaderboard(
         single=single,
         without=without,
         published=published or (_USUAL if _USUAL.is_dir() else None),
+        plugins=plugin,
     )
     gc.freeze()  # all of it is needed to the end: no use in looking through it for garbage
     for path in board.unread if published is not None else ():
@@ -160,7 +177,7 @@ def leaderboard(
 
 def _print_lines(board: Board, sort: str | None, ranked_by: str) -> None:
     from ferbench.cli.tables import terminal_width
-    from ferbench.ranking.standing import RANKED_BY
+    from ferbench.ranking.rankable import RANKED_BY
     from ferbench.report.leaderboard_columns import COSTS, SHARED
     from ferbench.tables.terminal import BRACKETS, to_terminal
     from ferbench.wording import one_line

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,9 +52,26 @@ class Predictions:
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Predictions:
         """The predictions for some samples, by place or by mask; a place may be there several times."""
-        several: dict[str, Any] = {
-            field.name: None if (value := getattr(self, field.name)) is None else value[rows]
-            for field in fields(self)
-            if field.name != "class_names"
-        }
-        return Predictions(class_names=self.class_names, **several)
+        taken = object.__new__(Predictions)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.ndarray):
+                value = np.array(value[rows])  # which a bare slice would not copy
+                value.flags.writeable = False
+            object.__setattr__(taken, field.name, value)
+        return taken
+
+
+def drawn_again(given: Predictions, rows: NDArray[np.int64], copies: NDArray[np.int64] | None) -> Predictions:
+    """Predictions for samples that are drawn anew. Of a person who is drawn twice there are two.
+
+    Args:
+        given: of the samples.
+        rows: places of those that are drawn.
+        copies: int64[m], the copy of its cluster that each is of; None: samples are drawn one by one.
+    """
+    taken = given.take(rows)
+    if copies is None or taken.subjects is None:
+        return taken
+    apart = np.char.add(np.char.add(taken.subjects, "#"), copies.astype(str))
+    return replace(taken, subjects=np.where(taken.subjects == "", "", apart))

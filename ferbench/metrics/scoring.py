@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferbench.metrics.affect import affect_scores
+from ferbench.metrics.affect import DIMENSIONS, affect_scores
 from ferbench.metrics.agreement import cohen_kappa, krippendorff_alpha, matthews_correlation
-from ferbench.metrics.calibration import calibration_metrics
+from ferbench.metrics.calibration import brier_score, calibration_metrics
 from ferbench.metrics.classification import ClassificationScores, confusion_matrix, score
 from ferbench.metrics.probabilities import SMALLEST, log_loss, predicted_classes, top_k_accuracy
 
@@ -121,6 +121,40 @@ def scores_record(
     return record
 
 
+def value_of(
+    metric: str,
+    truth: NDArray[np.int64],
+    probabilities: NDArray[np.floating],
+    class_names: tuple[str, ...],
+    *,
+    over: Sequence[int] | None = None,
+    affect: tuple[NDArray[np.floating], NDArray[np.floating]] | None = None,
+) -> float:
+    """One metric as `scores_record` has it, or a score of a class as ``recall:happy``; NaN where it is not defined.
+
+    Args:
+        metric: its name; none of the run's losses.
+        truth: int64[n] class ids.
+        probabilities: float[n, K].
+        class_names: K names.
+        over: class ids that macro averages are taken over; None: all K.
+        affect: float[n, 2] each, annotated valence and arousal and predicted; None where there are none.
+    """
+    which, _, name = metric.partition(":")
+    if which in ("roc_auc", "pr_auc"):
+        return _mean_of_defined([_area(which, truth == k, probabilities[:, k]) for k in range(len(class_names))])
+    if metric in ("ece", "ece_mass", "entropy", "aurc"):
+        return calibration_metrics(truth, probabilities)[metric]
+    if metric == "brier":
+        return brier_score(truth, probabilities)
+    if which.startswith(DIMENSIONS):
+        return math.nan if affect is None else affect_scores(*affect)[metric]
+    scores = score(confusion_matrix(truth, predicted_classes(probabilities), len(class_names)))
+    if name:
+        return float(getattr(scores, which)[class_names.index(name)])
+    return (class_metrics(truth, probabilities, scores) | scores.summary(over))[metric]
+
+
 def _errors(truth: NDArray[np.int64], probabilities: NDArray[np.floating]) -> dict[str, float]:
     """``log_loss`` and ``brier``; NaN for no samples."""
     if len(truth) == 0:
@@ -139,12 +173,16 @@ def _errors(truth: NDArray[np.int64], probabilities: NDArray[np.floating]) -> di
 
 def _areas(positive: NDArray[np.bool_], scores: NDArray[np.floating]) -> tuple[float, float]:
     """Area under the ROC curve and average precision of a class against the others; NaN where one has no samples."""
-    if not positive.any():
-        return math.nan, math.nan
+    return _area("roc_auc", positive, scores), _area("pr_auc", positive, scores)
+
+
+def _area(which: str, positive: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
+    if not positive.any() or (which == "roc_auc" and positive.all()):
+        return math.nan
     from sklearn import metrics
 
-    roc = math.nan if positive.all() else float(metrics.roc_auc_score(positive, scores))
-    return roc, float(metrics.average_precision_score(positive, scores))
+    area = metrics.roc_auc_score if which == "roc_auc" else metrics.average_precision_score
+    return float(area(positive, scores))
 
 
 def _mean_of_defined(values: Sequence[float]) -> float:

@@ -14,6 +14,9 @@ from ferbench.plugin.faults import describe, is_fault
 from ferbench.plugin.specs import MetricNeed, MetricSpec, Spec
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ferbench.metrics.predicted import Predictions
 
 #: A value may be beyond its range by as much as sums of floats are inexact.
@@ -89,6 +92,37 @@ def measured(component: Component, predictions: Predictions) -> float:
     Raises:
         MetricFailed: it raised something, gave no number, or one out of its range.
     """
+    return each_measured(component, predictions)[0]
+
+
+def number_of(value: Any, samples: int) -> tuple[float, NDArray[np.float64] | None]:
+    """What a metric returned, as a number; and where it was what each sample adds to a mean, that too, float64[n] with
+    NaN for samples that do not count.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    import numpy as np
+
+    if isinstance(value, np.ndarray) and value.shape == (samples,) and value.dtype.kind in "fiub":
+        each = value.astype(np.float64)
+        known = each[~np.isnan(each)]
+        return (float(known.mean()) if len(known) else math.nan), each
+    if isinstance(value, bool | str | bytes) or value is None:
+        raise TypeError
+    try:
+        return float(value), None
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise TypeError from error
+
+
+def each_measured(component: Component, predictions: Predictions) -> tuple[float, NDArray[np.float64] | None]:
+    """`measured`; and of a metric that is a mean over samples what each of them adds, float64[n] with NaN for samples
+    that do not count, None of another.
+
+    Raises:
+        MetricFailed: as `measured`.
+    """
     spec = component.spec
     assert isinstance(spec, MetricSpec)
     function = component.builder()
@@ -101,13 +135,11 @@ def measured(component: Component, predictions: Predictions) -> float:
             raise
         raise _failed(component, f"raised {describe(error)}") from error
     try:
-        if isinstance(value, bool | str | bytes) or value is None:
-            raise TypeError
-        number = float(value)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise _failed(component, f"returned {type(value).__name__}, not a number") from None
+        number, each = number_of(value, len(predictions))
+    except TypeError:
+        raise _failed(component, f"returned {_shown(value)}, not a number, nor one for each sample") from None
     if math.isnan(number):
-        return number
+        return number, each
     slack = _ROUNDING * max(1.0, abs(number))
     low = -math.inf if spec.low is None else spec.low
     high = math.inf if spec.high is None else spec.high
@@ -116,7 +148,12 @@ def measured(component: Component, predictions: Predictions) -> float:
             f"from {'−∞' if spec.low is None else f'{spec.low:g}'} to {'∞' if spec.high is None else f'{spec.high:g}'}"
         )
         raise _failed(component, f"returned {number:g}, which is not {within} as its spec says")
-    return min(max(number, low), high)
+    return min(max(number, low), high), each
+
+
+def _shown(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    return type(value).__name__ + (f" of shape {shape}" if isinstance(shape, tuple) and shape else "")
 
 
 @calls("metric")

@@ -336,6 +336,8 @@ MetricNeed = Literal["votes", "affect", "subjects"]
 class MetricSpec(Spec):
     """A metric. ``build`` names the function ``(predictions: ferbench.Predictions) -> float`` itself; NaN says that it
     is not defined for them. The order of the samples must not matter, and the same predictions give the same number.
+    One that is a mean over samples returns float[n] instead, what each of them adds, NaN for those that do not count:
+    intervals and tests are exact and quick then, and need no bootstrap.
 
     A recipe asks for it by name, in ``evaluation.metrics`` or as ``training.select``; it has no options, so that a name
     means one number everywhere. Records have it by the name of the spec, with the plugin that computed it. What it
@@ -345,8 +347,8 @@ class MetricSpec(Spec):
         higher_is_better: else lower is.
         low: the least value that it can have; None: there is no such.
         high: the greatest.
-        interval: how its uncertainty is found in comparisons: ``bootstrap`` over samples (over subjects or clips, where
-            they are known), or ``none``.
+        interval: how its uncertainty is found in leaderboards and comparisons: ``bootstrap`` over samples (over
+            subjects or clips, where they are known), or ``none``.
         needs: what it needs of the samples: ``votes``, ``affect`` (labels of valence and arousal, and a model that
             predicts them) or ``subjects``. It is computed where there is all of that alone.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -96,6 +97,12 @@ class Samples:
         if len(distinct) == len(self.ids) > 1:
             return None
         return Clusters(" or ".join(used), numbers.astype(np.int64), int(unknown.sum()))
+
+    @cached_property
+    def drawn_digest(self) -> str:
+        """Of which samples are drawn together; in whatever order they are."""
+        clusters, order = self.clusters, np.argsort(self.ids, kind="stable")
+        return "" if clusters is None else hashlib.sha256(clusters.of[order].tobytes()).hexdigest()[:24]
 
     def with_facts(self, columns: Mapping[str, NDArray[np.str_]]) -> Samples:
         """The samples with what a run knows of them, in their order, where nothing was known: who they are of."""

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.metrics.predicted import Predictions as Given
+from ferbench.metrics.predicted import drawn_again
 from ferbench.plugin.component import Component
 from ferbench.plugin.measuring import MetricFailed, measured
 from ferbench.plugin.registry import Registry
-from ferbench.plugin.specs import MetricSpec
 from ferbench.ranking.aligned import Samples
 from ferbench.ranking.sides import Side
 from ferbench.records.evaluation import PluginMetric
@@ -23,13 +23,11 @@ from ferbench.runs.plugin_metrics import as_it_was, given_to_metrics, lacking_wo
 from ferbench.runs.predictions import Predictions
 from ferbench.statistics import ENOUGH_SEEDS
 from ferbench.statistics.bootstrap import Change
+from ferbench.statistics.redrawn import DEFINED, SELDOM, draws, freedom
 from ferbench.statistics.sampling import Design
 
 #: Each calls the metric for every model, which a plugin may take its time for.
 MOST_DRAWS = 1_000
-
-#: Of the draws for which a metric has to be defined.
-_DEFINED = 0.95
 
 _NAN = (math.nan, math.nan, math.nan)
 
@@ -40,7 +38,7 @@ def plugin_changes(
     samples: Samples,
     predictions: Sequence[Sequence[Predictions]],
     registry: Registry,
-    draws: int,
+    count: int,
 ) -> list[Change]:
     """The metrics of plugins that every run of both sides has.
 
@@ -50,20 +48,20 @@ def plugin_changes(
         samples: that both were measured on.
         predictions: of each side's runs, in the order of the samples.
         registry: where the plugins are looked up. Without its plugin a metric is not tested.
-        draws: of the bootstrap; at most `MOST_DRAWS` are made.
+        count: of draws of the bootstrap; at most `MOST_DRAWS` are made.
     """
-    recorded = [[_recorded(results, *test) for test in side.tests] for side in sides]
+    recorded = [[recorded_metrics(results, *test) for test in side.tests] for side in sides]
     first = recorded[0][0]
     names = [name for name in first if all(name in of_run for side in recorded for of_run in side)]
     changes = []
     for name in names:
         values = [np.array([of_run[name][0] for of_run in side]) for side in recorded]
         facts = [of_run[name][1] for side in recorded for of_run in side]
-        changes.append(_change(name, values, facts, samples, predictions, registry, min(draws, MOST_DRAWS)))
+        changes.append(_change(name, values, facts, samples, predictions, registry, min(count, MOST_DRAWS)))
     return changes
 
 
-def _recorded(results: Path, run: str, evaluation: str) -> dict[str, tuple[float, PluginMetric]]:
+def recorded_metrics(results: Path, run: str, evaluation: str) -> dict[str, tuple[float, PluginMetric]]:
     """What a run's record has of the metrics of plugins that are defined for it."""
     entry = RunDirectory(run_path(results, run)).load().evaluations[evaluation]
     known = {name: (entry.metrics.get(name), facts) for name, facts in (entry.plugin_metrics or {}).items()}
@@ -77,7 +75,7 @@ def _change(
     samples: Samples,
     predictions: Sequence[Sequence[Predictions]],
     registry: Registry,
-    draws: int,
+    count: int,
 ) -> Change:
     plain = Change(name, float(recorded[0].mean()), float(recorded[1].mean()), *_NAN)
     design = samples.design()
@@ -95,43 +93,20 @@ def _change(
     if missing := next(filter(None, (lacking_words(component, one) for side in given for one in side)), ""):
         return replace(plain, lacks=missing)
     try:
-        drawn = _drawn(component, given, design, draws)
+        drawn = _drawn(component, given, design, count)
     except MetricFailed as error:
         return replace(plain, lacks=error.message)
     return _tested(plain, drawn, recorded, design)
 
 
-def _drawn(component: Component, given: Sequence[Sequence[Given]], design: Design, draws: int) -> NDArray[np.float64]:
+def _drawn(component: Component, given: Sequence[Sequence[Given]], design: Design, count: int) -> NDArray[np.float64]:
     """Differences A − B of the means over seeds, for samples that are drawn anew: within each true class, or whole
     clusters, as many as there are. NaN where the metric is not defined."""
-    assert isinstance(component.spec, MetricSpec)
-    rng = np.random.default_rng(0)
-    groups = [np.flatnonzero(design.strata == label) for label in np.unique(design.strata)]
-    members = None
-    if design.clusters is not None:
-        order = np.argsort(design.clusters, kind="stable")
-        members = np.split(order, np.flatnonzero(np.diff(design.clusters[order])) + 1)
-    differences = np.empty(draws)
-    for number in range(draws):
-        if members is None:
-            rows = np.concatenate([rng.choice(group, len(group)) for group in groups])
-            copies = None
-        else:
-            chosen = rng.integers(0, len(members), len(members))
-            rows = np.concatenate([members[cluster] for cluster in chosen])
-            copies = np.repeat(np.arange(len(chosen)), [len(members[cluster]) for cluster in chosen])
-        means = [np.mean([measured(component, _again(one, rows, copies)) for one in side]) for side in given]
-        differences[number] = means[0] - means[1]
-    return differences
-
-
-def _again(given: Given, rows: NDArray[np.int64], copies: NDArray[np.int64] | None) -> Given:
-    """Predictions for drawn samples. Of a person who is drawn twice there are two."""
-    taken = given.take(rows)
-    if copies is None or taken.subjects is None:
-        return taken
-    apart = np.char.add(np.char.add(taken.subjects, "#"), copies.astype(str))
-    return replace(taken, subjects=np.where(taken.subjects == "", "", apart))
+    differences = []
+    for rows, copies in draws(design, count):
+        means = [np.mean([measured(component, drawn_again(one, rows, copies)) for one in side]) for side in given]
+        differences.append(means[0] - means[1])
+    return np.array(differences)
 
 
 def _tested(
@@ -142,12 +117,11 @@ def _tested(
     from scipy.special import stdtrit
 
     defined = drawn[~np.isnan(drawn)]
-    if len(defined) < _DEFINED * len(drawn):
-        return replace(plain, lacks="it is not defined for many of the samples that are drawn anew")
+    if len(defined) < DEFINED * len(drawn):
+        return replace(plain, lacks=SELDOM)
     centre = plain.difference
-    units = design.units
-    freedom = max(1, units - (1 if design.clusters is not None else len(np.unique(design.strata))))
-    wider = stdtrit(freedom, 0.975) / stdtrit(np.inf, 0.975) * math.sqrt(units / freedom)
+    free = freedom(design)
+    wider = stdtrit(free, 0.975) / stdtrit(np.inf, 0.975) * math.sqrt(design.units / free)
     spread = centre + (defined - centre) * wider
     if min(len(values) for values in recorded) >= ENOUGH_SEEDS:
         rng = np.random.default_rng(1)

@@ -20,16 +20,18 @@ from typing import TYPE_CHECKING, Any
 
 from ferbench.bounded import from_json, read_file
 from ferbench.errors import UserError
+from ferbench.metrics.measures import measure as named
+from ferbench.ranking.rankable import RANKED_BY, PluginMetrics
 from ferbench.runs.summary import IMPORTED
 from ferbench.storage import replace_file
 
 if TYPE_CHECKING:
     from ferbench.ranking.aligned import Samples
     from ferbench.ranking.leaderboard import Group
+    from ferbench.ranking.metric_rows import RowMetric
     from ferbench.statistics.influences import ModelOutputs
 
-#: What rows may be ranked by. `WITH_INTERVALS` is what intervals are known of.
-RANKED_BY = ("macro_f1", "accuracy", "balanced_accuracy")
+#: What intervals are known of unasked, beside metrics of plugins.
 WITH_INTERVALS = (
     *RANKED_BY,
     "kappa",
@@ -43,8 +45,9 @@ WITH_INTERVALS = (
 )
 A_FOLD = "a fold is measured on the samples that its epoch was chosen on"
 TESTS_FILE = ".tests.json"
-_VERSION = 5
+_VERSION = 6
 _MOST_KEPT = 64
+_MOST_INTERVALS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +78,36 @@ class Standing:
         return str(self.best) if self.best == self.worst else f"{self.best}–{self.worst}"
 
 
-def with_standings(results: Path, groups: Sequence[Group], diverged: Counter[str], metric: str) -> list[Group]:
+def with_standings(
+    results: Path,
+    groups: Sequence[Group],
+    diverged: Counter[str],
+    metric: str,
+    plugins: PluginMetrics | None = None,
+) -> list[Group]:
     """The groups with the standing of every row.
 
     Args:
         results: the results directory, whose cache is used and kept.
         groups: what to rank, each on its own.
         diverged: runs that diverged, by configuration id.
-        metric: one of `RANKED_BY`.
+        metric: that `ferbench.ranking.rankable.check_ranking` allows.
+        plugins: metrics of plugins among those of the groups; None: there are none.
     """
     cache = _Cache(results / TESTS_FILE)
-    made = [_ranked(results, group, diverged, metric, cache) for group in groups]
+    plugins = plugins or PluginMetrics()
+    made = [_ranked(results, group, diverged, metric, cache, plugins) for group in groups]
     cache.save()
     return made
 
 
-def _ranked(results: Path, group: Group, diverged: Counter[str], metric: str, cache: _Cache) -> Group:
+def _ranked(
+    results: Path, group: Group, diverged: Counter[str], metric: str, cache: _Cache, plugins: PluginMetrics
+) -> Group:
     reasons, files = _refusals(group, diverged), []
+    for place, score in enumerate(group.metric(metric) if metric not in RANKED_BY else ()):
+        if score is None and not reasons[place]:
+            reasons[place] = f"not all of its runs have {named(metric).label}"
     for place, tests in enumerate(group.tests):
         marks: list[list[Any]] = []
         if not reasons[place]:
@@ -103,10 +119,11 @@ def _ranked(results: Path, group: Group, diverged: Counter[str], metric: str, ca
     chosen = [place for place, reason in enumerate(reasons) if not reason]
     tested = _Tested([])
     if chosen:
-        key = _key(metric, group.class_names, [files[place] for place in chosen])
+        own = [name for name in plugins.names if name in group.measured and group.measured[name].notna().any()]
+        key = _key(metric, group.class_names, [[files[place] for place in chosen], plugins.sources(own)])
         kept = cache.get(key)
         if kept is None or len(kept.standings) != len(chosen):
-            kept = _computed(results, group, chosen, metric)
+            kept = _computed(results, group, chosen, metric, [files[place] for place in chosen], plugins, own, cache)
             cache.put(key, kept)
         tested = kept
     known = dict(zip(chosen, tested.standings, strict=True))
@@ -187,76 +204,161 @@ class _Tested:
     lacking: dict[str, str] = field(default_factory=dict)
 
 
-def _computed(results: Path, group: Group, rows: Sequence[int], metric: str) -> _Tested:
-    """The standings of the rows at these places from their predictions."""
+@dataclass
+class _Read:
+    """What the predictions of rows say, by the row's place.
+
+    Attributes:
+        samples: that all rows were measured on; None where none can be read.
+        predicted: class ids int16[S, n].
+        intervals: of the metrics that are no mean of hits, taken at once so that no probabilities need be kept.
+        ranking: the metric that ranks, where it is one of these.
+        refused: why a row cannot be read, or has no rank in that metric.
+        lacking: why there is no interval, by metric of a plugin.
+    """
+
+    samples: Samples | None = None
+    predicted: dict[int, Any] = field(default_factory=dict)
+    intervals: dict[int, dict[str, tuple[float, float]]] = field(default_factory=dict)
+    ranking: dict[int, RowMetric] = field(default_factory=dict)
+    refused: dict[int, str] = field(default_factory=dict)
+    lacking: dict[str, str] = field(default_factory=dict)
+
+
+def _computed(
+    results: Path,
+    group: Group,
+    rows: Sequence[int],
+    metric: str,
+    files: Sequence[Any],
+    plugins: PluginMetrics,
+    own: Sequence[str],
+    cache: _Cache,
+) -> _Tested:
+    """The standings of the rows at these places from their predictions.
+
+    Args:
+        results: the results directory.
+        group: what to rank.
+        rows: places of those that can be.
+        metric: that ranks.
+        files: of each row's predictions.
+        plugins: finds the plugins of metrics.
+        own: metrics of plugins that the group has.
+        cache: of intervals.
+    """
     import numpy as np
 
     from ferbench.statistics.estimates import all_pairs, interval, mcnemar_pairs, ranks
     from ferbench.statistics.sampling import measure
 
-    base, predicted, others, refused = _read(results, group, rows, None)
+    of_rows = _read(results, group, rows, metric, files, plugins, own, cache, None)
+    base, refused = of_rows.samples, of_rows.refused
     if base is None:
         return _Tested([Standing(reason=refused[place]) for place in rows])
-    design, places = base.design(), list(predicted)
-    measured = {name: [measure(name, design, predicted[place]) for place in places] for name in RANKED_BY}
-    chosen = measured[metric]
-    means = np.array([measurement.mean for measurement in chosen])
-    p = all_pairs(chosen, design)
-    alone = [number for number, measurement in enumerate(chosen) if measurement.seeds == 1]
-    lacking = {name: why for name in WITH_INTERVALS if (why := design.lacks(name))}
-    if metric == "accuracy" and design.clusters is None and len(alone) > 1 and not lacking.get(metric):
-        right = np.stack([predicted[places[number]][0] == design.truth for number in alone])
-        p[np.ix_(alone, alone)] = mcnemar_pairs(right)
-    ranked = ranks(means, p)
-    leader = int(means.argmax())
-    standings: dict[int, Standing] = {place: Standing(reason=reason) for place, reason in refused.items()}
+    design, places = base.design(), list(of_rows.predicted)
+    measured = {name: [measure(name, design, of_rows.predicted[place]) for place in places] for name in RANKED_BY}
+    lacking = {name: why for name in WITH_INTERVALS if (why := design.lacks(name))} | of_rows.lacking
+    ends: dict[int, dict[str, tuple[float, float]]] = {}
     for number, place in enumerate(places):
         several = {name: interval(measured[name][number], design) for name in RANKED_BY}
-        ends = {name: (of.low, of.high) for name, of in several.items() if of is not None} | others[place]
-        if why := lacking.get(metric, ""):
-            instead = "" if "accuracy" in lacking else "; --rank-by accuracy does without"
-            standings[place] = Standing(intervals=ends, reason=f"{why}{instead}")
-            continue
-        standings[place] = Standing(
-            int(ranked.best[number]),
-            int(ranked.worst[number]),
-            None if number == leader else float(means[number] - means[leader]),
-            None if number == leader else float(ranked.adjusted[number, leader]),
-            ends,
-        )
+        ends[place] = {name: (of.low, of.high) for name, of in several.items() if of is not None}
+        ends[place] |= of_rows.intervals[place]
+    standings = {place: Standing(intervals=ends.get(place, {}), reason=reason) for place, reason in refused.items()}
+    if metric in RANKED_BY:
+        chosen = dict(zip(places, measured[metric], strict=True))
+    else:
+        chosen = {place: of.measured for place, of in of_rows.ranking.items()}
+        design = next((of.design for of in of_rows.ranking.values()), design)
+    for place in [place for place, of in chosen.items() if of.lacks]:
+        why = chosen.pop(place).lacks
+        instead = "" if "accuracy" in lacking else "; --rank-by accuracy does without"
+        standings[place] = Standing(intervals=ends[place], reason=f"{why}{instead}")
+    if chosen:
+        ranked_places, ranking = list(chosen), list(chosen.values())
+        p = all_pairs(ranking, design)
+        alone = [number for number, measurement in enumerate(ranking) if measurement.seeds == 1]
+        if metric == "accuracy" and design.clusters is None and len(alone) > 1:
+            right = np.stack([of_rows.predicted[ranked_places[number]][0] == design.truth for number in alone])
+            p[np.ix_(alone, alone)] = mcnemar_pairs(right)
+        means = np.array([measurement.mean for measurement in ranking])
+        better = means if named(metric).higher_is_better else -means
+        ranked, leader = ranks(better, p), int(better.argmax())
+        for number, place in enumerate(ranked_places):
+            standings[place] = Standing(
+                int(ranked.best[number]),
+                int(ranked.worst[number]),
+                None if number == leader else float(means[number] - means[leader]),
+                None if number == leader else float(ranked.adjusted[number, leader]),
+                ends[place],
+            )
     clusters = base.clusters
     by, unknown = (None, 0) if clusters is None else (clusters.by, clusters.unknown)
     return _Tested([standings[place] for place in rows], by, unknown, lacking)
 
 
 def _read(
-    results: Path, group: Group, rows: Sequence[int], base: Samples | None
-) -> tuple[Samples | None, dict[int, Any], dict[int, dict[str, tuple[float, float]]], dict[int, str]]:
-    """The samples; by row the predicted class ids int16[S, n] and the intervals of metrics that are no mean of hits,
-    which are taken at once so that no probabilities need be kept; and why some rows cannot be read."""
+    results: Path,
+    group: Group,
+    rows: Sequence[int],
+    metric: str,
+    files: Sequence[Any],
+    plugins: PluginMetrics,
+    own: Sequence[str],
+    cache: _Cache,
+    base: Samples | None,
+) -> _Read:
+    """What the predictions of rows say. Arguments are those of `_computed`, and the samples as far as known."""
     import numpy as np
 
     from ferbench.ranking.aligned import read_row
+    from ferbench.ranking.metric_rows import plugin_row_metric, row_metric
     from ferbench.statistics.influences import ModelOutputs
 
-    predicted: dict[int, Any] = {}
-    others: dict[int, dict[str, tuple[float, float]]] = {}
-    refused: dict[int, str] = {}
+    made = _Read()
     first = base
     recorded = group.measured.notna()
-    for place in rows:
+    for place, marks in zip(rows, files, strict=True):
         try:
             given, base = read_row(results, group.tests[place], base)
         except UserError as error:
-            refused[place] = error.message
+            made.refused[place] = error.message
             continue
         first = first or base
         several = [ModelOutputs(base.truth, of.probabilities, of.affect_truth, of.affect) for of in given]
-        predicted[place] = np.stack([of.predicted.astype(np.int16) for of in given])
-        others[place] = _other_intervals(base, several, set(recorded.columns[recorded.iloc[group.places[place].start]]))
+        made.predicted[place] = np.stack([of.predicted.astype(np.int16) for of in given])
+        ends = _other_intervals(base, several, set(recorded.columns[recorded.iloc[group.places[place].start]]))
+        made.intervals[place] = ends
+        if metric not in (*RANKED_BY, *own):
+            made.ranking[place] = row_metric(metric, base, given)
+            if (found := made.ranking[place].ends) is not None:
+                ends[metric] = found
+        for name in own:
+            values = group.measured[name].iloc[group.places[place]].tolist()
+            if any(value != value for value in values) or (len(values) == 2 and name != metric):
+                continue
+            key = _key(name, group.class_names, [marks, plugins.sources([name]), base.drawn_digest])
+            if name != metric and (kept := cache.interval(key)) is not None:
+                ends[name] = kept
+                continue
+            try:
+                of_plugin = plugin_row_metric(plugins.find(name), values, base, given)
+            except UserError as error:
+                made.lacking[name] = error.message
+                if name == metric:
+                    made.refused[place] = f"{named(name).label} is not tested: {error.message}"
+                continue
+            if (found := of_plugin.ends) is not None:
+                ends[name] = found
+                cache.keep(key, found)
+            elif of_plugin.measured.lacks:
+                made.lacking[name] = of_plugin.measured.lacks
+            if name == metric:
+                made.ranking[place] = of_plugin
     if base is not first:  # what is known of the samples came late, and what came before has to know it too
-        return _read(results, group, rows, base)
-    return base, predicted, others, refused
+        return _read(results, group, rows, metric, files, plugins, own, cache, base)
+    made.samples = base
+    return made
 
 
 def _other_intervals(
@@ -298,6 +400,7 @@ class _Cache:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._boards: dict[str, Any] | None = None
+        self._intervals: dict[str, Any] = {}
         self._changed = False
 
     def get(self, key: str) -> _Tested | None:
@@ -323,13 +426,29 @@ class _Cache:
         self._read()[key] = {**about, "rows": [list(asdict(standing).values()) for standing in tested.standings]}
         self._changed = True
 
+    def interval(self, key: str) -> tuple[float, float] | None:
+        """The interval of a row that was drawn for an earlier board."""
+        self._read()
+        match self._intervals.get(key):
+            case [float() as low, float() as high] if math.isfinite(low) and math.isfinite(high):
+                return low, high
+        return None
+
+    def keep(self, key: str, ends: tuple[float, float]) -> None:
+        """Keep an interval that took its time."""
+        self._read()
+        self._intervals[key] = list(ends)
+        self._changed = True
+
     def save(self) -> None:
         if not self._changed or self._boards is None:
             return
         kept = dict(list(self._boards.items())[-_MOST_KEPT:])
+        drawn = dict(list(self._intervals.items())[-_MOST_INTERVALS:])
         # Somebody else's results, or a full disk: the next call computes again.
         with contextlib.suppress(UserError):
-            replace_file(self._path, json.dumps({"version": _VERSION, "boards": kept}).encode())
+            content = json.dumps({"version": _VERSION, "boards": kept, "intervals": drawn})
+            replace_file(self._path, content.encode())
 
     def _read(self) -> dict[str, Any]:
         if self._boards is None:
@@ -337,5 +456,6 @@ class _Cache:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
                 document = from_json(read_file(self._path))
                 if document["version"] == _VERSION:
+                    self._intervals = dict(document["intervals"])
                     self._boards = dict(document["boards"])
         return self._boards

@@ -18,7 +18,7 @@ from ferbench.errors import UserError
 from ferbench.ranking.aligned import Samples, read, read_row, with_facts
 from ferbench.ranking.cross_validation import over_folds
 from ferbench.ranking.leaderboard import Group
-from ferbench.ranking.standing import RANKED_BY
+from ferbench.ranking.rankable import RANKED_BY
 from ferbench.statistics.estimates import interval
 from ferbench.statistics.sampling import measure
 from ferbench.tables.table import Spread

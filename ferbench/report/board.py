@@ -10,7 +10,7 @@ from ferbench.errors import UserError
 from ferbench.ids import short
 from ferbench.metrics.measures import PER_CLASS, measure
 from ferbench.ranking.leaderboard import Group, ordered, several_settings
-from ferbench.ranking.standing import RANKED_BY
+from ferbench.ranking.rankable import RANKED_BY
 from ferbench.report.leaderboard_columns import (
     COSTS,
     GROUP_COLUMNS,
@@ -57,9 +57,10 @@ class Board:
         settings = several_settings(groups)
         dotted = sorted({key for values in settings for key in values if "." in key})
         self._without = RANKED_BY if any(group.left_out for group in groups) else ()
+        drawn = {name for group in groups for ends in group.rows["intervals"] for name in ends}
         self.columns: dict[str, BoardColumn] = {
             **base,
-            **{key: metric_column(key, name, single) for key, name in self._measured.items()},
+            **{key: metric_column(key, name, single, interval=name in drawn) for key, name in self._measured.items()},
             **{f"{key}_without": without_column(key, single) for key in self._without},
             **{key: setting_column(key, [values.get(key) for values in settings]) for key in dotted},
         }
@@ -86,8 +87,13 @@ class Board:
             keys = [key for key in keys if key not in hidden]
         present = {name for group in groups for name in group.metrics}
         shown = [(key, name) for key, name in self._measured.items() if name in present]
-        overall = [key for key, name in shown if not of_class(name) and (measure(name).headline or not people)]
-        classes = [key for key, name in shown if of_class(name)] if per_class else []
+        ranked_by = {group.ranked_by for group in groups}
+        overall = [
+            key
+            for key, name in shown
+            if name in ranked_by or (not of_class(name) and (measure(name).headline or not people))
+        ]
+        classes = [key for key, name in shown if of_class(name) and key not in overall] if per_class else []
         if classes:  # as the task orders them, not as another task with some of them does
             tasks = sorted((group.class_names for group in groups), key=len, reverse=True)
             order = {name: place for place, name in enumerate(dict.fromkeys(name for task in tasks for name in task))}
@@ -99,7 +105,7 @@ class Board:
         last = [key for key in keys if key == "config"] if people else []
         named = [key for key in keys if key not in (*costs, *standing, *first, *last, "runs")]
         without = [f"{key}_without" for key in self._without if any(group.left_out for group in groups)]
-        ranked = [key for key in overall if people and key in RANKED_BY]
+        ranked = [key for key in overall if people and (key in RANKED_BY or self._measured[key] in ranked_by)]
         others = [key for key in overall if key not in ranked]
         runs = [] if self.single else ["runs"]
         return [*first, *named, *ranked, *standing, *others, *without, *classes, *varied, *costs, *last, *runs]
@@ -141,10 +147,12 @@ class Board:
         """The group's rows by a column, best first, or with ``reverse`` last; as they are when ``sort`` is None."""
         if sort is None and group.partition is not None and self.single:  # by fold
             return group.rows[::-1] if reverse else group.rows
-        column = self.columns.get(sort or group.ranked_by or "macro_f1")
-        if column is None or (sort is None and not reverse and group.ranked_by in ("", "macro_f1")):
+        ranked_by = group.ranked_by or "macro_f1"
+        column = self.columns.get(sort or next((key for key, name in self._measured.items() if name == ranked_by), ""))
+        if column is None or (sort is None and not reverse and ranked_by == "macro_f1"):
             return group.rows
-        return ordered(group.rows, column.of(group), descending=column.descending != reverse)
+        descending = measure(ranked_by).higher_is_better if sort == "gap" else column.descending
+        return ordered(group.rows, column.of(group), descending=descending != reverse)
 
     def table(self, group: Group, number: int, keys: Sequence[str], rows: pd.DataFrame) -> Table:
         """One group; ``number`` tells groups with one test set apart."""

@@ -98,10 +98,10 @@ def base_columns(single: bool) -> list[BoardColumn]:
     return [BoardColumn(column, descending=column.key in ("gap", "images_per_second")) for column in columns]
 
 
-def metric_column(key: str, name: str, single: bool) -> BoardColumn:
+def metric_column(key: str, name: str, single: bool, *, interval: bool) -> BoardColumn:
     known = measure(name)
     label = known.label if key == name else f"measured {known.label}"
-    column = Column(key, label, "score", not single, known.about, interval=name in WITH_INTERVALS)
+    column = Column(key, label, "score", not single, known.about, interval=interval or name in WITH_INTERVALS)
     return BoardColumn(
         column, lambda group: [_plain(score, single) for score in group.metric(name)], known.higher_is_better
     )

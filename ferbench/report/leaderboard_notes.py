@@ -34,7 +34,8 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
     rows = group.rows
     tested = rows["rank"].notna().any() and bool({"rank", "rank_range", "p"} & set(keys))
     known = any(rows["intervals"])
-    measured = known and any(key.removesuffix("_without") in WITH_INTERVALS for key in keys)
+    drawn = {name for ends in rows["intervals"] for name in ends}
+    measured = known and any(key.removesuffix("_without") in (*WITH_INTERVALS, *drawn) for key in keys)
     if tested:
         label = measure(group.ranked_by).label
         yield (
@@ -57,7 +58,7 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
     if note := of_absent(list(absent), len(group.class_names), "test" if group.partition is None else "validation"):
         yield f"{note}."
     for why in dict.fromkeys(group.lacking.values()):
-        names = [measure(key).label for key in WITH_INTERVALS if group.lacking.get(key) == why and key in keys]
+        names = [measure(key).label for key, reason in group.lacking.items() if reason == why and key in keys]
         if names:
             yield f"No interval of {', '.join(names)}: {why}."
     noisy = [settings.get(NOISE) for settings in rows["settings"]]

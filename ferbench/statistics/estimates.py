@@ -15,8 +15,8 @@ from ferbench.statistics.mcnemar import mcnemar_mid_p
 from ferbench.statistics.sampling import Design, Measured, smallest_p, unlike
 from ferbench.statistics.spread import Source, even_on, half_width, p_value, wilson
 
-#: Of a metric: a share in [0, 1]; like a correlation at most 1; or an error or loss above 0.
-Scale = Literal["share", "correlation", "positive"]
+#: Of a metric: a share in [0, 1]; like a correlation at most 1; an error or loss above 0; or any number.
+Scale = Literal["share", "correlation", "positive", "plain"]
 
 OVER_SAMPLES = "this trained model, over samples"
 OVER_SEEDS = "the configuration, over seeds and samples"
@@ -50,6 +50,8 @@ def interval(measured: Measured, design: Design, level: float = 0.95, scale: Sca
     if scale == "share":
         plain = float(half_width([Source(1.0, design.units - 1)], level))
         low, high = wilson(measured.mean, variance, half / np.sqrt(variance) if variance > 0 else plain, design.n)
+    elif scale == "plain":
+        low, high = measured.mean - half, measured.mean + half
     else:
         low, high = even_on(scale, measured.mean, half)
     return Interval(low, high, OVER_SAMPLES if measured.seeds == 1 else OVER_SEEDS)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ferbench.metrics.predicted import Predictions
+from ferbench.plugin.measuring import number_of
 from ferbench.plugin.specs import MetricSpec
 from ferbench.testing.rules import NotApplicable, RuleSet, Subject, Violation
 
@@ -69,12 +70,10 @@ class MetricBench:
     def number(self, predictions: Predictions) -> float:
         """The same as a float; NaN where it is not defined."""
         value = self.ask(predictions)
-        if isinstance(value, bool | str | bytes) or value is None:
-            raise Violation(f"it returns {type(value).__name__}, not a number")
         try:
-            number = float(value)
-        except (TypeError, ValueError, RuntimeError):
-            raise Violation(f"it returns {type(value).__name__}, not a number") from None
+            number, _ = number_of(value, len(predictions))
+        except TypeError:
+            raise Violation(f"it returns {type(value).__name__}, not a number, nor one for each sample") from None
         if math.isinf(number):
             raise Violation(f"it returns {number}; NaN says that it is not defined")
         return number

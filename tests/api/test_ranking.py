@@ -22,7 +22,7 @@ def test_a_board_is_a_frame_and_html_and_text(results):
     hidden = fb.leaderboard(runs)
     assert hidden.groups[0].hidden == 1
     assert hidden.frame["rank"].tolist() == [2]
-    with pytest.raises(fb.UserError, match="ranks nothing"):
+    with pytest.raises(fb.UserError, match="follows from no predictions"):
         fb.leaderboard(results, rank_by="loss")
 
 

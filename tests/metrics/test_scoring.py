@@ -14,7 +14,7 @@ from sklearn.metrics import f1_score, precision_score, recall_score
 
 from ferbench.metrics.calibration import brier_score
 from ferbench.metrics.classification import confusion_matrix, score
-from ferbench.metrics.scoring import class_metrics, decisions_record, scores_record
+from ferbench.metrics.scoring import class_metrics, decisions_record, scores_record, value_of
 
 CLASSES = ("happy", "sad", "contempt")
 
@@ -109,3 +109,14 @@ def test_probabilities_a_rounding_error_above_one_are_scored():
     metrics = scores_record(np.array([0, 1]), probabilities, CLASSES[:2])["metrics"]
     assert metrics["brier"] == pytest.approx(0, abs=1e-6)
     assert metrics["log_loss"] == pytest.approx(1.2e-7, rel=0.01)
+
+
+def test_one_metric_alone_is_what_the_record_has():
+    rng = np.random.default_rng(2)
+    truth, probabilities = rng.integers(0, 3, 60), rng.dirichlet([1, 1, 1], 60)
+    affect = rng.uniform(-1, 1, (60, 2)), rng.uniform(-1, 1, (60, 2))
+    names = ("a", "b", "c")
+    record = scores_record(truth, probabilities, names, affect_truth=affect[0], affect=affect[1], over=(0, 1))
+    for metric, value in record["metrics"].items():
+        assert value_of(metric, truth, probabilities, names, over=(0, 1), affect=affect) == pytest.approx(value), metric
+    assert value_of("recall:b", truth, probabilities, names) == pytest.approx(record["per_class"]["b"]["recall"])

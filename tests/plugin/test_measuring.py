@@ -11,7 +11,7 @@ import pytest
 from ferbench import MetricSpec, Predictions, UserError
 from ferbench.plugin.component import Component, PluginRecord
 from ferbench.plugin.discovery import load_registry
-from ferbench.plugin.measuring import MetricFailed, lacking, measured, metric_fault
+from ferbench.plugin.measuring import MetricFailed, each_measured, lacking, measured, metric_fault
 
 GIVEN = Predictions(np.array(["a"]), np.array([0]), np.array([[0.7, 0.3]]), ("no", "yes"))
 SPEC = MetricSpec("my-metric", build="my:metric")
@@ -78,7 +78,7 @@ def boom(given):
         (boom, {}, "raised KeyError: 'boom'"),
         (lambda given: "0.5", {}, "returned str, not a number"),
         (lambda given: None, {}, "returned NoneType, not a number"),
-        (lambda given: np.ones(2), {}, "returned ndarray, not a number"),
+        (lambda given: np.ones(2), {}, "returned ndarray of shape (2,), not a number, nor one for each sample"),
         (lambda given: 10**400, {}, "returned int, not a number"),
         (lambda given: 2.0, {"low": 0, "high": 1}, "returned 2, which is not from 0 to 1"),
         (lambda given: math.inf, {}, "returned inf, which is not from −∞ to ∞"),
@@ -97,3 +97,12 @@ def test_what_it_needs_and_samples_do_not_have_is_said():
     assert lacking(replace(SPEC, needs=("votes", "subjects")), GIVEN) == "annotators' votes and subjects"
     assert lacking(replace(SPEC, needs=("affect",)), replace(GIVEN, affect=np.zeros((1, 2)))).startswith("valence")
     assert lacking(SPEC, GIVEN) == ""
+
+
+def test_what_each_sample_adds_is_a_mean_over_those_that_count(monkeypatch):
+    several, each = GIVEN.take(np.zeros(4, dtype=np.int64)), np.array([math.nan, 1.0, 2.0, 6.0])
+    value, parts = each_measured(component(lambda given: each, monkeypatch), several)
+    assert value == 3.0
+    assert np.array_equal(parts, each, equal_nan=True)
+    assert math.isnan(measured(component(lambda given: each * math.nan, monkeypatch), several))
+    assert each_measured(component(lambda given: 0.5, monkeypatch), several) == (0.5, None)

@@ -10,9 +10,9 @@ import pytest
 from scipy.stats import t
 
 from ferbench import MetricSpec
-from ferbench.metrics.predicted import Predictions
+from ferbench.metrics.predicted import Predictions, drawn_again
 from ferbench.plugin.component import Component, PluginRecord
-from ferbench.ranking.plugin_changes import _again, _drawn, _tested
+from ferbench.ranking.plugin_changes import _drawn, _tested
 from ferbench.statistics.bootstrap import Change
 from ferbench.statistics.sampling import Design
 
@@ -93,5 +93,7 @@ def test_what_is_seldom_defined_is_not_tested(component):
 
 def test_a_person_who_is_drawn_twice_counts_as_two():
     rows = np.array([0, 1, 0, 1, 15])
-    again = _again(replace(A, subjects=np.where(np.arange(N) == 15, "", A.subjects)), rows, np.array([0, 0, 1, 1, 2]))
+    again = drawn_again(
+        replace(A, subjects=np.where(np.arange(N) == 15, "", A.subjects)), rows, np.array([0, 0, 1, 1, 2])
+    )
     assert again.subjects.tolist() == ["p0#0", "p0#0", "p0#1", "p0#1", ""]

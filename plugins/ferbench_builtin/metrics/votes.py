@@ -24,9 +24,8 @@ def _entropy(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     return -(shares * np.log(np.maximum(shares, SMALLEST))).sum(axis=1)
 
 
-def vote_cross_entropy(predictions: Predictions) -> float:
-    """Mean over the samples with votes of -Σ q_k ln p_k in nats, q the shares of the votes and p the probabilities; NaN
-    where no sample has votes.
+def vote_cross_entropy(predictions: Predictions) -> NDArray[np.float64]:
+    """-Σ q_k ln p_k in nats, float64[n], q the shares of the votes and p the probabilities; NaN of samples without.
 
     The loss of Barsoum, Zhang, Canton Ferrer and Zhang, "Training deep networks for facial expression recognition with
     crowd-sourced label distribution" (ICMI 2016), as a metric. It is least, and then the entropy of the votes, where
@@ -35,51 +34,47 @@ def vote_cross_entropy(predictions: Predictions) -> float:
     Args:
         predictions: of samples of which some have votes.
     """
-    votes, probabilities = _known(predictions)
-    if not len(votes):
-        return float("nan")
-    return float(-(votes * np.log(np.maximum(probabilities, SMALLEST))).sum(axis=1).mean())
+    assert predictions.votes is not None
+    return -(predictions.votes * np.log(np.maximum(predictions.probabilities, SMALLEST))).sum(axis=1)
 
 
-def vote_kl(predictions: Predictions) -> float:
-    """Mean over the samples with votes of the Kullback-Leibler divergence of the probabilities from the shares of the
-    votes, Σ q_k ln (q_k / p_k), in nats; NaN where no sample has votes.
+def vote_kl(predictions: Predictions) -> NDArray[np.float64]:
+    """The Kullback-Leibler divergence of the probabilities from the shares of the votes, Σ q_k ln (q_k / p_k), in nats,
+    float64[n]; NaN of samples without votes.
 
     Args:
         predictions: of samples of which some have votes.
     """
-    votes, _ = _known(predictions)
-    return max(0.0, vote_cross_entropy(predictions) - float(_entropy(votes).mean())) if len(votes) else float("nan")
+    assert predictions.votes is not None
+    return np.maximum(0.0, vote_cross_entropy(predictions) - _entropy(predictions.votes))
 
 
-def vote_js(predictions: Predictions) -> float:
-    """Mean over the samples with votes of the Jensen-Shannon divergence between probabilities and shares of the votes,
-    in nats: 0 where they are the same, ln 2 where they share no class (Lin, "Divergence measures based on the Shannon
-    entropy", 1991); NaN where no sample has votes.
+def vote_js(predictions: Predictions) -> NDArray[np.float64]:
+    """The Jensen-Shannon divergence between probabilities and shares of the votes, in nats, float64[n]: 0 where they
+    are the same, ln 2 where they share no class (Lin, "Divergence measures based on the Shannon entropy", 1991); NaN
+    of samples without votes.
 
     Args:
         predictions: of samples of which some have votes.
     """
-    votes, probabilities = _known(predictions)
-    if not len(votes):
-        return float("nan")
+    votes, probabilities = predictions.votes, predictions.probabilities
+    assert votes is not None
     apart = _entropy((votes + probabilities) / 2) - (_entropy(votes) + _entropy(probabilities)) / 2
-    return float(np.clip(apart, 0, np.log(2)).mean())
+    return np.clip(apart, 0, np.log(2))
 
 
-def vote_top_2(predictions: Predictions) -> float:
-    """The share of the samples with votes whose most probable class is one of the two that most annotators voted for,
-    or ties with the second; NaN where no sample has votes.
+def vote_top_2(predictions: Predictions) -> NDArray[np.float64]:
+    """Whether the most probable class is one of the two that most annotators voted for, or ties with the second,
+    float64[n]; NaN of samples without votes.
 
     Args:
         predictions: of samples of which some have votes.
     """
-    votes, probabilities = _known(predictions)
-    if not len(votes):
-        return float("nan")
+    votes = predictions.votes
+    assert votes is not None
     second = np.sort(votes, axis=1)[:, -2:].min(axis=1)
-    chosen = votes[np.arange(len(votes)), probabilities.argmax(axis=1)]
-    return float(((chosen > 0) & (chosen >= second)).mean())
+    chosen = votes[np.arange(len(votes)), predictions.predicted]
+    return np.where(np.isnan(votes).any(axis=1), np.nan, (chosen > 0) & (chosen >= second))
 
 
 def entropy_disagreement(predictions: Predictions) -> float:
