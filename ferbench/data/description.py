@@ -40,6 +40,7 @@ class SourceDescription(_Described):
         skipped: how many samples were left out.
         faults: file, row and reason of each.
         notes: what the dataset says about itself.
+        files: by part, how many of some images are in files of what kind; empty where an older release wrote it.
     """
 
     format: int
@@ -48,6 +49,7 @@ class SourceDescription(_Described):
     skipped: Annotated[int, Field(ge=0)]
     faults: list[_Fault]
     notes: dict[str, Any]
+    files: dict[str, dict[str, int]] = {}
 
     def found(self) -> tuple[Fault, ...]:
         """The faults."""

@@ -59,6 +59,7 @@ class Pack:
         skipped: how many faulty samples were left out.
         faults: what was wrong with them.
         notes: what the dataset says about itself.
+        files: by part, how many of some images are in files of what kind (`ferbench.data.file_facts`).
         stored_hashes: uint8[N, 16], as ``pixel_hashes`` but over ``images``; None when no image was
             resampled.
         gray_hashes: uint8[N, 16], BLAKE2b-128 over the luma of native images; None where images are stored as they
@@ -88,6 +89,7 @@ class Pack:
     skipped: int = 0
     faults: tuple[Fault, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     stored_hashes: np.ndarray | None = None
     gray_hashes: np.ndarray | None = None
     form: StoredForm | None = None
@@ -154,7 +156,8 @@ def open_pack(path: Path) -> Pack:
 
 def from_source(pack: Pack, about: SourceDescription) -> Pack:
     """A pack with what is true of one source only."""
-    return replace(pack, dataset=about.dataset, skipped=about.skipped, faults=about.found(), notes=about.notes)
+    own = {"dataset": about.dataset, "skipped": about.skipped, "faults": about.found(), "notes": about.notes}
+    return replace(pack, files=about.files, **own)
 
 
 def unreadable(path: Path, error: OSError) -> UserError:

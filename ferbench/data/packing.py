@@ -24,6 +24,7 @@ from ferbench.data.class_mapping import unknown_label
 from ferbench.data.columns import LONGEST_TEXT, content_digest
 from ferbench.data.decode import DecodeError, decode
 from ferbench.data.description import PACK_FORMAT
+from ferbench.data.file_facts import FileSample
 from ferbench.data.fit import StoredForm
 from ferbench.data.gray import UNKNOWN, luma
 from ferbench.data.images import available_cores, pixel_hash
@@ -139,6 +140,7 @@ def build(
     done = 0
     with writing(directory.parent):
         table = PackTable(directory, class_names, dataset.vote_names)
+    files = FileSample()
     try:
         for chunk in _decoded(dataset, form, workers or available_cores(), prepare):
             done += len(chunk)
@@ -149,6 +151,7 @@ def build(
                     faults.append(_printable(fault))
                 elif isinstance(item, Row):
                     rows.append(item)
+                    files.add(item)
             with writing(directory.parent):
                 table.append(rows)
             if progress is not None:
@@ -178,6 +181,7 @@ def build(
                 "skipped": len(faults),
                 "faults": [[fault.file, fault.row, fault.reason] for fault in faults],
                 "notes": dict(dataset.notes),
+                "files": files.counts(),
             }
             text = json.dumps(description, indent=1, allow_nan=False)
             (directory / "pack.json").write_text(text, encoding="ascii")

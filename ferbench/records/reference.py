@@ -58,11 +58,17 @@ class Reference(Record):
         return self.warning or self.line
 
 
+#: What `UnlikeParts` are called that are of files; a format of files is called with ``FILES`` behind its name.
+NATIVE_SIZE, JPEG_QUALITY, FILES = "native size", "JPEG quality", " files"
+
+
 class UnlikeParts(Record):
     """Something that the images of one part of a dataset have more of, or less, than those of its largest part."""
 
     measure: str
-    """``brightness``, ``contrast``, ``sharpness``, ``evenness of gray levels``, ``JPEG blocks`` or ``colour``."""
+    """Of pixels ``brightness``, ``contrast``, ``sharpness``, ``evenness of gray levels``, ``JPEG blocks``, ``colour``;
+    of files ``native size`` (the root of height × width), ``JPEG quality``, or ``PNG files`` and so on: the share of
+    that format."""
     part: str
     """Of the dataset."""
     other: str
@@ -70,13 +76,15 @@ class UnlikeParts(Record):
     difference: float
     """Cliff's delta, from -1 to 1: above 0 where ``part`` has more of it."""
     median: float
-    """Of ``part``."""
+    """Of ``part``; of a format its share."""
     other_median: float
     """Of the largest part."""
 
     @property
     def line(self) -> str:
         """It in words."""
+        if self.measure.endswith(FILES):
+            return f"{self.measure}: {self.median:.0%} of {self.part} and {self.other_median:.0%} of {self.other}"
         pairs = 50 + 50 * abs(self.difference)
         more = "more" if self.difference > 0 else "less"
         return (

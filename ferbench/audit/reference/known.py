@@ -75,7 +75,7 @@ def _own(key: str, known: _Known) -> str:
 
 def _key(pack: Pack) -> str:
     noted = {key: pack.notes.get(key) for card in cards() for key in card.when}
-    return digest({"pack": pack.digest, "dataset": pack.dataset, "notes": noted, "by": _release()})
+    return digest({"pack": pack.digest, "dataset": pack.dataset, "notes": noted, "files": pack.files, "by": _release()})
 
 
 @lru_cache(maxsize=1)

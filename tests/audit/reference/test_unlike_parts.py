@@ -103,3 +103,41 @@ def test_a_part_of_few_images_says_nothing(faces, tmp_path):
 def test_the_effect_size_is_what_all_pairs_give(one, other):
     expected = np.mean([np.sign(a - b) for a in one for b in other])
     assert cliffs_delta(one, other) == pytest.approx(expected)
+
+
+def stored(faces, tmp_path: Path, form: str, *, quality: int = 90, size: int = 48) -> list[tuple[str, Path]]:
+    """Files of faces in folders, those for training written in another way than those for the test."""
+    made = []
+    for number, face in enumerate(faces):
+        part = "train" if number < len(faces) - 70 else "test"
+        shown, suffix, options = face, "jpg", {"quality": 90}
+        if part == "train":
+            shown, suffix, options = face.resize((size, size)), form, {"quality": quality} if form == "jpg" else {}
+        path = tmp_path / part / f"{number}.{suffix}"
+        path.parent.mkdir(exist_ok=True)
+        shown.save(path, **options)
+        made.append((part, path))
+    return made
+
+
+class Files(Parts):
+    stored_size = (48, 48)
+
+
+@pytest.mark.parametrize(
+    ("written", "measure", "words"),
+    [
+        ({"form": "png"}, "JPEG files", "JPEG files: 100% of test and 0% of train"),
+        ({"form": "jpg", "quality": 40}, "JPEG quality", "for 100 of 100 pairs of images (median 90 and 40)"),
+        ({"form": "jpg", "size": 96}, "native size", "less in test than in train for 100 of 100 pairs"),
+    ],
+)
+def test_files_of_one_part_that_were_written_in_another_way_are_said(faces, tmp_path, written, measure, words):
+    pack = pack_dataset(Files(stored(faces, tmp_path, **written), 1), name="files", cache=tmp_path / "cache")
+    found = {unlike.measure: unlike for unlike in unlike_parts(pack)}
+    assert abs(found[measure].difference) == 1
+    assert words in found[measure].line
+
+
+def test_files_that_were_written_alike_are_not_spoken_of(faces, tmp_path):
+    assert unlike_parts(pack_dataset(Files(stored(faces, tmp_path, "jpg"), 1), name="files", cache=tmp_path)) == []
