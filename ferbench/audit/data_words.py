@@ -12,7 +12,7 @@ from ferbench.audit.findings import TINY, Copies, Findings
 from ferbench.audit.mislabelled import Doubts
 from ferbench.audit.reference.known import reference_of, unlike_parts_of
 from ferbench.audit.words import count_lines
-from ferbench.data.image_tree import left_out_images, left_out_line
+from ferbench.data.image_tree import left_out_images, left_out_line, left_out_on_purpose_line, named_twice_line
 from ferbench.data.pack import Pack
 from ferbench.wording import one_line
 
@@ -31,8 +31,11 @@ def lines(pack: Pack, findings: Findings, doubts: Doubts | None) -> Iterator[str
         yield one_line(f"copy: {reference.statement}")
     for unlike in unlike_parts_of(pack):
         yield one_line(f"processed differently: {unlike.line}")
-    if line := left_out_line(pack.notes):
-        yield one_line(line)
+    if isinstance(edition := pack.notes.get("edition"), str):
+        yield one_line(f"edition: {edition}")
+    for line in (left_out_line(pack.notes), left_out_on_purpose_line(pack.notes), named_twice_line(pack.notes)):
+        if line:
+            yield one_line(line)
     if outside:
         yield f"{outside:,} images are in no part of this protocol and were left aside"
     yield ""
@@ -108,6 +111,8 @@ def document(pack: Pack, findings: Findings, doubts: Doubts | None) -> dict[str,
         "reference": None if (reference := reference_of(pack)) is None else reference.plain(),
         "unlike_parts": [unlike.plain() for unlike in unlike_parts_of(pack)],
         "left_out_images": left_out_images(pack.notes),
+        "left_out": pack.notes.get("left_out", {}),
+        "named_twice": pack.notes.get("named_twice", 0),
         "protocol": findings.protocol,
         **({} if findings.matched is None else {"exclusions": {**asdict(findings.matched), "found": found}}),
         "counts": {

@@ -87,6 +87,8 @@ def packed(
         _warn_of_left_out(name, dataset.notes)
         raise
     _warn_of_left_out(name, pack.notes)
+    if isinstance(edition := pack.notes.get("edition"), str) and not quiet:
+        click.echo(one_line(f"{name}: {edition}"), err=True)
     if (line := left_out_on_purpose_line(pack.notes)) and not quiet:
         click.echo(one_line(f"{name}: {line}"), err=True)
     if not quiet and (reference := reference_of(pack)) is not None:

@@ -173,6 +173,15 @@ def left_out_on_purpose_line(notes: Mapping[str, Any]) -> str:
     return f"{counts.total():,} left out on purpose: {reasons}"
 
 
+def named_twice_line(notes: Mapping[str, Any]) -> str:
+    """How many samples have the name of another one, as ``named_twice`` of a dataset's notes says; empty for none."""
+    count = notes.get("named_twice")
+    if type(count) is not int or count < 1:
+        return ""
+    has, its = ("1 sample has", "its id is") if count == 1 else (f"{count:,} samples have", "their ids are")
+    return f"{has} the name of another one in its table: {its} by row, and in a copy with files they may not be there"
+
+
 def _left_out(notes: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """What ``Ignored.notes`` has put there; notes may be anybody's."""
     members = notes.get("members")

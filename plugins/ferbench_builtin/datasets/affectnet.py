@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,10 +20,12 @@ from typing import Annotated, Any
 import numpy as np
 
 from ferbench import Crop, Dataset, Fault, Inert, Sample, csv_rows, expressions, image_tree
+from ferbench_builtin.datasets.editions import edition_of, with_contempt
 from ferbench_builtin.datasets.image_files import Color, Fit, ImageFiles, LeftOut, Size, Stored
 from ferbench_builtin.datasets.layouts import directory_of, no_such_layout
 
 _BY_NUMBER = dict(enumerate(("neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "contempt")))
+_CONTEMPT, _CONTEMPT_IN_TABLES = 7, ("7", "7.0")
 _NO_EXPRESSION = {8: "none", 9: "uncertain", 10: "no face"}
 _MISSING = -2.0
 _SETS = {"train": "train_set", "validation": "val_set"}
@@ -42,6 +44,7 @@ def affectnet(
     path: Path | None,
     *,
     face_box: Annotated[bool, Inert()] = True,
+    contempt: Annotated[bool | None, Inert()] = None,
     size: Size | None = None,
     color: Color = "rgb",
     fit: Fit = "stretch",
@@ -49,25 +52,27 @@ def affectnet(
     """AffectNet: eight classes, valence and arousal; parts ``train`` and ``validation``.
 
     The official test set is not published, so that its validation set is what results are given on. Images that show
-    no expression, an uncertain one or no face are left out and counted. ``data.classes`` without contempt makes the
-    task of seven classes.
+    no expression, an uncertain one or no face are left out and counted. Copies of the edition with seven classes, which
+    has no contempt, are recognised by their validation set, and have seven.
 
     Args:
         path: the directory with ``train_set/`` and ``val_set/``, or with ``training.csv`` and ``validation.csv``.
         face_box: cut the face out by its box, in the layout with tables; the other has cut faces already.
+        contempt: with the eighth class; false leaves its images out, which makes the task of seven classes. None: as
+            the copy has it.
         size: side in pixels that images are resampled to; None: all must have one size already.
         color: how images are stored.
         fit: what becomes of the aspect ratio at ``size``: ``stretch`` does not keep it, ``pad`` keeps it and
             leaves black margins, ``crop`` keeps it and takes the middle.
 
     Raises:
-        UserError: nothing that looks like AffectNet is there.
+        UserError: nothing that looks like AffectNet is there, or not the classes that are asked for.
     """
     path = directory_of(path, "affectnet", _WHERE_TO_GET)
     stored = Stored(size, color, fit)
     sets = {part: path / name for part, name in _SETS.items() if (path / name / "annotations").is_dir()}
     if sets:
-        return _from_sets(path, sets, stored)
+        return _from_sets(path, sets, stored, contempt)
     folder = next((path / name for name in _IMAGE_FOLDERS if (path / name).is_dir()), None)
     tables = {
         part: path / place / name
@@ -78,10 +83,14 @@ def affectnet(
     if folder is None or not tables:
         expected = "train_set/ and val_set/ with images/ and annotations/, or training.csv and validation.csv with "
         raise no_such_layout("AffectNet", path, f"{expected}{_IMAGE_FOLDERS[0]}/", _WHERE_TO_GET)
-    return _from_tables(path, tables, folder, stored, face_box)
+    return _from_tables(path, tables, folder, stored, face_box, contempt)
 
 
-def _from_sets(path: Path, sets: dict[str, Path], stored: Stored) -> Dataset:
+def _from_sets(path: Path, sets: dict[str, Path], stored: Stored, contempt: bool | None) -> Dataset:
+    tested = (sets.get("validation") or next(iter(sets.values()))) / "annotations"
+    labels = (_annotation(tested / name) for name in image_tree.images(tested, suffixes=(_ANNOTATIONS[0],)))
+    classes = _classes(_CONTEMPT in labels, contempt, path)
+
     def listing(left_out: LeftOut) -> Iterator[Sample | Fault]:
         ignored = image_tree.Ignored()
         for part, directory in sets.items():
@@ -98,6 +107,8 @@ def _from_sets(path: Path, sets: dict[str, Path], stored: Stored) -> Dataset:
                     left_out.add(_NO_EXPRESSION[int(expression)])
                 elif expression not in _BY_NUMBER:
                     yield Fault(location, None, _unknown(expression))
+                elif _BY_NUMBER[int(expression)] not in classes:
+                    left_out.add(_BY_NUMBER[int(expression)])
                 else:
                     yield Sample(
                         id=f"{part}/{stem}",
@@ -120,8 +131,18 @@ def _from_sets(path: Path, sets: dict[str, Path], stored: Stored) -> Dataset:
         }
 
     return ImageFiles(
-        path, expressions.EXPRESSIONS, stored, layout="train_set and val_set", listing=listing, stamped=stamped
+        path,
+        classes,
+        stored,
+        layout="train_set and val_set",
+        listing=listing,
+        stamped=stamped,
+        notes={"edition": edition_of(classes)},
     )
+
+
+def _classes(found: bool, asked: bool | None, path: Path) -> tuple[str, ...]:
+    return expressions.EXPRESSIONS if with_contempt(found, asked, "AffectNet", path) else expressions.BASIC
 
 
 def _annotation(file: Path) -> float | str:
@@ -160,11 +181,17 @@ def _type_of_one(head: bytes) -> np.dtype[Any]:
     return dtype
 
 
-def _from_tables(path: Path, tables: dict[str, Path], folder: Path, stored: Stored, face_box: bool) -> Dataset:
+def _from_tables(
+    path: Path, tables: dict[str, Path], folder: Path, stored: Stored, face_box: bool, contempt: bool | None
+) -> Dataset:
+    tested = tables.get("validation") or next(iter(tables.values()))
+    rows = (row for _, row in csv_rows(tested, _COLUMNS, headless=_ALL_COLUMNS) if not isinstance(row, str))
+    classes = _classes(any(row[5].strip() in _CONTEMPT_IN_TABLES for row in rows), contempt, path)
+
     def listing(left_out: LeftOut) -> Iterator[Sample | Fault]:
         for part, table in tables.items():
             for number, row in csv_rows(table, _COLUMNS, headless=_ALL_COLUMNS):
-                item = row if isinstance(row, str) else _row(folder, part, row, face_box, left_out)
+                item = row if isinstance(row, str) else _row(folder, part, row, face_box, classes, left_out)
                 if isinstance(item, str):
                     yield Fault(str(table), number, item)
                 elif item is not None:
@@ -172,17 +199,19 @@ def _from_tables(path: Path, tables: dict[str, Path], folder: Path, stored: Stor
 
     return ImageFiles(
         path,
-        expressions.EXPRESSIONS,
+        classes,
         stored,
         layout="tables and Manually_Annotated_Images",
         listing=listing,
         stamped=lambda: {"files": image_tree.stamp([*tables.values(), folder]), "face_box": face_box},
-        notes={"face_box": face_box},
+        notes={"face_box": face_box, "edition": edition_of(classes)},
     )
 
 
-def _row(folder: Path, part: str, row: tuple[str, ...], face_box: bool, left_out: LeftOut) -> Sample | str | None:
-    """The sample of a row, what is wrong with it, or None where it shows no expression."""
+def _row(
+    folder: Path, part: str, row: tuple[str, ...], face_box: bool, classes: Sequence[str], left_out: LeftOut
+) -> Sample | str | None:
+    """The sample of a row, what is wrong with it, or None where it shows none of the classes."""
     name, *box, expression, valence, arousal = (field.strip() for field in row)
     if not name:
         return "no image is named"
@@ -195,6 +224,9 @@ def _row(folder: Path, part: str, row: tuple[str, ...], face_box: bool, left_out
         return None
     if number not in _BY_NUMBER:
         return _unknown(number)
+    if _BY_NUMBER[int(number)] not in classes:
+        left_out.add(_BY_NUMBER[int(number)])
+        return None
     image: Path | Crop = folder / name
     if face_box:
         try:

@@ -9,13 +9,14 @@ The authors' ReadMe: 593 sequences of 123 people rise from neutral to the peak; 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import annotated_types
 
 from ferbench import Dataset, Fault, Inert, Sample, UserError, csv_rows, expressions, image_tree, text_lines
+from ferbench_builtin.datasets.editions import edition_of, with_contempt
 from ferbench_builtin.datasets.fer2013_classes import SIZE
 from ferbench_builtin.datasets.fer2013_table import COLUMNS, pixel_row
 from ferbench_builtin.datasets.held_out import held_out
@@ -38,6 +39,7 @@ def ck_plus(
     *,
     frames: Annotated[int, annotated_types.Interval(ge=1, le=1000)] = 3,
     neutral: Annotated[bool, Inert()] = False,
+    contempt: Annotated[bool | None, Inert()] = None,
     size: Size | None = None,
     color: Color = "gray",
     fit: Fit = "stretch",
@@ -46,35 +48,36 @@ def ck_plus(
 
     The layout is found by itself: ``cohn-kanade-images`` and ``Emotion`` as the authors send it, class folders with
     images such as ``S005_001_00000011.png``, or ``ckextended.csv``. The table does not say who is shown: its parts are
-    ``Training``, ``PublicTest`` and ``PrivateTest``, and one person is in several. The class list is that of the copy:
-    with ``neutral`` there are eight classes, without it seven, in the table eight. Ids are ``S005_001_00000011``;
-    sequences are clips.
+    ``Training``, ``PublicTest`` and ``PrivateTest``, and one person is in several. The classes are those of the copy,
+    with or without neutral and contempt. Ids are ``S005_001_00000011``; sequences are clips.
 
     Args:
         path: the directory with the files.
         frames: how many frames of a labelled sequence to take, counted from its end; the label is that of the last.
         neutral: take the first frame of labelled sequences too, as neutral; needs the authors' sequences.
+        contempt: with contempt; false leaves its images out. None: as the copy has it.
         size: side in pixels that images are resampled to; None: all must have one size already.
         color: how images are stored.
         fit: what becomes of the aspect ratio at ``size``: ``stretch`` does not keep it, ``pad`` keeps it and
             leaves black margins, ``crop`` keeps it and takes the middle.
 
     Raises:
-        UserError: nothing that looks like CK+ is there, or it has no sequences to take neutral frames from.
+        UserError: nothing that looks like CK+ is there, it has no sequences to take neutral frames from, or no contempt
+            where that is asked for.
     """
     path = directory_of(path, "ck-plus", _WHERE_TO_GET)
     stored = Stored(size, color, fit)
     sequences = path / "cohn-kanade-images"
     emotions = next((path / name for name in _EMOTIONS if (path / name).is_dir()), None)
     if sequences.is_dir() and emotions is not None:
-        return _from_sequences(path, sequences, emotions, stored, frames, neutral)
+        return _from_sequences(path, sequences, emotions, stored, frames, neutral, contempt)
     if neutral:
         raise UserError(
             f"neutral=true takes the first frames of sequences, and {path} has no cohn-kanade-images/ with Emotion/",
             "use the authors' files, or leave neutral out",
         )
     if (path / _TABLE).is_file():
-        return _from_table(path / _TABLE, stored)
+        return _from_table(path / _TABLE, stored, contempt)
     for directory in (path, path / "CK+48"):
         if directory.is_dir():
             classes = {
@@ -83,12 +86,25 @@ def ck_plus(
                 if (label := expressions.expression_named(name))
             }
             if len(classes) > 1:
+                if not with_contempt("contempt" in classes.values(), contempt, "CK+", directory):
+                    classes = {name: label for name, label in classes.items() if label != "contempt"}
                 return _from_folders(directory, classes, stored, frames)
     expected = f"cohn-kanade-images/ and Emotion/, folders named by expressions, or {_TABLE}"
     raise no_such_layout("CK+", path, expected, _WHERE_TO_GET)
 
 
-def _from_sequences(path: Path, sequences: Path, emotions: Path, stored: Stored, frames: int, neutral: bool) -> Dataset:
+def _from_sequences(
+    path: Path,
+    sequences: Path,
+    emotions: Path,
+    stored: Stored,
+    frames: int,
+    neutral: bool,
+    contempt: bool | None,
+) -> Dataset:
+    there = {_emotion(emotions / name) for name in image_tree.images(emotions, suffixes=("_emotion.txt",))}
+    classes = _classes(there | ({"neutral"} if neutral else set()), contempt, path)
+
     def listing(left_out: LeftOut) -> Iterator[Sample | Fault]:
         labels = list(image_tree.images(emotions, suffixes=("_emotion.txt",)))
         testers = held_out(name.partition("/")[0] for name in labels)
@@ -99,6 +115,8 @@ def _from_sequences(path: Path, sequences: Path, emotions: Path, stored: Stored,
             label = _emotion(emotions / name)
             if isinstance(label, Fault):
                 yield label
+            elif label not in classes:
+                left_out.add(f"sequences of {label}")
             else:
                 yield from _sequence(sequences, directory, label, testers)
         ignored = image_tree.Ignored()
@@ -119,7 +137,7 @@ def _from_sequences(path: Path, sequences: Path, emotions: Path, stored: Stored,
 
     return ImageFiles(
         path,
-        expressions.EXPRESSIONS if neutral else _classes_of(emotions),
+        classes,
         stored,
         layout="sequences",
         listing=listing,
@@ -129,14 +147,15 @@ def _from_sequences(path: Path, sequences: Path, emotions: Path, stored: Stored,
             "frames": frames,
             "neutral": neutral,
         },
-        notes={"frames": frames, "neutral": neutral},
+        notes={"frames": frames, "neutral": neutral, "edition": edition_of(classes)},
     )
 
 
-def _classes_of(emotions: Path) -> Sequence[str]:
-    """Contempt, disgust and so on; neutral only where a sequence is labelled so."""
-    found = {_emotion(emotions / name) for name in image_tree.images(emotions, suffixes=("_emotion.txt",))}
-    return [name for name in expressions.EXPRESSIONS if name != "neutral" or name in found]
+def _classes(found: Collection[object], contempt: bool | None, path: Path) -> tuple[str, ...]:
+    """All expressions, but for neutral and contempt where a copy has none, or contempt is not wanted."""
+    wanted = with_contempt("contempt" in found, contempt, "CK+", path)
+    there = {"neutral": "neutral" in found, "contempt": wanted}
+    return tuple(name for name in expressions.EXPRESSIONS if there.get(name, True))
 
 
 def _emotion(file: Path) -> str | Fault:
@@ -172,7 +191,7 @@ def _from_folders(directory: Path, classes: Mapping[str, str], stored: Stored, f
         layout="class folders",
         listing=listing,
         stamped=lambda: {"files": image_tree.stamp([directory / folder for folder in classes]), "frames": frames},
-        notes={"frames": frames},
+        notes={"frames": frames, "edition": edition_of(sorted(set(classes.values())))},
     )
 
 
@@ -205,19 +224,26 @@ def _frame(directory: Path, name: str, label: str, testers: frozenset[str]) -> S
     )
 
 
-def _from_table(table: Path, stored: Stored) -> Dataset:
+def _from_table(table: Path, stored: Stored, contempt: bool | None) -> Dataset:
     emotions = {str(number): name for number, name in enumerate(_IN_TABLE)}
+    there = {emotions.get(row[0].strip()) for _, row in csv_rows(table, COLUMNS[:1]) if not isinstance(row, str)}
+    classes = _classes(there, contempt, table)
 
     def listing(left_out: LeftOut) -> Iterator[Sample | Fault]:
         for index, (number, row) in enumerate(csv_rows(table, COLUMNS)):
-            yield pixel_row(table, index, number, row, emotions)
+            sample = pixel_row(table, index, number, row, emotions)
+            if isinstance(sample, Sample) and sample.label not in classes:
+                left_out.add(sample.label)
+            else:
+                yield sample
 
     return ImageFiles(
         table,
-        expressions.EXPRESSIONS,
+        classes,
         stored,
         layout=_TABLE,
         listing=listing,
         stamped=lambda: {"table": image_tree.stamp([table])},
         native_size=SIZE,
+        notes={"edition": edition_of(classes)},
     )

@@ -63,7 +63,8 @@ class FerPlus(Dataset):
 
     @property
     def notes(self) -> Mapping[str, Any]:
-        """The layout and the labelling; once ``samples`` has run, images per part and what was left out."""
+        """The layout and the labelling; once ``samples`` has run, images per part, what was left out, and how many
+        pictures have the name of another one."""
         return self._notes
 
     def source(self) -> Mapping[str, Any]:
@@ -82,6 +83,8 @@ class FerPlus(Dataset):
         yield from training_gaps(counts, self.path)
         left_out.add_ignored(ignored)
         self._notes |= {"images": images_per_part(counts), "left_out": dict(left_out.counts), **left_out.images}
+        if self._layout.named_twice:
+            self._notes["named_twice"] = self._layout.named_twice
 
     def _sample(self, picture: Voted, left_out: LeftOut) -> Sample | None:
         found = labelled(picture.votes, self._labels if picture.part == "Training" else "majority")

@@ -43,10 +43,12 @@ class Layout(Protocol):
     Attributes:
         name: of the layout.
         path: where it lies.
+        named_twice: pictures that have the name of another one, once all have been read.
     """
 
     name: str
     path: Path
+    named_twice: int
 
     def stamp(self) -> str:
         """Of all files that are read."""
@@ -102,6 +104,8 @@ def _votes_beside(table: Path, votes: Path | None) -> Path:
 class _Table:
     """``fer2013.csv`` and the votes for its rows, in the same order."""
 
+    named_twice = 0
+
     def __init__(self, path: Path, votes: Path) -> None:
         self.path, self._votes = path, votes
         self.name = f"{path.name} and {votes.name}"
@@ -111,6 +115,7 @@ class _Table:
 
     def pictures(self, ignored: image_tree.Ignored) -> Iterator[Voted | Fault]:
         named: set[str] = set()
+        self.named_twice = 0
         for item, number, row in paired_rows(self.path, self._votes, (_NAME, *VOTES)):
             if isinstance(item, Fault):
                 yield item
@@ -123,6 +128,7 @@ class _Table:
             name = Path(row[0].strip()).stem
             # Tables that were joined by pixels give the copies of a picture one name.
             sample_id = name if name and name not in named else item.id
+            self.named_twice += bool(name) and name in named
             named.add(name)
             yield Voted(sample_id, item.part, item.image, item.location, votes)
 
@@ -131,6 +137,7 @@ class _Folders:
     """FER+'s own folders of PNG files, with ``label.csv`` in each or one table for all."""
 
     name = "FER2013Train, FER2013Valid and FER2013Test"
+    named_twice = 0  # of files there is one of a name
 
     def __init__(self, path: Path, folders: Sequence[str], table: Path | None) -> None:
         self.path = path
@@ -158,6 +165,7 @@ class _Folders:
                 else:
                     yield Voted(Path(name).stem, part, folder / name, location, votes)
             if everything is None:
+                ignored.count -= 1  # the table, which is read
                 yield from ballots.left()
         if everything is not None:
             yield from everything.left()
@@ -165,6 +173,8 @@ class _Folders:
 
 class _Fer2013Copy:
     """Folders of FER2013, and votes by the names of its files."""
+
+    named_twice = 0
 
     def __init__(self, copy: Fer2013Folders, votes: Path) -> None:
         self._copy, self._votes = copy, votes

@@ -63,6 +63,29 @@ def test_parts_are_train_and_validation(tmp_path: Path, make) -> None:
     assert [sample.part for sample in found.values()] == ["train"] * 8 + ["validation"] * 8
 
 
+@pytest.mark.parametrize("make", [make_sets, make_tables])
+def test_the_edition_with_seven_classes_is_recognised(tmp_path: Path, make) -> None:
+    whole = affectnet(make(tmp_path))
+    assert (len(whole.class_names), whole.notes["edition"]) == (8, "eight classes")
+    for path in [*tmp_path.glob("*_set/*/7*"), *tmp_path.glob("Manually*/*/7.png")]:
+        path.unlink()
+    for table in tmp_path.glob("*.csv"):
+        table.write_text("".join(line for line in table.open() if "/7.png" not in line))
+    dataset = affectnet(tmp_path, size=16)
+    assert dataset.notes["edition"] == "seven classes, without contempt"
+    pack = pack_dataset(dataset, name="affectnet", cache=tmp_path / "cache")
+    assert (len(pack.class_names), len(pack)) == (7, 14)
+    with pytest.raises(UserError, match="holds an edition of AffectNet without contempt"):
+        affectnet(tmp_path, contempt=True)
+
+
+@pytest.mark.parametrize("make", [make_sets, make_tables])
+def test_contempt_is_left_out_on_request_and_counted(tmp_path: Path, make) -> None:
+    dataset = affectnet(make(tmp_path), contempt=False)
+    assert "contempt" not in {sample.label for sample in samples(dataset).values()}
+    assert (len(dataset.class_names), dataset.notes["left_out"]["contempt"]) == (7, 2)
+
+
 def test_all_eight_classes_are_packed_with_affect(tmp_path: Path) -> None:
     pack = pack_dataset(affectnet(make_sets(tmp_path)), name="affectnet", cache=tmp_path / "cache")
     assert set(pack.class_names) == set(NUMBERS)

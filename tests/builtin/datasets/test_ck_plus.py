@@ -45,6 +45,7 @@ def make_folders(root: Path) -> Path:
 
 
 def make_table(root: Path) -> Path:
+    root.mkdir(exist_ok=True)
     pixels = " ".join(["7"] * 48 * 48)
     usages = ("Training",) * 8 + ("PublicTest",) * 8 + ("PrivateTest",) * 8
     lines = [f"{index % 8},{pixels},{usage}" for index, usage in enumerate(usages)]
@@ -81,6 +82,41 @@ def test_classes_are_those_of_the_copy(tmp_path: Path) -> None:
     assert ck_plus(make_folders(tmp_path / "b")).class_names == without
     sequence(tmp_path / "a", 40, 1, emotion="0")
     assert ck_plus(tmp_path / "a").class_names == tuple(sorted(CODES))
+
+
+def without_contempt(root: Path) -> None:
+    for emotion in root.glob("Emotion/S012/*/*.txt"):
+        emotion.unlink()
+    for face in root.glob("contempt/*"):
+        face.unlink()
+    if (root / "contempt").is_dir():
+        (root / "contempt").rmdir()
+    if (table := root / "ckextended.csv").is_file():
+        table.write_text("".join(line for line in table.open() if not line.startswith("7,")))
+
+
+@pytest.mark.parametrize("make", [make_sequences, make_folders, make_table])
+def test_an_edition_without_contempt_has_no_such_class(tmp_path: Path, make) -> None:
+    whole = ck_plus(make(tmp_path))
+    assert "contempt" in whole.class_names
+    assert ck_plus(tmp_path, contempt=False).class_names == tuple(n for n in whole.class_names if n != "contempt")
+    without_contempt(tmp_path)
+    dataset = ck_plus(tmp_path)
+    assert "contempt" not in dataset.class_names
+    assert {sample.label for sample in dataset.samples()} == set(dataset.class_names)
+    assert "contempt" in dataset.notes["edition"].partition("without")[2]
+    with pytest.raises(UserError, match=r"an edition of CK\+ without contempt"):
+        ck_plus(tmp_path, contempt=True)
+
+
+def test_contempt_that_is_not_wanted_is_counted(tmp_path: Path) -> None:
+    dataset = ck_plus(make_sequences(tmp_path), contempt=False)
+    assert "contempt" not in {sample.label for sample in dataset.samples()}
+    assert dataset.notes["left_out"]["sequences of contempt"] == 1
+    assert dataset.notes["edition"] == "six classes, without contempt and neutral"
+    table = ck_plus(make_table(tmp_path / "t"), contempt=False)
+    assert len(list(table.samples())) == 21
+    assert table.notes["left_out"] == {"contempt": 3}
 
 
 def test_person_clip_and_frame_come_from_the_name(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from kept_rules import broken_rules
 from PIL import Image
 
 from ferbench import Fault, Sample, UserError
+from ferbench.data.image_tree import named_twice_line
 from ferbench.data.pack_cache import pack_dataset
 from ferbench.data.packing import FaultyDataset
 from ferbench_builtin.datasets.fer_plus import fer_plus
@@ -259,7 +260,10 @@ def test_a_name_that_a_table_gives_twice_goes_to_the_first(tmp_path):
     write_tables(tmp_path)
     table = tmp_path / "fer2013new.csv"
     table.write_text(table.read_text().replace("fer0000005.png", "fer0000004.png"))
-    ids = [sample.id for sample in read(tmp_path)[0]]
+    samples, _, notes = read(tmp_path)
+    ids = [sample.id for sample in samples]
+    assert notes["named_twice"] == 1
+    assert named_twice_line(notes).startswith("1 sample has the name of another one in its table")
     assert "fer0000004" in ids
     assert "Training-00005" in ids
     assert len(set(ids)) == 24
