@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 import annotated_types
 
@@ -25,6 +27,8 @@ _PARTS = {
 _WORD = re.compile(r"[a-z]+")
 _IMAGES = ("image", "img", "picture", "photo", "face", "pixels")
 _LABELS = ("label", "labels", "emotion", "expression", "class", "fer_label", "target")
+#: Rows that are in memory.
+_AT_ONCE = 256
 _WHERE_TO_GET = (
     "download the dataset's repository (huggingface-cli download --repo-type dataset OWNER/NAME --local-dir DIR), "
     "and name the directory with --data"
@@ -97,7 +101,7 @@ class HubDataset(Dataset):
         self._image = _image_column(features, image)
         self._label = _column(features, label, _LABELS, "label")
         self._subject = None if subject is None else _column(features, subject, (), "subject")
-        self._names = names or tuple(getattr(features[self._label], "names", None) or ())
+        self._names = names or features[self._label].names
         self.class_names = self._classes(features)
         self._notes: dict[str, Any] = {"image_column": self._image, "label_column": self._label}
 
@@ -113,8 +117,9 @@ class HubDataset(Dataset):
     def samples(self) -> Iterator[Sample | Fault]:
         counts: Counter[str] = Counter()
         left_out = 0
+        wanted = [self._image, self._label, *([] if self._subject is None else [self._subject])]
         for part, rows in self._parts.items():
-            for index, row in enumerate(rows):
+            for index, row in enumerate(rows.only(*wanted)):
                 location = f"{self.path}, {part} {index}"
                 name = self._class_of(row[self._label])
                 if name is None:
@@ -136,16 +141,15 @@ class HubDataset(Dataset):
                 yield Sample(f"{part}-{index:06d}", part, name, content, location=location, subject=subject)
         self._notes |= {"images": dict(counts), "left_out": {"without a label": left_out} if left_out else {}}
 
-    def _classes(self, features: Mapping[str, Any]) -> tuple[str, ...]:
+    def _classes(self, features: Mapping[str, Feature]) -> tuple[str, ...]:
         if self._names:
             return tuple(sorted(_spelt(name) for name in self._names))
-        kind = getattr(features[self._label], "dtype", "")
-        if "string" not in str(kind):
+        if "string" not in features[self._label].dtype:
             raise UserError(
                 f"the column '{self._label}' of {self.path} has numbers, and nothing names the classes",
                 "give their names in the order of the numbers, such as --set 'dataset.names=[angry,disgust,…]'",
             )
-        found = {_spelt(row[self._label]) for rows in self._parts.values() for row in _only(rows, self._label)}
+        found = {_spelt(row[self._label]) for rows in self._parts.values() for row in rows.only(self._label)}
         return tuple(sorted(name for name in found if name))
 
     def _class_of(self, value: Any) -> str | None:
@@ -162,41 +166,98 @@ def _spelt(name: Any) -> str:
     return "" if name is None else expressions.expression_named(str(name)) or str(name)
 
 
-def _only(rows: Any, column: str) -> Any:
-    return rows.select_columns([column])
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A column: what the hub calls its kind (``Image``, ``ClassLabel``), names of classes, type of values."""
+
+    kind: str
+    names: tuple[str, ...]
+    dtype: str
 
 
-def _splits(path: Path) -> dict[str, Any]:
-    """The rows of each split, images not decoded."""
-    try:
-        import datasets
-    except ImportError as error:
-        raise UserError("hf-dataset needs the package datasets", "pip install datasets") from error
+class Rows(Protocol):
+    """The rows of a split, images not decoded.
+
+    Attributes:
+        features: its columns.
+    """
+
+    features: Mapping[str, Feature]
+
+    def only(self, *columns: str) -> Iterator[dict[str, Any]]:
+        """The rows with some columns."""
+
+
+class _Parquet:
+    """Parquet files, by what is read of them alone: the package datasets takes a second to import."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        from pyarrow import parquet
+
+        self._files = files
+        schema = parquet.read_schema(files[0])
+        stated = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        known = stated.get("info", {}).get("features", {})
+        self.features = {field.name: _feature(known.get(field.name), str(field.type)) for field in schema}
+
+    def only(self, *columns: str) -> Iterator[dict[str, Any]]:
+        from pyarrow import parquet
+
+        for file in self._files:
+            for batch in parquet.ParquetFile(file).iter_batches(batch_size=_AT_ONCE, columns=list(columns)):
+                yield from batch.to_pylist()
+
+
+def _feature(stated: Any, dtype: str) -> Feature:
+    """What the hub's own words in a file say of a column, where there are any."""
+    stated = stated if isinstance(stated, Mapping) else {}
+    return Feature(str(stated.get("_type", "Value")), tuple(map(str, stated.get("names") or ())), dtype)
+
+
+class _Saved:
+    """What ``save_to_disk`` wrote."""
+
+    def __init__(self, rows: Any, image: type) -> None:
+        self.features = {
+            name: Feature(
+                type(feature).__name__,
+                tuple(getattr(feature, "names", None) or ()),
+                str(getattr(feature, "dtype", "")),
+            )
+            for name, feature in rows.features.items()
+        }
+        for name, feature in rows.features.items():
+            if isinstance(feature, image):
+                rows = rows.cast_column(name, image(decode=False))
+        self._rows = rows
+
+    def only(self, *columns: str) -> Iterator[dict[str, Any]]:
+        yield from self._rows.select_columns(list(dict.fromkeys(columns)))
+
+
+def _splits(path: Path) -> dict[str, Rows]:
+    """The rows of each split."""
+    found: dict[str, Rows] = {}
     if (path / "dataset_dict.json").is_file() or (path / "dataset_info.json").is_file():
+        import datasets
+
         try:
             saved = datasets.load_from_disk(str(path))
         except Exception as error:
             raise UserError(f"{path} cannot be read: {_line(error)}", "save it again with save_to_disk") from error
-        found = dict(saved) if isinstance(saved, datasets.DatasetDict) else {"train": saved}
+        several = dict(saved) if isinstance(saved, datasets.DatasetDict) else {"train": saved}
+        found = {name: _Saved(rows, datasets.Image) for name, rows in several.items()}
     else:
-        files: dict[str, list[str]] = {}
+        files: dict[str, list[Path]] = {}
         for file in sorted(path.rglob("*.parquet")):
-            files.setdefault(_split_of(file, path), []).append(str(file))
+            files.setdefault(_split_of(file, path), []).append(file)
         if not files:
             raise UserError(f"there is no Parquet file in {path}, nor what save_to_disk writes", _WHERE_TO_GET)
         try:
-            found = dict(datasets.load_dataset("parquet", data_files=files, streaming=True))
+            found = {name: _Parquet(of) for name, of in files.items()}
         except Exception as error:
             raise UserError(f"{path} cannot be read: {_line(error)}", "check that its files are whole") from error
-    parts = {_PARTS.get(name.lower(), name): rows for name, rows in found.items()}
-    return {part: _undecoded(rows, datasets) for part, rows in parts.items()}
-
-
-def _undecoded(rows: Any, datasets: Any) -> Any:
-    for name, feature in rows.features.items():
-        if isinstance(feature, datasets.Image):
-            rows = rows.cast_column(name, datasets.Image(decode=False))
-    return rows
+    return {_PARTS.get(name.lower(), name): rows for name, rows in found.items()}
 
 
 def _split_of(file: Path, root: Path) -> str:
@@ -205,15 +266,15 @@ def _split_of(file: Path, root: Path) -> str:
     return next((_PARTS[word] for word in words if word in _PARTS), "train")
 
 
-def _image_column(features: Mapping[str, Any], asked: str | None) -> str:
+def _image_column(features: Mapping[str, Feature], asked: str | None) -> str:
     if asked is None:
-        images = [name for name, feature in features.items() if type(feature).__name__ == "Image"]
+        images = [name for name, feature in features.items() if feature.kind == "Image"]
         if len(images) == 1:
             return images[0]
     return _column(features, asked, _IMAGES, "image")
 
 
-def _column(features: Mapping[str, Any], asked: str | None, usual: tuple[str, ...], what: str) -> str:
+def _column(features: Mapping[str, Feature], asked: str | None, usual: tuple[str, ...], what: str) -> str:
     present = {name.lower(): name for name in features}
     if asked is not None and asked in features:
         return asked

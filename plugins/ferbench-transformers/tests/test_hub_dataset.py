@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +72,13 @@ def test_splits_classes_and_pixels_are_those_of_the_files(repository):
     assert [found[f"train-{k:06d}"].label for k in range(3)] == ["angry", "happy", "Thinking"]
     for k in (0, 8, 9, 17):  # of both files, in their order
         np.testing.assert_array_equal(pixels(found[f"train-{k:06d}"]), np.asarray(face(k + 18)))
+
+
+def test_parquet_files_are_read_without_the_package_datasets(repository):
+    script = "import sys; from ferbench_transformers.hub_dataset import hf_dataset; "
+    script += "rows = list(hf_dataset(sys.argv[1]).samples()); print(len(rows), 'datasets' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script, repository], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["30", "False"]
 
 
 def test_what_save_to_disk_wrote_is_the_same(repository, tmp_path):
