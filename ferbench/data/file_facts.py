@@ -8,7 +8,7 @@ import io
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -106,7 +106,7 @@ def _file(source: ImageSource) -> tuple[str, int]:
     return "", 0
 
 
-def _header(file: io.BufferedIOBase) -> tuple[str, int]:
+def _header(file: BinaryIO) -> tuple[str, int]:
     with Image.open(file, formats=FORMATS) as image:
         tables = getattr(image, "quantization", None)
         return image.format or "", jpeg_quality(tables[0]) if image.format == "JPEG" and tables else 0

@@ -156,8 +156,14 @@ def open_pack(path: Path) -> Pack:
 
 def from_source(pack: Pack, about: SourceDescription) -> Pack:
     """A pack with what is true of one source only."""
-    own = {"dataset": about.dataset, "skipped": about.skipped, "faults": about.found(), "notes": about.notes}
-    return replace(pack, files=about.files, **own)
+    return replace(
+        pack,
+        dataset=about.dataset,
+        skipped=about.skipped,
+        faults=about.found(),
+        notes=about.notes,
+        files=about.files,
+    )
 
 
 def unreadable(path: Path, error: OSError) -> UserError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -49,13 +50,12 @@ class PluginMetrics:
 
     def _components(self) -> dict[str, Component]:
         if self._found is None:
-            registry = self._load() if self._load is not None and self.names else None
             self._found = {}
-            for name in self.names if registry is not None else ():
-                try:
-                    self._found[name] = registry.find("metric", name)
-                except UserError:  # it is not here, or two plugins have one of that name
-                    continue
+            if self._load is not None and self.names:
+                registry = self._load()
+                for name in self.names:
+                    with contextlib.suppress(UserError):  # it is not here, or two plugins have one of that name
+                        self._found[name] = registry.find("metric", name)
         return self._found
 
 

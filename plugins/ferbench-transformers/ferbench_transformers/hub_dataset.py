@@ -176,13 +176,11 @@ class Feature:
 
 
 class Rows(Protocol):
-    """The rows of a split, images not decoded.
+    """The rows of a split, images not decoded."""
 
-    Attributes:
-        features: its columns.
-    """
-
-    features: Mapping[str, Feature]
+    @property
+    def features(self) -> Mapping[str, Feature]:
+        """The columns."""
 
     def only(self, *columns: str) -> Iterator[dict[str, Any]]:
         """The rows with some columns."""
