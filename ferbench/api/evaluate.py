@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ferbench.api.components import plain
 from ferbench.api.given import checked
@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from ferbench.records.evaluation import EvaluationEntry
     from ferbench.records.run import Run as RunRecord
     from ferbench.training.restore import TrainedModel
-    from ferbench.training.retest import Retest
+    from ferbench.training.retest import Fitting, Retest
 
 #: What the run's record says, or what has no meaning without training.
 _OF_TRAINING = ("image_size", "channels", "num_classes")
+#: Classifiers on frozen features.
+PROBES = ("knn", "linear")
 _SECTIONS = ("dataset", "data", "evaluation", "postprocessing", "runtime")
 
 
@@ -111,6 +113,7 @@ def evaluate(
     data: Places = None,
     split: Part = "test",
     postprocessing: str | None = None,
+    probe: Literal["knn", "linear"] | None = None,
     settings: Mapping[str, Any] | None = None,
     strict: bool = False,
     skip_faulty: bool = False,
@@ -132,6 +135,9 @@ def evaluate(
         split: ``test``, ``validation``, ``train``, or ``all``: every sample, whatever its part.
         postprocessing: what is done to the predictions; where that is fitted, it is on those that the run has recorded
             of its validation. None: nothing, whatever the run's recipe says.
+        probe: a classifier on the features that the frozen model gives, fitted on the run's training samples and tested
+            in the model's place: ``knn`` (nearest neighbours by cosine, 1 to 200 of them) or ``linear`` (logistic
+            regression, C from 1e-5 to 1), with the number of the highest macro-F1 on validation.
         settings: fields of ``dataset``, ``data``, ``evaluation``, ``postprocessing`` and ``runtime`` by dotted key:
             ``{"evaluation.tta": "flip"}``.
         strict: refuse a dataset with samples of classes that the model does not know.
@@ -151,6 +157,8 @@ def evaluate(
 
     if split not in get_args(Part):
         raise UserError(f"split='{split}' is no part", suggestion(str(split), get_args(Part), "parts"))
+    if probe is not None and probe not in PROBES:
+        raise UserError(f"probe='{probe}' is no probe", suggestion(str(probe), PROBES, "probes"))
     found = run if isinstance(run, Run) else load_run(run, results)
     directory = found.directory
     record = directory.load()
@@ -161,6 +169,11 @@ def evaluate(
     values = {key: plain(value) for key, value in (settings or {}).items()}
     if postprocessing is not None:
         values["postprocessing.name"] = postprocessing
+    own = None
+    if probe is not None:
+        _refuse_probe(found.id, record, means, dataset, postprocessing)
+        silent = replace(means, warn=lambda line: None)
+        own = _resolved(found.id, record, silent, None, data_places(data), {}, skip_faulty, "train")
     resolved = _resolved(found.id, record, means, dataset, data_places(data), values, skip_faulty, split)
     from ferbench.training.retest import retest, retest_id
     from ferbench.training.runtime import choose_device, prepare
@@ -172,10 +185,55 @@ def evaluate(
     for warning in trained.warnings:
         means.warn(f"{warning}; results may differ")
     test = _test(record, resolved, split, means, trained, own=dataset is None, strict=strict)
+    if own is not None:
+        test = replace(test, fitting=_fitting(found.id, record, own, test, str(probe)))
     there = short(retest_id(record, test, trained)) in record.evaluations
     assert record.training is not None
     name = retest(directory, trained, test, record.training.batch_size or 1)
     return EvaluationResult(Run(found.path), name, there, test)
+
+
+def _refuse_probe(run: str, record: RunRecord, means: Means, dataset: str | None, postprocessing: str | None) -> None:
+    """For what no probe can be fitted on, as far as that is known before torch is imported."""
+    from ferbench.experiment.trained import recorded_component
+    from ferbench.plugin.specs import ModelSpec
+
+    if dataset is not None:
+        raise UserError(
+            "a probe is fitted on the run's own samples, and tested on others of the same dataset",
+            "leave out the dataset, or train on both: --dataset A+B",
+        )
+    if postprocessing is not None:
+        raise UserError("a probe has no post-processing: its probabilities are its own", "leave one of them out")
+    spec = recorded_component(means.registry, "model", record.components["model"], run).component.spec
+    if not isinstance(spec, ModelSpec) or "features" not in spec.gives:
+        raise UserError(
+            f"run {run} has a model that gives no features: {record.components['model'].name}",
+            "choose a run whose model gives features; 'ferbench plugins show MODEL' says so",
+        )
+
+
+def _fitting(run: str, record: RunRecord, own: ResolvedRecipe, test: Retest, probe: str) -> Fitting:
+    """The run's own training and validation samples in the pack that is tested on.
+
+    Raises:
+        UserError: they are not there, or other ones.
+    """
+    from ferbench.data.splits import cut
+    from ferbench.experiment.plan import split_request
+    from ferbench.plugin.specs import DatasetSpec
+    from ferbench.training.retest import Fitting
+
+    spec = own.components["dataset"].component.spec
+    assert isinstance(spec, DatasetSpec)
+    split = cut(test.pack, spec.protocols, split_request(own.recipe.data))
+    data = record.data
+    if (split.train_digest, split.validation_digest) != (data.train_digest, data.validation_digest):
+        raise UserError(
+            f"the data is not what run {run} was trained on, so that no probe can be fitted on its samples",
+            "say where the files are that it was trained on: --data DIR",
+        )
+    return Fitting(probe, split.train, split.validation, split.labels)
 
 
 def _quiet_means(

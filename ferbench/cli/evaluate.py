@@ -46,6 +46,11 @@ PARTS = ("test", "validation", "train", "all")
     metavar="NAME",
     help="Do this to the predictions; what it fits, it fits on the run's validation.",
 )
+@click.option(
+    "--probe",
+    type=click.Choice(("knn", "linear")),
+    help="Test a classifier on the frozen features, fitted on the run's training samples, in the model's place.",
+)
 @sets_option("Set a field of dataset, data, evaluation, postprocessing or runtime, e.g. evaluation.tta=flip.")
 @click.option("--strict", is_flag=True, help="Refuse a dataset with samples of classes that the model does not know.")
 @click.option("--skip-faulty", is_flag=True, help="Leave faulty samples out, and record how many.")
@@ -61,6 +66,7 @@ def evaluate(
     data: Sequence[str],
     part: Any,
     postprocessing: str | None,
+    probe: Any,
     sets: Sequence[str],
     strict: bool,
     skip_faulty: bool,
@@ -82,6 +88,7 @@ def evaluate(
     ferbench evaluate my-run --dataset raf-db --data DIR
     ferbench evaluate my-run --set evaluation.tta=flip
     ferbench evaluate my-run --postprocessing temperature
+    ferbench evaluate my-run --probe linear
     ferbench evaluate my-run --dataset ck-plus --data DIR --split all
     """
     from ferbench.api.evaluate import Means
@@ -98,6 +105,7 @@ def evaluate(
             data=data,
             split=part,
             postprocessing=postprocessing,
+            probe=probe,
             settings=assignments(sets),
             strict=strict,
             skip_faulty=skip_faulty,

@@ -15,6 +15,9 @@ from ferbench.records.reference import Reference
 #: The option of an evaluation that names what was done to its predictions, and the beginning of those of its options.
 POSTPROCESSING = "postprocessing"
 
+#: The option of an evaluation whose predictions are those of a classifier on the model's frozen features.
+PROBE = "probe"
+
 
 def evaluation_id(training: str, rows_digest: str, options: Mapping[str, Any], stored: str | None = None) -> str:
     """The id of predictions: the weights, the samples, and what is done at test time.
@@ -123,6 +126,34 @@ class UsedPostprocessing(Record):
         return f"{self.name} ({', '.join(numbers)})" if numbers else self.name
 
 
+class UsedProbe(Record):
+    """A classifier on frozen features of training samples, which made the predictions in the model's place."""
+
+    name: str
+    """``knn``: nearest neighbours; ``linear``: logistic regression."""
+    candidates: list[float]
+    """What ``chosen`` is one of: numbers of neighbours, or C, the inverse of the penalty."""
+    chosen: float
+    """The one with the highest macro-F1 on validation."""
+    value: Score = None
+    """That macro-F1."""
+    features: Count
+    """How many numbers the model gives of a sample."""
+    fitted: Count
+    """Training samples that it was fitted on."""
+    validated: Count
+    """Validation samples that ``chosen`` was chosen on."""
+
+    def identity(self) -> dict[str, Any]:
+        """What the evaluation id covers of it."""
+        return {"name": self.name, "candidates": self.candidates}
+
+    def __str__(self) -> str:
+        """``linear (C 0.01), on 1,280 features of 6,400 samples``."""
+        what = "k" if self.name == "knn" else "C"
+        return f"{self.name} ({what} {self.chosen:g}), on {self.features:,} features of {self.fitted:,} samples"
+
+
 class TestedData(Record):
     """Other data than a run's own that it was tested on."""
 
@@ -214,6 +245,8 @@ class EvaluationEntry(Record):
     """The pixels that were read, where they were resampled for the pack."""
     postprocessing: UsedPostprocessing | None = None
     """What was done to the predictions, whose name and options stand among ``options`` too; null: nothing was."""
+    probe: UsedProbe | None = None
+    """The classifier on frozen features that made the predictions; null: the model did."""
     n: Count
     """Samples."""
     metrics: dict[str, Score]
@@ -250,24 +283,27 @@ class EvaluationEntry(Record):
 
     @property
     def is_plain(self) -> bool:
-        """Each sample was tested once, as it is, and nothing was done to the predictions."""
-        return self.options.get("tta", "none") == "none" and POSTPROCESSING not in self.options
+        """Each sample was tested once, as it is, by the model, and nothing was done to the predictions."""
+        return self.options.get("tta", "none") == "none" and not {POSTPROCESSING, PROBE} & self.options.keys()
 
     @property
     def ways(self) -> list[str]:
         """How it was tested where that is not the plain way, in words."""
         tta, name = self.options.get("tta", "none"), self.options.get(POSTPROCESSING)
         looked = [] if tta == "none" else [f"test-time augmentation: {tta}"]
+        if PROBE in self.options:
+            looked.append(f"probe: {self.options[PROBE] if self.probe is None else self.probe}")
         done = name if self.postprocessing is None else str(self.postprocessing)
         return looked if name is None else [*looked, f"post-processing: {done}"]
 
     @property
     def covered_options(self) -> dict[str, Any]:
         """What the evaluation id covers of ``options``, but for the pixels."""
-        if self.postprocessing is None:
-            return dict(self.options)
-        plain = {key: value for key, value in self.options.items() if key.partition(".")[0] != POSTPROCESSING}
-        return {**plain, POSTPROCESSING: self.postprocessing.identity()}
+        options = dict(self.options)
+        if self.postprocessing is not None:
+            options = {key: value for key, value in options.items() if key.partition(".")[0] != POSTPROCESSING}
+            options[POSTPROCESSING] = self.postprocessing.identity()
+        return options if self.probe is None else {**options, PROBE: self.probe.identity()}
 
     @property
     def scored_classes(self) -> list[str]:

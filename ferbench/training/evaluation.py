@@ -76,6 +76,12 @@ class SplitResult:
         return affect_scores(self.affect_truth, self.affect)
 
 
+def predicted(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> SplitResult:
+    """Predictions float32[n, K] that no model made, of true class ids int64[n]: without losses and affect."""
+    scores = score(confusion_matrix(truth, predicted_classes(probabilities), probabilities.shape[1]))
+    return SplitResult(None, {}, truth, probabilities, None, None, scores)
+
+
 def evaluation_batch(batch_size: int, device: torch.device) -> int:
     """Samples at a time in evaluation: small training batches need not make it slow, large ones not use more memory."""
     return max(batch_size, 128 if device.type == "cpu" else 512)

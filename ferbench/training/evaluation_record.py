@@ -19,7 +19,7 @@ from ferbench.ids import short
 from ferbench.metrics.annotators import agreement
 from ferbench.metrics.scoring import scores_record
 from ferbench.plugin.component import Component
-from ferbench.records.evaluation import Annotators, Evaluation, Seen, UsedPostprocessing
+from ferbench.records.evaluation import PROBE, Annotators, Evaluation, Seen, UsedPostprocessing, UsedProbe
 from ferbench.records.run import Run
 from ferbench.runs.covered import uncover
 from ferbench.runs.directory import RunDirectory
@@ -44,6 +44,7 @@ def write_evaluation(
     over: Sequence[int] | None = None,
     contaminated: str | None = None,
     postprocessing: UsedPostprocessing | None = None,
+    probe: UsedProbe | None = None,
     metrics: Sequence[Component] = (),
     votes: NDArray[np.float32] | None = None,
     **facts: Any,
@@ -64,6 +65,7 @@ def write_evaluation(
         over: class ids that macro averages are taken over; None: all K.
         contaminated: why it says nothing of single images; None: it does.
         postprocessing: what was done to the predictions; None: nothing.
+        probe: what made them in place of the model; None: the model did.
         metrics: of plugins, that are asked for.
         votes: float32[n, K] of annotators; None where there are none.
         facts: further fields of the `Evaluation`: its id, ``split``, ``rows_digest`` and so on.
@@ -72,6 +74,8 @@ def write_evaluation(
     stored = stored_as(pack, rows)
     apart = told_apart(record, facts["split"], facts["rows_digest"], stored, pack)
     done = {} if postprocessing is None else postprocessing.as_options()
+    if probe is not None:
+        done = {**done, PROBE: probe.name}
     scores = scores_record(
         result.truth,
         result.probabilities,
@@ -110,6 +114,8 @@ def write_evaluation(
         evaluation.seen = seen
     if postprocessing is not None:
         evaluation.postprocessing = postprocessing
+    if probe is not None:
+        evaluation.probe = probe
     if contaminated is not None:
         evaluation.contaminated = contaminated
     name = short(evaluation.evaluation_id)

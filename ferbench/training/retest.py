@@ -12,6 +12,7 @@ from ferbench.audit.reference.known import reference_of
 from ferbench.data.batches import Batches, Truth
 from ferbench.data.class_mapping import ClassMapping
 from ferbench.data.pack import Pack
+from ferbench.data.splits import Rows
 from ferbench.data.tested_rows import TestedRows
 from ferbench.data.views import VIEWS
 from ferbench.data.votes import class_shares
@@ -23,18 +24,37 @@ from ferbench.experiment.resolve import ChosenComponent
 from ferbench.ids import short
 from ferbench.plugin.component import Component
 from ferbench.plugin.culprit import using
-from ferbench.records.evaluation import TestedData, evaluation_id
+from ferbench.records.evaluation import PROBE, TestedData, evaluation_id
 from ferbench.records.run import Run
 from ferbench.runs.covered import has_evaluation
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.learnt import Samples, read_samples, same_protocol, seen
 from ferbench.runs.lock import only_writer
 from ferbench.runs.pixels import stored_as
-from ferbench.training.evaluation import evaluate, evaluation_batch
+from ferbench.training.evaluation import evaluate, evaluation_batch, predicted
 from ferbench.training.evaluation_record import add_metrics, write_evaluation
+from ferbench.training.features import features_of
 from ferbench.training.neighbours import dependence
+from ferbench.training.probe import CANDIDATES, Known, Probe, fitted
 from ferbench.training.record import now
 from ferbench.training.restore import TrainedModel
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """What a classifier on frozen features is fitted on: samples of the pack that is tested on, those of the run.
+
+    Attributes:
+        probe: name of the classifier.
+        train: int64[n] rows of the pack.
+        validation: int64[m] rows, which its number is chosen on.
+        labels: int64[N of the pack] class ids of the model, as the run was given them.
+    """
+
+    probe: str
+    train: Rows
+    validation: Rows
+    labels: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -50,6 +70,7 @@ class Retest:
         options: what is done at test time.
         postprocessing: what is then done to the predictions; None: nothing.
         metrics: of plugins, that are computed too.
+        fitting: what a probe is fitted on, which then predicts in the model's place; None: the model predicts.
     """
 
     pack: Pack
@@ -60,6 +81,7 @@ class Retest:
     options: EvaluationSettings
     postprocessing: ChosenComponent | None = None
     metrics: tuple[Component, ...] = ()
+    fitting: Fitting | None = None
 
     @property
     def votes(self) -> NDArray[np.float32] | None:
@@ -71,6 +93,8 @@ def retest_id(record: Run, test: Retest, trained: TrainedModel) -> str:
     """The evaluation id. It is that of the run's own evaluation where samples, pixels, classes and options agree; what
     a changed plugin makes of the weights has an id of its own, unless the unchanged one has been asked already."""
     options = fields_with_role(test.options, Role.EVALUATION) | identity_of(test.postprocessing)
+    if test.fitting is not None:
+        options[PROBE] = {"name": test.fitting.probe, "candidates": list(CANDIDATES[test.fitting.probe])}
     mapping = test.mapping
     if mapping.only_model or mapping.unknown:
         options["scored"] = sorted(mapping.class_names[: mapping.scored])
@@ -130,8 +154,15 @@ def _test(
     truth = Truth(mapping.columns[test.rows.labels], None, affect)
     batches, views = Batches(pack.images, rows, truth, trained.shape, trained.device), VIEWS[test.options.tta]
     size = evaluation_batch(batch_size, trained.device)
-    result = evaluate(trained.model, batches, len(trained.task.class_names), None, size, views)
-    spoilt = dependence(trained.model, batches, result.probabilities, views)
+    probe = None
+    if test.fitting is None:
+        result = evaluate(trained.model, batches, len(trained.task.class_names), None, size, views)
+        spoilt = dependence(trained.model, batches, result.probabilities, views)
+    else:
+        looked = features_of(trained.model, batches, size, views)
+        spoilt = dependence(trained.model, batches, looked.probabilities, views)
+        fit = fitted_probe(trained, test, test.fitting, size)
+        result, probe = predicted(fit(looked.features), truth.labels), fit.used
     used = None
     if test.postprocessing is not None:
         processing = Postprocessing(test.postprocessing, trained.task)
@@ -179,9 +210,21 @@ def _test(
         finished=now(),
         contaminated=spoilt,
         postprocessing=used,
+        probe=probe,
         metrics=test.metrics,
         votes=test.votes,
     )
+
+
+def fitted_probe(trained: TrainedModel, test: Retest, fitting: Fitting, batch_size: int) -> Probe:
+    """The probe that a retest asks for, fitted on features of the run's samples."""
+
+    def known(rows: Rows) -> Known:
+        labels = fitting.labels[rows]
+        batches = Batches(test.pack.images, rows, Truth(labels), trained.shape, trained.device)
+        return Known(features_of(trained.model, batches, batch_size, VIEWS[test.options.tta]).features, labels)
+
+    return fitted(fitting.probe, known(fitting.train), known(fitting.validation), len(trained.task.class_names))
 
 
 def validation_predictions(

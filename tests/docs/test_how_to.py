@@ -243,11 +243,17 @@ def test_transfer_learning(ferbench_cli, tmp_path):
 
     download, unpack = re.search(r"```sh\n(.*)\n(.*)\n```", page).groups()
     others = {download: lambda: None, unpack: unpacked}
-    small = (*SMALL, *FACES, "--set", "training.norm_batches=1", "--seed", "0")
-    ran, board, compared, *_ = do(ferbench_cli, tmp_path, page, small, others).values()
+
+    def small(arguments: list[str]) -> tuple[str, ...]:
+        epochs = () if "as-it-came" in arguments else SMALL[:2]
+        return (*epochs, *SMALL[2:], *FACES, "--set", "training.norm_batches=1", "--seed", "0")
+
+    ran, board, compared, came, *_, probed = do(ferbench_cli, tmp_path, page, small, others).values()
     assert ran.count("macro average") == 3
     assert "backbone" in board
     assert "accuracy" in compared
+    assert came.count("macro average") == 1
+    assert [line.split()[1] for line in probed.splitlines() if line.startswith("as-it-came")].count("linear") == 1
 
 
 def test_rare_classes_and_wrong_labels(ferbench_cli, tmp_path):
