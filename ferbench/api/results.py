@@ -8,7 +8,7 @@ from functools import cached_property
 from html import escape
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ferbench.api.given import arguments_named, checked
 from ferbench.errors import UserError
@@ -167,6 +167,51 @@ class Run:
         It takes images as the harness prepares them: ``float[N, C, H, W]``, normalised as `ferbench.ModelSpec` says.
         """
         return self._restored(device, plugins).model
+
+    def feature_map(
+        self,
+        method: Literal["tsne", "pca"] = "tsne",
+        *,
+        seed: int = 0,
+        device: str = "auto",
+        cache: str | PathLike[str] | None = None,
+        plugins: Sequence[str] = (),
+    ) -> pd.DataFrame:
+        """The tested samples by what the model gives its classifier of them, in two dimensions.
+
+        The model looks at each of them once; what was made before is read from the cache.
+
+        Args:
+            method: ``tsne`` keeps neighbours together and says little of distances between groups; ``pca`` is the
+                projection onto the two directions of the largest variance.
+            seed: of what is random in it.
+            device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+            cache: where packed datasets and maps are kept; None: the user's cache.
+            plugins: local plugins that the model needs, as ``--plugin``; those of a notebook are found.
+
+        Returns:
+            A row a sample: ``id``, ``x``, ``y``, ``true`` and ``predicted``.
+
+        Raises:
+            UserError: the run has no result or no model to use, the model gives no features, or the images are not in
+                the cache.
+        """
+        from ferbench.api.feature_maps import METHODS, feature_map
+        from ferbench.api.notebook import FOLDER, plugins_in
+        from ferbench.api.places import cache_directory
+        from ferbench.experiment.settings import suggestion
+        from ferbench.plugin.discovery import load_registry
+
+        if method not in METHODS:
+            raise UserError(f"method='{method}' makes no map", suggestion(str(method), METHODS, "methods"))
+        key, _ = self._entry(None)
+        own = plugins_in(self.results / FOLDER, self.record.distributions, {Path(one).resolve() for one in plugins})
+        registry = load_registry([*plugins, *map(str, own)])
+        made = feature_map(self.directory, key, method, seed, cache_directory(cache), registry, device=device)
+        samples = self.predictions(key)[["id", "true", "predicted"]]  # in the order of which a map is made
+        samples.insert(1, "x", made.places[:, 0])
+        samples.insert(2, "y", made.places[:, 1])
+        return samples
 
     def verify(self) -> Verification:
         """Hold files against their digests, ids against what they cover and metrics against predictions, as ``ferbench

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +17,8 @@ from ferbench.errors import UserError
 from ferbench.wording import one_line
 
 if TYPE_CHECKING:
+    from ferbench.report.contents import Contents
+    from ferbench.report.feature_map import FeatureMap
     from ferbench.report.page import Report
     from ferbench.runs.directory import RunDirectory
 
@@ -37,6 +40,12 @@ _LOOK, _REFRESH = 2.0, 5
     metavar="N",
     help="Embed the N worst errors of each run as pictures. They show faces: personal data.",
 )
+@click.option(
+    "--map",
+    "map_method",
+    type=click.Choice(("tsne", "pca")),
+    help="Show the tested samples by the features of the model, in two dimensions; runs the model on them once.",
+)
 @click.option("--open", "open_it", is_flag=True, help="Open the page in the browser.")
 @click.option("--watch", is_flag=True, help="Write the page anew whenever a run has got further, until all have ended.")
 @plugin_option
@@ -51,6 +60,7 @@ def report(
     columns: tuple[str, ...],
     slice_table: Path | None,
     gallery: int,
+    map_method: Any,
     open_it: bool,
     watch: bool,
     plugin: tuple[str, ...],
@@ -69,7 +79,7 @@ def report(
     from ferbench.output import is_stream, write_output
     from ferbench.report.contents import read_runs
     from ferbench.report.export import report_path, write_figures, write_tables
-    from ferbench.report.page import Extras, compose, report_page
+    from ferbench.report.page import MOST_DETAILED, Extras, compose, report_page
     from ferbench.report.sections import find_sections
     from ferbench.runs.find import find_run
     from ferbench.storage import replace_file
@@ -83,7 +93,7 @@ def report(
     path = output or report_path(results, [*chosen, *beside])
     sections = find_sections(plugin)
 
-    named: set[str] = set()
+    named, without_map = set[str](), set[str]()
 
     def contents() -> Report:
         read = read_runs(chosen, base)
@@ -91,7 +101,37 @@ def report(
             if run not in named:
                 named.add(run)
                 click.echo(one_line(f"warning: run {run} is left out: {error.message}; {error.remedy}"), err=True)
-        return compose(read, sections, extras)
+        return compose(read, sections, extras if map_method is None else replace(extras, maps=mapped(read)))
+
+    def mapped(read: Contents) -> dict[str, FeatureMap]:
+        from ferbench.api.feature_maps import feature_map
+        from ferbench.plugin.discovery import load_registry
+
+        registry = load_registry(plugin, warn=lambda line: None)
+        maps: dict[str, FeatureMap] = {}
+        without: dict[str, UserError] = {}
+        for run in read.runs if len(read.runs) <= MOST_DETAILED else ():
+            if run.result is None:
+                continue
+            try:
+                maps[run.id] = feature_map(
+                    run.directory,
+                    run.result.id,
+                    map_method,
+                    0,
+                    cache,
+                    registry,
+                    say=lambda line: click.echo(one_line(line), err=True),
+                )
+            except UserError as error:
+                without[run.id] = error
+        for run_id, error in without.items():
+            if not maps:
+                raise error
+            if run_id not in without_map:
+                without_map.add(run_id)
+                click.echo(one_line(f"warning: no map of run {run_id}: {error.message}"), err=True)
+        return maps
 
     def write(*, refresh: int | None) -> None:
         page = report_page(contents(), refresh=refresh).encode()

@@ -13,12 +13,14 @@ from typing import Any
 from ferbench.errors import UserError
 from ferbench.output import write_output
 from ferbench.report.charts import Figure
+from ferbench.report.feature_map import map_table
 from ferbench.report.page import Report, report_page
 from ferbench.report.per_sample import errors
 from ferbench.report.theme import template
 from ferbench.runs.directory import RunDirectory
 from ferbench.storage import replace_file
 from ferbench.tables.formats import to_csv, to_latex
+from ferbench.tables.table import Table
 
 #: Pixels of a figure without a width of its own; as wide as a column of text is at 96 dpi.
 _WIDTH = 720
@@ -49,18 +51,28 @@ def write_page(report: Report, path: Path, *, refresh: int | None = None) -> Non
 
 
 def write_tables(report: Report, directory: Path) -> list[Path]:
-    """Every table of a report as ``<id>.csv`` and ``<id>.tex``; of the errors the CSV has all."""
+    """Every table of a report as ``<id>.csv`` and ``<id>.tex``; of errors and maps the CSV has all."""
     written = []
-    whole = {part.errors.id: part.run for part in report.runs if part.errors is not None}
+    whole = dict(_whole(report))
     for table in report.tables():
-        exact = table
-        if table.id in whole and (given := whole[table.id].predictions(whole[table.id].result)) is not None:
-            exact = errors(whole[table.id], given, None)
+        exact = whole.get(table.id, table)
         for suffix, text in ((".csv", to_csv(exact)), (".tex", to_latex(table))):
             path = directory / f"{table.id}{suffix}"
             write_output(path, text.encode())
             written.append(path)
     return written
+
+
+def _whole(report: Report) -> Iterator[tuple[str, Table]]:
+    """By id, the tables of which a page has the first rows."""
+    for part in report.runs:
+        given = part.run.predictions(part.run.result)
+        if given is None:
+            continue
+        if part.errors is not None:
+            yield part.errors.id, errors(part.run, given, None)
+        if part.map_table is not None and part.shown_map is not None:
+            yield part.map_table.id, map_table(part.run, part.shown_map, given, None)
 
 
 def write_figures(figures: Sequence[Figure], directory: Path) -> list[Path]:

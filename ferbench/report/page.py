@@ -7,8 +7,8 @@ import functools
 import gzip
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from ferbench.report import about_run, comparison_figures, comparison_tables, pe
 from ferbench.report.charts import Figure
 from ferbench.report.contents import Comparison, Contents, RunView
 from ferbench.report.contrasts import contrasts
+from ferbench.report.feature_map import FeatureMap, map_figure, map_table
 from ferbench.report.fold_tables import fold_table, fold_title
 from ferbench.report.gallery import Picture, worst_pictures
 from ferbench.report.sections import Section, sections_of
@@ -86,6 +87,9 @@ class RunPart:
     errors: Table | None = None
     slices: tuple[Table, ...] = ()
     gallery: tuple[Picture, ...] = ()
+    shown_map: FeatureMap | None = None
+    map: Figure | None = None
+    map_table: Table | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,7 @@ class Report:
         tables.append(self.without_result)
         for part in self.runs:
             tables += [part.scores, part.confusion_table, part.pairs, *part.slices, part.calibration, part.errors]
+            tables.append(part.map_table)
             tables += [part.epochs, part.sampling, part.corrections, part.metrics]
             tables += [table for section in part.sections for table in section.tables]
             tables += [part.samples, part.components, part.environment]
@@ -114,7 +119,7 @@ class Report:
         """All figures, in the order of the page."""
         figures: list[Figure | None] = [figure for part in self.comparisons for figure in part.figures]
         for part in self.runs:
-            figures += [part.confusion, *part.uncertainty, *part.affect, *part.curves, part.focus]
+            figures += [part.confusion, *part.uncertainty, *part.affect, part.map, *part.curves, part.focus]
         return [figure for figure in figures if figure is not None]
 
 
@@ -127,12 +132,14 @@ class Extras:
         slice_table: a CSV with more of them.
         gallery: so many of the worst errors as pictures, of faces: personal data.
         cache: where packed datasets are, which the pictures come from.
+        maps: of the features, by the run's id.
     """
 
     slices: tuple[str, ...] = ()
     slice_table: Path | None = None
     gallery: int = 0
     cache: Path | None = None
+    maps: Mapping[str, FeatureMap] = field(default_factory=dict)
 
 
 def compose(contents: Contents, sections: Sequence[Component] = (), extras: Extras | None = None) -> Report:
@@ -260,6 +267,7 @@ def _run(run: RunView, sections: Sequence[Component], extras: Extras) -> RunPart
     sliced: dict[str, NDArray[np.str_]] = {}
     if given is not None and extras.slices:
         sliced = sliced_by(given.ids, given.columns, extras.slices, extras.slice_table)
+    placed = extras.maps.get(run.id)
     matrix = result is not None and result.confusion is not None
     added = sections_of(run, sections)
     return RunPart(
@@ -295,6 +303,9 @@ def _run(run: RunView, sections: Sequence[Component], extras: Extras) -> RunPart
         gallery=worst_pictures(run, given, extras.gallery, extras.cache)
         if given is not None and extras.gallery
         else (),
+        shown_map=placed,
+        map=map_figure(run, placed, given) if given is not None and placed is not None else None,
+        map_table=map_table(run, placed, given) if given is not None and placed is not None else None,
     )
 
 

@@ -227,8 +227,9 @@ def test_publish_results(ferbench_cli, tmp_path):
     assert list((tmp_path / "paper").glob("*.tex"))
 
 
-def test_transfer_learning(ferbench_cli, tmp_path):
+def test_transfer_learning(ferbench_cli, tmp_path, monkeypatch, capsys):
     page = text_of("how-to/transfer-learning.md")
+    monkeypatch.setenv("FERBENCH_CACHE", str(tmp_path / "cache"))
     import timm
     import torch
     from efficientnet_pytorch_names import other_names
@@ -248,12 +249,17 @@ def test_transfer_learning(ferbench_cli, tmp_path):
         epochs = () if "as-it-came" in arguments else SMALL[:2]
         return (*epochs, *SMALL[2:], *FACES, "--set", "training.norm_batches=1", "--seed", "0")
 
-    ran, board, compared, came, *_, probed = do(ferbench_cli, tmp_path, page, small, others).values()
+    ran, board, compared, came, *_, probed, _ = do(ferbench_cli, tmp_path, page, small, others).values()
     assert ran.count("macro average") == 3
     assert "backbone" in board
     assert "accuracy" in compared
     assert came.count("macro average") == 1
     assert [line.split()[1] for line in probed.splitlines() if line.startswith("as-it-came")].count("linear") == 1
+    (code,) = (text for kind, title, text in BLOCK.findall(page) if kind == "python" and not title)
+    names: dict[str, object] = {}
+    exec(code, names)  # noqa: S102 - what a page of ours tells to do
+    assert len(names["places"]) == 35
+    assert 0 <= float(capsys.readouterr().out.split()[0]) <= 1
 
 
 def test_rare_classes_and_wrong_labels(ferbench_cli, tmp_path):
