@@ -17,6 +17,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import ferbench as fb
 
 if TYPE_CHECKING:
@@ -67,30 +69,24 @@ def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return settings
 
 
-class Methods:
+class Variants:
     """The variants of a recipe, and how their runs are told apart.
 
     Attributes:
-        settings: by method, the value of every key that some variant sets.
-        places: every test that the commands of the recipe's header make.
+        settings: by variant, the value of every key that some variant sets.
+        grid: what the recipe varies for each of them.
     """
 
     def __init__(self, recipe: Path) -> None:
         table = tomllib.loads(recipe.read_text(encoding="utf-8"))
         variants = {name: flat(changes) for name, changes in table.pop("variants").items()}
-        grid = flat(table.pop("grid"))
+        self.grid = flat(table.pop("grid"))
         keys = sorted(set().union(*variants.values()))
         base = DEFAULTS | flat(table)
         self.settings = {name: {key: (base | own).get(key) for key in keys} for name, own in variants.items()}
-        shares, seeds = grid["data.label_noise"], grid["training.seed"]
-        others = [name for name in AT_OTHER_SHARES if name in variants]
-        self.places: list[Place] = [
-            *itertools.product([*variants, ADJUSTED], shares, seeds),
-            *itertools.product(others, [share for share in OTHER_SHARES if share not in shares], seeds),
-        ]
 
-    def method(self, row: Mapping[str, Any]) -> str | None:
-        """Whose test it is; None: none of these.
+    def variant(self, row: Mapping[str, Any]) -> str | None:
+        """Whose run it is; None: none of these.
 
         Raises:
             Unfit: several variants are the same as far as the recipe says.
@@ -102,13 +98,40 @@ class Methods:
         ]
         if len(names) > 1:
             raise Unfit(f"run {row['run']} could be {' or '.join(names)}: let the recipe say what tells them apart")
+        return names[0] if names else None
+
+
+class Methods(Variants):
+    """The methods, and every test that the commands of the recipe's header make.
+
+    Attributes:
+        places: of these tests.
+    """
+
+    def __init__(self, recipe: Path) -> None:
+        super().__init__(recipe)
+        shares, seeds = self.grid["data.label_noise"], self.grid["training.seed"]
+        others = [name for name in AT_OTHER_SHARES if name in self.settings]
+        self.places: list[Place] = [
+            *itertools.product([*self.settings, ADJUSTED], shares, seeds),
+            *itertools.product(others, [share for share in OTHER_SHARES if share not in shares], seeds),
+        ]
+
+    def method(self, row: Mapping[str, Any]) -> str | None:
+        """Whose test it is; None: none of these.
+
+        Raises:
+            Unfit: as `variant` does.
+        """
+        name = self.variant(row)
         if row["own"] is True:
-            return names[0] if names else None
-        return ADJUSTED if names == [PLAIN] and row["how"] == ADJUSTMENT else None
+            return name
+        return ADJUSTED if name == PLAIN and row["how"] == ADJUSTMENT else None
 
 
 def same(one: Any, other: Any) -> bool:
-    return one == other or str(one) == str(other)
+    equal = one == other  # what is missing equals nothing, and is no truth either
+    return str(one) == str(other) or (isinstance(equal, (bool, np.bool_)) and bool(equal))
 
 
 def tests(results: str) -> pd.DataFrame:
