@@ -162,16 +162,17 @@ def evaluate(
     found = run if isinstance(run, Run) else load_run(run, results)
     directory = found.directory
     record = directory.load()
+    means = means or _quiet_means(found, record, cache, plugins)
+    if probe is not None:
+        _refuse_probe(found.id, record, means, dataset, postprocessing)
     from ferbench.training.restore import refuse_without_weights, restore
 
     refuse_without_weights(directory, record)
-    means = means or _quiet_means(found, record, cache, plugins)
     values = {key: plain(value) for key, value in (settings or {}).items()}
     if postprocessing is not None:
         values["postprocessing.name"] = postprocessing
     own = None
     if probe is not None:
-        _refuse_probe(found.id, record, means, dataset, postprocessing)
         silent = replace(means, warn=lambda line: None)
         own = _resolved(found.id, record, silent, None, data_places(data), {}, skip_faulty, "train")
     resolved = _resolved(found.id, record, means, dataset, data_places(data), values, skip_faulty, split)
@@ -194,7 +195,11 @@ def evaluate(
 
 
 def _refuse_probe(run: str, record: RunRecord, means: Means, dataset: str | None, postprocessing: str | None) -> None:
-    """For what no probe can be fitted on, as far as that is known before torch is imported."""
+    """For what no probe can be fitted on, as far as that is known before torch is imported.
+
+    Raises:
+        UserError: it is fitted on nothing else than the run's samples, or the run's model gives no features.
+    """
     from ferbench.experiment.trained import recorded_component
     from ferbench.plugin.specs import ModelSpec
 
@@ -205,6 +210,8 @@ def _refuse_probe(run: str, record: RunRecord, means: Means, dataset: str | None
         )
     if postprocessing is not None:
         raise UserError("a probe has no post-processing: its probabilities are its own", "leave one of them out")
+    if record.kind != "trained":
+        return  # it has no model, which is said of every evaluation
     spec = recorded_component(means.registry, "model", record.components["model"], run).component.spec
     if not isinstance(spec, ModelSpec) or "features" not in spec.gives:
         raise UserError(

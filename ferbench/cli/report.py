@@ -125,12 +125,12 @@ def report(
                 )
             except UserError as error:
                 without[run.id] = error
-        for run_id, error in without.items():
+        for run_id, why in without.items():
             if not maps:
-                raise error
+                raise why
             if run_id not in without_map:
                 without_map.add(run_id)
-                click.echo(one_line(f"warning: no map of run {run_id}: {error.message}"), err=True)
+                click.echo(one_line(f"warning: no map of run {run_id}: {why.message}"), err=True)
         return maps
 
     def write(*, refresh: int | None) -> None:

@@ -59,13 +59,13 @@ def features_of(model: nn.Module, batches: Batches, batch_size: int, views: Sequ
 
 
 def _together(model: nn.Module, batches: Batches, batch_size: int, views: Sequence[View]) -> Looked:
-    features, probabilities = [], []
+    parts: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
     for start in range(0, len(batches), batch_size):
         positions = np.arange(start, min(start + batch_size, len(batches)), dtype=np.int64)
         several = [_features(model, batches.images(positions, view)) for view in views]
-        for parts, of_views in zip((features, probabilities), zip(*several, strict=True), strict=True):
-            parts.append(torch.stack(of_views).mean(dim=0).cpu().numpy())
-    looked = Looked(np.concatenate(features), np.concatenate(probabilities))
+        features, probabilities = (torch.stack(of_views).mean(dim=0) for of_views in zip(*several, strict=True))
+        parts.append((features.cpu().numpy(), probabilities.cpu().numpy()))
+    looked = Looked(*(np.concatenate(several) for several in zip(*parts, strict=True)))
     if not np.isfinite(looked.features).all():
         raise UserError(f"{in_use('model')} gives features that are not finite", "choose another run")
     return looked
