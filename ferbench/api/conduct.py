@@ -76,6 +76,7 @@ class Outcome:
         reused: the run was there already.
         reason: why there is no result.
         error: the exception behind the reason, where there is one.
+        pooled: of a run that was tested on a fold, the run that all folds are together; None while some are missing.
     """
 
     combination: Combination
@@ -85,6 +86,7 @@ class Outcome:
     reused: bool = False
     reason: str | None = None
     error: BaseException | None = None
+    pooled: RunDirectory | None = None
 
     @property
     def evaluations(self) -> dict[str, EvaluationEntry]:
@@ -115,6 +117,7 @@ class Outcome:
             "config_id": plan.config_id,
             "synthetic": record.data.synthetic,
             "fold": record.data.fold,
+            "test_fold": record.data.test_fold and record.data.test_fold.fold,
             "skipped_faulty": record.data.skipped_faulty,
             "excluded": record.data.excluded,
             "label_noise": None if record.data.label_noise is None else record.data.label_noise.plain(),
@@ -152,6 +155,9 @@ class Progress:
     def ended(self, outcome: Outcome) -> None:
         """A combination was run, reused or skipped, or it failed."""
 
+    def pooled(self, directory: RunDirectory, reused: bool) -> None:
+        """The tests of all folds of a configuration and seed are one result, or were so already."""
+
     def interrupted(self, run: str) -> None:
         """Ctrl-C or a signal came while a run was trained; the same call goes on with it."""
 
@@ -186,9 +192,13 @@ class Grid:
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     _warned: set[str] = field(default_factory=set)
     _waited_for: set[int] = field(default_factory=set)
+    _unfolded: list[str | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        from ferbench.experiment.fold_axis import unfolded_key
+
         self.left = list(range(1, len(self.combinations) + 1))
+        self._unfolded = [unfolded_key(combination.settings) for combination in self.combinations]
 
     def plan(self, number: int) -> Plan:
         """Of a combination that is run."""
@@ -304,6 +314,24 @@ class Grid:
         plans = (combination.plan for combination in self.combinations)
         return next(one for one in plans if one is not None and one.training_id == plan.training_id)
 
+    def _joined(self, record: Run) -> tuple[RunDirectory, bool] | None:
+        """The run that all folds are together of which one has this record, and whether it was there; None: some are
+        missing, or it cannot be written, which is warned of and loses none of them."""
+        from ferbench.locks import TakenOver
+        from ferbench.plugin.discovery import load_registry
+        from ferbench.runs.lock import AtWork
+        from ferbench.runs.pooled import every_fold, pool
+
+        while True:
+            try:
+                every = every_fold(self.results, record)
+                return pool(self.results, every, lambda: load_registry(self.plugins)) if every else None
+            except (AtWork, TakenOver):  # another command has ended with the same folds
+                time.sleep(LOOK)
+            except UserError as error:
+                self.progress.warn(f"the folds are not joined: {error.message}; {error.remedy}")
+                return None
+
     @property
     def _alone(self) -> bool:
         return len(self.combinations) == 1
@@ -321,6 +349,23 @@ class Grid:
             self.left.remove(number)
         self.outcomes[number] = outcome
         self.progress.ended(outcome)
+        self._pool(number)
+
+    def _pool(self, number: int) -> None:
+        """Join the tests of all folds when the last of this command has ended that a combination is one of."""
+        key = self._unfolded[number - 1]
+        if key is None:
+            return
+        folds = [place for place, one in enumerate(self._unfolded, start=1) if one == key]
+        ended = [self.outcomes[place] for place in folds if place in self.outcomes]
+        done = [outcome for outcome in ended if outcome.record is not None and outcome.record.status == "done"]
+        if len(ended) < len(folds) or not done or done[0].record is None:
+            return
+        made = self._joined(done[0].record)
+        for outcome in done:
+            outcome.pooled = None if made is None else made[0]
+        if made is not None:
+            self.progress.pooled(*made)
 
 
 def run_all(

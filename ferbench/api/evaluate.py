@@ -302,8 +302,8 @@ def _resolved(
         left = [one for one in left if one.path[0] in base]
         if left:
             means.warn(left_out_line(run, left, f"add {shlex.join(flags_for(left, record))}"))
-        if part in ("test", "all"):
-            base["data"].pop("fold", None)
+        for key in ("fold", *(("test_fold",) if part == "all" else ())) if part in ("test", "all") else ():
+            base["data"].pop(key, None)
     (asked,) = flags.over(base)
     resolved = resolve(asked, means.registry)
     remember_said(asked, means.registry)
@@ -339,7 +339,7 @@ def _test(
 ) -> Retest:
     """What is tested on; ``own``: the dataset that the run was trained on."""
     from ferbench.data.class_mapping import match_classes
-    from ferbench.data.splits import choose_protocol
+    from ferbench.data.splits import protocol_name
     from ferbench.data.tested_rows import asked_classes, choose_rows
     from ferbench.experiment.plan import split_request
     from ferbench.plugin.specs import DatasetSpec
@@ -356,7 +356,7 @@ def _test(
     pack = means.pack(resolved, form)
     request = split_request(resolved.recipe.data)
     mapping = match_classes(record.data.class_names, asked_classes(pack, request))
-    protocol = choose_protocol(spec.protocols, request.protocol, pack.dataset).name
+    protocol = protocol_name(pack, spec.protocols, request)
     home = same_protocol(record.data, pack.dataset, protocol)
     rows = choose_rows(pack, spec.protocols, request, part, mapping, home=home)
     if strict and rows.left_out:

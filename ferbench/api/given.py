@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from ferbench.errors import UserError
-from ferbench.experiment.fold_axis import MOST, refuse_more
+from ferbench.experiment.fold_axis import EVERY_PERSON, MOST, refuse_more
 from ferbench.kinds import SECTIONS
 from ferbench.storage import refuse_long
 
@@ -186,12 +186,22 @@ def _listed(name: str, value: Any) -> Any:
 
 def _count(name: str, value: Any) -> Any:
     value = value.item() if hasattr(value, "item") else value
-    least, most = {"folds": (2, MOST), "draws": (100, MOST_DRAWS), "workers": (1, MOST_WORKERS)}[name]
+    least, most = _COUNTS[name]
     if type(value) is not int or not least <= value <= most:
         given = f"of {value.bit_length()} bits" if isinstance(value, int) and abs(value) > 2**63 else repr(value)
         raise UserError(f"{name} is {given}", f"give a whole number from {least} to {most:,}")
     return value
 
+
+def _test_folds(name: str, value: Any) -> Any:
+    try:
+        return value if value == EVERY_PERSON else _count(name, value)
+    except UserError as error:
+        raise UserError(error.message, f"{error.remedy}, or '{EVERY_PERSON}' to leave one person out") from None
+
+
+#: The least and the most that a number may be.
+_COUNTS = {"folds": (2, MOST), "test_folds": (2, MOST), "draws": (100, MOST_DRAWS), "workers": (1, MOST_WORKERS)}
 
 #: What checks an argument, and gives it as the function takes it. Raises `UserError`.
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
@@ -202,6 +212,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     **dict.fromkeys(("plugins", "trackers"), _listed),
     **dict.fromkeys(("folds", "draws", "workers"), _count),
     **dict.fromkeys(("first", "second", "like", "run"), _run),
+    "test_folds": _test_folds,
     "data": _data,
     "seeds": _seeds,
 }

@@ -203,7 +203,7 @@ def leaderboard(
         whole = groups
         if hides:
             shown = {run.run for run in selected}
-            others = (run for run in everything if run.run not in shown)
+            others = (run for run in everything if run.run not in shown and shown.isdisjoint(run.folds))
             # Of copies of a run the first counts, which is to be the one that is shown.
             whole = on_the_same(groups, group([*selected, *others], single=single)[0])
         named = dict.fromkeys(name for run in everything for name in run.plugin_metrics)

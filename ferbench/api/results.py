@@ -95,7 +95,7 @@ class Run:
 
     @property
     def kind(self) -> str:
-        """``trained``, ``ensemble``, or ``imported``."""
+        """``trained``, ``ensemble``, ``pooled`` of all folds, or ``imported``."""
         return self.record.kind
 
     @property

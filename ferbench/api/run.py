@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ferbench.api.components import Chosen, component_names, plain, several, takes_components
 from ferbench.api.conduct import Outcome, Progress, refuse_shared, run_all
@@ -33,6 +33,7 @@ def run(
     data: Places = None,
     seed: int | Sequence[int] | None = None,
     folds: int | None = None,
+    test_folds: int | Literal["person"] | None = None,
     settings: Mapping[str, Any] | None = None,
     grid: Mapping[str, Sequence[Any]] | None = None,
     start: str | None = None,
@@ -57,7 +58,9 @@ def run(
         recipe: a TOML file; everything else is laid over it.
         data: where the dataset's files are; with several datasets, by name.
         seed: of training; several are repeats of a configuration.
-        folds: run every fold of so many.
+        folds: validate every fold of so many, and test none.
+        test_folds: test every fold of so many, of all that the protocol names; "person": every person is a fold. Folds
+            are cut by person where people are known. When a seed has all of them, they are one more run, the last.
         settings: fields and options by dotted key: ``{"training.epochs": 10, "optimizer.lr": 0.01}``.
         grid: several values by dotted key: ``{"optimizer.lr": [0.01, 0.001]}``.
         start: start from the weights of a run, ``RUN`` or ``RUN@POINT``, with its settings where nothing else is said.
@@ -97,6 +100,7 @@ def run(
         "training.seed": [] if seed is None else several(seed),
         "runtime.devices": [] if devices is None else [devices],
         "data.fold": [] if folds is None else axis(folds),
+        "data.test_fold": [] if test_folds is None else axis(test_folds),
         **{key: several(plain(values)) for key, values in (grid or {}).items()},
     }
     combinations = asked_combinations(
@@ -118,7 +122,9 @@ def run(
         progress = _Shown(len(combinations), shown=in_notebook() if progress is None else progress)
     outcomes = run_all(combinations, kept, packs, local, progress, workers or 1)
     there = [outcome for outcome in outcomes if outcome.directory is not None and outcome.directory.exists()]
-    return Results.of(kept, {outcome.directory.path.name: outcome.reused for outcome in there if outcome.directory})
+    reused = {outcome.directory.path.name: outcome.reused for outcome in there if outcome.directory}
+    pooled = {outcome.pooled.path.name: outcome.reused for outcome in there if outcome.pooled is not None}
+    return Results.of(kept, reused | pooled)
 
 
 class _Shown(Progress):

@@ -61,10 +61,11 @@ class SettingType(click.ParamType):
     name = "setting"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from ferbench.experiment.fold_axis import KEY
+        from ferbench.experiment.fold_axis import AXES
         from ferbench.experiment.settings import FIELDS
 
-        keys = [f"{section}.{field}=" for section, fields in FIELDS.items() for field in fields] + [f"{KEY}="]
+        keys = [f"{section}.{field}=" for section, fields in FIELDS.items() for field in fields]
+        keys += [f"{key}=" for key in AXES]
         return [CompletionItem(key) for key in keys if key.startswith(incomplete)]
 
 

@@ -155,6 +155,7 @@ def _plan_entry(combination: Combination, estimate: Estimate | None) -> dict[str
         split = plan.split
         entry |= {
             "fold": plan.resolved.recipe.data.fold,
+            "test_fold": plan.resolved.recipe.data.test_fold,
             "training_id": plan.training_id,
             "config_id": plan.config_id,
             "evaluation_ids": {role: plan.evaluation_id(role) for role in plan.evaluation_rows()},

@@ -19,6 +19,7 @@ from ferbench.wording import one_line
 if TYPE_CHECKING:
     from ferbench.api.conduct import Outcome
     from ferbench.records.evaluation import EvaluationEntry
+    from ferbench.runs.directory import RunDirectory
 
 _METRICS = ("accuracy", "macro_f1")
 
@@ -134,6 +135,33 @@ def show_cross_validations(several: Sequence[CrossValidation]) -> None:
         "Means over folds, the lowest and highest fold in brackets. A fold is measured on the samples that its epoch "
         "was chosen on."
     )
+
+
+def pooled_plain(directory: RunDirectory) -> dict[str, Any]:
+    """The run that all folds together are, for programs."""
+    record = directory.load()
+    (entry, *_) = record.own_evaluations("test").values()
+    return {
+        "run": directory.path.name,
+        "name": record.name,
+        "directory": str(directory.path),
+        "training_id": record.identity.training_id,
+        "config_id": record.identity.config_id,
+        "protocol": record.data.protocol,
+        "folds": [] if record.pooled is None else [fold.run for fold in record.pooled.folds],
+        "evaluation": entry.plain(),
+    }
+
+
+def show_unpooled(outcomes: Sequence[Outcome]) -> None:
+    """Say of which tests there is no result, since folds are missing."""
+    asked = [outcome for outcome in outcomes if outcome.combination.settings.get("data", {}).get("test_fold")]
+    lacking = [outcome for outcome in asked if outcome.pooled is None]
+    if lacking:
+        click.echo(
+            f"\n{len(lacking)} of {len(asked)} folds are in no result yet: a test is all folds of a seed together, and "
+            "some of theirs are missing or failed. The command with --test-folds runs them."
+        )
 
 
 def _is_a_fold(fold: str) -> bool:

@@ -18,6 +18,7 @@ from ferbench.errors import UserError
 if TYPE_CHECKING:
     from ferbench.cli.progress import LiveRuns
     from ferbench.experiment.prepare import Combination
+    from ferbench.runs.directory import RunDirectory
     from ferbench.training.loop import Observer
 
 
@@ -70,6 +71,13 @@ class GridProgress(Progress):
             with redirect_stdout(self._results):
                 show_outcome(outcome, quiet=self.quiet)
 
+    def pooled(self, directory: RunDirectory, reused: bool) -> None:
+        if self._tables:
+            from ferbench.cli.results import show_pooled
+
+            with redirect_stdout(self._results):
+                show_pooled(directory, reused=reused, quiet=self.quiet)
+
     def interrupted(self, run: str) -> None:
         click.echo(f"interrupted: the same command goes on with run {run}", err=True)
 
@@ -114,6 +122,10 @@ class SeveralProgress(GridProgress):
             super().ended(outcome)
         if self._live is not None:
             self._live.ended()
+
+    def pooled(self, directory: RunDirectory, reused: bool) -> None:
+        with self._aside():
+            super().pooled(directory, reused)
 
     def interrupted(self, run: str) -> None:
         with self._aside():

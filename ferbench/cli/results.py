@@ -18,6 +18,7 @@ from ferbench.wording import number_of, one_line
 if TYPE_CHECKING:
     from ferbench.api.conduct import Outcome
     from ferbench.records.evaluation import EvaluationEntry
+    from ferbench.runs.directory import RunDirectory
 
 _COLUMNS = ("class", "precision", "recall", "F1", "support")
 
@@ -102,6 +103,26 @@ def show_outcome(outcome: Outcome, *, quiet: bool) -> None:
     show_result(outcome.directory.path.name, label, facts, evaluation)
     if not quiet:
         click.echo(f"\nrecord: {outcome.directory.path}\n")
+
+
+def show_pooled(directory: RunDirectory, *, reused: bool, quiet: bool) -> None:
+    """Print the result of all folds together, how it spreads over them, and what folds that were cut at random say."""
+    from ferbench.runs.pooled import cutting_line, spread_line
+
+    record = directory.load()
+    assert record.pooled is not None
+    (entry, *_) = record.own_evaluations("test").values()
+    facts = [
+        f"{record.data.protocol}, seed {record.seed}, n = {entry.n:,}",
+        *entry.ways,
+        "synthetic images" if record.data.synthetic else "",
+        "reused" if reused else "",
+    ]
+    show_result(directory.path.name, f"all {len(record.pooled.folds)} folds together", facts, entry)
+    for line in filter(None, (spread_line(entry), cutting_line(record.data.protocol))):
+        click.echo(f"\n{line}")
+    if not quiet:
+        click.echo(f"\nrecord: {directory.path}\n")
 
 
 def show_comparison(outcomes: Sequence[Outcome]) -> None:

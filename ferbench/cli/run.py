@@ -14,7 +14,7 @@ from ferbench.api.conduct import Outcome, refuse_shared, run_all
 from ferbench.api.given import MOST_WORKERS
 from ferbench.cli.completion import SettingType, plugin_option
 from ferbench.cli.devices import devices_option
-from ferbench.cli.fold_results import cross_validations, show_cross_validations
+from ferbench.cli.fold_results import cross_validations, pooled_plain, show_cross_validations, show_unpooled
 from ferbench.cli.grid_progress import GridProgress, SeveralProgress
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.naming import warn_of_names
@@ -23,11 +23,25 @@ from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.recipe_options import recipe_options, set_option, skip_faulty_option, start_option
 from ferbench.display import keep_working
 from ferbench.errors import UserError
+from ferbench.experiment.fold_axis import EVERY_PERSON
 from ferbench.kinds import SECTIONS
 from ferbench.training.torchrun import asked_devices
 
 if TYPE_CHECKING:
     from ferbench.experiment.prepare import Combination, Preparer
+
+
+class FoldsType(click.ParamType):
+    """A number of folds, or ``person``."""
+
+    name = "folds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        if value == EVERY_PERSON:
+            return EVERY_PERSON
+        if not str(value).isdecimal() or int(value) < 2:
+            self.fail(f"{value!r} is no number of folds, 2 or more, nor '{EVERY_PERSON}'", param, ctx)
+        return int(value)
 
 
 @click.command()
@@ -37,7 +51,14 @@ if TYPE_CHECKING:
     "--folds",
     type=click.IntRange(min=2),
     metavar="K",
-    help="Run every fold of K, as training.folds=K does: data.fold = 1/K … K/K.",
+    help="Validate every fold of K and test none, as training.folds=K does: data.fold = 1/K … K/K.",
+)
+@click.option(
+    "--test-folds",
+    type=FoldsType(),
+    metavar="K|person",
+    help="Test every fold of K, cut by person where people are known, or leave one person out; validation is cut from "
+    "the rest. As training.test_folds=K does: data.test_fold = 1/K … K/K.",
 )
 @set_option
 @click.option(
@@ -119,6 +140,7 @@ def combinations_of(
     tracker_names: Sequence[str],
     seeds: Sequence[int],
     folds: int | None,
+    test_folds: int | str | None,
     devices: int | None,
     **asked: Any,
 ) -> list[Combination]:
@@ -129,6 +151,7 @@ def combinations_of(
         tracker_names: ``--tracker``.
         seeds: ``--seed``.
         folds: ``--folds``.
+        test_folds: ``--test-folds``.
         devices: ``--devices``.
         asked: the flags of components, as ``model_names``; the others go to `ferbench.experiment.request`.
 
@@ -143,6 +166,7 @@ def combinations_of(
         "training.seed": seeds,
         "runtime.devices": [] if devices is None else [devices],
         "data.fold": axis(folds) if folds is not None else [],
+        "data.test_fold": axis(test_folds) if test_folds is not None else [],
     }
     return asked_combinations(prepares, components, trackers=tracker_names, fields=fields, **asked)
 
@@ -172,6 +196,7 @@ def conduct(
 
         show_comparison(outcomes)
         show_cross_validations(several)
+        show_unpooled(outcomes)
     page = write_report(outcomes, results, plugins) if with_report else None
     if not tables:
         plain = [outcome.plain() for outcome in outcomes]
@@ -179,6 +204,9 @@ def conduct(
         for validation in several:
             for number in validation.members:
                 plain[number]["cross_validation"] = validation.to_json()
+        for outcome, about_it in zip(outcomes, plain, strict=True):
+            if outcome.combination.settings.get("data", {}).get("test_fold"):
+                about_it["pooled"] = None if outcome.pooled is None else pooled_plain(outcome.pooled)
         echo_json([outcome | about for outcome in plain])
     elif page is not None:
         click.echo(f"report: {page}")
@@ -193,7 +221,10 @@ def write_report(outcomes: Sequence[Outcome], results: Path, plugins: Sequence[s
     from ferbench.report.page import compose
     from ferbench.report.sections import find_sections
 
-    asked = {outcome.directory.path: outcome.directory for outcome in outcomes if outcome.directory is not None}
+    pooled = {outcome.pooled.path: outcome.pooled for outcome in outcomes if outcome.pooled is not None}
+    asked = {
+        outcome.directory.path: outcome.directory for outcome in outcomes if outcome.directory is not None
+    } | pooled
     directories = [directory for directory in asked.values() if directory.exists()]
     if not directories:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,6 +91,15 @@ def describe(results: Path, directory: RunDirectory) -> Page:
     )
 
 
+#: What records other than those of a training are of.
+_KINDS = {
+    "imported": "imported: other software made its predictions",
+    "pooled": "pooled: the tests of all folds together",
+}
+
+#: What stays together in one fold, when there are several.
+_GROUPS = {"person": "people", "clip": "clips"}
+
 #: What ``--json`` has as the record has it.
 _AS_RECORDED = ("data", "components", "plugins", "recipe", "model", "training", "environment")
 
@@ -131,6 +140,7 @@ def plain(page: Page) -> dict[str, Any]:
         "evaluations": {
             name: {**entry.plain(), "stored": name in page.stored} for name, entry in record.evaluations.items()
         },
+        "pooled": None if record.pooled is None else record.pooled.plain(),
         "lineage": {**record.lineage.plain(), "children": page.children},
         "studies": page.studies,
         "next": page.next,
@@ -150,7 +160,7 @@ def show(page: Page) -> None:
     click.echo(one_line("  ".join([page.run, *([record.name] if record.name else []), page.status])))
     facts = [
         ("directory", f"{page.directory.path}, {size(page.bytes)}"),
-        ("kind", "imported: other software made its predictions" if record.kind == "imported" else None),
+        ("kind", _KINDS.get(record.kind)),
         ("at work", page.holder and str(page.holder)),
         ("started", record.started),
         ("finished", record.finished),
@@ -165,7 +175,8 @@ def show(page: Page) -> None:
     _rows(
         "Data",
         [
-            ["dataset", f"{data.dataset}, {data.protocol}" + (f", fold {data.fold}" if data.fold else "")],
+            ["dataset", f"{data.dataset}, {data.protocol}" + (f", fold {data.place}" if data.place else "")],
+            *([["folds", line] for line in _folds(record)]),
             ["classes", ", ".join(data.class_names)],
             ["samples", ", ".join(f"{split} {n:,}" for split, n in counts.items())],
             *([["copy", data.reference.statement]] if data.reference is not None else []),
@@ -239,6 +250,22 @@ def _annotators(entry: EvaluationEntry) -> None:
         for name, share in human.per_class.items()
     ]
     _rows(f"Annotators, {entry.split}: {human.line}", rows, ("class", "recall", "one annotator", "annotated"))
+
+
+def _folds(record: Run) -> Iterator[str]:
+    """What a run, or the folds that it is made of, says of a test in folds."""
+    from ferbench.runs.pooled import cutting_line, spread_line
+
+    if (tested := record.data.test_fold) is not None:
+        yield f"it is tested on fold {tested.fold}; a result is all of them together, n = {tested.n:,}"
+    if (pooled := record.pooled) is not None:
+        groups = f"{pooled.groups:,} {_GROUPS.get(pooled.by, 'groups')}"
+        yield f"{len(pooled.folds)} runs, each tested on a fold that it never saw" + (
+            f"; {groups}" if pooled.by else ""
+        )
+        yield from filter(None, (spread_line(entry) for entry in record.own_evaluations("test").values()))
+    if (tested or pooled) is not None and (line := cutting_line(record.data.protocol)):
+        yield line
 
 
 def _corrected(record: Run) -> str:

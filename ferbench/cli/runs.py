@@ -117,10 +117,12 @@ def _table(several: Sequence[Listed]) -> Table:
 
 
 def _note(run: Listed) -> str | None:
-    """Who is at work on a run, why it has no result, or that other software made it."""
+    """Who is at work on a run, why it has no result, or that it was not trained here."""
+    from ferbench.runs.summary import MEASURED
+
     if run.holder is not None:
         return str(run.holder)
-    return run.summary.remark or (run.summary.kind if run.summary.elsewhere else None)
+    return run.summary.remark or (run.summary.kind if run.summary.kind != MEASURED else None)
 
 
 @runs.command("show")

@@ -18,10 +18,40 @@ from ferbench.data.exclusions import Matched, excluded_rows, matched, refuse_pre
 from ferbench.data.label_noise import Noised, changes, noisy_labels, read_confusion
 from ferbench.data.stratified import Rows, allot, draw_stratified, group_table
 from ferbench.errors import UserError
+from ferbench.ids import digest
 from ferbench.plugin.specs import Protocol
 
 if TYPE_CHECKING:
     from ferbench.data.pack import Pack
+
+
+@dataclass(frozen=True)
+class TestedFold:
+    """The fold that a split tests, of folds that are all tested once, each by a run that never saw it.
+
+    Attributes:
+        place: which one, from 1.
+        of: how many there are.
+        by: what stays together in one fold: ``person``, ``clip``, ``person or clip`` where that depends on the
+            sample; empty: nothing does, folds are cut at random.
+        groups: how many of these there are; of folds at random the samples.
+        n: samples that are tested, those of all folds together.
+        digest: of the tested samples and their folds: what makes the tests of all folds together the same.
+        samples: digest of all samples that folds are cut from or that are learnt from, as `rows_digest`.
+    """
+
+    place: int
+    of: int
+    by: str
+    groups: int
+    n: int
+    digest: str
+    samples: str
+
+    @property
+    def protocol(self) -> str:
+        """``10 folds by person``."""
+        return f"{self.of} folds {f'by {self.by}' if self.by else 'at random'}"
 
 
 @dataclass(frozen=True)
@@ -44,6 +74,7 @@ class Split:
             ``validation`` and ``test``; empty without a list.
         matched: how much of that list the dataset has; None without one.
         noised: what noise has done to the labels of ``train``; None where there is none.
+        tested: the fold that ``test`` is; None where it is a part of the dataset.
     """
 
     protocol: str
@@ -59,6 +90,7 @@ class Split:
     excluded: Mapping[str, int] = field(default_factory=dict)
     matched: Matched | None = None
     noised: Noised | None = None
+    tested: TestedFold | None = None
 
     def counts(self, rows: Rows) -> dict[str, int]:
         """Samples per class among ``rows``, by class name."""
@@ -79,6 +111,7 @@ class SplitRequest:
     test_limit_per_class: int | None = None
     validation: float = 0.2
     fold: str | None = None
+    test_fold: str | None = None
     group_by: str | None = None
     split_seed: int = 0
     exclude: str | None = None
@@ -95,26 +128,37 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
     """
     protocol = choose_protocol(protocols, request.protocol, pack.dataset)
     class_names, labels = select_classes(pack, request)
-    if not protocol.test and request.fold is None:
+    if not protocol.test and request.fold is None and request.test_fold is None:
         raise UserError(
             f"protocol '{protocol.name}' of '{pack.dataset}' is for folds and has no test part",
-            "run every fold with --folds 5, name one with --set data.fold=1/5, or choose another data.protocol",
+            "test every fold with --test-folds 5, name one with --set data.test_fold=1/5, or choose another "
+            "data.protocol",
         )
 
     def rows_of(parts: Sequence[str]) -> Rows:
         return rows_of_parts(pack, present_parts(pack, parts, protocol, protocols), labels)
 
-    pool, extra = rows_of(protocol.train), rows_of(protocol.train_only)
+    folded = request.fold is not None or request.test_fold is not None
+    cut_parts = protocol.train if request.test_fold is None else _every_part(pack, protocol, protocols)
+    pool, extra = rows_of(cut_parts), rows_of(protocol.train_only)
     groups = _groups(pack, request.group_by or protocol.group_by)
-    test_parts = present_parts(pack, protocol.test, protocol, protocols) if request.fold is None else ()
+    test_parts = () if folded else present_parts(pack, protocol.test, protocol, protocols)
     # A fold is tested on what is validated on.
-    refuse_doubted(pack, test_parts if request.fold is None else protocol.train, request)
+    refuse_doubted(pack, cut_parts if folded else test_parts, request)
     named = protocol.validation
     if protocol.cut_if_missing:
         named = tuple(part for part in named if part in pack.parts)
-    if request.fold is not None:
+    if folded:
         named = ()
     validation = rows_of(named) if named else None
+    votes = _task_votes(pack, class_names)
+    tested = None
+    if request.test_fold is not None:
+        samples = rows_digest(pack, np.union1d(pool, extra), labels, class_names, votes)
+        by = _kept_together(pack, pool, request.group_by or protocol.group_by)
+        pool, test, tested = _test_fold(pack, pool, labels, class_names, groups, request, by=by, samples=samples)
+    else:
+        test = limited(pack, rows_of(test_parts), labels, request, "test_limit")
 
     learnt = limited(pack, np.union1d(pool, extra), labels, request, "train_limit")
     extra = np.intersect1d(learnt, extra)
@@ -126,10 +170,8 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
     else:
         train = pool
     train = np.union1d(train, extra)
-    test = limited(pack, rows_of(test_parts), labels, request, "test_limit")
-    tested = test if request.fold is None else None
-    _refuse_empty(train, validation, tested, labels, class_names, protocol, grouped=groups is not pack.ids)
-    votes = _task_votes(pack, class_names)
+    judged = test if request.fold is None else None
+    _refuse_empty(train, validation, judged, labels, class_names, protocol, grouped=groups is not pack.ids)
     noised = None
     if request.label_noise:
         given, noised = _with_noise(pack, train, labels, class_names, request)
@@ -137,7 +179,7 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
             votes[given != labels] = np.nan
         labels = given
     return Split(
-        protocol=protocol.name,
+        protocol=protocol.name if tested is None else tested.protocol,
         class_names=class_names,
         labels=labels,
         train=train,
@@ -148,7 +190,7 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
         validation_digest=rows_digest(pack, validation, labels, class_names, votes),
         test_digest=None if request.fold is not None else digest_of_test_set(pack, test, labels, class_names),
         excluded={
-            "train": excluded_of(pack, (*protocol.train, *protocol.train_only), request),
+            "train": excluded_of(pack, (*cut_parts, *protocol.train_only), request),
             "validation": excluded_of(pack, named, request),
             "test": excluded_of(pack, test_parts, request),
         }
@@ -156,7 +198,81 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
         else {},
         matched=None if request.exclude is None else matched(request.exclude, pack.ids),
         noised=noised,
+        tested=tested,
     )
+
+
+def protocol_name(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> str:
+    """What `Split.protocol` is called, without a cut.
+
+    Raises:
+        UserError: the dataset has no such protocol, or lacks parts of it.
+    """
+    protocol = choose_protocol(protocols, request.protocol, pack.dataset)
+    if request.test_fold is None:
+        return protocol.name
+    rows = rows_of_parts(pack, _every_part(pack, protocol, protocols), select_classes(pack, request)[1])
+    by = _kept_together(pack, rows, request.group_by or protocol.group_by)
+    return TestedFold(*_place(request.test_fold), by, 0, 0, "", "").protocol
+
+
+def people(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> int:
+    """How many people there are to be folds of their own.
+
+    Raises:
+        UserError: who is shown is not known of all samples, or is not what keeps them together.
+    """
+    protocol = choose_protocol(protocols, request.protocol, pack.dataset)
+    rows = rows_of_parts(pack, _every_part(pack, protocol, protocols), select_classes(pack, request)[1])
+    subjects = np.full(len(rows), "") if pack.subject is None else pack.subject[rows]
+    if unknown := int((subjects == "").sum()):
+        raise UserError(
+            f"'{pack.dataset}' does not say who is shown in {unknown:,} of {len(rows):,} samples, and every person is "
+            "to be a fold",
+            "give the samples a subject, or test folds with --test-folds 10",
+        )
+    if (by := request.group_by or protocol.group_by) not in (None, "subject"):
+        raise UserError(
+            f"data.group_by = '{by}' does not keep people together, and every person is to be a fold",
+            "set data.group_by to subject",
+        )
+    if (count := len(np.unique(subjects))) < 2:
+        raise UserError(f"'{pack.dataset}' shows one person: there is nobody else to learn from", "check the subjects")
+    return count
+
+
+def _every_part(pack: Pack, protocol: Protocol, protocols: Sequence[Protocol]) -> tuple[str, ...]:
+    """All parts that a protocol learns from, validates or tests on, as far as the pack has them: what test folds are
+    cut from."""
+    held = (part for part in (*protocol.validation, *protocol.test) if part in pack.parts)
+    return tuple(dict.fromkeys((*present_parts(pack, protocol.train, protocol, protocols), *held)))
+
+
+def _place(fold: str) -> tuple[int, int]:
+    """``"2/5"`` as (2, 5).
+
+    Raises:
+        UserError: it is every person.
+    """
+    place, _, of = fold.partition("/")
+    if not of:
+        raise UserError(
+            f"data.test_fold = '{fold}' is every fold, and one is asked for here",
+            "'ferbench run' runs all of them; data.test_fold=1/10 names one",
+        )
+    return int(place), int(of)
+
+
+def _kept_together(pack: Pack, rows: Rows, group_by: str | None) -> str:
+    """`TestedFold.by` of samples that `_groups` keeps together."""
+    if group_by == "none":
+        return ""
+    unknown, used = np.ones(len(rows), bool), []
+    for name, column in (("person", pack.subject if group_by != "clip" else None), ("clip", pack.clip)):
+        if column is not None and (unknown & (column[rows] != "")).any():
+            unknown &= column[rows] == ""
+            used.append(name)
+    return " or ".join(used) + (", where known" if used and unknown.any() else "")
 
 
 def _with_noise(
@@ -346,6 +462,9 @@ def _cut_validation(
         members = members[np.argsort(rank[members], kind="stable")]
         before = np.cumsum(size[members]) - size[members]
         held_back[members[before < wanted]] = True
+    if not held_back.any():  # few people, of whom no two have most images of one class
+        order = np.lexsort((group_class, rank))
+        held_back[order[np.cumsum(size[order]) - size[order] < sum(images) * request.validation]] = True
     _keep_every_class(held_back, index, labels[pool])
     chosen = held_back[index]
     return pool[~chosen], pool[chosen]
@@ -381,6 +500,46 @@ def _fold(pool: Rows, labels: NDArray[np.int64], groups: NDArray[np.str_], reque
     # Classes start at different folds, so that their remainders do not all fall on the first folds.
     chosen = ((rank + group_class) % k == i - 1)[index]
     return pool[~chosen], pool[chosen]
+
+
+def _test_fold(
+    pack: Pack,
+    pool: Rows,
+    labels: NDArray[np.int64],
+    class_names: tuple[str, ...],
+    groups: NDArray[np.str_],
+    request: SplitRequest,
+    **about: str,
+) -> tuple[Rows, Rows, TestedFold]:
+    """The pool without the samples of a fold; those of them that are tested; and which fold it is.
+
+    Groups are dealt out class by class, so that folds have nearly as many of them; with as many folds as groups, each
+    is one. A limit of the test set is one of all folds together.
+    """
+    assert request.test_fold is not None
+    place, of = _place(request.test_fold)
+    in_order = _as_in_the_dataset(pack, labels)
+    index, group_class, _, rank = group_table(pool, in_order, groups, request.split_seed, "test fold")
+    if of > len(group_class):
+        what = "samples" if groups.size == np.unique(groups).size else "people, clips or groups that stay together"
+        raise UserError(
+            f"data.test_fold = '{request.test_fold}': {of:,} folds of {len(group_class):,} {what}",
+            f"use at most {len(group_class):,} folds",
+        )
+    sizes = np.bincount(group_class)
+    before = np.cumsum(sizes) - sizes
+    folds = ((before[group_class] + rank) % of)[index]
+    rest, chosen = pool[folds != place - 1], limited(pack, pool, labels, request, "test_limit")
+    for lost in np.setdiff1d(labels[pool], labels[rest]).tolist():
+        raise UserError(
+            f"data.test_fold = '{request.test_fold}' has every sample of class '{class_names[lost]}', so that no other "
+            "is left to learn it from",
+            "choose classes that more people show (data.classes), or tear people apart with data.group_by=none",
+        )
+    several = [np.intersect1d(pool[folds == number], chosen) for number in range(of)]
+    together = digest([digest_of_test_set(pack, rows, labels, class_names) for rows in several])
+    tested = TestedFold(place, of, groups=len(group_class), n=len(chosen), digest=together, **about)
+    return rest, several[place - 1], tested
 
 
 def _refuse_empty(

@@ -92,12 +92,16 @@ def choose_rows(
             chosen = choose_protocol(protocols, request.protocol, pack.dataset)
             refuse_doubted(pack, (*chosen.train, *chosen.train_only, *chosen.validation), request)
         excluded = split.excluded.get("train", 0) + split.excluded.get("validation", 0)
-        protocol = f"{split.protocol}, {part}" + (f" of fold {request.fold}" if request.fold else "")
+        fold = request.fold or request.test_fold
+        protocol = f"{split.protocol}, {part}" + (f" of fold {fold}" if fold else "")
         rows = split.validation if part == "validation" else split.train
         whole_digest = split.validation_digest if part == "validation" else split.train_digest
         votes = split.votes
+    elif part == "test" and request.test_fold is not None:
+        split = cut(pack, protocols, replace(request, fold=None, label_noise=0.0))
+        protocol, rows, excluded = split.protocol, split.test, split.excluded.get("train", 0)
     else:
-        unfolded = replace(request, fold=None)
+        unfolded = replace(request, fold=None, test_fold=None)
         parts: Sequence[str] = pack.parts
         if part == "test":
             chosen = choose_protocol(protocols, request.protocol, pack.dataset)

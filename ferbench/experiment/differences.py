@@ -36,7 +36,8 @@ NO_EXPERIMENT = frozenset(
 )
 
 #: What is named last, and always by its own short name.
-SEED, FOLD = "training.seed", "data.fold"
+SEED, FOLD, TEST_FOLD = "training.seed", "data.fold", "data.test_fold"
+FOLDS = (FOLD, TEST_FOLD)
 
 #: What is always named where there is some: wrong labels that training samples were given on purpose.
 NOISE = "data.label_noise"
@@ -72,6 +73,8 @@ def of_run(run: Run, tested: Mapping[str, Any] | None = None) -> Settings:
             settings[f"{section} source"] = "+".join(each[:8] for each in source)
     if run.ensemble is not None:
         settings["ensemble members"] = [f"{each.name or each.run}×{each.weight:.3g}" for each in run.ensemble.members]
+    if run.pooled is not None:
+        settings[TEST_FOLD] = "all"
     if run.data.train_digest:
         settings[SAMPLES] = run.data.train_digest.removeprefix(VERSION)[:8]
     return settings
@@ -170,11 +173,11 @@ def titles(settings: Sequence[Mapping[str, Any]], varied: Sequence[str] = ()) ->
         settings: of each (`of_recipe`).
         varied: the keys in which they differ.
     """
-    keys = [key for key in varied if key not in (*_TITLE, SEED, FOLD, NOISE)] + [NOISE, SEED, FOLD]
+    keys = [key for key in varied if key not in (*_TITLE, SEED, *FOLDS, NOISE)] + [NOISE, SEED, *FOLDS]
     made = []
     for each, pieces in zip(settings, _pieces(keys, settings), strict=True):
         names = " × ".join(text(each[key]) for key in _TITLE if key in each)
-        unsaid = [key for key in (NOISE, FOLD) if not each.get(key) and (key not in varied or each.get(key) is None)]
+        unsaid = [key for key in (NOISE, *FOLDS) if not each.get(key) and (key not in varied or each.get(key) is None)]
         told = [key for key in keys if key not in unsaid]
         made.append(", ".join(filter(None, [names, _joined(pieces, told)])))
     return made
@@ -187,7 +190,7 @@ def title(settings: Mapping[str, Any], varied: Sequence[str] = (), among: Sequen
 
 def beside_title(varied: Mapping[str, Any]) -> dict[str, str]:
     """The cells of a table that has titles: what varies and is not in every `title`, empty where it is not set."""
-    shown = {key: value for key, value in varied.items() if key not in (*_TITLE, SEED, FOLD)}
+    shown = {key: value for key, value in varied.items() if key not in (*_TITLE, SEED, *FOLDS)}
     return {key: "" if value is None else text(value) for key, value in shown.items()}
 
 
@@ -256,8 +259,8 @@ def short_names(keys: Collection[str], settings: Iterable[Mapping[str, Any]]) ->
     ends = Counter(key.split(".", start)[-1] for key in every if "." in key for start in range(1, key.count(".") + 1))
     short = {}
     for key in keys:
-        if key in (SEED, FOLD):
-            short[key] = key.rpartition(".")[2]
+        if key in (SEED, *FOLDS):
+            short[key] = key.rpartition(".")[2].replace("_", " ")
         elif "." not in key or " " in key:
             short[key] = key if " " in key else ""
         else:
@@ -302,7 +305,7 @@ def _rank(key: str) -> tuple[int, str]:
         return 4 + (key.endswith(" source")) + 2 * (key == SAMPLES), key
     if "." not in key:
         return 0, ""  # as they come
-    return {SEED: 2, FOLD: 3}.get(key, 1), key
+    return {SEED: 2, FOLD: 3, TEST_FOLD: 3}.get(key, 1), key
 
 
 def _follows(key: str, settings: Sequence[Mapping[str, Any]], differing: Sequence[str]) -> bool:

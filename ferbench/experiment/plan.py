@@ -207,10 +207,13 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None, teach
         "validation": split.validation_digest,
         "input": [task.channels, task.height, task.width, *map(list, normalization(model_spec, task.channels))],
     }
-    # Of both together, which the folds of one partition share.
-    stored = stored_digest(pack, np.union1d(split.train, split.validation))
+    # Of all together, which the folds of one partition share.
+    shared = [split.train, split.validation, *([split.test] if split.tested is not None else [])]
+    stored = stored_digest(pack, np.unique(np.concatenate(shared)))
     if stored is not None:
         rows["stored"] = stored
+    if (tested := split.tested) is not None:
+        rows["test_fold"] = [f"{tested.place}/{tested.of}", tested.digest, tested.samples]
     identity = training_identity(
         recipe,
         resolved.identify(),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ferbench.data.pack import Pack
+from ferbench.data.splits import people
 from ferbench.errors import UserError
 from ferbench.experiment.dataset_pack import dataset_pack, places
 from ferbench.experiment.differences import Settings, of_recipe, telling, titles
@@ -23,6 +24,7 @@ from ferbench.experiment.start import Start
 from ferbench.experiment.teacher import find_teacher, names_run, taught, teacher_of
 from ferbench.kinds import DEFAULTS, SECTIONS
 from ferbench.plugin.discovery import Registry, warn_on_stderr
+from ferbench.plugin.specs import DatasetSpec
 
 _Value = TypeVar("_Value")
 
@@ -72,6 +74,20 @@ class Preparer:
         check_metric(resolved.recipe.training.select)
         places(resolved.components["dataset"], resolved.recipe.data)
         return resolved
+
+    def people(self, settings: Tables) -> int:
+        """How many people a recipe's dataset shows, each of whom is to be a fold.
+
+        Raises:
+            UserError: as `prepare`; or who is shown is not known, or there are fewer than two of them.
+        """
+        from ferbench.experiment.plan import split_request
+
+        resolved = self.resolve(settings)
+        spec = resolved.components["dataset"].component.spec
+        assert isinstance(spec, DatasetSpec)
+        pack = _once(self._packs, dataset_key(resolved), lambda: self.pack(resolved))
+        return people(pack, spec.protocols, split_request(resolved.recipe.data))
 
     def plan(
         self,

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import annotated_types as at
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from ferbench.experiment.fold_axis import EVERY_PERSON
 from ferbench.kinds import SECTIONS
 from ferbench.plugin.specs import Added, Inert
 
@@ -48,6 +49,8 @@ class DataSettings(Section):
         test_limit_per_class: at most this many test samples per class.
         validation: fraction of train that is cut off for validation where the protocol names no part for it.
         fold: "i/k": validation is the i-th of k stratified folds of train; test stays unread.
+        test_fold: "i/k": test is the i-th of k stratified folds of all that the protocol names, its own test part
+            included; validation is cut from the rest. "person": every person is a fold.
         group_by: keep the frames of a clip, or the images of a subject, on one side of a cut; default: what
             the protocol says, else subjects and clips, as far as they are known.
         split_seed: seed of every draw of samples (limits, validation, folds); apart from the training seed, so that
@@ -76,6 +79,7 @@ class DataSettings(Section):
     test_limit_per_class: Annotated[int | None, at.Interval(ge=1, le=10**9), Role.SELECTS_ROWS] = None
     validation: Annotated[float, at.Interval(gt=0, lt=1), Role.SELECTS_ROWS] = 0.2
     fold: Annotated[str | None, Inert(), Role.SELECTS_ROWS] = None
+    test_fold: Annotated[str | None, Inert(), Role.SELECTS_ROWS, Added] = None
     group_by: Annotated[Literal["none", "clip", "subject"] | None, Role.SELECTS_ROWS] = None
     split_seed: Annotated[int, at.Interval(ge=0, lt=2**63), Role.SELECTS_ROWS] = 0
     image_size: Annotated[int | None, at.Interval(ge=8, le=1024), Role.WEIGHTS] = None
@@ -112,9 +116,14 @@ class DataSettings(Section):
                 raise ValueError("a class is named twice")
         return value
 
-    @field_validator("fold")
+    @field_validator("fold", "test_fold")
     @classmethod
-    def _fold_is_i_of_k(cls, value: str | None) -> str | None:
+    def _fold_is_i_of_k(cls, value: str | None, others: ValidationInfo) -> str | None:
+        if value is not None and others.field_name == "test_fold":
+            if others.data.get("fold") is not None:
+                raise ValueError("it is a test, and data.fold has none; leave one of them out")
+            if value == EVERY_PERSON:
+                return value
         if value is not None:
             first, _, second = value.partition("/")
             if not (_FOLD.fullmatch(value) and 1 <= int(first) <= int(second) and int(second) > 1):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ferbench.errors import UserError
+from ferbench.experiment.fold_axis import EVERY_PERSON, axis, fold_suffix, refuse_more, unfolded_key
 from ferbench.experiment.known import remember
 from ferbench.experiment.prepare import Combination, Preparer, resolve_all
 from ferbench.experiment.recorded import flags_for, left_out_line, tracker_tables
@@ -142,7 +143,7 @@ def asked_combinations(
     """
     flags = Flags(components, data, **laid_over)
     raw, found = asked_tables(recipe, start, trackers, preparer, flags.keys)
-    settings = flags.over(raw)
+    settings = every_person(flags.over(raw), preparer)
     name_runs(settings, name)
     combinations = resolve_all(settings, preparer)
     for combination in combinations:
@@ -150,19 +151,48 @@ def asked_combinations(
     return combinations
 
 
+def every_person(settings: Sequence[Tables], preparer: Preparer) -> list[Tables]:
+    """The settings with a fold for each person where ``data.test_fold`` is every person: how many there are, only the
+    data know. What cannot be prepared stays as it is, and is refused later.
+
+    Raises:
+        UserError: there are too many of them, or who is shown is not known.
+    """
+    made: list[Tables] = []
+    for tables in settings:
+        if tables.get("data", {}).get("test_fold") != EVERY_PERSON:
+            made.append(tables)
+            continue
+        try:
+            count = preparer.people(tables)
+        except UserError:
+            if len(settings) == 1:
+                raise
+            made.append(tables)
+            continue
+        refuse_more(len(made) + count, "runs, one for each person,")
+        made += [{**tables, "data": {**tables["data"], "test_fold": fold}} for fold in axis(count)]
+    return made
+
+
 def name_runs(settings: Sequence[Tables], name: str | None) -> None:
     """Name the runs of a grid as is asked for, or as the recipe and its variants say; several of one name are numbered.
+    The folds of a test share a name and have their place behind it, without which it is that of all folds together.
 
     Raises:
         UserError: a name cannot name a run.
     """
-    named: dict[str, list[Tables]] = {}
+    named: dict[str, dict[str, list[Tables]]] = {}
     for tables in settings:
         chosen = name if name is not None else tables.get("name")
         if chosen is not None:
             check_run_name(chosen)
-            named.setdefault(chosen, []).append(tables)
+            of_one = named.setdefault(chosen, {})
+            of_one.setdefault(unfolded_key(tables) or str(len(of_one)), []).append(tables)
     for chosen, several in named.items():
         digits = len(str(len(several)))
-        for number, tables in enumerate(several, start=1):
-            tables["name"] = chosen if len(several) == 1 else f"{chosen}-{number:0{digits}}"
+        for number, folds in enumerate(several.values(), start=1):
+            called = chosen if len(several) == 1 else f"{chosen}-{number:0{digits}}"
+            for tables in folds:
+                suffix = fold_suffix(tables)  # which the recipe of a job has already
+                tables["name"] = called if called.endswith(suffix) else called + suffix

@@ -108,8 +108,8 @@ def _variants(path: Path, table: object) -> dict[str, Tables]:
         for section, fields in sections.items():
             for field in fields:
                 _check_key(f"{section}.{field}", where)
-                if f"{section}.{field}" == fold_axis.KEY:
-                    raise UserError(f"{where} asks for folds of its own", "give training.folds to the whole recipe")
+                if (key := f"{section}.{field}") in fold_axis.AXES:
+                    raise UserError(f"{where} asks for folds of its own", f"give {key} to the whole recipe")
         variants[name] = sections
     return variants
 
@@ -223,8 +223,8 @@ def _check_key(key: str, where: str) -> None:
     section, _, field = key.partition(".")
     _check_section(section, where)
     fields = FIELDS.get(section)
-    if fields is not None and field not in fields and key != fold_axis.KEY:
-        choices = (*fields, "folds") if section == "training" else fields
+    if fields is not None and field not in fields and key not in fold_axis.AXES:
+        choices = (*fields, "folds", "test_folds") if section == "training" else fields
         raise unknown_option(field, choices, f"[{section}]")
 
 

@@ -1,6 +1,9 @@
 """Folds on a leaderboard: the runs of a configuration on the parts of one partition are one row, over all its samples.
 
 A mean over folds is over the same samples for every row that has the same folds. A row that lacks some has no mean.
+
+Folds that are tested are one result when all of them are there: a pooled run, which stands beside others like any test.
+Here they are only while some are missing, and then they have no mean.
 """
 
 from __future__ import annotations
@@ -12,6 +15,9 @@ from dataclasses import dataclass, replace
 from ferbench.runs.partitions import listed
 from ferbench.tables.table import Spread
 
+A_FOLD = "a fold is measured on the samples that its epoch was chosen on"
+A_TESTED_FOLD = "a fold is a part of a test: the result is that of all folds together"
+
 
 @dataclass(frozen=True, slots=True)
 class Partition:
@@ -21,11 +27,13 @@ class Partition:
         of: how many folds the samples were cut into.
         sizes: samples by fold, of the folds that any run has.
         mixed: there are runs that say the same of their data, but had other samples in a fold.
+        tested: folds are tested, not validated.
     """
 
     of: int
     sizes: Mapping[int, int]
     mixed: bool = False
+    tested: bool = False
 
     @property
     def n(self) -> int:
@@ -33,8 +41,15 @@ class Partition:
         return sum(self.sizes.values())
 
     @property
+    def unranked(self) -> str:
+        """Why no row has a rank."""
+        return A_TESTED_FOLD if self.tested else A_FOLD
+
+    @property
     def title(self) -> str:
         """``5 folds``, or which of them there are."""
+        if self.tested:
+            return "single folds"
         return f"{self.of} folds" if len(self.sizes) == self.of else f"{listed(self.sizes)} of {self.of}"
 
 

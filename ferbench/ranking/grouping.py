@@ -14,7 +14,7 @@ from ferbench.ranking.leaderboard import Group, Unfinished, ordered
 from ferbench.ranking.rows import rows_of
 from ferbench.runs.frame import evaluations, metrics
 from ferbench.runs.partitions import place_of
-from ferbench.runs.summary import Summary
+from ferbench.runs.summary import POOLED, Summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,8 @@ def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group]
         for run in every
         if run.run in copies or not run.scores
     ]
-    members = _members(tested[~again & (tested["contaminated"] == "")], single)
+    pooled = _is_pooled(every, tested) & (not single)
+    members = _members(tested[~again & ~pooled & (tested["contaminated"] == "")], single)
     rows, measured = rows_of(members, single=single), metrics(every).loc[members.index]
     # All of them are sorted by group.
     sizes = rows.groupby("group", sort=False)["end"].agg(["size", "max"]).cumsum()
@@ -52,6 +53,16 @@ def group(runs: Iterable[Summary], *, single: bool = False) -> tuple[list[Group]
     ]
     made.sort(key=lambda g: (g.synthetic, -len(g.members), g.dataset, g.protocol, g.rows_digest))
     return made, unfinished
+
+
+def _is_pooled(runs: Iterable[Summary], tested: pd.DataFrame) -> pd.Series:
+    """Which evaluations are parts of a pooled run that is there, and is their result."""
+    import pandas as pd
+
+    parts, whole = {run.run: run.folds for run in runs}, tested[tested["kind"] == POOLED]
+    ways = {(part, how) for name, how in zip(whole["run"], whole["how"], strict=True) for part in parts[name]}
+    pooled = [pair in ways for pair in zip(tested["run"], tested["how"], strict=True)]
+    return (tested["own"] & tested["test_fold"] & pd.array(pooled, dtype="boolean")).astype(bool)
 
 
 def _members(clean: pd.DataFrame, single: bool) -> pd.DataFrame:
@@ -86,7 +97,8 @@ def _members(clean: pd.DataFrame, single: bool) -> pd.DataFrame:
     if held.any() and not single:
         there = members.groupby("group")["place"].transform("nunique")
         own = members.groupby(["group", "shared", "how", "sown"], dropna=False)["place"].transform("nunique")
-        members["whole"] = own == there
+        # A part of a test has no mean, whatever others lack.
+        members["whole"] = (own == there) & ~(held & members["test_fold"])
     keys = ["group", "run", "how"] if single else ["group", "whole", "shared", "how"]
     members["row"] = members.groupby(keys, sort=False, dropna=False).ngroup()
     return members.sort_values(["group", "row", "sown", "place", "run"], kind="stable")
@@ -108,7 +120,8 @@ def _group(members: pd.DataFrame, rows: pd.DataFrame, measured: pd.DataFrame, si
     else:
         places = members.drop_duplicates("place").sort_values("place")
         sizes = dict(zip(places["place"].astype(int).tolist(), places["n"].tolist(), strict=True))
-        partition = Partition(place_of(first["fold"])[1], sizes, mixed=bool(first["mixed"]))
+        tested = bool(first["test_fold"])
+        partition = Partition(place_of(first["fold"])[1], sizes, mixed=bool(first["mixed"]), tested=tested)
         made = Group(
             dataset=first["dataset"],
             protocol=f"{first['protocol']}, {partition.title}",

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ferbench.ranking.leaderboard import Group
-from ferbench.ranking.standing import A_FOLD, Standing, columns_of
+from ferbench.ranking.standing import Standing, columns_of
 from ferbench.statistics import ENOUGH_SEEDS
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def _among(group: Group, whole: Sequence[Group]) -> Group:
     hidden = rows[(counts["count"] == 0).loc[rows.index]]
     ranked = hidden[hidden["rank"].notna()]
     leaders = ranked[ranked["gap"].isna()]
-    refused = [Standing(reason=A_SELECTION if group.partition is None else A_FOLD)] * len(group.rows)
+    reason = A_SELECTION if group.partition is None else group.partition.unranked
+    refused = [Standing(reason=reason)] * len(group.rows)
     standings = pd.DataFrame(columns_of(refused), index=group.rows.index)
     if group.partition is None:
         full = known.dropna().groupby("row_shown")[["group", "row"]].first().loc[group.rows.index]

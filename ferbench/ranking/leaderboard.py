@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ferbench.experiment.differences import differing, telling
+from ferbench.experiment.differences import FOLDS, differing, telling
 from ferbench.ranking.cross_validation import Partition, over_folds
 from ferbench.runs.frame import evaluations, metrics
 from ferbench.runs.summary import Summary
@@ -121,7 +121,7 @@ class Group:
         return self._settings(telling(several_settings([self])))
 
     def _settings(self, keys: Iterable[str]) -> list[str]:
-        known = {"data.protocol"} if self.partition is None else {"data.protocol", "data.fold"}
+        known = {"data.protocol"} if self.partition is None else {"data.protocol", *FOLDS}
         return sorted(key for key in keys if "." in key and key not in known)
 
 
@@ -160,9 +160,14 @@ def diverged(runs: Iterable[Summary]) -> Counter[str]:
 
 
 def lost(runs: Iterable[Summary], *statuses: str) -> Counter[str]:
-    """How many runs of each configuration ended so. Folds count for what they share with each other, too."""
+    """How many runs of each configuration ended so. Folds count for what they share with each other, too; those that
+    are tested as one for each seed."""
     there = {run.training: run for run in runs if run.status in statuses}
-    return Counter(key for run in there.values() for key in {run.config, run.unfolded or run.config})
+    lacking = {(run.unfolded, run.seed) for run in there.values() if run.data.tested}
+    counted = Counter(
+        key for run in there.values() for key in {run.config, "" if run.data.tested else run.unfolded} - {""}
+    )
+    return counted + Counter(key for key, _ in lacking)
 
 
 def ordered(rows: pd.DataFrame, cells: Sequence[Cell], *, descending: bool) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ferbench.experiment.differences import FOLD
+from ferbench.experiment.differences import FOLDS
 from ferbench.ids import short
 from ferbench.kinds import OF_RUNS
 from ferbench.ranking.cross_validation import held
@@ -55,7 +55,7 @@ def rows_of(members: pd.DataFrame, *, single: bool) -> pd.DataFrame:
     counts = zip(folded, over("sown", Counter), rows["fold"], strict=True)
     folds = [held(seeds.values(), place_of(fold)[1]) if is_one else None for is_one, seeds, fold in counts]
     settings = [
-        {key: value for key, value in given.items() if key != FOLD} if is_one else given
+        {key: value for key, value in given.items() if key not in FOLDS} if is_one else given
         for is_one, given in zip(folded, first["settings"], strict=True)
     ]
     shared = first["shared"].map(short).array

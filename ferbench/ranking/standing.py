@@ -43,7 +43,6 @@ WITH_INTERVALS = (
     "arousal_ccc",
     "arousal_rmse",
 )
-A_FOLD = "a fold is measured on the samples that its epoch was chosen on"
 TESTS_FILE = ".tests.json"
 _VERSION = 6
 _MOST_KEPT = 64
@@ -154,8 +153,8 @@ def columns_of(standings: Sequence[Standing]) -> dict[str, Any]:
 
 def _refusals(group: Group, diverged: Counter[str]) -> list[str]:
     """Why each row cannot be ranked, as far as records tell; empty where it can."""
-    if group.test_digest is None:
-        return [A_FOLD] * len(group.rows)
+    if group.partition is not None:
+        return [group.partition.unranked] * len(group.rows)
     # Of runs that were tested on their own dataset, whose faulty samples their record counts.
     members = group.members
     own = members["skipped"].set_axis(members["row"])[(members["own"] & (members["kind"] != IMPORTED)).array]

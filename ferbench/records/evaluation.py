@@ -230,6 +230,19 @@ class Annotators(Record):
         )
 
 
+class OverFolds(Record):
+    """A metric over the folds of a pooled run, each of which is scored alone."""
+
+    mean: float
+    """Over folds, each of which counts the same."""
+    deviation: float
+    """Standard deviation over folds."""
+    low: float
+    """Of the worst fold."""
+    high: float
+    """Of the best."""
+
+
 class EvaluationEntry(Record):
     """An evaluation as ``run.json`` has it, under the first twelve digits of its id."""
 
@@ -268,6 +281,10 @@ class EvaluationEntry(Record):
     contaminated: str | None = None
     """Why it says nothing of single, unseen images, where that is so; it is not ranked then. Of imported predictions as
     it was declared; of a model, that its predictions depend on the other images of a batch."""
+
+    over_folds: dict[str, OverFolds] | None = None
+    """Of a pooled run: how accuracy, macro-F1 and balanced accuracy spread over its folds; ``metrics`` are those of all
+    samples together."""
 
     @model_validator(mode="after")
     def _known(self) -> EvaluationEntry:
@@ -318,7 +335,7 @@ class EvaluationEntry(Record):
 
 
 class EvaluatedMember(Record):
-    """An evaluation that one of an ensemble is made of."""
+    """An evaluation that one of an ensemble, or of a pooled run, is made of."""
 
     run: str
     """Name of the run's directory."""
@@ -344,7 +361,7 @@ class Evaluation(EvaluationEntry):
     confusion: list[list[Count]] | None = None
     """Samples by true class (rows) and predicted class (columns), K × K."""
     parents: list[EvaluatedMember] | None = None
-    """Of an ensemble: the evaluations whose probabilities were averaged."""
+    """Of an ensemble: the evaluations whose probabilities were averaged; of a pooled run: those of its folds."""
     plugin_changed: str | None = None
     """How the model's plugin differs from the one that trained the weights; null where it does not."""
     finished: str | None = None

@@ -10,7 +10,7 @@ from ferbench.records.base import Count, Json, Record, lacking
 
 
 class Parent(Record):
-    """A run that this one started from, or a member of an ensemble."""
+    """A run that this one started from, a member of an ensemble, or a fold of a pooled run."""
 
     run: str
     """Name of its directory."""
@@ -29,7 +29,7 @@ class Parent(Record):
     changed: dict[str, Annotated[list[Json], Field(min_length=2, max_length=2)]] = {}
     """Settings that are not as they were there, by dotted key: old value, new value; null where there is none."""
     weight: float | None = None
-    """A member's share of an ensemble."""
+    """A member's share of an ensemble; of a fold the share of the samples that it tested."""
     validation: str | None = None
     """Of a member: twelve digits of its evaluation on validation."""
     test: str | None = None
@@ -48,7 +48,8 @@ class Lineage(Record):
     """The runs that a run comes from."""
 
     parents: list[Parent]
-    """One for a run that started from another, all members for an ensemble, none for the others."""
+    """One for a run that started from another, all members for an ensemble, all folds for a pooled run, none for the
+    others."""
     teacher: Parent | None = None
     """The run whose predictions this one learnt from, and the point of it."""
 
@@ -78,3 +79,30 @@ class Ensemble(Record):
 
     members: list[Member]
     """In the order in which they were named."""
+
+
+class PooledFold(Record):
+    """A run that was tested on a fold."""
+
+    fold: str
+    """``i/k``: which one of how many."""
+    run: str
+    """Name of its directory."""
+    name: str | None = None
+    """As ``--name`` gave it."""
+    training_id: str
+    """Its training id."""
+    config_id: str
+    """Its configuration id."""
+
+
+class Pooled(Record):
+    """The folds whose tests a pooled run joins."""
+
+    by: str = ""
+    """What stays together in one fold: ``person``, ``clip``, or which of them is known; empty: folds are cut at
+    random."""
+    groups: Count
+    """How many of these there are; of folds at random the samples."""
+    folds: list[PooledFold]
+    """In their order."""

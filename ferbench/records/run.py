@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, PlainValidator, model_validator
 from ferbench.records.base import Count, Json, Record, Score, Values, lacking, misplaced, table
 from ferbench.records.environment import Environment
 from ferbench.records.evaluation import EvaluationEntry, StoredPixels
-from ferbench.records.lineage import Ensemble, Lineage
+from ferbench.records.lineage import Ensemble, Lineage, Pooled
 from ferbench.records.reference import Reference, UnlikeParts
 
 Status = Literal["running", "done", "failed", "diverged", "interrupted", "pruned"]
@@ -18,8 +18,9 @@ Status = Literal["running", "done", "failed", "diverged", "interrupted", "pruned
 Various = Literal["various"]
 VARIOUS: Various = "various"
 
-#: What a record is of: a training by ferbench, an ensemble of runs, or predictions that other software made.
-Kind = Literal["trained", "ensemble", "imported"]
+#: What a record is of: a training by ferbench, an ensemble of runs, the tests of all folds together, or predictions
+#: that other software made.
+Kind = Literal["trained", "ensemble", "pooled", "imported"]
 
 
 def _covers(value: Any) -> dict[str, Any]:
@@ -178,6 +179,24 @@ class LabelNoise(Record):
         return self.n - sum(row[k] for k, row in enumerate(self.changes))
 
 
+class TestFold(Record):
+    """The fold that a run is tested on, of folds that are all tested once, each by a run that never saw it."""
+
+    fold: Annotated[str, Field(pattern=r"^\d{1,9}/\d{1,9}$")]
+    """``i/k``: which one of how many."""
+    by: str = ""
+    """What stays together in one fold: ``person``, ``clip``, or which of them is known; empty: folds are cut at
+    random."""
+    groups: Count
+    """How many of these there are; of folds at random the samples."""
+    n: Count
+    """Tested samples of all folds together."""
+    digest: str
+    """Of these and their folds: what makes the tests of all folds together the same."""
+    samples: str
+    """Of all samples that folds are cut from or that are learnt from."""
+
+
 class Data(Record):
     """The data of a run."""
 
@@ -189,6 +208,8 @@ class Data(Record):
     """How it was split into parts."""
     fold: Annotated[str, Field(pattern=r"^\d{1,9}/\d{1,9}$")] | None = None
     """``i/k`` for a fold of cross-validation, whose test set stays unread."""
+    test_fold: TestFold | None = None
+    """Of a run that is tested on a fold: which one; null for the others."""
     class_names: list[str]
     """K classes in the order of class ids."""
     has_affect: bool = False
@@ -224,6 +245,11 @@ class Data(Record):
     """What it is a copy of, and how good a copy; null where that is not known."""
     unlike_parts: list[UnlikeParts] = []
     """In what the images of a part were processed differently from those of the largest part."""
+
+    @property
+    def place(self) -> str | None:
+        """``i/k`` of a fold, be it validated or tested; None for what is none."""
+        return self.fold if self.test_fold is None else self.test_fold.fold
 
 
 class ModelSize(Record):
@@ -318,7 +344,8 @@ class Run(Record):
     schema_version: int = Field(default=3, alias="schema")
     """Version of the layout; `ferbench` reads older ones too."""
     kind: Kind
-    """``trained`` by ferbench, an ``ensemble`` of runs, or ``imported``: predictions that other software made."""
+    """``trained`` by ferbench, an ``ensemble`` of runs, ``pooled``: the tests of all folds together, or ``imported``:
+    predictions that other software made."""
     name: str | None = None
     """As ``--name`` gave it."""
     status: Status
@@ -344,6 +371,8 @@ class Run(Record):
     """The runs that it comes from."""
     ensemble: Ensemble | None = None
     """Of an ensemble: its members."""
+    pooled: Pooled | None = None
+    """Of a pooled run: its folds."""
     model: ModelSize | None = None
     """How large the model is; null for imported predictions, and until it is built."""
     training: Training | None = None
@@ -364,8 +393,13 @@ class Run(Record):
 
     @model_validator(mode="after")
     def _whole(self) -> Run:
-        """A finished training says how it went, and an ensemble what it is made of."""
-        needed = {"ensemble": ("ensemble",), "trained": ("training", "model"), "imported": ()}[self.kind]
+        """A finished training says how it went, and an ensemble or a pooled run what it is made of."""
+        needed = {
+            "ensemble": ("ensemble",),
+            "pooled": ("pooled",),
+            "trained": ("training", "model"),
+            "imported": (),
+        }[self.kind]
         for key in needed if self.status == "done" else ():
             if getattr(self, key) is None:
                 raise lacking(key)

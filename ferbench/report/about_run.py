@@ -11,6 +11,7 @@ from ferbench.records.reference import unlike_line
 from ferbench.records.run import AskedRecipe, Training
 from ferbench.report.comparison_tables import LEFT
 from ferbench.report.contents import Contents, RunView, Scored
+from ferbench.runs.pooled import cutting_line, spread_line
 from ferbench.runs.remarks import remarks
 from ferbench.runs.summary import excluded_line, noise_line
 from ferbench.tables.table import shown
@@ -41,11 +42,17 @@ def lead(run: RunView) -> str:
     """What was run and on what, in a sentence."""
     record, data = run.record, run.record.data
     names = {section: component.name for section, component in record.components.items()}
-    fold = f", fold {data.fold}" if data.fold else ""
+    fold = f", fold {data.place}" if data.place else ""
     where = f"on {data.dataset} (protocol {data.protocol}{fold}, {len(data.class_names)} classes)"
     if record.ensemble is not None:
         members = [f"{member.name or member.run} × {member.weight:.3g}" for member in record.ensemble.members]
         return one_line(f"Mean of the probabilities of {_listed(members)} {where}.")
+    if record.pooled is not None:
+        return one_line(
+            f"{names['model']} {where}: {len(record.pooled.folds)} runs, each tested on a fold that it never saw, with "
+            f"{names['loss']}, {names['sampler']} sampling, {names['augmentation']} augmentation and "
+            f"{names['optimizer']}, seed {record.seed}. Each sample was tested once."
+        )
     if record.kind == "imported":
         return one_line(f"{names['model']} {where}: trained elsewhere, its predictions imported.")
     return one_line(
@@ -71,7 +78,7 @@ def tiles(run: RunView) -> list[Tile]:
         made += [Tile("worst class F1", shown(metrics["worst_class_f1"], "score"), _worst(run.result))]
     else:
         made.append(Tile("status", run.status, f"{len(run.history)} epochs done"))
-    if training is not None and record.kind != "ensemble":
+    if training is not None and record.kind == "trained":
         chosen = f"by validation {_selected_by(training.select or '')}" if training.epochs else "not trained"
         made.append(Tile("epoch kept", f"{training.best_epoch} of {training.epochs}", chosen))
     if record.model is not None:
@@ -108,6 +115,11 @@ def notes(run: RunView) -> list[str]:
             notes.append(f"On the tested pictures {human.line}{above}.")
         if others:
             notes.append(f"It was tested with {' and with '.join(others)} too: see All metrics.")
+    if data.test_fold is not None:
+        notes.append("This is one fold of a test; the result is that of all folds together.")
+    if run.record.pooled is not None and run.result is not None:
+        spread = spread_line(run.result.entry)
+        notes += [f"{line[:1].upper()}{line[1:]}" for line in (spread, cutting_line(data.protocol)) if line]
     if data.fold:
         notes.append("A fold is measured on its validation samples, on which its epoch was selected too.")
     if data.skipped_faulty:
@@ -124,7 +136,7 @@ def notes(run: RunView) -> list[str]:
         notes.append(f"{taken} by data.exclude.")
     if line := noise_line(data):
         notes.append(f"{line[:1].upper()}{line[1:]}.")
-    notes += [] if training is None or run.record.kind == "ensemble" else _training_notes(training, run.record.recipe)
+    notes += [] if training is None or run.record.kind != "trained" else _training_notes(training, run.record.recipe)
     remarked = [(scored.title, line) for scored in run.evaluations for line in remarks(scored.entry)]
     return notes + [one_line(f"On {title}: {line}") for title, line in remarked]
 

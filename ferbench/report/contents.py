@@ -100,8 +100,8 @@ class RunView:
         label: tells the run from the others in the report.
         record: ``run.json``.
         history: the epochs.
-        result: what the run is judged on: its test evaluation, or validation for a fold, the plain one where it was
-            evaluated in several ways; None without a result.
+        result: what the run is judged on: its test evaluation, or validation for a fold that is not tested, the plain
+            one where it was evaluated in several ways; None without a result.
         evaluations: all of them, the run's own first and of those validation, the plain ones before others.
         at_work: a process is at work on it.
         settings: component names, options and fields by key (`ferbench.experiment.differences`).
@@ -270,8 +270,8 @@ def _view(directory: RunDirectory) -> RunView:
         at_work=record.status == "running" and is_held(directory),
         settings=of_run(record, {} if result is None else result.options),
         directory=directory,
-        unfolded=unfolded_id(record) if data.fold else "",
-        partition=partition_id(record) if data.fold else "",
+        unfolded=unfolded_id(record) if data.place else "",
+        partition=partition_id(record) if data.place else "",
         corrections=read_corrections(directory),
     )
 
@@ -322,13 +322,13 @@ def _partitions(runs: Sequence[RunView]) -> tuple[tuple[RunView, ...], ...]:
     """Those runs that were measured on more than one fold of a partition, if each fold is the same samples for all."""
     cut: dict[tuple[str, bool], list[RunView]] = {}
     for run in runs:
-        if run.result is not None and run.record.data.fold:
+        if run.result is not None and run.record.data.place:
             cut.setdefault((run.partition, run.record.data.synthetic), []).append(run)
     return tuple(
         tuple(several)
         for several in cut.values()
-        if len(folds := {run.record.data.fold for run in several}) > 1
-        and len({(run.record.data.fold, run.comparable) for run in several}) == len(folds)
+        if len(folds := {run.record.data.place for run in several}) > 1
+        and len({(run.record.data.place, run.comparable) for run in several}) == len(folds)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ferbench.experiment.differences import FOLD, SAMPLES, SEED, labels
+from ferbench.experiment.differences import FOLDS, SAMPLES, SEED, labels
 from ferbench.ids import short
 from ferbench.metrics.measures import measure
 from ferbench.ranking.cross_validation import Partition, over_folds
@@ -20,7 +20,8 @@ _NUMBERED = re.compile(r"(.+)-\d+")
 def fold_title(runs: Sequence[RunView]) -> str:
     """``fer2013, public-test, 5 folds, n = 28,709``."""
     data, partition = runs[0].record.data, _partition(runs)
-    return f"{data.dataset}, {data.protocol}, {partition.title}, n = {partition.n:,}"
+    cut = data.protocol if partition.tested else f"{data.protocol}, {partition.title}"
+    return f"{data.dataset}, {cut}, n = {partition.n:,}"
 
 
 def fold_table(runs: Sequence[RunView], name: str) -> Table:
@@ -40,7 +41,9 @@ def fold_table(runs: Sequence[RunView], name: str) -> Table:
     notes = [
         "Means are over folds, with several seeds first over the folds of each; the lowest and highest fold in "
         "brackets. Folds share training samples, so they are not independent, and a mean has no interval.",
-        "A fold is measured on its validation samples, on which its epoch was selected too.",
+        "A fold is tested by a run that never saw its samples; the result is that of all folds together."
+        if _partition(runs).tested
+        else "A fold is measured on its validation samples, on which its epoch was selected too.",
     ]
     if any({_place(run) for run in members} != every for members in several.values()):
         notes.append("Means over unlike folds are over unlike samples: they cannot be compared.")
@@ -64,7 +67,7 @@ def fold_table(runs: Sequence[RunView], name: str) -> Table:
 
 def _row(run: RunView, keys: Sequence[str]) -> tuple[Cell, ...]:
     scores = [run.scored.metrics.get(key) for key in keys]
-    return (run.label, run.record.data.fold, run.record.seed, run.scored.n, *scores, run.kept, run.id)
+    return (run.label, run.record.data.place, run.record.seed, run.scored.n, *scores, run.kept, run.id)
 
 
 def _mean(label: str, runs: Sequence[RunView], keys: Sequence[str]) -> tuple[Cell, ...]:
@@ -74,7 +77,7 @@ def _mean(label: str, runs: Sequence[RunView], keys: Sequence[str]) -> tuple[Cel
     per_seed += ", some of them missing" if lacking else ""
     measured = ([(run.record.seed, run.scored.metrics.get(key)) for run in runs] for key in keys)
     scores = [None if lacking else over_folds(values) for values in measured]
-    which = f"{partition.title}{per_seed}"
+    which = f"{partition.of if partition.tested else partition.title}{' folds' if partition.tested else ''}{per_seed}"
     return (f"mean: {label}", which, None, partition.n, *scores, None, short(runs[0].unfolded))
 
 
@@ -87,16 +90,18 @@ def _names(several: dict[str, list[RunView]]) -> list[str]:
         label = next(iter(shared)) if len(shared) == 1 else None
         first.append(label or runs[0].record.components["model"].name)
     settings = [
-        {key: value for key, value in runs[0].settings.items() if key not in (FOLD, SEED, SAMPLES)}
+        {key: value for key, value in runs[0].settings.items() if key not in (*FOLDS, SEED, SAMPLES)}
         for runs in several.values()
     ]
     return labels(settings, first)
 
 
 def _place(run: RunView) -> int:
-    return place_of(run.record.data.fold or "")[0]
+    return place_of(run.record.data.place or "")[0]
 
 
 def _partition(runs: Sequence[RunView]) -> Partition:
     """The folds that there are runs of."""
-    return Partition(place_of(runs[0].record.data.fold or "")[1], {_place(run): run.scored.n for run in runs})
+    data = runs[0].record.data
+    sizes = {_place(run): run.scored.n for run in runs}
+    return Partition(place_of(data.place or "")[1], sizes, tested=data.test_fold is not None)

@@ -13,8 +13,9 @@ from ferbench.ranking.leaderboard import Group
 from ferbench.ranking.standing import WITH_INTERVALS
 from ferbench.report.cluster_notes import clusters_note
 from ferbench.report.leaderboard_columns import SHARED, alike
+from ferbench.runs.pooled import cutting_line
 from ferbench.runs.remarks import of_absent
-from ferbench.runs.summary import ELSEWHERE
+from ferbench.runs.summary import ELSEWHERE, POOLED
 from ferbench.statistics import ENOUGH_SEEDS
 
 if TYPE_CHECKING:
@@ -50,12 +51,18 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
         )
     if (tested or measured) and group.clustered_by is not None:
         yield clusters_note(group.clustered_by, group.unclustered, group.n)
+    if POOLED in set(group.members["kind"]) and (line := cutting_line(group.protocol)):
+        yield line
     for copy in group.members["copy"].dropna().unique():
         yield f"The data: {copy}; they are another test set, with a table of their own."
     yield from _human_line(group, keys)
     several_absent = (names for place in group.places for names in group.members["absent"].iloc[place])
     absent = dict.fromkeys(name for names in several_absent for name in names)
-    if note := of_absent(list(absent), len(group.class_names), "test" if group.partition is None else "validation"):
+    if note := of_absent(
+        list(absent),
+        len(group.class_names),
+        "validation" if group.partition is not None and not group.partition.tested else "test",
+    ):
         yield f"{note}."
     for why in dict.fromkeys(group.lacking.values()):
         names = [measure(key).label for key, reason in group.lacking.items() if reason == why and key in keys]
@@ -136,6 +143,9 @@ def fold_notes(partition: Partition, rows: pd.DataFrame, *, single: bool) -> lis
         ]
     if single:
         return ["A row is one fold; only rows of the same fold were measured on the same samples."]
+    if partition.tested:
+        held = ", ".join(f"{config} ({of})" for config, of in zip(rows["config"], rows["folds"], strict=True))
+        return [f"Single folds are no result: {held}. All folds of a seed are one, as soon as none is missing."]
     several = len(partition.sizes) > 1
     notes = []
     if several:

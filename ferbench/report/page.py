@@ -292,7 +292,7 @@ def _run(run: RunView, sections: Sequence[Component], extras: Extras) -> RunPart
         recipe=recipe_toml(record) if record.kind == "trained" else "",
         lineage=tuple(one_line(parent_line(parent)) for parent in record.lineage.parents),
         teacher="" if record.lineage.teacher is None else one_line(teacher_line(record.lineage.teacher)),
-        relation="Made of" if record.kind == "ensemble" else "Continues",
+        relation="Made of" if record.kind in ("ensemble", "pooled") else "Continues",
         sections=tuple(section for section in added if section.tables),
         calibration=likely.table() if likely is not None else None,
         uncertainty=tuple(likely.figures()) if likely is not None else (),

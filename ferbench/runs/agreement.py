@@ -26,6 +26,8 @@ def disagreements(record: Run) -> Iterator[str]:
         yield from _trained(record)
     elif record.kind == "ensemble":
         yield from _ensemble(record)
+    elif record.kind == "pooled":
+        yield from _pooled(record)
     else:
         yield from _imported(record)
     yield from _chosen(record)
@@ -37,6 +39,8 @@ def _training_id(record: Run) -> str:
     if record.ensemble is not None:
         members = [[member.training_id, member.weight] for member in record.ensemble.members]
         return digest({"kind": "ensemble", "members": members})
+    if record.pooled is not None:
+        return digest({"kind": "pooled", "folds": [fold.training_id for fold in record.pooled.folds]})
     return training_id(record.identity.covers)
 
 
@@ -188,6 +192,16 @@ def _ensemble(record: Run) -> Iterator[str]:
         yield "lineage has other members than ensemble"
 
 
+def _pooled(record: Run) -> Iterator[str]:
+    folds = [] if record.pooled is None else record.pooled.folds
+    if record.identity.covers.get("folds") != [fold.plain() for fold in folds]:
+        yield "the ids cover other folds than pooled has"
+    if [(parent.run, parent.name) for parent in record.lineage.parents] != [(fold.run, fold.name) for fold in folds]:
+        yield "lineage has other folds than pooled"
+    if [fold.fold for fold in folds] != [f"{place}/{len(folds)}" for place in range(1, len(folds) + 1)]:
+        yield "pooled does not have every fold"
+
+
 def _imported(record: Run) -> Iterator[str]:
     covers, recipe = record.identity.covers, record.recipe
     named = digest({"kind": "imported configuration", "name": recipe.name, "model": record.components["model"].name})
@@ -233,6 +247,15 @@ def _samples(record: Run) -> Iterator[str]:
     data, asked = record.data, record.recipe.data
     if record.kind == "trained" and data.fold != asked.get("fold", data.fold):
         yield "the recipe has another fold than data"
+    tested = None if data.test_fold is None else data.test_fold.fold
+    if record.kind == "trained" and tested != asked.get("test_fold"):
+        yield "the recipe has another test_fold than data"
+    if tested is not None and record.kind == "trained":
+        covered = record.identity.covers.get("rows", {}).get("test_fold")
+        about = data.test_fold
+        assert about is not None
+        if covered != [tested, about.digest, about.samples]:
+            yield "the ids cover another test_fold than data has"
     if record.kind == "trained":
         yield from _noise(record)
     for split, stated in (("validation", data.validation_digest), ("test", data.test_digest)):

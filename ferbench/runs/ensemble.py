@@ -37,7 +37,7 @@ from ferbench.runs.covered import has_evaluation
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.lock import only_writer
 from ferbench.runs.members import Member, aligned_members, shared_splits
-from ferbench.runs.plugin_metrics import as_it_was, computed, given_to_metrics
+from ferbench.runs.plugin_metrics import add_shared
 from ferbench.runs.predictions import Predictions
 
 #: What the members' models have together; of their losses an ensemble has nothing.
@@ -145,7 +145,7 @@ def make(
             class_names, predictions = aligned_members(ensemble.members, split)
             averaged = average(predictions, ensemble.weights)
             evaluation = _evaluation(ensemble, split, wanted[split], class_names, averaged)
-            _add_metrics(ensemble, evaluation, averaged, registry)
+            add_shared([member.entry(split) for member in ensemble.members], evaluation, averaged, registry)
             evaluations[split] = (evaluation, averaged)
         entries = {
             short(wanted[split]): directory.save_evaluation(evaluation, averaged)
@@ -200,27 +200,6 @@ def _evaluation(
         parents=[EvaluatedMember(run=member.run, evaluation=member.evaluations[split]) for member in ensemble.members],
         **about,
     )
-
-
-def _add_metrics(
-    ensemble: Ensemble, evaluation: Evaluation, predictions: Predictions, registry: Callable[[], Registry] | None
-) -> None:
-    """Metrics of plugins that all members have, of the averaged predictions."""
-    several = [member.entry(evaluation.split).plugin_metrics or {} for member in ensemble.members]
-    shared = {name: facts for name, facts in several[0].items() if all(name in one for one in several)}
-    if not shared:
-        return
-    given, facts = given_to_metrics(predictions, evaluation.class_names), {}
-    for name, about in shared.items():
-        metric, why = as_it_was(name, about, None if registry is None else registry())
-        if metric is None:
-            facts[name] = about.model_copy(update={"fault": why})
-            evaluation.metrics[name] = None
-        else:
-            values, described = computed([metric], given)
-            evaluation.metrics[name] = values[name] if math.isfinite(values[name]) else None
-            facts |= described
-    evaluation.plugin_metrics = facts
 
 
 def _seen(ensemble: Ensemble, split: str) -> Seen | None:

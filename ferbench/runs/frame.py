@@ -33,7 +33,7 @@ class FrameColumn(NamedTuple):
 RUN_COLUMNS = (
     FrameColumn("run", "str", "twelve digits of the training id: the name of its directory", lambda run: run.run),
     FrameColumn("name", "str", "as --name gave it", lambda run: run.name),
-    FrameColumn("kind", "str", "measured here, or imported", lambda run: run.kind),
+    FrameColumn("kind", "str", "measured here, pooled of all folds, or imported", lambda run: run.kind),
     FrameColumn(
         "status", "str", "done, running, failed, diverged, interrupted, pruned, damaged", lambda run: run.status
     ),
@@ -46,6 +46,9 @@ RUN_COLUMNS = (
     ),
     FrameColumn("seed", "Int64", "of training", lambda run: run.seed),
     FrameColumn("fold", "str", "which part of how many", lambda run: run.data.fold),
+    FrameColumn(
+        "test_fold", "boolean", "that fold is tested, and one result with the others", lambda run: run.data.tested
+    ),
     FrameColumn("trained_on", "str", "the dataset, or several joined", lambda run: run.data.dataset),
     FrameColumn("train", "Int64", "training samples", lambda run: run.data.train),
     FrameColumn("epochs", "Int64", "trained", lambda run: run.epochs),

@@ -67,7 +67,7 @@ _FIELD_TYPES = [
 _SCORES_TYPES = [_ACCEPTED[str(field.type)] for field in fields(Scores) if field.name != "values"]
 _SCORES_DATA = [field.name for field in fields(Scores)][3:].index("data")
 _TEXT = (str, NoneType)
-_DATA_TYPES = (_TEXT, _TEXT, bool, list, _TEXT, (int, NoneType), str)
+_DATA_TYPES = (_TEXT, _TEXT, bool, list, _TEXT, bool, (int, NoneType), str)
 
 
 @dataclass(slots=True)

@@ -66,6 +66,11 @@ def read_member(directory: RunDirectory) -> Member:
             f"run {directory.path.name} was imported: there is no training of it to make an ensemble of",
             "average the predictions where they were made, and import that",
         )
+    if record.data.test_fold is not None:
+        raise UserError(
+            f"run {directory.path.name} was tested on fold {record.data.test_fold.fold} alone, which is no result",
+            "name the runs of all folds together: 'ferbench runs list' has them",
+        )
     digests = {"validation": record.data.validation_digest, "test": record.data.test_digest}
     evaluations = {}
     for split, digest in digests.items():

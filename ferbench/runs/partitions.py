@@ -11,8 +11,14 @@ from ferbench.ids import digest
 if TYPE_CHECKING:
     from ferbench.records.run import Run
 
+#: Behind the name of a run that is tested on a fold, before its number.
+FOLD_MARK = "-fold-"
+
 #: Of ``[data]``, beside the fold: what decides which samples there are and how they fall into folds.
 _CUTS = ("train_limit", "train_limit_per_class", "group_by", "split_seed", "exclude")
+
+#: Of tested folds, whose other parts are cut from the rest: what decides what is learnt from there.
+_LEARNT = (*_CUTS, "validation")
 
 #: Likewise: what their labels are. Left out where it has no say, so that ids from before it stay what they were.
 _NOISE = ("label_noise", "label_confusion", "noise_seed")
@@ -27,6 +33,8 @@ def place_of(fold: str) -> tuple[int, int]:
 def partition_id(record: Run) -> str:
     """Equal for runs whose folds are parts of one partition: the same samples, cut into as many folds by one draw."""
     data, asked = record.data, record.recipe.data
+    if data.test_fold is not None:
+        return data.test_fold.digest
     counts = [data.counts.get(role, {}) for role in ("train", "validation")]
     content = {
         "dataset": data.dataset,
@@ -48,8 +56,11 @@ def unfolded_id(record: Run) -> str:
     covers = record.identity.covers
     if "training" not in covers:
         return config_id(record)
-    rows = {key: value for key, value in covers.get("rows", {}).items() if key not in ("train", "validation")}
+    of_fold = ("train", "validation", "test_fold")
+    rows = {key: value for key, value in covers.get("rows", {}).items() if key not in of_fold}
     rows["partition"] = partition_id(record)
+    if (tested := record.data.test_fold) is not None:
+        rows |= {"samples": tested.samples, "learnt": {key: record.recipe.data.get(key) for key in (*_LEARNT, *_NOISE)}}
     training = {key: value for key, value in covers["training"].items() if key != "seed"}
     starts = [
         {"config": parent.config_id, "at": parent.at} for parent in record.lineage.parents if parent.at is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from ferbench.plugin.component import Component
 from ferbench.plugin.measuring import MetricFailed, lacking, measured
 from ferbench.plugin.registry import Registry
 from ferbench.plugin.specs import MetricSpec
-from ferbench.records.evaluation import PluginMetric
+from ferbench.records.evaluation import Evaluation, EvaluationEntry, PluginMetric
 from ferbench.runs.predictions import Predictions
 
 
@@ -141,3 +141,34 @@ def as_it_was(name: str, facts: PluginMetric, registry: Registry | None) -> tupl
     if found.source_hash() != facts.source:
         return None, f"its plugin {facts.distribution} is another than {facts.version} was then"
     return found, ""
+
+
+def add_shared(
+    several: Sequence[EvaluationEntry],
+    evaluation: Evaluation,
+    predictions: Predictions,
+    registry: Callable[[], Registry] | None,
+) -> None:
+    """Compute metrics of plugins for an evaluation that is made of others: those that all of these have.
+
+    Args:
+        several: the evaluations that it is made of.
+        evaluation: gains the metrics.
+        predictions: its own.
+        registry: loads the plugins; None: there are none.
+    """
+    lists = [entry.plugin_metrics or {} for entry in several]
+    shared = {name: facts for name, facts in lists[0].items() if all(name in one for one in lists)}
+    if not shared:
+        return
+    given, facts = given_to_metrics(predictions, evaluation.class_names), {}
+    for name, about in shared.items():
+        metric, why = as_it_was(name, about, None if registry is None else registry())
+        if metric is None:
+            facts[name] = about.model_copy(update={"fault": why})
+            evaluation.metrics[name] = None
+        else:
+            values, described = computed([metric], given)
+            evaluation.metrics[name] = values[name] if math.isfinite(values[name]) else None
+            facts |= described
+    evaluation.plugin_metrics = facts

@@ -17,10 +17,15 @@ from ferbench.records.run import Run
 from ferbench.runs.directory import SHORT_ID, RunDirectory
 from ferbench.runs.ensemble import average, expected
 from ferbench.runs.members import Member, aligned_members
+from ferbench.runs.pooled import Fold, joined
+from ferbench.runs.pooled import expected as joined_record
 from ferbench.runs.predictions import Predictions
 
 #: Scores that every release wrote; others may be missing in old records.
 _NEEDED = ("accuracy", "macro_f1")
+
+#: What of a pooled run's record is another after a fold was trained or tested again.
+_OF_FOLDS = {"recipe": ("evaluation", "runtime"), "data": ("pack",), "training": ("seconds",)}
 
 #: What an ensemble's record has of its members', and what of that is another after a member was trained again
 #: elsewhere, or the ensemble was renamed.
@@ -108,6 +113,70 @@ def differs_from_members(
     if not (_alike(*probabilities) and _alike(*affect)):
         return "they are not the mean of its members' predictions", True
     return "", False
+
+
+def recorded_folds(directory: RunDirectory, record: Run) -> tuple[list[Fold], str]:
+    """The folds of a pooled run, which lie beside it; where one is not as it was then, what became of it."""
+    assert record.pooled is not None
+    folds = []
+    for named in record.pooled.folds:
+        member = RunDirectory(directory.path.parent / named.run)
+        if not SHORT_ID.fullmatch(named.run) or not member.exists():
+            return [], f"its fold {named.run} is not there to compare with"
+        try:
+            folds.append(Fold(member, member.load()))
+        except UserError as error:
+            return [], f"its fold {named.run} cannot be read: {error.message}"
+    return folds, ""
+
+
+def differs_from_folds(
+    directory: RunDirectory, record: Run, stored: Evaluation, predictions: Predictions
+) -> tuple[str, bool]:
+    """How the predictions of a pooled run differ from those of its folds, which lie beside it.
+
+    Returns:
+        As `differs_from_members`.
+    """
+    folds, lost = recorded_folds(directory, record)
+    if lost:
+        return lost, False
+    names = {parent.run: parent.evaluation for parent in stored.parents or ()}
+    if unlike := [fold.run for fold in folds if names.get(fold.run) not in fold.record.evaluations]:
+        return f"its fold {unlike[0]} has no such evaluation", False
+    try:
+        theirs = joined(folds, [names[fold.run] for fold in folds])
+    except UserError as error:
+        return error.message, False
+    if not (np.array_equal(theirs.ids, predictions.ids) and np.array_equal(theirs.truth, predictions.truth)):
+        return "its folds have other samples or true classes", True
+    probabilities, affect = (theirs.probabilities, predictions.probabilities), (theirs.affect, predictions.affect)
+    if not (_alike(*probabilities) and _alike(*affect)):
+        return "they are not the predictions of its folds", True
+    return "", False
+
+
+def record_differs_from_folds(directory: RunDirectory, record: Run) -> str:
+    """What the record of a pooled run has from its folds and they do not say; empty where there is nothing, or where
+    they are not there."""
+    folds, lost = recorded_folds(directory, record)
+    if lost:
+        return ""
+    if any(fold.record.data.test_fold is None for fold in folds):
+        return "folds"
+    again, held = joined_record(record, folds).plain(), record.plain()
+    again_id, held_id = again["identity"]["config_id"], held["identity"]["config_id"]
+    unlike = [] if again_id == held_id else ["config_id"]
+    for several in (again, held):  # what is another after a fold was renamed, or trained or tested again
+        for renamed in (*several["lineage"]["parents"], *several["pooled"]["folds"], several["recipe"]):
+            renamed.pop("name", None)
+        for section, keys in _OF_FOLDS.items():
+            for key in keys:
+                several.get(section, {}).pop(key, None)
+        for key in ("path", "paths"):
+            several["recipe"]["data"].pop(key, None)
+    parts = ("recipe", "components", "data", "lineage", "pooled", "model", "training")
+    return ", ".join([*unlike, *(key for key in parts if again.get(key) != held.get(key))])
 
 
 def record_differs_from_members(directory: RunDirectory, record: Run) -> str:

@@ -21,8 +21,8 @@ DAMAGED = "damaged"
 #: Stands for components that only other software knows.
 ELSEWHERE = "elsewhere"
 
-#: Where predictions come from: a run or an ensemble of ferbench, or other software.
-MEASURED, IMPORTED = "measured", "imported"
+#: Where predictions come from: a run or an ensemble of ferbench, the tests of all folds, or other software.
+MEASURED, POOLED, IMPORTED = "measured", "pooled", "imported"
 
 
 class DataSummary(NamedTuple):
@@ -34,6 +34,7 @@ class DataSummary(NamedTuple):
         synthetic: images are generated.
         class_names: in the order of class ids.
         fold: which part of how many, of a run on one.
+        tested: that fold is tested, and one result with the others; else it is validated.
         train: training samples of a run.
         copy: why it is not the dataset that others have, where that is so.
     """
@@ -43,6 +44,7 @@ class DataSummary(NamedTuple):
     synthetic: bool = False
     class_names: tuple[str, ...] = ()
     fold: str | None = None
+    tested: bool = False
     train: int | None = None
     copy: str = ""
 
@@ -104,12 +106,14 @@ class Summary:
         speed: images per second in training.
         select: the metric of validation that chose the epoch; empty where nothing was chosen.
         skipped: faulty samples of the dataset that were left out.
-        kind: ``measured`` here, or ``imported``: other software made the predictions.
+        kind: ``measured`` here, ``pooled``: the tests of all folds, or ``imported``: other software made the
+            predictions.
         parents: runs that it continues or is made of: names of their directories.
         unfolded: of a fold: an id that it shares with the other folds and seeds of its configuration; else empty.
         partition: of a fold: the id of the samples and of how they were cut into folds; else empty.
         plugin_metrics: by name, of metrics that plugins computed: whether higher is better.
-        scores: on the test set, or for a fold on its validation samples; then those of ``ferbench evaluate``.
+        scores: on the test set, or for a fold that is not tested on its validation samples; then those of ``ferbench
+            evaluate``.
     """
 
     run: str
@@ -147,6 +151,11 @@ class Summary:
             remember(Measure(name, name, higher_is_better is not False, True))
 
     @property
+    def folds(self) -> list[str]:
+        """Of a pooled run: the runs that it joins."""
+        return self.parents if self.kind == POOLED else []
+
+    @property
     def elsewhere(self) -> bool:
         """It was trained by other software."""
         return self.kind == IMPORTED
@@ -177,7 +186,8 @@ def summarise(run: str, record: Run) -> Summary:
             protocol=data.protocol,
             synthetic=data.synthetic,
             class_names=tuple(data.class_names),
-            fold=data.fold,
+            fold=data.place,
+            tested=data.test_fold is not None,
             train=sum(data.counts.get("train", {}).values()),
             copy="" if data.reference is None else data.reference.warning,
         ),
@@ -186,7 +196,7 @@ def summarise(run: str, record: Run) -> Summary:
         kind=kind_of(record),
         parents=[parent.run for parent in record.lineage.sources],
     )
-    if data.fold:
+    if data.place:
         summary.unfolded, summary.partition = unfolded_id(record), partition_id(record)
     if record.status != "done":
         lines = ("" if record.error is None else record.error.message).splitlines()
@@ -212,7 +222,7 @@ def summarise(run: str, record: Run) -> Summary:
 
 def kind_of(record: Run) -> str:
     """`Summary.kind` of a record."""
-    return IMPORTED if record.kind == "imported" else MEASURED
+    return record.kind if record.kind in (POOLED, IMPORTED) else MEASURED
 
 
 def excluded_line(data: Data) -> str:

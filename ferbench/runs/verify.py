@@ -33,7 +33,13 @@ from ferbench.runs.learnt import SAMPLES_FILE, SPLITS, read_samples
 from ferbench.runs.pixels import STORED
 from ferbench.runs.plugin_metrics import given_to_metrics, recomputed
 from ferbench.runs.predictions import Predictions, malformed, read_predictions
-from ferbench.runs.recompute import contradiction, differs_from_members, record_differs_from_members
+from ferbench.runs.recompute import (
+    contradiction,
+    differs_from_folds,
+    differs_from_members,
+    record_differs_from_folds,
+    record_differs_from_members,
+)
 from ferbench.runs.removal import REMOVING
 from ferbench.runs.saved import BEST, loss_file, saved
 
@@ -135,6 +141,8 @@ def _findings(directory: RunDirectory, registry: Callable[[], Registry] | None) 
         yield "run.json", f"it is the record of run {other}", f"rename the directory to {other}", True
     if record.kind == "ensemble" and (unlike := record_differs_from_members(directory, record)):
         yield "run.json", f"its members say something else: {unlike}", changed, True
+    if record.kind == "pooled" and (unlike := record_differs_from_folds(directory, record)):
+        yield "run.json", f"its folds say something else: {unlike}", changed, True
     if record.kind == "trained":
         yield from _checkpoints(directory, record)
         yield from _history(directory, record)
@@ -285,6 +293,8 @@ def _evaluations(directory: RunDirectory, record: Run, registry: Callable[[], Re
             remedy = "remove that evaluation, then give its 'ferbench evaluate' command again"
         elif record.kind == "ensemble":
             remedy = "remove that evaluation, then give the 'ferbench ensemble' command again"
+        elif record.kind == "pooled":
+            remedy = "remove that run, then give the 'ferbench run' command of its folds again"
         elif record.kind == "imported":
             remedy = "remove that run, then give the 'ferbench import' command again"
         if Path(name).name != name or name.startswith("."):
@@ -354,6 +364,10 @@ def _scores(
         what, damage = differs_from_members(directory, record, stored.split, predictions)
         if what:
             yield f"{place}/predictions.npz", what, remedy if damage else "nothing: an ensemble stands alone", damage
+    if record.kind == "pooled":
+        what, damage = differs_from_folds(directory, record, stored, predictions)
+        if what:
+            yield f"{place}/predictions.npz", what, remedy if damage else "nothing: a pooled run stands alone", damage
 
 
 def _import(record: Run, stored: Evaluation, predictions: Predictions) -> _Found:

@@ -15,7 +15,17 @@ from ferbench.experiment.plan import Plan
 from ferbench.plugin.culprit import named
 from ferbench.records.environment import Environment
 from ferbench.records.lineage import Lineage
-from ferbench.records.run import AskedRecipe, Data, Failure, Identity, LabelNoise, ListedExclusions, Run, Status
+from ferbench.records.run import (
+    AskedRecipe,
+    Data,
+    Failure,
+    Identity,
+    LabelNoise,
+    ListedExclusions,
+    Run,
+    Status,
+    TestFold,
+)
 from ferbench.runs.corrections import Correction
 from ferbench.runs.directory import RunDirectory
 from ferbench.training import runtime
@@ -52,6 +62,15 @@ def first_record(plan: Plan, device: torch.device) -> Run:
         data.reference = reference
     if unlike := unlike_parts_of(pack):
         data.unlike_parts = unlike
+    if (tested := split.tested) is not None:
+        data.test_fold = TestFold(
+            fold=f"{tested.place}/{tested.of}",
+            by=tested.by,
+            groups=tested.groups,
+            n=tested.n,
+            digest=tested.digest,
+            samples=tested.samples,
+        )
     if split.matched is not None:
         data.exclusions = _listed(split.matched)
     if (noised := split.noised) is not None:

@@ -145,8 +145,14 @@ def refuse_untrained(directory: RunDirectory, record: Run) -> None:
     """For a run that has no weights, done or not.
 
     Raises:
-        UserError: it is an ensemble or was imported.
+        UserError: it is an ensemble, all folds together, or was imported.
     """
+    if record.pooled is not None:
+        folds = [fold.run for fold in record.pooled.folds]
+        raise UserError(
+            f"run {directory.path.name} is the tests of {len(folds)} folds together: it has no weights of its own",
+            f"use one of its folds, such as {folds[0]}; or train on everything without test folds",
+        )
     if record.kind == "ensemble":
         members = [] if record.ensemble is None else [member.run for member in record.ensemble.members]
         raise UserError(

@@ -325,9 +325,9 @@ def _field_type(section: str, field: str, source: str) -> str:
     model = Recipe.model_fields[section].annotation
     assert model is not None
     fields = model.model_fields
-    if f"{section}.{field}" == fold_axis.KEY:
+    if (fold := fold_axis.AXES.get(key := f"{section}.{field}")) is not None:
         why = "it cannot be searched: it is every fold of one setting"
-        raise UserError(f"{source} {fold_axis.KEY}: {why}", fold_axis.ELSEWHERE)
+        raise UserError(f"{source} {key}: {why}", fold_axis.ELSEWHERE.format(fold=fold))
     if field not in fields:
         raise unknown_option(field, tuple(fields), f"[{section}]")
     (role,) = (entry for entry in fields[field].metadata if isinstance(entry, Role))

@@ -102,7 +102,7 @@ def test_a_protocol_without_test_is_for_folds(pack):
     folds = Protocol("folds", ("Training", "PublicTest"), ())
     with pytest.raises(UserError, match="'folds' of 'made-up' is for folds") as error:
         cut(pack, (folds,), SplitRequest())
-    assert "--folds 5" in error.value.remedy
+    assert "--test-folds 5" in error.value.remedy
     assert len(cut(pack, (folds,), SplitRequest(fold="1/2")).validation) == 120
 
 

@@ -34,6 +34,15 @@ def test_own_data(ferbench_cli, tmp_path):
     assert sum("macro average" in one for one in printed.values()) == 3
 
 
+def test_cross_validation(ferbench_cli, tmp_path):
+    small = (*SMALL, "--set", "dataset.size=16")
+    tested, board, shown, seeds = do(ferbench_cli, tmp_path, text_of("how-to/cross-validation.md"), small).values()
+    assert "3 folds by person, seed 0, n = 120" in tested
+    assert "3 folds by person" in board
+    assert "3 runs, each tested on a fold that it never saw; 15 people" in shown
+    assert "3 folds by person, seed 1, n = 120" in seeds
+
+
 def test_own_loss(ferbench_cli, tmp_path):
     printed = do(ferbench_cli, tmp_path, text_of("how-to/own-loss.md"), (*SMALL, *FACES))
     shown, checked, ran, board, checked_rare, ran_rare, *more = printed.values()

@@ -108,6 +108,7 @@ def test_folds_end_with_their_mean_and_are_one_row_of_the_leaderboard(run, board
         "of": 3,
         "sizes": {fold[0]: folds[fold][0] for fold in sorted(folds)},
         "mixed": False,
+        "tested": False,
     }
     assert [one["fold"] for one in group["rows"][0]["runs"]] == ["1/3", "2/3", "3/3"]
     singles = csv.DictReader(io.StringIO(board("--runs", "--format", "csv")))

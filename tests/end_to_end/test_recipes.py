@@ -31,6 +31,7 @@ SMALL = {
 OF_MODEL = {
     "resnet18-small": {"dataset.train": 35},
     "basic-cnn": {},
+    "linear": {},
     "cnn4": {"model.widths": [4, 4, 4, 4], "model.units": 8},
     "resnet9": {"model.width": 4, "data.image_size": 24, "training.start_size": 16},
     "hf-image-classifier": {"data.channels": 3},

@@ -84,6 +84,7 @@ FIELDS: dict[str, tuple[Any, set[str]]] = {
     "data.test_limit_per_class": (3, TEST),
     "data.validation": (0.4, WEIGHTS),
     "data.fold": ("1/3", ROWS),
+    "data.test_fold": ("1/3", ROWS),
     "data.group_by": ("none", WEIGHTS),
     "data.split_seed": (1, WEIGHTS),
     "data.image_size": (32, WEIGHTS),

@@ -27,7 +27,7 @@ from ferbench.runs.agreement import disagreements
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.find import find_run
 from ferbench.runs.index import summaries
-from ferbench.runs.recompute import record_differs_from_members
+from ferbench.runs.recompute import record_differs_from_folds, record_differs_from_members
 from ferbench.runs.verify import Verification
 from ferbench.storage import json_bytes
 
@@ -40,7 +40,7 @@ SETTINGS = {
     "training.batch_size": "16",
 }
 
-NAMES = {"trained": "run-1", "ensemble": "both", "imported": "theirs"}
+NAMES = {"trained": "run-1", "ensemble": "both", "pooled": "folds", "imported": "theirs"}
 
 #: Leaves that nothing else says: changed together with the record's own digest they go unnoticed.
 FREE = {
@@ -66,6 +66,14 @@ FREE = {
         r"environment\..*",
         r"training\.seconds",
     ),
+    "pooled": (
+        r"name|started|finished",
+        r"recipe\.(name|data\.paths?|runtime\..*|evaluation\..*)",
+        r"plugins\..*",
+        r"data\.pack",
+        r"environment\..*",
+        r"training\.seconds",
+    ),
     "imported": (r"name|started|finished", r"environment\..*"),
 }
 
@@ -87,6 +95,8 @@ def made(tmp_path_factory) -> Path:
     seeds = ("--seed", "0", "--seed", "1", "--name", "run", "--no-report", "--quiet")
     call("run", "--model", "linear", *seeds, *sets, "--cache", str(base / "cache"))
     call("ensemble", "run-1", "run-2", "--name", "both")
+    folds = ("--test-folds", "2", "--name", "folds", "--no-report", "--quiet")
+    call("run", "--model", "linear", *folds, *sets, "--cache", str(base / "cache"))
     run = find_run(results, "run-1")
     (name,) = run.load().own_evaluations("test")
     predictions, class_names = run.predictions(name), run.load().data.class_names
@@ -153,13 +163,15 @@ def dotted(way: _Way) -> str:
 
 
 def is_damage(content: bytes, run: RunDirectory) -> bool:
-    """Whether a record by itself, and beside the members of an ensemble, shows that somebody changed it."""
+    """Whether a record by itself, and beside the runs that it is made of, shows that somebody changed it."""
     try:
         record = read_run(content, run.record_path)
     except UserError:
         return True
     if any(True for _ in disagreements(record)):
         return True
+    if record.kind == "pooled":
+        return record_differs_from_folds(run, record) != ""
     return record.kind == "ensemble" and record_differs_from_members(run, record) != ""
 
 
