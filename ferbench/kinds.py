@@ -45,6 +45,7 @@ class Kind:
         in_labels: whether the short label of a run always names it.
         recorded: whether the record of a run may choose the component for a new command: whatever it is told, it acts
             on nothing outside the results directory and the cache. Of its options, `ferbench.plugin.consent` says so.
+        section: of a recipe, whose components it stands among; None: its own, where it has a default.
         rules: the module of its conformance rules; None: there are none.
         scaffold: how a new plugin of the kind is written; None: there is no template.
     """
@@ -60,6 +61,7 @@ class Kind:
     of_tests: bool = False
     in_labels: bool = False
     recorded: bool = False
+    section: str | None = None
     rules: str | None = None
     scaffold: Scaffold | None = None
 
@@ -107,6 +109,17 @@ KINDS = (
         scaffold=Scaffold(
             "net", arguments=("image_size=48", "image_sizes=(32, 64)", "channels=1", 'gives=("features", "classifier")')
         ),
+    ),
+    Kind(
+        name="estimator",
+        hook="ferbench_estimators",
+        spec="EstimatorSpec",
+        noun="estimator",
+        given=1,
+        recorded=True,
+        section="model",
+        rules="ferbench.testing.estimators",
+        scaffold=Scaffold("classifier", arguments=("image_size=48", "channels=1")),
     ),
     Kind(
         name="loss",

@@ -150,4 +150,4 @@ def test_every_kind_names_its_spec_its_hook_and_its_rules():
         assert hasattr(hookspecs, kind.hook)
     declared = {one for one in vars(specs).values() if isinstance(one, type) and issubclass(one, specs.Spec)}
     assert declared - {specs.Spec} == {getattr(specs, kind.spec) for kind in kinds.KINDS}
-    assert set(kinds.WITH_RULES) == set(kinds.WITH_SCAFFOLD) == {*kinds.SECTIONS, "tracker", "metric"}
+    assert set(kinds.WITH_RULES) == set(kinds.WITH_SCAFFOLD) == {*kinds.SECTIONS, "tracker", "metric", "estimator"}

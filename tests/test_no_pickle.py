@@ -21,8 +21,8 @@ FORBIDDEN = {
     "pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "yaml", "jsonpickle",
     "runpy", "code", "codeop",
 }  # fmt: skip
-#: What may be used of them: a writer whose output is only compared.
-ALLOWED = {"marshal.dumps"}
+#: What may be used of them: a writer whose output is only compared, and what says how many threads there are.
+ALLOWED = {"marshal.dumps", "joblib.parallel_config"}
 #: Calls that read pickles unless an argument has exactly this value.
 GUARDED = {
     "torch.load": ("weights_only", True, False),
@@ -36,7 +36,7 @@ CALLS = {
     "eval", "exec", "compile", "__import__", "builtins.eval", "builtins.exec", "builtins.compile", "os.system",
     "os.popen", "torch.hub.load", "torch.jit.load", "torch.package.PackageImporter", "pandas.read_pickle",
     "numpy.fromregex", "torch.hub.load_state_dict_from_url", "timm.models.load_checkpoint",
-    "timm.models.load_state_dict",
+    "timm.models.load_state_dict", "skops.io.load",
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from ferbench.cli.tables import show, table, terminal_width
 from ferbench.plugin.specs import (
     DatasetSpec,
+    EstimatorSpec,
     LossSpec,
     MetricSpec,
     ModelSpec,
@@ -37,7 +38,9 @@ def describe(component: Component) -> dict[str, Any]:
     of_kind: tuple[str, ...] = ()
     if isinstance(spec, DatasetSpec):
         of_kind = ("needs_path", "synthetic", "protocols")
-    if isinstance(spec, ModelSpec):
+    if isinstance(spec, EstimatorSpec):
+        of_kind = ("image_size", "image_sizes", "channels", "mean", "std", "trusted")
+    elif isinstance(spec, ModelSpec):
         of_kind = ("image_size", "image_sizes", "channels", "mean", "std", "affect", "gives", "views")
     if isinstance(spec, LossSpec):
         of_kind = ("needs", "views")
@@ -51,7 +54,7 @@ def describe(component: Component) -> dict[str, Any]:
     return {
         "name": component.name,
         "qualified_name": component.qualified_name,
-        "kind": component.kind,
+        "kind": component.spec.kind,
         "summary": spec.summary,
         "distribution": component.distribution,
         "version": component.version,
@@ -79,7 +82,7 @@ def show_page(component: Component, layers: LayerTable | None, built_for: str) -
         built_for: the classes and images that the layers are for.
     """
     spec, options = component.spec, component.options().fields
-    parts: list[RenderableType] = [Text(f"{component.kind} {component.name}", style="bold")]
+    parts: list[RenderableType] = [Text(f"{spec.kind} {component.name}", style="bold")]
     if spec.summary:
         parts.append(Text(one_line(spec.summary)))
     parts += ["", table(["", ""], _facts(component), whole=("",)), ""]
@@ -110,8 +113,11 @@ def _facts(component: Component) -> list[list[str]]:
         also = f"; made for {', '.join(map(str, spec.image_sizes))} too" if spec.image_sizes else ""
         facts.append(["input", f"{spec.image_size}×{spec.image_size}, {colour}{also}"])
         facts.append(["normalised", f"mean {_numbers(spec.mean)}, standard deviation {_numbers(spec.std)}"])
-        facts.append(["affect head", "yes" if spec.affect else "no"])
-        facts.append(["gives", ", ".join(["logits", *spec.gives])])
+        if isinstance(spec, EstimatorSpec):
+            facts.append(["fitted", "at once, without epochs, loss, optimiser, schedule and augmentation"])
+        else:
+            facts.append(["affect head", "yes" if spec.affect else "no"])
+            facts.append(["gives", ", ".join(["logits", *spec.gives])])
     if isinstance(spec, LossSpec):
         facts.append(["needs", ", ".join(["logits", *spec.needs])])
     if isinstance(spec, SamplerSpec):

@@ -108,7 +108,8 @@ def cross_validations(outcomes: Sequence[Outcome]) -> list[CrossValidation]:
     """Those configurations of a command of which more than one fold was asked for, with what became of each."""
     from ferbench.experiment.prepare import named_settings
 
-    asked = named_settings([outcome.combination.settings for outcome in outcomes])
+    combinations = [outcome.combination for outcome in outcomes]
+    asked = named_settings([one.settings for one in combinations], [one.defaults for one in combinations])
     shared = [{key: value for key, value in settings.items() if key not in (SEED, FOLD)} for settings in asked]
     named = titles(shared, telling(shared, ignored=()))
     by_configuration: dict[str, CrossValidation] = {}

@@ -80,13 +80,14 @@ def show_component(
     from ferbench.plugin.specs import ModelSpec
 
     component = load_registry(plugin).find(kind, name)
-    if component.kind != "model" and (sets or image_size):
+    if component.spec.kind != "model" and (sets or image_size):
         raise UserError(f"{component.where} has no layers to compute", "leave --set and --image-size out")
     options = component.options()
     given = assignments(component, sets)
     lacking = [option.name for option in options.fields if option.required and option.name not in given]
     record, layers, built_for = component_page.describe(component), None, ""
-    if isinstance(component.spec, ModelSpec) and not lacking:
+    if component.spec.kind == "model" and not lacking:
+        assert isinstance(component.spec, ModelSpec)
         size = image_size or component.spec.image_size
         settings = options.validate(given, "model")
         layers, built_for = _layers(component, settings, classes, size), f"{classes} classes at {size}×{size}"
@@ -96,7 +97,7 @@ def show_component(
         echo_json(record)
         return
     component_page.show_page(component, layers, built_for)
-    if component.kind == "model" and lacking:
+    if component.spec.kind == "model" and lacking:
         click.echo(f"For the layers say {' '.join(f'--set {option}=…' for option in lacking)}")
 
 
@@ -118,7 +119,7 @@ def _list_record(registry: Registry, kind: str | None) -> dict[str, Any]:
             {
                 "name": component.name,
                 "qualified_name": component.qualified_name,
-                "kind": component.kind,
+                "kind": component.spec.kind,
                 "distribution": component.distribution,
                 "version": component.version,
                 "api": component.api,
@@ -141,7 +142,13 @@ def _list_table(registry: Registry, kind: str | None, width: int | None) -> Any:
     rows = []
     for component in registry.components(kind):
         status, cause = _status(component, registry)
-        about = [component.name, component.kind, component.distribution, component.version, component.plugin.origin]
+        about = [
+            component.name,
+            component.spec.kind,
+            component.distribution,
+            component.version,
+            component.plugin.origin,
+        ]
         rows.append([*about, status, cause or component.spec.summary])
     for record in registry.broken():
         about = [record.name, "—", record.distribution, record.version, record.origin]

@@ -92,6 +92,8 @@ def show_outcome(outcome: Outcome, *, quiet: bool) -> None:
         f"{split}, n = {evaluation.n:,}",
         f"epoch {training.best_epoch} of {training.epochs}; selected by validation {training.select}"
         if training.epochs
+        else "fitted at once, without epochs"
+        if training.fitted
         else "weights as they were built, without training",
         *evaluation.ways,
         "synthetic images" if record.data.synthetic else "",

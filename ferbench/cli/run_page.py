@@ -212,13 +212,14 @@ def show(page: Page) -> None:
         _rows("Model", list(_flat(record.model.plain())))
     if record.training is not None:
         _rows("Training", list(_flat(record.training.plain())))
+    fitted = record.training is not None and record.training.fitted
     points = [
         [
             point.name,
             str(point),
             size(point.bytes),
             point.fault or "whole",
-            f"--from {page.run}@{point.point}" if point.point else "",
+            f"--from {page.run}@{point.point}" if point.point and not fitted else "",
         ]
         for point in page.checkpoints
     ]

@@ -10,7 +10,7 @@ import click
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.tables import fitting, show, terminal_width
 from ferbench.experiment.differences import of_recipe, title
-from ferbench.kinds import DEFAULTS
+from ferbench.kinds import DEFAULTS, NONE
 
 if TYPE_CHECKING:
     from ferbench.tuning.session import Session
@@ -42,10 +42,12 @@ def show_space(session: Session, *, as_json: bool) -> None:
         f"{objective.name} ({'higher' if objective.higher_is_better else 'lower'})" for objective in session.objectives
     )
     seeds = ", ".join(map(str, session.settings.seeds))
+    there_are = session.base.resolved.components
+    used = {section: name for section, name in DEFAULTS.items() if section in there_are or name == NONE}
     there = "there already: it goes on" if place.path.exists() else "new"
     lines = (
         f"study {place.id} ({session.label}; {there})",
-        f"base: {title(of_recipe(space.base, DEFAULTS))}",
+        f"base: {title(of_recipe(space.base, used))}",
         f"better: {goals}, on validation",
         f"{session.target} trials chosen by {by.algorithm}, pruner {by.pruner}; the best repeated over seeds {seeds}",
     )

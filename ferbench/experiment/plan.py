@@ -12,6 +12,7 @@ from ferbench.data.order import Lengths
 from ferbench.data.pack import Pack
 from ferbench.data.splits import Rows, Split, SplitRequest, cut, stored_digest
 from ferbench.errors import UserError
+from ferbench.experiment.estimators import is_estimator
 from ferbench.experiment.fingerprint import (
     config_id,
     fields_with_role,
@@ -21,7 +22,7 @@ from ferbench.experiment.fingerprint import (
 from ferbench.experiment.postprocessing import Postprocessing, identity_of
 from ferbench.experiment.recipe import DataSettings, Role
 from ferbench.experiment.resolve import ChosenComponent, ResolvedRecipe
-from ferbench.experiment.sampling import planned_lengths
+from ferbench.experiment.sampling import check_fixed_draws, planned_lengths
 from ferbench.experiment.start import Start
 from ferbench.experiment.teacher import Teacher, check_lesson, names_run
 from ferbench.ids import digest, short
@@ -80,6 +81,11 @@ class Plan:
         return spec
 
     @property
+    def fits_at_once(self) -> bool:
+        """Whether the model is an estimator."""
+        return is_estimator(self.resolved.components["model"].component)
+
+    @property
     def loss_spec(self) -> LossSpec:
         spec = self.resolved.components["loss"].component.spec
         assert isinstance(spec, LossSpec)
@@ -93,8 +99,8 @@ class Plan:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What the loss reads of the model's outputs beside logits and affect."""
-        return needed(self.loss_spec)
+        """What the loss reads of the model's outputs beside logits and affect; an estimator has no loss."""
+        return () if self.fits_at_once else needed(self.loss_spec)
 
     @property
     def views(self) -> tuple[ViewKind, ...]:
@@ -200,7 +206,10 @@ def plan(resolved: ResolvedRecipe, pack: Pack, start: Start | None = None, teach
     if teacher is not None:
         step = resolved.components.get("preprocessing")
         check_lesson(teacher, task, pack, min(size, recipe.training.start_size or size), step)
-    lengths = planned_lengths(resolved, split.labels[split.train], task)
+    labels = split.labels[split.train]
+    if is_estimator(resolved.components["model"].component):
+        check_fixed_draws(resolved, labels, task)
+    lengths = planned_lengths(resolved, labels, task)
     rows = {
         "classes": list(split.class_names),
         "train": split.train_digest,

@@ -6,7 +6,7 @@ options checked, what it starts from is looked up, its dataset is packed, the sp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -16,13 +16,14 @@ from ferbench.data.splits import people
 from ferbench.errors import UserError
 from ferbench.experiment.dataset_pack import dataset_pack, places
 from ferbench.experiment.differences import Settings, of_recipe, telling, titles
+from ferbench.experiment.estimators import defaults_for
 from ferbench.experiment.plan import Plan, check_metric, dataset_key, plan
 from ferbench.experiment.recorded import remember_said
 from ferbench.experiment.resolve import ResolvedRecipe, resolve
 from ferbench.experiment.settings import Tables
 from ferbench.experiment.start import Start
 from ferbench.experiment.teacher import find_teacher, names_run, taught, teacher_of
-from ferbench.kinds import DEFAULTS, SECTIONS
+from ferbench.kinds import DEFAULTS, NONE, SECTIONS
 from ferbench.plugin.discovery import Registry, warn_on_stderr
 from ferbench.plugin.specs import DatasetSpec
 
@@ -174,6 +175,12 @@ class Combination:
         self.skip, self.error = error.message, error
 
     @property
+    def defaults(self) -> dict[str, str]:
+        """The components of sections that name none."""
+        there = None if self.resolved is None else self.resolved.components
+        return {key: name for key, name in DEFAULTS.items() if there is None or key in there or name == NONE}
+
+    @property
     def action(self) -> str:
         """``run``, ``reuse`` or ``skip``."""
         return "skip" if self.skip else "reuse" if self.done else "run"
@@ -185,7 +192,7 @@ def resolve_all(settings: Sequence[Tables], preparer: Preparer) -> list[Combinat
     Raises:
         UserError: none makes sense.
     """
-    several = named_settings(settings)
+    several = named_settings(settings, [defaults_for(tables, preparer.registry) for tables in settings])
     varied = telling(several, ignored=())
     combinations = [
         Combination(tables, label, {key: named.get(key) for key in varied})
@@ -200,10 +207,15 @@ def resolve_all(settings: Sequence[Tables], preparer: Preparer) -> list[Combinat
     return combinations
 
 
-def named_settings(settings: Sequence[Tables]) -> list[Settings]:
+def named_settings(settings: Sequence[Tables], defaults: Sequence[Mapping[str, str]]) -> list[Settings]:
     """The settings of each combination by key; a component without the distribution that it comes with, unless that
-    varies."""
-    several = [of_recipe(tables, DEFAULTS) for tables in settings]
+    varies.
+
+    Args:
+        settings: raw settings of each.
+        defaults: the components of each that names none, by section.
+    """
+    several = [of_recipe(tables, own) for tables, own in zip(settings, defaults, strict=True)]
     for section in SECTIONS:
         chosen = [named for named in several if section in named]
         bare = {str(named[section]): str(named[section]).rpartition(":")[2] for named in chosen}

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ferbench.errors import UserError
+from ferbench.experiment.estimators import fitted_recipe, is_estimator, refuse_hearing
 from ferbench.experiment.file_content import content_digest
 from ferbench.experiment.initial_weights import identify_weights
 from ferbench.experiment.recipe import Component as Asked
@@ -246,9 +247,15 @@ def resolve(settings: Tables, registry: Registry) -> ResolvedRecipe:
         component = registry.find(kind, asked.name)
         return ChosenComponent(component, component.options().validate(asked.options, kind))
 
+    model = registry.find("model", recipe.components["model"].name)
+    if is_estimator(model):
+        recipe = fitted_recipe(recipe, settings, model)
     components = {section: choose(section, asked) for section, asked in recipe.components.items()}
-    check_partners(components["loss"].component, components["model"].component, registry)
-    check_teacher(components["loss"].component, recipe.training.teacher)
+    if is_estimator(model):
+        refuse_hearing(components["sampler"].component, model)
+    else:
+        check_partners(components["loss"].component, model, registry)
+        check_teacher(components["loss"].component, recipe.training.teacher)
     for name in recipe.data.paths or {}:
         registry.find("dataset", name)
     if recipe.start is not None:
@@ -292,7 +299,8 @@ def _metrics(
 
 def _deciding(recipe: Recipe, components: Mapping[str, ChosenComponent]) -> set[str]:
     """Names of metrics of plugins that epochs are selected by, or that an option of what hears scores names."""
-    heard = [value for section in ("schedule", "sampler") for value in components[section].options.values()]
+    hearing = [components[section] for section in ("schedule", "sampler") if section in components]
+    heard = [value for chosen in hearing for value in chosen.options.values()]
     return {name for name in (recipe.training.select, *heard) if isinstance(name, str) and name in offered()}
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ferbench.data.order import Lengths, Order
 from ferbench.errors import UserError
+from ferbench.experiment.estimators import refuse_hearing
 from ferbench.experiment.resolve import ResolvedRecipe
 from ferbench.plugin.culprit import calls, in_use
 from ferbench.task import Task
@@ -58,6 +59,45 @@ def planned_lengths(resolved: ResolvedRecipe, labels: NDArray[np.int64], task: T
     if gives_batches(sampler):
         return Lengths.of(first, told)
     return Lengths.cut(told or [len(first)], training.batch_size)
+
+
+#: Epochs that the draws of a sampler are averaged over, for an estimator: a share of 1/10 is then right to 3 %.
+_AVERAGED = 1000
+
+
+def check_fixed_draws(resolved: ResolvedRecipe, labels: NDArray[np.int64], task: Task) -> None:
+    """Refuse a sampler for an estimator that draws by what it hears.
+
+    Raises:
+        UserError: it does, or its options do not fit the task.
+    """
+    sampler = build_sampler(resolved, labels, task)
+    state = sampler.state_dict() if callable(getattr(sampler, "state_dict", None)) else None
+    components = resolved.components
+    refuse_hearing(components["sampler"].component, components["model"].component, state=state)
+
+
+def mean_draws(resolved: ResolvedRecipe, labels: NDArray[np.int64], task: Task) -> NDArray[np.float64] | None:
+    """How often a sampler draws each training sample in an epoch, on average, as multiples of the mean.
+
+    Args:
+        resolved: what is asked for.
+        labels: int64[n], of the training split.
+        task: what the sampler is built for.
+
+    Returns:
+        float64[n]; None: all are drawn equally often.
+
+    Raises:
+        UserError: the sampler's options do not fit the task, or it draws what is not there.
+    """
+    sampler, n = build_sampler(resolved, labels, task), len(labels)
+    drawn = np.zeros(n, dtype=np.int64)
+    for epoch in range(1, _AVERAGED + 1):
+        drawn += np.bincount(draw(sampler, epoch, n, resolved.recipe.training.batch_size).positions, minlength=n)
+        if epoch == 2 and drawn.min() == drawn.max():
+            return None
+    return drawn / drawn.mean()
 
 
 #: No epoch has more; a number out of range is a mistake, not a plan.

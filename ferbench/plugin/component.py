@@ -86,7 +86,13 @@ class PluginRecord:
 
 @dataclass(frozen=True)
 class Component:
-    """Something that a plugin offers: a spec and where it came from."""
+    """Something that a plugin offers: a spec and where it came from.
+
+    Attributes:
+        kind: that it is chosen as; an estimator is chosen as a model, and only its spec is of another kind.
+        spec: the plugin's description.
+        plugin: where it came from.
+    """
 
     kind: str
     spec: Spec
@@ -179,7 +185,7 @@ class Component:
             return OptionSchema.of(lambda: None)
         try:
             skip = ("seed", *self._named())
-            return OptionSchema.of(builder, skip, given=BY_NAME[self.kind].given, owner=self.where)
+            return OptionSchema.of(builder, skip, given=BY_NAME[self.spec.kind].given, owner=self.where)
         except (TypeError, ValueError) as error:
             raise self._unusable(str(error)) from error
 
@@ -189,7 +195,7 @@ class Component:
         if self.api < 2:
             return ()
         parameters = inspect.signature(self.builder()).parameters
-        asked = [name for name in BY_NAME[self.kind].named if name in parameters]
+        asked = [name for name in BY_NAME[self.spec.kind].named if name in parameters]
         return tuple(name for name in asked if parameters[name].default is inspect.Parameter.empty)
 
     def asked(self, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from ferbench.plugin.specs import (
     AugmentationSpec,
     CommandSpec,
     DatasetSpec,
+    EstimatorSpec,
     LossSpec,
     MetricSpec,
     ModelSpec,
@@ -64,6 +65,16 @@ def ferbench_models() -> Iterable[ModelSpec]:  # type: ignore[empty-body]
     @ferbench.hookimpl
     def ferbench_models():
         yield ferbench.ModelSpec("tiny-net", build="my_package.net:tiny_net", image_size=48, channels=1)
+    """
+
+
+@hookspec
+def ferbench_estimators() -> Iterable[EstimatorSpec]:  # type: ignore[empty-body]
+    """Models that are fitted at once, named in ``--model``.
+
+    @ferbench.hookimpl
+    def ferbench_estimators():
+        yield ferbench.EstimatorSpec("my-forest", build="my_package.forest:my_forest", image_size=48, channels=1)
     """
 
 

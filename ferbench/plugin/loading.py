@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pluggy
 
-from ferbench.kinds import KINDS
+from ferbench.kinds import BY_NAME, KINDS
 from ferbench.plugin import hookspecs, specs
 from ferbench.plugin.faults import PluginFault
 from ferbench.plugin.measuring import metric_fault
@@ -60,9 +60,10 @@ def collect_specs(plugin: object, own_stem: str | None = None) -> tuple[Spec, ..
                 collected += [_checked(spec, hook, wanted, own_stem) for spec in _iterate(given, hook)]
     seen: set[tuple[str, str]] = set()
     for spec in collected:
-        if (spec.kind, spec.name) in seen:
+        key = BY_NAME[spec.kind].section or spec.kind, spec.name
+        if key in seen:
             raise PluginFault(f"two {spec.kind} specs are named '{spec.name}'")
-        seen.add((spec.kind, spec.name))
+        seen.add(key)
     return tuple(collected)
 
 

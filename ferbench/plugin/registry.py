@@ -32,14 +32,18 @@ class Registry:
 
     def components(self, kind: str | None = None) -> list[Component]:
         """The components of one kind, or of all, by kind and name."""
-        return [component for component in self._components if kind is None or component.kind == kind]
+        return [one for one in self._components if kind in (None, one.kind, one.spec.kind)]
 
     @cached_property
     def _components(self) -> list[Component]:
         """One object each, which keeps the options that it read."""
-        offered = [Component(spec.kind, spec, plugin) for plugin in self.plugins for spec in plugin.components]
+        offered = [
+            Component(BY_NAME[spec.kind].section or spec.kind, spec, plugin)
+            for plugin in self.plugins
+            for spec in plugin.components
+        ]
         order = list(BY_NAME)
-        return sorted(offered, key=lambda c: (order.index(c.kind), c.name, canonical(c.distribution)))
+        return sorted(offered, key=lambda c: (order.index(c.spec.kind), c.name, canonical(c.distribution)))
 
     def broken(self) -> list[PluginRecord]:
         """The plugins that could not be loaded."""

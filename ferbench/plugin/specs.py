@@ -200,6 +200,35 @@ class ModelSpec(Spec):
 
 
 @dataclass(frozen=True, slots=True)
+class EstimatorSpec(ModelSpec):
+    """A model that is fitted at once, as those of scikit-learn are, chosen by ``--model`` like any other. Builder:
+    ``build(task: Task, *, seed: int, options…)`` returns an object with ``fit(images: float32[n, D], labels:
+    int64[n])``, ``predict_proba(images: float32[m, D]) -> float[m, k]`` and ``classes_``, the k class ids that it was
+    fitted on.
+
+    Rows are images as the model's input is given to any model, D = ``task.channels`` × ``task.height`` ×
+    ``task.width``, in this order. It is fitted once, on the training samples in the order of the split, not augmented.
+    Where ``fit`` has a parameter ``sample_weight`` it is given float64[n] for a sampler that does not draw all samples
+    equally often; one without is refused such a sampler. All its random numbers come from ``seed``, which the harness
+    gives and is no option. ``fit`` may use the threads that joblib and BLAS are set to.
+
+    What is fitted is kept as a file of ``skops.io``, never as a pickle: objects of scikit-learn and numpy, and of the
+    classes in ``trusted``. Trees and support vectors are looked at before they predict, since scikit-learn indexes
+    into them unchecked.
+
+    ``affect``, ``gives`` and ``views`` are those of networks, and stay as they are.
+
+    Attributes:
+        trusted: full names of its own classes that the file may hold objects of, such as
+            ``("my_package.features.Edges",)``.
+    """
+
+    kind: ClassVar[str] = "estimator"
+
+    trusted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class LossSpec(Spec):
     """A loss. Builder: ``build(task: Task, *, options…)`` returns a callable
     ``(Outputs, Targets) -> LossValue`` (a scalar tensor, the mean over the samples, is accepted).

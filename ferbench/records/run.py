@@ -273,7 +273,7 @@ class Stopped(Record):
     """Why a training ended."""
 
     reason: str
-    """``epochs`` (all done), ``patience``, or ``ensemble``."""
+    """``epochs`` (all done), ``patience``, ``fit`` (an estimator, fitted at once), or ``ensemble``."""
     epoch: Count | None = None
     """The last."""
 
@@ -312,6 +312,11 @@ class Training(Record):
     ``corrections.csv`` says which; not there for a loss that never did."""
     weights_sha256: str | None = None
     """SHA-256 of ``best.safetensors``."""
+
+    @property
+    def fitted(self) -> bool:
+        """Whether it was the fit of an estimator."""
+        return self.stopped is not None and self.stopped.reason == "fit"
 
 
 class Failure(Record):

@@ -55,8 +55,11 @@ def lead(run: RunView) -> str:
         )
     if record.kind == "imported":
         return one_line(f"{names['model']} {where}: trained elsewhere, its predictions imported.")
+    n = f"{sum(data.counts['train'].values()):,} samples"
+    if record.training is not None and record.training.fitted:
+        return one_line(f"{names['model']} {where}: fitted on {n}, {names['sampler']} sampling, seed {record.seed}.")
     return one_line(
-        f"{names['model']} {where}: trained on {sum(data.counts['train'].values()):,} samples with "
+        f"{names['model']} {where}: trained on {n} with "
         f"{names['loss']}, {names['sampler']} sampling, {names['augmentation']} augmentation and {names['optimizer']}, "
         f"seed {record.seed}."
     )
@@ -80,8 +83,9 @@ def tiles(run: RunView) -> list[Tile]:
         made.append(Tile("status", run.status, f"{len(run.history)} epochs done"))
     if training is not None and record.kind == "trained":
         chosen = f"by validation {_selected_by(training.select or '')}" if training.epochs else "not trained"
-        made.append(Tile("epoch kept", f"{training.best_epoch} of {training.epochs}", chosen))
-    if record.model is not None:
+        if not training.fitted:
+            made.append(Tile("epoch kept", f"{training.best_epoch} of {training.epochs}", chosen))
+    if record.model is not None and record.model.parameters is not None:
         flops, of_loss = record.model.flops, record.model.loss_parameters
         beside = [f"and {shown(of_loss, 'count')} of the loss"] if of_loss else []
         note = ", ".join([*beside, *([_operations(flops)] if flops else [])])
@@ -142,7 +146,7 @@ def notes(run: RunView) -> list[str]:
 
 
 def _training_notes(training: Training, asked: AskedRecipe) -> Iterator[str]:
-    if training.epochs == 0:
+    if training.epochs == 0 and not training.fitted:
         yield "Nothing was trained: these are the weights as the model was built with them."
     if training.stopped is not None and training.stopped.reason == "patience":
         of = asked.training["epochs"]

@@ -149,7 +149,7 @@ class RunView:
     def kept(self) -> str | None:
         """``12/20``: the epoch whose weights were kept, of those that were trained; None where nothing was."""
         training = self.record.training
-        return None if training is None else f"{training.best_epoch}/{training.epochs}"
+        return None if training is None or training.fitted else f"{training.best_epoch}/{training.epochs}"
 
     def predictions(self, scored: Scored | None) -> Predictions | None:
         """Those of an evaluation; None where there is no evaluation, or its predictions are gone or damaged."""

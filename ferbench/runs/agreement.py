@@ -172,7 +172,8 @@ def _training(record: Run) -> Iterator[str]:
     if stopped is not None:
         holds["stopped.epoch"] = stopped.epoch in (None, training.epochs)
         patient = asked.get("patience") is not None
-        holds["stopped.reason"] = training.epochs == most if stopped.reason == "epochs" else patient
+        follows = {"epochs": training.epochs == most, "fit": most == 0 and "loss" not in record.components}
+        holds["stopped.reason"] = follows.get(stopped.reason, patient)
     unlike = [key for key, right in holds.items() if not right]
     if unlike:
         yield f"training is not what follows from the recipe: {', '.join(unlike)}"

@@ -108,7 +108,7 @@ def data_flag(kind: str) -> str:
 
 def chosen_by(kind: str, name: str) -> str:
     """The options of ``ferbench run`` that choose a component."""
-    return f"--set evaluation.metrics={name}" if kind == "metric" else f"--{kind} {name}"
+    return f"--set evaluation.metrics={name}" if kind == "metric" else f"--{BY_NAME[kind].section or kind} {name}"
 
 
 def _scaffold(kind: str) -> Scaffold:

@@ -13,8 +13,8 @@ from ferbench.testing.rules import NotApplicable, Rule, Subject, Violation
 
 #: What takes long to import and is not needed to describe anything.
 HEAVY = (
-    *("numpy", "pandas", "plotly", "pydantic", "scipy", "sklearn", "tensorflow", "timm", "torch", "torchvision"),
-    "transformers",
+    *("numpy", "pandas", "plotly", "pydantic", "scipy", "skimage", "sklearn", "skops", "tensorflow", "timm", "torch"),
+    *("torchvision", "transformers"),
 )
 
 _PROBE = """

@@ -172,9 +172,10 @@ def check(subject: Subject, informational: bool = True) -> Iterator[Verdict]:
     Nothing that the component raises ends the check but ``KeyboardInterrupt``. When a rule fails without which the
     others make no sense, those are skipped.
     """
-    bench = rule_set(subject.component.kind).bench(subject)
+    kind = subject.component.spec.kind
+    bench = rule_set(kind).bench(subject)
     closed: str | None = None
-    for rule in rules_of(subject.component.kind):
+    for rule in rules_of(kind):
         if rule.informational and not informational:
             continue
         if closed is not None:

@@ -59,6 +59,8 @@ def checked_model(plan: Plan) -> nn.Module:
         UserError: one of them, or both together, cannot serve the plan.
     """
     model = build_model(plan)
+    if plan.fits_at_once:  # there is nothing to try before it is fitted
+        return model
     check_budget(plan, sum(count_parameters(model)))
     check_outputs(plan, model)
     check_single_images(plan, model)

@@ -9,7 +9,11 @@ from torch import nn
 from ferbench.data.batches import Batches, InputShape, Truth
 from ferbench.data.splits import Rows
 from ferbench.errors import UserError
+from ferbench.estimators.module import EstimatorModule
 from ferbench.experiment.plan import Plan, normalization
+from ferbench.experiment.resolve import ChosenComponent
+from ferbench.plugin.specs import EstimatorSpec
+from ferbench.task import Task
 from ferbench.training import runtime, torchrun
 from ferbench.training.evaluation import evaluating
 from ferbench.training.growing import planned_sizes
@@ -24,10 +28,25 @@ def input_shape(plan: Plan) -> InputShape:
 
 def build_model(plan: Plan) -> nn.Module:
     """The model with its initial weights, on the CPU, as the seed gives them."""
-    runtime.seed_everything(plan.resolved.recipe.training.seed)
-    model = plan.resolved.components["model"].build(plan.task)
+    seed = plan.resolved.recipe.training.seed
+    runtime.seed_everything(seed)
+    return built(plan.resolved.components["model"], plan.task, seed)
+
+
+def built(chosen: ChosenComponent, task: Task, seed: int) -> nn.Module:
+    """A model as its plugin builds it, on the CPU; an estimator within a module.
+
+    Args:
+        chosen: the model.
+        task: what it is built for.
+        seed: of an estimator's random numbers.
+    """
+    spec = chosen.component.spec
+    if isinstance(spec, EstimatorSpec):
+        return EstimatorModule(chosen.build(task, seed=seed), task.num_classes, spec.trusted, spec.name)
+    model = chosen.build(task)
     if not isinstance(model, nn.Module):
-        raise TypeError(f"the builder of model '{plan.model_spec.name}' returned {type(model).__name__}, no nn.Module")
+        raise TypeError(f"the builder of model '{spec.name}' returned {type(model).__name__}, no nn.Module")
     return model
 
 

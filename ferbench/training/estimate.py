@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from ferbench.data.stratified import draw_stratified
 from ferbench.errors import is_out_of_memory
+from ferbench.estimators.fitting import fit
+from ferbench.estimators.module import EstimatorModule
 from ferbench.experiment.plan import Plan
 from ferbench.experiment.recipe import AVERAGE
 from ferbench.ids import digest
@@ -28,6 +33,9 @@ from ferbench.training.step import evaluate_loss, forward
 from ferbench.training.teachers import build_teacher
 
 _ROUNDS = 3
+
+#: Training samples of the first fit of an estimator, at least; and images that one looks at.
+_SMALL, _LOOKED_AT = 1000, 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,8 @@ class Estimator:
             return self._estimate(plan)
 
     def _estimate(self, plan: Plan) -> Estimate:
+        if plan.fits_at_once:
+            return self._of_fit(plan)
         train_second, evaluation_second, _ = self._rates(plan)
         check_epochs(plan, plan.split.labels[plan.split.train])
         settings = plan.resolved.recipe.training
@@ -81,6 +91,24 @@ class Estimator:
             trained *= passes(plan.resolved.components["optimizer"].build)
         seconds = (trained * train_second + evaluated * evaluation_second) / plan.resolved.recipe.runtime.devices
         return Estimate(seconds, *room(plan, *self._checkpoint_bytes(plan)))
+
+    def _of_fit(self, plan: Plan) -> Estimate:
+        """Of an estimator: it is fitted on a small part of the training samples and on twice as many; how much longer
+        that takes is how it goes on."""
+        recipe, cpu = plan.resolved.recipe, torch.device("cpu")
+        runtime.prepare(cpu, recipe.runtime.threads or self._threads, recipe.training.deterministic)
+        n, small = len(plan.split.train), max(_SMALL, len(plan.split.train) // 16)
+        sizes = [n] if n <= 2 * small else [small, 2 * small]
+        fits = [_timed_fit(plan, size) for size in sizes]
+        (module, _), whole = fits[-1], _extended(sizes, [seconds for _, seconds in fits], n)
+        looked_at = split_batches(plan, plan.split.train[: min(n, _LOOKED_AT)], cpu)
+        started = time.perf_counter()
+        with torch.inference_mode():
+            forward(module, looked_at.images(np.arange(len(looked_at), dtype=np.int64)))
+        each = (time.perf_counter() - started) / len(looked_at)
+        evaluated = sum(len(rows) for rows, _ in plan.evaluation_rows().values())
+        held = _extended(sizes, [len(module.skops) for module, _ in fits], n)
+        return Estimate(whole + evaluated * each, *room(plan, round(held), 0))
 
     def _checkpoint_bytes(self, plan: Plan) -> tuple[int, int]:
         settings = plan.resolved.recipe.training
@@ -170,3 +198,25 @@ def _measure(plan: Plan, device: torch.device, batch_size: int, threads: int | N
             seconds.append(time.perf_counter() - started)
         rates.append(statistics.median(seconds) / batch_size)
     return rates[0], rates[1], parameters
+
+
+def _timed_fit(plan: Plan, size: int) -> tuple[EstimatorModule, float]:
+    """An estimator fitted on so many of the training samples, and how long that took."""
+    train, labels = plan.split.train, plan.split.labels
+    rows = draw_stratified(
+        train, labels, plan.pack.ids, total=size, per_class=None, seed=0, purpose="estimate of an estimator"
+    )
+    module = build_model(plan)
+    assert isinstance(module, EstimatorModule)
+    batches = split_batches(plan, rows, torch.device("cpu"))
+    started = time.perf_counter()
+    fit(module, batches, None, torch.get_num_threads(), lambda line: None)
+    return module, time.perf_counter() - started
+
+
+def _extended(sizes: list[int], costs: Sequence[float], n: int) -> float:
+    """What ``n`` samples cost, by what one or two smaller numbers of them do: a power of it, the third at most."""
+    if len(sizes) == 1:
+        return costs[0]
+    power = math.log(costs[1] / costs[0]) / math.log(sizes[1] / sizes[0])
+    return float(costs[1] * (n / sizes[1]) ** min(max(power, 0.0), 3.0))

@@ -32,7 +32,7 @@ from ferbench.training.step import Loss, start_epoch
 def evaluate_kept(
     plan: Plan,
     model: nn.Module,
-    loss: Loss,
+    loss: Loss | None,
     device: torch.device,
     directory: RunDirectory,
     record: Run,
@@ -90,7 +90,7 @@ def _validation(plan: Plan, directory: RunDirectory) -> tuple[NDArray[np.float32
 def evaluate_role(
     plan: Plan,
     model: nn.Module,
-    loss: Loss,
+    loss: Loss | None,
     device: torch.device,
     directory: RunDirectory,
     role: str,
@@ -100,7 +100,7 @@ def evaluate_role(
     """What the weights of an epoch predict of the samples of "validation" or "test", and why that says nothing of
     single images, where it is so."""
     recipe = plan.resolved.recipe
-    if epoch:  # the loss of the test set is that of the validation that chose the epoch
+    if epoch and loss is not None:  # the loss of the test set is that of the validation that chose the epoch
         start_epoch(loss, epoch, recipe.training.epochs)
         put_state(loss, read_loss(directory.checkpoints, BEST), device)
     batches = split_batches(plan, plan.evaluation_rows()[role][0], device)

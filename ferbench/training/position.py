@@ -21,7 +21,7 @@ class TrainingOutcome:
         train_seconds: of training alone.
         micro_batch: samples at once after memory ran out; None when whole batches fitted.
         epochs: that were trained.
-        stopped: why it ended: ``epochs`` (all done) or ``patience``.
+        stopped: why it ended: ``epochs`` (all done), ``patience``, or ``fit`` of an estimator, which has none.
     """
 
     seconds: float = 0.0

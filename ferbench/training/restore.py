@@ -25,6 +25,7 @@ from ferbench.runs.directory import RunDirectory
 from ferbench.runs.saved import BEST
 from ferbench.task import Task
 from ferbench.training import checkpoints
+from ferbench.training.building import built
 from ferbench.training.evaluation import averaged
 from ferbench.training.step import forward
 
@@ -176,7 +177,7 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
     refuse_without_weights(directory, record)
     run = directory.path.name
     about = recorded_model(record, run, registry)
-    model = about.chosen.build(about.task)
+    model = built(about.chosen, about.task, record.recipe.training["seed"])
     checkpoints.load_weights(directory.checkpoints, BEST, model, device, record.training)
     preprocessing, other_before = _preprocessing(record, registry, run)
     postprocessing, other_after = _postprocessing(record, registry, about.task, run)

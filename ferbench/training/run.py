@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import platform
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from torch import nn
 
 from ferbench.data.shards import Shards
 from ferbench.errors import UserError, is_out_of_memory, out_of_memory
+from ferbench.estimators.fitting import fit as fit_estimator
+from ferbench.estimators.module import EstimatorModule
 from ferbench.experiment.plan import Plan
+from ferbench.experiment.sampling import mean_draws
 from ferbench.locks import TakenOver
 from ferbench.plugin.culprit import blame, using
 from ferbench.records.epoch import Epoch
@@ -27,7 +31,7 @@ from ferbench.runs.saved import BEST, is_trained
 from ferbench.training import checkpoints, runtime
 from ferbench.training.ancestry import add_changes, samples_of, sources_of
 from ferbench.training.assemble import assemble, build_loss, checked_model
-from ferbench.training.building import build_model, split_batches
+from ferbench.training.building import build_model, built, split_batches
 from ferbench.training.epoch import Diverged
 from ferbench.training.final_evaluation import evaluate_kept, evaluate_role
 from ferbench.training.interruption import Interruption
@@ -121,12 +125,18 @@ def _execute(
         try:
             model = checked_model(plan)
             lost = begin_from(plan.start, model)
-            record.model = ModelSize(**layer_table(model, plan.task).totals())
-            model = _placed(model, device)
-            loss = build_loss(plan, device, model)
-            if of_loss := sum(parameter.numel() for parameter in trainable(loss)):
-                record.model.loss_parameters = of_loss
-            training = _assembled(plan, model, loss, device, ranks) if recipe.training.epochs else None
+            loss: Loss | None = None
+            if plan.fits_at_once:
+                record.model = ModelSize()
+            else:
+                record.model = ModelSize(**layer_table(model, plan.task).totals())
+                model = _placed(model, device)
+                loss = build_loss(plan, device, model)
+                if of_loss := sum(parameter.numel() for parameter in trainable(loss)):
+                    record.model.loss_parameters = of_loss
+            training = None
+            if recipe.training.epochs and loss is not None:
+                training = _assembled(plan, model, loss, device, ranks)
             snapshots = Snapshots(directory.checkpoints, plan.training_id, recipe.training.keep)
             saver = RunSaver(
                 directory,
@@ -155,7 +165,8 @@ def _execute(
             trackers.notify("run_started", record.plain())
             observer = _Recorder(directory, trackers, observer_for(record))
             if training is None:
-                _keep_initial(plan, model, directory, record)
+                outcome = _fitted(plan, model, device) if isinstance(model, EstimatorModule) else TrainingOutcome()
+                _keep_built(plan, model, directory, record, outcome)
                 saver.report("best", BEST, Position(epoch=1))
             else:
                 ranks.broadcast(["train", saver.resumed_from])
@@ -234,7 +245,8 @@ def _placed(model: nn.Module, device: torch.device) -> nn.Module:
 
 def _trained_model(plan: Plan, device: torch.device) -> nn.Module:
     """The model that trained weights can be put into."""
-    return _placed(plan.resolved.components["model"].without_initial_weights().build(plan.task), device)
+    chosen, seed = plan.resolved.components["model"].without_initial_weights(), plan.resolved.recipe.training.seed
+    return _placed(built(chosen, plan.task, seed), device)
 
 
 def _evaluate_again(plan: Plan, device: torch.device, directory: RunDirectory, ranks: Ranks) -> Run:
@@ -242,7 +254,8 @@ def _evaluate_again(plan: Plan, device: torch.device, directory: RunDirectory, r
     record = directory.load()
     model = _trained_model(plan, device)
     checkpoints.load_weights(directory.checkpoints, BEST, model, device, record.training)
-    evaluate_kept(plan, model, build_loss(plan, device, model), device, directory, record, ranks)
+    loss = None if plan.fits_at_once else build_loss(plan, device, model)
+    evaluate_kept(plan, model, loss, device, directory, record, ranks)
     directory.save(record)
     return record
 
@@ -252,11 +265,21 @@ def _assembled(plan: Plan, model: nn.Module, loss: Loss, device: torch.device, r
     return assemble(plan, model, loss, train, split_batches(plan, plan.split.validation, device), device, ranks)
 
 
-def _keep_initial(plan: Plan, model: nn.Module, directory: RunDirectory, record: Run) -> None:
-    """Zero epochs: the weights as they were built are what is kept."""
+def _fitted(plan: Plan, model: EstimatorModule, device: torch.device) -> TrainingOutcome:
+    """Fit an estimator on the training split."""
+    train = split_batches(plan, plan.split.train, device)
+    weights = mean_draws(plan.resolved, train.truth.labels, plan.task)
+    started = time.perf_counter()
+    fit_estimator(model, train, weights, torch.get_num_threads(), _warn)
+    seconds = time.perf_counter() - started
+    return TrainingOutcome(stopped="fit", seconds=seconds, images=len(train), train_seconds=seconds)
+
+
+def _keep_built(plan: Plan, model: nn.Module, directory: RunDirectory, record: Run, outcome: TrainingOutcome) -> None:
+    """Zero epochs: the weights as they were built, or what was fitted, is what is kept."""
     about = {"epoch": 0, "select": plan.resolved.recipe.training.select, "value": None}
     checkpoints.save_weights(directory.checkpoints, BEST, model, about)
-    record.training = _training_record(plan, directory, TrainingOutcome())
+    record.training = _training_record(plan, directory, outcome)
 
 
 def _warn(line: str) -> None:
@@ -300,12 +323,13 @@ def _training_record(plan: Plan, directory: RunDirectory, outcome: TrainingOutco
         best_value=kept.value,
         seconds=round(outcome.seconds, 3),
         images_per_second=round(outcome.images / outcome.train_seconds, 2) if outcome.train_seconds else None,
-        batch_size=settings.batch_size,
-        accumulate=settings.accumulate,
-        effective_batch=settings.batch_size * settings.accumulate,
         micro_batch=outcome.micro_batch,
         weights_sha256=kept.sha256,
     )
+    if plan.fits_at_once:
+        return record
+    record.batch_size, record.accumulate = settings.batch_size, settings.accumulate
+    record.effective_batch = settings.batch_size * settings.accumulate
     if "last_batch" in plan.identity:
         record.last_batch = settings.batch_size + 1
     devices = plan.resolved.recipe.runtime.devices

@@ -37,6 +37,11 @@ def find_start(results: Path, given: str) -> Start:
     record = directory.load()
     run = directory.path.name
     refuse_untrained(directory, record)
+    if record.training is not None and record.training.fitted:
+        raise UserError(
+            f"run {run} is of an estimator, which is fitted at once and has no weights to go on from",
+            "name the run of a network",
+        )
     if point in ("best", "last") and record.status == "running" and is_held(directory):
         raise UserError(
             f"run {run} is still being trained: its {point} checkpoint may be another one soon",

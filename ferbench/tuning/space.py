@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ferbench.errors import UserError
 from ferbench.experiment import fold_axis
+from ferbench.experiment.estimators import LEARNING, is_estimator
 from ferbench.experiment.recipe import Recipe, Role
 from ferbench.experiment.settings import FIELDS, suggestion
 from ferbench.kinds import DEFAULTS, NONE, SECTIONS
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import optuna
 
     from ferbench.experiment.prepare import Preparer
+    from ferbench.plugin.registry import Registry
     from ferbench.plugin.signature import Option
 
 #: A recipe's raw settings: tables by section.
@@ -216,6 +218,7 @@ def build_space(
     settings = copy.deepcopy(dict(base))
     given = {key: (value, source) for key, value, source in searches}
     components = _chosen_components(settings, given)
+    _leave_out_learning(components, settings, preparer.registry)
     dimensions: dict[str, Dimension] = {}
     options: dict[str, tuple[str, str | None, Option]] = {}
     for section, (names, source) in components.items():
@@ -278,6 +281,25 @@ def _chosen_components(settings: Settings, given: Mapping[str, tuple[Any, str]])
             names = list(values.items)
         components[section] = (names, source)
     return components
+
+
+def _leave_out_learning(components: dict[str, tuple[list[str], str]], settings: Settings, registry: Registry) -> None:
+    """Take out the sections that estimators have not; what was said of them is for the recipe's checks to refuse.
+
+    Raises:
+        UserError: trials would choose among estimators and networks.
+    """
+    names, source = components["model"]
+    estimators = [name for name in names if is_estimator(registry.find("model", name))]
+    if 0 < len(estimators) < len(names):
+        raise UserError(
+            f"{source} model: {', '.join(estimators)} {'are' if len(estimators) > 1 else 'is'} fitted at once, and "
+            "the others are trained: they have not the same settings to search",
+            "tune networks and estimators in studies of their own, and compare the best",
+        )
+    for section in LEARNING:
+        if estimators and components[section][1] == "default" and section not in settings:
+            del components[section]
 
 
 def _meant(

@@ -332,6 +332,54 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
 
 
 @ferbench.hookimpl
+def ferbench_estimators() -> Iterable[ferbench.EstimatorSpec]:
+    trusted = tuple(
+        f"ferbench_builtin.estimators.parts.{name}" for name in ("Weighted", "Contrast", "Hog", "LocalBinaryPatterns")
+    )
+    yield ferbench.EstimatorSpec(
+        "eigenfaces-svm",
+        build="ferbench_builtin.estimators.components:eigenfaces_svm",
+        summary="Support vector machine with a Gaussian kernel on principal components of the pixels",
+        image_size=48,
+        trusted=trusted,
+    )
+    yield ferbench.EstimatorSpec(
+        "hog-svm",
+        build="ferbench_builtin.estimators.textures:hog_svm",
+        summary="Linear support vector machine on histograms of oriented gradients; needs ferbench[classical]",
+        image_size=48,
+        trusted=trusted,
+    )
+    yield ferbench.EstimatorSpec(
+        "lbp-svm",
+        build="ferbench_builtin.estimators.textures:lbp_svm",
+        summary="Linear support vector machine on local binary patterns; needs ferbench[classical]",
+        image_size=48,
+        trusted=trusted,
+    )
+    yield ferbench.EstimatorSpec(
+        "logistic",
+        build="ferbench_builtin.estimators.components:logistic",
+        summary="Logistic regression on principal components of the pixels",
+        image_size=48,
+        trusted=trusted,
+    )
+    yield ferbench.EstimatorSpec(
+        "random-forest",
+        build="ferbench_builtin.estimators.forest:random_forest",
+        summary="Random forest on the pixels",
+        image_size=48,
+    )
+    yield ferbench.EstimatorSpec(
+        "gradient-boosting",
+        build="ferbench_builtin.estimators.components:gradient_boosting",
+        summary="Gradient boosting of trees on principal components of the pixels",
+        image_size=48,
+        trusted=trusted,
+    )
+
+
+@ferbench.hookimpl
 def ferbench_losses() -> Iterable[ferbench.LossSpec]:
     yield ferbench.LossSpec(
         "cross-entropy",

@@ -16,6 +16,9 @@ OPTIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("model", "vggnet-fer"): [{"units": 32, "affect": True}],
     ("model", "cnn4"): [{"widths": [8, 8, 8, 8], "units": 16, "affect": True}],
     ("model", "poster-like"): [{"width": 32, "depth": 2, "affect": True}],
+    ("estimator", "eigenfaces-svm"): [{}, {"components": 20, "contrast": False}],
+    ("estimator", "gradient-boosting"): [{"rounds": 5}],
+    ("estimator", "random-forest"): [{"trees": 20}],
     ("loss", "multi-task"): [{}, {"affect": "ccc"}],
     ("loss", "focal"): [{}, {"scheme": "effective-number", "weights": {"disgust": 3.0}}],
     ("loss", "soft-cross-entropy"): [{}, {"sharpness": 2.0, "label_smoothing": 0.1}],
@@ -37,12 +40,12 @@ OPTIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
 }
 
 CASES = [
-    (component.kind, component.name, options)
+    (component.spec.kind, component.name, options)
     for component in load_registry(environ={"FERBENCH_PLUGINS": ""}).components()
     for options in OPTIONS.get(
-        (component.kind, component.name), [{"affect": True} if component.kind == "model" else {}]
+        (component.spec.kind, component.name), [{"affect": True} if component.spec.kind == "model" else {}]
     )
-    if component.kind in WITH_RULES and (component.kind != "dataset" or not component.spec.needs_path)
+    if component.spec.kind in WITH_RULES and (component.kind != "dataset" or not component.spec.needs_path)
 ]
 
 

@@ -35,12 +35,13 @@ def environment(*paths: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([*map(str, paths), *filter(None, sys.path)])}
 
 
-#: Why rules say nothing of what is generated: of samplers three, of optimisers one.
+#: Why rules say nothing of what is generated: of samplers three, of optimisers and estimators one.
 BESIDE_THE_POINT = {
     "it gives indices",
     "all epochs are of one length",
     "its spec does not ask for single samples",
     "it is given its gradients",
+    "its fit() takes no sample_weight",
 }
 
 

@@ -13,7 +13,7 @@ from ferbench.testing import Subject, check, failed, rules_of
 FOLDER = Path(__file__).with_name("broken")
 sys.path.insert(0, str(FOLDER))
 
-from broken_plugin import BROKEN  # noqa: E402
+from broken_plugin import BROKEN, named  # noqa: E402
 
 PAIRS = [(kind, rule) for kind, rules in BROKEN.items() for rule in rules]
 
@@ -26,7 +26,7 @@ def registry():
 @pytest.mark.parametrize(("kind", "rule"), [*PAIRS, ("tracker", "light-import")])
 def test_a_component_that_breaks_a_rule_fails_that_one_and_no_other(registry, kind, rule, tmp_path):
     (tmp_path / "file").touch()
-    subject = Subject(registry.find(kind, f"breaks-{rule}"), data=tmp_path if rule == "empty-directory" else None)
+    subject = Subject(registry.find(kind, named(kind, rule)), data=tmp_path if rule == "empty-directory" else None)
     verdicts = list(check(subject))
     assert failed(verdicts) == [rule], verdicts
     (verdict,) = [one for one in verdicts if one.status == "failed"]

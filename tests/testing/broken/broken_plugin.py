@@ -89,6 +89,17 @@ BROKEN = {
         "several-threads",
         "without-a-dataset",
     ),
+    "estimator": (
+        "builds",
+        "probabilities",
+        "kept-without-pickle",
+        "inputs-unchanged",
+        "same-seed",
+        "batch-of-one",
+        "learns",
+        "weights",
+        "fewer-classes",
+    ),
     "postprocessing": (
         "builds",
         "shape",
@@ -129,6 +140,7 @@ _SPECS = {
     "loss": ferbench.LossSpec,
     "sampler": ferbench.SamplerSpec,
     "augmentation": ferbench.AugmentationSpec,
+    "estimator": ferbench.EstimatorSpec,
     "optimizer": ferbench.OptimizerSpec,
     "schedule": ferbench.ScheduleSpec,
     "preprocessing": ferbench.PreprocessingSpec,
@@ -136,6 +148,11 @@ _SPECS = {
     "metric": ferbench.MetricSpec,
     "tracker": ferbench.TrackerSpec,
 }
+
+
+def named(kind: str, rule: str) -> str:
+    """What breaks a rule; estimators are chosen among models, which have rules of the same names."""
+    return f"estimator-breaks-{rule}" if kind == "estimator" else f"breaks-{rule}"
 
 
 def _specs(kind: str) -> Iterator:
@@ -146,13 +163,21 @@ def _specs(kind: str) -> Iterator:
         more |= {"high": 1.0} if rule == "in-range" else {}
         more |= {"needs": ("votes",)} if rule == "missing-values" else {}
         more |= {"gives": ("features", "classifier")} if rule == "classifier-of-features" else {}
+        if kind == "estimator":
+            classes = ("NotOne", "Writes", "Drawn", "Neighbours", "Blind", "Unweighted", "Counts", "Unkept")
+            more |= {"image_size": 16, "trusted": tuple(f"broken_parts.estimators.{name}" for name in classes)}
         plural = "" if kind.endswith("ing") else "s"
-        yield _SPECS[kind](f"breaks-{rule}", build=f"broken_parts.{kind}{plural}:{rule.replace('-', '_')}", **more)
+        yield _SPECS[kind](named(kind, rule), build=f"broken_parts.{kind}{plural}:{rule.replace('-', '_')}", **more)
 
 
 @ferbench.hookimpl
 def ferbench_models():
     yield from _specs("model")
+
+
+@ferbench.hookimpl
+def ferbench_estimators():
+    yield from _specs("estimator")
 
 
 @ferbench.hookimpl

@@ -1,0 +1,1 @@
+"""Built-in estimators: the baselines before networks."""
