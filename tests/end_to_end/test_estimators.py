@@ -56,14 +56,14 @@ def test_it_predicts_as_scikit_learn_does_on_the_same_arrays(fitted):
     def scaled(images):
         return (images - images.mean(axis=1, keepdims=True)) / images.std(axis=1, keepdims=True)
 
-    components = PCA(20, whiten=True, svd_solver="full").fit(scaled(train))
+    components = PCA(20, whiten=True, svd_solver="randomized", random_state=0).fit(scaled(train))
     model = LogisticRegression(C=0.1, max_iter=1000)
     model.fit(components.transform(scaled(train)), plan.split.labels[plan.split.train])
     (name,) = directory.load().own_evaluations("test")
     recorded = directory.predictions(name)
     assert recorded.ids.tolist() == plan.pack.ids[plan.split.test].tolist()
     wanted = model.predict_proba(components.transform(scaled(test)))
-    assert np.allclose(recorded.probabilities, wanted, atol=2e-3)  # their components are found at random
+    assert np.allclose(recorded.probabilities, wanted, atol=1e-4)
 
 
 def test_the_same_command_reuses_it(ferbench_cli, fitted):
@@ -86,7 +86,7 @@ def test_it_classifies_pictures(ferbench_cli, fitted, tmp_path):
     from PIL import Image
 
     Image.fromarray(np.zeros((20, 20), np.uint8)).save(tmp_path / "a.png")
-    done = ferbench_cli("predict", "small", tmp_path / "a.png", "--results", fitted, "--json")
+    done = ferbench_cli("predict", "small", tmp_path / "a.png", "--results", fitted)
     assert done.exit_code == 0, done.stderr
     assert "a.png" in done.stdout
 
@@ -123,10 +123,10 @@ def test_a_dry_run_says_how_long_it_takes(ferbench_cli):
         (["--set=training.epochs=10"], "training.epochs = 10 does not apply: model 'logistic' is fitted at once"),
         (["--set=training.mixup=0.2"], "training.mixup = 0.2 does not apply"),
         (["--set=training.ema=0.9"], "training.ema = 0.9 does not apply"),
-        (["--set=training.precision=bf16"], "training.precision = 'bf16' does not apply"),
-        (["--set=training.teacher=ema"], "training.teacher = 'ema' does not apply"),
+        (["--set=training.precision=bf16"], 'training.precision = "bf16" does not apply'),
+        (["--set=training.teacher=ema"], 'training.teacher = "ema" does not apply'),
         (["--set=training.start_size=16"], "training.start_size = 16 does not apply"),
-        (["--set=runtime.device=cuda"], "runtime.device = 'cuda' does not apply"),
+        (["--set=runtime.device=cuda"], 'runtime.device = "cuda" does not apply'),
         (["--devices=2"], "runtime.devices = 2 does not apply"),
         (["--loss=cross-entropy"], "loss = 'cross-entropy' does not apply"),
         (["--augmentation=none"], "augmentation = 'none' does not apply"),
@@ -159,11 +159,8 @@ def test_a_grid_leaves_out_the_combinations_that_do_not_apply(ferbench_cli):
 def test_a_search_is_over_its_options_alone(ferbench_cli):
     done = ferbench_cli("tune", "--model=eigenfaces-svm", *DATA, "--dry-run", "--json")
     assert done.exit_code == 0, done.stderr
-    assert {one["key"] for one in json.loads(done.stdout)["space"]["dimensions"]} == {
-        "model.components",
-        "model.c",
-        "model.gamma",
-    }
+    found = {one["key"] for one in json.loads(done.stdout)["space"]}
+    assert found == {"model.components", "model.c", "model.gamma"}
 
 
 def test_a_search_among_networks_and_estimators_is_refused(ferbench_cli):
