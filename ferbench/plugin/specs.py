@@ -216,9 +216,15 @@ class EstimatorSpec(ModelSpec):
     classes in ``trusted``. Trees and support vectors are looked at before they predict, since scikit-learn indexes
     into them unchecked.
 
-    ``affect``, ``gives`` and ``views`` are those of networks, and stay as they are.
-
     Attributes:
+        image_size: side of the square input in pixels, unless a recipe says otherwise (``data.image_size``).
+        image_sizes: other sides that it is made for.
+        channels: channels of the input: 1 gray, 3 RGB (gray images are repeated).
+        mean: per-channel mean that the harness subtracts from images in [0, 1].
+        std: per-channel standard deviation that it then divides by.
+        affect: of networks alone; False.
+        gives: of networks alone; empty.
+        views: of networks alone; one.
         trusted: full names of its own classes that the file may hold objects of, such as
             ``("my_package.features.Edges",)``.
     """
