@@ -102,7 +102,7 @@ def options() -> str:
     ]
     registry = load_registry(environ={"FERBENCH_PLUGINS": ""})
     for kind in WITH_RULES:
-        components = registry.components(kind)
+        components = [one for one in registry.components(kind) if one.spec.kind == kind]
         if not components:
             continue
         parts.append(f"## {kind.capitalize()}\n")

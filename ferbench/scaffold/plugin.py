@@ -56,7 +56,7 @@ def check_name(kind: str, name: str, registry: Registry) -> None:
             f"'{one_line(name)[:80]}' is no name for a {kind}",
             f"take lower-case words of letters and digits, joined by hyphens, such as my-net; {_LONGEST_NAME} at most",
         )
-    for component in registry.components(kind):
+    for component in registry.components(BY_NAME[kind].section or kind):
         if component.name == name:
             raise UserError(
                 f"{kind} '{name}' is there already: {component.distribution} {component.version} offers it",
