@@ -57,7 +57,7 @@ def lbp_svm(
     *,
     seed: int,
     grid: Annotated[int, Interval(ge=1, le=64), Tunable(4, 8)] = 6,
-    points: Annotated[int, Interval(ge=4, le=24)] = 8,
+    points: Annotated[int, Interval(ge=2, le=24)] = 8,
     radius: Annotated[int, Interval(ge=1, le=32), Tunable(1, 3)] = 1,
     c: C = 0.1,
     folds: Folds = 2,
