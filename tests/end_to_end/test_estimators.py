@@ -166,3 +166,46 @@ def test_a_search_is_over_its_options_alone(ferbench_cli):
 def test_a_search_among_networks_and_estimators_is_refused(ferbench_cli):
     done = ferbench_cli("tune", "--model=linear", "--model=logistic", *DATA, "--dry-run")
     assert (done.exit_code, "logistic is fitted at once" in done.stderr) == (2, True)
+
+
+def test_a_fit_that_was_interrupted_begins_anew(ferbench_cli, tmp_path, monkeypatch):
+    from ferbench.training import run
+
+    options = ["--model=random-forest", "--set=model.trees=3", "--name=cut", *SMALL]
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "fit_estimator", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            ferbench_cli("run", *options)
+    assert record_of(tmp_path / "results", "cut").status == "interrupted"
+    done = ferbench_cli("resume", "cut")
+    assert done.exit_code == 0, done.stderr
+    assert record_of(tmp_path / "results", "cut").status == "done"
+
+
+def test_wrong_labels_are_learnt_and_counted(ferbench_cli, tmp_path):
+    options = ["--model=random-forest", "--set=model.trees=3", "--set=data.label_noise=0.3", "--name=noisy", *SMALL]
+    assert ferbench_cli("run", *options).exit_code == 0
+    assert record_of(tmp_path / "results", "noisy").data.label_noise.wrong > 20
+
+
+def test_it_stands_beside_a_network_in_comparison_ensemble_and_report(ferbench_cli, fitted):
+    network = ["--model=linear", "--set=training.epochs=1", "--name=network", "--results", fitted, *SMALL]
+    assert ferbench_cli("run", *network).exit_code == 0
+    for command in (
+        ["compare", "small", "network"],
+        ["ensemble", "small", "network"],
+        ["leaderboard"],
+        ["report", "small", "network", "--output", "page.html"],
+        ["runs", "show", "small"],
+    ):
+        done = ferbench_cli(*command, "--results", fitted)
+        assert done.exit_code == 0, (command, done.stderr)
+
+
+def test_a_search_chooses_options_by_validation(ferbench_cli):
+    few = ["--search=model.components=5,20", "--search=model.c=0.1", "--search=model.contrast=true"]
+    start = ["tune", "--model=logistic", *SMALL[:-1], *few, "--algorithm=grid", "--seeds=0", "--json", "--no-report"]
+    done = ferbench_cli(*start)
+    assert done.exit_code == 0, done.stderr
+    (best,) = json.loads(done.stdout)["finalists"]
+    assert best["chosen"]["model.components"] in (5, 20)
