@@ -174,8 +174,7 @@ def test_a_fit_that_was_interrupted_begins_anew(ferbench_cli, tmp_path, monkeypa
     options = ["--model=random-forest", "--set=model.trees=3", "--name=cut", *SMALL]
     with monkeypatch.context() as patched:
         patched.setattr(run, "fit_estimator", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            ferbench_cli("run", *options)
+        assert ferbench_cli("run", *options).exit_code != 0
     assert record_of(tmp_path / "results", "cut").status == "interrupted"
     done = ferbench_cli("resume", "cut")
     assert done.exit_code == 0, done.stderr
