@@ -154,6 +154,16 @@ def test_the_comparison_of_methods_has_a_finite_run_of_each(ferbench_cli, tmp_pa
         assert all(math.isfinite(metrics[key]) for key in ("loss", "accuracy", "macro_f1"))
 
 
+def test_the_classical_baselines_are_six_estimators_that_can_be_fitted(ferbench_cli, tmp_path):
+    data = {"dataset.size": 16, "dataset.train": 400, "data.protocol": "generated", "data.image_size": 16}
+    changes = [part for key, value in data.items() for part in ("--set", f"{key}={value}")]
+    start = ("run", RECIPES / "classical.toml", "--dataset", "synthetic-faces", *changes, "--dry-run", "--json")
+    planned = json.loads(ferbench_cli(*start, "--cache", tmp_path / "cache").stdout)
+    assert [entry["varied"]["model"] for entry in planned] == table("classical")["grid"]["model"]["name"]
+    assert {entry["action"] for entry in planned} == {"run"}
+    assert len({entry["training_id"] for entry in planned}) == 6
+
+
 def test_the_study_of_adaptive_sampling_tries_focus_and_boost(ferbench_cli, tmp_path):
     sets = SMALL | OF_MODEL["cnn4"]
     changes = [part for key, value in sets.items() for part in ("--set", f"{key}={value}")]
