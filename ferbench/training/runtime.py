@@ -18,6 +18,9 @@ from ferbench.errors import UserError
 from ferbench.plugin.source import digest_sources, is_editable, source_roots
 from ferbench.records.environment import Environment, Gpu
 
+#: Whose versions may change a result.
+_PACKAGES = ("ferbench", "torch", "numpy", "pillow", "timm", "scikit-learn", "skops")
+
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 
@@ -124,7 +127,7 @@ def environment(device: torch.device, devices: int = 1) -> Environment:
         device=str(device),
         devices=devices,
         deterministic=torch.are_deterministic_algorithms_enabled(),
-        packages={name: _version(name) for name in ("ferbench", "torch", "numpy", "pillow", "timm")},
+        packages={name: _version(name) for name in _PACKAGES},
     )
     if is_editable("ferbench"):  # a release is told by its version
         environment.ferbench_source = digest_sources(source_roots("ferbench"))
