@@ -181,8 +181,11 @@ def _area(which: str, positive: NDArray[np.bool_], scores: NDArray[np.floating])
         return math.nan
     from sklearn import metrics
 
-    area = metrics.roc_auc_score if which == "roc_auc" else metrics.average_precision_score
-    return float(area(positive, scores))
+    # The curves that `roc_auc_score` and `average_precision_score` sum up, which would first look for several classes.
+    if which == "roc_auc":
+        return float(metrics.auc(*metrics.roc_curve(positive, scores)[:2]))
+    precision, recall, _ = metrics.precision_recall_curve(positive, scores)
+    return float(max(0.0, -np.sum(np.diff(recall) * precision[:-1])))
 
 
 def _mean_of_defined(values: Sequence[float]) -> float:

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import cached_property, reduce
+from functools import cache, cached_property, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,10 @@ BUILT_IN = "ferbench"
 
 class UnusableComponent(UserError):
     """A component whose plugin could be loaded, but whose builder or options cannot be used."""
+
+
+#: `PluginRecord.digests` of the built-in plugins, which every registry of a process loads.
+_DIGESTS: dict[tuple[Root, ...], str | None] = {}
 
 
 @dataclass(frozen=True)
@@ -79,9 +83,18 @@ class PluginRecord:
         `ferbench.plugin.source`; None where there is no source."""
         own = [Root(self.file.name, self.file)] if self.file is not None else source_roots(self.module)
         roots = tuple(dict.fromkeys([*own, *(source_roots(module) if module else [])]))
-        if roots not in self.digests:
-            self.digests[roots] = digest_sources(with_imported(roots, self.distribution))
-        return self.digests[roots]
+        digests = _DIGESTS if self.distribution == BUILT_IN else self.digests
+        if roots not in digests:
+            digests[roots] = digest_sources(with_imported(roots, self.distribution))
+        return digests[roots]
+
+
+@cache
+def _built_in_options(builder: Callable[..., Any], skip: tuple[str, ...], given: int, owner: str) -> OptionSchema:
+    """`OptionSchema.of` a built-in component, which is the same in every registry of a process."""
+    from ferbench.plugin.options import OptionSchema
+
+    return OptionSchema.of(builder, skip, given, owner)
 
 
 @dataclass(frozen=True)
@@ -183,9 +196,10 @@ class Component:
         builder = self.builder()
         if self.kind == "command":  # its options are click's
             return OptionSchema.of(lambda: None)
+        read = _built_in_options if self.distribution == BUILT_IN else OptionSchema.of
         try:
             skip = ("seed", *self._named())
-            return OptionSchema.of(builder, skip, given=BY_NAME[self.spec.kind].given, owner=self.where)
+            return read(builder, skip, given=BY_NAME[self.spec.kind].given, owner=self.where)
         except (TypeError, ValueError) as error:
             raise self._unusable(str(error)) from error
 

@@ -101,15 +101,19 @@ def _installed() -> Iterator[_Candidate]:
     for distribution in importlib.metadata.distributions():
         problem = None
         entries: list[importlib.metadata.EntryPoint] = []
+        text = distribution.read_text("entry_points.txt") or ""
+        if GROUP not in text:  # parsing takes longer than reading, and hardly any distribution has plugins
+            continue
         try:
             entries = list(distribution.entry_points.select(group=GROUP))
         except Exception as error:
-            if f"[{GROUP}]" in (distribution.read_text("entry_points.txt") or ""):
+            if f"[{GROUP}]" in text:
                 problem = PluginFault(f"malformed entry_points.txt: {describe(error)}")
         if not entries and problem is None:
             continue
-        name = distribution.metadata["Name"] or "unnamed"
-        version = distribution.metadata["Version"] or "unknown"
+        metadata = distribution.metadata
+        name = metadata["Name"] or "unnamed"
+        version = metadata["Version"] or "unknown"
         if canonical(name) in seen:  # an older copy further down sys.path
             continue
         seen.add(canonical(name))

@@ -14,7 +14,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -99,6 +99,7 @@ def with_imported(roots: Iterable[Root], distribution: str) -> list[Root]:
     if distribution == OURS:
         return list(known)
     waiting = list(known)
+    installed = cache(lambda: _installed_files(distribution))
     while waiting:
         root = waiting.pop()
         for name, path in _files(root):
@@ -107,7 +108,7 @@ def with_imported(roots: Iterable[Root], distribution: str) -> list[Root]:
             package = name.split("/")[:-1]
             for module in _imported(path):
                 for other in _neighbours(module, package, path.parent):
-                    if other not in known and _is_own(other, distribution):
+                    if other not in known and _is_own(other, installed):
                         known[other] = None
                         waiting.append(other)
     return list(known)
@@ -202,12 +203,12 @@ def _beside(name: str, folder: Path) -> list[Root]:
     return []
 
 
-def _is_own(root: Root, distribution: str) -> bool:
-    """Whether a module belongs to a distribution, or to none at all."""
+def _is_own(root: Root, installed: Callable[[], frozenset[str]]) -> bool:
+    """Whether a module belongs to a distribution that has ``installed`` these files, or to none at all."""
     entry = root.path.parents[root.name.count("/")]
     if not _is_place_of_installs(entry):
         return True
-    names = _installed_files(distribution)
+    names = installed()
     return root.name in names or f"{root.name}/__init__.py" in names
 
 

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 
-from ferbench.plugin.component import PluginRecord
 from ferbench.testing.rules import NotApplicable, Rule, Subject, Violation
 
 #: What takes long to import and is not needed to describe anything.
@@ -35,7 +34,8 @@ def light_import(subject: Subject) -> None:
     plugin = subject.component.plugin
     if plugin.file is not None:
         raise NotApplicable("a single file holds the description and what it describes")
-    heavy = heavy_imports(plugin)
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    heavy = heavy_imports(plugin.origin, path, plugin.source_of())
     if heavy:
         raise Violation(
             f"importing {plugin.origin} imports {', '.join(heavy)}: "
@@ -55,18 +55,24 @@ def options(subject: Subject) -> str:
 
 
 @functools.cache
-def heavy_imports(plugin: PluginRecord) -> tuple[str, ...]:
-    """Which heavy packages a fresh process has imported when it knows what the plugin offers."""
+def heavy_imports(origin: str, path: str, source: str | None) -> tuple[str, ...]:
+    """Which heavy packages a fresh process has imported when it knows what the plugin at ``origin`` offers.
+
+    Args:
+        origin: see `ferbench.plugin.component.PluginRecord`.
+        path: where modules are found, as PYTHONPATH.
+        source: digest of the plugin's.
+    """
     done = subprocess.run(
-        [sys.executable, "-c", _PROBE, plugin.origin, json.dumps(HEAVY)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
+        [sys.executable, "-c", _PROBE, origin, json.dumps(HEAVY)],
+        env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
-        raise Violation(f"importing {plugin.origin} in a process of its own fails: {last}")
+        raise Violation(f"importing {origin} in a process of its own fails: {last}")
     return tuple(json.loads(done.stdout.splitlines()[-1]))
 
 

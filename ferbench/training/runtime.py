@@ -7,6 +7,7 @@ import ctypes
 import os
 import platform
 import random
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
@@ -127,10 +128,10 @@ def environment(device: torch.device, devices: int = 1) -> Environment:
         device=str(device),
         devices=devices,
         deterministic=torch.are_deterministic_algorithms_enabled(),
-        packages={name: _version(name) for name in _PACKAGES},
+        packages=_packages(),
     )
-    if is_editable("ferbench"):  # a release is told by its version
-        environment.ferbench_source = digest_sources(source_roots("ferbench"))
+    if (source := _own_source()) is not None:
+        environment.ferbench_source = source
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
         environment.gpu = Gpu(
@@ -142,6 +143,17 @@ def environment(device: torch.device, devices: int = 1) -> Environment:
             tf32_convolutions=torch.backends.cudnn.allow_tf32,
         )
     return environment
+
+
+@cache
+def _packages() -> dict[str, str | None]:
+    return {name: _version(name) for name in _PACKAGES}
+
+
+@cache
+def _own_source() -> str | None:
+    """What this process has imported; None of a release, which is told by its version."""
+    return digest_sources(source_roots("ferbench")) if is_editable("ferbench") else None
 
 
 def _version(distribution: str) -> str | None:

@@ -7,10 +7,10 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.metrics import f1_score, precision_score, recall_score
+from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score, roc_auc_score
 
 from ferbench.metrics.calibration import brier_score
 from ferbench.metrics.classification import confusion_matrix, score
@@ -71,6 +71,17 @@ def test_what_scikit_learn_computes_for_records_is_what_numpy_computes_after_eve
     for key, value in by_epoch.items():
         assert record["metrics"][key] == pytest.approx(value, abs=1e-9, nan_ok=True), key
     assert record["metrics"]["brier"] == pytest.approx(brier_score(truth, probabilities), abs=1e-6)
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.3, 0.3000001, 0.7, 1.0])), min_size=2, max_size=40)
+)
+def test_areas_are_scikit_learns_to_the_bit(rows):
+    positive, scores = np.array([one for one, _ in rows]), np.array([share for _, share in rows])
+    assume(positive.any() and not positive.all())
+    roc, precision_recall = areas(positive, scores)
+    assert roc == roc_auc_score(positive, scores)
+    assert precision_recall == average_precision_score(positive, scores)
 
 
 def test_areas_by_hand():
