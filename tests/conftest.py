@@ -19,6 +19,8 @@ import mysql
 import postgresql
 import pytest
 
+from ferbench import startup
+
 # A busy machine is no failure; and CI tries the same examples each time, so that what it finds, the change brought in.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
@@ -47,6 +49,14 @@ def pytest_configure(config: pytest.Config) -> None:
     }.items():
         os.environ[name] = str(Path(home, folder))
     os.environ["HF_HUB_OFFLINE"] = "1"
+    startup.begin()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Keep what has been collected out of every search for garbage to come: one took half a second, as often as a test
+    ran out of memory, or a run grew large."""
+    startup.done()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
