@@ -64,8 +64,13 @@ def probabilities(results: Path) -> np.ndarray:
         return at["probabilities"]
 
 
-@pytest.mark.parametrize("flags", [(), ("--devices", "2", "--set", "runtime.device=cpu")], ids=["one", "two"])
-@pytest.mark.parametrize("settings", [(), ("evaluation.tta=flip", "training.accumulate=2")], ids=["plain", "flip"])
+FLIP = ("evaluation.tta=flip", "training.accumulate=2")
+TWO = ("--devices", "2", "--set", "runtime.device=cpu")
+
+
+@pytest.mark.parametrize(
+    ("settings", "flags"), [((), ()), (FLIP, ()), (FLIP, TWO)], ids=["plain", "flip", "flip on two devices"]
+)
 def test_a_margin_that_is_written_into_the_logits_is_the_same_run_as_one_that_is_not(run, tmp_path, flags, settings):
     for apart in ("false", "true"):
         done = run("loss.name=margin", f"loss.apart={apart}", *settings, results=apart, flags=flags)
@@ -92,7 +97,7 @@ def test_the_kept_weights_are_tested_with_the_loss_that_they_were_validated_with
     assert evaluation(tmp_path / "r", "validation")["metrics"]["loss"] == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize("flags", [(), ("--devices", "2", "--set", "runtime.device=cpu")], ids=["one", "two"])
+@pytest.mark.parametrize("flags", [(), TWO], ids=["one", "two"])
 def test_an_evaluation_that_is_asked_for_later_has_that_loss_too(run, tmp_path, flags):
     assert run(*STATEFUL, "optimizer.lr=1e-6", flags=flags).exit_code == 0
     now = evaluation(tmp_path / "r", "test")["metrics"]["loss"]
