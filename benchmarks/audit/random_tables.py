@@ -14,11 +14,16 @@ the table is inconsistent. One that is not caught comes with a confusion matrix,
 scores of that matrix anew and prints them as a program would. Where that is the changed table, digit by digit, no audit
 could catch it; where it is not, the table fits by another convention than the commonest (``harmonic``), or with a half
 rounded the other way.
+
+``--reports N`` prints N of these matrices instead as text, half of them with scikit-learn's ``classification_report``
+and half in its format until 0.19 (one average, ``avg / total``), at 2 to 4 digits, with lines of a log around them, and
+audits that text; and as many with one score changed by one unit of its last digit or more.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -98,13 +103,77 @@ def tables(count: int, seed: int) -> Iterator[tuple[np.ndarray, np.random.Genera
         yield random_matrix(generator), generator
 
 
+def report(matrix: np.ndarray, digits: int, old: bool) -> str:
+    """What scikit-learn prints of a confusion matrix."""
+    from sklearn.metrics import classification_report
+
+    size = len(matrix)
+    true = np.repeat(np.arange(size), matrix.sum(axis=1))
+    predicted = np.concatenate([np.repeat(np.arange(size), row) for row in matrix])
+    names = [f"c{k}" for k in range(size)]
+    asked = {"labels": range(size), "target_names": names, "digits": digits, "zero_division": 0.0}
+    if not old:
+        return str(classification_report(true, predicted, **asked))
+    values = classification_report(true, predicted, output_dict=True, **asked)
+    width = max(len("avg / total"), digits)
+    columns = ("precision", "recall", "f1-score")
+    lines = [" " * width + " " + "".join(f" {column:>9}" for column in (*columns, "support")), ""]
+    for name, row in ((name, values[name]) for name in names):
+        scores = "".join(f" {row[column]:>9.{digits}f}" for column in columns)
+        lines.append(f"{name:>{width}} {scores} {int(row['support']):>9}")
+    row = values["weighted avg"]
+    scores = "".join(f" {row[column]:>9.{digits}f}" for column in columns)
+    lines += ["", f"{'avg / total':>{width}} {scores} {int(row['support']):>9}", ""]
+    return "\n".join(lines)
+
+
+def one_changed(text: str, generator: np.random.Generator) -> str:
+    """A report with one of its scores raised or lowered by at least one unit of its last digit."""
+    places = list(re.finditer(r"\b[01]\.\d+", text))
+    while True:
+        match = places[int(generator.integers(len(places)))]
+        digits = len(match[0]) - 2
+        by = round(float(np.exp(generator.uniform(np.log(1), np.log(10**digits / 10)))))
+        value = round(float(match[0]) * 10**digits) + by * int(generator.choice([-1, 1]))
+        if 0 <= value <= 10**digits:
+            return text[: match.start()] + f"{value / 10**digits:.{digits}f}" + text[match.end() :]
+
+
+def of_reports(count: int, seed: int) -> None:
+    """Audits of printed reports, true and changed."""
+    around = (
+        "Epoch 20/20\n225/225 [==============================] - 9s - loss: 0.91\n\nClassification Report\n{}\nSaved.\n"
+    )
+    true: Counter[str] = Counter()
+    caught: Counter[tuple[int, str]] = Counter()
+    seconds = []
+    for number, (matrix, generator) in enumerate(tables(count, seed + 2)):
+        digits = int(generator.integers(2, 5))
+        text = report(matrix, digits, old=number % 2 == 0)
+        start = time.process_time()
+        conventions, solved = judge(parse_table(around.format(text), "report"))
+        seconds.append(time.process_time() - start)
+        true[f"{solved.answer} ({conventions.rounding}, {conventions.macro_f1})"] += 1
+        wrong = judge(parse_table(around.format(one_changed(text, generator)), "report"))[1].answer
+        caught[digits, wrong] += 1
+    print(f"{count:,} true reports: {dict(true)}; {_times(seconds)}", flush=True)
+    for digits in (2, 3, 4):
+        whole = sum(caught[digits, answer] for answer in ("no", "yes", "unknown"))
+        share = 100 * caught[digits, "no"] / max(whole, 1)
+        print(f"one score changed, {digits} digits: {share:.1f} % of {whole:,} found inconsistent", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=int, default=10_000)
     parser.add_argument("--changes", type=int, default=10_000, help="of each kind")
     parser.add_argument("--audits", type=int, default=200, help="changed tables audited with every explanation")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--reports", type=int, default=0, help="audit printed reports instead")
     args = parser.parse_args()
+    if args.reports:
+        of_reports(args.reports, args.seed)
+        return
     for decimals in (1, 2, 3):
         answers: Counter[str] = Counter()
         seconds = []

@@ -156,7 +156,7 @@ def leaderboard(
     per_class: bool = False,
     single: bool = False,
     without: str | PathLike[str] | None = None,
-    published: str | PathLike[str] | None = None,
+    published: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     plugins: Sequence[str | PathLike[str]] = (),
 ) -> Board:
     """Rank finished runs, grouped by the test set that they were measured on.
@@ -175,7 +175,7 @@ def leaderboard(
         per_class: with precision, recall and F1 of every class.
         single: a row for each run instead of each configuration.
         without: a file that lists samples: some metrics without these too.
-        published: a directory with tables that others published.
+        published: a directory with tables that others published, or several.
         plugins: files or importable modules with metrics of your own, whose intervals are computed by them.
 
     Raises:
@@ -219,13 +219,14 @@ def leaderboard(
         gc.unfreeze()
     layout = Layout(groups, single=single, ended={how: lost(everything, how) for how in ("failed", "interrupted")})
     asked = columns if columns is None or isinstance(columns, str) else ",".join(columns)
-    reported, unread = ([], []) if published is None else read_published(Path(published))
+    directories = [published] if isinstance(published, (str, PathLike)) else published or ()
+    read = [read_published(Path(directory)) for directory in directories]
     return Board(
         groups=groups,
         unfinished=[_looked_at(path, run) for run in unfinished],
         contaminated=contaminated(selected),
-        published=reported,
-        unread=unread,
+        published=[result for results, _ in read for result in results],
+        unread=[path for _, unread in read for path in unread],
         known=len(everything),
         layout=layout,
         columns=None if asked is None else layout.chosen(asked),

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Literal
 
@@ -95,6 +96,20 @@ _FILLERS = (
     "samples_n wert maß puntuación mesure und and y et e "
     "dataset data best accuracyscore arithmetic simple"
 )
+#: What a column is called whose rows are no classes, and words of such rows.
+_NO_CLASSES = (
+    "model models method methods approach approaches network networks architecture architectures classifier "
+    "classifiers algorithm algorithms backbone backbones dataset datasets fold folds epoch epochs "
+    "run runs experiment experiments "
+    "split splits set metric metrics phase paper study reference authors author year work system systems configuration "
+    "variant setting optimizer modell verfahren modèle méthode modelo método modello metodo модель метод yöntem "
+    "模型 方法 モデル 手法 모델 방법"
+)
+_NO_CLASS = re.compile(
+    r"\b(fold|epoch|run|training|train|testing|test|validation|val|valid)\b|resnet|vgg|\bcnns?\b|\bsvm\b|mobilenet|"
+    r"efficientnet|densenet|inception|xception|alexnet|lenet|transformer|\bvit\b|\blstm\b|\bgru\b|\bknn\b|\bmlp\b|"
+    r"random forest|logistic|naive bayes|decision tree|xgboost|\bbert\b|\bours\b|proposed|baseline"
+)
 #: Whole names that say which number it is.
 _NAMES = {
     "uar": (MACRO, "recall"),
@@ -157,6 +172,14 @@ def column_of(title: str) -> str | None:
     return parts.pop() if len(parts) == 1 else None
 
 
+def are_classes(heading: str, titles: Sequence[str]) -> bool:
+    """Whether rows may be classes, by what their column is called and by their own names."""
+    if _joined(_folded(heading)) in _NO_CLASSES_NAMES:
+        return False
+    named = [_folded(title) for title in titles if title.strip()]
+    return 2 * sum(_NO_CLASS.search(title) is not None for title in named) < max(len(named), 1)
+
+
 def row_of(title: str) -> Row | None:
     """What a row's name means where it is an average, or a score of something else; None: it is a class."""
     return _row_of(re.sub(_PERCENT, " ", _folded(title)))
@@ -179,6 +202,8 @@ def _row_of(folded: str) -> Row | None:
             measures.add(str(column))
         elif word in _OTHERS:
             tags.add("other")
+        elif len(word) > 5 and (near := get_close_matches(word, _LONG, 1, 0.85)):
+            tags.add(_KIND[near[0]])  # overal, avarage
         elif word not in _FILLER:
             return None
     if not tags and not measures:
@@ -240,5 +265,7 @@ _COLUMN |= dict.fromkeys(_listed(_EITHER), "either")
 _COLUMN.setdefault("", "")
 del _COLUMN[""]
 _KIND = {word: kind for kind, words in _KINDS.items() for word in _listed(words)}
+_LONG = [word for word in _KIND if len(word) > 5 and word.isascii()]
+_NO_CLASSES_NAMES = frozenset(_listed(_NO_CLASSES))
 _OTHERS = frozenset(_listed(_OTHER))
 _FILLER = frozenset(_listed(_FILLERS))

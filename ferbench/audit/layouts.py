@@ -13,6 +13,7 @@ from typing import Any
 
 from ferbench.audit.headings import Row, column_of, row_of
 from ferbench.audit.printed import ACCURACY, BALANCED, MEASURES, MICRO
+from ferbench.data.expressions import expression_named
 from ferbench.errors import UserError
 from ferbench.tables.reading import delimiter, records_of
 
@@ -40,16 +41,18 @@ class Grid:
     """One table as cells.
 
     Attributes:
-        lines: with their numbers in the text, the header first.
+        lines: with their numbers in the text, the header first; of a confusion matrix without names there is none.
         last: the number of its last line.
         notes: what was passed over.
         prose: the lines around it that belong to no table.
+        counts: whether it is a confusion matrix as numpy prints it.
     """
 
     lines: list[Line]
     last: int = 0
     notes: list[str] = field(default_factory=list)
     prose: list[Line] = field(default_factory=list)
+    counts: bool = False
 
 
 def grids_of(text: str, name: str) -> list[Grid]:
@@ -67,9 +70,9 @@ def grids_of(text: str, name: str) -> list[Grid]:
         if found := read(plain):
             return found
     lines = _unquoted([line.rstrip() for line in plain.splitlines()])
-    found = [*_piped(lines), *_reports(lines, name)]
+    found = [*_piped(lines), *_reports(lines, name), *_matrices(lines)]
     found += _delimited(lines, name, {number for grid in found for number in range(grid.lines[0][0], grid.last + 1)})
-    found = [grid for grid in found if len(grid.lines) > 1]
+    found = [grid for grid in found if len(grid.lines) > 1] or list(_listed(lines))
     if not found:
         # A file without any known column: what it has is for the error to say.
         rest = [(number, row) for number, row in records_of(plain, name) if any(cell.strip() for cell in row)]
@@ -159,8 +162,10 @@ def _reports(lines: Sequence[str], name: str) -> Iterator[Grid]:
 
 def _header(line: str) -> list[str] | None:
     """The names of columns in a line without any delimiter but blanks; None where it has none."""
-    if "|" in line or line.count(",") > 1 or line.count(";") or re.search(r"\d[.,]\d", line) or "\t" in line.strip():
+    if "|" in line or line.count(",") > 1 or line.count(";") or re.search(r"\d[.,]\d", line):
         return None
+    if "\t" in line.strip() and column_of(line.strip("\n").split("\t")[0]) in ("class", None):
+        return None  # cells between tabs
     text = re.sub(r"\b(f1?)[ -]+(score|measure)\b", r"\1-\2", line.strip(), flags=re.IGNORECASE)
     for cells in (re.split(r"\s{2,}", text), text.split()):
         known = [column_of(cell) for cell in cells]
@@ -196,7 +201,8 @@ def _report(lines: Sequence[str], begin: int, header: list[str], name: str) -> G
         known = row_of(title)
         prose = title.endswith((":", "=")) or any(_NUMERIC.fullmatch(word) for word in words[:place][1:2] if ended)
         if len(numbers) < columns:
-            if prose or not numbers or len(grid) == 1 or (known is None and (blank or ended)):
+            beside = known is None and blank
+            if prose or ended or not numbers or len(grid) == 1 or beside or (known is not None and not known.kinds):
                 break
             spread = None if known is None or not _is_single(known) else _spread(numbers, header)
             if spread is None:
@@ -240,6 +246,39 @@ def _spread(numbers: list[str], header: Sequence[str]) -> list[str] | None:
     return cells
 
 
+def _matrices(lines: Sequence[str]) -> Iterator[Grid]:
+    """Rows of counts in brackets, as numpy prints a confusion matrix."""
+    text = "\n".join(lines)
+    for match in re.finditer(r"\[\s*(\[[\d\s,.]+\]\s*,?\s*){2,}\]", text):
+        first = text.count("\n", 0, match.start()) + 1
+        rows = [re.findall(r"\d+(?:\.\d*)?", row) for row in re.findall(r"\[([\d\s,.]+)\]", match[0])]
+        if all(len(row) == len(rows) for row in rows):
+            last = first + match[0].count("\n")
+            yield Grid([(first, row) for row in rows], last, counts=True)
+
+
+def _listed(lines: Sequence[str]) -> Iterator[Grid]:
+    """A number for each expression, a line each: ``Happy: 89.5 %``."""
+    rows: list[Line] = []
+    for number, line in enumerate(lines, start=1):
+        plain = re.sub(r"[*_`>]|^\s*[-•·]\s+|<[^<>]{1,20}>", " ", line).strip()
+        match = re.fullmatch(r"(.*?)\s*[:=]\s*(\d*[.,]?\d+\s*%?)", plain)
+        if match is None:
+            continue
+        title = re.sub(
+            r"^(?:test|class)?\s*(accuracy|acc|recall|precision|f1)(?:[ -]score)?\s*(?:of|for)?\s+",
+            "",
+            match[1],
+            flags=re.IGNORECASE,
+        )
+        if expression_named(title) is not None:
+            rows.append((number, [title, match[2].replace(" ", "")]))
+    if len(rows) > 2:
+        said = re.search(r"\b(precision|f1)\b", "\n".join(lines[rows[0][0] - 1 : rows[-1][0]]), re.IGNORECASE)
+        measure = said[1].lower() if said else "accuracy"
+        yield Grid([(rows[0][0], ["class", measure]), *rows], rows[-1][0])
+
+
 def _delimited(lines: Sequence[str], name: str, taken: set[int]) -> Iterator[Grid]:
     """CSV with commas, semicolons or tabs."""
     number = 0
@@ -263,6 +302,8 @@ def _delimited(lines: Sequence[str], name: str, taken: set[int]) -> Iterator[Gri
         text = "\n".join(lines[number:end])
         rows = records_of("\n" * number + text, name)
         rows = [(at, row) for at, row in rows if any(cell.strip() for cell in row)]
+        if len(rows) > 1 and all(len(row) == len(rows[0][1]) + 1 for _, row in rows[1:]):
+            rows[0] = (rows[0][0], ["class", *rows[0][1]])
         yield Grid(rows, rows[-1][0])
         number = max(end, number + 1)
 
@@ -356,7 +397,7 @@ def _latex(text: str) -> list[Grid]:
         for row in body.split("\\\\"):
             at = number + row.count("\n", 0, len(row) - len(row.lstrip()))
             number += row.count("\n")
-            cells = [_untexed(cell) for cell in re.split(r"(?<!\\)&", row)]
+            cells = [cell for written in re.split(r"(?<!\\)&", row) for cell in _spanned(written)]
             if len(cells) > 1 and any(cell.strip() for cell in cells):
                 rows.append((at, cells))
         if len(rows) > 1:
@@ -365,6 +406,12 @@ def _latex(text: str) -> list[Grid]:
         around = text[: spans[0][0]] + text[spans[0][1] :]
         found[0].prose.extend((1, [_untexed(line)]) for line in around.splitlines() if line.strip())
     return found
+
+
+def _spanned(cell: str) -> list[str]:
+    """A cell of LaTeX, with an empty one for each further column that it spans."""
+    span = re.search(r"\\multicolumn\s*\{(\d{1,2})\}", cell)
+    return [_untexed(cell), *[""] * (int(span[1]) - 1 if span else 0)]
 
 
 def _untexed(cell: str) -> str:
@@ -376,7 +423,14 @@ def _untexed(cell: str) -> str:
         )
         cell = re.sub(r"\\(?:emph|underline|textbf|textit|cellcolor\{[^{}]*\}|makecell)\s*\{([^{}]*)\}", r"\1", cell)
     cell = re.sub(r"\\(?:bfseries|itshape|centering|small|tiny|bf|it)\b", "", cell)
-    cell = cell.replace("\\%", "%").replace("\\&", "&").replace("\\_", "_").replace("\\,", "").replace("~", " ")
+    cell = (
+        cell.replace("\\%", "%")
+        .replace("\\&", "&")
+        .replace("\\_", "_")
+        .replace("\\#", "#")
+        .replace("\\,", "")
+        .replace("~", " ")
+    )
     return re.sub(r"[${}]", "", cell).replace("_1", "1").strip()
 
 

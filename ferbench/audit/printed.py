@@ -112,6 +112,7 @@ class PublishedTable:
         unit: what the table is printed in.
         notes: what was not read, and how what may mean several things was read.
         several: whether images may have several classes, so that there is no confusion matrix.
+        matrix: the confusion matrix that stands beside the scores, rows true; None: there is none.
         otherwise: other ways in which the same table may be meant, the likeliest first.
     """
 
@@ -123,6 +124,7 @@ class PublishedTable:
     unit: Literal["percent", "fraction"] = "percent"
     notes: tuple[str, ...] = field(default=())
     several: bool = False
+    matrix: tuple[tuple[int, ...], ...] | None = None
     otherwise: tuple[PublishedTable, ...] = field(default=(), repr=False, compare=False)
 
     @property
@@ -135,7 +137,7 @@ class PublishedTable:
 
     def show(self, value: Fraction | float, *, bound: Literal["low", "high"] | None = None, extra: int = 0) -> str:
         """A score as the table would print it; a ``low`` bound is rounded down, a ``high`` one up."""
-        decimals = max((_decimals(printed.step, self.unit) for printed in self.scores.values()), default=2)
+        decimals = max((_decimals(printed.step, self.unit) for printed in self.scores.values()), default=4)
         decimals = min(decimals, 6) + extra
         scaled = Fraction(value) * (100 if self.unit == "percent" else 1) * 10**decimals
         if bound == "low":

@@ -40,7 +40,8 @@ def _of_line(text: str) -> Averages:
     title, mark, rest = text.partition(":")
     if mark and row_of(title) is not None and len(re.findall(_NUMBER, rest)) > 1:
         scores = _by_measure(rest)
-        return [(title, scores)] if scores else []
+        if scores:
+            return [(title, scores)]
     found: Averages = []
     for part in re.split(r";|,\s+|\s\|\s", text):
         match = _ALONE.fullmatch(part.strip())

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from itertools import islice, product
 from pathlib import Path
 
+from ferbench.audit.beside import Matrix, beside, matrix_of
 from ferbench.audit.cells import Score, Unit, in_unit, score, support
-from ferbench.audit.headings import PER_CLASS, Row, column_of, row_of, says_percent
+from ferbench.audit.headings import PER_CLASS, Row, are_classes, column_of, row_of, says_percent
 from ferbench.audit.layouts import LAYOUT, Grid, grids_of
 from ferbench.audit.printed import (
     ACCURACY,
@@ -23,6 +25,7 @@ from ferbench.audit.printed import (
     Printed,
     PublishedTable,
 )
+from ferbench.audit.problem import harmonic_mean
 from ferbench.audit.prose import averages_in
 from ferbench.data.expressions import expression_named
 from ferbench.errors import UserError
@@ -35,7 +38,7 @@ _LARGEST_FILE = 2_000_000  # bytes
 _MOST_READINGS = 24
 _NAMES = {MACRO: "macro average", WEIGHTED: "weighted average", MICRO: "micro average"}
 _NAMES |= {ACCURACY: "accuracy", BALANCED: "balanced accuracy"}
-_LEFT_OUT = ""
+_LEFT_OUT, _OF_PRINTED = "", "printed"
 
 
 @dataclass
@@ -101,15 +104,23 @@ def parse_tables(
     """Like `read_tables`, of a text; tables without scores by class are passed over where there are others."""
     found: list[tuple[str, PublishedTable]] = []
     strange: UserError | None = None
+    matrices: list[Matrix] = []
     grids = grids_of(text, name)
     for grid in grids:
         where = name if len(grids) == 1 else f"{name}, line {grid.lines[0][0]}"
+        if (matrix := matrix_of(grid)) is not None:
+            matrices.append(matrix)
+            continue
         parts = _understood(grid, name)
         if parts is None:
             strange = strange or _no_scores(grid, name)
             continue
         for part, heading in parts:
             found.append((f"{where}{heading}", _table(part, name, unit, decimals)))
+    if len(found) == 1 and len(matrices) == 1 and matrices[0].counts is not None:
+        found = [(name, beside(found[0][1], matrices[0]))]
+    elif matrices:
+        found += [(name if len(grids) == 1 else f"{name}, line {own.line}", own.table()) for own in matrices]
     if not found:
         assert strange is not None
         raise strange
@@ -118,6 +129,10 @@ def parse_tables(
 
 def _no_scores(grid: Grid, name: str) -> UserError:
     header = grid.lines[0][1]
+    if _scores_of(header):
+        titles = [cells[0] for _, cells in grid.lines[1:] if cells]
+        what = f"{name} is not a table of scores by class: its rows are {_some(titles)}"
+        return UserError(what, "give a row for each class, such as happy; scores of models or runs cannot be audited")
     return UserError(f"{name} is not a table of scores by class: its columns are {_some(header)}", LAYOUT)
 
 
@@ -128,9 +143,9 @@ def _understood(grid: Grid, name: str) -> list[tuple[Grid, str]] | None:
         lines = lines[1:]  # a title that spans the columns
     grid = replace(grid, lines=lines)
     header = lines[0][1]
-    titles = {column_of(cells[0]) for _, cells in lines[1:] if cells} & {*MEASURES, "support"}
+    turned_by = {column_of(cells[0]) for _, cells in lines[1:] if cells} & {*MEASURES, "support"}
     columns = {column_of(cell) for cell in header} & {*MEASURES, "support"}
-    if len(titles) > 1 and len(header) > 2 and not columns:
+    if len(turned_by) > 1 and len(header) > 2 and not columns:
         turned = [list(row) for row in zip(*_square([cells for _, cells in lines]), strict=True)]
         turned[0][0] = "class"
         return [(replace(grid, lines=[(lines[0][0], row) for row in turned]), "")]
@@ -138,7 +153,10 @@ def _understood(grid: Grid, name: str) -> list[tuple[Grid, str]] | None:
         return _models(grid)
     if not columns & {*MEASURES} and not _has_classes(grid):
         return None  # accuracies of models, say
-    return [(grid, "")]
+    place = _names_at([column_of(cell) for cell in header], [cells for _, cells in lines[1:]])
+    titles = [cells[place] for _, cells in lines[1:] if place < len(cells)]
+    known = sum(expression_named(_plain(title)) is not None for title in titles)
+    return [(grid, "")] if known > 1 or are_classes(header[place], titles) else None
 
 
 def _has_classes(grid: Grid) -> bool:
@@ -348,9 +366,13 @@ def _readings(
                     f"{name}, line {row.line} has numbers and no name", "name the class, or remove the line"
                 )
         else:
-            droppable = bool(row.prose) and (not row.below or len(row.meaning.kinds) > 1)
             kinds = row.meaning.kinds
-            choices.append((*kinds, _LEFT_OUT) if droppable or row.prose else kinds)
+            # An average below the table that it does not have itself is a part of it.
+            own = len(kinds) == 1 and not any(
+                other.meaning is not None and kinds[0] in other.meaning.kinds for other in rows if not other.prose
+            )
+            more = (_OF_PRINTED,) if len(kinds) > 1 and not row.prose else ()
+            choices.append((*kinds, _LEFT_OUT) if row.prose and not (own and row.below) else (*kinds, *more))
     per_class = [True, False] if PER_CLASS in columns and len(columns) > 3 else [True]
     made = False
     problem: UserError | None = None
@@ -374,20 +396,25 @@ def _of_nameless(rows: Sequence[_Row], place: int) -> tuple[str | None, ...]:
     """What a row may be whose name is no known average: a class, or the average of those above it."""
     row = rows[place]
     nobody = () if not row.title else (None,)
-    later = [other for other in rows[place + 1 :] if other.meaning is None]
-    others = [other.support for other in rows[:place] if other.meaning is None]
-    if later or len(others) < 2 or None in others or not row.scores:
+    classes = [other for other in rows if other.meaning is None]
+    base = [other for other in classes if other.support != row.support]
+    averages = (WEIGHTED, MACRO, MICRO, _LEFT_OUT)
+    if len(base) < 2 or any(other.support is None for other in base) or not row.scores:
         return nobody
-    whole = sum(other or 0 for other in others)
-    averages = (WEIGHTED, MACRO, MICRO)
-    if row.support == whole and whole > 0:
+    whole = sum(other.support or 0 for other in classes)
+    if any(other.meaning is not None and other.support == whole for other in rows):
+        return nobody  # the averages count it
+    edge = classes[0] is row or classes[-1].support == row.support
+    if edge and row.support is not None and row.support == sum(other.support or 0 for other in base) > 0:
         return (*nobody, *averages) if expression_named(row.title) else (*averages, *nobody)
+    if row.support is not None or classes[-1].support is not None:
+        return nobody
     between = all(
         min(known) <= own.value <= max(known)
         for measure, own in row.scores.items()
-        if (known := [other.scores[measure].value for other in rows[:place] if measure in other.scores])
+        if (known := [other.scores[measure].value for other in base if measure in other.scores])
     )
-    return (MACRO, WEIGHTED, MICRO, *nobody) if row.support is None and between else nobody
+    return (MACRO, WEIGHTED, MICRO, *nobody, _LEFT_OUT) if between else (*nobody, _LEFT_OUT)
 
 
 def _assembled(
@@ -414,7 +441,13 @@ def _assembled(
             continue
         own = {cell.measure: value for cell, value in printed.items() if cell.row == row.key}
         if kind == _LEFT_OUT:
-            said.append(f"line {row.line} not read: '{row.title}' is another number than the table gives")
+            why = "is another number than the table gives" if row.prose else "is neither a class nor an average of them"
+            said.append(f"line {row.line} not read: '{row.title}' {why}")
+            continue
+        if kind == _OF_PRINTED:
+            if not _from_printed(row, own, printed, supports):
+                return None
+            said.append(f"'{row.title}' read as computed from the numbers that are printed")
             continue
         if kind == SAMPLES or (kind == MICRO and len({value.value for value in own.values()}) > 1):
             if len(row.meaning.kinds if row.meaning else ()) != 1:
@@ -449,6 +482,27 @@ def _assembled(
         tuple(said),
         several=several,
     )
+
+
+def _from_printed(
+    row: _Row, own: Mapping[str, Printed], printed: Mapping[Cell, Printed], supports: Mapping[str, int | None]
+) -> bool:
+    """Whether an average was computed from the rounded numbers above it: their mean, by support or not, or F1 of the
+    average precision and recall."""
+    for measure, value in own.items():
+        column = {name: one.value for name in supports if (one := printed.get(Cell(name, measure))) is not None}
+        means = []
+        if len(column) == len(supports):
+            means.append(sum(column.values(), Fraction()) / len(column))
+            weights = {name: known or 0 for name, known in supports.items()}
+            if sum(weights.values()):
+                weighted = sum((weights[name] * one for name, one in column.items()), Fraction())
+                means.append(weighted / sum(weights.values()))
+        if measure == "f1" and "precision" in own and "recall" in own:
+            means.append(harmonic_mean(own["precision"].value, own["recall"].value))
+        if not any(abs(mean - value.value) <= value.step for mean in means):
+            return False
+    return bool(own)
 
 
 def _placed(row: _Row, kind: str, own: Mapping[str, Printed]) -> dict[Cell, Printed] | None:

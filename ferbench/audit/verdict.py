@@ -10,10 +10,20 @@ from typing import Literal, get_args
 import numpy as np
 
 from ferbench.audit import counts, ratios
-from ferbench.audit.contradiction import Diagnosis, diagnose
+from ferbench.audit.contradiction import Contradiction, Diagnosis, diagnose
 from ferbench.audit.counts import ZeroDivision
 from ferbench.audit.matrix import make_matrix
-from ferbench.audit.printed import ACCURACY, BALANCED, MACRO, MEASURES, MICRO, Cell, PublishedTable, Rounding
+from ferbench.audit.printed import (
+    ACCURACY,
+    BALANCED,
+    MACRO,
+    MEASURES,
+    MICRO,
+    Cell,
+    Interval,
+    PublishedTable,
+    Rounding,
+)
 from ferbench.audit.problem import Conventions, MacroF1, Solution, harmonic_mean, pose
 from ferbench.audit.solve import Solved, solve
 
@@ -52,6 +62,8 @@ class Audit:
     @property
     def matrix(self) -> np.ndarray | None:
         """A confusion matrix, int64[K, K], that gives every score that fits; None where none was found."""
+        if self.table.matrix is not None:
+            return np.asarray(self.table.matrix)
         if self.solved.solution is None:
             return None
         supports = [support or 0 for support in self.table.supports]
@@ -73,6 +85,12 @@ def audit(
         macro_f1: what its macro average of F1 is; None: either.
         zero_division: what a score with a denominator of 0 is; None: any, as long as it is the same everywhere.
     """
+    if table.matrix is not None:
+        readings = [one for one in (table, *table.otherwise) if one.matrix is not None]
+        return min(
+            (_by_matrix(one, list(_conventions(one, rounding, macro_f1, zero_division))) for one in readings),
+            key=_left_out,
+        )
     for reading in (table, *table.otherwise):
         tried = list(_conventions(reading, rounding, macro_f1, zero_division))
         totals = _wrong_totals(reading)
@@ -102,6 +120,34 @@ def audit(
             if len(under_other.contradictions) < len(diagnosis.contradictions):
                 conventions, diagnosis = other, under_other
     return Audit(table, "inconsistent", conventions, diagnosis.rest, diagnosis, totals)
+
+
+def _left_out(done: Audit) -> int:
+    return 0 if done.diagnosis is None else len(done.diagnosis.contradictions) + len(done.totals)
+
+
+def _by_matrix(table: PublishedTable, tried: Sequence[Conventions]) -> Audit:
+    """A table beside its confusion matrix: every score is known."""
+    assert table.matrix is not None
+    counts = np.asarray(table.matrix)
+    right, predicted = tuple(map(int, counts.diagonal())), tuple(map(int, counts.sum(axis=0)))
+    solution = Solution(right, predicted)
+    solved = Solved(
+        "yes", solution, tuple(zip(right, right, strict=True)), tuple(zip(predicted, predicted, strict=True))
+    )
+    totals = _wrong_totals(table)
+    found = []
+    for conventions in tried:
+        wrong = []
+        for cell, printed in table.scores.items():
+            value = value_of(cell, table, conventions, solution)
+            if value is not None and value not in printed.interval(conventions.rounding):
+                wrong.append(Contradiction((cell,), table.classes, cell, Interval(value, value), cell))
+        found.append((conventions, tuple(wrong)))
+    conventions, contradictions = min(found, key=lambda one: len(one[1]))
+    if not contradictions and not totals:
+        return Audit(table, "consistent", conventions, solved)
+    return Audit(table, "inconsistent", conventions, solved, Diagnosis(contradictions, solved, ()), totals)
 
 
 def judge(table: PublishedTable, tried: Sequence[Conventions] | None = None) -> tuple[Conventions, Solved]:

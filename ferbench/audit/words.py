@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from ferbench.audit.contradiction import Contradiction
-from ferbench.audit.printed import ACCURACY, MICRO, Cell, PublishedTable
+from ferbench.audit.printed import ACCURACY, MACRO, MEASURES, MICRO, Cell, PublishedTable
 from ferbench.audit.problem import Solution
 from ferbench.audit.signatures import Signature
 from ferbench.audit.verdict import Audit, value_of
@@ -16,6 +16,7 @@ from ferbench.tables.table import Column, Table
 from ferbench.tables.terminal import to_terminal
 from ferbench.wording import one_line
 
+_SUMMARY = (Cell(ACCURACY, "f1"), *(Cell(MACRO, measure) for measure in MEASURES))
 _WIDE = 12  # classes; larger matrices are for programs
 
 
@@ -27,9 +28,12 @@ def lines(name: str, audit: Audit, signatures: Sequence[Signature]) -> Iterator[
     scores = "1 score" if len(table.scores) == 1 else f"{len(table.scores)} scores"
     yield one_line(f"{name}: {len(table.classes)} classes, {images}, {scores} in {printed}")
     yield from (one_line(f"note: {note}") for note in table.notes)
+    given = table.matrix is not None
     words = {
-        "consistent": "consistent: there is a confusion matrix that gives every score",
-        "inconsistent": "inconsistent: no confusion matrix gives these scores",
+        "consistent": "consistent: "
+        + ("the confusion matrix gives every score" if given else "there is a confusion matrix that gives every score"),
+        "inconsistent": "inconsistent: "
+        + ("the confusion matrix gives other scores" if given else "no confusion matrix gives these scores"),
         "underdetermined": f"underdetermined: {audit.reason}",
     }
     yield words[audit.verdict]
@@ -43,12 +47,21 @@ def lines(name: str, audit: Audit, signatures: Sequence[Signature]) -> Iterator[
         yield ""
         yield from (one_line(f"{sign.id}: {sign.text}") for sign in signatures)
     matrix = audit.matrix
-    if matrix is not None and len(table.classes) <= _WIDE:
+    if given and not table.scores:
+        values = (f"{cell} {table.show(_given(audit, cell))}" for cell in _SUMMARY)
+        yield f"  it gives {', '.join(values)}"
+    if matrix is not None and not given and len(table.classes) <= _WIDE:
         fits = "these scores" if audit.verdict == "consistent" else "the rest"
         only = " (rows true, columns predicted; there are others)"
         yield ""
         yield f"a confusion matrix that gives {fits}{only}:"
         yield from count_lines(table.classes, table.classes, matrix)
+
+
+def _given(audit: Audit, cell: Cell) -> Fraction:
+    """What a confusion matrix gives for an average."""
+    assert audit.solved.solution is not None
+    return value_of(cell, audit.table, audit.conventions, audit.solved.solution) or Fraction()
 
 
 def _conventions(audit: Audit) -> str:
@@ -69,6 +82,8 @@ def _faults(audit: Audit) -> Iterator[str]:
     for number, fault in enumerate(diagnosis.contradictions, start=1):
         yield f"{number}. {_sentence(table, fault)}"
     if not diagnosis.contradictions:
+        return
+    if table.matrix is not None:
         return
     left_out = [fault.without for fault in diagnosis.contradictions]
     if len(left_out) == len(table.scores):
@@ -108,6 +123,9 @@ def _apart(
 
 def _sentence(table: PublishedTable, fault: Contradiction) -> str:
     others = [cell for cell in fault.cells if cell != fault.cell]
+    if table.matrix is not None and fault.cell is not None and fault.bounds is not None:
+        printed, other = _apart(table, table.scores[fault.cell].value, fault.bounds.low, None)
+        return f"{fault.cell} is {other} by the confusion matrix; printed is {printed}"
     if fault.cell is not None and not others:
         # The supports matter to an average by their sum alone.
         images = f" with {table.total:,} images" if fault.supports else ""

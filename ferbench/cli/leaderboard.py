@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ferbench.api.ranking import Board
     from ferbench.runs.summary import Summary
 
-_USUAL = Path("benchmarks", "published")
+_USUAL = (Path("benchmarks", "published"), Path("benchmarks", "claims"))
 
 
 def _completed(ctx: click.Context) -> list[Summary]:
@@ -98,8 +98,10 @@ class MetricType(click.ParamType):
 @click.option(
     "--published",
     type=PathType(file_okay=False),
+    multiple=True,
     metavar="DIR",
-    help="Show the published tables of a directory too, unranked; default: benchmarks/published, where that is.",
+    help="Show the published results of a directory too, unranked; repeatable; default: benchmarks/published and "
+    "benchmarks/claims, where those are.",
 )
 @click.option(
     "--without",
@@ -121,7 +123,7 @@ def leaderboard(
     reverse: bool,
     columns: str | None,
     rank_by: str,
-    published: Path | None,
+    published: tuple[Path, ...],
     without: Path | None,
     per_class: bool,
     single: bool,
@@ -153,11 +155,11 @@ def leaderboard(
         per_class=per_class,
         single=single,
         without=without,
-        published=published or (_USUAL if _USUAL.is_dir() else None),
+        published=published or [path for path in _USUAL if path.is_dir()],
         plugins=plugin,
     )
     gc.freeze()  # all of it is needed to the end: no use in looking through it for garbage
-    for path in board.unread if published is not None else ():
+    for path in board.unread if published else ():
         click.echo(f"{path} is not shown: it is no summary, and no table of classes or models", err=True)
     if not board.known:
         # Beside the table, so that an empty one in a file is no riddle.

@@ -2,8 +2,9 @@
 
 A directory holds a file for each table, laid out as scikit-learn's classification report (``class, precision_percent,
 recall_percent, f1_percent, support``; a row for each class, then ``macro avg`` and ``accuracy`` with its value in the
-F1 column), and ``summary.csv`` (``name, dataset, split, n, accuracy_percent, note``), a line for each experiment. In a
-file of models with valence and arousal each line is an experiment, in fractions.
+F1 column), and ``summary.csv`` (``name, dataset, split, n, accuracy_percent, note``), a line for each experiment, which
+may say its ``kind`` (``reported``, or ``people``), its ``source``, how it was chosen (``selection``) and what of that
+was ``checked``. In a file of models with valence and arousal each line is an experiment, in fractions.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ferbench.audit.cells import score
+from ferbench.audit.claims import of_images
+from ferbench.audit.printed import Printed
 from ferbench.errors import UserError
 from ferbench.metrics.affect import DIMENSIONS
 from ferbench.tables.reading import read_table
@@ -28,6 +32,7 @@ _MULTITASK = ["model", "epochs", "split", "expression_accuracy", "valence_rmse",
 _MULTITASK += ["valence_correlation", "arousal_correlation"]
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _COUNT = re.compile(r"[0-9]{1,15}")
+_KINDS = ("reported", "people")
 #: How an accuracy begins that is only bounded, which is shown nowhere.
 _BOUNDS = ("<", ">", "≤", "≥", "~", "≈")
 
@@ -43,6 +48,11 @@ class Published:
         n: samples; None where it is not known.
         values: metrics in [0, 1] by name, ``f1:CLASS`` among them.
         note: a remark on it.
+        kind: ``reported``, or ``people`` where people and not a model were tried.
+        source: where it is published.
+        selection: how it was chosen among several, as far as a paper or code says.
+        checked: what of this was looked up.
+        arithmetic: which number of images gives its accuracy, or that none does; empty where that says nothing.
     """
 
     name: str
@@ -51,6 +61,11 @@ class Published:
     n: int | None = None
     values: dict[str, float] = field(default_factory=dict)
     note: str = ""
+    kind: str = "reported"
+    source: str = ""
+    selection: str = ""
+    checked: str = ""
+    arithmetic: str = ""
 
 
 def read_published(directory: Path) -> tuple[list[Published], list[Path]]:
@@ -100,9 +115,20 @@ def _records(path: Path, table: pd.DataFrame, wanted: Sequence[str], unique: str
 def _experiment(path: Path, row: dict[str, str]) -> Published:
     """A line of the summary."""
     values, accuracy = {}, row["accuracy_percent"].strip()
+    n = _count(path, row["n"])
+    arithmetic = ""
+    kind = row.get("kind") or "reported"
+    if kind not in _KINDS:
+        raise UserError(f"{path}: '{kind}' is not a kind of result", f"choose among: {', '.join(_KINDS)}")
     if accuracy and not accuracy.startswith(_BOUNDS):
         values["accuracy"] = _percent(path, accuracy)
-    return Published(row["name"], row["dataset"], row["split"], _count(path, row["n"]), values, row["note"])
+        printed = score(accuracy, True, None, str(path))
+        if printed is not None and kind == "reported":
+            arithmetic = of_images(Printed(printed.value / 100, printed.step / 100), row["dataset"], n)
+    more = {key: row.get(key, "") for key in ("source", "selection", "checked")}
+    return Published(
+        row["name"], row["dataset"], row["split"], n, values, row["note"], kind=kind, arithmetic=arithmetic, **more
+    )
 
 
 def _multitask(path: Path, row: dict[str, str]) -> Published:
@@ -126,6 +152,8 @@ def _table(path: Path, rows: list[dict[str, str]]) -> tuple[int | None, dict[str
         if row["class"] == "accuracy":
             n = count
             values |= {"accuracy": numbers["f1"]} if "f1" in numbers else {}
+        elif row["class"] == "weighted avg":
+            continue
         elif row["class"] == "macro avg":
             values |= {f"macro_{key}": value for key, value in numbers.items()}
         else:

@@ -30,6 +30,7 @@ def unranked_table(contaminated: pd.DataFrame, published: Sequence[Published]) -
         for key in WITH_INTERVALS
         if key.startswith(DIMENSIONS) and (key in contaminated or any(key in result.values for result in published))
     ]
+    told = [key for key in ("arithmetic", "source", "selection") if any(getattr(given, key) for given in published)]
     keys = ("accuracy", "macro_f1", "balanced_accuracy", *affect)
     columns = (
         Column("name", "name"),
@@ -40,16 +41,18 @@ def unranked_table(contaminated: pd.DataFrame, published: Sequence[Published]) -
         Column("n", "n", "count"),
         *(Column(key, measure(key).label, "score") for key in keys),
         Column("reason", "why it has no rank"),
+        *(Column(key, key) for key in told),
     )
     wanted = ["name", "model", "kind", "run", "dataset", "protocol", "n", *keys, "contaminated"]
     cells = [values_of(column) for _, column in contaminated.reindex(columns=wanted).items()]
     rows: list[tuple[Cell, ...]] = []
     for name, model, kind, *about in zip(*cells, strict=True):
-        rows.append((name or model, kind if kind == IMPORTED else "contaminated", *about))
+        rows.append((name or model, kind if kind == IMPORTED else "contaminated", *about, *(None for _ in told)))
     for given in published:
         why = "no predictions to compare" + (f"; {given.note}" if given.note else "")
-        reported = (given.name, "reported", None, given.dataset, given.split)
-        rows.append((*reported, given.n, *map(given.values.get, keys), why))
+        reported = (given.name, given.kind, None, given.dataset, given.split)
+        more = (getattr(given, key) or None for key in told)
+        rows.append((*reported, given.n, *map(given.values.get, keys), why, *more))
     return Table(
         "leaderboard-unranked",
         "not ranked: reported by others, or not measured on unseen samples",

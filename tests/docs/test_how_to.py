@@ -228,6 +228,14 @@ def test_read_a_leaderboard(ferbench_cli, tmp_path):
     assert "over seeds (3 and 3) and samples" in printed["ferbench compare focal plain"]
 
 
+def test_audit_a_table(ferbench_cli, tmp_path):
+    printed = do(ferbench_cli, tmp_path, text_of("how-to/audit-a-table.md"), ())
+    assert all("consistent: there is" in one for one in printed.values())
+    example = ferbench_cli("audit", "table", DOCS / "examples" / "tables" / "unlisted-classes.csv")
+    assert example.exit_code == 1
+    assert "add up to 47 of 54 at most" in example.stdout
+
+
 def test_publish_results(ferbench_cli, tmp_path):
     printed = do(ferbench_cli, tmp_path, text_of("how-to/publish-results.md"), (*SMALL, *FACES))
     assert "6 to run" in printed["ferbench run paper.toml --dry-run"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from ferbench.audit.score_table import parse_table
+from ferbench.audit.verdict import audit
 from ferbench.errors import UserError
 from ferbench.ranking.leaderboard import contaminated
 from ferbench.ranking.published import read_published
@@ -156,3 +159,43 @@ def test_a_file_of_another_layout_is_named_where_the_directory_was_asked_for(fer
     done = ferbench_cli("leaderboard", "--published", published, "--json")
     assert f"{published / 'epochs.csv'} is not shown: it is no summary" in done.stderr
     assert "epochs.csv" not in ferbench_cli("leaderboard", "--json").stderr
+
+
+CLAIMS = Path(__file__).parents[2] / "benchmarks" / "claims"
+
+
+def test_the_claims_have_sources_and_say_what_was_checked():
+    claims, others = read_published(CLAIMS)
+    assert not others
+    reported = [claim for claim in claims if claim.kind == "reported"]
+    assert len(reported) >= 25
+    assert len({claim.dataset for claim in reported}) >= 4
+    for claim in claims:
+        assert claim.source, claim.name
+        assert claim.checked, claim.name
+        assert "accuracy" in claim.values, claim.name
+    (people,) = (claim for claim in claims if claim.kind == "people")
+    assert (people.dataset, people.values["accuracy"]) == ("FER2013", 0.65)
+
+
+def test_the_page_of_the_claims_says_what_the_audit_says():
+    page = (CLAIMS / "README.md").read_text()
+    rows = dict(re.findall(r"^\| `([\w-]+)\.csv` \|.*\| (\w+)[^|]*\|$", page, flags=re.MULTILINE))
+    assert {path.stem for path in CLAIMS.glob("*.csv")} == {"summary", *rows}
+    for name, verdict in rows.items():
+        assert audit(parse_table((CLAIMS / f"{name}.csv").read_text(), name)).verdict == verdict
+
+
+def test_a_claim_is_shown_with_its_arithmetic_and_source(tmp_path):
+    header = "name,kind,dataset,split,n,accuracy_percent,source,selection,checked,note"
+    lines = "net,reported,RAF-DB,test,3068,94.76,A paper,last epoch,abstract,\npeople,people,RAF-DB,,,81,B,,,\n"
+    (tmp_path / "summary.csv").write_text(f"{header}\n{lines}")
+    table = unranked_table(contaminated([]), read_published(tmp_path)[0])
+    keys = [column.key for column in table.columns]
+    net, people = (dict(zip(keys, row, strict=True)) for row in table.rows)
+    assert net["arithmetic"].startswith("it is no whole number of 3,068 images")
+    assert (net["kind"], net["source"], net["selection"]) == ("reported", "A paper", "last epoch")
+    assert (people["kind"], people["arithmetic"]) == ("people", None)
+    (tmp_path / "summary.csv").write_text(f"{header}\n{lines.replace('people,people', 'people,crowd')}")
+    with pytest.raises(UserError, match="'crowd' is not a kind of result"):
+        read_published(tmp_path)
