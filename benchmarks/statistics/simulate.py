@@ -2,8 +2,10 @@
 
     python benchmarks/statistics/simulate.py
 
-``null``: leaderboards of ten equal models. Any pair told apart is an error; their share among the leaderboards is the
-family-wise error rate, which Holm's correction holds below 5 %. ``coverage``: how often the 95 % intervals of a row
+``ranks``: leaderboards of equal models, any pair of which told apart is an error; their share among the leaderboards is
+the family-wise error rate, which Holm's correction is to hold below 5 %. And of unlike ones, how often the best and
+the worst are told apart: the power. Over numbers of rows and seeds, how much seeds move a model, one row whose seeds
+move it four times as much, and seeds that move all rows alike. ``coverage``: how often the 95 % intervals of a row
 hold the true value, ``others`` the same of metrics that are no mean of hits, ``bootstrap`` how often those of
 ``ferbench compare`` hold the true difference. ``small``: how often two equal models are told apart on few samples,
 rare classes or few people, below and above the sizes from which ferbench tests at all.
@@ -16,9 +18,9 @@ prints the same numbers.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,12 +47,18 @@ class World:
         skill: of every model, in logits.
         seed_spread: standard deviation of a seed's skill, in logits.
         own: standard deviation of what one trained model finds difficult and another does not, in logits.
+        first_spread: how many times as much seeds move the first model.
+        correlation: of what a seed does to one model and to another.
+        apart: skill of the last model less that of the first, those between in equal steps, in logits.
     """
 
     n: int = 1500
     skill: float = 0.8
     seed_spread: float = 0.0
     own: float = 0.8
+    first_spread: float = 1.0
+    correlation: float = 0.0
+    apart: float = 0.0
 
     def design(self) -> Design:
         counts = np.maximum(2, np.round(COUNTS / COUNTS.sum() * self.n)).astype(int)
@@ -60,19 +68,26 @@ class World:
         """Predicted class ids [models, seeds, n] on a new test set."""
         shape = (models, seeds, design.n)
         logits = self.skill + EASE[design.truth] + rng.normal(0, 2.0, design.n)
-        logits = logits + rng.normal(0, self.seed_spread, (models, seeds, 1)) + rng.normal(0, self.own, shape)
+        moved = rng.normal(0, self.seed_spread, (models, seeds, 1))
+        if self.correlation:
+            common = rng.normal(0, self.seed_spread, (1, seeds, 1))
+            moved = np.sqrt(1 - self.correlation) * moved + np.sqrt(self.correlation) * common
+        moved[0] *= self.first_spread
+        better = np.linspace(0, self.apart, models)[:, None, None]
+        logits = logits + moved + better + rng.normal(0, self.own, shape)
         right = rng.random(shape) < 1 / (1 + np.exp(-logits))
         # A wrong answer is one of the next three classes, nearer ones more often.
         step = 1 + (rng.random(shape) > 0.5) + (rng.random(shape) > 0.7)
         return np.where(right, design.truth, (design.truth + step) % len(COUNTS))
 
 
-def null_leaderboards(
+def leaderboards(
     metric: str, seeds: int, boards: int, *, models: int = 10, world: World | None = None, seed: int = 0
-) -> int:
-    """How many leaderboards of equal models tell any two of them apart."""
+) -> tuple[int, int]:
+    """In how many leaderboards any two rows are told apart, and in how many the first and the last."""
     world = world or World(seed_spread=0.05 if seeds > 1 else 0.0)
-    rng, design, wrong = np.random.default_rng(seed), world.design(), 0
+    rng, design = np.random.default_rng(seed), world.design()
+    any_pair = ends = 0
     for _ in range(boards):
         answers = world.answers(design, models, seeds, rng)
         measured = [measure(metric, design, one) for one in answers]
@@ -81,8 +96,9 @@ def null_leaderboards(
         else:
             p = all_pairs(measured, design)
         found = ranks(np.array([one.mean for one in measured]), p)
-        wrong += bool((found.best > 1).any())
-    return wrong
+        any_pair += bool((found.best > 1).any())
+        ends += bool(found.adjusted[0, -1] < 0.05)
+    return any_pair, ends
 
 
 def coverage(metric: str, seeds: int, repetitions: int, world: World, *, seed: int = 0) -> tuple[float, float]:
@@ -232,15 +248,56 @@ def main() -> None:
         PARTS[part](options)
 
 
-def show_null(options: argparse.Namespace) -> None:
-    print(f"\nnull leaderboards of ten equal models, {options.boards:,} each: share with any pair told apart")
-    for metric in METRICS:
-        for seeds in (1, 3):
-            start = time.perf_counter()
-            wrong = null_leaderboards(metric, seeds, options.boards)
-            share, bound = wrong / options.boards, upper_bound(wrong, options.boards)
-            took = time.perf_counter() - start
-            print(f"  {metric:<18} {seeds} seeds  {share:6.2%}, at most {bound:.2%}   ({took:.0f} s)", flush=True)
+#: Of equal models: metric, rows, seeds, spread of the seeds in logits (0.1 is 1.3 points of accuracy), how many times
+#: as much seeds move the first row, and the correlation of what a seed does to the rows.
+NULL_CELLS = (
+    *(("macro_f1", 10, 3, spread, 1, 0.0) for spread in (0.0, 0.05, 0.1, 0.2, 0.3)),
+    *(("macro_f1", rows, 3, 0.1, 1, 0.0) for rows in (2, 5, 20)),
+    *(("macro_f1", 10, seeds, 0.1, 1, 0.0) for seeds in (2, 5)),
+    ("macro_f1", 10, 1, 0.0, 1, 0.0),
+    *(("macro_f1", rows, 3, 0.2, 4, 0.0) for rows in (2, 5, 10, 20)),
+    *(("macro_f1", 10, seeds, 0.2, 4, 0.0) for seeds in (2, 5)),
+    ("macro_f1", 10, 3, 0.1, 1, 0.3),
+    ("macro_f1", 10, 3, 0.1, 1, 0.5),
+    ("macro_f1", 5, 3, 0.2, 4, 0.5),
+    ("accuracy", 10, 1, 0.0, 1, 0.0),
+    ("accuracy", 10, 3, 0.1, 1, 0.0),
+    ("accuracy", 5, 3, 0.1, 4, 0.0),
+    ("balanced_accuracy", 10, 3, 0.1, 1, 0.0),
+)
+#: Of unlike models: the same, and how far the best and the worst are apart, in points of accuracy.
+POWER_CELLS = (
+    *(("macro_f1", 5, 3, 0.1, 1, 0.0, points) for points in (3.8, 6.2)),
+    ("macro_f1", 5, 3, 0.1, 1, 0.5, 3.8),
+    ("macro_f1", 5, 3, 0.1, 4, 0.0, 6.2),
+    ("macro_f1", 2, 3, 0.1, 1, 0.0, 3.8),
+    ("macro_f1", 10, 3, 0.1, 1, 0.0, 3.8),
+    ("macro_f1", 5, 5, 0.1, 1, 0.0, 3.8),
+    ("accuracy", 5, 3, 0.1, 1, 0.0, 3.8),
+)
+_POINTS_A_LOGIT = 13.0
+
+
+def show_ranks(options: argparse.Namespace) -> None:
+    print(f"\nleaderboards, {options.boards:,} each\n")
+    print("| ranked by | rows | seeds | spread | of the first | correlation | apart | told apart | at most |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for metric, rows, seeds, spread, times, correlation, points in [*(_with_none(NULL_CELLS)), *POWER_CELLS]:
+        apart = points / _POINTS_A_LOGIT
+        world = World(seed_spread=spread, first_spread=times, correlation=correlation, apart=apart)
+        any_pair, ends = leaderboards(metric, seeds, options.boards, models=rows, world=world)
+        found = ends if points else any_pair
+        bound = "" if points else f"{upper_bound(found, options.boards):.1%}"
+        gap = f"{points} points" if points else ""
+        print(
+            f"| {metric} | {rows} | {seeds} | {spread} | {times} × | {correlation} | {gap} "
+            f"| {found / options.boards:.1%} | {bound} |",
+            flush=True,
+        )
+
+
+def _with_none(cells: Sequence[tuple[str, int, int, float, int, float]]) -> list[tuple[Any, ...]]:
+    return [(*cell, 0.0) for cell in cells]
 
 
 def show_coverage(options: argparse.Namespace) -> None:
@@ -297,7 +354,7 @@ def show_bootstrap(options: argparse.Namespace) -> None:
 
 
 PARTS = {
-    "null": show_null,
+    "ranks": show_ranks,
     "coverage": show_coverage,
     "others": show_others,
     "bootstrap": show_bootstrap,

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from ferbench.ranking.leaderboard import Group
 from ferbench.ranking.standing import Standing, columns_of
-from ferbench.statistics import ENOUGH_SEEDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,13 +61,13 @@ def _among(group: Group, whole: Sequence[Group]) -> Group:
         group,
         rows=group.rows.assign(**standings),
         ranked_by=whole[0].ranked_by,
+        claim=whole[0].claim,
         clustered_by=whole[0].clustered_by,
         unclustered=whole[0].unclustered,
         lacking=whole[0].lacking,
         hidden=len(hidden),
         hidden_runs=int((counts["size"] - counts["count"]).sum()),
         hidden_leader=_called(leaders.iloc[0]) if len(leaders) else "",
-        hidden_few=int((ranked["seeds"] < ENOUGH_SEEDS).sum()),
     )
 
 

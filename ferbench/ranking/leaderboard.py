@@ -42,6 +42,7 @@ class Group:
             within a seed.
         measured: what was measured, with the rows of ``members``: a column for each metric.
         ranked_by: the metric of the ranks, once they are known.
+        claim: what ranks are about: ``models``, these trained ones, or ``configurations``; empty until they are known.
         left_out: samples that the column ``without`` of ``rows`` is without.
         left_out_for: how many of them, by the reason that the list gives, which may be empty.
         clustered_by: the column whose values are drawn as a whole in intervals and tests; None: samples are.
@@ -50,7 +51,6 @@ class Group:
         hidden: rows of the test set that are not shown; ranks and tests are among them too.
         hidden_runs: runs on the test set that are not shown, in such rows and in those that are.
         hidden_leader: what the leader is called, where it is one of them; else empty.
-        hidden_few: how many of them are ranked and have too few seeds to say something of others.
         partition: the folds that rows are over, or single runs are of; None for what was tested on a test set.
     """
 
@@ -65,6 +65,7 @@ class Group:
     members: pd.DataFrame
     measured: pd.DataFrame
     ranked_by: str = ""
+    claim: str = ""
     left_out: int = 0
     left_out_for: Mapping[str, int] = field(default_factory=dict)
     clustered_by: str | None = None
@@ -73,7 +74,6 @@ class Group:
     hidden: int = 0
     hidden_runs: int = 0
     hidden_leader: str = ""
-    hidden_few: int = 0
     partition: Partition | None = None
 
     @cached_property

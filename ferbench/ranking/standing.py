@@ -12,7 +12,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -23,6 +23,7 @@ from ferbench.errors import UserError
 from ferbench.metrics.measures import measure as named
 from ferbench.ranking.rankable import RANKED_BY, PluginMetrics
 from ferbench.runs.summary import IMPORTED
+from ferbench.statistics import ENOUGH_SEEDS
 from ferbench.storage import replace_file
 
 if TYPE_CHECKING:
@@ -43,8 +44,12 @@ WITH_INTERVALS = (
     "arousal_ccc",
     "arousal_rmse",
 )
+#: What ranks are about.
+MODELS = "models"
+CONFIGURATIONS = "configurations"
+ONE_SEED = "one seed says nothing of others: train more with --seed, or rank trained models with --runs"
 TESTS_FILE = ".tests.json"
-_VERSION = 6
+_VERSION = 7
 _MOST_KEPT = 64
 _MOST_INTERVALS = 4096
 
@@ -58,7 +63,7 @@ class Standing:
         worst: the rows less those that are significantly worse.
         gap: difference to the leader in the metric that ranks; None for the leader itself.
         p: of that difference, adjusted for all pairs (Holm).
-        intervals: 95 %, (low, high) by metric; none for two seeds.
+        intervals: 95 %, (low, high) by metric.
         reason: why it has no rank; empty where it has one.
     """
 
@@ -107,6 +112,7 @@ def _ranked(
     for place, score in enumerate(group.metric(metric) if metric not in RANKED_BY else ()):
         if score is None and not reasons[place]:
             reasons[place] = f"not all of its runs have {named(metric).label}"
+    claim, single = _claim(group, reasons)
     for place, tests in enumerate(group.tests):
         marks: list[list[Any]] = []
         if not reasons[place]:
@@ -119,10 +125,11 @@ def _ranked(
     tested = _Tested([])
     if chosen:
         own = [name for name in plugins.names if name in group.measured and group.measured[name].notna().any()]
-        key = _key(metric, group.class_names, [[files[place] for place in chosen], plugins.sources(own)])
+        key = _key(metric, group.class_names, [claim, [files[place] for place in chosen], plugins.sources(own)])
         kept = cache.get(key)
         if kept is None or len(kept.standings) != len(chosen):
-            kept = _computed(results, group, chosen, metric, [files[place] for place in chosen], plugins, own, cache)
+            of_chosen = [files[place] for place in chosen]
+            kept = _computed(results, group, chosen, metric, claim, single, of_chosen, plugins, own, cache)
             cache.put(key, kept)
         tested = kept
     known = dict(zip(chosen, tested.standings, strict=True))
@@ -131,6 +138,7 @@ def _ranked(
         group,
         rows=group.rows.assign(**columns_of(standings)),
         ranked_by=metric,
+        claim=claim,
         clustered_by=tested.clustered_by,
         unclustered=tested.unclustered,
         lacking=tested.lacking,
@@ -170,6 +178,21 @@ def _refusals(group: Group, diverged: Counter[str]) -> list[str]:
             reason = f"{unlike[row]:,} faulty samples were left out, {most:,} for the others"
         reasons.append(reason)
     return reasons
+
+
+def _claim(group: Group, reasons: Sequence[str]) -> tuple[str, frozenset[int]]:
+    """What the ranks are about, and the places of rows that have none for it.
+
+    Configurations, where two rows have several seeds, or one has and all others have none: ensembles and models from
+    elsewhere stand for themselves. A row of one seed has no rank among them. Else these trained models, all of them.
+    """
+    left = [place for place, reason in enumerate(reasons) if not reason]
+    several = {place for place in left if group.places[place].stop - group.places[place].start >= ENOUGH_SEEDS}
+    sown = group.rows["seed"].notna().tolist()
+    single = frozenset(place for place in left if sown[place] and place not in several)
+    if len(several) >= 2 or (several and not single):
+        return CONFIGURATIONS, single
+    return MODELS, frozenset()
 
 
 def a_selection(diverged: int, left: int) -> str:
@@ -229,6 +252,8 @@ def _computed(
     group: Group,
     rows: Sequence[int],
     metric: str,
+    claim: str,
+    single: Collection[int],
     files: Sequence[Any],
     plugins: PluginMetrics,
     own: Sequence[str],
@@ -241,6 +266,8 @@ def _computed(
         group: what to rank.
         rows: places of those that can be.
         metric: that ranks.
+        claim: `MODELS` or `CONFIGURATIONS`.
+        single: places of rows of one seed that have no rank for that claim, but intervals.
         files: of each row's predictions.
         plugins: finds the plugins of metrics.
         own: metrics of plugins that the group has.
@@ -248,7 +275,7 @@ def _computed(
     """
     import numpy as np
 
-    from ferbench.statistics.estimates import all_pairs, interval, mcnemar_pairs, ranks
+    from ferbench.statistics.estimates import SeedVariances, all_pairs, interval, mcnemar_pairs, ranks
     from ferbench.statistics.sampling import measure
 
     of_rows = _read(results, group, rows, metric, files, plugins, own, cache, None)
@@ -259,8 +286,13 @@ def _computed(
     measured = {name: [measure(name, design, of_rows.predicted[place]) for place in places] for name in RANKED_BY}
     lacking = {name: why for name in WITH_INTERVALS if (why := design.lacks(name))} | of_rows.lacking
     ends: dict[int, dict[str, tuple[float, float]]] = {}
+    spreads = {name: SeedVariances.of(of) for name, of in measured.items()}
+    shared = sum(measurement.seeds > 1 for measurement in measured[RANKED_BY[0]]) > 2  # and speak of each other's seeds
     for number, place in enumerate(places):
-        several = {name: interval(measured[name][number], design) for name in RANKED_BY}
+        several = {
+            name: interval(measured[name][number], design, seeding=of.alone(number) if shared else None)
+            for name, of in spreads.items()
+        }
         ends[place] = {name: (of.low, of.high) for name, of in several.items() if of is not None}
         ends[place] |= of_rows.intervals[place]
     standings = {place: Standing(intervals=ends.get(place, {}), reason=reason) for place, reason in refused.items()}
@@ -269,13 +301,16 @@ def _computed(
     else:
         chosen = {place: of.measured for place, of in of_rows.ranking.items()}
         design = next((of.design for of in of_rows.ranking.values()), design)
+    for place in [place for place in chosen if place in single]:
+        chosen.pop(place)
+        standings[place] = Standing(intervals=ends[place], reason=ONE_SEED)
     for place in [place for place, of in chosen.items() if of.lacks]:
         why = chosen.pop(place).lacks
         instead = "" if "accuracy" in lacking else "; --rank-by accuracy does without"
         standings[place] = Standing(intervals=ends[place], reason=f"{why}{instead}")
     if chosen:
         ranked_places, ranking = list(chosen), list(chosen.values())
-        p = all_pairs(ranking, design)
+        p = all_pairs(ranking, design, over_seeds=claim == CONFIGURATIONS)
         alone = [number for number, measurement in enumerate(ranking) if measurement.seeds == 1]
         if metric == "accuracy" and design.clusters is None and len(alone) > 1:
             right = np.stack([of_rows.predicted[ranked_places[number]][0] == design.truth for number in alone])

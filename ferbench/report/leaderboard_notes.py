@@ -10,7 +10,7 @@ from ferbench.ids import short
 from ferbench.metrics.measures import measure
 from ferbench.ranking.cross_validation import Partition
 from ferbench.ranking.leaderboard import Group
-from ferbench.ranking.standing import WITH_INTERVALS
+from ferbench.ranking.standing import MODELS, WITH_INTERVALS
 from ferbench.report.cluster_notes import clusters_note
 from ferbench.report.leaderboard_columns import SHARED, alike
 from ferbench.runs.pooled import cutting_line
@@ -46,8 +46,8 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
     if measured:
         yield (
             "±, or [from, to] where it is uneven: 95 % interval; of one seed that of this trained model over samples, "
-            "of three or more that of the configuration over seeds and samples; two seeds have none. Tests take seeds "
-            "into account where both rows have three or more."
+            "of several that of the configuration over seeds and samples. Two seeds have one where other rows say how "
+            "much seeds vary."
         )
     if (tested or measured) and group.clustered_by is not None:
         yield clusters_note(group.clustered_by, group.unclustered, group.n)
@@ -168,16 +168,11 @@ def above(group: Group, keys: Sequence[str]) -> Iterable[str]:
     """What has to be known before the ranks are read."""
     if note := hidden_note(group):
         yield note
-    ranked = group.rows[group.rows["rank"].notna()]
-    few, total = (ranked["seeds"] < ENOUGH_SEEDS).sum() + group.hidden_few, len(ranked) + group.hidden
-    if not len(ranked) or total < 2 or not few or not {"rank", "rank_range", "p"} & set(keys):
-        return
-    if few == total:
-        yield f"Ranks and p compare these trained weights, not the models: no row has {ENOUGH_SEEDS} seeds."
-    else:
+    ranked = int(group.rows["rank"].notna().sum())
+    if ranked and ranked + group.hidden > 1 and group.claim == MODELS and {"rank", "rank_range", "p"} & set(keys):
         yield (
-            f"Where a row has fewer than {ENOUGH_SEEDS} seeds ({few:,} of {total:,} have), ranks and p compare its "
-            "trained weights, not the models."
+            "Ranks and p compare these trained models, not their configurations: that takes two rows with "
+            f"{ENOUGH_SEEDS} seeds or more."
         )
 
 

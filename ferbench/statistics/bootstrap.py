@@ -9,8 +9,9 @@ variance too small by a factor of (m − 1) / m (Rao and Wu, Journal of the Amer
 are spread by as much as Student's quantile is above the normal one, since a variance of few samples or clusters is
 itself uncertain (expanded percentiles: Hesterberg, The American Statistician 2015).
 
-With three or more seeds on both sides, seeds are a source of variance too: to each draw a t-distributed deviation with
-the seeds' own standard error and degrees of freedom is added, since drawing three seeds from three would understate it.
+With several seeds on both sides, seeds are a source of variance too: to each draw a t-distributed deviation with the
+seeds' own standard error and Welch's degrees of freedom is added, since drawing three seeds from three would understate
+it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.statistics import ENOUGH_SEEDS
-from ferbench.statistics.estimates import least_variance
+from ferbench.statistics.estimates import SeedVariances, least_variance
 from ferbench.statistics.measured import values
 from ferbench.statistics.sampling import Design, measure, smallest_p, unlike
 
@@ -105,8 +106,10 @@ def paired_bootstrap(
         if not gap.any():
             drawn = drawn + rng.standard_t(freedom, draws) * np.sqrt(least_variance(sides, design)[0, 1])
         if over_seeds:
-            for side in sides:
-                drawn = drawn + rng.standard_t(side.seeds - 1, draws) * np.sqrt(side.seeding)
+            several = SeedVariances.of(sides)
+            *_, known = several.apart(np.array([0]), np.array([1]), 0.0)
+            beyond = sum(float(np.asarray(several.alone(side).variance)) for side in (0, 1))
+            drawn = drawn + rng.standard_t(known[0], draws) * np.sqrt(beyond)
         low, high = np.quantile(drawn, [0.025, 0.975])
         tail = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
         outcomes = [side.outcomes for side in sides if side.outcomes is not None]

@@ -12,11 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from ferbench.statistics import ENOUGH_SEEDS
 from ferbench.statistics.holm import holm
 from ferbench.statistics.mcnemar import mcnemar_mid_p
-from ferbench.statistics.sampling import Design, Measured, smallest_p, unlike
+from ferbench.statistics.sampling import Design, Measured, smallest_p, stepped, unlike
 from ferbench.statistics.spread import Source, even_on, half_width, p_value, wilson
 
 #: Of a metric: a share in [0, 1]; like a correlation at most 1; an error or loss above 0; or any number.
 Scale = Literal["share", "correlation", "positive", "plain"]
+
+#: How far the variance of a row's seeds is drawn towards that of all rows, at most, and the share of its own that it
+#: keeps at least.
+_TOWARDS_OTHERS = 2 / 3
+_OF_ITS_OWN = 0.7
 
 OVER_SAMPLES = "this trained model, over samples"
 OVER_SEEDS = "the configuration, over seeds and samples"
@@ -37,14 +42,25 @@ class Interval:
     estimand: str
 
 
-def interval(measured: Measured, design: Design, level: float = 0.95, scale: Scale = "share") -> Interval | None:
-    """The interval of a metric; None for two seeds, which say too little of seeds, and for too few samples.
+def interval(
+    measured: Measured, design: Design, level: float = 0.95, scale: Scale = "share", seeding: Source | None = None
+) -> Interval | None:
+    """The interval of a metric; None for too few samples, and for two seeds, which alone say too little of seeds.
 
-    One seed: of this trained model, over samples. Three or more: of the configuration, over seeds and samples.
+    One seed: of this trained model, over samples. Several: of the configuration, over seeds and samples.
+
+    Args:
+        measured: of one configuration.
+        design: of the samples.
+        level: of the interval.
+        scale: of the metric.
+        seeding: for two seeds, what they and those of other configurations say (`SeedVariances.alone`).
     """
-    if measured.seeds == 2 or measured.lacks:
+    if measured.lacks or (measured.seeds == 2 and seeding is None):
         return None
     several = sources(measured, design)
+    if measured.seeds == 2 and seeding is not None:
+        several = [several[0], seeding]
     variance = float(sum(np.asarray(source.variance) for source in several))
     half = float(half_width(several, level))
     if scale == "share":
@@ -89,21 +105,84 @@ class Difference:
 def difference(first: Measured, second: Measured, design: Design, level: float = 0.95) -> Difference:
     """The difference of two configurations, paired on the samples.
 
-    Seeds count as a source of variance when both have at least `ENOUGH_SEEDS`. Else the claim is about the models that
-    were trained, whatever other seeds would have given.
+    Seeds count as a source of variance when both have at least `ENOUGH_SEEDS`, with Welch's degrees of freedom
+    (Biometrika 1947). Else the claim is about the models that were trained, whatever other seeds would have given.
     """
-    gap = first.deviations - second.deviations
     over_seeds = min(first.seeds, second.seeds) >= ENOUGH_SEEDS
-    several = [Source(at_least_some(gap @ gap, least_variance([first, second], design)[0, 1]), design.freedom(gap))]
-    if over_seeds:
-        several += [Source(side.seeding, side.seeds - 1) for side in (first, second)]
     value = first.mean - second.mean
     if first.lacks or second.lacks:
         return Difference(value, float("nan"), float("nan"), float("nan"), over_seeds)
+    gap = first.deviations - second.deviations
+    sampling = float(at_least_some(gap @ gap, least_variance([first, second], design)[0, 1]))
+    several = [Source(sampling, design.freedom(gap))]
+    if over_seeds:
+        beyond, seeding, freedom = SeedVariances.of([first, second]).apart(np.array([0]), np.array([1]), sampling)
+        several = [Source(float(beyond[0]), several[0].freedom), Source(float(seeding[0]), float(freedom[0]))]
     half, p = float(half_width(several, level)), float(p_value(value, several))
     if first.outcomes is not None and second.outcomes is not None:
         p = max(p, float(smallest_p(unlike([first.outcomes, second.outcomes], design)[0, 1])))
     return Difference(value, value - half, value + half, p, over_seeds)
+
+
+@dataclass(frozen=True)
+class SeedVariances:
+    """How much the seeds of several configurations vary, each by its own seeds and those of the others.
+
+    A variance of three values is hardly known, and in a table of many rows some are far too small by chance. So the
+    variance of a row is drawn towards the mean over all rows, as moderated t-tests do with genes (Smyth, Statistical
+    Applications in Genetics and Molecular Biology 2004), by a fixed weight that grows with the rows up to
+    `_TOWARDS_OTHERS`: rows may differ by more than a fitted prior expects. It never falls below `_OF_ITS_OWN` times
+    what the row's own seeds show, nor below what the samples alone make seeds differ by. Both numbers were chosen by
+    simulation of error and power (benchmarks/statistics).
+
+    Attributes:
+        variances: float64[R], of one seed, what the samples make of it included.
+        shares: float64[R, R]: in row i the weight of the seeds of row k in what is said of row i.
+        interactions: float64[R], the part of ``variances`` that comes from the samples.
+        seeds: int64[R].
+    """
+
+    variances: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    interactions: NDArray[np.float64]
+    seeds: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, several: Sequence[Measured]) -> SeedVariances:
+        """Of configurations; what has one seed stands for this very model, which does not vary."""
+        seeds = np.array([measured.seeds for measured in several], dtype=np.int64)
+        varies = seeds > 1
+        own = np.array([measured.values.var(ddof=1) if measured.seeds > 1 else 0.0 for measured in several])
+        interactions = np.array([measured.interaction if measured.seeds > 1 else 0.0 for measured in several])
+        rows = max(2, int(varies.sum()))
+        weight = np.where(varies, min(_TOWARDS_OTHERS, (rows - 2) / rows), 0.0)
+        pooled = (seeds - 1) / max(1, (seeds - 1).sum())
+        drawn = weight * (pooled @ own) + (1 - weight) * own
+        shares = weight[:, None] * pooled + np.diag((1 - weight) * varies)
+        return cls(np.maximum.reduce([drawn, _OF_ITS_OWN * own, interactions]), shares, interactions, seeds)
+
+    def alone(self, row: int) -> Source:
+        """The variance of a row's mean that comes from its seeds beyond the samples, and how well it is known."""
+        freedom = self._freedom(self.shares[[row]] * self.variances)
+        return Source((self.variances[row] - self.interactions[row]) / self.seeds[row], float(freedom[0]))
+
+    def apart(
+        self, first: NDArray[np.intp], second: NDArray[np.intp], sampling: ArrayLike
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Of the differences between the means of rows ``first`` and ``second``: what of their variance from the
+        samples, ``sampling``, seeds do not show; the variance that seeds show; its degrees of freedom, by
+        Satterthwaite's formula over all rows whose seeds say something of it."""
+        seen = self.interactions / self.seeds
+        beyond = np.maximum(0.0, np.asarray(sampling) - seen[first] - seen[second])
+        own = self.variances / self.seeds
+        parts = self.shares[first] / self.seeds[first, None] + self.shares[second] / self.seeds[second, None]
+        return beyond, own[first] + own[second], self._freedom(parts * self.variances)
+
+    def _freedom(self, parts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Degrees of freedom [P] of sums of parts [P, R], each of the seeds of one row."""
+        squares = (parts**2 / np.maximum(1, self.seeds - 1)).sum(axis=1)
+        freedom = np.divide(parts.sum(axis=1) ** 2, squares, out=np.ones(len(parts)), where=squares > 0)
+        return stepped(freedom)
 
 
 def least_variance(several: Sequence[Measured], design: Design) -> NDArray[np.float64]:
@@ -119,10 +198,15 @@ def at_least_some(variance: ArrayLike, least: ArrayLike) -> NDArray[np.float64]:
     return np.where(np.asarray(variance) <= 1e-9 * np.asarray(least), least, variance)
 
 
-def all_pairs(several: Sequence[Measured], design: Design) -> NDArray[np.float64]:
-    """p[R, R] of the differences between all configurations, as `difference` has them; 1 on the diagonal.
+def all_pairs(several: Sequence[Measured], design: Design, *, over_seeds: bool | None = None) -> NDArray[np.float64]:
+    """p[R, R] of the differences between all rows; 1 on the diagonal. NaN of all pairs where there are too few samples.
 
-    NaN of all pairs where there are too few samples.
+    Args:
+        several: what was measured of each row.
+        design: of the samples.
+        over_seeds: the claim is about configurations, what is known of a row's seeds is shared between the rows
+            (`SeedVariances`), and a row of one seed stands for this very model; else the claim is about the models that
+            were trained. None: the former where all have `ENOUGH_SEEDS`.
     """
     if any(measured.lacks for measured in several):
         return np.where(np.eye(len(several), dtype=bool), 1.0, np.nan)
@@ -132,18 +216,21 @@ def all_pairs(several: Sequence[Measured], design: Design) -> NDArray[np.float64
     first, second = np.triu_indices(len(several), 1)
     gaps = means[first] - means[second]
     gaps[np.abs(gaps) < 1e-12] = 0.0
-    seeds = np.array([measured.seeds for measured in several])
-    seeding = np.array([measured.seeding for measured in several])
-    enough = np.where(seeds >= ENOUGH_SEEDS, seeds, 0)
-    alike = np.stack([enough[first], enough[second], freedom[first, second]])
+    variance, own = sampling[first, second], freedom[first, second]
+    groups = [own]
+    if over_seeds is None:
+        over_seeds = min(measured.seeds for measured in several) >= ENOUGH_SEEDS
+    if over_seeds:
+        variance, seeding, known = SeedVariances.of(several).apart(first, second, variance)
+        groups.append(known)
     p = np.ones((len(several), len(several)))
-    kinds, which = np.unique(alike, axis=1, return_inverse=True)
-    for number, (a, b, own) in enumerate(kinds.T.tolist()):
+    kinds, which = np.unique(np.stack(groups), axis=1, return_inverse=True)
+    for number, freedoms in enumerate(kinds.T.tolist()):
         chosen = which == number
         i, j = first[chosen], second[chosen]
-        together = [Source(sampling[i, j], own)]
-        if a and b:
-            together += [Source(seeding[i], a - 1), Source(seeding[j], b - 1)]
+        together = [Source(variance[chosen], freedoms[0])]
+        if over_seeds:
+            together.append(Source(seeding[chosen], freedoms[1]))
         p[i, j] = p[j, i] = p_value(gaps[chosen], together)
     outcomes = [measured.outcomes for measured in several if measured.outcomes is not None]
     return np.maximum(p, smallest_p(unlike(outcomes, design))) if len(outcomes) == len(several) > 1 else p

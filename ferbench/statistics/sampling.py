@@ -101,7 +101,7 @@ class Design:
         own = np.maximum(1, support - 1).reshape(-1, *[1] * (parts.ndim - 1))
         total, squares = parts.sum(axis=0) ** 2, (parts**2 / own).sum(axis=0)
         freedom = np.divide(total, squares, out=np.full(total.shape, float(max(1, self.n - 1))), where=squares > 0)
-        return STEPS[np.maximum(0, np.searchsorted(STEPS, freedom * (1 + 1e-9), side="right") - 1)]
+        return stepped(freedom)
 
     def deviations(self, parts: NDArray[np.float64]) -> NDArray[np.float64]:
         """Contributions [..., n] of samples as deviations [..., units], whose squares sum to the variance."""
@@ -115,6 +115,11 @@ class Design:
         # What does not vary has to come out as 0, or an interval for what never varies is one of no width.
         noise = _NOISE * np.abs(parts).max(axis=-1, keepdims=True, initial=0.0)
         return np.where(np.abs(centred) <= noise, 0.0, centred) * self._scale
+
+
+def stepped(freedom: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Degrees of freedom rounded down to one of `STEPS`, at least 1."""
+    return STEPS[np.maximum(0, np.searchsorted(STEPS, freedom * (1 + 1e-9), side="right") - 1)]
 
 
 def _joined(support: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -45,11 +46,8 @@ def p_value(estimate: ArrayLike, sources: Sequence[Source]) -> NDArray[np.float6
 
     Of an estimate of 0 it is 1, and of another one without any variance the smallest.
     """
-    from scipy.special import stdtrit
-
     square = np.square(np.asarray(estimate, dtype=np.float64))
-    tables = [-stdtrit(s.freedom, _LEVELS / 2) for s in sources]  # the lower tail keeps its digits
-    squares = [table**2 for table in tables]
+    squares = [_squared_quantiles(s.freedom) for s in sources]
     variances = [np.broadcast_to(np.asarray(s.variance, np.float64), square.shape) for s in sources]
 
     def reach(place: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -67,6 +65,14 @@ def p_value(estimate: ArrayLike, sources: Sequence[Source]) -> NDArray[np.float6
     logs = np.log(_LEVELS)
     p = np.exp(logs[low] + np.clip(share, 0, 1) * (logs[above] - logs[low]))
     return np.where(square == 0, 1.0, p)
+
+
+@lru_cache(256)
+def _squared_quantiles(freedom: float) -> NDArray[np.float64]:
+    """Squares of Student's two-sided quantiles at `_LEVELS`: many pairs share a few degrees of freedom."""
+    from scipy.special import stdtrit
+
+    return np.asarray(stdtrit(freedom, _LEVELS / 2)) ** 2  # the lower tail keeps its digits
 
 
 def even_on(scale: Literal["correlation", "positive"], value: float, half: float) -> tuple[float, float]:

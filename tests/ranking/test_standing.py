@@ -18,7 +18,7 @@ from sklearn.metrics import f1_score
 from ferbench.ranking import standing
 from ferbench.ranking.grouping import group
 from ferbench.ranking.leaderboard import diverged
-from ferbench.ranking.standing import TESTS_FILE, WITH_INTERVALS, _Cache, with_standings
+from ferbench.ranking.standing import ONE_SEED, TESTS_FILE, WITH_INTERVALS, _Cache, with_standings
 from ferbench.report.leaderboard_notes import ranking_notes
 from ferbench.runs.index import summaries
 from ferbench.runs.predictions import Predictions
@@ -108,8 +108,9 @@ def test_intervals_are_of_the_model_or_of_the_configuration(tmp_path):
         make_run(tmp_path, model="two", seed=seed)
     (found,) = ranked(tmp_path)
     rows = found.rows.assign(macro_f1=found.metric("macro_f1")).set_index("model")
-    assert rows["intervals"]["two"] == {}
+    assert rows["intervals"]["two"] == {}  # no other row but one says how much seeds vary
     assert rows["rank"].notna()["two"]
+    assert (rows["unranked"].dropna().to_dict(), found.claim) == ({"one": ONE_SEED}, "configurations")
     for model in ("one", "three"):
         classes = {key for key in WITH_INTERVALS if not key.startswith(("valence", "arousal"))}
         assert set(rows["intervals"][model]) == classes & {*found.metrics}
