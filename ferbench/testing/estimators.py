@@ -47,7 +47,8 @@ class EstimatorBench:
         edges = np.linspace(0, self._size, self.classes + 1).astype(int)
         for image, k in zip(images, labels, strict=True):
             image[:, edges[k] : edges[k + 1]] += 1.0
-        return (images / 2).reshape(n, -1), labels
+        images /= 2
+        return images.reshape(n, -1), labels
 
     def fit(self, estimator: Any, **given: Any) -> Any:
         images, labels = self.samples(0, _EACH * self.classes)
