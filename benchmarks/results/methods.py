@@ -13,7 +13,7 @@ import argparse
 import itertools
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -228,21 +228,44 @@ def table(results: str, methods: Methods, *, partial: bool = False) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def command(
+    purpose: str,
+    recipe: Path,
+    output: Path,
+    make: Callable[[str, Path, bool], pd.DataFrame],
+    arguments: list[str] | None,
+) -> int:
+    """The command line of a script that makes a table of results: exit code 2, and nothing written, where they do not
+    fit.
+
+    Args:
+        purpose: of the script.
+        recipe: whose runs they are.
+        output: where the table goes.
+        make: it, of a results directory and a recipe; the third says to make do with the runs that there are.
+        arguments: of the command; None: those of the process.
+    """
+    parser = argparse.ArgumentParser(description=purpose)
     parser.add_argument("results", metavar="RESULTS")
-    parser.add_argument("--recipe", type=Path, default=RECIPE)
-    parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument("--recipe", type=Path, default=recipe)
+    parser.add_argument("--output", type=Path, default=output)
     parser.add_argument("--partial", action="store_true", help="make a table of the runs that there are")
     given = parser.parse_args(arguments)
     try:
-        made = table(given.results, Methods(given.recipe), partial=given.partial)
+        made = make(given.results, given.recipe, given.partial)
     except (Unfit, fb.UserError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     made.round({"seconds": 1}).to_csv(given.output, index=False, float_format="%.6g")
     print(f"{given.output}: {len(made)} rows")
     return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    def make(results: str, recipe: Path, partial: bool) -> pd.DataFrame:
+        return table(results, Methods(recipe), partial=partial)
+
+    return command(__doc__.partition("\n")[0], RECIPE, OUTPUT, make, arguments)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,12 @@ row has), where two claim one place, or where runs differ in more than the varia
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from methods import MAY_DIFFER, METRICS, SAME, Unfit, Variants, check_alike, listed, tests
+from methods import MAY_DIFFER, METRICS, SAME, Unfit, Variants, check_alike, command, listed, tests
 
 import ferbench as fb
 
@@ -138,20 +137,10 @@ def table(results: str, experiments: Experiments, *, partial: bool = False) -> p
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("results", metavar="RESULTS")
-    parser.add_argument("--recipe", type=Path, default=RECIPE)
-    parser.add_argument("--output", type=Path, default=OUTPUT)
-    parser.add_argument("--partial", action="store_true", help="make a table of the runs that there are")
-    given = parser.parse_args(arguments)
-    try:
-        made = table(given.results, Experiments(given.recipe), partial=given.partial)
-    except (Unfit, fb.UserError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    made.round({"seconds": 1}).to_csv(given.output, index=False, float_format="%.6g")
-    print(f"{given.output}: {len(made)} rows")
-    return 0
+    def make(results: str, recipe: Path, partial: bool) -> pd.DataFrame:
+        return table(results, Experiments(recipe), partial=partial)
+
+    return command(__doc__.partition("\n")[0], RECIPE, OUTPUT, make, arguments)
 
 
 if __name__ == "__main__":

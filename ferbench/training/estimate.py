@@ -25,6 +25,7 @@ from ferbench.training.assemble import build_loss, check_epochs, checked_model
 from ferbench.training.building import build_model, check_budget, check_devices, split_batches
 from ferbench.training.closure import passes
 from ferbench.training.disk import checkpoint_bytes, room
+from ferbench.training.evaluation import in_memory
 from ferbench.training.growing import planned_sizes
 from ferbench.training.layers import count_parameters
 from ferbench.training.precision import Precision
@@ -149,13 +150,9 @@ class Estimator:
             model = checked_model(plan)
             if plan.start is not None:
                 begin(plan.start, model)
-        while key not in self._measured:
-            try:
-                self._measured[key] = _measure(plan, device, batch_size, self._threads)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or batch_size <= 1:
-                    raise
-            batch_size = (batch_size + 1) // 2
+            self._measured[key] = in_memory(
+                lambda size: _measure(plan, device, size, self._threads), batch_size, device
+            )
         check_budget(plan, self._measured[key][2])
         return self._measured[key]
 

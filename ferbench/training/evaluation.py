@@ -7,7 +7,7 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +26,8 @@ from ferbench.metrics.scoring import class_metrics
 from ferbench.plugin.culprit import in_use
 from ferbench.training.ranks import ALONE, Ranks
 from ferbench.training.step import Loss, evaluate_loss, forward
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +126,26 @@ def evaluate(
         if isinstance(part, nn.Module):
             ranks.copy_weights(part)
     with evaluating(model, loss):
-        while True:
-            try:
-                sizes = whole_batch, batch_size
-                own = _of_rank(model, batches, classes, loss, sizes, views, before_batch, ranks, needs)
-                break
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or batch_size <= 1:
-                    raise
-            batch_size = (batch_size + 1) // 2
-            gc.collect()
-            if batches.device.type == "cuda":
-                torch.cuda.empty_cache()
+
+        def run(size: int) -> Any:
+            return _of_rank(model, batches, classes, loss, (whole_batch, size), views, before_batch, ranks, needs)
+
+        own = in_memory(run, batch_size, batches.device)
     return _together(own, batches, classes, ranks)
+
+
+def in_memory(run: Callable[[int], Made], batch_size: int, device: torch.device) -> Made:
+    """What ``run`` makes, given a batch size that is halved for as long as memory runs out on the device."""
+    while True:
+        try:
+            return run(batch_size)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or batch_size <= 1:
+                raise
+        batch_size = (batch_size + 1) // 2
+        gc.collect()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,9 +13,9 @@ from torch import Tensor, nn
 from ferbench.data.batches import Batches
 from ferbench.data.targets import Outputs
 from ferbench.data.views import View
-from ferbench.errors import UserError, is_out_of_memory
+from ferbench.errors import UserError
 from ferbench.plugin.culprit import calls, in_use
-from ferbench.training.evaluation import evaluating
+from ferbench.training.evaluation import evaluating, in_memory
 from ferbench.training.kept import part_fault
 
 
@@ -46,16 +45,7 @@ def features_of(model: nn.Module, batches: Batches, batch_size: int, views: Sequ
         UserError: the model gives no features, or some that are no finite numbers.
     """
     with evaluating(model), torch.inference_mode():
-        while True:
-            try:
-                return _together(model, batches, batch_size, views)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or batch_size <= 1:
-                    raise
-            batch_size = (batch_size + 1) // 2
-            gc.collect()
-            if batches.device.type == "cuda":
-                torch.cuda.empty_cache()
+        return in_memory(lambda size: _together(model, batches, size, views), batch_size, batches.device)
 
 
 def _together(model: nn.Module, batches: Batches, batch_size: int, views: Sequence[View]) -> Looked:
