@@ -109,7 +109,8 @@ def show_outcome(outcome: Outcome, *, quiet: bool) -> None:
 
 def show_pooled(directory: RunDirectory, *, reused: bool, quiet: bool) -> None:
     """Print the result of all folds together, how it spreads over them, and what folds that were cut at random say."""
-    from ferbench.runs.pooled import cutting_line, spread_line
+    from ferbench.runs.partitions import cutting_line
+    from ferbench.runs.pooled import spread_line
 
     record = directory.load()
     assert record.pooled is not None

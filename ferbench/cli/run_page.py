@@ -255,7 +255,8 @@ def _annotators(entry: EvaluationEntry) -> None:
 
 def _folds(record: Run) -> Iterator[str]:
     """What a run, or the folds that it is made of, says of a test in folds."""
-    from ferbench.runs.pooled import cutting_line, spread_line
+    from ferbench.runs.partitions import cutting_line
+    from ferbench.runs.pooled import spread_line
 
     if (tested := record.data.test_fold) is not None:
         yield f"it is tested on fold {tested.fold}; a result is all of them together, n = {tested.n:,}"

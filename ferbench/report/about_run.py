@@ -11,7 +11,8 @@ from ferbench.records.reference import unlike_line
 from ferbench.records.run import AskedRecipe, Training
 from ferbench.report.comparison_tables import LEFT
 from ferbench.report.contents import Contents, RunView, Scored
-from ferbench.runs.pooled import cutting_line, spread_line
+from ferbench.runs.partitions import cutting_line
+from ferbench.runs.pooled import spread_line
 from ferbench.runs.remarks import remarks
 from ferbench.runs.summary import excluded_line, noise_line
 from ferbench.tables.table import shown

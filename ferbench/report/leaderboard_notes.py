@@ -13,7 +13,7 @@ from ferbench.ranking.leaderboard import Group
 from ferbench.ranking.standing import MODELS, WITH_INTERVALS
 from ferbench.report.cluster_notes import clusters_note
 from ferbench.report.leaderboard_columns import SHARED, alike
-from ferbench.runs.pooled import cutting_line
+from ferbench.runs.partitions import cutting_line
 from ferbench.runs.remarks import of_absent
 from ferbench.runs.summary import ELSEWHERE, POOLED
 from ferbench.statistics import ENOUGH_SEEDS

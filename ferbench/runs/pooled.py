@@ -191,24 +191,6 @@ def spread_line(entry: EvaluationEntry) -> str:
     return f"over folds, mean ± standard deviation (lowest–highest): {', '.join(several)}" if several else ""
 
 
-def cutting_line(protocol: str) -> str:
-    """What a result is worth whose folds do not keep people together, in words; empty where they do.
-
-    Args:
-        protocol: of a pooled run: ``10 folds by person``.
-    """
-    _, by, kept = protocol.partition(" by ")
-    if kept == "person":
-        return ""
-    if kept.startswith("person"):
-        return "Who is shown is not known of every sample: people of whom that holds may be in several folds."
-    how = f"by {kept}, not by person" if by else "at random, not by person"
-    return (
-        f"Folds are cut {how}: somebody whose images are learnt from may be tested too. Where people have several "
-        "images, the result says little of new people and is too high."
-    )
-
-
 def expected(record: Run, folds: Sequence[Fold]) -> Run:
     """The record that a pooled run of these folds gives; time apart.
 

@@ -94,7 +94,8 @@ def test_a_run_that_workers_of_the_same_command_are_at_is_left_without_a_word(tm
     """As where one run is to be tested in several ways."""
     directory = RunDirectory(run_path(tmp_path, "0" * 12))
     directory.path.parent.mkdir(parents=True)
-    combination = SimpleNamespace(plan=SimpleNamespace(directory=lambda results: directory), skip=None, done=False)
+    plan = SimpleNamespace(directory=lambda results: directory)
+    combination = SimpleNamespace(plan=plan, skip=None, done=False, settings={})
     told = Told(lambda: None)
     grid = Grid([combination, combination], tmp_path, tmp_path, [], told)
     over = threading.Event()

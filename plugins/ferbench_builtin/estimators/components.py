@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Interval
 
-from ferbench import Task, Tunable
+from ferbench import Inert, Task, Tunable
 from ferbench_builtin.estimators.checks import check_components, check_folds
 
 if TYPE_CHECKING:
     from ferbench_builtin.estimators.parts import Weighted
 
 Components = Annotated[int, Interval(ge=1, le=10_000), Tunable(20, 300)]
+Contrast = Annotated[bool, Inert()]
 C = Annotated[float, Interval(gt=0, le=1e6), Tunable(0.1, 100.0, log=True)]
 
 
@@ -21,7 +22,7 @@ def eigenfaces_svm(
     *,
     seed: int,
     components: Components = 100,
-    contrast: bool = True,
+    contrast: Contrast = True,
     c: C = 5.0,
     gamma: Annotated[float, Interval(gt=0, le=1e6), Tunable(0.2, 5.0, log=True)] = 1.0,
     folds: Annotated[int, Interval(ge=2, le=20)] = 2,
@@ -49,7 +50,7 @@ def eigenfaces_svm(
     return _on_components(task, seed, components, contrast, calibrated(machine, folds))
 
 
-def logistic(task: Task, *, seed: int, components: Components = 200, contrast: bool = True, c: C = 0.1) -> Weighted:
+def logistic(task: Task, *, seed: int, components: Components = 200, contrast: Contrast = True, c: C = 0.1) -> Weighted:
     """Multinomial logistic regression on principal components, by L-BFGS.
 
     Args:
@@ -72,7 +73,7 @@ def gradient_boosting(
     *,
     seed: int,
     components: Components = 100,
-    contrast: bool = True,
+    contrast: Contrast = True,
     rounds: Annotated[int, Interval(ge=1, le=100_000), Tunable(50, 500)] = 200,
     lr: Annotated[float, Interval(gt=0, le=1), Tunable(0.02, 0.3, log=True)] = 0.1,
     leaves: Annotated[int, Interval(ge=2, le=10_000), Tunable(7, 63)] = 31,
