@@ -21,7 +21,7 @@ Scale = Literal["share", "correlation", "positive", "plain"]
 #: How far the variance of a row's seeds is drawn towards that of all rows, at most, and the share of its own that it
 #: keeps at least.
 _TOWARDS_OTHERS = 2 / 3
-_OF_ITS_OWN = 0.7
+_OF_ITS_OWN = 0.8
 
 OVER_SAMPLES = "this trained model, over samples"
 OVER_SEEDS = "the configuration, over seeds and samples"

@@ -41,9 +41,6 @@ OF_MODEL = {
 }
 OF_RECIPE = {
     "fer2013-best": {"schedule.warmup": 0, "training.precision": "float32"},
-    "fer2013-fast": {"training.precision": "float32"},
-    "fer-plus-majority": {"training.precision": "float32"},
-    "fer-plus-soft": {"training.precision": "float32"},
     "s4-pretrained": {"training.epochs": 0},
     "s5-resnet50": {"data.num_classes": 7},
     "s5-efficientnet-b0": {"data.num_classes": 7},

@@ -37,8 +37,8 @@ PINNED: list[tuple[str, tuple[str, ...], str, str]] = [
     (
         "fer2013-fast",
         ("Training", "PublicTest", "PrivateTest"),
-        "v1:3cd048d8f80d70a74ccf2acdebe38f834dfb61fa780e667c75a906905769ab26",
-        "v1:4ffc8252c05c530efbc6023882f041772602ead288effb00bdbe67134d220ff3",
+        "v1:49d682faebfd713a532c4baf32016e2ba34e5128ff97824178890353027feea9",
+        "v1:498f593b87f5d4e7d8e3b522e109da8328912f7105809e4624d64a7d6618dcdc",
     ),
     (
         "s3-cnn4-step",
