@@ -176,7 +176,7 @@ def _plan_entry(combination: Combination, estimate: Estimate | None) -> dict[str
         }
     if estimate is not None:
         entry["estimate"] = {
-            "seconds": round(estimate.seconds, 1),
+            "seconds": round(estimate.seconds, 3),
             "disk_bytes": estimate.disk_bytes,
             "disk_peak_bytes": estimate.disk_peak_bytes,
         }
