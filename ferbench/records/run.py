@@ -273,7 +273,8 @@ class Stopped(Record):
     """Why a training ended."""
 
     reason: str
-    """``epochs`` (all done), ``patience``, ``fit`` (an estimator, fitted at once), or ``ensemble``."""
+    """``epochs`` (all done), ``patience``, ``fit`` (an estimator, fitted at once), ``ensemble``, or ``pooled`` (all
+    folds of a test)."""
     epoch: Count | None = None
     """The last."""
 
