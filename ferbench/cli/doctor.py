@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def doctor(fix: bool, deep: bool, as_json: bool, quiet: bool, results: Path, cache: Path) -> None:
     """Check environment, cache and results, and say what to do.
 
-    Nothing is changed without --fix, and with it only what is of no use to anybody is removed. Exit code 1 when there
-    are problems.
+    Nothing is changed without --fix. With it only what is of no use to anybody is removed, and test reads that runs
+    tell of are added to the ledger. Exit code 1 when there are problems.
     """
     from ferbench.doctor.cache import check_cache
     from ferbench.doctor.environment import check_environment

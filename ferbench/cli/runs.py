@@ -213,8 +213,8 @@ def verify_runs(names: tuple[str, ...], as_json: bool, quiet: bool, results: Pat
     Every file must have the SHA-256 that the record has of it, and the record its own; ids must be those of what they
     cover, metrics must follow from the stored predictions, and an ensemble's predictions from its members'. Those of
     plugins are computed again where the plugins are there. Runs of older releases, and those that never ended, are
-    'not covered': they have no such digests. Without RUN the studies are checked too. Exit
-    code 1 when anything is damaged.
+    'not covered': they have no such digests. What a run was tested on must stand in the ledger of test reads. Without
+    RUN all of that ledger and the studies are checked too. Exit code 1 when anything is damaged.
     """
     from dataclasses import asdict
     from functools import cache
@@ -222,7 +222,7 @@ def verify_runs(names: tuple[str, ...], as_json: bool, quiet: bool, results: Pat
     from ferbench.plugin.discovery import load_registry
     from ferbench.runs.lock import at_work
     from ferbench.runs.studies import verify_studies
-    from ferbench.runs.verify import Finding, Verdict, Verification
+    from ferbench.runs.verify import Finding, Verdict, Verification, verify_ledger
     from ferbench.wording import one_line
 
     registry = cache(lambda: load_registry(plugin))
@@ -237,6 +237,7 @@ def verify_runs(names: tuple[str, ...], as_json: bool, quiet: bool, results: Pat
         verification = Verification.of(run, registry)
         verdicts[run.path.name] = verification.verdict
         findings += verification.findings
+    findings += verify_ledger(results, names and verdicts)
     if not names:
         findings += list(verify_studies(results))
     damaged = [finding for finding in findings if finding.damage]

@@ -13,10 +13,12 @@ from pathlib import Path
 from ferbench.doctor.finding import Finding, entries
 from ferbench.doctor.left_locks import check_locks
 from ferbench.locks import Held, holding
+from ferbench.records.ledger import LEDGER
 from ferbench.runs import index
 from ferbench.runs.directory import SHORT_ID, RunDirectory
 from ferbench.runs.listing import size_of
 from ferbench.runs.lock import at_work, holder_path, lock_path
+from ferbench.runs.reads import adopt, ledger_faults
 from ferbench.runs.removal import REMOVING
 from ferbench.runs.summary import look_or_remove
 from ferbench.tables.table import size
@@ -45,10 +47,18 @@ def check_results(results: Path) -> Iterator[Finding]:
         what = f"{results / index.INDEX_FILE} is damaged or of another release"
         yield Finding("note", what, "nothing: it is made again when runs are listed")
     yield from _hidden(runs)
-    for place in (results / "runs", *entries(results / "studies")):
+    for place in (results, results / "runs", *entries(results / "studies")):
         yield from check_locks(place)
     yield from _leftovers(results)
+    yield from _ledger(results)
     yield from _runs(results, runs)
+
+
+def _ledger(results: Path) -> Iterator[Finding]:
+    """The ledger of test reads; what it lacks can be added from the runs that there are."""
+    fix = partial(adopt, results)
+    for what, remedy in ledger_faults(results, index.summaries(results)):
+        yield Finding("problem", f"{results / LEDGER}: {what}", remedy, fix if "--fix" in remedy else None)
 
 
 def _room(results: Path, runs: list[Path]) -> Iterator[Finding]:

@@ -282,6 +282,9 @@ class EvaluationEntry(Record):
     """Why it says nothing of single, unseen images, where that is so; it is not ranked then. Of imported predictions as
     it was declared; of a model, that its predictions depend on the other images of a batch."""
 
+    read: str | None = None
+    """SHA-256 of the line of the ledger of test reads that says so; not there for what is no test, or was made before
+    there was a ledger."""
     over_folds: dict[str, OverFolds] | None = None
     """Of a pooled run: how accuracy, macro-F1 and balanced accuracy spread over its folds; ``metrics`` are those of all
     samples together."""

@@ -25,6 +25,7 @@ from ferbench.errors import UserError
 from ferbench.ids import short
 from ferbench.records.upgrades import SCHEMA_VERSION
 from ferbench.runs.predictions import Predictions, damaged, malformed, read_predictions
+from ferbench.runs.reads import note
 from ferbench.runs.sealed import seal
 from ferbench.storage import append_to_file, replace_file, replace_json
 
@@ -131,12 +132,25 @@ class RunDirectory:
         except (OSError, ValueError):
             return None
 
-    def save_evaluation(self, evaluation: Evaluation, predictions: Predictions) -> EvaluationEntry:
+    def save_evaluation(
+        self, evaluation: Evaluation, predictions: Predictions, *, of: Run | None = None
+    ) -> EvaluationEntry:
         """Write predictions first and metrics last, with the SHA-256 of both: an evaluation with metrics is complete.
+
+        Args:
+            evaluation: in full.
+            predictions: that it follows from.
+            of: the run's record: a test is put into the ledger of test reads before anything of it is written; None:
+                what is known already is written anew.
 
         Returns:
             The evaluation as the run's record has it.
+
+        Raises:
+            UserError: it cannot be written.
         """
+        if of is not None and (line := note(self, of, evaluation)) is not None:
+            evaluation.read = line
         path, content = self.evaluation_path(short(evaluation.evaluation_id)), predictions.to_bytes()
         replace_file(path / "predictions.npz", content)
         about = evaluation.model_copy(update={"predictions_sha256": hashlib.sha256(content).hexdigest()}).plain()

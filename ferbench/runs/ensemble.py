@@ -147,11 +147,10 @@ def make(
             evaluation = _evaluation(ensemble, split, wanted[split], class_names, averaged)
             add_shared([member.entry(split) for member in ensemble.members], evaluation, averaged, registry)
             evaluations[split] = (evaluation, averaged)
-        entries = {
-            short(wanted[split]): directory.save_evaluation(evaluation, averaged)
-            for split, (evaluation, averaged) in evaluations.items()
-        }
-        directory.save(_record(ensemble, entries, name))
+        made = _record(ensemble, {}, name)
+        for split, (evaluation, averaged) in evaluations.items():
+            made.evaluations[short(wanted[split])] = directory.save_evaluation(evaluation, averaged, of=made)
+        directory.save(made)
     return directory, False
 
 

@@ -303,9 +303,10 @@ def import_predictions(
         )
         if contaminated:
             evaluation.contaminated = contaminated
-        entry = directory.save_evaluation(evaluation, predictions)
-        identity = Identity(training_id=training, config_id=config, covers=covers)
-        directory.save(_record(test, name, model, seed, identity, {short(evaluation.evaluation_id): entry}))
+        made = _record(test, name, model, seed, Identity(training_id=training, config_id=config, covers=covers), {})
+        entry = directory.save_evaluation(evaluation, predictions, of=made)
+        made.evaluations[short(evaluation.evaluation_id)] = entry
+        directory.save(made)
     return directory, False
 
 

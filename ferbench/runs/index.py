@@ -51,6 +51,7 @@ _ACCEPTED: dict[str, type | tuple[type, ...]] = {
     "str": str,
     "str | None": (str, NoneType),
     "int": int,
+    "bool": bool,
     "int | None": (int, NoneType),
     "float | None": (float, int, NoneType),
     "dict[str, Any]": dict,

@@ -126,8 +126,9 @@ def pool(
     directory = pooled_directory(results, folds)
     with only_writer(directory):
         record = directory.load() if directory.exists() else None
-        kept = {} if record is None else dict(record.evaluations)
-        entries, reused = {}, record is not None
+        named = _name(first.name)
+        made = _record(folds, {} if record is None else record.evaluations, named)
+        entries, reused = [], record is not None
         for way in shared:
             names = [of_fold[way] for of_fold in ways]
             identifier = _evaluation_id(folds, names)
@@ -136,11 +137,10 @@ def pool(
                 continue
             reused = False
             evaluation, predictions = _evaluation(folds, names, identifier, registry)
-            entries[name] = directory.save_evaluation(evaluation, predictions)
-        named = _name(first.name)
+            made.evaluations[name] = directory.save_evaluation(evaluation, predictions, of=made)
+            entries.append(name)
         if record is not None and not entries and record.name == named:
             return directory, True
-        made = _record(folds, {**kept, **entries}, named)
         if record is not None:
             made.files, made.started = record.files, record.started
             for name in entries:

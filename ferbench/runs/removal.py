@@ -14,6 +14,7 @@ from ferbench.runs.directory import SHORT_ID, RunDirectory, run_path
 from ferbench.runs.find import find_run, in_words, which_runs
 from ferbench.runs.lock import lock_path, only_writer
 from ferbench.runs.names import WHOLE, digits_of
+from ferbench.runs.reads import adopt
 from ferbench.storage import move_directory, remedy_for
 
 #: In the hidden name of what is being removed.
@@ -79,6 +80,7 @@ def remove(results: Path, directory: RunDirectory) -> None:
     """
     path = directory.path
     with only_writer(directory, to_remove=True):
+        adopt(results, {path.name})  # what it was tested on stays known
         if path.exists():
             move_directory(path, path.with_name(f".{path.name}{REMOVING}{secrets.token_hex(4)}"))
         with contextlib.suppress(OSError):  # what stays behind is nobody's, and 'ferbench doctor' sees it

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ferbench.records.run import Data, Run
 
 #: Rises when a summary says something else for the same record: an index of older summaries is then not read.
-SUMMARY_VERSION = 14
+SUMMARY_VERSION = 15
 
 #: The status of a run whose record cannot be read.
 DAMAGED = "damaged"
@@ -67,6 +67,8 @@ class Scores:
         annotators: how often one annotator of the samples agrees with the majority of the others, in words.
         human: the same as a share.
         human_of: the same by true class.
+        tested: it is a reading of a test set's labels; else a fold's of validation.
+        read: digest of its line in the ledger of test reads; empty where there is none.
     """
 
     rows: str
@@ -80,6 +82,8 @@ class Scores:
     annotators: str = ""
     human: float | None = None
     human_of: dict[str, Any] = field(default_factory=dict)
+    tested: bool = False
+    read: str = ""
 
 
 @dataclass(slots=True)
@@ -246,6 +250,11 @@ def noise_line(data: Data) -> str:
     return f"label noise {noise.share:.4g}: {counted} ({noise.wrong / max(noise.n, 1):.1%}, {how})"
 
 
+def is_test(entry: EvaluationEntry) -> bool:
+    """Whether an evaluation reads the labels of a test set."""
+    return entry.split == "test" if entry.is_own else _is_a_test(entry)
+
+
 def _is_a_test(entry: EvaluationEntry) -> bool:
     """What a run is tested on with its own training or validation samples is no test that failed to be clean."""
     return entry.split in ("test", "all") or entry.seen is None or not entry.seen.contaminated
@@ -266,6 +275,7 @@ def _scores(key: str, entry: EvaluationEntry) -> Scores:
     values = {name: value for name, value in measured.items() if value is not None}
     scores = Scores(entry.rows_digest, entry.n, values, plain_options(entry), evaluation=key)
     scores.contaminated = entry.contaminated or ""
+    scores.tested, scores.read = is_test(entry), entry.read or ""
     scores.absent = entry.absent_classes
     if entry.annotators is not None:
         scores.annotators, scores.human = entry.annotators.line, entry.annotators.agreement

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -22,6 +22,7 @@ from ferbench.ids import short
 from ferbench.plugin.registry import Registry
 from ferbench.records.epoch import Epoch
 from ferbench.records.evaluation import Evaluation, EvaluationEntry, evaluation_id
+from ferbench.records.ledger import LEDGER
 from ferbench.records.reading import read_epoch, read_evaluation
 from ferbench.records.run import Run
 from ferbench.runs.agreement import disagreements
@@ -29,10 +30,12 @@ from ferbench.runs.corrections import CORRECTIONS, read_corrections
 from ferbench.runs.covered import differences, unfinished_differences
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.imported import expected
+from ferbench.runs.index import summaries
 from ferbench.runs.learnt import SAMPLES_FILE, SPLITS, read_samples
 from ferbench.runs.pixels import STORED
 from ferbench.runs.plugin_metrics import given_to_metrics, recomputed
 from ferbench.runs.predictions import Predictions, malformed, read_predictions
+from ferbench.runs.reads import ledger_faults
 from ferbench.runs.recompute import (
     contradiction,
     differs_from_folds,
@@ -114,6 +117,20 @@ def verify(directory: RunDirectory, registry: Callable[[], Registry] | None = No
         if finding.file not in findings or (finding.damage and not findings[finding.file].damage):
             findings[finding.file] = finding
     yield from findings.values()
+
+
+def verify_ledger(results: Path, names: Collection[str] | None = None) -> Iterator[Finding]:
+    """What is the matter with the ledger of test reads.
+
+    Args:
+        results: the results directory.
+        names: of runs, whose own lines alone are looked for; none: all of it.
+    """
+    runs = summaries(results)
+    if names:
+        runs = [run for run in runs if run.run in names]
+    for what, remedy in ledger_faults(results, runs, alone=bool(names)):
+        yield Finding(results.name, LEDGER, what, remedy)
 
 
 _Found = Iterator[tuple[str, str, str, bool]]

@@ -119,7 +119,7 @@ def write_evaluation(
     if contaminated is not None:
         evaluation.contaminated = contaminated
     name = short(evaluation.evaluation_id)
-    record.evaluations[name] = directory.save_evaluation(evaluation, predictions)
+    record.evaluations[name] = directory.save_evaluation(evaluation, predictions, of=record)
     uncover(record, name)
 
 

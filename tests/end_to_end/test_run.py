@@ -633,3 +633,20 @@ def test_valence_and_arousal_stand_below_the_table(ferbench_cli, tmp_path):
     ]
     again = ferbench_cli("evaluate", "both", *places[:4], "--quiet")
     assert all(line in finished.stdout.splitlines() for finished in (done, again) for line in shown)
+
+
+def test_every_test_of_a_run_is_in_the_ledger_once(run, tmp_path, ferbench_cli):
+    first = result(run("--json", "--name", "one"))
+    result(run("--json"))
+    result(run("--json", "--set", "evaluation.tta=flip"))
+    results = tmp_path / "results"
+    lines = [json.loads(line) for line in (results / "test-reads.jsonl").read_text().splitlines()]
+    assert [(line["how"], line["kind"], line["options"]) for line in lines] == [
+        ("run", "trained", {}),
+        ("run", "trained", {"tta": "flip"}),
+    ]
+    assert {line["training"] for line in lines} == {first["training_id"]}
+    assert {line["samples"] for line in lines} == {36}
+    assert "whole" in ferbench_cli("runs", "verify", "--results", results).stdout
+    assert ferbench_cli("runs", "rm", "--yes", first["run"], "--results", results).exit_code == 0
+    assert len((results / "test-reads.jsonl").read_text().splitlines()) == 2

@@ -23,6 +23,7 @@ from ferbench.errors import UserError
 from ferbench.experiment.settings import read_recipe
 from ferbench.ids import own_digest
 from ferbench.ranking.standing import TESTS_FILE, _Cache, _Tested
+from ferbench.records.ledger import LEDGER, read_ledger
 from ferbench.records.study import Dimension, Outcome, Samples, Study, Tally
 from ferbench.runs import index
 from ferbench.runs.corrections import CORRECTIONS, Correction, read_corrections, write_corrections
@@ -164,6 +165,10 @@ def readers(room: Room) -> list[Reader]:
         assert summary.status == "done"  # whatever the index says, the runs are what their records say
         return None if state == "damaged" else summary
 
+    def noted() -> Any:
+        ledger = read_ledger(results)
+        return ledger if ledger.reads and not ledger.faults else None
+
     evaluation = run.evaluation_path(test)
     return [
         Reader("run.json", run.record_path, run.load, number="skipped_faulty"),
@@ -198,6 +203,7 @@ def readers(room: Room) -> list[Reader]:
         Reader(
             ".tests.json", results / TESTS_FILE, lambda: _Cache(results / TESTS_FILE).get("key"), number="unclustered"
         ),
+        Reader("test-reads.jsonl", results / LEDGER, noted, number="samples"),
         Reader("study.json", study.record_path, study.load, number="seed"),
         Reader("outcome.json", study.path / "outcome.json", study.outcome, number="complete"),
         Reader(
