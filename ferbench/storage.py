@@ -300,6 +300,19 @@ def refusal_of_host(error: BaseException | None) -> str | None:
 _BELOW = 200
 
 
+def refuse_unwritable(place: Path) -> None:
+    """Refuse a directory, there already or not yet, in which no file can be made; nothing is left behind.
+
+    Raises:
+        UserError: naming the remedy.
+    """
+    import tempfile  # which nothing else here needs
+
+    there = next(path for path in (place.absolute(), *place.absolute().parents) if os.path.lexists(path))
+    with writing(place), tempfile.TemporaryFile(dir=there):
+        pass
+
+
 def refuse_long(place: Path) -> None:
     """Refuse a directory with a name, or in a place, that is too long for the files in it.
 

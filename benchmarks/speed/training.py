@@ -71,7 +71,8 @@ def epoch_of(pack: Pack, rows: NDArray[np.int64], side: int, threads: int, **aug
     from ferbench.plugin.discovery import load_registry
     from ferbench.task import Task
     from ferbench.training import runtime
-    from ferbench.training.loop import Observer, Training, fit
+    from ferbench.training.loop import Training, fit
+    from ferbench.training.observer import Observer
     from ferbench.training.position import Position
     from ferbench.training.stopping import BestEpoch
 

@@ -53,13 +53,19 @@ def restored(directory: RunDirectory, device: str, plugins: Sequence[str], flag:
     Raises:
         UserError: there is no such device, or no model.
     """
+    from ferbench.experiment.device import check_device
     from ferbench.plugin.discovery import load_registry
+    from ferbench.runs.saved import refuse_without_weights
+
+    check_device(device, flag)
+    refuse_without_weights(directory, directory.load())
+    registry = load_registry(plugins)
     from ferbench.training.restore import restore
     from ferbench.training.runtime import choose_device, prepare
 
     chosen = choose_device(device, flag)
     prepare(chosen, None, deterministic=True)
-    return restore(directory, load_registry(plugins), chosen)
+    return restore(directory, registry, chosen)
 
 
 def image_files(given: Sequence[Path], warn: Callable[[str], None]) -> Iterator[Path]:

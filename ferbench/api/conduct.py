@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ferbench.records.evaluation import EvaluationEntry
     from ferbench.records.run import Run
     from ferbench.runs.directory import RunDirectory
-    from ferbench.training.loop import Observer
+    from ferbench.training.observer import Observer
 
 #: Seconds between two looks at runs that other processes are at work on.
 LOOK = 1.0
@@ -148,7 +148,7 @@ class Progress:
             number: of the combination among all, from 1.
             combination: what is run; its plan is known.
         """
-        from ferbench.training.loop import Observer
+        from ferbench.training.observer import Observer
 
         return nullcontext(Observer())
 

@@ -152,8 +152,10 @@ def evaluate(
             another process is at work on the run.
     """
     from ferbench.data.tested_rows import Part
+    from ferbench.experiment.dataset_pack import build_dataset
     from ferbench.experiment.settings import suggestion
     from ferbench.ids import short
+    from ferbench.runs.saved import refuse_without_weights
 
     if split not in get_args(Part):
         raise UserError(f"split='{split}' is no part", suggestion(str(split), get_args(Part), "parts"))
@@ -165,8 +167,6 @@ def evaluate(
     means = means or _quiet_means(found, record, cache, plugins)
     if probe is not None:
         _refuse_probe(found.id, record, means, dataset, postprocessing)
-    from ferbench.training.restore import refuse_without_weights, restore
-
     refuse_without_weights(directory, record)
     values = {key: plain(value) for key, value in (settings or {}).items()}
     if postprocessing is not None:
@@ -176,6 +176,8 @@ def evaluate(
         silent = replace(means, warn=lambda line: None)
         own = _resolved(found.id, record, silent, None, data_places(data), {}, skip_faulty, "train")
     resolved = _resolved(found.id, record, means, dataset, data_places(data), values, skip_faulty, split)
+    build_dataset(resolved.components["dataset"], resolved.recipe.data)  # refused before torch is imported
+    from ferbench.training.restore import restore
     from ferbench.training.retest import retest, retest_id
     from ferbench.training.runtime import choose_device, prepare
 

@@ -61,8 +61,9 @@ def feature_map(
     record = directory.load()
     from ferbench.experiment.trained import recorded_component
     from ferbench.plugin.specs import ModelSpec
+    from ferbench.runs.saved import refuse_without_weights
 
-    _refuse_without_model(directory, record)
+    refuse_without_weights(directory, record)
     component = recorded_component(registry, "model", record.components["model"], directory.path.name).component
     if not isinstance(component.spec, ModelSpec) or "features" not in component.spec.gives:
         raise UserError(
@@ -100,15 +101,6 @@ def _places(arrays: dict[str, Any]) -> Any:
     if places.dtype.kind != "f" or places.shape != (len(arrays["ids"]), 2) or not np.isfinite(places).all():
         raise ValueError("no places of samples")
     return places
-
-
-def _refuse_without_model(directory: RunDirectory, record: RunRecord) -> None:
-    """As `ferbench.training.restore.refuse_without_weights` does, without torch."""
-    if record.kind != "trained" or record.status != "done":
-        raise UserError(
-            f"run {directory.path.name} has no model of its own: it is {record.status}, {record.kind}",
-            "name a run that ferbench has trained",
-        )
 
 
 def _made(

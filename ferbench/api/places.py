@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ferbench.data.pack import Pack
     from ferbench.experiment.prepare import Preparer
     from ferbench.experiment.resolve import ResolvedRecipe
+    from ferbench.experiment.start import Start
     from ferbench.plugin.specs import DatasetSpec
 
 #: Where datasets lie: a directory, directories by dataset, or texts such as ``NAME=DIR``.
@@ -62,9 +63,24 @@ def quiet_preparer(cache: str | PathLike[str] | None, plugins: Sequence[str], re
 
     if results is None:
         return Preparer(registry, pack, warn=warnings.warn)
-    from ferbench.training.starting import find_start
+    return Preparer(registry, pack, start_finder(results), warnings.warn)
 
-    return Preparer(registry, pack, lambda given: find_start(results, given), warnings.warn)
+
+def start_finder(results: Path) -> Callable[[str], Start]:
+    """Finds the weights that ``RUN@POINT`` names; torch is imported when there is such a run."""
+
+    def found(given: str) -> Start:
+        from ferbench.experiment.start import split_point
+        from ferbench.runs.find import find_run
+        from ferbench.runs.saved import refuse_untrained
+
+        directory = find_run(results, split_point(given)[0])
+        refuse_untrained(directory, directory.load())
+        from ferbench.training.starting import find_start
+
+        return find_start(results, given)
+
+    return found
 
 
 def warn_of_missing(exclude: str | None, pack: Pack) -> None:

@@ -6,10 +6,13 @@ import time
 from contextlib import suppress
 from html import escape
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ferbench.records.epoch import Epoch, selecting
-from ferbench.training.loop import Observer, Position
+from ferbench.training.observer import Observer
+
+if TYPE_CHECKING:
+    from ferbench.training.position import Position
 
 _PAUSE = 0.25  # seconds between two updates
 

@@ -19,7 +19,7 @@ from ferbench.api.results import Results
 
 if TYPE_CHECKING:
     from ferbench.experiment.prepare import Combination
-    from ferbench.training.loop import Observer
+    from ferbench.training.observer import Observer
 
 #: Where something lies.
 Place = str | os.PathLike[str]

@@ -19,7 +19,7 @@ from ferbench.processes.workers import Event, Worker, Workers, threads_each, vis
 from ferbench.runs.lock import only_writer
 from ferbench.storage import writing
 from ferbench.training.interruption import Interruption
-from ferbench.training.loop import Observer
+from ferbench.training.observer import Observer
 from ferbench.training.record import write_failure
 from ferbench.training.remote import job_of, pass_on
 

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--fix", is_flag=True, help="Remove what crashes left behind: temporary files, half packs, stale locks.")
 @click.option("--deep", is_flag=True, help="Compare every image in the cache with its hash; reads all packs.")
+@click.option("--torch", "computes", is_flag=True, help="Import torch, and try whether it and every GPU compute.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="Only problems.")
 @results_option
 @cache_option
-def doctor(fix: bool, deep: bool, as_json: bool, quiet: bool, results: Path, cache: Path) -> None:
+def doctor(fix: bool, deep: bool, computes: bool, as_json: bool, quiet: bool, results: Path, cache: Path) -> None:
     """Check environment, cache and results, and say what to do.
 
     Nothing is changed without --fix. With it only what is of no use to anybody is removed, and test reads that runs
@@ -33,7 +34,7 @@ def doctor(fix: bool, deep: bool, as_json: bool, quiet: bool, results: Path, cac
     from ferbench.doctor.results_directory import check_results
 
     areas = {
-        "environment": list(check_environment()),
+        "environment": list(check_environment(computes=computes)),
         "cache": list(check_cache(cache, deep=deep)),
         "results": list(check_results(results)),
     }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ferbench.cli.progress import LiveRuns
     from ferbench.experiment.prepare import Combination
     from ferbench.runs.directory import RunDirectory
-    from ferbench.training.loop import Observer
+    from ferbench.training.observer import Observer
 
 
 class GridProgress(Progress):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ferbench.api.places import start_finder
 from ferbench.errors import UserError
 from ferbench.storage import replace_file
 from ferbench.wording import one_line
@@ -30,12 +31,7 @@ def preparer(registry: Registry, results: Path, cache: Path, *, quiet: bool) -> 
     """What prepares the recipes of a command: it shows how datasets are packed, and what is wrong with them."""
     from ferbench.experiment.prepare import Preparer
 
-    def find_start(given: str) -> Any:
-        from ferbench.training.starting import find_start
-
-        return find_start(results, given)
-
-    return Preparer(registry, lambda resolved: packed(resolved, cache, quiet=quiet), find_start)
+    return Preparer(registry, lambda resolved: packed(resolved, cache, quiet=quiet), start_finder(results))
 
 
 def packed(

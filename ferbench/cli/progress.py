@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -24,9 +25,11 @@ from rich.text import Text
 
 from ferbench.records.epoch import Epoch, selecting
 from ferbench.tables.table import duration
-from ferbench.training.loop import Observer
-from ferbench.training.position import Position
+from ferbench.training.observer import Observer
 from ferbench.wording import one_line
+
+if TYPE_CHECKING:
+    from ferbench.training.position import Position
 
 
 class _Rate(TextColumn):

@@ -89,9 +89,11 @@ def timeline(
     ferbench timeline my-run interview.mp4 --box 200,80,320,320
     ferbench timeline my-run frames/ --fps 25 --smooth 5 -o interview/
     """
+    from ferbench.experiment.device import check_device
     from ferbench.plugin.discovery import load_registry
     from ferbench.report.timeline_view import TimelineView
     from ferbench.runs.find import find_run
+    from ferbench.runs.saved import refuse_without_weights
     from ferbench.temporal.frames import Box, open_frames
     from ferbench.temporal.patterns import find_patterns
     from ferbench.temporal.timeline import BATCH, watch
@@ -102,13 +104,15 @@ def timeline(
     opened = open_frames(frames, fps=fps, every=every, box=None if box is None else Box.parse(box))
     if opened.warning:
         click.echo(one_line(f"warning: {opened.warning}"), err=True)
+    check_device(device, "--device")
     directory = find_run(results, run)
     record = directory.load()
+    refuse_without_weights(directory, record)
     registry = load_registry(plugin)
     from ferbench.training.restore import restore
     from ferbench.training.runtime import choose_device, prepare
 
-    chosen_device = choose_device(device)
+    chosen_device = choose_device(device, "--device")
     prepare(chosen_device, None, deterministic=True)
     trained = restore(directory, registry, chosen_device)
     for warning in trained.warnings:

@@ -15,10 +15,16 @@ from ferbench.doctor.finding import Finding
 _REPEATABLE = (":4096:8", ":16:8")
 
 
-def check_environment() -> Iterator[Finding]:
-    """Look at the machine; imports torch."""
+def check_environment(*, computes: bool = False) -> Iterator[Finding]:
+    """Look at the machine.
+
+    Args:
+        computes: import torch, and see whether it and the devices compute.
+    """
     yield from _requirements()
-    yield from _torch()
+    yield from _torch() if computes else _torch_by_its_files()
+    yield _threads()
+    yield _repeatable()
     yield from _browser()
     yield from _plugins()
 
@@ -64,17 +70,36 @@ def _torch() -> Iterator[Finding]:
     except (ImportError, OSError, RuntimeError) as error:
         what = f"torchvision {_version('torchvision')} does not go with torch {torch.__version__}: {error}"
         yield Finding("problem", what, "install both from one index: pip install -U torch torchvision")
-    from ferbench.training.runtime import available_cores
+    yield Finding("ok", f"torch {torch.__version__} can be imported")
+    yield from _cuda()
+
+
+def _torch_by_its_files() -> Iterator[Finding]:
+    """Whether torch and torchvision are of one release, as far as that is known without importing them."""
+    from packaging.requirements import Requirement
+
+    there = _version("torch")
+    try:
+        needed = [Requirement(text) for text in importlib.metadata.requires("torchvision") or []]
+    except importlib.metadata.PackageNotFoundError:
+        return  # which is said of all that is missing
+    for asked in needed:
+        if asked.name == "torch" and not asked.specifier.contains(there.partition("+")[0], prereleases=True):
+            what = f"torchvision {_version('torchvision')} is made for torch {asked.specifier}, not for {there}"
+            yield Finding("problem", what, "install both from one index: pip install -U torch torchvision")
+            return
+    yield Finding("ok", f"torch {there}; 'ferbench doctor --torch' tries whether it and the GPUs compute")
+
+
+def _threads() -> Finding:
+    from ferbench.data.images import available_cores
 
     cores, asked = available_cores(), os.environ.get("OMP_NUM_THREADS", "")
     threads = int(asked) if asked.isdecimal() and int(asked) > 0 else cores
-    what = f"torch {torch.__version__}, {threads} threads on {cores} cores"
+    what = f"{threads} threads on {cores} cores"
     if threads > cores:
-        yield Finding("problem", f"{what}: they wait for each other", f"set OMP_NUM_THREADS={cores}, or unset it")
-    else:
-        yield Finding("ok", what + (f" (OMP_NUM_THREADS={asked})" if asked else ""))
-    yield from _cuda()
-    yield _repeatable()
+        return Finding("problem", f"{what}: they wait for each other", f"set OMP_NUM_THREADS={cores}, or unset it")
+    return Finding("ok", what + (f" (OMP_NUM_THREADS={asked})" if asked else ""))
 
 
 def _cuda() -> Iterator[Finding]:

@@ -26,6 +26,7 @@ from ferbench.experiment.teacher import find_teacher, names_run, taught, teacher
 from ferbench.kinds import DEFAULTS, NONE, SECTIONS
 from ferbench.plugin.discovery import Registry, warn_on_stderr
 from ferbench.plugin.specs import DatasetSpec
+from ferbench.storage import refuse_unwritable
 
 _Value = TypeVar("_Value")
 
@@ -229,8 +230,10 @@ def plan_all(combinations: Sequence[Combination], preparer: Preparer, results: P
     """Pack each dataset once, then cut splits, compute ids and look for finished runs.
 
     Raises:
-        UserError: none can be run.
+        UserError: none can be run, or nothing can be written where they would be.
     """
+    if not results.exists():
+        refuse_unwritable(results)
     seen: set[tuple[str, ...]] = set()
     for combination in combinations:
         if combination.resolved is None:
@@ -249,6 +252,8 @@ def plan_all(combinations: Sequence[Combination], preparer: Preparer, results: P
         seen.add(asked)
         combination.done = made.is_complete(results)
     refuse_if_all_skipped(combinations)
+    if any(combination.action == "run" for combination in combinations):
+        refuse_unwritable(results / "runs")
 
 
 def refuse_if_all_skipped(combinations: Sequence[Combination]) -> None:

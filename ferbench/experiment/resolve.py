@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ferbench.errors import UserError
+from ferbench.experiment.device import check_device
 from ferbench.experiment.estimators import fitted_recipe, is_estimator, refuse_hearing
 from ferbench.experiment.file_content import content_digest
 from ferbench.experiment.initial_weights import identify_weights
@@ -236,6 +237,7 @@ def resolve(settings: Tables, registry: Registry) -> ResolvedRecipe:
             a teacher that there is not.
     """
     recipe = build_recipe(settings)
+    check_device(recipe.runtime.device)
 
     def choose(kind: str, asked: Asked) -> ChosenComponent:
         if kind == "dataset" and "+" in asked.name:

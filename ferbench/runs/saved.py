@@ -6,11 +6,15 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ferbench.bounded import from_json, read_file, sha256_of
+from ferbench.errors import UserError
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.sealed import is_sealed, unseal
+
+if TYPE_CHECKING:
+    from ferbench.records.run import Run
 
 BEST = "best"
 SNAPSHOT = re.compile(r"(step-\d{8,}(?:-end)?)\.json")
@@ -150,3 +154,42 @@ def _look(folder: Path, name: str, training_id: str) -> Saved:
 
 def _number(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def refuse_without_weights(directory: RunDirectory, record: Run) -> None:
+    """For a run whose model cannot be used, whatever it is to be used for.
+
+    Raises:
+        UserError: it is an ensemble, was imported or is not done.
+    """
+    refuse_untrained(directory, record)
+    if record.status != "done":
+        raise UserError(
+            f"run {directory.path.name} has no model to use: its status is '{record.status}'",
+            "finish it with the same 'ferbench run' command",
+        )
+
+
+def refuse_untrained(directory: RunDirectory, record: Run) -> None:
+    """For a run that has no weights, done or not.
+
+    Raises:
+        UserError: it is an ensemble, all folds together, or was imported.
+    """
+    if record.pooled is not None:
+        folds = [fold.run for fold in record.pooled.folds]
+        raise UserError(
+            f"run {directory.path.name} is the tests of {len(folds)} folds together: it has no weights of its own",
+            f"use one of its folds, such as {folds[0]}; or train on everything without test folds",
+        )
+    if record.kind == "ensemble":
+        members = [] if record.ensemble is None else [member.run for member in record.ensemble.members]
+        raise UserError(
+            f"run {directory.path.name} is an ensemble: it has no weights of its own",
+            f"use its members: {', '.join(members)}",
+        )
+    if record.kind == "imported":
+        raise UserError(
+            f"run {directory.path.name} was imported: ferbench has its predictions, not its model",
+            "name a run that ferbench trained; or predict with the software that made it, and import that",
+        )

@@ -30,6 +30,7 @@ from ferbench.training.evaluation import evaluate, evaluation_batch
 from ferbench.training.head import watching_head
 from ferbench.training.loss_state import put_state, state_of
 from ferbench.training.normalization import estimate_statistics
+from ferbench.training.observer import Observer
 from ferbench.training.per_sample import by_sample
 from ferbench.training.position import Position, TrainingOutcome
 from ferbench.training.precision import Precision
@@ -66,25 +67,6 @@ class Sampler(Protocol):
 
 
 Schedule = Callable[[int, Scores | None], tuple[float, ...]]
-
-
-class Observer:
-    """Follows how training goes; progress displays and trackers override what they care for."""
-
-    def planned(self, images: Sequence[int]) -> None:
-        """Called first where epochs are of several lengths: about how many images each will have."""
-
-    def batch_done(self, epoch: int, images: int, total: int, loss: float | None) -> None:
-        """``images`` of ``total`` have gone by in this epoch; ``loss`` when it is known without waiting."""
-
-    def epoch_ended(self, epoch: Epoch) -> None:
-        """An epoch is validated."""
-
-    def resumed(self, at: Position) -> None:
-        """Training goes on from a snapshot."""
-
-    def stopped(self, epoch: int, reason: str) -> None:
-        """Training ends with this epoch, before the last that was asked for."""
 
 
 class Saver:

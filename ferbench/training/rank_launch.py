@@ -21,7 +21,7 @@ from ferbench.runs.lock import only_writer
 from ferbench.training import run, torchrun
 from ferbench.training.building import check_devices
 from ferbench.training.interruption import Interrupted, Interruption
-from ferbench.training.loop import Observer
+from ferbench.training.observer import Observer
 from ferbench.training.rank_meeting import lead
 from ferbench.training.rank_messages import RankFailed, exception_of
 from ferbench.training.record import write_failure

@@ -33,7 +33,7 @@ from ferbench.plugin.guard import leave
 from ferbench.records.run import Run
 from ferbench.training import runtime
 from ferbench.training.interruption import numbers
-from ferbench.training.loop import Observer
+from ferbench.training.observer import Observer
 from ferbench.training.rank_messages import exception_of, failure_of
 from ferbench.training.ranks import PATIENCE, OutOfMemory, PeerLost, Ranks, is_lost
 from ferbench.training.remote import plan_of, preparer_for

@@ -15,7 +15,7 @@ from ferbench.experiment.start import Start
 from ferbench.plugin.discovery import load_registry
 from ferbench.records.epoch import Epoch
 from ferbench.runs.directory import RunDirectory
-from ferbench.training.loop import Observer
+from ferbench.training.observer import Observer
 from ferbench.training.position import Position
 
 #: Seconds between two batches that are told of.

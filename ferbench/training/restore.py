@@ -14,7 +14,7 @@ from ferbench.data.batches import InputShape
 from ferbench.data.decode import DecodeError
 from ferbench.data.fit import StoredForm
 from ferbench.data.views import VIEWS, View
-from ferbench.errors import UserError, is_out_of_memory
+from ferbench.errors import is_out_of_memory
 from ferbench.experiment.postprocessing import Postprocessing
 from ferbench.experiment.preprocessing import Preprocessing
 from ferbench.experiment.trained import changed_since, recorded_component, recorded_model
@@ -22,7 +22,7 @@ from ferbench.plugin.culprit import using
 from ferbench.plugin.discovery import Component, Registry
 from ferbench.records.run import Choice, Run
 from ferbench.runs.directory import RunDirectory
-from ferbench.runs.saved import BEST
+from ferbench.runs.saved import BEST, refuse_without_weights
 from ferbench.task import Task
 from ferbench.training import checkpoints
 from ferbench.training.building import built
@@ -126,45 +126,6 @@ class Gathered:
             probabilities = torch.softmax(outputs.logits.float(), dim=1).cpu().numpy()
         processing = trained.postprocessing
         return probabilities if processing is None else processing(probabilities), affect
-
-
-def refuse_without_weights(directory: RunDirectory, record: Run) -> None:
-    """For a run whose model cannot be used, whatever it is to be used for.
-
-    Raises:
-        UserError: it is an ensemble, was imported or is not done.
-    """
-    refuse_untrained(directory, record)
-    if record.status != "done":
-        raise UserError(
-            f"run {directory.path.name} has no model to use: its status is '{record.status}'",
-            "finish it with the same 'ferbench run' command",
-        )
-
-
-def refuse_untrained(directory: RunDirectory, record: Run) -> None:
-    """For a run that has no weights, done or not.
-
-    Raises:
-        UserError: it is an ensemble, all folds together, or was imported.
-    """
-    if record.pooled is not None:
-        folds = [fold.run for fold in record.pooled.folds]
-        raise UserError(
-            f"run {directory.path.name} is the tests of {len(folds)} folds together: it has no weights of its own",
-            f"use one of its folds, such as {folds[0]}; or train on everything without test folds",
-        )
-    if record.kind == "ensemble":
-        members = [] if record.ensemble is None else [member.run for member in record.ensemble.members]
-        raise UserError(
-            f"run {directory.path.name} is an ensemble: it has no weights of its own",
-            f"use its members: {', '.join(members)}",
-        )
-    if record.kind == "imported":
-        raise UserError(
-            f"run {directory.path.name} was imported: ferbench has its predictions, not its model",
-            "name a run that ferbench trained; or predict with the software that made it, and import that",
-        )
 
 
 def restore(directory: RunDirectory, registry: Registry, device: torch.device) -> TrainedModel:

@@ -36,8 +36,9 @@ from ferbench.training.epoch import Diverged
 from ferbench.training.final_evaluation import evaluate_kept, evaluate_role
 from ferbench.training.interruption import Interruption
 from ferbench.training.layers import layer_table
-from ferbench.training.loop import Observer, Training, fit
+from ferbench.training.loop import Training, fit
 from ferbench.training.loss_state import trainable
+from ferbench.training.observer import Observer
 from ferbench.training.position import Position, TrainingOutcome
 from ferbench.training.ranks import ALONE, OutOfMemory, PeerLost, Ranks
 from ferbench.training.record import corrections_of, first_record, now, other_threads, write_failure

@@ -7,6 +7,7 @@ import ctypes
 import os
 import platform
 import random
+import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -16,6 +17,7 @@ import torch
 from ferbench import startup
 from ferbench.data.images import available_cores
 from ferbench.errors import UserError
+from ferbench.experiment.device import check_device, device_given
 from ferbench.plugin.source import digest_sources, is_editable, source_roots
 from ferbench.records.environment import Environment, Gpu
 
@@ -52,14 +54,12 @@ def choose_device(name: str, option: str | None = None) -> torch.device:
     Raises:
         UserError: the name is not a device, or this machine has no such device.
     """
-    given = f"runtime.device = '{name}'" if option is None else f"{option} {name}"
+    check_device(name, option)
+    given = device_given(name, option)
     cpu = "--set runtime.device=cpu" if option is None else f"{option} cpu"
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UserError(f"{given} is not a device", "use auto, cpu, cuda, cuda:1 or mps") from error
+    device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UserError(
             f"{given}, but torch sees {torch.cuda.device_count()} CUDA devices",
@@ -67,8 +67,6 @@ def choose_device(name: str, option: str | None = None) -> torch.device:
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UserError(f"{given}, but torch sees no Apple GPU here", f"use {cpu}")
-    if device.type not in ("cpu", "cuda", "mps"):
-        raise UserError(f"{given} is not supported", "use auto, cpu, cuda, cuda:1 or mps")
     return device
 
 
@@ -102,11 +100,21 @@ def prepare(device: torch.device, threads: int | None, deterministic: bool, proc
     if deterministic and device.type == "cuda":
         # cuBLAS reads this when its first handle is made.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(deterministic)
+    _set_deterministic(deterministic)
     # It would write every new tensor once more, only to make reads of uninitialised memory repeatable.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not deterministic
     startup.done()
+
+
+def _set_deterministic(deterministic: bool) -> None:
+    """As ``torch.use_deterministic_algorithms`` does, which imports all of TorchInductor to tell it: more than half of
+    what importing torch takes. It is told where it is there already, and by its variable for when a plugin asks for it.
+    """
+    torch.set_deterministic_debug_mode("error" if deterministic else "default")
+    os.environ["TORCHINDUCTOR_DETERMINISTIC"] = str(int(deterministic))
+    if (config := sys.modules.get("torch._inductor.config")) is not None:
+        config.deterministic = deterministic
 
 
 def seed_everything(seed: int) -> None:

@@ -15,9 +15,8 @@ from ferbench.records.run import Run
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.find import find_run
 from ferbench.runs.lock import is_held
-from ferbench.runs.saved import BEST
+from ferbench.runs.saved import BEST, refuse_untrained
 from ferbench.training import checkpoints
-from ferbench.training.restore import refuse_untrained
 from ferbench.training.snapshots import Snapshot, Snapshots, snapshot_name
 
 

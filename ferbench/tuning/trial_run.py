@@ -18,7 +18,7 @@ from ferbench.records.epoch import Epoch
 from ferbench.records.run import Run
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.lock import AtWork
-from ferbench.training.loop import Observer
+from ferbench.training.observer import Observer
 from ferbench.training.position import Position
 from ferbench.training.run import execute
 from ferbench.training.starting import find_start

@@ -16,7 +16,7 @@ from ferbench.api.run import run
 from ferbench.errors import UserError
 from ferbench.runs.directory import RunDirectory
 from ferbench.training.interruption import Interrupted
-from ferbench.training.loop import Observer
+from ferbench.training.observer import Observer
 
 TINY = {
     "dataset.train": 60,

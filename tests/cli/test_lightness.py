@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from made_images import draw
 from made_records import made_record, write_runs
 from made_runs import make_run
 from record_files import read_record, write_record
@@ -129,6 +130,79 @@ def test_an_ensemble_runs_no_model_and_imports_no_torch(tmp_path):
 def test_a_missing_image_is_said_before_torch_is_imported(tmp_path, command):
     make_run(tmp_path, name="one")
     assert "torch" not in imported(command, "one", "nothing.png", "--results", str(tmp_path), codes=(2,))
+
+
+#: Of a command line that would train, by what is wrong with it.
+WRONG = {
+    "data": ["--data", "nowhere"],
+    "results": ["--results", "data/train/happy/0.png/results"],
+    "cache": ["--cache", "data/train/happy/0.png/cache"],
+    "field": ["--set", "training.epoch=1"],
+    "value": ["--set", "training.epochs=ten"],
+    "metric": ["--set", "training.select=foo"],
+    "metric of a plugin": ["--set", "evaluation.metrics=[foo]"],
+    "option": ["--set", "optimizer.learning_rate=0.1"],
+    "value of an option": ["--set", "optimizer.lr=-1"],
+    "device": ["--set", "runtime.device=gpu"],
+    "run to start from": ["--from", "nobody"],
+    "teacher": ["--loss", "distillation", "--set", "training.teacher=nobody"],
+    "sampler": ["--sampler", "shufled"],
+    "class": ["--set", "data.classes=[happy,sadd]"],
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "wrong"), [*(("run", wrong) for wrong in WRONG), *(("tune", wrong) for wrong in ("data", "metric"))]
+)
+def test_a_mistake_is_said_before_torch_is_imported(tmp_path, monkeypatch, command, wrong):
+    monkeypatch.chdir(tmp_path)
+    for place, seed in zip(("train/happy", "train/sad", "test/happy", "test/sad"), range(4), strict=True):
+        for number in range(5):
+            draw(tmp_path / "data" / place / f"{number}.png", 10 * number + seed)
+    usual = ["--dataset", "folder", "--data", "data", "--model", "basic-cnn", "--results", "results"]
+    modules = imported(command, *usual, *WRONG[wrong], codes=(2,), FERBENCH_CACHE=str(tmp_path / "cache"))
+    assert not {"torch", "timm", "torchvision", "sklearn"} & modules
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["nobody"],
+        ["one", "--data", "nowhere"],
+        ["one", "--set", "evaluation.ttaa=flip"],
+        ["one", "--set", "runtime.device=gpu"],
+        ["ensemble"],
+    ],
+    ids=" ".join,
+)
+def test_a_mistake_in_an_evaluation_is_said_before_torch_is_imported(tmp_path, wrong):
+    make_run(tmp_path, name="one", dataset="folder", model="basic-cnn")
+    run = make_run(tmp_path, name="ensemble", seed=1)
+    record = read_record(run)
+    write_record(run, {**record, "kind": "ensemble"})
+    modules = imported("evaluate", wrong[0], "--dataset", "folder", *wrong[1:], "--results", str(tmp_path), codes=(2,))
+    assert "torch" not in modules
+
+
+@pytest.mark.parametrize("wrong", [["nobody", "a.png"], ["one", "a.png", "--device", "gpu"]], ids=" ".join)
+@pytest.mark.parametrize("command", ["predict", "timeline"])
+def test_a_mistake_in_a_prediction_is_said_before_torch_is_imported(tmp_path, monkeypatch, command, wrong):
+    monkeypatch.chdir(tmp_path)
+    draw(tmp_path / "a.png")
+    make_run(tmp_path, name="one")
+    assert "torch" not in imported(command, *wrong, "--results", str(tmp_path), codes=(2,))
+
+
+def test_the_doctor_imports_no_torch_unless_it_is_asked_to(tmp_path):
+    places = ("--results", str(tmp_path), "--cache", str(tmp_path / "cache"))
+    assert not {"torch", "torchvision", "pandas", "sklearn", "optuna"} & imported("doctor", *places, codes=(0, None, 1))
+    assert {"torch", "torchvision"} <= imported("doctor", "--torch", *places, codes=(0, None, 1))
+
+
+def test_progress_of_a_training_is_there_before_torch():
+    code = "import sys, ferbench.cli.progress, ferbench.cli.grid_progress; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_importing_ferbench_imports_nothing_heavy():

@@ -12,12 +12,13 @@ from ferbench.doctor import environment
 from ferbench.doctor.environment import check_environment
 
 
-def problems():
-    return [one.what for one in check_environment() if one.level == "problem"]
+def problems(**asked):
+    return [one.what for one in check_environment(**asked) if one.level == "problem"]
 
 
-def test_this_machine_is_in_order():
-    found = list(check_environment())
+@pytest.mark.parametrize("computes", [False, True])
+def test_this_machine_is_in_order(computes):
+    found = list(check_environment(computes=computes))
     assert [one for one in found if one.level == "problem"] == []
     text = "\n".join(one.what for one in found)
     assert f"torch {torch.__version__}" in text
@@ -34,6 +35,15 @@ def test_a_setting_that_makes_deterministic_runs_fail_is_a_problem(monkeypatch):
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":0:0")
     (what,) = problems()
     assert "CUBLAS_WORKSPACE_CONFIG=:0:0" in what
+
+
+def test_a_torchvision_of_another_release_is_a_problem_that_its_files_tell(monkeypatch):
+    there = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "1.2.3+cpu" if name == "torch" else there(name))
+    monkeypatch.setattr(environment, "_requirements", lambda: iter(()))
+    (what,) = problems()
+    assert what.startswith(f"torchvision {there('torchvision')} is made for torch ==")
+    assert what.endswith("not for 1.2.3+cpu")
 
 
 def test_a_package_that_is_too_old_and_one_that_is_missing_are_problems(monkeypatch):
@@ -61,7 +71,7 @@ def test_a_broken_plugin_is_a_problem_with_its_cause(monkeypatch, tmp_path):
 def test_a_driver_that_torch_cannot_use_is_a_problem(monkeypatch):
     """Whatever the build: without CUDA it is the build, with CUDA it is the driver, for no GPU answers here."""
     monkeypatch.setattr(environment, "_driver", lambda: "driver 400.1")
-    (what,) = problems()
+    (what,) = problems(computes=True)
     assert "driver 400.1" in what
 
 

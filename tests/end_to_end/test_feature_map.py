@@ -110,7 +110,7 @@ def test_of_several_runs_those_without_a_model_are_left_out_with_a_warning(repor
 def test_a_run_without_a_model_alone_is_refused(report):
     refused = report("both", "--map", "pca")
     assert refused.exit_code == 2
-    assert "has no model of its own" in refused.stderr
+    assert "has no weights of its own" in refused.stderr
 
 
 def test_images_that_are_not_in_the_cache_are_said_to_be_missing(report, tmp_path):

@@ -19,7 +19,8 @@ from ferbench.plugin.discovery import load_registry
 from ferbench.records.epoch import Epoch
 from ferbench.training.assemble import assemble, build_loss, check_loss
 from ferbench.training.building import build_model, split_batches
-from ferbench.training.loop import Observer, Training, fit
+from ferbench.training.loop import Training, fit
+from ferbench.training.observer import Observer
 
 CPU = torch.device("cpu")
 CLASSES = ("angry", "happy", "sad")

@@ -14,7 +14,8 @@ from ferbench.data.targets import LossValue, Outputs
 from ferbench.data.views import VIEWS
 from ferbench.metrics.scoring import scores_record
 from ferbench.training.evaluation import evaluate
-from ferbench.training.loop import Observer, fit
+from ferbench.training.loop import fit
+from ferbench.training.observer import Observer
 
 CLASSES = ("left", "right")
 

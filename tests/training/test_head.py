@@ -10,7 +10,8 @@ from torch import nn
 
 from ferbench.data.targets import Outputs
 from ferbench.training.head import head_of
-from ferbench.training.loop import Observer, fit
+from ferbench.training.loop import fit
+from ferbench.training.observer import Observer
 
 
 class Net(nn.Module):

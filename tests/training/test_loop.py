@@ -14,8 +14,9 @@ from ferbench.errors import UserError
 from ferbench.training.ema import averaged
 from ferbench.training.epoch import Diverged
 from ferbench.training.evaluation import evaluate
-from ferbench.training.loop import Observer, Saver, Training, fit
+from ferbench.training.loop import Saver, Training, fit
 from ferbench.training.mixing import Mixing
+from ferbench.training.observer import Observer
 from ferbench.training.scores import Scores
 from ferbench.training.stopping import BestEpoch, EarlyStopping
 

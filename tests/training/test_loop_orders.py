@@ -11,8 +11,9 @@ from test_loop import Log, Order, training
 
 from ferbench.data.order import Lengths
 from ferbench.errors import UserError
-from ferbench.training.loop import Observer, Saver, fit
+from ferbench.training.loop import Saver, fit
 from ferbench.training.mixing import Mixing
+from ferbench.training.observer import Observer
 from ferbench.training.snapshot_check import misfit
 from ferbench.training.snapshots import Snapshot
 

@@ -13,8 +13,9 @@ from torch import nn
 from ferbench import LossValue, Outputs, Targets, UserError
 from ferbench.data.corrections import Corrections
 from ferbench.training.ema import averaged
-from ferbench.training.loop import Observer, Training, fit
+from ferbench.training.loop import Training, fit
 from ferbench.training.loss_state import late, shaped, trainable
+from ferbench.training.observer import Observer
 from ferbench.training.snapshot_check import misfit
 from ferbench.training.snapshots import Snapshots, restore_random
 from ferbench.training.step import Stepper, evaluate_loss

@@ -12,8 +12,9 @@ from torch import nn
 
 from ferbench.data.targets import LossValue, Outputs, Targets
 from ferbench.errors import UserError
-from ferbench.training.loop import Observer, Saver, fit
+from ferbench.training.loop import Saver, fit
 from ferbench.training.mixing import Mixing
+from ferbench.training.observer import Observer
 from ferbench.training.precision import Precision
 from ferbench.training.snapshot_check import misfit
 from ferbench.training.snapshots import Snapshot

@@ -9,7 +9,7 @@ import pytest
 
 from ferbench.errors import UserError
 from ferbench.training import torchrun
-from ferbench.training.loop import Observer
+from ferbench.training.observer import Observer
 from ferbench.training.rank_launch import _follow, execute
 from ferbench.training.rank_messages import RankFailed
 from ferbench.training.torchrun import Place

@@ -13,7 +13,7 @@ from ferbench.experiment.start import Start
 from ferbench.plugin.discovery import load_registry
 from ferbench.records.epoch import Epoch, EpochScores
 from ferbench.runs.directory import RunDirectory
-from ferbench.training.loop import Observer
+from ferbench.training.observer import Observer
 from ferbench.training.position import Position
 from ferbench.training.remote import Telling, job_of, pass_on, plan_of
 

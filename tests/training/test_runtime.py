@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -48,6 +51,22 @@ def test_threads_are_those_asked_for_then_the_environments_then_the_cores(monkey
     runtime.prepare(cpu, None, deterministic=False)
     assert torch.get_num_threads() == runtime.available_cores()
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_deterministic_mode_is_torchs_own_and_imports_no_compiler():
+    """TorchInductor is told by the variable that it reads, or where it is there already."""
+    code = (
+        "import os, sys, torch\n"
+        "from ferbench.training import runtime\n"
+        "runtime.prepare(torch.device('cpu'), 1, deterministic=True)\n"
+        "assert torch.are_deterministic_algorithms_enabled()\n"
+        "assert not {'torch._dynamo', 'torch._inductor', 'torchvision', 'timm'} & set(sys.modules)\n"
+        "import torch._inductor.config as config\n"
+        "assert config.deterministic\n"
+        "runtime.prepare(torch.device('cpu'), 1, deterministic=False)\n"
+        "assert not config.deterministic and not torch.are_deterministic_algorithms_enabled()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_several_processes_share_the_threads():

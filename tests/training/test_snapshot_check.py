@@ -16,7 +16,8 @@ from test_snapshots import Every, remembering
 from ferbench.data.order import Lengths
 from ferbench.runs.sealed import seal
 from ferbench.storage import json_bytes
-from ferbench.training.loop import Observer, Training, fit
+from ferbench.training.loop import Training, fit
+from ferbench.training.observer import Observer
 from ferbench.training.snapshot_check import misfit, try_on
 from ferbench.training.snapshots import Snapshots
 from ferbench.training.storable import pack

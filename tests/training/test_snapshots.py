@@ -13,7 +13,8 @@ from torch import nn
 
 from ferbench import Outputs, Targets, Task, UserError
 from ferbench.training.ema import averaged
-from ferbench.training.loop import Observer, Saver, Training, fit
+from ferbench.training.loop import Saver, Training, fit
+from ferbench.training.observer import Observer
 from ferbench.training.position import Position
 from ferbench.training.snapshots import Snapshots, restore_random
 from ferbench.training.stopping import EarlyStopping

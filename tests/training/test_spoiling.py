@@ -17,8 +17,9 @@ from ferbench.data.batches import Batches, InputShape, Truth
 from ferbench.data.views import VIEWS
 from ferbench.training.asking import described
 from ferbench.training.evaluation import evaluate
-from ferbench.training.loop import Observer, fit
+from ferbench.training.loop import fit
 from ferbench.training.loss_state import check_state, put_state, state_of, trainable, untrained
+from ferbench.training.observer import Observer
 from ferbench.training.ranks import Ranks
 from ferbench.training.step import Stepper, evaluate_loss, forward
 

@@ -13,7 +13,8 @@ from ferbench.plugin.component import Component, PluginRecord
 from ferbench.plugin.culprit import using
 from ferbench.plugin.specs import LossSpec, SamplerSpec
 from ferbench.training.asking import pass_scores
-from ferbench.training.loop import Observer, fit
+from ferbench.training.loop import fit
+from ferbench.training.observer import Observer
 from ferbench.training.scores import Scores
 from ferbench.training.step import evaluate_loss
 from ferbench.training.undeclared import watched
