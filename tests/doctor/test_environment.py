@@ -21,7 +21,7 @@ def test_this_machine_is_in_order(computes):
     found = list(check_environment(computes=computes))
     assert [one for one in found if one.level == "problem"] == []
     text = "\n".join(one.what for one in found)
-    assert f"torch {torch.__version__}" in text
+    assert f"torch {torch.__version__.partition('+')[0]}" in text
     assert "builtin (ferbench" in text
 
 
@@ -42,7 +42,7 @@ def test_a_torchvision_of_another_release_is_a_problem_that_its_files_tell(monke
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "1.2.3+cpu" if name == "torch" else there(name))
     monkeypatch.setattr(environment, "_requirements", lambda: iter(()))
     (what,) = problems()
-    assert what.startswith(f"torchvision {there('torchvision')} is made for torch ==")
+    assert what.startswith(f"torchvision {there('torchvision')} is made for torch >")
     assert what.endswith("not for 1.2.3+cpu")
 
 
