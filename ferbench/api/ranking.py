@@ -113,6 +113,7 @@ class Board:
                     cells["runs"] = members[start:end]
             about = {field.name: getattr(group, field.name) for field in fields(group) if field.name not in _APART}
             about["folds"] = None if group.partition is None else asdict(group.partition)
+            about["test_reads"] = None if group.reads is None else asdict(group.reads)
             groups.append({**about, "varied": group.varied, "columns": value["columns"], "rows": value["rows"]})
         unranked = to_json_value(self.unranked_table())["rows"]
         return {"groups": groups, "unfinished": list(map(asdict, self.unfinished)), "unranked": unranked}
@@ -155,6 +156,7 @@ def leaderboard(
     columns: str | Sequence[str] | None = None,
     per_class: bool = False,
     single: bool = False,
+    shrink: bool = False,
     without: str | PathLike[str] | None = None,
     published: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     plugins: Sequence[str | PathLike[str]] = (),
@@ -174,6 +176,8 @@ def leaderboard(
         columns: keys of the columns to show; ``all`` for all there are; None: the usual ones.
         per_class: with precision, recall and F1 of every class.
         single: a row for each run instead of each configuration.
+        shrink: the interval of the best row, in the metric of ranks, is that of its true value given that it is the
+            best: the highest of several scores is too high on average.
         without: a file that lists samples: some metrics without these too.
         published: a directory with tables that others published, or several.
         plugins: files or importable modules with metrics of your own, whose intervals are computed by them.
@@ -187,9 +191,12 @@ def leaderboard(
     from ferbench.ranking.leaderboard import contaminated, diverged, lost
     from ferbench.ranking.published import read_published
     from ferbench.ranking.rankable import PluginMetrics, check_ranking
-    from ferbench.ranking.standing import with_standings
+    from ferbench.ranking.read_counts import with_reads
+    from ferbench.ranking.standing import shrunk, with_standings
+    from ferbench.records.ledger import read_ledger
     from ferbench.report.board import Board as Layout
     from ferbench.runs.index import summaries
+    from ferbench.runs.reads import with_found
 
     chosen = {run.id for run in results} if isinstance(results, Results) else None
     path = _directory(results)
@@ -209,8 +216,10 @@ def leaderboard(
         named = dict.fromkeys(name for run in everything for name in run.plugin_metrics)
         of_plugins = PluginMetrics(named, lambda: _registry(plugins))
         check_ranking(groups, rank_by, of_plugins)
+        whole = with_reads(whole, with_found(read_ledger(path), everything), everything, single=single)
         whole = with_standings(path, whole, diverged(everything), rank_by, of_plugins)
         groups = among_all(groups, whole) if hides else whole
+        groups = [shrunk(of) for of in groups] if shrink else groups
         if without is not None:
             from ferbench.ranking.without import with_and_without
 
@@ -264,7 +273,7 @@ def _looked_at(results: Path, run: Unfinished) -> Unfinished:
 
 
 #: Attributes of a group that its document has in another form.
-_APART = ("rows", "members", "measured", "partition")
+_APART = ("rows", "members", "measured", "partition", "reads", "leader")
 
 
 def _runs(group: Group) -> list[dict[str, Any]]:

@@ -111,6 +111,11 @@ class MetricType(click.ParamType):
     "'ferbench audit data --write-exclusions' found.",
 )
 @click.option("--per-class", is_flag=True, help="Add precision, recall and F1 of every class.")
+@click.option(
+    "--shrink",
+    is_flag=True,
+    help="The interval of the best row is that of its true value given that it is the best, in the metric of ranks.",
+)
 @click.option("--runs", "single", is_flag=True, help="Show single runs, not configurations over their seeds and folds.")
 @results_option
 @plugin_option
@@ -127,6 +132,7 @@ def leaderboard(
     without: Path | None,
     per_class: bool,
     single: bool,
+    shrink: bool,
     plugin: tuple[str, ...],
 ) -> None:
     """Show finished runs, grouped by the test set they were measured on.
@@ -154,6 +160,7 @@ def leaderboard(
         columns=columns,
         per_class=per_class,
         single=single,
+        shrink=shrink,
         without=without,
         published=published or [path for path in _USUAL if path.is_dir()],
         plugins=plugin,

@@ -51,7 +51,7 @@ def _among(group: Group, whole: Sequence[Group]) -> Group:
     leaders = ranked[ranked["gap"].isna()]
     reason = A_SELECTION if group.partition is None else group.partition.unranked
     refused = [Standing(reason=reason)] * len(group.rows)
-    standings = pd.DataFrame(columns_of(refused), index=group.rows.index)
+    standings, full = pd.DataFrame(columns_of(refused), index=group.rows.index), None
     if group.partition is None:
         full = known.dropna().groupby("row_shown")[["group", "row"]].first().loc[group.rows.index]
         places = pd.MultiIndex.from_frame(full)
@@ -65,10 +65,23 @@ def _among(group: Group, whole: Sequence[Group]) -> Group:
         clustered_by=whole[0].clustered_by,
         unclustered=whole[0].unclustered,
         lacking=whole[0].lacking,
+        reads=whole[0].reads,
+        luck=whole[0].luck,
+        equals=whole[0].equals,
+        leader=_shown_leader(whole[0].leader, full),
+        won=whole[0].won,
         hidden=len(hidden),
         hidden_runs=int((counts["size"] - counts["count"]).sum()),
         hidden_leader=_called(leaders.iloc[0]) if len(leaders) else "",
     )
+
+
+def _shown_leader(leader: int | None, full: pd.DataFrame | None) -> int | None:
+    """The index of the leader among the rows that are shown, from what each of them is among all."""
+    if leader is None or full is None:
+        return None
+    found = full.index[(full["group"] == 0) & (full["row"] == leader)]
+    return int(found[0]) if len(found) else None
 
 
 def _called(row: pd.Series) -> str:

@@ -22,6 +22,8 @@ from ferbench.tables.table import Cell, Spread
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ferbench.ranking.read_counts import ReadCounts
+
 
 @dataclass(frozen=True, eq=False)
 class Group:
@@ -52,6 +54,13 @@ class Group:
         hidden_runs: runs on the test set that are not shown, in such rows and in those that are.
         hidden_leader: what the leader is called, where it is one of them; else empty.
         partition: the folds that rows are over, or single runs are of; None for what was tested on a test set.
+        reads: how often the test set was read; None for folds, and until it is known.
+        luck: how much better the best of `equals` equal rows would seem by chance, in the metric of the ranks; None
+            where nothing is ranked.
+        equals: rows that have a rank, and those that had one and are removed.
+        leader: index in ``rows`` of the best of them; None where it is not shown.
+        won: 95 % interval of the leader's true score given that it is the best.
+        shrunk: that interval stands in ``rows``.
     """
 
     dataset: str
@@ -75,6 +84,12 @@ class Group:
     hidden_runs: int = 0
     hidden_leader: str = ""
     partition: Partition | None = None
+    reads: ReadCounts | None = None
+    luck: float | None = None
+    equals: int = 0
+    leader: int | None = None
+    won: tuple[float, float] | None = None
+    shrunk: bool = False
 
     @cached_property
     def places(self) -> list[slice]:

@@ -32,6 +32,7 @@ def rows_of(members: pd.DataFrame, *, single: bool) -> pd.DataFrame:
     ``settings`` by key, and ``evaluation.tta`` where it was not tested plainly; ``start`` and ``end`` of its members
     within the group. ``rank``, ``rank_range``, ``gap``, ``p``, ``unranked`` (why it has no rank) and ``intervals``
     (95 %, by metric) are missing and empty until they are known, and so is ``without``: metrics without some samples.
+    ``removed`` is how many models that were tested as a part of the row are not there any more.
 
     Args:
         members: of groups.
@@ -75,6 +76,7 @@ def rows_of(members: pd.DataFrame, *, single: bool) -> pd.DataFrame:
         **dict.fromkeys(("rank", "rank_range", "gap", "p", "unranked")),
         "intervals": [{} for _ in places],
         "without": [{} for _ in places],
+        "removed": 0,
     }
     rows = pd.DataFrame(columns, rows.index)
     # Objects, since None stays None among them, which is false.

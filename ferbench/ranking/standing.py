@@ -27,10 +27,14 @@ from ferbench.statistics import ENOUGH_SEEDS
 from ferbench.storage import replace_file
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ferbench.ranking.aligned import Samples
     from ferbench.ranking.leaderboard import Group
     from ferbench.ranking.metric_rows import RowMetric
     from ferbench.statistics.influences import ModelOutputs
+    from ferbench.statistics.sampling import Design, Measured
 
 #: What intervals are known of unasked, beside metrics of plugins.
 WITH_INTERVALS = (
@@ -49,7 +53,7 @@ MODELS = "models"
 CONFIGURATIONS = "configurations"
 ONE_SEED = "one seed says nothing of others: train more with --seed, or rank trained models with --runs"
 TESTS_FILE = ".tests.json"
-_VERSION = 7
+_VERSION = 8
 _MOST_KEPT = 64
 _MOST_INTERVALS = 4096
 
@@ -125,7 +129,11 @@ def _ranked(
     tested = _Tested([])
     if chosen:
         own = [name for name in plugins.names if name in group.measured and group.measured[name].notna().any()]
-        key = _key(metric, group.class_names, [claim, [files[place] for place in chosen], plugins.sources(own)])
+        key = _key(
+            metric,
+            group.class_names,
+            [claim, _counted(group), [files[place] for place in chosen], plugins.sources(own)],
+        )
         kept = cache.get(key)
         if kept is None or len(kept.standings) != len(chosen):
             of_chosen = [files[place] for place in chosen]
@@ -142,7 +150,33 @@ def _ranked(
         clustered_by=tested.clustered_by,
         unclustered=tested.unclustered,
         lacking=tested.lacking,
+        **({} if tested.best is None else _of_leader(tested.best, group, chosen)),
     )
+
+
+def _of_leader(best: _Best, group: Group, chosen: Sequence[int]) -> dict[str, Any]:
+    """What a group says of its leader."""
+    leader = group.rows.index[chosen[best.row]]
+    return {"luck": best.luck, "equals": best.equals, "leader": int(leader), "won": best.won}
+
+
+def _family(group: Group) -> int:
+    """Rows that the correction of p covers: all that were tested on the test set, whether they are still there, and
+    have a rank, or not."""
+    return len(group.rows) if group.reads is None else group.reads.family
+
+
+def _counted(group: Group) -> list[int]:
+    return [_family(group), 0 if group.reads is None else group.reads.gone]
+
+
+def shrunk(group: Group) -> Group:
+    """The group with the leader's interval, in the metric that ranks, given that it is the best."""
+    if group.leader is None or group.won is None:
+        return group
+    intervals = group.rows["intervals"].copy()
+    intervals.at[group.leader] = {**intervals.at[group.leader], group.ranked_by: group.won}
+    return replace(group, rows=group.rows.assign(intervals=intervals), shrunk=True)
 
 
 def columns_of(standings: Sequence[Standing]) -> dict[str, Any]:
@@ -174,6 +208,8 @@ def _refusals(group: Group, diverged: Counter[str]) -> list[str]:
         reason = ""
         if lost := diverged[config]:
             reason = a_selection(lost, place.stop - place.start)
+        elif gone := int(group.rows.at[row, "removed"]):
+            reason = removed_since(gone, place.stop - place.start)
         elif row in unlike.index:
             reason = f"{unlike[row]:,} faulty samples were left out, {most:,} for the others"
         reasons.append(reason)
@@ -200,6 +236,15 @@ def a_selection(diverged: int, left: int) -> str:
     return f"{diverged} of its {diverged + left} seeds diverged, so that the others are a selection"
 
 
+def removed_since(gone: int, left: int) -> str:
+    """Why so many models that are left say nothing of their configuration."""
+    were = "was" if gone == 1 else "were"
+    return (
+        f"{gone} of its {gone + left} tested runs {were} removed, so that the others are a selection: train with those "
+        "seeds again, or rank single runs with --runs"
+    )
+
+
 def _mark(results: Path, run: str, evaluation: str) -> list[Any]:
     file = os.stat(f"{results}/runs/{run}/evaluations/{evaluation}/predictions.npz")  # noqa: PTH116 - a Path is slow
     return [run, evaluation, file.st_size, file.st_mtime_ns]
@@ -218,12 +263,31 @@ class _Tested:
         clustered_by: the column whose values are drawn as a whole; None: samples are.
         unclustered: samples without a value there.
         lacking: why there is neither a test nor an interval, by metric.
+        best: what the leader is worth; None where nothing is ranked.
     """
 
     standings: list[Standing]
     clustered_by: str | None = None
     unclustered: int = 0
     lacking: dict[str, str] = field(default_factory=dict)
+    best: _Best | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Best:
+    """What the best is worth, as `ferbench.statistics.winner.Winner` has it, in the direction of the metric.
+
+    Attributes:
+        row: its place among the rows that were tested.
+        equals: rows among which it is the best.
+        luck: how much better the best of as many equal ones would seem.
+        won: 95 % interval of its true score given that it is the best.
+    """
+
+    row: int
+    equals: int
+    luck: float
+    won: tuple[float, float]
 
 
 @dataclass
@@ -296,6 +360,7 @@ def _computed(
         ends[place] = {name: (of.low, of.high) for name, of in several.items() if of is not None}
         ends[place] |= of_rows.intervals[place]
     standings = {place: Standing(intervals=ends.get(place, {}), reason=reason) for place, reason in refused.items()}
+    best: _Best | None = None
     if metric in RANKED_BY:
         chosen = dict(zip(places, measured[metric], strict=True))
     else:
@@ -317,7 +382,7 @@ def _computed(
             p[np.ix_(alone, alone)] = mcnemar_pairs(right)
         means = np.array([measurement.mean for measurement in ranking])
         better = means if named(metric).higher_is_better else -means
-        ranked, leader = ranks(better, p), int(better.argmax())
+        ranked, leader = ranks(better, p, family=_family(group)), int(better.argmax())
         for number, place in enumerate(ranked_places):
             standings[place] = Standing(
                 int(ranked.best[number]),
@@ -326,9 +391,40 @@ def _computed(
                 None if number == leader else float(ranked.adjusted[number, leader]),
                 ends[place],
             )
+        best = _best(group, metric, ranking, design, claim, better)
+        best = replace(best, row=list(rows).index(ranked_places[best.row]))
     clusters = base.clusters
     by, unknown = (None, 0) if clusters is None else (clusters.by, clusters.unknown)
-    return _Tested([standings[place] for place in rows], by, unknown, lacking)
+    return _Tested([standings[place] for place in rows], by, unknown, lacking, best)
+
+
+def _best(
+    group: Group,
+    metric: str,
+    ranking: Sequence[Measured],
+    design: Design,
+    claim: str,
+    better: NDArray[np.float64],
+) -> _Best:
+    """What the leader is worth, and its place among those that are ranked.
+
+    Args:
+        group: that is ranked.
+        metric: that ranks.
+        ranking: what was measured of those with a rank.
+        design: of the samples.
+        claim: `MODELS` or `CONFIGURATIONS`.
+        better: their means, negative where lower is better.
+    """
+    from ferbench.statistics.winner import errors_of, winner
+
+    about, gone, over_seeds = named(metric), 0 if group.reads is None else group.reads.gone, claim == CONFIGURATIONS
+    errors, wide = (errors_of(ranking, design, over_seeds=over_seeds, stretched=known) for known in (False, True))
+    found = winner(better, errors, wide, gone)
+    low, high = (found.low, found.high) if about.higher_is_better else (-found.high, -found.low)
+    least, most = (0.0, 1.0) if metric in RANKED_BY else (about.low, about.high)
+    low, high = low if least is None else max(low, least), high if most is None else min(high, most)
+    return _Best(found.row, len(ranking) + gone, found.luck, (float(low), float(high)))
 
 
 def _read(
@@ -428,6 +524,19 @@ def _restored(values: Any) -> Standing:
     raise ValueError("no standing")
 
 
+def _restored_best(values: Any, rows: int) -> _Best:
+    """What the leader is worth, as the cache has it.
+
+    Raises:
+        ValueError: it says nothing of that.
+    """
+    match values:
+        case {"row": int(row), "equals": int(equals), "luck": float(luck), "won": [float(), float()] as won}:
+            if 0 <= row < rows and all(map(math.isfinite, (luck, *won))):
+                return _Best(row, equals, luck, (won[0], won[1]))
+    raise ValueError("no leader")
+
+
 class _Cache:
     """Standings by key; what was not asked for longest goes first."""
 
@@ -448,15 +557,17 @@ class _Cache:
                 return None
             lacking = {str(name): str(why) for name, why in dict(kept["lacking"]).items()}
             standings = [_restored(values) for values in kept["rows"]]
+            best = None if kept["best"] is None else _restored_best(kept["best"], len(standings))
         except (TypeError, ValueError, AttributeError, LookupError, OverflowError):
             return None
         if next(reversed(boards)) != key and len(boards) >= _MOST_KEPT:
             boards[key] = boards.pop(key)
             self._changed = True
-        return _Tested(standings, by if isinstance(by, str) else None, unclustered, lacking)
+        return _Tested(standings, by if isinstance(by, str) else None, unclustered, lacking, best)
 
     def put(self, key: str, tested: _Tested) -> None:
         about = {name: getattr(tested, name) for name in ("clustered_by", "unclustered", "lacking")}
+        about["best"] = None if tested.best is None else asdict(tested.best)
         self._read()[key] = {**about, "rows": [list(asdict(standing).values()) for standing in tested.standings]}
         self._changed = True
 

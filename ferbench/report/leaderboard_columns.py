@@ -55,12 +55,18 @@ GROUP_COLUMNS = (
     Column("n", "n", "count"),
     Column("classes", "classes"),
     Column("images", "images"),
+    Column("test_reads", "test reads", "count"),
+    Column("tested", "configurations tested", "count"),
+    Column("removed", "of these removed since", "count"),
 )
 
 
 def group_cells(group: Group) -> tuple[Cell, ...]:
     images = "synthetic" if group.synthetic else "real"
-    return group.dataset, group.protocol, short(group.rows_digest), group.n, ", ".join(group.class_names), images
+    about = group.dataset, group.protocol, short(group.rows_digest), group.n, ", ".join(group.class_names), images
+    if (reads := group.reads) is None:
+        return *about, None, None, None
+    return *about, reads.reads, reads.configurations, reads.removed
 
 
 def base_columns(single: bool) -> list[BoardColumn]:

@@ -37,12 +37,16 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
     known = any(rows["intervals"])
     drawn = {name for ends in rows["intervals"] for name in ends}
     measured = known and any(key.removesuffix("_without") in (*WITH_INTERVALS, *drawn) for key in keys)
+    if group.reads is not None and not group.reads.removed_models:
+        yield group.reads.line
     if tested:
         label = measure(group.ranked_by).label
         yield (
             f"Rank: from 1 + the rows that are significantly better in {label} (paired tests of all pairs, Holm's "
             "correction, 5 %) to the rows less those that are significantly worse; what cannot be told apart shares it."
         )
+    if tested:
+        yield from _luck_lines(group)
     if measured:
         yield (
             "±, or [from, to] where it is uneven: 95 % interval; of one seed that of this trained model over samples, "
@@ -80,6 +84,21 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
     for reason, names in refused.assign(cause=causes, who=who).groupby("cause", sort=False)["who"]:
         which = "No row is ranked" if len(names) == len(rows) else f"Not ranked: {several(names.tolist())}"
         yield f"{which}: {reason}."
+
+
+def _luck_lines(group: Group) -> Iterable[str]:
+    """How much of the leader's score may be luck, and its interval without that."""
+    label = measure(group.ranked_by).label
+    if group.equals > 1 and group.luck is not None:
+        better = "lower" if not measure(group.ranked_by).higher_is_better else "higher"
+        yield (
+            f"Of {group.equals:,} equal ones the best would seem {group.luck:.4f} {better} in {label} than it is, by "
+            "chance: it was chosen among them by this very score."
+        )
+    if group.shrunk and group.won is not None:
+        who = group.rows.at[group.leader, "config"]
+        how = "whatever the removed ones were" if group.reads and group.reads.gone else "given that it is the best"
+        yield f"The interval of {who} in {label} is that of its true value {how} (--shrink)."
 
 
 def _human_line(group: Group, keys: Sequence[str]) -> Iterable[str]:
@@ -168,6 +187,8 @@ def above(group: Group, keys: Sequence[str]) -> Iterable[str]:
     """What has to be known before the ranks are read."""
     if note := hidden_note(group):
         yield note
+    if group.reads is not None and group.reads.removed_models:
+        yield group.reads.line
     ranked = int(group.rows["rank"].notna().sum())
     if ranked and ranked + group.hidden > 1 and group.claim == MODELS and {"rank", "rank_range", "p"} & set(keys):
         yield (

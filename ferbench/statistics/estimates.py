@@ -281,12 +281,19 @@ class Ranks:
     adjusted: NDArray[np.float64]
 
 
-def ranks(means: NDArray[np.float64], p: NDArray[np.float64], alpha: float = 0.05) -> Ranks:
-    """Ranks of R rows from their means [R], a higher one being better, and the p-values [R, R] of all pairs."""
+def ranks(means: NDArray[np.float64], p: NDArray[np.float64], alpha: float = 0.05, family: int = 0) -> Ranks:
+    """Ranks of R rows from their means [R], a higher one being better, and the p-values [R, R] of all pairs.
+
+    Args:
+        means: of the rows.
+        p: of all pairs.
+        alpha: of the family of all pairs.
+        family: rows that were tested, where that is more than R: pairs with those that are not here count too.
+    """
     rows = len(means)
     first, second = np.triu_indices(rows, 1)
     adjusted = np.ones((rows, rows))
-    adjusted[first, second] = adjusted[second, first] = holm(p[first, second])
+    adjusted[first, second] = adjusted[second, first] = holm(p[first, second], family * (family - 1) // 2)
     significant = adjusted < alpha
     better = (significant & (means[None, :] > means[:, None])).sum(axis=1)
     worse = (significant & (means[None, :] < means[:, None])).sum(axis=1)
